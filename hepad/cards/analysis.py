@@ -1,0 +1,159 @@
+"""Analysis cards: one published system, composed of a selection, an input, a model and regions."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+
+from hepad import registry
+from hepad.cards.base import Card, load_card
+from hepad.cards.resolver import resolve
+
+__all__ = ["AnalysisCard", "InputCard", "ModelCard", "Published", "RegionSpec", "TrainCard", "load_analysis"]
+
+
+class InputCard(Card):
+    """Which input kind, and its options: order, multiplicities, features and scaling."""
+
+    kind: str
+    features: tuple[Literal["pt", "eta", "phi"], ...] = ("pt",)
+    order: tuple[Literal["jets", "muons", "electrons", "photons", "fatjets", "met"], ...] = (
+        "jets",
+        "muons",
+        "electrons",
+        "met",
+    )
+    counts: dict[Literal["jets", "muons", "electrons", "photons", "fatjets"], int] = Field(
+        default_factory=lambda: {"jets": 10, "muons": 4, "electrons": 4}
+    )
+    scale: Literal["none", "max_with_floor", "standard"] = "none"
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> InputCard:
+        registry_names = sorted(registry.INPUTS)
+        if self.kind not in registry.INPUTS:
+            raise ValueError(f"unknown input kind {self.kind!r}: choose one of {', '.join(registry_names)}")
+        if not self.features or len(set(self.features)) != len(self.features):
+            raise ValueError("features must name pt, eta or phi, each once")
+        if not self.order or len(set(self.order)) != len(self.order):
+            raise ValueError("order must name collections or met, each once")
+        missing = [name for name in self.order if name != "met" and self.counts.get(name, 0) < 1]
+        if missing:
+            raise ValueError(f"counts must give a positive number for {', '.join(missing)}")
+        return self
+
+
+class ModelCard(Card):
+    """Which scorer; the other keys are its configuration, checked when the scorer is built."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The scorer's configuration."""
+        return dict(self.model_extra or {})
+
+
+class TrainCard(Card):
+    """How to train. `patience` None means fixed epochs; fractions are of the background events."""
+
+    epochs: int = Field(default=100, ge=1)
+    batch_size: int = Field(default=1000, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    patience: int | None = Field(default=None, ge=1)
+    validation_fraction: float = Field(default=0.1, gt=0, lt=1)
+    holdout_fraction: float = Field(default=0.2, gt=0, lt=1)
+    seeds: tuple[int, ...] = (1,)
+
+    @model_validator(mode="after")
+    def _leaves_events_to_train(self) -> TrainCard:
+        if self.validation_fraction + self.holdout_fraction >= 1:
+            raise ValueError("validation_fraction + holdout_fraction must leave events to train on")
+        return self
+
+
+class RegionSpec(Card):
+    """How a region's threshold is set on held-out background; exactly one kind.
+
+    `background_efficiency` is a fraction of the selected background; `rate_khz` needs `input_rate_khz`, the rate
+    of the selected background; `cross_section_pb` needs `background_cross_section_pb`, that of the selected
+    background; `threshold` is the score itself. `score` names a score other than the default.
+    """
+
+    background_efficiency: float | None = Field(default=None, gt=0, le=1)
+    rate_khz: float | None = Field(default=None, gt=0)
+    input_rate_khz: float | None = Field(default=None, gt=0)
+    cross_section_pb: float | None = Field(default=None, gt=0)
+    background_cross_section_pb: float | None = Field(default=None, gt=0)
+    threshold: float | None = None
+    score: str | None = None
+
+    @model_validator(mode="after")
+    def _has_one_kind(self) -> RegionSpec:
+        kinds = [
+            k
+            for k in ("background_efficiency", "rate_khz", "cross_section_pb", "threshold")
+            if getattr(self, k) is not None
+        ]
+        if len(kinds) != 1:
+            raise ValueError(
+                f"give one of background_efficiency, rate_khz, cross_section_pb, threshold; found {kinds or 'none'}"
+            )
+        for kind, total in (("rate_khz", "input_rate_khz"), ("cross_section_pb", "background_cross_section_pb")):
+            part, whole = getattr(self, kind), getattr(self, total)
+            if (part is None) != (whole is None):
+                raise ValueError(f"{kind} and {total} go together")
+            if part is not None and whole is not None and part > whole:
+                raise ValueError(f"{kind} {part:g} exceeds {total} {whole:g}")
+        return self
+
+    @property
+    def efficiency(self) -> float | None:
+        """The background efficiency asked for; None if the threshold itself is given."""
+        if self.background_efficiency is not None:
+            return self.background_efficiency
+        if self.rate_khz is not None and self.input_rate_khz is not None:
+            return self.rate_khz / self.input_rate_khz
+        if self.cross_section_pb is not None and self.background_cross_section_pb is not None:
+            return self.cross_section_pb / self.background_cross_section_pb
+        return None
+
+
+Published = dict[str, dict[str, tuple[float, float]]]
+"""Signal name to metric name to (value, standard deviation), as printed in the reference."""
+
+
+class AnalysisCard(Card):
+    """A published system as a composition; `hepad train --model NAME` and the pipeline need nothing else."""
+
+    schema_: Literal["analysis/1"] = Field(alias="schema")
+    name: str
+    title: str
+    reference: str
+    fidelity: Literal["exact", "approximate", "inspired"]
+    fidelity_note: str = ""
+    selection: str
+    input: InputCard
+    model: ModelCard
+    train: TrainCard = Field(default_factory=TrainCard)
+    regions: dict[str, RegionSpec] = Field(default_factory=dict)
+    published: Published = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _model_takes_input(self) -> AnalysisCard:
+        if self.model.name not in registry.SCORERS:
+            raise ValueError(f"unknown model {self.model.name!r}: choose one of {', '.join(sorted(registry.SCORERS))}")
+        kinds = registry.SCORERS[self.model.name].inputs
+        if self.input.kind not in kinds:
+            raise ValueError(f"model {self.model.name} takes {' or '.join(kinds)} input, not {self.input.kind}")
+        if self.fidelity == "exact" and not self.published:
+            raise ValueError("fidelity exact needs published numbers")
+        return self
+
+
+def load_analysis(name: str) -> AnalysisCard:
+    """The analysis card of a bundled name or a path."""
+    return load_card(AnalysisCard, resolve("analyses", name))

@@ -1,0 +1,51 @@
+"""Where cards and bundles are found: an explicit path, then the package's data, then the repository."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hepad.errors import CardError
+
+__all__ = ["bundled_names", "resolve"]
+
+_PACKAGE_DATA = Path(__file__).resolve().parent.parent / "data"
+_REPOSITORY = Path(__file__).resolve().parent.parent.parent
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]*")
+
+
+def resolve(folder: str, name: str) -> Path:
+    """The path of the card (or bundle) `name` of a folder such as `selections`.
+
+    A name that has a slash or a YAML ending, or that is an existing path, is taken as a path.
+    `CardError` lists the bundled names if nothing is found.
+    """
+    path = Path(name)
+    is_path = "/" in name or path.suffix in {".yaml", ".yml"} or path.exists()
+    if is_path:
+        if path.exists():
+            return path
+        raise CardError(f"{name} does not exist")
+    for candidate in _candidates(folder):
+        found = candidate / (name if folder == "bundles" else f"{name}.yaml")
+        if _NAME.fullmatch(name) and found.exists():
+            return found
+    known = ", ".join(bundled_names(folder)) or "none"
+    raise CardError(f"no {folder.removesuffix('s')} named {name!r}: bundled are {known}; or give a path")
+
+
+def bundled_names(folder: str) -> list[str]:
+    """Names of the cards or bundles that ship with hepad."""
+    names: set[str] = set()
+    for candidate in _candidates(folder):
+        if candidate.is_dir():
+            if folder == "bundles":
+                names.update(p.name for p in candidate.iterdir() if (p / "card.json").is_file())
+            else:
+                names.update(p.stem for p in candidate.glob("*.yaml"))
+    return sorted(names)
+
+
+def _candidates(folder: str) -> tuple[Path, Path]:
+    # A wheel carries the cards as package data; an editable install finds them in the checkout.
+    return (_PACKAGE_DATA / folder, _REPOSITORY / folder)

@@ -1,0 +1,98 @@
+"""The `hepad` command: its subcommands, and how errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from hepad import __version__
+from hepad.errors import HepadError, OutputError
+
+__all__ = ["app", "main"]
+
+_DISK_FULL = (28, 122)  # ENOSPC, EDQUOT
+
+
+class HepadGroup(TyperGroup):
+    """Turns hepad's errors into one line on stderr and the exit code of the error."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Commands in the order of the work, not of the alphabet."""
+        return list(self.commands)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; with --debug errors keep their traceback."""
+        if ctx.params.get("debug"):
+            return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except HepadError as error:
+            _report(str(error))
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            _report("interrupted; nothing half-written is left")
+            raise typer.Exit(130) from error
+        except OSError as error:
+            if error.errno in _DISK_FULL:
+                _report(f"the disk is full ({error.filename or 'output'}); free some space and run again")
+                raise typer.Exit(OutputError.exit_code) from error
+            raise _internal(error) from error
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            if type(error).__module__.startswith(("typer.", "click.")):  # usage errors print themselves
+                raise
+            raise _internal(error) from error
+
+
+def _internal(error: Exception) -> typer.Exit:
+    _report(
+        f"internal fault ({type(error).__name__}: {error}); run 'hepad --debug ...' for the traceback and report it"
+    )
+    return typer.Exit(1)
+
+
+def _report(message: str) -> None:
+    sys.stderr.write(f"hepad: {message}\n")
+
+
+app = typer.Typer(
+    cls=HepadGroup,
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Anomaly detection at the LHC, from a ROOT file to a limit.",
+)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"hepad {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Options of all commands; `HepadGroup` reads `debug` itself."""
+
+
+def _register() -> None:
+    """Add the commands; each module imports its heavy parts inside its command."""
+
+
+_register()
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

@@ -1,0 +1,64 @@
+"""The errors that hepad raises on purpose.
+
+All share one base, `HepadError`, which holds the exit code of the command line.
+A message is one or two lines: which file, which branch or key, which value, what to do.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CardError",
+    "CheckFailedError",
+    "FitFailedError",
+    "HepadError",
+    "InputDataError",
+    "MissingExtraError",
+    "OutputError",
+    "UsageError",
+]
+
+
+class HepadError(Exception):
+    """Base of all errors that a user can mend; `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class UsageError(HepadError):
+    """The command or function was called with arguments that do not fit together."""
+
+    exit_code = 2
+
+
+class OutputError(UsageError):
+    """The output cannot be written where it was asked for (folder missing, disk full, not permitted)."""
+
+
+class CardError(HepadError):
+    """A card, bundle or configuration is invalid or cannot be found."""
+
+    exit_code = 3
+
+
+class InputDataError(HepadError):
+    """An event file or spectrum cannot be read, or does not hold what is needed."""
+
+    exit_code = 4
+
+
+class MissingExtraError(HepadError):
+    """An optional dependency is not installed."""
+
+    exit_code = 5
+
+
+class FitFailedError(HepadError):
+    """A fit or a training did not converge; there is no result."""
+
+    exit_code = 6
+
+
+class CheckFailedError(HepadError):
+    """A check that was asked for did not pass."""
+
+    exit_code = 7

@@ -1,0 +1,1 @@
+"""One file per input kind: Events in, Batch out."""

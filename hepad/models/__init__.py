@@ -1,0 +1,1 @@
+"""One file per scorer; they never import one another."""

@@ -1,0 +1,1 @@
+"""Building blocks, spiking neurons and the training loop; knows no model by name."""

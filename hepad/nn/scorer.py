@@ -1,0 +1,112 @@
+"""The contract of a scorer: a trained model that gives each event an anomaly score.
+
+No torch in here, so that the rest of hepad can name the types without loading it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.cards.analysis import TrainCard
+from hepad.errors import CardError
+from hepad.inputs.batch import Batch
+
+__all__ = ["Checkpoint", "EpochEnd", "FitReport", "Scorer", "check_batch"]
+
+State = dict[str, npt.NDArray[Any]]
+Scores = dict[str, npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What a training did: losses per epoch (arbitrary units of the model's loss) and which epoch was kept."""
+
+    train_loss: tuple[float, ...]
+    validation_loss: tuple[float, ...]
+    best_epoch: int
+    stopped_early: bool
+
+    @property
+    def epochs(self) -> int:
+        return len(self.train_loss)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that is needed to go on with a training after `epoch` epochs, bit for bit.
+
+    `tensors` holds weights, optimizer moments and the best weights so far, as numpy arrays.
+    """
+
+    epoch: int
+    tensors: State
+    train_loss: tuple[float, ...]
+    validation_loss: tuple[float, ...]
+    best_epoch: int
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """Passed to the `on_epoch` callback; `checkpoint()` copies the state only when somebody asks for it."""
+
+    epoch: int
+    epochs: int
+    train_loss: float
+    validation_loss: float
+    checkpoint: Callable[[], Checkpoint] = field(repr=False)
+
+
+class Scorer(Protocol):
+    """A model that is fitted on background and scores events; higher is more anomalous."""
+
+    name: ClassVar[str]
+    input_kinds: ClassVar[tuple[str, ...]]
+    score_names: ClassVar[tuple[str, ...]]
+
+    def __init__(self, config: Mapping[str, Any], columns: Sequence[str]) -> None:
+        """Build an untrained model for the given input columns; `CardError` for a wrong key in `config`."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The complete configuration, defaults included, in JSON types."""
+        ...
+
+    def fit(
+        self,
+        train: Batch,
+        validation: Batch,
+        *,
+        options: TrainCard,
+        seed: int,
+        on_epoch: Callable[[EpochEnd], None] | None = None,
+        resume: Checkpoint | None = None,
+    ) -> FitReport:
+        """Train on background; the same seed gives the same weights. `FitFailedError` if the loss diverges."""
+        ...
+
+    def scores(self, batch: Batch) -> Scores:
+        """Float32 scores of shape (n,), one array a score name, the default first; never changes the batch."""
+        ...
+
+    def state(self) -> State:
+        """The trained weights as numpy arrays."""
+        ...
+
+    def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take weights written by `state`; `CardError` that names a missing, unknown or misshapen tensor."""
+        ...
+
+
+def check_batch(scorer: Scorer, columns: Sequence[str], batch: Batch) -> None:
+    """Raise `CardError` unless the batch is of a kind and has the columns that the scorer was built for."""
+    if batch.kind not in scorer.input_kinds:
+        raise CardError(f"{scorer.name} takes {' or '.join(scorer.input_kinds)} input, not {batch.kind}")
+    if tuple(columns) != batch.columns:
+        raise CardError(
+            f"{scorer.name} was built for {len(columns)} columns ({columns[0]} ...), got {len(batch.columns)}"
+        )

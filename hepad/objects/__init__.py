@@ -1,0 +1,1 @@
+"""Kinematics, selections and cut flow of Events."""

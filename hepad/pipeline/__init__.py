@@ -1,0 +1,1 @@
+"""One file per verb: the Python API that notebooks and the command line call."""

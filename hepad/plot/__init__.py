@@ -1,0 +1,1 @@
+"""Figures: results in, matplotlib Figure out; nothing here saves a file."""

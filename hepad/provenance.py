@@ -1,0 +1,70 @@
+"""Where an output came from: versions, command, seed and the sha256 of everything that went in.
+
+No time stamp and no absolute path is recorded, so that the same inputs and seed give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from hepad import __version__
+
+__all__ = ["file_record", "provenance", "sha256_bytes", "sha256_file"]
+
+_PACKAGES = ("numpy", "awkward", "uproot", "torch", "snntorch", "pyhf")
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Hexadecimal sha256 of a byte string."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Hexadecimal sha256 of a file, read in pieces of 1 MiB."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def file_record(path: Path) -> dict[str, Any]:
+    """Name (without folders), size in bytes and sha256 of an input file."""
+    return {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
+
+
+def provenance(
+    command: str,
+    *,
+    inputs: Iterable[Path] = (),
+    seed: int | None = None,
+    cards: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The provenance record that every output carries.
+
+    `command` is the command in its normal form, `cards` maps card or bundle names to their sha256.
+    """
+    return {
+        "hepad": __version__,
+        "python": platform.python_version(),
+        "packages": _installed_versions(),
+        "command": command,
+        "seed": seed,
+        "inputs": [file_record(path) for path in inputs],
+        "cards": dict(cards or {}),
+    }
+
+
+def _installed_versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # an optional package that is not here
+            continue
+    return found

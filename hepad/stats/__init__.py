@@ -1,0 +1,1 @@
+"""Statistics with numpy, scipy and pyhf; no torch."""
