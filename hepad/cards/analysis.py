@@ -12,21 +12,20 @@ from hepad.cards.resolver import resolve
 
 __all__ = ["AnalysisCard", "InputCard", "ModelCard", "Published", "RegionSpec", "TrainCard", "load_analysis"]
 
+Collection = Literal["jets", "muons", "electrons", "photons", "fatjets"]
+
+
+def _adc2021_counts() -> dict[Collection, int]:
+    return {"jets": 10, "muons": 4, "electrons": 4}
+
 
 class InputCard(Card):
     """Which input kind, and its options: order, multiplicities, features and scaling."""
 
     kind: str
     features: tuple[Literal["pt", "eta", "phi"], ...] = ("pt",)
-    order: tuple[Literal["jets", "muons", "electrons", "photons", "fatjets", "met"], ...] = (
-        "jets",
-        "muons",
-        "electrons",
-        "met",
-    )
-    counts: dict[Literal["jets", "muons", "electrons", "photons", "fatjets"], int] = Field(
-        default_factory=lambda: {"jets": 10, "muons": 4, "electrons": 4}
-    )
+    order: tuple[Collection | Literal["met"], ...] = ("jets", "muons", "electrons", "met")
+    counts: dict[Collection, int] = Field(default_factory=_adc2021_counts)
     scale: Literal["none", "max_with_floor", "standard"] = "none"
 
     @model_validator(mode="after")

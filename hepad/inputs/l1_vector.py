@@ -1,0 +1,172 @@
+"""The Level-1 object vector: a fixed number of objects of each type, pT-ordered, padded with zeros.
+
+With the default card it is the 19-number input of the spiking-autoencoder paper (10 jets, 4 muons, 4 electrons, MET),
+or, with pt, eta and phi, the 57 numbers of arXiv:2108.03986.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+
+from hepad.cards.analysis import InputCard
+from hepad.errors import CardError, InputDataError
+from hepad.inputs.batch import Batch
+from hepad.objects.naming import object_name
+
+__all__ = ["L1Vector", "Scale"]
+
+FLOOR = 0.1
+"""Where `max_with_floor` puts the smallest non-zero value of a slot (section 3 of the spiking-autoencoder paper)."""
+
+_Float = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """An affine map a column: `x * gain + offset` for objects that are there, 0 for padding; shapes (d,)."""
+
+    gain: _Float
+    offset: _Float
+
+
+class L1Vector:
+    """Events to a `Batch` of kind `l1_vector`; the scale is fitted once on background with `fitted`.
+
+    Columns are object by object in the card's order: `jet1_pt, jet2_pt, ...` or `jet1_pt, jet1_eta, jet1_phi, ...`.
+    Unscaled, pt is in GeV and phi in radians. MET has no eta: its column is 0 and masked.
+    """
+
+    kind = "l1_vector"
+
+    def __init__(self, card: InputCard, scale: Scale | None = None) -> None:
+        self.card = card
+        self.scale = scale
+        slots = [
+            ("met", "met") if name == "met" else (name, object_name(name, i))
+            for name in card.order
+            for i in range(1 if name == "met" else card.counts[name])
+        ]
+        self.columns = tuple(f"{slot}_{feature}" for _, slot in slots for feature in card.features)
+
+    def fields(self) -> dict[str, set[str]]:
+        """The collections and properties that must be read."""
+        features = set(self.card.features) | {"pt"}
+        return {name: (features - {"eta"} if name == "met" else features) for name in self.card.order}
+
+    def raw(self, events: ak.Array) -> Batch:
+        """The batch in physical units, before scaling."""
+        values, masks = zip(*(self._block(events, name) for name in self.card.order), strict=True)
+        return Batch(
+            self.kind,
+            self.columns,
+            np.concatenate(values, axis=1),
+            np.concatenate(masks, axis=1),
+            ak.to_numpy(events.weight).astype(np.float64),
+        )
+
+    def scaled(self, batch: Batch) -> Batch:
+        """The batch as the network sees it; `CardError` if the scale was never fitted."""
+        if self.card.scale == "none":
+            return batch
+        if self.scale is None:
+            raise CardError(f"scale {self.card.scale} must be fitted on background before it is used")
+        x = batch.x * self.scale.gain + self.scale.offset
+        return replace(batch, x=np.where(batch.mask, x, 0.0).astype(np.float32))
+
+    def __call__(self, events: ak.Array) -> Batch:
+        """The batch as the network sees it."""
+        return self.scaled(self.raw(events))
+
+    def fitted(self, background: Batch) -> L1Vector:
+        """A copy whose scale is fitted on an unscaled background batch."""
+        if len(background) == 0:
+            raise InputDataError("no background events to fit the input scale on")
+        fits = {"none": None, "max_with_floor": _max_with_floor, "standard": _standard}
+        fit = fits[self.card.scale]
+        return self if fit is None else L1Vector(self.card, fit(background))
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """The fitted scale as arrays for a bundle."""
+        return {} if self.scale is None else {"gain": self.scale.gain, "offset": self.scale.offset}
+
+    @classmethod
+    def from_state(cls, card: InputCard, state: Mapping[str, npt.NDArray[Any]]) -> L1Vector:
+        """The input of a card with the scale that `state` gave; `CardError` if it does not fit the card."""
+        vector = cls(card)
+        if card.scale == "none":
+            return vector
+        arrays = {name: state.get(name) for name in ("gain", "offset")}
+        for name, array in arrays.items():
+            if array is None or array.shape != (len(vector.columns),) or not np.isfinite(array).all():
+                raise CardError(f"input scale {name!r} must be {len(vector.columns)} finite numbers")
+        return cls(card, Scale(*(np.asarray(a, dtype=np.float64) for a in arrays.values())))
+
+    def _block(self, events: ak.Array, name: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        """Values and mask of one collection, of shape (n, count * features)."""
+        features = self.card.features
+        if name == "met":
+            columns = [np.zeros(len(events)) if f == "eta" else ak.to_numpy(events.met[f]) for f in features]
+            mask = np.tile([f != "eta" for f in features], (len(events), 1))
+            return np.stack(columns, axis=1).astype(np.float32), mask
+        count = self.card.counts[name]  # type: ignore[index]  # order and counts share their names
+        objects = events[name]
+        padded = [_padded(objects[f], count) for f in features]
+        present = np.arange(count) < ak.to_numpy(ak.num(objects))[:, np.newaxis]
+        values = np.stack(padded, axis=2).reshape(len(events), -1)
+        return values, np.repeat(present, len(features), axis=1)
+
+
+def _padded(values: ak.Array, count: int) -> npt.NDArray[np.float32]:
+    padded = ak.fill_none(ak.pad_none(values, count, axis=1, clip=True), 0.0)
+    return ak.to_numpy(padded, allow_missing=False).astype(np.float32).reshape(len(values), count)
+
+
+def _max_with_floor(batch: Batch) -> Scale:
+    """pT: the smallest value of a slot goes to 0.1 and the largest to 1. eta, phi: divided by the largest |value|.
+
+    A slot that is empty in all of the background keeps the scale of the slot before it, so that an object which
+    the background never had still shows.
+    """
+    gain, offset = np.ones(len(batch.columns)), np.zeros(len(batch.columns))
+    for i, column in enumerate(batch.columns):
+        values = batch.x[batch.mask[:, i], i].astype(np.float64)
+        momentum = column.endswith("_pt")
+        if len(values) == 0:
+            gain[i], offset[i] = _neighbour(batch.columns, i, gain, offset)
+            continue
+        low, high = (values.min(), values.max()) if momentum else (0.0, np.abs(values).max())
+        width = high - low if high > low else max(high, 1.0)
+        gain[i] = (1 - FLOOR) / width if momentum else 1 / width
+        offset[i] = FLOOR - low * gain[i] if momentum else 0.0
+    return Scale(gain, offset)
+
+
+def _neighbour(columns: tuple[str, ...], i: int, gain: _Float, offset: _Float) -> tuple[float, float]:
+    """Scale of the same feature of the slot before, if it is of the same collection."""
+    name, _, feature = columns[i].rpartition("_")
+    before = f"{name.rstrip('0123456789')}{int(name.lstrip('abcdefghijklmnopqrstuvwxyz') or 1) - 1}_{feature}"
+    if before not in columns[:i]:
+        return (1e-3, FLOOR) if feature == "pt" else (1.0, 0.0)
+    j = columns.index(before)
+    return float(gain[j]), float(offset[j])
+
+
+def _standard(batch: Batch) -> Scale:
+    """pT: mean 0 and standard deviation 1 over all events, padding included as zeros; eta and phi as they are.
+
+    That is what the authors of arXiv:2108.03986 do before they mask the padding.
+    """
+    gain, offset = np.ones(len(batch.columns)), np.zeros(len(batch.columns))
+    for i, column in enumerate(batch.columns):
+        if column.endswith("_pt"):
+            values = batch.x[:, i].astype(np.float64)
+            spread = values.std()
+            gain[i] = 1 / spread if spread > 0 else 1.0
+            offset[i] = -values.mean() * gain[i]
+    return Scale(gain, offset)

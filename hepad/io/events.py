@@ -1,0 +1,116 @@
+"""The schema of Events: one awkward record array, whatever the file was.
+
+Fields: `jets, electrons, muons, photons, fatjets` (jagged records sorted as in the file), `met` (one record an event),
+`scalar_ht` (GeV), `weight` (dimensionless) and `index` (the entry in its file). pt, mass and ht are in GeV, eta is
+dimensionless, phi is in radians, `btag` is a bool. Only what was asked for is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+
+from hepad.errors import InputDataError
+
+__all__ = ["COLLECTION_FEATURES", "Chunk", "EventFile", "Fields", "check_finite", "collection", "merge_fields", "missing_momentum"]
+
+Fields = Mapping[str, Set[str]]
+"""What to read: collection (or `met`, `scalar_ht`) to the properties that are needed."""
+
+COLLECTION_FEATURES: dict[str, tuple[str, ...]] = {
+    "jets": ("pt", "eta", "phi", "mass", "btag"),
+    "electrons": ("pt", "eta", "phi", "mass"),
+    "muons": ("pt", "eta", "phi", "mass"),
+    "photons": ("pt", "eta", "phi", "mass"),
+    "fatjets": ("pt", "eta", "phi", "mass", "btag"),
+    "met": ("pt", "phi"),
+    "scalar_ht": ("ht",),
+}
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive events of one file: `file` is the place of that file in the list of inputs."""
+
+    file: int
+    path: Path
+    events: ak.Array
+
+
+class EventFile(Protocol):
+    """An open event file of some format."""
+
+    format: str
+    path: Path
+    entries: int
+
+    def available(self) -> dict[str, set[str]]:
+        """The collections and properties that this file can give."""
+        ...
+
+    def iterate(self, fields: Fields, *, step_size: int, stop: int) -> Iterator[ak.Array]:
+        """Events [0, stop) in pieces of at most `step_size`, with the fields asked for."""
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...
+
+
+def merge_fields(*parts: Fields) -> dict[str, set[str]]:
+    """The union of several needs."""
+    merged: dict[str, set[str]] = {}
+    for part in parts:
+        for name, features in part.items():
+            merged.setdefault(name, set()).update(features)
+    return merged
+
+
+def collection(offsets: npt.NDArray[np.int64], features: Mapping[str, npt.NDArray[np.generic]]) -> ak.Array:
+    """A jagged record array from offsets of shape (n+1,) and flat properties.
+
+    It has the name `Momentum4D` when pt, eta, phi and mass are all there, for `vector` refuses incomplete vectors.
+    """
+    complete = {"pt", "eta", "phi", "mass"} <= features.keys()
+    content = ak.contents.RecordArray(
+        [ak.contents.NumpyArray(values) for values in features.values()],
+        list(features),
+        parameters={"__record__": "Momentum4D"} if complete else None,
+        length=int(offsets[-1]),
+    )
+    return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(offsets), content))
+
+
+def missing_momentum(features: Mapping[str, npt.NDArray[np.float64]]) -> ak.Array:
+    """The `met` record array from properties of shape (n,); `Momentum2D` when pt and phi are both there."""
+    complete = {"pt", "phi"} <= features.keys()
+    return ak.zip(dict(features), with_name="Momentum2D" if complete else None)
+
+
+def check_finite(
+    values: npt.NDArray[np.generic],
+    *,
+    path: Path,
+    branch: str,
+    start: int,
+    offsets: npt.NDArray[np.int64] | None = None,
+) -> None:
+    """Raise `InputDataError` that names file, branch and entry if a value is NaN or infinite.
+
+    `values` is flat; `offsets` gives the events of a jagged branch, `start` the entry of the first event.
+    """
+    finite = np.isfinite(values)
+    if finite.all():
+        return
+    position = int(np.flatnonzero(~finite)[0])
+    row = position if offsets is None else int(np.searchsorted(offsets, position, side="right")) - 1
+    raise InputDataError(
+        f"{path}: branch {branch!r} holds {values[position]} at entry {start + row}; "
+        "repair the file or leave that entry out"
+    )

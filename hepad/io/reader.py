@@ -1,0 +1,145 @@
+"""Open event files of any known format and read them in chunks."""
+
+from __future__ import annotations
+
+import glob
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from hepad.errors import InputDataError, UsageError
+from hepad.io.events import Chunk, EventFile, Fields
+
+__all__ = ["DEFAULT_STEP_SIZE", "expand_files", "open_events", "open_root", "read_events"]
+
+DEFAULT_STEP_SIZE = 100_000
+"""Events in memory at a time."""
+
+_ROOT_MAGIC = b"root"
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+def expand_files(names: Sequence[str]) -> list[Path]:
+    """Paths of the inputs: globs expanded in sorted order, `-` replaced by names read from stdin.
+
+    `InputDataError` for a file that is not there, `UsageError` if none or the same one twice is given.
+    """
+    paths: list[Path] = []
+    for name in names:
+        lines = [line.strip() for line in sys.stdin] if name == "-" else [name]
+        for line in filter(None, lines):
+            paths.extend(_matches(line))
+    if not paths:
+        raise UsageError("no input files given")
+    seen: set[Path] = set()
+    for path in paths:
+        if path.resolve() in seen:
+            raise UsageError(f"{path} is given twice")
+        seen.add(path.resolve())
+    return paths
+
+
+def _matches(name: str) -> list[Path]:
+    if Path(name).exists():
+        if Path(name).is_dir():
+            raise InputDataError(f"{name} is a folder; name its files, for instance '{name.rstrip('/')}/*.root'")
+        return [Path(name)]
+    found = sorted(glob.glob(name)) if glob.has_magic(name) else []  # noqa: PTH207  a pattern may be absolute
+    if not found:
+        raise InputDataError(f"{name}: no such file")
+    return [Path(match) for match in found]
+
+
+def open_events(path: Path) -> EventFile:
+    """Open an event file; its format is told by its content, not its name.
+
+    `InputDataError` if it is not a known format, damaged or truncated.
+    """
+    magic = _first_bytes(path)
+    if magic.startswith(_ROOT_MAGIC):
+        return _open_delphes(path)
+    if magic.startswith(_HDF5_MAGIC):
+        return _open_adc2021(path)
+    raise InputDataError(f"{path} is neither a ROOT nor an HDF5 file; hepad reads Delphes ROOT and ADC2021 HDF5")
+
+
+def open_root(path: Path) -> Any:
+    """Open a ROOT file with uproot; `InputDataError` if it cannot be."""
+    import uproot
+
+    if not _first_bytes(path).startswith(_ROOT_MAGIC):
+        raise InputDataError(f"{path} is not a ROOT file")
+    try:
+        return uproot.open(path)
+    except Exception as error:  # noqa: BLE001  a damaged header surfaces as many kinds of error
+        raise InputDataError(f"{path}: damaged or truncated ROOT file; copy it again") from error
+
+
+def read_events(
+    files: Sequence[Path], fields: Fields, *, step_size: int = DEFAULT_STEP_SIZE, max_events: int | None = None
+) -> Iterator[Chunk]:
+    """All events of the files in order, in chunks of at most `step_size` events, with the fields asked for.
+
+    `max_events` bounds the number of events over all files. `InputDataError` if there are no events at all.
+    """
+    left = sys.maxsize if max_events is None else max_events
+    total = 0
+    for number, path in enumerate(files):
+        with closing(open_events(path)) as source:
+            total += source.entries
+            stop = min(source.entries, left)
+            for events in source.iterate(fields, step_size=step_size, stop=stop) if stop else ():
+                yield Chunk(number, path, events)
+            left -= stop
+        if left == 0:
+            return
+    if total == 0:
+        raise InputDataError(f"{', '.join(str(f) for f in files[:3])}: no entries; there is nothing to read")
+
+
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(8)
+    except OSError as error:
+        raise InputDataError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _open_delphes(path: Path) -> EventFile:
+    from hepad.io.delphes import TREE, DelphesFile
+
+    file = open_root(path)
+    try:
+        classes = file.classnames(cycle=False, recursive=True)
+        if TREE not in classes:
+            trees = [name for name, kind in classes.items() if kind in {"TTree", "ROOT::RNTuple"}]
+            raise InputDataError(
+                f"{path}: no tree {TREE!r} (trees in it: {', '.join(trees) or 'none'}); is it a Delphes file?"
+            )
+        return DelphesFile(path, file[TREE])
+    except InputDataError:
+        file.close()
+        raise
+    except Exception as error:
+        file.close()
+        raise InputDataError(
+            f"{path}: tree {TREE!r} cannot be read, the file is damaged or truncated; copy it again"
+        ) from error
+
+
+def _open_adc2021(path: Path) -> EventFile:
+    import h5py
+
+    from hepad.io.adc2021 import DATASET, Adc2021File
+
+    try:
+        handle = h5py.File(path, "r")
+    except OSError as error:
+        raise InputDataError(f"{path}: damaged or truncated HDF5 file; copy it again") from error
+    if DATASET not in handle:
+        found = ", ".join(handle) or "none"
+        handle.close()
+        raise InputDataError(f"{path}: no dataset {DATASET!r} (datasets in it: {found}); is it an ADC2021 file?")
+    return Adc2021File(path, handle)

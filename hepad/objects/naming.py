@@ -1,0 +1,26 @@
+"""Names of single objects: `jet1` is the leading jet, `electron2` the second electron, `met` the missing momentum."""
+
+from __future__ import annotations
+
+import re
+
+from hepad.errors import UsageError
+
+__all__ = ["object_name", "parse_object"]
+
+_SINGULAR = {"jets": "jet", "electrons": "electron", "muons": "muon", "photons": "photon", "fatjets": "fatjet"}
+_PLURAL = {short: name for name, short in _SINGULAR.items()}
+_NAME = re.compile(r"([a-z]+)([1-9][0-9]?)")
+
+
+def object_name(collection: str, position: int) -> str:
+    """The name of the object at a position counted from 0: `object_name("jets", 0)` is `jet1`."""
+    return f"{_SINGULAR[collection]}{position + 1}"
+
+
+def parse_object(name: str) -> tuple[str, int]:
+    """The collection and position of a name: `jet1` is `("jets", 0)`; `UsageError` otherwise."""
+    match = _NAME.fullmatch(name)
+    if not match or match[1] not in _PLURAL:
+        raise UsageError(f"{name!r} is not an object: use one of {', '.join(_PLURAL)} and a number, for instance jet1")
+    return _PLURAL[match[1]], int(match[2]) - 1

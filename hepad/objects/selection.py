@@ -1,0 +1,83 @@
+"""Apply a selection card to Events."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+
+from hepad.cards.selection import Condition, ObjectCuts, Range, SelectionCard
+from hepad.objects.cutflow import CutFlow, CutStep
+
+__all__ = ["apply_selection"]
+
+_Mask = npt.NDArray[np.bool_]
+
+
+def apply_selection(events: ak.Array, card: SelectionCard) -> tuple[ak.Array, _Mask, CutFlow]:
+    """The selected events, with their objects cut, sorted by falling pT and truncated as the card says.
+
+    Also returns the mask of shape (n,) that says which of the given events were kept, and the cut flow.
+    Collections that the card does not name are left as they were read.
+    """
+    for name, rule in card.objects.items():
+        events = ak.with_field(events, _define(events[name], rule, rule.max_count), name)
+    weights = ak.to_numpy(events.weight)
+    keep: _Mask = np.ones(len(events), dtype=bool)
+    steps = [CutStep.of("all events", weights)]
+    for requirement in card.require:
+        masks = [_holds(events, condition) for condition in (*requirement.any, *requirement.all)]
+        keep = keep & reduce(np.logical_or if requirement.any else np.logical_and, masks)
+        steps.append(CutStep.of(requirement.name, weights[keep]))
+    return events[keep], keep, CutFlow(tuple(steps))
+
+
+def _define(objects: ak.Array, cuts: ObjectCuts, max_count: int | None) -> ak.Array:
+    mask = _passes(objects, cuts)
+    if mask is not None:
+        objects = objects[mask]
+    if not ak.all(objects.pt[:, :-1] >= objects.pt[:, 1:]):  # most files are sorted already: looking is cheaper
+        objects = objects[ak.argsort(objects.pt, axis=1, ascending=False, stable=True)]
+    return objects if max_count is None else objects[:, :max_count]
+
+
+def _passes(objects: ak.Array, cuts: ObjectCuts) -> Any:
+    """Jagged mask of the objects that pass all cuts; None if there are no cuts."""
+    masks = []
+    for feature in ("pt", "eta", "mass"):
+        bounds = getattr(cuts, feature)
+        if bounds is not None:
+            masks.append(_inside(objects[feature], bounds))
+    if cuts.abs_eta is not None:
+        masks.append(_inside(abs(objects.eta), cuts.abs_eta))
+    if cuts.btag is not None:
+        masks.append(objects.btag == cuts.btag)
+    return reduce(lambda a, b: a & b, masks) if masks else None
+
+
+def _holds(events: ak.Array, condition: Condition) -> _Mask:
+    """Mask of shape (n,) of the events that fulfil one condition."""
+    name = condition.quantity
+    cuts = getattr(condition, name)
+    if isinstance(cuts, Range):
+        values = events.met.pt if name == "met" else events[name]
+        return np.asarray(ak.to_numpy(_inside(values, cuts)))
+    mask = _passes(events[name], cuts)
+    count = ak.to_numpy(ak.num(events[name]) if mask is None else ak.sum(mask, axis=1))
+    result: _Mask = np.ones(len(count), dtype=bool)
+    if condition.min_count is not None:
+        result &= count >= condition.min_count
+    if condition.max_count is not None:
+        result &= count <= condition.max_count
+    return result
+
+
+def _inside(values: Any, bounds: Range) -> Any:
+    if bounds.min is None:
+        return values < bounds.max
+    if bounds.max is None:
+        return values > bounds.min
+    return (values > bounds.min) & (values < bounds.max)
