@@ -12,6 +12,7 @@ __all__ = [
     "FitFailedError",
     "HepadError",
     "InputDataError",
+    "InterruptedRunError",
     "MissingExtraError",
     "OutputError",
     "UsageError",
@@ -62,3 +63,9 @@ class CheckFailedError(HepadError):
     """A check that was asked for did not pass."""
 
     exit_code = 7
+
+
+class InterruptedRunError(HepadError):
+    """The user stopped a run that can be resumed; 130 is what shells report for Ctrl-C."""
+
+    exit_code = 130

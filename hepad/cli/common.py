@@ -1,9 +1,11 @@
-"""What all commands share: consoles, option types, JSON output. Imports nothing heavy."""
+"""What all commands share: consoles, option types, tables, progress, JSON output. Imports nothing heavy."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,14 +14,56 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Files", "Json", "Output", "Seed", "print_json", "stderr", "stdout"]
+    from hepad.cards.analysis import RegionSpec
+    from hepad.objects.cutflow import CutFlow
+
+__all__ = [
+    "Files",
+    "Json",
+    "MaxEvents",
+    "Model",
+    "Output",
+    "Regions",
+    "Seed",
+    "Selection",
+    "StepSize",
+    "event_progress",
+    "parse_regions",
+    "print_cutflow",
+    "print_json",
+    "print_table",
+    "stderr",
+    "stdout",
+]
 
 Files = Annotated[
-    list[str], typer.Argument(help="Input files; globs are expanded, '-' reads names from stdin.", show_default=False)
+    list[str],
+    typer.Argument(help="Input files; globs are expanded, '-' reads names from stdin.", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON to stdout.")]
+MaxEvents = Annotated[
+    int | None,
+    typer.Option("--max-events", min=1, help="Read at most this many events over all files.", show_default="all"),
+]
+Model = Annotated[
+    str,
+    typer.Option("--model", "-m", help="A bundled model ('hepad list models') or a bundle folder.", show_default=False),
+]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Where to write the result.", show_default=False)]
+Regions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--region",
+        help="NAME=efficiency:0.01, NAME=rate:OUT/IN (kHz), NAME=cross_section:OUT/IN (pb) or NAME=threshold:X; "
+        "SCORE@ before the kind picks another score. May be repeated.",
+        show_default="the bundle's",
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random numbers.")]
+Selection = Annotated[
+    str | None, typer.Option("--selection", "-s", help="A bundled selection or a card.", show_default="the model's")
+]
+StepSize = Annotated[int, typer.Option("--step-size", min=1, help="Events in memory at a time.")]
 
 
 def stdout() -> Console:
@@ -36,6 +80,50 @@ def stderr() -> Console:
     return Console(stderr=True, soft_wrap=not sys.stderr.isatty(), highlight=False)
 
 
-def print_json(result: dict[str, Any]) -> None:
+def print_json(result: dict[str, Any] | list[Any]) -> None:
     """Print one JSON document to stdout; a NaN is a fault, never printed."""
     sys.stdout.write(json.dumps(result, indent=2, allow_nan=False) + "\n")
+
+
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers_from: int = 1) -> None:
+    """Print a table; columns from `numbers_from` on are aligned to the right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for i, name in enumerate(header):
+        table.add_column(name, justify="right" if i >= numbers_from else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console = stdout()
+    console.print(table, soft_wrap=False)
+
+
+def print_cutflow(flow: CutFlow, selection: str) -> None:
+    """Print a cut flow with the efficiency of each step."""
+    rows = [
+        [step.name, f"{step.events}", f"{step.weight:.6g}", f"{step.events / max(flow.total.events, 1):.2%}"]
+        for step in flow.steps
+    ]
+    print_table(f"Selection {selection}", ["step", "events", "sum of weights", "of all"], rows)
+
+
+def parse_regions(texts: list[str] | None) -> dict[str, RegionSpec]:
+    """The regions given with `--region`."""
+    from hepad.cards.bundle import parse_region
+
+    return dict(parse_region(text) for text in texts or [])
+
+
+@contextmanager
+def event_progress(what: str) -> Iterator[Callable[[int], None] | None]:
+    """Count events on a terminal; None where stderr is not one."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description} {task.completed} events"), TimeElapsedColumn())
+    with Progress(*columns, console=stderr(), transient=True) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda n: progress.advance(task, n)

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from hepad import __version__
+from hepad.cli import evaluate, hist, inspect, list_, score, train, vectorize
 from hepad.errors import HepadError, OutputError
 
 __all__ = ["app", "main"]
@@ -19,7 +20,7 @@ _DISK_FULL = (28, 122)  # ENOSPC, EDQUOT
 class HepadGroup(TyperGroup):
     """Turns hepad's errors into one line on stderr and the exit code of the error."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """Commands in the order of the work, not of the alphabet."""
         return list(self.commands)
 
@@ -87,7 +88,14 @@ def _options(
 
 
 def _register() -> None:
-    """Add the commands; each module imports its heavy parts inside its command."""
+    """Add the commands in the order of the work; each module imports its heavy parts inside its command."""
+    app.command("inspect")(inspect.inspect)
+    app.command("vectorize")(vectorize.vectorize)
+    app.command("train")(train.train)
+    app.command("score")(score.score)
+    app.command("evaluate")(evaluate.evaluate)
+    app.command("hist")(hist.hist)
+    app.command("list")(list_.list_)
 
 
 _register()

@@ -64,7 +64,7 @@ class DelphesFile:
         """
         wanted = {name: self._wanted(name, features) for name, features in fields.items()}
         weight = next((branch for branch in _WEIGHTS if branch in self._keys), None)
-        branches = sorted({branch for columns in wanted.values() for branch in columns.values()} | ({weight} - {None}))
+        branches = sorted({b for columns in wanted.values() for b in columns.values()} | ({weight} if weight else set()))
         if not branches:
             raise InputDataError(f"{self.path}: nothing to read was asked for")
         start = 0
@@ -101,7 +101,7 @@ class DelphesFile:
                 yield {branch: arrays[key] for branch, key in zip(branches, keys, strict=True)}
         except (InputDataError, KeyboardInterrupt):
             raise
-        except Exception as error:  # noqa: BLE001  a damaged basket surfaces as many kinds of error
+        except Exception as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise InputDataError(
                 f"{self.path}: cannot read tree {TREE!r}, the file is damaged or truncated ({reason[:120]}); copy it again"

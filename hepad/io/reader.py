@@ -73,7 +73,7 @@ def open_root(path: Path) -> Any:
         raise InputDataError(f"{path} is not a ROOT file")
     try:
         return uproot.open(path)
-    except Exception as error:  # noqa: BLE001  a damaged header surfaces as many kinds of error
+    except Exception as error:
         raise InputDataError(f"{path}: damaged or truncated ROOT file; copy it again") from error
 
 

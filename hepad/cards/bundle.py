@@ -1,0 +1,108 @@
+"""The card of a bundle: everything about a trained model but its numbers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from hepad.cards.analysis import InputCard, ModelCard, Published, RegionSpec, TrainCard
+from hepad.cards.base import Card
+from hepad.cards.selection import SelectionCard
+from hepad.errors import UsageError
+
+__all__ = ["BundleCard", "RegionCard", "Training", "parse_region"]
+
+_REGION_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_REGION_KINDS = {
+    "efficiency": ("background_efficiency", None),
+    "rate": ("rate_khz", "input_rate_khz"),
+    "cross_section": ("cross_section_pb", "background_cross_section_pb"),
+    "threshold": ("threshold", None),
+}
+
+
+class RegionCard(Card):
+    """A region as it was set: events with `score` at or above `threshold` are in it.
+
+    `efficiency` is the fraction of the calibration background above the threshold, `efficiency_error` its
+    statistical error; both are None when the threshold was given by hand.
+    """
+
+    score: str
+    threshold: float
+    spec: RegionSpec
+    efficiency: float | None = None
+    efficiency_error: float | None = None
+    calibration_events: int = Field(default=0, ge=0)
+
+
+class Training(Card):
+    """How the weights came about."""
+
+    options: TrainCard
+    seed: int
+    events: int
+    validation_events: int
+    holdout_events: int
+    epochs: int
+    best_epoch: int
+    stopped_early: bool
+    train_loss: tuple[float, ...]
+    validation_loss: tuple[float, ...]
+
+
+class BundleCard(Card):
+    """`card.json` of a bundle. `hashes` holds the sha256 of the other files."""
+
+    schema_: Literal["bundle/1"] = Field(alias="schema")
+    name: str
+    title: str
+    reference: str
+    fidelity: Literal["exact", "approximate", "inspired"]
+    fidelity_note: str = ""
+    selection: SelectionCard
+    input: InputCard
+    model: ModelCard
+    columns: tuple[str, ...]
+    scores: tuple[str, ...] = Field(min_length=1)
+    regions: dict[str, RegionCard]
+    training: Training
+    published: Published = Field(default_factory=dict)
+    provenance: dict[str, Any]
+    hashes: dict[str, str]
+
+    @field_validator("regions")
+    @classmethod
+    def _names_are_branches(cls, regions: dict[str, RegionCard]) -> dict[str, RegionCard]:
+        for name in regions:
+            if not _REGION_NAME.fullmatch(name):
+                raise ValueError(f"region name {name!r} must be letters, digits and underscores, a letter first")
+        return regions
+
+
+def parse_region(text: str) -> tuple[str, RegionSpec]:
+    """The name and spec of a region given on the command line as `NAME=[SCORE@]KIND:VALUE`.
+
+    `loose=efficiency:0.01`, `l1=rate:0.5/30` (kHz of input kHz), `gold=cross_section:10/48000` (pb of background
+    pb), `cut=kl@threshold:4.2`. `UsageError` if it is none of these.
+    """
+    name, _, rest = text.partition("=")
+    score, _, setting = rest.rpartition("@")
+    kind, _, value = setting.partition(":")
+    part, slash, whole = value.partition("/")
+    if not _REGION_NAME.fullmatch(name) or kind not in _REGION_KINDS:
+        raise UsageError(
+            f"--region {text!r}: write NAME=efficiency:0.01, NAME=rate:OUT/IN, NAME=cross_section:OUT/IN or NAME=threshold:X"
+        )
+    part_key, whole_key = _REGION_KINDS[kind]
+    if bool(slash) != bool(whole_key):
+        form = f"{kind}:OUT/IN" if whole_key else f"{kind}:VALUE"
+        raise UsageError(f"--region {text!r}: {kind} is written {form}")
+    try:
+        numbers = {part_key: float(part), **({whole_key: float(whole)} if whole_key else {})}
+        return name, RegionSpec(**numbers, score=score or None)
+    except ValueError as error:  # pydantic's ValidationError is one
+        reason = str(error).splitlines()[-2 if "\n" in str(error) else 0].strip()
+        raise UsageError(f"--region {text!r}: {reason}") from error

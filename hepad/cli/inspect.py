@@ -1,0 +1,43 @@
+"""`hepad inspect`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hepad.cli import common
+
+if TYPE_CHECKING:
+    from hepad.pipeline.inspect import FileReport
+
+
+def inspect(files: common.Files, json: common.Json = False) -> None:
+    """Show what is in files: format, entries, objects, and which bundled selections can run.
+
+    Example: hepad inspect examples/data/w_lnu.root
+    """
+    from hepad.io.reader import expand_files
+    from hepad.pipeline.inspect import inspect_file
+
+    reports = [inspect_file(path) for path in expand_files(files)]
+    if json:
+        common.print_json([report.to_json() for report in reports])
+        return
+    for report in reports:
+        _print(report)
+
+
+def _print(report: FileReport) -> None:
+    console = common.stdout()
+    console.print(f"{report.path}: {report.format}, {report.entries} entries")
+    if report.model:
+        console.print(f"model {report.model}; regions {', '.join(report.regions) or 'none'}")
+    if report.objects:
+        rows = [
+            [name, ", ".join(found.features), "" if found.mean_count is None else f"{found.mean_count:.2f}"]
+            for name, found in report.objects.items()
+        ]
+        common.print_table("Objects", ["objects", "properties", "mean number"], rows, numbers_from=2)
+        runs = [
+            [name, "yes" if not lacks else f"no: lacks {', '.join(lacks)}"] for name, lacks in report.selections.items()
+        ]
+        common.print_table("Bundled selections", ["selection", "runs"], runs, numbers_from=2)

@@ -1,0 +1,60 @@
+"""`hepad score`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hepad.cli import common
+
+if TYPE_CHECKING:
+    from hepad.pipeline.score import ScoreReport
+
+
+def score(
+    files: common.Files,
+    model: common.Model,
+    output: common.Output = None,
+    format_: Annotated[str, typer.Option("--format", help="root or parquet.")] = "root",
+    selection: common.Selection = None,
+    region: common.Regions = None,
+    step_size: common.StepSize = 100_000,
+    max_events: common.MaxEvents = None,
+    json: common.Json = False,
+) -> None:
+    """Score events: one row an input event, with its regions.
+
+    Example: hepad score examples/data/w_lnu.root --model snn_ae
+    """
+    from hepad.io.scores import check_format
+    from hepad.pipeline.score import ScoreOptions
+    from hepad.pipeline.score import score as run
+
+    with common.event_progress("scoring") as on_events:
+        options = ScoreOptions(
+            output=output,
+            format=check_format(format_),
+            selection=selection,
+            regions=common.parse_regions(region),
+            step_size=step_size,
+            max_events=max_events,
+            on_events=on_events,
+        )
+        report = run(files, model, options)
+    if json:
+        common.print_json(report.to_json())
+    else:
+        _print(report)
+
+
+def _print(report: ScoreReport) -> None:
+    common.print_cutflow(report.cutflow, report.selection)
+    quantiles = [[f"{q:.1%}", f"{value:.5g}"] for q, value in report.quantiles.items()]
+    common.print_table(f"Score of {report.model}, selected events", ["quantile", "score"], quantiles)
+    regions = [
+        [name, r.score, f"{r.threshold:.5g}", f"{r.selected}", f"{r.fraction:.3%}"]
+        for name, r in report.regions.items()
+    ]
+    common.print_table("Regions", ["region", "score", "threshold", "events", "of selected"], regions, numbers_from=2)
+    common.stdout().print(f"wrote {report.output}")

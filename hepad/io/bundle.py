@@ -1,0 +1,78 @@
+"""Read and write bundles: a folder with `card.json` and `model.safetensors`.
+
+Nothing in a bundle is run: the card is JSON that is checked against a schema, the weights are safetensors, and only
+these two fixed names are opened, so that no path in a bundle can lead out of its folder.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.cards.base import parse_card
+from hepad.cards.bundle import BundleCard
+from hepad.errors import CardError
+from hepad.provenance import sha256_bytes
+
+__all__ = ["CARD", "WEIGHTS", "read_bundle", "read_card", "read_tensors", "write_bundle_files"]
+
+CARD = "card.json"
+WEIGHTS = "model.safetensors"
+
+Tensors = dict[str, npt.NDArray[Any]]
+
+
+def write_bundle_files(folder: Path, card: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write both files into an existing folder; `hashes` is added to the card."""
+    from safetensors.numpy import save
+
+    weights = save({name: np.ascontiguousarray(array) for name, array in sorted(tensors.items())})
+    (folder / WEIGHTS).write_bytes(weights)
+    complete = {**card, "hashes": {WEIGHTS: sha256_bytes(weights)}}
+    (folder / CARD).write_text(json.dumps(complete, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_bundle(folder: Path) -> tuple[BundleCard, Tensors]:
+    """The card and the tensors; `CardError` if a file is missing, damaged, or does not match its hash."""
+    card = read_card(folder)
+    weights = _read_bytes(folder / WEIGHTS)
+    expected = card.hashes.get(WEIGHTS)
+    if sha256_bytes(weights) != expected:
+        raise CardError(
+            f"bundle {folder}: {WEIGHTS} does not match the sha256 in {CARD}; it was altered or damaged, get it again"
+        )
+    return card, read_tensors(weights, str(folder / WEIGHTS))
+
+
+def read_card(folder: Path) -> BundleCard:
+    """The card alone."""
+    if not folder.is_dir():
+        raise CardError(f"{folder} is not a bundle: a bundle is a folder with {CARD} and {WEIGHTS}")
+    try:
+        content = json.loads(_read_bytes(folder / CARD))
+    except ValueError as error:
+        raise CardError(f"bundle {folder}: {CARD} is not valid JSON ({error})") from error
+    return parse_card(BundleCard, content, f"bundle {folder}, {CARD}")
+
+
+def read_tensors(data: bytes, origin: str) -> Tensors:
+    """The arrays in safetensors bytes; `CardError` names `origin` if they are damaged."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return dict(load(data))
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise CardError(f"{origin}: not a valid safetensors file ({error})") from error
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CardError(f"bundle {path.parent}: cannot read {path.name} ({error.strerror})") from error

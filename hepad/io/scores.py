@@ -1,0 +1,147 @@
+"""Score files: the tree `Scores` in ROOT, or the same columns in Parquet; one row an input event.
+
+Columns: `file` (int32, place on the command line), `entry` (int64), `selected` (bool), `weight` (float64),
+`score` (float32, NaN if not selected), `score_<name>` for each score, `in_<region>` (bool) for each region.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.errors import InputDataError, UsageError
+
+__all__ = ["TREE", "ScoreFile", "ScoreWriter", "check_format"]
+
+TREE = "Scores"
+_PROVENANCE = "provenance"
+
+Columns = Mapping[str, npt.NDArray[Any]]
+
+
+class ScoreWriter:
+    """Write columns in pieces to a path; the caller makes the path atomic."""
+
+    def __init__(self, path: Path, kind: Literal["root", "parquet"], info: Mapping[str, Any]) -> None:
+        self._path = path
+        self._kind = kind
+        self._info = json.dumps(info, allow_nan=False)
+        self._out: Any = None
+        self._tree: Any = None
+
+    def __enter__(self) -> ScoreWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._out is not None:
+            self._out.close()
+
+    def write(self, columns: Columns) -> None:
+        """Append rows: arrays of equal length, the same columns each time."""
+        if self._kind == "root":
+            self._write_root(columns)
+        else:
+            self._write_parquet(columns)
+
+    def _write_root(self, columns: Columns) -> None:
+        import uproot
+
+        if self._out is None:
+            self._out = uproot.recreate(self._path)
+            self._out[_PROVENANCE] = self._info
+            self._tree = self._out.mktree(TREE, {name: array.dtype for name, array in columns.items()})
+        self._tree.extend(dict(columns))
+
+    def _write_parquet(self, columns: Columns) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.table({name: pa.array(array) for name, array in columns.items()})
+        if self._out is None:
+            schema = table.schema.with_metadata({_PROVENANCE: self._info})
+            self._out = pq.ParquetWriter(self._path, schema)
+        self._out.write_table(table.cast(self._out.schema))
+
+
+class ScoreFile:
+    """Read a score file; `InputDataError` if it is none."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._root = _is_root(path)
+        self._source, self.info = self._open_root() if self._root else self._open_parquet()
+        self.entries = int(self._source.num_entries if self._root else self._source.metadata.num_rows)
+        names = self._source.keys() if self._root else self._source.schema_arrow.names
+        self.regions = tuple(n.removeprefix("in_") for n in names if n.startswith("in_"))
+        missing = {"file", "entry", "selected", "weight", "score"} - set(names)
+        if missing:
+            raise InputDataError(f"{path}: no column {', '.join(sorted(missing))}; write it again with 'hepad score'")
+
+    def iterate(self, columns: list[str], step_size: int) -> Iterator[dict[str, npt.NDArray[Any]]]:
+        """Rows in pieces of at most `step_size`, as numpy columns."""
+        if self._root:
+            yield from self._source.iterate(columns, step_size=step_size, library="np", how=dict)
+            return
+        for batch in self._source.iter_batches(step_size, columns=columns):
+            yield {name: batch[name].to_numpy(zero_copy_only=False) for name in columns}
+
+    def read(self, columns: list[str]) -> dict[str, npt.NDArray[Any]]:
+        """Whole columns."""
+        pieces = list(self.iterate(columns, 1_000_000))
+        return {name: np.concatenate([piece[name] for piece in pieces]) for name in columns}
+
+    def close(self) -> None:
+        """Close the file."""
+        (self._source.file if self._root else self._source).close()
+
+    def _open_root(self) -> tuple[Any, dict[str, Any]]:
+        from hepad.io.reader import open_root
+
+        file = open_root(self.path)
+        if TREE not in file:
+            raise InputDataError(f"{self.path}: no tree {TREE!r}; give a file that 'hepad score' wrote")
+        return file[TREE], _parse_info(str(file[_PROVENANCE]) if _PROVENANCE in file else "{}", self.path)
+
+    def _open_parquet(self) -> tuple[Any, dict[str, Any]]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            source = pq.ParquetFile(self.path)
+        except (pa.ArrowException, OSError) as error:
+            raise InputDataError(f"{self.path}: not a score file (neither ROOT nor Parquet)") from error
+        stored = (source.schema_arrow.metadata or {}).get(_PROVENANCE.encode(), b"{}")
+        return source, _parse_info(stored.decode(errors="replace"), self.path)
+
+
+def _parse_info(text: str, path: Path) -> dict[str, Any]:
+    try:
+        info = json.loads(text)
+    except ValueError as error:
+        raise InputDataError(f"{path}: its provenance record is damaged; write it again with 'hepad score'") from error
+    return info if isinstance(info, dict) else {}
+
+
+def _is_root(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(4) == b"root"
+    except OSError as error:
+        raise InputDataError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def check_format(text: str) -> Literal["root", "parquet"]:
+    """`root` or `parquet`; `UsageError` otherwise."""
+    if text == "root":
+        return "root"
+    if text == "parquet":
+        return "parquet"
+    raise UsageError(f"--format {text!r}: choose root or parquet")

@@ -1,0 +1,132 @@
+"""Write rows of numbers as .npz, HDF5 or Parquet, in pieces: memory does not grow with the number of rows."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryFile
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.errors import UsageError
+
+__all__ = ["FORMATS", "TableWriter"]
+
+FORMATS = (".npz", ".h5", ".parquet")
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+class TableWriter:
+    """Write arrays of equal length: `x` of shape (n, d) with named columns, and columns of shape (n,)."""
+
+    def __init__(self, path: Path, columns: tuple[str, ...], info: Mapping[str, Any]) -> None:
+        backends = {".npz": _Npz, ".h5": _Hdf5, ".parquet": _Parquet}
+        if path.suffix not in backends:
+            raise UsageError(f"output must end in {', '.join(FORMATS)}, not {path.suffix or 'nothing'!r}")
+        self._backend = backends[path.suffix](path, columns, json.dumps(info, allow_nan=False))
+
+    def __enter__(self) -> TableWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._backend.close(complete=kind is None)
+
+    def write(self, arrays: Arrays) -> None:
+        """Append rows; the same arrays each time."""
+        self._backend.write(arrays)
+
+
+class _Npz:
+    """numpy's zip of .npy files; rows are spooled to temporary files because a .npy header holds the final length."""
+
+    def __init__(self, path: Path, columns: tuple[str, ...], info: str) -> None:
+        self._path, self._columns, self._info = path, columns, info
+        self._spools: dict[str, tuple[IO[bytes], np.dtype[Any], tuple[int, ...]]] = {}
+        self._rows = 0
+
+    def write(self, arrays: Arrays) -> None:
+        for name, array in arrays.items():
+            if name not in self._spools:
+                self._spools[name] = (TemporaryFile(dir=self._path.parent), array.dtype, array.shape[1:])
+            self._spools[name][0].write(np.ascontiguousarray(array).tobytes())
+        self._rows += len(next(iter(arrays.values())))
+
+    def close(self, *, complete: bool) -> None:
+        try:
+            if complete:
+                self._assemble()
+        finally:
+            for spool, _, _ in self._spools.values():
+                spool.close()
+
+    def _assemble(self) -> None:
+        with zipfile.ZipFile(self._path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for name, values in (("columns", np.array(self._columns)), ("provenance", np.array(self._info))):
+                with archive.open(f"{name}.npy", "w") as out:
+                    np.lib.format.write_array(out, values, allow_pickle=False)
+            for name, (spool, dtype, tail) in self._spools.items():
+                spool.seek(0)
+                header = {
+                    "descr": np.lib.format.dtype_to_descr(dtype),
+                    "fortran_order": False,
+                    "shape": (self._rows, *tail),
+                }
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as out:
+                    np.lib.format.write_array_header_1_0(out, header)
+                    while piece := spool.read(1 << 20):
+                        out.write(piece)
+
+
+class _Hdf5:
+    def __init__(self, path: Path, columns: tuple[str, ...], info: str) -> None:
+        import h5py
+
+        self._file = h5py.File(path, "w")
+        self._file.create_dataset("columns", data=[c.encode() for c in columns])
+        self._file.attrs["provenance"] = info
+
+    def write(self, arrays: Arrays) -> None:
+        for name, array in arrays.items():
+            if name not in self._file:
+                self._file.create_dataset(
+                    name, data=array, maxshape=(None, *array.shape[1:]), chunks=True, compression="gzip"
+                )
+                continue
+            data = self._file[name]
+            old = data.shape[0]
+            data.resize(old + len(array), axis=0)
+            data[old:] = array
+
+    def close(self, *, complete: bool) -> None:  # noqa: ARG002  an incomplete file is removed by the caller
+        self._file.close()
+
+
+class _Parquet:
+    """`x` becomes one column a feature, as data-frame users expect."""
+
+    def __init__(self, path: Path, columns: tuple[str, ...], info: str) -> None:
+        self._path, self._columns, self._info = path, columns, info
+        self._out: Any = None
+
+    def write(self, arrays: Arrays) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        data = {column: pa.array(arrays["x"][:, i]) for i, column in enumerate(self._columns)}
+        data |= {name: pa.array(array) for name, array in arrays.items() if name != "x"}
+        table = pa.table(data).replace_schema_metadata({"provenance": self._info})
+        if self._out is None:
+            self._out = pq.ParquetWriter(self._path, table.schema)
+        self._out.write_table(table)
+
+    def close(self, *, complete: bool) -> None:  # noqa: ARG002  an incomplete file is removed by the caller
+        if self._out is not None:
+            self._out.close()

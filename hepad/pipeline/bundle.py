@@ -1,0 +1,94 @@
+"""A bundle put together: selection, input, scorer and regions, ready to score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from hepad import registry
+from hepad.cards.analysis import RegionSpec
+from hepad.cards.bundle import BundleCard, RegionCard
+from hepad.cards.resolver import resolve
+from hepad.cards.selection import SelectionCard
+from hepad.errors import CardError
+from hepad.inputs.l1_vector import L1Vector
+from hepad.io.bundle import CARD, read_bundle
+from hepad.io.events import merge_fields
+from hepad.nn.scorer import Scorer
+from hepad.provenance import sha256_file
+from hepad.stats.regions import Quantiles, set_region
+
+__all__ = ["Bundle", "bundle_tensors", "load_bundle"]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained model with all that belongs to it; `sha256` is that of its card, which holds the other hashes."""
+
+    card: BundleCard
+    path: Path
+    sha256: str
+    input: L1Vector
+    scorer: Scorer
+    quantiles: dict[str, Quantiles]
+
+    def fields(self, selection: SelectionCard) -> dict[str, set[str]]:
+        """What must be read from event files."""
+        return merge_fields(selection.fields(), self.input.fields())
+
+    def regions(self, overrides: Mapping[str, RegionSpec]) -> dict[str, RegionCard]:
+        """The bundle's regions, with those of the same name replaced and new ones added."""
+        default = self.card.scores[0]
+        set_now = {name: set_region(name, spec, self.quantiles, default) for name, spec in overrides.items()}
+        return {**self.card.regions, **set_now}
+
+
+def load_bundle(name: str) -> Bundle:
+    """The bundle of a bundled name or a folder; `CardError` if it is damaged or does not fit together."""
+    path = resolve("bundles", name)
+    card, tensors = read_bundle(path)
+    origin = f"bundle {path}"
+    try:
+        entry = registry.lookup(registry.SCORERS, card.model.name, "model")
+        if card.input.kind not in entry.inputs:
+            raise CardError(f"model {card.model.name} takes {' or '.join(entry.inputs)} input, not {card.input.kind}")
+        vector = L1Vector.from_state(card.input, _part(tensors, "input."))
+        if vector.columns != card.columns:
+            raise CardError("its columns are not those that its input makes")
+        scorer: Scorer = registry.load(entry)(card.model.config, vector.columns)
+        if tuple(scorer.score_names) != card.scores:
+            raise CardError(f"its scores {', '.join(card.scores)} are not those of {card.model.name}")
+        scorer.load_state(_part(tensors, "model."))
+        quantiles = {score: _quantiles(_part(tensors, f"quantiles.{score}."), score) for score in card.scores}
+    except CardError as error:
+        raise CardError(f"{origin}: {error}") from error
+    return Bundle(card, path, sha256_file(path / CARD), vector, scorer, quantiles)
+
+
+def bundle_tensors(vector: L1Vector, scorer: Scorer, quantiles: Mapping[str, Quantiles]) -> dict[str, npt.NDArray[Any]]:
+    """All numbers of a bundle under the names that `load_bundle` reads."""
+    import numpy as np
+
+    tensors = {f"input.{name}": array for name, array in vector.state().items()}
+    tensors |= {f"model.{name}": array for name, array in scorer.state().items()}
+    for score, table in quantiles.items():
+        tensors[f"quantiles.{score}.threshold"] = table.threshold
+        tensors[f"quantiles.{score}.efficiency"] = table.efficiency
+        tensors[f"quantiles.{score}.events"] = np.array([table.events, table.effective_events], dtype=np.float64)
+    return tensors
+
+
+def _part(tensors: Mapping[str, npt.NDArray[Any]], prefix: str) -> dict[str, npt.NDArray[Any]]:
+    return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
+
+
+def _quantiles(part: Mapping[str, npt.NDArray[Any]], score: str) -> Quantiles:
+    if set(part) != {"threshold", "efficiency", "events"} or part["events"].shape != (2,):
+        raise CardError(f"the background quantiles of score {score!r} are missing or damaged")
+    if part["threshold"].shape != part["efficiency"].shape or part["threshold"].ndim != 1:
+        raise CardError(f"the background quantiles of score {score!r} have different lengths")
+    return Quantiles(part["threshold"], part["efficiency"], int(part["events"][0]), float(part["events"][1]))

@@ -1,0 +1,66 @@
+"""What ships with hepad: models, selections, analyses, background functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hepad.cards.analysis import load_analysis
+from hepad.cards.resolver import bundled_names, resolve
+from hepad.cards.selection import load_selection
+from hepad.io.bundle import read_card
+
+__all__ = ["CATALOGUES", "catalogue"]
+
+
+def _models() -> list[dict[str, Any]]:
+    rows = []
+    for name in bundled_names("bundles"):
+        card = read_card(resolve("bundles", name))
+        rows.append(
+            {
+                "name": name,
+                "title": card.title,
+                "selection": card.selection.name,
+                "input": f"{card.input.kind} ({len(card.columns)})",
+                "scores": ", ".join(card.scores),
+                "trained on": ", ".join(source["name"] for source in card.provenance.get("inputs", [])),
+                "fidelity": card.fidelity,
+                "reference": card.reference,
+            }
+        )
+    return rows
+
+
+def _analyses() -> list[dict[str, Any]]:
+    cards = [load_analysis(name) for name in bundled_names("analyses")]
+    return [
+        {
+            "name": c.name,
+            "title": c.title,
+            "selection": c.selection,
+            "model": c.model.name,
+            "fidelity": c.fidelity,
+            "reference": c.reference,
+        }
+        for c in cards
+    ]
+
+
+def _selections() -> list[dict[str, Any]]:
+    cards = [load_selection(name) for name in bundled_names("selections")]
+    return [{"name": c.name, "title": c.title, "reference": c.reference} for c in cards]
+
+
+def _fits() -> list[dict[str, Any]]:
+    from hepad.cards.fit import load_fit
+
+    cards = [load_fit(name) for name in bundled_names("fits")]
+    return [{"name": c.name, "title": c.title, "reference": c.reference} for c in cards]
+
+
+CATALOGUES = {"models": _models, "analyses": _analyses, "selections": _selections, "fits": _fits}
+
+
+def catalogue(kind: str) -> list[dict[str, Any]]:
+    """One row a bundled thing of a kind in `CATALOGUES`."""
+    return CATALOGUES[kind]()

@@ -1,0 +1,97 @@
+"""Look at a file: its format, entries, objects, and which bundled selections can run on it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hepad.cards.resolver import bundled_names
+from hepad.cards.selection import load_selection
+from hepad.errors import InputDataError
+from hepad.io.events import EventFile, Fields
+from hepad.io.reader import open_events
+from hepad.io.scores import ScoreFile
+
+__all__ = ["FileReport", "ObjectsFound", "inspect_file"]
+
+_SAMPLE = 10_000
+
+
+@dataclass(frozen=True)
+class ObjectsFound:
+    """One collection: its properties, and the mean number an event in the first events."""
+
+    features: tuple[str, ...]
+    mean_count: float | None
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """What is in a file. `selections` maps a bundled selection to what it lacks: nothing if it can run."""
+
+    path: Path
+    format: str
+    entries: int
+    objects: dict[str, ObjectsFound] = field(default_factory=dict)
+    selections: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    regions: tuple[str, ...] = ()
+    model: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The report in JSON types."""
+        return {
+            "file": str(self.path),
+            "format": self.format,
+            "entries": self.entries,
+            "objects": {n: {"features": list(o.features), "mean_count": o.mean_count} for n, o in self.objects.items()},
+            "selections": {n: {"runs": not lacks, "lacks": list(lacks)} for n, lacks in self.selections.items()},
+            "regions": list(self.regions),
+            "model": self.model,
+        }
+
+
+def inspect_file(path: Path) -> FileReport:
+    """Report on one event file, or on a score file that hepad wrote."""
+    try:
+        source = open_events(path)
+    except InputDataError:
+        scores = _score_file(path)
+        if scores is None:
+            raise
+        return scores
+    with closing(source):
+        available = source.available()
+        return FileReport(
+            path,
+            source.format,
+            source.entries,
+            {name: ObjectsFound(tuple(sorted(f)), _mean_count(source, name)) for name, f in available.items()},
+            {name: _lacks(load_selection(name).fields(), available) for name in bundled_names("selections")},
+        )
+
+
+def _score_file(path: Path) -> FileReport | None:
+    try:
+        scores = ScoreFile(path)
+    except InputDataError:
+        return None
+    with closing(scores):
+        return FileReport(path, "hepad scores", scores.entries, regions=scores.regions, model=scores.info.get("model"))
+
+
+def _lacks(needed: Fields, available: Fields) -> tuple[str, ...]:
+    return tuple(
+        f"{name}.{f}" for name, features in needed.items() for f in sorted(features - available.get(name, set()))
+    )
+
+
+def _mean_count(source: EventFile, name: str) -> float | None:
+    """Mean number of objects an event; None for quantities that every event has once."""
+    if name in ("met", "scalar_ht") or source.entries == 0:
+        return None
+    import awkward as ak
+
+    sample = next(source.iterate({name: {"pt"}}, step_size=_SAMPLE, stop=min(_SAMPLE, source.entries)))
+    return float(ak.mean(ak.num(sample[name])))

@@ -1,0 +1,239 @@
+"""Train a scorer on background and write a bundle; an interrupted training can be resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad import registry
+from hepad.cards.analysis import AnalysisCard, RegionSpec, TrainCard, load_analysis
+from hepad.cards.bundle import RegionCard, Training
+from hepad.cards.selection import SelectionCard, load_selection
+from hepad.errors import InputDataError, UsageError
+from hepad.inputs.batch import Batch
+from hepad.inputs.l1_vector import L1Vector
+from hepad.io.atomic import atomic_folder
+from hepad.io.bundle import write_bundle_files
+from hepad.io.events import merge_fields
+from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files, read_events
+from hepad.nn.scorer import EpochEnd, FitReport, Scorer
+from hepad.objects.cutflow import CutFlow
+from hepad.objects.selection import apply_selection
+from hepad.pipeline.bundle import bundle_tensors
+from hepad.pipeline.checkpoint import CheckpointFolder, Watch, fingerprint
+from hepad.pipeline.figures import save_figure
+from hepad.provenance import file_record, provenance
+from hepad.stats.regions import Quantiles, background_quantiles, set_region
+
+__all__ = ["Split", "TrainOptions", "TrainReport", "split_events", "train"]
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Options of `train`; None takes the value of the model's card. `resume` goes on from a checkpoint."""
+
+    output: Path
+    selection: str | None = None
+    seed: int = 1
+    train: TrainCard | None = None
+    regions: Mapping[str, RegionSpec] | None = None
+    step_size: int = DEFAULT_STEP_SIZE
+    max_events: int | None = None
+    resume: bool = False
+    restart: bool = False
+    on_epoch: Callable[[EpochEnd], None] | None = None
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What a training did."""
+
+    output: Path
+    model: str
+    cutflow: CutFlow
+    fit: FitReport
+    split: dict[str, int]
+    regions: dict[str, RegionCard] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The report in JSON types."""
+        return {
+            "model": self.model,
+            "events": self.cutflow.total.events,
+            "selected": self.cutflow.selected.events,
+            "cutflow": self.cutflow.to_json(),
+            "split": self.split,
+            "epochs": self.fit.epochs,
+            "best_epoch": self.fit.best_epoch,
+            "stopped_early": self.fit.stopped_early,
+            "train_loss": self.fit.train_loss[-1],
+            "validation_loss": self.fit.validation_loss[-1],
+            "regions": {
+                name: {
+                    "threshold": r.threshold,
+                    "score": r.score,
+                    "efficiency": r.efficiency,
+                    "efficiency_error": r.efficiency_error,
+                }
+                for name, r in self.regions.items()
+            },
+            "output": str(self.output),
+        }
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of the three disjoint parts of the background."""
+
+    train: npt.NDArray[np.int64]
+    validation: npt.NDArray[np.int64]
+    holdout: npt.NDArray[np.int64]
+
+
+def split_events(n: int, options: TrainCard, seed: int) -> Split:
+    """Shuffle n events by the seed and part them into training, validation and held-out events."""
+    order = np.random.default_rng(seed).permutation(n)
+    holdout, validation = round(n * options.holdout_fraction), round(n * options.validation_fraction)
+    parts = Split(order[holdout + validation :], order[holdout : holdout + validation], order[:holdout])
+    if min(len(parts.train), len(parts.validation), len(parts.holdout)) < 1:
+        raise InputDataError(f"{n} background events are too few to part into training, validation and held-out events")
+    return parts
+
+
+def train(files: Sequence[str], model: str, options: TrainOptions) -> TrainReport:
+    """Train the model of an analysis card on background files and write the bundle `options.output`.
+
+    The background is parted into training, validation and held-out events; the input scale is fitted on the
+    training events, regions are set on the held-out ones. The same files, options and seed give the same bundle,
+    byte for byte, interrupted or not.
+    """
+    recipe = load_analysis(model)
+    paths = expand_files(files)
+    selection = load_selection(options.selection or recipe.selection)
+    card = options.train or recipe.train
+    vector = L1Vector(recipe.input)
+    raw, flow = read_batch(paths, selection, vector, options)
+    split = split_events(len(raw), card, options.seed)
+    specs = recipe.regions if options.regions is None else options.regions
+    _check_regions(specs, len(split.holdout))
+    vector = vector.fitted(raw.take(split.train))
+    scorer: Scorer = registry.load(registry.SCORERS[recipe.model.name])(recipe.model.config, vector.columns)
+    store = CheckpointFolder(
+        options.output.with_name(f"{options.output.name}.checkpoint"),
+        fingerprint(
+            recipe.model_dump(mode="json"),
+            selection.model_dump(mode="json"),
+            card.model_dump(mode="json"),
+            options.seed,
+            [file_record(path) for path in paths],
+            len(raw),
+        ),
+    )
+    resume = store.begin(resume=options.resume, restart=options.restart)
+    watch = Watch(store, options.on_epoch)
+    with watch.signals():
+        fit = scorer.fit(
+            vector.scaled(raw.take(split.train)),
+            vector.scaled(raw.take(split.validation)),
+            options=card,
+            seed=options.seed,
+            on_epoch=watch,
+            resume=resume,
+        )
+    quantiles = _calibrate(scorer, vector.scaled(raw.take(split.holdout)))
+    regions = {name: set_region(name, spec, quantiles, scorer.score_names[0]) for name, spec in specs.items()}
+    content = _bundle_card(recipe, selection, scorer, vector, regions, _training(card, options.seed, split, fit))
+    content["provenance"] = provenance(_command(model, options, recipe), inputs=paths, seed=options.seed)
+    _write(options.output, content, bundle_tensors(vector, scorer, quantiles), fit)
+    store.remove()
+    sizes = {"train": len(split.train), "validation": len(split.validation), "holdout": len(split.holdout)}
+    return TrainReport(options.output, recipe.name, flow, fit, sizes, regions)
+
+
+def read_batch(
+    paths: Sequence[Path], selection: SelectionCard, vector: L1Vector, options: TrainOptions
+) -> tuple[Batch, CutFlow]:
+    """All selected events as one unscaled batch: a training needs them all in memory."""
+    batches: list[Batch] = []
+    flow: CutFlow | None = None
+    fields = merge_fields(selection.fields(), vector.fields())
+    for chunk in read_events(paths, fields, step_size=options.step_size, max_events=options.max_events):
+        events, _, cutflow = apply_selection(chunk.events, selection)
+        flow = cutflow if flow is None else flow + cutflow
+        batches.append(vector.raw(events))
+    if flow is None or flow.selected.events == 0:
+        raise InputDataError(f"no background event passes selection {selection.name!r} ({flow or 'no events read'})")
+    return Batch.concatenate(batches), flow
+
+
+def _check_regions(specs: Mapping[str, RegionSpec], holdout: int) -> None:
+    """Refuse a region that the held-out events cannot set, before hours of training rather than after."""
+    for name, spec in specs.items():
+        if spec.efficiency is not None and spec.efficiency * holdout < 1:
+            raise UsageError(
+                f"region {name!r} at background efficiency {spec.efficiency:g} needs "
+                f"{int(np.ceil(1 / spec.efficiency))} held-out events, there are {holdout}: give more background, or other regions with --region"
+            )
+
+
+def _calibrate(scorer: Scorer, holdout: Batch) -> dict[str, Quantiles]:
+    return {name: background_quantiles(values, holdout.weight) for name, values in scorer.scores(holdout).items()}
+
+
+def _training(card: TrainCard, seed: int, split: Split, fit: FitReport) -> Training:
+    return Training(
+        options=card,
+        seed=seed,
+        events=len(split.train),
+        validation_events=len(split.validation),
+        holdout_events=len(split.holdout),
+        epochs=fit.epochs,
+        best_epoch=fit.best_epoch,
+        stopped_early=fit.stopped_early,
+        train_loss=fit.train_loss,
+        validation_loss=fit.validation_loss,
+    )
+
+
+def _bundle_card(
+    recipe: AnalysisCard,
+    selection: SelectionCard,
+    scorer: Scorer,
+    vector: L1Vector,
+    regions: Mapping[str, RegionCard],
+    training: Training,
+) -> dict[str, Any]:
+    keep = recipe.model_dump(
+        mode="json", include={"name", "title", "reference", "fidelity", "fidelity_note", "input", "published"}
+    )
+    return {
+        "schema": "bundle/1",
+        **keep,
+        "selection": selection.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "model": {"name": recipe.model.name, **scorer.config},
+        "columns": list(vector.columns),
+        "scores": list(scorer.score_names),
+        "regions": {name: region.model_dump(mode="json", exclude_none=True) for name, region in regions.items()},
+        "training": training.model_dump(mode="json", exclude_none=True),
+    }
+
+
+def _command(model: str, options: TrainOptions, recipe: AnalysisCard) -> str:
+    """The command in a form that does not depend on where the output went or whether it was resumed."""
+    selection = options.selection or recipe.selection
+    return f"hepad train --model {Path(model).stem} --selection {selection} --seed {options.seed}"
+
+
+def _write(output: Path, content: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]], fit: FitReport) -> None:
+    from hepad.plot.loss import plot_loss
+
+    with atomic_folder(output) as folder:
+        write_bundle_files(folder, content, tensors)
+        save_figure(
+            plot_loss(fit.train_loss, fit.validation_loss, best_epoch=fit.best_epoch), folder / "loss", kinds=("png",)
+        )

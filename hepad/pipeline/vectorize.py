@@ -1,0 +1,104 @@
+"""Write what a network sees: events as rows of numbers, for people who train networks of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+
+from hepad import registry
+from hepad.cards.analysis import InputCard
+from hepad.cards.base import parse_card
+from hepad.cards.selection import load_selection
+from hepad.errors import InputDataError
+from hepad.inputs.l1_vector import L1Vector
+from hepad.io.atomic import atomic_path
+from hepad.io.events import merge_fields
+from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files, read_events
+from hepad.io.tables import TableWriter
+from hepad.objects.cutflow import CutFlow
+from hepad.objects.selection import apply_selection
+from hepad.provenance import provenance
+
+__all__ = ["VectorizeOptions", "VectorizeReport", "vectorize"]
+
+
+@dataclass(frozen=True)
+class VectorizeOptions:
+    """Options of `vectorize`. `features`, `order` and `counts` are as in an analysis card's input."""
+
+    selection: str = "adc2021"
+    input: str = "l1_vector"
+    features: tuple[str, ...] = ("pt",)
+    order: tuple[str, ...] | None = None
+    counts: dict[str, int] | None = None
+    step_size: int = DEFAULT_STEP_SIZE
+    max_events: int | None = None
+    on_events: Callable[[int], None] | None = None
+
+
+@dataclass(frozen=True)
+class VectorizeReport:
+    """What `vectorize` wrote."""
+
+    output: Path
+    cutflow: CutFlow
+    columns: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report in JSON types."""
+        return {
+            "events": self.cutflow.total.events,
+            "selected": self.cutflow.selected.events,
+            "cutflow": self.cutflow.to_json(),
+            "columns": list(self.columns),
+            "output": str(self.output),
+        }
+
+
+def vectorize(files: Sequence[str], output: Path, options: VectorizeOptions | None = None) -> VectorizeReport:
+    """Write `x`, `columns`, `file`, `entry` and `weight` of the selected events as .npz, .h5 or .parquet.
+
+    `x` is float32 of shape (n, d) in physical units (GeV, radians), not scaled: a scale belongs to a training.
+    """
+    options = options or VectorizeOptions()
+    paths = expand_files(files)
+    selection = load_selection(options.selection)
+    registry.lookup(registry.INPUTS, options.input, "input")
+    vector = L1Vector(_input_card(options))
+    fields = merge_fields(selection.fields(), vector.fields())
+    flow: CutFlow | None = None
+    info = {"selection": selection.name, "provenance": provenance("hepad vectorize", inputs=paths)}
+    with atomic_path(output) as temporary, TableWriter(temporary, vector.columns, info) as out:
+        for chunk in read_events(paths, fields, step_size=options.step_size, max_events=options.max_events):
+            events, keep, cutflow = apply_selection(chunk.events, selection)
+            flow = cutflow if flow is None else flow + cutflow
+            batch = vector.raw(events)
+            out.write(
+                {
+                    "x": batch.x,
+                    "file": np.full(len(batch), chunk.file, dtype=np.int32),
+                    "entry": ak.to_numpy(events.index).astype(np.int64),
+                    "weight": batch.weight,
+                }
+            )
+            if options.on_events:
+                options.on_events(len(keep))
+        if flow is None or flow.selected.events == 0:
+            raise InputDataError(
+                f"no event passes selection {selection.name!r} ({flow or 'no events read'}); nothing to write"
+            )
+    return VectorizeReport(output, flow, vector.columns)
+
+
+def _input_card(options: VectorizeOptions) -> InputCard:
+    content: dict[str, Any] = {"kind": options.input, "features": options.features}
+    if options.order is not None:
+        content["order"] = options.order
+    if options.counts is not None:
+        content["counts"] = options.counts
+    return parse_card(InputCard, content, "input options")

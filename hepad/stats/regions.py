@@ -1,0 +1,90 @@
+"""Regions: thresholds on a score at a background efficiency, a rate or a cross section.
+
+They are set on background that the model has not seen. `Quantiles` keeps what is needed to set new ones later.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.cards.analysis import RegionSpec
+from hepad.cards.bundle import RegionCard
+from hepad.errors import UsageError
+
+__all__ = ["Quantiles", "background_quantiles", "set_region"]
+
+_EXACT_RANKS = 1000
+_TABLE_SIZE = 2000
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """The upper tail of the background's score.
+
+    `efficiency[i]` is the weighted fraction of background with a score >= `threshold[i]`; both have shape (k,),
+    efficiency rises and threshold falls. `events` is the number of background events, `effective_events` is
+    (sum w)^2 / (sum w^2).
+    """
+
+    threshold: npt.NDArray[np.float64]
+    efficiency: npt.NDArray[np.float64]
+    events: int
+    effective_events: float
+
+
+def background_quantiles(scores: npt.NDArray[np.float32], weights: npt.NDArray[np.float64]) -> Quantiles:
+    """The quantile table of background scores of shape (n,): exact for the 1000 highest, 1000 ranks below.
+
+    Equal scores share one entry, for a threshold cannot part them.
+    """
+    if len(scores) == 0:
+        raise UsageError("no background events to set regions on")
+    order = np.argsort(-scores.astype(np.float64), kind="stable")
+    values = scores[order].astype(np.float64)
+    cumulative = np.cumsum(weights[order])
+    last_of_value = np.flatnonzero(np.append(values[1:] != values[:-1], True))
+    n = len(last_of_value)
+    ranks = np.arange(n)
+    if n > _TABLE_SIZE:
+        below = np.geomspace(_EXACT_RANKS, n - 1, _TABLE_SIZE - _EXACT_RANKS).astype(int)
+        ranks = np.unique(np.concatenate([ranks[:_EXACT_RANKS], below]))
+    kept = last_of_value[ranks]
+    return Quantiles(
+        values[kept],
+        np.minimum(cumulative[kept] / cumulative[-1], 1.0),
+        len(scores),
+        float(cumulative[-1] ** 2 / np.square(weights).sum()),
+    )
+
+
+def set_region(name: str, spec: RegionSpec, quantiles: dict[str, Quantiles], default_score: str) -> RegionCard:
+    """The threshold of a region: the lowest that keeps no more background than asked for.
+
+    `UsageError` if the background has too few events for that efficiency, or the score is unknown.
+    """
+    score = spec.score or default_score
+    if score not in quantiles:
+        raise UsageError(f"region {name!r}: unknown score {score!r}; this model has {', '.join(quantiles)}")
+    if spec.threshold is not None:
+        return RegionCard(score=score, threshold=spec.threshold, spec=spec)
+    table, wanted = quantiles[score], spec.efficiency
+    assert wanted is not None  # noqa: S101  a spec has a threshold or an efficiency
+    i = int(np.searchsorted(table.efficiency, wanted * (1 + 1e-12), side="right")) - 1
+    if i < 0:
+        raise UsageError(
+            f"region {name!r}: background efficiency {wanted:g} needs at least {math.ceil(1 / wanted)} "
+            f"background events to set it on, there are {table.events}; ask for a larger efficiency or give more background"
+        )
+    efficiency = float(table.efficiency[i])
+    return RegionCard(
+        score=score,
+        threshold=float(table.threshold[i]),
+        spec=spec,
+        efficiency=efficiency,
+        efficiency_error=math.sqrt(efficiency * (1 - efficiency) / table.effective_events),
+        calibration_events=table.events,
+    )
