@@ -124,7 +124,8 @@ class L1Vector:
 
 def _padded(values: ak.Array, count: int) -> npt.NDArray[np.float32]:
     padded = ak.fill_none(ak.pad_none(values, count, axis=1, clip=True), 0.0)
-    return ak.to_numpy(padded, allow_missing=False).astype(np.float32).reshape(len(values), count)
+    table: npt.NDArray[np.float32] = ak.to_numpy(padded, allow_missing=False).astype(np.float32)
+    return table.reshape(len(values), count)
 
 
 def _max_with_floor(batch: Batch) -> Scale:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hepad.errors import OutputError
@@ -19,15 +20,17 @@ def atomic_path(target: Path) -> Iterator[Path]:
     """Yield a temporary path in the target's folder; on success it becomes `target`, on any error it is removed.
 
     The temporary name keeps the target's ending, by which some writers choose their format.
-    `OutputError` if the folder does not exist, cannot be written or the disk is full.
+    `OutputError` if the folder does not exist, cannot be written or the disk is full, or if the target is a device
+    such as /dev/null, which a rename would replace. Errors about other files pass through unchanged.
     """
     folder = _checked_parent(target)
-    if target.is_dir():
-        raise OutputError(f"{target} is a folder; give a file name with -o")
+    if target.exists() and not target.is_file():
+        raise OutputError(f"{target} is a folder or a device; give a file name with -o")
     with _output_errors(target):
         handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=folder)
-        os.close(handle)
-        temporary = Path(name)
+    os.close(handle)
+    temporary = Path(name)
+    with _output_errors(target, temporary):
         try:
             yield temporary
             temporary.chmod(0o666 & ~_umask())
@@ -40,13 +43,15 @@ def atomic_path(target: Path) -> Iterator[Path]:
 def atomic_folder(target: Path) -> Iterator[Path]:
     """Like `atomic_path`, for a folder that is filled and then takes the name `target`.
 
-    A folder already there is replaced only once the new one is complete.
+    A folder already there is replaced only once the new one is complete, and only if hepad wrote it: `OutputError`
+    unless it is empty, or it has no subfolder and one of its JSON files bears the name of one in the new folder.
     """
     parent = _checked_parent(target)
     if target.exists() and not target.is_dir():
         raise OutputError(f"{target} is a file; give another name with -o")
     with _output_errors(target):
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=parent))
+    with _output_errors(target, temporary):
         try:
             yield temporary
             temporary.chmod(0o777 & ~_umask())
@@ -59,14 +64,27 @@ def _swap(new: Path, target: Path) -> None:
     if not target.exists():
         new.replace(target)
         return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-    target.replace(old)
+    _check_replaceable(new, target)
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.absolute().parent))
     try:
+        target.replace(old)
         new.replace(target)
     except BaseException:
-        old.replace(target)
+        if not target.exists():
+            old.replace(target)
+        else:
+            with suppress(OSError):
+                old.rmdir()  # only if empty: what was there is never deleted on this path
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_replaceable(new: Path, target: Path) -> None:
+    """A folder of the user's own work must not vanish because its name was given as an output."""
+    there = list(target.iterdir())
+    shared = {path.name for path in new.glob("*.json")} & {path.name for path in there}
+    if there and (not shared or any(path.is_dir() for path in there)):
+        raise OutputError(f"{target} holds files that hepad did not write; empty it or give another name with -o")
 
 
 def _checked_parent(target: Path) -> Path:
@@ -77,13 +95,22 @@ def _checked_parent(target: Path) -> Path:
 
 
 @contextmanager
-def _output_errors(target: Path) -> Iterator[None]:
+def _output_errors(target: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Name the target in system errors about it; what happens to an input inside the block is none of them."""
     try:
         yield
     except OSError as error:
-        if isinstance(error, FileNotFoundError) and error.filename is None:
+        if temporary is not None and error.errno not in _STORAGE and not _is_about(error, (target, temporary)):
             raise
         raise OutputError(f"cannot write {target}: {error.strerror or error}; free space or change -o") from error
+
+
+_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+
+
+def _is_about(error: OSError, ours: tuple[Path, Path]) -> bool:
+    named = [Path(os.fsdecode(name)) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    return any(name == path or path in name.parents for name in named for path in ours)
 
 
 def _umask() -> int:

@@ -64,7 +64,9 @@ class DelphesFile:
         """
         wanted = {name: self._wanted(name, features) for name, features in fields.items()}
         weight = next((branch for branch in _WEIGHTS if branch in self._keys), None)
-        branches = sorted({b for columns in wanted.values() for b in columns.values()} | ({weight} if weight else set()))
+        branches = sorted(
+            {b for columns in wanted.values() for b in columns.values()} | ({weight} if weight else set())
+        )
         if not branches:
             raise InputDataError(f"{self.path}: nothing to read was asked for")
         start = 0

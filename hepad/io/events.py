@@ -18,7 +18,16 @@ import numpy.typing as npt
 
 from hepad.errors import InputDataError
 
-__all__ = ["COLLECTION_FEATURES", "Chunk", "EventFile", "Fields", "check_finite", "collection", "merge_fields", "missing_momentum"]
+__all__ = [
+    "COLLECTION_FEATURES",
+    "Chunk",
+    "EventFile",
+    "Fields",
+    "check_finite",
+    "collection",
+    "merge_fields",
+    "missing_momentum",
+]
 
 Fields = Mapping[str, Set[str]]
 """What to read: collection (or `met`, `scalar_ht`) to the properties that are needed."""

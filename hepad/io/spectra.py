@@ -66,12 +66,13 @@ class Spectrum:
         return self.variances is not None and not np.allclose(self.variances, self.counts, rtol=1e-6, atol=1e-9)
 
     def restrict(self, low: float, high: float) -> Spectrum:
-        """The bins that lie entirely within [low, high], in the units of the edges; `InputDataError` if there are none."""
+        """The bins entirely within [low, high], in the units of the edges; `InputDataError` if there are none."""
         slack = 1e-9 * abs(self.edges[-1])
         keep = np.flatnonzero((self.edges[:-1] >= low - slack) & (self.edges[1:] <= high + slack))
         if len(keep) == 0:
             raise InputDataError(
-                f"{self.name}: no whole bin lies in {low:g}:{high:g}; the spectrum spans {self.edges[0]:g}:{self.edges[-1]:g}"
+                f"{self.name}: no whole bin lies in {low:g}:{high:g}; "
+                f"the spectrum spans {self.edges[0]:g}:{self.edges[-1]:g}"
             )
         bins = slice(int(keep[0]), int(keep[-1]) + 1)
         return Spectrum(
@@ -114,7 +115,7 @@ def read_spectrum(spec: str) -> Spectrum:
         raise InputDataError(f"cannot read {path}: {error}") from error
 
 
-def write_histograms_root(path: Path, histograms: Mapping[str, hist.Hist]) -> None:
+def write_histograms_root(path: Path, histograms: Mapping[str, hist.Hist[Any]]) -> None:
     """Write one-dimensional histograms as TH1 under their names; `OutputError` if the file cannot be written."""
     import uproot
 
@@ -123,7 +124,7 @@ def write_histograms_root(path: Path, histograms: Mapping[str, hist.Hist]) -> No
             file[name] = histogram
 
 
-def write_histograms_json(path: Path, histograms: Mapping[str, hist.Hist]) -> None:
+def write_histograms_json(path: Path, histograms: Mapping[str, hist.Hist[Any]]) -> None:
     """Write histograms as UHI JSON, a mapping of names to histograms; `OutputError` if it cannot be written."""
     import uhi.io.json
 
@@ -136,7 +137,7 @@ def _read_root(path: Path, name: str | None) -> Spectrum:
 
     try:
         file = uproot.open(path)
-    except Exception as error:  # noqa: BLE001 - uproot raises many kinds for a file that is not ROOT
+    except Exception as error:  # uproot raises many kinds for a file that is not ROOT
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputDataError(f"{path} cannot be read as a ROOT file: {first_line}") from error
     with file:
@@ -269,5 +270,6 @@ def _check_bins(name: str, what: str, values: FloatArray, edges: FloatArray) -> 
     if len(bad):
         at = int(bad[0])
         raise InputDataError(
-            f"{name}: {what} in bin {edges[at]:g}-{edges[at + 1]:g} are {values[at]:g}; they must be finite and not negative"
+            f"{name}: {what} in bin {edges[at]:g}-{edges[at + 1]:g} are {values[at]:g}; "
+            "they must be finite and not negative"
         )

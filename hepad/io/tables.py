@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +22,19 @@ FORMATS = (".npz", ".h5", ".parquet")
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
+class _Backend(Protocol):
+    def __init__(self, path: Path, columns: tuple[str, ...], info: str) -> None: ...
+
+    def write(self, arrays: Arrays) -> None: ...
+
+    def close(self, *, complete: bool) -> None: ...
+
+
 class TableWriter:
     """Write arrays of equal length: `x` of shape (n, d) with named columns, and columns of shape (n,)."""
 
     def __init__(self, path: Path, columns: tuple[str, ...], info: Mapping[str, Any]) -> None:
-        backends = {".npz": _Npz, ".h5": _Hdf5, ".parquet": _Parquet}
+        backends: dict[str, type[_Backend]] = {".npz": _Npz, ".h5": _Hdf5, ".parquet": _Parquet}
         if path.suffix not in backends:
             raise UsageError(f"output must end in {', '.join(FORMATS)}, not {path.suffix or 'nothing'!r}")
         self._backend = backends[path.suffix](path, columns, json.dumps(info, allow_nan=False))

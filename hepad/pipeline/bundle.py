@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from hepad import registry
-from hepad.cards.analysis import RegionSpec
+from hepad.cards.analysis import AnalysisCard, RegionSpec
 from hepad.cards.bundle import BundleCard, RegionCard
 from hepad.cards.resolver import resolve
 from hepad.cards.selection import SelectionCard
@@ -22,7 +23,7 @@ from hepad.nn.scorer import Scorer
 from hepad.provenance import sha256_file
 from hepad.stats.regions import Quantiles, set_region
 
-__all__ = ["Bundle", "bundle_tensors", "load_bundle"]
+__all__ = ["Bundle", "bundle_tensors", "load_bundle", "recipe_content", "scorer_content"]
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,6 @@ def load_bundle(name: str) -> Bundle:
 
 def bundle_tensors(vector: L1Vector, scorer: Scorer, quantiles: Mapping[str, Quantiles]) -> dict[str, npt.NDArray[Any]]:
     """All numbers of a bundle under the names that `load_bundle` reads."""
-    import numpy as np
-
     tensors = {f"input.{name}": array for name, array in vector.state().items()}
     tensors |= {f"model.{name}": array for name, array in scorer.state().items()}
     for score, table in quantiles.items():
@@ -80,6 +79,25 @@ def bundle_tensors(vector: L1Vector, scorer: Scorer, quantiles: Mapping[str, Qua
         tensors[f"quantiles.{score}.efficiency"] = table.efficiency
         tensors[f"quantiles.{score}.events"] = np.array([table.events, table.effective_events], dtype=np.float64)
     return tensors
+
+
+def recipe_content(recipe: AnalysisCard, selection: SelectionCard) -> dict[str, Any]:
+    """The part of a bundle's card that comes from the analysis card."""
+    kept = {"name", "title", "reference", "fidelity", "fidelity_note", "input", "published"}
+    return {
+        "schema": "bundle/1",
+        **recipe.model_dump(mode="json", include=kept),
+        "selection": selection.model_dump(mode="json", by_alias=True, exclude_none=True),
+    }
+
+
+def scorer_content(scorer: Scorer, vector: L1Vector) -> dict[str, Any]:
+    """The part of a bundle's card that describes the model."""
+    return {
+        "model": {"name": scorer.name, **scorer.config},
+        "columns": list(vector.columns),
+        "scores": list(scorer.score_names),
+    }
 
 
 def _part(tensors: Mapping[str, npt.NDArray[Any]], prefix: str) -> dict[str, npt.NDArray[Any]]:

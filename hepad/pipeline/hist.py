@@ -63,10 +63,7 @@ class HistReport:
             "events": self.cutflow.total.events,
             "selected": self.cutflow.selected.events,
             "cutflow": self.cutflow.to_json(),
-            "histograms": {
-                name: {"sum": float(h.sum().value), "underflow_overflow": float(h.sum(flow=True).value - h.sum().value)}
-                for name, h in self.histograms.items()
-            },
+            "histograms": {name: _sums(h) for name, h in self.histograms.items()},
             "output": [str(path) for path in self.outputs],
         }
 
@@ -91,7 +88,10 @@ def fill_histograms(files: Sequence[str], options: HistOptions) -> HistReport:
     for chunk, rows in _with_scores(read_events(paths, fields, step_size=options.step_size), scores, regions):
         events, keep, cutflow = apply_selection(chunk.events, selection)
         flow = cutflow if flow is None else flow + cutflow
-        inside = {None: np.ones(int(keep.sum()), dtype=bool), **{r: rows[f"in_{r}"][keep] for r in regions}}
+        inside: dict[str | None, npt.NDArray[np.bool_]] = {
+            None: np.ones(int(keep.sum()), dtype=bool),
+            **{r: rows[f"in_{r}"][keep] for r in regions},
+        }
         if scores and not np.array_equal(rows["selected"], keep):
             raise InputDataError(f"{scores.path}: was made with a selection that keeps other events of {chunk.path}")
         for text, objects in masses.items():
@@ -185,6 +185,11 @@ def _empty(edges: tuple[float, ...], mass: str) -> hist.Hist[Any]:
 
     axis = hist.axis.Variable(list(edges), name="mass", label=f"m({', '.join(mass.split('+'))}) [GeV]")
     return hist.Hist(axis, storage=hist.storage.Weight())
+
+
+def _sums(histogram: hist.Hist[Any]) -> dict[str, float]:
+    inside, everything = (float(histogram.values(flow=flow).sum()) for flow in (False, True))
+    return {"sum": inside, "underflow_overflow": everything - inside}
 
 
 def _normalisation(options: HistOptions, flow: CutFlow) -> float:

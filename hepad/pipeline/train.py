@@ -13,24 +13,23 @@ import numpy.typing as npt
 from hepad import registry
 from hepad.cards.analysis import AnalysisCard, RegionSpec, TrainCard, load_analysis
 from hepad.cards.bundle import RegionCard, Training
-from hepad.cards.selection import SelectionCard, load_selection
-from hepad.errors import InputDataError, UsageError
+from hepad.cards.selection import load_selection
+from hepad.errors import UsageError
 from hepad.inputs.batch import Batch
 from hepad.inputs.l1_vector import L1Vector
 from hepad.io.atomic import atomic_folder
 from hepad.io.bundle import write_bundle_files
-from hepad.io.events import merge_fields
-from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files, read_events
+from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.nn.scorer import EpochEnd, FitReport, Scorer
 from hepad.objects.cutflow import CutFlow
-from hepad.objects.selection import apply_selection
-from hepad.pipeline.bundle import bundle_tensors
+from hepad.pipeline.background import Split, read_background, split_events
+from hepad.pipeline.bundle import bundle_tensors, recipe_content, scorer_content
 from hepad.pipeline.checkpoint import CheckpointFolder, Watch, fingerprint
 from hepad.pipeline.figures import save_figure
 from hepad.provenance import file_record, provenance
 from hepad.stats.regions import Quantiles, background_quantiles, set_region
 
-__all__ = ["Split", "TrainOptions", "TrainReport", "split_events", "train"]
+__all__ = ["TrainOptions", "TrainReport", "train"]
 
 
 @dataclass(frozen=True)
@@ -86,25 +85,6 @@ class TrainReport:
         }
 
 
-@dataclass(frozen=True)
-class Split:
-    """Row numbers of the three disjoint parts of the background."""
-
-    train: npt.NDArray[np.int64]
-    validation: npt.NDArray[np.int64]
-    holdout: npt.NDArray[np.int64]
-
-
-def split_events(n: int, options: TrainCard, seed: int) -> Split:
-    """Shuffle n events by the seed and part them into training, validation and held-out events."""
-    order = np.random.default_rng(seed).permutation(n)
-    holdout, validation = round(n * options.holdout_fraction), round(n * options.validation_fraction)
-    parts = Split(order[holdout + validation :], order[holdout : holdout + validation], order[:holdout])
-    if min(len(parts.train), len(parts.validation), len(parts.holdout)) < 1:
-        raise InputDataError(f"{n} background events are too few to part into training, validation and held-out events")
-    return parts
-
-
 def train(files: Sequence[str], model: str, options: TrainOptions) -> TrainReport:
     """Train the model of an analysis card on background files and write the bundle `options.output`.
 
@@ -117,7 +97,7 @@ def train(files: Sequence[str], model: str, options: TrainOptions) -> TrainRepor
     selection = load_selection(options.selection or recipe.selection)
     card = options.train or recipe.train
     vector = L1Vector(recipe.input)
-    raw, flow = read_batch(paths, selection, vector, options)
+    raw, flow = read_background(paths, selection, vector, step_size=options.step_size, max_events=options.max_events)
     split = split_events(len(raw), card, options.seed)
     specs = recipe.regions if options.regions is None else options.regions
     _check_regions(specs, len(split.holdout))
@@ -147,28 +127,19 @@ def train(files: Sequence[str], model: str, options: TrainOptions) -> TrainRepor
         )
     quantiles = _calibrate(scorer, vector.scaled(raw.take(split.holdout)))
     regions = {name: set_region(name, spec, quantiles, scorer.score_names[0]) for name, spec in specs.items()}
-    content = _bundle_card(recipe, selection, scorer, vector, regions, _training(card, options.seed, split, fit))
-    content["provenance"] = provenance(_command(model, options, recipe), inputs=paths, seed=options.seed)
+    record = provenance(_command(model, options, recipe), inputs=paths, seed=options.seed)
+    training = _training(card, options.seed, split, fit)
+    content = {
+        **recipe_content(recipe, selection),
+        **scorer_content(scorer, vector),
+        "regions": {name: region.model_dump(mode="json", exclude_none=True) for name, region in regions.items()},
+        "training": training.model_dump(mode="json", exclude_none=True),
+        "provenance": record,
+    }
     _write(options.output, content, bundle_tensors(vector, scorer, quantiles), fit)
     store.remove()
     sizes = {"train": len(split.train), "validation": len(split.validation), "holdout": len(split.holdout)}
     return TrainReport(options.output, recipe.name, flow, fit, sizes, regions)
-
-
-def read_batch(
-    paths: Sequence[Path], selection: SelectionCard, vector: L1Vector, options: TrainOptions
-) -> tuple[Batch, CutFlow]:
-    """All selected events as one unscaled batch: a training needs them all in memory."""
-    batches: list[Batch] = []
-    flow: CutFlow | None = None
-    fields = merge_fields(selection.fields(), vector.fields())
-    for chunk in read_events(paths, fields, step_size=options.step_size, max_events=options.max_events):
-        events, _, cutflow = apply_selection(chunk.events, selection)
-        flow = cutflow if flow is None else flow + cutflow
-        batches.append(vector.raw(events))
-    if flow is None or flow.selected.events == 0:
-        raise InputDataError(f"no background event passes selection {selection.name!r} ({flow or 'no events read'})")
-    return Batch.concatenate(batches), flow
 
 
 def _check_regions(specs: Mapping[str, RegionSpec], holdout: int) -> None:
@@ -177,7 +148,8 @@ def _check_regions(specs: Mapping[str, RegionSpec], holdout: int) -> None:
         if spec.efficiency is not None and spec.efficiency * holdout < 1:
             raise UsageError(
                 f"region {name!r} at background efficiency {spec.efficiency:g} needs "
-                f"{int(np.ceil(1 / spec.efficiency))} held-out events, there are {holdout}: give more background, or other regions with --region"
+                f"{int(np.ceil(1 / spec.efficiency))} held-out events, there are {holdout}: "
+                "give more background, or other regions with --region"
             )
 
 
@@ -198,29 +170,6 @@ def _training(card: TrainCard, seed: int, split: Split, fit: FitReport) -> Train
         train_loss=fit.train_loss,
         validation_loss=fit.validation_loss,
     )
-
-
-def _bundle_card(
-    recipe: AnalysisCard,
-    selection: SelectionCard,
-    scorer: Scorer,
-    vector: L1Vector,
-    regions: Mapping[str, RegionCard],
-    training: Training,
-) -> dict[str, Any]:
-    keep = recipe.model_dump(
-        mode="json", include={"name", "title", "reference", "fidelity", "fidelity_note", "input", "published"}
-    )
-    return {
-        "schema": "bundle/1",
-        **keep,
-        "selection": selection.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "model": {"name": recipe.model.name, **scorer.config},
-        "columns": list(vector.columns),
-        "scores": list(scorer.score_names),
-        "regions": {name: region.model_dump(mode="json", exclude_none=True) for name, region in regions.items()},
-        "training": training.model_dump(mode="json", exclude_none=True),
-    }
 
 
 def _command(model: str, options: TrainOptions, recipe: AnalysisCard) -> str:

@@ -1,0 +1,62 @@
+"""Background to train on: read it all, part it into training, validation and held-out events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.cards.analysis import TrainCard
+from hepad.cards.selection import SelectionCard
+from hepad.errors import InputDataError
+from hepad.inputs.batch import Batch
+from hepad.inputs.l1_vector import L1Vector
+from hepad.io.events import merge_fields
+from hepad.io.reader import DEFAULT_STEP_SIZE, read_events
+from hepad.objects.cutflow import CutFlow
+from hepad.objects.selection import apply_selection
+
+__all__ = ["Split", "read_background", "split_events"]
+
+
+def read_background(
+    paths: Sequence[Path],
+    selection: SelectionCard,
+    vector: L1Vector,
+    *,
+    step_size: int = DEFAULT_STEP_SIZE,
+    max_events: int | None = None,
+) -> tuple[Batch, CutFlow]:
+    """All selected events as one unscaled batch: a training needs them all in memory."""
+    batches: list[Batch] = []
+    flow: CutFlow | None = None
+    fields = merge_fields(selection.fields(), vector.fields())
+    for chunk in read_events(paths, fields, step_size=step_size, max_events=max_events):
+        events, _, cutflow = apply_selection(chunk.events, selection)
+        flow = cutflow if flow is None else flow + cutflow
+        batches.append(vector.raw(events))
+    if flow is None or flow.selected.events == 0:
+        raise InputDataError(f"no background event passes selection {selection.name!r} ({flow or 'no events read'})")
+    return Batch.concatenate(batches), flow
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of the three disjoint parts of the background."""
+
+    train: npt.NDArray[np.int64]
+    validation: npt.NDArray[np.int64]
+    holdout: npt.NDArray[np.int64]
+
+
+def split_events(n: int, options: TrainCard, seed: int) -> Split:
+    """Shuffle n events by the seed and part them into training, validation and held-out events."""
+    order = np.random.default_rng(seed).permutation(n)
+    holdout, validation = round(n * options.holdout_fraction), round(n * options.validation_fraction)
+    parts = Split(order[holdout + validation :], order[holdout : holdout + validation], order[:holdout])
+    if min(len(parts.train), len(parts.validation), len(parts.holdout)) < 1:
+        raise InputDataError(f"{n} background events are too few to part into training, validation and held-out events")
+    return parts

@@ -1,0 +1,83 @@
+"""Fixtures of all tests: where the data are, how to run the command, how to write small files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import uproot
+
+ROOT = Path(__file__).resolve().parent.parent
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def examples() -> Path:
+    """The folder of the example data."""
+    return ROOT / "examples" / "data"
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of the test data; its README says where they are from."""
+    return ROOT / "tests" / "data"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run `hepad` as a user does, in a process of its own, in an empty folder."""
+
+    def call(*arguments: object, code: int = 0, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        result = subprocess.run(
+            [sys.executable, "-m", "hepad.cli.main", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            input=stdin,
+            timeout=300,
+            check=False,
+        )
+        assert result.returncode == code, f"exit {result.returncode}\n{result.stdout}\n{result.stderr}"
+        return result
+
+    return call
+
+
+@pytest.fixture
+def write_slim(tmp_path: Path) -> Callable[..., Path]:
+    """Write a slim with Delphes' branch names, as people make them with uproot."""
+
+    def write(name: str = "slim.root", tree: str = "Delphes", drop: str = "", **branches: list[list[float]]) -> Path:
+        content: dict[str, list[list[float]]] = {
+            "Jet.PT": [[50.0, 40.0], [], [90.0]],
+            "Jet.Eta": [[0.5, -1.0], [], [2.0]],
+            "Jet.Phi": [[0.1, 3.0], [], [-2.0]],
+            "Jet.Mass": [[5.0, 6.0], [], [9.0]],
+            "Electron.PT": [[30.0], [], [25.0]],
+            "Electron.Eta": [[1.0], [], [-0.3]],
+            "Electron.Phi": [[2.0], [], [0.3]],
+            "Muon.PT": [[], [40.0], []],
+            "Muon.Eta": [[], [1.5], []],
+            "Muon.Phi": [[], [-1.0], []],
+            "MissingET.MET": [[20.0], [60.0], [10.0]],
+            "MissingET.Phi": [[0.0], [1.0], [-3.0]],
+            "Weight.Weight": [[1.0], [2.0], [0.5]],
+            **{key.replace("_", "."): value for key, value in branches.items()},
+        }
+        import awkward as ak
+
+        arrays = {k: ak.values_astype(ak.Array(v), np.float32) for k, v in content.items() if not drop or drop not in k}
+        path = tmp_path / name
+        with uproot.recreate(path) as file:
+            types = {key: "var * float32" for key in arrays}
+            out = file.mktree(tree, types, counter_name=lambda key: key.replace(".", "_") + "_size")
+            if len(next(iter(arrays.values()))):
+                out.extend(arrays)
+        return path
+
+    return write

@@ -1,0 +1,131 @@
+"""The Delphes reader, on files that Delphes wrote and on slims."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+
+from hepad.errors import InputDataError
+from hepad.io.reader import open_events, read_events
+
+FIELDS = {
+    "jets": {"pt", "eta", "phi", "mass", "btag"},
+    "electrons": {"pt", "mass"},
+    "met": {"pt", "phi"},
+    "scalar_ht": {"ht"},
+}
+
+
+def read(path: Path, fields=FIELDS, **options) -> ak.Array:
+    return ak.concatenate([chunk.events for chunk in read_events([path], fields, **options)])
+
+
+@pytest.mark.parametrize("name", ["hpm_taunu_0.root", "w_lnu.root"])
+def test_values_are_those_in_the_file(name: str, data: Path, examples: Path) -> None:
+    path = (data if name.startswith("hpm") else examples) / name
+    events = read(path)
+    tree = uproot.open(path)["Delphes"]
+    assert len(events) == tree.num_entries
+    for feature, leaf in {"pt": "PT", "eta": "Eta", "phi": "Phi", "mass": "Mass"}.items():
+        assert ak.array_equal(events.jets[feature], tree[f"Jet.{leaf}"].array(), equal_nan=False)
+    assert ak.array_equal(events.jets.btag, tree["Jet.BTag"].array() % 2 == 1)
+    assert np.array_equal(ak.to_numpy(events.met.pt), ak.to_numpy(tree["MissingET.MET"].array()[:, 0]))
+    assert np.array_equal(ak.to_numpy(events.scalar_ht), ak.to_numpy(tree["ScalarHT.HT"].array()[:, 0]))
+    assert np.array_equal(ak.to_numpy(events.weight), ak.to_numpy(tree["Weight.Weight"].array()[:, 0]))
+    assert np.array_equal(ak.to_numpy(events.index), np.arange(len(events)))
+    assert ak.all(abs(events.electrons.mass - 0.000511) < 1e-6)
+
+
+@pytest.mark.parametrize("step_size", [1, 97, 680, 10_000])
+def test_chunks_join_to_the_whole(step_size: int, data: Path) -> None:
+    path = data / "hpm_taunu_0.root"
+    chunks = [c.events for c in read_events([path], FIELDS, step_size=step_size, max_events=200)]
+    assert max(len(c) for c in chunks) <= step_size
+    assert ak.array_equal(ak.concatenate(chunks), read(path)[:200])
+
+
+def test_max_events_counts_over_files(data: Path, write_slim) -> None:
+    files = [write_slim(), data / "hpm_taunu_0.root"]
+    chunks = list(read_events(files, {"met": {"pt"}}, max_events=10))
+    assert [(c.file, len(c.events)) for c in chunks] == [(0, 3), (1, 7)]
+
+
+def test_complete_objects_are_momentum_vectors(data: Path) -> None:
+    events = read(data / "hpm_taunu_0.root", {"jets": {"pt", "eta", "phi", "mass"}})
+    import vector
+
+    vector.register_awkward()
+    expected = events.jets.pt * np.sinh(events.jets.eta)
+    assert ak.all(abs(events.jets.pz - expected) <= 1e-5 * abs(expected) + 1e-4)
+
+
+def test_a_file_without_weights_has_unit_weights(write_slim) -> None:
+    events = read(write_slim(drop="Weight"), {"met": {"pt"}})
+    assert events.weight.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_what_is_available_is_what_is_there(data: Path, write_slim) -> None:
+    full = open_events(data / "hpm_taunu_0.root").available()
+    assert set(full) == {"jets", "electrons", "muons", "photons", "fatjets", "met", "scalar_ht"}
+    slim = open_events(write_slim(drop="Muon")).available()
+    assert "muons" not in slim
+    assert slim["jets"] == {"pt", "eta", "phi", "mass"}
+
+
+def test_missing_branch_is_named(write_slim) -> None:
+    with pytest.raises(InputDataError, match=r"slim\.root.*'Muon\.PT'.*muons"):
+        read(write_slim(drop="Muon"), {"muons": {"pt"}})
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_not_finite_is_named_with_its_entry(bad: float, write_slim) -> None:
+    path = write_slim(Jet_PT=[[50.0, 40.0], [], [bad]])
+    with pytest.raises(InputDataError, match=r"slim\.root.*'Jet\.PT' holds (nan|inf) at entry 2"):
+        read(path, {"jets": {"pt"}}, step_size=2)
+
+
+def test_collections_of_unequal_counts_are_refused(write_slim) -> None:
+    path = write_slim(Jet_Eta=[[0.5], [], [2.0]])
+    with pytest.raises(InputDataError, match=r"'Jet\.Eta' has other counts"):
+        read(path, {"jets": {"pt", "eta"}})
+
+
+def test_an_event_without_met_is_refused(write_slim) -> None:
+    path = write_slim(MissingET_MET=[[20.0], [], [10.0]])
+    with pytest.raises(InputDataError, match=r"'MissingET\.MET' is empty at entry 1"):
+        read(path, {"met": {"pt"}})
+
+
+@pytest.mark.parametrize("fraction", [0.02, 0.3, 0.6, 0.95, 0.999])
+def test_truncated_file(fraction: float, data: Path, tmp_path: Path) -> None:
+    whole = (data / "hpm_taunu_0.root").read_bytes()
+    path = tmp_path / "cut.root"
+    path.write_bytes(whole[: int(len(whole) * fraction)])
+    with pytest.raises(InputDataError, match=r"cut\.root.*(damaged|truncated)"):
+        read(path)
+
+
+def test_damaged_basket(data: Path, tmp_path: Path) -> None:
+    content = bytearray((data / "hpm_taunu_0.root").read_bytes())
+    start = uproot.open(data / "hpm_taunu_0.root")["Delphes"]["Jet.PT"].member("fBasketSeek")[0]
+    content[start + 80 : start + 400] = b"\xff" * 320
+    path = tmp_path / "bad.root"
+    path.write_bytes(content)
+    with pytest.raises(InputDataError, match=r"bad\.root.*damaged"):
+        read(path, {"jets": {"pt"}})
+
+
+def test_no_entries(write_slim) -> None:
+    empty = {k: [] for k in ("Jet_PT", "Jet_Eta", "Jet_Phi", "Jet_Mass", "Electron_PT", "Electron_Eta", "Electron_Phi")}
+    empty |= {k: [] for k in ("Muon_PT", "Muon_Eta", "Muon_Phi", "MissingET_MET", "MissingET_Phi", "Weight_Weight")}
+    with pytest.raises(InputDataError, match=r"slim\.root: no entries"):
+        read(write_slim(**empty), {"met": {"pt"}})
+
+
+def test_no_delphes_tree(write_slim) -> None:
+    with pytest.raises(InputDataError, match=r"no tree 'Delphes' \(trees in it: Events\)"):
+        open_events(write_slim(tree="Events"))

@@ -1,0 +1,69 @@
+"""Opening files: formats told by content, globs, names from stdin."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from hepad.errors import InputDataError, UsageError
+from hepad.io.reader import expand_files, open_events
+
+
+def test_globs_are_expanded_in_order(examples: Path) -> None:
+    assert [p.name for p in expand_files([str(examples / "h*.h5")])] == ["h0.h5", "hplus.h5"]
+
+
+def test_names_from_stdin(examples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{examples / 'h0.h5'}\n\n{examples / 'lq.h5'}\n"))
+    assert [p.name for p in expand_files(["-"])] == ["h0.h5", "lq.h5"]
+
+
+def test_a_file_whose_name_has_glob_characters(tmp_path: Path) -> None:
+    path = tmp_path / "run[1].root"
+    path.write_bytes(b"root")
+    assert expand_files([str(path)]) == [path]
+
+
+def test_missing_file_and_empty_glob(tmp_path: Path) -> None:
+    for name in ("no.root", "*.root"):
+        with pytest.raises(InputDataError, match="no such file"):
+            expand_files([str(tmp_path / name)])
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputDataError, match="is a folder"):
+        expand_files([str(tmp_path)])
+
+
+def test_the_same_file_twice_is_refused(examples: Path) -> None:
+    with pytest.raises(UsageError, match="given twice"):
+        expand_files([str(examples / "h0.h5"), str(examples / "h*.h5")])
+
+
+def test_nothing_is_refused() -> None:
+    with pytest.raises(UsageError, match="no input files"):
+        expand_files([])
+
+
+def test_the_format_is_told_by_content(examples: Path, tmp_path: Path) -> None:
+    renamed = tmp_path / "events.root"
+    renamed.write_bytes((examples / "h0.h5").read_bytes())
+    assert open_events(renamed).format == "adc2021"
+    assert open_events(examples / "w_lnu.root").format == "delphes"
+
+
+@pytest.mark.parametrize("content", [b"", b"hello, I am a text file", b"PK\x03\x04"])
+def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "events.root"
+    path.write_bytes(content)
+    with pytest.raises(InputDataError, match=r"events\.root is neither a ROOT nor an HDF5 file"):
+        open_events(path)
+
+
+def test_only_a_root_header(tmp_path: Path) -> None:
+    path = tmp_path / "events.root"
+    path.write_bytes(b"root\x00\x00\xf0\x00")
+    with pytest.raises(InputDataError, match="damaged or truncated"):
+        open_events(path)

@@ -1,0 +1,66 @@
+"""Invariant masses."""
+
+from __future__ import annotations
+
+import math
+
+import awkward as ak
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hepad.errors import UsageError
+from hepad.objects.kinematics import invariant_mass, parse_mass
+from hepad.objects.naming import object_name, parse_object
+
+vectors = st.tuples(st.floats(1, 2000), st.floats(-4, 4), st.floats(-math.pi, math.pi), st.floats(0, 100))
+
+
+def events_of(jets: list[list[tuple[float, float, float, float]]]) -> ak.Array:
+    flat = np.array([v for event in jets for v in event], dtype=np.float64).reshape(-1, 4)
+    record = ak.zip(dict(zip(("pt", "eta", "phi", "mass"), flat.T, strict=True)), with_name="Momentum4D")
+    return ak.zip({"jets": ak.unflatten(record, [len(e) for e in jets])}, depth_limit=1)
+
+
+def cartesian(pt: float, eta: float, phi: float, mass: float) -> np.ndarray:
+    p = np.array([pt * math.cos(phi), pt * math.sin(phi), pt * math.sinh(eta)])
+    return np.array([*p, math.sqrt(p @ p + mass**2)])
+
+
+@settings(max_examples=100, deadline=None)
+@given(vectors, vectors)
+def test_mass_of_a_pair(a: tuple[float, ...], b: tuple[float, ...]) -> None:
+    masses, present = invariant_mass(events_of([[a, b]]), parse_mass("jet1+jet2"))
+    total = cartesian(*a) + cartesian(*b)
+    expected2 = total[3] ** 2 - total[:3] @ total[:3]
+    assert present.tolist() == [True]
+    # The reference subtracts squares of energies: its own rounding is of that size.
+    assert masses[0] ** 2 == pytest.approx(expected2, rel=1e-6, abs=1e-9 * total[3] ** 2)
+
+
+def test_two_massless_back_to_back() -> None:
+    """m = 2 pT for massless objects back to back at eta 0."""
+    masses, _ = invariant_mass(events_of([[(100, 0, 0, 0), (100, 0, math.pi, 0)]]), parse_mass("jet1+jet2"))
+    assert masses[0] == pytest.approx(200, rel=1e-12)
+
+
+def test_single_and_triple_masses_and_missing_objects() -> None:
+    events = events_of([[(50, 0, 0, 10)], [(50, 0, 0, 10)] * 3, []])
+    single, present = invariant_mass(events, parse_mass("jet1"))
+    assert present.tolist() == [True, True, False]
+    assert single == pytest.approx([10, 10])
+    triple, present = invariant_mass(events, parse_mass("jet1+jet2+jet3"))
+    assert present.tolist() == [False, True, False]
+    assert triple == pytest.approx([30])  # three equal vectors: three times the mass
+
+
+@pytest.mark.parametrize("text", ["jet", "jet0", "tau1", "jet1+jet1", "jet1+", "met"])
+def test_wrong_names(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_mass(text)
+
+
+@given(st.sampled_from(["jets", "electrons", "muons", "photons", "fatjets"]), st.integers(0, 98))
+def test_names_round_trip(collection: str, position: int) -> None:
+    assert parse_object(object_name(collection, position)) == (collection, position)
