@@ -34,7 +34,7 @@ def run(tmp_path: Path) -> Run:
 
     def call(*arguments: object, code: int = 0, stdin: str = "") -> subprocess.CompletedProcess[str]:
         result = subprocess.run(
-            [sys.executable, "-m", "hepad.cli.main", *map(str, arguments)],
+            [sys.executable, "-m", "hepad", *map(str, arguments)],
             capture_output=True,
             text=True,
             cwd=tmp_path,
@@ -74,7 +74,7 @@ def write_slim(tmp_path: Path) -> Callable[..., Path]:
         arrays = {k: ak.values_astype(ak.Array(v), np.float32) for k, v in content.items() if not drop or drop not in k}
         path = tmp_path / name
         with uproot.recreate(path) as file:
-            types = {key: "var * float32" for key in arrays}
+            types = dict.fromkeys(arrays, "var * float32")
             out = file.mktree(tree, types, counter_name=lambda key: key.replace(".", "_") + "_size")
             if len(next(iter(arrays.values()))):
                 out.extend(arrays)

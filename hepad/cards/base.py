@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +13,19 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hepad.errors import CardError
 
 __all__ = ["Card", "load_card", "parse_card", "read_yaml", "validation_summary"]
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML's safe loader, which alone would let a second `pt:` silently undo the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """A mapping; a key given twice is a syntax error."""
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} is given twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 class Card(BaseModel):
@@ -23,15 +38,17 @@ AnyCard = TypeVar("AnyCard", bound=Card)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file, read with `safe_load`; `CardError` if it is none."""
+    """The mapping in a YAML file, read with the safe loader; `CardError` if it is none, or has a key twice."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = _UniqueKeys(path.read_text(encoding="utf-8")).get_single_data()
     except (OSError, UnicodeDecodeError) as error:
         raise CardError(f"cannot read card {path}: {error}") from error
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         where = f" at line {place.line + 1}" if place else ""
         raise CardError(f"{path} is not valid YAML{where}: {getattr(error, 'problem', error)}") from error
+    except (ValueError, RecursionError) as error:  # a date such as 2024-13-45, or brackets a thousand deep
+        raise CardError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise CardError(f"{path} must hold a mapping of keys to values, found {type(content).__name__}")
     return content
@@ -55,7 +72,7 @@ def validation_summary(error: ValidationError) -> str:
     faults = error.errors(include_url=False)
     parts = []
     for fault in faults[:3]:
-        key = ".".join(str(step) for step in fault["loc"]) or "card"
+        key = ".".join(str(step) for step in fault["loc"] if step != "[key]") or "card"
         message = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"].removeprefix("Value error, ")
         value = "" if fault["type"] in {"missing", "value_error"} else f" (got {_short(fault['input'])})"
         parts.append(f"key {key!r}: {message}{value}")
@@ -65,5 +82,5 @@ def validation_summary(error: ValidationError) -> str:
 
 
 def _short(value: object, limit: int = 60) -> str:
-    text = repr(value)
+    text = reprlib.repr(value)  # never the whole: YAML aliases can make a small file huge
     return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from hepad.cards.analysis import InputCard, ModelCard, Published, RegionSpec, TrainCard
-from hepad.cards.base import Card
+from hepad.cards.base import Card, validation_summary
 from hepad.cards.selection import SelectionCard
 from hepad.errors import UsageError
 
@@ -93,9 +93,8 @@ def parse_region(text: str) -> tuple[str, RegionSpec]:
     kind, _, value = setting.partition(":")
     part, slash, whole = value.partition("/")
     if not _REGION_NAME.fullmatch(name) or kind not in _REGION_KINDS:
-        raise UsageError(
-            f"--region {text!r}: write NAME=efficiency:0.01, NAME=rate:OUT/IN, NAME=cross_section:OUT/IN or NAME=threshold:X"
-        )
+        forms = "NAME=efficiency:0.01, NAME=rate:OUT/IN, NAME=cross_section:OUT/IN or NAME=threshold:X"
+        raise UsageError(f"--region {text!r}: write {forms}")
     part_key, whole_key = _REGION_KINDS[kind]
     if bool(slash) != bool(whole_key):
         form = f"{kind}:OUT/IN" if whole_key else f"{kind}:VALUE"
@@ -103,6 +102,7 @@ def parse_region(text: str) -> tuple[str, RegionSpec]:
     try:
         numbers = {part_key: float(part), **({whole_key: float(whole)} if whole_key else {})}
         return name, RegionSpec(**numbers, score=score or None)
-    except ValueError as error:  # pydantic's ValidationError is one
-        reason = str(error).splitlines()[-2 if "\n" in str(error) else 0].strip()
-        raise UsageError(f"--region {text!r}: {reason}") from error
+    except ValidationError as error:
+        raise UsageError(f"--region {text!r}: {validation_summary(error)}") from error
+    except ValueError as error:
+        raise UsageError(f"--region {text!r}: {error}") from error

@@ -11,27 +11,37 @@ __all__ = ["bundled_names", "resolve"]
 
 _PACKAGE_DATA = Path(__file__).resolve().parent.parent / "data"
 _REPOSITORY = Path(__file__).resolve().parent.parent.parent
+_SINGULAR = {"analyses": "analysis", "selections": "selection", "fits": "fit", "bundles": "model"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]*")
 
 
 def resolve(folder: str, name: str) -> Path:
     """The path of the card (or bundle) `name` of a folder such as `selections`.
 
-    A name that has a slash or a YAML ending, or that is an existing path, is taken as a path.
-    `CardError` lists the bundled names if nothing is found.
+    A name that has a slash or a YAML ending, or that is an existing file (for bundles: file or bundle folder), is
+    taken as a path. `CardError` lists the bundled names if nothing is found.
     """
     path = Path(name)
-    is_path = "/" in name or path.suffix in {".yaml", ".yml"} or path.exists()
-    if is_path:
-        if path.exists():
+    if "/" in name or path.suffix in {".yaml", ".yml"}:
+        if _exists(path):
             return path
         raise CardError(f"{name} does not exist")
+    # A folder that happens to be called like a card, say an output of an earlier command, does not hide the card.
+    if _exists(path) and (path.is_file() or (folder == "bundles" and (path / "card.json").is_file())):
+        return path
     for candidate in _candidates(folder):
         found = candidate / (name if folder == "bundles" else f"{name}.yaml")
-        if _NAME.fullmatch(name) and found.exists():
+        if _NAME.fullmatch(name) and _exists(found):
             return found
     known = ", ".join(bundled_names(folder)) or "none"
-    raise CardError(f"no {folder.removesuffix('s')} named {name!r}: bundled are {known}; or give a path")
+    raise CardError(f"no {_SINGULAR.get(folder, folder)} named {name!r}: bundled are {known}; or give a path")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:  # not permitted, or a name longer than the file system takes
+        raise CardError(f"cannot look for {path}: {error.strerror}") from error
 
 
 def bundled_names(folder: str) -> list[str]:

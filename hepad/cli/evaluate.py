@@ -53,7 +53,7 @@ def evaluate(
         step_size=step_size,
         max_events=max_events,
     )
-    report = run(background, _signals(signal), model, options)
+    report = run(background, _signals(signal), model, options=options)
     if json:
         common.print_json(report.to_json())
     else:

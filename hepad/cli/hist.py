@@ -68,7 +68,7 @@ def hist(
             step_size=step_size,
             on_events=on_events,
         )
-        report = fill_histograms(files, options)
+        report = fill_histograms(files, options=options)
     result = report.to_json()
     if json:
         common.print_json(result)

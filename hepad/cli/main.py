@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from hepad import __version__
-from hepad.cli import evaluate, hist, inspect, list_, score, train, vectorize
+from hepad.cli import bumphunt, evaluate, hist, inspect, limit, list_, score, train, vectorize
 from hepad.errors import HepadError, OutputError
 
 __all__ = ["app", "main"]
@@ -36,6 +38,8 @@ class HepadGroup(TyperGroup):
         except KeyboardInterrupt as error:
             _report("interrupted; nothing half-written is left")
             raise typer.Exit(130) from error
+        except BrokenPipeError:
+            raise  # the reader of a pipe has had enough, as with `| head`: typer ends without a word
         except OSError as error:
             if error.errno in _DISK_FULL:
                 _report(f"the disk is full ({error.filename or 'output'}); free some space and run again")
@@ -95,6 +99,8 @@ def _register() -> None:
     app.command("score")(score.score)
     app.command("evaluate")(evaluate.evaluate)
     app.command("hist")(hist.hist)
+    app.command("bumphunt")(bumphunt.bumphunt)
+    app.command("limit")(limit.limit)
     app.command("list")(list_.list_)
 
 
@@ -103,4 +109,9 @@ _register()
 
 def main() -> None:
     """Entry point of the console script."""
+    signal.signal(signal.SIGTERM, _terminate)  # batch systems evict with it: half-written files must go
     app()
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

@@ -41,7 +41,7 @@ def score(
             max_events=max_events,
             on_events=on_events,
         )
-        report = run(files, model, options)
+        report = run(files, model, options=options)
     if json:
         common.print_json(report.to_json())
     else:

@@ -77,7 +77,7 @@ def train(
             restart=restart,
             on_epoch=on_epoch,
         )
-        report = run(background, model, options)
+        report = run(background, model, options=options)
     if json:
         common.print_json(report.to_json())
     else:

@@ -42,7 +42,7 @@ def vectorize(
             max_events=max_events,
             on_events=on_events,
         )
-        report = run(files, output, options)
+        report = run(files, output, options=options)
     if json:
         common.print_json(report.to_json())
         return

@@ -118,7 +118,7 @@ class L1Vector:
         objects = events[name]
         padded = [_padded(objects[f], count) for f in features]
         present = np.arange(count) < ak.to_numpy(ak.num(objects))[:, np.newaxis]
-        values = np.stack(padded, axis=2).reshape(len(events), -1)
+        values = np.stack(padded, axis=2).reshape(len(events), count * len(features))
         return values, np.repeat(present, len(features), axis=1)
 
 

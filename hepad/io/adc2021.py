@@ -49,9 +49,9 @@ class Adc2021File:
         for name, features in fields.items():
             lacking = set(features) - available.get(name, set())
             if lacking or name not in available:
+                missing = ", ".join(sorted(f"{name}.{f}" for f in lacking)) or name
                 raise InputDataError(
-                    f"{self.path}: the ADC2021 format has no {', '.join(sorted(f'{name}.{f}' for f in lacking)) or name}; "
-                    "use a file of another format for it"
+                    f"{self.path}: the ADC2021 format has no {missing}; use a file of another format for it"
                 )
         for start in range(0, min(stop, self.entries), step_size):
             yield self._events(self._read(start, min(start + step_size, stop, self.entries)), fields, start)
@@ -65,7 +65,7 @@ class Adc2021File:
             block = np.asarray(self._data[start:stop], dtype=np.float32)
         except OSError as error:
             raise InputDataError(
-                f"{self.path}: cannot read dataset {DATASET!r}, the file is damaged or truncated ({error}); copy it again"
+                f"{self.path}: cannot read dataset {DATASET!r}, damaged or truncated ({error}); copy it again"
             ) from error
         check_finite(
             block.reshape(-1),

@@ -106,7 +106,7 @@ class DelphesFile:
         except Exception as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise InputDataError(
-                f"{self.path}: cannot read tree {TREE!r}, the file is damaged or truncated ({reason[:120]}); copy it again"
+                f"{self.path}: cannot read tree {TREE!r}, damaged or truncated ({reason[:120]}); copy it again"
             ) from error
 
     def _events(

@@ -7,7 +7,8 @@ dimensionless, phi is in radians, `btag` is a bool. Only what was asked for is t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -29,7 +30,7 @@ __all__ = [
     "missing_momentum",
 ]
 
-Fields = Mapping[str, Set[str]]
+Fields = Mapping[str, AbstractSet[str]]
 """What to read: collection (or `met`, `scalar_ht`) to the properties that are needed."""
 
 COLLECTION_FEATURES: dict[str, tuple[str, ...]] = {

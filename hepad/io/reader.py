@@ -72,9 +72,15 @@ def open_root(path: Path) -> Any:
     if not _first_bytes(path).startswith(_ROOT_MAGIC):
         raise InputDataError(f"{path} is not a ROOT file")
     try:
-        return uproot.open(path)
-    except Exception as error:
+        file = uproot.open(path)
+        expected = int(file.file.fEND)
+    except Exception as error:  # a damaged header surfaces as many kinds of error
         raise InputDataError(f"{path}: damaged or truncated ROOT file; copy it again") from error
+    size = path.stat().st_size
+    if size < expected:  # what is missing may be read by nobody, but nobody knows that
+        file.close()
+        raise InputDataError(f"{path}: truncated, {size} of {expected} bytes are there; copy it again")
+    return file
 
 
 def read_events(

@@ -63,7 +63,8 @@ class _Npz:
     def write(self, arrays: Arrays) -> None:
         for name, array in arrays.items():
             if name not in self._spools:
-                self._spools[name] = (TemporaryFile(dir=self._path.parent), array.dtype, array.shape[1:])
+                spool = TemporaryFile(dir=self._path.parent)  # noqa: SIM115  closed in `close`
+                self._spools[name] = (spool, array.dtype, array.shape[1:])
             self._spools[name][0].write(np.ascontiguousarray(array).tobytes())
         self._rows += len(next(iter(arrays.values())))
 

@@ -24,7 +24,10 @@ Scores = dict[str, npt.NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class FitReport:
-    """What a training did: losses per epoch (arbitrary units of the model's loss) and which epoch was kept."""
+    """What a training did: losses per epoch (in units of the model's loss) and which epoch, from 1, was kept.
+
+    The kept epoch is the last one for a fixed number of epochs, the one of lowest validation loss with `patience`.
+    """
 
     train_loss: tuple[float, ...]
     validation_loss: tuple[float, ...]
@@ -33,6 +36,7 @@ class FitReport:
 
     @property
     def epochs(self) -> int:
+        """How many epochs were run."""
         return len(self.train_loss)
 
 
@@ -40,7 +44,8 @@ class FitReport:
 class Checkpoint:
     """All that is needed to go on with a training after `epoch` epochs, bit for bit.
 
-    `tensors` holds weights, optimizer moments and the best weights so far, as numpy arrays.
+    `tensors` holds weights, optimizer moments and the best weights so far, as numpy arrays. `best_epoch` has the
+    lowest validation loss so far, whether or not the training stops by it.
     """
 
     epoch: int
@@ -52,7 +57,10 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class EpochEnd:
-    """Passed to the `on_epoch` callback; `checkpoint()` copies the state only when somebody asks for it."""
+    """Passed to the `on_epoch` callback; `checkpoint()` copies the state only when somebody asks for it.
+
+    Ask within the callback: later, it gives the state of the then latest epoch.
+    """
 
     epoch: int
     epochs: int

@@ -92,7 +92,11 @@ class EvaluateReport:
 
 
 def evaluate(
-    background: Sequence[str], signals: Mapping[str, Sequence[str]], models: Sequence[str], options: EvaluateOptions
+    background: Sequence[str],
+    signals: Mapping[str, Sequence[str]],
+    models: Sequence[str],
+    *,
+    options: EvaluateOptions,
 ) -> EvaluateReport:
     """Score background and signals with each model and write a report folder: report.md, report.json and figures.
 

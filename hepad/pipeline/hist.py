@@ -68,7 +68,7 @@ class HistReport:
         }
 
 
-def fill_histograms(files: Sequence[str], options: HistOptions) -> HistReport:
+def fill_histograms(files: Sequence[str], *, options: HistOptions) -> HistReport:
     """Fill and write one histogram a mass and region.
 
     Without a score file only the selection is applied. With one, its selection is used (unless another is given),

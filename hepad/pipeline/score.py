@@ -76,7 +76,7 @@ class ScoreReport:
         }
 
 
-def score(files: Sequence[str], model: str, options: ScoreOptions | None = None) -> ScoreReport:
+def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = None) -> ScoreReport:
     """Score the events of files (paths or globs) with a bundle and write one row an input event.
 
     The output is written when everything has gone well, or not at all. `InputDataError` if a file cannot be read

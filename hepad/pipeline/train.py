@@ -85,7 +85,7 @@ class TrainReport:
         }
 
 
-def train(files: Sequence[str], model: str, options: TrainOptions) -> TrainReport:
+def train(files: Sequence[str], model: str, *, options: TrainOptions) -> TrainReport:
     """Train the model of an analysis card on background files and write the bundle `options.output`.
 
     The background is parted into training, validation and held-out events; the input scale is fitted on the

@@ -60,7 +60,7 @@ class VectorizeReport:
         }
 
 
-def vectorize(files: Sequence[str], output: Path, options: VectorizeOptions | None = None) -> VectorizeReport:
+def vectorize(files: Sequence[str], output: Path, *, options: VectorizeOptions | None = None) -> VectorizeReport:
     """Write `x`, `columns`, `file`, `entry` and `weight` of the selected events as .npz, .h5 or .parquet.
 
     `x` is float32 of shape (n, d) in physical units (GeV, radians), not scaled: a scale belongs to a training.

@@ -77,7 +77,7 @@ def set_region(name: str, spec: RegionSpec, quantiles: dict[str, Quantiles], def
     if i < 0:
         raise UsageError(
             f"region {name!r}: background efficiency {wanted:g} needs at least {math.ceil(1 / wanted)} "
-            f"background events to set it on, there are {table.events}; ask for a larger efficiency or give more background"
+            f"background events to set it on, there are {table.events}; ask for a larger one or give more background"
         )
     efficiency = float(table.efficiency[i])
     return RegionCard(

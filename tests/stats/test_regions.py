@@ -84,8 +84,10 @@ def test_parse_region() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a", "a=0.01", "a=efficiency:x", "a=efficiency:0", "a=efficiency:2", "a=rate:5", "a=rate:50/5", "1a=efficiency:0.1",
-     "a b=efficiency:0.1", "a=efficiency:0.1/3", "a=threshold:nan"],
+    [
+        "", "a", "a=0.01", "a=efficiency:x", "a=efficiency:0", "a=efficiency:2", "a=rate:5", "a=rate:50/5",
+        "1a=efficiency:0.1", "a b=efficiency:0.1", "a=efficiency:0.1/3", "a=threshold:nan",
+    ],
 )  # fmt: skip
 def test_wrong_regions(text: str) -> None:
     with pytest.raises(UsageError, match="--region"):
@@ -101,6 +103,6 @@ def test_stream_sample_is_exact_until_full_and_uniform_after() -> None:
     assert large.exact
     assert not small.exact
     assert large.quantiles((0.5,))[0.5] == np.quantile(values, 0.5)
-    # The median of a sample of 20 000 out of 200 000 uniform numbers has a deviation of 200000 * 0.5 / sqrt(20000) = 707.
+    # The median of 20 000 uniform numbers below 200 000 deviates by 200000 * 0.5 / sqrt(20000) = 707.
     assert abs(small.quantiles((0.5,))[0.5] - 100_000) < 5 * 707
     assert StreamSample().quantiles((0.5,)) == {}

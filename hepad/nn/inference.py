@@ -1,0 +1,45 @@
+"""Evaluating a network so that an event's score does not depend on the events around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from hepad.nn.reproducible import single_thread
+
+__all__ = ["BLOCK", "evaluate"]
+
+BLOCK = 1024
+"""Rows per pass. Matrix libraries pick their kernel, and so the rounding, by the shape of the input; blocks of one
+shape make a row's result the same however a caller splits the events (a contract test holds this bit for bit).
+benchmarks/bench_models.py measures the compromise: larger blocks score 10^5 events little faster, and a single event
+costs a whole block."""
+
+
+def evaluate(
+    module: nn.Module, function: Callable[..., tuple[Tensor, ...]], arrays: Sequence[npt.NDArray[Any]], outputs: int
+) -> list[npt.NDArray[np.float32]]:
+    """Apply `function` to the rows of `arrays` in zero-padded blocks of `BLOCK` rows, in evaluation mode.
+
+    `arrays` share their first axis, of length n; `function` takes their blocks as float32 tensors and gives
+    `outputs` tensors whose first axis is the rows'. Returns these for all n rows as float32.
+    """
+    rows = len(arrays[0])
+    padded = [np.zeros((BLOCK, *array.shape[1:]), dtype=np.float32) for array in arrays]
+    parts: list[list[npt.NDArray[np.float32]]] = [[] for _ in range(outputs)]
+    module.eval()
+    with single_thread(), torch.inference_mode():
+        for start in range(0, max(rows, 1), BLOCK):  # one block even without rows: it gives the outputs' shapes
+            filled = min(BLOCK, rows - start)
+            for block, array in zip(padded, arrays, strict=True):
+                block[:filled] = array[start : start + filled]
+                block[filled:] = 0
+            results = function(*(torch.from_numpy(block) for block in padded))
+            for part, result in zip(parts, results, strict=True):
+                part.append(result[:filled].to(torch.float32).numpy().copy())
+    return [np.concatenate(part) for part in parts]

@@ -1,0 +1,139 @@
+"""What all scorers made of one torch network share: fitting, scoring in blocks, weights in and out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from hepad.cards.analysis import TrainCard
+from hepad.cards.base import Card
+from hepad.errors import CardError, InputDataError
+from hepad.inputs.batch import Batch
+from hepad.nn import training
+from hepad.nn.blocks import mean_squared_error
+from hepad.nn.inference import evaluate
+from hepad.nn.reproducible import build_seeded
+from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, Scores, State, check_batch
+from hepad.nn.tensors import get_weights, set_weights
+from hepad.nn.training import Sample
+
+__all__ = ["Autoencoder", "NetworkScorer"]
+
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class NetworkScorer(ABC, Generic[Network]):
+    """A `Scorer` of one network: a model says how to build it, what a row's loss is and what its scores are."""
+
+    name: ClassVar[str]
+    input_kinds: ClassVar[tuple[str, ...]]
+    score_names: ClassVar[tuple[str, ...]]
+
+    def __init__(self, config: Card, columns: Sequence[str]) -> None:
+        """Build an untrained network of a validated configuration; its weights are those of seed 0."""
+        if not columns:
+            raise CardError(f"{self.name} needs at least one input column")
+        self.columns = tuple(columns)
+        self._config = config
+        self._module = build_seeded(self._build, 0)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The complete configuration, defaults included, in JSON types."""
+        return self._config.model_dump(mode="json")
+
+    def fit(
+        self,
+        train: Batch,
+        validation: Batch,
+        *,
+        options: TrainCard,
+        seed: int,
+        on_epoch: Callable[[EpochEnd], None] | None = None,
+        resume: Checkpoint | None = None,
+    ) -> FitReport:
+        """Train a new network on background and keep it; the same seed gives the same weights, bit for bit.
+
+        Adam on the mean loss of the rows, weighted by the events' weights where they differ. `CardError` for a batch
+        or checkpoint that does not fit, `FitFailedError` without events or if the loss diverges; the weights from
+        before are then still there.
+        """
+        samples = [self._sample(train, "training"), self._sample(validation, "validation")]
+        module = build_seeded(self._build, seed)
+        report = training.train(
+            module,
+            lambda rows, noise: self._loss(module, rows, noise),
+            *samples,
+            options=options,
+            seed=seed,
+            on_epoch=on_epoch,
+            resume=resume,
+        )
+        self._module = module
+        return report
+
+    def scores(self, batch: Batch) -> Scores:
+        """Float32 scores of shape (n,) by name, the default first, higher more anomalous.
+
+        A row's scores do not depend on the other rows. Scores above float32's range are set to its maximum.
+        Raises `CardError` for a batch that does not fit, `InputDataError` if a row gives no number.
+        """
+        check_batch(self, self.columns, batch)
+        module, largest = self._module, torch.finfo(torch.float32).max
+
+        def score(*rows: Tensor) -> tuple[Tensor, ...]:
+            return tuple(value.clamp(max=largest) for value in self._score(module, rows))
+
+        values = evaluate(module, score, self._arrays(batch), len(self.score_names))
+        for name, value in zip(self.score_names, values, strict=True):
+            if not np.isfinite(value).all():
+                row = int(np.argmin(np.isfinite(value)))
+                raise InputDataError(f"{self.name} gives no {name} score for row {row}: is its input finite?")
+        return dict(zip(self.score_names, values, strict=True))
+
+    def state(self) -> State:
+        """Copies of the weights as contiguous float32 arrays."""
+        return get_weights(self._module)
+
+    def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take weights written by `state`; `CardError` that names a missing, unknown or misshapen tensor."""
+        set_weights(self._module, state, f"weights of {self.name}")
+
+    @abstractmethod
+    def _build(self) -> Network:
+        """A new network with random weights from torch's global generator."""
+
+    @abstractmethod
+    def _loss(self, module: Network, rows: tuple[Tensor, ...], noise: torch.Generator) -> Tensor:
+        """The loss of each row, shape (n,)."""
+
+    @abstractmethod
+    def _score(self, module: Network, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """One tensor of shape (n,) for each score name."""
+
+    def _arrays(self, batch: Batch) -> tuple[npt.NDArray[Any], ...]:
+        """The arrays of a batch that the network sees."""
+        return (batch.x,)
+
+    def _sample(self, batch: Batch, what: str) -> Sample:
+        check_batch(self, self.columns, batch)
+        return Sample.of(self._arrays(batch), batch.weight, what)
+
+
+class Autoencoder(NetworkScorer[Network]):
+    """A network that gives back its input; the mean squared error over the columns is loss and score (`mse`)."""
+
+    score_names: ClassVar[tuple[str, ...]] = ("mse",)
+
+    def _loss(self, module: Network, rows: tuple[Tensor, ...], noise: torch.Generator) -> Tensor:  # noqa: ARG002
+        return mean_squared_error(rows[0], module(rows[0]))
+
+    def _score(self, module: Network, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (mean_squared_error(rows[0], module(rows[0])),)

@@ -1,0 +1,184 @@
+"""From yields or spectra to an upper limit on a signal: workspace, CLs, figure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.errors import UsageError
+from hepad.io.atomic import atomic_folder
+from hepad.io.spectra import Spectrum, read_spectrum, spectrum_path
+from hepad.pipeline.figures import save_figure
+from hepad.provenance import provenance
+from hepad.stats.limits import LimitModel, LimitResult, asymptotic_limits, build_workspace, toy_limits
+
+__all__ = ["LimitOptions", "LimitReport", "limit"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitOptions:
+    """Relative errors of the yields, toys per hypothesis (0: asymptotic formulae), the signal's cross section in pb."""
+
+    background_error: float = 0.0
+    signal_error: float = 0.0
+    luminosity_error: float = 0.0
+    cross_section: float | None = None
+    toys: int = 0
+    seed: int = 0
+    output: Path | None = None
+
+
+@dataclass(frozen=True)
+class LimitReport:
+    """The limits, the model they belong to, and the cross section (pb) of mu = 1 if it was given."""
+
+    result: LimitResult
+    model: LimitModel
+    cross_section: float | None
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The result in plain JSON types; limits are on mu, a multiple of the signal given; null without data."""
+        result = self.result
+        observed = None if result.cls_observed is None else result.cls_observed.tolist()
+        content: dict[str, Any] = {
+            "observed": result.observed,
+            "expected": result.expected.tolist(),
+            "poi_name": "mu",
+            "poi": result.poi.tolist(),
+            "cls": {"observed": observed, "expected": result.cls_expected.tolist()},
+            "confidence_level": 0.95,
+            "calculator": result.calculator,
+            "toys": result.toys,
+            "seed": self.seed,
+            "warnings": list(result.warnings),
+        }
+        if self.cross_section is not None:
+            content["cross_section_pb"] = {
+                "signal": self.cross_section,
+                "observed": None if result.observed is None else result.observed * self.cross_section,
+                "expected": (result.expected * self.cross_section).tolist(),
+            }
+        return content
+
+
+def limit(
+    signal: float | str,
+    background: float | str,
+    data: float | str | None = None,
+    *,
+    options: LimitOptions | None = None,
+) -> LimitReport:
+    """Set an upper limit at 95 % CL on a signal; each yield is a number of events or the spec of a spectrum.
+
+    Without data only the expected limits exist. With `options.output` a folder with limit.json, workspace.json (pyhf),
+    limit.png and limit.pdf is written.
+    """
+    options = options or LimitOptions()
+    if options.toys < 0:
+        raise UsageError(f"the number of pseudo-experiments is not negative, found {options.toys}")
+    if options.cross_section is not None and not 0 < options.cross_section < np.inf:
+        raise UsageError(f"the signal's cross section is positive, found {options.cross_section:g} pb")
+    model = _model(signal, background, data, options)
+    with_toys = options.toys > 0
+    result = toy_limits(model, toys=options.toys, seed=options.seed) if with_toys else asymptotic_limits(model)
+    report = LimitReport(result, model, options.cross_section, options.seed)
+    if options.output is not None:
+        _write(report, (signal, background, data), options, options.output)
+    return report
+
+
+def _model(signal: float | str, background: float | str, data: float | str | None, options: LimitOptions) -> LimitModel:
+    s, b = _yields(signal), _yields(background)
+    d = None if data is None else _yields(data)
+    binned = [isinstance(given, Spectrum) for given in (s, b, d) if given is not None]
+    if any(binned) and not all(binned):
+        raise UsageError("signal, background and data are either all numbers or all spectra")
+    _check_edges([given for given in (s, b, d) if isinstance(given, Spectrum)])
+    return LimitModel(
+        signal=_counts(s),
+        background=_counts(b),
+        observed=None if d is None else _counts(d),
+        background_variances=b.variances if isinstance(b, Spectrum) else None,
+        background_error=options.background_error,
+        signal_error=options.signal_error,
+        luminosity_error=options.luminosity_error,
+    )
+
+
+def _yields(given: float | str) -> Spectrum | float:
+    try:
+        return float(given)
+    except ValueError:
+        return read_spectrum(str(given))
+
+
+def _counts(given: Spectrum | float) -> FloatArray:
+    return given.counts if isinstance(given, Spectrum) else np.array([given], dtype=np.float64)
+
+
+def _check_edges(spectra: list[Spectrum]) -> None:
+    for other in spectra[1:]:
+        first = spectra[0]
+        if other.edges.shape != first.edges.shape or not np.allclose(other.edges, first.edges, rtol=1e-9):
+            raise UsageError(f"{other.name} has other bins than {first.name}")
+
+
+def _write(
+    report: LimitReport, given: tuple[float | str, float | str, float | str | None], options: LimitOptions, output: Path
+) -> None:
+    from hepad.plot.limit import plot_limit
+
+    result = report.result
+    kind = f"{result.toys} toys" if result.toys else "asymptotic"
+    figure = plot_limit(
+        result.poi,
+        result.cls_expected,
+        result.cls_observed,
+        expected=result.expected,
+        observed=result.observed,
+        remarks=(rf"Upper limits at 95% CL, {kind}",),
+    )
+    inputs = [spectrum_path(str(item))[0] for item in given if item is not None and isinstance(_kind(item), str)]
+    record = provenance(_command(given, options), inputs=list(dict.fromkeys(inputs)), seed=options.seed)
+    with atomic_folder(output) as folder:
+        _write_json(folder / "limit.json", {**report.to_json(), "provenance": record})
+        _write_json(folder / "workspace.json", build_workspace(report.model))
+        save_figure(figure, folder / "limit")
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _kind(item: float | str) -> float | str:
+    """The number that an argument stands for, or itself if it names a spectrum."""
+    try:
+        return float(item)
+    except ValueError:
+        return str(item)
+
+
+def _command(given: tuple[float | str, float | str, float | str | None], options: LimitOptions) -> str:
+    """The command in its normal form, without folders and without the output's name."""
+    parts = ["hepad limit"]
+    for name, item in zip(("signal", "background", "data"), given, strict=True):
+        if item is None:
+            continue
+        value = _kind(item)
+        if isinstance(value, str):
+            path, histogram = spectrum_path(value)
+            parts.append(f"--{name} {path.name}" + ("" if histogram is None else f":{histogram}"))
+        else:
+            parts.append(f"--{name} {value:g}")
+    for name in ("background_error", "signal_error", "luminosity_error", "cross_section"):
+        value = getattr(options, name)
+        parts += [f"--{name.replace('_', '-')} {value:g}"] if value else []
+    return " ".join([*parts, f"--toys {options.toys} --seed {options.seed}"])

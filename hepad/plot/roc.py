@@ -1,0 +1,267 @@
+"""Figures of how well scores separate: ROC curves and score distributions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from hepad.plot.style import hep_style
+
+__all__ = ["SIMULATION", "RocLine", "roc_figure", "score_figure"]
+
+Floats = npt.NDArray[np.float64]
+Vertical = Literal["rejection", "efficiency"]
+
+SIMULATION = "Simulation (Delphes)"
+"""The label of private simulation; never the name of an experiment."""
+
+_COLOURS = ("#3f90da", "#e76300", "#bd1f01", "#832db6", "#92dadd", "#a96b59", "#717581", "#b9ac70", "#ffa90e")
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.3)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
+_GREY = "#717581"
+
+
+@dataclass(frozen=True)
+class RocLine:
+    """One curve: background efficiency at rising signal efficiencies, and its band if there is one.
+
+    Arrays of shape (m,), dimensionless, as in `hepad.stats.roc.RocBand`; 0 means that no background event survives,
+    and there a curve in rejection ends.
+    """
+
+    model: str
+    signal: str
+    signal_efficiency: Floats
+    background_efficiency: Floats
+    low: Floats | None = None
+    high: Floats | None = None
+
+
+def roc_figure(
+    lines: Sequence[RocLine],
+    *,
+    vertical: Vertical = "rejection",
+    panels: bool = False,
+    simulation: bool = False,
+    caption: str = "",
+) -> Figure:
+    """ROC curves with signal efficiency on x and, on a log axis, background rejection or efficiency on y.
+
+    A colour is a model; a dash pattern is a signal, or with `panels` each signal has a panel of its own. The band
+    is the 68 % bootstrap interval. `simulation` puts the label of private simulation above the axes, `caption`
+    stands above them on the right. `ValueError` without a line.
+    """
+    if not lines:
+        raise ValueError("there is no ROC curve to draw")
+    models, signals = _ordered(line.model for line in lines), _ordered(line.signal for line in lines)
+    with hep_style():
+        columns = min(math.ceil(math.sqrt(len(signals))), 3) if panels else 1
+        figure, shown = _panels(len(signals) if panels else 1, columns)
+        for axes, signal in zip(shown, signals, strict=panels):
+            inside = [line for line in lines if not panels or line.signal == signal]
+            for line in inside:
+                dash = "-" if panels else _pick(_DASHES, signals.index(line.signal))
+                _draw_roc(axes, line, _pick(_COLOURS, models.index(line.model)), dash, vertical)
+            _draw_chance(axes, vertical)
+            if panels:
+                # In the corner that falling rejections, or rising efficiencies, leave free.
+                y, side = (0.93, "top") if vertical == "rejection" else (0.07, "bottom")
+                axes.text(0.95, y, signal, transform=axes.transAxes, ha="right", va=side, fontweight="bold")
+        _roc_axes(shown, columns, lines, vertical)
+        _roc_legend(figure, models, [] if panels else signals, has_band=any(line.low is not None for line in lines))
+        _header(shown[0], shown[min(columns, len(shown)) - 1], simulation, caption)
+    return figure
+
+
+def score_figure(
+    background: npt.ArrayLike,
+    signals: Mapping[str, npt.ArrayLike],
+    *,
+    background_weight: npt.ArrayLike | None = None,
+    signal_weights: Mapping[str, npt.ArrayLike] | None = None,
+    thresholds: Mapping[str, float] | None = None,
+    score: str = "Anomaly score",
+    background_name: str = "Background",
+    bins: int = 50,
+    log_x: bool | None = None,
+    simulation: bool = False,
+    caption: str = "",
+) -> Figure:
+    """Score distributions of shape (n,) on a log axis: background filled, signals as lines, each of unit area.
+
+    `thresholds` maps region names to scores and draws labelled vertical lines. Scores beyond the axis are put into
+    its first and last bin. With `log_x` bins are even in log10 of the score and so is the area; None chooses that
+    if all scores are positive and the 99.9 % quantile is over 20 times the median.
+    `ValueError` if there is no background, or a sample's weights do not sum to more than 0.
+    """
+    marks = dict(thresholds or {})
+    samples = {name: _weighted(name, s, (signal_weights or {}).get(name)) for name, s in signals.items()}
+    filled = _weighted(background_name, background, background_weight)
+    everything = [filled[0], *(s for s, _ in samples.values())]
+    on_log = _wants_log(everything, marks.values()) if log_x is None else log_x
+    edges = _edges([*everything, np.array(list(marks.values()), dtype=np.float64)], bins, on_log)
+    with hep_style():
+        figure, (axes,) = _panels(1, 1)
+        heights = [_density(*filled, edges, on_log)]
+        axes.stairs(heights[0], edges, fill=True, color=_GREY, alpha=0.35, lw=0, label=background_name)
+        axes.stairs(heights[0], edges, color=_GREY, lw=1.2)
+        for i, (name, (scores, weight)) in enumerate(samples.items()):
+            heights.append(_density(scores, weight, edges, on_log))
+            axes.stairs(heights[-1], edges, color=_pick(_COLOURS, i), ls=_pick(_DASHES, i), lw=2, label=name)
+        _score_axes(axes, edges, np.concatenate(heights), on_log, score, headroom=bool(marks))
+        _draw_thresholds(axes, marks, on_log)
+        figure.legend(loc="outside right upper", frameon=False, borderpad=0.2)
+        _header(axes, axes, simulation, caption)
+    return figure
+
+
+def _panels(count: int, columns: int) -> tuple[Figure, list[Axes]]:
+    """A figure with room for a legend on the right, and its `count` axes, row by row."""
+    rows = -(-count // columns)
+    size = (2.8 + 4.6 * columns, 0.6 + 4.0 * rows) if columns > 1 else (9.4, 5.8)
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
+    grid = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel())
+    for spare in grid[count:]:
+        spare.remove()
+    return figure, grid[:count]
+
+
+def _draw_roc(axes: Axes, line: RocLine, colour: str, dash: Any, vertical: Vertical) -> None:
+    x = line.signal_efficiency
+    axes.plot(x, _vertical(line.background_efficiency, vertical), color=colour, ls=dash, lw=2)
+    if line.low is None or line.high is None:
+        return
+    # Where the band touches zero background its rejection has no upper end: draw it to far above the axis.
+    low, high = np.maximum(line.low, 1e-100), np.maximum(line.high, 1e-100)
+    if vertical == "rejection":
+        low, high = 1 / high, 1 / low
+    drawn = line.background_efficiency > 0
+    axes.fill_between(x, low, high, where=drawn.tolist(), color=colour, alpha=0.22, lw=0)
+
+
+def _draw_chance(axes: Axes, vertical: Vertical) -> None:
+    x = np.geomspace(1e-4, 1, 200)
+    axes.plot(x, _vertical(x, vertical), color="black", ls=(0, (1, 2)), lw=1.2, zorder=1)
+
+
+def _vertical(background: Floats, vertical: Vertical) -> Floats:
+    """Background efficiency or its inverse; NaN, which is not drawn, where no background survives."""
+    kept = np.where(background > 0, background, np.nan)
+    return kept if vertical == "efficiency" else 1 / kept
+
+
+def _roc_axes(shown: Sequence[Axes], columns: int, lines: Sequence[RocLine], vertical: Vertical) -> None:
+    kept = np.concatenate([line.background_efficiency for line in lines])
+    least = float(np.min(kept[kept > 0], initial=0.1))
+    label_x, label_y = "Signal efficiency", "Background efficiency"
+    limits = (least / 2, 1.5)
+    if vertical == "rejection":
+        label_y, limits = r"Background rejection $1/\epsilon_\mathrm{b}$", (1 / 1.5, 2 / least)
+    for i, axes in enumerate(shown):
+        axes.set(xlim=(0, 1), yscale="log", ylim=limits)
+        axes.set_xticks(np.linspace(0, 1, 6))
+        if i + columns >= len(shown):  # the lowest panel of its column
+            axes.set_xlabel(label_x)
+            axes.tick_params(labelbottom=True)
+        if i % columns == 0:
+            axes.set_ylabel(label_y)
+
+
+def _roc_legend(figure: Figure, models: Sequence[str], signals: Sequence[str], *, has_band: bool) -> None:
+    handles: list[Any] = [Line2D([], [], color=_pick(_COLOURS, i), lw=2.5, label=m) for i, m in enumerate(models)]
+    if has_band:
+        handles.append(Patch(color=_GREY, alpha=0.3, lw=0, label="68 % bootstrap"))
+    handles.append(Line2D([], [], color="black", ls=(0, (1, 2)), lw=1.2, label="Random choice"))
+    if signals:
+        handles.append(Line2D([], [], ls="", label=" "))
+        handles += [Line2D([], [], color="black", ls=_pick(_DASHES, i), lw=2, label=s) for i, s in enumerate(signals)]
+    figure.legend(handles=handles, loc="outside right upper", frameon=False, handlelength=2.6, borderpad=0.2)
+
+
+def _weighted(name: str, scores: npt.ArrayLike, weight: npt.ArrayLike | None) -> tuple[Floats, Floats]:
+    values = np.asarray(scores, dtype=np.float64)
+    weights = np.ones_like(values) if weight is None else np.asarray(weight, dtype=np.float64)
+    if values.ndim != 1 or weights.shape != values.shape or not np.all(np.isfinite(values)):
+        raise ValueError(f"{name}: scores must be finite and of one shape (n,) with their weights")
+    if not weights.sum() > 0:
+        raise ValueError(f"{name}: the weights of {len(values)} events sum to {weights.sum():g}, not more than 0")
+    return values, weights
+
+
+def _wants_log(samples: Sequence[Floats], marks: Iterable[float]) -> bool:
+    values = np.concatenate(samples)
+    if min(values.min(), *marks, np.inf) <= 0:
+        return False
+    median, high = np.quantile(values, [0.5, 0.999])
+    return bool(high > 20 * median)
+
+
+def _edges(samples: Sequence[Floats], bins: int, on_log: bool) -> Floats:
+    """Even bins from the lowest to the highest 99.9 % quantile of the samples; a few outliers do not set the axis."""
+    used = [s[s > 0] if on_log else s for s in samples]
+    used = [s for s in used if len(s)]
+    if not used:
+        raise ValueError("a logarithmic score axis needs positive scores")
+    low = min(float(np.quantile(s, 0.001)) for s in used)
+    high = max(float(np.quantile(s, 0.999)) for s in used)
+    if on_log:
+        return np.geomspace(low, high if high > low else 10 * low, bins + 1)
+    margin = 0.02 * (high - low) or 0.5
+    floor = 0.0 if min(float(s.min()) for s in used) >= 0 else -math.inf  # an error is never negative
+    return np.linspace(max(low - margin, floor), high + margin, bins + 1)
+
+
+def _density(scores: Floats, weight: Floats, edges: Floats, on_log: bool) -> Floats:
+    inside = np.clip(scores, edges[0], edges[-1])
+    counts, _ = np.histogram(inside, edges, weights=weight)
+    width = np.diff(np.log10(edges)) if on_log else np.diff(edges)
+    return np.asarray(counts / weight.sum() / width, dtype=np.float64)
+
+
+def _score_axes(axes: Axes, edges: Floats, heights: Floats, on_log: bool, score: str, *, headroom: bool) -> None:
+    positive = heights[heights > 0]
+    low, high = float(positive.min()), float(positive.max())
+    decades = np.log10(high / low) + 0.6
+    top = high * 10 ** (decades * (0.38 if headroom else 0.12))  # room above for the region names
+    axes.set(xlim=(edges[0], edges[-1]), ylim=(low / 2, top), yscale="log", xlabel=score)
+    axes.set_ylabel(r"Events per $\log_{10}$(score), unit area" if on_log else "Events (normalised to unit area)")
+    if on_log:
+        axes.set_xscale("log")
+
+
+def _draw_thresholds(axes: Axes, marks: Mapping[str, float], on_log: bool) -> None:
+    low, high = axes.get_xlim()
+    for value in marks.values():
+        axes.axvline(value, color="black", ls=(0, (4, 2)), lw=1.2)
+    names = sorted(marks, key=lambda name: marks[name])
+    values = np.array([marks[name] for name in names])
+    places = np.log(values / low) / np.log(high / low) if on_log else (values - low) / (high - low)
+    for i, (name, at) in enumerate(zip(names, places, strict=True)):
+        # Names stand upright at the right of their lines; at the left where the next line or the edge is close.
+        after = places[i + 1] if i + 1 < len(places) else 1.0
+        side, gap = ("right", -0.006) if after - at < 0.05 else ("left", 0.006)
+        axes.text(at + gap, 0.97, name, transform=axes.transAxes, rotation=90, ha=side, va="top", fontsize="small")
+
+
+def _header(left: Axes, right: Axes, simulation: bool, caption: str) -> None:
+    if simulation:
+        left.text(0, 1.015, SIMULATION, transform=left.transAxes, ha="left", va="bottom", fontstyle="italic")
+    if caption:
+        right.text(1, 1.015, caption, transform=right.transAxes, ha="right", va="bottom", fontsize="small")
+
+
+def _ordered(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def _pick(choices: Sequence[Any], index: int) -> Any:
+    return choices[index % len(choices)]

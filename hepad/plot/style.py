@@ -1,0 +1,43 @@
+"""The look of every figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["hep_style"]
+
+# M. A. Petroff's ten colours (arXiv:2107.02270), told apart by colour-blind readers; blue, orange and red first.
+_COLOURS = (
+    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
+)  # fmt: skip
+
+
+@contextmanager
+def hep_style() -> Iterator[None]:
+    """Make figures in mplhep's style inside the block; matplotlib's settings come back at its end.
+
+    A figure may be saved after the block: fonts are named outright, because matplotlib looks up a generic family
+    and the "custom" mathematics fonts only when it draws.
+    """
+    import matplotlib as mpl
+    import mplhep
+    from cycler import cycler
+    from matplotlib import style
+
+    with style.context(mplhep.style.ATLAS):
+        mpl.rcParams.update(
+            {
+                "font.family": ["TeX Gyre Heros", "DejaVu Sans"],
+                "mathtext.fontset": "stixsans",
+                "axes.autolimit_mode": "data",
+                "axes.labelpad": 6,
+                "axes.prop_cycle": cycler(color=_COLOURS),
+                "ytick.major.size": 8,
+                "ytick.minor.size": 4,
+                "xtick.major.size": 8,
+                "xtick.minor.size": 4,
+                "savefig.dpi": 150,
+            }
+        )
+        yield

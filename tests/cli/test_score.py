@@ -1,0 +1,117 @@
+"""`hepad score`, through real processes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import uproot
+
+from hepad.cards.analysis import load_analysis
+from hepad.cards.selection import load_selection
+from hepad.inputs.l1_vector import L1Vector
+from hepad.io.events import merge_fields
+from hepad.io.reader import read_events
+from hepad.objects.selection import apply_selection
+from hepad.pipeline.bundle import load_bundle
+from hepad.pipeline.score import ScoreOptions, score
+
+
+def test_main_job(run, examples: Path, tmp_path: Path) -> None:
+    result = run("score", examples / "w_lnu.root", "--model", "snn_ae")
+    for expected in ("one lepton", "3331", "loose", "tight", "quantile", "wrote w_lnu.scores.root"):
+        assert expected in result.stdout
+    assert result.stderr == ""
+    with uproot.open(tmp_path / "w_lnu.scores.root") as file:
+        tree = file["Scores"]
+        assert tree.classname == "TTree"
+        types = {name: branch.typename for name, branch in tree.items()}
+        rows = tree.arrays(library="np")
+        info = json.loads(str(file["provenance"]))
+    assert types == {
+        "file": "int32_t", "entry": "int64_t", "selected": "bool", "weight": "double", "score": "float",
+        "score_mse": "float", "in_loose": "bool", "in_tight": "bool",
+    }  # fmt: skip
+    assert np.array_equal(rows["entry"], np.arange(6173))
+    assert np.array_equal(np.isnan(rows["score"]), ~rows["selected"])
+    assert rows["selected"].sum() == 3331
+    assert np.array_equal(rows["score"], rows["score_mse"], equal_nan=True)
+    assert info["provenance"]["inputs"][0]["name"] == "w_lnu.root"
+    assert info["selection"]["name"] == "adc2021"
+
+
+def test_scores_are_those_of_the_model_event_by_event(run, examples: Path, tmp_path: Path) -> None:
+    """Take the line apart: read, select, vectorise and score by hand, and compare bit by bit."""
+    run("score", examples / "w_lnu.root", "--model", "dnn_ae", "--step-size", 1000)
+    written = uproot.open(tmp_path / "w_lnu.scores.root")["Scores"].arrays(library="np")
+    bundle, selection = load_bundle("dnn_ae"), load_selection("adc2021")
+    vector = L1Vector(load_analysis("dnn_ae").input)
+    fields = merge_fields(selection.fields(), vector.fields())
+    (chunk,) = read_events([examples / "w_lnu.root"], fields)
+    events, keep, _ = apply_selection(chunk.events, selection)
+    by_hand = bundle.scorer.scores(bundle.input.scaled(vector.raw(events)))["mse"]
+    assert np.array_equal(written["selected"], keep)
+    assert np.array_equal(written["score"][keep], by_hand)
+    threshold = bundle.card.regions["loose"].threshold
+    assert np.array_equal(written["in_loose"][keep], by_hand >= threshold)
+
+
+def test_json(run, examples: Path) -> None:
+    report = json.loads(run("score", examples / "w_lnu.root", "--model", "vae", "--json", "-o", "out.root").stdout)
+    assert {"events", "selected", "cutflow", "regions", "model", "output"} <= set(report)
+    assert (report["events"], report["selected"], report["model"], report["output"]) == (6173, 3331, "vae", "out.root")
+    assert [step["name"] for step in report["cutflow"]] == ["all events", "one lepton"]
+    loose = report["regions"]["loose"]
+    assert {"threshold", "selected", "fraction"} <= set(loose)
+    assert loose["fraction"] == pytest.approx(loose["selected"] / 3331)
+
+
+def test_several_files_in_order_and_parquet(run, examples: Path, data: Path, tmp_path: Path) -> None:
+    files = [examples / "hplus.h5", data / "hpm_taunu_0.root"]
+    run("score", *files, "--model", "dnn_ae", "--format", "parquet", "-o", "out.parquet", "--step-size", 300)
+    table = pq.read_table(tmp_path / "out.parquet").to_pydict()
+    assert table["file"] == [0] * 863 + [1] * 680
+    assert table["entry"] == [*range(863), *range(680)]
+    scores = np.array(table["score"], dtype=np.float32)
+    of_delphes = scores[863:][np.array(table["selected"])[863:]]
+    # The first 268 events of the ADC2021 file are those of the Delphes file: the same events, the same scores.
+    assert np.array_equal(of_delphes, scores[:268])
+
+
+def test_globs_and_max_events(run, examples: Path) -> None:
+    report = json.loads(
+        run("score", examples / "h*.h5", "--model", "dnn_ae", "--max-events", 2100, "--json").stdout
+    )  # h0.h5 has 2048
+    assert report["events"] == 2100
+    assert report["output"] == "scores.root"
+
+
+def test_regions_from_the_command_line(run, examples: Path, tmp_path: Path) -> None:
+    regions = ["--region", "loose=efficiency:0.1", "--region", "l1=rate:0.5/30", "--region", "cut=threshold:0"]
+    report = json.loads(run("score", examples / "w_lnu.root", "--model", "dnn_ae", *regions, "--json").stdout)
+    assert set(report["regions"]) == {"loose", "tight", "l1", "cut"}
+    assert report["regions"]["cut"]["selected"] == 3331
+    assert report["regions"]["tight"]["threshold"] > report["regions"]["l1"]["threshold"]
+    assert report["regions"]["l1"]["threshold"] > report["regions"]["loose"]["threshold"]
+    assert "in_l1" in uproot.open(tmp_path / "w_lnu.scores.root")["Scores"]
+
+
+def test_selection_can_be_replaced(run, examples: Path) -> None:
+    command = ("score", examples / "w_lnu.root", "--model", "dnn_ae", "--selection", "adc2021_electron", "--json")
+    report = json.loads(run(*command).stdout)
+    assert report["selection"] == "adc2021_electron"
+    assert 0 < report["selected"] < 3331
+
+
+@pytest.mark.parametrize("step_size", [500, 10_000])
+def test_step_size_changes_nothing(step_size: int, examples: Path, tmp_path: Path) -> None:
+    outputs = []
+    for size in (step_size, 6173):
+        out = tmp_path / f"{size}.root"
+        score([str(examples / "w_lnu.root")], "snn_ae", options=ScoreOptions(output=out, step_size=size))
+        outputs.append(uproot.open(out)["Scores"].arrays(library="np"))
+    for name in outputs[0]:
+        assert np.array_equal(outputs[0][name], outputs[1][name], equal_nan=name.startswith("score"))

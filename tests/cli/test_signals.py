@@ -1,0 +1,65 @@
+"""A command that is stopped from outside: by a batch system, by a closed pipe."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+COMMANDS = """
+import os, time
+from pathlib import Path
+from hepad.cli import main as cli
+from hepad.io.atomic import atomic_path
+
+@cli.app.command()
+def slow():
+    with atomic_path(Path(os.environ["HEPAD_TEST_OUTPUT"])) as temporary:
+        temporary.write_text("half")
+        print("writing", flush=True)
+        time.sleep(60)
+
+@cli.app.command()
+def talk():
+    for _ in range(100_000):
+        print("a line", flush=True)
+
+cli.main()
+"""
+
+
+def start(command, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-c", COMMANDS, command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [(signal.SIGTERM, 143, ""), (signal.SIGINT, 130, "hepad: interrupted; nothing half-written is left\n")],
+)
+def test_a_stopped_command_leaves_no_half_file(tmp_path, number, code, said):
+    with start("slow", HEPAD_TEST_OUTPUT=str(tmp_path / "out.root")) as process:
+        assert process.stdout.readline() == "writing\n"
+        assert len(list(tmp_path.iterdir())) == 1
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert errors == said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_that_has_had_enough_is_no_fault():
+    with start("talk") as process:
+        assert process.stdout.readline() == "a line\n"
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert process.returncode == 1
+    assert errors == ""

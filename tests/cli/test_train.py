@@ -1,0 +1,113 @@
+"""`hepad train`: a bundle that can be used, the same for the same seed, interrupted or not."""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hepad.cards.analysis import TrainCard
+from hepad.errors import InputDataError
+from hepad.pipeline.background import split_events
+from hepad.pipeline.bundle import load_bundle
+
+QUICK = ("--epochs", 3, "--batch-size", 500, "--region", "loose=efficiency:0.05")
+
+
+def same_bundle(a: Path, b: Path) -> bool:
+    names = sorted(p.name for p in a.iterdir())
+    assert names == sorted(p.name for p in b.iterdir()) == ["card.json", "loss.png", "model.safetensors"]
+    return filecmp.cmpfiles(a, b, names, shallow=False)[0] == names
+
+
+@pytest.mark.parametrize("model", ["snn_ae", "dnn_ae", "vae"])
+def test_the_same_seed_gives_the_same_bundle(model: str, run, examples: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        run("train", examples / "background.h5", "--model", model, "--seed", seed, *QUICK, "-o", name)
+    assert same_bundle(tmp_path / "a", tmp_path / "b")
+    assert not same_bundle(tmp_path / "a", tmp_path / "c")
+    report = json.loads(run("score", examples / "h0.h5", "--model", "a", "--json").stdout)
+    assert report["selected"] == 2048
+    assert set(report["regions"]) == {"loose"}
+
+
+def test_report_and_card(run, examples: Path, tmp_path: Path) -> None:
+    result = run("train", examples / "background.h5", "--model", "dnn_ae", *QUICK, "-o", "a", "--json")
+    report = json.loads(result.stdout)
+    assert report["split"] == {"train": 4978, "validation": 711, "holdout": 1422}  # of 7111: 70, 10 and 20 %
+    assert report["epochs"] == 3
+    card = load_bundle(str(tmp_path / "a")).card
+    assert card.training.events == 4978
+    assert card.training.train_loss[0] > card.training.train_loss[-1]
+    assert card.regions["loose"].calibration_events == 1422
+    assert str(tmp_path) not in (tmp_path / "a" / "card.json").read_text()
+
+
+def test_regions_are_closed_on_the_held_out_events(run, examples: Path, tmp_path: Path) -> None:
+    """The held-out events, scored again, are in the region as often as the card says."""
+    run("train", examples / "background.h5", "--model", "dnn_ae", *QUICK, "-o", "a", "--seed", 5)
+    bundle = load_bundle(str(tmp_path / "a"))
+    run("score", examples / "background.h5", "--model", "a", "-o", "s.root")
+    import uproot
+
+    rows = uproot.open(tmp_path / "s.root")["Scores"].arrays(["score", "in_loose"], library="np")
+    held_out = split_events(7111, bundle.card.training.options, 5).holdout
+    assert rows["in_loose"][held_out].mean() == pytest.approx(bundle.card.regions["loose"].efficiency)
+
+
+def test_split_is_disjoint_and_complete() -> None:
+    split = split_events(1000, TrainCard(), 1)
+    everything = np.concatenate([split.train, split.validation, split.holdout])
+    assert np.array_equal(np.sort(everything), np.arange(1000))
+    with pytest.raises(InputDataError, match="too few"):
+        split_events(3, TrainCard(), 1)
+
+
+def test_interrupted_training_is_resumed_to_the_same_bundle(run, examples: Path, tmp_path: Path) -> None:
+    options = ["--model", "snn_ae", "--epochs", "60", "--batch-size", "200", "--region", "loose=efficiency:0.05"]
+    command = ["train", str(examples / "background.h5"), *options]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hepad", *command, "-o", "cut"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ},
+    )  # fmt: skip
+    time.sleep(6)
+    process.send_signal(signal.SIGINT)
+    _, message = process.communicate(timeout=60)
+    if process.returncode == 0:
+        pytest.skip("the machine trained faster than we could interrupt it")
+    assert process.returncode == 130
+    if "--resume" not in message:
+        pytest.skip("interrupted before the training began: nothing to resume")
+    assert not (tmp_path / "cut").exists()
+    assert "holds an interrupted training" in run(*command, "-o", "cut", code=2).stderr
+    run(*command, "-o", "cut", "--seed", 2, "--resume", code=2)  # not the same training
+    run(*command, "-o", "cut", "--resume")
+    run(*command, "-o", "whole")
+    assert same_bundle(tmp_path / "cut", tmp_path / "whole")
+    assert not (tmp_path / "cut.checkpoint").exists()
+
+
+def test_faults_come_before_the_training(run, examples: Path, tmp_path: Path) -> None:
+    files = ("train", examples / "hplus.h5", "--model", "dnn_ae")
+    message = run(*files, "-o", "a", "--epochs", 1, code=2).stderr
+    assert "region 'tight' at background efficiency 0.001 needs 1000 held-out events, there are 173" in message
+    assert "nothing to resume" in run(*files, "-o", "a", *QUICK, "--resume", code=2).stderr
+    assert "validation_fraction" in run(*files, "-o", "a", "--validation-fraction", 0.9, code=3).stderr
+    assert "does not exist" in run(*files, "-o", "no/a", *QUICK, code=2).stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_divergence_is_a_failure_not_a_bundle(run, examples: Path, tmp_path: Path) -> None:
+    result = run(
+        "train", examples / "hplus.h5", "--model", "dnn_ae", *QUICK, "--learning-rate", 1e30, "-o", "a", code=6
+    )
+    assert "epoch" in result.stderr
+    assert not (tmp_path / "a").exists()

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from hepad.cards.analysis import TrainCard
+from hepad.errors import CardError
+from hepad.models.vae import VariationalAutoencoder
+
+from .contract import ScorerContract, columns, synthetic
+
+FEATURES = ("pt", "eta", "phi")
+
+
+class TestVariationalAutoencoder(ScorerContract):
+    name = "vae"
+    config: ClassVar[dict[str, Any]] = {"layers": [16, 8], "latent": 2}
+    features = FEATURES
+    options = TrainCard(epochs=12, batch_size=100, learning_rate=5e-3)
+
+
+def test_padded_columns_do_not_enter_the_error() -> None:
+    events = synthetic(100, FEATURES, seed=8)
+    scorer = VariationalAutoencoder({}, events.columns)
+    nothing = replace(events, mask=np.zeros_like(events.mask))
+    np.testing.assert_array_equal(scorer.scores(nothing)["mse"], 0)
+    one = nothing.mask.copy()
+    one[:, 0] = True
+    assert (scorer.scores(replace(events, mask=one))["mse"] > 0).all()
+    np.testing.assert_array_equal(scorer.scores(nothing)["kl"], scorer.scores(events)["kl"])
+
+
+def test_the_error_is_a_sum_over_present_columns_divided_by_all() -> None:
+    events = synthetic(100, FEATURES, seed=8)
+    scorer = VariationalAutoencoder({}, events.columns)
+    parts = []
+    for column in range(len(events.columns)):
+        mask = np.zeros_like(events.mask)
+        mask[:, column] = events.mask[:, column]
+        parts.append(scorer.scores(replace(events, mask=mask))["mse"])
+    np.testing.assert_allclose(np.sum(parts, axis=0), scorer.scores(events)["mse"], rtol=1e-5)
+
+
+def test_outputs_stay_within_the_detector() -> None:
+    names = columns(FEATURES)
+    scorer = VariationalAutoencoder({}, names)
+    state = scorer.state()
+    bias = list(state)[-1]
+    state[bias] = np.full_like(state[bias], 1e6)  # saturates each tanh
+    scorer.load_state(state)
+    limits = {"jet_eta": 4.0, "muon_eta": 2.1, "electron_eta": 3.0}
+    events = synthetic(3, FEATURES, seed=8)
+    for column, name in enumerate(names):
+        if name.endswith("_pt"):
+            continue
+        thing, feature = name.rstrip("_etaphi").rstrip("0123456789"), name.rsplit("_", 1)[1]
+        limit = limits.get(f"{thing}_{feature}", np.pi)
+        mask = np.zeros_like(events.mask)
+        mask[:, column] = True
+        x = np.full_like(events.x, limit)
+        error = scorer.scores(replace(events, x=x, mask=mask))["mse"]
+        np.testing.assert_allclose(error, 0, atol=1e-12, err_msg=name)
+
+
+def test_the_encoder_scores_follow_from_its_output() -> None:
+    events = synthetic(10, FEATURES, seed=8)
+    scorer = VariationalAutoencoder({"latent": 2}, events.columns)
+    state = {name: np.zeros_like(array) for name, array in scorer.state().items()}
+    state["encoder.4.bias"] = np.array([3.0, 1.0, np.log(4.0), 0.0], dtype=np.float32)
+    scorer.load_state(state)
+    scores = scorer.scores(events)
+    np.testing.assert_allclose(scores["r"], 3**2 / 4 + 1, rtol=1e-6)
+    np.testing.assert_allclose(scores["kl"], 0.5 * ((9 + 4 - np.log(4) - 1) + 1) / 2, rtol=1e-6)
+
+
+def test_met_has_a_column_for_eta_that_is_never_filled() -> None:
+    VariationalAutoencoder({}, ["met_pt", "met_eta", "met_phi"])
+
+
+@pytest.mark.parametrize("column", ["HT", "jet_1", "jet1_mass"])
+def test_a_column_without_a_meaning_is_refused(column: str) -> None:
+    with pytest.raises(CardError, match=column):
+        VariationalAutoencoder({}, [column])
+
+
+def test_a_new_object_needs_an_eta_limit() -> None:
+    with pytest.raises(CardError, match=r"photon1_eta.*eta_limits"):
+        VariationalAutoencoder({}, ["photon1_pt", "photon1_eta"])
+    VariationalAutoencoder({"eta_limits": {"photon": 2.5}}, ["photon1_pt", "photon1_eta"])
+
+
+def test_beta_weighs_divergence_against_error() -> None:
+    train, validation = synthetic(500, FEATURES, seed=2), synthetic(100, FEATURES, seed=3)
+    divergence = {}
+    for beta in (0.01, 0.99):
+        scorer = VariationalAutoencoder({"beta": beta}, train.columns)
+        scorer.fit(train, validation, options=TrainCard(epochs=5, batch_size=100, learning_rate=1e-2), seed=1)
+        divergence[beta] = scorer.scores(validation)["kl"].mean()
+    assert divergence[0.99] < 0.1 * divergence[0.01]

@@ -1,0 +1,113 @@
+"""What ships: cards that load and name what they rest on, a command line that starts at once, files that agree."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import hepad
+from hepad.cards.analysis import load_analysis
+from hepad.cards.fit import load_fit
+from hepad.cards.resolver import bundled_names
+from hepad.cards.selection import load_selection
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = ("awkward", "h5py", "hist", "iminuit", "matplotlib", "numba", "numpy", "pandas", "pyarrow", "pyhf", "scipy")
+HEAVY += ("snntorch", "torch", "uproot", "vector")
+
+
+@pytest.fixture
+def project():
+    tomllib = pytest.importorskip("tomllib")  # part of Python since 3.11
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def run(*arguments):
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False, cwd="/")
+
+
+def test_the_command_line_starts_without_anything_heavy():
+    code = "import sys; import hepad.cli.main; print(*sys.modules)"
+    result = run(sys.executable, "-W", "error", "-c", code)
+    assert result.returncode == 0, result.stderr
+    assert sorted(set(HEAVY) & set(result.stdout.split())) == []
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_says_what_hepad_is_for(option):
+    result = run(sys.executable, "-W", "error", "-c", "from hepad.cli.main import main; main()", option)
+    assert result.returncode == 0, result.stderr
+    assert "Anomaly detection at the LHC" in result.stdout
+    assert result.stderr == ""
+
+
+def test_the_version_is_said_in_one_way(project):
+    result = run(sys.executable, "-c", "from hepad.cli.main import main; main()", "--version")
+    assert result.stdout == f"hepad {hepad.__version__}\n"
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert str(citation["version"]) == hepad.__version__
+    assert citation["license"] == project["project"]["license"]
+    assert f"## [{hepad.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", bundled_names("analyses"))
+def test_an_analysis_names_its_reference_and_a_selection_that_exists(name):
+    card = load_analysis(name)
+    assert card.name == name
+    assert len(card.reference) > 10
+    assert card.regions
+    assert load_selection(card.selection).name == card.selection
+
+
+@pytest.mark.parametrize("name", bundled_names("selections"))
+def test_a_selection_names_its_reference(name):
+    card = load_selection(name)
+    assert card.name == name
+    assert len(card.reference) > 10
+
+
+@pytest.mark.parametrize("name", bundled_names("fits"))
+def test_a_fit_names_its_reference(name):
+    card = load_fit(name)
+    assert card.name == name
+    assert len(card.reference) > 10
+
+
+def test_every_card_folder_is_put_into_the_wheel(project):
+    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert included == {folder: f"hepad/data/{folder}" for folder in ("analyses", "selections", "fits")}
+    assert all(bundled_names(folder) for folder in included)
+    assert (ROOT / "hepad" / "py.typed").is_file()
+
+
+def requirement_name(requirement):
+    return re.match(r"[\w.-]+", requirement)[0].lower().replace("_", "-")
+
+
+def test_the_constraints_pin_every_requirement(project):
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    pins = [line for line in text.splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"[a-z0-9.-]+==[0-9][0-9a-z.]*", pin) for pin in pins)  # no local versions, no hosts
+    names = [pin.partition("==")[0] for pin in pins]
+    assert names == sorted(set(names))
+    groups = project["dependency-groups"].values()
+    direct = [*project["project"]["dependencies"], *(r for group in groups for r in group if isinstance(r, str))]
+    assert {requirement_name(requirement) for requirement in direct} <= set(names)
+
+
+def test_all_is_all_extras(project):
+    extras = project["project"]["optional-dependencies"]
+    named = set(re.fullmatch(r"hepad\[(.*)\]", extras["all"][0])[1].split(","))
+    assert named == set(extras) - {"all"}
+
+
+def test_the_readme_holds_the_command_that_ci_runs():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"^<!-- test command -->\n```sh\n(.+?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert block is not None
+    assert "-c constraints.txt -e . --group test && python -m pytest" in block[1]

@@ -1,0 +1,59 @@
+"""The tables of names against the modules they name."""
+
+from __future__ import annotations
+
+import pkgutil
+
+import pytest
+
+import hepad.models
+from hepad import registry
+from hepad.cards.analysis import load_analysis
+from hepad.cards.resolver import bundled_names
+from hepad.errors import CardError
+
+
+@pytest.mark.parametrize("name", registry.SCORERS)
+def test_a_scorer_says_of_itself_what_the_table_says(name):
+    entry = registry.SCORERS[name]
+    scorer = registry.load(entry)
+    assert scorer.name == name
+    assert tuple(scorer.input_kinds) == entry.inputs
+    assert set(entry.inputs) <= set(registry.INPUTS)
+    assert scorer.score_names
+    assert len(set(scorer.score_names)) == len(scorer.score_names)
+    assert all(callable(getattr(scorer, method)) for method in ("fit", "scores", "state", "load_state"))
+
+
+@pytest.mark.parametrize("name", registry.INPUTS)
+def test_an_input_kind_can_be_imported(name):
+    assert registry.load(registry.INPUTS[name]).kind == name
+
+
+def test_every_model_module_is_in_the_table():
+    modules = {module.name for module in pkgutil.iter_modules(hepad.models.__path__)}
+    assert modules == {entry.target.partition(":")[0].rpartition(".")[2] for entry in registry.SCORERS.values()}
+
+
+def test_every_scorer_has_a_card():
+    assert {load_analysis(name).model.name for name in bundled_names("analyses")} == set(registry.SCORERS)
+
+
+def test_titles_are_said_once():
+    for table in (registry.SCORERS, registry.INPUTS):
+        titles = [entry.title for entry in table.values()]
+        assert all(titles)
+        assert len(set(titles)) == len(titles)
+
+
+def test_a_lookup_finds_or_lists():
+    assert registry.lookup(registry.SCORERS, "vae", "model") is registry.SCORERS["vae"]
+    with pytest.raises(CardError, match="unknown model 'gan': choose one of dnn_ae, snn_ae, vae"):
+        registry.lookup(registry.SCORERS, "gan", "model")
+
+
+def test_a_table_that_names_nothing_fails_when_loaded():
+    with pytest.raises(AttributeError, match="Nothing"):
+        registry.load(registry.Entry("hepad.registry:Nothing", "x"))
+    with pytest.raises(ModuleNotFoundError):
+        registry.load(registry.Entry("hepad.nowhere:Nothing", "x"))
