@@ -14,19 +14,21 @@ if TYPE_CHECKING:
 
 __all__ = ["bumphunt"]
 
+_Function = Annotated[
+    str,
+    typer.Option(
+        "--function",
+        help="Background function: a bundled name (dijet3 to dijet6, ua2, ua2_3), a fit card, or auto: "
+        "the fewest dijet parameters that one more does not improve at the 5 % level.",
+    ),
+]
+
 
 def bumphunt(
     spectrum: Annotated[
         str, typer.Argument(help="file.root:histogram, file.json:histogram (UHI) or file.csv.", show_default=False)
     ],
-    function: Annotated[
-        str,
-        typer.Option(
-            "--function",
-            help="Background function: a bundled name (dijet3 to dijet6, ua2, ua2_3), a fit card, or auto: "
-            "the fewest dijet parameters that one more does not improve at the 5 % level.",
-        ),
-    ] = "auto",
+    function: _Function = "auto",
     reference: Annotated[
         str | None,
         typer.Option(

@@ -51,7 +51,7 @@ class Row:
 
 @dataclass(frozen=True)
 class RegionRow:
-    """A region of a model: the efficiency it was set at, and those measured here with binomial errors."""
+    """A region of a model: the efficiency it was set at, and those measured here with their errors."""
 
     model: str
     region: str
@@ -174,10 +174,13 @@ def _region_rows(name: str, bundle: Bundle, samples: Mapping[str, ScoredSample])
 
 
 def _efficiency(passed: Any, weights: Any) -> tuple[float, float]:
-    """Weighted fraction and its binomial error, with the effective number of events."""
+    """Weighted fraction, and half the width of its 68 % Wilson interval for the effective number of events.
+
+    Unlike the plain binomial error it is not 0 when no event passes.
+    """
     value = float(weights[passed].sum() / weights.sum())
-    effective = float(weights.sum() ** 2 / np.square(weights).sum())
-    return value, float(np.sqrt(value * (1 - value) / effective))
+    n = float(weights.sum() ** 2 / np.square(weights).sum())
+    return value, float(np.sqrt(value * (1 - value) / n + 1 / (4 * n**2)) / (1 + 1 / n))
 
 
 def _warnings(bundles: Mapping[str, Bundle], paths: Mapping[str, Sequence[Path]]) -> tuple[str, ...]:

@@ -95,13 +95,16 @@ def _annotate(axes: Axes, remarks: tuple[str, ...]) -> None:
     title = "\n".join(remarks)
     handles, labels = axes.get_legend_handles_labels()
     order = sorted(range(len(labels)), key=lambda i: labels[i] != "Data")
+    # Opaque, as the lines of a window at high mass pass behind it.
     legend = axes.legend(
         [handles[i] for i in order],
         [labels[i] for i in order],
         loc="upper right",
         title=title or None,
         alignment="left",
-        frameon=False,
+        frameon=True,
+        framealpha=1.0,
+        edgecolor="none",
     )
     legend.get_title().set_fontsize(14)
     legend.get_title().set_multialignment("left")

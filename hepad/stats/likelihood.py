@@ -106,8 +106,10 @@ class Likelihood:
         active = np.arange(len(counts))
         for _ in range(_MAX_ITERATIONS):
             step, gain = self._newton(theta[active], counts[active], aux[active], low, high)
-            converged[active] = np.abs(gain) < _ACCEPTABLE
-            done = np.abs(gain) < _DECREMENT
+            # Relative to -ln L: at a mu that the data exclude by far, rounding is large and nothing depends on it.
+            size = 1 + values[active]
+            converged[active] = np.abs(gain) < _ACCEPTABLE * size
+            done = np.abs(gain) < _DECREMENT * size
             active, step = active[~done], step[~done]
             if len(active) == 0:
                 break
