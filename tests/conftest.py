@@ -10,6 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import uproot
+from hypothesis import settings
+
+# The same examples each time: a suite that fails by chance is of no use to anyone.
+settings.register_profile("hepad", derandomize=True, deadline=None, print_blob=True)
+settings.load_profile("hepad")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -29,7 +29,7 @@ def write_half_a_file(target, error):
 
 
 def write_half_a_folder(target, error):
-    with atomic_folder(target) as folder:
+    with atomic_folder(target, marker="card.json") as folder:
         (folder / "card.json").write_text("half")
         raise error
 
@@ -50,7 +50,7 @@ def test_a_file_gets_the_permissions_of_an_ordinary_one(tmp_path):
     try:
         with atomic_path(tmp_path / "out.json") as temporary:
             temporary.write_text("{}")
-        with atomic_folder(tmp_path / "bundle"):
+        with atomic_folder(tmp_path / "bundle", marker="card.json"):
             pass
     finally:
         os.umask(old)
@@ -98,7 +98,7 @@ def test_a_folder_or_device_is_no_file(tmp_path):
         pytest.fail("the block must not run")
     assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="is a file"), atomic_folder(tmp_path / "file"):
+    with pytest.raises(OutputError, match="is a file"), atomic_folder(tmp_path / "file", marker="card.json"):
         pytest.fail("the block must not run")
 
 
@@ -152,14 +152,17 @@ def test_an_error_about_another_file_is_not_blamed_on_the_output(tmp_path):
 def test_an_error_about_the_temporary_is(tmp_path):
     with pytest.raises(OutputError, match=r"out\.root: No such file"), atomic_path(tmp_path / "out.root") as temporary:
         temporary.unlink()
-    with pytest.raises(OutputError, match="bundle: No such file"), atomic_folder(tmp_path / "bundle") as folder:
+    with (
+        pytest.raises(OutputError, match="bundle: No such file"),
+        atomic_folder(tmp_path / "bundle", marker="card.json") as folder,
+    ):
         (folder / "deep" / "file").write_text("")
     assert names(tmp_path) == []
 
 
 def test_a_folder_appears_when_complete(tmp_path):
     target = tmp_path / "bundle"
-    with atomic_folder(target) as folder:
+    with atomic_folder(target, marker="card.json") as folder:
         (folder / "card.json").write_text("{}")
         assert not target.exists()
     assert names(tmp_path) == ["bundle"]
@@ -176,7 +179,7 @@ def bundle_before(tmp_path):
 
 def test_a_complete_folder_replaces_the_one_before(tmp_path):
     target = bundle_before(tmp_path)
-    with atomic_folder(target) as folder:
+    with atomic_folder(target, marker="card.json") as folder:
         (folder / "card.json").write_text("after")
     assert names(tmp_path) == ["bundle"]
     assert names(target) == ["card.json"]
@@ -186,7 +189,7 @@ def test_a_complete_folder_replaces_the_one_before(tmp_path):
 def test_an_empty_folder_may_be_filled(tmp_path, monkeypatch):
     (tmp_path / "bundle").mkdir()
     monkeypatch.chdir(tmp_path)  # a relative name is what users type
-    with atomic_folder(Path("bundle")) as folder:
+    with atomic_folder(Path("bundle"), marker="card.json") as folder:
         (folder / "card.json").write_text("{}")
     assert names(tmp_path / "bundle") == ["card.json"]
     assert names(tmp_path) == ["bundle"]
@@ -206,7 +209,10 @@ def test_a_folder_of_the_users_own_is_never_replaced(tmp_path, content):
     for name in content:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         (target / name).write_text("mine")
-    with pytest.raises(OutputError, match="work holds files that hepad did not write"), atomic_folder(target) as folder:
+    with (
+        pytest.raises(OutputError, match="work holds files that hepad did not write"),
+        atomic_folder(target, marker="card.json") as folder,
+    ):
         (folder / "card.json").write_text("{}")
     assert all((target / name).read_text() == "mine" for name in content)
     assert names(tmp_path) == ["work"]
@@ -227,7 +233,7 @@ def test_a_swap_that_fails_half_way_brings_the_old_folder_back(tmp_path, monkeyp
 
     monkeypatch.setattr(Path, "replace", replace)
     expected = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else OutputError
-    with pytest.raises(expected), atomic_folder(target) as folder:
+    with pytest.raises(expected), atomic_folder(target, marker="card.json") as folder:
         (folder / "card.json").write_text("after")
     assert names(tmp_path) == ["bundle"]
     assert (target / "card.json").read_text() == "before"

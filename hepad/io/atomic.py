@@ -6,13 +6,13 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hepad.errors import OutputError
 
-__all__ = ["atomic_folder", "atomic_path"]
+__all__ = ["atomic_folder", "atomic_path", "check_file", "check_folder"]
 
 
 @contextmanager
@@ -23,11 +23,9 @@ def atomic_path(target: Path) -> Iterator[Path]:
     `OutputError` if the folder does not exist, cannot be written or the disk is full, or if the target is a device
     such as /dev/null, which a rename would replace. Errors about other files pass through unchanged.
     """
-    folder = _checked_parent(target)
-    if target.exists() and not target.is_file():
-        raise OutputError(f"{target} is a folder or a device; give a file name with -o")
+    check_file(target)
     with _output_errors(target):
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=folder)
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.absolute().parent)
     os.close(handle)
     temporary = Path(name)
     with _output_errors(target, temporary):
@@ -40,31 +38,58 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(target: Path) -> Iterator[Path]:
+def atomic_folder(target: Path, *, marker: str) -> Iterator[Path]:
     """Like `atomic_path`, for a folder that is filled and then takes the name `target`.
 
-    A folder already there is replaced only once the new one is complete, and only if hepad wrote it: `OutputError`
-    unless it is empty, or it has no subfolder and one of its JSON files bears the name of one in the new folder.
+    A folder already there is replaced only once the new one is complete, and only as `check_folder` allows.
     """
-    parent = _checked_parent(target)
-    if target.exists() and not target.is_dir():
-        raise OutputError(f"{target} is a file; give another name with -o")
+    check_folder(target, marker=marker)
     with _output_errors(target):
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.absolute().parent))
     with _output_errors(target, temporary):
         try:
             yield temporary
             temporary.chmod(0o777 & ~_umask())
+            check_folder(target, marker=marker)  # it may have been filled meanwhile
             _swap(temporary, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_file(target: Path, *, inputs: Iterable[Path] = ()) -> None:
+    """Raise `OutputError` if no file can be written as `target`, or it is an input: ask before the work, not after."""
+    _check_parent(target)
+    if target.exists() and any(path.exists() and target.samefile(path) for path in inputs):
+        raise OutputError(f"{target} is an input; give another name with -o")
+    if target.exists() and not target.is_file():
+        raise OutputError(f"{target} is a folder or a device; give a file name with -o")
+
+
+def check_folder(target: Path, *, marker: str) -> None:
+    """Raise `OutputError` if no folder can be written as `target`: ask before the work, not after.
+
+    A folder of the user's own work must not vanish because its name was given as an output. It is replaced only if
+    it is empty, or holds the file `marker`, which tells that hepad wrote it, and no subfolder.
+    """
+    _check_parent(target)
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise OutputError(f"{target} is a file; give another name with -o")
+    there = list(target.iterdir())
+    if there and (not (target / marker).is_file() or any(path.is_dir() for path in there)):
+        raise OutputError(f"{target} holds files that hepad did not write; empty it or give another name with -o")
+
+
+def _check_parent(target: Path) -> None:
+    if not target.absolute().parent.is_dir():
+        raise OutputError(f"cannot write {target}: folder {target.parent} does not exist; create it or change -o")
 
 
 def _swap(new: Path, target: Path) -> None:
     if not target.exists():
         new.replace(target)
         return
-    _check_replaceable(new, target)
     old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.absolute().parent))
     try:
         target.replace(old)
@@ -77,21 +102,6 @@ def _swap(new: Path, target: Path) -> None:
                 old.rmdir()  # only if empty: what was there is never deleted on this path
         raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _check_replaceable(new: Path, target: Path) -> None:
-    """A folder of the user's own work must not vanish because its name was given as an output."""
-    there = list(target.iterdir())
-    shared = {path.name for path in new.glob("*.json")} & {path.name for path in there}
-    if there and (not shared or any(path.is_dir() for path in there)):
-        raise OutputError(f"{target} holds files that hepad did not write; empty it or give another name with -o")
-
-
-def _checked_parent(target: Path) -> Path:
-    parent = target.absolute().parent
-    if not parent.is_dir():
-        raise OutputError(f"cannot write {target}: folder {target.parent} does not exist; create it or change -o")
-    return parent
 
 
 @contextmanager

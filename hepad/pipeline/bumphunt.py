@@ -13,7 +13,7 @@ import numpy.typing as npt
 from hepad.cards.fit import load_fit
 from hepad.cards.resolver import resolve
 from hepad.errors import InputDataError, UsageError
-from hepad.io.atomic import atomic_folder
+from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.spectra import Spectrum, read_spectrum, spectrum_path
 from hepad.pipeline.figures import save_figure
 from hepad.provenance import provenance, sha256_file
@@ -23,6 +23,8 @@ from hepad.stats.functions import BackgroundFunction
 from hepad.stats.poisson import signed_root
 
 __all__ = ["AUTO_FUNCTIONS", "BumpHuntOptions", "BumpHuntReport", "bumphunt"]
+
+_MARKER = "bumphunt.json"
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -94,6 +96,8 @@ def bumphunt(spec: str, *, options: BumpHuntOptions | None = None) -> BumpHuntRe
     """
     options = options or BumpHuntOptions()
     _check(options)
+    if options.output is not None:
+        check_folder(options.output, marker=_MARKER)
     spectrum = _restricted(read_spectrum(spec), options)
     if spectrum.counts.sum() <= 0:
         raise InputDataError(f"{spec} holds no events in the range")
@@ -208,9 +212,9 @@ def _write(report: BumpHuntReport, spec: str, options: BumpHuntOptions, output: 
         name = report.fit.function.name if options.function == "auto" else options.function
         cards[report.fit.function.name] = sha256_file(resolve("fits", name))
     record = provenance(_command(spec, options), inputs=inputs, seed=options.seed, cards=cards)
-    with atomic_folder(output) as folder:
+    with atomic_folder(output, marker=_MARKER) as folder:
         text = json.dumps({**report.to_json(), "provenance": record}, indent=2, allow_nan=False)
-        (folder / "bumphunt.json").write_text(text + "\n", encoding="utf-8")
+        (folder / _MARKER).write_text(text + "\n", encoding="utf-8")
         save_figure(figure, folder / "bumphunt")
 
 

@@ -67,7 +67,7 @@ class CheckpointFolder:
             "validation_loss": checkpoint.validation_loss,
             "best_epoch": checkpoint.best_epoch,
         }
-        with atomic_folder(self.path) as folder:
+        with atomic_folder(self.path, marker=_STATE) as folder:
             (folder / _TENSORS).write_bytes(save(checkpoint.tensors))
             (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from hepad.cards.selection import load_selection
 from hepad.errors import UsageError
-from hepad.io.atomic import atomic_folder
+from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.pipeline.bundle import Bundle, load_bundle
 from hepad.pipeline.figures import save_figure
@@ -21,6 +21,8 @@ from hepad.provenance import provenance, sha256_file
 from hepad.stats.roc import RocMetrics, roc_metrics
 
 __all__ = ["EvaluateOptions", "EvaluateReport", "RegionRow", "Row", "evaluate", "markdown"]
+
+_MARKER = "report.json"
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def evaluate(
     Errors are bootstrap errors over events of both samples. A background file that a model was trained on is
     warned of: its numbers would flatter the model.
     """
+    check_folder(options.output, marker=_MARKER)
     if not signals or not models:
         raise UsageError("give at least one --signal NAME=FILE and one --model")
     paths = {"background": expand_files(background), **{name: expand_files(files) for name, files in signals.items()}}
@@ -253,10 +256,10 @@ def _write(
         for r in default
         for b in [r.metrics.band]
     ]
-    with atomic_folder(options.output) as folder:
+    with atomic_folder(options.output, marker=_MARKER) as folder:
         (folder / "report.md").write_text(markdown(report), encoding="utf-8")
         content = {**report.to_json(), "provenance": record}
-        (folder / "report.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        (folder / _MARKER).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         save_figure(roc_figure(lines, panels=True, simulation=options.simulation), folder / "roc")
         for name, bundle in bundles.items():
             save_figure(_score_figure(name, bundle, samples[name], options, score_figure), folder / f"scores_{name}")

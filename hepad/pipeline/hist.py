@@ -14,6 +14,7 @@ import numpy.typing as npt
 from hepad.cards.base import parse_card
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import InputDataError, UsageError
+from hepad.io.atomic import check_file
 from hepad.io.events import Chunk, merge_fields
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files, read_events
 from hepad.io.scores import ScoreFile
@@ -76,6 +77,8 @@ def fill_histograms(files: Sequence[str], *, options: HistOptions) -> HistReport
     """
     paths = expand_files(files)
     targets = _targets(options.output)
+    for target in targets:
+        check_file(target, inputs=(*paths, *([options.scores] if options.scores else [])))
     scores = ScoreFile(options.scores) if options.scores else None
     selection = _selection(options, scores)
     regions = _regions(options, scores)

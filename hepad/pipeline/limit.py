@@ -11,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import UsageError
-from hepad.io.atomic import atomic_folder
+from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.spectra import Spectrum, read_spectrum, spectrum_path
 from hepad.pipeline.figures import save_figure
 from hepad.provenance import provenance
 from hepad.stats.limits import LimitModel, LimitResult, asymptotic_limits, build_workspace, toy_limits
 
 __all__ = ["LimitOptions", "LimitReport", "limit"]
+
+_MARKER = "limit.json"
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -86,6 +88,8 @@ def limit(
         raise UsageError(f"the number of pseudo-experiments is not negative, found {options.toys}")
     if options.cross_section is not None and not 0 < options.cross_section < np.inf:
         raise UsageError(f"the signal's cross section is positive, found {options.cross_section:g} pb")
+    if options.output is not None:
+        check_folder(options.output, marker=_MARKER)
     model = _model(signal, background, data, options)
     with_toys = options.toys > 0
     result = toy_limits(model, toys=options.toys, seed=options.seed) if with_toys else asymptotic_limits(model)
@@ -148,8 +152,8 @@ def _write(
     )
     inputs = [spectrum_path(str(item))[0] for item in given if item is not None and isinstance(_kind(item), str)]
     record = provenance(_command(given, options), inputs=list(dict.fromkeys(inputs)), seed=options.seed)
-    with atomic_folder(output) as folder:
-        _write_json(folder / "limit.json", {**report.to_json(), "provenance": record})
+    with atomic_folder(output, marker=_MARKER) as folder:
+        _write_json(folder / _MARKER, {**report.to_json(), "provenance": record})
         _write_json(folder / "workspace.json", build_workspace(report.model))
         save_figure(figure, folder / "limit")
 

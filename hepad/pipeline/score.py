@@ -14,7 +14,7 @@ import numpy.typing as npt
 from hepad.cards.analysis import RegionSpec
 from hepad.cards.bundle import RegionCard
 from hepad.cards.selection import SelectionCard, load_selection
-from hepad.io.atomic import atomic_path
+from hepad.io.atomic import atomic_path, check_file
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.scores import ScoreWriter
 from hepad.objects.cutflow import CutFlow
@@ -88,6 +88,7 @@ def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = No
     selection = bundle.card.selection if options.selection is None else load_selection(options.selection)
     regions = bundle.regions(options.regions)
     output = options.output or default_output(paths, options.format)
+    check_file(output, inputs=paths)
     tally = _Tally(regions)
     with (
         atomic_path(output) as temporary,

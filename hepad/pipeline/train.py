@@ -17,8 +17,8 @@ from hepad.cards.selection import load_selection
 from hepad.errors import UsageError
 from hepad.inputs.batch import Batch
 from hepad.inputs.l1_vector import L1Vector
-from hepad.io.atomic import atomic_folder
-from hepad.io.bundle import write_bundle_files
+from hepad.io.atomic import atomic_folder, check_folder
+from hepad.io.bundle import CARD, write_bundle_files
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.nn.scorer import EpochEnd, FitReport, Scorer
 from hepad.objects.cutflow import CutFlow
@@ -92,6 +92,7 @@ def train(files: Sequence[str], model: str, *, options: TrainOptions) -> TrainRe
     training events, regions are set on the held-out ones. The same files, options and seed give the same bundle,
     byte for byte, interrupted or not.
     """
+    check_folder(options.output, marker=CARD)
     recipe = load_analysis(model)
     paths = expand_files(files)
     selection = load_selection(options.selection or recipe.selection)
@@ -181,7 +182,7 @@ def _command(model: str, options: TrainOptions, recipe: AnalysisCard) -> str:
 def _write(output: Path, content: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]], fit: FitReport) -> None:
     from hepad.plot.loss import plot_loss
 
-    with atomic_folder(output) as folder:
+    with atomic_folder(output, marker=CARD) as folder:
         write_bundle_files(folder, content, tensors)
         save_figure(
             plot_loss(fit.train_loss, fit.validation_loss, best_epoch=fit.best_epoch), folder / "loss", kinds=("png",)

@@ -16,7 +16,7 @@ from hepad.cards.base import parse_card
 from hepad.cards.selection import load_selection
 from hepad.errors import InputDataError
 from hepad.inputs.l1_vector import L1Vector
-from hepad.io.atomic import atomic_path
+from hepad.io.atomic import atomic_path, check_file
 from hepad.io.events import merge_fields
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files, read_events
 from hepad.io.tables import TableWriter
@@ -67,6 +67,7 @@ def vectorize(files: Sequence[str], output: Path, *, options: VectorizeOptions |
     """
     options = options or VectorizeOptions()
     paths = expand_files(files)
+    check_file(output, inputs=paths)
     selection = load_selection(options.selection)
     registry.lookup(registry.INPUTS, options.input, "input")
     vector = L1Vector(_input_card(options))

@@ -118,3 +118,11 @@ def test_debug_shows_the_traceback(run) -> None:
 
 def test_wrong_option_is_a_usage_error(run) -> None:
     assert "No such option" in run("score", "x.root", "--modell", "a", code=2).stderr
+
+
+def test_an_input_is_never_overwritten(run, examples: Path, tmp_path: Path) -> None:
+    events = tmp_path / "w.root"
+    events.write_bytes((examples / "w_lnu.root").read_bytes())
+    for command in (("score", "w.root", "--model", "dnn_ae"), ("hist", "w.root", "-s", "adc2021", "--mass", "jet1")):
+        assert "is an input" in run(*command, "-o", "./w.root", code=2).stderr
+    assert events.read_bytes() == (examples / "w_lnu.root").read_bytes()
