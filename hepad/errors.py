@@ -66,6 +66,8 @@ class CheckFailedError(HepadError):
 
 
 class InterruptedRunError(HepadError):
-    """The user stopped a run that can be resumed; 130 is what shells report for Ctrl-C."""
+    """A signal stopped a run that can be resumed; the exit code is what shells report for it, 130 for Ctrl-C."""
 
-    exit_code = 130
+    def __init__(self, message: str, signal: int = 2) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal

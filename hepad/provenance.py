@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import shlex
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from hepad import __version__
 
-__all__ = ["file_record", "provenance", "sha256_bytes", "sha256_file"]
+__all__ = ["command_line", "file_record", "provenance", "sha256_bytes", "sha256_file"]
 
 _PACKAGES = ("numpy", "awkward", "uproot", "torch", "snntorch", "pyhf")
 
@@ -58,6 +59,16 @@ def provenance(
         "inputs": [file_record(path) for path in inputs],
         "cards": dict(cards or {}),
     }
+
+
+def command_line(verb: str, **options: object) -> str:
+    """The command in its normal form, `hepad verb --option value`; options that are None or empty are left out."""
+    words = [f"hepad {verb}"]
+    for name, value in options.items():
+        for item in value if isinstance(value, tuple | list) else (value,):
+            if item not in (None, ""):
+                words.append(f"--{name.replace('_', '-')} {shlex.quote(str(item))}")  # noqa: PERF401
+    return " ".join(words)
 
 
 def _installed_versions() -> dict[str, str]:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from hepad.errors import OutputError
-from hepad.io.atomic import atomic_folder, atomic_path
+from hepad.io.atomic import atomic_folder as any_folder
+from hepad.io.atomic import atomic_path
 
 
 def names(folder):
@@ -28,8 +29,13 @@ def write_half_a_file(target, error):
         raise error
 
 
+def atomic_folder(target):
+    """The folder of a bundle."""
+    return any_folder(target, ours=("card.json", "*.safetensors", "loss.png"))
+
+
 def write_half_a_folder(target, error):
-    with atomic_folder(target, marker="card.json") as folder:
+    with atomic_folder(target) as folder:
         (folder / "card.json").write_text("half")
         raise error
 
@@ -50,7 +56,7 @@ def test_a_file_gets_the_permissions_of_an_ordinary_one(tmp_path):
     try:
         with atomic_path(tmp_path / "out.json") as temporary:
             temporary.write_text("{}")
-        with atomic_folder(tmp_path / "bundle", marker="card.json"):
+        with atomic_folder(tmp_path / "bundle"):
             pass
     finally:
         os.umask(old)
@@ -98,7 +104,10 @@ def test_a_folder_or_device_is_no_file(tmp_path):
         pytest.fail("the block must not run")
     assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="is a file"), atomic_folder(tmp_path / "file", marker="card.json"):
+    with (
+        pytest.raises(OutputError, match="is a file"),
+        atomic_folder(tmp_path / "file"),
+    ):
         pytest.fail("the block must not run")
 
 
@@ -154,7 +163,7 @@ def test_an_error_about_the_temporary_is(tmp_path):
         temporary.unlink()
     with (
         pytest.raises(OutputError, match="bundle: No such file"),
-        atomic_folder(tmp_path / "bundle", marker="card.json") as folder,
+        atomic_folder(tmp_path / "bundle") as folder,
     ):
         (folder / "deep" / "file").write_text("")
     assert names(tmp_path) == []
@@ -162,7 +171,7 @@ def test_an_error_about_the_temporary_is(tmp_path):
 
 def test_a_folder_appears_when_complete(tmp_path):
     target = tmp_path / "bundle"
-    with atomic_folder(target, marker="card.json") as folder:
+    with atomic_folder(target) as folder:
         (folder / "card.json").write_text("{}")
         assert not target.exists()
     assert names(tmp_path) == ["bundle"]
@@ -179,7 +188,7 @@ def bundle_before(tmp_path):
 
 def test_a_complete_folder_replaces_the_one_before(tmp_path):
     target = bundle_before(tmp_path)
-    with atomic_folder(target, marker="card.json") as folder:
+    with atomic_folder(target) as folder:
         (folder / "card.json").write_text("after")
     assert names(tmp_path) == ["bundle"]
     assert names(target) == ["card.json"]
@@ -189,7 +198,7 @@ def test_a_complete_folder_replaces_the_one_before(tmp_path):
 def test_an_empty_folder_may_be_filled(tmp_path, monkeypatch):
     (tmp_path / "bundle").mkdir()
     monkeypatch.chdir(tmp_path)  # a relative name is what users type
-    with atomic_folder(Path("bundle"), marker="card.json") as folder:
+    with atomic_folder(Path("bundle")) as folder:
         (folder / "card.json").write_text("{}")
     assert names(tmp_path / "bundle") == ["card.json"]
     assert names(tmp_path) == ["bundle"]
@@ -203,15 +212,15 @@ def test_an_interrupted_folder_keeps_the_one_before(tmp_path, interruption):
     assert (target / "card.json").read_text() == "before"
 
 
-@pytest.mark.parametrize("content", [["thesis.tex"], ["card.json", "data/events.root"]])
+@pytest.mark.parametrize("content", [["thesis.tex"], ["card.json", "notes.txt"], ["card.json", "data/events.root"]])
 def test_a_folder_of_the_users_own_is_never_replaced(tmp_path, content):
     target = tmp_path / "work"
     for name in content:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         (target / name).write_text("mine")
     with (
-        pytest.raises(OutputError, match="work holds files that hepad did not write"),
-        atomic_folder(target, marker="card.json") as folder,
+        pytest.raises(OutputError, match="which hepad did not write"),
+        atomic_folder(target) as folder,
     ):
         (folder / "card.json").write_text("{}")
     assert all((target / name).read_text() == "mine" for name in content)
@@ -233,7 +242,7 @@ def test_a_swap_that_fails_half_way_brings_the_old_folder_back(tmp_path, monkeyp
 
     monkeypatch.setattr(Path, "replace", replace)
     expected = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else OutputError
-    with pytest.raises(expected), atomic_folder(target, marker="card.json") as folder:
+    with pytest.raises(expected), atomic_folder(target) as folder:
         (folder / "card.json").write_text("after")
     assert names(tmp_path) == ["bundle"]
     assert (target / "card.json").read_text() == "before"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -25,7 +25,7 @@ class InputCard(Card):
     kind: str
     features: tuple[Literal["pt", "eta", "phi"], ...] = ("pt",)
     order: tuple[Collection | Literal["met"], ...] = ("jets", "muons", "electrons", "met")
-    counts: dict[Collection, int] = Field(default_factory=_adc2021_counts)
+    counts: dict[Collection, Annotated[int, Field(ge=1, le=1000)]] = Field(default_factory=_adc2021_counts)
     scale: Literal["none", "max_with_floor", "standard"] = "none"
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from hepad.cards.analysis import InputCard, ModelCard, Published, RegionSpec, TrainCard
 from hepad.cards.base import Card, validation_summary
@@ -57,7 +57,7 @@ class BundleCard(Card):
     """`card.json` of a bundle. `hashes` holds the sha256 of the other files."""
 
     schema_: Literal["bundle/1"] = Field(alias="schema")
-    name: str
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@+-]*$")
     title: str
     reference: str
     fidelity: Literal["exact", "approximate", "inspired"]
@@ -80,6 +80,15 @@ class BundleCard(Card):
             if not _REGION_NAME.fullmatch(name):
                 raise ValueError(f"region name {name!r} must be letters, digits and underscores, a letter first")
         return regions
+
+    @model_validator(mode="after")
+    def _regions_cut_on_known_scores(self) -> BundleCard:
+        for name, region in self.regions.items():
+            if region.score not in self.scores:
+                raise ValueError(
+                    f"region {name!r} cuts on score {region.score!r}, which is none of {list(self.scores)}"
+                )
+        return self
 
 
 def parse_region(text: str) -> tuple[str, RegionSpec]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hepad.errors import UsageError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -90,12 +92,13 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
     for i, name in enumerate(header):
         table.add_column(name, justify="right" if i >= numbers_from else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
     console = stdout()
+    console.print(f"[bold]{title}[/bold]")
     console.print(table, soft_wrap=False)
 
 
@@ -112,7 +115,13 @@ def parse_regions(texts: list[str] | None) -> dict[str, RegionSpec]:
     """The regions given with `--region`."""
     from hepad.cards.bundle import parse_region
 
-    return dict(parse_region(text) for text in texts or [])
+    regions: dict[str, RegionSpec] = {}
+    for text in texts or []:
+        name, spec = parse_region(text)
+        if name in regions:
+            raise UsageError(f"--region {name} is given twice")
+        regions[name] = spec
+    return regions
 
 
 @contextmanager

@@ -73,9 +73,12 @@ def _signals(texts: list[str]) -> dict[str, list[str]]:
 
 
 def _print(report: EvaluateReport) -> None:
-    from rich.markdown import Markdown
+    from hepad.pipeline.evaluate import formatted_metrics, formatted_regions
 
-    from hepad.pipeline.evaluate import markdown
-
-    common.stdout().print(Markdown(markdown(report)), soft_wrap=False)
+    for warning in report.warnings:
+        common.stderr().print(f"warning: {warning}")
+    header, rows = formatted_metrics(report)
+    common.print_table("Models", header, rows, numbers_from=3)
+    header, rows = formatted_regions(report)
+    common.print_table("Fraction of each sample in the regions", header, rows, numbers_from=2)
     common.stdout().print(f"wrote {report.output}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
@@ -32,7 +33,7 @@ def hist(
         list[str] | None,
         typer.Option("--region", help="A region of the score file. May be repeated.", show_default="all"),
     ] = None,
-    bins: Annotated[int, typer.Option(min=1, help="Number of bins of equal width.")] = 100,
+    bins: Annotated[int, typer.Option(min=1, max=100_000, help="Number of bins of equal width.")] = 100,
     range_: Annotated[str, typer.Option("--range", help="LOW:HIGH in GeV.")] = "0:2000",
     edges: Annotated[
         str | None,
@@ -89,6 +90,6 @@ def _edges(edges: str | None, bins: int, range_: str) -> tuple[float, ...]:
             values = tuple(low + (high - low) * i / bins for i in range(bins + 1))
     except ValueError as error:
         raise UsageError(f"cannot read the binning ({error}): write --range LOW:HIGH or --edges E0,E1,E2") from error
-    if len(values) < 2 or any(b <= a for a, b in pairwise(values)):
-        raise UsageError("bin edges must rise, and there must be two at least")
+    if len(values) < 2 or not all(math.isfinite(value) for value in values) or any(b <= a for a, b in pairwise(values)):
+        raise UsageError("bin edges must be finite and rise, and there must be two at least")
     return values

@@ -9,6 +9,9 @@ import typer
 from hepad.cli import common
 from hepad.errors import UsageError
 
+_LONG = ("reference", "fidelity")
+"""Left to --json: a terminal of 80 columns has no room for them."""
+
 
 def list_(
     kind: Annotated[str, typer.Argument(help="models, analyses, selections or fits.")] = "models",
@@ -26,5 +29,6 @@ def list_(
     if json:
         common.print_json(rows)
         return
-    header = list(rows[0]) if rows else ["name"]
+    header = [key for key in rows[0] if key not in _LONG] if rows else ["name"]
     common.print_table(kind, header, [[str(row[key]) for key in header] for row in rows], numbers_from=len(header))
+    common.stdout().print("--json has the references")

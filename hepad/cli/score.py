@@ -16,7 +16,9 @@ def score(
     files: common.Files,
     model: common.Model,
     output: common.Output = None,
-    format_: Annotated[str, typer.Option("--format", help="root or parquet.")] = "root",
+    format_: Annotated[
+        str | None, typer.Option("--format", help="root or parquet.", show_default="the output's ending, else root")
+    ] = None,
     selection: common.Selection = None,
     region: common.Regions = None,
     step_size: common.StepSize = 100_000,
@@ -34,7 +36,7 @@ def score(
     with common.event_progress("scoring") as on_events:
         options = ScoreOptions(
             output=output,
-            format=check_format(format_),
+            format=check_format(format_, output),
             selection=selection,
             regions=common.parse_regions(region),
             step_size=step_size,

@@ -6,8 +6,9 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from hepad.errors import OutputError
@@ -38,19 +39,19 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(target: Path, *, marker: str) -> Iterator[Path]:
+def atomic_folder(target: Path, *, ours: Sequence[str]) -> Iterator[Path]:
     """Like `atomic_path`, for a folder that is filled and then takes the name `target`.
 
     A folder already there is replaced only once the new one is complete, and only as `check_folder` allows.
     """
-    check_folder(target, marker=marker)
+    check_folder(target, ours=ours)
     with _output_errors(target):
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.absolute().parent))
     with _output_errors(target, temporary):
         try:
             yield temporary
             temporary.chmod(0o777 & ~_umask())
-            check_folder(target, marker=marker)  # it may have been filled meanwhile
+            check_folder(target, ours=ours)  # it may have been filled meanwhile
             _swap(temporary, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -65,23 +66,27 @@ def check_file(target: Path, *, inputs: Iterable[Path] = ()) -> None:
         raise OutputError(f"{target} is a folder or a device; give a file name with -o")
 
 
-def check_folder(target: Path, *, marker: str) -> None:
+def check_folder(target: Path, *, ours: Sequence[str]) -> None:
     """Raise `OutputError` if no folder can be written as `target`: ask before the work, not after.
 
     A folder of the user's own work must not vanish because its name was given as an output. It is replaced only if
-    it is empty, or holds the file `marker`, which tells that hepad wrote it, and no subfolder.
+    all that is in it are files whose names match one of the patterns `ours`, those that hepad would write there.
     """
     _check_parent(target)
     if not target.exists():
         return
     if not target.is_dir():
         raise OutputError(f"{target} is a file; give another name with -o")
-    there = list(target.iterdir())
-    if there and (not (target / marker).is_file() or any(path.is_dir() for path in there)):
-        raise OutputError(f"{target} holds files that hepad did not write; empty it or give another name with -o")
+    for path in sorted(target.iterdir()):
+        if path.is_dir() or not any(fnmatchcase(path.name, pattern) for pattern in ours):
+            raise OutputError(
+                f"{target} holds {path.name}, which hepad did not write; move it or give another name with -o"
+            )
 
 
 def _check_parent(target: Path) -> None:
+    if not target.name:
+        raise OutputError(f"{target} is no name for an output; give one with -o")
     if not target.absolute().parent.is_dir():
         raise OutputError(f"cannot write {target}: folder {target.parent} does not exist; create it or change -o")
 

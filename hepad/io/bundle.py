@@ -33,7 +33,7 @@ def write_bundle_files(folder: Path, card: Mapping[str, Any], tensors: Mapping[s
 
     weights = save({name: np.ascontiguousarray(array) for name, array in sorted(tensors.items())})
     (folder / WEIGHTS).write_bytes(weights)
-    complete = {**card, "hashes": {WEIGHTS: sha256_bytes(weights)}}
+    complete = {**card, "hashes": {CARD: _content_hash(card), WEIGHTS: sha256_bytes(weights)}}
     (folder / CARD).write_text(json.dumps(complete, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -55,9 +55,20 @@ def read_card(folder: Path) -> BundleCard:
         raise CardError(f"{folder} is not a bundle: a bundle is a folder with {CARD} and {WEIGHTS}")
     try:
         content = json.loads(_read_bytes(folder / CARD))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CardError(f"bundle {folder}: {CARD} is not valid JSON ({error})") from error
-    return parse_card(BundleCard, content, f"bundle {folder}, {CARD}")
+    card = parse_card(BundleCard, content, f"bundle {folder}, {CARD}")
+    content.pop("hashes")
+    if _content_hash(content) != card.hashes.get(CARD):
+        raise CardError(
+            f"bundle {folder}: {CARD} does not match its own sha256; it was altered or damaged, get it again"
+        )
+    return card
+
+
+def _content_hash(content: Mapping[str, Any]) -> str:
+    """The sha256 of a card without its hashes, however it is laid out."""
+    return sha256_bytes(json.dumps(content, sort_keys=True, allow_nan=False).encode())
 
 
 def read_tensors(data: bytes, origin: str) -> Tensors:
@@ -72,6 +83,8 @@ def read_tensors(data: bytes, origin: str) -> Tensors:
 
 
 def _read_bytes(path: Path) -> bytes:
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise CardError(f"bundle {path.parent}: {path.name} is not a regular file")
     try:
         return path.read_bytes()
     except OSError as error:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
-from hepad.io.events import Fields, check_finite, collection, missing_momentum
+from hepad.io.events import Fields, check_finite, check_not_negative, collection, missing_momentum
 
 __all__ = ["TREE", "DelphesFile"]
 
@@ -117,6 +117,8 @@ class DelphesFile:
         for name, columns in wanted.items():
             if name in ("met", "scalar_ht"):
                 values = {f: self._single(arrays[b], b, start) for f, b in columns.items()}
+                size = "pt" if name == "met" else "ht"
+                check_not_negative(values[size], path=self.path, branch=columns[size], start=start)
                 record[name] = missing_momentum(values) if name == "met" else values["ht"]
             else:
                 record[name] = self._collection(name, {f: (b, arrays[b]) for f, b in columns.items()}, start)
@@ -128,6 +130,10 @@ class DelphesFile:
         flat: dict[str, npt.NDArray[Any]] = {}
         offsets: npt.NDArray[np.int64] | None = None
         for feature, (branch, array) in columns.items():
+            if array.ndim != 2:
+                raise InputDataError(
+                    f"{self.path}: branch {branch!r} must hold a list of numbers an event, not one number"
+                )
             own, values = _jagged(array)
             if offsets is None:
                 offsets = own
@@ -136,6 +142,8 @@ class DelphesFile:
                     f"{self.path}: branch {branch!r} has other counts than its collection; the file is damaged"
                 )
             check_finite(values, path=self.path, branch=branch, start=start, offsets=offsets)
+            if feature == "pt":
+                check_not_negative(values, path=self.path, branch=branch, start=start, offsets=offsets)
             flat[feature] = (values & 1).astype(bool) if feature == "btag" else values
         assert offsets is not None  # noqa: S101  pT is always among the columns
         if name in _MASSES:
@@ -144,6 +152,10 @@ class DelphesFile:
 
     def _single(self, array: Any, branch: str, start: int) -> npt.NDArray[np.float64]:
         """The first value of each event, of shape (n,)."""
+        if array.ndim == 1:  # a slim may hold plain numbers
+            values = ak.to_numpy(array)
+            check_finite(values, path=self.path, branch=branch, start=start)
+            return np.asarray(values, dtype=np.float64)
         offsets, values = _jagged(array)
         if (np.diff(offsets) < 1).any():
             entry = start + int(np.flatnonzero(np.diff(offsets) < 1)[0])

@@ -25,6 +25,7 @@ __all__ = [
     "EventFile",
     "Fields",
     "check_finite",
+    "check_not_negative",
     "collection",
     "merge_fields",
     "missing_momentum",
@@ -115,10 +116,32 @@ def check_finite(
 
     `values` is flat; `offsets` gives the events of a jagged branch, `start` the entry of the first event.
     """
-    finite = np.isfinite(values)
-    if finite.all():
+    _refuse(~np.isfinite(values), values, path, branch, start, offsets)
+
+
+def check_not_negative(
+    values: npt.NDArray[np.generic],
+    *,
+    path: Path,
+    branch: str,
+    start: int,
+    offsets: npt.NDArray[np.int64] | None = None,
+) -> None:
+    """Raise `InputDataError` like `check_finite` if a momentum is negative."""
+    _refuse(np.asarray(values) < 0, values, path, branch, start, offsets)
+
+
+def _refuse(  # noqa: PLR0917  only called above
+    bad: npt.NDArray[np.bool_],
+    values: npt.NDArray[np.generic],
+    path: Path,
+    branch: str,
+    start: int,
+    offsets: npt.NDArray[np.int64] | None,
+) -> None:
+    if not bad.any():
         return
-    position = int(np.flatnonzero(~finite)[0])
+    position = int(np.flatnonzero(bad)[0])
     row = position if offsets is None else int(np.searchsorted(offsets, position, side="right")) - 1
     raise InputDataError(
         f"{path}: branch {branch!r} holds {values[position]} at entry {start + row}; "

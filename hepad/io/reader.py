@@ -28,6 +28,8 @@ def expand_files(names: Sequence[str]) -> list[Path]:
     """
     paths: list[Path] = []
     for name in names:
+        if name == "-" and sys.stdin is None:
+            raise UsageError("'-' reads file names from stdin, which is closed")
         lines = [line.strip() for line in sys.stdin] if name == "-" else [name]
         for line in filter(None, lines):
             paths.extend(_matches(line))
@@ -42,7 +44,11 @@ def expand_files(names: Sequence[str]) -> list[Path]:
 
 
 def _matches(name: str) -> list[Path]:
-    if Path(name).exists():
+    try:
+        exists = Path(name).exists()
+    except OSError as error:
+        raise InputDataError(f"{name[:80]}: {error.strerror}") from error
+    if exists:
         if Path(name).is_dir():
             raise InputDataError(f"{name} is a folder; name its files, for instance '{name.rstrip('/')}/*.root'")
         return [Path(name)]
@@ -58,6 +64,8 @@ def open_events(path: Path) -> EventFile:
     `InputDataError` if it is not a known format, damaged or truncated.
     """
     magic = _first_bytes(path)
+    if not magic:
+        raise InputDataError(f"{path} is empty")
     if magic.startswith(_ROOT_MAGIC):
         return _open_delphes(path)
     if magic.startswith(_HDF5_MAGIC):

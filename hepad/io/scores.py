@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import InputDataError, UsageError
+from hepad.errors import HepadError, InputDataError, UsageError
 
 __all__ = ["TREE", "ScoreFile", "ScoreWriter", "check_format"]
 
@@ -77,9 +78,10 @@ class ScoreFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._root = _is_root(path)
-        self._source, self.info = self._open_root() if self._root else self._open_parquet()
-        self.entries = int(self._source.num_entries if self._root else self._source.metadata.num_rows)
-        names = self._source.keys() if self._root else self._source.schema_arrow.names
+        with self._guarded():
+            self._source, self.info = self._open_root() if self._root else self._open_parquet()
+            self.entries = int(self._source.num_entries if self._root else self._source.metadata.num_rows)
+            names = self._source.keys() if self._root else self._source.schema_arrow.names
         self.regions = tuple(n.removeprefix("in_") for n in names if n.startswith("in_"))
         missing = {"file", "entry", "selected", "weight", "score"} - set(names)
         if missing:
@@ -87,11 +89,24 @@ class ScoreFile:
 
     def iterate(self, columns: list[str], step_size: int) -> Iterator[dict[str, npt.NDArray[Any]]]:
         """Rows in pieces of at most `step_size`, as numpy columns."""
-        if self._root:
-            yield from self._source.iterate(columns, step_size=step_size, library="np", how=dict)
-            return
-        for batch in self._source.iter_batches(step_size, columns=columns):
-            yield {name: batch[name].to_numpy(zero_copy_only=False) for name in columns}
+        with self._guarded():
+            if self._root:
+                yield from self._source.iterate(columns, step_size=step_size, library="np", how=dict)
+                return
+            for batch in self._source.iter_batches(step_size, columns=columns):
+                yield {name: batch[name].to_numpy(zero_copy_only=False) for name in columns}
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """A damaged file surfaces as many kinds of error: make them one."""
+        try:
+            yield
+        except HepadError:
+            raise
+        except Exception as error:
+            raise InputDataError(
+                f"{self.path}: damaged or truncated score file; write it again with 'hepad score'"
+            ) from error
 
     def read(self, columns: list[str]) -> dict[str, npt.NDArray[Any]]:
         """Whole columns."""
@@ -138,10 +153,13 @@ def _is_root(path: Path) -> bool:
         raise InputDataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def check_format(text: str) -> Literal["root", "parquet"]:
-    """`root` or `parquet`; `UsageError` otherwise."""
-    if text == "root":
-        return "root"
-    if text == "parquet":
-        return "parquet"
-    raise UsageError(f"--format {text!r}: choose root or parquet")
+def check_format(text: str | None, output: Path | None) -> Literal["root", "parquet"]:
+    """The format asked for, else that of the output's ending, else root; `UsageError` if they contradict each other."""
+    ending = output.suffix.removeprefix(".") if output else ""
+    told = ending if ending in ("root", "parquet") else ""
+    kind = text or told or "root"
+    if kind not in ("root", "parquet"):
+        raise UsageError(f"--format {text!r}: choose root or parquet")
+    if told and kind != told:
+        raise UsageError(f"--format {kind} contradicts the ending of {output}")
+    return "parquet" if kind == "parquet" else "root"

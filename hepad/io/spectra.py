@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
-from hepad.io.atomic import atomic_path
 
 if TYPE_CHECKING:
     import hist
@@ -115,21 +114,29 @@ def read_spectrum(spec: str) -> Spectrum:
         raise InputDataError(f"cannot read {path}: {error}") from error
 
 
-def write_histograms_root(path: Path, histograms: Mapping[str, hist.Hist[Any]]) -> None:
-    """Write one-dimensional histograms as TH1 under their names; `OutputError` if the file cannot be written."""
+def write_histograms_root(
+    path: Path, histograms: Mapping[str, hist.Hist[Any]], record: Mapping[str, Any] | None = None
+) -> None:
+    """Write one-dimensional histograms as TH1 under their names, and the provenance record as a string beside them."""
     import uproot
 
-    with atomic_path(path) as temporary, uproot.recreate(temporary) as file:
+    with uproot.recreate(path) as file:
         for name, histogram in histograms.items():
             file[name] = histogram
+        file["provenance"] = json.dumps(record or {})
 
 
-def write_histograms_json(path: Path, histograms: Mapping[str, hist.Hist[Any]]) -> None:
-    """Write histograms as UHI JSON, a mapping of names to histograms; `OutputError` if it cannot be written."""
+def write_histograms_json(
+    path: Path, histograms: Mapping[str, hist.Hist[Any]], record: Mapping[str, Any] | None = None
+) -> None:
+    """Write histograms as UHI JSON, a mapping of names to histograms; the provenance is in each one's metadata."""
     import uhi.io.json
 
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(dict(histograms), default=uhi.io.json.default) + "\n", encoding="utf-8")
+    content = {}
+    for name, histogram in histograms.items():
+        plain = json.loads(json.dumps(histogram, default=uhi.io.json.default))
+        content[name] = {**plain, "metadata": {**plain.get("metadata", {}), "provenance": dict(record or {})}}
+    path.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
 def _read_root(path: Path, name: str | None) -> Spectrum:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -95,14 +98,23 @@ class _Npz:
 
 
 class _Hdf5:
+    """HDF5 cannot close a file on a full disk (it crashes the process), so the room is asked for before each write."""
+
     def __init__(self, path: Path, columns: tuple[str, ...], info: str) -> None:
         import h5py
 
+        self._folder = path.parent
+        self._check_room(0)
         self._file = h5py.File(path, "w")
         self._file.create_dataset("columns", data=[c.encode() for c in columns])
         self._file.attrs["provenance"] = info
 
+    def _check_room(self, needed: int) -> None:
+        if shutil.disk_usage(self._folder).free < needed + (1 << 20):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     def write(self, arrays: Arrays) -> None:
+        self._check_room(sum(array.nbytes for array in arrays.values()))
         for name, array in arrays.items():
             if name not in self._file:
                 self._file.create_dataset(

@@ -24,7 +24,7 @@ from hepad.stats.poisson import signed_root
 
 __all__ = ["AUTO_FUNCTIONS", "BumpHuntOptions", "BumpHuntReport", "bumphunt"]
 
-_MARKER = "bumphunt.json"
+_OURS = ("bumphunt.json", "bumphunt.png", "bumphunt.pdf")
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -97,7 +97,7 @@ def bumphunt(spec: str, *, options: BumpHuntOptions | None = None) -> BumpHuntRe
     options = options or BumpHuntOptions()
     _check(options)
     if options.output is not None:
-        check_folder(options.output, marker=_MARKER)
+        check_folder(options.output, ours=_OURS)
     spectrum = _restricted(read_spectrum(spec), options)
     if spectrum.counts.sum() <= 0:
         raise InputDataError(f"{spec} holds no events in the range")
@@ -212,9 +212,9 @@ def _write(report: BumpHuntReport, spec: str, options: BumpHuntOptions, output: 
         name = report.fit.function.name if options.function == "auto" else options.function
         cards[report.fit.function.name] = sha256_file(resolve("fits", name))
     record = provenance(_command(spec, options), inputs=inputs, seed=options.seed, cards=cards)
-    with atomic_folder(output, marker=_MARKER) as folder:
+    with atomic_folder(output, ours=_OURS) as folder:
         text = json.dumps({**report.to_json(), "provenance": record}, indent=2, allow_nan=False)
-        (folder / _MARKER).write_text(text + "\n", encoding="utf-8")
+        (folder / "bumphunt.json").write_text(text + "\n", encoding="utf-8")
         save_figure(figure, folder / "bumphunt")
 
 

@@ -107,6 +107,12 @@ def _part(tensors: Mapping[str, npt.NDArray[Any]], prefix: str) -> dict[str, npt
 def _quantiles(part: Mapping[str, npt.NDArray[Any]], score: str) -> Quantiles:
     if set(part) != {"threshold", "efficiency", "events"} or part["events"].shape != (2,):
         raise CardError(f"the background quantiles of score {score!r} are missing or damaged")
-    if part["threshold"].shape != part["efficiency"].shape or part["threshold"].ndim != 1:
-        raise CardError(f"the background quantiles of score {score!r} have different lengths")
-    return Quantiles(part["threshold"], part["efficiency"], int(part["events"][0]), float(part["events"][1]))
+    threshold, efficiency, events = (
+        np.asarray(part[name], dtype=np.float64) for name in ("threshold", "efficiency", "events")
+    )
+    if threshold.shape != efficiency.shape or threshold.ndim != 1 or len(threshold) == 0:
+        raise CardError(f"the background quantiles of score {score!r} have different lengths, or none")
+    finite = all(np.isfinite(values).all() for values in (threshold, efficiency, events)) and (events > 0).all()
+    if not finite or (np.diff(threshold) >= 0).any() or (np.diff(efficiency) < 0).any():
+        raise CardError(f"the background quantiles of score {score!r} are not finite and in order")
+    return Quantiles(threshold, efficiency, int(events[0]), float(events[1]))

@@ -67,7 +67,7 @@ class CheckpointFolder:
             "validation_loss": checkpoint.validation_loss,
             "best_epoch": checkpoint.best_epoch,
         }
-        with atomic_folder(self.path, marker=_STATE) as folder:
+        with atomic_folder(self.path, ours=(_STATE, _TENSORS)) as folder:
             (folder / _TENSORS).write_bytes(save(checkpoint.tensors))
             (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
 
@@ -108,17 +108,25 @@ class Watch:
         self._store = store
         self._on_epoch = on_epoch
         self._last_save = time.monotonic()
-        self._asked_to_stop = False
+        self._signal: int | None = None
+        self._last: EpochEnd | None = None
+
+    def save_last(self) -> None:
+        """Save the state that the training ended in."""
+        if self._last is not None:
+            self._store.save(self._last.checkpoint())
 
     def __call__(self, end: EpochEnd) -> None:
         """One epoch has ended."""
+        self._last = end
         if self._on_epoch:
             self._on_epoch(end)
         unfinished = end.epoch < end.epochs
-        if unfinished and self._asked_to_stop:
+        if unfinished and self._signal is not None:
             self._store.save(end.checkpoint())
             raise InterruptedRunError(
-                f"interrupted after epoch {end.epoch} of {end.epochs}: run the same command with --resume to go on"
+                f"interrupted after epoch {end.epoch} of {end.epochs}: run the same command with --resume to go on",
+                self._signal,
             )
         if unfinished and time.monotonic() - self._last_save > _SECONDS_BETWEEN:
             self._store.save(end.checkpoint())
@@ -139,6 +147,6 @@ class Watch:
                 signal.signal(number, handler)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self._asked_to_stop:
+        if self._signal is not None:
             raise KeyboardInterrupt
-        self._asked_to_stop = True
+        self._signal = number

@@ -17,12 +17,21 @@ from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.pipeline.bundle import Bundle, load_bundle
 from hepad.pipeline.figures import save_figure
 from hepad.pipeline.scoring import ScoredSample, scored_sample
-from hepad.provenance import provenance, sha256_file
+from hepad.provenance import command_line, provenance, sha256_file
 from hepad.stats.roc import RocMetrics, roc_metrics
 
-__all__ = ["EvaluateOptions", "EvaluateReport", "RegionRow", "Row", "evaluate", "markdown"]
+__all__ = [
+    "EvaluateOptions",
+    "EvaluateReport",
+    "RegionRow",
+    "Row",
+    "evaluate",
+    "formatted_metrics",
+    "formatted_regions",
+    "markdown",
+]
 
-_MARKER = "report.json"
+_OURS = ("report.md", "report.json", "roc.*", "scores_*.png", "scores_*.pdf")
 
 
 @dataclass(frozen=True)
@@ -105,7 +114,7 @@ def evaluate(
     Errors are bootstrap errors over events of both samples. A background file that a model was trained on is
     warned of: its numbers would flatter the model.
     """
-    check_folder(options.output, marker=_MARKER)
+    check_folder(options.output, ours=_OURS)
     if not signals or not models:
         raise UsageError("give at least one --signal NAME=FILE and one --model")
     paths = {"background": expand_files(background), **{name: expand_files(files) for name, files in signals.items()}}
@@ -119,7 +128,14 @@ def evaluate(
     report = EvaluateReport(rows, regions, events, options.rejection_at, _warnings(bundles, paths), options.output)
     everything = [path for files in paths.values() for path in files]
     record = provenance(
-        "hepad evaluate",
+        command_line(
+            "evaluate",
+            model=tuple(bundles),
+            selection=options.selection,
+            rejection_at=options.rejection_at,
+            bootstrap=options.replicas,
+            max_events=options.max_events,
+        ),
         inputs=everything,
         seed=options.seed,
         cards={f"bundle {name}": bundle.sha256 for name, bundle in bundles.items()},
@@ -199,33 +215,63 @@ def _warnings(bundles: Mapping[str, Bundle], paths: Mapping[str, Sequence[Path]]
     return tuple(found)
 
 
+Table = tuple[list[str], list[list[str]]]
+
+
+def formatted_metrics(report: EvaluateReport) -> Table:
+    """Header and rows of the metrics, beside the published numbers."""
+    at = f"{report.rejection_at:g}"
+    rows = [
+        [
+            row.model,
+            row.score,
+            row.signal,
+            _pm(row.metrics.auc),
+            _published(row, "auc", 3),
+            _pm(row.metrics.rejection, 1),
+            _published(row, f"rejection_at_{at}", 1),
+        ]
+        for row in report.rows
+    ]
+    return ["model", "score", "signal", "AUC", "published", f"1/eps_b({at})", "published"], rows
+
+
+def formatted_regions(report: EvaluateReport) -> Table:
+    """Header and rows of the regions: where they were set, and the fraction of each sample in them."""
+    signals = [name for name in report.events if name != "background"]
+    rows = []
+    for region in report.regions:
+        nominal = "by hand" if region.nominal is None else f"{region.nominal:.3%}"
+        measured = (region.background, *(region.signals[name] for name in signals))
+        rows.append([region.model, region.region, nominal, *(f"{v:.2%} ± {e:.2%}" for v, e in measured)])
+    return ["model", "region", "set at", "background", *signals], rows
+
+
 def markdown(report: EvaluateReport) -> str:
     """The report as Markdown: the metrics beside the published numbers, then the regions."""
-    rejection = f"1/eps_b at eps_s = {report.rejection_at:g}"
-    key = f"rejection_at_{report.rejection_at:g}"
     counts = ", ".join(f"{name} {n}" for name, n in report.events.items())
     lines = [
         "# Evaluation",
         "",
         f"Selected events: {counts}. Errors are bootstrap standard deviations over events.",
         "Published numbers are means and standard deviations over trainings, on the data set of their reference.",
+        f"1/eps_b({report.rejection_at:g}) is the background rejection at that signal efficiency.",
         "",
         *(f"**Warning:** {warning}\n" for warning in report.warnings),
-        f"| model | score | signal | AUC | published | {rejection} | published |",
-        "|---|---|---|---|---|---|---|",
+        *_markdown_table(formatted_metrics(report)),
+        "",
+        "## Regions",
+        "",
+        "The fraction of each sample in the region; errors are half of the 68 % Wilson interval.",
+        "",
+        *_markdown_table(formatted_regions(report)),
     ]
-    for row in report.rows:
-        cells = [row.model, row.score, row.signal, _pm(row.metrics.auc), _published(row, "auc", 3)]
-        cells += [_pm(row.metrics.rejection, 1), _published(row, key, 1)]
-        lines.append(f"| {' | '.join(cells)} |")
-    signals = [name for name in report.events if name != "background"]
-    lines += ["", "## Regions", "", f"| model | region | set at | background | {' | '.join(signals)} |"]
-    lines.append("|" + "---|" * (4 + len(signals)))
-    for region in report.regions:
-        nominal = "by hand" if region.nominal is None else f"{region.nominal:.3%}"
-        measured = [f"{v:.3%} ± {e:.3%}" for v, e in (region.background, *(region.signals[s] for s in signals))]
-        lines.append(f"| {' | '.join([region.model, region.region, nominal, *measured])} |")
     return "\n".join(lines) + "\n"
+
+
+def _markdown_table(table: Table) -> list[str]:
+    header, rows = table
+    return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
 
 
 def _pm(estimate: Any, digits: int = 3) -> str:
@@ -256,10 +302,10 @@ def _write(
         for r in default
         for b in [r.metrics.band]
     ]
-    with atomic_folder(options.output, marker=_MARKER) as folder:
+    with atomic_folder(options.output, ours=_OURS) as folder:
         (folder / "report.md").write_text(markdown(report), encoding="utf-8")
         content = {**report.to_json(), "provenance": record}
-        (folder / _MARKER).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        (folder / "report.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         save_figure(roc_figure(lines, panels=True, simulation=options.simulation), folder / "roc")
         for name, bundle in bundles.items():
             save_figure(_score_figure(name, bundle, samples[name], options, score_figure), folder / f"scores_{name}")

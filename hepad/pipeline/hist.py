@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from hepad.cards.base import parse_card
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import InputDataError, UsageError
-from hepad.io.atomic import check_file
+from hepad.io.atomic import atomic_path, check_file
 from hepad.io.events import Chunk, merge_fields
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files, read_events
 from hepad.io.scores import ScoreFile
@@ -22,7 +23,7 @@ from hepad.io.spectra import write_histograms_json, write_histograms_root
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.kinematics import invariant_mass, mass_fields, parse_mass
 from hepad.objects.selection import apply_selection
-from hepad.provenance import sha256_file
+from hepad.provenance import command_line, provenance, sha256_file
 
 if TYPE_CHECKING:
     import hist
@@ -82,36 +83,79 @@ def fill_histograms(files: Sequence[str], *, options: HistOptions) -> HistReport
     scores = ScoreFile(options.scores) if options.scores else None
     selection = _selection(options, scores)
     regions = _regions(options, scores)
-    masses = {text: parse_mass(text) for text in options.masses}
-    histograms = {_name(text, region): _empty(options.edges, text) for text in masses for region in (None, *regions)}
+    masses = {"_".join(o.strip() for o in text.split("+")): parse_mass(text) for text in options.masses}
+    histograms = _book(masses, regions, options.edges)
     fields = merge_fields(selection.fields(), *(mass_fields(objects) for objects in masses.values()))
     if scores:
         _check_inputs(scores, paths)
     flow: CutFlow | None = None
-    for chunk, rows in _with_scores(read_events(paths, fields, step_size=options.step_size), scores, regions):
+    limit = scores.info.get("max_events") if scores else None
+    chunks = read_events(paths, fields, step_size=options.step_size, max_events=limit)
+    for chunk, rows in _with_scores(chunks, scores, regions):
         events, keep, cutflow = apply_selection(chunk.events, selection)
         flow = cutflow if flow is None else flow + cutflow
-        inside: dict[str | None, npt.NDArray[np.bool_]] = {
-            None: np.ones(int(keep.sum()), dtype=bool),
-            **{r: rows[f"in_{r}"][keep] for r in regions},
-        }
         if scores and not np.array_equal(rows["selected"], keep):
             raise InputDataError(f"{scores.path}: was made with a selection that keeps other events of {chunk.path}")
-        for text, objects in masses.items():
-            values, present = invariant_mass(events, objects)
-            weight = ak.to_numpy(events.weight)
-            for region, mask in inside.items():
-                histograms[_name(text, region)].fill(values[mask[present]], weight=weight[present & mask])
+        _fill(histograms, events, masses, {region: rows[f"in_{region}"][keep] for region in regions})
         if options.on_events:
             options.on_events(len(keep))
     if scores:
         scores.close()
     if flow is None or flow.selected.events == 0:
         raise InputDataError(f"no event passes selection {selection.name!r} ({flow or 'no events read'})")
-    scaled = {name: h * _normalisation(options, flow) for name, h in histograms.items()}
-    for path in targets:
-        (write_histograms_root if path.suffix == ".root" else write_histograms_json)(path, scaled)
+    scale = _normalisation(options, flow)
+    scaled = {name: h * scale for name, h in histograms.items()}
+    _write(targets, scaled, _provenance(options, selection, paths))
     return HistReport(scaled, flow, targets)
+
+
+Masses = Mapping[str, Sequence[tuple[str, int]]]
+
+
+def _book(masses: Masses, regions: Sequence[str], edges: tuple[float, ...]) -> dict[str, hist.Hist[Any]]:
+    """Empty histograms: one a mass, and one a mass and region."""
+    booked: dict[str, hist.Hist[Any]] = {}
+    for mass in masses:
+        for region in (None, *regions):
+            name = _name(mass, region)
+            if name in booked:
+                raise UsageError(f"two histograms would be called {name!r}; fill them in two runs")
+            booked[name] = _empty(edges, mass)
+    return booked
+
+
+def _fill(
+    histograms: Mapping[str, hist.Hist[Any]],
+    events: ak.Array,
+    masses: Masses,
+    inside: Mapping[str, npt.NDArray[np.bool_]],
+) -> None:
+    weight = ak.to_numpy(events.weight)
+    for mass, objects in masses.items():
+        values, present = invariant_mass(events, objects)
+        histograms[_name(mass, None)].fill(values, weight=weight[present])
+        for region, mask in inside.items():
+            histograms[_name(mass, region)].fill(values[mask[present]], weight=weight[present & mask])
+
+
+def _provenance(options: HistOptions, selection: SelectionCard, paths: Sequence[Path]) -> dict[str, Any]:
+    command = command_line(
+        "hist",
+        mass=options.masses,
+        selection=selection.name,
+        region=options.regions,
+        cross_section=options.cross_section_pb,
+        luminosity=options.luminosity_fb,
+    )
+    return provenance(command, inputs=[*paths, *([options.scores] if options.scores else [])])
+
+
+def _write(targets: Sequence[Path], histograms: Mapping[str, hist.Hist[Any]], record: Mapping[str, Any]) -> None:
+    """Write all targets or none."""
+    with ExitStack() as stack:
+        temporaries = [stack.enter_context(atomic_path(target)) for target in targets]
+        for path in temporaries:
+            (write_histograms_root if path.suffix == ".root" else write_histograms_json)(path, histograms, record)
 
 
 def _targets(output: Path) -> tuple[Path, ...]:
@@ -179,14 +223,13 @@ def _with_scores(
 
 
 def _name(mass: str, region: str | None) -> str:
-    stem = "m_" + "_".join(part.strip() for part in mass.split("+"))
-    return stem if region is None else f"{stem}_{region}"
+    return f"m_{mass}" if region is None else f"m_{mass}_{region}"
 
 
 def _empty(edges: tuple[float, ...], mass: str) -> hist.Hist[Any]:
     import hist
 
-    axis = hist.axis.Variable(list(edges), name="mass", label=f"m({', '.join(mass.split('+'))}) [GeV]")
+    axis = hist.axis.Variable(list(edges), name="mass", label=f"m({', '.join(mass.split('_'))}) [GeV]")
     return hist.Hist(axis, storage=hist.storage.Weight())
 
 
@@ -200,4 +243,6 @@ def _normalisation(options: HistOptions, flow: CutFlow) -> float:
         raise UsageError("--cross-section and --luminosity go together")
     if options.cross_section_pb is None or options.luminosity_fb is None:
         return 1.0
+    if flow.total.weight <= 0:
+        raise InputDataError(f"the weights of all events sum to {flow.total.weight:g}: they cannot be scaled")
     return options.cross_section_pb * 1000 * options.luminosity_fb / flow.total.weight

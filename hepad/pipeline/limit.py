@@ -19,7 +19,7 @@ from hepad.stats.limits import LimitModel, LimitResult, asymptotic_limits, build
 
 __all__ = ["LimitOptions", "LimitReport", "limit"]
 
-_MARKER = "limit.json"
+_OURS = ("limit.json", "workspace.json", "limit.png", "limit.pdf")
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -89,7 +89,7 @@ def limit(
     if options.cross_section is not None and not 0 < options.cross_section < np.inf:
         raise UsageError(f"the signal's cross section is positive, found {options.cross_section:g} pb")
     if options.output is not None:
-        check_folder(options.output, marker=_MARKER)
+        check_folder(options.output, ours=_OURS)
     model = _model(signal, background, data, options)
     with_toys = options.toys > 0
     result = toy_limits(model, toys=options.toys, seed=options.seed) if with_toys else asymptotic_limits(model)
@@ -152,8 +152,8 @@ def _write(
     )
     inputs = [spectrum_path(str(item))[0] for item in given if item is not None and isinstance(_kind(item), str)]
     record = provenance(_command(given, options), inputs=list(dict.fromkeys(inputs)), seed=options.seed)
-    with atomic_folder(output, marker=_MARKER) as folder:
-        _write_json(folder / _MARKER, {**report.to_json(), "provenance": record})
+    with atomic_folder(output, ours=_OURS) as folder:
+        _write_json(folder / "limit.json", {**report.to_json(), "provenance": record})
         _write_json(folder / "workspace.json", build_workspace(report.model))
         save_figure(figure, folder / "limit")
 

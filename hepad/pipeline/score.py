@@ -20,7 +20,7 @@ from hepad.io.scores import ScoreWriter
 from hepad.objects.cutflow import CutFlow
 from hepad.pipeline.bundle import Bundle, load_bundle
 from hepad.pipeline.scoring import ScoredChunk, scored_chunks
-from hepad.provenance import provenance
+from hepad.provenance import command_line, provenance
 from hepad.stats.quantiles import StreamSample
 
 __all__ = ["RegionCount", "ScoreOptions", "ScoreReport", "score"]
@@ -92,7 +92,7 @@ def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = No
     tally = _Tally(regions)
     with (
         atomic_path(output) as temporary,
-        ScoreWriter(temporary, options.format, _info(paths, bundle, selection, regions)) as out,
+        ScoreWriter(temporary, options.format, _info(paths, bundle, selection, regions, options)) as out,
     ):
         for piece in scored_chunks(
             paths, bundle, selection, step_size=options.step_size, max_events=options.max_events
@@ -137,14 +137,20 @@ def _spread(values: npt.NDArray[np.float32], keep: npt.NDArray[np.bool_]) -> npt
 
 
 def _info(
-    paths: Sequence[Path], bundle: Bundle, selection: SelectionCard, regions: Mapping[str, RegionCard]
+    paths: Sequence[Path],
+    bundle: Bundle,
+    selection: SelectionCard,
+    regions: Mapping[str, RegionCard],
+    options: ScoreOptions,
 ) -> dict[str, Any]:
-    """What a score file says of itself; `hepad hist` reads the selection from it."""
+    """What a score file says of itself; `hepad hist` reads the selection and `max_events` from it."""
+    command = command_line("score", model=bundle.card.name, selection=selection.name, max_events=options.max_events)
     return {
         "model": bundle.card.name,
         "selection": selection.model_dump(mode="json", by_alias=True, exclude_none=True),
         "regions": {name: region.model_dump(mode="json", exclude_none=True) for name, region in regions.items()},
-        "provenance": provenance("hepad score", inputs=paths, cards={f"bundle {bundle.card.name}": bundle.sha256}),
+        "max_events": options.max_events,
+        "provenance": provenance(command, inputs=paths, cards={f"bundle {bundle.card.name}": bundle.sha256}),
     }
 
 

@@ -14,11 +14,11 @@ from hepad import registry
 from hepad.cards.analysis import AnalysisCard, RegionSpec, TrainCard, load_analysis
 from hepad.cards.bundle import RegionCard, Training
 from hepad.cards.selection import load_selection
-from hepad.errors import UsageError
+from hepad.errors import OutputError, UsageError
 from hepad.inputs.batch import Batch
 from hepad.inputs.l1_vector import L1Vector
 from hepad.io.atomic import atomic_folder, check_folder
-from hepad.io.bundle import CARD, write_bundle_files
+from hepad.io.bundle import CARD, WEIGHTS, write_bundle_files
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.nn.scorer import EpochEnd, FitReport, Scorer
 from hepad.objects.cutflow import CutFlow
@@ -28,6 +28,8 @@ from hepad.pipeline.checkpoint import CheckpointFolder, Watch, fingerprint
 from hepad.pipeline.figures import save_figure
 from hepad.provenance import file_record, provenance
 from hepad.stats.regions import Quantiles, background_quantiles, set_region
+
+_OURS = (CARD, WEIGHTS, "loss.png")
 
 __all__ = ["TrainOptions", "TrainReport", "train"]
 
@@ -92,7 +94,7 @@ def train(files: Sequence[str], model: str, *, options: TrainOptions) -> TrainRe
     training events, regions are set on the held-out ones. The same files, options and seed give the same bundle,
     byte for byte, interrupted or not.
     """
-    check_folder(options.output, marker=CARD)
+    check_folder(options.output, ours=_OURS)
     recipe = load_analysis(model)
     paths = expand_files(files)
     selection = load_selection(options.selection or recipe.selection)
@@ -137,7 +139,11 @@ def train(files: Sequence[str], model: str, *, options: TrainOptions) -> TrainRe
         "training": training.model_dump(mode="json", exclude_none=True),
         "provenance": record,
     }
-    _write(options.output, content, bundle_tensors(vector, scorer, quantiles), fit)
+    try:
+        _write(options.output, content, bundle_tensors(vector, scorer, quantiles), fit)
+    except OutputError as error:
+        watch.save_last()
+        raise OutputError(f"{error}; the training is kept in {store.path}: mend that and add --resume") from error
     store.remove()
     sizes = {"train": len(split.train), "validation": len(split.validation), "holdout": len(split.holdout)}
     return TrainReport(options.output, recipe.name, flow, fit, sizes, regions)
@@ -182,7 +188,7 @@ def _command(model: str, options: TrainOptions, recipe: AnalysisCard) -> str:
 def _write(output: Path, content: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]], fit: FitReport) -> None:
     from hepad.plot.loss import plot_loss
 
-    with atomic_folder(output, marker=CARD) as folder:
+    with atomic_folder(output, ours=_OURS) as folder:
         write_bundle_files(folder, content, tensors)
         save_figure(
             plot_loss(fit.train_loss, fit.validation_loss, best_epoch=fit.best_epoch), folder / "loss", kinds=("png",)

@@ -22,7 +22,7 @@ from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files, read_events
 from hepad.io.tables import TableWriter
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.selection import apply_selection
-from hepad.provenance import provenance
+from hepad.provenance import command_line, provenance
 
 __all__ = ["VectorizeOptions", "VectorizeReport", "vectorize"]
 
@@ -73,7 +73,14 @@ def vectorize(files: Sequence[str], output: Path, *, options: VectorizeOptions |
     vector = L1Vector(_input_card(options))
     fields = merge_fields(selection.fields(), vector.fields())
     flow: CutFlow | None = None
-    info = {"selection": selection.name, "provenance": provenance("hepad vectorize", inputs=paths)}
+    command = command_line(
+        "vectorize",
+        selection=selection.name,
+        input=options.input,
+        features=",".join(options.features),
+        max_events=options.max_events,
+    )
+    info = {"selection": selection.name, "provenance": provenance(command, inputs=paths)}
     with atomic_path(output) as temporary, TableWriter(temporary, vector.columns, info) as out:
         for chunk in read_events(paths, fields, step_size=options.step_size, max_events=options.max_events):
             events, keep, cutflow = apply_selection(chunk.events, selection)

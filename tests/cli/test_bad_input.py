@@ -103,6 +103,8 @@ def test_wrong_format_and_region(run, examples: Path, tmp_path: Path) -> None:
     refused(run("score", *files, "--format", "csv", code=2), tmp_path, "csv", "parquet")
     refused(run("score", *files, "--region", "x=efficiency:1e-9", code=2), tmp_path, "'x'", "1e-09")
     refused(run("score", *files, "--region", "x=efficiency:7", code=2), tmp_path, "x=efficiency:7")
+    twice = ("--region", "x=efficiency:0.1", "--region", "x=efficiency:0.2")
+    refused(run("score", *files, *twice, code=2), tmp_path, "given twice")
 
 
 def test_output_folder_is_missing(run, examples: Path, tmp_path: Path) -> None:

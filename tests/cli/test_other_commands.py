@@ -116,16 +116,46 @@ def test_hist_normalises_to_a_luminosity(run, examples: Path, tmp_path: Path) ->
     assert scaled.errors()[0] == pytest.approx(np.sqrt(raw) * 20970 / 6173)
 
 
+def test_hist_fills_each_mass_once_and_only_what_was_scored(run, examples: Path, tmp_path: Path) -> None:
+    w = examples / "w_lnu.root"
+    run("score", w, "--model", "dnn_ae", "-o", "s.root", "--max-events", 3000)
+    masses = ("--mass", "jet1+jet2", "--mass", " jet1 + jet2 ")
+    report = json.loads(run("hist", w, "--scores", "s.root", *masses, "-o", "h", "--json").stdout)
+    assert report["events"] == 3000
+    assert set(report["histograms"]) == {"m_jet1_jet2", "m_jet1_jet2_loose", "m_jet1_jet2_tight"}
+    stored = json.loads((tmp_path / "h.json").read_text())["m_jet1_jet2"]
+    total = report["histograms"]["m_jet1_jet2"]
+    assert sum(stored["storage"]["values"]) == total["sum"] + total["underflow_overflow"]
+    assert [r["name"] for r in stored["metadata"]["provenance"]["inputs"]] == ["w_lnu.root", "s.root"]
+    with uproot.open(tmp_path / "h.root") as file:
+        assert json.loads(str(file["provenance"]))["command"].startswith("hepad hist --mass")
+
+
+def test_hist_refuses_damaged_scores(run, examples: Path, tmp_path: Path) -> None:
+    events = examples / "w_lnu.root"
+    for name in ("s.root", "s.parquet"):
+        run("score", events, "--model", "dnn_ae", "-o", name)
+        content = bytearray((tmp_path / name).read_bytes())
+        content[400:4000] = bytes(3600)
+        (tmp_path / name).write_bytes(content)
+        result = run("hist", events, "--scores", name, "--mass", "jet1+jet2", "-o", "h.root", code=4)
+        assert name in result.stderr
+    assert not (tmp_path / "h.root").exists()
+
+
 def test_hist_faults(run, examples: Path, tmp_path: Path) -> None:
     w = examples / "w_lnu.root"
     run("score", w, "--model", "dnn_ae", "-o", "s.root", "--max-events", 100)
     one = ("--mass", "jet1+jet2", "-o", "h.root")
-    assert "its rows are not the events" in run("hist", w, "--scores", "s.root", *one, code=4).stderr
+    run("score", w, "--model", "dnn_ae", "-o", "t.root", "--region", "jet3=efficiency:0.1")
     assert "is not" in run("hist", examples / "h0.h5", "--scores", "s.root", *one, code=4).stderr
     assert "give --scores" in run("hist", w, *one, code=2).stderr
     assert "unknown region nope" in run("hist", w, "--scores", "s.root", *one, "--region", "nope", code=2).stderr
     assert "not an object" in run("hist", w, "--selection", "adc2021", "--mass", "jj", "-o", "h.root", code=2).stderr
     assert "bin edges" in run("hist", w, "--selection", "adc2021", *one, "--range", "5:1", code=2).stderr
+    assert "bin edges" in run("hist", w, "--selection", "adc2021", *one, "--edges", "0,nan,2", code=2).stderr
+    twice = ("--mass", "jet1+jet2", "--mass", "jet1+jet2+jet3", "-o", "h.root")
+    assert "two histograms" in run("hist", w, "--scores", "t.root", *twice, code=2).stderr
     assert "go together" in run("hist", w, "--selection", "adc2021", *one, "--luminosity", 1, code=2).stderr
     assert not (tmp_path / "h.root").exists()
 

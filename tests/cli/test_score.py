@@ -81,6 +81,13 @@ def test_several_files_in_order_and_parquet(run, examples: Path, data: Path, tmp
     assert np.array_equal(of_delphes, scores[:268])
 
 
+def test_format_follows_the_ending(run, examples: Path, tmp_path: Path) -> None:
+    run("score", examples / "hplus.h5", "--model", "dnn_ae", "-o", "s.parquet")
+    assert (tmp_path / "s.parquet").read_bytes()[:4] == b"PAR1"
+    wrong = run("score", examples / "hplus.h5", "--model", "dnn_ae", "-o", "s.root", "--format", "parquet", code=2)
+    assert "contradicts" in wrong.stderr
+
+
 def test_globs_and_max_events(run, examples: Path) -> None:
     report = json.loads(
         run("score", examples / "h*.h5", "--model", "dnn_ae", "--max-events", 2100, "--json").stdout

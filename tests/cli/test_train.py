@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import filecmp
 import json
 import os
@@ -9,15 +10,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hepad.cards.analysis import TrainCard
-from hepad.errors import InputDataError
+from hepad.cards.analysis import RegionSpec, TrainCard
+from hepad.errors import InputDataError, OutputError
+from hepad.pipeline import train as train_stage
 from hepad.pipeline.background import split_events
 from hepad.pipeline.bundle import load_bundle
+from hepad.pipeline.train import TrainOptions
 
 QUICK = ("--epochs", 3, "--batch-size", 500, "--region", "loose=efficiency:0.05")
 
@@ -103,6 +107,32 @@ def test_faults_come_before_the_training(run, examples: Path, tmp_path: Path) ->
     assert "validation_fraction" in run(*files, "-o", "a", "--validation-fraction", 0.9, code=3).stderr
     assert "does not exist" in run(*files, "-o", "no/a", *QUICK, code=2).stderr
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "notes.txt").write_text("mine")
+    assert "notes.txt, which hepad did not write" in run(*files, "-o", "project", *QUICK, code=2).stderr
+    assert (tmp_path / "project" / "notes.txt").read_text() == "mine"
+    assert "no name for an output" in run(*files, "-o", ".", *QUICK, code=2).stderr
+
+
+def test_a_training_is_kept_when_its_bundle_cannot_be_written(examples: Path, tmp_path: Path, monkeypatch) -> None:
+    """The disk is full when the bundle is written: the checkpoint has the finished training."""
+    options = TrainOptions(
+        output=tmp_path / "a",
+        train=TrainCard(epochs=2, batch_size=500),
+        regions={"loose": RegionSpec(background_efficiency=0.05)},
+    )
+    real = train_stage.write_bundle_files
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(train_stage, "write_bundle_files", full)
+    with pytest.raises(OutputError, match="the training is kept"):
+        train_stage.train([str(examples / "hplus.h5")], "dnn_ae", options=options)
+    monkeypatch.setattr(train_stage, "write_bundle_files", real)
+    train_stage.train([str(examples / "hplus.h5")], "dnn_ae", options=replace(options, resume=True))
+    train_stage.train([str(examples / "hplus.h5")], "dnn_ae", options=replace(options, output=tmp_path / "b"))
+    assert same_bundle(tmp_path / "a", tmp_path / "b")
 
 
 def test_divergence_is_a_failure_not_a_bundle(run, examples: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hepad.cards.resolver import bundled_names, resolve
 from hepad.errors import CardError
 from hepad.io.bundle import read_bundle
 from hepad.pipeline.bundle import load_bundle
-from hepad.provenance import sha256_file
+from hepad.provenance import sha256_bytes, sha256_file
 
 
 @pytest.fixture
@@ -24,8 +25,11 @@ def bundle(tmp_path: Path) -> Path:
 
 
 def edit(bundle: Path, **changes: object) -> None:
-    content = json.loads((bundle / "card.json").read_text())
-    (bundle / "card.json").write_text(json.dumps({**content, **changes}))
+    """Change the card and mend its hash, as somebody would who alters a bundle on purpose."""
+    content = {**json.loads((bundle / "card.json").read_text()), **changes}
+    hashes = content.pop("hashes")
+    hashes["card.json"] = sha256_bytes(json.dumps(content, sort_keys=True).encode())
+    (bundle / "card.json").write_text(json.dumps({**content, "hashes": hashes}))
 
 
 def edit_weights(bundle: Path, **changes: np.ndarray | None) -> None:
@@ -53,6 +57,20 @@ def test_a_flipped_bit_is_noticed(bundle: Path) -> None:
         read_bundle(bundle)
 
 
+def test_an_edited_card_is_noticed(bundle: Path) -> None:
+    text = (bundle / "card.json").read_text()
+    (bundle / "card.json").write_text(text.replace('"min": 23.0', '"min": 83.0', 1))
+    with pytest.raises(CardError, match=r"card\.json does not match its own sha256"):
+        load_bundle(str(bundle))
+
+
+def test_a_pipe_is_not_waited_for(bundle: Path) -> None:
+    (bundle / "model.safetensors").unlink()
+    os.mkfifo(bundle / "model.safetensors")
+    with pytest.raises(CardError, match="not a regular file"):
+        load_bundle(str(bundle))
+
+
 def test_missing_files_are_named(bundle: Path) -> None:
     (bundle / "model.safetensors").unlink()
     with pytest.raises(CardError, match=r"cannot read model\.safetensors"):
@@ -67,7 +85,7 @@ def test_not_a_folder(examples: Path) -> None:
         load_bundle(str(examples / "h0.h5"))
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "{", '{"schema": "bundle/2"}'])
+@pytest.mark.parametrize("text", ["", "[1]", "{", "[" * 100_000, '{"schema": "bundle/2"}'])
 def test_damaged_card(text: str, bundle: Path) -> None:
     (bundle / "card.json").write_text(text)
     with pytest.raises(CardError, match=r"card\.json"):
@@ -97,6 +115,7 @@ def test_only_two_fixed_names_are_opened(bundle: Path, tmp_path: Path) -> None:
         ("input.gain", np.ones(18), "input scale 'gain' must be 19"),
         ("quantiles.mse.threshold", None, "background quantiles of score 'mse' are missing"),
         ("quantiles.mse.threshold", np.ones(3), "different lengths"),
+        ("quantiles.mse.events", np.array([np.nan, 1.0]), "not finite and in order"),
     ],
 )
 def test_altered_tensors(tensor: str, value: np.ndarray | None, message: str, bundle: Path) -> None:
@@ -117,10 +136,17 @@ def test_card_that_does_not_fit_together(bundle: Path) -> None:
     edit(bundle, columns=content["columns"][::-1])
     with pytest.raises(CardError, match="its columns are not those"):
         load_bundle(str(bundle))
-    edit(bundle, columns=content["columns"], scores=["kl"])
-    with pytest.raises(CardError, match="its scores kl"):
+    edit(bundle, columns=content["columns"], scores=["mse", "kl"])
+    with pytest.raises(CardError, match="its scores mse, kl"):
         load_bundle(str(bundle))
-    edit(bundle, scores=["mse"], model={"name": "no_such"})
+    regions = {**content["regions"], "loose": {**content["regions"]["loose"], "score": "kl"}}
+    edit(bundle, scores=["mse"], regions=regions)
+    with pytest.raises(CardError, match="region 'loose' cuts on score 'kl'"):
+        load_bundle(str(bundle))
+    edit(bundle, regions=content["regions"], name="../x")
+    with pytest.raises(CardError, match="'name'"):
+        load_bundle(str(bundle))
+    edit(bundle, name="dnn_ae", model={"name": "no_such"})
     with pytest.raises(CardError, match="unknown model 'no_such'"):
         load_bundle(str(bundle))
     edit(bundle, model={**content["model"], "extra": 1})

@@ -88,6 +88,24 @@ def test_not_finite_is_named_with_its_entry(bad: float, write_slim) -> None:
         read(path, {"jets": {"pt"}}, step_size=2)
 
 
+def test_negative_momenta_are_refused(write_slim) -> None:
+    with pytest.raises(InputDataError, match=r"'Electron\.PT' holds -30\.0 at entry 0"):
+        read(write_slim(Electron_PT=[[-30.0], [], [25.0]]), {"electrons": {"pt"}})
+    with pytest.raises(InputDataError, match=r"'MissingET\.MET' holds -60\.0 at entry 1"):
+        read(write_slim(MissingET_MET=[[20.0], [-60.0], [10.0]]), {"met": {"pt"}})
+
+
+def test_a_slim_with_one_number_an_event(tmp_path: Path) -> None:
+    path = tmp_path / "flat.root"
+    with uproot.recreate(path) as file:
+        out = file.mktree("Delphes", {"MissingET.MET": "float32", "Weight.Weight": "float32", "Jet.PT": "float32"})
+        out.extend({k: np.array([1.0, 2.0], dtype=np.float32) for k in ("MissingET.MET", "Weight.Weight", "Jet.PT")})
+    events = read(path, {"met": {"pt"}})
+    assert events.met.pt.tolist() == events.weight.tolist() == [1.0, 2.0]
+    with pytest.raises(InputDataError, match=r"'Jet\.PT' must hold a list"):
+        read(path, {"jets": {"pt"}})
+
+
 def test_collections_of_unequal_counts_are_refused(write_slim) -> None:
     path = write_slim(Jet_Eta=[[0.5], [], [2.0]])
     with pytest.raises(InputDataError, match=r"'Jet\.Eta' has other counts"):

@@ -54,12 +54,29 @@ def test_the_format_is_told_by_content(examples: Path, tmp_path: Path) -> None:
     assert open_events(examples / "w_lnu.root").format == "delphes"
 
 
-@pytest.mark.parametrize("content", [b"", b"hello, I am a text file", b"PK\x03\x04"])
+@pytest.mark.parametrize("content", [b"hello, I am a text file", b"PK\x03\x04"])
 def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "events.root"
     path.write_bytes(content)
     with pytest.raises(InputDataError, match=r"events\.root is neither a ROOT nor an HDF5 file"):
         open_events(path)
+
+
+def test_an_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "events.root").touch()
+    with pytest.raises(InputDataError, match=r"events\.root is empty"):
+        open_events(tmp_path / "events.root")
+
+
+def test_a_name_that_no_system_allows() -> None:
+    with pytest.raises(InputDataError, match="too long"):
+        expand_files(["x" * 5000])
+
+
+def test_closed_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(UsageError, match="closed"):
+        expand_files(["-"])
 
 
 def test_only_a_root_header(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import uproot
 
-from hepad.errors import InputDataError, OutputError
+from hepad.errors import InputDataError
 from hepad.io.spectra import (
     Spectrum,
     read_spectrum,
@@ -153,8 +153,3 @@ def test_spec_is_split_at_the_ending_of_the_file() -> None:
     assert spectrum_path("a/b.root:dir/h:x") == (Path("a/b.root"), "dir/h:x")
     assert spectrum_path("a/b.json") == (Path("a/b.json"), None)
     assert spectrum_path("b.root:") == (Path("b.root"), None)
-
-
-def test_an_output_folder_that_is_missing_is_an_output_error(tmp_path: Path, histograms: dict[str, hist.Hist]) -> None:
-    with pytest.raises(OutputError, match="does not exist"):
-        write_histograms_root(tmp_path / "no" / "h.root", histograms)
