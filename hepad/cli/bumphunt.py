@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from hepad.cli.common import Json, Output, Seed, print_json, stderr, stdout
 from hepad.errors import UsageError
@@ -12,7 +13,7 @@ from hepad.errors import UsageError
 if TYPE_CHECKING:
     from hepad.pipeline.bumphunt import BumpHuntReport
 
-__all__ = ["bumphunt"]
+__all__ = ["BumpHuntCommand", "bumphunt"]
 
 _Function = Annotated[
     str,
@@ -24,6 +25,19 @@ _Function = Annotated[
 ]
 
 
+class BumpHuntCommand(TyperCommand):
+    """Lets `--reference` stand alone for `--reference column`, which typer cannot express."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the default value behind a bare `--reference` at the end or before another option."""
+        filled = []
+        for word, following in zip(args, [*args[1:], "-"], strict=True):
+            filled.append(word)
+            if word == "--reference" and following.startswith("-"):
+                filled.append("column")
+        return super().parse_args(ctx, filled)
+
+
 def bumphunt(
     spectrum: Annotated[
         str, typer.Argument(help="file.root:histogram, file.json:histogram (UHI) or file.csv.", show_default=False)
@@ -33,7 +47,7 @@ def bumphunt(
         str | None,
         typer.Option(
             "--reference",
-            help="Expected background in place of a fit: 'column' (the file's fourth) or another spectrum.",
+            help="Expected background in place of a fit: alone or 'column', the file's fourth; or another spectrum.",
             show_default=False,
         ),
     ] = None,

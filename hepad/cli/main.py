@@ -99,7 +99,7 @@ def _register() -> None:
     app.command("score")(score.score)
     app.command("evaluate")(evaluate.evaluate)
     app.command("hist")(hist.hist)
-    app.command("bumphunt")(bumphunt.bumphunt)
+    app.command("bumphunt", cls=bumphunt.BumpHuntCommand)(bumphunt.bumphunt)
     app.command("limit")(limit.limit)
     app.command("list")(list_.list_)
 
