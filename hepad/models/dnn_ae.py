@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from hepad.cards.base import Card, parse_card
-from hepad.nn.affine import affine
+from hepad.nn.affine import Affine
 from hepad.nn.autoencoder import Autoencoder, mirrored
 from hepad.nn.scorer import State
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["DenseAutoencoder", "DenseConfig"]
 
 
-BLOCK = 1024
+BLOCK = 512
 """Events at a time, so that what a layer works on stays in the cache."""
 
 
@@ -52,7 +52,7 @@ class DenseAutoencoder(Autoencoder):
         self._layers = parse_card(DenseConfig, dict(config), f"model {self.name}")
         super().__init__(self._layers, columns)
         self._sizes = mirrored(len(self.columns), self._layers.layers)
-        self._network: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
+        self._network: list[Affine]
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         shapes: dict[str, tuple[int, ...]] = {}
@@ -78,16 +78,18 @@ class DenseAutoencoder(Autoencoder):
 
     def _set_weights(self, weights: State) -> None:
         parts = [self._part(index) for index in range(len(self._sizes) - 1)]
-        self._network = [(weights[f"{part}.weight"], weights[f"{part}.bias"]) for part in parts]
+        self._network = [Affine(weights[f"{part}.weight"], weights[f"{part}.bias"], BLOCK) for part in parts]
 
     def _reconstruct(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         result = np.empty_like(x)
         linear = {len(self._layers.layers) - 1, len(self._network) - 1}
         for start in range(0, len(x), BLOCK):
-            columns = np.ascontiguousarray(x[start : start + BLOCK].T)
-            for index, (weight, bias) in enumerate(self._network):
-                columns = affine(weight, bias, columns)
+            rows = x[start : start + BLOCK]
+            columns = np.zeros((x.shape[1], BLOCK), dtype=np.float32)
+            columns[:, : len(rows)] = rows.T
+            for index, layer in enumerate(self._network):
+                columns = layer(columns)
                 if index not in linear:
                     np.maximum(columns, 0, out=columns)
-            result[start : start + BLOCK] = columns.T
+            result[start : start + BLOCK] = columns[:, : len(rows)].T
         return result

@@ -62,9 +62,9 @@ class SpikingAutoencoder(Autoencoder):
         return lif_shapes(self._sizes)
 
     def _build(self) -> nn.Module:
-        from hepad.nn.spiking import SpikingStack
+        from hepad.nn.fused import FusedSpikingStack
 
-        return SpikingStack(self._sizes, **self._neurons)
+        return FusedSpikingStack(self._sizes, **self._neurons)
 
     def _set_weights(self, weights: State) -> None:
         self._network = LifNetwork(weights, self._sizes, **self._neurons)

@@ -11,14 +11,16 @@ threshold may fall on its other side.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hepad.nn.affine import affine
+from hepad.nn.affine import Affine
 
 __all__ = ["LifNetwork", "lif_shapes"]
 
@@ -27,10 +29,12 @@ _Float32 = npt.NDArray[np.float32]
 BLOCK = 512
 """Events at a time in numpy, so that what it works on stays in the cache."""
 
-COMPILE_AFTER = 200_000
+COMPILE_AFTER = 1_000_000
 """Events that one network evaluates before it loads the compiled loop. Loading takes about a second (the compiler's
 tables, whether or not the machine code was cached), in which numpy does about this many events: no sample costs
 more than twice the better of the two, and a small one never waits for a compiler."""
+
+KERNEL = "hepad.nn.lif_kernel"
 
 
 def lif_shapes(sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
@@ -58,8 +62,12 @@ class LifNetwork:
         beta: float,
         threshold: float,
     ) -> None:
-        arrays = {name: np.array(weights[name], dtype=np.float32, order="C") for name in lif_shapes(sizes)}
-        self._layers = [(arrays[f"layers.{i}.weight"], arrays[f"layers.{i}.bias"]) for i in range(len(sizes) - 1)]
+        arrays = [np.array(weights[name], dtype=np.float32, order="C") for name in lif_shapes(sizes)]
+        self._flat = np.concatenate([array.ravel() for array in arrays])
+        self._layers = [
+            Affine(weight, bias, BLOCK, binary=index > 0)
+            for index, (weight, bias) in enumerate(zip(arrays[::2], arrays[1::2], strict=True))
+        ]
         self._sizes = np.array(sizes, dtype=np.int64)
         self._steps, self._beta, self._threshold = steps, np.float32(beta), np.float32(threshold)
         self._evaluated = 0
@@ -67,42 +75,39 @@ class LifNetwork:
     def outputs(self, x: npt.NDArray[Any]) -> _Float32:
         """Output potentials after the last step, shape (n, last size), for input of shape (n, first size)."""
         self._evaluated += len(x)
-        if self._evaluated > COMPILE_AFTER:
-            return self._compiled(x)
         result = np.empty((len(x), self._sizes[-1]), dtype=np.float32)
-        for start in range(0, len(x), BLOCK):
-            *_, result[start : start + BLOCK] = self._block(x[start : start + BLOCK])
+        if self._evaluated > COMPILE_AFTER or KERNEL in sys.modules:
+            loop, rows = import_module(KERNEL).outputs, np.ascontiguousarray(x, dtype=np.float32)
+            loop(rows, self._sizes, self._flat, self._beta, self._threshold, self._steps, result)
+            return result
+        for block in _blocks(len(x)):
+            result[block] = self._block(x[block])[-1]
         return result
 
     def spikes(self, x: npt.NDArray[Any], layer: int) -> npt.NDArray[np.bool_]:
         """The spikes of hidden layer `layer`, counted from 0, shape (n, steps, width)."""
         result = np.empty((len(x), self._steps, self._sizes[layer + 1]), dtype=np.bool_)
-        for start in range(0, len(x), BLOCK):
-            result[start : start + BLOCK] = self._block(x[start : start + BLOCK])[layer].transpose(2, 0, 1) > 0
-        return result
-
-    def _compiled(self, x: npt.NDArray[Any]) -> _Float32:
-        from hepad.nn.lif_kernel import outputs  # a second to import
-
-        result = np.empty((len(x), self._sizes[-1]), dtype=np.float32)
-        weights = np.concatenate([part.ravel() for layer in self._layers for part in layer])
-        rows = np.ascontiguousarray(x, dtype=np.float32)
-        outputs(rows, self._sizes, weights, self._beta, self._threshold, self._steps, result)
+        for block in _blocks(len(x)):
+            result[block] = self._block(x[block])[layer].transpose(2, 0, 1) > 0
         return result
 
     def _block(self, x: npt.NDArray[Any]) -> list[_Float32]:
         """Spikes of each hidden layer, shape (steps, width, n), and last the output, shape (n, last size)."""
-        (weight, bias), *others = self._layers
+        n = len(x)
+        columns = np.zeros((x.shape[1], BLOCK), dtype=np.float32)
+        columns[:, :n] = x.T
+        first, *others = self._layers
         done: list[_Float32] = []
         with np.errstate(over="ignore", invalid="ignore"):  # infinities come out where infinities or NaN went in
-            current = np.broadcast_to(_drive(weight, bias, x), (self._steps, len(weight), len(x)))
-            for weight, bias in others:
+            drive = first(columns)
+            current = np.broadcast_to(drive, (self._steps, *drive.shape))
+            for layer in others:
                 done.append(self._fire(current))
-                current = affine(weight, bias, done[-1])
+                current = layer(done[-1])
             potential = np.zeros(current.shape[1:], dtype=np.float32)
             for own in current:
                 potential = self._beta * potential + own
-        return [*done, potential.T]
+        return [*(spikes[..., :n] for spikes in done), potential[:, :n].T]
 
     def _fire(self, current: _Float32) -> _Float32:
         """Spikes, of the shape of `current`: (steps, width, n)."""
@@ -118,12 +123,5 @@ class LifNetwork:
         return spikes
 
 
-def _drive(weight: _Float32, bias: _Float32, x: npt.NDArray[Any]) -> _Float32:
-    """The first layer's current, shape (neurons, n)."""
-    columns = np.ascontiguousarray(x.T, dtype=np.float64)
-    current = np.zeros((len(weight), len(x)), dtype=np.float32)
-    for own, values in zip(weight.T.astype(np.float64), columns, strict=True):
-        # A fused multiply-add: the double-precision product of two floats is exact.
-        current = (current + own[:, np.newaxis] * values).astype(np.float32)
-    current += bias[:, np.newaxis]
-    return current
+def _blocks(rows: int) -> list[slice]:
+    return [slice(start, min(start + BLOCK, rows)) for start in range(0, rows, BLOCK)]
