@@ -36,7 +36,6 @@ from hepad.nn.blocks import mean_squared_error
 from hepad.nn.fused import FusedSpikingStack
 from hepad.nn.reproducible import build_seeded
 from hepad.nn.spiking import SpikingStack
-from hepad.nn.tensors import set_weights
 from hepad.nn.training import Sample, train
 from hepad.objects.selection import apply_selection
 from hepad.pipeline.bundle import load_bundle
@@ -104,7 +103,7 @@ def scoring(bundle: Any, x: Any, repeats: int) -> None:
     state, sizes = bundle.scorer.state(), (19, 24, 12, 4, 12, 24, 19)
     chain, reference = Chain(sizes, **NEURONS), SpikingStack(sizes, **NEURONS)
     for module in (chain, reference):
-        set_weights(module, state, "bundle")
+        module.load_state_dict({key: torch.from_numpy(array) for key, array in state.items()}, strict=False)
     network, rows = lif.LifNetwork(state, sizes, **NEURONS), torch.from_numpy(x)
     name = lif.KERNEL
 

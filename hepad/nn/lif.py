@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.nn.affine import Affine
+from hepad.nn.parallel import both
 
 __all__ = ["LifNetwork", "lif_shapes"]
 
@@ -33,6 +34,9 @@ COMPILE_AFTER = 1_000_000
 """Events that one network evaluates before it loads the compiled loop. Loading takes about a second (the compiler's
 tables, whether or not the machine code was cached), in which numpy does about this many events: no sample costs
 more than twice the better of the two, and a small one never waits for a compiler."""
+
+TWO_THREADS_FROM = 4096
+"""Events from which a second thread pays for being woken up."""
 
 KERNEL = "hepad.nn.lif_kernel"
 
@@ -47,7 +51,7 @@ def lif_shapes(sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
 
 
 class LifNetwork:
-    """A trained `SpikingStack`, from copies of its weights. Reentrant, on one thread a call.
+    """A trained `SpikingStack`, from copies of its weights. Reentrant.
 
     An event's numbers depend on no other event and not on how many there are, nor on which of the two ways they were
     computed: both do the same operations on the same numbers in the same order.
@@ -77,12 +81,19 @@ class LifNetwork:
         self._evaluated += len(x)
         result = np.empty((len(x), self._sizes[-1]), dtype=np.float32)
         if self._evaluated > COMPILE_AFTER or KERNEL in sys.modules:
-            loop, rows = import_module(KERNEL).outputs, np.ascontiguousarray(x, dtype=np.float32)
-            loop(rows, self._sizes, self._flat, self._beta, self._threshold, self._steps, result)
+            self._compiled(np.ascontiguousarray(x, dtype=np.float32), result)
             return result
         for block in _blocks(len(x)):
             result[block] = self._block(x[block])[-1]
         return result
+
+    def _compiled(self, x: _Float32, result: _Float32) -> None:
+        loop, cut = import_module(KERNEL).outputs, len(x) // 2
+        network = (self._sizes, self._flat, self._beta, self._threshold, self._steps)
+        if len(x) < TWO_THREADS_FROM:
+            loop(x, *network, result)
+        else:
+            both(lambda: loop(x[:cut], *network, result[:cut]), lambda: loop(x[cut:], *network, result[cut:]))
 
     def spikes(self, x: npt.NDArray[Any], layer: int) -> npt.NDArray[np.bool_]:
         """The spikes of hidden layer `layer`, counted from 0, shape (n, steps, width)."""

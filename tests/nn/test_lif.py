@@ -18,7 +18,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hepad.nn import affine, lif, lif_kernel
+from hepad.nn import affine, lif, lif_kernel, parallel
 from hepad.nn.lif import LifNetwork, lif_shapes
 from hepad.nn.reproducible import build_seeded
 from hepad.nn.spiking import SpikingStack
@@ -159,6 +159,22 @@ def test_the_split_does_not_matter(way: Any) -> None:
         parts = [way(network, x[i : i + size]) for i in range(0, len(x), size)]
         np.testing.assert_array_equal(np.concatenate(parts), whole)
     np.testing.assert_array_equal(way(network, x[::-1]), whole[::-1])  # neither contiguous nor in order
+
+
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, network = pair((19, 24, 12, 4, 12, 24, 19), steps=5, beta=0.9, threshold=0.3)
+    x = inputs(5001, 19)
+    two = compiled(network, x)
+    monkeypatch.setattr(lif, "TWO_THREADS_FROM", 10_000)
+    np.testing.assert_array_equal(compiled(network, x), two)
+
+
+def test_an_error_on_either_thread_is_raised() -> None:
+    done: list[int] = []
+    for jobs in ((lambda: 1 / 0, lambda: done.append(1)), (lambda: done.append(2), lambda: 1 / 0)):
+        with pytest.raises(ZeroDivisionError):
+            parallel.both(*jobs)
+    assert done == [1, 2]
 
 
 def test_the_compiled_loop_is_loaded_only_for_many_events(tmp_path: Path) -> None:
