@@ -21,6 +21,7 @@ from hepad.nn.jit import compiled
 __all__ = ["BLOCK", "gradients", "outputs", "remember"]
 
 BLOCK = 128
+"""Events in a block. Measured with five steps and AVX-512: 256 are as fast, 64 a tenth slower."""
 
 PI = np.float32(np.pi)
 
