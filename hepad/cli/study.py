@@ -94,8 +94,8 @@ def _progress(terminal: bool) -> Iterator[tuple[OnTraining | None, OnEpoch | Non
 
 
 def _print(report: StudyReport) -> None:
-    table = report.table
-    common.print_table("Mean ± standard deviation over seeds", table.header, table.rows, numbers_from=5)
+    for title, table in (("Losses", report.losses), ("Mean ± standard deviation over trainings", report.table)):
+        common.print_table(title, table.header, table.rows, numbers_from=table.numbers_from)
     kept = len(report.content["trainings"]) - report.trained
     remark = f", {kept} were there" if kept else ""
     common.stdout().print(f"{report.trained} trainings{remark}; wrote {report.output}/report.html")

@@ -12,12 +12,14 @@ from typing import Any
 from hepad.cards.resolver import resolve
 from hepad.cards.study import StudyCard, load_study
 from hepad.errors import OutputError
-from hepad.io.atomic import atomic_folder, atomic_path
+from hepad.io.atomic import atomic_folder, atomic_path, check_folder
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.nn.scorer import EpochEnd
 from hepad.pipeline.document import Table, to_html, to_markdown
 from hepad.pipeline.study_data import BACKGROUND, StudyData, find_files
+from hepad.pipeline.study_figures import draw_figures
 from hepad.pipeline.study_plan import make_plan
+from hepad.pipeline.study_report import blocks, formatted_losses, formatted_table
 from hepad.pipeline.study_results import Results, measure, roc_bands
 from hepad.pipeline.study_trainings import TRAININGS, OnTraining, run_trainings
 from hepad.provenance import provenance, sha256_bytes, sha256_file
@@ -25,6 +27,7 @@ from hepad.provenance import provenance, sha256_bytes, sha256_file
 __all__ = ["StudyOptions", "StudyReport", "study"]
 
 _FIGURES = "figures"
+_PICTURES = ("*.png", "*.pdf")
 _FILES = ("report.md", "report.html", "results.json")
 
 
@@ -45,9 +48,10 @@ class StudyOptions:
 
 @dataclass(frozen=True)
 class StudyReport:
-    """What a study gave: all numbers in JSON types, the table, and how many trainings this run made."""
+    """What a study gave: all numbers in JSON types, both halves of Table 1, and how many trainings this run made."""
 
     content: dict[str, Any]
+    losses: Table
     table: Table
     trained: int
     output: Path
@@ -83,8 +87,9 @@ def study(name: str, *, options: StudyOptions) -> StudyReport:
         cards={**{what: sha256_bytes(text.encode()) for what, text in texts.items()}, **bundles},
     )
     content = {**_content(quick, data, results), "quick": options.quick, "provenance": record}
-    table = _write(quick, results, content, texts, options.output)
-    return StudyReport(content, table, trained, options.output)
+    _write(quick, results, content, texts, options.output)
+    losses, table = formatted_losses(quick, results), formatted_table(quick, results)
+    return StudyReport(content, losses, table, trained, options.output)
 
 
 def _check_output(output: Path) -> None:
@@ -101,6 +106,7 @@ def _check_output(output: Path) -> None:
             raise OutputError(
                 f"{output} holds {path.name}, which hepad did not write; move it or give another name with -o"
             )
+    check_folder(output / _FIGURES, ours=_PICTURES)
 
 
 def _split_text(data: StudyData, results: Results) -> str:
@@ -112,8 +118,8 @@ def _split_text(data: StudyData, results: Results) -> str:
         return f"The evaluation background, {held} selected events, is a file of its own ({names})."
     names = ", ".join(path.name for path in data.files.background)
     return (
-        f"The evaluation background, at most {held} selected events, was set aside from {names} before any training: "
-        f"{aside.fraction:.0%} of the events, drawn by seed {aside.seed}."
+        f"The evaluation background, {held} selected events, was set aside from {names} before any training: "
+        f"{aside.fraction:.0%} of the events that were read, drawn by seed {aside.seed}."
     )
 
 
@@ -159,12 +165,9 @@ def _content(card: StudyCard, data: StudyData, results: Results) -> dict[str, An
 
 def _write(
     card: StudyCard, results: Results, content: Mapping[str, Any], texts: Mapping[str, str], output: Path
-) -> Table:
+) -> None:
     """Figures, reports and results, each complete or not there."""
-    from hepad.pipeline.study_figures import draw_figures
-    from hepad.pipeline.study_report import blocks, formatted_table
-
-    with atomic_folder(output / _FIGURES, ours=("*.png", "*.pdf")) as folder:
+    with atomic_folder(output / _FIGURES, ours=_PICTURES) as folder:
         figures = draw_figures(card, results, folder)
     cards = "\n".join(f"# {what}\n{text}" for what, text in texts.items())
     report = blocks(card, results, content["provenance"], figures, split=content["split"], cards=cards)
@@ -173,4 +176,3 @@ def _write(
     for file, text in zip(_FILES, pages, strict=True):
         with atomic_path(output / file) as path:
             path.write_text(text, encoding="utf-8")
-    return formatted_table(card, results)

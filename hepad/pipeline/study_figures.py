@@ -26,8 +26,9 @@ __all__ = ["CAPTIONS", "counts", "draw_figures"]
 CAPTIONS = {
     "roc": "ROC curves: mean over seeds of the background efficiency, and its standard deviation as a band.",
     "loss": "Loss against updates: mean over seeds, the band covers the training losses of all seeds.",
-    "objects": "Numbers of objects and missing transverse momentum of all samples, each of unit area.",
-    "objects_": "Numbers of objects and missing transverse momentum: {}.",
+    "objects": "Numbers of objects and missing transverse momentum of all samples, each of unit area; the last "
+    "bin of the missing momentum holds all events beyond it.",
+    "objects_": "Numbers of objects and missing transverse momentum: {} and background.",
     "latent_": "Fraction of events in which each latent neuron of {} spikes at each step, first seed.",
     "scan_": "Scan of {}: loss and AUC, mean and standard deviation over seeds.",
 }
@@ -66,7 +67,7 @@ def _figures(card: StudyCard, results: Results) -> Iterator[tuple[str, Figure]]:
     ]
     band = "± 1 std. dev. (seeds)"
     yield "roc", roc_figure(lines, panels=True, simulation=True, band=band)
-    yield "loss", loss_figure(_loss_curves(card, results))
+    yield "loss", loss_figure(_loss_curves(card, results), label=SIMULATION)
     yield from _objects(card, results)
     for analysis, names in results.plan.table.items():
         latent = results.trainings[names[0]].latent
@@ -103,7 +104,10 @@ def _padded(losses: list[tuple[float, ...]], length: int) -> npt.NDArray[np.floa
 def _objects(card: StudyCard, results: Results) -> Iterator[tuple[str, Figure]]:
     """All samples in one figure, then each signal alone with the background."""
     batches = next(iter(results.samples.values()))
-    samples = {name: ObjectSample(card.label(name), counts(batch), batch.weight) for name, batch in batches.items()}
+    samples = {
+        name: ObjectSample(card.label(name), counts(batch), batch.weight, style)
+        for style, (name, batch) in enumerate(batches.items(), start=-1)  # background comes first and has no style
+    }
     background = samples.pop(BACKGROUND)
     if not background.values:
         return

@@ -11,7 +11,7 @@ from hepad.pipeline.study_data import BACKGROUND
 from hepad.pipeline.study_figures import CAPTIONS, counts
 from hepad.pipeline.study_results import Results, Spread
 
-__all__ = ["SCAN_TITLES", "blocks", "formatted_table"]
+__all__ = ["SCAN_TITLES", "blocks", "formatted_losses", "formatted_table"]
 
 SCAN_TITLES = {
     "steps": "Steps T of the forward pass",
@@ -23,32 +23,40 @@ _SCALE = 1e5
 """Losses are printed in units of 1e-5, as in Table 1 of the paper."""
 
 
+def formatted_losses(card: StudyCard, results: Results) -> Table:
+    """The losses of Table 1 of the paper: mean ± standard deviation over trainings beside the published ones."""
+    rows = [
+        [
+            card.label(analysis),
+            str(len(names)),
+            _pm(results.loss(names), 2, _SCALE),
+            _pm(results.loss(names, validation=True), 2, _SCALE),
+            _published(card.published_loss.get(analysis), 2, _SCALE),
+        ]
+        for analysis, names in results.plan.table.items()
+    ]
+    return Table(["model", "trainings", "loss [1e-5]", "validation [1e-5]", "published [1e-5]"], rows)
+
+
 def formatted_table(card: StudyCard, results: Results) -> Table:
-    """Table 1 of the paper: mean ± standard deviation over trainings beside the published numbers."""
-    header = ["model", "loss [1e-5]", "published", "validation [1e-5]", "signal"]
-    header += ["AUC", "published", f"1/eps_b({card.rejection_at:g})", "published"]
+    """The rest of Table 1: AUC and 1/eps_b of each signal beside the published numbers."""
+    header = ["model", "signal", "AUC", "published", f"1/eps_b({card.rejection_at:g})", "published"]
     rows = []
     for analysis, names in results.plan.table.items():
         published = results.trainings[names[0]].planned.recipe.published
-        for i, signal in enumerate(results.signals):
-            ours = published.get(signal, {})
-            first = [
-                analysis,
-                _pm(results.loss(names), 2, _SCALE),
-                _published(card.published_loss.get(analysis), 2, _SCALE),
-                _pm(results.loss(names, validation=True), 2, _SCALE),
-            ]
+        for signal in results.signals:
+            theirs = published.get(signal, {})
             rows.append(
                 [
-                    *(first if i == 0 else [""] * len(first)),
+                    card.label(analysis),
                     signal,
                     _pm(results.auc(names, signal), 3),
-                    _published(ours.get("auc"), 3),
+                    _published(theirs.get("auc"), 3),
                     _pm(results.rejection(names, signal), 1),
-                    _published(ours.get(f"rejection_at_{card.rejection_at:g}"), 1),
+                    _published(theirs.get(f"rejection_at_{card.rejection_at:g}"), 1),
                 ]
             )
-    return Table(header, rows)
+    return Table(header, rows, numbers_from=2)
 
 
 def blocks(
@@ -71,6 +79,7 @@ def blocks(
             f"standard deviation over seeds. {split}"
         ),
         Heading("Performance (Table 1 of the reference)"),
+        formatted_losses(card, results),
         formatted_table(card, results),
         Text(
             "Loss: of the training events in the last epoch, or in the epoch that was kept. Losses of models with "

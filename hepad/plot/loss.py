@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from hepad.plot.style import COLOURS, hep_style
 
@@ -53,11 +53,11 @@ class LossCurves:
     validation: npt.NDArray[np.float64]
 
 
-def loss_figure(curves: Sequence[LossCurves], *, points: int = 400) -> Figure:
+def loss_figure(curves: Sequence[LossCurves], *, points: int = 400, label: str = "") -> Figure:
     """Mean over seeds of the training (solid) and validation (dashed) loss, with the band of all seeds' training loss.
 
-    At most about `points` epochs are drawn, evenly spaced in the logarithm of the updates. A colour is a model.
-    `ValueError` without a curve.
+    At most about `points` epochs are drawn, evenly spaced in the logarithm of the updates. A colour is a model;
+    `label` stands above the first panel. `ValueError` without a curve.
     """
     if not curves:
         raise ValueError("there is no loss to draw")
@@ -69,8 +69,9 @@ def loss_figure(curves: Sequence[LossCurves], *, points: int = 400) -> Figure:
             for curve in (c for c in curves if c.panel == panel):
                 _draw_curve(axes, curve, COLOURS[models.index(curve.model) % len(COLOURS)], points)
             axes.set(xscale="log", xlabel="Updates of the weights", ylabel="Loss per event")
-            axes.set_xlim(*_span([c for c in curves if c.panel == panel]))
-            axes.text(0.95, 0.94, panel, transform=axes.transAxes, ha="right", va="top")
+            _horizontal(axes, *_span([c for c in curves if c.panel == panel]))
+            axes.text(0.95, 0.94, panel, transform=axes.transAxes, ha="right", va="top", fontweight="bold")
+        figure.axes[0].text(0, 1.02, label, transform=figure.axes[0].transAxes, va="bottom", fontstyle="italic")
         handles = [Line2D([], [], color=COLOURS[i % len(COLOURS)], lw=2.5, label=m) for i, m in enumerate(models)]
         for what, dash in (("training", "-"), ("validation", "--")):
             handles.append(Line2D([], [], color="black", ls=dash, label=what))
@@ -95,3 +96,12 @@ def _span(curves: Sequence[LossCurves]) -> tuple[float, float]:
     low = min(float(curve.updates[0]) for curve in curves)
     high = max(float(curve.updates[np.isfinite(curve.train).any(axis=0)][-1]) for curve in curves)
     return low, high if high > low else 2 * low
+
+
+def _horizontal(axes: Axes, low: float, high: float) -> None:
+    """Numbers that do not run into one another: powers of ten, and below two decades also 2 and 5 times them."""
+    axes.set_xlim(low, high)
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    if high < 100 * low:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -24,19 +24,20 @@ _MET = r"$p_\mathrm{T}^\mathrm{miss}$ [GeV]"
 class ObjectSample:
     """One sample: `values` maps `jets`, `electrons`, `muons` (counts) and `met` (GeV) to arrays of shape (n,).
 
-    `weight` has shape (n,).
+    `weight` has shape (n,); `style` numbers the colour and dashes of a signal, so that it keeps them in all figures.
     """
 
     name: str
     values: Mapping[str, npt.NDArray[np.float64]]
     weight: npt.NDArray[np.float64]
+    style: int = 0
 
 
 def object_figure(background: ObjectSample, signals: Sequence[ObjectSample], *, label: str = "") -> Figure:
     """Numbers of objects and MET, each of unit area on a log axis: background filled, signals as lines.
 
-    What a sample's `values` lack is left out; `label` stands above the first panel. Of MET 0.5 % of the background's
-    and the signals' events may lie beyond the axis and are put into its last bin. `ValueError` for nothing to draw.
+    What a sample's `values` lack is left out; `label` stands above the first panel. The MET axis ends at the largest
+    99.5 % quantile of a sample; what lies beyond is put into the last bin. `ValueError` for nothing to draw.
     """
     quantities = [key for key in (*_TITLES, "met") if key in background.values]
     if not quantities:
@@ -63,14 +64,15 @@ def _draw(axes: Axes, key: str, background: ObjectSample, signals: Sequence[Obje
     heights = [_density(background, key, edges)]
     axes.stairs(heights[0], edges, fill=True, color=GREY, alpha=0.35, lw=0, label=background.name)
     axes.stairs(heights[0], edges, color=GREY, lw=1.2)
-    for i, signal in enumerate(signals):
+    for signal in signals:
         heights.append(_density(signal, key, edges))
-        style = {"color": COLOURS[i % len(COLOURS)], "ls": DASHES[i % len(DASHES)]}
-        axes.stairs(heights[-1], edges, lw=2, label=signal.name, **style)
+        colour, dashes = COLOURS[signal.style % len(COLOURS)], DASHES[signal.style % len(DASHES)]
+        axes.stairs(heights[-1], edges, lw=2, label=signal.name, color=colour, ls=dashes)
     filled = np.concatenate(heights)
     low = float(filled[filled > 0].min())
     axes.set(xlim=(edges[0], edges[-1]), yscale="log", ylim=(low / 2, 2 * float(filled.max())))
     if key == "met":
+        axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.set(xlabel=_MET, ylabel=f"Fraction of events / {edges[1] - edges[0]:g} GeV")
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -58,14 +58,14 @@ def scan_figure(lines: Sequence[ScanLine], *, xlabel: str, log_x: bool = False, 
                 i = signals.index(str(line.signal))
                 _draw(axes, line, str(line.signal), COLOURS[i % len(COLOURS)], _MARKERS[i % len(_MARKERS)])
             axes.set_ylabel("AUC")
-            axes.text(0.05, 0.95, model, transform=axes.transAxes, va="top", fontweight="bold")
+            axes.text(1, 1.02, model, transform=axes.transAxes, ha="right", va="bottom", fontweight="bold")
         _share(others)
         for axes in (first, *others):
             _horizontal(axes, losses, xlabel, log_x=log_x)
         if len(losses) > 1:
             first.legend(loc="best", frameon=False)
         else:
-            first.text(0.95, 0.95, models[0], transform=first.transAxes, ha="right", va="top", fontweight="bold")
+            first.text(1, 1.02, models[0], transform=first.transAxes, ha="right", va="bottom", fontweight="bold")
         figure.legend(*others[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
         if label:
             first.text(0, 1.02, label, transform=first.transAxes, va="bottom", fontstyle="italic")
@@ -81,11 +81,11 @@ def _grey(index: int) -> str:
 
 
 def _share(panels: Sequence[Axes]) -> None:
-    """One range for all AUC panels, with room for the model's name; 0.5 is chance."""
+    """One range for all AUC panels; 0.5 is chance."""
     low = min(axes.get_ylim()[0] for axes in panels)
     high = max(axes.get_ylim()[1] for axes in panels)
     for axes in panels:
-        axes.set_ylim(low, high + 0.15 * (high - low))
+        axes.set_ylim(low, min(high, 1.02))
         if low < 0.5 < high:
             axes.axhline(0.5, color="black", ls=(0, (1, 2)), lw=1.2, zorder=0)
 
