@@ -41,6 +41,8 @@ def study(
         typer.Option("--signal", help="NAME=FILE, may be repeated.", show_default="from --data"),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A small version, to see that all works.")] = False,
+    scans: Annotated[bool, typer.Option("--scans/--no-scans", help="Also train the scans of the card.")] = True,
+    workers: Annotated[int, typer.Option(min=1, help="Trainings side by side; each takes one core.")] = 1,
     step_size: common.StepSize = 100_000,
     json: common.Json = False,
 ) -> None:
@@ -59,6 +61,8 @@ def study(
             evaluation_background=evaluation_background or (),
             signals=common.parse_signals(signal),
             quick=quick,
+            scans=scans,
+            workers=workers,
             step_size=step_size,
             on_training=on_training,
             on_epoch=on_epoch,

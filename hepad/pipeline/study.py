@@ -33,7 +33,10 @@ _FILES = ("report.md", "report.html", "results.json")
 
 @dataclass(frozen=True)
 class StudyOptions:
-    """Options of `study`: files by name, or a folder that holds those the card names; see `find_files`."""
+    """Options of `study`: files by name, or a folder that holds those the card names; see `find_files`.
+
+    `workers` trainings run side by side; without `scans` only the table is trained.
+    """
 
     output: Path
     data: Path | None = None
@@ -41,6 +44,8 @@ class StudyOptions:
     evaluation_background: Sequence[str] = ()
     signals: Mapping[str, Sequence[str]] = field(default_factory=dict)
     quick: bool = False
+    scans: bool = True
+    workers: int = 1
     step_size: int = DEFAULT_STEP_SIZE
     on_training: OnTraining | None = None
     on_epoch: Callable[[EpochEnd], None] | None = None
@@ -71,24 +76,32 @@ def study(name: str, *, options: StudyOptions) -> StudyReport:
     """
     _check_output(options.output)
     card = load_study(name)
-    quick = card.quickened() if options.quick else card
-    files = find_files(quick, options.data, options.background, options.evaluation_background, options.signals)
-    data = StudyData(files, quick, options.step_size)
-    plan = make_plan(quick, data)
+    chosen = card.quickened() if options.quick else card
+    chosen = chosen if options.scans else chosen.model_copy(update={"scans": {}})
+    files = find_files(chosen, options.data, options.background, options.evaluation_background, options.signals)
+    data = StudyData(files, chosen, options.step_size)
+    plan = make_plan(chosen, data)
     options.output.mkdir(exist_ok=True)
-    trained = run_trainings(plan, data, options.output, on_training=options.on_training, on_epoch=options.on_epoch)
+    trained = run_trainings(
+        plan,
+        data,
+        options.output,
+        workers=options.workers,
+        on_training=options.on_training,
+        on_epoch=options.on_epoch,
+    )
     results = measure(plan, data, options.output)
     bundles = {name: sha256_file(options.output / TRAININGS / name / "card.json") for name in plan.trainings}
-    texts = {f"study {quick.name}": resolve("analyses/studies", name).read_text(encoding="utf-8")}
-    texts |= {f"analysis {n}": resolve("analyses", n).read_text(encoding="utf-8") for n in quick.analyses}
+    texts = {f"study {chosen.name}": resolve("analyses/studies", name).read_text(encoding="utf-8")}
+    texts |= {f"analysis {n}": resolve("analyses", n).read_text(encoding="utf-8") for n in chosen.analyses}
     record = provenance(
-        f"hepad study {quick.name}{' --quick' if options.quick else ''}",
+        f"hepad study {chosen.name}{' --quick' if options.quick else ''}{'' if options.scans else ' --no-scans'}",
         inputs=files.everything(),
         cards={**{what: sha256_bytes(text.encode()) for what, text in texts.items()}, **bundles},
     )
-    content = {**_content(quick, data, results), "quick": options.quick, "provenance": record}
-    _write(quick, results, content, texts, options.output)
-    losses, table = formatted_losses(quick, results), formatted_table(quick, results)
+    content = {**_content(chosen, data, results), "quick": options.quick, "provenance": record}
+    _write(chosen, results, content, texts, options.output)
+    losses, table = formatted_losses(chosen, results), formatted_table(chosen, results)
     return StudyReport(content, losses, table, trained, options.output)
 
 

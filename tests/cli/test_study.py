@@ -57,7 +57,8 @@ def finished(tmp_path_factory, examples: Path) -> Path:
         process.send_signal(signal.SIGKILL)
     before = bundles(folder / "out")
     assert before
-    done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    beside = [*arguments, "--workers", "2"]
+    done = subprocess.run(beside, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["trained"] == 8 - len({path.parent for path in before})
