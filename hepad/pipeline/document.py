@@ -84,7 +84,7 @@ def _markdown(block: Block) -> str:
     if isinstance(block, Text):
         return block.text
     if isinstance(block, Figure):
-        return f"![{block.caption}]({block.path})\n\n{block.caption}"
+        return f"![{Path(block.path).stem}]({block.path})\n\n{block.caption}"
     if isinstance(block, Code):
         return f"```\n{block.text.rstrip()}\n```"
     ruler = ["---:" if i >= block.numbers_from else "---" for i in range(len(block.header))]

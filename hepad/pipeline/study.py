@@ -99,8 +99,9 @@ def study(name: str, *, options: StudyOptions) -> StudyReport:
         inputs=files.everything(),
         cards={**{what: sha256_bytes(text.encode()) for what, text in texts.items()}, **bundles},
     )
+    quick = " This was a quick run, to see that all works: its networks are not trained." if options.quick else ""
     content = {**_content(chosen, data, results), "quick": options.quick, "provenance": record}
-    _write(chosen, results, content, texts, options.output)
+    _write(chosen, results, content, texts, options.output, remark=quick)
     losses, table = formatted_losses(chosen, results), formatted_table(chosen, results)
     return StudyReport(content, losses, table, trained, options.output)
 
@@ -177,13 +178,19 @@ def _content(card: StudyCard, data: StudyData, results: Results) -> dict[str, An
 
 
 def _write(
-    card: StudyCard, results: Results, content: Mapping[str, Any], texts: Mapping[str, str], output: Path
+    card: StudyCard,
+    results: Results,
+    content: Mapping[str, Any],
+    texts: Mapping[str, str],
+    output: Path,
+    *,
+    remark: str,
 ) -> None:
     """Figures, reports and results, each complete or not there."""
     with atomic_folder(output / _FIGURES, ours=_PICTURES) as folder:
         figures = draw_figures(card, results, folder)
     cards = "\n".join(f"# {what}\n{text}" for what, text in texts.items())
-    report = blocks(card, results, content["provenance"], figures, split=content["split"], cards=cards)
+    report = blocks(card, results, content["provenance"], figures, split=content["split"] + remark, cards=cards)
     whole = {**content, "figures": figures}
     pages = (to_markdown(report), to_html(report, output), json.dumps(whole, indent=1, allow_nan=False) + "\n")
     for file, text in zip(_FILES, pages, strict=True):

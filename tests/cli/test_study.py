@@ -17,6 +17,7 @@ import yaml
 from hepad.cards.study import load_study
 from hepad.pipeline.bundle import load_bundle
 from hepad.pipeline.study_data import StudyData, find_files
+from hepad.pipeline.study_plan import make_plan
 from hepad.stats.roc import roc_curve
 
 TINY = {
@@ -57,8 +58,7 @@ def finished(tmp_path_factory, examples: Path) -> Path:
         process.send_signal(signal.SIGKILL)
     before = bundles(folder / "out")
     assert before
-    beside = [*arguments, "--workers", "2"]
-    done = subprocess.run(beside, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["trained"] == 8 - len({path.parent for path in before})
@@ -162,6 +162,20 @@ def test_study_faults(run, examples: Path, tmp_path: Path) -> None:
     assert "no file of h0" in run(*one, "--data", tmp_path, "-o", "out", code=4).stderr
     assert "NAME=FILE" in run(*one, "--signal", "no.h5", "-o", "out", code=2).stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_checkpoint_is_named_by_its_worker(run, examples: Path, tmp_path: Path) -> None:
+    changes = {"analyses": ["dnn_ae"], "scans": {}, "updates": 2}
+    (tmp_path / "two.yaml").write_text(yaml.safe_dump({**TINY, **changes}), encoding="utf-8")
+    card = load_study(str(tmp_path / "two.yaml"))
+    names = list(make_plan(card, StudyData(find_files(card, examples), card)).trainings)
+    checkpoint = tmp_path / "out" / "trainings" / f"{names[1]}.checkpoint"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "state.json").write_text("{")
+    message = run("study", "two.yaml", "--data", examples, "--workers", 2, "-o", "out", code=2).stderr
+    assert "is damaged" in message
+    assert f"remove {Path('out', 'trainings', checkpoint.name)}" in message
+    assert message.count("\n") == 1
 
 
 @pytest.mark.parametrize(("kind", "name"), [("models", "vae"), ("analyses", "vae"), ("studies", "adc2021")])

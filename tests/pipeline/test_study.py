@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 import yaml
 
+from hepad.cards.analysis import TrainCard
 from hepad.cards.bundle import SetAside
 from hepad.cards.study import StudyCard, load_study
 from hepad.errors import CardError, InputDataError, InterruptedRunError, OutputError, UsageError
 from hepad.pipeline import document
-from hepad.pipeline.background import set_aside
+from hepad.pipeline.background import set_aside, split_events
 from hepad.pipeline.study import StudyOptions, study
 from hepad.pipeline.study_data import StudyData, find_files
 from hepad.pipeline.study_plan import epochs_for, make_plan, updates_per_epoch
 from hepad.pipeline.study_results import spread
+from hepad.pipeline.study_trainings import run_trainings
 from hepad.stats.roc import Estimate
 
 ONE = {
@@ -63,6 +65,13 @@ def test_what_is_set_aside_is_the_same_each_time_and_disjoint_from_the_rest() ->
     assert np.array_equal(parts.aside, again.aside)
     assert len(parts.aside) == 250
     assert np.array_equal(np.sort(np.concatenate([parts.aside, parts.rest])), np.arange(1001))
+
+
+def test_training_events_leave_the_other_parts_as_they_are() -> None:
+    whole, few = (split_events(1000, TrainCard(train_events=n), 7) for n in (None, 100))
+    assert np.array_equal(few.train, whole.train[:100])
+    assert np.array_equal(few.validation, whole.validation)
+    assert np.array_equal(few.holdout, whole.holdout)
 
 
 def test_no_training_is_planned_twice_and_all_have_equal_updates(examples: Path) -> None:
@@ -130,6 +139,22 @@ def test_files_are_those_given_or_those_of_the_folder(examples: Path, tmp_path: 
         find_files(card, examples, evaluation=[str(copy)])
 
 
+def test_the_published_names_are_found(tmp_path: Path) -> None:
+    names = [
+        "background_for_training.h5",
+        "hToTauTau_13TeV_PU20_filtered.h5",
+        "hChToTauNu_13TeV_PU20_filtered.h5",
+        "Ato4l_lepFilter_13TeV_filtered.h5",
+        "leptoquark_LOWMASS_lepFilter_13TeV_filtered.h5",
+    ]
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    files = find_files(load_study("adc2021"), tmp_path)
+    assert [p.name for p in files.everything()] == names
+    assert list(files.signals) == ["h0", "hplus", "a4l", "lq"]
+    assert files.evaluation == ()
+
+
 def test_spread() -> None:
     value = spread([1.0, 2.0, 3.0])
     assert (value.mean, value.std, value.trainings, value.is_lower_limit) == (2.0, 1.0, 3, False)
@@ -182,6 +207,23 @@ def test_another_card_or_input_trains_under_another_name(plain, examples: Path, 
     assert len(names) == 3
 
 
+def test_trainings_side_by_side_are_those_one_after_the_other(examples: Path, tmp_path: Path) -> None:
+    card = StudyCard.model_validate({**ONE, "seeds": [1, 2, 3], "updates": 2})
+    data = StudyData(find_files(card, examples), card)
+    plan = make_plan(card, data)
+    places = []
+    for workers in (1, 2):
+        output = tmp_path / str(workers)
+        output.mkdir()
+        run = run_trainings(
+            plan, data, output, workers=workers, on_training=lambda place, total, _: places.append((place, total))
+        )
+        assert run == 3
+        assert run_trainings(plan, data, output, workers=workers) == 0
+    assert places == [(1, 3), (2, 3), (3, 3)] * 2
+    assert bundle_bytes(tmp_path / "1") == bundle_bytes(tmp_path / "2")
+
+
 def test_a_folder_with_other_things_is_left_alone(examples: Path, tmp_path: Path) -> None:
     name = write(tmp_path / "card.yaml")
     for place in ("notes.txt", "figures/notes.txt"):
@@ -210,4 +252,4 @@ def test_documents_escape_and_embed(tmp_path: Path) -> None:
     assert "data:image/png;base64,YWJj" in page
     text = document.to_markdown(blocks)
     assert "| name | value |\n| --- | ---: |\n| <x> | 1 |" in text
-    assert "![A picture](x.png)" in text
+    assert "![x](x.png)\n\nA picture" in text
