@@ -31,11 +31,11 @@ print(len(resolver.bundled_names("analyses")), "analyses load from the wheel")
 
 def missing(site: Path) -> list[str]:
     """Files of the repository that the wheel must hold and does not."""
-    wanted = {Path("hepad/py.typed")}
+    wanted = {Path("hepad/py.typed"), Path("hepad/data/CITATION.cff")}
     wanted |= {path.relative_to(_ROOT) for path in (_ROOT / "hepad").rglob("*.py")}
     wanted |= {p.relative_to(_ROOT) for p in (_ROOT / "hepad/data").rglob("*") if p.is_file() and p.name[0] != "."}
     for folder in ("analyses", "selections", "fits"):
-        wanted |= {"hepad/data" / path.relative_to(_ROOT) for path in (_ROOT / folder).glob("*.yaml")}
+        wanted |= {"hepad/data" / path.relative_to(_ROOT) for path in (_ROOT / folder).rglob("*.yaml")}
     return sorted(str(path) for path in wanted if not (site / path).is_file())
 
 

@@ -15,6 +15,7 @@ from hepad.cards.analysis import load_analysis
 from hepad.cards.fit import load_fit
 from hepad.cards.resolver import bundled_names
 from hepad.cards.selection import load_selection
+from hepad.cards.study import load_study
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("awkward", "h5py", "hist", "iminuit", "matplotlib", "numba", "numpy", "pandas", "pyarrow", "pyhf", "scipy")
@@ -64,6 +65,15 @@ def test_an_analysis_names_its_reference_and_a_selection_that_exists(name):
     assert load_selection(card.selection).name == card.selection
 
 
+@pytest.mark.parametrize("name", bundled_names("analyses/studies"))
+def test_a_study_names_its_reference_and_analyses_that_exist(name):
+    card = load_study(name)
+    assert card.name == name
+    assert len(card.reference) > 10
+    assert set(card.analyses) <= set(bundled_names("analyses"))
+    assert name not in bundled_names("analyses")
+
+
 @pytest.mark.parametrize("name", bundled_names("selections"))
 def test_a_selection_names_its_reference(name):
     card = load_selection(name)
@@ -80,8 +90,9 @@ def test_a_fit_names_its_reference(name):
 
 def test_every_card_folder_is_put_into_the_wheel(project):
     included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert included == {folder: f"hepad/data/{folder}" for folder in ("analyses", "selections", "fits")}
-    assert all(bundled_names(folder) for folder in included)
+    folders = ("analyses", "selections", "fits")
+    assert included == {name: f"hepad/data/{name}" for name in (*folders, "CITATION.cff")}
+    assert all(bundled_names(folder) for folder in (*folders, "analyses/studies"))
     assert (ROOT / "hepad" / "py.typed").is_file()
 
 

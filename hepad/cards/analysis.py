@@ -57,7 +57,10 @@ class ModelCard(Card):
 
 
 class TrainCard(Card):
-    """How to train. `patience` None means fixed epochs; fractions are of the background events."""
+    """How to train. `patience` None means fixed epochs; fractions are of the background events.
+
+    `train_events` bounds the events of the training part, None takes them all.
+    """
 
     epochs: int = Field(default=100, ge=1)
     batch_size: int = Field(default=1000, ge=1)
@@ -65,6 +68,7 @@ class TrainCard(Card):
     patience: int | None = Field(default=None, ge=1)
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)
     holdout_fraction: float = Field(default=0.2, gt=0, lt=1)
+    train_events: int | None = Field(default=None, ge=1)
     seeds: tuple[int, ...] = (1,)
 
     @model_validator(mode="after")

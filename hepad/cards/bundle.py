@@ -12,7 +12,7 @@ from hepad.cards.base import Card, validation_summary
 from hepad.cards.selection import SelectionCard
 from hepad.errors import UsageError
 
-__all__ = ["BundleCard", "RegionCard", "Training", "parse_region"]
+__all__ = ["BundleCard", "RegionCard", "SetAside", "Training", "parse_region"]
 
 _REGION_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _REGION_KINDS = {
@@ -38,6 +38,13 @@ class RegionCard(Card):
     calibration_events: int = Field(default=0, ge=0)
 
 
+class SetAside(Card):
+    """Background kept away from a training: this fraction of the selected events, drawn by this seed."""
+
+    fraction: float = Field(gt=0, lt=1)
+    seed: int = Field(ge=0)
+
+
 class Training(Card):
     """How the weights came about."""
 
@@ -46,6 +53,7 @@ class Training(Card):
     events: int
     validation_events: int
     holdout_events: int
+    set_aside: SetAside | None = None
     epochs: int
     best_epoch: int
     stopped_early: bool

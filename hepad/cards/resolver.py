@@ -7,11 +7,17 @@ from pathlib import Path
 
 from hepad.errors import CardError
 
-__all__ = ["bundled_names", "resolve"]
+__all__ = ["bundled_names", "citation_file", "resolve"]
 
 _PACKAGE_DATA = Path(__file__).resolve().parent.parent / "data"
 _REPOSITORY = Path(__file__).resolve().parent.parent.parent
-_SINGULAR = {"analyses": "analysis", "selections": "selection", "fits": "fit", "bundles": "model"}
+_SINGULAR = {
+    "analyses": "analysis",
+    "selections": "selection",
+    "fits": "fit",
+    "bundles": "model",
+    "analyses/studies": "study",
+}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]*")
 
 
@@ -54,6 +60,14 @@ def bundled_names(folder: str) -> list[str]:
             else:
                 names.update(p.stem for p in candidate.glob("*.yaml"))
     return sorted(names)
+
+
+def citation_file() -> Path:
+    """hepad's own CITATION.cff; `CardError` if the installation lacks it."""
+    for folder in (_PACKAGE_DATA, _REPOSITORY):
+        if (folder / "CITATION.cff").is_file():
+            return folder / "CITATION.cff"
+    raise CardError("CITATION.cff is missing from this installation of hepad; install it again")
 
 
 def _candidates(folder: str) -> tuple[Path, Path]:

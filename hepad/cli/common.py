@@ -31,6 +31,7 @@ __all__ = [
     "StepSize",
     "event_progress",
     "parse_regions",
+    "parse_signals",
     "print_cutflow",
     "print_json",
     "print_table",
@@ -123,6 +124,17 @@ def parse_regions(texts: list[str] | None) -> dict[str, RegionSpec]:
             raise UsageError(f"--region {name} is given twice")
         regions[name] = spec
     return regions
+
+
+def parse_signals(texts: list[str] | None) -> dict[str, list[str]]:
+    """The files given with `--signal NAME=FILE`, by name."""
+    signals: dict[str, list[str]] = {}
+    for text in texts or []:
+        name, equals, file = text.partition("=")
+        if not (name and equals and file) or name == "background":
+            raise UsageError(f"--signal {text!r}: write NAME=FILE, with a name other than 'background'")
+        signals.setdefault(name, []).append(file)
+    return signals
 
 
 @contextmanager

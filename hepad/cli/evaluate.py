@@ -53,23 +53,11 @@ def evaluate(
         step_size=step_size,
         max_events=max_events,
     )
-    report = run(background, _signals(signal), model, options=options)
+    report = run(background, common.parse_signals(signal), model, options=options)
     if json:
         common.print_json(report.to_json())
     else:
         _print(report)
-
-
-def _signals(texts: list[str]) -> dict[str, list[str]]:
-    from hepad.errors import UsageError
-
-    signals: dict[str, list[str]] = {}
-    for text in texts:
-        name, equals, file = text.partition("=")
-        if not (name and equals and file) or name == "background":
-            raise UsageError(f"--signal {text!r}: write NAME=FILE, with a name other than 'background'")
-        signals.setdefault(name, []).append(file)
-    return signals
 
 
 def _print(report: EvaluateReport) -> None:

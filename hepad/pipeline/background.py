@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.cards.analysis import TrainCard
+from hepad.cards.bundle import SetAside
 from hepad.cards.selection import SelectionCard
 from hepad.errors import InputDataError
 from hepad.inputs.batch import Batch
@@ -19,7 +20,7 @@ from hepad.io.reader import DEFAULT_STEP_SIZE, read_events
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.selection import apply_selection
 
-__all__ = ["Split", "read_background", "split_events"]
+__all__ = ["Parts", "Split", "read_background", "set_aside", "split_events"]
 
 
 def read_background(
@@ -44,6 +45,21 @@ def read_background(
 
 
 @dataclass(frozen=True)
+class Parts:
+    """Row numbers of the events set aside and of the rest, both rising."""
+
+    aside: npt.NDArray[np.int64]
+    rest: npt.NDArray[np.int64]
+
+
+def set_aside(n: int, card: SetAside) -> Parts:
+    """Draw the fraction of n events that is set aside; the same n and card give the same events."""
+    order = np.random.default_rng(card.seed).permutation(n)
+    count = round(n * card.fraction)
+    return Parts(np.sort(order[:count]), np.sort(order[count:]))
+
+
+@dataclass(frozen=True)
 class Split:
     """Row numbers of the three disjoint parts of the background."""
 
@@ -53,10 +69,14 @@ class Split:
 
 
 def split_events(n: int, options: TrainCard, seed: int) -> Split:
-    """Shuffle n events by the seed and part them into training, validation and held-out events."""
+    """Shuffle n events by the seed and part them into training, validation and held-out events.
+
+    With `options.train_events` only so many of the training part are kept; the other parts do not depend on it.
+    """
     order = np.random.default_rng(seed).permutation(n)
     holdout, validation = round(n * options.holdout_fraction), round(n * options.validation_fraction)
-    parts = Split(order[holdout + validation :], order[holdout : holdout + validation], order[:holdout])
+    training = order[holdout + validation :][: options.train_events]
+    parts = Split(training, order[holdout : holdout + validation], order[:holdout])
     if min(len(parts.train), len(parts.validation), len(parts.holdout)) < 1:
         raise InputDataError(f"{n} background events are too few to part into training, validation and held-out events")
     return parts

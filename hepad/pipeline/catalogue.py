@@ -58,7 +58,16 @@ def _fits() -> list[dict[str, Any]]:
     return [{"name": c.name, "title": c.title, "reference": c.reference} for c in cards]
 
 
-CATALOGUES = {"models": _models, "analyses": _analyses, "selections": _selections, "fits": _fits}
+def _studies() -> list[dict[str, Any]]:
+    from hepad.cards.study import load_study
+
+    cards = [load_study(name) for name in bundled_names("analyses/studies")]
+    return [
+        {"name": c.name, "title": c.title, "analyses": ", ".join(c.analyses), "reference": c.reference} for c in cards
+    ]
+
+
+CATALOGUES = {"models": _models, "analyses": _analyses, "studies": _studies, "selections": _selections, "fits": _fits}
 
 
 def catalogue(kind: str) -> list[dict[str, Any]]:

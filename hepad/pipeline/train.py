@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from hepad import registry
 from hepad.cards.analysis import AnalysisCard, RegionSpec, TrainCard, load_analysis
-from hepad.cards.bundle import RegionCard, Training
+from hepad.cards.bundle import RegionCard, SetAside, Training
 from hepad.cards.selection import load_selection
 from hepad.errors import OutputError, UsageError
 from hepad.inputs.batch import Batch
@@ -22,7 +22,7 @@ from hepad.io.bundle import CARD, WEIGHTS, write_bundle_files
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.nn.scorer import EpochEnd, FitReport, Scorer
 from hepad.objects.cutflow import CutFlow
-from hepad.pipeline.background import Split, read_background, split_events
+from hepad.pipeline.background import Split, read_background, set_aside, split_events
 from hepad.pipeline.bundle import bundle_tensors, recipe_content, scorer_content
 from hepad.pipeline.checkpoint import CheckpointFolder, Watch, fingerprint
 from hepad.pipeline.figures import save_figure
@@ -36,7 +36,10 @@ __all__ = ["TrainOptions", "TrainReport", "train"]
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Options of `train`; None takes the value of the model's card. `resume` goes on from a checkpoint."""
+    """Options of `train`; None takes the value of the model's card. `resume` goes on from a checkpoint.
+
+    `set_aside` names selected background that the training must not see in any way, because a study measures on it.
+    """
 
     output: Path
     selection: str | None = None
@@ -45,6 +48,7 @@ class TrainOptions:
     regions: Mapping[str, RegionSpec] | None = None
     step_size: int = DEFAULT_STEP_SIZE
     max_events: int | None = None
+    set_aside: SetAside | None = None
     resume: bool = False
     restart: bool = False
     on_epoch: Callable[[EpochEnd], None] | None = None
@@ -87,20 +91,22 @@ class TrainReport:
         }
 
 
-def train(files: Sequence[str], model: str, *, options: TrainOptions) -> TrainReport:
+def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOptions) -> TrainReport:
     """Train the model of an analysis card on background files and write the bundle `options.output`.
 
-    The background is parted into training, validation and held-out events; the input scale is fitted on the
-    training events, regions are set on the held-out ones. The same files, options and seed give the same bundle,
-    byte for byte, interrupted or not.
+    `model` is a card, or its bundled name or path. The background is parted into training, validation and held-out
+    events; the input scale is fitted on the training events, regions are set on the held-out ones. The same files,
+    options and seed give the same bundle, byte for byte, interrupted or not.
     """
     check_folder(options.output, ours=_OURS)
-    recipe = load_analysis(model)
+    recipe = load_analysis(model) if isinstance(model, str) else model
     paths = expand_files(files)
     selection = load_selection(options.selection or recipe.selection)
     card = options.train or recipe.train
     vector = L1Vector(recipe.input)
     raw, flow = read_background(paths, selection, vector, step_size=options.step_size, max_events=options.max_events)
+    if options.set_aside:
+        raw = raw.take(set_aside(len(raw), options.set_aside).rest)
     split = split_events(len(raw), card, options.seed)
     specs = recipe.regions if options.regions is None else options.regions
     _check_regions(specs, len(split.holdout))
@@ -115,6 +121,7 @@ def train(files: Sequence[str], model: str, *, options: TrainOptions) -> TrainRe
             options.seed,
             [file_record(path) for path in paths],
             len(raw),
+            options.set_aside.model_dump(mode="json") if options.set_aside else None,
         ),
     )
     resume = store.begin(resume=options.resume, restart=options.restart)
@@ -130,8 +137,12 @@ def train(files: Sequence[str], model: str, *, options: TrainOptions) -> TrainRe
         )
     quantiles = _calibrate(scorer, vector.scaled(raw.take(split.holdout)))
     regions = {name: set_region(name, spec, quantiles, scorer.score_names[0]) for name, spec in specs.items()}
-    record = provenance(_command(model, options, recipe), inputs=paths, seed=options.seed)
-    training = _training(card, options.seed, split, fit)
+    record = provenance(
+        _command(options, recipe, Path(model).stem if isinstance(model, str) else model.name),
+        inputs=paths,
+        seed=options.seed,
+    )
+    training = _training(card, options, split, fit)
     content = {
         **recipe_content(recipe, selection),
         **scorer_content(scorer, vector),
@@ -164,10 +175,11 @@ def _calibrate(scorer: Scorer, holdout: Batch) -> dict[str, Quantiles]:
     return {name: background_quantiles(values, holdout.weight) for name, values in scorer.scores(holdout).items()}
 
 
-def _training(card: TrainCard, seed: int, split: Split, fit: FitReport) -> Training:
+def _training(card: TrainCard, options: TrainOptions, split: Split, fit: FitReport) -> Training:
     return Training(
         options=card,
-        seed=seed,
+        seed=options.seed,
+        set_aside=options.set_aside,
         events=len(split.train),
         validation_events=len(split.validation),
         holdout_events=len(split.holdout),
@@ -179,10 +191,10 @@ def _training(card: TrainCard, seed: int, split: Split, fit: FitReport) -> Train
     )
 
 
-def _command(model: str, options: TrainOptions, recipe: AnalysisCard) -> str:
+def _command(options: TrainOptions, recipe: AnalysisCard, model: str) -> str:
     """The command in a form that does not depend on where the output went or whether it was resumed."""
     selection = options.selection or recipe.selection
-    return f"hepad train --model {Path(model).stem} --selection {selection} --seed {options.seed}"
+    return f"hepad train --model {model} --selection {selection} --seed {options.seed}"
 
 
 def _write(output: Path, content: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]], fit: FitReport) -> None:

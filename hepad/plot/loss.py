@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from hepad.plot.style import hep_style
+from hepad.plot.style import COLOURS, hep_style
 
-__all__ = ["plot_loss"]
+__all__ = ["LossCurves", "loss_figure", "plot_loss"]
 
 
 def plot_loss(train: Sequence[float], validation: Sequence[float], *, best_epoch: int) -> Figure:
@@ -31,3 +36,72 @@ def plot_loss(train: Sequence[float], validation: Sequence[float], *, best_epoch
         axes.set_ylabel("Loss per event")
         axes.legend()
     return figure
+
+
+@dataclass(frozen=True)
+class LossCurves:
+    """Losses of one model over seeds against the updates of its weights.
+
+    `updates` has shape (k,); `train` and `validation` have shape (seeds, k), NaN where a training had stopped.
+    Curves of the same `panel` share their axes.
+    """
+
+    model: str
+    panel: str
+    updates: npt.NDArray[np.int64]
+    train: npt.NDArray[np.float64]
+    validation: npt.NDArray[np.float64]
+
+
+def loss_figure(curves: Sequence[LossCurves], *, points: int = 400, label: str = "") -> Figure:
+    """Mean over seeds of the training (solid) and validation (dashed) loss, with the band of all seeds' training loss.
+
+    At most about `points` epochs are drawn, evenly spaced in the logarithm of the updates. A colour is a model;
+    `label` stands above the first panel. `ValueError` without a curve.
+    """
+    if not curves:
+        raise ValueError("there is no loss to draw")
+    panels = list(dict.fromkeys(curve.panel for curve in curves))
+    models = list(dict.fromkeys(curve.model for curve in curves))
+    with hep_style():
+        figure = Figure(figsize=(2.2 + 5.6 * len(panels), 5.2), layout="constrained")
+        for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+            for curve in (c for c in curves if c.panel == panel):
+                _draw_curve(axes, curve, COLOURS[models.index(curve.model) % len(COLOURS)], points)
+            axes.set(xscale="log", xlabel="Updates of the weights", ylabel="Loss per event")
+            _horizontal(axes, *_span([c for c in curves if c.panel == panel]))
+            axes.text(0.95, 0.94, panel, transform=axes.transAxes, ha="right", va="top", fontweight="bold")
+        figure.axes[0].text(0, 1.02, label, transform=figure.axes[0].transAxes, va="bottom", fontstyle="italic")
+        handles = [Line2D([], [], color=COLOURS[i % len(COLOURS)], lw=2.5, label=m) for i, m in enumerate(models)]
+        for what, dash in (("training", "-"), ("validation", "--")):
+            handles.append(Line2D([], [], color="black", ls=dash, label=what))
+        figure.legend(handles=handles, loc="outside right upper", frameon=False)
+    return figure
+
+
+def _draw_curve(axes: Axes, curve: LossCurves, colour: str, points: int) -> None:
+    last = len(curve.updates) - 1
+    at = np.unique(np.geomspace(1, last + 1, points).astype(int)) - 1
+    x, train, validation = curve.updates[at], curve.train[:, at], curve.validation[:, at]
+    there = np.isfinite(train).any(axis=0)
+    x, train, validation = x[there], train[:, there], validation[:, there]
+    axes.plot(x, np.nanmean(train, axis=0), color=colour, lw=1.8)
+    axes.plot(x, np.nanmean(validation, axis=0), color=colour, lw=1.2, ls="--")
+    axes.fill_between(x, np.nanmin(train, axis=0), np.nanmax(train, axis=0), color=colour, alpha=0.22, lw=0)
+    if np.nanmin(train) > 0:
+        axes.set_yscale("log")
+
+
+def _span(curves: Sequence[LossCurves]) -> tuple[float, float]:
+    low = min(float(curve.updates[0]) for curve in curves)
+    high = max(float(curve.updates[np.isfinite(curve.train).any(axis=0)][-1]) for curve in curves)
+    return low, high if high > low else 2 * low
+
+
+def _horizontal(axes: Axes, low: float, high: float) -> None:
+    """Numbers that do not run into one another: powers of ten, and below two decades also 2 and 5 times them."""
+    axes.set_xlim(low, high)
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    if high < 100 * low:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -15,7 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from hepad.plot.style import hep_style
+from hepad.plot.style import COLOURS, DASHES, GREY, hep_style
 
 __all__ = ["SIMULATION", "RocLine", "roc_figure", "score_figure"]
 
@@ -24,10 +24,6 @@ Vertical = Literal["rejection", "efficiency"]
 
 SIMULATION = "Simulation (Delphes)"
 """The label of private simulation; never the name of an experiment."""
-
-_COLOURS = ("#3f90da", "#e76300", "#bd1f01", "#832db6", "#92dadd", "#a96b59", "#717581", "#b9ac70", "#ffa90e")
-_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.3)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
-_GREY = "#717581"
 
 
 @dataclass(frozen=True)
@@ -53,11 +49,12 @@ def roc_figure(
     panels: bool = False,
     simulation: bool = False,
     caption: str = "",
+    band: str = "68 % bootstrap",
 ) -> Figure:
     """ROC curves with signal efficiency on x and, on a log axis, background rejection or efficiency on y.
 
     A colour is a model; a dash pattern is a signal, or with `panels` each signal has a panel of its own. The band
-    is the 68 % bootstrap interval. `simulation` puts the label of private simulation above the axes, `caption`
+    of a line is what `band` says. `simulation` puts the label of private simulation above the axes, `caption`
     stands above them on the right. `ValueError` without a line.
     """
     if not lines:
@@ -69,15 +66,16 @@ def roc_figure(
         for axes, signal in zip(shown, signals, strict=panels):
             inside = [line for line in lines if not panels or line.signal == signal]
             for line in inside:
-                dash = "-" if panels else _pick(_DASHES, signals.index(line.signal))
-                _draw_roc(axes, line, _pick(_COLOURS, models.index(line.model)), dash, vertical)
+                dash = "-" if panels else _pick(DASHES, signals.index(line.signal))
+                _draw_roc(axes, line, _pick(COLOURS, models.index(line.model)), dash, vertical)
             _draw_chance(axes, vertical)
             if panels:
                 # In the corner that falling rejections, or rising efficiencies, leave free.
                 y, side = (0.93, "top") if vertical == "rejection" else (0.07, "bottom")
                 axes.text(0.95, y, signal, transform=axes.transAxes, ha="right", va=side, fontweight="bold")
         _roc_axes(shown, columns, lines, vertical)
-        _roc_legend(figure, models, [] if panels else signals, has_band=any(line.low is not None for line in lines))
+        banded = any(line.low is not None for line in lines)
+        _roc_legend(figure, models, [] if panels else signals, band=band if banded else "")
         _header(shown[0], shown[min(columns, len(shown)) - 1], simulation, caption)
     return figure
 
@@ -112,11 +110,11 @@ def score_figure(
     with hep_style():
         figure, (axes,) = _panels(1, 1)
         heights = [_density(*filled, edges, on_log)]
-        axes.stairs(heights[0], edges, fill=True, color=_GREY, alpha=0.35, lw=0, label=background_name)
-        axes.stairs(heights[0], edges, color=_GREY, lw=1.2)
+        axes.stairs(heights[0], edges, fill=True, color=GREY, alpha=0.35, lw=0, label=background_name)
+        axes.stairs(heights[0], edges, color=GREY, lw=1.2)
         for i, (name, (scores, weight)) in enumerate(samples.items()):
             heights.append(_density(scores, weight, edges, on_log))
-            axes.stairs(heights[-1], edges, color=_pick(_COLOURS, i), ls=_pick(_DASHES, i), lw=2, label=name)
+            axes.stairs(heights[-1], edges, color=_pick(COLOURS, i), ls=_pick(DASHES, i), lw=2, label=name)
         _score_axes(axes, edges, np.concatenate(heights), on_log, score, headroom=bool(marks))
         _draw_thresholds(axes, marks, on_log)
         figure.legend(loc="outside right upper", frameon=False, borderpad=0.2)
@@ -176,14 +174,14 @@ def _roc_axes(shown: Sequence[Axes], columns: int, lines: Sequence[RocLine], ver
             axes.set_ylabel(label_y)
 
 
-def _roc_legend(figure: Figure, models: Sequence[str], signals: Sequence[str], *, has_band: bool) -> None:
-    handles: list[Any] = [Line2D([], [], color=_pick(_COLOURS, i), lw=2.5, label=m) for i, m in enumerate(models)]
-    if has_band:
-        handles.append(Patch(color=_GREY, alpha=0.3, lw=0, label="68 % bootstrap"))
+def _roc_legend(figure: Figure, models: Sequence[str], signals: Sequence[str], *, band: str) -> None:
+    handles: list[Any] = [Line2D([], [], color=_pick(COLOURS, i), lw=2.5, label=m) for i, m in enumerate(models)]
+    if band:
+        handles.append(Patch(color=GREY, alpha=0.3, lw=0, label=band))
     handles.append(Line2D([], [], color="black", ls=(0, (1, 2)), lw=1.2, label="Random choice"))
     if signals:
         handles.append(Line2D([], [], ls="", label=" "))
-        handles += [Line2D([], [], color="black", ls=_pick(_DASHES, i), lw=2, label=s) for i, s in enumerate(signals)]
+        handles += [Line2D([], [], color="black", ls=_pick(DASHES, i), lw=2, label=s) for i, s in enumerate(signals)]
     figure.legend(handles=handles, loc="outside right upper", frameon=False, handlelength=2.6, borderpad=0.2)
 
 

@@ -1,0 +1,105 @@
+"""`hepad study`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hepad.cli import common
+
+if TYPE_CHECKING:
+    from hepad.nn.scorer import EpochEnd
+    from hepad.pipeline.study import StudyReport
+    from hepad.pipeline.study_plan import PlannedTraining
+
+
+def study(
+    card: Annotated[str, typer.Argument(help="A bundled study ('hepad list studies') or a card.", show_default=False)],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="The study folder; an interrupted study goes on.", show_default=False),
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="A folder with event files of the names in the card.", show_default=False),
+    ] = None,
+    background: Annotated[
+        list[str] | None,
+        typer.Option("--background", "-b", help="Background to train on.", show_default="from --data"),
+    ] = None,
+    evaluation_background: Annotated[
+        list[str] | None,
+        typer.Option(help="Background to measure on.", show_default="from --data, or a part of --background"),
+    ] = None,
+    signal: Annotated[
+        list[str] | None,
+        typer.Option("--signal", help="NAME=FILE, may be repeated.", show_default="from --data"),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A small version, to see that all works.")] = False,
+    scans: Annotated[bool, typer.Option("--scans/--no-scans", help="Also train the scans of the card.")] = True,
+    workers: Annotated[int, typer.Option(min=1, help="Trainings side by side; each takes one core.")] = 1,
+    step_size: common.StepSize = 100_000,
+    json: common.Json = False,
+) -> None:
+    """Train the models of a published study over seeds, and report beside its numbers; run it again to go on.
+
+    Example: hepad study adc2021 --data examples/data --quick -o report
+    """
+    from hepad.pipeline.study import StudyOptions
+    from hepad.pipeline.study import study as run
+
+    with _progress(sys.stderr.isatty()) as (on_training, on_epoch):
+        options = StudyOptions(
+            output=output,
+            data=data,
+            background=background or (),
+            evaluation_background=evaluation_background or (),
+            signals=common.parse_signals(signal),
+            quick=quick,
+            scans=scans,
+            workers=workers,
+            step_size=step_size,
+            on_training=on_training,
+            on_epoch=on_epoch,
+        )
+        report = run(card, options=options)
+    if json:
+        common.print_json(report.to_json())
+    else:
+        _print(report)
+
+
+OnTraining = Callable[[int, int, "PlannedTraining"], None]
+OnEpoch = Callable[["EpochEnd"], None]
+
+
+@contextmanager
+def _progress(terminal: bool) -> Iterator[tuple[OnTraining | None, OnEpoch | None]]:
+    if not terminal:
+        yield None, None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=common.stderr(), transient=True) as progress:
+        trainings = progress.add_task("trainings", total=None)
+        epochs = progress.add_task("epochs", total=None)
+
+        def begin(place: int, total: int, training: PlannedTraining) -> None:
+            progress.update(trainings, completed=place - 1, total=total)
+            progress.reset(epochs, description=training.name, total=training.train.epochs)
+
+        yield begin, lambda end: progress.update(epochs, completed=end.epoch)
+
+
+def _print(report: StudyReport) -> None:
+    for title, table in (("Losses", report.losses), ("Mean ± standard deviation over trainings", report.table)):
+        common.print_table(title, table.header, table.rows, numbers_from=table.numbers_from)
+    kept = len(report.content["trainings"]) - report.trained
+    remark = f", {kept} were there" if kept else ""
+    common.stdout().print(f"{report.trained} trainings{remark}; wrote {report.output}/report.html")

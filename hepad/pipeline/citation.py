@@ -1,0 +1,92 @@
+"""What to cite for something that ships with hepad: its reference, that of its selection, and hepad."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hepad.cards.analysis import load_analysis
+from hepad.cards.base import read_yaml
+from hepad.cards.resolver import citation_file, resolve
+from hepad.cards.selection import SelectionCard, load_selection
+from hepad.cards.study import load_study
+from hepad.io.bundle import read_card
+
+__all__ = ["Citation", "citations"]
+
+_ARXIV = re.compile(r"arXiv:\s*(\d{4}\.\d{4,5})", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Citation:
+    """One thing to cite: what it is for, its reference as text, and as a BibTeX entry."""
+
+    what: str
+    text: str
+    bibtex: str
+
+
+def citations(kind: str, name: str) -> list[Citation]:
+    """What to cite for `name` of a kind in `CATALOGUES`; `CardError` if there is no such thing.
+
+    The text is the `reference` of the card as it stands there; an entry has its arXiv number as a field.
+    """
+    parts = [*dict.fromkeys(_REFERENCES[kind](name))]
+    found = [Citation(what, text, _entry(key, [f"note = {{{text}}}"], text)) for what, key, text in parts]
+    return [*found, _hepad()]
+
+
+Reference = tuple[str, str, str]
+"""What for, the key of the entry, and the text."""
+
+
+def _model(name: str) -> list[Reference]:
+    card = read_card(resolve("bundles", name))
+    return [(f"model {card.name}", card.name, card.reference), _selection(card.selection)]
+
+
+def _analysis(name: str) -> list[Reference]:
+    card = load_analysis(name)
+    return [(f"analysis {card.name}", card.name, card.reference), _selection(load_selection(card.selection))]
+
+
+def _study(name: str) -> list[Reference]:
+    card = load_study(name)
+    analyses = [reference for analysis in card.analyses for reference in _analysis(analysis)]
+    return [(f"study {card.name}", f"study-{card.name}", card.reference), *analyses]
+
+
+def _fit(name: str) -> list[Reference]:
+    from hepad.cards.fit import load_fit
+
+    card = load_fit(name)
+    return [(f"fit {card.name}", card.name, card.reference)]
+
+
+def _selection(card: SelectionCard) -> Reference:
+    return f"selection {card.name}", f"selection-{card.name}", card.reference
+
+
+_REFERENCES: dict[str, Callable[[str], list[Reference]]] = {
+    "models": _model,
+    "analyses": _analysis,
+    "studies": _study,
+    "selections": lambda name: [_selection(load_selection(name))],
+    "fits": _fit,
+}
+
+
+def _hepad() -> Citation:
+    card = read_yaml(citation_file())
+    authors = " and ".join(author["name"] for author in card["authors"])
+    text = f"{authors}, {card['title']}, version {card['version']}"
+    fields = [f"author = {{{{{authors}}}}}", f"title = {{{{{card['title']}}}}}", f"version = {{{card['version']}}}"]
+    return Citation("software", text, _entry("hepad", fields, "", "software"))
+
+
+def _entry(key: str, fields: list[str], text: str, kind: str = "misc") -> str:
+    number = _ARXIV.search(text)
+    if number:
+        fields = [*fields, f"eprint = {{{number[1]}}}", "archivePrefix = {arXiv}"]
+    return f"@{kind}{{{key},\n" + "".join(f"  {field},\n" for field in fields) + "}"
