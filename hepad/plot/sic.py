@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import ScalarFormatter
 
 from hepad.plot.panels import COLOURS, GREY, header, ordered, panel_grid, pick
 from hepad.plot.style import hep_style
@@ -49,7 +50,7 @@ def sic_figure(
 ) -> Figure:
     """Significance improvement against signal efficiency: a panel for each signal, a colour for each model.
 
-    The y axis is logarithmic if the largest value is over 20. `band` names the band and `floor` the least background
+    The y axis is logarithmic if the largest values of the signals differ by more than a factor of 3. `band` names the band and `floor` the least background
     of a point in the legend; `simulation` and `caption` as in `hepad.plot.roc.roc_figure`. `ValueError` without a line.
     """
     if not lines:
@@ -69,23 +70,29 @@ def sic_figure(
         for i, axes in enumerate(shown):
             axes.set(xlim=(0, 1), yscale="log" if on_log else "linear", ylim=(low, high))
             axes.set_xticks(np.linspace(0, 1, 6))
+            axes.tick_params(axis="x", pad=8)  # its first label would touch the lowest one of y
+            if on_log:
+                axes.yaxis.set_major_formatter(ScalarFormatter())
             if i + columns >= len(shown):  # the lowest panel of its column
                 axes.set_xlabel("Signal efficiency")
                 axes.tick_params(labelbottom=True)
             if i % columns == 0:
-                axes.set_ylabel(r"$\epsilon_\mathrm{s}/\sqrt{\epsilon_\mathrm{b}}$")
+                axes.set_ylabel(r"Improvement $\epsilon_\mathrm{s}/\sqrt{\epsilon_\mathrm{b}}$")
         _legend(figure, models, lines, band, floor)
         header(shown[0], shown[min(columns, len(shown)) - 1], simulation, caption)
     return figure
 
 
 def _limits(lines: Sequence[SicLine]) -> tuple[float, float, bool]:
-    """From zero, or on a log axis from half of the least, to above the curves; bands may be cut off."""
-    values = np.concatenate([line.value for line in lines])
-    values = np.concatenate([[1.0], values[np.isfinite(values)], [line.best[1] for line in lines if line.best]])
-    top = float(values.max())
-    if top > 20:
-        return max(float(values.min()) / 2, 0.1), 2.5 * top, True
+    """Limits of the y axis, and whether it is logarithmic; bands may be cut off."""
+    tops: dict[str, float] = {}
+    for line in lines:
+        peak = [1.0, *line.value[np.isfinite(line.value)], *([line.best[1]] if line.best else [])]
+        tops[line.signal] = max(tops.get(line.signal, 0.0), *peak)
+    top = max(tops.values())
+    # A panel whose curves would lie flat on the floor of a shared axis is of no use.
+    if top > 3 * min(tops.values()):
+        return 0.2, 2.5 * top, True
     return 0.0, 1.25 * top, False
 
 

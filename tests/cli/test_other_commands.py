@@ -183,7 +183,7 @@ def test_evaluate(run, examples: Path, tmp_path: Path) -> None:
     assert rows["dnn_ae", "mse", "a4l"]["auc"]["value"] > 0.9
     assert report["warnings"] == []
     files = {p.name for p in (tmp_path / "rep").iterdir()}
-    figures = {f"{n}.{k}" for n in ("roc", "scores_dnn_ae", "scores_vae") for k in ("png", "pdf")}
+    figures = {f"{n}.{k}" for n in ("roc", "sic", "scores_dnn_ae", "scores_vae") for k in ("png", "pdf")}
     assert files == {"report.md", "report.json"} | figures
     assert "| dnn_ae | mse | a4l |" in (tmp_path / "rep" / "report.md").read_text()
     again = json.loads(run(*command[:-1], "rep2", "--json").stdout)
