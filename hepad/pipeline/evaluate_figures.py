@@ -33,8 +33,8 @@ def evaluation_figures(
 ) -> Iterator[tuple[str, Figure]]:
     """Names without ending, and figures: `roc`, `sic` and `scores_NAME` for each system, of its first training.
 
-    Curves are of the default scores. A system trained once has its bootstrap band, one trained often the mean of its
-    curves with their standard deviation.
+    Curves are of the default scores. A system trained once has its bootstrap band, one trained often the geometric mean
+    of its curves with the standard deviation of their logarithms.
     """
     from hepad.plot.roc import roc_figure
     from hepad.plot.sic import sic_figure
@@ -66,9 +66,8 @@ def _roc(rows: Sequence[Row]) -> RocLine:
     band, system, signal = rows[0].metrics.band, rows[0].system, rows[0].signal
     if len(rows) == 1:
         return RocLine(system, signal, band.signal_efficiency, band.background_efficiency, band.low, band.high)
-    curves = np.array([row.metrics.band.background_efficiency for row in rows])
-    mean, spread = curves.mean(axis=0), curves.std(axis=0, ddof=1)
-    return RocLine(system, signal, band.signal_efficiency, mean, np.maximum(mean - spread, 0), mean + spread)
+    mean, low, high = _spread_of_logs([row.metrics.band.background_efficiency for row in rows])
+    return RocLine(system, signal, band.signal_efficiency, mean, low, high)
 
 
 def _sic(rows: Sequence[Row], min_background: float) -> SicLine:
@@ -81,9 +80,20 @@ def _sic(rows: Sequence[Row], min_background: float) -> SicLine:
         best = first.points.improvement
         mark = (best.signal_efficiency, best.value.value) if best else None
         return SicLine(first.system, first.signal, s, *curves[0], best=mark)
-    values = np.array([value for value, _, _ in curves])
-    mean, spread = values.mean(axis=0), values.std(axis=0, ddof=1)  # NaN where one of them has too few events
-    return SicLine(first.system, first.signal, s, mean, np.maximum(mean - spread, 0), mean + spread)
+    mean, low, high = _spread_of_logs([value for value, _, _ in curves])
+    return SicLine(first.system, first.signal, s, mean, low, high)
+
+
+def _spread_of_logs(curves: Sequence[Floats]) -> tuple[Floats, Floats, Floats]:
+    """Geometric mean of curves and its band of one standard deviation of their logarithms; 0 or NaN where one is.
+
+    Trainings differ by factors: an arithmetic band would reach below zero, which is no efficiency.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(np.array(curves))
+        mean, spread = logs.mean(axis=0), logs.std(axis=0, ddof=1)
+        spread = np.where(np.isneginf(mean), 0.0, spread)
+        return np.exp(mean), np.exp(mean - spread), np.exp(mean + spread)
 
 
 def _score_figure(training: Training, samples: Mapping[str, ScoredSample], *, simulation: bool) -> Figure:

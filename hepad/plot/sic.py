@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import StrMethodFormatter
 
 from hepad.plot.panels import COLOURS, GREY, header, ordered, panel_grid, pick
 from hepad.plot.style import hep_style
@@ -50,8 +50,9 @@ def sic_figure(
 ) -> Figure:
     """Significance improvement against signal efficiency: a panel for each signal, a colour for each model.
 
-    The y axis is logarithmic if the largest values of the signals differ by more than a factor of 3. `band` names the band and `floor` the least background
-    of a point in the legend; `simulation` and `caption` as in `hepad.plot.roc.roc_figure`. `ValueError` without a line.
+    The y axis is logarithmic if the largest values of the signals differ by more than a factor of 3. `band` names the
+    band and `floor` the least background of a point in the legend; `simulation` and `caption` as in
+    `hepad.plot.roc.roc_figure`. `ValueError` without a line.
     """
     if not lines:
         raise ValueError("there is no significance improvement to draw")
@@ -72,7 +73,7 @@ def sic_figure(
             axes.set_xticks(np.linspace(0, 1, 6))
             axes.tick_params(axis="x", pad=8)  # its first label would touch the lowest one of y
             if on_log:
-                axes.yaxis.set_major_formatter(ScalarFormatter())
+                axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             if i + columns >= len(shown):  # the lowest panel of its column
                 axes.set_xlabel("Signal efficiency")
                 axes.tick_params(labelbottom=True)
