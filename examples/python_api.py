@@ -52,11 +52,16 @@ def main() -> None:
         )
         print(f"{spectra.histograms['m_jet1_jet2'].sum().value:.0f} events have two jets")
 
-        hunt = bumphunt(str(DATA / "cms_dijet_137fb.csv"), options=BumpHuntOptions(function="dijet4", toys=1000))
-        print(f"CMS dijets: window {hunt.window}, global p = {hunt.global_p:.3f} ± {hunt.global_p_error:.3f}")
+        hunt = bumphunt(
+            str(DATA / "cms_dijet_137fb.csv"), options=BumpHuntOptions(function="dijet4", toys=1000)
+        ).to_json()
+        low, high = hunt["window"]
+        print(
+            f"CMS dijets: {low:.0f} to {high:.0f} GeV, global p = {hunt['global_p']:.3f} ± {hunt['global_p_error']:.3f}"
+        )
 
-        upper = limit(9, 50, 55, options=LimitOptions(background_error=0.1))
-        print(f"limit on the signal strength: {upper.observed:.2f} observed, {upper.expected[2]:.2f} expected")
+        upper = limit(9, 50, 55, options=LimitOptions(background_error=0.1)).to_json()
+        print(f"limit on the signal strength: {upper['observed']:.2f} observed, {upper['expected'][2]:.2f} expected")
 
 
 if __name__ == "__main__":

@@ -72,14 +72,15 @@ def stdout() -> Console:
     """The console for results."""
     from rich.console import Console
 
-    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
+    # File names may hold brackets: nothing is markup.
+    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False, markup=False, emoji=False)
 
 
 def stderr() -> Console:
     """The console for progress and remarks; keeps stdout clean."""
     from rich.console import Console
 
-    return Console(stderr=True, soft_wrap=not sys.stderr.isatty(), highlight=False)
+    return Console(stderr=True, soft_wrap=not sys.stderr.isatty(), highlight=False, markup=False, emoji=False)
 
 
 def print_json(result: dict[str, Any] | list[Any]) -> None:
@@ -98,7 +99,7 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
     for row in rows:
         table.add_row(*row)
     console = stdout()
-    console.print(f"[bold]{title}[/bold]")
+    console.print(title, style="bold")
     console.print(table, soft_wrap=False)
 
 

@@ -116,16 +116,13 @@ class L1Vector:
             return np.stack(columns, axis=1).astype(np.float32), mask
         count = self.card.counts[name]  # type: ignore[index]  # order and counts share their names
         objects = events[name]
-        padded = [_padded(objects[f], count) for f in features]
-        present = np.arange(count) < ak.to_numpy(ak.num(objects))[:, np.newaxis]
-        values = np.stack(padded, axis=2).reshape(len(events), count * len(features))
-        return values, np.repeat(present, len(features), axis=1)
-
-
-def _padded(values: ak.Array, count: int) -> npt.NDArray[np.float32]:
-    padded = ak.fill_none(ak.pad_none(values, count, axis=1, clip=True), 0.0)
-    table: npt.NDArray[np.float32] = ak.to_numpy(padded, allow_missing=False).astype(np.float32)
-    return table.reshape(len(values), count)
+        counts = np.minimum(ak.to_numpy(ak.num(objects)), count)
+        present = np.arange(count) < counts[:, np.newaxis]
+        values = np.zeros((len(events), count, len(features)), dtype=np.float32)
+        for i, feature in enumerate(features):
+            # A mask takes the values row by row, which is their order: much faster than padding in awkward.
+            values[present, i] = ak.to_numpy(ak.flatten(objects[feature][:, :count]))
+        return values.reshape(len(events), count * len(features)), np.repeat(present, len(features), axis=1)
 
 
 def _max_with_floor(batch: Batch) -> Scale:

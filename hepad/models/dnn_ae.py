@@ -7,25 +7,35 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field
-from torch import nn
 
 from hepad.cards.base import Card, parse_card
-from hepad.nn.blocks import dense_stack, mirrored
-from hepad.nn.network import Autoencoder
+from hepad.nn.affine import Affine
+from hepad.nn.autoencoder import Autoencoder, mirrored
+from hepad.nn.scorer import State
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["DenseAutoencoder", "DenseConfig"]
+
+
+BLOCK = 512
+"""Events at a time, so that what a layer works on stays in the cache."""
 
 
 class DenseConfig(Card):
     """`layers`: widths from the first hidden layer down to the latent one; the decoder mirrors them."""
 
-    layers: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(24, 12, 4), min_length=1)
+    layers: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(default=(24, 12, 4), min_length=1)
 
 
-class DenseAutoencoder(Autoencoder[nn.Sequential]):
+class DenseAutoencoder(Autoencoder):
     """Dense encoder and decoder with ReLU between their layers; latent numbers and output are linear.
 
     The reference does not say whether the latent layer has a ReLU. With one, latent neurons died in each of three
@@ -41,9 +51,45 @@ class DenseAutoencoder(Autoencoder[nn.Sequential]):
     def __init__(self, config: Mapping[str, Any], columns: Sequence[str]) -> None:
         self._layers = parse_card(DenseConfig, dict(config), f"model {self.name}")
         super().__init__(self._layers, columns)
+        self._sizes = mirrored(len(self.columns), self._layers.layers)
+        self._network: list[Affine]
 
-    def _build(self) -> nn.Sequential:
-        sizes, latent = mirrored(len(self.columns), self._layers.layers), len(self._layers.layers)
-        encoder = dense_stack(sizes[: latent + 1], lambda _: nn.ReLU())
-        decoder = dense_stack(sizes[latent:], lambda _: nn.ReLU())
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        shapes: dict[str, tuple[int, ...]] = {}
+        for index, (inputs, outputs) in enumerate(pairwise(self._sizes)):
+            shapes[f"{self._part(index)}.weight"] = (outputs, inputs)
+            shapes[f"{self._part(index)}.bias"] = (outputs,)
+        return shapes
+
+    def _part(self, index: int) -> str:
+        """The name of an affine layer in the torch module, where activations are counted too."""
+        latent = len(self._layers.layers)
+        return f"encoder.{2 * index}" if index < latent else f"decoder.{2 * (index - latent)}"
+
+    def _build(self) -> nn.Module:
+        from torch import nn
+
+        from hepad.nn.blocks import dense_stack
+
+        latent = len(self._layers.layers)
+        encoder = dense_stack(self._sizes[: latent + 1], lambda _: nn.ReLU())
+        decoder = dense_stack(self._sizes[latent:], lambda _: nn.ReLU())
         return nn.Sequential(OrderedDict(encoder=encoder, decoder=decoder))
+
+    def _set_weights(self, weights: State) -> None:
+        parts = [self._part(index) for index in range(len(self._sizes) - 1)]
+        self._network = [Affine(weights[f"{part}.weight"], weights[f"{part}.bias"], BLOCK) for part in parts]
+
+    def _reconstruct(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        result = np.empty_like(x)
+        linear = {len(self._layers.layers) - 1, len(self._network) - 1}
+        for start in range(0, len(x), BLOCK):
+            rows = x[start : start + BLOCK]
+            columns = np.zeros((x.shape[1], BLOCK), dtype=np.float32)
+            columns[:, : len(rows)] = rows.T
+            for index, layer in enumerate(self._network):
+                columns = layer(columns)
+                if index not in linear:
+                    np.maximum(columns, 0, out=columns)
+            result[start : start + BLOCK] = columns[:, : len(rows)].T
+        return result

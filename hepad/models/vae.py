@@ -35,8 +35,8 @@ class VariationalConfig(Card):
     `eta_limits`: the largest abs(eta) of each kind of object, which bounds its reconstructed eta.
     """
 
-    layers: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 16), min_length=1)
-    latent: int = Field(default=3, ge=1)
+    layers: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(default=(32, 16), min_length=1)
+    latent: int = Field(default=3, ge=1, le=4096)
     beta: float = Field(default=0.8, gt=0, lt=1)
     eta_limits: dict[str, Positive] = Field(default_factory=lambda: {"electron": 3.0, "muon": 2.1, "jet": 4.0})
 

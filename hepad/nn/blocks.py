@@ -8,12 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-__all__ = ["dense_stack", "kl_divergence", "mean_squared_error", "mirrored"]
-
-
-def mirrored(width: int, layers: Sequence[int]) -> tuple[int, ...]:
-    """Layer widths of a symmetric autoencoder: 19 and (24, 12, 4) give 19, 24, 12, 4, 12, 24, 19."""
-    return (width, *layers, *reversed(layers[:-1]), width)
+__all__ = ["dense_stack", "kl_divergence", "mean_squared_error"]
 
 
 def dense_stack(sizes: Sequence[int], between: Callable[[int], nn.Module]) -> nn.Sequential:

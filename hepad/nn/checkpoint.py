@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from hepad.errors import CardError
+from hepad.nn.arrays import check_arrays
 from hepad.nn.scorer import Checkpoint, State
-from hepad.nn.tensors import check_arrays, get_weights, set_weights, to_array
+from hepad.nn.tensors import get_weights, set_weights, to_array
 
 __all__ = ["Progress", "TrainingState"]
 

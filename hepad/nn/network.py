@@ -6,24 +6,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from hepad.cards.analysis import TrainCard
 from hepad.cards.base import Card
-from hepad.errors import CardError, InputDataError
+from hepad.errors import CardError
 from hepad.inputs.batch import Batch
 from hepad.nn import training
-from hepad.nn.blocks import mean_squared_error
 from hepad.nn.inference import evaluate
 from hepad.nn.reproducible import build_seeded
-from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, Scores, State, check_batch
+from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, Scores, State, check_batch, finite_scores
 from hepad.nn.tensors import get_weights, set_weights
 from hepad.nn.training import Sample
 
-__all__ = ["Autoencoder", "NetworkScorer"]
+__all__ = ["NetworkScorer"]
 
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -86,17 +84,9 @@ class NetworkScorer(ABC, Generic[Network]):
         Raises `CardError` for a batch that does not fit, `InputDataError` if a row gives no number.
         """
         check_batch(self, self.columns, batch)
-        module, largest = self._module, torch.finfo(torch.float32).max
-
-        def score(*rows: Tensor) -> tuple[Tensor, ...]:
-            return tuple(value.clamp(max=largest) for value in self._score(module, rows))
-
-        values = evaluate(module, score, self._arrays(batch), len(self.score_names))
-        for name, value in zip(self.score_names, values, strict=True):
-            if not np.isfinite(value).all():
-                row = int(np.argmin(np.isfinite(value)))
-                raise InputDataError(f"{self.name} gives no {name} score for row {row}: is its input finite?")
-        return dict(zip(self.score_names, values, strict=True))
+        module = self._module
+        values = evaluate(module, lambda *rows: self._score(module, rows), self._arrays(batch), len(self.score_names))
+        return finite_scores(self.name, dict(zip(self.score_names, values, strict=True)))
 
     def state(self) -> State:
         """Copies of the weights as contiguous float32 arrays."""
@@ -125,15 +115,3 @@ class NetworkScorer(ABC, Generic[Network]):
     def _sample(self, batch: Batch, what: str) -> Sample:
         check_batch(self, self.columns, batch)
         return Sample.of(self._arrays(batch), batch.weight, what)
-
-
-class Autoencoder(NetworkScorer[Network]):
-    """A network that gives back its input; the mean squared error over the columns is loss and score (`mse`)."""
-
-    score_names: ClassVar[tuple[str, ...]] = ("mse",)
-
-    def _loss(self, module: Network, rows: tuple[Tensor, ...], noise: torch.Generator) -> Tensor:  # noqa: ARG002
-        return mean_squared_error(rows[0], module(rows[0]))
-
-    def _score(self, module: Network, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (mean_squared_error(rows[0], module(rows[0])),)

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.cards.analysis import TrainCard
-from hepad.errors import CardError
+from hepad.errors import CardError, InputDataError
 from hepad.inputs.batch import Batch
 
-__all__ = ["Checkpoint", "EpochEnd", "FitReport", "Scorer", "check_batch"]
+__all__ = ["Checkpoint", "EpochEnd", "FitReport", "Scorer", "check_batch", "finite_scores"]
 
 State = dict[str, npt.NDArray[Any]]
 Scores = dict[str, npt.NDArray[np.float32]]
@@ -118,3 +118,13 @@ def check_batch(scorer: Scorer, columns: Sequence[str], batch: Batch) -> None:
         raise CardError(
             f"{scorer.name} was built for {len(columns)} columns ({columns[0]} ...), got {len(batch.columns)}"
         )
+
+
+def finite_scores(model: str, scores: Mapping[str, npt.NDArray[np.float32]]) -> Scores:
+    """Scores with infinities set to float32's maximum; `InputDataError` naming the first row whose score is NaN."""
+    finite = {name: np.minimum(values, np.finfo(np.float32).max) for name, values in scores.items()}
+    for name, values in finite.items():
+        if not np.isfinite(values).all():
+            row = int(np.argmin(np.isfinite(values)))
+            raise InputDataError(f"{model} gives no {name} score for row {row}: is its input finite?")
+    return finite

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from hepad.errors import CardError
+from hepad.nn.arrays import check_arrays
 
-__all__ = ["check_arrays", "get_weights", "set_weights", "to_array", "weight_tensors"]
+__all__ = ["get_weights", "set_weights", "to_array", "weight_tensors"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -42,18 +42,3 @@ def set_weights(module: nn.Module, arrays: Mapping[str, npt.NDArray[Any]], origi
     with torch.no_grad():
         for name, tensor in targets.items():
             tensor.copy_(torch.tensor(np.asarray(arrays[name], dtype=np.float32)))
-
-
-def check_arrays(shapes: Mapping[str, tuple[int, ...]], arrays: Mapping[str, npt.NDArray[Any]], origin: str) -> None:
-    """Raise `CardError` unless the arrays have exactly the given names and shapes and hold finite numbers."""
-    missing, unknown = sorted(shapes.keys() - arrays.keys()), sorted(arrays.keys() - shapes.keys())
-    if missing:
-        raise CardError(f"{origin}: tensor {missing[0]!r} is missing")
-    if unknown:
-        raise CardError(f"{origin}: unknown tensor {unknown[0]!r}")
-    for name, shape in shapes.items():
-        array = np.asarray(arrays[name])
-        if array.shape != shape:
-            raise CardError(f"{origin}: tensor {name!r} has shape {array.shape}, expected {shape}")
-        if array.dtype.kind != "f" or not np.isfinite(array).all():
-            raise CardError(f"{origin}: tensor {name!r} must hold finite floating-point numbers")

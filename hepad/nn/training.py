@@ -75,7 +75,7 @@ def train(
     weights of the lowest are kept. `resume` goes on after a checkpoint of the same training.
     Raises `FitFailedError` naming the epoch if a loss is not finite, `CardError` if the checkpoint does not fit.
     """
-    optimizer = torch.optim.Adam(module.parameters(), lr=options.learning_rate)
+    optimizer = torch.optim.Adam(module.parameters(), lr=options.learning_rate, fused=True)
     epochs = _Epochs(module, optimizer, step, seed)
     state = TrainingState(module, optimizer)
     if resume:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.cards.selection import Condition, ObjectCuts, Range, SelectionCard
+from hepad.io.events import collection
 from hepad.objects.cutflow import CutFlow, CutStep
 
 __all__ = ["apply_selection"]
@@ -24,7 +26,7 @@ def apply_selection(events: ak.Array, card: SelectionCard) -> tuple[ak.Array, _M
     Collections that the card does not name are left as they were read.
     """
     for name, rule in card.objects.items():
-        events = ak.with_field(events, _define(events[name], rule, rule.max_count), name)
+        events = ak.with_field(events, _define(events, name, rule, rule.max_count), name)
     weights = ak.to_numpy(events.weight)
     keep: _Mask = np.ones(len(events), dtype=bool)
     steps = [CutStep.of("all events", weights)]
@@ -35,27 +37,78 @@ def apply_selection(events: ak.Array, card: SelectionCard) -> tuple[ak.Array, _M
     return events[keep], keep, CutFlow(tuple(steps))
 
 
-def _define(objects: ak.Array, cuts: ObjectCuts, max_count: int | None) -> ak.Array:
+@dataclass(frozen=True)
+class _Objects:
+    """A collection as flat numpy columns with offsets of shape (n+1,): cuts on these cost a fraction of awkward's."""
+
+    offsets: npt.NDArray[np.int64]
+    columns: dict[str, npt.NDArray[Any]]
+
+    @classmethod
+    def of(cls, objects: ak.Array) -> _Objects:
+        layout = ak.to_layout(ak.to_packed(objects)).to_ListOffsetArray64(True)
+        content = layout.content
+        columns = {name: np.asarray(content[name].data) for name in content.fields}
+        return cls(np.asarray(layout.offsets.data), columns)
+
+    @property
+    def counts(self) -> npt.NDArray[np.int64]:
+        return np.diff(self.offsets)
+
+    def number(self, mask: _Mask) -> npt.NDArray[np.int64]:
+        """How many objects of each event the mask has."""
+        return np.diff(_running(mask)[self.offsets])
+
+    def take(self, mask: _Mask) -> _Objects:
+        return _Objects(_running(mask)[self.offsets], {name: values[mask] for name, values in self.columns.items()})
+
+    def sorted(self) -> _Objects:
+        """By falling pT within each event; objects of equal pT keep their order."""
+        pt = self.columns["pt"]
+        rises = pt[1:] > pt[:-1]
+        starts = self.offsets[(self.offsets > 0) & (self.offsets < len(pt))]
+        rises[starts - 1] = False
+        if not rises.any():  # most files are sorted already: looking is cheaper
+            return self
+        event = np.repeat(np.arange(len(self.counts)), self.counts)
+        order = np.lexsort((-pt, event))
+        return _Objects(self.offsets, {name: values[order] for name, values in self.columns.items()})
+
+    def first(self, count: int) -> _Objects:
+        """At most `count` objects of each event."""
+        if self.counts.max(initial=0) <= count:
+            return self
+        place = np.arange(self.offsets[-1]) - np.repeat(self.offsets[:-1], self.counts)
+        return self.take(place < count)
+
+
+def _running(mask: _Mask) -> npt.NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
+
+
+def _define(events: ak.Array, name: str, cuts: ObjectCuts, max_count: int | None) -> ak.Array:
+    objects = _Objects.of(events[name])
     mask = _passes(objects, cuts)
     if mask is not None:
-        objects = objects[mask]
-    if not ak.all(objects.pt[:, :-1] >= objects.pt[:, 1:]):  # most files are sorted already: looking is cheaper
-        objects = objects[ak.argsort(objects.pt, axis=1, ascending=False, stable=True)]
-    return objects if max_count is None else objects[:, :max_count]
+        objects = objects.take(mask)
+    objects = objects.sorted()
+    if max_count is not None:
+        objects = objects.first(max_count)
+    return collection(objects.offsets, objects.columns)
 
 
-def _passes(objects: ak.Array, cuts: ObjectCuts) -> Any:
-    """Jagged mask of the objects that pass all cuts; None if there are no cuts."""
-    masks = []
+def _passes(objects: _Objects, cuts: ObjectCuts) -> _Mask | None:
+    """Flat mask of the objects that pass all cuts; None if there are no cuts."""
+    masks: list[_Mask] = []
     for feature in ("pt", "eta", "mass"):
         bounds = getattr(cuts, feature)
         if bounds is not None:
-            masks.append(_inside(objects[feature], bounds))
+            masks.append(_inside(objects.columns[feature], bounds))
     if cuts.abs_eta is not None:
-        masks.append(_inside(abs(objects.eta), cuts.abs_eta))
+        masks.append(_inside(abs(objects.columns["eta"]), cuts.abs_eta))
     if cuts.btag is not None:
-        masks.append(objects.btag == cuts.btag)
-    return reduce(lambda a, b: a & b, masks) if masks else None
+        masks.append(objects.columns["btag"] == cuts.btag)
+    return reduce(np.logical_and, masks) if masks else None
 
 
 def _holds(events: ak.Array, condition: Condition) -> _Mask:
@@ -64,9 +117,10 @@ def _holds(events: ak.Array, condition: Condition) -> _Mask:
     cuts = getattr(condition, name)
     if isinstance(cuts, Range):
         values = events.met.pt if name == "met" else events[name]
-        return np.asarray(ak.to_numpy(_inside(values, cuts)))
-    mask = _passes(events[name], cuts)
-    count = ak.to_numpy(ak.num(events[name]) if mask is None else ak.sum(mask, axis=1))
+        return np.asarray(_inside(ak.to_numpy(values), cuts))
+    objects = _Objects.of(events[name])
+    mask = _passes(objects, cuts)
+    count = objects.counts if mask is None else objects.number(mask)
     result: _Mask = np.ones(len(count), dtype=bool)
     if condition.min_count is not None:
         result &= count >= condition.min_count

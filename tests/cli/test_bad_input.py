@@ -10,7 +10,7 @@ import pytest
 from hepad.cards.resolver import resolve
 
 
-def refused(result, tmp_path: Path, *words: str) -> None:
+def assert_refused(result, tmp_path: Path, *words: str) -> None:
     """The message is one line that has all words; nothing but the inputs is in the folder."""
     assert result.stdout == ""
     lines = result.stderr.strip().splitlines()
@@ -24,40 +24,44 @@ def refused(result, tmp_path: Path, *words: str) -> None:
 
 def test_not_a_root_file(run, tmp_path: Path) -> None:
     (tmp_path / "notes.root").write_text("not ROOT at all")
-    refused(run("score", "notes.root", "--model", "dnn_ae", code=4), tmp_path, "notes.root", "neither a ROOT nor")
+    assert_refused(
+        run("score", "notes.root", "--model", "dnn_ae", code=4), tmp_path, "notes.root", "neither a ROOT nor"
+    )
 
 
 def test_missing_file(run, tmp_path: Path) -> None:
-    refused(run("score", "no.root", "--model", "dnn_ae", code=4), tmp_path, "no.root", "no such file")
+    assert_refused(run("score", "no.root", "--model", "dnn_ae", code=4), tmp_path, "no.root", "no such file")
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.7, 0.99])
 def test_truncated_file(fraction: float, run, data: Path, tmp_path: Path) -> None:
     whole = (data / "hpm_taunu_0.root").read_bytes()
     (tmp_path / "cut.root").write_bytes(whole[: int(len(whole) * fraction)])
-    refused(run("score", "cut.root", "--model", "dnn_ae", code=4), tmp_path, "cut.root", "truncated")
+    assert_refused(run("score", "cut.root", "--model", "dnn_ae", code=4), tmp_path, "cut.root", "truncated")
 
 
 def test_no_delphes_tree(run, write_slim, tmp_path: Path) -> None:
     write_slim(tree="Events")
-    refused(run("score", "slim.root", "--model", "dnn_ae", code=4), tmp_path, "slim.root", "'Delphes'", "Events")
+    assert_refused(run("score", "slim.root", "--model", "dnn_ae", code=4), tmp_path, "slim.root", "'Delphes'", "Events")
 
 
 def test_missing_branch(run, write_slim, tmp_path: Path) -> None:
     write_slim(drop="Muon")
-    refused(run("score", "slim.root", "--model", "dnn_ae", code=4), tmp_path, "slim.root", "'Muon.PT'")
+    assert_refused(run("score", "slim.root", "--model", "dnn_ae", code=4), tmp_path, "slim.root", "'Muon.PT'")
 
 
 def test_nan_in_a_branch(run, write_slim, tmp_path: Path) -> None:
     write_slim(Jet_PT=[[50.0, float("nan")], [], [90.0]])
-    refused(run("score", "slim.root", "--model", "dnn_ae", code=4), tmp_path, "slim.root", "'Jet.PT'", "nan", "entry 0")
+    assert_refused(
+        run("score", "slim.root", "--model", "dnn_ae", code=4), tmp_path, "slim.root", "'Jet.PT'", "nan", "entry 0"
+    )
 
 
 def test_the_second_file_fails(run, examples: Path, write_slim, tmp_path: Path) -> None:
     """Scores of the first file are there already when the second turns out bad: nothing may be left."""
     write_slim(drop="Electron")
     result = run("score", examples / "w_lnu.root", "slim.root", "--model", "dnn_ae", "-o", "my.scores.root", code=4)
-    refused(result, tmp_path, "slim.root", "'Electron.PT'")
+    assert_refused(result, tmp_path, "slim.root", "'Electron.PT'")
 
 
 def test_zero_entries(run, write_slim, tmp_path: Path) -> None:
@@ -65,17 +69,19 @@ def test_zero_entries(run, write_slim, tmp_path: Path) -> None:
     empty = {f"{n}_{f}": [] for n in names for f in ("PT", "Eta", "Phi")}
     empty |= {"Jet_Mass": [], "MissingET_MET": [], "MissingET_Phi": [], "Weight_Weight": []}
     write_slim(**empty)
-    refused(run("score", "slim.root", "--model", "dnn_ae", code=4), tmp_path, "slim.root", "no entries")
+    assert_refused(run("score", "slim.root", "--model", "dnn_ae", code=4), tmp_path, "slim.root", "no entries")
 
 
 def test_nothing_selected(run, write_slim, tmp_path: Path) -> None:
     write_slim(Electron_PT=[[3.5], [], [4.0]], Muon_PT=[[], [5.0], []])
     result = run("score", "slim.root", "--model", "dnn_ae", code=4)
-    refused(result, tmp_path, "no event passes selection 'adc2021'", "all events 3, one lepton 0")
+    assert_refused(result, tmp_path, "no event passes selection 'adc2021'", "all events 3, one lepton 0")
 
 
 def test_unknown_model(run, examples: Path, tmp_path: Path) -> None:
-    refused(run("score", examples / "w_lnu.root", "--model", "gan", code=3), tmp_path, "'gan'", "dnn_ae, snn_ae, vae")
+    assert_refused(
+        run("score", examples / "w_lnu.root", "--model", "gan", code=3), tmp_path, "'gan'", "dnn_ae, snn_ae, vae"
+    )
 
 
 def test_damaged_bundle(run, examples: Path, tmp_path: Path) -> None:
@@ -83,33 +89,33 @@ def test_damaged_bundle(run, examples: Path, tmp_path: Path) -> None:
     weights = tmp_path / "mine" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-10])
     result = run("score", examples / "w_lnu.root", "--model", "mine", code=3)
-    refused(result, tmp_path, "mine", "model.safetensors", "sha256")
+    assert_refused(result, tmp_path, "mine", "model.safetensors", "sha256")
 
 
 def test_unknown_selection(run, examples: Path, tmp_path: Path) -> None:
     result = run("score", examples / "w_lnu.root", "--model", "dnn_ae", "--selection", "nope", code=3)
-    refused(result, tmp_path, "'nope'", "adc2021")
+    assert_refused(result, tmp_path, "'nope'", "adc2021")
 
 
 def test_wrong_card_key(run, examples: Path, tmp_path: Path) -> None:
     text = resolve("selections", "adc2021").read_text().replace("abs_eta", "abseta", 1)
     (tmp_path / "mine.yaml").write_text(text)
     result = run("score", examples / "w_lnu.root", "--model", "dnn_ae", "--selection", "mine.yaml", code=3)
-    refused(result, tmp_path, "mine.yaml", "objects.jets.abseta", "unknown key")
+    assert_refused(result, tmp_path, "mine.yaml", "objects.jets.abseta", "unknown key")
 
 
 def test_wrong_format_and_region(run, examples: Path, tmp_path: Path) -> None:
     files = (examples / "w_lnu.root", "--model", "dnn_ae")
-    refused(run("score", *files, "--format", "csv", code=2), tmp_path, "csv", "parquet")
-    refused(run("score", *files, "--region", "x=efficiency:1e-9", code=2), tmp_path, "'x'", "1e-09")
-    refused(run("score", *files, "--region", "x=efficiency:7", code=2), tmp_path, "x=efficiency:7")
+    assert_refused(run("score", *files, "--format", "csv", code=2), tmp_path, "csv", "parquet")
+    assert_refused(run("score", *files, "--region", "x=efficiency:1e-9", code=2), tmp_path, "'x'", "1e-09")
+    assert_refused(run("score", *files, "--region", "x=efficiency:7", code=2), tmp_path, "x=efficiency:7")
     twice = ("--region", "x=efficiency:0.1", "--region", "x=efficiency:0.2")
-    refused(run("score", *files, *twice, code=2), tmp_path, "given twice")
+    assert_refused(run("score", *files, *twice, code=2), tmp_path, "given twice")
 
 
 def test_output_folder_is_missing(run, examples: Path, tmp_path: Path) -> None:
     result = run("score", examples / "w_lnu.root", "--model", "dnn_ae", "-o", "no/out.root", code=2)
-    refused(result, tmp_path, "no/out.root", "does not exist")
+    assert_refused(result, tmp_path, "no/out.root", "does not exist")
 
 
 def test_debug_shows_the_traceback(run) -> None:

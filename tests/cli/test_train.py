@@ -76,7 +76,7 @@ def test_split_is_disjoint_and_complete() -> None:
 
 
 def test_interrupted_training_is_resumed_to_the_same_bundle(run, examples: Path, tmp_path: Path) -> None:
-    options = ["--model", "snn_ae", "--epochs", "60", "--batch-size", "200", "--region", "loose=efficiency:0.05"]
+    options = ["--model", "snn_ae", "--epochs", "200", "--batch-size", "200", "--region", "loose=efficiency:0.05"]
     command = ["train", str(examples / "background.h5"), *options]
     process = subprocess.Popen(
         [sys.executable, "-m", "hepad", *command, "-o", "cut"],

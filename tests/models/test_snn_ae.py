@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any, ClassVar
 
 import numpy as np
@@ -40,3 +42,17 @@ def test_latent_spikes_have_steps_and_neurons_and_differ_between_events() -> Non
     assert spikes.dtype == np.bool_
     assert 0 < spikes.mean() < 1
     np.testing.assert_array_equal(spikes[1111:], scorer.latent_spikes(events.take(slice(1111, None))))
+
+
+@pytest.mark.parametrize("name", ["snn_ae", "dnn_ae"])
+def test_a_bundle_scores_without_torch(name: str) -> None:
+    program = f"""
+import sys, numpy as np
+from hepad.inputs.batch import Batch
+from hepad.pipeline.bundle import load_bundle
+bundle = load_bundle("{name}")
+x = np.zeros((5, len(bundle.card.columns)), np.float32)
+bundle.scorer.scores(Batch("l1_vector", tuple(bundle.card.columns), x, x == x, np.ones(5)))
+assert not {{"torch", "snntorch", "numba"}} & sys.modules.keys()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

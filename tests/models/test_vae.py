@@ -8,6 +8,7 @@ import pytest
 
 from hepad.cards.analysis import TrainCard
 from hepad.errors import CardError
+from hepad.inputs.batch import Batch
 from hepad.models.vae import VariationalAutoencoder
 
 from .contract import ScorerContract, columns, synthetic
@@ -77,7 +78,11 @@ def test_the_encoder_scores_follow_from_its_output() -> None:
 
 
 def test_met_has_a_column_for_eta_that_is_never_filled() -> None:
-    VariationalAutoencoder({}, ["met_pt", "met_eta", "met_phi"])
+    columns = ("met_pt", "met_eta", "met_phi")
+    batch = Batch(
+        "l1_vector", columns, np.array([[1, 0, 2]], dtype=np.float32), np.array([[True, False, True]]), np.ones(1)
+    )
+    assert np.isfinite(VariationalAutoencoder({}, columns).scores(batch)["mse"]).all()
 
 
 @pytest.mark.parametrize("column", ["HT", "jet_1", "jet1_mass"])

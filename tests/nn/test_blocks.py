@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from hepad.nn.blocks import dense_stack, kl_divergence, mean_squared_error, mirrored
+from hepad.nn.autoencoder import mirrored
+from hepad.nn.blocks import dense_stack, kl_divergence, mean_squared_error
 
 
 def test_a_mirrored_autoencoder_has_one_latent_layer() -> None:

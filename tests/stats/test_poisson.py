@@ -92,4 +92,4 @@ def test_the_signed_root_bounds_the_tail_from_below(rate: float, sigmas: float) 
     bound = float(ndtr(-root))
     exact = float(np.exp(log_p_excess(count, rate)))
     assert root >= 0
-    assert exact >= bound * (1 - 1e-9)
+    assert exact >= bound * (1 - 1e-6)  # for 10^7 events the root's own rounding is of the size of 1e-8

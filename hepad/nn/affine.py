@@ -1,0 +1,76 @@
+"""Affine layers in numpy whose sums have one order, whatever the number of rows, of threads and the matrix library.
+
+The order is that of matrix libraries on common processors: from zero along the inputs with fused multiply-adds, then
+the bias. Where the library at hand is seen to keep to it, it does the work; elsewhere plain numpy does the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Affine"]
+
+_Float32 = npt.NDArray[np.float32]
+_Float64 = npt.NDArray[np.float64]
+
+
+class Affine:
+    """`weight @ columns + bias`, shape (..., outputs, block), for columns of shape (..., inputs, block).
+
+    Callers pad to `block` columns: matrix libraries choose their order by the shape, and were tried with this one.
+    With `binary`, inputs are 0 or 1 (spikes); products are then exact, and sums need no fused operation.
+    """
+
+    def __init__(self, weight: _Float32, bias: _Float32, block: int, *, binary: bool = False) -> None:
+        self._weight, self._bias = weight, bias[:, np.newaxis]
+        self._sum: Callable[[_Float32, _Float32], _Float32] = _sequential_binary if binary else _sequential
+        rng = np.random.default_rng(0)
+        trial = rng.standard_normal((weight.shape[1], block), dtype=np.float32)
+        if binary:
+            trial = (trial > 0).astype(np.float32)
+        # The order does not depend on the numbers: one block of generic ones that agrees in each bit tells it.
+        if np.array_equal(_matmul(weight, trial), self._sum(weight, trial)):
+            self._sum = _matmul
+
+    def __call__(self, columns: _Float32) -> _Float32:
+        """The affine map of columns; as many of them as were announced."""
+        total: _Float32 = self._sum(self._weight, columns)
+        total += self._bias
+        return total
+
+
+def _matmul(weight: _Float32, columns: _Float32) -> _Float32:
+    product: _Float32 = np.matmul(weight, columns)
+    return product
+
+
+def _sequential_binary(weight: _Float32, columns: _Float32) -> _Float32:
+    total = np.zeros((*columns.shape[:-2], len(weight), columns.shape[-1]), dtype=np.float32)
+    for i, own in enumerate(weight.T):
+        total += own[:, np.newaxis] * columns[..., i, np.newaxis, :]
+    return total
+
+
+def _sequential(weight: _Float32, columns: _Float32) -> _Float32:
+    total = np.zeros((*columns.shape[:-2], len(weight), columns.shape[-1]), dtype=np.float32)
+    for i, own in enumerate(weight.T.astype(np.float64)):
+        total = _rounded_sum(own[:, np.newaxis] * columns[..., i, np.newaxis, :], total.astype(np.float64))
+    return total
+
+
+def _rounded_sum(a: _Float64, b: _Float64) -> _Float32:
+    """a + b rounded once to single precision, as a fused multiply-add does.
+
+    `a` is a product of two floats, which double precision holds exactly. Rounding the sum to double and then to single
+    precision may go wrong at a tie; rounding to odd first, if at all, does not (Boldo and Melquiond, IEEE Transactions
+    on Computers 57 (2008) 462). The sum's own error comes from Knuth's TwoSum.
+    """
+    total = a + b
+    part = total - a
+    error = (a - (total - part)) + (b - part)
+    even = (total.view(np.int64) & 1) == 0
+    towards = np.copysign(np.inf, error)
+    return np.where((error != 0) & even & np.isfinite(total), np.nextafter(total, towards), total).astype(np.float32)

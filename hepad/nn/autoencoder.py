@@ -1,0 +1,131 @@
+"""Autoencoders that score without torch: only their training imports it.
+
+Importing torch takes longer than reading and scoring a file of usual size.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.cards.analysis import TrainCard
+from hepad.cards.base import Card
+from hepad.errors import CardError
+from hepad.inputs.batch import Batch
+from hepad.nn.arrays import check_arrays
+from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, Scores, State, check_batch, finite_scores
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Autoencoder", "mirrored"]
+
+
+def mirrored(width: int, layers: Sequence[int]) -> tuple[int, ...]:
+    """Layer widths of a symmetric autoencoder: 19 and (24, 12, 4) give 19, 24, 12, 4, 12, 24, 19."""
+    return (width, *layers, *reversed(layers[:-1]), width)
+
+
+class Autoencoder(ABC):
+    """A `Scorer` that gives back its input; the mean squared error over the columns is loss and score (`mse`).
+
+    A model says which weights it has, how to compute its output from them in numpy, and how to build the same network
+    in torch for training. Its untrained weights, those of seed 0, are drawn by torch when they are first asked for.
+    """
+
+    name: ClassVar[str]
+    input_kinds: ClassVar[tuple[str, ...]]
+    score_names: ClassVar[tuple[str, ...]] = ("mse",)
+
+    def __init__(self, config: Card, columns: Sequence[str]) -> None:
+        """Keep a validated configuration and the names of the input columns."""
+        if not columns:
+            raise CardError(f"{self.name} needs at least one input column")
+        self.columns = tuple(columns)
+        self._config = config
+        self._weights: State | None = None
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The complete configuration, defaults included, in JSON types."""
+        return self._config.model_dump(mode="json")
+
+    def fit(
+        self,
+        train: Batch,
+        validation: Batch,
+        *,
+        options: TrainCard,
+        seed: int,
+        on_epoch: Callable[[EpochEnd], None] | None = None,
+        resume: Checkpoint | None = None,
+    ) -> FitReport:
+        """Train a new network on background and keep it; the same seed gives the same weights, bit for bit.
+
+        Adam on the mean loss of the rows, weighted by the events' weights where they differ. `CardError` for a batch
+        or checkpoint that does not fit, `FitFailedError` without events or if the loss diverges; the weights from
+        before are then still there.
+        """
+        from hepad.nn.reconstruction import fit_reconstruction
+
+        for batch in (train, validation):
+            check_batch(self, self.columns, batch)
+        weights, report = fit_reconstruction(
+            self._build, train, validation, options=options, seed=seed, on_epoch=on_epoch, resume=resume
+        )
+        self._take(weights)
+        return report
+
+    def scores(self, batch: Batch) -> Scores:
+        """Float32 scores of shape (n,), higher more anomalous.
+
+        A row's score does not depend on the other rows. Scores above float32's range are set to its maximum.
+        Raises `CardError` for a batch that does not fit, `InputDataError` if a row gives no number.
+        """
+        check_batch(self, self.columns, batch)
+        self._trained()
+        with np.errstate(over="ignore", invalid="ignore"):
+            error = np.square(batch.x - self._reconstruct(batch.x)).mean(axis=1, dtype=np.float32)
+        return finite_scores(self.name, {"mse": error})
+
+    def state(self) -> State:
+        """Copies of the weights as contiguous float32 arrays."""
+        return {name: array.copy() for name, array in self._trained().items()}
+
+    def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take weights written by `state`; `CardError` that names a missing, unknown or misshapen tensor."""
+        shapes = self._shapes()
+        check_arrays(shapes, state, f"weights of {self.name}")
+        self._take({name: np.array(state[name], dtype=np.float32, order="C") for name in shapes})
+
+    @abstractmethod
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """The names of the weights in torch's module, in its order, with their shapes."""
+
+    @abstractmethod
+    def _build(self) -> nn.Module:
+        """A new torch network with random weights from torch's global generator."""
+
+    @abstractmethod
+    def _set_weights(self, weights: State) -> None:
+        """Prepare `_reconstruct` for these weights."""
+
+    @abstractmethod
+    def _reconstruct(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The network's output for rows of inputs, of the same shape, with the weights that were set last."""
+
+    def _take(self, weights: State) -> None:
+        self._set_weights(weights)
+        self._weights = weights
+
+    def _trained(self) -> State:
+        if self._weights is None:
+            from hepad.nn.reconstruction import untrained_weights
+
+            self._take(untrained_weights(self._build))
+        assert self._weights is not None  # noqa: S101  just taken
+        return self._weights

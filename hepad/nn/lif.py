@@ -1,0 +1,138 @@
+"""Spiking networks without torch: the potentials and spikes of `hepad.nn.spiking.SpikingStack`, bit for bit.
+
+snntorch computes each step as a chain of tensor operations. Here the input's current is computed once, layers are
+taken one after the other with all their steps, and where that pays the loops are compiled.
+
+The sums are made in the order in which matrix libraries make them on common processors: from zero along the inputs,
+with fused multiply-adds, then the bias. So tests find the very numbers of snntorch; a library that sums in another
+order differs from both by float32's rounding, 1e-7 of the largest term, and then a potential that close to the
+threshold may fall on its other side.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.nn.affine import Affine
+from hepad.nn.parallel import both
+
+__all__ = ["LifNetwork", "lif_shapes"]
+
+_Float32 = npt.NDArray[np.float32]
+
+BLOCK = 512
+"""Events at a time in numpy, so that what it works on stays in the cache."""
+
+COMPILE_AFTER = 1_000_000
+"""Events that one network evaluates before it loads the compiled loop. Loading takes about a second (the compiler's
+tables, whether or not the machine code was cached), in which numpy does about this many events: no sample costs
+more than twice the better of the two, and a small one never waits for a compiler."""
+
+TWO_THREADS_FROM = 4096
+"""Events from which a second thread pays for being woken up."""
+
+KERNEL = "hepad.nn.lif_kernel"
+
+
+def lif_shapes(sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the weights of layers of the given widths, as in `SpikingStack`'s state."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for index, (inputs, neurons) in enumerate(pairwise(sizes)):
+        shapes[f"layers.{index}.weight"] = (neurons, inputs)
+        shapes[f"layers.{index}.bias"] = (neurons,)
+    return shapes
+
+
+class LifNetwork:
+    """A trained `SpikingStack`, from copies of its weights. Reentrant.
+
+    An event's numbers depend on no other event and not on how many there are, nor on which of the two ways they were
+    computed: both do the same operations on the same numbers in the same order.
+    """
+
+    def __init__(
+        self,
+        weights: Mapping[str, npt.NDArray[Any]],
+        sizes: Sequence[int],
+        *,
+        steps: int,
+        beta: float,
+        threshold: float,
+    ) -> None:
+        arrays = [np.array(weights[name], dtype=np.float32, order="C") for name in lif_shapes(sizes)]
+        self._flat = np.concatenate([array.ravel() for array in arrays])
+        self._layers = [
+            Affine(weight, bias, BLOCK, binary=index > 0)
+            for index, (weight, bias) in enumerate(zip(arrays[::2], arrays[1::2], strict=True))
+        ]
+        self._sizes = np.array(sizes, dtype=np.int64)
+        self._steps, self._beta, self._threshold = steps, np.float32(beta), np.float32(threshold)
+        self._evaluated = 0
+
+    def outputs(self, x: npt.NDArray[Any]) -> _Float32:
+        """Output potentials after the last step, shape (n, last size), for input of shape (n, first size)."""
+        self._evaluated += len(x)
+        result = np.empty((len(x), self._sizes[-1]), dtype=np.float32)
+        if self._evaluated > COMPILE_AFTER or KERNEL in sys.modules:
+            self._compiled(np.ascontiguousarray(x, dtype=np.float32), result)
+            return result
+        for block in _blocks(len(x)):
+            result[block] = self._block(x[block])[-1]
+        return result
+
+    def _compiled(self, x: _Float32, result: _Float32) -> None:
+        loop, cut = import_module(KERNEL).outputs, len(x) // 2
+        network = (self._sizes, self._flat, self._beta, self._threshold, self._steps)
+        if len(x) < TWO_THREADS_FROM:
+            loop(x, *network, result)
+        else:
+            both(lambda: loop(x[:cut], *network, result[:cut]), lambda: loop(x[cut:], *network, result[cut:]))
+
+    def spikes(self, x: npt.NDArray[Any], layer: int) -> npt.NDArray[np.bool_]:
+        """The spikes of hidden layer `layer`, counted from 0, shape (n, steps, width)."""
+        result = np.empty((len(x), self._steps, self._sizes[layer + 1]), dtype=np.bool_)
+        for block in _blocks(len(x)):
+            result[block] = self._block(x[block])[layer].transpose(2, 0, 1) > 0
+        return result
+
+    def _block(self, x: npt.NDArray[Any]) -> list[_Float32]:
+        """Spikes of each hidden layer, shape (steps, width, n), and last the output, shape (n, last size)."""
+        n = len(x)
+        columns = np.zeros((x.shape[1], BLOCK), dtype=np.float32)
+        columns[:, :n] = x.T
+        first, *others = self._layers
+        done: list[_Float32] = []
+        with np.errstate(over="ignore", invalid="ignore"):  # infinities come out where infinities or NaN went in
+            drive = first(columns)
+            current = np.broadcast_to(drive, (self._steps, *drive.shape))
+            for layer in others:
+                done.append(self._fire(current))
+                current = layer(done[-1])
+            potential = np.zeros(current.shape[1:], dtype=np.float32)
+            for own in current:
+                potential = self._beta * potential + own
+        return [*(spikes[..., :n] for spikes in done), potential[:, :n].T]
+
+    def _fire(self, current: _Float32) -> _Float32:
+        """Spikes, of the shape of `current`: (steps, width, n)."""
+        spikes = np.empty(current.shape, dtype=np.float32)
+        potential = np.zeros(current.shape[1:], dtype=np.float32)
+        reset = np.zeros_like(potential)
+        for own, spike in zip(current, spikes, strict=True):
+            potential *= self._beta
+            potential += own
+            potential -= reset
+            np.copyto(spike, potential > self._threshold)
+            np.multiply(spike, self._threshold, out=reset)
+        return spikes
+
+
+def _blocks(rows: int) -> list[slice]:
+    return [slice(start, min(start + BLOCK, rows)) for start in range(0, rows, BLOCK)]

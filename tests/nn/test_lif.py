@@ -1,0 +1,215 @@
+"""The ways to evaluate a spiking network give the numbers of snntorch's neurons, bit for bit.
+
+Bit for bit where torch's matrix library sums along the inputs with fused multiply-adds, as it does on x86 processors
+of the last ten years; elsewhere up to rounding, which may flip a spike: hence the one tolerance below.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hepad.nn import affine, lif, lif_kernel, parallel
+from hepad.nn.lif import LifNetwork, lif_shapes
+from hepad.nn.reproducible import build_seeded
+from hepad.nn.spiking import SpikingStack
+from hepad.nn.tensors import get_weights
+
+TOLERANCE = 1e-3
+"""Fraction of events that may differ from torch: none do where its sums have our order."""
+
+
+@cache
+def torch_sums_in_our_order() -> bool:
+    rng = np.random.default_rng(0)
+    w, x = (rng.standard_normal(shape, dtype=np.float32) for shape in ((24, 19), (19, 1000)))
+    theirs = (torch.from_numpy(x.T.copy()) @ torch.from_numpy(w).T).numpy().T
+    return bool(np.array_equal(theirs, affine._sequential(w, x)))
+
+
+def assert_same_events(mine: Any, theirs: Any) -> None:
+    different = (mine != theirs).reshape(len(mine), -1).any(axis=1)
+    assert different.mean() <= (0 if torch_sums_in_our_order() else TOLERANCE)
+
+
+def pair(sizes: tuple[int, ...], seed: int = 3, **neurons: Any) -> tuple[SpikingStack, LifNetwork]:
+    stack = build_seeded(lambda: SpikingStack(sizes, **neurons), seed)
+    return stack, LifNetwork(get_weights(stack), sizes, **neurons)
+
+
+def inputs(n: int, width: int, seed: int = 5) -> Any:
+    return np.random.default_rng(seed).random((n, width), dtype=np.float32) * 3
+
+
+def plain(network: LifNetwork, x: Any) -> Any:
+    """In numpy, whether or not the compiled loop is loaded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lif, "KERNEL", "not loaded")
+        return network.outputs(x)
+
+
+def compiled(network: LifNetwork, x: Any) -> Any:
+    assert lif.KERNEL in sys.modules
+    return network.outputs(x)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    widths=st.lists(st.integers(1, 30), min_size=3, max_size=7),
+    steps=st.integers(1, 8),
+    beta=st.floats(0, 1),
+    threshold=st.floats(0.05, 2),
+    n=st.sampled_from([0, 1, 7, 128, 129, 300, 600]),
+    seed=st.integers(0, 99),
+)
+def test_all_ways_agree(widths: list[int], steps: int, beta: float, threshold: float, n: int, seed: int) -> None:
+    stack, network = pair(tuple(widths), seed, steps=steps, beta=beta, threshold=threshold)
+    x = inputs(n, widths[0], seed)
+    fast, slow = compiled(network, x), plain(network, x)
+    np.testing.assert_array_equal(fast, slow)
+    assert fast.shape == (n, widths[-1])
+    assert fast.dtype == slow.dtype == np.float32
+    with torch.no_grad():
+        theirs, spikes = stack(torch.from_numpy(x)).numpy(), stack.spikes(torch.from_numpy(x))
+    # Vectors of one number go through other routines of torch's library, in another order.
+    if n > 1 and min(widths) > 1:
+        assert_same_events(fast, theirs)
+        for layer, expected in enumerate(spikes):
+            assert_same_events(network.spikes(x, layer), expected.numpy().transpose(1, 0, 2) > 0)
+    else:
+        np.testing.assert_array_less(np.abs(fast - theirs).max(axis=1, initial=0).mean() if n else 0.0, 0.1)
+
+
+def test_the_numpy_sums_of_any_matrix_library_agree_with_the_compiled_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, network = pair((19, 24, 12, 4, 12, 24, 19), steps=5, beta=0.9, threshold=0.3)
+    x = inputs(2000, 19)
+    expected = compiled(network, x)
+    monkeypatch.setattr(affine, "_matmul", lambda w, x: np.full((*x.shape[:-2], len(w), x.shape[-1]), np.nan))
+    _, without = pair((19, 24, 12, 4, 12, 24, 19), steps=5, beta=0.9, threshold=0.3)
+    for first, layer in enumerate(without._layers):
+        layer._sum = affine._sequential if first == 0 else affine._sequential_binary
+    np.testing.assert_array_equal(plain(without, x), expected)
+
+
+def test_a_library_that_sums_in_another_order_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+    w, b, x = (rng.standard_normal(s, dtype=np.float32) for s in ((24, 19), 24, (19, 64)))
+    expected = affine._sequential(w, x) + b[:, np.newaxis]
+    monkeypatch.setattr(affine, "_matmul", lambda w, x: (w[:, ::-1].astype(float) @ x[::-1]).astype(np.float32))
+    np.testing.assert_array_equal(affine.Affine(w, b, 64)(x), expected)
+
+
+def test_sums_are_rounded_once() -> None:
+    # 1 + 2^-24 is half way between two floats; the product's last bits, lost in double precision, decide.
+    w, x = np.float32([[1, 1 + 2.0**-23]]), np.float32([[1], [2.0**-24]])
+    assert affine._sequential(w, x)[0, 0] == np.float32(1 + 2.0**-23)
+    assert affine._rounded_sum(np.array([2.0**-60]), np.array([1 + 2.0**-24]))[0] == np.float32(1 + 2.0**-23)
+    assert affine._rounded_sum(np.array([-(2.0**-60)]), np.array([1 + 2.0**-24]))[0] == np.float32(1)
+
+
+def one_neuron(weight: float, threshold: float, steps: int = 1) -> LifNetwork:
+    values = {"layers.0.weight": [[weight]], "layers.0.bias": [0], "layers.1.weight": [[1]], "layers.1.bias": [0]}
+    weights = {name: np.array(value, dtype=np.float32) for name, value in values.items()}
+    return LifNetwork(weights, (1, 1, 1), steps=steps, beta=0.5, threshold=threshold)
+
+
+@pytest.mark.parametrize("way", [plain, compiled])
+def test_a_neuron_at_its_threshold_does_not_fire(way: Any) -> None:
+    x = np.float32([[0.5], [np.nextafter(np.float32(0.5), np.float32(1))]])
+    np.testing.assert_array_equal(way(one_neuron(1, 0.5), x), [[0], [1]])
+
+
+@pytest.mark.parametrize("way", [plain, compiled])
+def test_a_neuron_is_reset_by_the_threshold_one_step_later(way: Any) -> None:
+    # u: 1, then 0.5 + 1 - 0.75 = 0.75: at the threshold; then 0.375 + 1 = 1.375. Output: 1, 0.5, 1.25.
+    assert one_neuron(1, 0.75, 3).spikes(np.float32([[1]]), 0)[0, :, 0].tolist() == [True, False, True]
+    np.testing.assert_array_equal(way(one_neuron(1, 0.75, 3), np.float32([[1]])), [[1.25]])
+
+
+@pytest.mark.parametrize("way", [plain, compiled])
+def test_nan_and_huge_inputs_stay_with_their_event(way: Any) -> None:
+    stack, network = pair((5, 6, 5), steps=4, beta=0.9, threshold=0.3)
+    x = inputs(300, 5)
+    clean = way(network, x)
+    spoilt = x.copy()
+    spoilt[7], spoilt[200] = np.nan, 3e38
+    with torch.no_grad():
+        theirs = stack(torch.from_numpy(spoilt)).numpy()
+    result = way(network, spoilt)
+    np.testing.assert_array_equal(result, theirs) if torch_sums_in_our_order() else None
+    rest = np.delete(np.arange(300), [7, 200])
+    np.testing.assert_array_equal(result[rest], clean[rest])
+
+
+@pytest.mark.parametrize("way", [plain, compiled])
+def test_the_split_does_not_matter(way: Any) -> None:
+    _, network = pair((19, 24, 12, 4, 12, 24, 19), steps=5, beta=0.9, threshold=0.3)
+    x = inputs(1100, 19)
+    whole = way(network, x)
+    for size in (1, 100, 129, 513):
+        parts = [way(network, x[i : i + size]) for i in range(0, len(x), size)]
+        np.testing.assert_array_equal(np.concatenate(parts), whole)
+    np.testing.assert_array_equal(way(network, x[::-1]), whole[::-1])  # neither contiguous nor in order
+
+
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, network = pair((19, 24, 12, 4, 12, 24, 19), steps=5, beta=0.9, threshold=0.3)
+    x = inputs(5001, 19)
+    two = compiled(network, x)
+    monkeypatch.setattr(lif, "TWO_THREADS_FROM", 10_000)
+    np.testing.assert_array_equal(compiled(network, x), two)
+
+
+def test_an_error_on_either_thread_is_raised() -> None:
+    done: list[int] = []
+    for jobs in ((lambda: 1 / 0, lambda: done.append(1)), (lambda: done.append(2), lambda: 1 / 0)):
+        with pytest.raises(ZeroDivisionError):
+            parallel.both(*jobs)
+    assert done == [1, 2]
+
+
+def test_the_compiled_loop_is_loaded_only_for_many_events(tmp_path: Path) -> None:
+    program = """
+import sys, numpy as np
+from hepad.nn import lif
+shapes = lif.lif_shapes((3, 2, 3))
+weights = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
+network = lif.LifNetwork(weights, (3, 2, 3), steps=2, beta=.5, threshold=1)
+lif.COMPILE_AFTER = 1000
+for n, loaded in ((600, False), (400, False), (1, True)):
+    network.outputs(np.ones((n, 3), np.float32))
+    assert ("numba" in sys.modules) == loaded, n
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_folder_to_cache_in_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from numba import types
+
+    from hepad.nn import jit
+
+    real = jit.njit
+
+    def njit(signature: Any, cache: bool = False, **options: Any) -> Any:
+        if cache:
+            raise RuntimeError("cannot cache function")
+        return real(signature, **options)
+
+    monkeypatch.setattr(jit, "njit", njit)
+    assert jit.compiled(types.int64(types.int64))(lambda number: number + 1)(2) == 3
+
+
+def test_the_shapes_are_those_of_the_torch_module() -> None:
+    stack, _ = pair((5, 4, 3, 5), steps=1, beta=0.9, threshold=1.0)
+    assert lif_shapes((5, 4, 3, 5)) == {name: array.shape for name, array in get_weights(stack).items()}
+    assert lif_kernel.BLOCK % 16 == 0
