@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from hepad import __version__
-from hepad.cli import bumphunt, evaluate, hist, inspect, limit, list_, score, train, vectorize
+from hepad.cli import bumphunt, evaluate, explain, hist, inspect, limit, list_, score, train, vectorize
 from hepad.errors import HepadError, OutputError
 
 __all__ = ["app", "main"]
@@ -98,6 +98,7 @@ def _register() -> None:
     app.command("train")(train.train)
     app.command("score")(score.score)
     app.command("evaluate")(evaluate.evaluate)
+    app.command("explain")(explain.explain)
     app.command("hist")(hist.hist)
     app.command("bumphunt", cls=bumphunt.BumpHuntCommand)(bumphunt.bumphunt)
     app.command("limit")(limit.limit)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 
-@pytest.fixture
-def trained(run, examples: Path, tmp_path: Path):
-    """Two short trainings of the dense autoencoder with different seeds."""
+@pytest.fixture(scope="module")
+def trained(examples: Path, tmp_path_factory) -> list[Path]:
+    """Two short trainings of the dense autoencoder with different seeds, made once."""
+    folder = tmp_path_factory.mktemp("trained")
     for seed in (1, 2):
-        quick = ("--epochs", 2, "--seed", seed, "--region", "loose=efficiency:0.05")
-        run("train", examples / "background.h5", "--model", "dnn_ae", *quick, "-o", f"d{seed}")
-    return [tmp_path / "d1", tmp_path / "d2"]
+        quick = ["--epochs", "2", "--seed", str(seed), "--region", "loose=efficiency:0.05", "-o", f"d{seed}"]
+        command = [sys.executable, "-m", "hepad", "train", str(examples / "background.h5"), "--model", "dnn_ae", *quick]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=300)
+    return [folder / "d1", folder / "d2"]
 
 
 @pytest.fixture
@@ -25,7 +29,7 @@ def start(examples: Path) -> tuple[object, ...]:
 
 
 def test_trainings_of_one_system_are_grouped_and_compared(run, start, trained, tmp_path: Path) -> None:
-    models = ("-m", "dnn=d1", "-m", "dnn=d2", "-m", "vae")
+    models = ("-m", f"dnn={trained[0]}", "-m", f"dnn={trained[1]}", "-m", "vae")
     points = ("--rejection-at", 0.3, "--rejection-at", 0.5, "--fpr", 0.01, "--fpr", 1e-5)
     report = json.loads(run(*start, *models, *points, "-o", "rep").stdout)
     rows = {(r["model"], r["score"]): r for r in report["rows"]}
@@ -69,7 +73,8 @@ def test_trainings_of_one_system_are_grouped_and_compared(run, start, trained, t
 
 
 def test_the_tables_of_a_terminal(run, start, trained) -> None:
-    text = run(*start[:-1], "-m", "dnn=d1", "-m", "dnn=d2", "-m", "vae", "-o", "rep").stdout
+    models = ("-m", f"dnn={trained[0]}", "-m", f"dnn={trained[1]}", "-m", "vae")
+    text = run(*start[:-1], *models, "-o", "rep").stdout
     for title in ("Models", "Working points", "Mean ± std over trainings", "Paired differences"):
         assert title in text
     alone = run(*start[:-1], "-m", "vae", "-o", "rep").stdout
@@ -85,15 +90,16 @@ def test_a_name_for_one_bundle_and_no_test_of_the_order(run, start) -> None:
 
 
 def test_faults_of_groups(run, start, trained) -> None:
-    assert "same training" in run(*start, "-m", "x=d1", "-m", "x=d1", "-o", "rep", code=2).stderr
-    assert "no trainings of one system" in run(*start, "-m", "x=d1", "-m", "x=vae", "-o", "rep", code=2).stderr
-    assert "called 'dnn_ae'" in run(*start, "-m", "d1", "-m", "d2", "-o", "rep", code=2).stderr
-    clash = ("-m", "x=d1", "-m", "x=d2", "-m", "x-1=vae")
+    one, two = trained
+    assert "same training" in run(*start, "-m", f"x={one}", "-m", f"x={one}", "-o", "rep", code=2).stderr
+    assert "no trainings of one system" in run(*start, "-m", f"x={one}", "-m", "x=vae", "-o", "rep", code=2).stderr
+    assert "called 'dnn_ae'" in run(*start, "-m", one, "-m", two, "-o", "rep", code=2).stderr
+    clash = ("-m", f"x={one}", "-m", f"x={two}", "-m", "x-1=vae")
     assert "called 'x-1'" in run(*start, *clash, "-o", "rep", code=2).stderr
     assert "at least 2 subsets" in run(*start, "-m", "vae", "--aso-subsets", 1, "-o", "rep", code=2).stderr
 
 
-def test_models_that_select_other_events_are_not_compared(run, start, trained, examples: Path, tmp_path: Path) -> None:
+def test_models_that_select_other_events_are_not_compared(run, start, examples: Path, tmp_path: Path) -> None:
     quick = ("--epochs", 1, "--region", "loose=efficiency:0.05", "--selection", "adc2021_electron")
     run("train", examples / "background.h5", "--model", "dnn_ae", *quick, "-o", "electrons")
     report = json.loads(run(*start, "-m", "electrons", "-m", "vae", "-o", "rep").stdout)

@@ -206,7 +206,7 @@ def test_evaluate_faults(run, examples: Path, tmp_path: Path) -> None:
 
 
 def test_help_is_quick_and_every_command_has_an_example(run) -> None:
-    commands = ("inspect", "vectorize", "train", "score", "evaluate", "hist", "bumphunt", "limit", "list")
+    commands = ("inspect", "vectorize", "train", "score", "evaluate", "explain", "hist", "bumphunt", "limit", "list")
     start = time.perf_counter()
     text = run("--help").stdout
     assert time.perf_counter() - start < 2.0  # 0.2 s on a quiet machine; the promise is half a second
