@@ -21,21 +21,50 @@ def evaluate(
     signal: Annotated[list[str], typer.Option("--signal", help="NAME=FILE, may be repeated.", show_default=False)],
     model: Annotated[
         list[str],
-        typer.Option("--model", "-m", help="A bundled model or a bundle folder, may be repeated.", show_default=False),
+        typer.Option(
+            "--model",
+            "-m",
+            help="A bundled model or a bundle folder, may be repeated; NAME=BUNDLE with one NAME for trainings of one "
+            "system, whose mean and spread are given.",
+            show_default=False,
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The report folder to write.", show_default=False)],
     selection: common.Selection = None,
     rejection_at: Annotated[
-        float, typer.Option(min=0, max=1, help="Signal efficiency at which 1/eps_b is quoted.")
-    ] = 0.3,
+        list[float] | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Signal efficiency at which 1/eps_b is quoted, may be repeated; models are compared at the first.",
+            show_default="0.3",
+        ),
+    ] = None,
+    fpr: Annotated[
+        list[float] | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Background efficiency at which the signal efficiency is quoted, may be repeated.",
+            show_default="1e-05",
+        ),
+    ] = None,
+    min_background: Annotated[
+        float,
+        typer.Option(min=1, help="Least effective background events behind a TPR and a significance improvement."),
+    ] = 10,
     bootstrap: Annotated[int, typer.Option(min=2, help="Bootstrap replicas.")] = 200,
+    aso_subsets: Annotated[
+        int, typer.Option(min=0, help="Subsets for the almost-stochastic-order test between models; 0: no test.")
+    ] = 1000,
+    aso_events: Annotated[int, typer.Option(min=2, help="Events of a subset, half of them signal.")] = 2000,
     seed: common.Seed = 1,
     simulation: Annotated[bool, typer.Option("--simulation/--data", help="Label figures as simulation.")] = True,
     step_size: common.StepSize = 100_000,
     max_events: common.MaxEvents = None,
     json: common.Json = False,
 ) -> None:
-    """Measure how well models part signals from background: AUC, 1/eps_b, ROC and score figures.
+    """Measure how well models part signals from background, and compare them: AUC, 1/eps_b, differences, figures.
 
     Example: hepad evaluate --background examples/data/background.h5 --signal a4l=examples/data/a4l.h5
     --model snn_ae -o report
@@ -43,10 +72,16 @@ def evaluate(
     from hepad.pipeline.evaluate import EvaluateOptions
     from hepad.pipeline.evaluate import evaluate as run
 
+    efficiencies = rejection_at or [0.3]
     options = EvaluateOptions(
         output=output,
         selection=selection,
-        rejection_at=rejection_at,
+        rejection_at=efficiencies[0],
+        more_rejections_at=tuple(efficiencies[1:]),
+        fpr=tuple(fpr or [1e-5]),
+        min_background=min_background,
+        aso_subsets=aso_subsets,
+        aso_events=aso_events,
         replicas=bootstrap,
         seed=seed,
         simulation=simulation,
@@ -61,12 +96,18 @@ def evaluate(
 
 
 def _print(report: EvaluateReport) -> None:
-    from hepad.pipeline.evaluate import formatted_metrics, formatted_regions
+    from hepad.pipeline import evaluate_report as tables
 
     for warning in report.warnings:
         common.stderr().print(f"warning: {warning}")
-    header, rows = formatted_metrics(report)
-    common.print_table("Models", header, rows, numbers_from=3)
-    header, rows = formatted_regions(report)
-    common.print_table("Fraction of each sample in the regions", header, rows, numbers_from=2)
+    common.print_table("Models", *tables.formatted_metrics(report), numbers_from=3)
+    common.print_table("Working points", *tables.formatted_points(report, brief=True), numbers_from=3)
+    if report.systems:
+        common.print_table(
+            "Mean ± std over trainings (± over events)", *tables.formatted_systems(report), numbers_from=3
+        )
+    if report.comparisons:
+        table = tables.formatted_comparisons(report, brief=True)
+        common.print_table("Paired differences a - b; eps_min near 0: a is better", *table, numbers_from=3)
+    common.print_table("Fraction of each sample in the regions", *tables.formatted_regions(report), numbers_from=2)
     common.stdout().print(f"wrote {report.output}")

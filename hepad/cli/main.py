@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from hepad import __version__
-from hepad.cli import bumphunt, evaluate, hist, inspect, limit, list_, score, study, train, vectorize
+from hepad.cli import bumphunt, evaluate, explain, hist, inspect, limit, list_, score, study, train, vectorize
 from hepad.errors import HepadError, OutputError
 
 __all__ = ["app", "main"]
@@ -99,6 +99,7 @@ def _register() -> None:
     app.command("score")(score.score)
     app.command("evaluate")(evaluate.evaluate)
     app.command("study")(study.study)
+    app.command("explain")(explain.explain)
     app.command("hist")(hist.hist)
     app.command("bumphunt", cls=bumphunt.BumpHuntCommand)(bumphunt.bumphunt)
     app.command("limit")(limit.limit)

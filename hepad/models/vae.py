@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import Field
@@ -20,7 +21,9 @@ from hepad.cards.base import Card, parse_card
 from hepad.errors import CardError
 from hepad.inputs.batch import Batch
 from hepad.nn.blocks import dense_stack, kl_divergence
+from hepad.nn.inference import evaluate
 from hepad.nn.network import NetworkScorer
+from hepad.nn.scorer import check_batch
 
 __all__ = ["VariationalAutoencoder", "VariationalConfig"]
 
@@ -58,6 +61,17 @@ class VariationalAutoencoder(NetworkScorer["_Network"]):
         self._variational = parse_card(VariationalConfig, dict(config), f"model {self.name}")
         self._limits = _output_limits(columns, self._variational.eta_limits)
         super().__init__(self._variational, columns)
+
+    def reconstruction_errors(self, batch: Batch) -> npt.NDArray[np.float32]:
+        """Squared difference of input and output, 0 where padded, shape (n, d); see `hepad.nn.explain.Explains`."""
+        check_batch(self, self.columns, batch)
+        module = self._module
+
+        def errors(x: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+            return (((x - module.decode(module.encode(x)[0])) * mask).square(),)
+
+        (values,) = evaluate(module, errors, self._arrays(batch), 1)
+        return values
 
     def _build(self) -> _Network:
         return _Network(self._variational, self._limits)

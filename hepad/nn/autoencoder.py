@@ -92,6 +92,14 @@ class Autoencoder(ABC):
             error = np.square(batch.x - self._reconstruct(batch.x)).mean(axis=1, dtype=np.float32)
         return finite_scores(self.name, {"mse": error})
 
+    def reconstruction_errors(self, batch: Batch) -> npt.NDArray[np.float32]:
+        """Squared difference of input and output for each column, shape (n, d); see `hepad.nn.explain.Explains`."""
+        check_batch(self, self.columns, batch)
+        self._trained()
+        with np.errstate(over="ignore", invalid="ignore"):
+            errors: npt.NDArray[np.float32] = np.square(batch.x - self._reconstruct(batch.x))
+        return errors
+
     def state(self) -> State:
         """Copies of the weights as contiguous float32 arrays."""
         return {name: array.copy() for name, array in self._trained().items()}

@@ -36,11 +36,15 @@ class ScoredChunk:
 
 @dataclass(frozen=True)
 class ScoredSample:
-    """All selected events of some files: scores of shape (n,) by name and weights of shape (n,)."""
+    """All selected events of some files: scores of shape (n,) by name and weights of shape (n,).
+
+    `keep` is the mask, over all events that were read, of those selected; n of them are True.
+    """
 
     scores: Scores
     weights: npt.NDArray[np.float64]
     cutflow: CutFlow
+    keep: npt.NDArray[np.bool_]
 
 
 def scored_chunks(
@@ -78,4 +82,5 @@ def scored_sample(paths: Sequence[Path], bundle: Bundle, selection: SelectionCar
         {name: np.concatenate([piece.scores[name] for piece in pieces]) for name in names},
         np.concatenate([piece.weights for piece in pieces]),
         flow,
+        np.concatenate([piece.keep for piece in pieces]),
     )

@@ -11,19 +11,16 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from hepad.plot.panels import SIMULATION, header, ordered, panel_grid, pick
 from hepad.plot.style import COLOURS, DASHES, GREY, hep_style
 
 __all__ = ["SIMULATION", "RocLine", "roc_figure", "score_figure"]
 
 Floats = npt.NDArray[np.float64]
 Vertical = Literal["rejection", "efficiency"]
-
-SIMULATION = "Simulation (Delphes)"
-"""The label of private simulation; never the name of an experiment."""
 
 
 @dataclass(frozen=True)
@@ -47,36 +44,36 @@ def roc_figure(
     *,
     vertical: Vertical = "rejection",
     panels: bool = False,
+    band: str = "68 % bootstrap",
     simulation: bool = False,
     caption: str = "",
-    band: str = "68 % bootstrap",
 ) -> Figure:
     """ROC curves with signal efficiency on x and, on a log axis, background rejection or efficiency on y.
 
-    A colour is a model; a dash pattern is a signal, or with `panels` each signal has a panel of its own. The band
-    of a line is what `band` says. `simulation` puts the label of private simulation above the axes, `caption`
+    A colour is a model; a dash pattern is a signal, or with `panels` each signal has a panel of its own. `band`
+    says in the legend what the band is. `simulation` puts the label of private simulation above the axes, `caption`
     stands above them on the right. `ValueError` without a line.
     """
     if not lines:
         raise ValueError("there is no ROC curve to draw")
-    models, signals = _ordered(line.model for line in lines), _ordered(line.signal for line in lines)
+    models, signals = ordered(line.model for line in lines), ordered(line.signal for line in lines)
     with hep_style():
         columns = min(math.ceil(math.sqrt(len(signals))), 3) if panels else 1
-        figure, shown = _panels(len(signals) if panels else 1, columns)
+        figure, shown = panel_grid(len(signals) if panels else 1, columns)
         for axes, signal in zip(shown, signals, strict=panels):
             inside = [line for line in lines if not panels or line.signal == signal]
             for line in inside:
-                dash = "-" if panels else _pick(DASHES, signals.index(line.signal))
-                _draw_roc(axes, line, _pick(COLOURS, models.index(line.model)), dash, vertical)
+                dash = "-" if panels else pick(DASHES, signals.index(line.signal))
+                _draw_roc(axes, line, pick(COLOURS, models.index(line.model)), dash, vertical)
             _draw_chance(axes, vertical)
             if panels:
                 # In the corner that falling rejections, or rising efficiencies, leave free.
                 y, side = (0.93, "top") if vertical == "rejection" else (0.07, "bottom")
                 axes.text(0.95, y, signal, transform=axes.transAxes, ha="right", va=side, fontweight="bold")
         _roc_axes(shown, columns, lines, vertical)
-        banded = any(line.low is not None for line in lines)
-        _roc_legend(figure, models, [] if panels else signals, band=band if banded else "")
-        _header(shown[0], shown[min(columns, len(shown)) - 1], simulation, caption)
+        shown_band = band if any(line.low is not None for line in lines) else ""
+        _roc_legend(figure, models, [] if panels else signals, shown_band)
+        header(shown[0], shown[min(columns, len(shown)) - 1], simulation, caption)
     return figure
 
 
@@ -108,29 +105,18 @@ def score_figure(
     on_log = _wants_log(everything, marks.values()) if log_x is None else log_x
     edges = _edges([*everything, np.array(list(marks.values()), dtype=np.float64)], bins, on_log)
     with hep_style():
-        figure, (axes,) = _panels(1, 1)
+        figure, (axes,) = panel_grid(1, 1)
         heights = [_density(*filled, edges, on_log)]
         axes.stairs(heights[0], edges, fill=True, color=GREY, alpha=0.35, lw=0, label=background_name)
         axes.stairs(heights[0], edges, color=GREY, lw=1.2)
         for i, (name, (scores, weight)) in enumerate(samples.items()):
             heights.append(_density(scores, weight, edges, on_log))
-            axes.stairs(heights[-1], edges, color=_pick(COLOURS, i), ls=_pick(DASHES, i), lw=2, label=name)
+            axes.stairs(heights[-1], edges, color=pick(COLOURS, i), ls=pick(DASHES, i), lw=2, label=name)
         _score_axes(axes, edges, np.concatenate(heights), on_log, score, headroom=bool(marks))
         _draw_thresholds(axes, marks, on_log)
         figure.legend(loc="outside right upper", frameon=False, borderpad=0.2)
-        _header(axes, axes, simulation, caption)
+        header(axes, axes, simulation, caption)
     return figure
-
-
-def _panels(count: int, columns: int) -> tuple[Figure, list[Axes]]:
-    """A figure with room for a legend on the right, and its `count` axes, row by row."""
-    rows = -(-count // columns)
-    size = (2.8 + 4.6 * columns, 0.6 + 4.0 * rows) if columns > 1 else (9.4, 5.8)
-    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
-    grid = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel())
-    for spare in grid[count:]:
-        spare.remove()
-    return figure, grid[:count]
 
 
 def _draw_roc(axes: Axes, line: RocLine, colour: str, dash: Any, vertical: Vertical) -> None:
@@ -174,14 +160,14 @@ def _roc_axes(shown: Sequence[Axes], columns: int, lines: Sequence[RocLine], ver
             axes.set_ylabel(label_y)
 
 
-def _roc_legend(figure: Figure, models: Sequence[str], signals: Sequence[str], *, band: str) -> None:
-    handles: list[Any] = [Line2D([], [], color=_pick(COLOURS, i), lw=2.5, label=m) for i, m in enumerate(models)]
+def _roc_legend(figure: Figure, models: Sequence[str], signals: Sequence[str], band: str) -> None:
+    handles: list[Any] = [Line2D([], [], color=pick(COLOURS, i), lw=2.5, label=m) for i, m in enumerate(models)]
     if band:
         handles.append(Patch(color=GREY, alpha=0.3, lw=0, label=band))
     handles.append(Line2D([], [], color="black", ls=(0, (1, 2)), lw=1.2, label="Random choice"))
     if signals:
         handles.append(Line2D([], [], ls="", label=" "))
-        handles += [Line2D([], [], color="black", ls=_pick(DASHES, i), lw=2, label=s) for i, s in enumerate(signals)]
+        handles += [Line2D([], [], color="black", ls=pick(DASHES, i), lw=2, label=s) for i, s in enumerate(signals)]
     figure.legend(handles=handles, loc="outside right upper", frameon=False, handlelength=2.6, borderpad=0.2)
 
 
@@ -248,18 +234,3 @@ def _draw_thresholds(axes: Axes, marks: Mapping[str, float], on_log: bool) -> No
         after = places[i + 1] if i + 1 < len(places) else 1.0
         side, gap = ("right", -0.006) if after - at < 0.05 else ("left", 0.006)
         axes.text(at + gap, 0.97, name, transform=axes.transAxes, rotation=90, ha=side, va="top", fontsize="small")
-
-
-def _header(left: Axes, right: Axes, simulation: bool, caption: str) -> None:
-    if simulation:
-        left.text(0, 1.015, SIMULATION, transform=left.transAxes, ha="left", va="bottom", fontstyle="italic")
-    if caption:
-        right.text(1, 1.015, caption, transform=right.transAxes, ha="right", va="bottom", fontsize="small")
-
-
-def _ordered(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(names))
-
-
-def _pick(choices: Sequence[Any], index: int) -> Any:
-    return choices[index % len(choices)]

@@ -6,8 +6,8 @@ are kept or dropped together, so that a tie is one straight step of the curve, s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,16 @@ import numpy.typing as npt
 
 from hepad.errors import InputDataError
 
-__all__ = ["Estimate", "RocBand", "RocCurve", "RocMetrics", "roc_curve", "roc_metrics"]
+__all__ = [
+    "Estimate",
+    "RocBand",
+    "RocCurve",
+    "RocMetrics",
+    "estimate",
+    "rejection_estimate",
+    "roc_curve",
+    "roc_metrics",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -31,7 +40,8 @@ class Estimate:
     """A number with its bootstrap error: `std`, and the 68 % interval from `low` to `high`.
 
     `std`, `low` and `high` are None where there is none; every number is finite, as JSON wants it. With
-    `is_lower_limit` the value is a lower limit at 95 % confidence, because no background event survived.
+    `is_lower_limit` or `is_upper_limit` the value is no measurement but a bound: a limit at 95 % confidence where no
+    background event survived, or what a monotone curve cannot exceed (`hepad.stats.working_points`).
     """
 
     value: float
@@ -39,6 +49,7 @@ class Estimate:
     low: float | None = None
     high: float | None = None
     is_lower_limit: bool = False
+    is_upper_limit: bool = False
 
     def to_json(self) -> dict[str, float | bool | None]:
         """The estimate in JSON types."""
@@ -48,6 +59,7 @@ class Estimate:
             "low": self.low,
             "high": self.high,
             "is_lower_limit": self.is_lower_limit,
+            "is_upper_limit": self.is_upper_limit,
         }
 
 
@@ -115,6 +127,9 @@ class RocMetrics:
     """A ROC curve, its summaries with bootstrap errors, and its band.
 
     `rejection` is 1 / eps_b at `rejection_at`; `signal_efficiency` maps a background efficiency to an estimate.
+    `drawn` holds the value of each statistic in each replica, arrays of shape (replicas,): "auc", "survives" (eps_b at
+    `rejection_at`) and those asked for. Models measured on the same events with equal generators draw the same
+    events, so that differences of these arrays are paired.
     """
 
     curve: RocCurve
@@ -124,6 +139,7 @@ class RocMetrics:
     signal_efficiency: dict[float, Estimate]
     band: RocBand
     replicas: int
+    drawn: Mapping[str, Floats] = field(default_factory=dict, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """The summaries in JSON types; no NaN and no infinity. The curve and the band are left out."""
@@ -158,6 +174,7 @@ def roc_metrics(
     rng: np.random.Generator,
     rejection_at: float = 0.3,
     background_efficiencies: Sequence[float] = (),
+    statistics: Mapping[str, Callable[[RocCurve], float]] | None = None,
     replicas: int = 200,
     grid: int = 200,
 ) -> RocMetrics:
@@ -165,7 +182,8 @@ def roc_metrics(
 
     Each replica draws n of n events with replacement (B. Efron, Ann. Statist. 7 (1979) 1); weights travel with
     their events. `rejection_at` is a signal efficiency; `background_efficiencies` are where the signal efficiency
-    is wanted; the band has `grid` points, evenly spaced from 1 / grid to 1. Errors as in `roc_curve`, and
+    is wanted; the band has `grid` points, evenly spaced from 1 / grid to 1. `statistics` are computed of each
+    replica's curve and kept in `drawn`. Errors as in `roc_curve`, and
     `ValueError` for fewer than 2 replicas. The std of a rejection is that of eps_b, propagated: std(eps_b) / eps_b^2,
     which stays finite where a replica loses its last background event; the interval's `high` is then None.
     """
@@ -176,25 +194,31 @@ def roc_metrics(
     grid_at = np.linspace(1 / grid, 1, grid)
     wanted_s = np.concatenate([[rejection_at], grid_at])
     wanted_b = _checked_fraction(np.asarray(background_efficiencies, dtype=np.float64))
-    rows = [
-        np.concatenate([[r.auc], r.background_efficiency_at(wanted_s), r.signal_efficiency_at(wanted_b)])
-        for r in sample.replicas(replicas, rng)
-    ]
+    more = dict(statistics or {})
+    rows, extra = [], []
+    for r in sample.replicas(replicas, rng):
+        rows.append(np.concatenate([[r.auc], r.background_efficiency_at(wanted_s), r.signal_efficiency_at(wanted_b)]))
+        extra.append([statistic(r) for statistic in more.values()])
     if len(rows) < 2:
         raise InputDataError("too few bootstrap replicas have a positive sum of weights: too many are 0 or negative")
     drawn = np.array(rows)
     values = np.array([curve.auc, *curve.signal_efficiency_at(wanted_b)])
     columns = drawn[:, [0, *range(2 + grid, drawn.shape[1])]]
-    auc, *efficiencies = (_estimate(v, c) for v, c in zip(values, columns.T, strict=True))
+    auc, *efficiencies = (estimate(v, c) for v, c in zip(values, columns.T, strict=True))
     low, high = np.quantile(drawn[:, 2 : 2 + grid], _QUANTILES, axis=0)
     return RocMetrics(
         curve=curve,
         auc=auc,
         rejection_at=rejection_at,
-        rejection=_rejection(curve, rejection_at, drawn[:, 1]),
+        rejection=rejection_estimate(curve, rejection_at, drawn[:, 1]),
         signal_efficiency=dict(zip((float(b) for b in wanted_b), efficiencies, strict=True)),
         band=RocBand(grid_at, curve.background_efficiency_at(grid_at), low, high),
         replicas=len(rows),
+        drawn={
+            "auc": drawn[:, 0],
+            "survives": drawn[:, 1],
+            **dict(zip(more, np.array(extra, dtype=np.float64).T, strict=True)),
+        },
     )
 
 
@@ -299,12 +323,14 @@ def _effective_entries(weight: Floats | None, count: int) -> float:
     return float(count) if weight is None else float(weight.sum() ** 2 / np.square(weight).sum())
 
 
-def _estimate(value: float, drawn: Floats) -> Estimate:
+def estimate(value: float, drawn: Floats) -> Estimate:
+    """A value with the standard deviation and the 68 % interval of its bootstrap replicas, shape (r,), r >= 2."""
     low, high = np.quantile(drawn, _QUANTILES)
     return Estimate(float(value), float(drawn.std(ddof=1)), float(low), float(high))
 
 
-def _rejection(curve: RocCurve, at: float, survives: Floats) -> Estimate:
+def rejection_estimate(curve: RocCurve, at: float, survives: Floats) -> Estimate:
+    """1 / eps_b at a signal efficiency; `survives` is eps_b of the replicas, shape (r,). See `roc_metrics`."""
     nominal = curve.rejection_at(at)
     if nominal.is_lower_limit:
         return nominal

@@ -183,7 +183,7 @@ def test_evaluate(run, examples: Path, tmp_path: Path) -> None:
     assert rows["dnn_ae", "mse", "a4l"]["auc"]["value"] > 0.9
     assert report["warnings"] == []
     files = {p.name for p in (tmp_path / "rep").iterdir()}
-    figures = {f"{n}.{k}" for n in ("roc", "scores_dnn_ae", "scores_vae") for k in ("png", "pdf")}
+    figures = {f"{n}.{k}" for n in ("roc", "sic", "scores_dnn_ae", "scores_vae") for k in ("png", "pdf")}
     assert files == {"report.md", "report.json"} | figures
     assert "| dnn_ae | mse | a4l |" in (tmp_path / "rep" / "report.md").read_text()
     again = json.loads(run(*command[:-1], "rep2", "--json").stdout)
@@ -206,7 +206,8 @@ def test_evaluate_faults(run, examples: Path, tmp_path: Path) -> None:
 
 
 def test_help_is_quick_and_every_command_has_an_example(run) -> None:
-    commands = ("inspect", "vectorize", "train", "score", "evaluate", "study", "hist", "bumphunt", "limit", "list")
+    work = ("inspect", "vectorize", "train", "score", "evaluate", "study", "explain", "hist")
+    commands = (*work, "bumphunt", "limit", "list")
     start = time.perf_counter()
     text = run("--help").stdout
     assert time.perf_counter() - start < 2.0  # 0.2 s on a quiet machine; the promise is half a second

@@ -16,6 +16,7 @@ from hepad import registry
 from hepad.cards.analysis import TrainCard
 from hepad.errors import CardError, FitFailedError, InputDataError
 from hepad.inputs.batch import Batch
+from hepad.nn.explain import EXPLAINED_SCORE, explains
 from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, State
 
 OBJECTS = ("jet1", "jet2", "jet3", "muon1", "electron1", "met")
@@ -70,6 +71,17 @@ class ScorerContract:
             assert values.shape == (len(events),)
             assert values.dtype == np.float32
             assert np.isfinite(values).all()
+
+    def test_reconstruction_errors_average_to_the_score(self, trained: Any, events: Batch) -> None:
+        before = events.x.copy()
+        errors = explains(trained).reconstruction_errors(events)
+        assert errors.dtype == np.float32
+        assert errors.shape == events.x.shape
+        assert (errors >= 0).all()
+        np.testing.assert_allclose(errors.mean(axis=1), trained.scores(events)[EXPLAINED_SCORE], rtol=1e-5)
+        np.testing.assert_array_equal(events.x, before)
+        with pytest.raises(CardError):
+            explains(trained).reconstruction_errors(replace(events, kind="rmm"))
 
     @pytest.mark.parametrize("size", [1, 7, 1000])
     def test_scores_do_not_depend_on_the_split(self, trained: Any, events: Batch, size: int) -> None:

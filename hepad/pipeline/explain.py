@@ -1,0 +1,294 @@
+"""Explain scores: which objects carry the reconstruction error, for samples and for their most anomalous events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+
+from hepad.cards.selection import SelectionCard, load_selection
+from hepad.errors import InputDataError, UsageError
+from hepad.io.atomic import atomic_folder, check_folder
+from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files, read_events
+from hepad.nn.explain import EXPLAINED_SCORE, explains
+from hepad.objects.selection import apply_selection
+from hepad.pipeline.bundle import Bundle, load_bundle
+from hepad.pipeline.figures import save_figure
+from hepad.provenance import command_line, provenance
+from hepad.stats.shares import event_shares, mean_shares
+
+__all__ = [
+    "EventRow",
+    "ExplainOptions",
+    "ExplainReport",
+    "SampleRow",
+    "explain",
+    "formatted_events",
+    "formatted_shares",
+]
+
+_OURS = ("explain.md", "explain.json", "shares.png", "shares.pdf", "events_*.png", "events_*.pdf")
+
+Floats = npt.NDArray[np.float64]
+Table = tuple[list[str], list[list[str]]]
+
+
+@dataclass(frozen=True)
+class ExplainOptions:
+    """Options of `explain`; `top` is how many events of the highest score are explained one by one."""
+
+    output: Path
+    top: int = 20
+    selection: str | None = None
+    simulation: bool = True
+    step_size: int = DEFAULT_STEP_SIZE
+    max_events: int | None = None
+    on_events: Callable[[int], None] | None = None
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """One event: its file (place in the list of the sample's files) and entry, its score, the share of each object.
+
+    `present` names the objects that the event has; an absent one is reconstructed too, from its padding.
+    """
+
+    file: int
+    entry: int
+    score: float
+    shares: dict[str, float]
+    present: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The event in JSON types."""
+        return {**vars(self), "present": list(self.present)}
+
+
+@dataclass(frozen=True)
+class SampleRow:
+    """A sample: shares of objects and of columns in the error of all events, with errors, and in that of the top ones.
+
+    Each maps a name to (share, standard error); `present` is the weighted fraction of events that have the object.
+    """
+
+    sample: str
+    events: int
+    mean_score: float
+    objects: dict[str, tuple[float, float]]
+    columns: dict[str, tuple[float, float]]
+    present: dict[str, float]
+    top_objects: dict[str, tuple[float, float]]
+    top: tuple[EventRow, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The sample in JSON types."""
+        return {**vars(self), "top": [event.to_json() for event in self.top]}
+
+
+@dataclass(frozen=True)
+class ExplainReport:
+    """All samples, explained with one model."""
+
+    model: str
+    score: str
+    samples: tuple[SampleRow, ...]
+    output: Path
+
+    def to_json(self) -> dict[str, Any]:
+        """The report in JSON types."""
+        return {
+            "model": self.model,
+            "score": self.score,
+            "samples": [sample.to_json() for sample in self.samples],
+            "output": str(self.output),
+        }
+
+
+def explain(samples: Mapping[str, Sequence[str]], model: str, *, options: ExplainOptions) -> ExplainReport:
+    """Take the score `mse` of a bundle apart and write explain.md, explain.json and figures to a folder.
+
+    The score of an event is the mean over the columns of the squared difference of input and reconstruction; the share
+    of an object is that of its columns in the sum. `CardError` if the model reconstructs nothing.
+    """
+    check_folder(options.output, ours=_OURS)
+    if not samples or options.top < 1:
+        raise UsageError("give at least one file, and --top of at least 1")
+    paths = {name: expand_files(files) for name, files in samples.items()}
+    bundle = load_bundle(model)
+    explains(bundle.scorer)
+    selection = bundle.card.selection if options.selection is None else load_selection(options.selection)
+    rows = tuple(_sample(name, files, bundle, selection, options) for name, files in paths.items())
+    report = ExplainReport(bundle.card.name, EXPLAINED_SCORE, rows, options.output)
+    record = provenance(
+        command_line(
+            "explain", model=bundle.card.name, selection=options.selection, top=options.top,
+            max_events=options.max_events,
+        ),
+        inputs=[path for files in paths.values() for path in files],
+        cards={f"bundle {bundle.card.name}": bundle.sha256},
+    )  # fmt: skip
+    _write(report, options, record)
+    return report
+
+
+@dataclass(frozen=True)
+class _Errors:
+    """The errors of selected events: of columns, shape (n, d), with masks, weights, files and entries."""
+
+    errors: npt.NDArray[np.float32]
+    mask: npt.NDArray[np.bool_]
+    weight: Floats
+    file: npt.NDArray[np.int64]
+    entry: npt.NDArray[np.int64]
+
+
+def _read(paths: Sequence[Path], bundle: Bundle, selection: SelectionCard, options: ExplainOptions) -> _Errors:
+    scorer = explains(bundle.scorer)
+    pieces = []
+    reading = {"step_size": options.step_size, "max_events": options.max_events}
+    for chunk in read_events(paths, bundle.fields(selection), **reading):  # type: ignore[arg-type]
+        events, _, _ = apply_selection(chunk.events, selection)
+        batch = bundle.input(events)
+        entry = ak.to_numpy(events.index).astype(np.int64)
+        file = np.full(len(batch), chunk.file, dtype=np.int64)
+        pieces.append((scorer.reconstruction_errors(batch), batch.mask, batch.weight, file, entry))
+        if options.on_events:
+            options.on_events(len(chunk.events))
+    if not sum(len(piece[0]) for piece in pieces):
+        raise InputDataError(f"no event of {paths[0].name} passes selection {selection.name!r}; nothing to explain")
+    return _Errors(*(np.concatenate(part) for part in zip(*pieces, strict=True)))
+
+
+def _sample(
+    name: str, paths: Sequence[Path], bundle: Bundle, selection: SelectionCard, options: ExplainOptions
+) -> SampleRow:
+    found = _read(paths, bundle, selection, options)
+    if not np.isfinite(found.errors).all():
+        raise InputDataError(f"sample {name}: a reconstruction error is not finite; is the input?")
+    columns = bundle.card.columns
+    objects, member = _objects(columns)
+    parts = found.errors.astype(np.float64) @ member
+    score = found.errors.astype(np.float64).mean(axis=1)
+    has = (found.mask.astype(np.float64) @ member) > 0
+    best = np.argsort(-score, kind="stable")[: options.top]
+    shares = event_shares(parts[best])
+    top = tuple(
+        EventRow(
+            int(found.file[row]),
+            int(found.entry[row]),
+            float(score[row]),
+            dict(zip(objects, map(float, share), strict=True)),
+            tuple(o for o, there in zip(objects, has[row], strict=True) if there),
+        )
+        for row, share in zip(best, shares, strict=True)
+    )
+    whole = float(found.weight.sum())
+    return SampleRow(
+        name,
+        len(score),
+        float(found.weight @ score / whole),
+        _named(objects, *mean_shares(parts, found.weight)),
+        _named(columns, *mean_shares(found.errors, found.weight)),
+        dict(zip(objects, map(float, found.weight @ has / whole), strict=True)),
+        _named(objects, *mean_shares(parts[best])),
+        top,
+    )
+
+
+def _objects(columns: Sequence[str]) -> tuple[tuple[str, ...], Floats]:
+    """Objects such as jet1 of columns such as jet1_pt, in order, and the (d, k) matrix of which column is whose."""
+    owners = [column.rpartition("_")[0] or column for column in columns]
+    objects = tuple(dict.fromkeys(owners))
+    return objects, np.array([[owner == o for o in objects] for owner in owners], dtype=np.float64)
+
+
+def _named(names: Sequence[str], shares: Floats, errors: Floats) -> dict[str, tuple[float, float]]:
+    return {name: (float(s), float(e)) for name, s, e in zip(names, shares, errors, strict=True)}
+
+
+def formatted_shares(report: ExplainReport, *, brief: bool = False) -> Table:
+    """Header and rows of the share of each object in the error of each sample and of its top events.
+
+    `brief` leaves out errors and how often an object is there, for a terminal.
+    """
+    header = ["object"]
+    for sample in report.samples:
+        header += [sample.sample, f"{sample.sample}, top {len(sample.top)}", *([] if brief else ["has it"])]
+    rows = []
+    for name in report.samples[0].objects:
+        cells = [name]
+        for sample in report.samples:
+            both = (sample.objects[name], sample.top_objects[name])
+            cells += [f"{value:.1%}" if brief else f"{value:.1%} ± {error:.1%}" for value, error in both]
+            if not brief:
+                cells.append(f"{sample.present[name]:.1%}")
+        rows.append(cells)
+    return header, rows
+
+
+def formatted_events(report: ExplainReport, leading: int = 3) -> Table:
+    """Header and rows of the top events of each sample with the objects that carry most of their scores."""
+    rows = []
+    for sample in report.samples:
+        for event in sample.top:
+            order = sorted(event.shares, key=lambda name: -event.shares[name])[:leading]
+            said = ", ".join(
+                f"{name} {event.shares[name]:.0%}{'' if name in event.present else ' (absent)'}" for name in order
+            )
+            rows.append([sample.sample, str(event.file), str(event.entry), f"{event.score:.4g}", said])
+    return ["sample", "file", "entry", report.score, "carried by"], rows
+
+
+def _markdown(report: ExplainReport) -> str:
+    from hepad.pipeline.evaluate_report import markdown_table
+
+    return "\n".join(
+        [
+            f"# What carries the score {report.score} of {report.model}",
+            "",
+            "The score is the mean over the input columns of the squared reconstruction error; a share is the part of",
+            "an object's columns in the sum over the events, with its standard error. 'has it' is the fraction of",
+            "events that have the object; an absent one is padding, which a model reconstructs too unless it masks it.",
+            "",
+            *markdown_table(formatted_shares(report)),
+            "",
+            "## The most anomalous events",
+            "",
+            *markdown_table(formatted_events(report)),
+            "",
+        ]
+    )
+
+
+def _write(report: ExplainReport, options: ExplainOptions, record: Mapping[str, Any]) -> None:
+    from hepad.plot.explain import ShareRow, share_figure
+
+    title = f"{report.model}, {report.score}"
+    with atomic_folder(options.output, ours=_OURS) as folder:
+        (folder / "explain.md").write_text(_markdown(report), encoding="utf-8")
+        content = {**report.to_json(), "provenance": record}
+        (folder / "explain.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        lines = []
+        for sample in report.samples:
+            everything = {name: share for name, (share, _) in sample.objects.items()}
+            best = {name: share for name, (share, _) in sample.top_objects.items()}
+            lines += [ShareRow(sample.sample, everything), ShareRow(f"{sample.sample}, top {len(sample.top)}", best)]
+        save_figure(share_figure(lines, caption=title, simulation=options.simulation), folder / "shares")
+        for sample in report.samples:
+            events = [
+                ShareRow(f"{event.file}:{event.entry}  {event.score:.3g}", event.shares, event.present)
+                for event in sample.top[:40]  # more would not be legible
+            ]
+            figure = share_figure(
+                events,
+                rows=f"{sample.sample}: file:entry, score",
+                caption=f"{title}; \N{MULTIPLICATION SIGN}: absent object",
+                simulation=options.simulation,
+            )
+            save_figure(figure, folder / f"events_{sample.sample}")

@@ -1,0 +1,44 @@
+"""What figures of several panels share: layout, the header above the axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+__all__ = ["SIMULATION", "header", "ordered", "panel_grid", "pick"]
+
+SIMULATION = "Simulation (Delphes)"
+"""The label of private simulation; never the name of an experiment."""
+
+
+def panel_grid(count: int, columns: int) -> tuple[Figure, list[Axes]]:
+    """A figure with room for a legend on the right, and its `count` axes, row by row."""
+    rows = -(-count // columns)
+    size = (2.8 + 4.6 * columns, 0.6 + 4.0 * rows) if columns > 1 else (9.4, 5.8)
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
+    grid = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel())
+    for spare in grid[count:]:
+        spare.remove()
+    return figure, grid[:count]
+
+
+def header(left: Axes, right: Axes, simulation: bool, caption: str) -> None:
+    """Above the axes: the label of private simulation on the left, a caption on the right."""
+    if simulation:
+        left.text(0, 1.015, SIMULATION, transform=left.transAxes, ha="left", va="bottom", fontstyle="italic")
+    if caption:
+        right.text(1, 1.015, caption, transform=right.transAxes, ha="right", va="bottom", fontsize="small")
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """The distinct names in the order in which they come first."""
+    return list(dict.fromkeys(names))
+
+
+def pick(choices: Sequence[Any], index: int) -> Any:
+    """The choice at an index, from the beginning again after the last."""
+    return choices[index % len(choices)]
