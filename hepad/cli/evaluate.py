@@ -13,46 +13,52 @@ if TYPE_CHECKING:
     from hepad.pipeline.evaluate import EvaluateReport
 
 
+_Models = Annotated[
+    list[str],
+    typer.Option(
+        "--model",
+        "-m",
+        help="A bundled model or a bundle folder, may be repeated; NAME=BUNDLE with one NAME for trainings of one "
+        "system, whose mean and spread are given.",
+        show_default=False,
+    ),
+]
+_RejectionAt = Annotated[
+    list[float] | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Signal efficiency at which 1/eps_b is quoted, may be repeated; models are compared at the first.",
+        show_default="0.3",
+    ),
+]
+_Fpr = Annotated[
+    list[float] | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Background efficiency at which the signal efficiency is quoted, may be repeated.",
+        show_default="1e-05",
+    ),
+]
+_MinBackground = Annotated[
+    float,
+    typer.Option(min=1, help="Least effective background events behind a TPR and a significance improvement."),
+]
+
+
 def evaluate(
     background: Annotated[
         list[str],
         typer.Option("--background", "-b", help="Background files the models have not seen.", show_default=False),
     ],
     signal: Annotated[list[str], typer.Option("--signal", help="NAME=FILE, may be repeated.", show_default=False)],
-    model: Annotated[
-        list[str],
-        typer.Option(
-            "--model",
-            "-m",
-            help="A bundled model or a bundle folder, may be repeated; NAME=BUNDLE with one NAME for trainings of one "
-            "system, whose mean and spread are given.",
-            show_default=False,
-        ),
-    ],
+    model: _Models,
     output: Annotated[Path, typer.Option("--output", "-o", help="The report folder to write.", show_default=False)],
     selection: common.Selection = None,
-    rejection_at: Annotated[
-        list[float] | None,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Signal efficiency at which 1/eps_b is quoted, may be repeated; models are compared at the first.",
-            show_default="0.3",
-        ),
-    ] = None,
-    fpr: Annotated[
-        list[float] | None,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Background efficiency at which the signal efficiency is quoted, may be repeated.",
-            show_default="1e-05",
-        ),
-    ] = None,
-    min_background: Annotated[
-        float,
-        typer.Option(min=1, help="Least effective background events behind a TPR and a significance improvement."),
-    ] = 10,
+    rejection_at: _RejectionAt = None,
+    fpr: _Fpr = None,
+    min_background: _MinBackground = 10,
     bootstrap: Annotated[int, typer.Option(min=2, help="Bootstrap replicas.")] = 200,
     aso_subsets: Annotated[
         int, typer.Option(min=0, help="Subsets for the almost-stochastic-order test between models; 0: no test.")
