@@ -30,7 +30,8 @@ class StochasticOrder:
     `epsilon_min` is its upper confidence limit, for "a is better"; `epsilon_min_reversed` that of "b is better".
     Below a limit set beforehand the order is established. With a limit of 0.5 two equal distributions are called
     ordered in about 17 % of cases in each direction, not in the 5 % that 95 % confidence suggests, because the normal
-    limit of the ratio needs distributions that differ; with 0.2, in 2 % (300 pairs of samples of 5 to 1000 values).
+    limit of the ratio needs distributions that differ; with 0.2, in 2 to 4 % (300 pairs of samples of 5 to 1000
+    values).
     """
 
     violation_ratio: float
