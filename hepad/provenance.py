@@ -42,12 +42,13 @@ def file_record(path: Path) -> dict[str, Any]:
 def provenance(
     command: str,
     *,
-    inputs: Iterable[Path] = (),
+    inputs: Iterable[Path | dict[str, Any]] = (),
     seed: int | None = None,
     cards: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The provenance record that every output carries.
 
+    `inputs` are paths, or records of them that `file_record` made before, so that no file is hashed twice.
     `command` is the command in its normal form, `cards` maps card or bundle names to their sha256.
     """
     return {
@@ -56,7 +57,7 @@ def provenance(
         "packages": _installed_versions(),
         "command": command,
         "seed": seed,
-        "inputs": [file_record(path) for path in inputs],
+        "inputs": [file_record(item) if isinstance(item, Path) else item for item in inputs],
         "cards": dict(cards or {}),
     }
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import HepadError, InputDataError, UsageError
@@ -107,11 +106,6 @@ class ScoreFile:
             raise InputDataError(
                 f"{self.path}: damaged or truncated score file; write it again with 'hepad score'"
             ) from error
-
-    def read(self, columns: list[str]) -> dict[str, npt.NDArray[Any]]:
-        """Whole columns."""
-        pieces = list(self.iterate(columns, 1_000_000))
-        return {name: np.concatenate([piece[name] for piece in pieces]) for name in columns}
 
     def close(self) -> None:
         """Close the file."""

@@ -16,9 +16,9 @@ from hepad.errors import InputDataError
 from hepad.inputs.batch import Batch
 from hepad.inputs.l1_vector import L1Vector
 from hepad.io.events import merge_fields
-from hepad.io.reader import DEFAULT_STEP_SIZE, read_events
+from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.objects.cutflow import CutFlow
-from hepad.objects.selection import apply_selection
+from hepad.pipeline.selected import selected_chunks
 
 __all__ = ["Parts", "Split", "read_background", "set_aside", "split_events"]
 
@@ -33,14 +33,12 @@ def read_background(
 ) -> tuple[Batch, CutFlow]:
     """All selected events as one unscaled batch: a training needs them all in memory."""
     batches: list[Batch] = []
-    flow: CutFlow | None = None
     fields = merge_fields(selection.fields(), vector.fields())
-    for chunk in read_events(paths, fields, step_size=step_size, max_events=max_events):
-        events, _, cutflow = apply_selection(chunk.events, selection)
-        flow = cutflow if flow is None else flow + cutflow
-        batches.append(vector.raw(events))
-    if flow is None or flow.selected.events == 0:
-        raise InputDataError(f"no background event passes selection {selection.name!r} ({flow or 'no events read'})")
+    for piece in selected_chunks(
+        paths, selection, fields, step_size=step_size, max_events=max_events, what="background event"
+    ):
+        batches.append(vector.raw(piece.events))
+        flow = piece.flow
     return Batch.concatenate(batches), flow
 
 

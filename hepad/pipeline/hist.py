@@ -16,13 +16,13 @@ from hepad.cards.base import parse_card
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import InputDataError, UsageError
 from hepad.io.atomic import atomic_path, check_file
-from hepad.io.events import Chunk, merge_fields
-from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files, read_events
+from hepad.io.events import merge_fields
+from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.scores import ScoreFile
 from hepad.io.spectra import write_histograms_json, write_histograms_root
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.kinematics import invariant_mass, mass_fields, parse_mass
-from hepad.objects.selection import apply_selection
+from hepad.pipeline.selected import SelectedChunk, selected_chunks
 from hepad.provenance import command_line, provenance, sha256_file
 
 if TYPE_CHECKING:
@@ -88,21 +88,19 @@ def fill_histograms(files: Sequence[str], *, options: HistOptions) -> HistReport
     fields = merge_fields(selection.fields(), *(mass_fields(objects) for objects in masses.values()))
     if scores:
         _check_inputs(scores, paths)
-    flow: CutFlow | None = None
     limit = scores.info.get("max_events") if scores else None
-    chunks = read_events(paths, fields, step_size=options.step_size, max_events=limit)
-    for chunk, rows in _with_scores(chunks, scores, regions):
-        events, keep, cutflow = apply_selection(chunk.events, selection)
-        flow = cutflow if flow is None else flow + cutflow
+    pieces = selected_chunks(paths, selection, fields, step_size=options.step_size, max_events=limit)
+    for piece, rows in _with_scores(pieces, scores, regions):
+        keep, flow = piece.keep, piece.flow
         if scores and not np.array_equal(rows["selected"], keep):
-            raise InputDataError(f"{scores.path}: was made with a selection that keeps other events of {chunk.path}")
-        _fill(histograms, events, masses, {region: rows[f"in_{region}"][keep] for region in regions})
+            raise InputDataError(
+                f"{scores.path}: was made with a selection that keeps other events of {piece.chunk.path}"
+            )
+        _fill(histograms, piece.events, masses, {region: rows[f"in_{region}"][keep] for region in regions})
         if options.on_events:
             options.on_events(len(keep))
     if scores:
         scores.close()
-    if flow is None or flow.selected.events == 0:
-        raise InputDataError(f"no event passes selection {selection.name!r} ({flow or 'no events read'})")
     scale = _normalisation(options, flow)
     scaled = {name: h * scale for name, h in histograms.items()}
     _write(targets, scaled, _provenance(options, selection, paths))
@@ -198,17 +196,18 @@ def _check_inputs(scores: ScoreFile, paths: Sequence[Path]) -> None:
 
 
 def _with_scores(
-    chunks: Iterator[Chunk], scores: ScoreFile | None, regions: Sequence[str]
-) -> Iterator[tuple[Chunk, dict[str, npt.NDArray[Any]]]]:
+    pieces: Iterator[SelectedChunk], scores: ScoreFile | None, regions: Sequence[str]
+) -> Iterator[tuple[SelectedChunk, dict[str, npt.NDArray[Any]]]]:
     """Each chunk with its rows of the score file."""
     if scores is None:
-        for chunk in chunks:
-            yield chunk, {}
+        for selected in pieces:
+            yield selected, {}
         return
     columns = ["file", "entry", "selected", *(f"in_{name}" for name in regions)]
     rows = scores.iterate(columns, step_size=DEFAULT_STEP_SIZE)
     stock: dict[str, npt.NDArray[Any]] = {name: np.empty(0) for name in columns}
-    for chunk in chunks:
+    for selected in pieces:
+        chunk = selected.chunk
         needed = len(chunk.events)
         while len(stock["entry"]) < needed and (piece := next(rows, None)) is not None:
             stock = {n: np.concatenate([stock[n].astype(piece[n].dtype), piece[n]]) for n in columns}
@@ -219,7 +218,7 @@ def _with_scores(
                 f"{scores.path}: its rows are not the events of {chunk.path}; score the same files in the same order"
             )
         stock = {name: values[needed:] for name, values in stock.items()}
-        yield chunk, mine
+        yield selected, mine
 
 
 def _name(mass: str, region: str | None) -> str:

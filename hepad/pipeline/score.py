@@ -99,10 +99,9 @@ def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = No
         ):
             columns = score_columns(piece, regions)
             out.write(columns)
-            tally.add(columns, piece.cutflow)
+            tally.add(columns, piece.flow)
             if options.on_events:
                 options.on_events(len(piece.keep))
-
     return ScoreReport(
         bundle.card.name, selection.name, output, tally.flow, tally.counts(), tally.sample.quantiles(QUANTILES)
     )
@@ -164,8 +163,8 @@ class _Tally:
         self._events = dict.fromkeys(regions, 0)
         self._weights = dict.fromkeys(regions, 0.0)
 
-    def add(self, columns: Mapping[str, npt.NDArray[Any]], cutflow: CutFlow) -> None:
-        self._flow = cutflow if self._flow is None else self._flow + cutflow
+    def add(self, columns: Mapping[str, npt.NDArray[Any]], flow: CutFlow) -> None:
+        self._flow = flow
         self.sample.add(columns["score"][columns["selected"]])
         for name in self._regions:
             inside = columns[f"in_{name}"]

@@ -112,6 +112,7 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
     _check_regions(specs, len(split.holdout))
     vector = vector.fitted(raw.take(split.train))
     scorer: Scorer = registry.load(registry.SCORERS[recipe.model.name])(recipe.model.config, vector.columns)
+    records = [file_record(path) for path in paths]
     store = CheckpointFolder(
         options.output.with_name(f"{options.output.name}.checkpoint"),
         fingerprint(
@@ -119,7 +120,7 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
             selection.model_dump(mode="json"),
             card.model_dump(mode="json"),
             options.seed,
-            [file_record(path) for path in paths],
+            records,
             len(raw),
             options.set_aside.model_dump(mode="json") if options.set_aside else None,
         ),
@@ -139,7 +140,7 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
     regions = {name: set_region(name, spec, quantiles, scorer.score_names[0]) for name, spec in specs.items()}
     record = provenance(
         _command(options, recipe, Path(model).stem if isinstance(model, str) else model.name),
-        inputs=paths,
+        inputs=records,
         seed=options.seed,
     )
     training = _training(card, options, split, fit)

@@ -14,14 +14,13 @@ from hepad import registry
 from hepad.cards.analysis import InputCard
 from hepad.cards.base import parse_card
 from hepad.cards.selection import load_selection
-from hepad.errors import InputDataError
 from hepad.inputs.l1_vector import L1Vector
 from hepad.io.atomic import atomic_path, check_file
 from hepad.io.events import merge_fields
-from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files, read_events
+from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.tables import TableWriter
 from hepad.objects.cutflow import CutFlow
-from hepad.objects.selection import apply_selection
+from hepad.pipeline.selected import selected_chunks
 from hepad.provenance import command_line, provenance
 
 __all__ = ["VectorizeOptions", "VectorizeReport", "vectorize"]
@@ -72,7 +71,6 @@ def vectorize(files: Sequence[str], output: Path, *, options: VectorizeOptions |
     registry.lookup(registry.INPUTS, options.input, "input")
     vector = L1Vector(_input_card(options))
     fields = merge_fields(selection.fields(), vector.fields())
-    flow: CutFlow | None = None
     command = command_line(
         "vectorize",
         selection=selection.name,
@@ -82,24 +80,21 @@ def vectorize(files: Sequence[str], output: Path, *, options: VectorizeOptions |
     )
     info = {"selection": selection.name, "provenance": provenance(command, inputs=paths)}
     with atomic_path(output) as temporary, TableWriter(temporary, vector.columns, info) as out:
-        for chunk in read_events(paths, fields, step_size=options.step_size, max_events=options.max_events):
-            events, keep, cutflow = apply_selection(chunk.events, selection)
-            flow = cutflow if flow is None else flow + cutflow
-            batch = vector.raw(events)
+        for piece in selected_chunks(
+            paths, selection, fields, step_size=options.step_size, max_events=options.max_events
+        ):
+            flow = piece.flow
+            batch = vector.raw(piece.events)
             out.write(
                 {
                     "x": batch.x,
-                    "file": np.full(len(batch), chunk.file, dtype=np.int32),
-                    "entry": ak.to_numpy(events.index).astype(np.int64),
+                    "file": np.full(len(batch), piece.chunk.file, dtype=np.int32),
+                    "entry": ak.to_numpy(piece.events.index).astype(np.int64),
                     "weight": batch.weight,
                 }
             )
             if options.on_events:
-                options.on_events(len(keep))
-        if flow is None or flow.selected.events == 0:
-            raise InputDataError(
-                f"no event passes selection {selection.name!r} ({flow or 'no events read'}); nothing to write"
-            )
+                options.on_events(len(piece.keep))
     return VectorizeReport(output, flow, vector.columns)
 
 

@@ -1,0 +1,56 @@
+"""Read files and apply a selection chunk by chunk: the loop that every stage over events shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+
+from hepad.cards.selection import SelectionCard
+from hepad.errors import InputDataError
+from hepad.io.events import Chunk, Fields
+from hepad.io.reader import DEFAULT_STEP_SIZE, read_events
+from hepad.objects.cutflow import CutFlow
+from hepad.objects.selection import apply_selection
+
+__all__ = ["SelectedChunk", "selected_chunks"]
+
+
+@dataclass(frozen=True)
+class SelectedChunk:
+    """A chunk as it was read, the mask of shape (n,) of the events selected, and these events with their objects cut.
+
+    `flow` is the cut flow of all chunks up to this one: that of the last chunk is the whole.
+    """
+
+    chunk: Chunk
+    keep: npt.NDArray[np.bool_]
+    events: ak.Array
+    flow: CutFlow
+
+
+def selected_chunks(
+    paths: Sequence[Path],
+    selection: SelectionCard,
+    fields: Fields,
+    *,
+    step_size: int = DEFAULT_STEP_SIZE,
+    max_events: int | None = None,
+    what: str = "event",
+) -> Iterator[SelectedChunk]:
+    """The selected events of files, chunk by chunk.
+
+    `InputDataError` at the end if there were none, with the cut flow: nothing selected is no result. `what` is the
+    word for the events in that message.
+    """
+    flow: CutFlow | None = None
+    for chunk in read_events(paths, fields, step_size=step_size, max_events=max_events):
+        events, keep, own = apply_selection(chunk.events, selection)
+        flow = own if flow is None else flow + own
+        yield SelectedChunk(chunk, keep, events, flow)
+    if flow is None or flow.selected.events == 0:
+        raise InputDataError(f"no {what} passes selection {selection.name!r} ({flow or 'no events read'})")
