@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
-from hepad.io.events import Fields, check_finite, collection, missing_momentum
+from hepad.io.events import Fields, SampleInfo, check_finite, collection, missing_momentum
 
 __all__ = ["DATASET", "Adc2021File"]
 
@@ -42,6 +42,10 @@ class Adc2021File:
     def available(self) -> dict[str, set[str]]:
         """The collections and properties that this format has."""
         return {**{name: set(_FEATURES) for name in _ROWS}, "met": {"pt", "phi"}}
+
+    def sample(self) -> SampleInfo:
+        """Nothing: the format keeps no cross section and no energy."""
+        return SampleInfo()
 
     def iterate(self, fields: Fields, *, step_size: int, stop: int) -> Iterator[ak.Array]:
         """Events [0, stop) in pieces of at most `step_size`, with the fields asked for."""

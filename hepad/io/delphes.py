@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
-from hepad.io.events import Fields, check_finite, check_not_negative, collection, missing_momentum
+from hepad.io.events import Fields, SampleInfo, check_finite, check_not_negative, collection, missing_momentum
 
 __all__ = ["TREE", "DelphesFile"]
 
@@ -56,6 +56,18 @@ class DelphesFile:
             if present:
                 found[name] = present
         return found
+
+    def sample(self) -> SampleInfo:
+        """The generator's cross section in pb, its best estimate being that of the last event."""
+        branch = self._keys.get("Event.CrossSection")
+        if branch is None or self.entries == 0:
+            return SampleInfo()
+        try:
+            last = ak.flatten(self._tree[branch].array(entry_start=self.entries - 1), axis=None)
+        except Exception:  # noqa: BLE001  a damaged basket is reported when the events are read
+            return SampleInfo()
+        value = float(last[0]) if len(last) else 0.0
+        return SampleInfo(cross_section_pb=value if np.isfinite(value) and value > 0 else None)
 
     def iterate(self, fields: Fields, *, step_size: int, stop: int) -> Iterator[ak.Array]:
         """Events [0, stop) in pieces of at most `step_size`, with the fields asked for.

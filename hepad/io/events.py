@@ -21,9 +21,11 @@ from hepad.errors import InputDataError
 
 __all__ = [
     "COLLECTION_FEATURES",
+    "SQRT_S",
     "Chunk",
     "EventFile",
     "Fields",
+    "SampleInfo",
     "check_finite",
     "check_not_negative",
     "collection",
@@ -32,7 +34,13 @@ __all__ = [
 ]
 
 Fields = Mapping[str, AbstractSet[str]]
-"""What to read: collection (or `met`, `scalar_ht`) to the properties that are needed."""
+"""What to read: collection (or `met`, `scalar_ht`) to the properties that are needed.
+
+`SQRT_S` among the collections asks for a field of that name: the sample's energy in GeV, the same for all events of a
+file, NaN where the file does not say.
+"""
+
+SQRT_S = "sqrt_s"
 
 COLLECTION_FEATURES: dict[str, tuple[str, ...]] = {
     "jets": ("pt", "eta", "phi", "mass", "btag"),
@@ -43,6 +51,20 @@ COLLECTION_FEATURES: dict[str, tuple[str, ...]] = {
     "met": ("pt", "phi"),
     "scalar_ht": ("ht",),
 }
+
+
+@dataclass(frozen=True)
+class SampleInfo:
+    """What a file says of the sample it holds; None where it does not.
+
+    `cross_section_pb` is that of the generated process, `generated_events` and `generated_weight` (the sum of weights)
+    count the events before any selection, where the file holds only some of them.
+    """
+
+    cross_section_pb: float | None = None
+    sqrt_s_gev: float | None = None
+    generated_events: int | None = None
+    generated_weight: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +85,10 @@ class EventFile(Protocol):
 
     def available(self) -> dict[str, set[str]]:
         """The collections and properties that this file can give."""
+        ...
+
+    def sample(self) -> SampleInfo:
+        """What the file says of its sample."""
         ...
 
     def iterate(self, fields: Fields, *, step_size: int, stop: int) -> Iterator[ak.Array]:

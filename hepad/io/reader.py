@@ -9,8 +9,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
+import numpy as np
+
 from hepad.errors import InputDataError, UsageError
-from hepad.io.events import Chunk, EventFile, Fields
+from hepad.io.events import SQRT_S, Chunk, EventFile, Fields
 
 __all__ = ["DEFAULT_STEP_SIZE", "expand_files", "open_events", "open_root", "read_events"]
 
@@ -104,13 +107,24 @@ def read_events(
         with closing(open_events(path)) as source:
             total += source.entries
             stop = min(source.entries, left)
-            for events in source.iterate(fields, step_size=step_size, stop=stop) if stop else ():
+            for events in _chunks(source, fields, step_size=step_size, stop=stop) if stop else ():
                 yield Chunk(number, path, events)
             left -= stop
         if left == 0:
             return
     if total == 0:
         raise InputDataError(f"{', '.join(str(f) for f in files[:3])}: no entries; there is nothing to read")
+
+
+def _chunks(source: EventFile, fields: Fields, *, step_size: int, stop: int) -> Iterator[ak.Array]:
+    """The events of one file, with the sample's energy as a field if it was asked for."""
+    objects = {name: features for name, features in fields.items() if name != SQRT_S}
+    energy = source.sample().sqrt_s_gev if SQRT_S in fields else None
+    for events in source.iterate(objects, step_size=step_size, stop=stop):
+        if SQRT_S not in fields:
+            yield events
+        else:
+            yield ak.with_field(events, np.full(len(events), np.nan if energy is None else energy), SQRT_S)
 
 
 def _first_bytes(path: Path) -> bytes:

@@ -14,11 +14,12 @@ import vector
 from hepad.errors import UsageError
 from hepad.objects.naming import parse_object
 
-__all__ = ["MASS_FEATURES", "invariant_mass", "mass_fields", "parse_mass"]
+__all__ = ["MASS_FEATURES", "invariant_mass", "mass_fields", "named_objects", "parse_mass"]
 
 vector.register_awkward()  # gives the Momentum4D and Momentum2D records of Events their behaviour
 
 MASS_FEATURES = frozenset({"pt", "eta", "phi", "mass"})
+_BTAGGED = {"bjets": True, "lightjets": False}
 
 
 def parse_mass(text: str) -> tuple[tuple[str, int], ...]:
@@ -31,7 +32,16 @@ def parse_mass(text: str) -> tuple[tuple[str, int], ...]:
 
 def mass_fields(objects: Sequence[tuple[str, int]]) -> dict[str, set[str]]:
     """What must be read to compute a mass."""
-    return {name: set(MASS_FEATURES) for name, _ in objects}
+    fields: dict[str, set[str]] = {}
+    for name, _ in objects:
+        tagged = name in _BTAGGED
+        fields.setdefault("jets" if tagged else name, set()).update(MASS_FEATURES | ({"btag"} if tagged else set()))
+    return fields
+
+
+def named_objects(events: ak.Array, name: str) -> ak.Array:
+    """A collection by name, jagged: one of Events, or `bjets` and `lightjets`, the jets with and without a b-tag."""
+    return events.jets[events.jets.btag == _BTAGGED[name]] if name in _BTAGGED else events[name]
 
 
 def invariant_mass(
@@ -41,9 +51,9 @@ def invariant_mass(
 
     The masses, of shape (m,), are those of the m events where the mask is True. Computed in double precision.
     """
-    has_all = reduce(and_, [ak.to_numpy(ak.num(events[name]) > position) for name, position in objects])
+    has_all = reduce(and_, [ak.to_numpy(ak.num(named_objects(events, name)) > position) for name, position in objects])
     complete = events[has_all]
-    vectors = [_double_precision(complete[name][:, position]) for name, position in objects]
+    vectors = [_double_precision(named_objects(complete, name)[:, position]) for name, position in objects]
     return ak.to_numpy(reduce(add, vectors).mass).astype(np.float64), has_all
 
 

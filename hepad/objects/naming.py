@@ -1,4 +1,7 @@
-"""Names of single objects: `jet1` is the leading jet, `electron2` the second electron, `met` the missing momentum."""
+"""Names of single objects: `jet1` is the leading jet, `electron2` the second electron, `met` the missing momentum.
+
+`bjet1` and `lightjet1` are the leading jets with and without a b-tag.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,15 @@ from hepad.errors import UsageError
 
 __all__ = ["object_name", "parse_object"]
 
-_SINGULAR = {"jets": "jet", "electrons": "electron", "muons": "muon", "photons": "photon", "fatjets": "fatjet"}
+_SINGULAR = {
+    "jets": "jet",
+    "bjets": "bjet",
+    "lightjets": "lightjet",
+    "electrons": "electron",
+    "muons": "muon",
+    "photons": "photon",
+    "fatjets": "fatjet",
+}
 _PLURAL = {short: name for name, short in _SINGULAR.items()}
 _NAME = re.compile(r"([a-z]+)([1-9][0-9]?)")
 

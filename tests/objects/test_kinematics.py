@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hepad.errors import UsageError
-from hepad.objects.kinematics import invariant_mass, parse_mass
+from hepad.objects.kinematics import invariant_mass, mass_fields, parse_mass
 from hepad.objects.naming import object_name, parse_object
 
 vectors = st.tuples(st.floats(1, 2000), st.floats(-4, 4), st.floats(-math.pi, math.pi), st.floats(0, 100))
@@ -53,6 +53,21 @@ def test_single_and_triple_masses_and_missing_objects() -> None:
     triple, present = invariant_mass(events, parse_mass("jet1+jet2+jet3"))
     assert present.tolist() == [False, True, False]
     assert triple == pytest.approx([30])  # three equal vectors: three times the mass
+
+
+def test_tagged_and_untagged_jets_are_counted_apart() -> None:
+    events = events_of([[(100, 0, 0, 0), (80, 0, math.pi, 0), (60, 0, math.pi, 0)]])
+    events = ak.with_field(events, ak.with_field(events.jets, ak.Array([[False, True, False]]), "btag"), "jets")
+    light, _ = invariant_mass(events, parse_mass("lightjet1+lightjet2"))
+    mixed, _ = invariant_mass(events, parse_mass("lightjet1+bjet1"))
+    _, pair = invariant_mass(events, parse_mass("bjet1+bjet2"))
+    assert light == pytest.approx([2 * math.sqrt(100 * 60)])  # back to back: m^2 = 4 pT1 pT2
+    assert mixed == pytest.approx([2 * math.sqrt(100 * 80)])
+    assert pair.tolist() == [False]
+    assert mass_fields(parse_mass("bjet1+electron1")) == {
+        "jets": {"pt", "eta", "phi", "mass", "btag"},
+        "electrons": {"pt", "eta", "phi", "mass"},
+    }
 
 
 @pytest.mark.parametrize("text", ["jet", "jet0", "tau1", "jet1+jet1", "jet1+", "met"])
