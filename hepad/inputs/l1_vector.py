@@ -17,6 +17,7 @@ import numpy.typing as npt
 from hepad.cards.analysis import InputCard
 from hepad.errors import CardError, InputDataError
 from hepad.inputs.batch import Batch
+from hepad.io.events import flat_columns
 from hepad.objects.naming import object_name
 
 __all__ = ["L1Vector", "Scale"]
@@ -115,14 +116,22 @@ class L1Vector:
             mask = np.tile([f != "eta" for f in features], (len(events), 1))
             return np.stack(columns, axis=1).astype(np.float32), mask
         count = self.card.counts[name]  # type: ignore[index]  # order and counts share their names
-        objects = events[name]
-        counts = np.minimum(ak.to_numpy(ak.num(objects)), count)
+        offsets, objects = flat_columns(events[name])
+        counts = np.diff(offsets)
         present = np.arange(count) < counts[:, np.newaxis]
-        values = np.zeros((len(events), count, len(features)), dtype=np.float32)
-        for i, feature in enumerate(features):
-            # A mask takes the values row by row, which is their order: much faster than padding in awkward.
-            values[present, i] = ak.to_numpy(ak.flatten(objects[feature][:, :count]))
-        return values.reshape(len(events), count * len(features)), np.repeat(present, len(features), axis=1)
+        slots = np.flatnonzero(present)
+        leading = slice(None) if (counts <= count).all() else _leading(offsets, count)
+        values = np.zeros((len(features), present.size), dtype=np.float32)
+        for row, feature in zip(values, features, strict=True):
+            row[slots] = objects[feature][leading]
+        shape = (len(events), count * len(features))
+        return values.T.reshape(shape), np.repeat(present, len(features), axis=1)
+
+
+def _leading(offsets: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.bool_]:
+    """Flat mask of the first `count` objects of each event."""
+    position = np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
+    return np.asarray(position < count)
 
 
 def _max_with_floor(batch: Batch) -> Scale:

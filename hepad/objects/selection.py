@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.cards.selection import Condition, ObjectCuts, Range, SelectionCard
-from hepad.io.events import collection
+from hepad.io.events import collection, flat_columns
 from hepad.objects.cutflow import CutFlow, CutStep
 
 __all__ = ["apply_selection"]
@@ -46,10 +46,7 @@ class _Objects:
 
     @classmethod
     def of(cls, objects: ak.Array) -> _Objects:
-        layout = ak.to_layout(ak.to_packed(objects)).to_ListOffsetArray64(True)
-        content = layout.content
-        columns = {name: np.asarray(content[name].data) for name in content.fields}
-        return cls(np.asarray(layout.offsets.data), columns)
+        return cls(*flat_columns(objects))
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:
