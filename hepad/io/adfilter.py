@@ -1,9 +1,9 @@
 """ADFilter ntuples: the tree `Ntuple` and the histogram `meta` (arXiv:2409.03065, github.com/chekanov/ADFilter).
 
-Momenta and masses are in GeV. `JET_` are the jets without and `bJET_` those with a b-tag: `jets` holds both, with `btag`,
-by falling pT. Masses of electrons and muons are the known ones, photons have none (`PH_e` is not read). The first of
-`Evt_Weight` is the event's weight. `meta` has a bin labelled `CMS energy [GeV]` and one `cross section [PB]`; without
-labels they are the first and the second, as ADFilter writes and reads them. Zero means not stated.
+Momenta and masses are in GeV. `JET_` are the jets without and `bJET_` those with a b-tag: `jets` holds both, with
+`btag`, by falling pT. Masses of electrons and muons are the known ones, photons have none (`PH_e` is not read). The
+first of `Evt_Weight` is the event's weight. `meta` has a bin labelled `CMS energy [GeV]` and one `cross section [PB]`;
+without labels they are the first and the second, as ADFilter writes and reads them. Zero means not stated.
 
 Older files hold `vector<Double32_t>`, which uproot does not read: per event a byte count, a version and a length, then
 the numbers in single precision. `_doubles32` checks all three.

@@ -2,10 +2,10 @@
 
 PHYSLITE holds calibrated candidates. This reader keeps those that pass:
 
-- electrons: `DFCommonElectronsLHMedium`, ptvarcone30 below 15 % and topoetcone20 below 20 % of pT ("Loose_VarRad";
-  arXiv:1908.00005, table 12);
+- electrons: `DFCommonElectronsLHMedium`, ptvarcone30 below 15 % and topoetcone20 below 20 % of pT (loose
+  isolation, "Loose_VarRad"; variables and cuts as in arXiv:1908.00005);
 - muons: quality medium or better (`quality & 7` at most 1, as xAOD::Muon stores it), `DFCommonMuonPassIDCuts`, and
-  ptvarcone30 + 0.4 neflowisol20 below 16 % of pT ("PflowLoose_VarRad"; arXiv:2012.00578, table 2);
+  ptvarcone30 + 0.4 neflowisol20 below 16 % of pT ("PflowLoose_VarRad"; arXiv:2012.00578);
 - photons: `DFCommonPhotonsIsEMTight`, `DFCommonPhotonsCleaning`, ptcone20 below 5 % and topoetcone20 below 6.5 % of pT
   ("Loose"; arXiv:1908.00005), not within 0.4 of a kept electron or muon;
 - taus: `JetDeepSetMedium`, not within 0.2 of a kept electron or muon; jets that are taus stay among the jets;
@@ -15,13 +15,13 @@ PHYSLITE holds calibrated candidates. This reader keeps those that pass:
 A jet is b-tagged at the fixed cut of its tagger (see `_TAGGERS`), whose outputs are found through `btaggingLink`.
 
 PHYSLITE has no final missing momentum: it is to be built from the objects that an analysis selects. Here it is minus
-the sum of the kept electrons, muons and photons and of the kept jets above 20 GeV, 30 GeV from |eta| 2.4 on, plus the soft
-term: `PVSoftTrkCore` of `MET_Core_AnalysisMET`, and the tracks (`jettrkpx`, `jettrkpy` of the association map) of
+the sum of the kept electrons, muons and photons and of the kept jets above 20 GeV, 30 GeV from |eta| 2.4 on, plus the
+soft term: `PVSoftTrkCore` of `MET_Core_AnalysisMET`, and the tracks (`jettrkpx`, `jettrkpy` of the association map) of
 the kept jets below those thresholds or failing `NNJvtPass`. ATLAS' METMaker also shares out constituents between
 objects that overlap; this does not, nor does it apply muon energy-loss corrections.
 
-The first of `mcEventWeights` is the weight, 1 in data. The file states neither the cross section nor the energy; the sums
-of weights are in its metadata, which this reader does not read.
+The first of `mcEventWeights` is the weight, 1 in data. The file states neither the cross section nor the energy; the
+sums of weights are in its metadata, which this reader does not read.
 """
 
 from __future__ import annotations
@@ -80,9 +80,9 @@ _KNOWN = {name: set(_MOMENTUM) for name in _PREFIXES} | {"jets": {*_MOMENTUM, "b
 
 _BTAGGING = "BTagging_AntiKt4EMPFlowAuxDyn"
 _LINK = ("AnalysisJetsAuxDyn.btaggingLink.m_persKey", "AnalysisJetsAuxDyn.btaggingLink.m_persIndex")
-# Tagger to the fractions of c, tau and light jets in ln(p_b / sum f_i p_i), and the cut on it. GN2v01: 77 %, as ADFilter's
-# converter DAOD2Ntuple.py has it from the release 22 flavour-tagging recommendation. DL1dv01: the loosest point, 85 %, as
-# the jet requirements of ATLAS' derivation framework (Athena) have it.
+# Tagger to the fractions of c, tau and light jets in ln(p_b / sum f_i p_i), and the cut on it. GN2v01: 77 %, as
+# ADFilter's converter DAOD2Ntuple.py has it from the release 22 flavour-tagging recommendation. DL1dv01: the loosest
+# point, 85 %, as the jet requirements of ATLAS' derivation framework (Athena) have it.
 _TAGGERS = {
     "GN2v01": ({"pc": 0.2, "ptau": 0.01, "pu": 0.79}, 0.82),
     "DL1dv01": ({"pc": 0.018, "pu": 0.982}, 0.948),

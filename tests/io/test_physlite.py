@@ -104,6 +104,22 @@ def test_b_tags_follow_the_links(path: Path, tmp_path: Path) -> None:
         read(rewrite(path, tmp_path / "wrong.root", {index: order + 99}), {"jets": {"btag"}})
 
 
+def test_the_newer_tagger_is_taken_with_its_own_cut(path: Path, tmp_path: Path) -> None:
+    tree = uproot.open(path)["CollectionTree"]
+    old = "BTagging_AntiKt4EMPFlowAuxDyn.DL1dv01_p"
+    new = "BTagging_AntiKt4EMPFlowAuxDyn.GN2v01_p"
+    scores = {flavour: tree[old + flavour].array() for flavour in "bcu"}
+    tau = scores["b"] * 10
+    renamed = {new + flavour: array for flavour, array in scores.items()} | {f"{new}tau": tau}
+    events = read(rewrite(path, tmp_path / "new.root", renamed), {"jets": {"pt", "btag"}})
+    tagged = np.log(scores["b"] / (0.2 * scores["c"] + 0.01 * tau + 0.79 * scores["u"])) > 0.82
+    pts = set(ak.flatten(tree["AnalysisJetsAuxDyn.pt"].array()[tagged] / np.float32(1000)).tolist())
+    found = set(ak.flatten(events.jets.pt[events.jets.btag]).tolist())
+    assert found
+    assert found <= pts
+    assert pts.isdisjoint(ak.flatten(events.jets.pt[~events.jets.btag]).tolist())
+
+
 def test_missing_momentum(path: Path) -> None:
     """The formula of the documentation, event by event; the Z -> ee events of this file have no neutrinos."""
     electrons, muons, photons = selected(path)
