@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Set as AbstractSet
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import awkward as ak
@@ -86,6 +87,13 @@ class NanoAodFile(TreeFile):
 
     format = "nanoaod"
     title = "NanoAOD"
+
+    def __init__(self, path: Path, directory: Any, name: str) -> None:
+        super().__init__(path, directory, name)
+        if not any(self.has(f"{prefix}_pt") for prefix in (*_PREFIXES.values(), *_METS)):
+            raise InputDataError(
+                f"{path}: tree {name!r} has no branch of NanoAOD, such as 'Jet_pt'; hepad reads no other CMS format"
+            )
 
     def available(self) -> dict[str, set[str]]:
         """The collections and properties that this file can give."""

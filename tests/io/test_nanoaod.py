@@ -106,6 +106,14 @@ def test_missing_and_bad_branches_are_named(tmp_path: Path) -> None:
         read(write(tmp_path / "d.root", Jet_phi=[[1.0, 2.0], [np.nan]]), {"jets": {"pt"}})
 
 
+def test_other_trees_of_events_are_refused(tmp_path: Path) -> None:
+    """MiniAOD calls its tree `Events` too."""
+    with uproot.recreate(tmp_path / "mini.root") as file:
+        file.mktree("Events", {"EventAuxiliary": "int64"}).extend({"EventAuxiliary": np.array([1, 2])})
+    with pytest.raises(InputDataError, match=r"mini\.root: tree 'Events' has no branch of NanoAOD"):
+        open_events(tmp_path / "mini.root")
+
+
 @pytest.mark.parametrize("fraction", [0.2, 0.9])
 def test_truncated_file(fraction: float, data: Path, tmp_path: Path) -> None:
     whole = (data / "nanoaod_cms_2015_ttbar.root").read_bytes()
