@@ -20,7 +20,7 @@ __all__ = [
     "load_selection",
 ]
 
-COLLECTIONS = ("jets", "electrons", "muons", "photons", "fatjets")
+COLLECTIONS = ("jets", "electrons", "muons", "photons", "taus", "fatjets")
 """Object collections that a card can cut on; each is sorted by falling pT."""
 
 
@@ -67,6 +67,7 @@ class Condition(Card):
     electrons: ObjectCuts | None = None
     muons: ObjectCuts | None = None
     photons: ObjectCuts | None = None
+    taus: ObjectCuts | None = None
     fatjets: ObjectCuts | None = None
     met: Range | None = None
     scalar_ht: Range | None = None
@@ -112,7 +113,9 @@ class SelectionCard(Card):
     name: str
     title: str
     reference: str
-    objects: dict[Literal["jets", "electrons", "muons", "photons", "fatjets"], ObjectRule] = Field(default_factory=dict)
+    objects: dict[Literal["jets", "electrons", "muons", "photons", "taus", "fatjets"], ObjectRule] = Field(
+        default_factory=dict
+    )
     require: tuple[Requirement, ...] = ()
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ _SINGULAR = {
     "electrons": "electron",
     "muons": "muon",
     "photons": "photon",
+    "taus": "tau",
     "fatjets": "fatjet",
 }
 _PLURAL = {short: name for name, short in _SINGULAR.items()}
