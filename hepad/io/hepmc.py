@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from hepad.errors import InputDataError, MissingExtraError
-from hepad.io.events import SampleInfo
+from hepad.io.events import SampleInfo, check_finite
 from hepad.io.generator import BLOCK, GeneratorFile
-from hepad.io.particle_level import ParticleLevel
+from hepad.io.particle_level import ParticleLevel, own_stdout
 from hepad.io.particles import Floats, Ints, Particles
 from hepad.io.text import damage_as_input_error, open_text
 
@@ -49,11 +49,19 @@ class HepmcFile(GeneratorFile):
     def blocks(self, stop: int) -> Iterator[tuple[Particles, Floats]]:
         """Particles and weights (the first one of each event, 1 if it has none)."""
         found: list[_Event] = []
-        for number, event in enumerate(self._read(stop)):
+        for number, event in enumerate(self._read(stop), 1):
             found.append(event)
-            if len(found) == BLOCK or number == stop - 1:
-                yield _join(found)
+            if len(found) == BLOCK or number == stop:
+                yield self._join(found, number - len(found))
                 found = []
+
+    def _join(self, events: list[_Event], start: int) -> tuple[Particles, Floats]:
+        particles, weights = _join(events)
+        check_finite(weights, path=self.path, branch="weights", start=start)
+        for name in ("px", "py", "pz", "e"):
+            values = getattr(particles, name)
+            check_finite(values, path=self.path, branch=name, start=start, offsets=particles.offsets)
+        return particles, weights
 
     def _read(self, stop: int) -> Iterator[_Event]:
         try:
@@ -62,13 +70,14 @@ class HepmcFile(GeneratorFile):
             raise MissingExtraError("HepMC files need pyhepmc: install hepad[particles]") from error
         number = 0
         with damage_as_input_error(self.path), open_text(self.path) as stream:
-            for event in pyhepmc.io.HepMCFile(stream, "r", format=self._dialect) if stop else ():
+            reader = pyhepmc.io.HepMCFile(stream, "r", format=self._dialect)
+            while number < stop:
+                with own_stdout():  # it prints what it cannot parse
+                    event = reader.read()
+                if event is None:
+                    raise InputDataError(f"{self.path}: event {number} is damaged; copy the file again")
                 yield _Event.of(event, pyhepmc)
                 number += 1
-                if number == stop:
-                    return
-        if number < stop:
-            raise InputDataError(f"{self.path}: event {number} is damaged; copy the file again")
 
 
 @dataclass(frozen=True)

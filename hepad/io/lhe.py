@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 import re
 from array import array
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import dropwhile, islice, takewhile
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -137,7 +138,7 @@ class LheFile(GeneratorFile):
 
         events = read_events(self.path)
         self.rejected = self._read = 0
-        with Shower(self.header, self.matching) as shower:
+        with Shower(self.path, self.header, self.matching) as shower:
             for start in range(0, stop, BLOCK):
                 size = min(BLOCK, stop - start)
                 batch = list(islice(events, size))
@@ -163,7 +164,7 @@ def read_header(path: Path) -> LheHeader:
     """The header of a file; `InputDataError` if it is not one of Les Houches events."""
     with damage_as_input_error(path), open_text(path) as stream:
         lines: Iterator[bytes] = iter(stream)
-        text = b"".join(takewhile(_before_init, lines))
+        text = b"".join(_until_init(lines))
         return _header(path, text.decode("utf-8", errors="replace"), lines)
 
 
@@ -172,7 +173,7 @@ def read_events(path: Path) -> Iterator[LheEvent]:
     number = 0
     with damage_as_input_error(path), open_text(path) as stream:
         lines: Iterator[bytes] = iter(stream)
-        next(dropwhile(_before_init, lines), None)
+        deque(_until_init(lines), maxlen=0)
         for line in lines:
             text = line.lstrip()
             if text.startswith((b"<event>", b"<event ")):
@@ -183,8 +184,12 @@ def read_events(path: Path) -> Iterator[LheEvent]:
     raise InputDataError(f"{path}: truncated after event {number}, there is no {_END.decode()}; copy it again")
 
 
-def _before_init(line: bytes) -> bool:
-    return not line.lstrip().startswith(b"<init>")
+def _until_init(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """The lines before `<init>`, which is taken too."""
+    for line in lines:
+        if line.lstrip().startswith(b"<init>"):
+            return
+        yield line
 
 
 def _header(path: Path, text: str, lines: Iterator[bytes]) -> LheHeader:

@@ -30,6 +30,7 @@ _SETTINGS = (
     "Random:setSeed = on",
     f"Random:seed = {SEED}",
 )
+_HOPELESS = 20  # so many events in a row are not rejected by chance
 # The simplest of the ways that Pythia's manual gives for POWHEG ("POWHEG Matching"): the shower goes on where the
 # first emission left off. Pythia and POWHEG define hardness differently; no emission is vetoed for that.
 _POWHEG = ("SpaceShower:pTmaxMatch = 1", "TimeShower:pTmaxMatch = 1")
@@ -42,11 +43,13 @@ class Shower:
     `MissingExtraError` without pythia8mc.
     """
 
-    def __init__(self, header: LheHeader, matching: Matching | None = None) -> None:
+    def __init__(self, path: Path, header: LheHeader, matching: Matching | None = None) -> None:
         try:
             import pythia8mc
         except ModuleNotFoundError as error:
             raise MissingExtraError("Les Houches events need pythia8mc: install hepad[particles]") from error
+        self._path = path  # for messages
+        self._known: set[int] = set()
         self._pythia: Any = pythia8mc.Pythia("", False)
         self._feeder = _feeder(pythia8mc, header)
         self._hooks: Any = None
@@ -67,7 +70,7 @@ class Shower:
                 self._pythia.settings.word("SLHA:file", str(card))
             started = self._pythia.init()
         if not started:
-            raise InputDataError("Pythia cannot start with the beams and processes of this file; are they of hadrons?")
+            raise InputDataError(f"{self._path}: Pythia cannot start with these beams and processes")
 
     def __enter__(self) -> Shower:
         return self
@@ -81,8 +84,10 @@ class Shower:
     def run(self, events: Sequence[LheEvent], start: int) -> tuple[Particles, int]:
         """The particles of consecutive events, of which the first is entry `start`, and how many were rejected.
 
-        A rejected event (Pythia failed, or the matching vetoed it) has no particles.
+        A rejected event (Pythia failed, or the matching vetoed it) has no particles. `InputDataError` if Pythia does
+        not know a particle, or if all of many events are rejected.
         """
+        self._check(events, start)
         feeder = self._feeder
         feeder.queue, feeder.given = list(events), 0
         pieces: list[ak.Array] = []
@@ -92,15 +97,27 @@ class Shower:
                 # A veto takes the next event at once, so fewer may come back than were asked for.
                 batch = ak.drop_none(self._pythia.nextBatch(len(events) - done, "none"))
                 if feeder.given == done:
-                    raise InputDataError(f"Pythia gave up at event {start + done}; make the file again without it")
+                    raise InputDataError(f"{self._path}: Pythia gave up at event {start + done}; leave it out")
                 done = feeder.given
                 pieces += [batch] if len(batch) else []
+        if not pieces and len(events) >= _HOPELESS:
+            raise InputDataError(f"{self._path}: Pythia rejects all of the events {start} to {start + done - 1}")
         if not pieces:
             return _nothing(len(events)), len(events)
         showered = ak.concatenate(pieces) if len(pieces) > 1 else pieces[0]
         # The feeder writes the place of the event, counted from 1, where a file gives the electromagnetic coupling.
         places = np.rint(ak.to_numpy(showered.info.alphaEM)).astype(np.int64) - 1
         return _particles(showered.prt, places, len(events)), len(events) - len(places)
+
+    def _check(self, events: Sequence[LheEvent], start: int) -> None:
+        for place, event in enumerate(events, start):
+            for pdg in {int(p[0]) for p in event.particles} - self._known:
+                if not self._pythia.particleData.isParticle(pdg):
+                    raise InputDataError(
+                        f"{self._path}: Pythia does not know the particle {pdg} of event {place}; the header needs an "
+                        "<slha> block with its QNUMBERS, MASS and DECAY"
+                    )
+                self._known.add(pdg)
 
 
 def _mlm(matching: Matching) -> tuple[str, ...]:
