@@ -13,8 +13,9 @@ import numpy as np
 from hepad.errors import InputDataError, MissingExtraError
 from hepad.io.events import SampleInfo, check_finite
 from hepad.io.generator import BLOCK, GeneratorFile
-from hepad.io.particle_level import ParticleLevel, own_stdout
+from hepad.io.particle_level import ParticleLevel
 from hepad.io.particles import Floats, Ints, Particles
+from hepad.io.stdout import own_stdout
 from hepad.io.text import damage_as_input_error, open_text
 
 __all__ = ["MARKS", "HepmcFile"]
@@ -34,6 +35,7 @@ class HepmcFile(GeneratorFile):
     def __init__(self, path: Path, dialect: str, settings: ParticleLevel | None = None) -> None:
         super().__init__(path, settings)
         self._dialect = dialect
+        self._weighted = True
         with damage_as_input_error(path):
             self.entries, self._cross_section = _scan(path)
 
@@ -47,7 +49,7 @@ class HepmcFile(GeneratorFile):
         )
 
     def blocks(self, stop: int) -> Iterator[tuple[Particles, Floats]]:
-        """Particles and weights (the first one of each event, 1 if it has none)."""
+        """Particles and weights (the first one of each event, 1 if the file has none)."""
         found: list[_Event] = []
         for number, event in enumerate(self._read(stop), 1):
             found.append(event)
@@ -57,6 +59,10 @@ class HepmcFile(GeneratorFile):
 
     def _join(self, events: list[_Event], start: int) -> tuple[Particles, Floats]:
         particles, weights = _join(events)
+        if start == 0:
+            self._weighted = not np.isnan(weights[0])
+        if not self._weighted:
+            weights = np.where(np.isnan(weights), 1.0, weights)
         check_finite(weights, path=self.path, branch="weights", start=start)
         for name in ("px", "py", "pz", "e"):
             values = getattr(particles, name)
@@ -82,7 +88,7 @@ class HepmcFile(GeneratorFile):
 
 @dataclass(frozen=True)
 class _Event:
-    """The particles of one event as columns, `mother` counted within the event, and its first weight."""
+    """The particles of one event as columns, `mother` counted within the event, and its first weight (NaN: none)."""
 
     columns: Any
     mother: Ints
@@ -95,7 +101,7 @@ class _Event:
         event.write_data(data)
         weights = np.asarray(data.weights)
         mother = _mothers(len(data.particles), len(data.vertices), np.array(data.links1), np.array(data.links2))
-        return cls(np.array(data.particles), mother, float(weights[0]) if len(weights) else 1.0)
+        return cls(np.array(data.particles), mother, float(weights[0]) if len(weights) else np.nan)
 
 
 def _mothers(particles: int, vertices: int, links1: Ints, links2: Ints) -> Ints:

@@ -6,12 +6,8 @@ better than any detector's. docs/generators.md says when that is good enough.
 
 from __future__ import annotations
 
-import ctypes
-import os
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,8 +32,9 @@ from hepad.io.particles import (
     Particles,
     classify,
 )
+from hepad.io.stdout import own_stdout
 
-__all__ = ["FEATURES", "ParticleLevel", "build_objects", "own_stdout"]
+__all__ = ["FEATURES", "ParticleLevel", "build_objects"]
 
 FEATURES: dict[str, set[str]] = {
     "jets": {"pt", "eta", "phi", "mass", "btag"},
@@ -264,26 +261,3 @@ def _cluster(counts: Ints, momenta: Floats, radius: float, min_pt: float) -> tup
         jets = sequence.inclusive_jets(min_pt)
     event = np.repeat(filled, ak.to_numpy(ak.num(jets)))
     return event, np.array([ak.to_numpy(ak.flatten(jets[name])) for name in names])
-
-
-@contextmanager
-def own_stdout() -> Iterator[None]:
-    """Keep what C++ libraries print out of the standard output, which is for results alone."""
-    try:
-        kept = os.dup(1)
-    except OSError:  # it is closed
-        yield
-        return
-    if sys.stdout is not None:
-        sys.stdout.flush()
-    library = ctypes.CDLL(None)
-    library.fflush(None)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 1)
-        yield
-    finally:
-        library.fflush(None)
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nowhere)

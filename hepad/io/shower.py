@@ -12,8 +12,8 @@ import awkward as ak
 import numpy as np
 
 from hepad.errors import InputDataError, MissingExtraError
-from hepad.io.particle_level import own_stdout
 from hepad.io.particles import Particles
+from hepad.io.stdout import own_stdout
 
 if TYPE_CHECKING:
     from hepad.io.lhe import LheEvent, LheHeader, Matching

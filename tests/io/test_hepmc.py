@@ -87,14 +87,17 @@ def test_a_damaged_event_is_named(path: Path, tmp_path: Path) -> None:
         list(open_events(tmp_path / "bad.hepmc").iterate({"met": {"pt"}}, step_size=10, stop=3))
 
 
-def test_a_weight_that_is_no_number(data: Path, tmp_path: Path) -> None:
-    pyhepmc = pytest.importorskip("pyhepmc")
-    with pyhepmc.open(data / NAMES[1]) as source, pyhepmc.open(tmp_path / "nan.hepmc", "w") as target:
-        for number, event in enumerate(source):
-            if number == 1:
-                event.weights = [float("nan")]
-            target.write(event)
-    with pytest.raises(InputDataError, match="'weights' holds nan at entry 1"):
+@pytest.mark.parametrize(("line", "field", "name"), [("W", 1, "weights"), ("P", 4, "px")])
+def test_what_is_no_number(line: str, field: int, name: str, data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyhepmc")
+    lines = gzip.decompress((data / NAMES[1]).read_bytes()).decode().split("\n")
+    second = next(number for number, text in enumerate(lines) if text.startswith("E 1 "))
+    place = next(number for number in range(second, len(lines)) if lines[number].startswith(f"{line} "))
+    words = lines[place].split(" ")
+    words[field] = "nan"
+    lines[place] = " ".join(words)
+    (tmp_path / "nan.hepmc").write_text("\n".join(lines))
+    with pytest.raises(InputDataError, match=f"'{name}' holds nan at entry 1"):
         list(open_events(tmp_path / "nan.hepmc").iterate({"met": {"pt"}}, step_size=10, stop=3))
 
 
