@@ -116,7 +116,8 @@ def build_objects(
     truth = _Truth(particles, settings)
     result: dict[str, ak.Array] = {}
     leptons = {name: truth.objects(getattr(truth, name), s) for name, s in _limits(settings).items()}
-    jets = truth.jets(settings.jet_radius, settings.jet_min_pt, settings.jet_max_eta) if _any(wanted, "jets") else None
+    needs_jets = not {"jets", "scalar_ht"}.isdisjoint(wanted)
+    jets = truth.jets(settings.jet_radius, settings.jet_min_pt, settings.jet_max_eta) if needs_jets else None
     for name, features in wanted.items():
         if name == "jets":
             assert jets is not None  # noqa: S101  made above
@@ -132,10 +133,6 @@ def build_objects(
         else:
             result[name] = leptons[name].record(features)
     return result
-
-
-def _any(wanted: Mapping[str, AbstractSet[str]], *names: str) -> bool:
-    return bool({*names, "scalar_ht"} & wanted.keys())
 
 
 def _limits(settings: ParticleLevel) -> dict[str, float]:
