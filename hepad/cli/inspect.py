@@ -32,6 +32,8 @@ def _print(report: FileReport) -> None:
     console.print(f"{report.path}: {report.format}, {report.entries} entries")
     if stated := _sample(report.sample):
         console.print(f"sample: {stated}")
+    for note in report.sample.notes:
+        console.print(f"note: {note}", markup=False)
     if report.model:
         console.print(f"model {report.model}; regions {', '.join(report.regions) or 'none'}")
     if report.objects:

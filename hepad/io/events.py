@@ -60,13 +60,15 @@ class SampleInfo:
     """What a file says of the sample it holds; None where it does not.
 
     `cross_section_pb` is that of the generated process, `generated_events` and `generated_weight` (the sum of weights)
-    count the events before any selection, where the file holds only some of them.
+    count the events before any selection, where the file holds only some of them. `notes` are sentences for people:
+    what was done to the events that they should know of.
     """
 
     cross_section_pb: float | None = None
     sqrt_s_gev: float | None = None
     generated_events: int | None = None
     generated_weight: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

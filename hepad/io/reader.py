@@ -73,9 +73,13 @@ def open_events(path: Path) -> EventFile:
         return _open_root_events(path)
     if magic.startswith(_HDF5_MAGIC):
         return _open_adc2021(path)
-    raise InputDataError(
-        f"{path} is neither a ROOT nor an HDF5 file; hepad reads event trees in ROOT files and ADC2021 HDF5"
-    )
+    generated = _open_generated(path)
+    if generated is None:
+        raise InputDataError(
+            f"{path} is neither a ROOT nor an HDF5 file, nor LHE or HepMC text; "
+            "hepad reads event trees in ROOT files, ADC2021 HDF5, LHE and HepMC"
+        )
+    return generated
 
 
 def open_root(path: Path) -> Any:
@@ -190,3 +194,22 @@ def _open_adc2021(path: Path) -> EventFile:
         handle.close()
         raise InputDataError(f"{path}: no dataset {DATASET!r} (datasets in it: {found}); is it an ADC2021 file?")
     return Adc2021File(path, handle)
+
+
+def _open_generated(path: Path) -> EventFile | None:
+    """Open a text file of a generator, compressed or not; None if it is none."""
+    from hepad.io.text import head
+
+    start = head(path)
+    if b"<LesHouchesEvents" in start:
+        from hepad.io.lhe import LheFile
+
+        return LheFile(path)
+    if b"HepMC::" in start:
+        from hepad.io.hepmc import MARKS, HepmcFile
+
+        dialect = next((name for mark, name in MARKS.items() if mark in start), None)
+        if dialect is None:
+            raise InputDataError(f"{path}: neither HepMC2 nor HepMC3 in ascii; convert it to one of these")
+        return HepmcFile(path, dialect)
+    return None

@@ -41,6 +41,7 @@ def test_inspect_says_what_a_file_states_of_its_sample(run, data: Path) -> None:
         "sqrt_s_gev": 13000.0,
         "generated_events": None,
         "generated_weight": None,
+        "notes": [],
     }
     assert ntuple["selections"]["dijet_fat"]["lacks"] == ["fatjets.eta", "fatjets.pt"]
     for report, name in ((nanoaod, "nanoaod"), (physlite, "physlite")):
