@@ -261,7 +261,7 @@ def test_limits_scale_with_the_signal(scale: float) -> None:
     form=st.sampled_from(sorted(SHAPES)),
     seed=st.integers(min_value=0, max_value=1000),
 )
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_limits_are_found_and_ordered_wherever_the_signal_is(
     mass: float, width: float, log_events: float, injected: float, spurious: float, form: str, seed: int
 ) -> None:
@@ -313,7 +313,7 @@ def test_coverage_and_closure() -> None:
     # 95 % +- 1.5 %: CLs is CLs+b for a signal as strong as this (five standard deviations).
     assert 0.91 <= covered <= 0.99
     assert best.mean() == pytest.approx(12.0, abs=4 * best.std() / np.sqrt(len(best)))
-    assert np.mean(pseudo_experiments(2.0, 60)[0] >= 0.05) >= 0.93
+    assert np.mean(pseudo_experiments(2.0, 40)[0] >= 0.05) >= 0.93
 
 
 def test_toys_approach_the_asymptotic_limit() -> None:
