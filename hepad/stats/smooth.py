@@ -109,8 +109,8 @@ def event_weights(edges: FloatArray, counts: FloatArray, variances: FloatArray) 
         if abs(step) < 1e-10:
             break
     # With few events the power is mostly noise: shrink it by its share of noise, squared (James and Stein).
-    noise = _WEIGHT_SPREAD * variances.sum() / counts.sum() ** 2 / max(spread, 1e-300)
-    power *= max(0.0, 1.0 - noise / max(power**2, 1e-300))
+    noise = _WEIGHT_SPREAD * variances.sum() / counts.sum() ** 2
+    power *= max(0.0, 1.0 - noise / (spread * power**2)) if spread * power**2 > 1e-12 else 0.0
     weights = np.exp(power * logs)
     return np.asarray(weights * variances.sum() / np.sum(counts * weights), dtype=np.float64)
 
