@@ -313,7 +313,7 @@ def test_coverage_and_closure() -> None:
     # 95 % +- 1.5 %: CLs is CLs+b for a signal as strong as this (five standard deviations).
     assert 0.91 <= covered <= 0.99
     assert best.mean() == pytest.approx(12.0, abs=4 * best.std() / np.sqrt(len(best)))
-    assert np.mean(pseudo_experiments(2.0, 40)[0] >= 0.05) >= 0.93
+    assert np.mean(pseudo_experiments(2.0, 60)[0] >= 0.05) >= 0.93
 
 
 def test_toys_approach_the_asymptotic_limit() -> None:
