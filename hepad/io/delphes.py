@@ -22,8 +22,8 @@ TREE = "Delphes"
 
 _BRANCHES: dict[str, tuple[str, dict[str, str]]] = {
     "jets": ("Jet", {"pt": "PT", "eta": "Eta", "phi": "Phi", "mass": "Mass", "btag": "BTag"}),
-    "electrons": ("Electron", {"pt": "PT", "eta": "Eta", "phi": "Phi"}),
-    "muons": ("Muon", {"pt": "PT", "eta": "Eta", "phi": "Phi"}),
+    "electrons": ("Electron", {"pt": "PT", "eta": "Eta", "phi": "Phi", "charge": "Charge"}),
+    "muons": ("Muon", {"pt": "PT", "eta": "Eta", "phi": "Phi", "charge": "Charge"}),
     "photons": ("Photon", {"pt": "PT", "eta": "Eta", "phi": "Phi"}),
     "fatjets": ("FatJet", {"pt": "PT", "eta": "Eta", "phi": "Phi", "mass": "Mass", "btag": "BTag"}),
     "met": ("MissingET", {"pt": "MET", "phi": "Phi"}),
