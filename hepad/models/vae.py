@@ -30,6 +30,7 @@ __all__ = ["VariationalAutoencoder", "VariationalConfig"]
 LARGEST_LOG_VARIANCE = 50.0  # far beyond what training reaches; keeps the exponential of absurd inputs finite
 Positive = Annotated[float, Field(gt=0)]
 ScoreName = Literal["mse", "kl", "r", "mu2"]
+SCORES: tuple[ScoreName, ...] = ("mse", "kl", "r")
 
 
 class VariationalConfig(Card):
@@ -44,7 +45,7 @@ class VariationalConfig(Card):
     latent: int = Field(default=3, ge=1, le=4096)
     beta: float = Field(default=0.8, gt=0, lt=1)
     eta_limits: dict[str, Positive] = Field(default_factory=lambda: {"electron": 3.0, "muon": 2.1, "jet": 4.0})
-    scores: tuple[ScoreName, ...] = Field(default=("mse", "kl", "r"), min_length=1)
+    scores: tuple[ScoreName, ...] = Field(default=SCORES, min_length=1)
 
     @field_validator("scores")
     @classmethod
@@ -67,6 +68,7 @@ class VariationalAutoencoder(NetworkScorer["_Network"]):
 
     name: ClassVar[str] = "vae"
     input_kinds: ClassVar[tuple[str, ...]] = ("l1_vector",)
+    score_names: tuple[str, ...] = SCORES
 
     def __init__(self, config: Mapping[str, Any], columns: Sequence[str]) -> None:
         self._variational = parse_card(VariationalConfig, dict(config), f"model {self.name}")
@@ -103,16 +105,15 @@ class VariationalAutoencoder(NetworkScorer["_Network"]):
     def _score(self, module: _Network, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         x, mask = rows
         mean, log_variance = module.encode(x)
-        return tuple(self._one_score(module, name, x, mask, mean, log_variance) for name in self.score_names)
-
-    @staticmethod
-    def _one_score(module: _Network, name: str, x: Tensor, mask: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-        if name == "mse":
-            return _masked_error(x, module.decode(mean), mask)
-        if name == "kl":
-            return kl_divergence(mean, log_variance)
         squares = mean.square()
-        return (squares * torch.exp(-log_variance) if name == "r" else squares).sum(dim=1)
+        values = {
+            "kl": kl_divergence(mean, log_variance),
+            "r": (squares * torch.exp(-log_variance)).sum(dim=1),
+            "mu2": squares.sum(dim=1),
+        }
+        if "mse" in self.score_names:
+            values["mse"] = _masked_error(x, module.decode(mean), mask)
+        return tuple(values[name] for name in self.score_names)
 
 
 class _Network(nn.Module):
