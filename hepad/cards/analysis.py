@@ -12,7 +12,7 @@ from hepad.cards.resolver import resolve
 
 __all__ = ["AnalysisCard", "InputCard", "ModelCard", "Published", "RegionSpec", "TrainCard", "load_analysis"]
 
-Collection = Literal["jets", "muons", "electrons", "photons", "fatjets"]
+Collection = Literal["jets", "muons", "electrons", "photons", "taus", "fatjets"]
 
 
 def _adc2021_counts() -> dict[Collection, int]:

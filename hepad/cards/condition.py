@@ -22,7 +22,7 @@ __all__ = [
     "Range",
 ]
 
-COLLECTIONS = ("jets", "electrons", "muons", "photons", "fatjets")
+COLLECTIONS = ("jets", "electrons", "muons", "photons", "taus", "fatjets")
 """Object collections that a file can hold and a card can cut on; each is sorted by falling pT."""
 
 DERIVED = ("egammas", "widejets")
@@ -120,6 +120,7 @@ class Condition(Card):
     electrons: ObjectCuts | None = None
     muons: ObjectCuts | None = None
     photons: ObjectCuts | None = None
+    taus: ObjectCuts | None = None
     fatjets: ObjectCuts | None = None
     egammas: ObjectCuts | None = None
     widejets: ObjectCuts | None = None

@@ -84,7 +84,9 @@ class SelectionCard(Card):
     name: str
     title: str
     reference: str
-    objects: dict[Literal["jets", "electrons", "muons", "photons", "fatjets"], ObjectRule] = Field(default_factory=dict)
+    objects: dict[Literal["jets", "electrons", "muons", "photons", "taus", "fatjets"], ObjectRule] = Field(
+        default_factory=dict
+    )
     build: BuildCard | None = None
     require: tuple[Requirement, ...] = ()
 

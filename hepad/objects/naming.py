@@ -18,6 +18,7 @@ _SINGULAR = {
     "electrons": "electron",
     "muons": "muon",
     "photons": "photon",
+    "taus": "tau",
     "fatjets": "fatjet",
     "widejets": "widejet",
     "egammas": "egamma",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hepad.cards.resolver import bundled_names
 from hepad.cards.selection import load_selection
 from hepad.errors import InputDataError
-from hepad.io.events import EventFile, Fields
+from hepad.io.events import EventFile, Fields, SampleInfo
 from hepad.io.reader import open_events
 from hepad.io.scores import ScoreFile
 
@@ -38,6 +38,7 @@ class FileReport:
     selections: dict[str, tuple[str, ...]] = field(default_factory=dict)
     regions: tuple[str, ...] = ()
     model: str | None = None
+    sample: SampleInfo = SampleInfo()
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
@@ -49,6 +50,7 @@ class FileReport:
             "selections": {n: {"runs": not lacks, "lacks": list(lacks)} for n, lacks in self.selections.items()},
             "regions": list(self.regions),
             "model": self.model,
+            "sample": asdict(self.sample),
         }
 
 
@@ -69,6 +71,7 @@ def inspect_file(path: Path) -> FileReport:
             source.entries,
             {name: ObjectsFound(tuple(sorted(f)), _mean_count(source, name)) for name, f in available.items()},
             {name: _lacks(load_selection(name).fields(), available) for name in bundled_names("selections")},
+            sample=source.sample(),
         )
 
 

@@ -70,7 +70,7 @@ def test_a_file_without_weights_has_unit_weights(write_slim) -> None:
 
 def test_what_is_available_is_what_is_there(data: Path, write_slim) -> None:
     full = open_events(data / "hpm_taunu_0.root").available()
-    assert set(full) == {"jets", "electrons", "muons", "photons", "fatjets", "met", "scalar_ht"}
+    assert set(full) == {"jets", "electrons", "muons", "photons", "taus", "fatjets", "met", "scalar_ht"}
     slim = open_events(write_slim(drop="Muon")).available()
     assert "muons" not in slim
     assert slim["jets"] == {"pt", "eta", "phi", "mass"}
@@ -144,6 +144,17 @@ def test_no_entries(write_slim) -> None:
         read(write_slim(**empty), {"met": {"pt"}})
 
 
-def test_no_delphes_tree(write_slim) -> None:
-    with pytest.raises(InputDataError, match=r"no tree 'Delphes' \(trees in it: Events\)"):
-        open_events(write_slim(tree="Events"))
+def test_no_tree_of_events(write_slim) -> None:
+    with pytest.raises(InputDataError, match=r"no tree of events that hepad knows \(trees in it: other\)"):
+        open_events(write_slim(tree="other"))
+
+
+def test_taus_are_the_jets_with_a_tau_tag(data: Path) -> None:
+    path = data / "hpm_taunu_0.root"
+    events = read(path, {"taus": {"pt", "eta", "phi", "mass"}, "jets": {"pt"}})
+    tree = uproot.open(path)["Delphes"]
+    tagged = tree["Jet.TauTag"].array() == 1
+    assert ak.array_equal(events.taus.pt, tree["Jet.PT"].array()[tagged])
+    assert ak.array_equal(events.taus.mass, tree["Jet.Mass"].array()[tagged])
+    assert ak.array_equal(events.jets.pt, tree["Jet.PT"].array())
+    assert ak.sum(ak.num(events.taus)) > 100
