@@ -67,7 +67,9 @@ class AdfilterFile(TreeFile):
             return SampleInfo()
         if not labels:
             labels = {_ENERGY: 1, _CROSS_SECTION: 2}
-        stated = {name: positive(contents[place - 1]) for name, place in labels.items() if 1 <= place <= len(contents)}
+        stated = {
+            name: positive(contents[place - 1]) for name, place in labels.items() if 1 <= place <= len(contents)
+        }
         return SampleInfo(cross_section_pb=stated.get(_CROSS_SECTION), sqrt_s_gev=stated.get(_ENERGY))
 
     def weight_branch(self) -> str | None:

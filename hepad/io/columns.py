@@ -93,7 +93,9 @@ class Columns:
         """Offsets and finite flat values of a branch that holds a list of numbers an event."""
         array = self.arrays[branch]
         if array.ndim != 2:
-            raise InputDataError(f"{self.path}: branch {branch!r} must hold a list of numbers an event, not one number")
+            raise InputDataError(
+                f"{self.path}: branch {branch!r} must hold a list of numbers an event, not one number"
+            )
         offsets, values = jagged(array)
         check_finite(values, path=self.path, branch=branch, start=self.start, offsets=offsets)
         return offsets, values

@@ -73,9 +73,7 @@ def open_events(path: Path) -> EventFile:
         return _open_root_events(path)
     if magic.startswith(_HDF5_MAGIC):
         return _open_adc2021(path)
-    raise InputDataError(
-        f"{path} is neither a ROOT nor an HDF5 file; hepad reads event trees in ROOT files and ADC2021 HDF5"
-    )
+    raise InputDataError(f"{path} is neither a ROOT nor an HDF5 file; hepad reads event trees in ROOT files and ADC2021 HDF5")
 
 
 def open_root(path: Path) -> Any:
