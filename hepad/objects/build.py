@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +51,8 @@ def wide_jets(jets: FlatObjects, radius: float) -> FlatObjects:
     z = pt * np.sinh(eta)
     energy = np.sqrt(pt**2 + z**2 + mass**2)
     parts = (pt * np.cos(phi), pt * np.sin(phi), z, energy)
-    sums: list[Any] = [np.bincount(slot, weights=part[added], minlength=2 * len(counts)) for part in parts]
+    # Without any jet, bincount gives integers.
+    sums = [np.bincount(slot, part[added], minlength=2 * len(counts)).astype(np.float64) for part in parts]
     kept = np.repeat(counts >= 2, 2)
     offsets = np.concatenate([[0], np.cumsum(np.where(counts >= 2, 2, 0))])
     return FlatObjects(offsets, _polar(*(total[kept] for total in sums))).sorted()
