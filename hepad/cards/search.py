@@ -243,6 +243,10 @@ class SearchCard(Card):
         """The category of that name; None is the only one."""
         return next(c for c in self.categories if name is None or c.name == name)
 
+    def in_category(self, channel: str, category: CategoryCard) -> bool:
+        """Whether a channel is one of that category."""
+        return self.channels[channel].category in {None, category.name}
+
     def channel_fits(self, name: str) -> tuple[str, ...]:
         """The fit cards of a channel, the nominal one first; empty if it has none."""
         return self.channels[name].fits or self.fits
