@@ -1,9 +1,9 @@
 """ADFilter ntuples: the tree `Ntuple` and the histogram `meta` (arXiv:2409.03065, github.com/chekanov/ADFilter).
 
-Momenta, masses and energies are in GeV. `JET_` are the jets without and `bJET_` those with a b-tag: `jets` holds both,
-with `btag`, by falling pT. Masses of electrons and muons are the known ones, photons have none (`PH_e` is not read). The
-first of `Evt_Weight` is the event's weight. `meta` has a bin labelled `CMS energy [GeV]` and one `cross section [PB]`,
-without labels the first and the second; zero is not stated.
+Momenta and masses are in GeV. `JET_` are the jets without and `bJET_` those with a b-tag: `jets` holds both, with `btag`,
+by falling pT. Masses of electrons and muons are the known ones, photons have none (`PH_e` is not read). The first of
+`Evt_Weight` is the event's weight. `meta` has a bin labelled `CMS energy [GeV]` and one `cross section [PB]`; without
+labels they are the first and the second, as ADFilter writes and reads them. Zero means not stated.
 
 Older files hold `vector<Double32_t>`, which uproot does not read: per event a byte count, a version and a length, then
 the numbers in single precision. `_doubles32` checks all three.
@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
-from hepad.io.columns import MASSES, Columns, Objects, TreeFile, jagged, positive
+from hepad.io.columns import MASSES, Columns, Objects, jagged
 from hepad.io.events import SampleInfo
+from hepad.io.trees import TreeFile, positive
 
 __all__ = ["TREE", "AdfilterFile"]
 
@@ -60,16 +61,14 @@ class AdfilterFile(TreeFile):
     def sample(self) -> SampleInfo:
         """The energy and the cross section of `meta`."""
         try:
-            meta = self.tree.file["meta"]
+            meta = self.directory["meta"]
             contents = meta.values()
             labels = {str(label): int(label.member("@fUniqueID")) for label in meta.axis().member("fLabels") or ()}
         except Exception:  # noqa: BLE001  not there, or no histogram: the file says nothing of its sample
             return SampleInfo()
         if not labels:
             labels = {_ENERGY: 1, _CROSS_SECTION: 2}
-        stated = {
-            name: positive(contents[place - 1]) for name, place in labels.items() if 1 <= place <= len(contents)
-        }
+        stated = {name: positive(contents[place - 1]) for name, place in labels.items() if 1 <= place <= len(contents)}
         return SampleInfo(cross_section_pb=stated.get(_CROSS_SECTION), sqrt_s_gev=stated.get(_ENERGY))
 
     def weight_branch(self) -> str | None:
@@ -102,7 +101,8 @@ class AdfilterFile(TreeFile):
         """Bytes for a `vector<Double32_t>`."""
         import uproot
 
-        if "Double32_t" not in str(self.tree[self.keys[branch]].classname):
+        held = self.tree[self.keys[branch]]
+        if not held.has_member("fClassName") or "Double32_t" not in held.member("fClassName"):
             return None
         return uproot.AsJagged(uproot.AsDtype("u1"))
 

@@ -1,10 +1,8 @@
-"""What the readers of ROOT trees share: chunks of branches, checked as they are taken, with errors that name them."""
+"""Branches of consecutive events as flat numpy columns, checked as they are taken, with errors that name them."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
-from hepad.io.events import Fields, SampleInfo, check_finite, check_not_negative, collection, missing_momentum
+from hepad.io.events import check_finite, check_not_negative, collection, missing_momentum
 
-__all__ = ["MASSES", "Columns", "Objects", "TreeFile", "jagged", "positive"]
+__all__ = ["MASSES", "Columns", "Objects", "jagged"]
 
 MASSES = {"electrons": 0.00051099895, "muons": 0.1056583755, "photons": 0.0}
 """For formats that store none, in GeV (Particle Data Group 2024)."""
@@ -51,7 +49,7 @@ class Objects:
 
     def sum_by_event(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Sums of a flat column over the objects of each event, of shape (n,)."""
-        return np.bincount(self.event, weights=values, minlength=len(self.offsets) - 1)
+        return np.bincount(self.event, weights=values, minlength=len(self.offsets) - 1).astype(np.float64)
 
     def near(self, others: Objects, radius: float) -> npt.NDArray[np.bool_]:
         """Flat mask: is one of the `others` of the same event within `radius` in eta and phi?"""
@@ -74,7 +72,7 @@ class Objects:
         event = np.concatenate([part.event for part in parts])
         order = np.lexsort((-np.concatenate([part["pt"] for part in parts]), event))
         names = parts[0].columns
-        offsets = np.sum([part.offsets for part in parts], axis=0, dtype=np.int64)
+        offsets = np.asarray(np.sum([part.offsets for part in parts], axis=0), dtype=np.int64)
         return Objects(offsets, {name: np.concatenate([part[name] for part in parts])[order] for name in names})
 
 
@@ -93,17 +91,15 @@ class Columns:
         """Offsets and finite flat values of a branch that holds a list of numbers an event."""
         array = self.arrays[branch]
         if array.ndim != 2:
-            raise InputDataError(
-                f"{self.path}: branch {branch!r} must hold a list of numbers an event, not one number"
-            )
+            raise InputDataError(f"{self.path}: branch {branch!r} must hold a list of numbers an event, not one number")
         offsets, values = jagged(array)
         check_finite(values, path=self.path, branch=branch, start=self.start, offsets=offsets)
         return offsets, values
 
-    def objects(self, branches: Mapping[str, str], *, scale: Mapping[str, float] | None = None) -> Objects:
+    def objects(self, branches: Mapping[str, str], *, units: Mapping[str, float] | None = None) -> Objects:
         """Properties of one collection; their counts must agree and no pT be negative.
 
-        `scale` multiplies the properties it names.
+        `units` divides the properties it names.
         """
         columns: dict[str, npt.NDArray[Any]] = {}
         offsets: npt.NDArray[np.int64] | None = None
@@ -117,8 +113,8 @@ class Columns:
                 )
             if name == "pt":
                 check_not_negative(values, path=self.path, branch=branch, start=self.start, offsets=offsets)
-            factor = (scale or {}).get(name)
-            columns[name] = values if factor is None else values * values.dtype.type(factor)
+            unit = (units or {}).get(name)
+            columns[name] = values if unit is None else values / values.dtype.type(unit)
         assert offsets is not None  # noqa: S101  no collection is asked for without branches
         return Objects(offsets, columns)
 
@@ -145,117 +141,7 @@ class Columns:
         return missing_momentum(values)
 
 
-class TreeFile(ABC):
-    """An open tree of events; a format says what it has, which branches that takes, and how to build it.
-
-    See `hepad.io.events.EventFile` for what callers may do.
-    """
-
-    format: str
-    title: str
-    """The format's name in messages."""
-
-    def __init__(self, path: Path, tree: Any) -> None:
-        self.path = path
-        self.tree = tree
-        self.entries = int(tree.num_entries)
-        # Below a split object the branch is Jet/Jet.PT; in a slim it is Jet.PT at the top.
-        self.keys: dict[str, str] = {key.rpartition("/")[2]: key for key in tree.keys(recursive=True)}
-
-    @abstractmethod
-    def available(self) -> dict[str, set[str]]:
-        """The collections and properties that this file can give."""
-
-    @abstractmethod
-    def sample(self) -> SampleInfo:
-        """What the file says of its sample."""
-
-    @abstractmethod
-    def branches(self, name: str, features: AbstractSet[str]) -> set[str]:
-        """The branches needed to build a collection, all of them there; `InputDataError` if it cannot be built."""
-
-    @abstractmethod
-    def build(self, name: str, features: AbstractSet[str], columns: Columns) -> Any:
-        """One field of Events from its branches."""
-
-    @abstractmethod
-    def weight_branch(self) -> str | None:
-        """The branch whose first value is the event's weight; None if all weigh 1."""
-
-    def interpretation(self, branch: str) -> Any:  # noqa: ARG002  most branches need none
-        """How to read a branch that uproot does not understand by itself."""
-        return None
-
-    def decode(self, branch: str, array: ak.Array, start: int) -> ak.Array:  # noqa: ARG002
-        """What a branch read with such an interpretation means."""
-        return array
-
-    def iterate(self, fields: Fields, *, step_size: int, stop: int) -> Iterator[ak.Array]:
-        """Events [0, stop) in pieces of at most `step_size`, with the fields asked for.
-
-        `InputDataError` names a missing branch, a value that is not finite, or a damaged basket.
-        """
-        weight = self.weight_branch()
-        branches = {weight} if weight else set()
-        for name, features in fields.items():
-            branches |= self.branches(name, features)
-        if not branches:
-            raise InputDataError(f"{self.path}: nothing to read was asked for")
-        start = 0
-        for arrays in self._read(sorted(branches), step_size, stop):
-            decoded = {branch: self.decode(branch, array, start) for branch, array in arrays.items()}
-            columns = Columns(self.path, start, decoded)
-            record = {name: self.build(name, features, columns) for name, features in fields.items()}
-            record["weight"] = columns.first(weight) if weight else np.ones(len(columns))
-            record["index"] = np.arange(start, start + len(columns), dtype=np.int64)
-            yield ak.zip(record, depth_limit=1)
-            start += len(columns)
-
-    def close(self) -> None:
-        """Close the file."""
-        self.tree.file.close()
-
-    def has(self, *branches: str) -> bool:
-        """Are all these branches in the tree?"""
-        return all(branch in self.keys for branch in branches)
-
-    def require(self, branches: Iterable[str], name: str) -> None:
-        """Raise `InputDataError` that names the branches that are not there."""
-        missing = [branch for branch in branches if branch not in self.keys]
-        if missing:
-            raise InputDataError(
-                f"{self.path}: tree {self.tree.name!r} has no branch {', '.join(repr(b) for b in missing)}, needed for "
-                f"{name}; run 'hepad inspect' to see which selections this file can feed"
-            )
-
-    def refuse_unknown(self, name: str, features: AbstractSet[str], known: Mapping[str, AbstractSet[str]]) -> None:
-        """Raise `InputDataError` for a collection or property that the format never has."""
-        if name not in known:
-            raise InputDataError(f"{self.path}: {self.title} files have no {name}")
-        unknown = set(features) - known[name]
-        if unknown:
-            raise InputDataError(f"{self.path}: {self.title} stores no {', '.join(sorted(unknown))} for {name}")
-
-    def _read(self, branches: list[str], step_size: int, stop: int) -> Iterator[dict[str, Any]]:
-        keys = {self.keys[branch]: self.interpretation(branch) for branch in branches}
-        try:
-            for arrays in self.tree.iterate(keys, step_size=step_size, entry_stop=stop, how=dict, library="ak"):
-                yield {branch: arrays[self.keys[branch]] for branch in branches}
-        except (InputDataError, KeyboardInterrupt):
-            raise
-        except Exception as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise InputDataError(
-                f"{self.path}: cannot read tree {self.tree.name!r}, damaged or truncated ({reason[:120]}); copy it again"
-            ) from error
-
-
 def jagged(array: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
     """Offsets starting at 0 and the flat values of a jagged array of numbers."""
     layout = ak.to_packed(array).layout
     return np.asarray(layout.offsets.data, dtype=np.int64), np.asarray(layout.content.data)
-
-
-def positive(value: float) -> float | None:
-    """The value, or None if the file states it as zero, negative or not a number."""
-    return float(value) if np.isfinite(value) and value > 0 else None

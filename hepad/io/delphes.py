@@ -12,8 +12,9 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
-from hepad.io.columns import MASSES, Columns, TreeFile, positive
+from hepad.io.columns import MASSES, Columns
 from hepad.io.events import SampleInfo, check_not_negative
+from hepad.io.trees import TreeFile, positive
 
 __all__ = ["TREE", "DelphesFile"]
 

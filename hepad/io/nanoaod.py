@@ -10,8 +10,8 @@ Unlike Delphes, NanoAOD holds candidates. This reader keeps those that pass:
 - jets: not within 0.4 in eta and phi of a kept electron, muon or photon above 10 GeV, for NanoAOD lists a lepton as a
   jet too and Delphes does not. Jets that are taus stay among the jets, as in Delphes.
 
-A jet is b-tagged at the medium working point (1 % of light jets) of the newest tagger in the file; a file does not say
-its year, so that the point of one year is taken for all (see `_BTAGS`). `met` is PuppiMET, or else MET. Masses of
+A jet is b-tagged at the medium working point (1 % of light jets) of the newest tagger that the file fills; a file does
+not say its year, so that the point of one year is taken for all (see `_BTAGS`). `met` is PuppiMET, or else MET. Masses of
 electrons, muons and photons are the known ones. Weights are `genWeight`, 1 in data. NanoAOD states neither the cross
 section nor the energy; the tree `Runs` counts the generated events and their weights.
 """
@@ -23,12 +23,14 @@ from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
-from hepad.io.columns import MASSES, Columns, Objects, TreeFile
+from hepad.io.columns import MASSES, Columns, Objects
 from hepad.io.events import SampleInfo
+from hepad.io.trees import TreeFile
 
 __all__ = ["TREE", "NanoAodFile"]
 
@@ -66,6 +68,7 @@ _BTAGS = {
     "Jet_btagDeepB": 0.4168,  # 2018, legacy
     "Jet_btagCSVV2": 0.8484,  # 2016, twiki BtagRecommendation80XReReco
 }
+_PROBE = 1000
 # The title of a branch says which number is medium; these are for slims that lost the titles.
 _TAU_IDS = {
     "Tau_idDeepTau2018v2p5VSjet": "5 = Medium",
@@ -96,7 +99,7 @@ class NanoAodFile(TreeFile):
     def sample(self) -> SampleInfo:
         """The generated events and their weights, which `Runs` counts."""
         try:
-            runs = self.tree.file["Runs"]
+            runs = self.directory["Runs"]
             totals = {}
             for name in ("genEventCount", "genEventSumw"):  # version 6 wrote a trailing underscore
                 key = name if name in runs else f"{name}_"
@@ -136,7 +139,16 @@ class NanoAodFile(TreeFile):
 
     @cached_property
     def _btag(self) -> str | None:
-        return next((branch for branch in _BTAGS if self.has(branch)), None)
+        """The newest tagger with a value for any of the first jets; reprocessed files keep branches they never fill."""
+        present = [branch for branch in _BTAGS if self.has(branch)]
+        return next((branch for branch in present if self._is_filled(branch)), present[0] if present else None)
+
+    def _is_filled(self, branch: str) -> bool:
+        try:
+            values = ak.flatten(self.tree[self.keys[branch]].array(entry_stop=min(_PROBE, self.entries)), axis=None)
+        except Exception:  # noqa: BLE001  a damaged basket is reported when the events are read
+            return True
+        return bool(ak.any(values >= 0))
 
     @cached_property
     def _tau_id(self) -> tuple[str, bool, int] | None:

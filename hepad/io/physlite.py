@@ -14,14 +14,14 @@ PHYSLITE holds calibrated candidates. This reader keeps those that pass:
 
 A jet is b-tagged at the fixed cut of its tagger (see `_TAGGERS`), whose outputs are found through `btaggingLink`.
 
-PHYSLITE has no final missing momentum: one is to be built from the objects that an analysis selects. Here it is minus the
-sum of the kept electrons, muons and photons and of the kept jets above 20 GeV, 30 GeV from |eta| 2.4 on, plus the soft
+PHYSLITE has no final missing momentum: it is to be built from the objects that an analysis selects. Here it is minus
+the sum of the kept electrons, muons and photons and of the kept jets above 20 GeV, 30 GeV from |eta| 2.4 on, plus the soft
 term: `PVSoftTrkCore` of `MET_Core_AnalysisMET`, and the tracks (`jettrkpx`, `jettrkpy` of the association map) of
 the kept jets below those thresholds or failing `NNJvtPass`. ATLAS' METMaker also shares out constituents between
 objects that overlap; this does not, nor does it apply muon energy-loss corrections.
 
-The first of `mcEventWeights` is the weight, 1 in data. The cross section and the energy are not in the file; the sums of
-weights are in its metadata, which this reader does not read.
+The first of `mcEventWeights` is the weight, 1 in data. The file states neither the cross section nor the energy; the sums
+of weights are in its metadata, which this reader does not read.
 """
 
 from __future__ import annotations
@@ -34,14 +34,15 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
-from hepad.io.columns import MASSES, Columns, Objects, TreeFile
+from hepad.io.columns import MASSES, Columns, Objects
 from hepad.io.events import SampleInfo, missing_momentum
+from hepad.io.trees import TreeFile
 
 __all__ = ["TREE", "PhysliteFile"]
 
 TREE = "CollectionTree"
 
-_GEV = 1e-3
+_GEV = 1000.0  # in MeV
 _MOMENTUM = {"pt": "pt", "eta": "eta", "phi": "phi", "mass": "m"}
 _PREFIXES = {
     "jets": "AnalysisJetsAuxDyn",
@@ -79,9 +80,9 @@ _KNOWN = {name: set(_MOMENTUM) for name in _PREFIXES} | {"jets": {*_MOMENTUM, "b
 
 _BTAGGING = "BTagging_AntiKt4EMPFlowAuxDyn"
 _LINK = ("AnalysisJetsAuxDyn.btaggingLink.m_persKey", "AnalysisJetsAuxDyn.btaggingLink.m_persIndex")
-# Tagger to the fractions of c, tau and light jets in ln(p_b / sum f_i p_i), and the cut on it. GN2v01: as ADFilter's own
-# converter (DAOD2Ntuple.py, quoting the release 22 flavour-tagging recommendation) for 77 %. DL1dv01: as the jet skims of
-# ATLAS' derivation framework (Athena), the 85 % point.
+# Tagger to the fractions of c, tau and light jets in ln(p_b / sum f_i p_i), and the cut on it. GN2v01: 77 %, as ADFilter's
+# converter DAOD2Ntuple.py has it from the release 22 flavour-tagging recommendation. DL1dv01: the loosest point, 85 %, as
+# the jet requirements of ATLAS' derivation framework (Athena) have it.
 _TAGGERS = {
     "GN2v01": ({"pc": 0.2, "ptau": 0.01, "pu": 0.79}, 0.82),
     "DL1dv01": ({"pc": 0.018, "pu": 0.982}, 0.948),
@@ -176,7 +177,7 @@ class PhysliteFile(TreeFile):
         extra = {"eta", "phi"} if name in _OVERLAPS else set()
         branches = {**self._columns(name, features | extra), **self._criteria(name)}
         isolation = {part: _GEV for parts, _ in _ISOLATION.get(name, ()) for part in parts}
-        objects = columns.objects(branches, scale={"pt": _GEV, "mass": _GEV, **isolation})
+        objects = columns.objects(branches, units={"pt": _GEV, "mass": _GEV, **isolation})
         if "btag" in features:
             objects.columns["btag"] = self._btag(objects, columns)
         others, radius = _OVERLAPS.get(name, ((), 0.0))
@@ -229,14 +230,14 @@ class PhysliteFile(TreeFile):
                 "the missing momentum of this file cannot be built"
             )
         place = core.offsets[:-1] + _SOFT_TRACKS
-        px, py = (_GEV * core[axis][place].astype(np.float64) for axis in ("px", "py"))
+        px, py = (core[axis][place].astype(np.float64) / _GEV for axis in ("px", "py"))
         jets = self._candidates("jets", {"pt", "eta", "phi"}, columns)
         threshold = np.where(np.abs(jets["eta"]) < _FORWARD, _JET_THRESHOLD, _FORWARD_THRESHOLD)
         hard = (jets["pt"] > threshold) & self._passes("jets", jets)
         tracks = self._jet_tracks(jets, columns)
         soft = jets["apart"] & ~hard
-        px -= jets.sum_by_event(np.where(soft, _GEV * tracks["px"], 0.0))
-        py -= jets.sum_by_event(np.where(soft, _GEV * tracks["py"], 0.0))
+        px -= jets.sum_by_event(np.where(soft, tracks["px"] / _GEV, 0.0))
+        py -= jets.sum_by_event(np.where(soft, tracks["py"] / _GEV, 0.0))
         leptons = [self._kept(name, {"pt", "phi"}, columns) for name in ("electrons", "muons", "photons")]
         for objects in (*leptons, jets.take(jets["apart"] & hard)):
             px -= objects.sum_by_event(objects["pt"] * np.cos(objects["phi"]))

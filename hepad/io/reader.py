@@ -73,7 +73,9 @@ def open_events(path: Path) -> EventFile:
         return _open_root_events(path)
     if magic.startswith(_HDF5_MAGIC):
         return _open_adc2021(path)
-    raise InputDataError(f"{path} is neither a ROOT nor an HDF5 file; hepad reads event trees in ROOT files and ADC2021 HDF5")
+    raise InputDataError(
+        f"{path} is neither a ROOT nor an HDF5 file; hepad reads event trees in ROOT files and ADC2021 HDF5"
+    )
 
 
 def open_root(path: Path) -> Any:
@@ -135,7 +137,7 @@ def _first_bytes(path: Path) -> bytes:
         raise InputDataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _root_formats() -> dict[str, Callable[[Path, Any], EventFile]]:
+def _root_formats() -> dict[str, Callable[[Path, Any, str], EventFile]]:
     """The reader of each name of a tree of events."""
     from hepad.io import adfilter, delphes, nanoaod, physlite
 
@@ -163,7 +165,7 @@ def _open_root_events(path: Path) -> EventFile:
         tree = known[0]
         if classes[tree] != "TTree":
             raise InputDataError(f"{path}: {tree!r} is an RNTuple; hepad reads TTrees: convert it")
-        return formats[tree](path, file[tree])
+        return formats[tree](path, file, tree)
     except InputDataError:
         file.close()
         raise

@@ -38,7 +38,7 @@ class FileReport:
     selections: dict[str, tuple[str, ...]] = field(default_factory=dict)
     regions: tuple[str, ...] = ()
     model: str | None = None
-    sample: SampleInfo = SampleInfo()
+    sample: SampleInfo = field(default_factory=SampleInfo)
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
