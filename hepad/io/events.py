@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import awkward as ak
 import numpy as np
@@ -30,6 +30,7 @@ __all__ = [
     "check_finite",
     "check_not_negative",
     "collection",
+    "flat_columns",
     "merge_fields",
     "missing_momentum",
 ]
@@ -124,6 +125,26 @@ def collection(offsets: npt.NDArray[np.int64], features: Mapping[str, npt.NDArra
         length=int(offsets[-1]),
     )
     return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(offsets), content))
+
+
+def flat_columns(objects: ak.Array) -> tuple[npt.NDArray[np.int64], dict[str, npt.NDArray[Any]]]:
+    """What `collection` was made of: offsets (n+1,) from 0 on and flat properties, copied only where that is needed."""
+    layout = ak.to_layout(objects)
+    if not (isinstance(layout, ak.contents.ListOffsetArray) and _is_packed(layout)):
+        layout = ak.to_layout(ak.to_packed(objects)).to_ListOffsetArray64(True)
+    content = layout.content
+    return np.asarray(layout.offsets.data, dtype=np.int64), {n: np.asarray(content[n].data) for n in content.fields}
+
+
+def _is_packed(layout: Any) -> bool:
+    """Whether a list of records is laid out as `collection` does it."""
+    content, offsets = layout.content, layout.offsets.data
+    return (
+        isinstance(content, ak.contents.RecordArray)
+        and offsets[0] == 0
+        and offsets[-1] == content.length
+        and all(isinstance(part, ak.contents.NumpyArray) and len(part) == content.length for part in content.contents)
+    )
 
 
 def missing_momentum(features: Mapping[str, npt.NDArray[np.float64]]) -> ak.Array:
