@@ -62,8 +62,8 @@ class Category:
 class Search:
     """A search ready for events. `signal_region` is where limits are set; `regions` are looser to tighter, ALL first.
 
-    `cards` maps what went into it to sha256, for provenance. `as_published` is False if a selection, model or region
-    other than the card's was asked for.
+    `cards` maps what went into it to sha256, for provenance. `as_published` is False if a selection, model, region
+    or luminosity other than the card's was asked for: published spectra do not go with it.
     """
 
     card: SearchCard
@@ -89,8 +89,9 @@ def prepare_search(
     model: str | None = None,
     selection: str | None = None,
     region: tuple[str, RegionSpec | None] | None = None,
+    luminosity_fb: float | None = None,
 ) -> Search:
-    """Load the search of a bundled name or a path, with another model, selection or signal region if asked for.
+    """Load the search of a bundled name or a path, with another model, selection, signal region or luminosity.
 
     `region` is one of the card's (None for its spec), or a new one that is set on the held-out background of the
     bundles. `UsageError` if what is asked for does not go with the search; `CardError` for what is damaged.
@@ -112,7 +113,17 @@ def prepare_search(
     cards |= {f"bundle {c.bundle.card.name}": c.bundle.sha256 for c in categories if c.bundle}
     names = tuple(dict.fromkeys((ALL, *card.regions, *extra)))
     chosen = region[0] if region else card.limit_region
-    return Search(card, folder, categories, names, chosen, cards, not (model or selection or region))
+    changed = bool(model or selection or extra or chosen != card.limit_region)
+    if luminosity_fb is not None and (card.luminosity is None or luminosity_fb != card.luminosity.fb):
+        card, changed = _at_luminosity(card, luminosity_fb), True
+    return Search(card, folder, categories, names, chosen, cards, not changed)
+
+
+def _at_luminosity(card: SearchCard, luminosity_fb: float) -> SearchCard:
+    if card.luminosity is None:
+        raise UsageError(f"{card.name} has no luminosity: it has acceptances only, leave out --luminosity")
+    changed = card.luminosity.model_copy(update={"fb": luminosity_fb, "source": "as given"})
+    return card.model_copy(update={"luminosity": changed})
 
 
 def _extra_region(card: SearchCard, region: tuple[str, RegionSpec | None] | None) -> Extra:
