@@ -19,10 +19,7 @@ def background(
     analysis: Annotated[str, typer.Argument(help="A search ('hepad list analyses') or a card.", show_default=False)],
     files: common.Files,
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.", show_default=False)],
-    cross_section: Annotated[
-        list[str] | None,
-        typer.Option("--cross-section", help="FILE=PB, of all events in the file.", show_default="the files'"),
-    ] = None,
+    cross_section: common.CrossSection = None,
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="Another model.", show_default="the card's")
     ] = None,
@@ -37,13 +34,12 @@ def background(
 
     Example: hepad analysis background card.yaml w_lnu.root --cross-section w_lnu.root=20970 -o background
     """
-    from hepad.pipeline.sample import parse_assignments
     from hepad.pipeline.search_background import BackgroundOptions, make_background
 
     with common.event_progress("reading") as on_events:
         options = BackgroundOptions(
             output=output,
-            cross_sections=parse_assignments("--cross-section", cross_section or []),
+            cross_sections=common.parse_cross_sections(cross_section),
             model=model,
             selection=selection,
             sqrt_s_gev=sqrt_s,

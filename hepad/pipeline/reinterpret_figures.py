@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import hist
     from matplotlib.figure import Figure
 
+    from hepad.stats.limits import LimitResult
+
 __all__ = ["figures", "signal_histograms"]
 
 FloatArray = npt.NDArray[np.float64]
@@ -133,20 +135,24 @@ def _spectra(answer: Answer, spectra: dict[str, hist.Hist[Any]]) -> tuple[Figure
 
 
 def _limits(answer: Answer) -> tuple[Figure, str]:
-    from hepad.plot.channels import plot_channel_limits
+    from hepad.plot.channels import ChannelLimit, plot_channels
 
     assert answer.limits is not None  # noqa: S101  the caller has looked
-    yields = answer.limits.inputs.yields
-    results = {n: (c.result.expected, c.result.observed) for n, c in answer.limits.channels.items() if c.result}
-    combined = answer.limits.combined.result
-    if combined is not None:
-        results["combined"] = combined.expected, combined.observed
-    titles = {n: c.title for n, c in answer.search.card.channels.items()} | {"combined": "Combined"}
-    figure = plot_channel_limits(
-        [titles.get(name, name) for name in results],
-        np.stack([expected for expected, _ in results.values()]) * yields.reference_pb,
-        [None if observed is None else observed * yields.reference_pb for _, observed in results.values()],
-        cross_section=answer.cross_section_pb,
+    yields, combined = answer.limits.inputs.yields, answer.limits.combined
+    titles = {name: channel.title for name, channel in answer.search.card.channels.items()}
+
+    def row(title: str, result: LimitResult | None) -> ChannelLimit:
+        if result is None:
+            return ChannelLimit(title, None)
+        observed = None if result.observed is None else result.observed * yields.reference_pb
+        return ChannelLimit(title, result.expected * yields.reference_pb, observed)
+
+    figure = plot_channels(
+        [row(titles.get(name, name), limit.result) for name, limit in answer.limits.channels.items()],
+        combined=row("Combined" if len(combined.channels) != 1 else "Best channel", combined.result),
+        theory_pb=answer.cross_section_pb,
+        theory_label="Signal",
+        remarks=(f"Region {answer.search.signal_region}, {yields.luminosity_fb:g} fb$^{{-1}}$",),
     )
     return figure, "Upper limits at 95 % CL on the cross section of the signal, channel by channel and combined."
 
@@ -154,12 +160,15 @@ def _limits(answer: Answer) -> tuple[Figure, str]:
 def _exclusion(curve: Curve) -> tuple[Figure, str]:
     from hepad.plot.exclusion import plot_exclusion
 
-    bands = [point.expected_pb for point in curve.points]
+    ranges = curve.excluded_expected if curve.excluded_observed is None else curve.excluded_observed
+    observed = np.array([np.nan if p.observed_pb is None else p.observed_pb for p in curve.points])
     figure = plot_exclusion(
-        [point.point.mass_gev for point in curve.points],
-        [point.answer.cross_section_pb or 0.0 for point in curve.points],
-        bands,
-        [point.observed_pb for point in curve.points],
-        excluded=curve.excluded_observed if curve.excluded_observed is not None else curve.excluded_expected,
+        np.array([point.point.mass_gev for point in curve.points]),
+        np.array([point.expected_pb or [np.nan] * 5 for point in curve.points]),
+        observed=None if curve.excluded_observed is None else observed,
+        theory=np.array([point.answer.cross_section_pb for point in curve.points], dtype=np.float64),
+        theory_label="Model",
+        excluded=[(one.low, one.high) for one in ranges],
+        excluded_label="Excluded" if curve.excluded_observed is not None else "Expected to be excluded",
     )
     return figure, "Upper limits at 95 % CL against the mass, and the cross section of the model."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from hepad.io.events import merge_fields
 from hepad.objects.kinematics import mass_fields, parse_mass
 from hepad.pipeline.bundle import Bundle, load_bundle
 from hepad.provenance import sha256_file
-from hepad.stats.regions import Quantiles, set_region
+from hepad.stats.regions import Quantiles
 
 __all__ = ["Category", "Channel", "Search", "prepare_search"]
 
@@ -176,10 +175,8 @@ def _regions(card: SearchCard, bundle: Bundle, extra: Extra) -> dict[str, Region
             f"analysis {card.name} needs region {', '.join(missing)}, which bundle {bundle.card.name} lacks (it has "
             f"{', '.join(known) or 'none'}); train it with these regions, or set them under 'thresholds'"
         )
-    default = bundle.card.scores[0]
-    own = {**card.thresholds, **extra}
-    names: Sequence[str] = [name for name in (*card.regions, *extra) if name != ALL]
-    return {n: set_region(n, own[n], bundle.quantiles, default) if n in own else known[n] for n in names}
+    every = bundle.regions({**card.thresholds, **extra})
+    return {name: every[name] for name in (*card.regions, *extra) if name != ALL}
 
 
 def _shifted(region: RegionCard, bundle: Bundle) -> tuple[float, float]:
