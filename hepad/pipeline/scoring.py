@@ -19,7 +19,7 @@ from hepad.pipeline.bundle import Bundle
 from hepad.pipeline.selected import blocks, selected_chunks
 from hepad.pipeline.weighting import CrossSections, PbWeights
 
-__all__ = ["ScoredChunk", "ScoredSample", "scored_chunks", "scored_sample"]
+__all__ = ["ScoredChunk", "ScoredSample", "score_events", "scored_chunks", "scored_sample"]
 
 Scores = dict[str, npt.NDArray[np.float32]]
 
@@ -66,11 +66,11 @@ def scored_chunks(
     fields = bundle.fields(selection)
     for piece in selected_chunks(paths, selection, fields, step_size=step_size, max_events=max_events):
         weights = ak.to_numpy(piece.events.weight).astype(np.float64)
-        yield ScoredChunk(piece.chunk, piece.keep, piece.flow, _scores(bundle, piece.events), weights)
+        yield ScoredChunk(piece.chunk, piece.keep, piece.flow, score_events(bundle, piece.events), weights)
 
 
-def _scores(bundle: Bundle, events: ak.Array) -> Scores:
-    """The scores of selected events, block by block: what a network sees of an event may be kilobytes."""
+def score_events(bundle: Bundle, events: ak.Array) -> Scores:
+    """The scores (n,) of selected events by name, block by block: what a network sees of one may be kilobytes."""
     parts = [bundle.scorer.scores(bundle.input(block)) for block in blocks(events, len(bundle.input.columns))]
     return {name: np.concatenate([part[name] for part in parts]) for name in bundle.card.scores}
 
