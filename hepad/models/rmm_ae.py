@@ -94,24 +94,29 @@ class RmmAutoencoder(Autoencoder):
 
     def _set_weights(self, weights: State) -> None:
         arrays = [array.astype(np.float32) for array in weights.values()]
-        self._network = [(w, b[:, np.newaxis]) for w, b in zip(arrays[::2], arrays[1::2], strict=True)]
+        self._network = [(w.T.copy(), b) for w, b in zip(arrays[::2], arrays[1::2], strict=True)]
+        gain = np.float32(self._settings.gain)
+        self._network[0][0][:] *= gain
+        for array in self._network[-1]:
+            array[:] /= gain
 
     def _reconstruct(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        result = np.empty_like(x)
-        gain, slope = np.float32(self._settings.gain), np.float32(self._settings.slope)
+        result = np.empty(x.shape, dtype=np.float32)
+        slope = np.float32(self._settings.slope)
         for start in range(0, len(x), BLOCK):
-            rows = x[start : start + BLOCK]
-            columns = np.zeros((x.shape[1], BLOCK), dtype=np.float32)
-            np.multiply(rows.T, gain, out=columns[:, : len(rows)])
+            rows = np.zeros((BLOCK, x.shape[1]), dtype=np.float32)
+            n = len(x[start : start + BLOCK])
+            rows[:n] = x[start : start + BLOCK]
             for index, (weight, bias) in enumerate(self._network):
                 if index:
-                    np.maximum(columns, slope * columns, out=columns)
-                columns = weight @ columns
-                columns += bias
-            np.divide(columns[:, : len(rows)].T, gain, out=result[start : start + BLOCK])
+                    np.maximum(rows, slope * rows, out=rows)
+                rows = rows @ weight
+                rows += bias
+            result[start : start + n] = rows[:n]
         return result
 
     def _measure(self, difference: npt.NDArray[np.float32]) -> Scores:
+        mse = np.einsum("ij,ij->i", difference, difference) / np.float32(difference.shape[1])
         mean = np.abs(difference).mean(axis=1, dtype=np.float32)
         least = np.finfo(np.float32).tiny  # so that a perfect reconstruction has a logarithm
-        return {"log_mae": np.log(np.maximum(mean, least)), **super()._measure(difference)}
+        return {"log_mae": np.log(np.maximum(mean, least)), "mse": mse}
