@@ -106,7 +106,7 @@ def reinterpret(files: Sequence[str], analysis: str, *, options: ReinterpretOpti
                 info["selection"] = search.categories[0].selection.model_dump(
                     mode="json", by_alias=True, exclude_none=True
                 )
-            write = stack.enter_context(ScoreWriter(folder / SCORES, "root", info)).write
+            write = stack.enter_context(ScoreWriter(folder / SCORES, "root", lambda: info)).write
         found = answer(paths, settings, section, write)
         curve = measure_points(options.points, settings) if options.points else None
         report = ReinterpretReport(found, curve, record, options.output)
