@@ -37,7 +37,7 @@ class WideJetRule(Card):
     The definition of the CMS dijet searches, arXiv:1911.03947.
     """
 
-    source: Literal["jets", "fatjets"] = Field(default="jets", alias="from")
+    source: Literal["jets"] = Field(alias="from")
     radius: float = Field(gt=0)
 
 

@@ -6,6 +6,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
+from hepad.cards.condition import DERIVED
 from hepad.cards.selection import MergeRule, SelectionCard, WideJetRule
 from hepad.io.events import collection
 from hepad.objects.flat import FlatObjects
@@ -20,8 +21,8 @@ def build_collections(events: ak.Array, card: SelectionCard) -> ak.Array:
     """The events with the collections that the card builds, of objects that have been cut and sorted already."""
     if card.build is None:
         return events
-    rules = {"widejets": card.build.widejets, "egammas": card.build.egammas}
-    for name, rule in rules.items():
+    for name in DERIVED:
+        rule = getattr(card.build, name)
         if isinstance(rule, WideJetRule):
             objects = wide_jets(FlatObjects.of(events[rule.source]), rule.radius)
         elif isinstance(rule, MergeRule):
