@@ -80,7 +80,9 @@ def write_submission(folder: Path, comment: str, tables: Sequence[HepDataTable])
 def submission_faults(folder: Path) -> list[str] | None:
     """What hepdata-validator finds wrong with the submission in a folder; None where it is not installed."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of what the validator imports
+        # The validator imports what is deprecated, and leaves files for Python to close.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", ResourceWarning)
         try:
             from hepdata_validator.full_submission_validator import FullSubmissionValidator
         except ImportError:

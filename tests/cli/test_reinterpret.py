@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import uproot
 import yaml
-
 from typer.testing import CliRunner
 
 from hepad.cli.main import app

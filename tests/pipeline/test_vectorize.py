@@ -14,9 +14,9 @@ from hepad.pipeline.vectorize import VectorizeOptions, vectorize
 OPTIONS = VectorizeOptions(selection="adfilter_0", input="rmm")
 
 
-@pytest.mark.parametrize("rows", [1, 5, 10**6])
+@pytest.mark.parametrize("rows", [3, 1024])
 def test_matrices_are_written_the_same_in_any_format_and_blocks(rows, data, tmp_path, monkeypatch):
-    monkeypatch.setattr(selected, "BLOCK_BYTES", 4 * 51 * 51 * rows)
+    monkeypatch.setattr(selected, "BLOCK_ROWS", rows)
     files = [str(data / "hpm_taunu_0.root")]
     report = vectorize(files, tmp_path / "rmm.npz", options=OPTIONS)
     with np.load(tmp_path / "rmm.npz", allow_pickle=False) as file:
@@ -31,8 +31,6 @@ def test_matrices_are_written_the_same_in_any_format_and_blocks(rows, data, tmp_
     with h5py.File(tmp_path / "rmm.h5") as file:
         np.testing.assert_array_equal(file["x"][:], x)
         np.testing.assert_array_equal(file["columns"].asstr()[:], names)
-    if rows == 1:
-        return
     vectorize(files, tmp_path / "rmm.parquet", options=OPTIONS)
     table = pq.read_table(tmp_path / "rmm.parquet", columns=["m(lightjet1,bjet1)", "entry"])
     np.testing.assert_array_equal(table["m(lightjet1,bjet1)"].to_numpy(), x[:, 1, 11])
