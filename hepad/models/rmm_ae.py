@@ -20,6 +20,7 @@ from hepad.errors import FitFailedError
 from hepad.inputs.batch import Batch
 from hepad.nn.autoencoder import Autoencoder, mirrored
 from hepad.nn.scorer import FitReport, Scores, State
+from hepad.nn.sparse_kernel import sparse_product
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,7 +42,7 @@ class RmmConfig(Card):
 
     layers: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(default=(800, 400, 200), min_length=1)
     slope: float = Field(default=0.01, ge=0, lt=1)
-    gain: float = Field(default=1000.0, gt=0, le=1e6)
+    gain: float = Field(default=100.0, gt=0, le=1e6)
 
 
 class RmmAutoencoder(Autoencoder):
@@ -103,16 +104,17 @@ class RmmAutoencoder(Autoencoder):
     def _reconstruct(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         result = np.empty(x.shape, dtype=np.float32)
         slope = np.float32(self._settings.slope)
+        (first, first_bias), *others = self._network
         for start in range(0, len(x), BLOCK):
-            rows = np.zeros((BLOCK, x.shape[1]), dtype=np.float32)
-            n = len(x[start : start + BLOCK])
-            rows[:n] = x[start : start + BLOCK]
-            for index, (weight, bias) in enumerate(self._network):
-                if index:
-                    np.maximum(rows, slope * rows, out=rows)
+            block = np.ascontiguousarray(x[start : start + BLOCK])
+            rows = np.zeros((BLOCK, first.shape[1]), dtype=np.float32)
+            sparse_product(block, first, rows[: len(block)])  # ten or twenty of 1287 cells are not zero
+            rows += first_bias
+            for weight, bias in others:
+                np.maximum(rows, slope * rows, out=rows)
                 rows = rows @ weight
                 rows += bias
-            result[start : start + n] = rows[:n]
+            result[start : start + len(block)] = rows[: len(block)]
         return result
 
     def _measure(self, difference: npt.NDArray[np.float32]) -> Scores:

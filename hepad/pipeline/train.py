@@ -110,19 +110,12 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
     vector = make_input(recipe.input)
     sections = CrossSections.of(options.cross_sections, paths) if options.cross_sections else None
     raw, flow = read_background(
-        paths,
-        selection,
-        vector,
-        step_size=options.step_size,
-        max_events=options.max_events,
-        cross_sections=sections,
+        paths, selection, vector, step_size=options.step_size, max_events=options.max_events, cross_sections=sections
     )
-    total_pb = float(raw.weight.sum()) if sections else None
+    specs = _complete_regions(recipe.regions if options.regions is None else options.regions, raw if sections else None)
     if options.set_aside:
         raw = raw.take(set_aside(len(raw), options.set_aside).rest)
     split = split_events(len(raw), card, options.seed)
-    wanted = recipe.regions if options.regions is None else options.regions
-    specs = {name: spec.completed(total_pb) for name, spec in wanted.items()}
     _check_regions(specs, raw.weight[split.holdout] if sections else np.ones(len(split.holdout)))
     vector = vector.fitted(raw.take(split.train))
     scorer: Scorer = registry.load(registry.SCORERS[recipe.model.name])(recipe.model.config, vector.columns)
@@ -174,6 +167,12 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
     store.remove()
     sizes = {"train": len(split.train), "validation": len(split.validation), "holdout": len(split.holdout)}
     return TrainReport(options.output, recipe.name, flow, fit, sizes, regions)
+
+
+def _complete_regions(specs: Mapping[str, RegionSpec], in_pb: Batch | None) -> dict[str, RegionSpec]:
+    """The specs with the cross section of the background, if there is one with weights in pb."""
+    total = None if in_pb is None else float(in_pb.weight.sum())
+    return {name: spec.completed(total) for name, spec in specs.items()}
 
 
 def _check_regions(specs: Mapping[str, RegionSpec], weights: npt.NDArray[np.float64]) -> None:

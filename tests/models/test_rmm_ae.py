@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -58,3 +61,16 @@ def test_weights_beyond_half_precision_are_refused() -> None:
 def test_impossible_settings_are_refused(config: dict[str, object]) -> None:
     with pytest.raises(CardError, match="model rmm_ae: key"):
         RmmAutoencoder(config, columns(("pt",)))
+
+
+def test_the_bundle_scores_files_without_torch(data: Path, tmp_path: Path) -> None:
+    program = f"""
+import sys
+from pathlib import Path
+from hepad.pipeline.score import ScoreOptions, score
+report = score([{str(data / "hpm_taunu_0.root")!r}], "atlas_ad_rmm", options=ScoreOptions(output=Path("s.root")))
+assert report.cutflow.selected.events > 0
+assert list(report.regions) == ["pb20", "pb10", "pb1", "pb0_1"]
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)

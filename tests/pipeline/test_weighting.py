@@ -18,6 +18,7 @@ from hepad.inputs.base import make_input
 from hepad.io.events import Chunk
 from hepad.pipeline.background import read_background
 from hepad.pipeline.bundle import load_bundle
+from hepad.pipeline.explain import ExplainOptions, explain
 from hepad.pipeline.score import ScoreOptions, score
 from hepad.pipeline.scoring import scored_sample
 from hepad.pipeline.train import TrainOptions, train
@@ -136,6 +137,11 @@ def test_weights_are_kept_in_half_precision_and_scores_are_theirs(bundle, sample
     fine = score([str(samples[1])], str(bundle.path), options=ScoreOptions(output=tmp_path / "a.root"))
     coarse = score([str(samples[1])], str(bundle.path), options=ScoreOptions(output=tmp_path / "b.root", step_size=400))
     assert fine.quantiles == coarse.quantiles
+
+
+def test_the_score_of_a_matrix_is_not_explained_by_objects(bundle, samples, tmp_path):
+    with pytest.raises(CardError, match="pairs of objects"):
+        explain({"s": [str(samples[1])]}, str(bundle.path), options=ExplainOptions(output=tmp_path / "x"))
 
 
 def test_a_region_in_pb_needs_cross_sections(samples, tmp_path):
