@@ -26,12 +26,14 @@ class Entry:
 
 INPUTS: dict[str, Entry] = {
     "l1_vector": Entry("hepad.inputs.l1_vector:L1Vector", "fixed-length vector of trigger objects"),
+    "rmm": Entry("hepad.inputs.rmm:RapidityMassMatrix", "rapidity-mass matrix"),
 }
 
 SCORERS: dict[str, Entry] = {
     "snn_ae": Entry("hepad.models.snn_ae:SpikingAutoencoder", "spiking autoencoder", ("l1_vector",)),
     "dnn_ae": Entry("hepad.models.dnn_ae:DenseAutoencoder", "dense autoencoder", ("l1_vector",)),
     "vae": Entry("hepad.models.vae:VariationalAutoencoder", "variational autoencoder", ("l1_vector",)),
+    "rmm_ae": Entry("hepad.models.rmm_ae:RmmAutoencoder", "autoencoder of rapidity-mass matrices", ("rmm",)),
 }
 
 

@@ -11,7 +11,21 @@ import typer
 from typer.core import TyperGroup
 
 from hepad import __version__
-from hepad.cli import bumphunt, evaluate, explain, hist, inspect, limit, list_, score, study, train, vectorize
+from hepad.cli import (
+    analysis,
+    bumphunt,
+    evaluate,
+    explain,
+    hist,
+    inspect,
+    limit,
+    list_,
+    reinterpret,
+    score,
+    study,
+    train,
+    vectorize,
+)
 from hepad.errors import HepadError, OutputError
 
 __all__ = ["app", "main"]
@@ -103,6 +117,8 @@ def _register() -> None:
     app.command("hist")(hist.hist)
     app.command("bumphunt", cls=bumphunt.BumpHuntCommand)(bumphunt.bumphunt)
     app.command("limit")(limit.limit)
+    app.command("reinterpret")(reinterpret.reinterpret)
+    app.add_typer(analysis.app, name="analysis")
     app.command("list")(list_.list_)
 
 

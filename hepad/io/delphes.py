@@ -21,13 +21,14 @@ __all__ = ["TREE", "DelphesFile"]
 TREE = "Delphes"
 
 _JET = {"pt": "PT", "eta": "Eta", "phi": "Phi", "mass": "Mass"}
-_LEPTON = {"pt": "PT", "eta": "Eta", "phi": "Phi"}
+_PHOTON = {"pt": "PT", "eta": "Eta", "phi": "Phi"}
+_LEPTON = {**_PHOTON, "charge": "Charge"}
 _TAU_TAG = "Jet.TauTag"
 _BRANCHES: dict[str, tuple[str, dict[str, str]]] = {
     "jets": ("Jet", {**_JET, "btag": "BTag"}),
     "electrons": ("Electron", _LEPTON),
     "muons": ("Muon", _LEPTON),
-    "photons": ("Photon", _LEPTON),
+    "photons": ("Photon", _PHOTON),
     "taus": ("Jet", _JET),
     "fatjets": ("FatJet", {**_JET, "btag": "BTag"}),
     "met": ("MissingET", {"pt": "MET", "phi": "Phi"}),

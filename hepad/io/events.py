@@ -1,8 +1,9 @@
 """The schema of Events: one awkward record array, whatever the file was.
 
 Fields: `jets, electrons, muons, photons, taus, fatjets` (jagged records sorted as in the file), `met` (one record an
-event), `scalar_ht` (GeV), `weight` (dimensionless) and `index` (the entry in its file). pt, mass and ht are in GeV, eta
-is dimensionless, phi is in radians, `btag` is a bool. Only what was asked for is there.
+event), `scalar_ht` (GeV), `weight` (dimensionless) and `index` (the entry in its file). pt, mass and ht are in GeV,
+eta is dimensionless, phi is in radians, `btag` is a bool, `charge` of electrons and muons +1 or -1. Only what was asked
+for is there.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ SQRT_S = "sqrt_s"
 
 COLLECTION_FEATURES: dict[str, tuple[str, ...]] = {
     "jets": ("pt", "eta", "phi", "mass", "btag"),
-    "electrons": ("pt", "eta", "phi", "mass"),
-    "muons": ("pt", "eta", "phi", "mass"),
+    "electrons": ("pt", "eta", "phi", "mass", "charge"),
+    "muons": ("pt", "eta", "phi", "mass", "charge"),
     "photons": ("pt", "eta", "phi", "mass"),
     "taus": ("pt", "eta", "phi", "mass"),
     "fatjets": ("pt", "eta", "phi", "mass", "btag"),

@@ -79,7 +79,11 @@ _TAU_IDS = {
 }
 _METS = ("PuppiMET", "MET", "PFMET")
 _WEIGHT = "genWeight"
-_KNOWN = {name: set(_MOMENTUM) for name in _PREFIXES} | {"jets": {*_MOMENTUM, "btag"}, "met": {"pt", "phi"}}
+_KNOWN = {name: set(_MOMENTUM) for name in _PREFIXES} | {
+    "jets": {*_MOMENTUM, "btag"},
+    **{name: {*_MOMENTUM, "charge"} for name in ("electrons", "muons")},
+    "met": {"pt", "phi"},
+}
 
 
 class NanoAodFile(TreeFile):
@@ -142,7 +146,7 @@ class NanoAodFile(TreeFile):
             objects = objects.take(~objects.near(leptons.take(leptons["pt"] > _OVERLAP_PT), _RADIUS))
         if name in MASSES and "mass" in features:
             objects.columns["mass"] = np.full(len(objects["pt"]), MASSES[name], dtype=np.float32)
-        order = (*_MOMENTUM, "btag")
+        order = (*_MOMENTUM, "btag", "charge")
         return objects.to_awkward([f for f in order if f in features | {"pt"}])
 
     @cached_property
@@ -181,7 +185,7 @@ class NanoAodFile(TreeFile):
             prefix = next((met for met in _METS if self.has(f"{met}_pt")), _METS[0])
             return {feature: f"{prefix}_{feature}" for feature in ("pt", "phi") if feature in features | {"pt"}}
         wanted = [f for f in _MOMENTUM if f in features | {"pt"} and not (f == "mass" and name in MASSES)]
-        columns = {feature: f"{_PREFIXES[name]}_{feature}" for feature in wanted}
+        columns = {f: f"{_PREFIXES[name]}_{f}" for f in (*wanted, *({"charge"} & features))}
         if "btag" in features:
             columns["btag"] = self._btag or "Jet_btagDeepFlavB"
         return columns

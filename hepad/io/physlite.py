@@ -76,7 +76,11 @@ _OVERLAPS: dict[str, tuple[tuple[str, ...], float]] = {
     "taus": (("electrons", "muons"), 0.2),
 }
 _OVERLAP_PT = 10.0
-_KNOWN = {name: set(_MOMENTUM) for name in _PREFIXES} | {"jets": {*_MOMENTUM, "btag"}, "met": {"pt", "phi"}}
+_KNOWN = {name: set(_MOMENTUM) for name in _PREFIXES} | {
+    "jets": {*_MOMENTUM, "btag"},
+    **{name: {*_MOMENTUM, "charge"} for name in ("electrons", "muons")},
+    "met": {"pt", "phi"},
+}
 
 _BTAGGING = "BTagging_AntiKt4EMPFlowAuxDyn"
 _LINK = ("AnalysisJetsAuxDyn.btaggingLink.m_persKey", "AnalysisJetsAuxDyn.btaggingLink.m_persIndex")
@@ -142,7 +146,7 @@ class PhysliteFile(TreeFile):
         objects = self._kept(name, features, columns)
         if name in MASSES and "mass" in features:
             objects.columns["mass"] = np.full(len(objects["pt"]), MASSES[name], dtype=np.float32)
-        order = (*_MOMENTUM, "btag")
+        order = (*_MOMENTUM, "btag", "charge")
         return objects.to_awkward([f for f in order if f in features | {"pt"}])
 
     @cached_property
@@ -164,7 +168,8 @@ class PhysliteFile(TreeFile):
     def _columns(name: str, features: AbstractSet[str]) -> dict[str, str]:
         """Property to branch of what is read as it is; pT is always there to give the counts."""
         wanted = [f for f in _MOMENTUM if f in features | {"pt"} and not (f == "mass" and name in MASSES)]
-        return {feature: f"{_PREFIXES[name]}.{_MOMENTUM[feature]}" for feature in wanted}
+        leaves = {**{f: _MOMENTUM[f] for f in wanted}, **({"charge": "charge"} if "charge" in features else {})}
+        return {feature: f"{_PREFIXES[name]}.{leaf}" for feature, leaf in leaves.items()}
 
     @staticmethod
     def _criteria(name: str) -> dict[str, str]:

@@ -20,6 +20,8 @@ _SINGULAR = {
     "photons": "photon",
     "taus": "tau",
     "fatjets": "fatjet",
+    "widejets": "widejet",
+    "egammas": "egamma",
 }
 _PLURAL = {short: name for name, short in _SINGULAR.items()}
 _NAME = re.compile(r"([a-z]+)([1-9][0-9]?)")

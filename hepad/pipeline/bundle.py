@@ -16,7 +16,7 @@ from hepad.cards.bundle import BundleCard, RegionCard
 from hepad.cards.resolver import resolve
 from hepad.cards.selection import SelectionCard
 from hepad.errors import CardError
-from hepad.inputs.l1_vector import L1Vector
+from hepad.inputs.base import Input, input_from_state
 from hepad.io.bundle import CARD, read_bundle
 from hepad.io.events import merge_fields
 from hepad.nn.scorer import Scorer
@@ -33,7 +33,7 @@ class Bundle:
     card: BundleCard
     path: Path
     sha256: str
-    input: L1Vector
+    input: Input
     scorer: Scorer
     quantiles: dict[str, Quantiles]
 
@@ -41,10 +41,24 @@ class Bundle:
         """What must be read from event files."""
         return merge_fields(selection.fields(), self.input.fields())
 
+    @property
+    def background_cross_section_pb(self) -> float | None:
+        """That of the background selected for the training, if its weights were in pb."""
+        return next(
+            (
+                region.spec.background_cross_section_pb
+                for region in self.card.regions.values()
+                if region.spec.background_cross_section_pb is not None
+            ),
+            None,
+        )
+
     def regions(self, overrides: Mapping[str, RegionSpec]) -> dict[str, RegionCard]:
         """The bundle's regions, with those of the same name replaced and new ones added."""
         default = self.card.scores[0]
-        set_now = {name: set_region(name, spec, self.quantiles, default) for name, spec in overrides.items()}
+        total = self.background_cross_section_pb
+        complete = {name: spec.completed(total) for name, spec in overrides.items()}
+        set_now = {name: set_region(name, spec, self.quantiles, default) for name, spec in complete.items()}
         return {**self.card.regions, **set_now}
 
 
@@ -57,7 +71,7 @@ def load_bundle(name: str) -> Bundle:
         entry = registry.lookup(registry.SCORERS, card.model.name, "model")
         if card.input.kind not in entry.inputs:
             raise CardError(f"model {card.model.name} takes {' or '.join(entry.inputs)} input, not {card.input.kind}")
-        vector = L1Vector.from_state(card.input, _part(tensors, "input."))
+        vector = input_from_state(card.input, _part(tensors, "input."))
         if vector.columns != card.columns:
             raise CardError("its columns are not those that its input makes")
         scorer: Scorer = registry.load(entry)(card.model.config, vector.columns)
@@ -70,7 +84,7 @@ def load_bundle(name: str) -> Bundle:
     return Bundle(card, path, sha256_file(path / CARD), vector, scorer, quantiles)
 
 
-def bundle_tensors(vector: L1Vector, scorer: Scorer, quantiles: Mapping[str, Quantiles]) -> dict[str, npt.NDArray[Any]]:
+def bundle_tensors(vector: Input, scorer: Scorer, quantiles: Mapping[str, Quantiles]) -> dict[str, npt.NDArray[Any]]:
     """All numbers of a bundle under the names that `load_bundle` reads."""
     tensors = {f"input.{name}": array for name, array in vector.state().items()}
     tensors |= {f"model.{name}": array for name, array in scorer.state().items()}
@@ -91,7 +105,7 @@ def recipe_content(recipe: AnalysisCard, selection: SelectionCard) -> dict[str, 
     }
 
 
-def scorer_content(scorer: Scorer, vector: L1Vector) -> dict[str, Any]:
+def scorer_content(scorer: Scorer, vector: Input) -> dict[str, Any]:
     """The part of a bundle's card that describes the model."""
     return {
         "model": {"name": scorer.name, **scorer.config},

@@ -72,7 +72,8 @@ def set_region(name: str, spec: RegionSpec, quantiles: dict[str, Quantiles], def
     if spec.threshold is not None:
         return RegionCard(score=score, threshold=spec.threshold, spec=spec)
     table, wanted = quantiles[score], spec.efficiency
-    assert wanted is not None  # noqa: S101  a spec has a threshold or an efficiency
+    if wanted is None:
+        raise UsageError(f"region {name!r} needs the cross section of the selected background")
     i = int(np.searchsorted(table.efficiency, wanted * (1 + 1e-12), side="right")) - 1
     if i < 0:
         raise UsageError(
