@@ -12,6 +12,7 @@ from hepad.cards.analysis import load_analysis
 from hepad.cards.resolver import bundled_names
 from hepad.cards.search import search_names
 from hepad.errors import CardError
+from hepad.inputs.base import Input
 
 
 @pytest.mark.parametrize("name", registry.SCORERS)
@@ -28,7 +29,11 @@ def test_a_scorer_says_of_itself_what_the_table_says(name):
 
 @pytest.mark.parametrize("name", registry.INPUTS)
 def test_an_input_kind_can_be_imported(name):
-    assert registry.load(registry.INPUTS[name]).kind == name
+    kind = registry.load(registry.INPUTS[name])
+    assert kind.kind == name
+    methods = [method for method in vars(Input) if not method.startswith("_")]
+    assert {"fields", "raw", "scaled", "fitted", "state", "table"} <= set(methods)
+    assert all(hasattr(kind, method) for method in (*methods, "from_state", "__call__"))
 
 
 def test_every_model_module_is_in_the_table():
