@@ -20,11 +20,13 @@ site = Path(sys.argv[1])
 sys.path.insert(0, str(site))
 import hepad
 assert Path(hepad.__file__).is_relative_to(site), hepad.__file__
-from hepad.cards import analysis, resolver, selection
+from hepad.cards import analysis, resolver, search, selection
 for name in resolver.bundled_names("analyses"):
-    card = analysis.load_analysis(name)
     assert resolver.resolve("analyses", name).is_relative_to(site), name
-    selection.load_selection(card.selection)
+    is_search = name in search.search_names()
+    cards = search.load_search(name)[0].categories if is_search else [analysis.load_analysis(name)]
+    for card in cards:
+        selection.load_selection(card.selection)
 print(len(resolver.bundled_names("analyses")), "analyses load from the wheel")
 """
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from hepad import registry
-from hepad.cards.base import Card, load_card
+from hepad.cards.base import Card, parse_card, read_yaml
 from hepad.cards.resolver import resolve
+from hepad.errors import CardError
 
 __all__ = ["AnalysisCard", "InputCard", "ModelCard", "Published", "RegionSpec", "TrainCard", "load_analysis"]
 
@@ -158,5 +159,11 @@ class AnalysisCard(Card):
 
 
 def load_analysis(name: str) -> AnalysisCard:
-    """The analysis card of a bundled name or a path."""
-    return load_card(AnalysisCard, resolve("analyses", name))
+    """The analysis card of a bundled name or a path; `CardError` for a published search, which is nothing to train."""
+    path = resolve("analyses", name)
+    content = read_yaml(path)
+    if str(content.get("schema", "")).startswith("search/"):
+        raise CardError(
+            f"{name} is a published search, not a model to train: use 'hepad reinterpret --analysis {name}'"
+        )
+    return parse_card(AnalysisCard, content, str(path))

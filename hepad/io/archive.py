@@ -21,7 +21,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from hepad.cards.base import Card, parse_card
-from hepad.errors import InputDataError, OutputError
+from hepad.errors import CardError, InputDataError, OutputError
 from hepad.io.atomic import atomic_folder, atomic_path, check_file, check_folder
 from hepad.provenance import sha256_bytes, sha256_file
 
@@ -158,26 +158,31 @@ def _check_form(archive: zipfile.ZipFile, size: int) -> None:
         raise InputDataError(f"an archive begins with {MANIFEST} and holds at most {MAX_MEMBERS} files")
     place = 0
     for info in infos:
-        try:
-            _check_name(info.filename)
-        except ValueError as error:
-            raise InputDataError(str(error)) from error
-        name = info.filename
-        if info.orig_filename != name:
-            raise InputDataError(f"{name!r} is written in another way than it is read")
-        if info.flag_bits & 0x1 or info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
-            raise InputDataError(f"{name} is encrypted or compressed; hepad stores files as they are")
-        if info.flag_bits or info.extra or info.comment:
-            raise InputDataError(f"{name} carries something beside its content")
-        if stat.S_IFMT(info.external_attr >> 16) != stat.S_IFREG or info.external_attr & 0xFFFF:
-            raise InputDataError(f"{name} is a link or no regular file")
+        _check_entry(info)
         if info.header_offset != place:
-            raise InputDataError(f"there is something before {name} that is no file, or files overlap")
-        place += _LOCAL + len(name) + info.file_size
+            raise InputDataError(f"there is something before {info.filename} that is no file, or files overlap")
+        place += _LOCAL + len(info.filename) + info.file_size
     if archive.comment or place + sum(_CENTRAL + len(info.filename) for info in infos) + _END != size:
         raise InputDataError("it holds more, or less, than its files")
     if len({info.filename.lower() for info in infos}) != len(infos):
         raise InputDataError("it holds a file twice")
+
+
+def _check_entry(info: zipfile.ZipInfo) -> None:
+    """A regular file with a safe name, neither compressed nor encrypted, and nothing beside its content."""
+    name = info.filename
+    try:
+        _check_name(name)
+    except ValueError as error:
+        raise InputDataError(str(error)) from error
+    if info.orig_filename != name:
+        raise InputDataError(f"{name!r} is written in another way than it is read")
+    if info.flag_bits & 0x1 or info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
+        raise InputDataError(f"{name} is encrypted or compressed; hepad stores files as they are")
+    if info.flag_bits or info.extra or info.comment:
+        raise InputDataError(f"{name} carries something beside its content")
+    if stat.S_IFMT(info.external_attr >> 16) != stat.S_IFREG or info.external_attr & 0xFFFF:
+        raise InputDataError(f"{name} is a link or no regular file")
 
 
 def _read_manifest(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Manifest:
@@ -187,8 +192,6 @@ def _read_manifest(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Manifest:
         content = json.loads(archive.read(info))
     except (ValueError, RecursionError) as error:
         raise InputDataError(f"{MANIFEST} is not valid JSON ({error})") from error
-    from hepad.errors import CardError
-
     try:
         return parse_card(Manifest, content, MANIFEST)
     except CardError as error:
