@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from hepad.io.bundle import read_bundle
 from hepad.cards.resolver import resolve
+from hepad.io.bundle import read_bundle
 
 PARTS = [("encoder.0", True), ("encoder.2", True), ("encoder.4", False),
          ("decoder.0", True), ("decoder.2", True), ("decoder.4", False)]  # fmt: skip

@@ -60,20 +60,26 @@ def unpacked(name: str) -> Iterator[str]:
     cards name are looked for in the folder first. Any other name is yielded as it is.
     """
     root = Path(name)
-    try:
-        if not (root / _MANIFEST).is_file():
-            yield name
-            return
-        card = root / str(json.loads((root / _MANIFEST).read_text(encoding="utf-8"))["card"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CardError(f"{root / _MANIFEST} is not the manifest of an unpacked analysis ({error})") from error
-    if ".." in card.parts or not card.is_file() or not card.resolve().is_relative_to(root.resolve()):
-        raise CardError(f"{root / _MANIFEST}: its card {card} is not there; unpack the archive again")
+    if not _exists(root / _MANIFEST):
+        yield name
+        return
+    card = _card_of(root)
     token = _ROOT.set(root)
     try:
         yield str(card)
     finally:
         _ROOT.reset(token)
+
+
+def _card_of(root: Path) -> Path:
+    try:
+        card = root / str(json.loads((root / _MANIFEST).read_text(encoding="utf-8"))["card"])
+        inside = card.is_file() and card.resolve().is_relative_to(root.resolve())
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CardError(f"{root / _MANIFEST} is not the manifest of an unpacked analysis ({error})") from error
+    if not inside:
+        raise CardError(f"{root / _MANIFEST}: its card {card} is not there; unpack the archive again")
+    return card
 
 
 def _exists(path: Path) -> bool:
