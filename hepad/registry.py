@@ -30,6 +30,7 @@ class Entry:
 
 INPUTS: dict[str, Entry] = {
     "l1_vector": Entry("hepad.inputs.l1_vector:L1Vector", "fixed-length vector of trigger objects"),
+    "rmm": Entry("hepad.inputs.rmm:RapidityMassMatrix", "rapidity-mass matrix"),
 }
 
 SCORERS: dict[str, Entry] = {

@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
 from hepad import registry
 from hepad.cards.base import Card, parse_card, read_yaml
+from hepad.cards.input import InputCard
 from hepad.cards.resolver import resolve
 from hepad.errors import CardError
 
 __all__ = ["AnalysisCard", "InputCard", "ModelCard", "Published", "RegionSpec", "TrainCard", "load_analysis"]
-
-Collection = Literal["jets", "muons", "electrons", "photons", "fatjets"]
-
-
-def _adc2021_counts() -> dict[Collection, int]:
-    return {"jets": 10, "muons": 4, "electrons": 4}
-
-
-class InputCard(Card):
-    """Which input kind, and its options: order, multiplicities, features and scaling."""
-
-    kind: str
-    features: tuple[Literal["pt", "eta", "phi"], ...] = ("pt",)
-    order: tuple[Collection | Literal["met"], ...] = ("jets", "muons", "electrons", "met")
-    counts: dict[Collection, Annotated[int, Field(ge=1, le=1000)]] = Field(default_factory=_adc2021_counts)
-    scale: Literal["none", "max_with_floor", "standard"] = "none"
-
-    @model_validator(mode="after")
-    def _is_complete(self) -> InputCard:
-        registry_names = sorted(registry.INPUTS)
-        if self.kind not in registry.INPUTS:
-            raise ValueError(f"unknown input kind {self.kind!r}: choose one of {', '.join(registry_names)}")
-        if not self.features or len(set(self.features)) != len(self.features):
-            raise ValueError("features must name pt, eta or phi, each once")
-        if not self.order or len(set(self.order)) != len(self.order):
-            raise ValueError("order must name collections or met, each once")
-        missing = [name for name in self.order if name != "met" and self.counts.get(name, 0) < 1]
-        if missing:
-            raise ValueError(f"counts must give a positive number for {', '.join(missing)}")
-        return self
 
 
 class ModelCard(Card):

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from hepad.cards.analysis import InputCard, ModelCard, Published, RegionSpec, TrainCard
+from hepad.cards.analysis import ModelCard, Published, RegionSpec, TrainCard
 from hepad.cards.base import Card, validation_summary
+from hepad.cards.input import InputCard
 from hepad.cards.selection import SelectionCard
 from hepad.errors import UsageError
 

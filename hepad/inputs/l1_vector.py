@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from hepad.cards.analysis import InputCard
+from hepad.cards.input import L1VectorCard
 from hepad.errors import CardError, InputDataError
 from hepad.inputs.batch import Batch
 from hepad.objects.naming import object_name
@@ -42,9 +42,9 @@ class L1Vector:
     Unscaled, pt is in GeV and phi in radians. MET has no eta: its column is 0 and masked.
     """
 
-    kind = "l1_vector"
+    kind: ClassVar[str] = "l1_vector"
 
-    def __init__(self, card: InputCard, scale: Scale | None = None) -> None:
+    def __init__(self, card: L1VectorCard, scale: Scale | None = None) -> None:
         self.card = card
         self.scale = scale
         slots = [
@@ -79,6 +79,15 @@ class L1Vector:
         x = batch.x * self.scale.gain + self.scale.offset
         return replace(batch, x=np.where(batch.mask, x, 0.0).astype(np.float32))
 
+    @property
+    def table_names(self) -> npt.NDArray[Any]:
+        """The columns."""
+        return np.array(self.columns)
+
+    def table(self, events: ak.Array) -> npt.NDArray[np.float32]:
+        """The unscaled numbers of events, of shape (n, d)."""
+        return self.raw(events).x
+
     def __call__(self, events: ak.Array) -> Batch:
         """The batch as the network sees it."""
         return self.scaled(self.raw(events))
@@ -96,7 +105,7 @@ class L1Vector:
         return {} if self.scale is None else {"gain": self.scale.gain, "offset": self.scale.offset}
 
     @classmethod
-    def from_state(cls, card: InputCard, state: Mapping[str, npt.NDArray[Any]]) -> L1Vector:
+    def from_state(cls, card: L1VectorCard, state: Mapping[str, npt.NDArray[Any]]) -> L1Vector:
         """The input of a card with the scale that `state` gave; `CardError` if it does not fit the card."""
         vector = cls(card)
         if card.scale == "none":

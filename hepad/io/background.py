@@ -1,6 +1,7 @@
 """Simulated background of a search, event by event: a folder with Parquet columns, spectra and a record.
 
-`events.parquet` has one row an event: `category` (int8, place in the record's list), `weight_pb` (float64),
+`events.parquet` has one row an event: `category` (int8, place in the record's list), `event` (int64, the
+same number in two categories is the same event), `weight_pb` (float64),
 `score_<name>` (float32) and `m_<channel>` (float32, GeV, NaN where the event lacks the objects). `spectra.json` (UHI)
 has the spectra in pb, `<channel>_<region>`. `background.json` is the record: what was selected, scored and kept.
 """
@@ -50,7 +51,7 @@ def read_background(folder: Path) -> tuple[Columns, dict[str, Any]]:
     if schema != SCHEMA:
         raise InputDataError(f"{folder}: its {RECORD} is {schema!r}, expected {SCHEMA!r}; make it again")
     bad = [name for name, values in columns.items() if values.dtype.kind not in "fi"]
-    if bad or not {"category", "weight_pb"} <= set(columns) or not np.isfinite(columns["weight_pb"]).all():
+    if bad or not {"category", "event", "weight_pb"} <= set(columns) or not np.isfinite(columns["weight_pb"]).all():
         raise InputDataError(
             f"{folder}: {EVENTS} is damaged ({', '.join(bad) or 'category or weight_pb'}); make it again"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from hepad.cards.selection import Condition, ObjectCuts, Range, SelectionCard
 from hepad.io.events import collection
 from hepad.objects.cutflow import CutFlow, CutStep
+from hepad.objects.flat import FlatObjects
 
 __all__ = ["apply_selection"]
 
@@ -37,57 +37,8 @@ def apply_selection(events: ak.Array, card: SelectionCard) -> tuple[ak.Array, _M
     return events[keep], keep, CutFlow(tuple(steps))
 
 
-@dataclass(frozen=True)
-class _Objects:
-    """A collection as flat numpy columns with offsets of shape (n+1,): cuts on these cost a fraction of awkward's."""
-
-    offsets: npt.NDArray[np.int64]
-    columns: dict[str, npt.NDArray[Any]]
-
-    @classmethod
-    def of(cls, objects: ak.Array) -> _Objects:
-        layout = ak.to_layout(ak.to_packed(objects)).to_ListOffsetArray64(True)
-        content = layout.content
-        columns = {name: np.asarray(content[name].data) for name in content.fields}
-        return cls(np.asarray(layout.offsets.data), columns)
-
-    @property
-    def counts(self) -> npt.NDArray[np.int64]:
-        return np.diff(self.offsets)
-
-    def number(self, mask: _Mask) -> npt.NDArray[np.int64]:
-        """How many objects of each event the mask has."""
-        return np.diff(_running(mask)[self.offsets])
-
-    def take(self, mask: _Mask) -> _Objects:
-        return _Objects(_running(mask)[self.offsets], {name: values[mask] for name, values in self.columns.items()})
-
-    def sorted(self) -> _Objects:
-        """By falling pT within each event; objects of equal pT keep their order."""
-        pt = self.columns["pt"]
-        rises = pt[1:] > pt[:-1]
-        starts = self.offsets[(self.offsets > 0) & (self.offsets < len(pt))]
-        rises[starts - 1] = False
-        if not rises.any():  # most files are sorted already: looking is cheaper
-            return self
-        event = np.repeat(np.arange(len(self.counts)), self.counts)
-        order = np.lexsort((-pt, event))
-        return _Objects(self.offsets, {name: values[order] for name, values in self.columns.items()})
-
-    def first(self, count: int) -> _Objects:
-        """At most `count` objects of each event."""
-        if self.counts.max(initial=0) <= count:
-            return self
-        place = np.arange(self.offsets[-1]) - np.repeat(self.offsets[:-1], self.counts)
-        return self.take(place < count)
-
-
-def _running(mask: _Mask) -> npt.NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
-
-
 def _define(events: ak.Array, name: str, cuts: ObjectCuts, max_count: int | None) -> ak.Array:
-    objects = _Objects.of(events[name])
+    objects = FlatObjects.of(events[name])
     mask = _passes(objects, cuts)
     if mask is not None:
         objects = objects.take(mask)
@@ -97,7 +48,7 @@ def _define(events: ak.Array, name: str, cuts: ObjectCuts, max_count: int | None
     return collection(objects.offsets, objects.columns)
 
 
-def _passes(objects: _Objects, cuts: ObjectCuts) -> _Mask | None:
+def _passes(objects: FlatObjects, cuts: ObjectCuts) -> _Mask | None:
     """Flat mask of the objects that pass all cuts; None if there are no cuts."""
     masks: list[_Mask] = []
     for feature in ("pt", "eta", "mass"):
@@ -118,7 +69,7 @@ def _holds(events: ak.Array, condition: Condition) -> _Mask:
     if isinstance(cuts, Range):
         values = events.met.pt if name == "met" else events[name]
         return np.asarray(_inside(ak.to_numpy(values), cuts))
-    objects = _Objects.of(events[name])
+    objects = FlatObjects.of(events[name])
     mask = _passes(objects, cuts)
     count = objects.counts if mask is None else objects.number(mask)
     result: _Mask = np.ones(len(count), dtype=bool)

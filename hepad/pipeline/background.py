@@ -13,8 +13,8 @@ from hepad.cards.analysis import TrainCard
 from hepad.cards.bundle import SetAside
 from hepad.cards.selection import SelectionCard
 from hepad.errors import InputDataError
+from hepad.inputs.base import Input
 from hepad.inputs.batch import Batch
-from hepad.inputs.l1_vector import L1Vector
 from hepad.io.events import merge_fields
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.objects.cutflow import CutFlow
@@ -26,7 +26,7 @@ __all__ = ["Parts", "Split", "read_background", "set_aside", "split_events"]
 def read_background(
     paths: Sequence[Path],
     selection: SelectionCard,
-    vector: L1Vector,
+    vector: Input,
     *,
     step_size: int = DEFAULT_STEP_SIZE,
     max_events: int | None = None,

@@ -16,7 +16,7 @@ from hepad.cards.bundle import BundleCard, RegionCard
 from hepad.cards.resolver import resolve
 from hepad.cards.selection import SelectionCard
 from hepad.errors import CardError
-from hepad.inputs.l1_vector import L1Vector
+from hepad.inputs.base import Input, input_from_state
 from hepad.io.bundle import CARD, read_bundle
 from hepad.io.events import merge_fields
 from hepad.nn.scorer import Scorer
@@ -36,7 +36,7 @@ class Bundle:
     card: BundleCard
     path: Path
     sha256: str
-    input: L1Vector
+    input: Input
     scorer: Scorer
     quantiles: dict[str, Quantiles | None]
 
@@ -60,7 +60,7 @@ def load_bundle(name: str) -> Bundle:
         entry = registry.lookup(registry.SCORERS, card.model.name, "model")
         if card.input.kind not in entry.inputs:
             raise CardError(f"model {card.model.name} takes {' or '.join(entry.inputs)} input, not {card.input.kind}")
-        vector = L1Vector.from_state(card.input, _part(tensors, "input."))
+        vector = input_from_state(card.input, _part(tensors, "input."))
         if vector.columns != card.columns:
             raise CardError("its columns are not those that its input makes")
         scorer: Scorer = registry.load(entry)(card.model.config, vector.columns)
@@ -74,7 +74,7 @@ def load_bundle(name: str) -> Bundle:
 
 
 def bundle_tensors(
-    vector: L1Vector, scorer: Scorer, quantiles: Mapping[str, Quantiles | None]
+    vector: Input, scorer: Scorer, quantiles: Mapping[str, Quantiles | None]
 ) -> dict[str, npt.NDArray[Any]]:
     """All numbers of a bundle under the names that `load_bundle` reads."""
     tensors = {f"input.{name}": array for name, array in vector.state().items()}
@@ -98,7 +98,7 @@ def recipe_content(recipe: AnalysisCard, selection: SelectionCard) -> dict[str, 
     }
 
 
-def scorer_content(scorer: Scorer, vector: L1Vector) -> dict[str, Any]:
+def scorer_content(scorer: Scorer, vector: Input) -> dict[str, Any]:
     """The part of a bundle's card that describes the model."""
     return {
         "model": {"name": scorer.name, **scorer.config},

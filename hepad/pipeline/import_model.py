@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hepad import registry
 from hepad.cards.analysis import AnalysisCard, RegionSpec, load_analysis
 from hepad.cards.bundle import Compared, Imported, RegionCard
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import CardError, CheckFailedError, InputDataError, UsageError
-from hepad.inputs.l1_vector import L1Vector
+from hepad.inputs.base import Input, input_from_state
 from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.bundle import CARD, GRAPH, WEIGHTS, write_bundle_files
 from hepad.io.onnx_file import read_onnx
@@ -209,21 +208,19 @@ def _check_regions(specs: Mapping[str, RegionSpec], options: ImportOptions) -> N
         )
 
 
-def _input(recipe: AnalysisCard, scale: Path | None) -> L1Vector:
+def _input(recipe: AnalysisCard, scale: Path | None) -> Input:
     """The card's input with its scale, which only the network's author knows."""
-    if scale is not None and recipe.input.scale == "none":
+    if scale is not None and getattr(recipe.input, "scale", "none") == "none":
         raise UsageError(f"--scale {scale}: the card's input has scale none; say there which scale it is")
-    kind = registry.load(registry.lookup(registry.INPUTS, recipe.input.kind, "input"))
     try:
-        result: L1Vector = kind.from_state(recipe.input, {} if scale is None else read_arrays(scale))
+        return input_from_state(recipe.input, {} if scale is None else read_arrays(scale))
     except CardError as error:
         where = "give the numbers that the network was trained with as --scale FILE.npz" if scale is None else scale
         raise CardError(f"{error}: {where}") from error
-    return result
 
 
 def _calibrate(
-    scorer: OnnxScorer, vector: L1Vector, selection: SelectionCard, options: ImportOptions
+    scorer: OnnxScorer, vector: Input, selection: SelectionCard, options: ImportOptions
 ) -> tuple[dict[str, Quantiles | None], CutFlow | None]:
     """The quantiles of the background's scores, all of it: none of it was used in training as far as hepad knows."""
     if not options.background:

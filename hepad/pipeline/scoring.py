@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
@@ -15,7 +16,7 @@ from hepad.io.events import Chunk
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.objects.cutflow import CutFlow
 from hepad.pipeline.bundle import Bundle
-from hepad.pipeline.selected import selected_chunks
+from hepad.pipeline.selected import blocks, selected_chunks
 
 __all__ = ["ScoredChunk", "ScoredSample", "scored_chunks", "scored_sample"]
 
@@ -63,8 +64,14 @@ def scored_chunks(
     """
     fields = bundle.fields(selection)
     for piece in selected_chunks(paths, selection, fields, step_size=step_size, max_events=max_events):
-        batch = bundle.input(piece.events)
-        yield ScoredChunk(piece.chunk, piece.keep, piece.flow, dict(bundle.scorer.scores(batch)), batch.weight)
+        weights = ak.to_numpy(piece.events.weight).astype(np.float64)
+        yield ScoredChunk(piece.chunk, piece.keep, piece.flow, _scores(bundle, piece.events), weights)
+
+
+def _scores(bundle: Bundle, events: ak.Array) -> Scores:
+    """The scores of selected events, block by block: what a network sees of an event may be kilobytes."""
+    parts = [bundle.scorer.scores(bundle.input(block)) for block in blocks(events, len(bundle.input.columns))]
+    return {name: np.concatenate([part[name] for part in parts]) for name in bundle.card.scores}
 
 
 def scored_sample(paths: Sequence[Path], bundle: Bundle, selection: SelectionCard, **reading: Any) -> ScoredSample:

@@ -172,6 +172,7 @@ def _kept(search: Search, events: Mapping[str, CategoryEvents]) -> dict[str, npt
     numbers = [np.full(len(part), i, dtype=np.int8) for i, part in enumerate(kept)]
     columns: dict[str, npt.NDArray[Any]] = {
         "category": np.concatenate(numbers),
+        "event": np.concatenate([part.row for part in kept]),
         "weight_pb": np.concatenate([part.weight for part in kept]),
     }
     for prefix, what in (("score", "scores"), ("m", "masses")):

@@ -17,7 +17,10 @@ from hepad.io.reader import DEFAULT_STEP_SIZE, read_events
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.selection import apply_selection
 
-__all__ = ["SelectedChunk", "selected_chunks"]
+__all__ = ["SelectedChunk", "blocks", "selected_chunks"]
+
+BLOCK_BYTES = 1 << 25
+"""Of the numbers that an input makes of a block of events."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,16 @@ class SelectedChunk:
     keep: npt.NDArray[np.bool_]
     events: ak.Array
     flow: CutFlow
+
+
+def blocks(events: ak.Array, numbers: int) -> Iterator[ak.Array]:
+    """The events in pieces for which `numbers` single-precision numbers an event stay below `BLOCK_BYTES`.
+
+    At least one piece, if an empty one: it gives the shapes of what is made of it.
+    """
+    rows = max(1, BLOCK_BYTES // (4 * numbers))
+    for start in range(0, max(len(events), 1), rows):
+        yield events[start : start + rows]
 
 
 def selected_chunks(

@@ -15,8 +15,8 @@ from hepad.cards.analysis import AnalysisCard, RegionSpec, TrainCard, load_analy
 from hepad.cards.bundle import RegionCard, SetAside, Training
 from hepad.cards.selection import load_selection
 from hepad.errors import OutputError, UsageError
+from hepad.inputs.base import make_input
 from hepad.inputs.batch import Batch
-from hepad.inputs.l1_vector import L1Vector
 from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.bundle import CARD, WEIGHTS, write_bundle_files
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
@@ -105,7 +105,7 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
     paths = expand_files(files)
     selection = load_selection(options.selection or recipe.selection)
     card = options.train or recipe.train
-    vector = L1Vector(recipe.input)
+    vector = make_input(recipe.input)
     raw, flow = read_background(paths, selection, vector, step_size=options.step_size, max_events=options.max_events)
     if options.set_aside:
         raw = raw.take(set_aside(len(raw), options.set_aside).rest)
