@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+import pytest
 
 from hepad.cards.resolver import resolve
 from hepad.io.bundle import read_bundle
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 PARTS = [("encoder.0", True), ("encoder.2", True), ("encoder.4", False),
          ("decoder.0", True), ("decoder.2", True), ("decoder.4", False)]  # fmt: skip
@@ -25,7 +29,7 @@ def model(
     element: int = TensorProto.FLOAT,
     batch: str | int = "N",
     opset: int = 17,
-) -> onnx.ModelProto:
+) -> Any:
     """A graph with the input `x` and, by default, the output `y` of the same shape."""
     inputs = [helper.make_tensor_value_info("x", element, [batch, width])]
     made = [
@@ -36,7 +40,7 @@ def model(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
-def dense(weights: dict[str, np.ndarray], *, dtype: str = "float32", batch: str | int = "N") -> onnx.ModelProto:
+def dense(weights: dict[str, np.ndarray], *, dtype: str = "float32", batch: str | int = "N") -> Any:
     """Our dense autoencoder: Gemm and Relu."""
     nodes, initializers, value = [], [], "x"
     for i, (part, relu) in enumerate(PARTS):
@@ -53,7 +57,7 @@ def dense(weights: dict[str, np.ndarray], *, dtype: str = "float32", batch: str 
     return model(nodes, initializers, element=element, batch=batch)
 
 
-def bundled_dense(**options: Any) -> onnx.ModelProto:
+def bundled_dense(**options: Any) -> Any:
     """The bundled `dnn_ae`."""
     return dense(read_bundle(resolve("bundles", "dnn_ae"))[1], **options)
 

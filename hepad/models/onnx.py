@@ -6,7 +6,7 @@ the score is `log_mae`. Nothing is trained here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -24,22 +24,23 @@ from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, Scores, State, chec
 __all__ = ["OnnxConfig", "OnnxScorer"]
 
 _Float64 = npt.NDArray[np.float64]
+_Rows = npt.NDArray[Any]
 
 _STATE = "onnx"
 
 
-def _mae(x: _Float64, y: _Float64) -> _Float64:
-    result: _Float64 = np.abs(x - y).mean(axis=1)
+def _mae(x: _Rows, y: _Rows) -> _Float64:
+    result: _Float64 = np.abs(x - y).mean(axis=1, dtype=np.float64)
     return result
 
 
-def _log_mae(x: _Float64, y: _Float64) -> _Float64:
+def _log_mae(x: _Rows, y: _Rows) -> _Float64:
     result: _Float64 = np.log(np.maximum(_mae(x, y), np.finfo(np.float32).tiny))
     return result
 
 
-def _mse(x: _Float64, y: _Float64) -> _Float64:
-    result: _Float64 = np.square(x - y).mean(axis=1)
+def _mse(x: _Rows, y: _Rows) -> _Float64:
+    result: _Float64 = np.square(x - y).mean(axis=1, dtype=np.float64)
     return result
 
 
@@ -73,7 +74,7 @@ class OnnxScorer:
     """Runs a graph with onnxruntime: on one thread, in blocks of one size, so that a score does not depend on others.
 
     The rounding is that of onnxruntime on the processor at hand: another version or processor may differ in the last
-    bits. Errors and scores are computed in double precision from the graph's output, in the input's units.
+    bits. Differences are taken in the graph's precision, sums in double precision, in the input's units.
     """
 
     name: ClassVar[str] = "onnx"
@@ -124,38 +125,45 @@ class OnnxScorer:
         `InputDataError` if a row gives no number.
         """
         check_batch(self, self.columns, batch)
+        values = np.empty(len(batch), dtype=np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
-            values = self.score_of(batch.x, *self.outputs(batch.x)).astype(np.float32)
+            for place, rows, outputs in self._blocks(batch.x):
+                values[place] = self.score_of(rows, *outputs)
         return finite_scores(self.name, {self._config.score: values})
 
-    def outputs(self, x: npt.NDArray[Any]) -> tuple[_Float64, ...]:
+    def outputs(self, x: _Rows) -> tuple[_Rows, ...]:
         """The graph's outputs that the score is made of, for rows x of shape (n, d): each has shape (n, k)."""
-        self._loaded()
-        block, shape = self._graph.block, (self._graph.block, len(self.columns))
-        parts: list[list[npt.NDArray[Any]]] = [[] for _ in self._outputs]
-        rows = np.zeros(shape, dtype=self._graph.dtype)
-        for start in range(0, max(len(x), 1), block):
-            filled = min(block, len(x) - start)
-            rows[:filled] = x[start : start + filled]
-            rows[filled:] = 0
-            for part, name, values in zip(parts, self._outputs, self._run(rows), strict=True):
-                if values.shape != self._graph.outputs[name]:
-                    raise CardError(f"output {name!r} has shape {values.shape}, not {self._graph.outputs[name]}")
-                part.append(values[:filled].reshape(filled, -1).astype(np.float64))
-        return tuple(np.concatenate(part) for part in parts)
+        parts = [outputs for _, _, outputs in self._blocks(x)]
+        return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
-    def score_of(self, x: npt.NDArray[Any], *outputs: _Float64) -> _Float64:
-        """The score of rows x of shape (n, d) for which the graph gave `outputs`."""
+    def score_of(self, x: _Rows, *outputs: _Rows) -> _Float64:
+        """The score, of shape (n,), of rows x of shape (n, d) for which the graph gave `outputs`."""
         kind = self._config.score
         if kind in _RECONSTRUCTION:
-            return _RECONSTRUCTION[kind](x.astype(np.float64), outputs[0])
+            return _RECONSTRUCTION[kind](x, outputs[0])
+        means = outputs[0].astype(np.float64)
         if kind == "output":
-            return outputs[0][:, 0]
-        mean = np.square(outputs[0])
-        result: _Float64 = mean.sum(axis=1)
+            return means[:, 0]
+        result: _Float64 = np.square(means).sum(axis=1)
         if kind == "kl":
-            result = 0.5 * (mean + np.exp(outputs[1]) - outputs[1] - 1).sum(axis=1)
+            log_variance = outputs[1].astype(np.float64)
+            result = 0.5 * (result + (np.exp(log_variance) - log_variance - 1).sum(axis=1))
         return result
+
+    def _blocks(self, x: _Rows) -> Iterator[tuple[slice, _Rows, tuple[_Rows, ...]]]:
+        """Rows of x block by block as the graph takes them, and what it gives for them; one block even without rows."""
+        self._loaded()
+        block = self._graph.block
+        for start in range(0, max(len(x), 1), block):
+            filled = min(block, len(x) - start)
+            rows = np.zeros((block, len(self.columns)), dtype=self._graph.dtype)
+            rows[:filled] = x[start : start + filled]
+            outputs = self._run(rows)
+            for name, values in zip(self._outputs, outputs, strict=True):
+                if values.shape != self._graph.outputs[name]:
+                    raise CardError(f"output {name!r} has shape {values.shape}, not {self._graph.outputs[name]}")
+            kept = tuple(values[:filled].reshape(filled, values[0].size) for values in outputs)
+            yield slice(start, start + filled), rows[:filled], kept
 
     def reconstruction_errors(self, batch: Batch) -> npt.NDArray[np.float32]:
         """Squared difference of input and output for each column, shape (n, d); see `hepad.nn.explain.Explains`."""

@@ -151,7 +151,10 @@ def parity(scorer: OnnxScorer, path: Path, tolerance: float) -> tuple[Compared, 
         if len(got) == 1:
             found.append(_compare_scores(scorer, "score of output", scores, scorer.score_of(x, y), tolerance))
     if "score" in arrays:
-        expected = _rows(arrays, "score", path)[:, 0]
+        expected = _rows(arrays, "score", path)
+        if expected.shape[1] != 1:
+            raise InputDataError(f"{path}: score must hold one number an event")
+        expected = expected[:, 0]
         found.append(_compare_scores(scorer, "score", scores, expected, tolerance))
     wrong = [c for c in found if not c.largest_difference <= c.tolerance]
     if wrong:
