@@ -37,6 +37,7 @@ SCORERS: dict[str, Entry] = {
     "snn_ae": Entry("hepad.models.snn_ae:SpikingAutoencoder", "spiking autoencoder", ("l1_vector",)),
     "dnn_ae": Entry("hepad.models.dnn_ae:DenseAutoencoder", "dense autoencoder", ("l1_vector",)),
     "vae": Entry("hepad.models.vae:VariationalAutoencoder", "variational autoencoder", ("l1_vector",)),
+    "rmm_ae": Entry("hepad.models.rmm_ae:RmmAutoencoder", "autoencoder of rapidity-mass matrices", ("rmm",)),
     "onnx": Entry("hepad.models.onnx:OnnxScorer", "network of others, in ONNX", tuple(INPUTS), trainable=False),
 }
 

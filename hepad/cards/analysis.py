@@ -55,7 +55,8 @@ class RegionSpec(Card):
 
     `background_efficiency` is a fraction of the selected background; `rate_khz` needs `input_rate_khz`, the rate
     of the selected background; `cross_section_pb` needs `background_cross_section_pb`, that of the selected
-    background; `threshold` is the score itself. `score` names a score other than the default.
+    background, unless the events have weights in pb, which give it; `threshold` is the score itself. `score` names a
+    score other than the default.
     """
 
     background_efficiency: float | None = Field(default=None, gt=0, le=1)
@@ -79,7 +80,7 @@ class RegionSpec(Card):
             )
         for kind, total in (("rate_khz", "input_rate_khz"), ("cross_section_pb", "background_cross_section_pb")):
             part, whole = getattr(self, kind), getattr(self, total)
-            if (part is None) != (whole is None):
+            if (part is None) != (whole is None) and not (kind == "cross_section_pb" and whole is None):
                 raise ValueError(f"{kind} and {total} go together")
             if part is not None and whole is not None and part > whole:
                 raise ValueError(f"{kind} {part:g} exceeds {total} {whole:g}")
@@ -87,7 +88,7 @@ class RegionSpec(Card):
 
     @property
     def efficiency(self) -> float | None:
-        """The background efficiency asked for; None if the threshold itself is given."""
+        """The background efficiency asked for; None if the threshold itself is given, or a total is not known yet."""
         if self.background_efficiency is not None:
             return self.background_efficiency
         if self.rate_khz is not None and self.input_rate_khz is not None:
@@ -95,6 +96,21 @@ class RegionSpec(Card):
         if self.cross_section_pb is not None and self.background_cross_section_pb is not None:
             return self.cross_section_pb / self.background_cross_section_pb
         return None
+
+    def completed(self, background_pb: float | None) -> RegionSpec:
+        """The spec with the cross section of the selected background, where it needs one and does not give it.
+
+        `CardError` if that is not known, or less than the region's.
+        """
+        if self.cross_section_pb is None or self.background_cross_section_pb is not None:
+            return self
+        if background_pb is None:
+            raise CardError(
+                f"cross_section_pb {self.cross_section_pb:g} needs that of the selected background: give the cross "
+                "sections of the files with --cross-section FILE=PB, or background_cross_section_pb"
+            )
+        content = {**self.model_dump(exclude_none=True), "background_cross_section_pb": background_pb}
+        return parse_card(RegionSpec, content, "region")
 
 
 Published = dict[str, dict[str, tuple[float, float]]]

@@ -144,21 +144,22 @@ def parse_region(text: str) -> tuple[str, RegionSpec]:
     """The name and spec of a region given on the command line as `NAME=[SCORE@]KIND:VALUE`.
 
     `loose=efficiency:0.01`, `l1=rate:0.5/30` (kHz of input kHz), `gold=cross_section:10/48000` (pb of background
-    pb), `cut=kl@threshold:4.2`. `UsageError` if it is none of these.
+    pb, which may be left out where events have weights in pb), `cut=kl@threshold:4.2`. `UsageError` if it is none of
+    these.
     """
     name, _, rest = text.partition("=")
     score, _, setting = rest.rpartition("@")
     kind, _, value = setting.partition(":")
     part, slash, whole = value.partition("/")
     if not _REGION_NAME.fullmatch(name) or kind not in _REGION_KINDS:
-        forms = "NAME=efficiency:0.01, NAME=rate:OUT/IN, NAME=cross_section:OUT/IN or NAME=threshold:X"
+        forms = "NAME=efficiency:0.01, NAME=rate:OUT/IN, NAME=cross_section:OUT[/IN] or NAME=threshold:X"
         raise UsageError(f"--region {text!r}: write {forms}")
     part_key, whole_key = _REGION_KINDS[kind]
-    if bool(slash) != bool(whole_key):
+    if bool(slash) != bool(whole_key) and not (kind == "cross_section" and not slash):
         form = f"{kind}:OUT/IN" if whole_key else f"{kind}:VALUE"
         raise UsageError(f"--region {text!r}: {kind} is written {form}")
     try:
-        numbers = {part_key: float(part), **({whole_key: float(whole)} if whole_key else {})}
+        numbers = {part_key: float(part), **({whole_key: float(whole)} if whole_key and slash else {})}
         return name, RegionSpec(**numbers, score=score or None)
     except ValidationError as error:
         raise UsageError(f"--region {text!r}: {validation_summary(error)}") from error

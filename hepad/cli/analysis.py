@@ -1,4 +1,4 @@
-"""`hepad analysis`: what is done with an analysis itself: check it, pack it, unpack it."""
+"""`hepad analysis`: what belongs to the card of an analysis: test vectors, archives, background."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Check an analysis against its test vectors, pack and unpack it.")
+app = typer.Typer(no_args_is_help=True, help="Make, check, pack and unpack what belongs to an analysis.")
 
 Analysis = Annotated[
     str, typer.Argument(help="A bundled analysis, a card, or a folder that was unpacked.", show_default=False)
@@ -113,6 +113,51 @@ def unpack(
         common.print_json(report.to_json())
     else:
         _print_package(report)
+
+
+@app.command("background")
+def background(
+    analysis: Annotated[str, typer.Argument(help="A search ('hepad list analyses') or a card.", show_default=False)],
+    files: common.Files,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.", show_default=False)],
+    cross_section: common.CrossSection = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Another model.", show_default="the card's")
+    ] = None,
+    selection: Annotated[
+        str | None, typer.Option("--selection", "-s", help="Another selection.", show_default="the card's")
+    ] = None,
+    sqrt_s: Annotated[float | None, typer.Option("--sqrt-s", help="In GeV.", show_default="the files'")] = None,
+    step_size: common.StepSize = 100_000,
+    json: common.Json = False,
+) -> None:
+    """Make the background of a search from simulated events that its model was not trained on.
+
+    Example: hepad analysis background card.yaml w_lnu.root --cross-section w_lnu.root=20970 -o background
+    """
+    from hepad.pipeline.search_background import BackgroundOptions, make_background
+
+    with common.event_progress("reading") as on_events:
+        options = BackgroundOptions(
+            output=output,
+            cross_sections=common.parse_cross_sections(cross_section),
+            model=model,
+            selection=selection,
+            sqrt_s_gev=sqrt_s,
+            step_size=step_size,
+            on_events=on_events,
+        )
+        report = make_background(analysis, files, options=options)
+    if json:
+        common.print_json(report.to_json())
+        return
+    for category in report.record["categories"]:
+        rows = [
+            [name, f"{r['events']}", f"{r['cross_section_pb']:.4g} ± {r['error_pb']:.2g}"]
+            for name, r in category["regions"].items()
+        ]
+        common.print_table(f"Background of {category['name']}", ["region", "events", "cross section [pb]"], rows)
+    common.stdout().print(f"wrote {report.output}")
 
 
 def _print_validation(report: ValidateReport) -> None:

@@ -31,6 +31,7 @@ def import_model(
         list[str] | None,
         typer.Option("--background", help="Events to set regions on. May be repeated.", show_default="none"),
     ] = None,
+    cross_section: common.CrossSection = None,
     selection: common.Selection = None,
     region: common.Regions = None,
     step_size: common.StepSize = 100_000,
@@ -52,6 +53,7 @@ def import_model(
         background=tuple(background or ()),
         selection=selection,
         regions=common.parse_regions(region) if region else None,
+        cross_sections=common.parse_cross_sections(cross_section),
         step_size=step_size,
         max_events=max_events,
     )

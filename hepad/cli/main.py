@@ -21,6 +21,7 @@ from hepad.cli import (
     inspect,
     limit,
     list_,
+    reinterpret,
     score,
     study,
     train,
@@ -118,6 +119,7 @@ def _register() -> None:
     app.command("hist")(hist.hist)
     app.command("bumphunt", cls=bumphunt.BumpHuntCommand)(bumphunt.bumphunt)
     app.command("limit")(limit.limit)
+    app.command("reinterpret")(reinterpret.reinterpret)
     app.add_typer(analysis.app, name="analysis")
     app.command("list")(list_.list_)
 

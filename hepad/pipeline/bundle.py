@@ -44,10 +44,24 @@ class Bundle:
         """What must be read from event files."""
         return merge_fields(selection.fields(), self.input.fields())
 
+    @property
+    def background_cross_section_pb(self) -> float | None:
+        """That of the background selected for the training, if its weights were in pb."""
+        return next(
+            (
+                region.spec.background_cross_section_pb
+                for region in self.card.regions.values()
+                if region.spec.background_cross_section_pb is not None
+            ),
+            None,
+        )
+
     def regions(self, overrides: Mapping[str, RegionSpec]) -> dict[str, RegionCard]:
         """The bundle's regions, with those of the same name replaced and new ones added."""
         default = self.card.scores[0]
-        set_now = {name: set_region(name, spec, self.quantiles, default) for name, spec in overrides.items()}
+        total = self.background_cross_section_pb
+        complete = {name: spec.completed(total) for name, spec in overrides.items()}
+        set_now = {name: set_region(name, spec, self.quantiles, default) for name, spec in complete.items()}
         return {**self.card.regions, **set_now}
 
 

@@ -30,6 +30,9 @@ __all__ = ["Combined", "Limits", "set_limits"]
 
 FloatArray = npt.NDArray[np.float64]
 
+_BEYOND = 0.1
+"""Part of a signal beyond the simulated background that is worth a warning."""
+
 
 @dataclass(frozen=True)
 class Combined:
@@ -58,6 +61,7 @@ def set_limits(inputs: Inputs) -> Limits:
     overlaps = _overlaps(inputs.measured, masks)
     combined = _combine(inputs, channels, masks, overlaps)
     warnings = [text for limit in channels.values() if limit.result for text in limit.result.warnings]
+    warnings += [_extrapolated(limit) for limit in channels.values() if limit.result and (limit.beyond or 0) > _BEYOND]
     if combined.result and len(combined.channels) > 1:
         warnings += [f"combined: {text}" for text in combined.result.warnings]
     return Limits(inputs, channels, combined, overlaps, tuple(dict.fromkeys(warnings)))
@@ -132,6 +136,14 @@ def _exclusive(inputs: Inputs, simulated: Simulated, order: Sequence[str], masks
             function = next(iter(channel_functions(search, name)), None)
             parts.append(ResonanceChannel(name, edges, signal, variances, function, expectation.background))
     return parts
+
+
+def _extrapolated(limit: ChannelLimit) -> str:
+    reach = None if limit.expectation is None else limit.expectation.reach
+    return (
+        f"{limit.name}: {limit.beyond:.0%} of the signal is above {reach:.4g} GeV, where there is no simulated "
+        "background event: the background there is extrapolated, and the limit is no better than that"
+    )
 
 
 def _is_simulated(limit: ChannelLimit) -> bool:

@@ -79,6 +79,14 @@ class ChannelLimit:
         """Signal events expected in the range of the channel."""
         return self.acceptance.value * yields.events
 
+    @property
+    def beyond(self) -> float | None:
+        """The part of the signal at masses where no simulated background is: there it is extrapolated."""
+        reach = None if self.expectation is None else self.expectation.reach
+        if reach is None or self.signal.sum() <= 0:
+            return None
+        return float(self.signal[self.edges[:-1] >= reach].sum() / self.signal.sum())
+
 
 @dataclass(frozen=True)
 class Inputs:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from hepad.cards.search import ALL
 from hepad.errors import InputDataError
-from hepad.objects.cutflow import CutFlow, CutStep
+from hepad.objects.cutflow import CutFlow
 from hepad.pipeline.sample import FileSample, weight_sums
 from hepad.pipeline.search import Category, Search
 from hepad.pipeline.search_events import CategoryEvents, Reading, SearchChunk, search_chunks
@@ -50,9 +50,18 @@ class Measured:
         ]
         return weighted_acceptance(passed, self.generated, model_error=max(map(abs, moved)) / self.generated.weight)
 
-    def step(self, step: CutStep) -> Acceptance:
-        """The fraction of all generated events that pass a step of a selection."""
-        return weighted_acceptance(Sums(step.events, step.weight, step.weight2), self.generated)
+    def fractions(self, category: str) -> list[tuple[float, float]]:
+        """The fraction of all generated events, and its error, after each step of a selection.
+
+        That all events are all events has no error; that a file holds so many of those generated has one.
+        """
+        found = [
+            weighted_acceptance(Sums(step.events, step.weight, step.weight2), self.generated)
+            for step in self.flows[category].steps
+        ]
+        whole = self.read.events == self.generated.events
+        first = (found[0].value, 0.0 if whole else found[0].error)
+        return [first, *((one.value, one.error) for one in found[1:])]
 
     def _above(self, category: Category, region: str, edge: int) -> Mask:
         return self.events[category.name].above(category.regions[region].score, category.shifted[region][edge])

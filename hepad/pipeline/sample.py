@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,6 @@ __all__ = [
     "common_cross_section",
     "common_energy",
     "file_samples",
-    "match_files",
-    "parse_assignments",
     "weight_sums",
 ]
 
@@ -85,35 +82,6 @@ def common_cross_section(samples: Sequence[FileSample]) -> float | None:
             f"the files state different cross sections (pb): {listed}; give that of the sample with --xsec"
         )
     return mean
-
-
-def parse_assignments(option: str, texts: Sequence[str]) -> dict[str, float]:
-    """The numbers given as FILE=PB, by file; `UsageError` for another form or a number that is not positive."""
-    found: dict[str, float] = {}
-    for text in texts:
-        name, equals, number = text.rpartition("=")
-        try:
-            value = float(number)
-        except ValueError:
-            value = math.nan
-        if not (name and equals and 0 < value < math.inf):
-            raise UsageError(f"{option} {text!r}: write FILE=PB, with a cross section above 0")
-        if name in found:
-            raise UsageError(f"{option} {name} is given twice")
-        found[name] = value
-    return found
-
-
-def match_files(option: str, given: Mapping[str, float], paths: Sequence[Path]) -> dict[Path, float]:
-    """What was given by file name or path, for each of the paths it means; `UsageError` if it means none of them."""
-    found: dict[Path, float] = {}
-    for name, value in given.items():
-        matches = [path for path in paths if name == path.name or path.resolve() == Path(name).resolve()]
-        if len(matches) != 1:
-            problem = "none" if not matches else "several"
-            raise UsageError(f"{option} {name}: {problem} of the files given is called so")
-        found[matches[0]] = value
-    return found
 
 
 def weight_sums(weights: npt.NDArray[np.float64]) -> Sums:

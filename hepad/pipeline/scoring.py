@@ -17,8 +17,9 @@ from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.objects.cutflow import CutFlow
 from hepad.pipeline.bundle import Bundle
 from hepad.pipeline.selected import blocks, selected_chunks
+from hepad.pipeline.weighting import CrossSections, PbWeights
 
-__all__ = ["ScoredChunk", "ScoredSample", "scored_chunks", "scored_sample"]
+__all__ = ["ScoredChunk", "ScoredSample", "score_events", "scored_chunks", "scored_sample"]
 
 Scores = dict[str, npt.NDArray[np.float32]]
 
@@ -65,22 +66,35 @@ def scored_chunks(
     fields = bundle.fields(selection)
     for piece in selected_chunks(paths, selection, fields, step_size=step_size, max_events=max_events):
         weights = ak.to_numpy(piece.events.weight).astype(np.float64)
-        yield ScoredChunk(piece.chunk, piece.keep, piece.flow, _scores(bundle, piece.events), weights)
+        yield ScoredChunk(piece.chunk, piece.keep, piece.flow, score_events(bundle, piece.events), weights)
 
 
-def _scores(bundle: Bundle, events: ak.Array) -> Scores:
-    """The scores of selected events, block by block: what a network sees of an event may be kilobytes."""
+def score_events(bundle: Bundle, events: ak.Array) -> Scores:
+    """The scores (n,) of selected events by name, block by block: what a network sees of one may be kilobytes."""
     parts = [bundle.scorer.scores(bundle.input(block)) for block in blocks(events, len(bundle.input.columns))]
     return {name: np.concatenate([part[name] for part in parts]) for name in bundle.card.scores}
 
 
-def scored_sample(paths: Sequence[Path], bundle: Bundle, selection: SelectionCard, **reading: Any) -> ScoredSample:
-    """The scores of all selected events of files, in memory."""
+def scored_sample(
+    paths: Sequence[Path],
+    bundle: Bundle,
+    selection: SelectionCard,
+    *,
+    cross_sections: CrossSections | None = None,
+    **reading: Any,
+) -> ScoredSample:
+    """The scores of all selected events of files, in memory; with cross sections, their weights are in pb."""
     pieces = list(scored_chunks(paths, bundle, selection, **reading))
     names = pieces[0].scores
+    factors = np.ones(len(paths))
+    if cross_sections:
+        in_pb = PbWeights(cross_sections)
+        for piece in pieces:
+            in_pb.add(piece.chunk)
+        factors = in_pb.factors()
     return ScoredSample(
         {name: np.concatenate([piece.scores[name] for piece in pieces]) for name in names},
-        np.concatenate([piece.weights for piece in pieces]),
+        np.concatenate([piece.weights * factors[piece.chunk.file] for piece in pieces]),
         pieces[-1].flow,
         np.concatenate([piece.keep for piece in pieces]),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from hepad.io.events import merge_fields
 from hepad.objects.kinematics import mass_fields, parse_mass
 from hepad.pipeline.bundle import Bundle, load_bundle
 from hepad.provenance import sha256_file
-from hepad.stats.regions import Quantiles, set_region
+from hepad.stats.regions import Quantiles
 
 __all__ = ["Category", "Channel", "Search", "prepare_search"]
 
@@ -62,8 +61,8 @@ class Category:
 class Search:
     """A search ready for events. `signal_region` is where limits are set; `regions` are looser to tighter, ALL first.
 
-    `cards` maps what went into it to sha256, for provenance. `as_published` is False if a selection, model or region
-    other than the card's was asked for.
+    `cards` maps what went into it to sha256, for provenance. `as_published` is False if a selection, model, region
+    or luminosity other than the card's was asked for: published spectra do not go with it.
     """
 
     card: SearchCard
@@ -89,8 +88,9 @@ def prepare_search(
     model: str | None = None,
     selection: str | None = None,
     region: tuple[str, RegionSpec | None] | None = None,
+    luminosity_fb: float | None = None,
 ) -> Search:
-    """Load the search of a bundled name or a path, with another model, selection or signal region if asked for.
+    """Load the search of a bundled name or a path, with another model, selection, signal region or luminosity.
 
     `region` is one of the card's (None for its spec), or a new one that is set on the held-out background of the
     bundles. `UsageError` if what is asked for does not go with the search; `CardError` for what is damaged.
@@ -112,7 +112,17 @@ def prepare_search(
     cards |= {f"bundle {c.bundle.card.name}": c.bundle.sha256 for c in categories if c.bundle}
     names = tuple(dict.fromkeys((ALL, *card.regions, *extra)))
     chosen = region[0] if region else card.limit_region
-    return Search(card, folder, categories, names, chosen, cards, not (model or selection or region))
+    changed = bool(model or selection or extra or chosen != card.limit_region)
+    if luminosity_fb is not None and (card.luminosity is None or luminosity_fb != card.luminosity.fb):
+        card, changed = _at_luminosity(card, luminosity_fb), True
+    return Search(card, folder, categories, names, chosen, cards, not changed)
+
+
+def _at_luminosity(card: SearchCard, luminosity_fb: float) -> SearchCard:
+    if card.luminosity is None:
+        raise UsageError(f"{card.name} has no luminosity: it has acceptances only, leave out --luminosity")
+    changed = card.luminosity.model_copy(update={"fb": luminosity_fb, "source": "as given"})
+    return card.model_copy(update={"luminosity": changed})
 
 
 def _extra_region(card: SearchCard, region: tuple[str, RegionSpec | None] | None) -> Extra:
@@ -165,10 +175,8 @@ def _regions(card: SearchCard, bundle: Bundle, extra: Extra) -> dict[str, Region
             f"analysis {card.name} needs region {', '.join(missing)}, which bundle {bundle.card.name} lacks (it has "
             f"{', '.join(known) or 'none'}); train it with these regions, or set them under 'thresholds'"
         )
-    default = bundle.card.scores[0]
-    own = {**card.thresholds, **extra}
-    names: Sequence[str] = [name for name in (*card.regions, *extra) if name != ALL]
-    return {n: set_region(n, own[n], bundle.quantiles, default) if n in own else known[n] for n in names}
+    every = bundle.regions({**card.thresholds, **extra})
+    return {name: every[name] for name in (*card.regions, *extra) if name != ALL}
 
 
 def _shifted(region: RegionCard, bundle: Bundle) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
+from hepad.cards.resolver import unpacked
 from hepad.cards.search import ALL
 from hepad.errors import InputDataError, UsageError
 from hepad.io.atomic import atomic_folder, check_folder
@@ -19,22 +20,27 @@ from hepad.io.background import EVENTS, OURS, RECORD, SCHEMA, SPECTRA, write_bac
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.spectra import write_histograms_json
 from hepad.pipeline.heldout import held_out
-from hepad.pipeline.sample import FileSample, common_energy, file_samples, match_files, weight_sums
+from hepad.pipeline.sample import FileSample, common_energy, file_samples, weight_sums
 from hepad.pipeline.search import Category, Search, prepare_search
 from hepad.pipeline.search_events import CategoryEvents, Reading, search_chunks
 from hepad.pipeline.search_spectra import channel_edges, fill_spectrum
+from hepad.pipeline.weighting import CrossSections, PbWeights
 from hepad.provenance import command_line, provenance
 from hepad.stats.acceptance import Sums
 
 __all__ = ["BackgroundOptions", "BackgroundReport", "make_background"]
 
+FloatArray = npt.NDArray[np.float64]
+
 
 @dataclass(frozen=True, kw_only=True)
 class BackgroundOptions:
-    """Options of `make_background`; `cross_sections` are in pb by file, of all events that were generated for it."""
+    """Options of `make_background`. `cross_sections` are patterns of files and pb (see `hepad.pipeline.weighting`);
+    without any, files must state their own.
+    """
 
     output: Path
-    cross_sections: Mapping[str, float] = field(default_factory=dict)
+    cross_sections: Sequence[tuple[str, float]] = ()
     model: str | None = None
     selection: str | None = None
     sqrt_s_gev: float | None = None
@@ -62,23 +68,27 @@ def make_background(analysis: str, files: Sequence[str], *, options: BackgroundO
     events in at least one region are kept, as those are few. `UsageError` if a file has no cross section.
     """
     check_folder(options.output, ours=OURS)
-    search = prepare_search(analysis, model=options.model, selection=options.selection)
+    with unpacked(analysis) as card:
+        search = prepare_search(card, model=options.model, selection=options.selection)
     paths = expand_files(files)
     samples = file_samples(paths)
-    sections = _cross_sections(samples, options.cross_sections)
-    events = _read(search, paths, samples, sections, options)
+    sections = CrossSections.of(options.cross_sections, paths) if options.cross_sections else None
+    missing = [s.path.name for s in samples if s.info.cross_section_pb is None]
+    if sections is None and missing:
+        raise UsageError(f"{missing[0]} states no cross section; give those of all files with --cross-section FILE=PB")
+    events, factors = _read(search, samples, sections, options)
     if not any(len(part) for part in events.values()):
         raise InputDataError(f"no background event passes a selection of {search.card.name} outside the training")
     record = {
         "schema": SCHEMA,
         "analysis": search.card.name,
         "categories": [_category_record(category, events[category.name]) for category in search.categories],
-        "files": [{"name": path.name, "cross_section_pb": sections[path]} for path in paths],
+        "files": [{"name": path.name, "pb_per_weight": float(f)} for path, f in zip(paths, factors, strict=True)],
     }
     command = command_line(
         "analysis background",
         analysis=search.card.name,
-        cross_section=[f"{path.name}={sections[path]:g}" for path in paths],
+        cross_section=sections.words() if sections else None,
         model=options.model and Path(options.model).name,
         selection=options.selection and Path(options.selection).name,
     )
@@ -99,46 +109,43 @@ def make_background(analysis: str, files: Sequence[str], *, options: BackgroundO
     return BackgroundReport(options.output, record)
 
 
-def _cross_sections(samples: Sequence[FileSample], given: Mapping[str, float]) -> dict[Path, float]:
-    paths = [sample.path for sample in samples]
-    found = {s.path: s.info.cross_section_pb for s in samples if s.info.cross_section_pb is not None}
-    found |= match_files("--cross-section", given, paths)
-    missing = [path.name for path in paths if path not in found]
-    if missing:
-        raise UsageError(f"{', '.join(missing)}: no cross section; give it with --cross-section {missing[0]}=PB")
-    return found
-
-
 def _read(
-    search: Search,
-    paths: Sequence[Path],
-    samples: Sequence[FileSample],
-    sections: Mapping[Path, float],
-    options: BackgroundOptions,
-) -> dict[str, CategoryEvents]:
-    """The usable events of each category, with weights in pb."""
+    search: Search, samples: Sequence[FileSample], sections: CrossSections | None, options: BackgroundOptions
+) -> tuple[dict[str, CategoryEvents], FloatArray]:
+    """The usable events of each category with weights in pb, and the pb (files,) that a unit of weight stands for."""
+    paths = [sample.path for sample in samples]
     unseen = {c.name: held_out(paths, c.bundle).factors if c.bundle else [None] * len(paths) for c in search.categories}
     energy = options.sqrt_s_gev or common_energy(samples) or search.card.sqrt_s_gev
     reading = Reading(sqrt_s_gev=energy, step_size=options.step_size, on_events=options.on_events)
     parts: dict[str, list[tuple[int, CategoryEvents]]] = {category.name: [] for category in search.categories}
-    sums = [Sums(0, 0.0, 0.0)] * len(paths)
+    sums, in_pb = [Sums(0, 0.0, 0.0)] * len(paths), PbWeights(sections) if sections else None
     for piece in search_chunks(paths, search, reading):
         file = piece.chunk.file
-        weights = np.asarray(ak.to_numpy(piece.chunk.events.weight), dtype=np.float64)
+        sums[file] += weight_sums(np.asarray(ak.to_numpy(piece.chunk.events.weight), dtype=np.float64))
         entries = ak.to_numpy(piece.chunk.events.index)
-        sums[file] = sums[file] + weight_sums(weights)
+        if in_pb:
+            in_pb.add(piece.chunk)
         for name, events in piece.events.items():
             factor = unseen[name][file]
             usable = events if factor is None else events.scaled(factor[entries[events.row - piece.first_row]])
             parts[name].append((file, usable.take(usable.weight != 0)))
-    totals = [sample.generated(own).weight for sample, own in zip(samples, sums, strict=True)]
-    for path, total in zip(paths, totals, strict=True):
-        if total <= 0:
-            raise InputDataError(f"{path}: its weights sum to {total:g}, which cannot stand for a cross section")
-    return {
-        name: CategoryEvents.concatenate(events.scaled(sections[paths[file]] / totals[file]) for file, events in pieces)
+    factors = in_pb.factors() if in_pb else _own_factors(samples, sums)
+    usable_pb = {
+        name: CategoryEvents.concatenate(mine.scaled(float(factors[file])) for file, mine in pieces)
         for name, pieces in parts.items()
     }
+    return usable_pb, factors
+
+
+def _own_factors(samples: Sequence[FileSample], sums: Sequence[Sums]) -> FloatArray:
+    """By the cross sections that files state, of all that was generated for each."""
+    factors = []
+    for sample, own in zip(samples, sums, strict=True):
+        total = sample.generated(own).weight
+        if total <= 0:
+            raise InputDataError(f"{sample.path}: its weights sum to {total:g}, which stands for no cross section")
+        factors.append((sample.info.cross_section_pb or 0.0) / total)
+    return np.array(factors)
 
 
 def _category_record(category: Category, events: CategoryEvents) -> dict[str, Any]:

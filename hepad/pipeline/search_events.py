@@ -16,6 +16,7 @@ from hepad.io.reader import DEFAULT_STEP_SIZE, read_events
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.kinematics import invariant_mass
 from hepad.objects.selection import apply_selection
+from hepad.pipeline.scoring import score_events
 from hepad.pipeline.search import Category, Search
 
 __all__ = ["CategoryEvents", "Reading", "SearchChunk", "search_chunks"]
@@ -26,7 +27,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How files are read. `sqrt_s_gev` is the energy of events whose file does not say it."""
+    """How files are read; `sqrt_s_gev` is the collision energy that inputs are normalised to."""
 
     sqrt_s_gev: float
     step_size: int = DEFAULT_STEP_SIZE
@@ -100,7 +101,9 @@ def search_chunks(paths: Sequence[Path], search: Search, reading: Reading) -> It
     row = 0
     fields = search.fields()
     for chunk in read_events(paths, fields, step_size=reading.step_size, max_events=reading.max_events):
-        events = _with_energy(chunk.events, reading.sqrt_s_gev) if SQRT_S in fields else chunk.events
+        events = chunk.events
+        if SQRT_S in fields:
+            events = ak.with_field(events, np.full(len(events), reading.sqrt_s_gev), SQRT_S)
         parts, flows = {}, {}
         for category in search.categories:
             selected, keep, flows[category.name] = apply_selection(events, category.selection)
@@ -111,27 +114,14 @@ def search_chunks(paths: Sequence[Path], search: Search, reading: Reading) -> It
             reading.on_events(len(events))
 
 
-def _with_energy(events: ak.Array, default: float) -> ak.Array:
-    energy = ak.to_numpy(events[SQRT_S])
-    return ak.with_field(events, np.where(np.isfinite(energy), energy, default), SQRT_S)
-
-
 def _columns(events: ak.Array, rows: npt.NDArray[np.int64], category: Category) -> CategoryEvents:
     weight = ak.to_numpy(events.weight).astype(np.float64)
     return CategoryEvents(
         rows,
         weight,
-        _scores(events, category),
+        score_events(category.bundle, events) if category.bundle else {},
         {channel.name: _mass(events, channel.objects) for channel in category.channels},
     )
-
-
-def _scores(events: ak.Array, category: Category) -> dict[str, npt.NDArray[np.float32]]:
-    if category.bundle is None:
-        return {}
-    if len(events) == 0:  # a scorer need not take an empty batch
-        return {name: np.empty(0, dtype=np.float32) for name in category.bundle.card.scores}
-    return dict(category.bundle.scorer.scores(category.bundle.input(events)))
 
 
 def _mass(events: ak.Array, objects: Sequence[tuple[str, int]]) -> FloatArray:

@@ -26,8 +26,8 @@ __all__ = ["Expectation", "Simulated", "channel_functions", "published_expectati
 FloatArray = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-_ENOUGH = 10.0
-"""Effective simulated events from which a falling spectrum of three parameters can be had."""
+_ENOUGH = 30.0
+"""Effective simulated events that the shape of a spectrum is made of at least; with fewer a looser region gives it."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Expectation:
     """Background events (n,) expected in the bins of a channel, and observed counts (n,) or None.
 
     `background` None leaves it to a fit of the function to the observed counts. `simulated` (n,) are the simulated
-    events that it was made of, with `variances` (n,); `effective` is their effective number. `how` says in words where
-    it is from.
+    events that it was made of, with `variances` (n,); `effective` is their effective number, and `reach` the mass
+    in GeV above which there are none that its shape is from. `how` says in words where it is from.
     """
 
     edges: FloatArray
@@ -46,6 +46,7 @@ class Expectation:
     simulated: FloatArray | None = None
     variances: FloatArray | None = None
     effective: float | None = None
+    reach: float | None = None
 
 
 def channel_functions(search: Search, channel: str) -> list[BackgroundFunction]:
@@ -171,13 +172,14 @@ def simulated_expectation(
         if _effective(shape, spread) < _ENOUGH:
             continue
         smooth = _smooth(edges, shape, spread, functions)
+        reach = float(edges[np.flatnonzero(shape > 0)[-1] + 1])
         if name == region:
-            return Expectation(edges, smooth, None, "simulation", counts, variances, effective)
+            return Expectation(edges, smooth, None, "simulation", counts, variances, effective, reach)
         wanted = (
             total or float(shape.sum()) * simulated.yields(category, region)[0] / simulated.yields(category, name)[0]
         )
         how = f"simulation, shape of region {name}"
-        return Expectation(edges, smooth * (wanted / smooth.sum()), None, how, counts, variances, effective)
+        return Expectation(edges, smooth * (wanted / smooth.sum()), None, how, counts, variances, effective, reach)
     raise FitFailedError(f"{channel}: {effective:.1f} effective simulated background events are too few for a spectrum")
 
 

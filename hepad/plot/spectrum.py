@@ -19,6 +19,8 @@ _TAIL = 0.158655
 """Probability beyond one standard deviation, on either side."""
 _RED = "#bd1f01"
 _BLUE = "#3f90da"
+_ORANGE = "#e76300"
+_ASIMOV = "Asimov data"
 
 
 def plot_spectrum(
@@ -29,18 +31,36 @@ def plot_spectrum(
     pulls: FloatArray,
     window: tuple[float, float] | None = None,
     background_label: str = "Background",
+    background_errors: FloatArray | None = None,
+    signal: FloatArray | None = None,
+    signal_label: str = "Signal",
+    data_label: str = "Data",
     remarks: tuple[str, ...] = (),
     x_title: str = "Mass [GeV]",
     simulation: bool = False,
 ) -> Figure:
     """Counts and expected events (n,) in bins of edges (n+1,) in GeV, over their pulls (n,) in standard deviations.
 
-    `window` is marked in both panels, `remarks` are written beside the legend.
+    `window` is marked in both panels, `remarks` are written beside the legend. `background_errors` (n,) are drawn as a
+    band of one standard deviation, `signal` (n,) events on top of the background. `data_label` names what the counts
+    are: "Asimov data" for an expectation, which is drawn without error bars.
     """
     with hep_style():
         figure = Figure(figsize=(8, 7), layout="constrained")
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-        _draw_counts(top, edges, counts, expected, background_label)
+        _draw_counts(top, edges, counts, expected, label=background_label, data_label=data_label)
+        if background_errors is not None:
+            _draw_band(top, edges, expected, background_errors)
+        if signal is not None:
+            top.stairs(
+                expected + signal,
+                edges,
+                color=_ORANGE,
+                linestyle="--",
+                linewidth=1.8,
+                baseline=None,
+                label=signal_label,
+            )
         bottom.stairs(pulls, edges, fill=True, color=_BLUE)
         bottom.axhline(0.0, color="black", linewidth=1.0)
         reach = max(3.0, float(np.max(np.abs(pulls))) * 1.15)
@@ -55,7 +75,7 @@ def plot_spectrum(
                     axes.axvline(edge, color=_RED, linestyle="--", linewidth=1.4)
             # A proxy: one legend entry for the four lines.
             top.plot([], [], color=_RED, linestyle="--", linewidth=1.4, label="Largest excess")
-        _annotate(top, remarks)
+        _annotate(top, remarks, data_label)
         if simulation:
             top.text(0, 1.01, "Simulation (Delphes)", transform=top.transAxes, va="bottom", fontstyle="italic")
         figure.align_ylabels()
@@ -69,19 +89,27 @@ def poisson_interval(counts: FloatArray) -> tuple[FloatArray, FloatArray]:
     return counts - down, up - counts
 
 
-def _draw_counts(axes: Axes, edges: FloatArray, counts: FloatArray, expected: FloatArray, label: str) -> None:
+def _draw_band(axes: Axes, edges: FloatArray, expected: FloatArray, errors: FloatArray) -> None:
+    # A falling function has no lower edge on a logarithmic axis where its error exceeds it.
+    low = np.maximum(expected - errors, 1e-3 * expected)
+    axes.stairs(expected + errors, edges, baseline=low, fill=True, color=_BLUE, alpha=0.35, linewidth=0)
+
+
+def _draw_counts(
+    axes: Axes, edges: FloatArray, counts: FloatArray, expected: FloatArray, *, label: str, data_label: str
+) -> None:
     filled = counts > 0
     centres = (edges[:-1] + edges[1:]) / 2
     errors = np.stack(poisson_interval(counts))
     axes.errorbar(
         centres[filled],
         counts[filled],
-        yerr=errors[:, filled],
+        yerr=None if data_label == _ASIMOV else errors[:, filled],
         fmt="o",
         color="black",
         markersize=4,
         linewidth=1.2,
-        label="Data",
+        label=data_label,
     )
     axes.stairs(expected, edges, color=_BLUE, linewidth=1.8, baseline=None, label=label)
     axes.set_yscale("log")
@@ -90,11 +118,11 @@ def _draw_counts(axes: Axes, edges: FloatArray, counts: FloatArray, expected: Fl
     axes.set_ylabel("Events / bin")
 
 
-def _annotate(axes: Axes, remarks: tuple[str, ...]) -> None:
+def _annotate(axes: Axes, remarks: tuple[str, ...], data_label: str) -> None:
     """Legend and remarks share the upper right, where a falling spectrum leaves room."""
     title = "\n".join(remarks)
     handles, labels = axes.get_legend_handles_labels()
-    order = sorted(range(len(labels)), key=lambda i: labels[i] != "Data")
+    order = sorted(range(len(labels)), key=lambda i: labels[i] != data_label)
     # Opaque, as the lines of a window at high mass pass behind it.
     legend = axes.legend(
         [handles[i] for i in order],

@@ -75,7 +75,8 @@ def set_region(
     if spec.threshold is not None:
         return RegionCard(score=score, threshold=spec.threshold, spec=spec)
     table, wanted = quantiles[score], spec.efficiency
-    assert wanted is not None  # noqa: S101  a spec has a threshold or an efficiency
+    if wanted is None:
+        raise UsageError(f"region {name!r} needs the cross section of the selected background")
     if table is None:
         raise UsageError(
             f"region {name!r}: this model was imported without background, so only a threshold can set it; "

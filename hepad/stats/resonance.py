@@ -38,7 +38,7 @@ _BLOCK_NUMBERS = 2_000_000
 _FLOOR = 0.01
 """A negative spurious signal cannot take a bin below this share of its background."""
 _MISFIT = 1.0
-"""A deviance of the expected background from its function above this is worth a warning: one more standard deviation."""
+"""A deviance of the expected background from its function above this, one standard deviation, is worth a warning."""
 
 
 def resonance_limits(

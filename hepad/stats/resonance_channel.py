@@ -107,13 +107,14 @@ def channel_warnings(channel: ResonanceChannel, expected: FloatArray) -> tuple[s
             )
         squares = float(channel.signal_variances.sum())
         if squares > 0 and total**2 / squares < _FEW_EVENTS:
-            remarks.append(
-                f"{channel.name}: the signal rests on {total**2 / squares:.1f} effective simulated events; simulate more"
-            )
-    sparse = int(np.count_nonzero(expected[_central(expected, 0.05)] < 1))
+            effective = total**2 / squares
+            remarks.append(f"{channel.name}: the signal rests on {effective:.1f} effective events; simulate more")
+    bulk = expected[_central(expected, 0.05)]
+    sparse = int(np.count_nonzero(bulk < 1))
     if channel.function is not None and sparse:
         remarks.append(
-            f"{channel.name}: {sparse} bins in the bulk of the spectrum expect less than one event; use wider bins"
+            f"{channel.name}: fewer than one event is expected in {sparse} of the {len(bulk)} bins that hold 90 % of "
+            "the background; use wider bins"
         )
     return tuple(remarks)
 

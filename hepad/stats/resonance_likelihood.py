@@ -8,6 +8,7 @@ log-normal error alike.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +51,21 @@ class Terms:
     constrained: BoolArray
 
 
+class _Point(NamedTuple):
+    """The model at parameters (T, P): expected counts E (T, n), and what its derivatives are made of.
+
+    `slope` is E' and `bend` E''/E'^2 (T, n) by the counts without a floor, `unit` the signal at mu = 1 (T, n), `nodes`
+    (T, n, q) the quadrature of the `background` (T, n).
+    """
+
+    expected: FloatArray
+    slope: FloatArray
+    bend: FloatArray
+    unit: FloatArray
+    nodes: FloatArray
+    background: FloatArray
+
+
 class ResonanceLikelihood:
     """Poisson counts times Gaussian constraints of the nuisance parameters.
 
@@ -59,8 +75,9 @@ class ResonanceLikelihood:
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
-        self._nodes = terms.features.reshape(-1, terms.features.shape[2])
-        self._centres = terms.features[:, terms.features.shape[1] // 2, :]
+        n, q, k = terms.features.shape
+        self._nodes = terms.features.reshape(n * q, k)
+        self._centres = terms.features[:, q // 2, :]
         self._first_spurious = 1 + len(terms.signal_logs)
         self._first_background = self._first_spurious + terms.spurious.shape[1]
         mine = np.ones(self._first_background)
@@ -70,7 +87,7 @@ class ResonanceLikelihood:
 
     def expected(self, theta: FloatArray) -> FloatArray:
         """Expected counts (T, n) for parameters (T, P)."""
-        return self._parts(theta)[0]
+        return self._point(theta).expected
 
     def fit(
         self, counts: FloatArray, aux: FloatArray, start: FloatArray, *, low: float, high: float
@@ -126,8 +143,7 @@ class ResonanceLikelihood:
         pulls = np.sum(self.penalty * (theta - aux) ** 2, axis=1)
         return np.asarray(0.5 * (deviance(counts, self.expected(theta)) + pulls), dtype=np.float64)
 
-    def _parts(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Expected counts E (T, n), E' and E''/E'^2 by the counts without a floor, signal at mu = 1 (T, n), nodes."""
+    def _point(self, theta: FloatArray) -> _Point:
         terms = self._terms
         n, q, _ = terms.features.shape
         logs = theta[:, self._first_background :] @ self._nodes.T
@@ -135,9 +151,10 @@ class ResonanceLikelihood:
         # The clip keeps absurd trial steps finite; it never binds at a minimum.
         factor = np.clip(theta[:, 1 : self._first_spurious] @ terms.signal_logs, -600.0, 600.0)
         unit = np.exp(factor)[:, None] * terms.signal
-        raw = theta[:, :1] * unit + nodes.sum(axis=2)
+        background = nodes @ np.ones(q)  # many times faster than a sum over a short axis
+        raw = theta[:, :1] * unit + background
         if terms.spurious.shape[1] == 0:
-            return np.maximum(raw, _TINY), np.ones_like(raw), np.zeros_like(raw), unit, nodes
+            return _Point(np.maximum(raw, _TINY), np.ones_like(raw), np.zeros_like(raw), unit, nodes, background)
         raw += theta[:, self._first_spurious : self._first_background] @ terms.spurious.T
         root = np.sqrt(raw**2 + 4 * terms.floor**2)
         # A hyperbola: raw where it is well above the floor; its two forms avoid cancellation.
@@ -145,15 +162,15 @@ class ResonanceLikelihood:
             curve = np.where(raw > 0, (raw + root) / 2, 2 * terms.floor**2 / (root - raw))
             slope = np.where(root > 0, curve / root, 1.0)
             bend = np.where(terms.floor > 0, 2 * terms.floor**2 / root / curve / curve, 0.0)
-        return np.maximum(curve, _TINY), slope, bend, unit, nodes
+        return _Point(np.maximum(curve, _TINY), slope, bend, unit, nodes, background)
 
     def _newton(
         self, theta: FloatArray, counts: FloatArray, aux: FloatArray, *, low: float, high: float
     ) -> tuple[FloatArray, FloatArray]:
         """Newton steps (T, P) and the gain in -ln L that they promise (T,)."""
-        expected, slope, bend, unit, nodes = self._parts(theta)
-        background = np.maximum(nodes.sum(axis=2), _TINY)
-        jacobian = self._jacobian(theta, slope, unit, nodes)
+        point = self._point(theta)
+        expected, background = point.expected, np.maximum(point.background, _TINY)
+        jacobian = self._jacobian(theta, point)
         residual = counts / expected - 1
         pulls = self.penalty * (aux - theta)
         score = np.einsum("tn,tnp->tp", residual, jacobian) + pulls
@@ -162,9 +179,9 @@ class ResonanceLikelihood:
         jacobian[held, :, 0] = 0.0
         score[held, 0] = 0.0
         plain, curvature = counts / expected / expected, -residual / background
-        weight = plain - residual * bend
+        weight = plain - residual * point.bend
         hessian = self._information(jacobian, weight, curvature=curvature)
-        hessian += self._signal_curvature(mu, np.einsum("tn,tn->t", -residual * slope, unit), held)
+        hessian += self._signal_curvature(mu, np.einsum("tn,tn->t", -residual * point.slope, point.unit), held)
         diagonal = np.tile(np.diag(self.penalty + _RIDGE), (len(theta), 1, 1))
         diagonal[:, 0, 0] += held
         hessian += diagonal
@@ -180,16 +197,16 @@ class ResonanceLikelihood:
         step *= np.minimum(1.0, _LARGEST_STEP / np.maximum(largest, _TINY))[:, None]
         return step, np.asarray(gain, dtype=np.float64)
 
-    def _jacobian(self, theta: FloatArray, slope: FloatArray, unit: FloatArray, nodes: FloatArray) -> FloatArray:
+    def _jacobian(self, theta: FloatArray, point: _Point) -> FloatArray:
         """Derivatives (T, n, P) of the expected counts."""
         terms = self._terms
-        out = np.empty((*unit.shape, theta.shape[1]))
-        out[..., 0] = unit
-        out[..., 1 : self._first_spurious] = (theta[:, :1] * unit)[..., None] * terms.signal_logs
+        out = np.empty((*point.unit.shape, theta.shape[1]))
+        out[..., 0] = point.unit
+        out[..., 1 : self._first_spurious] = (theta[:, :1] * point.unit)[..., None] * terms.signal_logs
         out[..., self._first_spurious : self._first_background] = terms.spurious
-        by_bin = np.matmul(nodes.transpose(1, 0, 2), terms.features)
+        by_bin = np.matmul(point.nodes.transpose(1, 0, 2), terms.features)
         out[..., self._first_background :] = by_bin.transpose(1, 0, 2)
-        return np.asarray(out * slope[..., None], dtype=np.float64)
+        return np.asarray(out * point.slope[..., None], dtype=np.float64)
 
     def _information(self, jacobian: FloatArray, weight: FloatArray, *, curvature: FloatArray) -> FloatArray:
         """Sums (T, P, P) of products of derivatives with a weight per bin, and one more for the background's.

@@ -1,0 +1,69 @@
+"""Shapes of signals in a mass spectrum, and the events that several spectra share."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr
+
+from hepad.errors import InputDataError, UsageError
+
+__all__ = ["gaussian_template", "overlap_matrix", "signal_shape"]
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+_ONE_SIGMA = 0.158655
+_GRID = 2001
+
+
+def gaussian_template(edges: FloatArray, mass: float, relative_width: float) -> FloatArray:
+    """Fractions (n,) of a Gaussian signal of this mass, in GeV, and width / mass in bins of edges (n+1,) in GeV.
+
+    What lies outside the edges is lost: the sum is below one there.
+    """
+    if not mass > 0 or not relative_width > 0:
+        raise UsageError(f"a Gaussian needs a mass and a width above zero, found {mass:g} and {relative_width:g}")
+    pulls = (np.asarray(edges, dtype=np.float64) - mass) / (relative_width * mass)
+    # Above the mass the difference of upper tails keeps its precision.
+    lower, upper = np.diff(ndtr(pulls)), -np.diff(ndtr(-pulls))
+    return np.asarray(np.where(pulls[:-1] > 0, upper, lower), dtype=np.float64)
+
+
+def signal_shape(edges: FloatArray, counts: FloatArray) -> tuple[float, float]:
+    """Peak mass in GeV and relative width of a weighted signal (n,) in bins of edges (n+1,) in GeV.
+
+    The peak is the middle of the shortest interval that holds half of the events, the width half of the central 68 %
+    interval over the median: neither minds long tails. Both interpolate within bins.
+    `InputDataError` if there are no events.
+    """
+    values = np.maximum(counts, 0.0)
+    total = float(values.sum())
+    if not total > 0:
+        raise InputDataError("the signal has no events in the spectrum: it has neither a peak nor a width")
+    cumulative = np.concatenate([[0.0], np.cumsum(values) / total])
+    # Steps of equal height have no inverse: a slope far below one event per spectrum gives them one.
+    cumulative += np.linspace(0.0, 1e-9, len(cumulative))
+    cumulative /= cumulative[-1]
+    low, median, high = np.interp([_ONE_SIGMA, 0.5, 1 - _ONE_SIGMA], cumulative, edges)
+    starts = np.linspace(0.0, 0.5, _GRID)
+    left, right = np.interp(starts, cumulative, edges), np.interp(starts + 0.5, cumulative, edges)
+    lengths = right - left
+    # Equal lengths, as of a single filled bin, share the peak.
+    shortest = lengths <= lengths.min() * (1 + 1e-9)
+    peak = float(np.mean((left + right)[shortest]) / 2)
+    return peak, float((high - low) / 2 / median)
+
+
+def overlap_matrix(masks: BoolArray, weights: FloatArray) -> FloatArray:
+    """Shared events of channels: entry (i, j) is the weighted fraction of channel i's events that are in j as well.
+
+    `masks` (c, n) say which of n events, of `weights` (n,), each of c channels holds. The diagonal is 1, and all of a
+    row is 0 where a channel is empty.
+    """
+    held = np.asarray(masks, dtype=np.float64)
+    if held.ndim != 2 or held.shape[1] != len(weights):
+        raise UsageError(f"masks of shape {held.shape} do not fit {len(weights)} events")
+    shared = (held * weights) @ held.T
+    own = np.diag(shared)
+    return np.asarray(np.divide(shared, own[:, None], out=np.zeros_like(shared), where=own[:, None] > 0))
