@@ -175,7 +175,7 @@ def score_figure(
     order = np.argsort(-values, kind="stable")
     ranked, above = values[order], np.cumsum(weights[order])
     marks = np.array(list(thresholds.values()) or [0.0])
-    cuts, kept = background or (np.concatenate([ranked, marks]), np.full(1, 1 / max(len(ranked), 1)))
+    cuts, kept = background or (np.concatenate([ranked, marks - 1, marks + 1]), np.full(1, 1 / max(len(ranked), 1)))
     with hep_style():
         figure = Figure(figsize=(8.6, 6), layout="constrained")
         axes = figure.subplots()
@@ -196,7 +196,7 @@ def score_figure(
             axes.axvline(cut, color="black", lw=1.1, ls=":")
             axes.text(cut, 4.5 if i % 2 == 0 else 2.2, f" {name}", fontsize="small", ha="left", va="center")
         axes.set(xlabel=f"Score {score}", ylabel="Fraction of selected events above")
-        if axes.get_lines():
+        if axes.get_legend_handles_labels()[1]:
             axes.legend(loc="lower left")
         if label:
             axes.text(0, 1.01, label, transform=axes.transAxes, va="bottom", fontstyle="italic")
