@@ -16,7 +16,7 @@ from hepad.inputs.batch import Batch
 from hepad.nn import inference
 
 OBJECTS = [f"jet{i}" for i in range(1, 11)] + [f"{lepton}{i}" for lepton in ("muon", "electron") for i in range(1, 5)]
-_TRAINABLE = sorted(name for name, entry in registry.SCORERS.items() if entry.trainable)
+_TRAINABLE = sorted(n for n, entry in registry.SCORERS.items() if entry.trainable and "l1_vector" in entry.inputs)
 
 
 def batch(name: str, n: int) -> Batch:

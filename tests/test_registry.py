@@ -51,7 +51,7 @@ def test_titles_are_said_once():
 
 def test_a_lookup_finds_or_lists():
     assert registry.lookup(registry.SCORERS, "vae", "model") is registry.SCORERS["vae"]
-    with pytest.raises(CardError, match="unknown model 'gan': choose one of dnn_ae, onnx, snn_ae, vae"):
+    with pytest.raises(CardError, match="unknown model 'gan': choose one of dnn_ae, onnx, rmm_ae, snn_ae, vae"):
         registry.lookup(registry.SCORERS, "gan", "model")
 
 

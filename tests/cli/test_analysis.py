@@ -17,6 +17,7 @@ from hepad.cards.selection import load_selection
 from hepad.errors import CardError, CheckFailedError, InputDataError, OutputError
 from hepad.pipeline.bundle import load_bundle
 from hepad.pipeline.package import pack, unpack
+from hepad.pipeline.reinterpret import reinterpret
 from hepad.pipeline.vectors import default_vectors, validate, write_vectors
 from hepad.provenance import sha256_bytes, sha256_file
 
@@ -167,6 +168,21 @@ def test_a_search_with_its_own_parts(tmp_path: Path, search: Path, write_slim: C
     assert found.passed
     assert found.changed == ("analysis mine",)  # it has got its vectors since
     assert "mass jj" in {c.quantity for c in found.comparisons}
+
+
+def test_a_signal_against_an_unpacked_search(tmp_path: Path, search: Path, write_slim: Callable[..., Path]) -> None:
+    """Selection and bundle come from the folder: the search that was packed is gone."""
+    acceptance_only = SEARCH[: SEARCH.index("fits:")].replace("luminosity: {fb: 100, source: none}\n", "")
+    search.write_text(acceptance_only.replace("sel/one.yaml", "adc2021").replace("networks/net", "dnn_ae"))
+    pack(str(search), tmp_path / "mine.zip")
+    unpack(tmp_path / "mine.zip", tmp_path / "theirs")
+    shutil.rmtree(search.parent)
+    signal = write_slim()
+    assert reinterpret([str(signal)], str(tmp_path / "theirs")).to_json()["acceptance"]["all"]["value"] == 1
+    own = tmp_path / "theirs" / "selections" / "adc2021.yaml"
+    own.write_text(own.read_text().replace("{min: 23}", "{min: 35}"))
+    acceptance = reinterpret([str(signal)], str(tmp_path / "theirs")).to_json()["acceptance"]["all"]["value"]
+    assert acceptance == pytest.approx(2.0 / 3.5)  # the weights of write_slim: only the muon has more than 35 GeV
 
 
 def test_a_selection_alone(tmp_path: Path, write_slim: Callable[..., Path]) -> None:

@@ -21,7 +21,7 @@ from hepad.pipeline.train import TrainOptions, train
 from hepad.provenance import sha256_file
 
 from ..conftest import Run
-from ..onnx_graphs import write_inputs
+from ..onnx_graphs import CARD, helper, model, numpy_helper, write_inputs
 
 
 @pytest.fixture
@@ -155,6 +155,35 @@ def test_a_bundle_without_background_takes_thresholds_only(tmp_path: Path, input
     assert bundle.regions(parse_regions(["x=threshold:2"]))["x"].threshold == 2
     with pytest.raises(UsageError, match="imported without background"):
         bundle.regions(parse_regions(["x=efficiency:0.1"]))
+
+
+def test_a_network_of_rapidity_mass_matrices(tmp_path: Path, inputs: dict[str, Path]) -> None:
+    """As ATLAS's: 1287 inputs, leaky ReLU, the logarithm of the mean absolute error, thresholds from the paper."""
+    rng = np.random.default_rng(5)
+    down, up = (rng.normal(size=shape).astype(np.float32) / 30 for shape in ((1287, 16), (16, 1287)))
+    nodes = [
+        helper.make_node("MatMul", ["x", "down"], ["h"]),
+        helper.make_node("LeakyRelu", ["h"], ["a"], alpha=0.3),
+        helper.make_node("MatMul", ["a", "up"], ["y"]),
+    ]
+    weights = [numpy_helper.from_array(down, "down"), numpy_helper.from_array(up, "up")]
+    inputs["network"].write_bytes(model(nodes, weights, width=1287).SerializeToString())
+    text = (
+        CARD.replace("SCORE", "log_mae")
+        .replace("adc2021", "adfilter_0")
+        .replace("threshold: 0.001", "threshold: -9.10")
+    )
+    start = text.index("input: ")
+    inputs["card"].write_text(text[:start] + "input: {kind: rmm}\n" + text[text.index("model: ") :])
+    x = (rng.random((40, 1287)) * 0.05).astype(np.float32)
+    hidden = x @ down
+    y = np.where(hidden > 0, hidden, 0.3 * hidden) @ up
+    np.savez(tmp_path / "v.npz", x=x, y=y, score=np.log(np.abs(x - y).mean(axis=1)))
+    report = run_import(inputs, scale=None, vectors=tmp_path / "v.npz")
+    assert report.imported.parity_checked
+    assert report.regions["cut"].threshold == -9.10
+    bundle = load_bundle(str(tmp_path / "bundle"))
+    assert (bundle.input.kind, len(bundle.input.columns)) == ("rmm", 1287)
 
 
 def test_what_the_card_and_the_files_must_agree_on(tmp_path: Path, inputs: dict[str, Path]) -> None:
