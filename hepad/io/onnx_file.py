@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hepad.errors import CardError, MissingExtraError
+from hepad.io.onnx_shapes import first_line, inferred_shapes
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
@@ -24,8 +25,6 @@ __all__ = ["BLOCK", "MAX_BYTES", "OPERATORS", "OnnxFile", "check_onnx", "read_on
 
 MAX_BYTES = 128 << 20
 """Largest file in bytes: ten times the network of 1287 inputs that ATLAS used."""
-MAX_VALUES = 1 << 27
-"""Largest intermediate result for one block, in numbers: half a gigabyte in single precision."""
 MAX_NODES = 10_000
 MIN_OPSET = 7
 """What onnxruntime promises to run, https://onnxruntime.ai/docs/reference/compatibility.html."""
@@ -101,7 +100,7 @@ def check_onnx(data: bytes, origin: str) -> OnnxFile:
         value = _only_input(graph)
         batch, width = _input_shape(value)
         _check_standard(model)
-        shapes = _inferred(model, value.name, batch or BLOCK)
+        shapes = inferred_shapes(model, value.name, batch or BLOCK)
     except CardError as error:
         raise CardError(f"{origin}: {error}") from error
     outputs = {output.name: shapes[output.name] for output in graph.output}
@@ -227,48 +226,7 @@ def _check_standard(model: ModelProto) -> None:
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError, TypeError) as error:
-        raise CardError(f"not a valid ONNX network ({_first_line(error)})") from error
-
-
-def _inferred(model: ModelProto, name: str, block: int) -> dict[str, tuple[int, ...]]:
-    """The shape of every value for one block of events; `CardError` if one is unknown or too large.
-
-    The file's own statements about intermediate results are dropped first: they may say anything.
-    """
-    import onnx
-
-    trial = onnx.ModelProto()
-    trial.CopyFrom(model)
-    del trial.graph.value_info[:]
-    for value in trial.graph.input:
-        if value.name == name:
-            value.type.tensor_type.shape.dim[0].dim_value = block
-    for output in trial.graph.output:
-        output.type.tensor_type.ClearField("shape")
-    try:
-        graph = onnx.shape_inference.infer_shapes(trial, check_type=True, strict_mode=True, data_prop=True).graph
-    except (onnx.shape_inference.InferenceError, ValueError, TypeError) as error:
-        raise CardError(f"its shapes do not fit together ({_first_line(error)})") from error
-    shapes = _known_shapes(graph)
-    made = [output for node in graph.node for output in node.output if output]
-    for result in (*made, *(output.name for output in graph.output)):
-        if result not in shapes:
-            raise CardError(f"the size of {result[:60]!r} cannot be told from the graph, so it cannot be bounded")
-        if math.prod(shapes[result]) > MAX_VALUES:
-            raise CardError(f"{result[:60]!r} has shape {shapes[result]} for {block} events: too large")
-    if sum(map(math.prod, shapes.values())) > 16 * MAX_VALUES:
-        raise CardError(f"its intermediate results are too large for {block} events")
-    return shapes
-
-
-def _known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {}
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        tensor = value.type.tensor_type
-        sizes = [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
-        if tensor.HasField("shape") and None not in sizes:
-            shapes[value.name] = tuple(int(size) for size in sizes if size is not None)
-    return shapes
+        raise CardError(f"not a valid ONNX network ({first_line(error)})") from error
 
 
 def _element(value: ValueInfoProto) -> str:
@@ -284,7 +242,3 @@ def _element_name(number: int) -> str:
 
 def _shown(sizes: list[int | None]) -> str:
     return "(" + ", ".join("?" if size is None else str(size) for size in sizes) + ")"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

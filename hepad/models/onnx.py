@@ -19,6 +19,7 @@ from hepad.cards.base import Card, parse_card
 from hepad.errors import CardError, MissingExtraError
 from hepad.inputs.batch import Batch
 from hepad.io.onnx_file import OnnxFile, check_onnx
+from hepad.io.onnx_shapes import first_line
 from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, Scores, State, check_batch, finite_scores
 
 __all__ = ["OnnxConfig", "OnnxScorer"]
@@ -216,7 +217,7 @@ class OnnxScorer:
         try:
             return list(self._session.run(list(self._outputs), {self._graph.input: rows}))
         except Exception as error:  # onnxruntime has an exception for each of its states
-            raise CardError(f"onnxruntime cannot run the network ({_first_line(error)})") from error
+            raise CardError(f"onnxruntime cannot run the network ({first_line(error)})") from error
 
     def _loaded(self) -> bytes:
         if self._data is None:
@@ -238,8 +239,4 @@ def _session(data: bytes) -> Any:
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has an exception for each of its states
-        raise CardError(f"model.onnx: onnxruntime does not take it ({_first_line(error)})") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise CardError(f"model.onnx: onnxruntime does not take it ({first_line(error)})") from error
