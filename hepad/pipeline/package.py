@@ -72,7 +72,7 @@ def pack(name: str, output: Path, *, model: str | None = None, vectors: Path | N
             _add_search(files, own, folder, model)
         else:
             _add_model(files, card, path, model)
-        _add_vectors(files, default_vectors(card), path.parent, vectors)
+        _add_vectors(files, search.card.name, path.parent, default_vectors(card), vectors)
         record = provenance(command_line(f"analysis pack {search.card.name}"))
         manifest = pack_files(
             output, files, name=search.card.name, card=f"{_FOLDER}/{search.card.name}.yaml", provenance=record
@@ -135,14 +135,14 @@ def _add_bundle(files: Files, folder: Path, name: str, model: str | None) -> Non
             files[f"{place}/{file}"] = bundle / file
 
 
-def _add_vectors(files: Files, own: Path, folder: Path, other: Path | None) -> None:
+def _add_vectors(files: Files, name: str, folder: Path, own: Path, other: Path | None) -> None:
     """The vectors and their events, if there are any, where the card's own are or would be."""
     path = other or own
     if other is None and not own.is_file():
         return
     place = PurePosixPath(_FOLDER, own.relative_to(folder).as_posix())
     card = load_vectors(path)
-    if card.analysis != PurePosixPath(next(iter(files))).stem:
-        raise CardError(f"{path} holds vectors of {card.analysis}")
+    if card.analysis != name:
+        raise CardError(f"{path} holds vectors of {card.analysis}, not of {name}")
     files[str(place)] = path
     files[str(place.parent / card.events.file)] = path.parent / card.events.file
