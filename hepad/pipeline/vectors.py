@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hepad.cards.base import read_yaml
+from hepad.cards.base import parse_card, read_yaml
 from hepad.cards.resolver import resolve, unpacked
 from hepad.cards.search import SearchCard, is_search, load_search
 from hepad.cards.vectors import VECTORS, CategoryVectors, VectorsCard, load_vectors
@@ -135,7 +135,7 @@ def write_vectors(
         "cards": search.cards,
         "provenance": provenance(command_line(f"analysis vectors {search.card.name} {events.name}"), inputs=[record]),
     }
-    result = VectorsCard.model_validate(content)
+    result = parse_card(VectorsCard, content, "vectors")
     with atomic_folder(output, ours=ours) as folder:
         shutil.copyfile(events, folder / copy)
         (folder / VECTORS).write_text(json.dumps(content, allow_nan=False) + "\n", encoding="utf-8")

@@ -248,6 +248,12 @@ def test_events_that_are_too_many_to_travel(tmp_path: Path, examples: Path, monk
         write_vectors("dnn_ae", examples / "h0.h5", tmp_path / "v")
 
 
+def test_a_tolerance_that_is_none(tmp_path: Path, examples: Path) -> None:
+    with pytest.raises(CardError, match="key 'tolerance'"):
+        write_vectors("dnn_ae", examples / "hplus.h5", tmp_path / "v", tolerance=0)
+    assert not (tmp_path / "v").exists()
+
+
 def test_vectors_are_the_same_each_time(tmp_path: Path, examples: Path, vectors: Path) -> None:
     write_vectors("dnn_ae", examples / "hplus.h5", tmp_path / "again")
     assert sha256_bytes(vectors.read_bytes()) == sha256_file(tmp_path / "again" / "vectors.json")
