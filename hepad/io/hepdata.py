@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,13 +79,15 @@ def write_submission(folder: Path, comment: str, tables: Sequence[HepDataTable])
 
 def submission_faults(folder: Path) -> list[str] | None:
     """What hepdata-validator finds wrong with the submission in a folder; None where it is not installed."""
-    try:
-        from hepdata_validator.full_submission_validator import FullSubmissionValidator
-    except ImportError:
-        return None
-    validator = FullSubmissionValidator(autoload_remote_schemas=False)
-    if validator.validate(directory=str(folder)):
-        return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of what the validator imports
+        try:
+            from hepdata_validator.full_submission_validator import FullSubmissionValidator
+        except ImportError:
+            return None
+        validator = FullSubmissionValidator(autoload_remote_schemas=False)
+        if validator.validate(directory=str(folder)):
+            return []
     found = validator.get_messages()
     return [f"{Path(file).name}: {message.message}" for file, messages in found.items() for message in messages]
 

@@ -26,7 +26,7 @@ __all__ = ["Expectation", "Simulated", "channel_functions", "published_expectati
 FloatArray = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-_ENOUGH = 30.0
+_ENOUGH = 15.0
 """Effective simulated events that the shape of a spectrum is made of at least; with fewer a looser region gives it."""
 
 

@@ -81,7 +81,7 @@ def _limits(axes: Axes, drawn: Sequence[FloatArray | None]) -> None:
 
 def _shade(axes: Axes, excluded: Sequence[tuple[float, float]], label: str) -> None:
     for i, (low, high) in enumerate(excluded):
-        axes.axvspan(low, high, facecolor="none", edgecolor=GREY, hatch="//", alpha=0.35, linewidth=0, zorder=0)
+        axes.axvspan(low, high, color=GREY, alpha=0.13, linewidth=0, zorder=0)
         for edge in (low, high):
             axes.axvline(edge, color=GREY, linewidth=1.0, linestyle=":", zorder=0)
         left, right = axes.get_xlim()

@@ -32,6 +32,7 @@ def plot_spectrum(
     window: tuple[float, float] | None = None,
     background_label: str = "Background",
     background_errors: FloatArray | None = None,
+    count_errors: FloatArray | None = None,
     signal: FloatArray | None = None,
     signal_label: str = "Signal",
     data_label: str = "Data",
@@ -42,13 +43,16 @@ def plot_spectrum(
     """Counts and expected events (n,) in bins of edges (n+1,) in GeV, over their pulls (n,) in standard deviations.
 
     `window` is marked in both panels, `remarks` are written beside the legend. `background_errors` (n,) are drawn as a
-    band of one standard deviation, `signal` (n,) events on top of the background. `data_label` names what the counts
-    are: "Asimov data" for an expectation, which is drawn without error bars.
+    band of one standard deviation of the logarithm, `signal` (n,) events on top of the background. `count_errors` (n,)
+    are standard deviations of weighted counts, in place of those of Poisson counts. `data_label` names what the counts
+    are: "Asimov data" for an expectation, which has no error bars.
     """
     with hep_style():
         figure = Figure(figsize=(8, 7), layout="constrained")
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-        _draw_counts(top, edges, counts, expected, label=background_label, data_label=data_label)
+        errors = np.stack(poisson_interval(counts)) if count_errors is None else np.tile(count_errors, (2, 1))
+        _draw_counts(top, edges, counts, None if data_label == _ASIMOV else errors, data_label)
+        _draw_expected(top, edges, counts, expected, background_label)
         if background_errors is not None:
             _draw_band(top, edges, expected, background_errors)
         if signal is not None:
@@ -90,27 +94,28 @@ def poisson_interval(counts: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _draw_band(axes: Axes, edges: FloatArray, expected: FloatArray, errors: FloatArray) -> None:
-    # A falling function has no lower edge on a logarithmic axis where its error exceeds it.
-    low = np.maximum(expected - errors, 1e-3 * expected)
-    axes.stairs(expected + errors, edges, baseline=low, fill=True, color=_BLUE, alpha=0.35, linewidth=0)
+    # The logarithm of a background function is linear in its parameters: its error is Gaussian, the function's is not.
+    factor = np.exp(np.divide(errors, expected, out=np.zeros_like(errors), where=expected > 0))
+    axes.stairs(expected * factor, edges, baseline=expected / factor, fill=True, color=_BLUE, alpha=0.35, linewidth=0)
 
 
-def _draw_counts(
-    axes: Axes, edges: FloatArray, counts: FloatArray, expected: FloatArray, *, label: str, data_label: str
-) -> None:
+def _draw_counts(axes: Axes, edges: FloatArray, counts: FloatArray, errors: FloatArray | None, label: str) -> None:
+    """Points with errors (2, n) downwards and upwards; empty bins have none."""
     filled = counts > 0
-    centres = (edges[:-1] + edges[1:]) / 2
-    errors = np.stack(poisson_interval(counts))
     axes.errorbar(
-        centres[filled],
+        ((edges[:-1] + edges[1:]) / 2)[filled],
         counts[filled],
-        yerr=None if data_label == _ASIMOV else errors[:, filled],
+        yerr=None if errors is None else errors[:, filled],
         fmt="o",
         color="black",
         markersize=4,
         linewidth=1.2,
-        label=data_label,
+        label=label,
     )
+
+
+def _draw_expected(axes: Axes, edges: FloatArray, counts: FloatArray, expected: FloatArray, label: str) -> None:
+    filled = counts > 0
     axes.stairs(expected, edges, color=_BLUE, linewidth=1.8, baseline=None, label=label)
     axes.set_yscale("log")
     floor = min(0.3, float(counts[filled].min()) / 3)
