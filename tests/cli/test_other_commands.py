@@ -60,8 +60,9 @@ def test_inspect_score_files(run, examples: Path) -> None:
 
 def test_list(run) -> None:
     models = json.loads(run("list", "models", "--json").stdout)
-    assert [m["name"] for m in models] == ["dnn_ae", "snn_ae", "vae"]
-    assert all(m["trained on"] == "background_train.h5" for m in models)
+    trained_on = {m["name"]: m["trained on"] for m in models}
+    level_1 = dict.fromkeys(("dnn_ae", "snn_ae", "vae"), "background_train.h5")
+    assert trained_on == {"atlas_ad_rmm": "wjets.root, zjets.root, ttbar.root", **level_1}
     for kind in ("analyses", "selections", "fits"):
         assert json.loads(run("list", kind, "--json").stdout)
     assert "snn_ae" in run("list", "models").stdout
