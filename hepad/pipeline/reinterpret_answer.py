@@ -203,8 +203,8 @@ def _verdict(section: float | None, limits: Limits | None, published: Mapping[st
 def _cannot_say(found: Verdict, limit: float) -> Verdict:
     """A limit on our own background is weaker than the search's: that it does not reach the signal proves nothing."""
     reason = (
-        f"the cross section of {found.cross_section_pb:.3g} pb is below the limit of {limit:.3g} pb expected on simulated "
-        "background; the limit of the search itself may be stronger"
+        f"the cross section of {found.cross_section_pb:.3g} pb is below the limit of {limit:.3g} pb expected on "
+        "simulated background; the limit of the search itself may be stronger"
     )
     return Verdict("cannot say", "expected", found.cross_section_pb, limit, found.cross_section_pb / limit, reason)
 
