@@ -54,14 +54,16 @@ def main() -> None:
         f"the {len(vector.columns)} cells of the network": lambda: each(vector.raw, len(vector.columns)),
         "cells and scores": lambda: each(lambda e: bundle.scorer.scores(vector(e)), len(vector.columns)),
     }
-    print(f"{total} events, {n} selected; times are for selected events")
+    print(f"{total} events, {n} selected; times are for a selected event")
     rows = {name: best(job, options.repeats) for name, job in jobs.items()}
     with tempfile.TemporaryDirectory() as folder:
         out = ScoreOptions(output=Path(folder) / "scores.root")
         names = [str(path) for path in options.files]
         rows["file to scores"] = best(lambda: score(names, options.model, options=out), options.repeats)
-    for name, seconds in rows.items():
-        micro = seconds / n * 1e6
+    shares = {name: seconds / n for name, seconds in rows.items()}
+    shares["file to scores, an event read"] = rows["file to scores"] / total
+    for name, seconds in shares.items():
+        micro = seconds * 1e6
         low, high = (slow / micro for slow in ADFILTER)
         print(f"{name:<34} {micro:8.2f} us   ADFilter takes {low:5.1f} to {high:5.1f} times as long")
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 import hashlib
 import platform
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from hepad import __version__
 
-__all__ = ["command_line", "file_record", "provenance", "sha256_bytes", "sha256_file"]
+__all__ = ["command_line", "file_record", "file_records_meanwhile", "provenance", "sha256_bytes", "sha256_file"]
 
-_PACKAGES = ("numpy", "awkward", "uproot", "torch", "snntorch", "pyhf")
+_PACKAGES = ("numpy", "awkward", "uproot", "torch", "snntorch", "pyhf", "onnxruntime")
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -37,6 +38,33 @@ def sha256_file(path: Path) -> str:
 def file_record(path: Path) -> dict[str, Any]:
     """Name (without folders), size in bytes and sha256 of an input file."""
     return {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
+
+
+def file_records_meanwhile(paths: Sequence[Path]) -> Callable[[], list[dict[str, Any]]]:
+    """Hash input files in another thread; the function returned waits for their records, and raises what went wrong.
+
+    Hashing takes about a tenth of the time of scoring and leaves the interpreter's lock free. The thread does not
+    keep an interrupted process alive.
+    """
+    done: list[dict[str, Any]] = []
+    faults: list[Exception] = []
+
+    def work() -> None:
+        try:
+            done.extend(file_record(path) for path in paths)
+        except Exception as error:  # noqa: BLE001  raised again where the records are asked for
+            faults.append(error)
+
+    thread = Thread(target=work, daemon=True)
+    thread.start()
+
+    def records() -> list[dict[str, Any]]:
+        thread.join()
+        if faults:
+            raise faults[0]
+        return done
+
+    return records
 
 
 def provenance(

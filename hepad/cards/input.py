@@ -11,7 +11,7 @@ from hepad.cards.base import Card, parse_card
 
 __all__ = ["INPUT_CARDS", "RMM_TYPES", "InputCard", "L1VectorCard", "RmmCard", "parse_input"]
 
-Collection = Literal["jets", "muons", "electrons", "photons", "fatjets"]
+Collection = Literal["jets", "muons", "electrons", "photons", "taus", "fatjets", "egammas"]
 RmmType = Literal["jets", "lightjets", "bjets", "muons", "electrons", "photons"]
 
 RMM_TYPES: tuple[RmmType, ...] = ("jets", "lightjets", "bjets", "muons", "electrons", "photons")

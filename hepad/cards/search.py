@@ -30,6 +30,7 @@ __all__ = [
     "is_search",
     "load_search",
     "located",
+    "search_files",
     "search_names",
 ]
 
@@ -296,6 +297,11 @@ def load_search(name: str) -> tuple[SearchCard, Path]:
         if not target.resolve().is_relative_to(folder.resolve()):
             raise CardError(f"{path}: {what} names {file}, a link that leaves {folder}")
     return card, folder
+
+
+def search_files(card: SearchCard) -> list[str]:
+    """The files and folders that a card names, relative to its folder, each once."""
+    return list(dict.fromkeys(_file_name(file) for _, file in _files(card)))
 
 
 def _files(card: SearchCard) -> list[tuple[str, str]]:

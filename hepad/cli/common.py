@@ -68,7 +68,7 @@ Regions = Annotated[
     list[str] | None,
     typer.Option(
         "--region",
-        help="NAME=efficiency:0.01, NAME=rate:OUT/IN (kHz), NAME=cross_section:OUT[/IN] (pb) or NAME=threshold:X; "
+        help="NAME=efficiency:0.01, NAME=rate:OUT/IN (kHz), NAME=cross_section:OUT or OUT/IN (pb) or NAME=threshold:X; "
         "SCORE@ before the kind picks another score. May be repeated.",
         show_default="the bundle's",
     ),

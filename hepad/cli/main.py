@@ -17,6 +17,7 @@ from hepad.cli import (
     evaluate,
     explain,
     hist,
+    import_model,
     inspect,
     limit,
     list_,
@@ -110,6 +111,7 @@ def _register() -> None:
     app.command("inspect")(inspect.inspect)
     app.command("vectorize")(vectorize.vectorize)
     app.command("train")(train.train)
+    app.command("import-model")(import_model.import_model)
     app.command("score")(score.score)
     app.command("evaluate")(evaluate.evaluate)
     app.command("study")(study.study)

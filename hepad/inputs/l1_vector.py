@@ -14,9 +14,11 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
+from hepad.cards.condition import DERIVED
 from hepad.cards.input import L1VectorCard
 from hepad.errors import CardError, InputDataError
 from hepad.inputs.batch import Batch
+from hepad.io.events import flat_columns
 from hepad.objects.naming import object_name
 
 __all__ = ["L1Vector", "Scale"]
@@ -55,9 +57,11 @@ class L1Vector:
         self.columns = tuple(f"{slot}_{feature}" for _, slot in slots for feature in card.features)
 
     def fields(self) -> dict[str, set[str]]:
-        """The collections and properties that must be read."""
+        """The collections and properties that must be read; what a selection builds, it reads the parts of."""
         features = set(self.card.features) | {"pt"}
-        return {name: (features - {"eta"} if name == "met" else features) for name in self.card.order}
+        return {
+            name: (features - {"eta"} if name == "met" else features) for name in self.card.order if name not in DERIVED
+        }
 
     def raw(self, events: ak.Array) -> Batch:
         """The batch in physical units, before scaling."""
@@ -123,15 +127,25 @@ class L1Vector:
             columns = [np.zeros(len(events)) if f == "eta" else ak.to_numpy(events.met[f]) for f in features]
             mask = np.tile([f != "eta" for f in features], (len(events), 1))
             return np.stack(columns, axis=1).astype(np.float32), mask
+        if name in DERIVED and name not in events.fields:
+            raise CardError(f"the input takes {name}, which the selection must build, under its key 'build'")
         count = self.card.counts[name]  # type: ignore[index]  # order and counts share their names
-        objects = events[name]
-        counts = np.minimum(ak.to_numpy(ak.num(objects)), count)
+        offsets, objects = flat_columns(events[name])
+        counts = np.diff(offsets)
         present = np.arange(count) < counts[:, np.newaxis]
-        values = np.zeros((len(events), count, len(features)), dtype=np.float32)
-        for i, feature in enumerate(features):
-            # A mask takes the values row by row, which is their order: much faster than padding in awkward.
-            values[present, i] = ak.to_numpy(ak.flatten(objects[feature][:, :count]))
-        return values.reshape(len(events), count * len(features)), np.repeat(present, len(features), axis=1)
+        slots = np.flatnonzero(present)
+        leading = slice(None) if (counts <= count).all() else _leading(offsets, count)
+        values = np.zeros((len(features), present.size), dtype=np.float32)
+        for row, feature in zip(values, features, strict=True):
+            row[slots] = objects[feature][leading]
+        shape = (len(events), count * len(features))
+        return values.T.reshape(shape), np.repeat(present, len(features), axis=1)
+
+
+def _leading(offsets: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.bool_]:
+    """Flat mask of the first `count` objects of each event."""
+    position = np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
+    return np.asarray(position < count)
 
 
 def _max_with_floor(batch: Batch) -> Scale:

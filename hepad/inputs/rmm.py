@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.cards.input import RMM_TYPES, RmmCard
-from hepad.errors import CardError, InputDataError
+from hepad.errors import InputDataError
 from hepad.inputs.batch import Batch
 from hepad.inputs.rmm_kernel import fill_cells
 from hepad.io.events import SQRT_S
@@ -61,8 +61,6 @@ class RapidityMassMatrix:
         self._slots = np.cumsum([1, *(card.counts[t] for t in self.types)])[:-1].astype(np.int64)
         self._kept = self._kept_cells()
         self.columns = tuple(self.table_names[self._kept].tolist())
-        if not self.columns:
-            raise CardError("input rmm: network_counts leaves no cell of the matrix")
 
     def fields(self) -> dict[str, set[str]]:
         """The collections and properties that must be read."""

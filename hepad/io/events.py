@@ -1,8 +1,9 @@
 """The schema of Events: one awkward record array, whatever the file was.
 
-Fields: `jets, electrons, muons, photons, fatjets` (jagged records sorted as in the file), `met` (one record an event),
-`scalar_ht` (GeV), `weight` (dimensionless) and `index` (the entry in its file). pt, mass and ht are in GeV, eta is
-dimensionless, phi is in radians, `btag` is a bool. Only what was asked for is there.
+Fields: `jets, electrons, muons, photons, taus, fatjets` (jagged records sorted as in the file), `met` (one record an
+event), `scalar_ht` (GeV), `weight` (dimensionless) and `index` (the entry in its file). pt, mass and ht are in GeV,
+eta is dimensionless, phi is in radians, `btag` is a bool, `charge` of electrons and muons +1 or -1. Only what was asked
+for is there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import awkward as ak
 import numpy as np
@@ -29,6 +30,7 @@ __all__ = [
     "check_finite",
     "check_not_negative",
     "collection",
+    "flat_columns",
     "merge_fields",
     "missing_momentum",
 ]
@@ -44,9 +46,10 @@ SQRT_S = "sqrt_s"
 
 COLLECTION_FEATURES: dict[str, tuple[str, ...]] = {
     "jets": ("pt", "eta", "phi", "mass", "btag"),
-    "electrons": ("pt", "eta", "phi", "mass"),
-    "muons": ("pt", "eta", "phi", "mass"),
+    "electrons": ("pt", "eta", "phi", "mass", "charge"),
+    "muons": ("pt", "eta", "phi", "mass", "charge"),
     "photons": ("pt", "eta", "phi", "mass"),
+    "taus": ("pt", "eta", "phi", "mass"),
     "fatjets": ("pt", "eta", "phi", "mass", "btag"),
     "met": ("pt", "phi"),
     "scalar_ht": ("ht",),
@@ -58,13 +61,15 @@ class SampleInfo:
     """What a file says of the sample it holds; None where it does not.
 
     `cross_section_pb` is that of the generated process, `generated_events` and `generated_weight` (the sum of weights)
-    count the events before any selection, where the file holds only some of them.
+    count the events before any selection, where the file holds only some of them. `notes` are sentences for people:
+    what was done to the events that they should know of.
     """
 
     cross_section_pb: float | None = None
     sqrt_s_gev: float | None = None
     generated_events: int | None = None
     generated_weight: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,26 @@ def collection(offsets: npt.NDArray[np.int64], features: Mapping[str, npt.NDArra
         length=int(offsets[-1]),
     )
     return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(offsets), content))
+
+
+def flat_columns(objects: ak.Array) -> tuple[npt.NDArray[np.int64], dict[str, npt.NDArray[Any]]]:
+    """What `collection` was made of: offsets (n+1,) from 0 on and flat properties, copied only where that is needed."""
+    layout = ak.to_layout(objects)
+    if not (isinstance(layout, ak.contents.ListOffsetArray) and _is_packed(layout)):
+        layout = ak.to_layout(ak.to_packed(objects)).to_ListOffsetArray64(True)
+    content = layout.content
+    return np.asarray(layout.offsets.data, dtype=np.int64), {n: np.asarray(content[n].data) for n in content.fields}
+
+
+def _is_packed(layout: Any) -> bool:
+    """Whether a list of records is laid out as `collection` does it."""
+    content, offsets = layout.content, layout.offsets.data
+    return (
+        isinstance(content, ak.contents.RecordArray)
+        and offsets[0] == 0
+        and offsets[-1] == content.length
+        and all(isinstance(part, ak.contents.NumpyArray) and len(part) == content.length for part in content.contents)
+    )
 
 
 def missing_momentum(features: Mapping[str, npt.NDArray[np.float64]]) -> ak.Array:

@@ -7,7 +7,7 @@ Columns: `file` (int32, place on the command line), `entry` (int64), `selected` 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -26,12 +26,15 @@ Columns = Mapping[str, npt.NDArray[Any]]
 
 
 class ScoreWriter:
-    """Write columns in pieces to a path; the caller makes the path atomic."""
+    """Write columns in pieces to a path; the caller makes the path atomic.
 
-    def __init__(self, path: Path, kind: Literal["root", "parquet"], info: Mapping[str, Any]) -> None:
+    `info` is asked for what the file says of itself as late as the format allows: at the end for ROOT.
+    """
+
+    def __init__(self, path: Path, kind: Literal["root", "parquet"], info: Callable[[], Mapping[str, Any]]) -> None:
         self._path = path
         self._kind = kind
-        self._info = json.dumps(info, allow_nan=False)
+        self._info = info
         self._out: Any = None
         self._tree: Any = None
 
@@ -41,7 +44,12 @@ class ScoreWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._out is not None:
+        if self._out is None:
+            return
+        try:
+            if kind is None and self._kind == "root":
+                self._out[_PROVENANCE] = self._text()
+        finally:
             self._out.close()
 
     def write(self, columns: Columns) -> None:
@@ -56,7 +64,6 @@ class ScoreWriter:
 
         if self._out is None:
             self._out = uproot.recreate(self._path)
-            self._out[_PROVENANCE] = self._info
             self._tree = self._out.mktree(TREE, {name: array.dtype for name, array in columns.items()})
         self._tree.extend(dict(columns))
 
@@ -66,9 +73,12 @@ class ScoreWriter:
 
         table = pa.table({name: pa.array(array) for name, array in columns.items()})
         if self._out is None:
-            schema = table.schema.with_metadata({_PROVENANCE: self._info})
+            schema = table.schema.with_metadata({_PROVENANCE: self._text()})
             self._out = pq.ParquetWriter(self._path, schema)
         self._out.write_table(table.cast(self._out.schema))
+
+    def _text(self) -> str:
+        return json.dumps(self._info(), allow_nan=False)
 
 
 class ScoreFile:

@@ -9,6 +9,8 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
+from hepad.io.events import flat_columns
+
 __all__ = ["FlatObjects"]
 
 _Mask = npt.NDArray[np.bool_]
@@ -24,10 +26,7 @@ class FlatObjects:
     @classmethod
     def of(cls, objects: ak.Array) -> FlatObjects:
         """The columns of a jagged record array."""
-        layout = ak.to_layout(ak.to_packed(objects)).to_ListOffsetArray64(True)
-        content = layout.content
-        columns = {name: np.asarray(content[name].data) for name in content.fields}
-        return cls(np.asarray(layout.offsets.data), columns)
+        return cls(*flat_columns(objects))
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:

@@ -28,14 +28,17 @@ __all__ = ["Bundle", "bundle_tensors", "load_bundle", "recipe_content", "scorer_
 
 @dataclass(frozen=True)
 class Bundle:
-    """A trained model with all that belongs to it; `sha256` is that of its card, which holds the other hashes."""
+    """A trained model with all that belongs to it; `sha256` is that of its card, which holds the other hashes.
+
+    `quantiles` of a score are None if the model was imported without background.
+    """
 
     card: BundleCard
     path: Path
     sha256: str
     input: Input
     scorer: Scorer
-    quantiles: dict[str, Quantiles]
+    quantiles: dict[str, Quantiles | None]
 
     def fields(self, selection: SelectionCard) -> dict[str, set[str]]:
         """What must be read from event files."""
@@ -78,17 +81,21 @@ def load_bundle(name: str) -> Bundle:
         if tuple(scorer.score_names) != card.scores:
             raise CardError(f"its scores {', '.join(card.scores)} are not those of {card.model.name}")
         scorer.load_state(_part(tensors, "model."))
-        quantiles = {score: _quantiles(_part(tensors, f"quantiles.{score}."), score) for score in card.scores}
+        quantiles = {score: _quantiles(_part(tensors, f"quantiles.{score}."), score, card) for score in card.scores}
     except CardError as error:
         raise CardError(f"{origin}: {error}") from error
     return Bundle(card, path, sha256_file(path / CARD), vector, scorer, quantiles)
 
 
-def bundle_tensors(vector: Input, scorer: Scorer, quantiles: Mapping[str, Quantiles]) -> dict[str, npt.NDArray[Any]]:
+def bundle_tensors(
+    vector: Input, scorer: Scorer, quantiles: Mapping[str, Quantiles | None]
+) -> dict[str, npt.NDArray[Any]]:
     """All numbers of a bundle under the names that `load_bundle` reads."""
     tensors = {f"input.{name}": array for name, array in vector.state().items()}
     tensors |= {f"model.{name}": array for name, array in scorer.state().items()}
     for score, table in quantiles.items():
+        if table is None:
+            continue
         tensors[f"quantiles.{score}.threshold"] = table.threshold
         tensors[f"quantiles.{score}.efficiency"] = table.efficiency
         tensors[f"quantiles.{score}.events"] = np.array([table.events, table.effective_events], dtype=np.float64)
@@ -118,7 +125,9 @@ def _part(tensors: Mapping[str, npt.NDArray[Any]], prefix: str) -> dict[str, npt
     return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
 
 
-def _quantiles(part: Mapping[str, npt.NDArray[Any]], score: str) -> Quantiles:
+def _quantiles(part: Mapping[str, npt.NDArray[Any]], score: str, card: BundleCard) -> Quantiles | None:
+    if not part and card.imported is not None and card.imported.calibration_events == 0:
+        return None
     if set(part) != {"threshold", "efficiency", "events"} or part["events"].shape != (2,):
         raise CardError(f"the background quantiles of score {score!r} are missing or damaged")
     threshold, efficiency, events = (

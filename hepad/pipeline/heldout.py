@@ -36,6 +36,8 @@ def held_out(paths: Sequence[Path], bundle: Bundle) -> HeldOut:
     Files are told by their sha256. `InputDataError` if only some of the training files are given, as the split can
     be drawn again from all of them only, or if it does not come out as the bundle says.
     """
+    if bundle.card.training is None:  # imported: hepad cannot know what its author trained it on
+        return HeldOut(tuple(None for _ in paths), tuple(False for _ in paths))
     inputs = [record["sha256"] for record in bundle.card.provenance.get("inputs", [])]
     hashes = [sha256_file(path) for path in paths]
     known = tuple(sha in inputs for sha in hashes)
@@ -79,6 +81,7 @@ def _factors(paths: Sequence[Path], bundle: Bundle) -> list[npt.NDArray[np.float
 def _unseen(n: int, bundle: Bundle) -> npt.NDArray[np.bool_]:
     """Mask (n,) of the training's selected events that were held out, or set aside for a study."""
     training = bundle.card.training
+    assert training is not None  # noqa: S101  `held_out` has looked
     mask = np.zeros(n, dtype=np.bool_)
     rows = np.arange(n)
     if training.set_aside is not None:

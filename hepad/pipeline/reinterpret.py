@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hepad.cards.analysis import RegionSpec
+from hepad.cards.resolver import unpacked
 from hepad.errors import InputDataError, UsageError
 from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
@@ -69,8 +70,13 @@ def reinterpret(files: Sequence[str], analysis: str, *, options: ReinterpretOpti
 
     `files` are one sample; without any the first of the points is it. A signal of which nothing is selected has an
     answer too: an acceptance of zero with its upper bound, and no limit. With `options.output` a folder is written.
+    `analysis` is a name, a card, or a folder that `hepad analysis unpack` made.
     """
-    options = options or ReinterpretOptions()
+    with unpacked(analysis) as card:
+        return _reinterpret(files, card, options or ReinterpretOptions())
+
+
+def _reinterpret(files: Sequence[str], analysis: str, options: ReinterpretOptions) -> ReinterpretReport:
     if options.output is not None:
         check_folder(options.output, ours=OURS)
     if not files and not options.points:
@@ -106,7 +112,7 @@ def reinterpret(files: Sequence[str], analysis: str, *, options: ReinterpretOpti
                 info["selection"] = search.categories[0].selection.model_dump(
                     mode="json", by_alias=True, exclude_none=True
                 )
-            write = stack.enter_context(ScoreWriter(folder / SCORES, "root", info)).write
+            write = stack.enter_context(ScoreWriter(folder / SCORES, "root", lambda: info)).write
         found = answer(paths, settings, section, write)
         curve = measure_points(options.points, settings) if options.points else None
         report = ReinterpretReport(found, curve, record, options.output)

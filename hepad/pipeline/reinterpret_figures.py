@@ -95,7 +95,7 @@ def _scores(answer: Answer, name: str) -> tuple[Figure, str]:
     figure = score_figure(
         score,
         (events.scores[score].astype(np.float64), events.weight),
-        (table.threshold, table.efficiency),
+        None if table is None else (table.threshold, table.efficiency),
         thresholds={region: cut.threshold for region, cut in category.regions.items() if cut.score == score},
         label=_SIMULATION,
     )

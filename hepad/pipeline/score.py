@@ -20,7 +20,7 @@ from hepad.io.scores import ScoreWriter
 from hepad.objects.cutflow import CutFlow
 from hepad.pipeline.bundle import Bundle, load_bundle
 from hepad.pipeline.scoring import ScoredChunk, scored_chunks
-from hepad.provenance import command_line, provenance
+from hepad.provenance import command_line, file_records_meanwhile, provenance
 from hepad.stats.quantiles import StreamSample
 
 __all__ = ["RegionCount", "ScoreOptions", "ScoreReport", "score"]
@@ -90,9 +90,10 @@ def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = No
     output = options.output or default_output(paths, options.format)
     check_file(output, inputs=paths)
     tally = _Tally(regions)
+    records = file_records_meanwhile(paths)
     with (
         atomic_path(output) as temporary,
-        ScoreWriter(temporary, options.format, _info(paths, bundle, selection, regions, options)) as out,
+        ScoreWriter(temporary, options.format, lambda: _info(records(), bundle, selection, regions, options)) as out,
     ):
         for piece in scored_chunks(
             paths, bundle, selection, step_size=options.step_size, max_events=options.max_events
@@ -136,7 +137,7 @@ def _spread(values: npt.NDArray[np.float32], keep: npt.NDArray[np.bool_]) -> npt
 
 
 def _info(
-    paths: Sequence[Path],
+    records: Sequence[dict[str, Any]],
     bundle: Bundle,
     selection: SelectionCard,
     regions: Mapping[str, RegionCard],
@@ -149,7 +150,7 @@ def _info(
         "selection": selection.model_dump(mode="json", by_alias=True, exclude_none=True),
         "regions": {name: region.model_dump(mode="json", exclude_none=True) for name, region in regions.items()},
         "max_events": options.max_events,
-        "provenance": provenance(command, inputs=paths, cards={f"bundle {bundle.card.name}": bundle.sha256}),
+        "provenance": provenance(command, inputs=records, cards={f"bundle {bundle.card.name}": bundle.sha256}),
     }
 
 

@@ -181,9 +181,9 @@ def _regions(card: SearchCard, bundle: Bundle, extra: Extra) -> dict[str, Region
 
 def _shifted(region: RegionCard, bundle: Bundle) -> tuple[float, float]:
     """The thresholds at the region's efficiency minus and plus its error."""
-    if region.efficiency is None or region.efficiency_error is None:
-        return region.threshold, region.threshold
     table = bundle.quantiles[region.score]
+    if region.efficiency is None or region.efficiency_error is None or table is None:
+        return region.threshold, region.threshold
     low = _threshold(table, region.efficiency - region.efficiency_error)
     return low, _threshold(table, region.efficiency + region.efficiency_error)
 

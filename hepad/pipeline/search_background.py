@@ -12,6 +12,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
+from hepad.cards.resolver import unpacked
 from hepad.cards.search import ALL
 from hepad.errors import InputDataError, UsageError
 from hepad.io.atomic import atomic_folder, check_folder
@@ -67,7 +68,8 @@ def make_background(analysis: str, files: Sequence[str], *, options: BackgroundO
     events in at least one region are kept, as those are few. `UsageError` if a file has no cross section.
     """
     check_folder(options.output, ours=OURS)
-    search = prepare_search(analysis, model=options.model, selection=options.selection)
+    with unpacked(analysis) as card:
+        search = prepare_search(card, model=options.model, selection=options.selection)
     paths = expand_files(files)
     samples = file_samples(paths)
     sections = CrossSections.of(options.cross_sections, paths) if options.cross_sections else None

@@ -104,6 +104,8 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
     """
     check_folder(options.output, ours=_OURS)
     recipe = load_analysis(model) if isinstance(model, str) else model
+    if not registry.SCORERS[recipe.model.name].trainable:
+        raise UsageError(f"a model of kind {recipe.model.name} is not trained; bring it with 'hepad import-model'")
     paths = expand_files(files)
     selection = load_selection(options.selection or recipe.selection)
     card = options.train or recipe.train

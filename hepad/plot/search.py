@@ -162,24 +162,26 @@ def _fraction(value: float, error: float) -> str:
 def score_figure(
     score: str,
     signal: tuple[FloatArray, FloatArray],
-    background: tuple[FloatArray, FloatArray],
+    background: tuple[FloatArray, FloatArray] | None,
     *,
     thresholds: Mapping[str, float],
     label: str = "",
 ) -> Figure:
     """The fraction of selected events with at least a score, for signal and held-out background.
 
-    `signal` are scores and weights (n,), `background` thresholds and the fraction above them (k,); the regions'
-    thresholds are marked.
+    `signal` are scores and weights (n,), `background` thresholds and the fraction above them (k,), None if a model was
+    imported without any; the regions' thresholds are marked.
     """
     values, weights = signal
     order = np.argsort(-values, kind="stable")
     ranked, above = values[order], np.cumsum(weights[order])
-    cuts, kept = background
+    marks = np.array(list(thresholds.values()) or [0.0])
+    cuts, kept = background or (np.concatenate([ranked, marks - 1, marks + 1]), np.full(1, 1 / max(len(ranked), 1)))
     with hep_style():
         figure = Figure(figsize=(8.6, 6), layout="constrained")
         axes = figure.subplots()
-        axes.plot(cuts, kept, color=GREY, lw=2, ls=(0, (5, 1.5)), label="Background, held out")
+        if background is not None:
+            axes.plot(cuts, kept, color=GREY, lw=2, ls=(0, (5, 1.5)), label="Background, held out")
         if len(ranked) and above[-1] > 0:
             axes.plot(ranked, above / above[-1], color=_RED, lw=2, label="Signal")
         ends = np.concatenate([cuts[[0, -1]], np.array(list(thresholds.values()))])
@@ -197,7 +199,8 @@ def score_figure(
             axes.axvline(cut, color="black", lw=1.1, ls=":")
             axes.text(cut, 4.5 if i % 2 == 0 else 2.2, f" {name}", fontsize="small", ha="left", va="center")
         axes.set(xlabel=f"Score {score}", ylabel="Fraction of selected events above")
-        axes.legend(loc="lower left")
+        if axes.get_legend_handles_labels()[1]:
+            axes.legend(loc="lower left")
         if label:
             axes.text(0, 1.01, label, transform=axes.transAxes, va="bottom", fontstyle="italic")
     return figure

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import FitFailedError, UsageError
-from hepad.stats.fit import Design, deviance
+from hepad.stats.fit import deviance
 from hepad.stats.limits import (
     LimitModel,
     LimitResult,
@@ -28,7 +28,8 @@ from hepad.stats.limits import (
     toy_warnings,
 )
 from hepad.stats.resonance_channel import ResonanceChannel, channel_warnings
-from hepad.stats.resonance_likelihood import ResonanceLikelihood, Terms
+from hepad.stats.resonance_likelihood import ResonanceLikelihood
+from hepad.stats.resonance_stack import split_channels, stack_channels
 
 __all__ = ["ResonanceChannel", "resonance_limits", "resonance_toys"]
 
@@ -114,7 +115,7 @@ class _Model:
         errors = np.array([error for error in (signal_error, luminosity_error) if error > 0])
         self._names = ", ".join(channel.name for channel in channels)
         self._counts = np.concatenate([channel.prior_counts for channel in channels])
-        terms, start = _stack(channels, np.log1p(errors))
+        terms, start = stack_channels(channels, np.log1p(errors))
         bare = ResonanceLikelihood(replace(terms, spurious=terms.spurious[:, :0], floor=0 * terms.floor))
         plain = np.concatenate([np.zeros(1 + len(errors)), start])
         theta = _DataSet(bare, self._counts, np.zeros_like(plain), plain, self._names).fixed(0.0)
@@ -136,7 +137,7 @@ class _Model:
                 self.posterior = self._asimov(observed)
         elif len(missing) < len(channels):
             remarks.append(f"no observed limit: {', '.join(missing)} have no observed counts")
-        for channel, expected in zip(channels, _split(channels, background), strict=True):
+        for channel, expected in zip(channels, split_channels(channels, background), strict=True):
             remarks += channel_warnings(channel, expected)
         self.warnings = tuple(remarks)
 
@@ -188,8 +189,9 @@ class _DataSet:
             counts = rng.poisson(means, size=(size, len(means))).astype(np.float64)
             aux = rng.normal(centre, self._likelihood.penalty, size=(size, len(centre)))
             start = np.tile(centre, (size, 1))
-            theta, fixed, fixed_ok = self._likelihood.fit(counts, aux, start, low=mu, high=mu)
-            _, free, free_ok = self._likelihood.fit(counts, aux, theta, low=0.0, high=mu)
+            with np.errstate(all="ignore"):  # of trial steps, which are not taken
+                theta, fixed, fixed_ok = self._likelihood.fit(counts, aux, start, low=mu, high=mu)
+                _, free, free_ok = self._likelihood.fit(counts, aux, theta, low=0.0, high=mu)
             good = fixed_ok & free_ok
             failed += int(np.count_nonzero(~good))
             kept.append(np.maximum(2 * (fixed - free), 0.0)[good])
@@ -229,73 +231,10 @@ class _DataSet:
         )
 
 
-def _stack(channels: Sequence[ResonanceChannel], signal_logs: FloatArray) -> tuple[Terms, FloatArray]:
-    """The channels as one set of bins, and a start (k,) for the parameters of the backgrounds."""
-    features, weights, starts, constrained, spurious = [], [], [], [], []
-    for channel in channels:
-        if channel.function is None:
-            errors = [np.log1p(channel.background_error)] if channel.background_error > 0 else []
-            features.append(np.tile(np.array(errors), (len(channel.signal), 1, 1)))
-            weights.append(np.asarray(channel.background)[:, None])
-            starts.append(np.zeros(len(errors)))
-        else:
-            counts = channel.prior_counts
-            design = Design(channel.edges, counts, channel.function)
-            features.append(design.features)
-            weights.append(design.weights)
-            starts.append(design.start(counts))
-        constrained.append(np.full(features[-1].shape[2], channel.function is None))
-        shape = channel.signal / channel.signal.sum() if channel.signal.sum() > 0 else channel.signal
-        spurious.append(channel.spurious * shape)
-    return (
-        Terms(
-            signal=np.concatenate([channel.signal for channel in channels]),
-            signal_logs=signal_logs,
-            spurious=_diagonal(spurious)[:, [bool(np.any(column > 0)) for column in spurious]],
-            floor=np.zeros(sum(len(channel.signal) for channel in channels)),
-            features=_blocks(features),
-            weights=_padded(weights, max(block.shape[1] for block in features)),
-            constrained=np.concatenate(constrained),
-        ),
-        np.concatenate(starts),
-    )
-
-
-def _diagonal(columns: Sequence[FloatArray]) -> FloatArray:
-    """Columns (n_i,) as the blocks of a matrix (n, c)."""
-    out = np.zeros((sum(len(column) for column in columns), len(columns)))
-    row = 0
-    for i, column in enumerate(columns):
-        out[row : row + len(column), i] = column
-        row += len(column)
-    return out
-
-
-def _blocks(features: Sequence[FloatArray]) -> FloatArray:
-    """Features (n_i, q_i, k_i) as the blocks of an array (n, max q, k)."""
-    n, q, k = (sum(f.shape[0] for f in features), max(f.shape[1] for f in features), sum(f.shape[2] for f in features))
-    out = np.zeros((n, q, k))
-    row = column = 0
-    for block in features:
-        out[row : row + block.shape[0], : block.shape[1], column : column + block.shape[2]] = block
-        row, column = row + block.shape[0], column + block.shape[2]
-    return out
-
-
-def _padded(weights: Sequence[FloatArray], nodes: int) -> FloatArray:
-    """Weights (n_i, q_i) below one another (n, nodes), filled up with zeros."""
-    return np.concatenate([np.pad(block, ((0, 0), (0, nodes - block.shape[1]))) for block in weights])
-
-
-def _split(channels: Sequence[ResonanceChannel], values: FloatArray) -> list[FloatArray]:
-    """Values of the stacked bins by channel."""
-    return np.split(values, np.cumsum([len(channel.signal) for channel in channels])[:-1])
-
-
 def _misfits(channels: Sequence[ResonanceChannel], background: FloatArray) -> list[str]:
     """Warnings of expected backgrounds that their function does not describe."""
     remarks = []
-    for channel, fitted in zip(channels, _split(channels, background), strict=True):
+    for channel, fitted in zip(channels, split_channels(channels, background), strict=True):
         if channel.function is None or channel.background is None:
             continue
         distance = float(deviance(channel.background, fitted))

@@ -30,6 +30,9 @@ _LARGEST_STEP = 4.0
 _RIDGE = 1e-10
 """Added to the information; where a background has vanished its parameters have none."""
 _TINY = 1e-290
+_SMALL = 1e-150
+_ABSURD = 1e100
+"""Counts of trial steps that are refused: their ratio to small counts is no number."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,8 @@ class Terms:
 class _Point(NamedTuple):
     """The model at parameters (T, P): expected counts E (T, n), and what its derivatives are made of.
 
-    `slope` is E' and `bend` E''/E'^2 (T, n) by the counts without a floor, `unit` the signal at mu = 1 (T, n), `nodes`
-    (T, n, q) the quadrature of the `background` (T, n).
+    `slope` is E' and `bend` E'' (E / E')^2 (T, n) by the counts without a floor, `unit` the signal at mu = 1
+    (T, n), `nodes` (T, n, q) the quadrature of the `background` (T, n).
     """
 
     expected: FloatArray
@@ -141,7 +144,9 @@ class ResonanceLikelihood:
 
     def _cost(self, theta: FloatArray, counts: FloatArray, aux: FloatArray) -> FloatArray:
         pulls = np.sum(self.penalty * (theta - aux) ** 2, axis=1)
-        return np.asarray(0.5 * (deviance(counts, self.expected(theta)) + pulls), dtype=np.float64)
+        expected = self.expected(theta)
+        value = 0.5 * (deviance(counts, expected) + pulls)
+        return np.where(expected.max(axis=1) < _ABSURD, value, np.inf)
 
     def _point(self, theta: FloatArray) -> _Point:
         terms = self._terms
@@ -161,7 +166,7 @@ class ResonanceLikelihood:
         with np.errstate(divide="ignore", invalid="ignore"):
             curve = np.where(raw > 0, (raw + root) / 2, 2 * terms.floor**2 / (root - raw))
             slope = np.where(root > 0, curve / root, 1.0)
-            bend = np.where(terms.floor > 0, 2 * terms.floor**2 / root / curve / curve, 0.0)
+            bend = np.where(root > 0, 2 * terms.floor**2 / root, 0.0)
         return _Point(np.maximum(curve, _TINY), slope, bend, unit, nodes, background)
 
     def _newton(
@@ -169,36 +174,35 @@ class ResonanceLikelihood:
     ) -> tuple[FloatArray, FloatArray]:
         """Newton steps (T, P) and the gain in -ln L that they promise (T,)."""
         point = self._point(theta)
-        expected, background = point.expected, np.maximum(point.background, _TINY)
+        expected, excess = point.expected, point.expected - counts
+        # Of the logarithm of E: squares of E itself would underflow in tails of tiny expectation.
         jacobian = self._jacobian(theta, point)
-        residual = counts / expected - 1
-        pulls = self.penalty * (aux - theta)
-        score = np.einsum("tn,tnp->tp", residual, jacobian) + pulls
+        score = self.penalty * (aux - theta) - np.einsum("tn,tnp->tp", excess, jacobian)
         mu = theta[:, 0]
         held = (mu <= low) & (score[:, 0] <= 0) | (mu >= high) & (score[:, 0] >= 0) | (low == high)
         jacobian[held, :, 0] = 0.0
         score[held, 0] = 0.0
-        plain, curvature = counts / expected / expected, -residual / background
-        weight = plain - residual * point.bend
+        weight = counts + excess / expected * point.bend
+        curvature = excess * expected / np.maximum(point.background, _SMALL)
         hessian = self._information(jacobian, weight, curvature=curvature)
-        hessian += self._signal_curvature(mu, np.einsum("tn,tn->t", -residual * point.slope, point.unit), held)
+        hessian += self._signal_curvature(mu, np.einsum("tn,tn->t", excess / expected * point.slope, point.unit), held)
         diagonal = np.tile(np.diag(self.penalty + _RIDGE), (len(theta), 1, 1))
         diagonal[:, 0, 0] += held
         hessian += diagonal
         wrong = _not_positive(hessian)
         if wrong.any():
-            lift = np.maximum(plain + curvature - 1 / expected, 0.0)
-            safe = self._information(jacobian[wrong], np.maximum(weight, 1 / expected)[wrong], curvature=lift[wrong])
+            lift = np.maximum(counts + curvature - expected, 0.0)
+            safe = self._information(jacobian[wrong], np.maximum(weight, expected)[wrong], curvature=lift[wrong])
             hessian[wrong] = safe + diagonal[wrong]
         step = np.linalg.solve(hessian, score[..., None])[..., 0]
         change = np.abs(step[:, self._first_background :] @ self._centres.T)
-        largest = np.max(np.where(background > 1e-3, change, 0.0), axis=1)
+        largest = np.max(np.where(point.background > 1e-3, change, 0.0), axis=1)
         gain = np.einsum("tp,tp->t", step, score)
         step *= np.minimum(1.0, _LARGEST_STEP / np.maximum(largest, _TINY))[:, None]
         return step, np.asarray(gain, dtype=np.float64)
 
     def _jacobian(self, theta: FloatArray, point: _Point) -> FloatArray:
-        """Derivatives (T, n, P) of the expected counts."""
+        """Derivatives (T, n, P) of the logarithms of the expected counts."""
         terms = self._terms
         out = np.empty((*point.unit.shape, theta.shape[1]))
         out[..., 0] = point.unit
@@ -206,10 +210,10 @@ class ResonanceLikelihood:
         out[..., self._first_spurious : self._first_background] = terms.spurious
         by_bin = np.matmul(point.nodes.transpose(1, 0, 2), terms.features)
         out[..., self._first_background :] = by_bin.transpose(1, 0, 2)
-        return np.asarray(out * point.slope[..., None], dtype=np.float64)
+        return np.asarray(out * (point.slope / point.expected)[..., None], dtype=np.float64)
 
     def _information(self, jacobian: FloatArray, weight: FloatArray, *, curvature: FloatArray) -> FloatArray:
-        """Sums (T, P, P) of products of derivatives with a weight per bin, and one more for the background's.
+        """Sums (T, P, P) of products of derivatives with a weight a bin, and one more for the background's.
 
         A background is an exponential: its second derivative is nearly the product of the first, over itself.
         """

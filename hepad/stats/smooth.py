@@ -17,6 +17,8 @@ __all__ = ["BackgroundFit", "choose_order", "event_weights", "fit_background"]
 FloatArray = npt.NDArray[np.float64]
 
 _MAX_ITERATIONS = 100
+_WEIGHT_SPREAD = 4.0
+"""Variance of a power of the mass in units of that for events of one weight: mixed samples fluctuate more."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,9 @@ def event_weights(edges: FloatArray, counts: FloatArray, variances: FloatArray) 
         power += float(np.clip(step, -1.0, 1.0))
         if abs(step) < 1e-10:
             break
+    # With few events the power is mostly noise: shrink it by its share of noise, squared (James and Stein).
+    noise = _WEIGHT_SPREAD * variances.sum() / counts.sum() ** 2
+    power *= max(0.0, 1.0 - noise / (spread * power**2)) if spread * power**2 > 1e-12 else 0.0
     weights = np.exp(power * logs)
     return np.asarray(weights * variances.sum() / np.sum(counts * weights), dtype=np.float64)
 

@@ -40,9 +40,9 @@ def test_truncated_file(fraction: float, run, data: Path, tmp_path: Path) -> Non
     assert_refused(run("score", "cut.root", "--model", "dnn_ae", code=4), tmp_path, "cut.root", "truncated")
 
 
-def test_no_delphes_tree(run, write_slim, tmp_path: Path) -> None:
-    write_slim(tree="Events")
-    assert_refused(run("score", "slim.root", "--model", "dnn_ae", code=4), tmp_path, "slim.root", "'Delphes'", "Events")
+def test_no_tree_of_events(run, write_slim, tmp_path: Path) -> None:
+    write_slim(tree="other")
+    assert_refused(run("score", "slim.root", "--model", "dnn_ae", code=4), tmp_path, "slim.root", "'Delphes'", "other")
 
 
 def test_missing_branch(run, write_slim, tmp_path: Path) -> None:

@@ -25,6 +25,32 @@ def test_inspect_event_files(run, examples: Path) -> None:
     assert "dijet_fat" in run("inspect", examples / "h0.h5").stdout
 
 
+def test_inspect_says_what_a_file_states_of_its_sample(run, data: Path) -> None:
+    ntuple, nanoaod, physlite = json.loads(
+        run(
+            "inspect",
+            data / "random_events.root",
+            data / "nanoaod_cms_2015_ttbar.root",
+            data / "physlite_slim.root",
+            "--json",
+        ).stdout
+    )
+    assert ntuple["format"] == "adfilter"
+    assert ntuple["sample"] == {
+        "cross_section_pb": 7.0,
+        "sqrt_s_gev": 13000.0,
+        "generated_events": None,
+        "generated_weight": None,
+        "notes": [],
+    }
+    assert ntuple["selections"]["dijet_fat"]["lacks"] == ["fatjets.eta", "fatjets.pt"]
+    for report, name in ((nanoaod, "nanoaod"), (physlite, "physlite")):
+        assert (report["format"], report["sample"]["cross_section_pb"]) == (name, None)
+        assert all(selection["runs"] for selection in report["selections"].values())
+    shown = run("inspect", data / "random_events.root").stdout
+    assert "sample: cross section 7 pb, sqrt(s) 13000 GeV" in shown
+
+
 def test_inspect_score_files(run, examples: Path) -> None:
     run("score", examples / "h0.h5", "--model", "dnn_ae", "-o", "s.root")
     (report,) = json.loads(run("inspect", "s.root", "--json").stdout)

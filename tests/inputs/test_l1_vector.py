@@ -52,6 +52,22 @@ def test_columns_of_the_paper() -> None:
     assert len(L1Vector(load_analysis("vae").input).columns) == 57
 
 
+def test_what_a_selection_builds_is_taken_and_missed_if_it_does_not(data: Path) -> None:
+    selection = load_selection("l1_egamma_muon_jet")
+    vector = L1Vector(L1VectorCard(kind="l1_vector", order=("egammas",), counts={"egammas": 3}))
+    assert vector.fields() == {}
+    events = next(iter(read_events([data / "hpm_taunu_0.root"], selection.fields()))).events
+    batch = vector.raw(apply_selection(events, selection)[0])
+    assert batch.columns == ("egamma1_pt", "egamma2_pt", "egamma3_pt")
+    leading = [
+        max((p for p in [*e, *g] if p > 3), default=0)
+        for e, g in zip(*(events[n][abs(events[n].eta) < 3].pt.tolist() for n in ("electrons", "photons")), strict=True)
+    ]
+    np.testing.assert_array_equal(batch.x[:, 0], np.float32(leading))
+    with pytest.raises(CardError, match="egammas, which the selection must build"):
+        vector.raw(events)
+
+
 def test_any_order_and_multiplicity(examples: Path) -> None:
     card = L1VectorCard(kind="l1_vector", features=("phi", "pt"), order=("met", "electrons"), counts={"electrons": 2})
     batch = raw(examples / "w_lnu.root", card)

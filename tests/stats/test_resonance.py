@@ -261,7 +261,7 @@ def test_limits_scale_with_the_signal(scale: float) -> None:
     form=st.sampled_from(sorted(SHAPES)),
     seed=st.integers(min_value=0, max_value=1000),
 )
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_limits_are_found_and_ordered_wherever_the_signal_is(
     mass: float, width: float, log_events: float, injected: float, spurious: float, form: str, seed: int
 ) -> None:
