@@ -106,7 +106,8 @@ class Answer:
             "background_events": None if background is None else float(background.sum()),
             "background": None if expectation is None else expectation.how,
             "background_effective_events": None if expectation is None else expectation.effective,
-            "signal_beyond_background": limit.beyond,
+            "signal_unused": limit.unused,
+            "range_gev": [float(limit.edges[0]), float(limit.edges[limit.bins])],
             "observed_events": None
             if expectation is None or expectation.observed is None
             else float(expectation.observed.sum()),
@@ -190,11 +191,22 @@ def _verdict(section: float | None, limits: Limits | None, published: Mapping[st
         return None
     result = limits.combined.result
     if result is not None:
-        return verdict(section, result, reference_pb=limits.inputs.yields.reference_pb)
+        found = verdict(section, result, reference_pb=limits.inputs.yields.reference_pb)
+        weak = limits.combined.on_simulation and found.basis == "expected" and found.status == "not excluded"
+        return _cannot_say(found, float(result.expected[2]) * limits.inputs.yields.reference_pb) if weak else found
     verdicts = [one.verdict for one in published.values() if one.verdict is not None]
     reason = limits.combined.reason or "there is no limit"
     none = Verdict("cannot say", None, section, None, None, f"there is no limit for this signal: {reason}")
     return max(verdicts, key=lambda v: v.ratio or 0.0) if verdicts else none
+
+
+def _cannot_say(found: Verdict, limit: float) -> Verdict:
+    """A limit on our own background is weaker than the search's: that it does not reach the signal proves nothing."""
+    reason = (
+        f"the cross section of {found.cross_section_pb:.3g} pb is below the limit of {limit:.3g} pb expected on "
+        "simulated background; the limit of the search itself may be stronger"
+    )
+    return Verdict("cannot say", "expected", found.cross_section_pb, limit, found.cross_section_pb / limit, reason)
 
 
 def _remarks(settings: Settings, energy: float, stated: float | None) -> list[str]:

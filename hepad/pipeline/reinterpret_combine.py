@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +21,6 @@ from hepad.pipeline.reinterpret_limits import (
 )
 from hepad.pipeline.reinterpret_measure import Measured
 from hepad.pipeline.search_expectation import Simulated, channel_functions, simulated_expectation
-from hepad.pipeline.search_spectra import channel_edges
 from hepad.stats.limits import LimitResult
 from hepad.stats.resonance import ResonanceChannel
 from hepad.stats.templates import overlap_matrix
@@ -30,18 +29,22 @@ __all__ = ["Combined", "Limits", "set_limits"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_BEYOND = 0.1
+_UNUSED = 0.1
 """Part of a signal beyond the simulated background that is worth a warning."""
 
 
 @dataclass(frozen=True)
 class Combined:
-    """The limit of all channels: how it was made, of which channels, and the result or the reason why there is none."""
+    """The limit of all channels: how it was made, of which channels, and the result or the reason why there is none.
+
+    `on_simulation` says that the background is simulated events, not what the search has published.
+    """
 
     method: str
     channels: tuple[str, ...]
     result: LimitResult | None
     reason: str | None = None
+    on_simulation: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def set_limits(inputs: Inputs) -> Limits:
     overlaps = _overlaps(inputs.measured, masks)
     combined = _combine(inputs, channels, masks, overlaps)
     warnings = [text for limit in channels.values() if limit.result for text in limit.result.warnings]
-    warnings += [_extrapolated(limit) for limit in channels.values() if limit.result and (limit.beyond or 0) > _BEYOND]
+    warnings += [_unused(limit) for limit in channels.values() if limit.unused > _UNUSED]
     if combined.result and len(combined.channels) > 1:
         warnings += [f"combined: {text}" for text in combined.result.warnings]
     return Limits(inputs, channels, combined, overlaps, tuple(dict.fromkeys(warnings)))
@@ -90,7 +93,8 @@ def _combine(inputs: Inputs, channels: Mapping[str, ChannelLimit], masks: Masks,
     order = sorted(usable, key=lambda name: _median(usable[name]))
     if not order:
         return Combined("none", (), None, "no channel has a limit")
-    best = Combined("best expected channel", (order[0],), usable[order[0]].result)
+    simulated = _is_simulated(usable[order[0]])
+    best = Combined("best expected channel", (order[0],), usable[order[0]].result, on_simulation=simulated)
     if len(order) == 1:
         return best
     counting = all(not masks[name][0].channels for name in order)
@@ -104,45 +108,48 @@ def _combine(inputs: Inputs, channels: Mapping[str, ChannelLimit], masks: Masks,
         from_simulation = all(_is_simulated(usable[name]) for name in order)
         if counting or not from_simulation or inputs.simulated is None:
             return best
-        parts = _exclusive(inputs, inputs.simulated, order, masks)
+        parts = _exclusive(inputs, inputs.simulated, {name: usable[name] for name in order}, masks)
         result = common_limit(parts, inputs.yields)
     except HepadError as error:
         return replace(best, reason=f"the simultaneous fit failed ({error})")
-    return Combined("simultaneous fit, each event in its best channel only", tuple(p.name for p in parts), result)
+    method = "simultaneous fit, each event in its best channel only"
+    return Combined(method, tuple(part.name for part in parts), result, on_simulation=True)
 
 
-def _exclusive(inputs: Inputs, simulated: Simulated, order: Sequence[str], masks: Masks) -> list[ResonanceChannel]:
+def _exclusive(
+    inputs: Inputs, simulated: Simulated, channels: Mapping[str, ChannelLimit], masks: Masks
+) -> list[ResonanceChannel]:
     """The channels, best first, each with the events that no better one has."""
     measured, search = inputs.measured, inputs.measured.search
     taken_signal, taken_background = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     parts = []
-    for name in order:
+    for name, limit in channels.items():
         category, mask = masks[name]
-        rows = measured.events[category.name].row
-        mine = mask & ~np.isin(rows, taken_signal)
-        edges = channel_edges(search, name)
-        signal, variances, _ = signal_spectrum(inputs, name, edges, (category, mine))
-        background = simulated.events[category.name]
+        events, background = measured.events[category.name], simulated.events[category.name]
+        edges = limit.edges[: limit.bins + 1]
+        used = mask & within(events.masses[name], edges)
         keep = ~np.isin(background.row, taken_background)
-        taken_signal = np.union1d(taken_signal, rows[mask])
+        mine = used & ~np.isin(events.row, taken_signal)
+        taken_signal = np.union1d(taken_signal, events.row[used])
         taken_background = np.union1d(taken_background, background.row[within(background.masses[name], edges)])
+        signal, variances, _ = signal_spectrum(inputs, name, edges, (category, mine))
         if signal.sum() <= 0:
             continue
         try:
             expectation = simulated_expectation(simulated, search, name, search.signal_region, keep)
         except FitFailedError:  # what the better channels leave it says too little: its signal is given away
-            pass
-        else:
-            function = next(iter(channel_functions(search, name)), None)
-            parts.append(ResonanceChannel(name, edges, signal, variances, function, expectation.background))
+            continue
+        assert expectation.background is not None  # noqa: S101  simulated ones have it
+        function = next(iter(channel_functions(search, name)), None)
+        smooth = expectation.background[: len(signal)]
+        parts.append(ResonanceChannel(name, edges, signal, variances, function, smooth))
     return parts
 
 
-def _extrapolated(limit: ChannelLimit) -> str:
-    reach = None if limit.expectation is None else limit.expectation.reach
+def _unused(limit: ChannelLimit) -> str:
     return (
-        f"{limit.name}: {limit.beyond:.0%} of the signal is above {reach:.4g} GeV, where there is no simulated "
-        "background event: the background there is extrapolated, and the limit is no better than that"
+        f"{limit.name}: {limit.unused:.0%} of the signal is above {limit.edges[limit.bins]:.4g} GeV, where there is no "
+        "simulated background event, and is not used: more simulated background would make the limit stronger"
     )
 
 

@@ -119,7 +119,9 @@ def _spectra(answer: Answer, spectra: dict[str, hist.Hist[Any]]) -> tuple[Figure
                 edges=limit.edges,
                 before=np.asarray(spectra[f"{name}_{ALL}"].values(), dtype=np.float64),
                 after=np.asarray(spectra[f"{name}_{region}"].values(), dtype=np.float64),
-                background=None if expectation is None else expectation.background,
+                background=None
+                if expectation is None or expectation.background is None
+                else expectation.background[: limit.bins],
                 simulated=None if expectation is None else expectation.simulated,
                 errors=None if variances is None else np.sqrt(variances),
                 observed=None if expectation is None else expectation.observed,
@@ -141,14 +143,17 @@ def _limits(answer: Answer) -> tuple[Figure, str]:
     yields, combined = answer.limits.inputs.yields, answer.limits.combined
     titles = {name: channel.title for name, channel in answer.search.card.channels.items()}
 
-    def row(title: str, result: LimitResult | None) -> ChannelLimit:
+    def row(title: str, result: LimitResult | None, signal: float = 1.0) -> ChannelLimit:
         if result is None:
-            return ChannelLimit(title, None)
+            return ChannelLimit(title, None, remark="no limit" if signal > 0 else "no signal")
         observed = None if result.observed is None else result.observed * yields.reference_pb
         return ChannelLimit(title, result.expected * yields.reference_pb, observed)
 
     figure = plot_channels(
-        [row(titles.get(name, name), limit.result) for name, limit in answer.limits.channels.items()],
+        [
+            row(titles.get(name, name), limit.result, limit.signal.sum())
+            for name, limit in answer.limits.channels.items()
+        ],
         combined=row("Combined" if len(combined.channels) != 1 else "Best channel", combined.result),
         theory_pb=answer.cross_section_pb,
         theory_label="Signal",

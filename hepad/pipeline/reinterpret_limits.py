@@ -80,12 +80,19 @@ class ChannelLimit:
         return self.acceptance.value * yields.events
 
     @property
-    def beyond(self) -> float | None:
-        """The part of the signal at masses where no simulated background is: there it is extrapolated."""
+    def bins(self) -> int:
+        """How many bins, from the first, are used: all, or those up to the last simulated background event.
+
+        Beyond it nothing but an extrapolation says how much background there is, and no limit may rest on that.
+        """
         reach = None if self.expectation is None else self.expectation.reach
-        if reach is None or self.signal.sum() <= 0:
-            return None
-        return float(self.signal[self.edges[:-1] >= reach].sum() / self.signal.sum())
+        return len(self.signal) if reach is None else int(np.searchsorted(self.edges, reach))
+
+    @property
+    def unused(self) -> float:
+        """The part of the signal that is beyond the bins that are used."""
+        total = float(self.signal.sum())
+        return float(self.signal[self.bins :].sum()) / total if total > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -129,23 +136,38 @@ def _spectrum_limit(inputs: Inputs, name: str, where: tuple[Category, Mask]) -> 
             return replace(empty, reason="no signal event is in it")
         functions = channel_functions(search, name)
         choices: list[BackgroundFunction | None] = [*functions] or [None]
-        spectra = [
-            ResonanceChannel(
-                name=name,
-                edges=edges,
-                signal=signal,
-                signal_variances=variances,
-                function=function,
-                background=expectation.background,
-                observed=expectation.observed,
-            )
-            for function in choices
-        ]
+        bins = empty.bins
+        if signal[:bins].sum() <= 0:
+            return replace(empty, reason=f"no signal event is below {edges[bins]:.4g} GeV, the end of the background")
+        spectra = [_spectrum(empty, expectation, variances, function, bins) for function in choices]
         result, *others = [common_limit([spectrum], inputs.yields) for spectrum in spectra]
     except (FitFailedError, InputDataError) as error:
         return replace(empty, reason=str(error))
     medians = {f.name: float(o.expected[2]) for f, o in zip(functions[1:], others, strict=True)}
     return replace(empty, result=result, alternatives=medians)
+
+
+def _spectrum(
+    limit: ChannelLimit,
+    expectation: Expectation,
+    variances: FloatArray,
+    function: BackgroundFunction | None,
+    bins: int,
+) -> ResonanceChannel:
+    """The first bins of a channel with their background."""
+
+    def cut(values: FloatArray | None) -> FloatArray | None:
+        return None if values is None else values[:bins]
+
+    return ResonanceChannel(
+        name=limit.name,
+        edges=limit.edges[: bins + 1],
+        signal=limit.signal[:bins],
+        signal_variances=variances[:bins],
+        function=function,
+        background=cut(expectation.background),
+        observed=cut(expectation.observed),
+    )
 
 
 def _count_limit(inputs: Inputs, count: CountCard, category: Category, inside: Mask) -> ChannelLimit:

@@ -25,8 +25,8 @@ _BLUE, _ORANGE, _RED = "#3f90da", "#e76300", "#bd1f01"
 class SpectrumPanel:
     """One channel: events in bins of `edges` (n+1,) GeV of the signal `before` and `after` the region (n,).
 
-    `background` (n,) is the smooth expectation in the region, `simulated` (n,) the events it is made of with their
-    `errors` (n,), `observed` (n,) counts; each None where there is none.
+    `background` is the smooth expectation in the first bins, those that are used; `simulated` (n,) the events it is
+    made of with their `errors` (n,), `observed` (n,) counts; each None where there is none.
     """
 
     title: str
@@ -75,8 +75,9 @@ def _draw_panel(axes: Axes, panel: SpectrumPanel, region: str, signal: str) -> N
     edges = panel.edges
     centres = (edges[:-1] + edges[1:]) / 2
     if panel.background is not None:
-        axes.stairs(panel.background, edges, fill=True, color=GREY, alpha=0.3, lw=0)
-        axes.stairs(panel.background, edges, color=GREY, lw=1.4, label=f"Expected background in {region}")
+        n = len(panel.background)
+        axes.stairs(panel.background, edges[: n + 1], fill=True, color=GREY, alpha=0.3, lw=0)
+        axes.stairs(panel.background, edges[: n + 1], color=GREY, lw=1.4, label=f"Expected background in {region}")
     if panel.simulated is not None and panel.errors is not None:
         filled = panel.simulated > 0
         axes.errorbar(
@@ -104,7 +105,7 @@ def _draw_panel(axes: Axes, panel: SpectrumPanel, region: str, signal: str) -> N
     axes.stairs(panel.before, edges, color=_ORANGE, lw=1.6, ls=(0, (4, 2)), label=f"{signal}, selected")
     axes.stairs(panel.after, edges, color=_RED, lw=1.8, label=f"{signal} in {region}")
     _scale(axes, panel)
-    axes.text(0.95, 0.93, panel.title, transform=axes.transAxes, ha="right", va="top")
+    axes.text(0.95, 0.94, panel.title, transform=axes.transAxes, ha="right", va="top", fontsize="large")
 
 
 def _scale(axes: Axes, panel: SpectrumPanel) -> None:
@@ -112,7 +113,7 @@ def _scale(axes: Axes, panel: SpectrumPanel) -> None:
     every = [v for v in (panel.before, panel.after, panel.background, panel.observed, panel.simulated) if v is not None]
     top = max([float(v.max(initial=0.0)) for v in every])
     axes.set(xscale="log", xlim=(panel.edges[0], panel.edges[-1]), xlabel="Mass [GeV]")
-    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 3, 5)))
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     if top <= 0:
@@ -188,9 +189,11 @@ def score_figure(
         tops = [float(ends.max()), float(cuts.max()), *([float(np.quantile(ranked, 0.999))] if len(ranked) else [])]
         bottoms = [float(np.quantile(cuts, 0.001)), float(ends.min())]
         axes.set_yscale("log")
-        if positive and max(tops) / max(min(bottoms), 1e-30) > 30:
-            axes.set_xscale("log")
-        axes.set_xlim(min(bottoms), max(tops))
+        low, high = min(bottoms), max(tops)
+        if positive and high / max(low, 1e-30) > 30:
+            axes.set(xscale="log", xlim=(low, high * (high / low) ** 0.1))
+        else:
+            axes.set_xlim(low, high + 0.1 * (high - low))
         axes.set_ylim(max(float(kept.min()) / 3, 1e-6), 8)
         for i, (name, cut) in enumerate(thresholds.items()):
             axes.axvline(cut, color="black", lw=1.1, ls=":")
