@@ -68,11 +68,7 @@ Regions = Annotated[
     list[str] | None,
     typer.Option(
         "--region",
-<<<<<<< HEAD
         help="NAME=efficiency:0.01, NAME=rate:OUT/IN (kHz), NAME=cross_section:OUT or OUT/IN (pb) or NAME=threshold:X; "
-=======
-        help="NAME=efficiency:0.01, NAME=rate:OUT/IN (kHz), NAME=cross_section:OUT/IN or OUT (pb), NAME=threshold:X; "
->>>>>>> rmm
         "SCORE@ before the kind picks another score. May be repeated.",
         show_default="the bundle's",
     ),
