@@ -107,7 +107,8 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
 
     table = Table(box=box.SIMPLE_HEAD)
     for i, name in enumerate(header):
-        table.add_column(name, justify="right" if i >= numbers_from else "left", overflow="fold")
+        # Names are what one types: they are never broken, as the first column is never the widest.
+        table.add_column(name, justify="right" if i >= numbers_from else "left", overflow="fold", no_wrap=i == 0)
     for row in rows:
         table.add_row(*row)
     console = stdout()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -116,6 +116,37 @@ def _points(texts: list[str] | None, table: Path | None) -> tuple[Point, ...]:
 
 def _print(report: ReinterpretReport) -> None:
     result = report.to_json()
+    if "points" in result:
+        _print_points(result["points"])
+    else:
+        _print_sample(report, result)
+    if report.output is not None:
+        common.stdout().print(f"wrote {report.output}")
+
+
+def _print_points(curve: dict[str, Any]) -> None:
+    rows = []
+    for point in curve["table"]:
+        acceptance, cross_section = point["acceptance"], point["cross_section_pb"]
+        numbers = (cross_section, point["limit_pb_expected"], point["limit_pb_observed"])
+        rows.append(
+            [
+                f"{point['mass_gev']:g}",
+                f"{acceptance['value']:.3%} ± {acceptance['error']:.3%}",
+                *("" if number is None else f"{number:.4g}" for number in numbers),
+                point["verdict"]["status"],
+            ]
+        )
+    header = ["mass [GeV]", "acceptance", "cross section [pb]", "expected limit", "observed limit", "verdict"]
+    common.print_table("Points", header, rows)
+    for kind in ("observed", "expected"):
+        ranges = curve[f"excluded_{kind}_gev"]
+        if ranges is not None:
+            text = ", ".join(f"{one['low']:.5g} to {one['high']:.5g} GeV" for one in ranges) or "nothing"
+            common.stdout().print(f"{'excluded' if kind == 'observed' else 'expected to be excluded'}: {text}")
+
+
+def _print_sample(report: ReinterpretReport, result: dict[str, Any]) -> None:
     for category, flow in report.answer.measured.flows.items():
         selection = next(c.selection.name for c in report.answer.search.categories if c.name == category)
         common.print_cutflow(flow, selection)
@@ -133,16 +164,11 @@ def _print(report: ReinterpretReport) -> None:
         _print_limits(result)
     verdict = result["verdict"]
     common.stdout().print(f"{verdict['status']}: {verdict['reason']}")
-    if report.output is not None:
-        common.stdout().print(f"wrote {report.output}")
 
 
-def _print_limits(result: dict[str, object]) -> None:
-    channels, combined = result["channels"], result["combined"]
-    assert isinstance(channels, dict)  # noqa: S101  by the form of the report
-    assert isinstance(combined, dict)  # noqa: S101
+def _print_limits(result: dict[str, Any]) -> None:
     rows = []
-    for name, found in {**channels, "combined": combined}.items():
+    for name, found in {**result["channels"], "combined": result["combined"]}.items():
         events, band = found.get("expected_events"), found["limit_pb_expected_band"]
         observed = found["limit_pb_observed"]
         rows.append(
@@ -153,11 +179,9 @@ def _print_limits(result: dict[str, object]) -> None:
                 "" if observed is None else f"{observed:.4g}",
             ]
         )
-    region = result["search"]
-    assert isinstance(region, dict)  # noqa: S101
     common.print_table(
-        f"Limits in region {region['signal_region']} at 95 % CL [pb]",
+        f"Limits in region {result['search']['signal_region']} at 95 % CL [pb]",
         ["channel", "signal events", "expected", "observed"],
         rows,
     )
-    common.stdout().print(f"combined: {combined['method']}")
+    common.stdout().print(f"combined: {result['combined']['method']}")

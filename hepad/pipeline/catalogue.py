@@ -6,7 +6,7 @@ from typing import Any
 
 from hepad.cards.analysis import load_analysis
 from hepad.cards.resolver import bundled_names, resolve
-from hepad.cards.search import load_search, search_names
+from hepad.cards.search import SearchCard, load_search, search_names
 from hepad.cards.selection import load_selection
 from hepad.io.bundle import read_card
 
@@ -56,11 +56,16 @@ def _search(name: str) -> dict[str, Any]:
         "name": card.name,
         "kind": "search",
         "title": card.title,
-        "selection": ", ".join(dict.fromkeys(category.selection for category in card.categories)),
+        "selection": _selection(card),
         "model": ", ".join(dict.fromkeys(c.bundle for c in card.categories if c.bundle)),
         "fidelity": card.fidelity,
         "reference": card.reference,
     }
+
+
+def _selection(card: SearchCard) -> str:
+    names = list(dict.fromkeys(category.selection for category in card.categories))
+    return names[0] if len(names) == 1 else f"{len(names)} selections"
 
 
 def _selections() -> list[dict[str, Any]]:

@@ -53,8 +53,8 @@ def dijet_mass(jets: list[tuple[float, float, float, float]]) -> float | None:
     return mass if abs(etas[0] - etas[1]) < 1.1 and max(map(abs, etas)) < 2.5 and mass > 1500 else None
 
 
-def test_the_dijet_search_keeps_what_a_loop_over_jets_keeps(data: Path) -> None:
-    path = data / "wprime_xy_slim.root"
+def test_the_dijet_search_keeps_what_a_loop_over_jets_keeps(examples: Path) -> None:
+    path = examples / "wprime_xy_3p5tev.root"
     with uproot.open(path) as file:
         names = [f"Jet.{leaf}" for leaf in ("PT", "Eta", "Phi", "Mass")]
         columns = [file["Delphes"][name].array().tolist() for name in names]
@@ -137,9 +137,9 @@ def test_a_trigger_accepts_more_at_a_higher_rate_and_sets_no_limit(name: str, da
 
 
 @pytest.mark.parametrize(("cross_section", "verdict"), [(0.1, "excluded"), (1e-4, "not excluded")])
-def test_the_dijet_search_gives_an_observed_limit(cross_section: float, verdict: str, data: Path) -> None:
+def test_the_dijet_search_gives_an_observed_limit(cross_section: float, verdict: str, examples: Path) -> None:
     options = ReinterpretOptions(cross_section_pb=cross_section)
-    result = reinterpret([str(data / "wprime_xy_slim.root")], "cms_2019_dijet", options=options).to_json()
+    result = reinterpret([str(examples / "wprime_xy_3p5tev.root")], "cms_2019_dijet", options=options).to_json()
     assert result["acceptance"]["all"]["value"] == pytest.approx(261 / 400)
     channel = result["channels"]["jj"]
     assert channel["observed_events"] == 6557852
