@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import uproot
 
+from hepad.pipeline.catalogue import catalogue
+
 
 def test_inspect_event_files(run, examples: Path) -> None:
     reports = json.loads(run("inspect", examples / "w_lnu.root", examples / "h0.h5", "--json").stdout)
@@ -59,11 +61,12 @@ def test_inspect_score_files(run, examples: Path) -> None:
 
 
 def test_list(run) -> None:
-    models = json.loads(run("list", "models", "--json").stdout)
-    assert [m["name"] for m in models] == ["dnn_ae", "snn_ae", "vae"]
-    assert all(m["trained on"] == "background_train.h5" for m in models)
+    models = {m["name"]: m for m in json.loads(run("list", "models", "--json").stdout)}
+    assert {models[name]["trained on"] for name in ("dnn_ae", "snn_ae", "vae")} == {"background_train.h5"}
     for kind in ("analyses", "selections", "fits"):
         assert json.loads(run("list", kind, "--json").stdout)
+    kinds = {row["name"]: row["kind"] for row in catalogue("analyses")}
+    assert (kinds["atlas_2023_ad_two_body"], kinds["vae"]) == ("search", "model")
     assert "snn_ae" in run("list", "models").stdout
     assert "choose one of" in run("list", "things", code=2).stderr
 
