@@ -162,7 +162,7 @@ class RapidityMassMatrix:
         if SQRT_S not in events.fields:
             return np.full(len(events), self.card.sqrt_s_gev)
         said = ak.to_numpy(events[SQRT_S]).astype(np.float64)
-        return np.where(np.isnan(said), self.card.sqrt_s_gev, said)
+        return np.where(said > 0, said, self.card.sqrt_s_gev)  # NaN is not above 0
 
     def _flat(self, events: ak.Array) -> tuple[_Integers, _Integers, _Integers, _Float, _Float, _Float, _Float]:
         """Where the objects of each event and type start, shape (n, types), how many, and the columns of all."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from hepad.cards.base import Card, parse_card
-from hepad.errors import FitFailedError
+from hepad.errors import CardError
 from hepad.inputs.batch import Batch
 from hepad.nn.autoencoder import Autoencoder, mirrored
 from hepad.nn.scorer import FitReport, Scores, State
@@ -90,7 +90,7 @@ class RmmAutoencoder(Autoencoder):
             rounded = {name: array.astype(np.float16) for name, array in weights.items()}
         for name, array in rounded.items():
             if not np.isfinite(array).all():
-                raise FitFailedError(f"weights {name} of {self.name} are too large for half precision: lower the gain")
+                raise CardError(f"weights {name} of {self.name} are too large for half precision: lower the gain")
         super()._take(rounded)
 
     def _set_weights(self, weights: State) -> None:

@@ -193,8 +193,9 @@ def test_cells_follow_their_definition():
 def test_the_energy_of_the_file_goes_before_that_of_the_card():
     jets = [(200.0, 0.3, 0.1, 20.0, False)]
     matrix = make_input(card(sqrt_s_gev=7000))
-    at = {s: matrix.table(events(jets=jets, sqrt_s=s))[0] for s in (None, 14000.0, np.nan)}
+    at = {s: matrix.table(events(jets=jets, sqrt_s=s))[0] for s in (None, 14000.0, np.nan, 0.0)}
     np.testing.assert_array_equal(at[None], at[np.nan])
+    np.testing.assert_array_equal(at[None], at[0.0])
     np.testing.assert_allclose(at[14000.0][0, 0], at[None][0, 0] / 2)
     np.testing.assert_array_equal(at[14000.0][1, 0], at[None][1, 0])  # an angle has no scale
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from hepad.errors import CardError, FitFailedError
+from hepad.errors import CardError
 from hepad.models.rmm_ae import RmmAutoencoder
 
 from .contract import ScorerContract, columns, synthetic
@@ -53,7 +53,7 @@ def test_a_perfect_reconstruction_has_a_score() -> None:
 def test_weights_beyond_half_precision_are_refused() -> None:
     scorer = RmmAutoencoder({"layers": [6]}, columns(("pt",)))
     state = {name: np.full(array.shape, 1e6, dtype=np.float32) for name, array in scorer.state().items()}
-    with pytest.raises(FitFailedError, match="half precision"):
+    with pytest.raises(CardError, match="half precision"):
         scorer.load_state(state)
 
 
