@@ -106,8 +106,10 @@ def measure(
 
 
 def score_columns(piece: SearchChunk, search: Search, weights: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[Any]]:
-    """One row an event read, selected or not: `file`, `entry`, `weight`, then by category `selected`, `score`, `score_<name>`,
-    `m_<channel>` and `in_<region>`, with the category's name in front if there are several.
+    """One row an event read, selected or not: `file`, `entry`, `weight`, and what each category says of it.
+
+    That is `selected`, `score`, `score_<name>`, `m_<channel>` and `in_<region>`, with the category's name in front if
+    there are several.
     """
     n = len(weights)
     columns: dict[str, npt.NDArray[Any]] = {
