@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.cards.search import ALL
+from hepad.errors import HepadError
 from hepad.pipeline.reinterpret_answer import Answer
+from hepad.pipeline.reinterpret_limits import ChannelLimit as Limited
 from hepad.pipeline.reinterpret_points import Curve
 from hepad.pipeline.search_spectra import channel_edges, fill_spectrum
 
@@ -79,7 +81,7 @@ def _cutflow(answer: Answer) -> tuple[Figure, str]:
         for region in (name for name in search.regions if name != ALL):
             fraction = measured.acceptance(region, category.name)
             rows.append((f"region {region}", fraction.value, fraction.error))
-        flows[category.card.title] = rows
+        flows[category.card.title if len(search.categories) == 1 else category.name] = rows
     figure = cutflow_figure(flows, label=_SIMULATION)
     return figure, "Fraction of all generated events after each step of the selection and in each region."
 
@@ -117,11 +119,9 @@ def _spectra(answer: Answer, spectra: dict[str, hist.Hist[Any]]) -> tuple[Figure
             SpectrumPanel(
                 title=answer.search.card.channels[name].title,
                 edges=limit.edges,
-                before=np.asarray(spectra[f"{name}_{ALL}"].values(), dtype=np.float64),
+                before=None if region == ALL else np.asarray(spectra[f"{name}_{ALL}"].values(), dtype=np.float64),
                 after=np.asarray(spectra[f"{name}_{region}"].values(), dtype=np.float64),
-                background=None
-                if expectation is None or expectation.background is None
-                else expectation.background[: limit.bins],
+                background=_background(answer, limit),
                 simulated=None if expectation is None else expectation.simulated,
                 errors=None if variances is None else np.sqrt(variances),
                 observed=None if expectation is None else expectation.observed,
@@ -133,7 +133,26 @@ def _spectra(answer: Answer, spectra: dict[str, hist.Hist[Any]]) -> tuple[Figure
         f"The spectra before and after region {region}, in events at {yields.luminosity_fb:g} fb-1 for a cross section "
         f"of {yields.reference_pb:.3g} pb, with the background expected in the region where there is one."
     )
-    return spectra_figure(panels, region=region, label=label), caption
+    return spectra_figure(panels, region="" if region == ALL else region, label=label), caption
+
+
+def _background(answer: Answer, limit: Limited) -> FloatArray | None:
+    """The background of the bins that are used; the fit to the observed counts where nothing else is published."""
+    from hepad.pipeline.search_expectation import channel_functions
+    from hepad.stats.fit import fit_background
+
+    expectation = limit.expectation
+    if expectation is None:
+        return None
+    if expectation.background is not None:
+        return expectation.background[: limit.bins]
+    functions = channel_functions(answer.search, limit.name)
+    if expectation.observed is None or not functions:
+        return None
+    try:
+        return fit_background(limit.edges, expectation.observed, functions[0]).expected
+    except HepadError:  # the limit says so in words
+        return None
 
 
 def _limits(answer: Answer) -> tuple[Figure, str]:

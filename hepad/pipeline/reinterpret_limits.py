@@ -34,8 +34,10 @@ __all__ = [
     "Yield",
     "channel_limits",
     "common_limit",
+    "count_channel",
     "limit_json",
     "signal_spectrum",
+    "within",
 ]
 
 FloatArray = npt.NDArray[np.float64]

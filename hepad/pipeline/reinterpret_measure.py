@@ -106,8 +106,10 @@ def measure(
 
 
 def score_columns(piece: SearchChunk, search: Search, weights: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[Any]]:
-    """One row an event read, selected or not: `file`, `entry`, `weight`, then by category `selected`, `score_<name>`,
-    `m_<channel>` and `in_<region>`, with the category's name in front if there are several.
+    """One row an event read, selected or not: `file`, `entry`, `weight`, and what each category says of it.
+
+    That is `selected`, `score`, `score_<name>`, `m_<channel>` and `in_<region>`, with the category's name in front if
+    there are several.
     """
     n = len(weights)
     columns: dict[str, npt.NDArray[Any]] = {
@@ -120,6 +122,8 @@ def score_columns(piece: SearchChunk, search: Search, weights: npt.NDArray[np.fl
         events = piece.events[category.name]
         rows = events.row - piece.first_row
         columns[f"{prefix}selected"] = _spread(np.ones(len(rows), dtype=np.bool_), rows, n)
+        for default in [*events.scores.values()][:1]:  # as in a file of `hepad score`, which `hepad hist` reads
+            columns[f"{prefix}score"] = _spread(default, rows, n)
         for name, scores in events.scores.items():
             columns[f"{prefix}score_{name}"] = _spread(scores, rows, n)
         for name, masses in events.masses.items():

@@ -31,7 +31,7 @@ class SpectrumPanel:
 
     title: str
     edges: FloatArray
-    before: FloatArray
+    before: FloatArray | None
     after: FloatArray
     background: FloatArray | None = None
     simulated: FloatArray | None = None
@@ -47,7 +47,10 @@ def spectra_figure(
     label: str = "",
     per_bin: str = "Events / bin",
 ) -> Figure:
-    """The spectra of all channels, three in a row, with one legend below; `label` stands above the first."""
+    """The spectra of all channels, three in a row, with one legend below; `label` stands above the first.
+
+    `region` is empty where there is but one, of all selected events.
+    """
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     with hep_style():
@@ -77,7 +80,7 @@ def _draw_panel(axes: Axes, panel: SpectrumPanel, region: str, signal: str) -> N
     if panel.background is not None:
         n = len(panel.background)
         axes.stairs(panel.background, edges[: n + 1], fill=True, color=GREY, alpha=0.3, lw=0)
-        axes.stairs(panel.background, edges[: n + 1], color=GREY, lw=1.4, label=f"Expected background in {region}")
+        axes.stairs(panel.background, edges[: n + 1], color=GREY, lw=1.4, label=f"Expected background{_within(region)}")
     if panel.simulated is not None and panel.errors is not None:
         filled = panel.simulated > 0
         axes.errorbar(
@@ -88,7 +91,7 @@ def _draw_panel(axes: Axes, panel: SpectrumPanel, region: str, signal: str) -> N
             color="#4a4e57",
             ms=4,
             lw=0.9,
-            label=f"Simulated background in {region}",
+            label=f"Simulated background{_within(region)}",
         )
     if panel.observed is not None:
         filled = panel.observed > 0
@@ -102,10 +105,15 @@ def _draw_panel(axes: Axes, panel: SpectrumPanel, region: str, signal: str) -> N
             lw=1,
             label="Data",
         )
-    axes.stairs(panel.before, edges, color=_ORANGE, lw=1.6, ls=(0, (4, 2)), label=f"{signal}, selected")
-    axes.stairs(panel.after, edges, color=_RED, lw=1.8, label=f"{signal} in {region}")
+    if panel.before is not None:
+        axes.stairs(panel.before, edges, color=_ORANGE, lw=1.6, ls=(0, (4, 2)), label=f"{signal}, selected")
+    axes.stairs(panel.after, edges, color=_RED, lw=1.8, label=f"{signal}{_within(region)}")
     _scale(axes, panel)
     axes.text(0.95, 0.94, panel.title, transform=axes.transAxes, ha="right", va="top", fontsize="large")
+
+
+def _within(region: str) -> str:
+    return f" in {region}" if region else ""
 
 
 def _scale(axes: Axes, panel: SpectrumPanel) -> None:
@@ -120,7 +128,7 @@ def _scale(axes: Axes, panel: SpectrumPanel) -> None:
         axes.set_yticks([])
         axes.text(0.5, 0.5, "no events", transform=axes.transAxes, ha="center", va="center", color=GREY)
         return
-    signal = np.concatenate([panel.before[panel.before > 0], panel.after[panel.after > 0]])
+    signal = np.concatenate([values[values > 0] for values in (panel.before, panel.after) if values is not None])
     low = float(signal.min()) if len(signal) else top / 1e5
     axes.set_yscale("log")
     axes.set_ylim(max(min(low, top / 1e3), top / 1e9) / 2, top * 30)
@@ -150,8 +158,10 @@ def cutflow_figure(flows: Mapping[str, Sequence[tuple[str, float, float]]], *, l
             if len(flows) > 1:
                 axes.set_title(category, loc="right", fontsize="medium")
         grid[-1].set_xlabel("Fraction of all generated events")
-        if label:
+        if label and len(flows) == 1:
             grid[0].text(0, 1.02, label, transform=grid[0].transAxes, va="bottom", fontstyle="italic")
+        elif label:  # above the first panel is its title
+            figure.suptitle(label, x=0.02, ha="left", fontsize="medium", fontstyle="italic")
     return figure
 
 
