@@ -98,7 +98,7 @@ def test_the_cards_that_the_other_tests_break_are_whole(tmp_path):
         ("train", {"validation_fraction": 0.5, "holdout_fraction": 0.5}, "train", "leave events to train on"),
         ("fidelity", "perfect", "fidelity", "'exact', 'approximate' or 'inspired'"),
         ("fidelity", "exact", "card", "needs published numbers"),
-        ("model.name", "no_ae", "card", "unknown model 'no_ae': choose one of dnn_ae, rmm_ae, snn_ae, vae"),
+        ("model.name", "no_ae", "card", "unknown model 'no_ae': choose one of dnn_ae, onnx, rmm_ae, snn_ae, vae"),
         ("model", "dnn_ae", "model", "dictionary"),
         ("input.kind", "no_image", "input", "unknown input kind 'no_image': choose one of"),
         ("input.features", ["pt", "charge"], "input.features.1", "got 'charge'"),

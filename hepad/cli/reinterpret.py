@@ -116,7 +116,7 @@ def _points(texts: list[str] | None, table: Path | None) -> tuple[Point, ...]:
 
 def _print(report: ReinterpretReport) -> None:
     result = report.to_json()
-    if "points" in result:
+    if result["points"] is not None:
         _print_points(result["points"])
     else:
         _print_sample(report, result)
@@ -132,13 +132,13 @@ def _print_points(curve: dict[str, Any]) -> None:
         rows.append(
             [
                 f"{point['mass_gev']:g}",
-                f"{acceptance['value']:.3%} ± {acceptance['error']:.3%}",
+                f"{acceptance['value']:.2%}",
                 *("" if number is None else f"{number:.4g}" for number in numbers),
                 point["verdict"]["status"],
             ]
         )
-    header = ["mass [GeV]", "acceptance", "cross section [pb]", "expected limit", "observed limit", "verdict"]
-    common.print_table("Points", header, rows)
+    header = ["mass [GeV]", "acceptance", "cross section", "expected", "observed", "verdict"]
+    common.print_table("Cross sections and limits at 95 % CL [pb]", header, rows)
     for kind in ("observed", "expected"):
         ranges = curve[f"excluded_{kind}_gev"]
         if ranges is not None:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import FitFailedError, HepadError
+from hepad.errors import FitFailedError, HepadError, InputDataError
 from hepad.pipeline.reinterpret_limits import (
     ChannelLimit,
     Inputs,
     Masks,
     channel_limits,
+    check_signal,
     common_limit,
     count_channel,
     signal_spectrum,
@@ -136,8 +137,9 @@ def _exclusive(
         if signal.sum() <= 0:
             continue
         try:
+            check_signal(signal, variances)
             expectation = simulated_expectation(simulated, search, name, search.signal_region, keep)
-        except FitFailedError:  # what the better channels leave it says too little: its signal is given away
+        except (FitFailedError, InputDataError):  # what the better channels leave says too little: it is given away
             continue
         assert expectation.background is not None  # noqa: S101  simulated ones have it
         function = next(iter(channel_functions(search, name)), None)

@@ -26,6 +26,7 @@ from hepad.stats.acceptance import Acceptance, weighted_acceptance
 from hepad.stats.functions import BackgroundFunction
 from hepad.stats.limits import LimitResult
 from hepad.stats.resonance import ResonanceChannel, resonance_limits
+from hepad.stats.templates import kernel_template
 
 __all__ = [
     "ChannelLimit",
@@ -33,6 +34,7 @@ __all__ = [
     "Masks",
     "Yield",
     "channel_limits",
+    "check_signal",
     "common_limit",
     "count_channel",
     "limit_json",
@@ -41,6 +43,9 @@ __all__ = [
 ]
 
 FloatArray = npt.NDArray[np.float64]
+FEWEST_EVENTS = 10
+"""Effective simulated signal events in a channel below which its limit would be that of their accidental places."""
+
 Mask = npt.NDArray[np.bool_]
 Masks = dict[str, tuple[Category, Mask]]
 """By channel its category, and which of the category's events are in it."""
@@ -156,7 +161,8 @@ def _spectrum(
     function: BackgroundFunction | None,
     bins: int,
 ) -> ResonanceChannel:
-    """The first bins of a channel with their background."""
+    """The first bins of a channel with their background; `InputDataError` if the signal's shape is not known."""
+    check_signal(limit.signal[:bins], variances[:bins])
 
     def cut(values: FloatArray | None) -> FloatArray | None:
         return None if values is None else values[:bins]
@@ -223,18 +229,28 @@ def signal_spectrum(
 ) -> tuple[FloatArray, FloatArray, Acceptance]:
     """Signal events (n,) at the reference cross section, their variances (n,), and the acceptance of the channel.
 
-    Bins that negative weights have taken below zero are set to zero and the others scaled to keep the sum.
+    The spectrum is smoothed as far as few events need it (`kernel_template`). Bins that negative weights have taken
+    below zero are set to zero and the others scaled to keep the sum.
     """
     category, mask = where
     events = inputs.measured.events[category.name]
     factor = inputs.yields.events / inputs.measured.generated.weight
     masses, weights = events.masses[name][mask], events.weight[mask]
-    counts = np.histogram(masses, edges, weights=weights * factor)[0].astype(np.float64)
+    counts = kernel_template(edges, masses, weights * factor)
     variances = np.histogram(masses, edges, weights=np.square(weights * factor))[0].astype(np.float64)
     total, positive = max(float(counts.sum()), 0.0), np.clip(counts, 0.0, None)
     if np.any(counts < 0) and positive.sum() > 0:
         counts = positive * (total / positive.sum())
     return np.clip(counts, 0.0, None), variances, weighted_acceptance(weight_sums(weights), inputs.measured.generated)
+
+
+def check_signal(signal: FloatArray, variances: FloatArray) -> None:
+    """Raise `InputDataError` unless a template (n,) rests on enough simulated events to know its shape."""
+    effective = float(signal.sum()) ** 2 / max(float(variances.sum()), np.finfo(float).tiny)
+    if effective < FEWEST_EVENTS:
+        raise InputDataError(
+            f"its signal rests on {effective:.1f} effective events, {FEWEST_EVENTS} are needed: simulate more"
+        )
 
 
 def common_limit(channels: Sequence[ResonanceChannel], yields: Yield) -> LimitResult:

@@ -138,7 +138,7 @@ def exclusion(
         raise UsageError("masses must be above zero and rise")
     if any(value <= 0 for value in cross_sections) or any(value is not None and value <= 0 for value in limits):
         raise UsageError("cross sections and limits must be above zero")
-    x = np.log(np.asarray(masses, dtype=np.float64))
+    x = np.asarray(masses, dtype=np.float64)
     limit = np.array([np.nan if value is None else value for value in limits], dtype=np.float64)
     ratio = np.log(np.asarray(cross_sections, dtype=np.float64)) - np.log(limit)
     found: list[Excluded] = []
@@ -150,21 +150,21 @@ def exclusion(
 
 
 def _excluded(x: FloatArray, ratio: FloatArray) -> list[Excluded]:
-    """Excluded stretches of one unbroken line, ln(theory / limit) against ln(mass), both (n,)."""
+    """Excluded stretches of one unbroken line of ln(theory / limit) at masses `x`, both (n,), straight in ln(mass)."""
     found = []
     begin: float | None = float(x[0]) if ratio[0] > 0 else None
     from_start = begin is not None
     for (x0, x1), (r0, r1) in zip(pairwise(x), pairwise(ratio), strict=True):
         if (r0 > 0) == (r1 > 0):
             continue
-        crossing = float(x0 + (x1 - x0) * r0 / (r0 - r1))
+        crossing = float(x0 * (x1 / x0) ** (r0 / (r0 - r1)))
         if begin is None:
             begin = crossing
         else:
-            found.append(Excluded(float(np.exp(begin)), float(np.exp(crossing)), from_start, to_end=False))
+            found.append(Excluded(begin, crossing, from_start, to_end=False))
             begin, from_start = None, False
     if begin is not None:
-        found.append(Excluded(float(np.exp(begin)), float(np.exp(x[-1])), from_start, to_end=True))
+        found.append(Excluded(begin, float(x[-1]), from_start, to_end=True))
     return found
 
 

@@ -8,13 +8,14 @@ from scipy.special import ndtr
 
 from hepad.errors import InputDataError, UsageError
 
-__all__ = ["gaussian_template", "overlap_matrix", "signal_shape"]
+__all__ = ["gaussian_template", "kernel_template", "overlap_matrix", "signal_shape"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 _ONE_SIGMA = 0.158655
 _GRID = 2001
+_BLOCK = 4096
 
 
 def gaussian_template(edges: FloatArray, mass: float, relative_width: float) -> FloatArray:
@@ -28,6 +29,38 @@ def gaussian_template(edges: FloatArray, mass: float, relative_width: float) -> 
     # Above the mass the difference of upper tails keeps its precision.
     lower, upper = np.diff(ndtr(pulls)), -np.diff(ndtr(-pulls))
     return np.asarray(np.where(pulls[:-1] > 0, upper, lower), dtype=np.float64)
+
+
+def kernel_template(edges: FloatArray, masses: FloatArray, weights: FloatArray) -> FloatArray:
+    """The sum of weights expected in bins of `edges` (n+1,) GeV, from few simulated events: a Gaussian kernel estimate.
+
+    Filled as they are, a hundred events in fifty bins look like fifty peaks, which no background could imitate, and
+    give limits that are too strong: with four events by a factor of three. The kernel acts on ln m and has Silverman's
+    width, 0.9 min(spread, quartile range / 1.34) n_eff^(-1/5) (Density Estimation, 1986, equation 3.31), so that it
+    vanishes against the bins as events grow many. What it moves beyond the edges is lost; weights may be negative.
+    """
+    total, squares = float(weights.sum()), float(np.square(weights).sum())
+    if total <= 0 or squares <= 0:
+        return np.zeros(len(edges) - 1)
+    places = np.log(masses)
+    middle = np.average(places, weights=np.abs(weights))
+    spread = float(np.sqrt(np.average(np.square(places - middle), weights=np.abs(weights))))
+    low, high = _quantiles(places, np.abs(weights), (0.25, 0.75))
+    width = 0.9 * min(spread, (high - low) / 1.34 or spread) * (total**2 / squares) ** -0.2
+    if width <= 0:  # one event, or all at one mass
+        return np.histogram(masses, edges, weights=weights)[0].astype(np.float64)
+    contents = np.zeros(len(edges) - 1)
+    for start in range(0, len(places), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        below = ndtr((np.log(edges)[:, None] - places[block]) / width)
+        contents += np.diff(below, axis=0) @ weights[block]
+    return contents
+
+
+def _quantiles(values: FloatArray, weights: FloatArray, at: tuple[float, ...]) -> list[float]:
+    order = np.argsort(values)
+    running = np.cumsum(weights[order])
+    return [float(values[order][np.searchsorted(running, q * running[-1])]) for q in at]
 
 
 def signal_shape(edges: FloatArray, counts: FloatArray) -> tuple[float, float]:

@@ -80,7 +80,10 @@ def test_nothing_selected(run, write_slim, tmp_path: Path) -> None:
 
 def test_unknown_model(run, examples: Path, tmp_path: Path) -> None:
     assert_refused(
-        run("score", examples / "w_lnu.root", "--model", "gan", code=3), tmp_path, "'gan'", "dnn_ae, snn_ae, vae"
+        run("score", examples / "w_lnu.root", "--model", "gan", code=3),
+        tmp_path,
+        "'gan'",
+        "dnn_ae, gelato_l1, snn_ae, vae",
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from hepad.errors import InputDataError, UsageError
-from hepad.stats.templates import gaussian_template, overlap_matrix, signal_shape
+from hepad.stats.templates import gaussian_template, kernel_template, overlap_matrix, signal_shape
 
 EDGES = np.linspace(200, 6000, 117)
 
@@ -64,3 +64,35 @@ def test_what_has_no_shape_is_refused() -> None:
         signal_shape(EDGES, np.zeros(len(EDGES) - 1))
     with pytest.raises(UsageError, match="do not fit"):
         overlap_matrix(np.ones((2, 3), dtype=bool), np.ones(4))
+
+
+def test_a_kernel_template_keeps_the_sum_and_follows_the_shape() -> None:
+    rng = np.random.default_rng(1)
+    masses = rng.normal(2000, 100, 400)
+    shape = kernel_template(EDGES, masses, np.full(400, 0.5))
+    assert shape.sum() == pytest.approx(200, rel=1e-9)
+    true = 200 * gaussian_template(EDGES, 2000, 0.05)
+    filled = np.histogram(masses, EDGES, weights=np.full(400, 0.5))[0]
+    assert np.square(shape - true).sum() < 0.5 * np.square(filled - true).sum()
+
+
+def test_a_kernel_template_of_many_events_is_their_histogram() -> None:
+    masses = np.random.default_rng(2).normal(2500, 600, 400_000)
+    masses = masses[masses > 300]
+    shape, filled = kernel_template(EDGES, masses, np.ones(len(masses))), np.histogram(masses, EDGES)[0]
+    assert np.abs(shape - filled).max() < 0.02 * filled.max()
+
+
+@given(factor=st.floats(min_value=1e-6, max_value=1e6), shift=st.floats(min_value=0.5, max_value=2))
+def test_a_kernel_template_scales_with_weights_and_with_the_mass(factor: float, shift: float) -> None:
+    masses, weights = np.array([900.0, 1000.0, 1100.0, 1500.0]), np.array([1.0, 2.0, -0.5, 1.0])
+    plain = kernel_template(EDGES, masses, weights)
+    np.testing.assert_allclose(kernel_template(EDGES, masses, factor * weights), factor * plain, rtol=1e-9)
+    moved = kernel_template(shift * EDGES, shift * masses, weights)
+    np.testing.assert_allclose(moved, plain, rtol=1e-9, atol=1e-12)
+
+
+def test_kernel_templates_of_next_to_nothing() -> None:
+    assert kernel_template(EDGES, np.array([]), np.array([])).sum() == 0
+    one = kernel_template(EDGES, np.array([1000.0]), np.array([2.0]))
+    assert one.max() == one.sum() == 2
