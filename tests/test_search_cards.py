@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
 from hepad.cards.analysis import load_analysis
+from hepad.cards.resolver import resolve
 from hepad.cards.search import load_search, located, search_names
 from hepad.errors import CardError
+from hepad.pipeline.search import prepare_search
+from hepad.pipeline.search_expectation import channel_functions
 
 CUT_BASED = """
 schema: search/1
@@ -121,6 +125,8 @@ def test_counting_in_several_categories(write):
         ({"binning": {"low": 10, "high": 5, "absolute": 1}}, "below high"),
         ({"binning": {"low": 1, "high": 5}}, "must make bins"),
         ({"binning": {"low": 1, "high": 1e9, "absolute": 1}}, "at most 10000"),
+        ({"name": "../other"}, "key 'name'"),
+        ({"categories__0__counts": {"all": {"background": 1, "source": "t"}}}, "give one of them"),
         ({"schema": "search/2"}, "schema"),
     ],
 )
@@ -146,6 +152,21 @@ def test_models_and_searches_are_not_mixed_up():
 
 
 def test_paths_are_told_from_names(tmp_path):
-    assert located(tmp_path, "adc2021") == "adc2021"
-    assert located(tmp_path, "own.yaml") == str(tmp_path / "own.yaml")
-    assert located(tmp_path, "./bundle") == str(tmp_path / "bundle")
+    assert located(tmp_path, "selections", "adc2021") == str(resolve("selections", "adc2021"))
+    assert located(tmp_path, "selections", "own.yaml") == str(tmp_path / "own.yaml")
+    assert located(tmp_path, "bundles", "./bundle") == str(tmp_path / "bundle")
+    with pytest.raises(CardError, match="no fit named 'nope'"):
+        located(tmp_path, "fits", "nope")
+
+
+def test_what_a_card_names_does_not_depend_on_the_working_directory(tmp_path, monkeypatch):
+    """A bundle and files that are called like the parts of a search are passed over."""
+    before = prepare_search("atlas_2023_ad_two_body")
+    shutil.copytree(resolve("bundles", "dnn_ae"), tmp_path / "atlas_ad_rmm")
+    for name in ("adfilter_0", "dijet5"):
+        (tmp_path / name).write_text("junk")
+    monkeypatch.chdir(tmp_path)
+    after = prepare_search("atlas_2023_ad_two_body")
+    assert after.cards == before.cards
+    assert {"selection adfilter_0", "bundle atlas_ad_rmm", "fit dijet5"} <= set(after.cards)
+    assert channel_functions(after, "jj")[0].n_parameters == 5

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hepad.errors import CardError
 
-__all__ = ["bundled_names", "citation_file", "resolve", "unpacked"]
+__all__ = ["bundled_names", "citation_file", "resolve", "shipped", "unpacked"]
 
 _PACKAGE_DATA = Path(__file__).resolve().parent.parent / "data"
 _REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -44,6 +44,14 @@ def resolve(folder: str, name: str) -> Path:
     # A folder that happens to be called like a card, say an output of an earlier command, does not hide the card.
     if _exists(path) and (path.is_file() or (folder == "bundles" and (path / "card.json").is_file())):
         return path
+    return shipped(folder, name)
+
+
+def shipped(folder: str, name: str) -> Path:
+    """The path of the card (or bundle) `name` that ships with hepad, or is in the folder of `unpacked`.
+
+    The working directory is not looked at: what a card names must not depend on where a command is run.
+    """
     for candidate in _candidates(folder):
         found = candidate / (name if folder == "bundles" else f"{name}.yaml")
         if _NAME.fullmatch(name) and _exists(found):

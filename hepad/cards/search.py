@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from hepad.cards.analysis import RegionSpec
 from hepad.cards.base import Card, parse_card, read_yaml
-from hepad.cards.resolver import bundled_names, resolve
+from hepad.cards.resolver import bundled_names, resolve, shipped
 from hepad.errors import CardError
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "CountCard",
     "LuminosityCard",
     "SearchCard",
+    "is_path",
     "is_search",
     "load_search",
     "located",
@@ -54,10 +55,11 @@ def _inside(value: str | None) -> str | None:
 
 def _named(value: str) -> str:
     """The name of a card or bundle that ships with hepad, or a path below the card's own folder."""
-    return _inside(value) or "" if _is_path(value) else value
+    return _inside(value) or "" if is_path(value) else value
 
 
-def _is_path(name: str) -> bool:
+def is_path(name: str) -> bool:
+    """Whether a card names a selection, fit or bundle by a path below its folder."""
     return "/" in name or name.endswith((".yaml", ".yml"))
 
 
@@ -169,7 +171,7 @@ class SearchCard(Card):
     """
 
     schema_: Literal["search/1"] = Field(alias="schema")
-    name: str
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@+-]*$")
     title: str
     reference: str
     fidelity: Literal["exact", "approximate", "inspired"]
@@ -228,6 +230,9 @@ class SearchCard(Card):
                 raise ValueError(f"channel {name!r} names category {channel.category!r}, which does not exist")
             if channel.edges is None and channel.binning is None and self.binning is None and channel.observed is None:
                 raise ValueError(f"channel {name!r} needs edges, binning or an observed spectrum")
+            for category in self.categories:
+                if category.counts and channel.category in {None, category.name}:
+                    raise ValueError(f"category {category.name!r} has counts and channel {name!r}: give one of them")
         counted = any(category.counts for category in self.categories)
         if self.luminosity is None and (self.channels or counted):
             raise ValueError("channels and counts need a luminosity")
@@ -261,9 +266,12 @@ class SearchCard(Card):
         return None if binning is None else binning.edges()
 
 
-def located(folder: Path, name: str) -> str:
-    """What to load for a selection, fit or bundle of a card in `folder`: the name, or the path it stands for."""
-    return str(folder / name) if _is_path(name) else name
+def located(folder: Path, kind: str, name: str) -> str:
+    """The path of a card or bundle that a search in `folder` names; `kind` is `selections`, `fits` or `bundles`.
+
+    A bare name is what ships with hepad, whatever the working directory holds; `CardError` if nothing does.
+    """
+    return str(folder / name if is_path(name) else shipped(kind, name))
 
 
 def is_search(content: dict[str, object]) -> bool:

@@ -66,7 +66,7 @@ def reinterpret(
 ) -> None:
     """Is my model excluded? Acceptance, spectra and limits of a signal in a published search.
 
-    Example: hepad reinterpret signal.root --analysis atlas_2023_ad_two_body --xsec 0.05 -o out
+    Example: hepad reinterpret examples/data/wprime_xy_3p5tev.root --analysis cms_2019_dijet --xsec 0.05 -o out
     """
     from hepad.pipeline.reinterpret import ReinterpretOptions
     from hepad.pipeline.reinterpret import reinterpret as run

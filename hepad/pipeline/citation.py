@@ -50,7 +50,7 @@ def _model(name: str) -> list[Reference]:
 def _analysis(name: str) -> list[Reference]:
     if is_search(read_yaml(resolve("analyses", name))):
         search, folder = load_search(name)
-        selections = [load_selection(located(folder, category.selection)) for category in search.categories]
+        selections = [load_selection(located(folder, "selections", c.selection)) for c in search.categories]
         return [(f"analysis {search.name}", search.name, search.reference), *map(_selection, selections)]
     card = load_analysis(name)
     return [(f"analysis {card.name}", card.name, card.reference), _selection(load_selection(card.selection))]

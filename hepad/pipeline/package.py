@@ -10,7 +10,7 @@ from hepad.cards.analysis import load_analysis
 from hepad.cards.base import read_yaml
 from hepad.cards.fit import load_fit
 from hepad.cards.resolver import resolve, unpacked
-from hepad.cards.search import SearchCard, is_search, load_search, located, search_files
+from hepad.cards.search import SearchCard, is_path, is_search, load_search, located, search_files
 from hepad.cards.selection import load_selection
 from hepad.cards.vectors import VECTORS, load_vectors
 from hepad.errors import CardError, UsageError
@@ -93,12 +93,12 @@ def _report(archive: Path, manifest: Manifest, output: Path) -> PackageReport:
 def _add_search(files: Files, card: SearchCard, folder: Path, model: str | None) -> None:
     for category in card.categories:
         for name in (category.selection, *category.other_selections):
-            load_selection(located(folder, name))
+            load_selection(located(folder, "selections", name))
             _add_card(files, "selections", folder, name)
         if category.bundle is not None:
             _add_bundle(files, folder, category.bundle, model)
     for name in dict.fromkeys((*card.fits, *(fit for channel in card.channels.values() for fit in channel.fits))):
-        load_fit(located(folder, name))
+        load_fit(located(folder, "fits", name))
         _add_card(files, "fits", folder, name)
     for name in search_files(card):
         source = folder / name
@@ -117,19 +117,17 @@ def _add_model(files: Files, card: str, path: Path, model: str | None) -> None:
             "bundled, or in the folder 'selections' of an unpacked analysis"
         )
     _add_card(files, "selections", path.parent, recipe.selection)
-    _add_bundle(files, path.parent, recipe.name, model)
+    _add_bundle(files, path.parent, recipe.name, model or str(resolve("bundles", recipe.name)))
 
 
 def _add_card(files: Files, kind: str, folder: Path, name: str) -> None:
     """A card by its name goes to the folder of its kind, one by a path below the analysis stays there."""
-    source = located(folder, name)
-    files[f"{kind}/{name}.yaml" if source == name else f"{_FOLDER}/{name}"] = resolve(kind, source)
+    files[f"{_FOLDER}/{name}" if is_path(name) else f"{kind}/{name}.yaml"] = Path(located(folder, kind, name))
 
 
 def _add_bundle(files: Files, folder: Path, name: str, model: str | None) -> None:
-    source = located(folder, name)
-    place = f"bundles/{name}" if source == name else f"{_FOLDER}/{name}"
-    bundle = resolve("bundles", model or source)
+    place = f"{_FOLDER}/{name}" if is_path(name) else f"bundles/{name}"
+    bundle = resolve("bundles", model or located(folder, "bundles", name))
     for file in _BUNDLE:
         if (bundle / file).is_file():
             files[f"{place}/{file}"] = bundle / file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from typing import Any
 
 from hepad.cards.analysis import RegionSpec
 from hepad.cards.resolver import unpacked
+from hepad.cards.search import search_files
 from hepad.errors import InputDataError, UsageError
 from hepad.io.atomic import atomic_folder, check_folder
+from hepad.io.background import EVENTS, RECORD
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.scores import ScoreWriter
 from hepad.pipeline.reinterpret_answer import Answer, Settings, answer
@@ -19,7 +22,7 @@ from hepad.pipeline.reinterpret_output import OURS, SCORES, write_folder
 from hepad.pipeline.reinterpret_points import Curve, Point, measure_points
 from hepad.pipeline.search import Search, prepare_search
 from hepad.pipeline.search_expectation import Simulated
-from hepad.provenance import command_line, provenance
+from hepad.provenance import command_line, provenance, sha256_file
 
 __all__ = ["ReinterpretOptions", "ReinterpretReport", "reinterpret"]
 
@@ -72,8 +75,23 @@ def reinterpret(files: Sequence[str], analysis: str, *, options: ReinterpretOpti
     answer too: an acceptance of zero with its upper bound, and no limit. With `options.output` a folder is written.
     `analysis` is a name, a card, or a folder that `hepad analysis unpack` made.
     """
+    options = options or ReinterpretOptions()
+    _check_numbers(options)
     with unpacked(analysis) as card:
-        return _reinterpret(files, card, options or ReinterpretOptions())
+        return _reinterpret(files, card, options)
+
+
+def _check_numbers(options: ReinterpretOptions) -> None:
+    """Raise `UsageError` for numbers that stand for nothing: NaN passes every other comparison."""
+    given = [("--xsec", "pb", options.cross_section_pb), ("--luminosity", "fb-1", options.luminosity_fb)]
+    given += [("--sqrt-s", "GeV", options.sqrt_s_gev)]
+    for name, unit, value in given:
+        if value is not None and not 0 < value < math.inf:
+            raise UsageError(f"{name} must be above 0 {unit} and finite, found {value:g}")
+    if options.signal_error is not None and not 0 <= options.signal_error < 1:
+        raise UsageError(f"--signal-error is relative, from 0 to below 1, found {options.signal_error:g}")
+    if options.max_events is not None and options.max_events < 1:
+        raise UsageError(f"--max-events must be at least 1, found {options.max_events}")
 
 
 def _reinterpret(files: Sequence[str], analysis: str, options: ReinterpretOptions) -> ReinterpretReport:
@@ -156,4 +174,16 @@ def _provenance(search: Search, paths: Sequence[Path], options: ReinterpretOptio
         max_events=options.max_events,
     )
     more = [path for point in options.points for path in expand_files([point.file])]
-    return provenance(command, inputs=list(dict.fromkeys([*paths, *more])), cards=search.cards)
+    cards = {**search.cards, **_held_against(search, options.background)}
+    return provenance(command, inputs=list(dict.fromkeys([*paths, *more])), cards=cards)
+
+
+def _held_against(search: Search, given: Path | None) -> dict[str, str]:
+    """The published spectra and the simulated background of a search, with their sha256."""
+    card = search.card
+    own = {card.background_events, card.vectors}
+    paths = {f"file {name}": search.folder / name for name in search_files(card) if name not in own}
+    if given is not None or card.background_events is not None:
+        folder = given or search.folder / str(card.background_events)
+        paths |= {f"background {name}": folder / name for name in (EVENTS, RECORD)}
+    return {what: sha256_file(path) for what, path in paths.items() if path.is_file()}

@@ -128,12 +128,13 @@ def _exclusive(
         category, mask = masks[name]
         events, background = measured.events[category.name], simulated.events[category.name]
         edges = limit.edges[: limit.bins + 1]
-        used = mask & within(events.masses[name], edges)
         keep = ~np.isin(background.row, taken_background)
-        mine = used & ~np.isin(events.row, taken_signal)
-        taken_signal = np.union1d(taken_signal, events.row[used])
+        mine = mask & ~np.isin(events.row, taken_signal)
+        taken_signal = np.union1d(taken_signal, events.row[mask & within(events.masses[name], edges)])
         taken_background = np.union1d(taken_background, background.row[within(background.masses[name], edges)])
-        signal, variances, _ = signal_spectrum(inputs, name, edges, (category, mine))
+        # The template is made of all masses and cut then: without those beyond the edge it would fall towards it.
+        signal, variances, _ = signal_spectrum(inputs, name, limit.edges, (category, mine))
+        signal, variances = signal[: limit.bins], variances[: limit.bins]
         if signal.sum() <= 0:
             continue
         try:

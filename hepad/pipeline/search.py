@@ -110,12 +110,24 @@ def prepare_search(
     )
     cards = {f"analysis {card.name}": sha256_file(resolve("analyses", name))}
     cards |= {f"bundle {c.bundle.card.name}": c.bundle.sha256 for c in categories if c.bundle}
+    cards |= _parts(card, folder, selection)
     names = tuple(dict.fromkeys((ALL, *card.regions, *extra)))
     chosen = region[0] if region else card.limit_region
     changed = bool(model or selection or extra or chosen != card.limit_region)
     if luminosity_fb is not None and (card.luminosity is None or luminosity_fb != card.luminosity.fb):
         card, changed = _at_luminosity(card, luminosity_fb), True
     return Search(card, folder, categories, names, chosen, cards, not changed)
+
+
+def _parts(card: SearchCard, folder: Path, selection: str | None) -> dict[str, str]:
+    """The selections and background functions of a search, with their sha256."""
+    paths: dict[str, Path] = {}
+    for name in dict.fromkeys(selection or category.selection for category in card.categories):
+        path = resolve("selections", selection or located(folder, "selections", name))
+        paths[f"selection {name if selection is None else path.stem}"] = path
+    for name in dict.fromkeys(fit for channel in card.channels for fit in card.channel_fits(channel)):
+        paths[f"fit {name}"] = Path(located(folder, "fits", name))
+    return {what: sha256_file(path) for what, path in paths.items()}
 
 
 def _at_luminosity(card: SearchCard, luminosity_fb: float) -> SearchCard:
@@ -147,7 +159,7 @@ def _category(
     regions = {} if bundle is None else _regions(card, bundle, extra)
     return Category(
         card=part,
-        selection=load_selection(selection or located(folder, part.selection)),
+        selection=load_selection(selection or located(folder, "selections", part.selection)),
         bundle=bundle,
         regions=regions,
         shifted={} if bundle is None else {name: _shifted(region, bundle) for name, region in regions.items()},
@@ -163,7 +175,7 @@ def _bundle(card: SearchCard, folder: Path, part: CategoryCard, model: str | Non
             f"analysis {card.name}: its bundle {part.bundle!r} is not installed; give one with --model (bundled are "
             f"{', '.join(bundled_names('bundles')) or 'none'})"
         )
-    return load_bundle(model or located(folder, part.bundle))
+    return load_bundle(model or located(folder, "bundles", part.bundle))
 
 
 def _regions(card: SearchCard, bundle: Bundle, extra: Extra) -> dict[str, RegionCard]:

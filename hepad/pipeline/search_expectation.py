@@ -52,7 +52,7 @@ class Expectation:
 def channel_functions(search: Search, channel: str) -> list[BackgroundFunction]:
     """The background functions of a channel, the nominal one first."""
     return [
-        BackgroundFunction.from_card(load_fit(located(search.folder, name)))
+        BackgroundFunction.from_card(load_fit(located(search.folder, "fits", name)))
         for name in search.card.channel_fits(channel)
     ]
 

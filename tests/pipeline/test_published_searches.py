@@ -98,7 +98,7 @@ def random_leptons(n: int) -> ak.Array:
 
 def test_an_event_of_four_leptons_without_charge_is_in_one_category() -> None:
     card, folder = load_search("atlas_2025_multilepton")
-    selections = [load_selection(located(folder, category.selection)) for category in card.categories]
+    selections = [load_selection(located(folder, "selections", category.selection)) for category in card.categories]
     assert [selection.name for selection in selections] == [category.name for category in card.categories]
     events = random_leptons(3000)
     inside = {selection.name: apply_selection(events, selection)[1] for selection in selections}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -127,6 +128,62 @@ def test_channels_share_events_and_the_combination_does_not(folder, data):
     assert result["combined"]["channels"][0] == best
     # what the others add to the best channel cannot weaken it by more than the precision of a limit
     assert result["combined"]["limit_pb_expected"] <= 1.01 * result["channels"][best]["limit_pb_expected"]
+
+
+def test_the_best_channel_keeps_its_template_in_the_combination(write_slim, folder):
+    """A signal that mostly lies beyond the background is not cut before it is smoothed, alone or combined."""
+    rng = np.random.default_rng(4)
+    jets = rng.exponential(300.0, (400, 2)) + 31
+    path = write_slim(**_two_jets(jets, rng))
+    result = answer(path, folder / "card.yaml", cross_section_pb=0.5)
+    first = result["combined"]["channels"][0]
+    assert len(result["combined"]["channels"]) > 1
+    assert result["channels"][first]["signal_unused"] > 0.05
+    assert result["combined"]["limit_pb_expected"] <= 1.01 * result["channels"][first]["limit_pb_expected"]
+
+
+def _two_jets(jets, rng):
+    """Branches of back-to-back jets with momenta (n, 2) and a lepton, electron or muon."""
+    n = len(jets)
+    phi = rng.uniform(0, 3, n)
+    lepton = {"PT": [[40.0]] * n, "Eta": [[0.3]] * n, "Phi": [[1.0]] * n}
+    none: list[list[float]] = [[]] * (n // 2)
+    return {
+        "Jet_PT": np.sort(jets)[:, ::-1].tolist(),
+        "Jet_Eta": rng.normal(0, 0.5, (n, 2)).tolist(),
+        "Jet_Phi": np.stack([phi, phi - 3.1], axis=1).tolist(),
+        "Jet_Mass": [[5.0, 5.0]] * n,
+        **{f"Electron_{key}": none + value[n // 2 :] for key, value in lepton.items()},
+        **{f"Muon_{key}": value[: n // 2] + none for key, value in lepton.items()},
+        "MissingET_MET": [[50.0]] * n,
+        "MissingET_Phi": [[0.5]] * n,
+        "Weight_Weight": [[1.0]] * n,
+    }
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"luminosity_fb": 0.0},
+        {"luminosity_fb": float("nan")},
+        {"sqrt_s_gev": -1.0},
+        {"sqrt_s_gev": float("inf")},
+        {"cross_section_pb": float("nan")},
+        {"signal_error": float("nan")},
+        {"signal_error": 1.0},
+        {"max_events": 0},
+    ],
+)
+def test_numbers_that_stand_for_nothing_are_refused(folder, examples, options):
+    with pytest.raises(UsageError, match=next(iter(options)).split("_")[0].replace("cross", "xsec")):
+        answer(examples / SIGNAL, folder / "card.yaml", **options)
+
+
+def test_provenance_has_all_that_the_signal_is_held_against(result, folder):
+    found = result["provenance"]["cards"]
+    assert {"analysis lepton", "bundle dnn_ae", "selection adc2021", "fit dijet3", "fit ua2_3"} <= set(found)
+    digest = hashlib.sha256((folder / "background" / "events.parquet").read_bytes()).hexdigest()
+    assert found["background events.parquet"] == digest
 
 
 def test_a_larger_luminosity_gives_a_stronger_limit(result, folder, examples):
