@@ -174,8 +174,8 @@ def _print_validation(report: ValidateReport) -> None:
 
 
 def _print_package(report: PackageReport) -> None:
-    rows = [[member.path, f"{member.bytes}", member.sha256[:16]] for member in report.manifest.files]
-    common.print_table(f"Analysis {report.name}", ["file", "bytes", "sha256"], rows)
+    rows = [[member.path, f"{member.bytes}"] for member in report.manifest.files]
+    common.print_table(f"Analysis {report.name}", ["file", "bytes"], rows)
     out = common.stdout()
     if not report.has_vectors:
         out.print("no test vectors are in it: write some with 'hepad analysis vectors'")

@@ -61,6 +61,7 @@ def figures(answer: Answer, curve: Curve | None, spectra: dict[str, hist.Hist[An
             drawn[f"scores{suffix}"] = _scores(answer, category.name)
     if answer.limits is not None and answer.search.card.channels:
         drawn["spectra"] = _spectra(answer, spectra)
+        drawn |= {f"fit_{name}": figure for name, figure in _fits(answer).items()}
     if answer.limits is not None and any(limit.result for limit in answer.limits.channels.values()):
         drawn["limits"] = _limits(answer)
     if curve is not None:
@@ -153,6 +154,35 @@ def _background(answer: Answer, limit: Limited) -> FloatArray | None:
         return fit_background(limit.edges, expectation.observed, functions[0]).expected
     except HepadError:  # the limit says so in words
         return None
+
+
+def _fits(answer: Answer) -> dict[str, tuple[Figure, str]]:
+    """The observed spectra with the fit of the background alone, their pulls, and the signal on top."""
+    from hepad.plot.spectrum import plot_spectrum
+    from hepad.stats.poisson import signed_root
+
+    assert answer.limits is not None  # noqa: S101  there are spectra with limits only
+    yields, found = answer.limits.inputs.yields, {}
+    for name, limit in answer.limits.channels.items():
+        observed = None if limit.expectation is None else limit.expectation.observed
+        background = _background(answer, limit)
+        if observed is None or background is None:
+            continue
+        label = f"+ signal, {yields.reference_pb:.3g} pb"
+        figure = plot_spectrum(
+            limit.edges,
+            observed,
+            background,
+            pulls=signed_root(observed, background),
+            background_label="Fit of the background",
+            signal=limit.signal,
+            signal_label=label,
+            x_title=f"{answer.search.card.channels[name].title} [GeV]",
+            remarks=(f"{yields.luminosity_fb:g} fb$^{{-1}}$",),
+        )
+        caption = f"Observed spectrum of {name}, fit without signal, and the signal at {yields.reference_pb:.3g} pb."
+        found[name] = figure, caption
+    return found
 
 
 def _limits(answer: Answer) -> tuple[Figure, str]:

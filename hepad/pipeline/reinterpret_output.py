@@ -25,7 +25,11 @@ OURS = (
     "histograms.root",
     "histograms.json",
     "report.html",
-    *(f"{name}.{kind}" for name in ("cutflow", "scores*", "spectra", "limits", "exclusion") for kind in ("png", "pdf")),
+    *(
+        f"{name}.{kind}"
+        for name in ("cutflow", "scores*", "spectra", "fit_*", "limits", "exclusion")
+        for kind in ("png", "pdf")
+    ),
     "hepdata/submission.yaml",
     "hepdata/table_*.yaml",
 )

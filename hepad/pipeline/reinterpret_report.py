@@ -37,7 +37,7 @@ def blocks(result: Mapping[str, Any], captions: Mapping[str, str]) -> list[Block
         ),
         *shown("scores"),
         *([Heading("Limits"), *_limits(result), *shown("limits")] if result["channels"] else []),
-        *([Heading("Spectra"), *shown("spectra")] if "spectra" in captions else []),
+        *([Heading("Spectra"), *shown("spectra"), *shown("fit")] if "spectra" in captions else []),
         *([Heading("Mass points"), *_points(result["points"]), *shown("exclusion")] if result["points"] else []),
         Heading("Provenance"),
         Code(_provenance(result["provenance"])),

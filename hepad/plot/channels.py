@@ -54,7 +54,7 @@ def plot_channels(
         low, high = _range(rows, theory_pb)
         axes.set_xlim(low, high)
         for position, row in enumerate(rows):
-            _draw(axes, row, position, low)
+            _draw(axes, row, position)
         if combined is not None and channels:
             axes.axhline(len(channels) - 0.5, color="black", linewidth=1.0)
         if theory_pb is not None:
@@ -75,9 +75,19 @@ def plot_channels(
         return figure
 
 
-def _draw(axes: Axes, row: ChannelLimit, position: int, left: float) -> None:
+def _draw(axes: Axes, row: ChannelLimit, position: int) -> None:
     if row.expected is None:
-        axes.text(left * 1.1, position, row.remark, va="center", ha="left", color=GREY, fontsize=12, fontstyle="italic")
+        axes.text(
+            0.98,
+            position,
+            row.remark,
+            transform=axes.get_yaxis_transform(),
+            va="center",
+            ha="right",
+            color=GREY,
+            fontsize=12,
+            fontstyle="italic",
+        )
         return
     for inner, colour in (((0, 4), TWO_SIGMA), ((1, 3), ONE_SIGMA)):
         start, end = (float(row.expected[i]) for i in inner)
