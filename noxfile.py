@@ -53,7 +53,9 @@ def imports(session: nox.Session) -> None:
 def examples(session: nox.Session) -> None:
     """Run the worked examples as a reader would."""
     install(session, "test")
-    session.run("python", "tests/run_examples.py", "examples/quickstart.md", "docs/tutorial.md", "examples/python_api.py")
+    session.run(
+        "python", "tests/run_examples.py", "examples/quickstart.md", "docs/tutorial.md", "examples/python_api.py"
+    )
 
 
 @nox.session

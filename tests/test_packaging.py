@@ -64,10 +64,10 @@ def test_a_search_names_its_reference_and_cards_that_exist(name):
     assert len(card.reference) > 10
     for category in card.categories:
         for selection in (category.selection, *category.other_selections):
-            load_selection(located(folder, selection))
+            load_selection(located(folder, "selections", selection))
     for channel in card.channels:
         for fit in card.channel_fits(channel):
-            load_fit(located(folder, fit))
+            load_fit(located(folder, "fits", fit))
 
 
 @pytest.mark.parametrize("name", sorted(set(bundled_names("analyses")) - set(search_names())))

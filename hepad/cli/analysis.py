@@ -133,7 +133,8 @@ def background(
 ) -> None:
     """Make the background of a search from simulated events that its model was not trained on.
 
-    Example: hepad analysis background card.yaml w_lnu.root --cross-section w_lnu.root=20970 -o background
+    Example: hepad analysis background atlas_2023_ad_two_body examples/data/w_lnu.root --cross-section
+    w_lnu.root=20970 -o background
     """
     from hepad.pipeline.search_background import BackgroundOptions, make_background
 
