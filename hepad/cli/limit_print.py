@@ -57,7 +57,7 @@ def print_masses(report: MassLimitReport) -> None:
                 f"{point.excess.z:.2f}",
             ]
         )
-    header = ["GeV", "limit", "-2σ", "-1σ", "median", "+1σ", "+2σ", "p0", "Z"]
+    header = ["GeV", "limit", "-2 s", "-1 s", "median", "+1 s", "+2 s", "p0", "Z"]
     fit = report.fit
     title = f"Limits at 95 % CL in {unit}, {fit.function.name} (deviance {fit.deviance:.1f} for {fit.ndf})"
     print_table(title, header, rows)

@@ -164,7 +164,7 @@ def _toy_error(limit: float, curve: int, tested: Scan, thrown: dict[float, Sampl
     least = 1 / len(sample.signal)  # CLs falls nearly exponentially: so does this, even where no toy is left
     logs = [np.log(max(_value(tested[mu], curve), least)) for mu in (low, high)]
     slope = (logs[0] - logs[1]) / (high - low) * _ALPHA if high > low else 0.0
-    return float(np.std(values)) / slope if slope > 0 else float("inf")
+    return float(np.std(values) / slope) if slope > 0 else float("inf")
 
 
 def _value(point: tuple[float | None, FloatArray], curve: int) -> float:
@@ -271,7 +271,8 @@ def limit_result(
     observed = [points[mu][0] for mu in tested]
     return LimitResult(
         observed=None if limits[0] is None else limits[0] * scale,
-        expected=np.array([limit for limit in limits[1:] if limit is not None]) * scale,
+        # Bands of few counts coincide; the search ends within its precision of them.
+        expected=np.maximum.accumulate([limit for limit in limits[1:] if limit is not None]) * scale,
         poi=np.array(tested) * scale,
         cls_observed=None if limits[0] is None else np.array(observed, dtype=np.float64),
         cls_expected=np.array([points[mu][1] for mu in tested]),
