@@ -89,10 +89,7 @@ def abcd(counts: Sequence[float | None], *, options: AbcdOptions | None = None) 
     experiment = AbcdExperiment(model)
     with_toys, reason = choose_calculator(wanted, experiment.few)
     toys = options.toys or ABCD_TOYS
-    if with_toys:
-        result = toy_result(experiment, toys=toys, seed=options.seed)
-    else:
-        result = asymptotic_result(experiment)
+    result = toy_result(experiment, toys=toys, seed=options.seed) if with_toys else asymptotic_result(experiment)
     excess = None
     if model.has_data:
         excess = local_excess(experiment, toys=toys if with_toys else 0, seed=options.seed)

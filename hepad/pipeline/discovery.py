@@ -75,7 +75,7 @@ def one_region(observed: float, background: float, relative_error: float) -> Reg
         if not 0 <= value < float("inf"):
             raise UsageError(f"the {what} is finite and not negative, found {value:g}")
     count = RegionCount(observed=observed, background=background, background_error=relative_error * background)
-    return RegionsCard(schema="regions/1", regions={"region": count})
+    return RegionsCard(schema_="regions/1", regions={"region": count})
 
 
 def _write(report: DiscoveryReport, regions: Path | RegionsCard, options: DiscoveryOptions, output: Path) -> None:

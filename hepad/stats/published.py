@@ -101,13 +101,12 @@ class PublishedExperiment:
                 values = np.asarray(workspace.data(self.model), dtype=np.float64)
         except (pyhf.exceptions.InvalidSpecification, pyhf.exceptions.InvalidMeasurement) as error:
             raise InputDataError(f"the workspace is not valid: {_line(error)}") from error
-        except (pyhf.exceptions.InvalidModel, pyhf.exceptions.InvalidModifier, KeyError, ValueError) as error:
+        except pyhf.exceptions.InvalidModel as error:
+            raise InputDataError(f"{_line(error)} A background needs a signal from a patch") from error
+        except (pyhf.exceptions.InvalidModifier, KeyError, ValueError) as error:
             raise InputDataError(f"the workspace makes no model: {_line(error)}") from error
         if self.model.config.poi_index is None:
-            poi = spec["measurements"][0]["config"]["poi"]
-            raise InputDataError(
-                f"the workspace has no parameter of interest {poi!r}; a background needs a signal from a patch"
-            )
+            raise InputDataError("the measurement of the workspace names no parameter of interest")
         self._data = _Data(self.model, values)
         theta = self._data.fixed(0.0)[0]
         asimov = np.asarray(self.model.expected_data(theta), dtype=np.float64)
@@ -223,7 +222,7 @@ def _throw(model: Any, theta: FloatArray, rng: np.random.Generator) -> FloatArra
         paramset = model.config.param_set(name)
         centre = theta[model.config.par_slice(name)]
         if paramset.pdf_type == "normal":
-            parts.append(rng.normal(centre, np.asarray(paramset.sigmas)))
+            parts.append(rng.normal(centre, np.asarray(paramset.width())))
         else:
             parts.append(rng.poisson(centre * np.asarray(paramset.factors)).astype(np.float64))
     return np.concatenate(parts)
