@@ -130,7 +130,6 @@ def test_limits_are_those_of_pyhf(tmp_path: Path) -> None:
         command = [str(Path(sys.executable).with_name("pyhf")), *words, str(tmp_path / "out/workspace.json")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-    # its last line was inspect; CLs at 1 are in the JSON above
 
 
 def test_toys_of_a_workspace_with_any_numpy() -> None:
