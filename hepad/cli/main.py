@@ -12,8 +12,10 @@ from typer.core import TyperGroup
 
 from hepad import __version__
 from hepad.cli import (
+    abcd,
     analysis,
     bumphunt,
+    discovery,
     evaluate,
     explain,
     hist,
@@ -119,6 +121,8 @@ def _register() -> None:
     app.command("hist")(hist.hist)
     app.command("bumphunt", cls=bumphunt.BumpHuntCommand)(bumphunt.bumphunt)
     app.command("limit")(limit.limit)
+    app.command("discovery")(discovery.discovery)
+    app.command("abcd")(abcd.abcd)
     app.command("reinterpret")(reinterpret.reinterpret)
     app.add_typer(analysis.app, name="analysis")
     app.command("list")(list_.list_)
