@@ -16,6 +16,7 @@ from hepad.cli import (
     bumphunt,
     evaluate,
     explain,
+    fit,
     hist,
     import_model,
     inspect,
@@ -117,6 +118,7 @@ def _register() -> None:
     app.command("study")(study.study)
     app.command("explain")(explain.explain)
     app.command("hist")(hist.hist)
+    app.command("fit")(fit.fit)
     app.command("bumphunt", cls=bumphunt.BumpHuntCommand)(bumphunt.bumphunt)
     app.command("limit")(limit.limit)
     app.command("reinterpret")(reinterpret.reinterpret)
