@@ -19,11 +19,13 @@ from hepad.cli import (
     fit,
     hist,
     import_model,
+    inject,
     inspect,
     limit,
     list_,
     reinterpret,
     score,
+    spurious,
     study,
     train,
     vectorize,
@@ -119,6 +121,8 @@ def _register() -> None:
     app.command("explain")(explain.explain)
     app.command("hist")(hist.hist)
     app.command("fit")(fit.fit)
+    app.command("spurious")(spurious.spurious)
+    app.command("inject")(inject.inject)
     app.command("bumphunt", cls=bumphunt.BumpHuntCommand)(bumphunt.bumphunt)
     app.command("limit")(limit.limit)
     app.command("reinterpret")(reinterpret.reinterpret)

@@ -136,7 +136,7 @@ def fit_spectrum(spec: str, *, options: FitOptions | None = None) -> FitReport:
     warnings = [text for background in backgrounds for text in _warnings(background)]
     if data.spectrum.is_weighted:
         warnings.append(
-            "the spectrum is weighted: effective counts were fitted, and deviances and p-values are theirs (approximate)"
+            "the spectrum is weighted: effective counts were fitted; deviances and p-values are theirs, and approximate"
         )
     report = FitReport(data, backgrounds, options.seed, tuple(warnings))
     if options.output is not None:
@@ -169,9 +169,7 @@ def _by_function(name: str, data: BinnedData, options: FitOptions) -> Background
     steps: tuple[OrderStep, ...] = ()
     if options.order == 0:
         members = family_members(name)
-        fit, steps = choose_order(
-            edges, counts, members, toys=options.toys, seed=options.seed, exposure=exposure
-        )
+        fit, steps = choose_order(edges, counts, members, toys=options.toys, seed=options.seed, exposure=exposure)
     else:
         fit = fit_background(edges, counts, function_of(name, options.order), exposure=exposure)
     refit = Refitter(edges, fit, exposure=exposure).fit
@@ -191,9 +189,7 @@ def _by_process(name: str, data: BinnedData, options: FitOptions) -> Background:
     base = gp_base(name)
     assert base is not None  # noqa: S101  by the caller
     fit = fit_gaussian_process(data.edges, data.counts, base, exposure=data.exposure)
-    good = goodness(
-        data.counts, fit.expected, ndf=fit.ndf, refit=fit.refit, toys=options.toys, seed=options.seed
-    )
+    good = goodness(data.counts, fit.expected, ndf=fit.ndf, refit=fit.refit, toys=options.toys, seed=options.seed)
     expected, errors = fit.expected * data.weights, fit.expected_errors * data.weights
     return Background(name.replace(":", "_"), "gaussian process", expected, errors, good, process=fit)
 
@@ -209,9 +205,7 @@ def _by_window(name: str, data: BinnedData, options: FitOptions) -> Background:
     batch = windows.fit(toys)
     errors = batch.expected[batch.converged].std(axis=0) if batch.converged.sum() > 1 else np.zeros_like(expected)
     good = goodness(data.counts, expected, ndf=None, refit=windows.fit, toys=options.toys, seed=options.seed)
-    return Background(
-        f"{function.name}_window", "sliding window", expected * data.weights, errors * data.weights, good
-    )
+    return Background(f"{function.name}_window", "sliding window", expected * data.weights, errors * data.weights, good)
 
 
 def _warnings(background: Background) -> list[str]:

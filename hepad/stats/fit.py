@@ -13,7 +13,16 @@ from scipy.stats import chi2
 from hepad.errors import FitFailedError, InputDataError
 from hepad.stats.functions import BackgroundFunction, quadrature
 
-__all__ = ["BatchFit", "Design", "FitResult", "Refitter", "deviance", "fisher_scoring", "fit_background", "select_function"]
+__all__ = [
+    "BatchFit",
+    "Design",
+    "FitResult",
+    "Refitter",
+    "deviance",
+    "fisher_scoring",
+    "fit_background",
+    "select_function",
+]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]

@@ -38,8 +38,9 @@ class GaussianProcessFit:
     """Expected events (n,) and their standard deviations (n,), by the process that the data make most likely.
 
     `amplitude` is the standard deviation of the logarithm's departure from the base function, `length` its length in
-    the logarithm of the mass; `at_limit` if the data ask for more or shorter than is allowed. `n_effective` is the effective number
-    of parameters, `log_evidence` the logarithm of the marginal likelihood.
+    the logarithm of the mass; `at_limit` if the data ask for more or shorter than is allowed. `n_effective` is the
+    effective number of parameters, `log_evidence` the logarithm of the marginal likelihood. `prior` (n,) are the events
+    of the base function's own fit, `features` (n, r) those of the departure's logarithm.
     """
 
     base: BackgroundFunction
@@ -85,8 +86,9 @@ def fit_gaussian_process(
     def lost(point: FloatArray) -> float:
         return -_evidence(fit.expected, features(point), counts)
 
-    bounds = [tuple(np.log(AMPLITUDES)), tuple(np.log(LENGTHS))]
-    grid = [np.array([a, b]) for a in np.linspace(*bounds[0], 8) for b in np.linspace(*bounds[1], 6)]
+    bounds = [(float(np.log(low)), float(np.log(high))) for low, high in (AMPLITUDES, LENGTHS)]
+    amplitudes, lengths = (np.linspace(low, high, 8) for low, high in bounds)
+    grid = [np.array([a, b]) for a in amplitudes for b in lengths]
     found = minimize(lost, min(grid, key=lost), method="Nelder-Mead", bounds=bounds, options={"xatol": 1e-3})
     chosen = features(found.x)
     coefficients, precision, converged = _mode(fit.expected, chosen, counts[None, :])
@@ -118,7 +120,9 @@ def _features(logs: FloatArray, trend: FloatArray, amplitude: float, length: flo
     return np.column_stack([vectors[:, keep] * np.sqrt(values[keep]), trend])
 
 
-def _mode(prior: FloatArray, features: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
+def _mode(
+    prior: FloatArray, features: FloatArray, counts: FloatArray
+) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
     """Coefficients (T, r) of the largest posterior, its precision (T, r, r) and which have converged, by Newton."""
     unit = np.eye(features.shape[1])
     coefficients = np.zeros((len(counts), features.shape[1]))

@@ -95,9 +95,7 @@ def toy_p(value: float, toys: FloatArray) -> float:
     return float((np.count_nonzero(toys >= value) + 1) / (len(toys) + 1))
 
 
-def _toys(
-    expected: FloatArray, refit: Refit, toys: int, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
+def _toys(expected: FloatArray, refit: Refit, toys: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     deviances, distances = [], []
     for begin in range(0, toys, _BLOCK):
         counts = rng.poisson(expected, size=(min(_BLOCK, toys - begin), len(expected))).astype(np.float64)

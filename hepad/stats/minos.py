@@ -30,9 +30,7 @@ def minos_errors(
     return errors
 
 
-def _interval(
-    design: Design, counts: FloatArray, centre: FloatArray, direction: FloatArray
-) -> tuple[float, float]:
+def _interval(design: Design, counts: FloatArray, centre: FloatArray, direction: FloatArray) -> tuple[float, float]:
     """Errors down and up of the parameter `direction` @ phi."""
     length = float(np.linalg.norm(direction))
     rotation, _ = np.linalg.qr(np.column_stack([direction / length, np.eye(len(centre))]))

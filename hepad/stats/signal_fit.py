@@ -126,7 +126,9 @@ class SignalFit:
         theta, values, settled = self._minimise(counts, theta)
         errors, regular = self._errors(counts, theta)
         floating = self._free[self._free < 3]
-        limited = np.any((theta[:, floating] <= self._low[floating]) | (theta[:, floating] >= self._high[floating]), axis=1)
+        limited = np.any(
+            (theta[:, floating] <= self._low[floating]) | (theta[:, floating] >= self._high[floating]), axis=1
+        )
         background, _ = self._design.predict(theta[:, 3:])
         return SignalFits(theta[:, :3], errors, values, background, settled & regular & ~limited)
 

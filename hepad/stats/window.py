@@ -122,4 +122,4 @@ class WindowFit:
             raise FitFailedError(
                 f"a sliding window of {self._function.name} did not converge; try wider windows or fewer parameters"
             )
-        return batch.expected[0]
+        return np.asarray(batch.expected[0], dtype=np.float64)
