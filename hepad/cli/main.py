@@ -18,13 +18,16 @@ from hepad.cli import (
     discovery,
     evaluate,
     explain,
+    fit,
     hist,
     import_model,
+    inject,
     inspect,
     limit,
     list_,
     reinterpret,
     score,
+    spurious,
     study,
     train,
     vectorize,
@@ -119,6 +122,9 @@ def _register() -> None:
     app.command("study")(study.study)
     app.command("explain")(explain.explain)
     app.command("hist")(hist.hist)
+    app.command("fit")(fit.fit)
+    app.command("spurious")(spurious.spurious)
+    app.command("inject")(inject.inject)
     app.command("bumphunt", cls=bumphunt.BumpHuntCommand)(bumphunt.bumphunt)
     app.command("limit")(limit.limit)
     app.command("discovery")(discovery.discovery)
