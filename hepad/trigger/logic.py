@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -66,14 +67,21 @@ class Logic:
         return np.asarray(self.comb.predict(np.ascontiguousarray(rows), 1), dtype=np.float64)
 
     def write_verilog(self, name: str, folder: Path) -> list[Path]:
-        """Write the modules (top module `name`) and the contents of their tables into `folder`; the files written."""
+        """Write the modules (top module `name`) and the contents of their tables into `src` of a folder; the files."""
         from da4ml.codegen import VerilogModel
 
-        VerilogModel(self.pipeline, name, folder, print_latency=False).write()
-        source = folder / "src"
-        found = [*source.glob("*.v"), *source.glob("static/*.v"), *source.glob("memfiles/*")]
         unused = {f"{name}_wrapper.v"} | (set() if self.tables else {"lookup_table.v"})
-        return sorted(path for path in found if path.name not in unused)
+        with TemporaryDirectory() as scratch:
+            VerilogModel(self.pipeline, name, scratch, print_latency=False).write()
+            source = Path(scratch) / "src"
+            for part in ("", "static", "memfiles"):
+                (folder / "src" / part).mkdir(parents=True, exist_ok=True)
+                for path in source.joinpath(part).glob("*.*"):
+                    if path.suffix in {".v", ".mem"} and path.name not in unused:
+                        # Verilator 5.006 leaves out the last entry of a table whose file does not end in a newline.
+                        text = path.read_text(encoding="ascii").rstrip("\n") + "\n"
+                        (folder / "src" / part / path.name).write_text(text, encoding="ascii")
+        return sorted(path for path in (folder / "src").rglob("*") if path.is_file())
 
 
 def compile_logic(design: Design, *, cutoff: float = CUTOFF) -> Logic:
