@@ -16,9 +16,11 @@ from hepad.cli import (
     bumphunt,
     evaluate,
     explain,
+    export,
     hist,
     import_model,
     inspect,
+    latency,
     limit,
     list_,
     reinterpret,
@@ -121,6 +123,8 @@ def _register() -> None:
     app.command("limit")(limit.limit)
     app.command("reinterpret")(reinterpret.reinterpret)
     app.add_typer(analysis.app, name="analysis")
+    app.command("latency")(latency.latency)
+    app.command("export")(export.export)
     app.command("list")(list_.list_)
 
 

@@ -6,7 +6,7 @@ quantised versions are compared with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,11 +15,14 @@ import numpy.typing as npt
 
 from hepad.errors import CardError
 
-__all__ = ["Layer", "Network", "Score", "Spiking", "float_scores", "network_of", "operations", "spike_trains"]
+__all__ = ["SCORES", "Layer", "Network", "Score", "Spiking", "float_scores", "network_of", "operations", "spike_trains"]
 
 Floats = npt.NDArray[np.float64]
 Score = Literal["mse", "mu2", "kl"]
 After = Literal["linear", "relu", "leaky_relu", "spike"]
+
+SCORES: dict[str, tuple[Score, ...]] = {"snn_ae": ("mse",), "dnn_ae": ("mse",), "vae": ("mu2", "kl")}
+"""The models that have logic, and of which of their scores."""
 
 _SLOPE = 0.3  # of hepad.models.vae
 _EPSILON = 1e-3  # of its batch normalisation
@@ -69,8 +72,10 @@ def network_of(model: str, config: Mapping[str, Any], state: Mapping[str, npt.ND
 
     `model`, `config` and `state` are the scorer's name, configuration and weights.
     """
-    if model not in _BUILDERS:
-        raise CardError(f"model {model!r} has no logic yet: there is some for {', '.join(sorted(_BUILDERS))}")
+    if model not in SCORES:
+        raise CardError(f"model {model!r} has no logic yet: there is some for {', '.join(sorted(SCORES))}")
+    if score not in SCORES[model]:
+        raise CardError(f"score {score!r} of {model} has no logic: there is some for {', '.join(SCORES[model])}")
     weights = {name: np.asarray(values, dtype=np.float64) for name, values in state.items()}
     return _BUILDERS[model](config, weights, score)
 
@@ -137,8 +142,7 @@ def _spiking_output(network: Network, rows: Floats) -> tuple[Floats, list[npt.ND
     return np.einsum("t,ntd->nd", decay, current), trains
 
 
-def _spiking_autoencoder(config: Mapping[str, Any], weights: Mapping[str, Floats], score: str) -> Network:
-    _check_score("snn_ae", score, ("mse",))
+def _spiking_autoencoder(config: Mapping[str, Any], weights: Mapping[str, Floats], score: str) -> Network:  # noqa: ARG001
     count = len(weights) // 2
     layers = [
         Layer(weights[f"layers.{i}.weight"], weights[f"layers.{i}.bias"], "spike" if i < count - 1 else "linear")
@@ -148,8 +152,7 @@ def _spiking_autoencoder(config: Mapping[str, Any], weights: Mapping[str, Floats
     return Network("snn_ae", tuple(layers), "mse", spiking)
 
 
-def _dense_autoencoder(config: Mapping[str, Any], weights: Mapping[str, Floats], score: str) -> Network:
-    _check_score("dnn_ae", score, ("mse",))
+def _dense_autoencoder(config: Mapping[str, Any], weights: Mapping[str, Floats], score: str) -> Network:  # noqa: ARG001
     latent = len(config["layers"])
     names = [f"encoder.{2 * i}" for i in range(latent)] + [f"decoder.{2 * i}" for i in range(latent)]
     linear = {latent - 1, len(names) - 1}
@@ -161,7 +164,6 @@ def _dense_autoencoder(config: Mapping[str, Any], weights: Mapping[str, Floats],
 
 
 def _variational_encoder(config: Mapping[str, Any], weights: Mapping[str, Floats], score: str) -> Network:
-    _check_score("vae", score, ("mu2", "kl"))
     hidden = len(config["layers"])
     layers = []
     for i in range(hidden + 1):
@@ -183,11 +185,6 @@ def _normalisation(weights: Mapping[str, Floats], name: str) -> tuple[Floats, Fl
     """Batch normalisation in evaluation: x * gain + offset."""
     gain = weights[f"{name}.weight"] / np.sqrt(weights[f"{name}.running_var"] + _EPSILON)
     return gain, weights[f"{name}.bias"] - weights[f"{name}.running_mean"] * gain
-
-
-def _check_score(model: str, score: str, known: Sequence[str]) -> None:
-    if score not in known:
-        raise CardError(f"score {score!r} of {model} has no logic: there is some for {', '.join(known)}")
 
 
 _BUILDERS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Floats], str], Network]] = {

@@ -1,4 +1,4 @@
-"""A network with its score as an ONNX graph, spiking ones unrolled; in the operators that `hepad import-model` accepts."""
+"""A network with its score as an ONNX graph, spiking ones unrolled, in operators that `hepad import-model` accepts."""
 
 from __future__ import annotations
 

@@ -201,7 +201,7 @@ def simulate(folder: Path, logic: Logic) -> Simulated:
 
 
 def compare(simulated: Path, expected: Path, announced: int) -> tuple[int, int, int]:
-    """The clock edges at which the fewest events differ (of equals, those nearest to `announced`), events, differing."""
+    """The clock edges at which the fewest events differ, the events, and how many differ; of equals the announced."""
     got, wanted = (np.array(path.read_text(encoding="ascii").split()) for path in (simulated, expected))
     wrong = {
         edges: int((got[edges - 1 : edges - 1 + len(wanted)] != wanted).sum())
