@@ -50,7 +50,12 @@ def latency(
     score: Score = None,
     part: Part = "full",
     cutoff: Annotated[float, typer.Option(min=1, help="Largest delay of a pipeline stage, in adders.")] = 2,
-    batch: Annotated[int, typer.Option(min=2, help="Events a batch, beside single ones, on a processor.")] = 1000,
+    batch: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=2, help="Events a batch, beside single ones, on a processor. May be repeated.", show_default="1000"
+        ),
+    ] = None,
     seconds: Annotated[float, typer.Option(min=0.01, help="Time for each measurement on a processor.")] = 1.0,
     max_events: common.MaxEvents = None,
     seed: common.Seed = 0,
@@ -71,7 +76,7 @@ def latency(
         score=score,
         part=part,
         cutoff=cutoff,
-        batches=(1, batch),
+        batches=(1, *(batch or (1000,))),
         seconds=seconds,
         max_events=max_events,
         seed=seed,
@@ -107,6 +112,7 @@ def _print(report: LatencyReport) -> None:
         common.print_table(
             "On this processor, microseconds a call", ["", "batch", "p50", "p99", "jitter", "events/s"], times
         )
+        common.stdout().print(f"peak memory of the process {report.details['memory_mb']:.0f} MB")
     for item in report.details.get("decisions", ()):
         common.stdout().print(
             f"region {item['region']}: {item['flips']:.2%} of {item['events']} decisions differ from the model's, "

@@ -23,6 +23,7 @@ from hepad.cli import (
     latency,
     limit,
     list_,
+    quantise,
     reinterpret,
     score,
     study,
@@ -124,6 +125,7 @@ def _register() -> None:
     app.command("reinterpret")(reinterpret.reinterpret)
     app.add_typer(analysis.app, name="analysis")
     app.command("latency")(latency.latency)
+    app.command("quantise")(quantise.quantise)
     app.command("export")(export.export)
     app.command("list")(list_.list_)
 

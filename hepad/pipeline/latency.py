@@ -86,6 +86,7 @@ class _Work:
     def __init__(self, model: TriggerModel, events: Batch, options: LatencyOptions) -> None:
         self._model, self._events, self._options = model, events, options
         self._timings: list[dict[str, Any]] = []
+        self._memory_mb: float | None = None
 
     def tier(self, name: TierName) -> Tier:
         """Run one tier."""
@@ -150,10 +151,12 @@ class _Work:
 
     def _measured(self) -> Tier:
         from hepad.pipeline.latency_measured import measured  # needs torch
+        from hepad.trigger.timing import peak_memory_mb
 
         tier, self._timings = measured(
             self._model, self._events, batches=self._options.batches, seconds=self._options.seconds
         )
+        self._memory_mb = peak_memory_mb()
         return tier
 
     def remarks(self, tiers: Mapping[TierName, Tier]) -> list[str]:
@@ -184,6 +187,7 @@ class _Work:
             "random_inputs": not real,
             "operations": operations(model.network, self._events.x),
             "timings": self._timings,
+            "memory_mb": self._memory_mb,
         }
         if real and self._options.part == "full":
             reference = model.bundle.scorer.scores(self._events)[model.score]

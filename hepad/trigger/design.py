@@ -29,7 +29,7 @@ from hepad.trigger.fixed import (
 )
 from hepad.trigger.network import Layer, Network, Spiking
 
-__all__ = ["Design", "Precision", "input_formats"]
+__all__ = ["Design", "Precision", "input_formats", "quantised_weights"]
 
 _GUARD = 2  # bits of a bias beyond those of what it is added to
 _SLOPE_FRACTION = 4  # 0.3 becomes 5/16: one adder
@@ -105,7 +105,7 @@ class Design:
         layers = network.layers[: len(network.layers) // 2] if encoder else network.layers
         in_thresholds = _in_thresholds(layers, network.spiking)
         self._weights = [
-            _quantised(layer.weight, precision.weight) for layer in _in_thresholds(layers, network.spiking)
+            quantised_weights(layer.weight, precision.weight) for layer in _in_thresholds(layers, network.spiking)
         ]
         self._weights[0][:, [form.bits < 2 for form in inputs]] = 0  # always 0
         self._biases = [layer.bias for layer in in_thresholds]
@@ -207,12 +207,15 @@ class Design:
         return _total(lookup(inside, lambda v: np.exp(v - 8) - (v - 8) - 1, Format(False, 6, 2 * f)))
 
 
-def _quantised(weight: Floats, bits: int) -> Floats:
-    """Weights of so many bits; the place of the binary point is a neuron's own."""
+def quantised_weights(weight: Floats, bits: int) -> Floats:
+    """Weights of so many bits; the place of the binary point is a neuron's own.
+
+    The smallest number of a format is left out: weights that are on their grid stay there when they are rounded again.
+    """
     rows = []
     for row in weight:
         form = power_format(float(np.abs(row).max()), bits)
-        rows.append(np.clip(to_grid(row, form.fraction), form.low, form.high))
+        rows.append(np.clip(to_grid(row, form.fraction), -form.high, form.high))
     return np.array(rows)
 
 

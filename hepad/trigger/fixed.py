@@ -121,5 +121,6 @@ def bit(x: Numbers, place: int) -> Numbers:
 
 def power_format(largest: float, bits: int, *, signed: bool = True) -> Format:
     """The format of a width whose range just holds `largest` in absolute value."""
-    integer = int(np.floor(np.log2(largest))) + 1 if largest > 0 else 0
+    # Weights that were rounded before must find their grid again, also after a trip through single precision.
+    integer = int(np.floor(np.log2(largest * (1 + 1e-6)))) + 1 if largest > 0 else 0
     return Format(signed, integer, bits - int(signed) - integer)

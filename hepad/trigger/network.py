@@ -15,7 +15,18 @@ import numpy.typing as npt
 
 from hepad.errors import CardError
 
-__all__ = ["SCORES", "Layer", "Network", "Score", "Spiking", "float_scores", "network_of", "operations", "spike_trains"]
+__all__ = [
+    "SCORES",
+    "Layer",
+    "Network",
+    "Score",
+    "Spiking",
+    "float_scores",
+    "network_of",
+    "operations",
+    "spike_trains",
+    "state_of",
+]
 
 Floats = npt.NDArray[np.float64]
 Score = Literal["mse", "mu2", "kl"]
@@ -78,6 +89,21 @@ def network_of(model: str, config: Mapping[str, Any], state: Mapping[str, npt.ND
         raise CardError(f"score {score!r} of {model} has no logic: there is some for {', '.join(SCORES[model])}")
     weights = {name: np.asarray(values, dtype=np.float64) for name, values in state.items()}
     return _BUILDERS[model](config, weights, score)
+
+
+def state_of(network: Network) -> dict[str, npt.NDArray[np.float32]]:
+    """The weights under their names in the scorer's state; `CardError` where layers were folded into others."""
+    count = len(network.layers)
+    if network.model == "snn_ae":
+        names = [f"layers.{i}" for i in range(count)]
+    elif network.model == "dnn_ae":
+        names = [f"{part}.{2 * i}" for part in ("encoder", "decoder") for i in range(count // 2)]
+    else:
+        raise CardError(f"model {network.model} cannot take new weights: its batch normalisation was folded into them")
+    state: dict[str, npt.NDArray[np.float32]] = {}
+    for name, layer in zip(names, network.layers, strict=True):
+        state |= {f"{name}.weight": layer.weight.astype(np.float32), f"{name}.bias": layer.bias.astype(np.float32)}
+    return state
 
 
 def float_scores(network: Network, x: npt.ArrayLike) -> Floats:

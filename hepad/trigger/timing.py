@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +18,7 @@ from torch import Tensor
 
 from hepad.trigger.network import Network
 
-__all__ = ["Timing", "pinned", "time_calls", "torch_scores"]
+__all__ = ["Timing", "peak_memory_mb", "pinned", "time_calls", "torch_scores"]
 
 Rows = npt.NDArray[np.float32]
 
@@ -84,6 +86,12 @@ def time_calls(backend: str, function: Callable[[Rows], Any], x: Rows, batch: in
     low, middle, high = np.percentile(taken, [1, 50, 99])
     rate = batch * len(taken) / (total * 1e-9)
     return Timing(backend, batch, len(taken), float(middle), float(high), float(high - low), rate)
+
+
+def peak_memory_mb() -> float:
+    """The peak memory of this process in MB, imports and events included: what a job must be given."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e6 / 1024)
 
 
 def torch_scores(network: Network) -> Callable[[Rows], Any]:

@@ -90,6 +90,7 @@ def test_a_processor_is_measured(run) -> None:
     assert report["passed"] is True
     assert 100 < tier["latency_ns"] < 4e7
     assert tier["lut"] is None
+    assert 50 < report["details"]["memory_mb"] < 1e5
     backends = {(t["backend"].split()[0], t["batch"]) for t in report["details"]["timings"]}
     assert {("hepad", 1), ("hepad", 64), ("torch", 1), ("torch", 64)} <= backends
 

@@ -18,13 +18,13 @@ def layer(rng, prefix, inputs, outputs, bias=0.2):
     }
 
 
-def spiking(seed=3, sizes=(4, 5, 3, 5, 4), beta=0.9):
+def spiking(seed=3, sizes=(4, 5, 3, 5, 4), beta=0.9, steps=5):
     rng = np.random.default_rng(seed)
     state = {}
     for i, (a, b) in enumerate(pairwise(sizes)):
         part = layer(rng, f"layers.{i}", a, b)
         state |= {k: v * (3 if k.endswith("weight") and i < len(sizes) - 2 else 0.5) for k, v in part.items()}
-    return network_of("snn_ae", {"steps": 5, "beta": beta, "threshold": 1.2}, state, "mse")
+    return network_of("snn_ae", {"steps": steps, "beta": beta, "threshold": 1.2}, state, "mse")
 
 
 def dense(seed=3, sizes=(4, 5, 3, 5, 4)):

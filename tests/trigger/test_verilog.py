@@ -26,9 +26,9 @@ def test_words_are_packed_from_the_least_significant_bit():
 def project(tmp_path_factory):
     pytest.importorskip("da4ml")
     precision = Precision(input=5, weight=3, membrane=4, leak=3, current=4, error=4, activation=4, error_integer=1)
-    network = spiking(sizes=(4, 3, 2, 3, 4))
+    network = spiking(sizes=(4, 3, 2, 3, 4), steps=3)
     design = Design(network, precision, input_formats(COLUMNS, precision.input, "max_with_floor"))
-    logic, folder = compile_logic(design), tmp_path_factory.mktemp("verilog")
+    logic, folder = compile_logic(design, cutoff=6), tmp_path_factory.mktemp("verilog")
     x = design.quantised(rows(300))
     assert len(np.unique(design(x))) > 20
     return logic, folder, write_project(logic, folder, x, design(x))
