@@ -68,11 +68,9 @@ def write_variant(variant: Variant, folder: Path, record: Mapping[str, Any]) -> 
         name: set_region(name, region.spec, quantiles, scorer.score_names[0])
         for name, region in bundle.card.regions.items()
     }
-    widths = ",".join(f"{key}={value}" for key, value in design.precision.to_json().items())
     note = (
         f"{bundle.card.name} ({bundle.sha256[:12]}) fine-tuned with rounded weights, {variant.epochs} epochs, loss "
-        f"{variant.loss_before:.3g} to {variant.loss_after:.3g}; for logic with --bits {widths}; its key training is "
-        "that of the model it was made from"
+        f"{variant.loss_before:.3g} to {variant.loss_after:.3g}; its key training is that of the model it was made from"
     )
     content = {
         **bundle.card.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"hashes"}),
@@ -80,6 +78,7 @@ def write_variant(variant: Variant, folder: Path, record: Mapping[str, Any]) -> 
         "fidelity": "inspired",
         "fidelity_note": note,
         "published": {},
+        "bits": design.precision.to_json(),
         "regions": {name: region.model_dump(mode="json", exclude_none=True) for name, region in regions.items()},
         "provenance": dict(record),
     }

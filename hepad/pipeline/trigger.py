@@ -90,7 +90,7 @@ def parse_bits(texts: Sequence[str] | None) -> dict[str, int]:
 def trigger_model(
     model: str, *, bits: Mapping[str, int], score: str | None = None, part: Part = "full"
 ) -> TriggerModel:
-    """A bundle as a design; without `score` the first of its scores that has logic.
+    """A bundle as a design. Without `score` the first of its scores that has logic; `bits` replace the bundle's own.
 
     `CardError` that names what has none, `UsageError` for widths out of bounds.
     """
@@ -101,7 +101,11 @@ def trigger_model(
     elif score not in bundle.card.scores:
         raise UsageError(f"--score {score}: {bundle.card.name} has {', '.join(bundle.card.scores)}")
     network = network_of(name, bundle.scorer.config, bundle.scorer.state(), score)
-    precision = Precision(**{**_DEFAULT_BITS[network.score], **bits})
+    widths = {**_DEFAULT_BITS[network.score], **(bundle.card.bits or {}), **bits}
+    unknown = sorted(widths.keys() - Precision().to_json().keys())
+    if unknown:
+        raise CardError(f"bundle {bundle.path}: key 'bits' has the unknown width {unknown[0]!r}")
+    precision = Precision(**widths)
     scale = getattr(bundle.card.input, "scale", "none")
     formats = input_formats(bundle.input.columns, precision.input, scale)
     return TriggerModel(bundle, network, Design(network, precision, formats, encoder=part == "encoder"), score)

@@ -104,9 +104,7 @@ class Design:
         self.encoder = encoder
         layers = network.layers[: len(network.layers) // 2] if encoder else network.layers
         in_thresholds = _in_thresholds(layers, network.spiking)
-        self._weights = [
-            quantised_weights(layer.weight, precision.weight) for layer in _in_thresholds(layers, network.spiking)
-        ]
+        self._weights = [quantised_weights(layer.weight, precision.weight) for layer in in_thresholds]
         self._weights[0][:, [form.bits < 2 for form in inputs]] = 0  # always 0
         self._biases = [layer.bias for layer in in_thresholds]
         self._layers = layers

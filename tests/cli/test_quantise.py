@@ -21,7 +21,7 @@ def test_a_scan_with_a_variant(examples, tmp_path):
     signal, background = f"a4l={examples / 'a4l.h5'}", examples / "background.h5"
     training = tmp_path / "training.h5"
     training.write_bytes((examples / "background.h5").read_bytes())  # not held out: good enough to see that it works
-    options = ("-m", "snn_ae", "--signal", signal, "--weights", "3,5", "--bits", "leak=3")
+    options = ("-m", "dnn_ae", "--signal", signal, "--weights", "3,5", "--bits", "leak=3")
     tuning = ("--finetune", training, "--epochs", 2, "--save", "3")
     report = json.loads(invoke("quantise", background, *options, *tuning, "-o", out, "--json").stdout)
     kinds = [(point["weights"], point["bits"]) for point in report["points"]]
@@ -31,14 +31,12 @@ def test_a_scan_with_a_variant(examples, tmp_path):
     assert luts["rounded", 3] < luts["rounded", 5]
     assert all(0.5 < point["auc"]["a4l"] < 1 for point in report["points"])
     assert any(point["pareto"] for point in report["points"])
-    assert report["variants"] == ["snn_ae@w3"]
+    assert report["variants"] == ["dnn_ae@w3"]
     assert {path.name for path in out.iterdir()} >= {"scan.json", "auc_lut.png", "auc_ns.pdf", "flips_lut.png"}
 
-    tier = json.loads(
-        invoke(
-            "latency", "--model", out / "snn_ae@w3", "--bits", "weight=3,leak=3", "--max-events", 50, "--json"
-        ).stdout
-    )["tiers"]["estimated"]
+    tier = json.loads(invoke("latency", "--model", out / "dnn_ae@w3", "--max-events", 50, "--json").stdout)["tiers"][
+        "estimated"
+    ]
     assert tier["lut"] == luts["fine-tuned", 3]  # the weights of the bundle are on their grid
     assert tier["mismatches"] == 0
 
