@@ -18,13 +18,16 @@ from hepad.cli import (
     discovery,
     evaluate,
     explain,
+    export,
     fit,
     hist,
     import_model,
     inject,
     inspect,
+    latency,
     limit,
     list_,
+    quantise,
     reinterpret,
     score,
     spurious,
@@ -131,6 +134,9 @@ def _register() -> None:
     app.command("abcd")(abcd.abcd)
     app.command("reinterpret")(reinterpret.reinterpret)
     app.add_typer(analysis.app, name="analysis")
+    app.command("latency")(latency.latency)
+    app.command("quantise")(quantise.quantise)
+    app.command("export")(export.export)
     app.command("list")(list_.list_)
 
 
