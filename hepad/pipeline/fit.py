@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import InputDataError, UsageError
+from hepad.errors import FitFailedError, InputDataError, UsageError
 from hepad.io.atomic import check_folder
 from hepad.pipeline.fit_models import (
     BinnedData,
@@ -140,7 +140,12 @@ def _by_window(name: str, data: BinnedData, options: FitOptions) -> Background:
     rng = np.random.default_rng(options.seed)
     toys = rng.poisson(expected, size=(options.toys or _WINDOW_TOYS, len(expected))).astype(np.float64)
     batch = windows.fit(toys)
-    errors = batch.expected[batch.converged].std(axis=0) if batch.converged.sum() > 1 else np.zeros_like(expected)
+    if np.count_nonzero(batch.converged) < len(toys) / 2:
+        raise FitFailedError(
+            f"most pseudo-experiments of the sliding window of {function.name} failed: there are no errors; try wider "
+            "windows or fewer parameters"
+        )
+    errors = batch.expected[batch.converged].std(axis=0)
     good = goodness(data.counts, expected, ndf=None, refit=windows.fit, toys=options.toys, seed=options.seed)
     return Background(f"{function.name}_window", "sliding window", expected * data.weights, errors * data.weights, good)
 

@@ -12,7 +12,7 @@ from scipy.stats import multivariate_normal
 from hepad.cards.fit import FAMILIES, load_fit
 from hepad.errors import FitFailedError, InputDataError, UsageError
 from hepad.io.spectra import read_spectrum
-from hepad.stats.fit import BatchFit, Refitter, deviance, fit_background
+from hepad.stats.fit import BatchFit, Design, Refitter, deviance, fisher_scoring, fit_background
 from hepad.stats.functions import BackgroundFunction
 from hepad.stats.gaussian_process import fit_gaussian_process
 from hepad.stats.goodness import goodness, toy_p
@@ -67,6 +67,18 @@ def test_all_families_fit_a_spectrum_of_their_own() -> None:
             fit = fit_background(edges, exact * scale, made)
             assert fit.deviance < 1e-6, (family, n)
             np.testing.assert_allclose(fit.expected, exact * scale, rtol=1e-4)
+
+
+def test_fisher_scoring_finds_the_minimum_of_iminuit() -> None:
+    for spectrum in (CMS, ATLAS, FOURJET):
+        for name in ("dijet3", "dijet6", "dijet5_root", "moddijet4", "ua2", "power4"):
+            form = function(name)
+            design = Design(spectrum.edges, spectrum.counts, form)
+            start = design.start(spectrum.counts)[None, :]
+            _, values, converged = fisher_scoring(design, spectrum.counts[None, :], start)
+            assert converged[0]
+            exact = fit_background(spectrum.edges, spectrum.counts, form).deviance
+            assert values[0] == pytest.approx(exact, abs=1e-5)
 
 
 def test_minos_agrees_with_iminuit_in_the_parameters_themselves() -> None:
