@@ -10,7 +10,7 @@ from hepad.cli.common import Json, Output, Seed, print_json, print_table, stderr
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
-    from hepad.pipeline.fit import Background
+    from hepad.pipeline.fit_report import Background
 
 __all__ = ["MassRange", "fit", "parse_range"]
 

@@ -2,42 +2,36 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import InputDataError, UsageError
-from hepad.io.atomic import atomic_folder, check_folder
-from hepad.io.spectra import spectrum_path
-from hepad.pipeline.figures import save_figure
+from hepad.errors import FitFailedError, InputDataError, UsageError
+from hepad.io.atomic import check_folder
 from hepad.pipeline.fit_models import (
     BinnedData,
-    card_hashes,
     family_members,
     function_of,
     gp_base,
     read_binned,
     short_spec,
 )
-from hepad.provenance import command_line, provenance
-from hepad.stats.fit import FitResult, Refitter, fit_background
-from hepad.stats.gaussian_process import GaussianProcessFit, fit_gaussian_process
-from hepad.stats.goodness import Goodness, goodness
+from hepad.pipeline.fit_output import OURS, write_fits
+from hepad.pipeline.fit_report import Background, FitReport
+from hepad.provenance import command_line
+from hepad.stats.fit import Refitter, fit_background
+from hepad.stats.gaussian_process import fit_gaussian_process
+from hepad.stats.goodness import goodness
 from hepad.stats.minos import minos_errors
 from hepad.stats.order import OrderStep, choose_order
-from hepad.stats.poisson import signed_root
 from hepad.stats.window import WindowFit, WindowOptions
 
 __all__ = ["Background", "FitOptions", "FitReport", "fit_spectrum"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_OURS = ("fit.json", "fit_*.png", "fit_*.pdf", "fit_*.csv")
 _POOR_FIT = 0.01
 _WINDOW_TOYS = 100
 """Pseudo-experiments for the errors of a sliding-window fit where none are asked for."""
@@ -62,63 +56,6 @@ class FitOptions:
     output: Path | None = None
 
 
-@dataclass(frozen=True)
-class Background:
-    """One background of the spectrum: expected events (n,) and their standard deviations (n,), in its own units.
-
-    `fit` is there for a function on the whole range, with its `minos` errors (k, 2) down and up, NaN where MINOS
-    failed; `process` for a Gaussian process; neither for a sliding window.
-    """
-
-    name: str
-    kind: str
-    expected: FloatArray
-    errors: FloatArray
-    goodness: Goodness
-    fit: FitResult | None = None
-    minos: FloatArray | None = None
-    process: GaussianProcessFit | None = None
-    steps: tuple[OrderStep, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The background in plain JSON types, without a key for what it does not have."""
-        content: dict[str, Any] = {"name": self.name, "kind": self.kind, "goodness": asdict(self.goodness)}
-        if self.steps:
-            content["order"] = [asdict(step) for step in self.steps]
-        if self.fit is not None:
-            content |= _parameters(self.fit, self.minos)
-        if self.process is not None:
-            names = ("amplitude", "length", "at_limit", "n_effective", "log_evidence")
-            content["process"] = {name: getattr(self.process, name) for name in names}
-            content["process"]["base"] = self.process.base.name
-        return content | {"expected": self.expected.tolist(), "expected_errors": self.errors.tolist()}
-
-
-@dataclass(frozen=True)
-class FitReport:
-    """The spectrum, its backgrounds in the order asked for, and remarks that a reader of them must know."""
-
-    data: BinnedData
-    backgrounds: tuple[Background, ...]
-    seed: int
-    warnings: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The report in plain JSON types; masses in GeV."""
-        spectrum = self.data.spectrum
-        return {
-            "spectrum": {
-                "name": Path(spectrum.name).name,
-                "bins": spectrum.n_bins,
-                "range": [float(spectrum.edges[0]), float(spectrum.edges[-1])],
-                "weighted": spectrum.is_weighted,
-            },
-            "fits": [background.to_json() for background in self.backgrounds],
-            "seed": self.seed,
-            "warnings": list(self.warnings),
-        }
-
-
 def fit_spectrum(spec: str, *, options: FitOptions | None = None) -> FitReport:
     """Fit backgrounds to the spectrum `spec` (`file.root:name`, `file.json:name` or `file.csv`).
 
@@ -128,7 +65,7 @@ def fit_spectrum(spec: str, *, options: FitOptions | None = None) -> FitReport:
     options = options or FitOptions()
     _check(options)
     if options.output is not None:
-        check_folder(options.output, ours=_OURS)
+        check_folder(options.output, ours=OURS)
     data = read_binned(spec, options.mass_range)
     if data.counts.sum() <= 0:
         raise InputDataError(f"{spec} holds no events in the range")
@@ -140,7 +77,7 @@ def fit_spectrum(spec: str, *, options: FitOptions | None = None) -> FitReport:
         )
     report = FitReport(data, backgrounds, options.seed, tuple(warnings))
     if options.output is not None:
-        _write(report, spec, options, options.output)
+        write_fits(report, spec, options.output, _command(spec, options), options.functions)
     return report
 
 
@@ -203,7 +140,12 @@ def _by_window(name: str, data: BinnedData, options: FitOptions) -> Background:
     rng = np.random.default_rng(options.seed)
     toys = rng.poisson(expected, size=(options.toys or _WINDOW_TOYS, len(expected))).astype(np.float64)
     batch = windows.fit(toys)
-    errors = batch.expected[batch.converged].std(axis=0) if batch.converged.sum() > 1 else np.zeros_like(expected)
+    if np.count_nonzero(batch.converged) < len(toys) / 2:
+        raise FitFailedError(
+            f"most pseudo-experiments of the sliding window of {function.name} failed: there are no errors; try wider "
+            "windows or fewer parameters"
+        )
+    errors = batch.expected[batch.converged].std(axis=0)
     good = goodness(data.counts, expected, ndf=None, refit=windows.fit, toys=options.toys, seed=options.seed)
     return Background(f"{function.name}_window", "sliding window", expected * data.weights, errors * data.weights, good)
 
@@ -231,31 +173,11 @@ def _warnings(background: Background) -> list[str]:
     return remarks
 
 
-def _parameters(fit: FitResult, minos: FloatArray | None) -> dict[str, Any]:
-    names = fit.function.parameter_names
-    found = np.full((len(names), 2), np.nan) if minos is None else minos
-    intervals = [None if np.isnan(pair).any() else pair.tolist() for pair in found]
-    return {
-        "parameters": dict(zip(names, fit.parameters.tolist(), strict=True)),
-        "errors": dict(zip(names, fit.errors.tolist(), strict=True)),
-        "minos": dict(zip(names, intervals, strict=True)),
-        "covariance": fit.covariance.tolist(),
-        "correlation": correlation(fit).tolist(),
-    }
-
-
-def correlation(fit: FitResult) -> FloatArray:
-    """The correlation matrix (k, k) of the parameters."""
-    return np.asarray(fit.covariance / np.outer(fit.errors, fit.errors), dtype=np.float64)
-
-
-def _write(report: FitReport, spec: str, options: FitOptions, output: Path) -> None:
-    from hepad.plot.correlation import plot_correlation
-    from hepad.plot.spectrum import plot_spectrum
-
+def _command(spec: str, options: FitOptions) -> str:
+    """The command in its normal form, without folders and without the output's name."""
     order = {None: None, 0: "auto"}.get(options.order, options.order)
     span = None if options.mass_range is None else f"{options.mass_range[0]:g}:{options.mass_range[1]:g}"
-    command = command_line(
+    return command_line(
         f"fit {short_spec(spec)}",
         function=[Path(name).name for name in options.functions],
         order=order,
@@ -265,49 +187,3 @@ def _write(report: FitReport, spec: str, options: FitOptions, output: Path) -> N
         window_signal=options.window_signal,
         seed=options.seed,
     )
-    cards = card_hashes(options.functions)
-    record = provenance(command, inputs=[spectrum_path(spec)[0]], seed=options.seed, cards=cards)
-    spectrum, weights = report.data.spectrum, report.data.weights
-    with atomic_folder(output, ours=_OURS) as folder:
-        text = json.dumps({**report.to_json(), "provenance": record}, indent=2, allow_nan=False)
-        (folder / "fit.json").write_text(text + "\n", encoding="utf-8")
-        for background in report.backgrounds:
-            stem = folder / f"fit_{background.name}"
-            figure = plot_spectrum(
-                spectrum.edges,
-                spectrum.counts,
-                background.expected,
-                pulls=signed_root(report.data.counts, np.maximum(background.expected / weights, 1e-9)),
-                background_label=f"{background.name} ({background.kind})",
-                background_errors=background.errors,
-                count_errors=np.sqrt(spectrum.counts * weights) if spectrum.is_weighted else None,
-                remarks=_remarks(background),
-            )
-            save_figure(figure, stem)
-            if background.fit is not None:
-                matrix = plot_correlation(correlation(background.fit), background.fit.function.parameter_names)
-                save_figure(matrix, stem.with_name(f"{stem.name}_correlation"))
-            _write_table(stem.with_suffix(".csv"), report.data, background)
-
-
-def _write_table(path: Path, data: BinnedData, background: Background) -> None:
-    """The spectrum with the background as its reference, which `hepad bumphunt --reference column` reads."""
-    edges = data.edges
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["low", "high", "counts", "expected"])
-        writer.writerows(
-            [f"{low:.17g}", f"{high:.17g}", f"{n:.17g}", f"{e:.17g}"]
-            for low, high, n, e in zip(edges[:-1], edges[1:], data.spectrum.counts, background.expected, strict=True)
-        )
-
-
-def _remarks(background: Background) -> tuple[str, ...]:
-    good = background.goodness
-    ndf = "" if good.ndf is None else f" / {good.ndf:.3g}"
-    lines = [f"Deviance{' / ndf' if ndf else ''} = {good.deviance:.1f}{ndf}"]
-    if good.p_value is not None:
-        lines.append(f"p = {good.p_value:.2g} (chi-square)")
-    if good.p_toys is not None:
-        lines.append(f"p = {good.p_toys:.2g} ({good.toys} toys)")
-    return tuple(lines)

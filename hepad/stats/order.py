@@ -91,4 +91,8 @@ def _by_toys(
     drawn = counts.astype(np.float64)
     first, second = (Refitter(edges, fit, exposure=exposure).fit(drawn) for fit in (simpler, richer))
     good = first.converged & second.converged
+    if not good.any():
+        raise FitFailedError(
+            f"no pseudo-experiment could be fitted with {simpler.function.name} and {richer.function.name}; use no toys"
+        )
     return toy_p(fall, np.maximum(first.deviance - second.deviance, 0.0)[good])
