@@ -13,7 +13,7 @@ from hepad.cli.latency import Bits, Part, Score
 
 def export(
     model: common.Model,
-    format_: Annotated[str, typer.Option("--format", help="verilog, da4ml, onnx or nir.", show_default=False)],
+    format_: Annotated[str, typer.Option("--format", help="verilog, da4ml, c++, onnx or nir.", show_default=False)],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.", show_default=False)],
     files: Annotated[
         list[str] | None,
@@ -23,7 +23,9 @@ def export(
     score: Score = None,
     part: Part = "full",
     cutoff: Annotated[float, typer.Option(min=1, help="Largest delay of a pipeline stage, in adders.")] = 2,
-    simulate: Annotated[bool, typer.Option(help="Check Verilog with Verilator, if it is there.")] = True,
+    simulate: Annotated[
+        bool, typer.Option(help="Check Verilog with Verilator and C++ with g++, if they are there.")
+    ] = True,
     max_events: common.MaxEvents = None,
     seed: common.Seed = 0,
     json: common.Json = False,

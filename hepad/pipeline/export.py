@@ -25,7 +25,7 @@ from hepad.trigger.logic import CUTOFF
 __all__ = ["EXPORT_CARD", "ExportOptions", "ExportReport", "export"]
 
 EXPORT_CARD = "export.json"
-_OURS = ("Makefile", "testbench.cpp", "*.json", "*.npz", "*.onnx", "*.nir", "card.yaml")
+_OURS = ("Makefile", "testbench.cpp", "*.json", "*.npz", "*.onnx", "*.nir", "*.hh", "card.yaml")
 _LOGIC = ("src/*.v", "src/static/*.v", "src/memfiles/*.mem", "vectors/*.hex", "obj/*")
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from hepad.errors import UsageError
 from hepad.inputs.batch import Batch
 from hepad.pipeline.trigger import Flips, TriggerModel, decision_flips
-from hepad.trigger.logic import Logic, compile_logic
+from hepad.trigger.logic import Logic, compile_logic, write_cpp
 from hepad.trigger.nir_graph import nir_scores, write_nir
 from hepad.trigger.onnx_graph import onnx_bytes, onnx_scores
 from hepad.trigger.verilog import simulate, verilator, write_project
@@ -53,6 +54,17 @@ def _da4ml(model: TriggerModel, events: Batch, folder: Path, *, cutoff: float, s
     return _checked_logic(model, events, logic, rows, expected, simulated=False)
 
 
+def _cpp(model: TriggerModel, events: Batch, folder: Path, *, cutoff: float, simulate: bool) -> Written:
+    logic, rows, expected = _logic(model, events, cutoff)
+    compiles = simulate and shutil.which("g++") is not None and shutil.which("make") is not None
+    got = write_cpp(logic, folder, rows if compiles else None)
+    _save(folder / "vectors.npz", x=rows, y=expected)
+    checked = _checked_logic(model, events, logic, rows, expected, simulated=False)
+    if got is None:
+        return checked
+    return replace(checked, tool="g++", mismatches=int((got != expected).any(axis=1).sum()))
+
+
 def _onnx(model: TriggerModel, events: Batch, folder: Path, *, cutoff: float, simulate: bool) -> Written:  # noqa: ARG001
     _refuse_part(model, "onnx")
     data = onnx_bytes(model.network)
@@ -73,7 +85,13 @@ def _nir(model: TriggerModel, events: Batch, folder: Path, *, cutoff: float, sim
     return _checked_float(model, events, folder, scores, tool="our interpreter of the file", tools=tools)
 
 
-FORMATS: dict[str, Callable[..., Written]] = {"verilog": _verilog, "da4ml": _da4ml, "onnx": _onnx, "nir": _nir}
+FORMATS: dict[str, Callable[..., Written]] = {
+    "verilog": _verilog,
+    "da4ml": _da4ml,
+    "c++": _cpp,
+    "onnx": _onnx,
+    "nir": _nir,
+}
 """The formats by name."""
 
 

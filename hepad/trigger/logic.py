@@ -15,7 +15,7 @@ from hepad.errors import MissingExtraError
 from hepad.trigger.design import Design
 from hepad.trigger.fixed import Floats, Format
 
-__all__ = ["CUTOFF", "Logic", "compile_logic"]
+__all__ = ["CUTOFF", "Logic", "compile_logic", "write_cpp"]
 
 CUTOFF = 2
 """The largest delay of a stage, in da4ml's unit, about an adder: the one that the clock period is calibrated for."""
@@ -82,6 +82,26 @@ class Logic:
                         text = path.read_text(encoding="ascii").rstrip("\n") + "\n"
                         (folder / "src" / part / path.name).write_text(text, encoding="ascii")
         return sorted(path for path in (folder / "src").rglob("*") if path.is_file())
+
+
+def write_cpp(logic: Logic, folder: Path, rows: Floats | None) -> Floats | None:
+    """Write `scorer.hh`, C++ for high-level synthesis in Vitis' ap_fixed types, into a folder.
+
+    With rows of inputs on their grid it is compiled, and what it gives for them is returned, shape (n, outputs); that
+    needs make and g++.
+    """
+    from da4ml.codegen import HLSModel
+
+    with TemporaryDirectory() as scratch:
+        model = HLSModel(logic.comb, "scorer", scratch, flavor="vitis", print_latency=False)
+        model.write()
+        (folder / "scorer.hh").write_text(
+            (Path(scratch) / "src/scorer.hh").read_text(encoding="ascii"), encoding="ascii"
+        )
+        if rows is None:
+            return None
+        model.compile(openmp=False)
+        return np.asarray(model.predict(np.ascontiguousarray(rows)), dtype=np.float64).reshape(len(rows), -1)
 
 
 def compile_logic(design: Design, *, cutoff: float = CUTOFF) -> Logic:
