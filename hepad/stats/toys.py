@@ -73,7 +73,7 @@ def threads() -> int:
 
 
 def in_blocks(job: Callable[[int, int], None], total: int, block: int) -> None:
-    """Call job(start, stop) for blocks of `total` items, in threads; for jobs that spend their time in compiled loops."""
+    """Call job(start, stop) for blocks of `total` items, in threads: for compiled loops, which run side by side."""
     spans = [(start, min(start + block, total)) for start in range(0, total, block)]
     workers = min(threads(), len(spans))
     if workers <= 1:

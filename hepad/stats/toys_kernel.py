@@ -34,7 +34,9 @@ def _left(x: Any, k: Any) -> Any:
 
 
 @njit
-def _draw(seed: Any, toy: Any, first: Any, lowest: Any, share: Any, other: Any, counts: Any) -> None:
+def _draw(  # noqa: PLR0917
+    seed: Any, toy: Any, first: Any, lowest: Any, share: Any, other: Any, counts: Any
+) -> None:
     """One pseudo-experiment: xoshiro256++ (Blackman and Vigna), its state from SplitMix64 of seed and index."""
     at = _mix(_mix(seed + _GOLDEN) ^ (np.uint64(toy) * _GOLDEN + _MIX2))
     s0 = _mix(at + _GOLDEN)
@@ -132,7 +134,18 @@ def _accumulate(counts: Any, columns: Any, sums: Any) -> None:
 
 
 @njit
-def _between(x: Any, step: Any, place: Any, size: Any, table: Any) -> float:
+def _count(sums: Any, corners: Any, inside: Any) -> None:
+    """Counts inside every window (channels, W) from the accumulated counts at its corners."""
+    for c in range(inside.shape[0]):
+        for w in range(inside.shape[1]):
+            inside[c, w] = sums[corners[0, c, w]] - sums[corners[1, c, w]]
+        if len(corners) == 4:
+            for w in range(inside.shape[1]):
+                inside[c, w] += sums[corners[3, c, w]] - sums[corners[2, c, w]]
+
+
+@njit
+def _between(x: Any, step: Any, place: Any, size: Any, table: Any) -> Any:
     """ln p at x from a table in steps, by the cubic through four entries; 1.0 beyond the table."""
     if x < 0:
         return 0.0
@@ -151,7 +164,7 @@ def _between(x: Any, step: Any, place: Any, size: Any, table: Any) -> float:
 
 
 @njit
-def _vetoed(sums: Any, w: Any, first: Any, last: Any, least: Any, most: Any) -> bool:
+def _vetoed(sums: Any, w: Any, first: Any, last: Any, least: Any, most: Any) -> bool:  # noqa: PLR0917
     for k in range(len(first)):
         d = sums[last[k, w]] - sums[first[k, w]]
         if d < least[k, w] or d > most[k, w]:
@@ -177,19 +190,15 @@ def scan_toys(  # noqa: PLR0917  numba knows no groups of arguments
 
     `given` (T, n) are the counts of all channels. A window is a pair (in one dimension) or a quadruple (in two) of
     `corners` (2 or 4, channels, W) in the accumulated counts. Tables have a row for each sign and channel: `origin`,
-    `step`, `place` and `size` (signs x channels, W), with a 0 before their first entry and a 1 behind the last. Sidebands (K, W) allow counts from `s_least` to `s_most`.
+    `step`, `place` and `size` (signs x channels, W), with a 0 before their first entry and a 1 behind the last.
+    Sidebands (K, W) allow counts from `s_least` to `s_most`.
     """
     n, windows = given.shape[1], corners.shape[2]
     sums = np.empty((n // columns + 1) * (columns + 1) if columns else n + 1, np.int64)
     inside = np.empty((channels, windows), np.int64)
     for t in range(len(given)):
         _accumulate(given[t], columns, sums)
-        for c in range(channels):
-            for w in range(windows):
-                inside[c, w] = sums[corners[0, c, w]] - sums[corners[1, c, w]]
-            if columns:
-                for w in range(windows):
-                    inside[c, w] += sums[corners[3, c, w]] - sums[corners[2, c, w]]
+        _count(sums, corners, inside)
         best, worst = 0.0, 0.0
         for s in range(len(signs)):
             for w in range(windows):

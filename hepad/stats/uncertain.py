@@ -19,7 +19,9 @@ FloatArray = npt.NDArray[np.float64]
 _TINY = 1e-280
 
 
-def log_p_excess_uncertain(counts: FloatArray, expected: FloatArray, weight: FloatArray, *, full: bool = False) -> FloatArray:
+def log_p_excess_uncertain(
+    counts: FloatArray, expected: FloatArray, weight: FloatArray, *, full: bool = False
+) -> FloatArray:
     """ln p of counts above an expectation counted with `weight` = variance / expectation > 0, else 0; arrays (...).
 
     With nothing counted p stays finite: (weight / (1 + weight))^d. `full`: of counts below the expectation too.
@@ -32,7 +34,9 @@ def log_p_excess_uncertain(counts: FloatArray, expected: FloatArray, weight: Flo
     return result
 
 
-def log_p_deficit_uncertain(counts: FloatArray, expected: FloatArray, weight: FloatArray, *, full: bool = False) -> FloatArray:
+def log_p_deficit_uncertain(
+    counts: FloatArray, expected: FloatArray, weight: FloatArray, *, full: bool = False
+) -> FloatArray:
     """ln p of counts below an expectation counted with `weight` = variance / expectation > 0, else 0; arrays (...).
 
     `full`: of counts above the expectation too.

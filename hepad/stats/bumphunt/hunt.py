@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import FitFailedError, InputDataError, UsageError
+from hepad.stats.bumphunt.gross_vitells import gross_vitells
 from hepad.stats.bumphunt.layout import Layout
 from hepad.stats.bumphunt.null import CountedNull, FixedNull, Null, RefittedNull
 from hepad.stats.bumphunt.scan import Expectation, Scan, scan_all
@@ -40,7 +42,8 @@ class Found:
     binomial error; both are None without pseudo-experiments. `toy_statistics` (n,) holds only the toys that count:
     `failed_toys` more were drawn whose refit did not converge. `refit` says whether each toy was fitted anew,
     `counted_reference` whether the reference's own fluctuations are in local and global p.
-    `observed` and `expected` (channels,) are the events in the window; `direction` is "excess" or "deficit".
+    `estimated_global_p` is the one of `gross_vitells`, for when the pseudo-experiments run out.
+    `observed_in` and `expected_in` (channels,) are the events in the window; `direction` is "excess" or "deficit".
     """
 
     direction: str
@@ -59,6 +62,7 @@ class Found:
     global_p: float | None
     global_p_error: float | None
     toy_statistics: FloatArray
+    estimated_global_p: float | None
     tomography: Tomography
 
     @property
@@ -185,9 +189,7 @@ def hunt_plane(
     found, best = _found(flat, expected, layout, scan, null=null, toys=toys, seed=seed)
     first, last = layout.first[:, best], layout.last[:, best]
     x, y = ((float(edges[i][first[i]]), float(edges[i][last[i]])) for i in (0, 1))
-    return PlaneHunt(
-        **found, first=(int(first[0]), int(first[1])), last=(int(last[0]), int(last[1])), window=(x, y)
-    )
+    return PlaneHunt(**found, first=(int(first[0]), int(first[1])), last=(int(last[0]), int(last[1])), window=(x, y))
 
 
 def look(counts: FloatArray, expected: Expectation, layout: Layout, options: ScanOptions) -> Scan:
@@ -224,7 +226,7 @@ def _expectation(reference: FloatArray, variances: FloatArray | None) -> Expecta
 
 def _found(
     counts: FloatArray, expected: Expectation, layout: Layout, scan: Scan, *, null: Null, toys: int, seed: int
-) -> tuple[dict[str, object], int]:
+) -> tuple[dict[str, Any], int]:
     """The fields of `Found` and the number of the best window."""
     best = int(np.argmin(scan.counting))
     log_p = float(scan.counting[best])
@@ -236,7 +238,7 @@ def _found(
         raise FitFailedError(f"none of the {toys} refitted pseudo-experiments converged")
     drawn = drawn[good]
     above, global_p, error = tail(drawn, statistic)
-    found: dict[str, object] = {
+    found: dict[str, Any] = {
         "direction": "excess" if scan.sign[best] > 0 else "deficit",
         "observed_in": layout.sums(counts)[:, best],
         "expected_in": layout.sums(expected.events)[:, best],
@@ -253,6 +255,7 @@ def _found(
         "global_p": global_p,
         "global_p_error": error,
         "toy_statistics": drawn,
+        "estimated_global_p": gross_vitells(null, log_p, seed=seed) if toys else None,
         "tomography": Tomography(layout.first, layout.last, scan.log_p, scan.sign, scan.vetoed),
     }
     return found, best

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +43,7 @@ class Layout:
     @property
     def bins(self) -> int:
         """The number of bins of one channel."""
-        return prod(self.shape)
+        return self.shape[0] * (self.columns or 1)
 
     @property
     def windows(self) -> int:

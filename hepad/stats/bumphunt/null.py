@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.stats.bumphunt.layout import Layout
-from hepad.stats.bumphunt.scan import Expectation, fisher, smallest
+from hepad.stats.bumphunt.scan import Expectation, fisher, scan_all, smallest
 from hepad.stats.bumphunt.tables import allowed_counts, make_tables
 from hepad.stats.bumphunt.windows import ScanOptions
 from hepad.stats.fit import FitResult, Refitter
@@ -36,9 +36,9 @@ class FixedNull:
     layout: Layout
     options: ScanOptions
 
-    def draw(self, toys: int, seed: int, *, means: FloatArray | None = None) -> FloatArray:
-        """t (toys,) of Poisson counts of `means` (channels, bins), by default the expected events."""
-        sampler = Sampler.of((self.events if means is None else means).ravel())
+    def draw(self, toys: int, seed: int, *, signal: FloatArray | None = None) -> FloatArray:
+        """t (toys,) of Poisson counts of the expected events, and of `signal` (channels, bins) on top."""
+        sampler = Sampler.of(_with(self.events, signal).ravel())
         found = np.empty(toys)
 
         def block(start: int, stop: int) -> None:
@@ -46,6 +46,11 @@ class FixedNull:
 
         in_blocks(block, toys, _BLOCK_TOYS)
         return found
+
+    def scans(self, toys: int, seed: int) -> FloatArray:
+        """ln p (toys, windows) of every window."""
+        counts = Sampler.of(self.events.ravel()).draw(seed, 0, toys).reshape(toys, *self.events.shape)
+        return scan_all(counts.astype(np.float64), Expectation(self.events[None]), self.layout, self.options).counting
 
     def of(self, counts: IntArray) -> FloatArray:
         """t (T,) of whole counts (T, channels, bins)."""
@@ -61,7 +66,8 @@ class FixedNull:
     def _scan(self, counts: IntArray) -> FloatArray:
         """t (T,) of counts (T, channels x bins)."""
         out = np.empty(len(counts))
-        scan_toys(counts, *self._arguments, out)
+        arguments = (counts, *self._arguments, out)
+        scan_toys(*arguments)
         beyond = np.flatnonzero(out > 0)  # no table reached that far
         t = np.abs(fisher(np.minimum(out, 0.0), len(self.events)))
         if len(beyond):
@@ -100,26 +106,47 @@ class CountedNull:
     layout: Layout
     options: ScanOptions
 
-    def draw(self, toys: int, seed: int) -> FloatArray:
-        """t (toys,)."""
-        events, variances = self.reference.events, self.reference.variances
-        assert variances is not None  # noqa: S101 - a reference without variances is a FixedNull
-        weight = self.reference.per_event(events, variances)
-        pooled = (self.counts * weight + events) / (1 + weight)
-        # A bin with events of no variance is known and stays as it is.
-        known = (events > 0) & (variances == 0)
-        pooled = np.where(known, events, pooled)
-        sampler = Sampler.of(np.concatenate([pooled.ravel(), np.where(known, 0.0, pooled / weight).ravel()]))
+    def draw(self, toys: int, seed: int, *, signal: FloatArray | None = None) -> FloatArray:
+        """t (toys,), with `signal` (channels, bins) in the data if given."""
+        sampler = self._sampler(signal)
         found = np.empty(toys)
 
         def block(start: int, stop: int) -> None:
-            drawn = sampler.draw(seed, start, stop - start).astype(np.float64)
-            data, other = drawn.reshape(stop - start, 2, *events.shape).swapaxes(0, 1)
-            again = Expectation(np.where(known, events, other * weight), other * weight**2, self.reference.weight)
+            data, again = self._pair(sampler.draw(seed, start, stop - start))
             found[start:stop] = np.abs(smallest(data, again, self.layout, self.options))
 
-        in_blocks(block, toys, max(1, _BLOCK_NUMBERS // (events.size + len(events) * self.layout.windows)))
+        in_blocks(block, toys, max(1, _BLOCK_NUMBERS // (self.counts.size + len(self.counts) * self.layout.windows)))
         return found
+
+    def scans(self, toys: int, seed: int) -> FloatArray:
+        """ln p (toys, windows) of every window."""
+        data, again = self._pair(self._sampler(None).draw(seed, 0, toys))
+        return scan_all(data, again, self.layout, self.options).counting
+
+    @cached_property
+    def _weight(self) -> FloatArray:
+        assert self.reference.variances is not None  # noqa: S101 - a reference without variances is a FixedNull
+        return self.reference.per_event(self.reference.events, self.reference.variances)
+
+    @cached_property
+    def _known(self) -> npt.NDArray[np.bool_]:
+        """Bins with events of no variance: they are known and stay as they are."""
+        known = (self.reference.events > 0) & (np.asarray(self.reference.variances) == 0)
+        return np.asarray(known, dtype=np.bool_)
+
+    def _sampler(self, signal: FloatArray | None) -> Sampler:
+        events, weight = self.reference.events, self._weight
+        pooled = np.where(self._known, events, (self.counts * weight + events) / (1 + weight))
+        others = np.where(self._known, 0.0, pooled / weight)
+        return Sampler.of(np.concatenate([_with(pooled, signal).ravel(), others.ravel()]))
+
+    def _pair(self, drawn: IntArray) -> tuple[FloatArray, Expectation]:
+        """Data (T, channels, bins) and reference of what the sampler has drawn."""
+        events = self.reference.events
+        data, others = drawn.astype(np.float64).reshape(len(drawn), 2, *events.shape).swapaxes(0, 1)
+        again = np.where(self._known, events, others * self._weight)
+        variances = np.where(self._known, 0.0, others * self._weight**2)
+        return data, Expectation(again, variances, self.reference.weight)
 
 
 @dataclass(frozen=True)
@@ -131,9 +158,9 @@ class RefittedNull:
     layout: Layout
     options: ScanOptions
 
-    def draw(self, toys: int, seed: int) -> FloatArray:
-        """t (toys,), NaN where a fit did not converge."""
-        sampler = Sampler.of(np.concatenate([fit.expected for fit in self.fits]))
+    def draw(self, toys: int, seed: int, *, signal: FloatArray | None = None) -> FloatArray:
+        """t (toys,), NaN where a fit did not converge, with `signal` (channels, bins) in the data if given."""
+        sampler = self._sampler(signal)
         found = np.empty(toys)
 
         def block(start: int, stop: int) -> None:
@@ -145,13 +172,27 @@ class RefittedNull:
 
     def of(self, counts: IntArray) -> FloatArray:
         """t (T,) of whole counts (T, channels, bins), NaN where a fit did not converge."""
+        data, expected, good = self._fitted(counts)
+        t = np.full(len(counts), np.nan)
+        t[good] = np.abs(smallest(data, expected, self.layout, self.options))
+        return t
+
+    def scans(self, toys: int, seed: int) -> FloatArray:
+        """ln p (at most toys, windows) of every window, where the fit converged."""
+        counts = self._sampler(None).draw(seed, 0, toys).reshape(toys, len(self.fits), -1)
+        data, expected, _ = self._fitted(counts)
+        return scan_all(data, expected, self.layout, self.options).counting
+
+    def _sampler(self, signal: FloatArray | None) -> Sampler:
+        return Sampler.of(_with(np.stack([fit.expected for fit in self.fits]), signal).ravel())
+
+    def _fitted(self, counts: IntArray) -> tuple[FloatArray, Expectation, npt.NDArray[np.bool_]]:
+        """Data and expectation of the fits that converged, and which of them did (T,)."""
         data = counts.astype(np.float64)
         batches = [refitter.fit(data[:, i]) for i, refitter in enumerate(self._refitters)]
         good = np.logical_and.reduce([batch.converged for batch in batches])
-        expected = Expectation(np.stack([batch.expected[good] for batch in batches], axis=1))
-        t = np.full(len(counts), np.nan)
-        t[good] = np.abs(smallest(data[good], expected, self.layout, self.options))
-        return t
+        expected = np.stack([batch.expected[good] for batch in batches], axis=1)
+        return data[good], Expectation(expected), good
 
     @cached_property
     def _refitters(self) -> list[Refitter]:
@@ -160,6 +201,10 @@ class RefittedNull:
     @property
     def _block(self) -> int:
         return max(1, _BLOCK_NUMBERS // max(self.layout.windows * len(self.fits), self.layout.bins * 5))
+
+
+def _with(events: FloatArray, signal: FloatArray | None) -> FloatArray:
+    return events if signal is None else events + signal
 
 
 Null = FixedNull | CountedNull | RefittedNull

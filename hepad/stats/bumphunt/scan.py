@@ -36,7 +36,8 @@ class Expectation:
         """Variance / expectation, `weight` where nothing is expected."""
         some = events > 0
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(some & (variances > 0), variances / np.where(some, events, 1.0), self.weight)
+            ratio = np.where(some & (variances > 0), variances / np.where(some, events, 1.0), self.weight)
+        return np.asarray(ratio, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Scan:
     @property
     def counting(self) -> FloatArray:
         """ln p, 0 where vetoed."""
-        return np.where(self.vetoed, 0.0, self.log_p)
+        return np.asarray(np.where(self.vetoed, 0.0, self.log_p), dtype=np.float64)
 
 
 def fisher(log_p: FloatArray, channels: int) -> FloatArray:
@@ -59,7 +60,7 @@ def fisher(log_p: FloatArray, channels: int) -> FloatArray:
     R. A. Fisher's method; of discrete counts it is conservative.
     """
     if channels == 1:
-        return log_p
+        return np.asarray(log_p, dtype=np.float64)
     x = np.maximum(-log_p, 0.0)
     total, term = np.ones_like(x), np.ones_like(x)
     for k in range(1, channels):
@@ -153,4 +154,4 @@ def _vetoed(
     if expected.variances is not None:
         weight = expected.per_event(b, layout.sideband_sums(expected.variances))
     log_p = np.minimum(_one_sided(d, b, weight, 1), _one_sided(d, b, weight, -1))
-    return np.any(log_p <= np.log(options.sideband_p), axis=(-3, -2))
+    return np.asarray(np.any(log_p <= np.log(options.sideband_p), axis=(-3, -2)), dtype=np.bool_)

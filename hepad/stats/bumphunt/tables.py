@@ -96,5 +96,7 @@ def allowed_counts(expected: FloatArray, p: float) -> tuple[IntArray, IntArray]:
 
     limit = np.log(p)
     most = search(np.floor(b), np.floor(b) + far, lambda d: log_tail_above(np.maximum(d, 0), b) > limit)
-    down = search(-np.ceil(b), np.minimum(far - np.ceil(b), 1.0), lambda d: log_tail_below(np.maximum(-d, 0), b) > limit)
+    down = search(
+        -np.ceil(b), np.minimum(far - np.ceil(b), 1.0), lambda d: log_tail_below(np.maximum(-d, 0), b) > limit
+    )
     return (-down).astype(np.int64).reshape(shape), most.astype(np.int64).reshape(shape)
