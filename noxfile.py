@@ -15,15 +15,16 @@ CONSTRAINTS = ("-c", "constraints.txt")
 
 
 def install(session: nox.Session, group: str, *pins: str) -> None:
-    """Install hepad in place, with one dependency group."""
-    session.install(*(pins or CONSTRAINTS), "-e", ".", *nox.project.dependency_groups(PROJECT, group))
+    """Install hepad in place, with one dependency group and, unless other pins are given, the extras that tests use."""
+    project = "." if pins else ".[hepdata,onnx,particles]"
+    session.install(*(pins or CONSTRAINTS), "-e", project, *nox.project.dependency_groups(PROJECT, group))
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run pytest; arguments after -- are passed on."""
     install(session, "test")
-    session.run("python", "-m", "pytest", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
 
 
 @nox.session
@@ -52,7 +53,9 @@ def imports(session: nox.Session) -> None:
 def examples(session: nox.Session) -> None:
     """Run the worked examples as a reader would."""
     install(session, "test")
-    session.run("python", "tests/run_examples.py", "examples/quickstart.md", "examples/python_api.py")
+    session.run(
+        "python", "tests/run_examples.py", "examples/quickstart.md", "docs/tutorial.md", "examples/python_api.py"
+    )
 
 
 @nox.session

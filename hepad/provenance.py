@@ -18,7 +18,18 @@ from hepad import __version__
 
 __all__ = ["command_line", "file_record", "file_records_meanwhile", "provenance", "sha256_bytes", "sha256_file"]
 
-_PACKAGES = ("numpy", "awkward", "uproot", "torch", "snntorch", "pyhf")
+_PACKAGES = (
+    "numpy",
+    "awkward",
+    "uproot",
+    "torch",
+    "snntorch",
+    "pyhf",
+    "onnxruntime",
+    "pythia8mc",
+    "fastjet",
+    "pyhepmc",
+)
 
 
 def sha256_bytes(data: bytes) -> str:

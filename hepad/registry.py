@@ -17,21 +17,28 @@ __all__ = ["INPUTS", "SCORERS", "Entry", "load", "lookup"]
 
 @dataclass(frozen=True)
 class Entry:
-    """One registered class: `target` is `module:Class`; `inputs` are the input kinds a scorer accepts."""
+    """One registered class: `target` is `module:Class`; `inputs` are the input kinds a scorer accepts.
+
+    `trainable` is False for a scorer whose weights only come from elsewhere.
+    """
 
     target: str
     title: str
     inputs: tuple[str, ...] = ()
+    trainable: bool = True
 
 
 INPUTS: dict[str, Entry] = {
     "l1_vector": Entry("hepad.inputs.l1_vector:L1Vector", "fixed-length vector of trigger objects"),
+    "rmm": Entry("hepad.inputs.rmm:RapidityMassMatrix", "rapidity-mass matrix"),
 }
 
 SCORERS: dict[str, Entry] = {
     "snn_ae": Entry("hepad.models.snn_ae:SpikingAutoencoder", "spiking autoencoder", ("l1_vector",)),
     "dnn_ae": Entry("hepad.models.dnn_ae:DenseAutoencoder", "dense autoencoder", ("l1_vector",)),
     "vae": Entry("hepad.models.vae:VariationalAutoencoder", "variational autoencoder", ("l1_vector",)),
+    "rmm_ae": Entry("hepad.models.rmm_ae:RmmAutoencoder", "autoencoder of rapidity-mass matrices", ("rmm",)),
+    "onnx": Entry("hepad.models.onnx:OnnxScorer", "network of others, in ONNX", tuple(INPUTS), trainable=False),
 }
 
 

@@ -20,11 +20,13 @@ site = Path(sys.argv[1])
 sys.path.insert(0, str(site))
 import hepad
 assert Path(hepad.__file__).is_relative_to(site), hepad.__file__
-from hepad.cards import analysis, resolver, selection
+from hepad.cards import analysis, resolver, search, selection
 for name in resolver.bundled_names("analyses"):
-    card = analysis.load_analysis(name)
     assert resolver.resolve("analyses", name).is_relative_to(site), name
-    selection.load_selection(card.selection)
+    is_search = name in search.search_names()
+    cards = search.load_search(name)[0].categories if is_search else [analysis.load_analysis(name)]
+    for card in cards:
+        selection.load_selection(card.selection)
 print(len(resolver.bundled_names("analyses")), "analyses load from the wheel")
 """
 
@@ -35,7 +37,7 @@ def missing(site: Path) -> list[str]:
     wanted |= {path.relative_to(_ROOT) for path in (_ROOT / "hepad").rglob("*.py")}
     wanted |= {p.relative_to(_ROOT) for p in (_ROOT / "hepad/data").rglob("*") if p.is_file() and p.name[0] != "."}
     for folder in ("analyses", "selections", "fits"):
-        wanted |= {"hepad/data" / path.relative_to(_ROOT) for path in (_ROOT / folder).rglob("*.yaml")}
+        wanted |= {"hepad/data" / path.relative_to(_ROOT) for path in (_ROOT / folder).rglob("*") if path.is_file()}
     return sorted(str(path) for path in wanted if not (site / path).is_file())
 
 

@@ -18,6 +18,26 @@ settings.load_profile("hepad")
 
 ROOT = Path(__file__).resolve().parent.parent
 
+_SEARCH = """
+schema: search/1
+name: lepton
+title: A lepton and jets
+reference: nobody has published it
+fidelity: inspired
+fidelity_note: a test
+sqrt_s_gev: 13000
+luminosity: {fb: 10, relative_error: 0.01, source: a test}
+categories: [{name: lepton, title: A lepton, selection: adc2021, bundle: dnn_ae}]
+regions: [loose, tight]
+thresholds: {loose: {background_efficiency: 0.3}, tight: {background_efficiency: 0.05}}
+fits: [dijet3, ua2_3]
+binning: {low: 60, high: 3000, absolute: 10, relative: 0.1}
+channels:
+  jj: {mass: jet1+jet2, title: "$m_{jj}$"}
+  jmu: {mass: jet1+muon1, title: "$m_{j\\\\mu}$"}
+  je: {mass: jet1+electron1, title: "$m_{je}$"}
+"""
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -31,6 +51,12 @@ def examples() -> Path:
 def data() -> Path:
     """The folder of the test data; its README says where they are from."""
     return ROOT / "tests" / "data"
+
+
+@pytest.fixture(scope="session")
+def search_card() -> str:
+    """The card of a search with a bundled model, without its background."""
+    return _SEARCH
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Run worked examples as a reader would: the ```sh blocks of Markdown files, and Python scripts.
 
-    python tests/run_examples.py examples/quickstart.md examples/python_api.py
+    python tests/run_examples.py examples/quickstart.md docs/tutorial.md examples/python_api.py
 
 All run in order in one scratch folder that holds a copy of `examples/`, and the first failure ends the run.
 A block right below a line `<!-- not run -->` is passed over.

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hepad import registry
 from hepad.cards.analysis import RegionSpec, load_analysis
 from hepad.cards.base import Card, parse_card, read_yaml
+from hepad.cards.input import INPUT_CARDS
 from hepad.cards.resolver import bundled_names, resolve
 from hepad.cards.selection import Condition, load_selection
 from hepad.errors import CardError
@@ -96,7 +98,7 @@ def test_the_cards_that_the_other_tests_break_are_whole(tmp_path):
         ("train", {"validation_fraction": 0.5, "holdout_fraction": 0.5}, "train", "leave events to train on"),
         ("fidelity", "perfect", "fidelity", "'exact', 'approximate' or 'inspired'"),
         ("fidelity", "exact", "card", "needs published numbers"),
-        ("model.name", "no_ae", "card", "unknown model 'no_ae': choose one of dnn_ae, snn_ae, vae"),
+        ("model.name", "no_ae", "card", "unknown model 'no_ae': choose one of dnn_ae, onnx, rmm_ae, snn_ae, vae"),
         ("model", "dnn_ae", "model", "dictionary"),
         ("input.kind", "no_image", "input", "unknown input kind 'no_image': choose one of"),
         ("input.features", ["pt", "charge"], "input.features.1", "got 'charge'"),
@@ -154,12 +156,32 @@ def test_two_requirements_of_one_name_are_refused(tmp_path):
     assert "different names" in refusal(load_selection, written(tmp_path, card))
 
 
-def test_a_model_is_refused_an_input_it_cannot_take(tmp_path, monkeypatch):
-    from hepad import registry
-
-    monkeypatch.setitem(registry.INPUTS, "rmm", registry.Entry("nowhere:Nothing", "rapidity-mass matrix"))
-    message = refusal(load_analysis, written(tmp_path, changed(ANALYSIS, "input.kind", "rmm")))
+def test_a_model_is_refused_an_input_it_cannot_take(tmp_path):
+    message = refusal(load_analysis, written(tmp_path, changed(ANALYSIS, "input", {"kind": "rmm"})))
     assert "model dnn_ae takes l1_vector input, not rmm" in message
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "named", "said"),
+    [
+        ("features", ["pt"], "input.features", "unknown key"),
+        ("counts", {}, "input.counts", "at least 1"),
+        ("counts", {"jets": 10, "bjets": 10}, "input", "each jet must be there once"),
+        ("counts", {"taus": 10}, "input.counts.taus", "'lightjets'"),
+        ("counts", {"jets": 51}, "input.counts.jets", "less than or equal to 50"),
+        ("network_counts", {"muons": -1}, "input.network_counts.muons", "greater than or equal to 0"),
+        ("sqrt_s_gev", 0, "input.sqrt_s_gev", "greater than 0"),
+    ],
+)
+def test_a_faulty_matrix_is_refused_by_key(tmp_path, key, value, named, said):
+    content = changed(ANALYSIS, "model", {"name": "rmm_ae"})
+    message = refusal(load_analysis, written(tmp_path, {**content, "input": {"kind": "rmm", key: value}}))
+    assert f"key '{named}'" in message
+    assert said in message
+
+
+def test_every_input_kind_has_a_card():
+    assert INPUT_CARDS.keys() == registry.INPUTS.keys()
 
 
 def test_many_faults_are_counted_and_long_values_cut(tmp_path):

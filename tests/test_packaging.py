@@ -14,6 +14,7 @@ import hepad
 from hepad.cards.analysis import load_analysis
 from hepad.cards.fit import load_fit
 from hepad.cards.resolver import bundled_names
+from hepad.cards.search import load_search, located, search_names
 from hepad.cards.selection import load_selection
 from hepad.cards.study import load_study
 
@@ -56,7 +57,20 @@ def test_the_version_is_said_in_one_way(project):
     assert f"## [{hepad.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", bundled_names("analyses"))
+@pytest.mark.parametrize("name", search_names())
+def test_a_search_names_its_reference_and_cards_that_exist(name):
+    card, folder = load_search(name)
+    assert card.name == name
+    assert len(card.reference) > 10
+    for category in card.categories:
+        for selection in (category.selection, *category.other_selections):
+            load_selection(located(folder, "selections", selection))
+    for channel in card.channels:
+        for fit in card.channel_fits(channel):
+            load_fit(located(folder, "fits", fit))
+
+
+@pytest.mark.parametrize("name", sorted(set(bundled_names("analyses")) - set(search_names())))
 def test_an_analysis_names_its_reference_and_a_selection_that_exists(name):
     card = load_analysis(name)
     assert card.name == name
@@ -121,4 +135,4 @@ def test_the_readme_holds_the_command_that_ci_runs():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     block = re.search(r"^<!-- test command -->\n```sh\n(.+?)^```$", text, re.MULTILINE | re.DOTALL)
     assert block is not None
-    assert "-c constraints.txt -e . --group test && python -m pytest" in block[1]
+    assert re.search(r"-c constraints\.txt -e '\.\[.*\]' --group test && python -m pytest", block[1])

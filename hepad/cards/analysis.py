@@ -2,45 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
 from hepad import registry
-from hepad.cards.base import Card, load_card
+from hepad.cards.base import Card, parse_card, read_yaml
+from hepad.cards.input import InputCard
 from hepad.cards.resolver import resolve
+from hepad.errors import CardError
 
 __all__ = ["AnalysisCard", "InputCard", "ModelCard", "Published", "RegionSpec", "TrainCard", "load_analysis"]
-
-Collection = Literal["jets", "muons", "electrons", "photons", "fatjets"]
-
-
-def _adc2021_counts() -> dict[Collection, int]:
-    return {"jets": 10, "muons": 4, "electrons": 4}
-
-
-class InputCard(Card):
-    """Which input kind, and its options: order, multiplicities, features and scaling."""
-
-    kind: str
-    features: tuple[Literal["pt", "eta", "phi"], ...] = ("pt",)
-    order: tuple[Collection | Literal["met"], ...] = ("jets", "muons", "electrons", "met")
-    counts: dict[Collection, Annotated[int, Field(ge=1, le=1000)]] = Field(default_factory=_adc2021_counts)
-    scale: Literal["none", "max_with_floor", "standard"] = "none"
-
-    @model_validator(mode="after")
-    def _is_complete(self) -> InputCard:
-        registry_names = sorted(registry.INPUTS)
-        if self.kind not in registry.INPUTS:
-            raise ValueError(f"unknown input kind {self.kind!r}: choose one of {', '.join(registry_names)}")
-        if not self.features or len(set(self.features)) != len(self.features):
-            raise ValueError("features must name pt, eta or phi, each once")
-        if not self.order or len(set(self.order)) != len(self.order):
-            raise ValueError("order must name collections or met, each once")
-        missing = [name for name in self.order if name != "met" and self.counts.get(name, 0) < 1]
-        if missing:
-            raise ValueError(f"counts must give a positive number for {', '.join(missing)}")
-        return self
 
 
 class ModelCard(Card):
@@ -83,7 +55,8 @@ class RegionSpec(Card):
 
     `background_efficiency` is a fraction of the selected background; `rate_khz` needs `input_rate_khz`, the rate
     of the selected background; `cross_section_pb` needs `background_cross_section_pb`, that of the selected
-    background; `threshold` is the score itself. `score` names a score other than the default.
+    background, unless the events have weights in pb, which give it; `threshold` is the score itself. `score` names a
+    score other than the default.
     """
 
     background_efficiency: float | None = Field(default=None, gt=0, le=1)
@@ -107,7 +80,7 @@ class RegionSpec(Card):
             )
         for kind, total in (("rate_khz", "input_rate_khz"), ("cross_section_pb", "background_cross_section_pb")):
             part, whole = getattr(self, kind), getattr(self, total)
-            if (part is None) != (whole is None):
+            if (part is None) != (whole is None) and not (kind == "cross_section_pb" and whole is None):
                 raise ValueError(f"{kind} and {total} go together")
             if part is not None and whole is not None and part > whole:
                 raise ValueError(f"{kind} {part:g} exceeds {total} {whole:g}")
@@ -115,7 +88,7 @@ class RegionSpec(Card):
 
     @property
     def efficiency(self) -> float | None:
-        """The background efficiency asked for; None if the threshold itself is given."""
+        """The background efficiency asked for; None if the threshold itself is given, or a total is not known yet."""
         if self.background_efficiency is not None:
             return self.background_efficiency
         if self.rate_khz is not None and self.input_rate_khz is not None:
@@ -123,6 +96,21 @@ class RegionSpec(Card):
         if self.cross_section_pb is not None and self.background_cross_section_pb is not None:
             return self.cross_section_pb / self.background_cross_section_pb
         return None
+
+    def completed(self, background_pb: float | None) -> RegionSpec:
+        """The spec with the cross section of the selected background, where it needs one and does not give it.
+
+        `CardError` if that is not known, or less than the region's.
+        """
+        if self.cross_section_pb is None or self.background_cross_section_pb is not None:
+            return self
+        if background_pb is None:
+            raise CardError(
+                f"cross_section_pb {self.cross_section_pb:g} needs that of the selected background: give the cross "
+                "sections of the files with --cross-section FILE=PB, or background_cross_section_pb"
+            )
+        content = {**self.model_dump(exclude_none=True), "background_cross_section_pb": background_pb}
+        return parse_card(RegionSpec, content, "region")
 
 
 Published = dict[str, dict[str, tuple[float, float]]]
@@ -158,5 +146,11 @@ class AnalysisCard(Card):
 
 
 def load_analysis(name: str) -> AnalysisCard:
-    """The analysis card of a bundled name or a path."""
-    return load_card(AnalysisCard, resolve("analyses", name))
+    """The analysis card of a bundled name or a path; `CardError` for a published search, which is nothing to train."""
+    path = resolve("analyses", name)
+    content = read_yaml(path)
+    if str(content.get("schema", "")).startswith("search/"):
+        raise CardError(
+            f"{name} is a published search, not a model to train: use 'hepad reinterpret --analysis {name}'"
+        )
+    return parse_card(AnalysisCard, content, str(path))

@@ -10,9 +10,14 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from hepad import registry
 from hepad.errors import CardError
 
 __all__ = ["Card", "load_card", "parse_card", "read_yaml", "validation_summary"]
+
+
+_NO_KEYS = frozenset({"[key]", *registry.INPUTS})
+"""Steps in the place of a fault that are no keys: for the name of a key, and for the kind of card in a union."""
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -72,7 +77,7 @@ def validation_summary(error: ValidationError) -> str:
     faults = error.errors(include_url=False)
     parts = []
     for fault in faults[:3]:
-        key = ".".join(str(step) for step in fault["loc"] if step != "[key]") or "card"
+        key = ".".join(str(step) for step in fault["loc"] if step not in _NO_KEYS) or "card"
         message = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"].removeprefix("Value error, ")
         value = "" if fault["type"] in {"missing", "value_error"} else f" (got {_short(fault['input'])})"
         parts.append(f"key {key!r}: {message}{value}")

@@ -7,12 +7,13 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from hepad.cards.analysis import InputCard, ModelCard, Published, RegionSpec, TrainCard
+from hepad.cards.analysis import ModelCard, Published, RegionSpec, TrainCard
 from hepad.cards.base import Card, validation_summary
+from hepad.cards.input import InputCard
 from hepad.cards.selection import SelectionCard
 from hepad.errors import UsageError
 
-__all__ = ["BundleCard", "RegionCard", "SetAside", "Training", "parse_region"]
+__all__ = ["BundleCard", "Compared", "Imported", "RegionCard", "SetAside", "Training", "parse_region"]
 
 _REGION_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _REGION_KINDS = {
@@ -61,8 +62,41 @@ class Training(Card):
     validation_loss: tuple[float, ...]
 
 
+class Compared(Card):
+    """A quantity held against what its author got: how many numbers, and the largest relative difference."""
+
+    quantity: str
+    compared: int = Field(ge=1)
+    largest_difference: float = Field(ge=0)
+    tolerance: float = Field(gt=0)
+
+
+class Imported(Card):
+    """Where the weights of others came from.
+
+    `parity` is what their author's vectors were held against; without vectors `parity_checked` is False: nobody knows.
+    """
+
+    file: str
+    sha256: str
+    opset: int
+    operators: tuple[str, ...]
+    calibration_events: int = Field(default=0, ge=0)
+    parity_checked: bool
+    parity: tuple[Compared, ...] = ()
+
+    @model_validator(mode="after")
+    def _says_what_was_checked(self) -> Imported:
+        if self.parity_checked != bool(self.parity):
+            raise ValueError("parity_checked must say whether parity holds anything")
+        return self
+
+
 class BundleCard(Card):
-    """`card.json` of a bundle. `hashes` holds the sha256 of the other files."""
+    """`card.json` of a bundle. `hashes` holds the sha256 of the other files.
+
+    It has `training` if hepad trained the model, `imported` if its weights are from elsewhere.
+    """
 
     schema_: Literal["bundle/1"] = Field(alias="schema")
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@+-]*$")
@@ -76,7 +110,8 @@ class BundleCard(Card):
     columns: tuple[str, ...]
     scores: tuple[str, ...] = Field(min_length=1)
     regions: dict[str, RegionCard]
-    training: Training
+    training: Training | None = None
+    imported: Imported | None = None
     published: Published = Field(default_factory=dict)
     provenance: dict[str, Any]
     hashes: dict[str, str]
@@ -88,6 +123,12 @@ class BundleCard(Card):
             if not _REGION_NAME.fullmatch(name):
                 raise ValueError(f"region name {name!r} must be letters, digits and underscores, a letter first")
         return regions
+
+    @model_validator(mode="after")
+    def _weights_have_one_origin(self) -> BundleCard:
+        if (self.training is None) == (self.imported is None):
+            raise ValueError("a bundle has either training or imported")
+        return self
 
     @model_validator(mode="after")
     def _regions_cut_on_known_scores(self) -> BundleCard:
@@ -103,21 +144,22 @@ def parse_region(text: str) -> tuple[str, RegionSpec]:
     """The name and spec of a region given on the command line as `NAME=[SCORE@]KIND:VALUE`.
 
     `loose=efficiency:0.01`, `l1=rate:0.5/30` (kHz of input kHz), `gold=cross_section:10/48000` (pb of background
-    pb), `cut=kl@threshold:4.2`. `UsageError` if it is none of these.
+    pb, which may be left out where events have weights in pb), `cut=kl@threshold:4.2`. `UsageError` if it is none of
+    these.
     """
     name, _, rest = text.partition("=")
     score, _, setting = rest.rpartition("@")
     kind, _, value = setting.partition(":")
     part, slash, whole = value.partition("/")
     if not _REGION_NAME.fullmatch(name) or kind not in _REGION_KINDS:
-        forms = "NAME=efficiency:0.01, NAME=rate:OUT/IN, NAME=cross_section:OUT/IN or NAME=threshold:X"
+        forms = "NAME=efficiency:0.01, NAME=rate:OUT/IN, NAME=cross_section:OUT[/IN] or NAME=threshold:X"
         raise UsageError(f"--region {text!r}: write {forms}")
     part_key, whole_key = _REGION_KINDS[kind]
-    if bool(slash) != bool(whole_key):
+    if bool(slash) != bool(whole_key) and not (kind == "cross_section" and not slash):
         form = f"{kind}:OUT/IN" if whole_key else f"{kind}:VALUE"
         raise UsageError(f"--region {text!r}: {kind} is written {form}")
     try:
-        numbers = {part_key: float(part), **({whole_key: float(whole)} if whole_key else {})}
+        numbers = {part_key: float(part), **({whole_key: float(whole)} if whole_key and slash else {})}
         return name, RegionSpec(**numbers, score=score or None)
     except ValidationError as error:
         raise UsageError(f"--region {text!r}: {validation_summary(error)}") from error

@@ -11,7 +11,7 @@ from hepad.cards.resolver import resolve
 
 __all__ = ["FAMILIES", "FitCard", "load_fit"]
 
-FAMILIES: dict[str, tuple[int, int]] = {"dijet": (3, 6), "ua2": (3, 5)}
+FAMILIES: dict[str, tuple[int, int]] = {"dijet": (3, 6), "dijet_root": (5, 5), "ua2": (3, 5)}
 """Function families that a card can name, and the numbers of parameters that each allows."""
 
 
@@ -22,7 +22,7 @@ class FitCard(Card):
     name: str = Field(min_length=1)
     title: str
     reference: str
-    family: Literal["dijet", "ua2"]
+    family: Literal["dijet", "dijet_root", "ua2"]
     parameters: int
     sqrt_s: float = Field(gt=0, description="collision energy in GeV; x = m / sqrt_s")
 
@@ -30,7 +30,8 @@ class FitCard(Card):
     def _number_of_parameters(self) -> FitCard:
         low, high = FAMILIES[self.family]
         if not low <= self.parameters <= high:
-            raise ValueError(f"family {self.family} has {low} to {high} parameters, not {self.parameters}")
+            allowed = f"{low} to {high}" if low < high else f"{low}"
+            raise ValueError(f"family {self.family} has {allowed} parameters, not {self.parameters}")
         return self
 
 

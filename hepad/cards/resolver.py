@@ -1,13 +1,20 @@
-"""Where cards and bundles are found: an explicit path, then the package's data, then the repository."""
+"""Where cards and bundles are found: an explicit path, then the package's data, then the repository.
+
+Within `unpacked`, the folder of an analysis that somebody packed comes before the package's data.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from hepad.errors import CardError
 
-__all__ = ["bundled_names", "citation_file", "resolve"]
+__all__ = ["bundled_names", "citation_file", "resolve", "shipped", "unpacked"]
 
 _PACKAGE_DATA = Path(__file__).resolve().parent.parent / "data"
 _REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -18,6 +25,8 @@ _SINGULAR = {
     "bundles": "model",
     "analyses/studies": "study",
 }
+_ROOT: ContextVar[Path | None] = ContextVar("_ROOT", default=None)
+_MANIFEST = "manifest.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]*")
 
 
@@ -35,12 +44,50 @@ def resolve(folder: str, name: str) -> Path:
     # A folder that happens to be called like a card, say an output of an earlier command, does not hide the card.
     if _exists(path) and (path.is_file() or (folder == "bundles" and (path / "card.json").is_file())):
         return path
+    return shipped(folder, name)
+
+
+def shipped(folder: str, name: str) -> Path:
+    """The path of the card (or bundle) `name` that ships with hepad, or is in the folder of `unpacked`.
+
+    The working directory is not looked at: what a card names must not depend on where a command is run.
+    """
     for candidate in _candidates(folder):
         found = candidate / (name if folder == "bundles" else f"{name}.yaml")
         if _NAME.fullmatch(name) and _exists(found):
             return found
     known = ", ".join(bundled_names(folder)) or "none"
     raise CardError(f"no {_SINGULAR.get(folder, folder)} named {name!r}: bundled are {known}; or give a path")
+
+
+@contextmanager
+def unpacked(name: str) -> Iterator[str]:
+    """Yield what to load for an analysis that may be a folder which `hepad analysis unpack` made.
+
+    For such a folder it is the path of its card, and until the end of the block the selections, fits and bundles that
+    cards name are looked for in the folder first. Any other name is yielded as it is.
+    """
+    root = Path(name)
+    if not _exists(root / _MANIFEST):
+        yield name
+        return
+    card = _card_of(root)
+    token = _ROOT.set(root)
+    try:
+        yield str(card)
+    finally:
+        _ROOT.reset(token)
+
+
+def _card_of(root: Path) -> Path:
+    try:
+        card = root / str(json.loads((root / _MANIFEST).read_text(encoding="utf-8"))["card"])
+        inside = card.is_file() and card.resolve().is_relative_to(root.resolve())
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CardError(f"{root / _MANIFEST} is not the manifest of an unpacked analysis ({error})") from error
+    if not inside:
+        raise CardError(f"{root / _MANIFEST}: its card {card} is not there; unpack the archive again")
+    return card
 
 
 def _exists(path: Path) -> bool:
@@ -70,6 +117,8 @@ def citation_file() -> Path:
     raise CardError("CITATION.cff is missing from this installation of hepad; install it again")
 
 
-def _candidates(folder: str) -> tuple[Path, Path]:
+def _candidates(folder: str) -> tuple[Path, ...]:
     # A wheel carries the cards as package data; an editable install finds them in the checkout.
-    return (_PACKAGE_DATA / folder, _REPOSITORY / folder)
+    root = _ROOT.get()
+    own = () if root is None else (root / folder,)
+    return (*own, _PACKAGE_DATA / folder, _REPOSITORY / folder)

@@ -7,51 +7,22 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from hepad.cards.base import Card, load_card
+from hepad.cards.condition import COLLECTIONS, DERIVED, FOUR_MOMENTUM, Condition, ObjectCuts, Range
 from hepad.cards.resolver import resolve
 
 __all__ = [
     "COLLECTIONS",
+    "BuildCard",
     "Condition",
+    "MergeRule",
     "ObjectCuts",
     "ObjectRule",
     "Range",
     "Requirement",
     "SelectionCard",
+    "WideJetRule",
     "load_selection",
 ]
-
-COLLECTIONS = ("jets", "electrons", "muons", "photons", "fatjets")
-"""Object collections that a card can cut on; each is sorted by falling pT."""
-
-
-class Range(Card):
-    """An open interval: `min` < value < `max`, as papers write their cuts."""
-
-    min: float | None = None
-    max: float | None = None
-
-    @model_validator(mode="after")
-    def _has_a_bound(self) -> Range:
-        if self.min is None and self.max is None:
-            raise ValueError("give min, max or both")
-        if self.min is not None and self.max is not None and self.min >= self.max:
-            raise ValueError(f"min {self.min:g} must be below max {self.max:g}")
-        return self
-
-
-class ObjectCuts(Card):
-    """Cuts on single objects: pT and mass in GeV, `btag` for jets only."""
-
-    pt: Range | None = None
-    eta: Range | None = None
-    abs_eta: Range | None = None
-    mass: Range | None = None
-    btag: bool | None = None
-
-    def features(self) -> set[str]:
-        """The object properties that these cuts look at."""
-        used = {name for name in ("pt", "eta", "mass", "btag") if getattr(self, name) is not None}
-        return used | ({"eta"} if self.abs_eta is not None else set())
 
 
 class ObjectRule(ObjectCuts):
@@ -60,35 +31,36 @@ class ObjectRule(ObjectCuts):
     max_count: int | None = Field(default=None, ge=1)
 
 
-class Condition(Card):
-    """How many objects of one collection must pass extra cuts, or a range of MET or scalar H_T in GeV."""
+class WideJetRule(Card):
+    """Wide jets: the two leading jets, each with the others nearer to it than `radius` and than to the other one.
 
-    jets: ObjectCuts | None = None
-    electrons: ObjectCuts | None = None
-    muons: ObjectCuts | None = None
-    photons: ObjectCuts | None = None
-    fatjets: ObjectCuts | None = None
-    met: Range | None = None
-    scalar_ht: Range | None = None
-    min_count: int | None = Field(default=None, ge=1)
-    max_count: int | None = Field(default=None, ge=0)
+    The definition of the CMS dijet searches, arXiv:1911.03947.
+    """
 
-    @model_validator(mode="after")
-    def _names_one_quantity(self) -> Condition:
-        named = [name for name in (*COLLECTIONS, "met", "scalar_ht") if getattr(self, name) is not None]
-        if len(named) != 1:
-            raise ValueError(
-                f"a condition names exactly one of {', '.join((*COLLECTIONS, 'met', 'scalar_ht'))}, found {named}"
-            )
-        counted = self.min_count is not None or self.max_count is not None
-        if counted != (named[0] in COLLECTIONS):
-            raise ValueError("min_count or max_count goes with a collection of objects, and only with one")
-        return self
+    source: Literal["jets"] = Field(alias="from")
+    radius: float = Field(gt=0)
 
-    @property
-    def quantity(self) -> str:
-        """The collection, `met` or `scalar_ht`."""
-        return next(name for name in (*COLLECTIONS, "met", "scalar_ht") if getattr(self, name) is not None)
+
+class MergeRule(Card):
+    """A collection of all objects of others, sorted by falling pT: a trigger's e/gamma is electron or photon."""
+
+    source: tuple[Literal["electrons", "muons", "photons"], ...] = Field(alias="from", min_length=1)
+
+
+class BuildCard(Card):
+    """Collections that no file holds, made of objects that have passed their cuts."""
+
+    widejets: WideJetRule | None = None
+    egammas: MergeRule | None = None
+
+    def sources(self) -> dict[str, tuple[str, ...]]:
+        """What each collection that is built is made of."""
+        rules = {name: getattr(self, name) for name in DERIVED}
+        return {
+            name: (rule.source,) if isinstance(rule.source, str) else rule.source
+            for name, rule in rules.items()
+            if rule is not None
+        }
 
 
 class Requirement(Card):
@@ -106,13 +78,16 @@ class Requirement(Card):
 
 
 class SelectionCard(Card):
-    """A selection: which objects count, and which events are kept."""
+    """A selection: which objects count, what is built of them, and which events are kept."""
 
     schema_: Literal["selection/1"] = Field(alias="schema")
     name: str
     title: str
     reference: str
-    objects: dict[Literal["jets", "electrons", "muons", "photons", "fatjets"], ObjectRule] = Field(default_factory=dict)
+    objects: dict[Literal["jets", "electrons", "muons", "photons", "taus", "fatjets"], ObjectRule] = Field(
+        default_factory=dict
+    )
+    build: BuildCard | None = None
     require: tuple[Requirement, ...] = ()
 
     @model_validator(mode="after")
@@ -122,15 +97,30 @@ class SelectionCard(Card):
             raise ValueError("requirements need different names, none of them 'all events'")
         return self
 
+    @model_validator(mode="after")
+    def _builds_what_it_uses(self) -> SelectionCard:
+        used = {name for step in self.require for condition in (*step.any, *step.all) for name in condition.fields()}
+        missing = sorted(used & set(DERIVED) - self.built.keys())
+        if missing:
+            raise ValueError(f"requirements look at {', '.join(missing)}: say under build how they are made")
+        return self
+
+    @property
+    def built(self) -> dict[str, tuple[str, ...]]:
+        """The collections that this card builds, and what each is made of."""
+        return self.build.sources() if self.build is not None else {}
+
     def fields(self) -> dict[str, set[str]]:
         """The collections and their properties that must be read to apply this card."""
         needed: dict[str, set[str]] = {name: {"pt"} | rule.features() for name, rule in self.objects.items()}
         for step in self.require:
             for condition in (*step.any, *step.all):
-                name = condition.quantity
-                cuts = getattr(condition, name)
-                features = {"pt"} | cuts.features() if isinstance(cuts, ObjectCuts) else set()
-                needed.setdefault(name, set()).update(features or {"ht" if name == "scalar_ht" else "pt"})
+                for name, features in condition.fields().items():
+                    needed.setdefault(name, set()).update(features)
+        for name, sources in self.built.items():
+            needed.pop(name, None)
+            for source in sources:
+                needed.setdefault(source, set()).update(FOUR_MOMENTUM)
         return needed
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hepad.objects.cutflow import CutFlow
 
 __all__ = [
+    "CrossSection",
     "Files",
     "Json",
     "MaxEvents",
@@ -30,6 +31,7 @@ __all__ = [
     "Selection",
     "StepSize",
     "event_progress",
+    "parse_cross_sections",
     "parse_regions",
     "parse_signals",
     "print_cutflow",
@@ -39,6 +41,15 @@ __all__ = [
     "stdout",
 ]
 
+CrossSection = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cross-section",
+        help="FILE_OR_GLOB=PB, once a sample of background: its events then stand for so many pb together, in "
+        "proportion to their weights. May be repeated; every background file needs one.",
+        show_default="weights as in the files",
+    ),
+]
 Files = Annotated[
     list[str],
     typer.Argument(help="Input files; globs are expanded, '-' reads names from stdin.", show_default=False),
@@ -57,7 +68,7 @@ Regions = Annotated[
     list[str] | None,
     typer.Option(
         "--region",
-        help="NAME=efficiency:0.01, NAME=rate:OUT/IN (kHz), NAME=cross_section:OUT/IN (pb) or NAME=threshold:X; "
+        help="NAME=efficiency:0.01, NAME=rate:OUT/IN (kHz), NAME=cross_section:OUT or OUT/IN (pb) or NAME=threshold:X; "
         "SCORE@ before the kind picks another score. May be repeated.",
         show_default="the bundle's",
     ),
@@ -96,7 +107,8 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
 
     table = Table(box=box.SIMPLE_HEAD)
     for i, name in enumerate(header):
-        table.add_column(name, justify="right" if i >= numbers_from else "left", overflow="fold")
+        # Names are what one types: they are never broken, as the first column is never the widest.
+        table.add_column(name, justify="right" if i >= numbers_from else "left", overflow="fold", no_wrap=i == 0)
     for row in rows:
         table.add_row(*row)
     console = stdout()
@@ -124,6 +136,13 @@ def parse_regions(texts: list[str] | None) -> dict[str, RegionSpec]:
             raise UsageError(f"--region {name} is given twice")
         regions[name] = spec
     return regions
+
+
+def parse_cross_sections(texts: list[str] | None) -> list[tuple[str, float]]:
+    """The patterns of files and cross sections in pb given with `--cross-section`."""
+    from hepad.pipeline.weighting import parse_cross_section
+
+    return [parse_cross_section(text) for text in texts or []]
 
 
 def parse_signals(texts: list[str] | None) -> dict[str, list[str]]:

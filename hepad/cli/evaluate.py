@@ -56,6 +56,7 @@ def evaluate(
     model: _Models,
     output: Annotated[Path, typer.Option("--output", "-o", help="The report folder to write.", show_default=False)],
     selection: common.Selection = None,
+    cross_section: common.CrossSection = None,
     rejection_at: _RejectionAt = None,
     fpr: _Fpr = None,
     min_background: _MinBackground = 10,
@@ -82,6 +83,7 @@ def evaluate(
     options = EvaluateOptions(
         output=output,
         selection=selection,
+        cross_sections=common.parse_cross_sections(cross_section),
         rejection_at=efficiencies[0],
         more_rejections_at=tuple(efficiencies[1:]),
         fpr=tuple(fpr or [1e-5]),

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from hepad.cli import common
 
 if TYPE_CHECKING:
+    from hepad.io.events import SampleInfo
     from hepad.pipeline.inspect import FileReport
 
 
 def inspect(files: common.Files, json: common.Json = False) -> None:
-    """Show what is in files: format, entries, objects, and which bundled selections can run.
+    """Show what is in files: format, entries, sample, objects, and which bundled selections can run.
 
     Example: hepad inspect examples/data/w_lnu.root
     """
@@ -29,6 +30,10 @@ def inspect(files: common.Files, json: common.Json = False) -> None:
 def _print(report: FileReport) -> None:
     console = common.stdout()
     console.print(f"{report.path}: {report.format}, {report.entries} entries")
+    if stated := _sample(report.sample):
+        console.print(f"sample: {stated}")
+    for note in report.sample.notes:
+        console.print(f"note: {note}", markup=False)
     if report.model:
         console.print(f"model {report.model}; regions {', '.join(report.regions) or 'none'}")
     if report.objects:
@@ -41,3 +46,14 @@ def _print(report: FileReport) -> None:
             [name, "yes" if not lacks else f"no: lacks {', '.join(lacks)}"] for name, lacks in report.selections.items()
         ]
         common.print_table("Bundled selections", ["selection", "runs"], runs, numbers_from=2)
+
+
+def _sample(sample: SampleInfo) -> str:
+    """What a file states of its sample; empty if nothing."""
+    parts = {
+        "cross section {:g} pb": sample.cross_section_pb,
+        "sqrt(s) {:g} GeV": sample.sqrt_s_gev,
+        "{:d} events generated": sample.generated_events,
+        "sum of their weights {:g}": sample.generated_weight,
+    }
+    return ", ".join(text.format(value) for text, value in parts.items() if value is not None)

@@ -11,7 +11,22 @@ import typer
 from typer.core import TyperGroup
 
 from hepad import __version__
-from hepad.cli import bumphunt, evaluate, explain, hist, inspect, limit, list_, score, study, train, vectorize
+from hepad.cli import (
+    analysis,
+    bumphunt,
+    evaluate,
+    explain,
+    hist,
+    import_model,
+    inspect,
+    limit,
+    list_,
+    reinterpret,
+    score,
+    study,
+    train,
+    vectorize,
+)
 from hepad.errors import HepadError, OutputError
 
 __all__ = ["app", "main"]
@@ -96,6 +111,7 @@ def _register() -> None:
     app.command("inspect")(inspect.inspect)
     app.command("vectorize")(vectorize.vectorize)
     app.command("train")(train.train)
+    app.command("import-model")(import_model.import_model)
     app.command("score")(score.score)
     app.command("evaluate")(evaluate.evaluate)
     app.command("study")(study.study)
@@ -103,6 +119,8 @@ def _register() -> None:
     app.command("hist")(hist.hist)
     app.command("bumphunt", cls=bumphunt.BumpHuntCommand)(bumphunt.bumphunt)
     app.command("limit")(limit.limit)
+    app.command("reinterpret")(reinterpret.reinterpret)
+    app.add_typer(analysis.app, name="analysis")
     app.command("list")(list_.list_)
 
 

@@ -42,6 +42,7 @@ def train(
     holdout_fraction: Annotated[
         float | None, typer.Option(help="Of the background, kept to set regions on.", show_default=_CARDS)
     ] = None,
+    cross_section: common.CrossSection = None,
     region: common.Regions = None,
     step_size: common.StepSize = 100_000,
     max_events: common.MaxEvents = None,
@@ -71,6 +72,7 @@ def train(
             seed=seed,
             train=_train_card(model, changes),
             regions=common.parse_regions(region) if region else None,
+            cross_sections=common.parse_cross_sections(cross_section),
             step_size=step_size,
             max_events=max_events,
             resume=resume,

@@ -15,10 +15,18 @@ def vectorize(
     output: Annotated[Path, typer.Option("--output", "-o", help="A .npz, .h5 or .parquet file.", show_default=False)],
     selection: Annotated[str, typer.Option("--selection", "-s", help="A bundled selection or a card.")] = "adc2021",
     input_: Annotated[str, typer.Option("--input", help="The input kind.")] = "l1_vector",
-    features: Annotated[str, typer.Option("--features", help="Of each object: any of pt,eta,phi.")] = "pt",
+    features: Annotated[
+        str | None,
+        typer.Option("--features", help="Of each object: any of pt,eta,phi (l1_vector).", show_default="pt"),
+    ] = None,
     order: Annotated[
-        str, typer.Option("--order", help="Collections and their multiplicities, in order.")
-    ] = "jets:10,muons:4,electrons:4,met",
+        str | None,
+        typer.Option(
+            "--order",
+            help="Collections and their multiplicities, in order (l1_vector).",
+            show_default="jets:10,muons:4,electrons:4,met",
+        ),
+    ] = None,
     step_size: common.StepSize = 100_000,
     max_events: common.MaxEvents = None,
     json: common.Json = False,
@@ -30,12 +38,12 @@ def vectorize(
     from hepad.pipeline.vectorize import VectorizeOptions
     from hepad.pipeline.vectorize import vectorize as run
 
-    names, counts = _parse_order(order)
+    names, counts = (None, None) if order is None else _parse_order(order)
     with common.event_progress("reading") as on_events:
         options = VectorizeOptions(
             selection=selection,
             input=input_,
-            features=tuple(filter(None, features.split(","))),
+            features=None if features is None else tuple(filter(None, features.split(","))),
             order=names,
             counts=counts,
             step_size=step_size,

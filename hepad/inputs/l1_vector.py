@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from hepad.cards.analysis import InputCard
+from hepad.cards.condition import DERIVED
+from hepad.cards.input import L1VectorCard
 from hepad.errors import CardError, InputDataError
 from hepad.inputs.batch import Batch
 from hepad.io.events import flat_columns
@@ -43,9 +44,9 @@ class L1Vector:
     Unscaled, pt is in GeV and phi in radians. MET has no eta: its column is 0 and masked.
     """
 
-    kind = "l1_vector"
+    kind: ClassVar[str] = "l1_vector"
 
-    def __init__(self, card: InputCard, scale: Scale | None = None) -> None:
+    def __init__(self, card: L1VectorCard, scale: Scale | None = None) -> None:
         self.card = card
         self.scale = scale
         slots = [
@@ -56,9 +57,11 @@ class L1Vector:
         self.columns = tuple(f"{slot}_{feature}" for _, slot in slots for feature in card.features)
 
     def fields(self) -> dict[str, set[str]]:
-        """The collections and properties that must be read."""
+        """The collections and properties that must be read; what a selection builds, it reads the parts of."""
         features = set(self.card.features) | {"pt"}
-        return {name: (features - {"eta"} if name == "met" else features) for name in self.card.order}
+        return {
+            name: (features - {"eta"} if name == "met" else features) for name in self.card.order if name not in DERIVED
+        }
 
     def raw(self, events: ak.Array) -> Batch:
         """The batch in physical units, before scaling."""
@@ -80,6 +83,15 @@ class L1Vector:
         x = batch.x * self.scale.gain + self.scale.offset
         return replace(batch, x=np.where(batch.mask, x, 0.0).astype(np.float32))
 
+    @property
+    def table_names(self) -> npt.NDArray[Any]:
+        """The columns."""
+        return np.array(self.columns)
+
+    def table(self, events: ak.Array) -> npt.NDArray[np.float32]:
+        """The unscaled numbers of events, of shape (n, d)."""
+        return self.raw(events).x
+
     def __call__(self, events: ak.Array) -> Batch:
         """The batch as the network sees it."""
         return self.scaled(self.raw(events))
@@ -97,7 +109,7 @@ class L1Vector:
         return {} if self.scale is None else {"gain": self.scale.gain, "offset": self.scale.offset}
 
     @classmethod
-    def from_state(cls, card: InputCard, state: Mapping[str, npt.NDArray[Any]]) -> L1Vector:
+    def from_state(cls, card: L1VectorCard, state: Mapping[str, npt.NDArray[Any]]) -> L1Vector:
         """The input of a card with the scale that `state` gave; `CardError` if it does not fit the card."""
         vector = cls(card)
         if card.scale == "none":
@@ -115,6 +127,8 @@ class L1Vector:
             columns = [np.zeros(len(events)) if f == "eta" else ak.to_numpy(events.met[f]) for f in features]
             mask = np.tile([f != "eta" for f in features], (len(events), 1))
             return np.stack(columns, axis=1).astype(np.float32), mask
+        if name in DERIVED and name not in events.fields:
+            raise CardError(f"the input takes {name}, which the selection must build, under its key 'build'")
         count = self.card.counts[name]  # type: ignore[index]  # order and counts share their names
         offsets, objects = flat_columns(events[name])
         counts = np.diff(offsets)

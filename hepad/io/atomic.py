@@ -70,18 +70,23 @@ def check_folder(target: Path, *, ours: Sequence[str]) -> None:
     """Raise `OutputError` if no folder can be written as `target`: ask before the work, not after.
 
     A folder of the user's own work must not vanish because its name was given as an output. It is replaced only if
-    all that is in it are files whose names match one of the patterns `ours`, those that hepad would write there.
+    all that is in it are files whose names match one of the patterns `ours`, those that hepad would write there; a
+    pattern `sub/*` is for files in a sub-folder.
     """
     _check_parent(target)
     if not target.exists():
         return
     if not target.is_dir():
         raise OutputError(f"{target} is a file; give another name with -o")
-    for path in sorted(target.iterdir()):
-        if path.is_dir() or not any(fnmatchcase(path.name, pattern) for pattern in ours):
-            raise OutputError(
-                f"{target} holds {path.name}, which hepad did not write; move it or give another name with -o"
-            )
+    for path in sorted(target.rglob("*")):
+        name = path.relative_to(target).as_posix()
+        patterns = [pattern for pattern in ours if pattern.count("/") == name.count("/")]
+        if path.is_dir():  # what is in it is asked after by itself
+            expected = any(pattern.startswith(f"{name}/") for pattern in ours)
+        else:
+            expected = any(fnmatchcase(name, pattern) for pattern in patterns)
+        if not expected:
+            raise OutputError(f"{target} holds {name}, which hepad did not write; move it or give another name with -o")
 
 
 def _check_parent(target: Path) -> None:

@@ -1,7 +1,8 @@
-"""Read and write bundles: a folder with `card.json` and `model.safetensors`.
+"""Read and write bundles: a folder with `card.json`, `model.safetensors` and, for a network of others, `model.onnx`.
 
 Nothing in a bundle is run: the card is JSON that is checked against a schema, the weights are safetensors, and only
-these two fixed names are opened, so that no path in a bundle can lead out of its folder.
+these fixed names are opened, so that no path in a bundle can lead out of its folder. The bytes of `model.onnx` travel
+among the tensors as an array of uint8 under that name; `hepad.io.onnx_file` says what is accepted in them.
 """
 
 from __future__ import annotations
@@ -19,34 +20,36 @@ from hepad.cards.bundle import BundleCard
 from hepad.errors import CardError
 from hepad.provenance import sha256_bytes
 
-__all__ = ["CARD", "WEIGHTS", "read_bundle", "read_card", "read_tensors", "write_bundle_files"]
+__all__ = ["CARD", "GRAPH", "WEIGHTS", "read_bundle", "read_card", "read_tensors", "write_bundle_files"]
 
 CARD = "card.json"
 WEIGHTS = "model.safetensors"
+GRAPH = "model.onnx"
 
 Tensors = dict[str, npt.NDArray[Any]]
 
 
 def write_bundle_files(folder: Path, card: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write both files into an existing folder; `hashes` is added to the card."""
+    """Write all files into an existing folder; `hashes` is added to the card."""
     from safetensors.numpy import save
 
-    weights = save({name: np.ascontiguousarray(array) for name, array in sorted(tensors.items())})
-    (folder / WEIGHTS).write_bytes(weights)
-    complete = {**card, "hashes": {CARD: _content_hash(card), WEIGHTS: sha256_bytes(weights)}}
+    kept = {name: np.ascontiguousarray(array) for name, array in sorted(tensors.items()) if name != GRAPH}
+    files = {WEIGHTS: save(kept)}
+    if GRAPH in tensors:
+        files[GRAPH] = np.asarray(tensors[GRAPH], dtype=np.uint8).tobytes()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    complete = {**card, "hashes": {CARD: _content_hash(card), **{n: sha256_bytes(d) for n, d in files.items()}}}
     (folder / CARD).write_text(json.dumps(complete, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def read_bundle(folder: Path) -> tuple[BundleCard, Tensors]:
     """The card and the tensors; `CardError` if a file is missing, damaged, or does not match its hash."""
     card = read_card(folder)
-    weights = _read_bytes(folder / WEIGHTS)
-    expected = card.hashes.get(WEIGHTS)
-    if sha256_bytes(weights) != expected:
-        raise CardError(
-            f"bundle {folder}: {WEIGHTS} does not match the sha256 in {CARD}; it was altered or damaged, get it again"
-        )
-    return card, read_tensors(weights, str(folder / WEIGHTS))
+    tensors = read_tensors(_read_hashed(folder, WEIGHTS, card), str(folder / WEIGHTS))
+    if GRAPH in card.hashes:
+        tensors[GRAPH] = np.frombuffer(_read_hashed(folder, GRAPH, card), dtype=np.uint8)
+    return card, tensors
 
 
 def read_card(folder: Path) -> BundleCard:
@@ -64,6 +67,15 @@ def read_card(folder: Path) -> BundleCard:
             f"bundle {folder}: {CARD} does not match its own sha256; it was altered or damaged, get it again"
         )
     return card
+
+
+def _read_hashed(folder: Path, name: str, card: BundleCard) -> bytes:
+    data = _read_bytes(folder / name)
+    if sha256_bytes(data) != card.hashes.get(name):
+        raise CardError(
+            f"bundle {folder}: {name} does not match the sha256 in {CARD}; it was altered or damaged, get it again"
+        )
+    return data
 
 
 def _content_hash(content: Mapping[str, Any]) -> str:

@@ -1,8 +1,9 @@
 """The schema of Events: one awkward record array, whatever the file was.
 
-Fields: `jets, electrons, muons, photons, fatjets` (jagged records sorted as in the file), `met` (one record an event),
-`scalar_ht` (GeV), `weight` (dimensionless) and `index` (the entry in its file). pt, mass and ht are in GeV, eta is
-dimensionless, phi is in radians, `btag` is a bool. Only what was asked for is there.
+Fields: `jets, electrons, muons, photons, taus, fatjets` (jagged records sorted as in the file), `met` (one record an
+event), `scalar_ht` (GeV), `weight` (dimensionless) and `index` (the entry in its file). pt, mass and ht are in GeV,
+eta is dimensionless, phi is in radians, `btag` is a bool, `charge` of electrons and muons +1 or -1. Only what was asked
+for is there.
 """
 
 from __future__ import annotations
@@ -45,9 +46,10 @@ SQRT_S = "sqrt_s"
 
 COLLECTION_FEATURES: dict[str, tuple[str, ...]] = {
     "jets": ("pt", "eta", "phi", "mass", "btag"),
-    "electrons": ("pt", "eta", "phi", "mass"),
-    "muons": ("pt", "eta", "phi", "mass"),
+    "electrons": ("pt", "eta", "phi", "mass", "charge"),
+    "muons": ("pt", "eta", "phi", "mass", "charge"),
     "photons": ("pt", "eta", "phi", "mass"),
+    "taus": ("pt", "eta", "phi", "mass"),
     "fatjets": ("pt", "eta", "phi", "mass", "btag"),
     "met": ("pt", "phi"),
     "scalar_ht": ("ht",),
@@ -59,13 +61,15 @@ class SampleInfo:
     """What a file says of the sample it holds; None where it does not.
 
     `cross_section_pb` is that of the generated process, `generated_events` and `generated_weight` (the sum of weights)
-    count the events before any selection, where the file holds only some of them.
+    count the events before any selection, where the file holds only some of them. `notes` are sentences for people:
+    what was done to the events that they should know of.
     """
 
     cross_section_pb: float | None = None
     sqrt_s_gev: float | None = None
     generated_events: int | None = None
     generated_weight: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -70,10 +70,16 @@ def open_events(path: Path) -> EventFile:
     if not magic:
         raise InputDataError(f"{path} is empty")
     if magic.startswith(_ROOT_MAGIC):
-        return _open_delphes(path)
+        return _open_root_events(path)
     if magic.startswith(_HDF5_MAGIC):
         return _open_adc2021(path)
-    raise InputDataError(f"{path} is neither a ROOT nor an HDF5 file; hepad reads Delphes ROOT and ADC2021 HDF5")
+    generated = _open_generated(path)
+    if generated is None:
+        raise InputDataError(
+            f"{path} is neither a ROOT nor an HDF5 file, nor LHE or HepMC text; "
+            "hepad reads event trees in ROOT files, ADC2021 HDF5, LHE and HepMC"
+        )
+    return generated
 
 
 def open_root(path: Path) -> Any:
@@ -135,25 +141,42 @@ def _first_bytes(path: Path) -> bytes:
         raise InputDataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _open_delphes(path: Path) -> EventFile:
-    from hepad.io.delphes import TREE, DelphesFile
+def _root_formats() -> dict[str, Callable[[Path, Any, str], EventFile]]:
+    """The reader of each name of a tree of events."""
+    from hepad.io import adfilter, delphes, nanoaod, physlite
 
+    return {
+        delphes.TREE: delphes.DelphesFile,
+        adfilter.TREE: adfilter.AdfilterFile,
+        nanoaod.TREE: nanoaod.NanoAodFile,
+        physlite.TREE: physlite.PhysliteFile,
+    }
+
+
+def _open_root_events(path: Path) -> EventFile:
+    formats = _root_formats()
     file = open_root(path)
+    tree = "of events"
     try:
         classes = file.classnames(cycle=False, recursive=True)
-        if TREE not in classes:
-            trees = [name for name, kind in classes.items() if kind in {"TTree", "ROOT::RNTuple"}]
+        trees = [name for name, kind in classes.items() if kind in {"TTree", "ROOT::RNTuple"}]
+        known = [name for name in formats if name in trees]
+        if not known:
             raise InputDataError(
-                f"{path}: no tree {TREE!r} (trees in it: {', '.join(trees) or 'none'}); is it a Delphes file?"
+                f"{path}: no tree of events that hepad knows (trees in it: {', '.join(trees) or 'none'}); it reads "
+                "Delphes (tree 'Delphes'), ADFilter ('Ntuple'), NanoAOD ('Events') and PHYSLITE ('CollectionTree')"
             )
-        return DelphesFile(path, file[TREE])
+        tree = known[0]
+        if classes[tree] != "TTree":
+            raise InputDataError(f"{path}: {tree!r} is an RNTuple; hepad reads TTrees: convert it")
+        return formats[tree](path, file, tree)
     except InputDataError:
         file.close()
         raise
     except Exception as error:
         file.close()
         raise InputDataError(
-            f"{path}: tree {TREE!r} cannot be read, the file is damaged or truncated; copy it again"
+            f"{path}: tree {tree!r} cannot be read, the file is damaged or truncated; copy it again"
         ) from error
 
 
@@ -171,3 +194,22 @@ def _open_adc2021(path: Path) -> EventFile:
         handle.close()
         raise InputDataError(f"{path}: no dataset {DATASET!r} (datasets in it: {found}); is it an ADC2021 file?")
     return Adc2021File(path, handle)
+
+
+def _open_generated(path: Path) -> EventFile | None:
+    """Open a text file of a generator, compressed or not; None if it is none."""
+    from hepad.io.text import head
+
+    start = head(path)
+    if b"<LesHouchesEvents" in start:
+        from hepad.io.lhe import LheFile
+
+        return LheFile(path)
+    if b"HepMC::" in start:
+        from hepad.io.hepmc import MARKS, HepmcFile
+
+        dialect = next((name for mark, name in MARKS.items() if mark in start), None)
+        if dialect is None:
+            raise InputDataError(f"{path}: neither HepMC2 nor HepMC3 in ascii; convert it to one of these")
+        return HepmcFile(path, dialect)
+    return None

@@ -26,7 +26,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 class _Backend(Protocol):
-    def __init__(self, path: Path, columns: tuple[str, ...], info: str) -> None: ...
+    def __init__(self, path: Path, columns: npt.NDArray[np.str_], info: str) -> None: ...
 
     def write(self, arrays: Arrays) -> None: ...
 
@@ -34,9 +34,12 @@ class _Backend(Protocol):
 
 
 class TableWriter:
-    """Write arrays of equal length: `x` of shape (n, d) with named columns, and columns of shape (n,)."""
+    """Write arrays of equal length: `x` of shape (n, *columns.shape), its numbers named, and others of shape (n,).
 
-    def __init__(self, path: Path, columns: tuple[str, ...], info: Mapping[str, Any]) -> None:
+    Parquet, which has no arrays of more axes, gets one column for each number of `x`.
+    """
+
+    def __init__(self, path: Path, columns: npt.NDArray[np.str_], info: Mapping[str, Any]) -> None:
         backends: dict[str, type[_Backend]] = {".npz": _Npz, ".h5": _Hdf5, ".parquet": _Parquet}
         if path.suffix not in backends:
             raise UsageError(f"output must end in {', '.join(FORMATS)}, not {path.suffix or 'nothing'!r}")
@@ -58,7 +61,7 @@ class TableWriter:
 class _Npz:
     """numpy's zip of .npy files; rows are spooled to temporary files because a .npy header holds the final length."""
 
-    def __init__(self, path: Path, columns: tuple[str, ...], info: str) -> None:
+    def __init__(self, path: Path, columns: npt.NDArray[np.str_], info: str) -> None:
         self._path, self._columns, self._info = path, columns, info
         self._spools: dict[str, tuple[IO[bytes], np.dtype[Any], tuple[int, ...]]] = {}
         self._rows = 0
@@ -81,7 +84,7 @@ class _Npz:
 
     def _assemble(self) -> None:
         with zipfile.ZipFile(self._path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            for name, values in (("columns", np.array(self._columns)), ("provenance", np.array(self._info))):
+            for name, values in (("columns", self._columns), ("provenance", np.array(self._info))):
                 with archive.open(f"{name}.npy", "w") as out:
                     np.lib.format.write_array(out, values, allow_pickle=False)
             for name, (spool, dtype, tail) in self._spools.items():
@@ -100,13 +103,13 @@ class _Npz:
 class _Hdf5:
     """HDF5 cannot close a file on a full disk (it crashes the process), so the room is asked for before each write."""
 
-    def __init__(self, path: Path, columns: tuple[str, ...], info: str) -> None:
+    def __init__(self, path: Path, columns: npt.NDArray[np.str_], info: str) -> None:
         import h5py
 
         self._folder = path.parent
         self._check_room(0)
         self._file = h5py.File(path, "w")
-        self._file.create_dataset("columns", data=[c.encode() for c in columns])
+        self._file.create_dataset("columns", data=np.char.encode(columns))
         self._file.attrs["provenance"] = info
 
     def _check_room(self, needed: int) -> None:
@@ -133,15 +136,18 @@ class _Hdf5:
 class _Parquet:
     """`x` becomes one column a feature, as data-frame users expect."""
 
-    def __init__(self, path: Path, columns: tuple[str, ...], info: str) -> None:
-        self._path, self._columns, self._info = path, columns, info
+    def __init__(self, path: Path, columns: npt.NDArray[np.str_], info: str) -> None:
+        self._path, self._columns, self._info = path, columns.ravel().tolist(), info
         self._out: Any = None
 
     def write(self, arrays: Arrays) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        data = {column: pa.array(arrays["x"][:, i]) for i, column in enumerate(self._columns)}
+        columns = arrays["x"].reshape(len(arrays["x"]), -1).T
+        data = {
+            name: pa.array(np.ascontiguousarray(column)) for name, column in zip(self._columns, columns, strict=True)
+        }
         data |= {name: pa.array(array) for name, array in arrays.items() if name != "x"}
         table = pa.table(data).replace_schema_metadata({"provenance": self._info})
         if self._out is None:

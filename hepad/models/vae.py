@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from hepad.cards.base import Card, parse_card
@@ -29,6 +29,8 @@ __all__ = ["VariationalAutoencoder", "VariationalConfig"]
 
 LARGEST_LOG_VARIANCE = 50.0  # far beyond what training reaches; keeps the exponential of absurd inputs finite
 Positive = Annotated[float, Field(gt=0)]
+ScoreName = Literal["mse", "kl", "r", "mu2"]
+SCORES: tuple[ScoreName, ...] = ("mse", "kl", "r")
 
 
 class VariationalConfig(Card):
@@ -36,12 +38,21 @@ class VariationalConfig(Card):
 
     The loss is (1 - beta) * reconstruction + beta * KL; the authors use beta = 0.8.
     `eta_limits`: the largest abs(eta) of each kind of object, which bounds its reconstructed eta.
+    `scores`: which scores to give, the default first; the decoder is run for `mse` only.
     """
 
     layers: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(default=(32, 16), min_length=1)
     latent: int = Field(default=3, ge=1, le=4096)
     beta: float = Field(default=0.8, gt=0, lt=1)
     eta_limits: dict[str, Positive] = Field(default_factory=lambda: {"electron": 3.0, "muon": 2.1, "jet": 4.0})
+    scores: tuple[ScoreName, ...] = Field(default=SCORES, min_length=1)
+
+    @field_validator("scores")
+    @classmethod
+    def _each_once(cls, scores: tuple[ScoreName, ...]) -> tuple[ScoreName, ...]:
+        if len(set(scores)) != len(scores):
+            raise ValueError("scores must be named each once")
+        return scores
 
 
 class VariationalAutoencoder(NetworkScorer["_Network"]):
@@ -49,16 +60,19 @@ class VariationalAutoencoder(NetworkScorer["_Network"]):
 
     Scores: `mse`, the squared error of the reconstruction of the latent mean, with padded columns left out of the sum
     but not of the number of columns that divides it, as the authors do; `kl`, the divergence from the unit Gaussian
-    averaged over the latent axes; `r`, the sum over them of mean^2 / variance. The last two need the encoder only.
+    averaged over the latent axes; `r`, the sum over them of mean^2 / variance; `mu2`, the sum over them of mean^2, the
+    score of CMS's trigger AXOL1TL up to its version 4. All but the first need the encoder only. The first three are
+    given unless the configuration says otherwise.
     A difference in phi is not wrapped, as in the authors' code.
     """
 
     name: ClassVar[str] = "vae"
     input_kinds: ClassVar[tuple[str, ...]] = ("l1_vector",)
-    score_names: ClassVar[tuple[str, ...]] = ("mse", "kl", "r")
+    score_names: tuple[str, ...] = SCORES
 
     def __init__(self, config: Mapping[str, Any], columns: Sequence[str]) -> None:
         self._variational = parse_card(VariationalConfig, dict(config), f"model {self.name}")
+        self.score_names = self._variational.scores
         self._limits = _output_limits(columns, self._variational.eta_limits)
         super().__init__(self._variational, columns)
 
@@ -91,9 +105,15 @@ class VariationalAutoencoder(NetworkScorer["_Network"]):
     def _score(self, module: _Network, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         x, mask = rows
         mean, log_variance = module.encode(x)
-        error = _masked_error(x, module.decode(mean), mask)
-        significance = (mean.square() * torch.exp(-log_variance)).sum(dim=1)
-        return error, kl_divergence(mean, log_variance), significance
+        squares = mean.square()
+        values = {
+            "kl": kl_divergence(mean, log_variance),
+            "r": (squares * torch.exp(-log_variance)).sum(dim=1),
+            "mu2": squares.sum(dim=1),
+        }
+        if "mse" in self.score_names:
+            values["mse"] = _masked_error(x, module.decode(mean), mask)
+        return tuple(values[name] for name in self.score_names)
 
 
 class _Network(nn.Module):

@@ -33,6 +33,7 @@ def mirrored(width: int, layers: Sequence[int]) -> tuple[int, ...]:
 class Autoencoder(ABC):
     """A `Scorer` that gives back its input; the mean squared error over the columns is loss and score (`mse`).
 
+    A model may measure the error in other ways too, in `_measure`.
     A model says which weights it has, how to compute its output from them in numpy, and how to build the same network
     in torch for training. Its untrained weights, those of seed 0, are drawn by torch when they are first asked for.
     """
@@ -89,8 +90,7 @@ class Autoencoder(ABC):
         check_batch(self, self.columns, batch)
         self._trained()
         with np.errstate(over="ignore", invalid="ignore"):
-            error = np.square(batch.x - self._reconstruct(batch.x)).mean(axis=1, dtype=np.float32)
-        return finite_scores(self.name, {"mse": error})
+            return finite_scores(self.name, self._measure(batch.x - self._reconstruct(batch.x)))
 
     def reconstruction_errors(self, batch: Batch) -> npt.NDArray[np.float32]:
         """Squared difference of input and output for each column, shape (n, d); see `hepad.nn.explain.Explains`."""
@@ -101,7 +101,7 @@ class Autoencoder(ABC):
         return errors
 
     def state(self) -> State:
-        """Copies of the weights as contiguous float32 arrays."""
+        """Copies of the weights as contiguous arrays."""
         return {name: array.copy() for name, array in self._trained().items()}
 
     def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -109,6 +109,10 @@ class Autoencoder(ABC):
         shapes = self._shapes()
         check_arrays(shapes, state, f"weights of {self.name}")
         self._take({name: np.array(state[name], dtype=np.float32, order="C") for name in shapes})
+
+    def _measure(self, difference: npt.NDArray[np.float32]) -> Scores:
+        """The scores of shape (n,) of the difference of input and output, of shape (n, d)."""
+        return {"mse": np.square(difference).mean(axis=1, dtype=np.float32)}
 
     @abstractmethod
     def _shapes(self) -> dict[str, tuple[int, ...]]:

@@ -16,7 +16,7 @@ import numpy as np
 from numba import float32, int64, njit, types
 from numba.extending import intrinsic
 
-from hepad.nn.jit import compiled
+from hepad.jit import compiled
 
 __all__ = ["BLOCK", "gradients", "outputs", "remember"]
 

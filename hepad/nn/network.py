@@ -32,7 +32,7 @@ class NetworkScorer(ABC, Generic[Network]):
 
     name: ClassVar[str]
     input_kinds: ClassVar[tuple[str, ...]]
-    score_names: ClassVar[tuple[str, ...]]
+    score_names: tuple[str, ...]
 
     def __init__(self, config: Card, columns: Sequence[str]) -> None:
         """Build an untrained network of a validated configuration; its weights are those of seed 0."""

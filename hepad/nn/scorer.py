@@ -74,10 +74,14 @@ class Scorer(Protocol):
 
     name: ClassVar[str]
     input_kinds: ClassVar[tuple[str, ...]]
-    score_names: ClassVar[tuple[str, ...]]
 
     def __init__(self, config: Mapping[str, Any], columns: Sequence[str]) -> None:
         """Build an untrained model for the given input columns; `CardError` for a wrong key in `config`."""
+
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        """The names of its scores, the default first."""
+        ...
 
     @property
     def config(self) -> dict[str, Any]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 from operator import add, and_
+from typing import Literal
 
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
 import vector
 
+from hepad.cards.condition import DERIVED
 from hepad.errors import UsageError
 from hepad.objects.naming import parse_object
 
-__all__ = ["MASS_FEATURES", "invariant_mass", "mass_fields", "named_objects", "parse_mass"]
+__all__ = ["MASS_FEATURES", "invariant_mass", "mass_fields", "named_objects", "parse_mass", "separation"]
 
 vector.register_awkward()  # gives the Momentum4D and Momentum2D records of Events their behaviour
 
@@ -31,16 +33,23 @@ def parse_mass(text: str) -> tuple[tuple[str, int], ...]:
 
 
 def mass_fields(objects: Sequence[tuple[str, int]]) -> dict[str, set[str]]:
-    """What must be read to compute a mass."""
+    """What must be read to compute a mass; the selection reads what it builds other collections of."""
     fields: dict[str, set[str]] = {}
     for name, _ in objects:
+        if name in DERIVED:
+            continue
         tagged = name in _BTAGGED
         fields.setdefault("jets" if tagged else name, set()).update(MASS_FEATURES | ({"btag"} if tagged else set()))
     return fields
 
 
 def named_objects(events: ak.Array, name: str) -> ak.Array:
-    """A collection by name, jagged: one of Events, or `bjets` and `lightjets`, the jets with and without a b-tag."""
+    """A collection by name, jagged: one of Events, or `bjets` and `lightjets`, the jets with and without a b-tag.
+
+    `UsageError` for a collection that a selection must build and this one did not.
+    """
+    if name in DERIVED and name not in events.fields:
+        raise UsageError(f"no {name}: the selection must build them, under its key 'build'")
     return events.jets[events.jets.btag == _BTAGGED[name]] if name in _BTAGGED else events[name]
 
 
@@ -51,10 +60,26 @@ def invariant_mass(
 
     The masses, of shape (m,), are those of the m events where the mask is True. Computed in double precision.
     """
+    records, has_all = _records(events, objects)
+    vectors = [_double_precision(record) for record in records]
+    return ak.to_numpy(reduce(add, vectors).mass).astype(np.float64), has_all
+
+
+def separation(
+    events: ak.Array, objects: Sequence[tuple[str, int]], feature: Literal["eta", "phi"]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """The distance of two objects in eta, or in phi (radians, 0 to pi), and a mask as of `invariant_mass`."""
+    records, has_all = _records(events, objects)
+    first, second = (ak.to_numpy(record[feature]).astype(np.float64) for record in records)
+    distance = np.abs(first - second)
+    return (np.minimum(distance, np.abs(2 * np.pi - distance)) if feature == "phi" else distance), has_all
+
+
+def _records(events: ak.Array, objects: Sequence[tuple[str, int]]) -> tuple[list[ak.Array], npt.NDArray[np.bool_]]:
+    """The objects of the events that have them all, one record an event, and which events these are."""
     has_all = reduce(and_, [ak.to_numpy(ak.num(named_objects(events, name)) > position) for name, position in objects])
     complete = events[has_all]
-    vectors = [_double_precision(named_objects(complete, name)[:, position]) for name, position in objects]
-    return ak.to_numpy(reduce(add, vectors).mass).astype(np.float64), has_all
+    return [named_objects(complete, name)[:, position] for name, position in objects], has_all
 
 
 def _double_precision(record: ak.Array) -> ak.Array:

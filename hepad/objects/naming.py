@@ -18,7 +18,10 @@ _SINGULAR = {
     "electrons": "electron",
     "muons": "muon",
     "photons": "photon",
+    "taus": "tau",
     "fatjets": "fatjet",
+    "widejets": "widejet",
+    "egammas": "egamma",
 }
 _PLURAL = {short: name for name, short in _SINGULAR.items()}
 _NAME = re.compile(r"([a-z]+)([1-9][0-9]?)")

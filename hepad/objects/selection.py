@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -10,9 +9,14 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from hepad.cards.selection import Condition, ObjectCuts, Range, SelectionCard
-from hepad.io.events import collection, flat_columns
+from hepad.cards.condition import LEPTONS, ChargeSum, Condition, LeptonPairs, ObjectCuts, ObjectsRange, Range
+from hepad.cards.selection import SelectionCard
+from hepad.io.events import collection
+from hepad.objects.build import build_collections
 from hepad.objects.cutflow import CutFlow, CutStep
+from hepad.objects.flat import FlatObjects
+from hepad.objects.kinematics import invariant_mass, parse_mass, separation
+from hepad.objects.pairs import opposite_pairs, pairs_in_range
 
 __all__ = ["apply_selection"]
 
@@ -22,11 +26,12 @@ _Mask = npt.NDArray[np.bool_]
 def apply_selection(events: ak.Array, card: SelectionCard) -> tuple[ak.Array, _Mask, CutFlow]:
     """The selected events, with their objects cut, sorted by falling pT and truncated as the card says.
 
-    Also returns the mask of shape (n,) that says which of the given events were kept, and the cut flow.
-    Collections that the card does not name are left as they were read.
+    What the card builds is among them. Also returns the mask of shape (n,) that says which of the given events were
+    kept, and the cut flow. Collections that the card does not name are left as they were read.
     """
     for name, rule in card.objects.items():
         events = ak.with_field(events, _define(events, name, rule, rule.max_count), name)
+    events = build_collections(events, card)
     weights = ak.to_numpy(events.weight)
     keep: _Mask = np.ones(len(events), dtype=bool)
     steps = [CutStep.of("all events", weights)]
@@ -37,54 +42,8 @@ def apply_selection(events: ak.Array, card: SelectionCard) -> tuple[ak.Array, _M
     return events[keep], keep, CutFlow(tuple(steps))
 
 
-@dataclass(frozen=True)
-class _Objects:
-    """A collection as flat numpy columns with offsets of shape (n+1,): cuts on these cost a fraction of awkward's."""
-
-    offsets: npt.NDArray[np.int64]
-    columns: dict[str, npt.NDArray[Any]]
-
-    @classmethod
-    def of(cls, objects: ak.Array) -> _Objects:
-        return cls(*flat_columns(objects))
-
-    @property
-    def counts(self) -> npt.NDArray[np.int64]:
-        return np.diff(self.offsets)
-
-    def number(self, mask: _Mask) -> npt.NDArray[np.int64]:
-        """How many objects of each event the mask has."""
-        return np.diff(_running(mask)[self.offsets])
-
-    def take(self, mask: _Mask) -> _Objects:
-        return _Objects(_running(mask)[self.offsets], {name: values[mask] for name, values in self.columns.items()})
-
-    def sorted(self) -> _Objects:
-        """By falling pT within each event; objects of equal pT keep their order."""
-        pt = self.columns["pt"]
-        rises = pt[1:] > pt[:-1]
-        starts = self.offsets[(self.offsets > 0) & (self.offsets < len(pt))]
-        rises[starts - 1] = False
-        if not rises.any():  # most files are sorted already: looking is cheaper
-            return self
-        event = np.repeat(np.arange(len(self.counts)), self.counts)
-        order = np.lexsort((-pt, event))
-        return _Objects(self.offsets, {name: values[order] for name, values in self.columns.items()})
-
-    def first(self, count: int) -> _Objects:
-        """At most `count` objects of each event."""
-        if self.counts.max(initial=0) <= count:
-            return self
-        place = np.arange(self.offsets[-1]) - np.repeat(self.offsets[:-1], self.counts)
-        return self.take(place < count)
-
-
-def _running(mask: _Mask) -> npt.NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
-
-
 def _define(events: ak.Array, name: str, cuts: ObjectCuts, max_count: int | None) -> ak.Array:
-    objects = _Objects.of(events[name])
+    objects = FlatObjects.of(events[name])
     mask = _passes(objects, cuts)
     if mask is not None:
         objects = objects.take(mask)
@@ -94,7 +53,7 @@ def _define(events: ak.Array, name: str, cuts: ObjectCuts, max_count: int | None
     return collection(objects.offsets, objects.columns)
 
 
-def _passes(objects: _Objects, cuts: ObjectCuts) -> _Mask | None:
+def _passes(objects: FlatObjects, cuts: ObjectCuts) -> _Mask | None:
     """Flat mask of the objects that pass all cuts; None if there are no cuts."""
     masks: list[_Mask] = []
     for feature in ("pt", "eta", "mass"):
@@ -111,19 +70,47 @@ def _passes(objects: _Objects, cuts: ObjectCuts) -> _Mask | None:
 def _holds(events: ak.Array, condition: Condition) -> _Mask:
     """Mask of shape (n,) of the events that fulfil one condition."""
     name = condition.quantity
-    cuts = getattr(condition, name)
-    if isinstance(cuts, Range):
+    rule = getattr(condition, name)
+    if isinstance(rule, ObjectsRange):
+        return _objects_hold(events, name, rule)
+    if isinstance(rule, Range):
         values = events.met.pt if name == "met" else events[name]
-        return np.asarray(_inside(ak.to_numpy(values), cuts))
-    objects = _Objects.of(events[name])
-    mask = _passes(objects, cuts)
-    count = objects.counts if mask is None else objects.number(mask)
-    result: _Mask = np.ones(len(count), dtype=bool)
+        return np.asarray(_inside(ak.to_numpy(values), rule))
+    if isinstance(rule, ChargeSum):
+        return np.isin(sum(_charge(FlatObjects.of(events[n])) for n in LEPTONS), rule.values)
+    if isinstance(rule, LeptonPairs):
+        leptons = [FlatObjects.of(events[n]) for n in LEPTONS]
+        count = sum(pairs_in_range(part, rule.mass) if rule.mass else opposite_pairs(part) for part in leptons)
+    else:
+        count = sum(_count(events[n], rule) for n in (LEPTONS if name == "leptons" else (name,)))
+    result: _Mask = np.ones(len(events), dtype=bool)
     if condition.min_count is not None:
         result &= count >= condition.min_count
     if condition.max_count is not None:
         result &= count <= condition.max_count
     return result
+
+
+def _objects_hold(events: ak.Array, name: str, rule: ObjectsRange) -> _Mask:
+    objects = parse_mass(rule.objects)
+    if name == "mass":
+        values, has_all = invariant_mass(events, objects)
+    else:
+        values, has_all = separation(events, objects, "eta" if name == "delta_eta" else "phi")
+    result: _Mask = has_all.copy()
+    result[has_all] = _inside(values, rule)
+    return result
+
+
+def _count(collection: ak.Array, cuts: ObjectCuts) -> npt.NDArray[np.int64]:
+    objects = FlatObjects.of(collection)
+    mask = _passes(objects, cuts)
+    return objects.counts if mask is None else objects.number(mask)
+
+
+def _charge(leptons: FlatObjects) -> npt.NDArray[np.int64]:
+    charge = leptons.columns["charge"]
+    return leptons.number(charge > 0) - leptons.number(charge < 0)
 
 
 def _inside(values: Any, bounds: Range) -> Any:

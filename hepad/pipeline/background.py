@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,13 @@ from hepad.cards.analysis import TrainCard
 from hepad.cards.bundle import SetAside
 from hepad.cards.selection import SelectionCard
 from hepad.errors import InputDataError
+from hepad.inputs.base import Input
 from hepad.inputs.batch import Batch
-from hepad.inputs.l1_vector import L1Vector
 from hepad.io.events import merge_fields
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.objects.cutflow import CutFlow
 from hepad.pipeline.selected import selected_chunks
+from hepad.pipeline.weighting import CrossSections, PbWeights
 
 __all__ = ["Parts", "Split", "read_background", "set_aside", "split_events"]
 
@@ -26,19 +27,32 @@ __all__ = ["Parts", "Split", "read_background", "set_aside", "split_events"]
 def read_background(
     paths: Sequence[Path],
     selection: SelectionCard,
-    vector: L1Vector,
+    vector: Input,
     *,
     step_size: int = DEFAULT_STEP_SIZE,
     max_events: int | None = None,
+    cross_sections: CrossSections | None = None,
 ) -> tuple[Batch, CutFlow]:
-    """All selected events as one unscaled batch: a training needs them all in memory."""
+    """All selected events as one unscaled batch: a training needs them all in memory.
+
+    With cross sections, its weights are in pb and their sum is the cross section of the selected background. The cut
+    flow counts the weights as they are in the files.
+    """
     batches: list[Batch] = []
+    files: list[int] = []
+    in_pb = PbWeights(cross_sections) if cross_sections else None
     fields = merge_fields(selection.fields(), vector.fields())
     for piece in selected_chunks(
         paths, selection, fields, step_size=step_size, max_events=max_events, what="background event"
     ):
         batches.append(vector.raw(piece.events))
+        files.append(piece.chunk.file)
         flow = piece.flow
+        if in_pb:
+            in_pb.add(piece.chunk)
+    if in_pb:
+        factors = in_pb.factors()
+        batches = [replace(b, weight=b.weight * factors[file]) for b, file in zip(batches, files, strict=True)]
     return Batch.concatenate(batches), flow
 
 

@@ -16,7 +16,7 @@ from hepad.cards.bundle import BundleCard, RegionCard
 from hepad.cards.resolver import resolve
 from hepad.cards.selection import SelectionCard
 from hepad.errors import CardError
-from hepad.inputs.l1_vector import L1Vector
+from hepad.inputs.base import Input, input_from_state
 from hepad.io.bundle import CARD, read_bundle
 from hepad.io.events import merge_fields
 from hepad.nn.scorer import Scorer
@@ -28,23 +28,40 @@ __all__ = ["Bundle", "bundle_tensors", "load_bundle", "recipe_content", "scorer_
 
 @dataclass(frozen=True)
 class Bundle:
-    """A trained model with all that belongs to it; `sha256` is that of its card, which holds the other hashes."""
+    """A trained model with all that belongs to it; `sha256` is that of its card, which holds the other hashes.
+
+    `quantiles` of a score are None if the model was imported without background.
+    """
 
     card: BundleCard
     path: Path
     sha256: str
-    input: L1Vector
+    input: Input
     scorer: Scorer
-    quantiles: dict[str, Quantiles]
+    quantiles: dict[str, Quantiles | None]
 
     def fields(self, selection: SelectionCard) -> dict[str, set[str]]:
         """What must be read from event files."""
         return merge_fields(selection.fields(), self.input.fields())
 
+    @property
+    def background_cross_section_pb(self) -> float | None:
+        """That of the background selected for the training, if its weights were in pb."""
+        return next(
+            (
+                region.spec.background_cross_section_pb
+                for region in self.card.regions.values()
+                if region.spec.background_cross_section_pb is not None
+            ),
+            None,
+        )
+
     def regions(self, overrides: Mapping[str, RegionSpec]) -> dict[str, RegionCard]:
         """The bundle's regions, with those of the same name replaced and new ones added."""
         default = self.card.scores[0]
-        set_now = {name: set_region(name, spec, self.quantiles, default) for name, spec in overrides.items()}
+        total = self.background_cross_section_pb
+        complete = {name: spec.completed(total) for name, spec in overrides.items()}
+        set_now = {name: set_region(name, spec, self.quantiles, default) for name, spec in complete.items()}
         return {**self.card.regions, **set_now}
 
 
@@ -57,24 +74,28 @@ def load_bundle(name: str) -> Bundle:
         entry = registry.lookup(registry.SCORERS, card.model.name, "model")
         if card.input.kind not in entry.inputs:
             raise CardError(f"model {card.model.name} takes {' or '.join(entry.inputs)} input, not {card.input.kind}")
-        vector = L1Vector.from_state(card.input, _part(tensors, "input."))
+        vector = input_from_state(card.input, _part(tensors, "input."))
         if vector.columns != card.columns:
             raise CardError("its columns are not those that its input makes")
         scorer: Scorer = registry.load(entry)(card.model.config, vector.columns)
         if tuple(scorer.score_names) != card.scores:
             raise CardError(f"its scores {', '.join(card.scores)} are not those of {card.model.name}")
         scorer.load_state(_part(tensors, "model."))
-        quantiles = {score: _quantiles(_part(tensors, f"quantiles.{score}."), score) for score in card.scores}
+        quantiles = {score: _quantiles(_part(tensors, f"quantiles.{score}."), score, card) for score in card.scores}
     except CardError as error:
         raise CardError(f"{origin}: {error}") from error
     return Bundle(card, path, sha256_file(path / CARD), vector, scorer, quantiles)
 
 
-def bundle_tensors(vector: L1Vector, scorer: Scorer, quantiles: Mapping[str, Quantiles]) -> dict[str, npt.NDArray[Any]]:
+def bundle_tensors(
+    vector: Input, scorer: Scorer, quantiles: Mapping[str, Quantiles | None]
+) -> dict[str, npt.NDArray[Any]]:
     """All numbers of a bundle under the names that `load_bundle` reads."""
     tensors = {f"input.{name}": array for name, array in vector.state().items()}
     tensors |= {f"model.{name}": array for name, array in scorer.state().items()}
     for score, table in quantiles.items():
+        if table is None:
+            continue
         tensors[f"quantiles.{score}.threshold"] = table.threshold
         tensors[f"quantiles.{score}.efficiency"] = table.efficiency
         tensors[f"quantiles.{score}.events"] = np.array([table.events, table.effective_events], dtype=np.float64)
@@ -91,7 +112,7 @@ def recipe_content(recipe: AnalysisCard, selection: SelectionCard) -> dict[str, 
     }
 
 
-def scorer_content(scorer: Scorer, vector: L1Vector) -> dict[str, Any]:
+def scorer_content(scorer: Scorer, vector: Input) -> dict[str, Any]:
     """The part of a bundle's card that describes the model."""
     return {
         "model": {"name": scorer.name, **scorer.config},
@@ -104,7 +125,9 @@ def _part(tensors: Mapping[str, npt.NDArray[Any]], prefix: str) -> dict[str, npt
     return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
 
 
-def _quantiles(part: Mapping[str, npt.NDArray[Any]], score: str) -> Quantiles:
+def _quantiles(part: Mapping[str, npt.NDArray[Any]], score: str, card: BundleCard) -> Quantiles | None:
+    if not part and card.imported is not None and card.imported.calibration_events == 0:
+        return None
     if set(part) != {"threshold", "efficiency", "events"} or part["events"].shape != (2,):
         raise CardError(f"the background quantiles of score {score!r} are missing or damaged")
     threshold, efficiency, events = (

@@ -6,6 +6,7 @@ from typing import Any
 
 from hepad.cards.analysis import load_analysis
 from hepad.cards.resolver import bundled_names, resolve
+from hepad.cards.search import SearchCard, load_search, search_names
 from hepad.cards.selection import load_selection
 from hepad.io.bundle import read_card
 
@@ -32,18 +33,39 @@ def _models() -> list[dict[str, Any]]:
 
 
 def _analyses() -> list[dict[str, Any]]:
-    cards = [load_analysis(name) for name in bundled_names("analyses")]
-    return [
-        {
-            "name": c.name,
-            "title": c.title,
-            "selection": c.selection,
-            "model": c.model.name,
-            "fidelity": c.fidelity,
-            "reference": c.reference,
-        }
-        for c in cards
-    ]
+    """Models to train and published searches to hold a signal against: both are analyses."""
+    return [_search(name) if name in search_names() else _recipe(name) for name in bundled_names("analyses")]
+
+
+def _recipe(name: str) -> dict[str, Any]:
+    card = load_analysis(name)
+    return {
+        "name": card.name,
+        "kind": "model",
+        "title": card.title,
+        "selection": card.selection,
+        "model": card.model.name,
+        "fidelity": card.fidelity,
+        "reference": card.reference,
+    }
+
+
+def _search(name: str) -> dict[str, Any]:
+    card, _ = load_search(name)
+    return {
+        "name": card.name,
+        "kind": "search",
+        "title": card.title,
+        "selection": _selection(card),
+        "model": ", ".join(dict.fromkeys(c.bundle for c in card.categories if c.bundle)),
+        "fidelity": card.fidelity,
+        "reference": card.reference,
+    }
+
+
+def _selection(card: SearchCard) -> str:
+    names = list(dict.fromkeys(category.selection for category in card.categories))
+    return names[0] if len(names) == 1 else f"{len(names)} selections"
 
 
 def _selections() -> list[dict[str, Any]]:

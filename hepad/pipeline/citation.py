@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hepad.cards.analysis import load_analysis
 from hepad.cards.base import read_yaml
 from hepad.cards.resolver import citation_file, resolve
+from hepad.cards.search import is_search, load_search, located
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.cards.study import load_study
 from hepad.io.bundle import read_card
@@ -47,6 +48,10 @@ def _model(name: str) -> list[Reference]:
 
 
 def _analysis(name: str) -> list[Reference]:
+    if is_search(read_yaml(resolve("analyses", name))):
+        search, folder = load_search(name)
+        selections = [load_selection(located(folder, "selections", c.selection)) for c in search.categories]
+        return [(f"analysis {search.name}", search.name, search.reference), *map(_selection, selections)]
     card = load_analysis(name)
     return [(f"analysis {card.name}", card.name, card.reference), _selection(load_selection(card.selection))]
 

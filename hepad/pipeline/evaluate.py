@@ -16,6 +16,7 @@ from hepad.pipeline.evaluate_report import REPORT_FILES, formatted_metrics, form
 from hepad.pipeline.evaluate_results import EvaluateReport, RegionRow, Row
 from hepad.pipeline.scoring import ScoredSample, scored_sample
 from hepad.pipeline.systems import Training, load_trainings
+from hepad.pipeline.weighting import CrossSections
 from hepad.provenance import command_line, provenance, sha256_file
 
 __all__ = [
@@ -37,7 +38,8 @@ class EvaluateOptions:
     `rejection_at` is the signal efficiency at which 1/eps_b is quoted, `more_rejections_at` are further ones; `fpr` are
     background efficiencies at which the signal efficiency is wanted; `min_background` is the least number of effective
     background events behind a TPR at small FPR and a significance improvement. The stochastic order is tested with the
-    AUCs of `aso_subsets` subsets of `aso_events` events; 0 subsets leave it out.
+    AUCs of `aso_subsets` subsets of `aso_events` events; 0 subsets leave it out. `cross_sections` are patterns of
+    background files and pb, see `hepad.pipeline.weighting`; none leaves weights as they are.
     """
 
     output: Path
@@ -54,6 +56,7 @@ class EvaluateOptions:
     min_background: float = 10
     aso_subsets: int = 1000
     aso_events: int = 2000
+    cross_sections: Sequence[tuple[str, float]] = ()
 
     @property
     def rejections_at(self) -> tuple[float, ...]:
@@ -80,8 +83,9 @@ def evaluate(
     if options.aso_subsets == 1:
         raise UsageError("--aso-subsets: a distribution needs at least 2 subsets; 0 leaves the test out")
     paths = {"background": expand_files(background), **{name: expand_files(files) for name, files in signals.items()}}
+    sections = CrossSections.of(options.cross_sections, paths["background"]) if options.cross_sections else None
     trainings = load_trainings(models)
-    samples = {training.name: _samples(training.bundle, paths, options) for training in trainings}
+    samples = {training.name: _samples(training.bundle, paths, options, sections) for training in trainings}
     rows = [row for training in trainings for row in measure_rows(training, samples[training.name], options)]
     comparisons, not_compared = compare_systems(trainings, samples, rows, options)
     report = EvaluateReport(
@@ -100,6 +104,7 @@ def evaluate(
             "evaluate",
             model=tuple(training.name for training in trainings),
             selection=options.selection,
+            cross_section=sections.words() if sections else None,
             rejection_at=options.rejections_at,
             fpr=options.fpr,
             min_background=options.min_background,
@@ -116,14 +121,21 @@ def evaluate(
     return report
 
 
-def _samples(bundle: Bundle, paths: Mapping[str, Sequence[Path]], options: EvaluateOptions) -> dict[str, ScoredSample]:
+def _samples(
+    bundle: Bundle, paths: Mapping[str, Sequence[Path]], options: EvaluateOptions, sections: CrossSections | None
+) -> dict[str, ScoredSample]:
     selection = bundle.card.selection if options.selection is None else load_selection(options.selection)
     samples = {}
     for name, files in paths.items():
         if options.on_sample:
             options.on_sample(f"{bundle.card.name}: {name}")
         samples[name] = scored_sample(
-            files, bundle, selection, step_size=options.step_size, max_events=options.max_events
+            files,
+            bundle,
+            selection,
+            cross_sections=sections if name == "background" else None,
+            step_size=options.step_size,
+            max_events=options.max_events,
         )
     return samples
 

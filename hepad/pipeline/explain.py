@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.cards.selection import SelectionCard, load_selection
-from hepad.errors import InputDataError, UsageError
+from hepad.errors import CardError, InputDataError, UsageError
 from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files, read_events
 from hepad.nn.explain import EXPLAINED_SCORE, explains
@@ -122,6 +122,11 @@ def explain(samples: Mapping[str, Sequence[str]], model: str, *, options: Explai
     paths = {name: expand_files(files) for name, files in samples.items()}
     bundle = load_bundle(model)
     explains(bundle.scorer)
+    if bundle.input.kind != "l1_vector":
+        raise CardError(
+            f"{bundle.card.name} sees input kind {bundle.input.kind}, whose numbers belong to pairs of objects: "
+            "its score cannot be shared out among objects"
+        )
     selection = bundle.card.selection if options.selection is None else load_selection(options.selection)
     rows = tuple(_sample(name, files, bundle, selection, options) for name, files in paths.items())
     report = ExplainReport(bundle.card.name, EXPLAINED_SCORE, rows, options.output)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hepad.cards.resolver import bundled_names
 from hepad.cards.selection import load_selection
 from hepad.errors import InputDataError
-from hepad.io.events import EventFile, Fields
+from hepad.io.events import EventFile, Fields, SampleInfo
 from hepad.io.reader import open_events
 from hepad.io.scores import ScoreFile
 
@@ -38,6 +39,7 @@ class FileReport:
     selections: dict[str, tuple[str, ...]] = field(default_factory=dict)
     regions: tuple[str, ...] = ()
     model: str | None = None
+    sample: SampleInfo = field(default_factory=SampleInfo)
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
@@ -49,6 +51,7 @@ class FileReport:
             "selections": {n: {"runs": not lacks, "lacks": list(lacks)} for n, lacks in self.selections.items()},
             "regions": list(self.regions),
             "model": self.model,
+            "sample": asdict(self.sample),
         }
 
 
@@ -63,12 +66,14 @@ def inspect_file(path: Path) -> FileReport:
         return scores
     with closing(source):
         available = source.available()
+        counts = _mean_counts(source, available)
         return FileReport(
             path,
             source.format,
             source.entries,
-            {name: ObjectsFound(tuple(sorted(f)), _mean_count(source, name)) for name, f in available.items()},
+            {name: ObjectsFound(tuple(sorted(f)), counts[name]) for name, f in available.items()},
             {name: _lacks(load_selection(name).fields(), available) for name in bundled_names("selections")},
+            sample=source.sample(),
         )
 
 
@@ -87,11 +92,14 @@ def _lacks(needed: Fields, available: Fields) -> tuple[str, ...]:
     )
 
 
-def _mean_count(source: EventFile, name: str) -> float | None:
-    """Mean number of objects an event; None for quantities that every event has once."""
-    if name in ("met", "scalar_ht") or source.entries == 0:
-        return None
+def _mean_counts(source: EventFile, names: Iterable[str]) -> dict[str, float | None]:
+    """Mean number of objects an event in the first events; None for quantities that every event has once."""
+    jagged = [name for name in names if name not in ("met", "scalar_ht")]
+    counts: dict[str, float | None] = dict.fromkeys(names)
+    if source.entries == 0 or not jagged:
+        return counts
     import awkward as ak
 
-    sample = next(source.iterate({name: {"pt"}}, step_size=_SAMPLE, stop=min(_SAMPLE, source.entries)))
-    return float(ak.mean(ak.num(sample[name])))
+    stop = min(getattr(source, "preview", _SAMPLE), source.entries)
+    sample = next(source.iterate({name: {"pt"} for name in jagged}, step_size=stop, stop=stop))
+    return {**counts, **{name: float(ak.mean(ak.num(sample[name]))) for name in jagged}}

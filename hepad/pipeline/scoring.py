@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
@@ -15,9 +16,10 @@ from hepad.io.events import Chunk
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.objects.cutflow import CutFlow
 from hepad.pipeline.bundle import Bundle
-from hepad.pipeline.selected import selected_chunks
+from hepad.pipeline.selected import blocks, selected_chunks
+from hepad.pipeline.weighting import CrossSections, PbWeights
 
-__all__ = ["ScoredChunk", "ScoredSample", "scored_chunks", "scored_sample"]
+__all__ = ["ScoredChunk", "ScoredSample", "score_events", "scored_chunks", "scored_sample"]
 
 Scores = dict[str, npt.NDArray[np.float32]]
 
@@ -63,17 +65,36 @@ def scored_chunks(
     """
     fields = bundle.fields(selection)
     for piece in selected_chunks(paths, selection, fields, step_size=step_size, max_events=max_events):
-        batch = bundle.input(piece.events)
-        yield ScoredChunk(piece.chunk, piece.keep, piece.flow, dict(bundle.scorer.scores(batch)), batch.weight)
+        weights = ak.to_numpy(piece.events.weight).astype(np.float64)
+        yield ScoredChunk(piece.chunk, piece.keep, piece.flow, score_events(bundle, piece.events), weights)
 
 
-def scored_sample(paths: Sequence[Path], bundle: Bundle, selection: SelectionCard, **reading: Any) -> ScoredSample:
-    """The scores of all selected events of files, in memory."""
+def score_events(bundle: Bundle, events: ak.Array) -> Scores:
+    """The scores (n,) of selected events by name, block by block: what a network sees of one may be kilobytes."""
+    parts = [bundle.scorer.scores(bundle.input(block)) for block in blocks(events, len(bundle.input.columns))]
+    return {name: np.concatenate([part[name] for part in parts]) for name in bundle.card.scores}
+
+
+def scored_sample(
+    paths: Sequence[Path],
+    bundle: Bundle,
+    selection: SelectionCard,
+    *,
+    cross_sections: CrossSections | None = None,
+    **reading: Any,
+) -> ScoredSample:
+    """The scores of all selected events of files, in memory; with cross sections, their weights are in pb."""
     pieces = list(scored_chunks(paths, bundle, selection, **reading))
     names = pieces[0].scores
+    factors = np.ones(len(paths))
+    if cross_sections:
+        in_pb = PbWeights(cross_sections)
+        for piece in pieces:
+            in_pb.add(piece.chunk)
+        factors = in_pb.factors()
     return ScoredSample(
         {name: np.concatenate([piece.scores[name] for piece in pieces]) for name in names},
-        np.concatenate([piece.weights for piece in pieces]),
+        np.concatenate([piece.weights * factors[piece.chunk.file] for piece in pieces]),
         pieces[-1].flow,
         np.concatenate([piece.keep for piece in pieces]),
     )

@@ -17,7 +17,12 @@ from hepad.io.reader import DEFAULT_STEP_SIZE, read_events
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.selection import apply_selection
 
-__all__ = ["SelectedChunk", "selected_chunks"]
+__all__ = ["SelectedChunk", "blocks", "selected_chunks"]
+
+BLOCK_BYTES = 1 << 23
+"""Of the numbers that an input makes of a block of events: about what a processor's cache holds."""
+BLOCK_ROWS = 1024
+"""Blocks are multiples of this, for models that take so many events at a time, or half as many."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,16 @@ class SelectedChunk:
     keep: npt.NDArray[np.bool_]
     events: ak.Array
     flow: CutFlow
+
+
+def blocks(events: ak.Array, numbers: int) -> Iterator[ak.Array]:
+    """The events in pieces for which `numbers` single-precision numbers an event take about `BLOCK_BYTES`.
+
+    At least one piece, if an empty one: it gives the shapes of what is made of it.
+    """
+    rows = max(1, BLOCK_BYTES // (4 * numbers * BLOCK_ROWS)) * BLOCK_ROWS
+    for start in range(0, max(len(events), 1), rows):
+        yield events[start : start + rows]
 
 
 def selected_chunks(

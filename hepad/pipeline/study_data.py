@@ -13,8 +13,8 @@ from hepad.cards.bundle import SetAside
 from hepad.cards.selection import load_selection
 from hepad.cards.study import StudyCard
 from hepad.errors import InputDataError, UsageError
+from hepad.inputs.base import make_input
 from hepad.inputs.batch import Batch
-from hepad.inputs.l1_vector import L1Vector
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.pipeline.background import read_background, set_aside
 from hepad.provenance import sha256_file
@@ -136,5 +136,5 @@ class StudyData:
 
     def _batch(self, recipe: AnalysisCard, paths: Sequence[Path], limit: int) -> Batch:
         selection: Any = load_selection(recipe.selection)
-        vector = L1Vector(recipe.input)
+        vector = make_input(recipe.input)
         return read_background(paths, selection, vector, step_size=self.step_size, max_events=limit)[0]

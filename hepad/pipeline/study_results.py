@@ -154,6 +154,7 @@ def _measure(
     }
     spikes = getattr(bundle.scorer, "latent_spikes", None) if latent else None
     training = bundle.card.training
+    assert training is not None  # noqa: S101  a study scores what it trained
     return Measured(
         planned,
         kept=training.best_epoch,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +16,8 @@ from hepad.cards.analysis import AnalysisCard, RegionSpec, TrainCard, load_analy
 from hepad.cards.bundle import RegionCard, SetAside, Training
 from hepad.cards.selection import load_selection
 from hepad.errors import OutputError, UsageError
+from hepad.inputs.base import make_input
 from hepad.inputs.batch import Batch
-from hepad.inputs.l1_vector import L1Vector
 from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.bundle import CARD, WEIGHTS, write_bundle_files
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
@@ -26,6 +27,7 @@ from hepad.pipeline.background import Split, read_background, set_aside, split_e
 from hepad.pipeline.bundle import bundle_tensors, recipe_content, scorer_content
 from hepad.pipeline.checkpoint import CheckpointFolder, Watch, fingerprint
 from hepad.pipeline.figures import save_figure
+from hepad.pipeline.weighting import CrossSections
 from hepad.provenance import file_record, provenance
 from hepad.stats.regions import Quantiles, background_quantiles, set_region
 
@@ -39,6 +41,7 @@ class TrainOptions:
     """Options of `train`; None takes the value of the model's card. `resume` goes on from a checkpoint.
 
     `set_aside` names selected background that the training must not see in any way, because a study measures on it.
+    `cross_sections` are patterns of files and pb: see `hepad.pipeline.weighting`; none leaves weights as they are.
     """
 
     output: Path
@@ -49,6 +52,7 @@ class TrainOptions:
     step_size: int = DEFAULT_STEP_SIZE
     max_events: int | None = None
     set_aside: SetAside | None = None
+    cross_sections: Sequence[tuple[str, float]] = ()
     resume: bool = False
     restart: bool = False
     on_epoch: Callable[[EpochEnd], None] | None = None
@@ -100,16 +104,21 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
     """
     check_folder(options.output, ours=_OURS)
     recipe = load_analysis(model) if isinstance(model, str) else model
+    if not registry.SCORERS[recipe.model.name].trainable:
+        raise UsageError(f"a model of kind {recipe.model.name} is not trained; bring it with 'hepad import-model'")
     paths = expand_files(files)
     selection = load_selection(options.selection or recipe.selection)
     card = options.train or recipe.train
-    vector = L1Vector(recipe.input)
-    raw, flow = read_background(paths, selection, vector, step_size=options.step_size, max_events=options.max_events)
+    vector = make_input(recipe.input)
+    sections = CrossSections.of(options.cross_sections, paths) if options.cross_sections else None
+    raw, flow = read_background(
+        paths, selection, vector, step_size=options.step_size, max_events=options.max_events, cross_sections=sections
+    )
+    specs = _complete_regions(recipe.regions if options.regions is None else options.regions, raw if sections else None)
     if options.set_aside:
         raw = raw.take(set_aside(len(raw), options.set_aside).rest)
     split = split_events(len(raw), card, options.seed)
-    specs = recipe.regions if options.regions is None else options.regions
-    _check_regions(specs, len(split.holdout))
+    _check_regions(specs, raw.weight[split.holdout] if sections else np.ones(len(split.holdout)))
     vector = vector.fitted(raw.take(split.train))
     scorer: Scorer = registry.load(registry.SCORERS[recipe.model.name])(recipe.model.config, vector.columns)
     records = [file_record(path) for path in paths]
@@ -123,6 +132,7 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
             records,
             len(raw),
             options.set_aside.model_dump(mode="json") if options.set_aside else None,
+            *([sections.words()] if sections else []),
         ),
     )
     resume = store.begin(resume=options.resume, restart=options.restart)
@@ -139,7 +149,7 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
     quantiles = _calibrate(scorer, vector.scaled(raw.take(split.holdout)))
     regions = {name: set_region(name, spec, quantiles, scorer.score_names[0]) for name, spec in specs.items()}
     record = provenance(
-        _command(options, recipe, Path(model).stem if isinstance(model, str) else model.name),
+        _command(options, recipe, Path(model).stem if isinstance(model, str) else model.name, sections),
         inputs=records,
         seed=options.seed,
     )
@@ -161,13 +171,23 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
     return TrainReport(options.output, recipe.name, flow, fit, sizes, regions)
 
 
-def _check_regions(specs: Mapping[str, RegionSpec], holdout: int) -> None:
-    """Refuse a region that the held-out events cannot set, before hours of training rather than after."""
+def _complete_regions(specs: Mapping[str, RegionSpec], in_pb: Batch | None) -> dict[str, RegionSpec]:
+    """The specs with the cross section of the background, if there is one with weights in pb."""
+    total = None if in_pb is None else float(in_pb.weight.sum())
+    return {name: spec.completed(total) for name, spec in specs.items()}
+
+
+def _check_regions(specs: Mapping[str, RegionSpec], weights: npt.NDArray[np.float64]) -> None:
+    """Refuse a region that the held-out events cannot set, before hours of training rather than after.
+
+    The heaviest event must not stand for more than the region keeps: it might be the one of the highest score.
+    """
+    most = len(weights) * weights.max() / weights.sum()
     for name, spec in specs.items():
-        if spec.efficiency is not None and spec.efficiency * holdout < 1:
+        if spec.efficiency is not None and spec.efficiency * len(weights) < most * (1 - 1e-12):
             raise UsageError(
                 f"region {name!r} at background efficiency {spec.efficiency:g} needs "
-                f"{int(np.ceil(1 / spec.efficiency))} held-out events, there are {holdout}: "
+                f"{int(np.ceil(most / spec.efficiency))} held-out events, there are {len(weights)}: "
                 "give more background, or other regions with --region"
             )
 
@@ -192,10 +212,11 @@ def _training(card: TrainCard, options: TrainOptions, split: Split, fit: FitRepo
     )
 
 
-def _command(options: TrainOptions, recipe: AnalysisCard, model: str) -> str:
+def _command(options: TrainOptions, recipe: AnalysisCard, model: str, sections: CrossSections | None) -> str:
     """The command in a form that does not depend on where the output went or whether it was resumed."""
     selection = options.selection or recipe.selection
-    return f"hepad train --model {model} --selection {selection} --seed {options.seed}"
+    given = "".join(f" --cross-section {shlex.quote(word)}" for word in (sections.words() if sections else ()))
+    return f"hepad train --model {model} --selection {selection} --seed {options.seed}{given}"
 
 
 def _write(output: Path, content: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]], fit: FitReport) -> None:

@@ -6,15 +6,12 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from hepad.plot.style import hep_style
+from hepad.plot.style import ONE_SIGMA, TWO_SIGMA, hep_style
 
 __all__ = ["plot_limit"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_ONE_SIGMA = "#85d1fb"
-_TWO_SIGMA = "#ffdf7f"
-"""A blue and a yellow that colour-blind readers tell apart, in place of green and yellow."""
 _RED = "#bd1f01"
 
 
@@ -40,12 +37,8 @@ def plot_limit(
     with hep_style():
         figure = Figure(figsize=(8, 6), layout="constrained")
         axes = figure.subplots()
-        axes.fill_between(
-            poi, cls_expected[:, 0], cls_expected[:, 4], color=_TWO_SIGMA, label=r"Expected $\pm 2\sigma$"
-        )
-        axes.fill_between(
-            poi, cls_expected[:, 1], cls_expected[:, 3], color=_ONE_SIGMA, label=r"Expected $\pm 1\sigma$"
-        )
+        axes.fill_between(poi, cls_expected[:, 0], cls_expected[:, 4], color=TWO_SIGMA, label=r"Expected $\pm 2\sigma$")
+        axes.fill_between(poi, cls_expected[:, 1], cls_expected[:, 3], color=ONE_SIGMA, label=r"Expected $\pm 1\sigma$")
         axes.plot(poi, cls_expected[:, 2], color="black", linestyle="--", label=f"Expected: $\\mu$ < {expected[2]:.3g}")
         if cls_observed is not None and observed is not None:
             axes.plot(poi, cls_observed, color="black", label=f"Observed: $\\mu$ < {observed:.3g}")

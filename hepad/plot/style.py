@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["COLOURS", "DASHES", "GREY", "hep_style"]
+__all__ = ["COLOURS", "DASHES", "GREY", "ONE_SIGMA", "TWO_SIGMA", "hep_style"]
 
 COLOURS = ("#3f90da", "#e76300", "#bd1f01", "#832db6", "#92dadd", "#a96b59", "#717581", "#b9ac70", "#ffa90e")
 """Lines that lie on one another, in the order in which figures use them."""
@@ -15,6 +15,10 @@ DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.3)), (0, (6, 1.5, 1, 1.5)
 
 GREY = "#717581"
 """Background."""
+
+ONE_SIGMA = "#85d1fb"
+TWO_SIGMA = "#ffdf7f"
+"""Bands of expected limits: a blue and a yellow that colour-blind readers tell apart, not green and yellow."""
 
 # M. A. Petroff's ten colours (arXiv:2107.02270), told apart by colour-blind readers; blue, orange and red first.
 _COLOURS = (

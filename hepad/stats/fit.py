@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.stats import chi2
 from hepad.errors import FitFailedError, InputDataError
 from hepad.stats.functions import BackgroundFunction, quadrature
 
-__all__ = ["BatchFit", "FitResult", "Refitter", "deviance", "fit_background", "select_function"]
+__all__ = ["BatchFit", "Design", "FitResult", "Refitter", "deviance", "fit_background", "select_function"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -62,14 +63,18 @@ def deviance(counts: FloatArray, expected: FloatArray) -> FloatArray:
     return np.asarray(2.0 * np.sum(expected - counts + logs, axis=-1), dtype=np.float64)
 
 
-def fit_background(edges: FloatArray, counts: FloatArray, function: BackgroundFunction) -> FitResult:
+def fit_background(
+    edges: FloatArray, counts: FloatArray, function: BackgroundFunction, *, exposure: FloatArray | None = None
+) -> FitResult:
     """Fit `function` to counts (n,) in bins of edges (n+1,) in GeV by maximum likelihood.
+
+    With `exposure` (n,) the expectation of a bin is its integral of the function times its exposure.
 
     Fisher scoring in orthogonalised features gives the start, iminuit's Migrad the result and Hesse its covariance.
     `InputDataError` if there are too few bins or they lie outside the function's domain;
     `FitFailedError` if the fit does not converge: then there is no result.
     """
-    design = _Design(edges, counts, function)
+    design = Design(edges, counts, function, exposure=exposure)
     start, _, _ = _fisher_scoring(design, counts[None, :], design.start(counts)[None, :])
 
     def cost(phi: FloatArray) -> float:
@@ -93,19 +98,25 @@ def fit_background(edges: FloatArray, counts: FloatArray, function: BackgroundFu
 
 
 def select_function(
-    edges: FloatArray, counts: FloatArray, candidates: list[BackgroundFunction], *, level: float = 0.05
+    edges: FloatArray,
+    counts: FloatArray,
+    candidates: Sequence[BackgroundFunction],
+    *,
+    level: float = 0.05,
+    exposure: FloatArray | None = None,
 ) -> FitResult:
     """Fit nested functions in order and keep the first that the next one does not improve.
 
-    An added parameter is kept if the fall in deviance has a chi-square probability (Wilks) below `level`.
+    An added parameter is kept if the fall in deviance has a chi-square probability (Wilks) below `level`; `exposure`
+    as in `fit_background`.
     `FitFailedError` if not even the first function can be fitted.
     """
-    chosen = fit_background(edges, counts, candidates[0])
+    chosen = fit_background(edges, counts, candidates[0], exposure=exposure)
     for candidate in candidates[1:]:
         if candidate.n_parameters >= len(counts):
             break
         try:
-            richer = fit_background(edges, counts, candidate)
+            richer = fit_background(edges, counts, candidate, exposure=exposure)
         except FitFailedError:  # a function that the data cannot constrain is not needed either
             break
         added = candidate.n_parameters - chosen.function.n_parameters
@@ -119,7 +130,7 @@ class Refitter:
     """Refits a background function in many pseudo-experiments at once, each from the fit to the data."""
 
     def __init__(self, edges: FloatArray, fit: FitResult) -> None:
-        self._design = _Design(edges, fit.expected, fit.function)
+        self._design = Design(edges, fit.expected, fit.function)
         self._start = self._design.to_phi(fit.parameters)
 
     def fit(self, counts: FloatArray) -> BatchFit:
@@ -130,13 +141,21 @@ class Refitter:
         return BatchFit(expected=expected, deviance=values, converged=converged)
 
 
-class _Design:
-    """Features at the quadrature nodes, orthogonalised so that the Fisher information is nearly the unit matrix."""
+class Design:
+    """Features at the quadrature nodes, orthogonalised so that the Fisher information is nearly the unit matrix.
 
-    def __init__(self, edges: FloatArray, counts: FloatArray, function: BackgroundFunction) -> None:
+    `features` (n, q, k) and `weights` (n, q): the expectation of a bin is the sum over its nodes of its weights times
+    exp(features @ phi). `counts` (n,) set the scale only. `exposure` (n,) multiplies the expectation of each bin.
+    """
+
+    def __init__(
+        self, edges: FloatArray, counts: FloatArray, function: BackgroundFunction, *, exposure: FloatArray | None = None
+    ) -> None:
         k = function.n_parameters
         _check(edges, counts, function)
-        nodes, self.weights = quadrature(edges)
+        nodes, weights = quadrature(edges)
+        factor = np.ones(len(counts)) if exposure is None else exposure
+        self.weights = weights * factor[:, None]
         features = function.features(nodes)
         self._centres = features[:, features.shape[1] // 2, :]
         # Half an event in empty bins keeps the features independent in sparse tails.
@@ -146,7 +165,7 @@ class _Design:
         self._triangle = triangle
         self.features = features @ self.to_linear
         self._scale = scale
-        self._widths = np.diff(edges)
+        self._widths = np.diff(edges) * factor
 
     def start(self, counts: FloatArray) -> FloatArray:
         """Weighted least squares on the logarithm of the counts per GeV."""
@@ -185,7 +204,7 @@ def _check(edges: FloatArray, counts: FloatArray, function: BackgroundFunction) 
         )
 
 
-def _fisher_scoring(design: _Design, counts: FloatArray, start: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+def _fisher_scoring(design: Design, counts: FloatArray, start: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Batched maximum likelihood for counts (T, n) from start (T, k): coordinates, deviances, converged."""
     phi = start.copy()
     converged = np.zeros(len(counts), dtype=np.bool_)
@@ -216,7 +235,7 @@ def _solve(information: FloatArray, score: FloatArray) -> FloatArray:
 
 
 def _line_search(
-    design: _Design,
+    design: Design,
     counts: FloatArray,
     phi: FloatArray,
     values: FloatArray,
@@ -242,7 +261,7 @@ def _line_search(
 
 
 def _result(
-    design: _Design, function: BackgroundFunction, phi: FloatArray, covariance: FloatArray, counts: FloatArray
+    design: Design, function: BackgroundFunction, phi: FloatArray, covariance: FloatArray, counts: FloatArray
 ) -> FitResult:
     linear = design.to_linear @ phi
     with np.errstate(over="ignore", invalid="ignore"):

@@ -24,11 +24,19 @@ def _dijet(x: FloatArray, n: int) -> list[FloatArray]:
     return [np.ones_like(x), np.log1p(-x), *(log_x**power for power in range(1, n - 1))]
 
 
+def _dijet_root(x: FloatArray, n: int) -> list[FloatArray]:
+    return [*_dijet(x, n - 1), np.log(x) / np.sqrt(x)]
+
+
 def _ua2(x: FloatArray, n: int) -> list[FloatArray]:
     return [np.ones_like(x), np.log(x), *(x**power for power in range(1, n - 1))]
 
 
-_FAMILIES: dict[str, Callable[[FloatArray, int], list[FloatArray]]] = {"dijet": _dijet, "ua2": _ua2}
+_FAMILIES: dict[str, Callable[[FloatArray, int], list[FloatArray]]] = {
+    "dijet": _dijet,
+    "dijet_root": _dijet_root,
+    "ua2": _ua2,
+}
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,8 @@ class BackgroundFunction:
     """A density of events per GeV whose logarithm is linear in its parameters.
 
     With x = m / sqrt_s (both in GeV), `dijet` is p1 (1-x)^p2 x^(p3 + p4 ln x + p5 ln^2 x + ...), the function of
-    arXiv:1910.08447, and `ua2` is p1 x^p2 exp(p3 x + p4 x^2 + ...), an alternative in arXiv:1804.03496.
+    arXiv:1910.08447; `dijet_root` is p1 (1-x)^p2 x^(p3 + p4 ln x + p5/sqrt(x)), the alternative of arXiv:2307.01612;
+    `ua2` is p1 x^p2 exp(p3 x + p4 x^2 + ...), an alternative in arXiv:1804.03496.
     p1 is in events per GeV, the others are dimensionless.
     All exponents carry their sign: a falling spectrum has a negative p3 (dijet) or p2 (ua2).
     """

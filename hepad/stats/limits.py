@@ -18,12 +18,19 @@ __all__ = [
     "LimitModel",
     "LimitResult",
     "Scan",
+    "asymptotic_bands",
+    "asymptotic_cls",
     "asymptotic_limits",
     "build_workspace",
+    "fill_scan",
     "find_limits",
+    "limit_result",
     "low_count_warning",
     "sensitivity",
+    "toy_cls",
     "toy_limits",
+    "toy_quantiles",
+    "toy_warnings",
 ]
 
 FloatArray = npt.NDArray[np.float64]
@@ -174,20 +181,32 @@ def asymptotic_limits(model: LimitModel) -> LimitResult:
     asimov_counts, asimov_aux = likelihood.asimov(0.0, counts, aux)
 
     def cls(mu: float) -> tuple[float | None, FloatArray]:
-        root_asimov = np.sqrt(_single(likelihood.q_tilde(mu, asimov_counts, asimov_aux)))
-        shifts = np.array([2.0, 1.0, 0.0, -1.0, -2.0])
-        expected = np.exp(log_ndtr(-root_asimov - shifts) - log_ndtr(-shifts))
+        q_asimov = _single(likelihood.q_tilde(mu, asimov_counts, asimov_aux))
+        expected = asymptotic_bands(q_asimov)
         if model.observed is None:
             return None, expected
-        q = _single(likelihood.q_tilde(mu, counts, aux))
-        distance = np.sqrt(q) - root_asimov
-        if distance > 0:  # arXiv:1007.1727 equation 66, the other branch of q-tilde
-            distance = (q - root_asimov**2) / (2 * root_asimov)
-        return float(np.exp(log_ndtr(-distance - root_asimov) - log_ndtr(-distance))), expected
+        return asymptotic_cls(_single(likelihood.q_tilde(mu, counts, aux)), q_asimov), expected
 
     limits, points = find_limits(cls)
-    _fill(points, cls, limits, 40)
-    return _limit_result(limits, points, scale, toys=0, remarks=low_count_warning(model))
+    fill_scan(points, cls, limits, 40)
+    return limit_result(limits, points, scale, toys=0, remarks=low_count_warning(model))
+
+
+def asymptotic_cls(q: float, q_asimov: float) -> float:
+    """CLs of a q-tilde, given that of the Asimov data set without signal (arXiv:1007.1727)."""
+    if q_asimov <= 0:  # no sensitivity at all
+        return 1.0
+    root_asimov = np.sqrt(q_asimov)
+    distance = np.sqrt(q) - root_asimov
+    if distance > 0:  # its equation 66, the other branch of q-tilde
+        distance = (q - q_asimov) / (2 * root_asimov)
+    return float(np.exp(log_ndtr(-distance - root_asimov) - log_ndtr(-distance)))
+
+
+def asymptotic_bands(q_asimov: float) -> FloatArray:
+    """CLs (5,) expected without signal at -2 to 2 standard deviations, from q-tilde of the Asimov data set."""
+    shifts = np.array([2.0, 1.0, 0.0, -1.0, -2.0])
+    return np.asarray(np.exp(log_ndtr(-np.sqrt(q_asimov) - shifts) - log_ndtr(-shifts)), dtype=np.float64)
 
 
 def toy_limits(model: LimitModel, *, toys: int, seed: int = 0) -> LimitResult:
@@ -210,20 +229,32 @@ def toy_limits(model: LimitModel, *, toys: int, seed: int = 0) -> LimitResult:
             failed += lost
             sampled.append(q)
         signal, background = sampled
-        # The stronger limits (-2) come from downward fluctuations, which have the largest test statistics.
-        quantiles = np.quantile(background, ndtr([2.0, 1.0, 0.0, -1.0, -2.0]), method="inverted_cdf")
-        expected = np.array([_ratio(q, signal, background) for q in quantiles])
+        expected = np.array([toy_cls(q, signal, background) for q in toy_quantiles(background)])
         if model.observed is None:
             return None, expected
-        return _ratio(_single(likelihood.q_tilde(mu, counts, aux)), signal, background), expected
+        return toy_cls(_single(likelihood.q_tilde(mu, counts, aux)), signal, background), expected
 
     limits, points = find_limits(cls, precision=2e-3)  # finer than the toys themselves
-    _fill(points, cls, limits, 10)
+    fill_scan(points, cls, limits, 10)
+    return limit_result(limits, points, scale, toys=toys, remarks=toy_warnings(toys, failed))
+
+
+def toy_quantiles(background: FloatArray) -> FloatArray:
+    """The test statistics (5,) of background toys for limits at -2 to 2 standard deviations.
+
+    The stronger limits (-2) come from downward fluctuations, which have the largest test statistics.
+    """
+    levels = ndtr([2.0, 1.0, 0.0, -1.0, -2.0])
+    return np.asarray(np.quantile(background, levels, method="inverted_cdf"), dtype=np.float64)
+
+
+def toy_warnings(toys: int, failed: int) -> tuple[str, ...]:
+    """What to say of the number of pseudo-experiments and of those whose fits failed."""
     remarks = [f"{failed} pseudo-experiments were left out, their fits did not converge"] if failed else []
     lowest = toys * _ALPHA * float(ndtr(-2.0))  # that decide where the -2 sigma curve crosses 0.05
     if lowest < 10:
         remarks.append(f"the -2 sigma expected limit rests on about {lowest:.0f} pseudo-experiments; use 10000 or more")
-    return _limit_result(limits, points, scale, toys=toys, remarks=tuple(remarks))
+    return tuple(remarks)
 
 
 def _ingredients(model: LimitModel) -> Ingredients:
@@ -249,7 +280,7 @@ def _single(values: tuple[FloatArray, npt.NDArray[np.bool_]]) -> float:
     return float(q[0])
 
 
-def _ratio(q: float, signal: FloatArray, background: FloatArray) -> float:
+def toy_cls(q: float, signal: FloatArray, background: FloatArray) -> float:
     """CLs of a test statistic; 1 if no background toy reaches it, as then nothing can be excluded."""
     # Toys with equal counts have equal statistics up to rounding: they count as reached.
     threshold = q - 1e-6 * (1 + q)
@@ -289,14 +320,14 @@ def find_limits(cls: ClsFunction, *, precision: float = 1e-4) -> tuple[list[floa
     return limits, points
 
 
-def _fill(points: Scan, cls: ClsFunction, limits: list[float | None], count: int) -> None:
+def fill_scan(points: Scan, cls: ClsFunction, limits: list[float | None], count: int) -> None:
     """Add evenly spaced points to the scan, for its curves."""
     top = 1.3 * max(limit for limit in limits if limit is not None)
     for mu in np.linspace(top / count, top, count):
         points.setdefault(float(mu), cls(float(mu)))
 
 
-def _limit_result(
+def limit_result(
     limits: list[float | None], points: Scan, scale: float, *, toys: int, remarks: tuple[str, ...]
 ) -> LimitResult:
     """Put the scan into the units of the given signal, sorted by mu."""

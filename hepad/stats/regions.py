@@ -6,6 +6,7 @@ They are set on background that the model has not seen. `Quantiles` keeps what i
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,10 +62,12 @@ def background_quantiles(scores: npt.NDArray[np.float32], weights: npt.NDArray[n
     )
 
 
-def set_region(name: str, spec: RegionSpec, quantiles: dict[str, Quantiles], default_score: str) -> RegionCard:
+def set_region(
+    name: str, spec: RegionSpec, quantiles: Mapping[str, Quantiles | None], default_score: str
+) -> RegionCard:
     """The threshold of a region: the lowest that keeps no more background than asked for.
 
-    `UsageError` if the background has too few events for that efficiency, or the score is unknown.
+    `UsageError` if the background has too few events for that efficiency or there is none, or the score is unknown.
     """
     score = spec.score or default_score
     if score not in quantiles:
@@ -72,7 +75,13 @@ def set_region(name: str, spec: RegionSpec, quantiles: dict[str, Quantiles], def
     if spec.threshold is not None:
         return RegionCard(score=score, threshold=spec.threshold, spec=spec)
     table, wanted = quantiles[score], spec.efficiency
-    assert wanted is not None  # noqa: S101  a spec has a threshold or an efficiency
+    if wanted is None:
+        raise UsageError(f"region {name!r} needs the cross section of the selected background")
+    if table is None:
+        raise UsageError(
+            f"region {name!r}: this model was imported without background, so only a threshold can set it; "
+            "give threshold:X, or import it again with --background"
+        )
     i = int(np.searchsorted(table.efficiency, wanted * (1 + 1e-12), side="right")) - 1
     if i < 0:
         raise UsageError(

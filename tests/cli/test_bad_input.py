@@ -40,9 +40,9 @@ def test_truncated_file(fraction: float, run, data: Path, tmp_path: Path) -> Non
     assert_refused(run("score", "cut.root", "--model", "dnn_ae", code=4), tmp_path, "cut.root", "truncated")
 
 
-def test_no_delphes_tree(run, write_slim, tmp_path: Path) -> None:
-    write_slim(tree="Events")
-    assert_refused(run("score", "slim.root", "--model", "dnn_ae", code=4), tmp_path, "slim.root", "'Delphes'", "Events")
+def test_no_tree_of_events(run, write_slim, tmp_path: Path) -> None:
+    write_slim(tree="other")
+    assert_refused(run("score", "slim.root", "--model", "dnn_ae", code=4), tmp_path, "slim.root", "'Delphes'", "other")
 
 
 def test_missing_branch(run, write_slim, tmp_path: Path) -> None:
@@ -80,7 +80,10 @@ def test_nothing_selected(run, write_slim, tmp_path: Path) -> None:
 
 def test_unknown_model(run, examples: Path, tmp_path: Path) -> None:
     assert_refused(
-        run("score", examples / "w_lnu.root", "--model", "gan", code=3), tmp_path, "'gan'", "dnn_ae, snn_ae, vae"
+        run("score", examples / "w_lnu.root", "--model", "gan", code=3),
+        tmp_path,
+        "'gan'",
+        "dnn_ae, gelato_l1, snn_ae, vae",
     )
 
 

@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import uproot
 
+from hepad.pipeline.catalogue import catalogue
+
 
 def test_inspect_event_files(run, examples: Path) -> None:
     reports = json.loads(run("inspect", examples / "w_lnu.root", examples / "h0.h5", "--json").stdout)
@@ -25,6 +27,32 @@ def test_inspect_event_files(run, examples: Path) -> None:
     assert "dijet_fat" in run("inspect", examples / "h0.h5").stdout
 
 
+def test_inspect_says_what_a_file_states_of_its_sample(run, data: Path) -> None:
+    ntuple, nanoaod, physlite = json.loads(
+        run(
+            "inspect",
+            data / "random_events.root",
+            data / "nanoaod_cms_2015_ttbar.root",
+            data / "physlite_slim.root",
+            "--json",
+        ).stdout
+    )
+    assert ntuple["format"] == "adfilter"
+    assert ntuple["sample"] == {
+        "cross_section_pb": 7.0,
+        "sqrt_s_gev": 13000.0,
+        "generated_events": None,
+        "generated_weight": None,
+        "notes": [],
+    }
+    assert ntuple["selections"]["dijet_fat"]["lacks"] == ["fatjets.eta", "fatjets.pt"]
+    for report, name in ((nanoaod, "nanoaod"), (physlite, "physlite")):
+        assert (report["format"], report["sample"]["cross_section_pb"]) == (name, None)
+        assert all(selection["runs"] for selection in report["selections"].values())
+    shown = run("inspect", data / "random_events.root").stdout
+    assert "sample: cross section 7 pb, sqrt(s) 13000 GeV" in shown
+
+
 def test_inspect_score_files(run, examples: Path) -> None:
     run("score", examples / "h0.h5", "--model", "dnn_ae", "-o", "s.root")
     (report,) = json.loads(run("inspect", "s.root", "--json").stdout)
@@ -34,10 +62,13 @@ def test_inspect_score_files(run, examples: Path) -> None:
 
 def test_list(run) -> None:
     models = json.loads(run("list", "models", "--json").stdout)
-    assert [m["name"] for m in models] == ["dnn_ae", "snn_ae", "vae"]
-    assert all(m["trained on"] == "background_train.h5" for m in models)
+    trained_on = {m["name"]: m["trained on"] for m in models}
+    level_1 = dict.fromkeys(("dnn_ae", "snn_ae", "vae"), "background_train.h5")
+    assert trained_on.items() >= {"atlas_ad_rmm": "wjets.root, zjets.root, ttbar.root", **level_1}.items()
     for kind in ("analyses", "selections", "fits"):
         assert json.loads(run("list", kind, "--json").stdout)
+    kinds = {row["name"]: row["kind"] for row in catalogue("analyses")}
+    assert (kinds["atlas_2023_ad_two_body"], kinds["vae"]) == ("search", "model")
     assert "snn_ae" in run("list", "models").stdout
     assert "choose one of" in run("list", "things", code=2).stderr
 

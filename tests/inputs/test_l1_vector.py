@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hepad.cards.analysis import InputCard, load_analysis
+from hepad.cards.analysis import load_analysis
+from hepad.cards.input import L1VectorCard
 from hepad.cards.selection import load_selection
 from hepad.errors import CardError, InputDataError
 from hepad.inputs.batch import Batch
@@ -22,7 +23,7 @@ from hepad.objects.selection import apply_selection
 SELECTION = load_selection("adc2021")
 
 
-def raw(path: Path, card: InputCard, **options) -> Batch:
+def raw(path: Path, card: L1VectorCard, **options) -> Batch:
     vector = L1Vector(card)
     fields = merge_fields(SELECTION.fields(), vector.fields())
     chunks = read_events([path], fields, **options)
@@ -51,8 +52,24 @@ def test_columns_of_the_paper() -> None:
     assert len(L1Vector(load_analysis("vae").input).columns) == 57
 
 
+def test_what_a_selection_builds_is_taken_and_missed_if_it_does_not(data: Path) -> None:
+    selection = load_selection("l1_egamma_muon_jet")
+    vector = L1Vector(L1VectorCard(kind="l1_vector", order=("egammas",), counts={"egammas": 3}))
+    assert vector.fields() == {}
+    events = next(iter(read_events([data / "hpm_taunu_0.root"], selection.fields()))).events
+    batch = vector.raw(apply_selection(events, selection)[0])
+    assert batch.columns == ("egamma1_pt", "egamma2_pt", "egamma3_pt")
+    leading = [
+        max((p for p in [*e, *g] if p > 3), default=0)
+        for e, g in zip(*(events[n][abs(events[n].eta) < 3].pt.tolist() for n in ("electrons", "photons")), strict=True)
+    ]
+    np.testing.assert_array_equal(batch.x[:, 0], np.float32(leading))
+    with pytest.raises(CardError, match="egammas, which the selection must build"):
+        vector.raw(events)
+
+
 def test_any_order_and_multiplicity(examples: Path) -> None:
-    card = InputCard(kind="l1_vector", features=("phi", "pt"), order=("met", "electrons"), counts={"electrons": 2})
+    card = L1VectorCard(kind="l1_vector", features=("phi", "pt"), order=("met", "electrons"), counts={"electrons": 2})
     batch = raw(examples / "w_lnu.root", card)
     assert batch.columns == ("met_phi", "met_pt", "electron1_phi", "electron1_pt", "electron2_phi", "electron2_pt")
     assert (batch.x[~batch.mask] == 0).all()
@@ -64,7 +81,7 @@ def batch_of(x: np.ndarray, columns: tuple[str, ...]) -> Batch:
     return Batch("l1_vector", columns, x, x != 0, np.ones(len(x)))
 
 
-card = InputCard(kind="l1_vector", order=("jets", "met"), counts={"jets": 2}, scale="max_with_floor")
+card = L1VectorCard(kind="l1_vector", order=("jets", "met"), counts={"jets": 2}, scale="max_with_floor")
 tables = hnp.arrays(
     np.float32, st.tuples(st.integers(2, 20), st.just(3)), elements=st.just(0.0) | st.floats(3, 500, width=32)
 )

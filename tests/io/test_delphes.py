@@ -11,6 +11,7 @@ import uproot
 
 from hepad.errors import InputDataError
 from hepad.io.reader import open_events, read_events
+from hepad.pipeline.vectorize import VectorizeOptions, vectorize
 
 FIELDS = {
     "jets": {"pt", "eta", "phi", "mass", "btag"},
@@ -70,7 +71,7 @@ def test_a_file_without_weights_has_unit_weights(write_slim) -> None:
 
 def test_what_is_available_is_what_is_there(data: Path, write_slim) -> None:
     full = open_events(data / "hpm_taunu_0.root").available()
-    assert set(full) == {"jets", "electrons", "muons", "photons", "fatjets", "met", "scalar_ht"}
+    assert set(full) == {"jets", "electrons", "muons", "photons", "taus", "fatjets", "met", "scalar_ht"}
     slim = open_events(write_slim(drop="Muon")).available()
     assert "muons" not in slim
     assert slim["jets"] == {"pt", "eta", "phi", "mass"}
@@ -144,6 +145,34 @@ def test_no_entries(write_slim) -> None:
         read(write_slim(**empty), {"met": {"pt"}})
 
 
-def test_no_delphes_tree(write_slim) -> None:
-    with pytest.raises(InputDataError, match=r"no tree 'Delphes' \(trees in it: Events\)"):
-        open_events(write_slim(tree="Events"))
+def test_no_tree_of_events(write_slim) -> None:
+    with pytest.raises(InputDataError, match=r"no tree of events that hepad knows \(trees in it: other\)"):
+        open_events(write_slim(tree="other"))
+
+
+def test_taus_are_the_jets_with_a_tau_tag(data: Path) -> None:
+    path = data / "hpm_taunu_0.root"
+    events = read(path, {"taus": {"pt", "eta", "phi", "mass"}, "jets": {"pt"}})
+    tree = uproot.open(path)["Delphes"]
+    tagged = tree["Jet.TauTag"].array() == 1
+    assert ak.array_equal(events.taus.pt, tree["Jet.PT"].array()[tagged])
+    assert ak.array_equal(events.taus.mass, tree["Jet.Mass"].array()[tagged])
+    assert ak.array_equal(events.jets.pt, tree["Jet.PT"].array())
+    assert ak.sum(ak.num(events.taus)) == 52
+
+
+def test_taus_can_be_selected_and_vectorized(data: Path, tmp_path: Path) -> None:
+    card = tmp_path / "taus.yaml"
+    card.write_text(
+        "schema: selection/1\nname: taus\ntitle: a tau\nreference: none\nobjects: {taus: {pt: {min: 25}}}\n"
+        "require:\n  - {name: one tau, all: [{taus: {abs_eta: {max: 2.5}}, min_count: 1}]}\n",
+        encoding="utf-8",
+    )
+    options = VectorizeOptions(selection=str(card), order=("taus",), counts={"taus": 1})
+    report = vectorize([str(data / "hpm_taunu_0.root")], tmp_path / "x.npz", options=options)
+    taus = read(data / "hpm_taunu_0.root", {"taus": {"pt", "eta"}}).taus
+    kept = ak.any((taus.pt > 25) & (abs(taus.eta) < 2.5), axis=1)
+    assert report.columns == ("tau1_pt",)
+    assert report.cutflow.selected.events == ak.sum(kept) > 20
+    stored = np.load(tmp_path / "x.npz")["x"][:, 0]
+    assert np.array_equal(stored, ak.to_numpy(ak.max(taus.pt[kept], axis=1)))

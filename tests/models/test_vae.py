@@ -10,6 +10,7 @@ from hepad.cards.analysis import TrainCard
 from hepad.errors import CardError
 from hepad.inputs.batch import Batch
 from hepad.models.vae import VariationalAutoencoder
+from hepad.nn.explain import explains
 
 from .contract import ScorerContract, columns, synthetic
 
@@ -75,6 +76,32 @@ def test_the_encoder_scores_follow_from_its_output() -> None:
     scores = scorer.scores(events)
     np.testing.assert_allclose(scores["r"], 3**2 / 4 + 1, rtol=1e-6)
     np.testing.assert_allclose(scores["kl"], 0.5 * ((9 + 4 - np.log(4) - 1) + 1) / 2, rtol=1e-6)
+
+
+def test_the_scores_are_those_asked_for_in_that_order() -> None:
+    events = synthetic(10, FEATURES, seed=8)
+    usual = VariationalAutoencoder({"latent": 2}, events.columns)
+    assert usual.score_names == ("mse", "kl", "r")
+    other = VariationalAutoencoder({"latent": 2, "scores": ["mu2", "mse"]}, events.columns)
+    state = {name: np.zeros_like(array) for name, array in other.state().items()}
+    state["encoder.4.bias"] = np.array([3.0, 1.0, np.log(4.0), 0.0], dtype=np.float32)
+    for scorer in (usual, other):
+        scorer.load_state(state)  # which scores are given does not change the network
+    assert list(other.scores(events)) == ["mu2", "mse"]
+    np.testing.assert_allclose(other.scores(events)["mu2"], 3**2 + 1, rtol=1e-6)
+    np.testing.assert_array_equal(other.scores(events)["mse"], usual.scores(events)["mse"])
+    assert VariationalAutoencoder(other.config, events.columns).score_names == other.score_names
+
+
+@pytest.mark.parametrize("scores", [[], ["mse", "mse"], ["mu"]])
+def test_scores_must_be_known_and_different(scores: list[str]) -> None:
+    with pytest.raises(CardError, match="scores"):
+        VariationalAutoencoder({"scores": scores}, ["jet1_pt"])
+
+
+def test_without_a_reconstruction_error_nothing_is_explained() -> None:
+    with pytest.raises(CardError, match="reconstructs nothing"):
+        explains(VariationalAutoencoder({"scores": ["mu2"]}, ["jet1_pt"]))
 
 
 def test_met_has_a_column_for_eta_that_is_never_filled() -> None:

@@ -196,7 +196,7 @@ assert "torch" not in sys.modules
 def test_a_folder_to_cache_in_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     from numba import types
 
-    from hepad.nn import jit
+    from hepad import jit
 
     real = jit.njit
 

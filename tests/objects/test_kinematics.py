@@ -70,12 +70,12 @@ def test_tagged_and_untagged_jets_are_counted_apart() -> None:
     }
 
 
-@pytest.mark.parametrize("text", ["jet", "jet0", "tau1", "jet1+jet1", "jet1+", "met"])
+@pytest.mark.parametrize("text", ["jet", "jet0", "track1", "jet1+jet1", "jet1+", "met"])
 def test_wrong_names(text: str) -> None:
     with pytest.raises(UsageError):
         parse_mass(text)
 
 
-@given(st.sampled_from(["jets", "electrons", "muons", "photons", "fatjets"]), st.integers(0, 98))
+@given(st.sampled_from(["jets", "electrons", "muons", "photons", "taus", "fatjets"]), st.integers(0, 98))
 def test_names_round_trip(collection: str, position: int) -> None:
     assert parse_object(object_name(collection, position)) == (collection, position)

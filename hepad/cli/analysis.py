@@ -1,0 +1,184 @@
+"""`hepad analysis`: what belongs to the card of an analysis: test vectors, archives, background."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hepad.cli import common
+
+if TYPE_CHECKING:
+    from hepad.pipeline.package import PackageReport
+    from hepad.pipeline.vectors import ValidateReport
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Make, check, pack and unpack what belongs to an analysis.")
+
+Analysis = Annotated[
+    str, typer.Argument(help="A bundled analysis, a card, or a folder that was unpacked.", show_default=False)
+]
+Bundle = Annotated[
+    str | None, typer.Option("--model", "-m", help="A bundle in place of the card's own.", show_default="the card's")
+]
+Vectors = Annotated[
+    Path | None, typer.Option("--vectors", help="A vectors.json.", show_default="the card's, vectors/NAME beside it")
+]
+
+
+@app.command()
+def validate(
+    analysis: Analysis,
+    vectors: Vectors = None,
+    model: Bundle = None,
+    json: common.Json = False,
+) -> None:
+    """Run an analysis on its own test vectors; exit code 7 if it does not give their numbers.
+
+    Example: hepad analysis validate snn_ae
+    """
+    from hepad.pipeline.vectors import validate as run
+
+    report = run(analysis, vectors=vectors, model=model)
+    if json:
+        common.print_json(report.to_json())
+    else:
+        _print_validation(report)
+    report.check()
+
+
+@app.command("vectors")
+def vectors_(
+    analysis: Analysis,
+    events: Annotated[Path, typer.Argument(help="A small event file, of which a copy is kept.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.", show_default=False)],
+    tolerance: Annotated[float, typer.Option(help="Relative difference to be allowed.")] = 1e-5,
+    model: Bundle = None,
+    json: common.Json = False,
+) -> None:
+    """Write test vectors: what an analysis makes of each event of a small file.
+
+    Example: hepad analysis vectors dnn_ae examples/data/hplus.h5 -o vectors
+    """
+    from hepad.pipeline.vectors import write_vectors
+
+    card = write_vectors(analysis, events, output, model=model, tolerance=tolerance)
+    if json:
+        selected = {name: len(category.selected) for name, category in card.categories.items()}
+        common.print_json({"analysis": card.analysis, "events": card.events.entries, "selected": selected})
+    else:
+        common.stdout().print(f"wrote {output}: vectors of {card.analysis}, {card.events.entries} events")
+
+
+@app.command()
+def pack(
+    analysis: Analysis,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The archive, NAME.hepad.zip.", show_default=False)],
+    model: Bundle = None,
+    vectors: Vectors = None,
+    json: common.Json = False,
+) -> None:
+    """Write one archive of a card and all that it needs: selections, bundles, fits, spectra, vectors.
+
+    Example: hepad analysis pack snn_ae -o snn_ae.hepad.zip
+    """
+    from hepad.pipeline.package import pack as run
+
+    report = run(analysis, output, model=model, vectors=vectors)
+    if json:
+        common.print_json(report.to_json())
+    else:
+        _print_package(report)
+
+
+@app.command()
+def unpack(
+    archive: Annotated[Path, typer.Argument(help="An archive that 'hepad analysis pack' wrote.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.", show_default=False)],
+    sha256: Annotated[
+        str | None, typer.Option(help="The archive's sha256, as its makers tell it.", show_default="unchecked")
+    ] = None,
+    json: common.Json = False,
+) -> None:
+    """Unpack an archive; whatever in it was altered or is unsafe is refused and leaves nothing behind.
+
+    Example: hepad analysis unpack snn_ae.hepad.zip -o snn_ae_unpacked
+    """
+    from hepad.pipeline.package import unpack as run
+
+    report = run(archive, output, sha256=sha256)
+    if json:
+        common.print_json(report.to_json())
+    else:
+        _print_package(report)
+
+
+@app.command("background")
+def background(
+    analysis: Annotated[str, typer.Argument(help="A search ('hepad list analyses') or a card.", show_default=False)],
+    files: common.Files,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.", show_default=False)],
+    cross_section: common.CrossSection = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Another model.", show_default="the card's")
+    ] = None,
+    selection: Annotated[
+        str | None, typer.Option("--selection", "-s", help="Another selection.", show_default="the card's")
+    ] = None,
+    sqrt_s: Annotated[float | None, typer.Option("--sqrt-s", help="In GeV.", show_default="the files'")] = None,
+    step_size: common.StepSize = 100_000,
+    json: common.Json = False,
+) -> None:
+    """Make the background of a search from simulated events that its model was not trained on.
+
+    Example: hepad analysis background atlas_2023_ad_two_body examples/data/w_lnu.root --cross-section
+    w_lnu.root=20970 -o background
+    """
+    from hepad.pipeline.search_background import BackgroundOptions, make_background
+
+    with common.event_progress("reading") as on_events:
+        options = BackgroundOptions(
+            output=output,
+            cross_sections=common.parse_cross_sections(cross_section),
+            model=model,
+            selection=selection,
+            sqrt_s_gev=sqrt_s,
+            step_size=step_size,
+            on_events=on_events,
+        )
+        report = make_background(analysis, files, options=options)
+    if json:
+        common.print_json(report.to_json())
+        return
+    for category in report.record["categories"]:
+        rows = [
+            [name, f"{r['events']}", f"{r['cross_section_pb']:.4g} ± {r['error_pb']:.2g}"]
+            for name, r in category["regions"].items()
+        ]
+        common.print_table(f"Background of {category['name']}", ["region", "events", "cross section [pb]"], rows)
+    common.stdout().print(f"wrote {report.output}")
+
+
+def _print_validation(report: ValidateReport) -> None:
+    rows = [
+        [c.category, c.quantity, f"{c.compared}", f"{c.mismatches}", f"{c.largest_difference:.2g}"]
+        for c in report.comparisons
+    ]
+    header = ["category", "quantity", "compared", "mismatches", "largest difference"]
+    common.print_table(f"{report.analysis} on {report.events} events of {report.vectors}", header, rows, numbers_from=2)
+    out = common.stdout()
+    if report.changed:
+        out.print(f"not as when the vectors were made: {', '.join(report.changed)}")
+    out.print(f"{'passed' if report.passed else 'FAILED'}, tolerance {report.tolerance:g}")
+
+
+def _print_package(report: PackageReport) -> None:
+    rows = [[member.path, f"{member.bytes}"] for member in report.manifest.files]
+    common.print_table(f"Analysis {report.name}", ["file", "bytes"], rows)
+    out = common.stdout()
+    if not report.has_vectors:
+        out.print("no test vectors are in it: write some with 'hepad analysis vectors'")
+    out.print(f"sha256 of {report.archive.name}: {report.sha256}")
+    out.print(f"wrote {report.output}")

@@ -1,0 +1,84 @@
+"""`hepad import-model`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hepad.cli import common
+
+if TYPE_CHECKING:
+    from hepad.pipeline.import_model import ImportReport
+
+
+def import_model(
+    file: Annotated[Path, typer.Argument(help="The network, an ONNX file.", show_default=False)],
+    card: Annotated[str, typer.Option("--card", help="Its analysis card, model: {name: onnx}.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The bundle folder to write.", show_default=False)],
+    vectors: Annotated[
+        Path | None,
+        typer.Option(
+            help="A .npz with x, inputs of the network, and y, its output, or score.", show_default="unchecked"
+        ),
+    ] = None,
+    tolerance: Annotated[float, typer.Option(min=0, help="Largest relative difference from the vectors.")] = 1e-5,
+    scale: Annotated[
+        Path | None, typer.Option(help="A .npz with the card's input scale: gain, offset.", show_default="none")
+    ] = None,
+    background: Annotated[
+        list[str] | None,
+        typer.Option("--background", help="Events to set regions on. May be repeated.", show_default="none"),
+    ] = None,
+    cross_section: common.CrossSection = None,
+    selection: common.Selection = None,
+    region: common.Regions = None,
+    step_size: common.StepSize = 100_000,
+    max_events: common.MaxEvents = None,
+    json: common.Json = False,
+) -> None:
+    """Make a bundle of a network that was trained elsewhere.
+
+    Example: hepad import-model model.onnx --card card.yaml --vectors vectors.npz -o my_bundle
+    """
+    from hepad.pipeline.import_model import ImportOptions
+    from hepad.pipeline.import_model import import_model as run
+
+    options = ImportOptions(
+        output=output,
+        vectors=vectors,
+        tolerance=tolerance,
+        scale=scale,
+        background=tuple(background or ()),
+        selection=selection,
+        regions=common.parse_regions(region) if region else None,
+        cross_sections=common.parse_cross_sections(cross_section),
+        step_size=step_size,
+        max_events=max_events,
+    )
+    report = run(file, card, options=options)
+    if json:
+        common.print_json(report.to_json())
+    else:
+        _print(report)
+
+
+def _print(report: ImportReport) -> None:
+    imported = report.imported
+    out = common.stdout()
+    if report.cutflow is not None:
+        common.print_cutflow(report.cutflow, "of the background")
+    out.print(f"{report.model}: {imported.file}, opset {imported.opset}, operators {', '.join(imported.operators)}")
+    rows = [[c.quantity, f"{c.compared}", f"{c.largest_difference:.3g}", f"{c.tolerance:g}"] for c in imported.parity]
+    if rows:
+        common.print_table("Against the author's numbers", ["", "compared", "largest difference", "tolerance"], rows)
+    else:
+        out.print("parity was NOT checked: no --vectors were given, so nobody knows that the scores are the author's")
+    regions = [
+        [name, r.score, f"{r.threshold:.5g}", "" if r.efficiency is None else f"{r.efficiency:.3%}"]
+        for name, r in report.regions.items()
+    ]
+    if regions:
+        common.print_table("Regions", ["region", "score", "threshold", "efficiency"], regions, numbers_from=2)
+    out.print(f"wrote {report.output}")

@@ -1,0 +1,187 @@
+"""`hepad reinterpret`: a signal against a published search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hepad.cli import common
+
+if TYPE_CHECKING:
+    from hepad.cards.analysis import RegionSpec
+    from hepad.pipeline.reinterpret import ReinterpretReport
+    from hepad.pipeline.reinterpret_points import Point
+
+__all__ = ["reinterpret"]
+
+
+def reinterpret(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Event files of one signal sample; globs are expanded.", show_default=False),
+    ] = None,
+    analysis: Annotated[
+        str, typer.Option("--analysis", "-a", help="A search ('hepad list analyses') or a card.", show_default=False)
+    ] = ...,  # type: ignore[assignment]
+    xsec: Annotated[
+        float | None, typer.Option("--xsec", help="Cross section of the signal in pb.", show_default="the files'")
+    ] = None,
+    luminosity: Annotated[
+        float | None, typer.Option("--luminosity", help="In fb-1, in place of the search's.", show_default="the card's")
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option("--region", help="Where limits are set: a region of the card, or NAME=cross_section:OUT/IN, ..."),
+    ] = None,
+    selection: Annotated[
+        str | None, typer.Option("--selection", "-s", help="Another selection.", show_default="the card's")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Another model or bundle.", show_default="the card's")
+    ] = None,
+    background: Annotated[
+        Path | None,
+        typer.Option("--background", help="Folder of 'hepad analysis background'.", show_default="the card's"),
+    ] = None,
+    sqrt_s: Annotated[
+        float | None, typer.Option("--sqrt-s", help="Collision energy of the sample in GeV.", show_default="the files'")
+    ] = None,
+    signal_error: Annotated[
+        float | None,
+        typer.Option("--signal-error", min=0.0, help="Relative uncertainty of the signal.", show_default="the card's"),
+    ] = None,
+    point: Annotated[
+        list[str] | None,
+        typer.Option("--point", help="MASS=FILE or MASS=FILE@XSEC (GeV, pb), may be repeated: an exclusion curve."),
+    ] = None,
+    points: Annotated[
+        Path | None, typer.Option("--points", help="The same as CSV: mass_gev,file,cross_section_pb.")
+    ] = None,
+    step_size: common.StepSize = 100_000,
+    max_events: common.MaxEvents = None,
+    output: common.Output = None,
+    json: common.Json = False,
+) -> None:
+    """Is my model excluded? Acceptance, spectra and limits of a signal in a published search.
+
+    Example: hepad reinterpret examples/data/wprime_xy_3p5tev.root --analysis cms_2019_dijet --xsec 0.05 -o out
+    """
+    from hepad.pipeline.reinterpret import ReinterpretOptions
+    from hepad.pipeline.reinterpret import reinterpret as run
+
+    with common.event_progress("reading") as on_events:
+        options = ReinterpretOptions(
+            output=output,
+            cross_section_pb=xsec,
+            luminosity_fb=luminosity,
+            model=model,
+            selection=selection,
+            region=_region(region),
+            background=background,
+            sqrt_s_gev=sqrt_s,
+            signal_error=signal_error,
+            points=_points(point, points),
+            step_size=step_size,
+            max_events=max_events,
+            on_events=on_events,
+        )
+        report = run(files or [], analysis, options=options)
+    for warning in report.answer.warnings:
+        common.stderr().print(f"hepad: warning: {warning}")
+    if json:
+        common.print_json(report.to_json())
+    else:
+        _print(report)
+
+
+def _region(text: str | None) -> tuple[str, RegionSpec | None] | None:
+    if text is None:
+        return None
+    if "=" not in text:
+        return text, None
+    from hepad.cards.bundle import parse_region
+
+    return parse_region(text)
+
+
+def _points(texts: list[str] | None, table: Path | None) -> tuple[Point, ...]:
+    if not texts and table is None:
+        return ()
+    from hepad.pipeline.reinterpret_points import parse_point, read_points
+
+    return (*(parse_point(text) for text in texts or []), *(read_points(table) if table else []))
+
+
+def _print(report: ReinterpretReport) -> None:
+    result = report.to_json()
+    if result["points"] is not None:
+        _print_points(result["points"])
+    else:
+        _print_sample(report, result)
+    if report.output is not None:
+        common.stdout().print(f"wrote {report.output}")
+
+
+def _print_points(curve: dict[str, Any]) -> None:
+    rows = []
+    for point in curve["table"]:
+        acceptance, cross_section = point["acceptance"], point["cross_section_pb"]
+        numbers = (cross_section, point["limit_pb_expected"], point["limit_pb_observed"])
+        rows.append(
+            [
+                f"{point['mass_gev']:g}",
+                f"{acceptance['value']:.2%}",
+                *("" if number is None else f"{number:.4g}" for number in numbers),
+                point["verdict"]["status"],
+            ]
+        )
+    header = ["mass [GeV]", "acceptance", "cross section", "expected", "observed", "verdict"]
+    common.print_table("Cross sections and limits at 95 % CL [pb]", header, rows)
+    for kind in ("observed", "expected"):
+        ranges = curve[f"excluded_{kind}_gev"]
+        if ranges is not None:
+            text = ", ".join(f"{one['low']:.5g} to {one['high']:.5g} GeV" for one in ranges) or "nothing"
+            common.stdout().print(f"{'excluded' if kind == 'observed' else 'expected to be excluded'}: {text}")
+
+
+def _print_sample(report: ReinterpretReport, result: dict[str, Any]) -> None:
+    for category, flow in report.answer.measured.flows.items():
+        selection = next(c.selection.name for c in report.answer.search.categories if c.name == category)
+        common.print_cutflow(flow, selection)
+    rows = [
+        [
+            name,
+            f"{found['events']}",
+            f"{found['value']:.3%} ± {found['error']:.3%}",
+            "" if found["model_error"] is None else f"{found['model_error']:.2%}",
+        ]
+        for name, found in result["acceptance"].items()
+    ]
+    common.print_table("Acceptance", ["region", "events", "of all generated", "model error"], rows)
+    if result["channels"]:
+        _print_limits(result)
+    verdict = result["verdict"]
+    common.stdout().print(f"{verdict['status']}: {verdict['reason']}")
+
+
+def _print_limits(result: dict[str, Any]) -> None:
+    rows = []
+    for name, found in {**result["channels"], "combined": result["combined"]}.items():
+        events, band = found.get("expected_events"), found["limit_pb_expected_band"]
+        observed = found["limit_pb_observed"]
+        rows.append(
+            [
+                name,
+                "" if events is None else f"{events:.4g}",
+                "" if band is None else f"{band[2]:.4g} ({band[1]:.3g} to {band[3]:.3g})",
+                "" if observed is None else f"{observed:.4g}",
+            ]
+        )
+    common.print_table(
+        f"Limits in region {result['search']['signal_region']} at 95 % CL [pb]",
+        ["channel", "signal events", "expected", "observed"],
+        rows,
+    )
+    common.stdout().print(f"combined: {result['combined']['method']}")

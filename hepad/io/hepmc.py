@@ -1,0 +1,159 @@
+"""HepMC2 and HepMC3 files in ascii (arXiv:1912.08005), of any generator: events that are hadronised already."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hepad.errors import InputDataError, MissingExtraError
+from hepad.io.events import SampleInfo, check_finite
+from hepad.io.generator import BLOCK, GeneratorFile
+from hepad.io.particle_level import ParticleLevel
+from hepad.io.particles import Floats, Ints, Particles
+from hepad.io.stdout import own_stdout
+from hepad.io.text import damage_as_input_error, open_text
+
+__all__ = ["MARKS", "HepmcFile"]
+
+MARKS = {b"HepMC::IO_GenEvent-START_EVENT_LISTING": "HepMC2", b"HepMC::Asciiv3-START_EVENT_LISTING": "HepMC3"}
+"""The line that begins the events, and the format of pyhepmc that reads them."""
+
+_CROSS_SECTION = re.compile(rb"^(?:C|A 0 GenCrossSection) +([-+.\deE]+)", re.MULTILINE)
+_PIECE = 1 << 24
+
+
+class HepmcFile(GeneratorFile):
+    """An open HepMC file; see `hepad.io.events.EventFile`. Opening it reads it once from start to end."""
+
+    format = "hepmc"
+
+    def __init__(self, path: Path, dialect: str, settings: ParticleLevel | None = None) -> None:
+        super().__init__(path, settings)
+        self._dialect = dialect
+        self._weighted = True
+        with damage_as_input_error(path):
+            self.entries, self._cross_section = _scan(path)
+
+    def sample(self) -> SampleInfo:
+        """The cross section that the last event states, and the energy of the first event's beams."""
+        value = self._cross_section
+        return SampleInfo(
+            cross_section_pb=value if value is not None and np.isfinite(value) and value > 0 else None,
+            sqrt_s_gev=next(map(_sqrt_s, self._read(1)), None),
+            notes=("particle level, no detector",),
+        )
+
+    def blocks(self, stop: int) -> Iterator[tuple[Particles, Floats]]:
+        """Particles and weights (the first one of each event, 1 if the file has none)."""
+        found: list[_Event] = []
+        for number, event in enumerate(self._read(stop), 1):
+            found.append(event)
+            if len(found) == BLOCK or number == stop:
+                yield self._join(found, number - len(found))
+                found = []
+
+    def _join(self, events: list[_Event], start: int) -> tuple[Particles, Floats]:
+        particles, weights = _join(events)
+        if start == 0:
+            self._weighted = not np.isnan(weights[0])
+        if not self._weighted:
+            weights = np.where(np.isnan(weights), 1.0, weights)
+        check_finite(weights, path=self.path, branch="weights", start=start)
+        for name in ("px", "py", "pz", "e"):
+            values = getattr(particles, name)
+            check_finite(values, path=self.path, branch=name, start=start, offsets=particles.offsets)
+        return particles, weights
+
+    def _read(self, stop: int) -> Iterator[_Event]:
+        try:
+            import pyhepmc
+        except ModuleNotFoundError as error:
+            raise MissingExtraError("HepMC files need pyhepmc: install hepad[particles]") from error
+        number = 0
+        with damage_as_input_error(self.path), open_text(self.path) as stream:
+            reader = pyhepmc.io.HepMCFile(stream, "r", format=self._dialect)
+            while number < stop:
+                with own_stdout():  # it prints what it cannot parse
+                    event = reader.read()
+                if event is None:
+                    raise InputDataError(f"{self.path}: event {number} is damaged; copy the file again")
+                yield _Event.of(event, pyhepmc)
+                number += 1
+
+
+@dataclass(frozen=True)
+class _Event:
+    """The particles of one event as columns, `mother` counted within the event, and its first weight (NaN: none)."""
+
+    columns: Any
+    mother: Ints
+    weight: float
+
+    @classmethod
+    def of(cls, event: Any, pyhepmc: Any) -> _Event:
+        event.set_units(pyhepmc.Units.MomentumUnit.GEV, pyhepmc.Units.LengthUnit.MM)
+        data = pyhepmc.GenEventData()
+        event.write_data(data)
+        weights = np.asarray(data.weights)
+        mother = _mothers(len(data.particles), len(data.vertices), np.array(data.links1), np.array(data.links2))
+        return cls(np.array(data.particles), mother, float(weights[0]) if len(weights) else np.nan)
+
+
+def _mothers(particles: int, vertices: int, links1: Ints, links2: Ints) -> Ints:
+    """The first incoming particle of each particle's production vertex, -1 for none.
+
+    A link of HepMC3 goes from a particle (positive, counted from 1) into a vertex (negative), or out of one.
+    """
+    into = links1 > 0
+    first = np.full(vertices + 1, -1, dtype=np.int64)
+    first[-links2[into][::-1]] = links1[into][::-1] - 1  # backwards: the first one stays
+    mother = np.full(particles, -1, dtype=np.int64)
+    mother[links2[~into] - 1] = first[-links1[~into]]
+    return mother
+
+
+def _sqrt_s(event: _Event) -> float | None:
+    """The invariant mass of the two beams in GeV; None if there are not two."""
+    columns = event.columns
+    beams = columns[columns["status"] == 4]
+    if len(beams) != 2:
+        return None
+    x, y, z, e = (float(beams[name].sum()) for name in ("px", "py", "pz", "e"))
+    return float(np.sqrt(max(e**2 - x**2 - y**2 - z**2, 0.0))) or None
+
+
+def _join(events: list[_Event]) -> tuple[Particles, Floats]:
+    columns = np.concatenate([event.columns for event in events])
+    counts = [len(event.columns) for event in events]
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    mother = np.concatenate([event.mother for event in events])
+    mother = np.where(mother >= 0, mother + np.repeat(offsets[:-1], counts), -1)
+    momenta = {name: np.ascontiguousarray(columns[name]) for name in ("px", "py", "pz", "e")}
+    particles = Particles(offsets, columns["pid"].astype(np.int64), columns["status"] == 1, mother, **momenta)
+    return particles, np.array([event.weight for event in events])
+
+
+def _scan(path: Path) -> tuple[int, float | None]:
+    """The number of events and the cross section of the last one; `InputDataError` if the last line is missing.
+
+    Reads pieces that end with a line, so that no line is cut.
+    """
+    count, cross_section, rest = 0, None, b""
+    with open_text(path) as stream:
+        while piece := stream.read(_PIECE):
+            text, line, rest = (rest + piece).rpartition(b"\n")
+            text += line
+            count += text.count(b"\nE ") + text.startswith(b"E ")
+            for found in _CROSS_SECTION.finditer(text):
+                cross_section = found
+            last = text[-200:] + rest
+    if b"END_EVENT_LISTING" not in last:
+        raise InputDataError(
+            f"{path}: truncated after event {count}, its last line is not ...END_EVENT_LISTING; copy it again"
+        )
+    return count, None if cross_section is None else float(cross_section[1])

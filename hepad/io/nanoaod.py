@@ -1,0 +1,223 @@
+"""CMS NanoAOD: the tree `Events`, with names of versions 8 to 15. Momenta and masses are in GeV.
+
+Unlike Delphes, NanoAOD holds candidates. This reader keeps those that pass:
+
+- electrons: `Electron_cutBased` medium or better (the cut-based identification includes isolation);
+- muons: `Muon_mediumId` and `Muon_pfRelIso04_all` below 0.25 (loose isolation, CMS-MUO-16-001, arXiv:1804.04528);
+- photons: `Photon_cutBased` medium or better and `Photon_electronVeto`;
+- taus: medium working point of the best discriminator against jets, not within 0.4 of a kept electron or muon;
+- jets and fatjets: bit 1 (tight) of `jetId`, which is absent from version 15 on: there all jets are kept;
+- jets: not within 0.4 in eta and phi of a kept electron, muon or photon above 10 GeV, for NanoAOD lists a lepton as a
+  jet too and Delphes does not. Jets that are taus stay among the jets, as in Delphes.
+
+A jet is b-tagged at the medium working point (1 % of light jets) of the newest tagger that the file fills; a file does
+not say its year, so that the point of one year is taken for all (see `_BTAGS`). `met` is PuppiMET, or else MET. Masses
+of electrons, muons and photons are the known ones. Weights are `genWeight`, 1 in data. NanoAOD states neither the cross
+section nor the energy; the tree `Runs` counts the generated events and their weights.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set as AbstractSet
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+
+from hepad.errors import InputDataError
+from hepad.io.columns import MASSES, Columns, Objects
+from hepad.io.events import SampleInfo
+from hepad.io.trees import TreeFile
+
+__all__ = ["TREE", "NanoAodFile"]
+
+TREE = "Events"
+
+_MOMENTUM = ("pt", "eta", "phi", "mass")
+_PREFIXES = {
+    "jets": "Jet",
+    "electrons": "Electron",
+    "muons": "Muon",
+    "photons": "Photon",
+    "taus": "Tau",
+    "fatjets": "FatJet",
+}
+_CRITERIA = {
+    "jets": (),
+    "electrons": ("Electron_cutBased",),
+    "muons": ("Muon_mediumId", "Muon_pfRelIso04_all"),
+    "photons": ("Photon_cutBased", "Photon_electronVeto"),
+    "taus": (),
+    "fatjets": (),
+}
+_MEDIUM = {"Electron_cutBased": 3, "Photon_cutBased": 2}  # as the titles of these branches say
+_MUON_ISOLATION = 0.25
+_TIGHT_JET = 2  # bit 1 of jetId
+_OVERLAPS = {"jets": ("electrons", "muons", "photons"), "taus": ("electrons", "muons")}
+_RADIUS, _OVERLAP_PT = 0.4, 10.0
+# Medium points of the b-tagging group, btv-wiki.docs.cern.ch/ScaleFactors, as cards of CMS analyses repeat them. Other
+# years: UParT none; ParticleNet 0.245-0.2605 (2022), 0.192 (2023); DeepJet 0.2598 and 0.2489 (2016), 0.3040 (2017),
+# 0.31-0.32 (2022), 0.243 (2023); DeepCSV 0.4506 (2017).
+_BTAGS = {
+    "Jet_btagUParTAK4B": 0.1272,  # 2024
+    "Jet_btagPNetB": 0.2450,  # 2022
+    "Jet_btagDeepFlavB": 0.2783,  # 2018, legacy
+    "Jet_btagDeepB": 0.4168,  # 2018, legacy
+    "Jet_btagCSVV2": 0.8484,  # 2016, twiki BtagRecommendation80XReReco
+}
+_PROBE = 1000
+# The title of a branch says which number is medium; these are for slims that lost the titles.
+_TAU_IDS = {
+    "Tau_idDeepTau2018v2p5VSjet": "5 = Medium",
+    "Tau_idDeepTau2017v2p1VSjet": "bitmask 16 = Medium",
+    "Tau_idMVAoldDM2017v2": "bitmask 8 = Medium",
+    "Tau_idMVAoldDM": "",
+}
+_METS = ("PuppiMET", "MET", "PFMET")
+_WEIGHT = "genWeight"
+_KNOWN = {name: set(_MOMENTUM) for name in _PREFIXES} | {
+    "jets": {*_MOMENTUM, "btag"},
+    **{name: {*_MOMENTUM, "charge"} for name in ("electrons", "muons")},
+    "met": {"pt", "phi"},
+}
+
+
+class NanoAodFile(TreeFile):
+    """An open NanoAOD file."""
+
+    format = "nanoaod"
+    title = "NanoAOD"
+
+    def __init__(self, path: Path, directory: Any, name: str) -> None:
+        super().__init__(path, directory, name)
+        if not any(self.has(f"{prefix}_pt") for prefix in (*_PREFIXES.values(), *_METS)):
+            raise InputDataError(
+                f"{path}: tree {name!r} has no branch of NanoAOD, such as 'Jet_pt'; hepad reads no other CMS format"
+            )
+
+    def available(self) -> dict[str, set[str]]:
+        """The collections and properties that this file can give."""
+        found = {}
+        for name, features in _KNOWN.items():
+            given = {feature for feature in features if self._can_build(name, feature)}
+            if given:
+                found[name] = given
+        return found
+
+    def sample(self) -> SampleInfo:
+        """The generated events and their weights, which `Runs` counts."""
+        try:
+            runs = self.directory["Runs"]
+            totals = {}
+            for name in ("genEventCount", "genEventSumw"):  # version 6 wrote a trailing underscore
+                key = name if name in runs else f"{name}_"
+                totals[name] = float(np.sum(runs[key].array(library="np")))
+        except Exception:  # noqa: BLE001  data and slims have none
+            return SampleInfo()
+        return SampleInfo(generated_events=int(totals["genEventCount"]), generated_weight=totals["genEventSumw"])
+
+    def weight_branch(self) -> str | None:
+        """`genWeight`, if it is there."""
+        return _WEIGHT if self.has(_WEIGHT) else None
+
+    def branches(self, name: str, features: AbstractSet[str]) -> set[str]:
+        """The branches of one collection, of its criteria, and of what its objects may overlap with."""
+        self.refuse_unknown(name, features, _KNOWN)
+        needed = set(self._columns(name, features).values())
+        if name != "met":
+            needed |= self._criteria(name)
+        self.require(sorted(needed), name)
+        for other in _OVERLAPS.get(name, ()):
+            needed |= self.branches(other, {"pt", "eta", "phi"})
+        return needed | ({f"{_PREFIXES[name]}_{f}" for f in ("eta", "phi")} if name in _OVERLAPS else set())
+
+    def build(self, name: str, features: AbstractSet[str], columns: Columns) -> Any:
+        """One field of Events."""
+        if name == "met":
+            return columns.momentum(self._columns(name, features))
+        extra = {"eta", "phi"} if name in _OVERLAPS else set()
+        objects = self._identified(name, features | extra, columns)
+        for other in _OVERLAPS.get(name, ()):
+            leptons = self._identified(other, {"pt", "eta", "phi"}, columns)
+            objects = objects.take(~objects.near(leptons.take(leptons["pt"] > _OVERLAP_PT), _RADIUS))
+        if name in MASSES and "mass" in features:
+            objects.columns["mass"] = np.full(len(objects["pt"]), MASSES[name], dtype=np.float32)
+        order = (*_MOMENTUM, "btag", "charge")
+        return objects.to_awkward([f for f in order if f in features | {"pt"}])
+
+    @cached_property
+    def _btag(self) -> str | None:
+        """The newest tagger with a value for any of the first jets; reprocessed files keep branches they never fill."""
+        present = [branch for branch in _BTAGS if self.has(branch)]
+        return next((branch for branch in present if self._is_filled(branch)), present[0] if present else None)
+
+    def _is_filled(self, branch: str) -> bool:
+        try:
+            values = ak.flatten(self.tree[self.keys[branch]].array(entry_stop=min(_PROBE, self.entries)), axis=None)
+        except Exception:  # noqa: BLE001  a damaged basket is reported when the events are read
+            return True
+        return bool(ak.any(values >= 0))
+
+    @cached_property
+    def _tau_id(self) -> tuple[str, bool, int] | None:
+        """The tau identification: its branch, whether it is a bit mask, and the number of the medium point."""
+        for branch, default in _TAU_IDS.items():
+            title = str(self.tree[self.keys[branch]].title) if self.has(branch) else ""
+            medium = re.search(r"(\d+) = Medium", title) or re.search(r"(\d+) = Medium", default)
+            if self.has(branch) and medium:
+                return branch, "bitmask" in (title if "Medium" in title else default), int(medium[1])
+        return None
+
+    def _can_build(self, name: str, feature: str) -> bool:
+        try:
+            self.branches(name, {feature})
+        except InputDataError:
+            return False
+        return True
+
+    def _columns(self, name: str, features: AbstractSet[str]) -> dict[str, str]:
+        """Property to branch of what is read as it is; pT is always there to give the counts."""
+        if name == "met":
+            prefix = next((met for met in _METS if self.has(f"{met}_pt")), _METS[0])
+            return {feature: f"{prefix}_{feature}" for feature in ("pt", "phi") if feature in features | {"pt"}}
+        wanted = [f for f in _MOMENTUM if f in features | {"pt"} and not (f == "mass" and name in MASSES)]
+        columns = {f: f"{_PREFIXES[name]}_{f}" for f in (*wanted, *({"charge"} & features))}
+        if "btag" in features:
+            columns["btag"] = self._btag or "Jet_btagDeepFlavB"
+        return columns
+
+    def _criteria(self, name: str) -> set[str]:
+        jet_id = f"{_PREFIXES[name]}_jetId"
+        if name in {"jets", "fatjets"}:
+            return {jet_id} if self.has(jet_id) else set()
+        if name == "taus":
+            return {self._tau_id[0] if self._tau_id else next(iter(_TAU_IDS))}
+        return set(_CRITERIA[name])
+
+    def _identified(self, name: str, features: AbstractSet[str], columns: Columns) -> Objects:
+        """The objects that pass the criteria of their collection."""
+        criteria = {branch: branch for branch in sorted(self._criteria(name))}
+        objects = columns.objects({**self._columns(name, features), **criteria})
+        if "btag" in objects.columns:
+            assert self._btag  # noqa: S101  `branches` saw to it
+            objects.columns["btag"] = objects["btag"] > _BTAGS[self._btag]
+        mask: npt.NDArray[np.bool_] = np.ones(len(objects["pt"]), dtype=bool)
+        for branch in criteria:
+            mask &= self._passes(branch, objects.columns.pop(branch))
+        return objects.take(mask)
+
+    def _passes(self, branch: str, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        if branch in _MEDIUM:
+            return np.asarray(values >= _MEDIUM[branch])
+        if branch == "Muon_pfRelIso04_all":
+            return np.asarray(values < _MUON_ISOLATION)
+        if branch.endswith("_jetId"):
+            return (values & _TIGHT_JET) > 0
+        if self._tau_id and branch == self._tau_id[0]:
+            _, is_mask, medium = self._tau_id
+            return np.asarray((values & medium) > 0 if is_mask else values >= medium)
+        return values.astype(bool)

@@ -1,0 +1,46 @@
+"""Text files of generators, plain or compressed with gzip, bzip2 or xz; told by content, not by name."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from hepad.errors import InputDataError
+
+__all__ = ["damage_as_input_error", "head", "open_text"]
+
+_OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+
+
+def open_text(path: Path) -> IO[bytes]:
+    """Open a file for reading its bytes, decompressed if need be."""
+    with path.open("rb") as stream:
+        magic = stream.read(6)
+    for start, opener in _OPENERS.items():
+        if magic.startswith(start):
+            return opener(path, "rb")  # type: ignore[no-any-return]
+    return path.open("rb")
+
+
+def head(path: Path, size: int = 1024) -> bytes:
+    """The first bytes of the text; what there is of them if the file is damaged."""
+    try:
+        with open_text(path) as stream:
+            return stream.read(size)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError):
+        return b""
+
+
+@contextmanager
+def damage_as_input_error(path: Path) -> Iterator[None]:
+    """Turn the errors of a truncated or damaged compressed file into `InputDataError`."""
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise InputDataError(f"{path}: damaged or truncated ({error}); copy it again") from error

@@ -1,0 +1,131 @@
+"""What the readers of ROOT trees share: iterate in chunks over the branches that a format asks for."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+
+from hepad.errors import InputDataError
+from hepad.io.columns import Columns
+from hepad.io.events import Fields, SampleInfo
+
+__all__ = ["TreeFile", "positive"]
+
+
+class TreeFile(ABC):
+    """An open tree of events; a format says what it has, which branches that takes, and how to build it.
+
+    See `hepad.io.events.EventFile` for what callers may do.
+    """
+
+    format: str
+    title: str
+    """The format's name in messages."""
+
+    def __init__(self, path: Path, directory: Any, name: str) -> None:
+        """Take the tree `name` of an open file or directory."""
+        self.path = path
+        self.directory = directory
+        self.tree = tree = directory[name]
+        self.entries = int(tree.num_entries)
+        # Below a split object the branch is Jet/Jet.PT; in a slim it is Jet.PT at the top.
+        self.keys: dict[str, str] = {key.rpartition("/")[2]: key for key in tree.keys(recursive=True)}
+
+    @abstractmethod
+    def available(self) -> dict[str, set[str]]:
+        """The collections and properties that this file can give."""
+
+    @abstractmethod
+    def sample(self) -> SampleInfo:
+        """What the file says of its sample."""
+
+    @abstractmethod
+    def branches(self, name: str, features: AbstractSet[str]) -> set[str]:
+        """The branches needed to build a collection, all of them there; `InputDataError` if it cannot be built."""
+
+    @abstractmethod
+    def build(self, name: str, features: AbstractSet[str], columns: Columns) -> Any:
+        """One field of Events from its branches."""
+
+    @abstractmethod
+    def weight_branch(self) -> str | None:
+        """The branch whose first value is the event's weight; None if all weigh 1."""
+
+    def interpretation(self, branch: str) -> Any:  # noqa: ARG002  most branches need none
+        """How to read a branch that uproot does not understand by itself."""
+        return None
+
+    def decode(self, branch: str, array: ak.Array, start: int) -> ak.Array:  # noqa: ARG002
+        """What a branch read with such an interpretation means."""
+        return array
+
+    def iterate(self, fields: Fields, *, step_size: int, stop: int) -> Iterator[ak.Array]:
+        """Events [0, stop) in pieces of at most `step_size`, with the fields asked for.
+
+        `InputDataError` names a missing branch, a value that is not finite, or a damaged basket.
+        """
+        weight = self.weight_branch()
+        branches = {weight} if weight else set()
+        for name, features in fields.items():
+            branches |= self.branches(name, features)
+        if not branches:
+            raise InputDataError(f"{self.path}: nothing to read was asked for")
+        start = 0
+        for arrays in self._read(sorted(branches), step_size, stop):
+            decoded = {branch: self.decode(branch, array, start) for branch, array in arrays.items()}
+            columns = Columns(self.path, start, decoded)
+            record = {name: self.build(name, features, columns) for name, features in fields.items()}
+            record["weight"] = columns.first(weight) if weight else np.ones(len(columns))
+            record["index"] = np.arange(start, start + len(columns), dtype=np.int64)
+            yield ak.zip(record, depth_limit=1)
+            start += len(columns)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.tree.file.close()
+
+    def has(self, *branches: str) -> bool:
+        """Are all these branches in the tree?"""
+        return all(branch in self.keys for branch in branches)
+
+    def require(self, branches: Iterable[str], name: str) -> None:
+        """Raise `InputDataError` that names the branches that are not there."""
+        missing = [branch for branch in branches if branch not in self.keys]
+        if missing:
+            raise InputDataError(
+                f"{self.path}: tree {self.tree.name!r} has no branch {', '.join(repr(b) for b in missing)}, needed for "
+                f"{name}; run 'hepad inspect' to see which selections this file can feed"
+            )
+
+    def refuse_unknown(self, name: str, features: AbstractSet[str], known: Mapping[str, AbstractSet[str]]) -> None:
+        """Raise `InputDataError` for a collection or property that the format never has."""
+        if name not in known:
+            raise InputDataError(f"{self.path}: {self.title} files have no {name}")
+        unknown = set(features) - known[name]
+        if unknown:
+            raise InputDataError(f"{self.path}: {self.title} stores no {', '.join(sorted(unknown))} for {name}")
+
+    def _read(self, branches: list[str], step_size: int, stop: int) -> Iterator[dict[str, Any]]:
+        keys = {self.keys[branch]: self.interpretation(branch) for branch in branches}
+        try:
+            for arrays in self.tree.iterate(keys, step_size=step_size, entry_stop=stop, how=dict, library="ak"):
+                yield {branch: arrays[self.keys[branch]] for branch in branches}
+        except (InputDataError, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise InputDataError(
+                f"{self.path}: cannot read tree {self.tree.name!r}, damaged or truncated "
+                f"({reason[:120]}); copy it again"
+            ) from error
+
+
+def positive(value: float) -> float | None:
+    """The value, or None if the file states it as zero, negative or not a number."""
+    return float(value) if np.isfinite(value) and value > 0 else None

@@ -1,0 +1,78 @@
+"""Pairs of leptons of one flavour and opposite charge."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.cards.condition import Range
+from hepad.objects.flat import FlatObjects
+
+__all__ = ["Z_MASS", "opposite_pairs", "pairs_in_range"]
+
+Z_MASS = 91.188
+"""Mass of the Z boson in GeV, Particle Data Group 2024."""
+
+_Int = npt.NDArray[np.int64]
+_Float = npt.NDArray[np.float64]
+
+
+def opposite_pairs(leptons: FlatObjects) -> _Int:
+    """The largest number of pairs of opposite charge that share no lepton, for each event, shape (n,)."""
+    charge = leptons.columns["charge"]
+    return np.minimum(leptons.number(charge > 0), leptons.number(charge < 0))
+
+
+def pairs_in_range(leptons: FlatObjects, mass: Range) -> _Int:
+    """The number of pairs of opposite charge with a mass in GeV in the range, shape (n,).
+
+    Pairs are taken nearest to the Z boson's mass first, and share no lepton.
+    """
+    first, second = _pairs(leptons)
+    charge = leptons.columns["charge"].astype(np.int64)
+    opposite = charge[first] * charge[second] < 0
+    first, second = first[opposite], second[opposite]
+    masses = _masses(leptons, first, second)
+    inside = np.ones(len(masses), dtype=bool)
+    if mass.min is not None:
+        inside &= masses > mass.min
+    if mass.max is not None:
+        inside &= masses < mass.max
+    first, second = first[inside], second[inside]
+    event = np.repeat(np.arange(len(leptons.counts)), leptons.counts)[first]
+    order = np.lexsort((np.abs(masses[inside] - Z_MASS), event))
+    return _disjoint(first[order], second[order], event[order], len(leptons.counts))
+
+
+def _pairs(leptons: FlatObjects) -> tuple[_Int, _Int]:
+    """Positions of the objects of all pairs within an event, each pair once."""
+    counts = leptons.counts
+    total = int(leptons.offsets[-1])
+    partners = np.repeat(leptons.offsets[1:], counts) - np.arange(total) - 1
+    first = np.repeat(np.arange(total), partners)
+    starts = np.concatenate([[0], np.cumsum(partners)])[:-1]
+    second = first + 1 + np.arange(len(first)) - np.repeat(starts, partners)
+    return first, second
+
+
+def _masses(leptons: FlatObjects, first: _Int, second: _Int) -> _Float:
+    pt, eta, phi, mass = (leptons.columns[name].astype(np.float64) for name in ("pt", "eta", "phi", "mass"))
+    x, y, z = pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)
+    energy = np.sqrt(pt**2 + z**2 + mass**2)
+    squared = np.square(energy[first] + energy[second])
+    for part in (x, y, z):
+        squared -= np.square(part[first] + part[second])
+    result: _Float = np.sqrt(np.maximum(squared, 0.0))
+    return result
+
+
+def _disjoint(first: _Int, second: _Int, event: _Int, events: int) -> _Int:
+    """How many pairs an event has when they are taken in order and a pair with a lepton of an earlier one is left."""
+    number = np.zeros(events, dtype=np.int64)
+    while len(event):  # a round takes one pair of each event: as many rounds as pairs in the fullest event
+        leading = np.flatnonzero(np.append(True, event[1:] != event[:-1]))
+        number[event[leading]] += 1
+        used = np.concatenate([first[leading], second[leading]])
+        left = ~(np.isin(first, used) | np.isin(second, used))
+        first, second, event = first[left], second[left], event[left]
+    return number

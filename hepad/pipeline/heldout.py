@@ -1,0 +1,98 @@
+"""Which background events a model has not seen: those that its training held out of the files it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.errors import InputDataError
+from hepad.pipeline.background import set_aside, split_events
+from hepad.pipeline.bundle import Bundle
+from hepad.pipeline.selected import selected_chunks
+from hepad.provenance import sha256_file
+
+__all__ = ["HeldOut", "held_out"]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """For each file the factor (n,) that its n events are weighted with: 0 for those that a training has seen.
+
+    The others of a training file stand in for all of it: what the training selected of the file keeps its sum of
+    weights. `trained_on` says which files were in the training.
+    """
+
+    factors: tuple[npt.NDArray[np.float64] | None, ...]
+    trained_on: tuple[bool, ...]
+
+
+def held_out(paths: Sequence[Path], bundle: Bundle) -> HeldOut:
+    """The events of files that a bundle's training did not see; None for a file that was no part of it.
+
+    Files are told by their sha256. `InputDataError` if only some of the training files are given, as the split can
+    be drawn again from all of them only, or if it does not come out as the bundle says.
+    """
+    if bundle.card.training is None:  # imported: hepad cannot know what its author trained it on
+        return HeldOut(tuple(None for _ in paths), tuple(False for _ in paths))
+    inputs = [record["sha256"] for record in bundle.card.provenance.get("inputs", [])]
+    hashes = [sha256_file(path) for path in paths]
+    known = tuple(sha in inputs for sha in hashes)
+    if not any(known):
+        return HeldOut(tuple(None for _ in paths), known)
+    missing = [record["name"] for record in bundle.card.provenance["inputs"] if record["sha256"] not in hashes]
+    if missing:
+        raise InputDataError(
+            f"bundle {bundle.card.name} was trained on some of these files, and on {', '.join(missing)} too: give all "
+            "of them, for only together do they tell which events were held out, or none"
+        )
+    order = [hashes.index(sha) for sha in inputs]
+    factors: list[npt.NDArray[np.float64] | None] = [None] * len(paths)
+    for place, factor in zip(order, _factors([paths[i] for i in order], bundle), strict=True):
+        factors[place] = factor
+    return HeldOut(tuple(factors), known)
+
+
+def _factors(paths: Sequence[Path], bundle: Bundle) -> list[npt.NDArray[np.float64]]:
+    """Repeat the selection and the draw of the training on its files, in its order."""
+    keeps: list[list[npt.NDArray[np.bool_]]] = [[] for _ in paths]
+    weights: list[list[npt.NDArray[np.float64]]] = [[] for _ in paths]
+    selection = bundle.card.selection
+    for piece in selected_chunks(paths, selection, selection.fields(), what="background event"):
+        keeps[piece.chunk.file].append(piece.keep)
+        weights[piece.chunk.file].append(np.asarray(piece.chunk.events.weight, dtype=np.float64))
+    selected = np.concatenate([mask for parts in keeps for mask in parts])
+    unseen = _unseen(int(selected.sum()), bundle)
+    factor = np.ones(len(selected))
+    factor[selected] = np.where(unseen, 1.0, 0.0)
+    found, start = [], 0
+    for parts, weight in zip(keeps, weights, strict=True):
+        keep = np.concatenate(parts) if parts else np.empty(0, dtype=np.bool_)
+        mine, w = factor[start : start + len(keep)], np.concatenate(weight) if weight else np.empty(0)
+        start += len(keep)
+        left = float(w[keep] @ mine[keep])
+        found.append(np.where(keep & (left != 0), mine * (float(w[keep].sum()) / (left or 1.0)), mine))
+    return found
+
+
+def _unseen(n: int, bundle: Bundle) -> npt.NDArray[np.bool_]:
+    """Mask (n,) of the training's selected events that were held out, or set aside for a study."""
+    training = bundle.card.training
+    assert training is not None  # noqa: S101  `held_out` has looked
+    mask = np.zeros(n, dtype=np.bool_)
+    rows = np.arange(n)
+    if training.set_aside is not None:
+        parts = set_aside(n, training.set_aside)
+        mask[parts.aside] = True
+        rows = parts.rest
+    split = split_events(len(rows), training.options, training.seed)
+    if (len(split.train), len(split.holdout)) != (training.events, training.holdout_events):
+        raise InputDataError(
+            f"bundle {bundle.card.name} held out {training.holdout_events} of its events, these files give "
+            f"{len(split.holdout)}: was it trained with --max-events, or by another version of hepad?"
+        )
+    mask[rows[split.holdout]] = True
+    return mask

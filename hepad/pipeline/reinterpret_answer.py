@@ -1,0 +1,256 @@
+"""One signal sample held against a search: what is kept, where it shows, and whether it is excluded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.errors import UsageError
+from hepad.pipeline.reinterpret_combine import Limits, set_limits
+from hepad.pipeline.reinterpret_limits import ChannelLimit, Inputs, Yield, limit_json
+from hepad.pipeline.reinterpret_measure import Measured, measure
+from hepad.pipeline.reinterpret_published import Published, published_limit
+from hepad.pipeline.sample import common_cross_section, common_energy, file_samples
+from hepad.pipeline.search import Search
+from hepad.pipeline.search_events import Reading
+from hepad.pipeline.search_expectation import Simulated
+from hepad.stats.exclusion import Verdict, verdict
+
+__all__ = ["Answer", "Settings", "answer"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What an answer needs besides the sample. `signal_error` None is the card's; `remarks` are warnings to pass on."""
+
+    search: Search
+    simulated: Simulated | None
+    step_size: int
+    max_events: int | None = None
+    sqrt_s_gev: float | None = None
+    signal_error: float | None = None
+    on_events: Callable[[int], None] | None = None
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer for one sample; `cross_section_pb` is None if nobody said it, `limits` if the search sets none."""
+
+    measured: Measured
+    cross_section_pb: float | None
+    limits: Limits | None
+    published: Mapping[str, Published]
+    verdict: Verdict | None
+    warnings: tuple[str, ...]
+
+    @property
+    def search(self) -> Search:
+        """The search."""
+        return self.measured.search
+
+    def verdict_json(self) -> dict[str, Any]:
+        """The verdict, or why there is none."""
+        if self.verdict is not None:
+            return self.verdict.to_json()
+        combined = self.limits.combined if self.limits else None
+        if combined is None:
+            reason = "the search has acceptances only: it sets no limits"
+        elif combined.result is None:
+            reason = f"there is no limit: {combined.reason}"
+        else:
+            limit = float(combined.result.expected[2])
+            reason = f"no cross section was given (--xsec); the expected limit is {limit:.3g} pb at 95 % CL"
+        empty = dict.fromkeys(("basis", "cross_section_pb", "limit_pb", "ratio"))
+        return {"status": "cannot say", **empty, "cross_section_pb": self.cross_section_pb, "reason": reason}
+
+    def to_json(self) -> dict[str, Any]:
+        """All numbers in JSON types."""
+        measured, search = self.measured, self.search
+        return {
+            "analysis": search.card.name,
+            "search": _search_json(search),
+            "events": measured.read.events,
+            "sum_weights": measured.read.weight,
+            "generated": {"events": measured.generated.events, "sum_weights": measured.generated.weight},
+            "cross_section_pb": self.cross_section_pb,
+            "cutflow": _cutflow(measured),
+            "acceptance": {region: _acceptance(measured, region) for region in search.regions},
+            "channels": {name: self._channel(limit) for name, limit in self._channels().items()},
+            "combined": self._combined(),
+            "overlaps": self._overlaps(),
+            "verdict": self.verdict_json(),
+            "warnings": list(self.warnings),
+        }
+
+    def _channels(self) -> Mapping[str, ChannelLimit]:
+        return self.limits.channels if self.limits else {}
+
+    def _channel(self, limit: ChannelLimit) -> dict[str, Any]:
+        assert self.limits is not None  # noqa: S101  there are channels with limits only
+        yields, expectation = self.limits.inputs.yields, limit.expectation
+        background = None if expectation is None or expectation.background is None else expectation.background
+        known = self.cross_section_pb is not None
+        return {
+            "expected_events": limit.events(yields) if known else None,
+            "expected_events_error": limit.acceptance.error * yields.events if known else None,
+            "acceptance": limit.acceptance.value,
+            "acceptance_error": limit.acceptance.error,
+            "simulated_events": limit.acceptance.events,
+            "background_events": None if background is None else float(background.sum()),
+            "background": None if expectation is None else expectation.how,
+            "background_effective_events": None if expectation is None else expectation.effective,
+            "signal_unused": limit.unused,
+            "range_gev": [float(limit.edges[0]), float(limit.edges[limit.bins])],
+            "observed_events": None
+            if expectation is None or expectation.observed is None
+            else float(expectation.observed.sum()),
+            **limit_json(limit.result, yields.reference_pb),
+            "limit_pb_expected_alternatives": {k: v * yields.reference_pb for k, v in limit.alternatives.items()},
+            "no_limit_because": limit.reason,
+            "published": self.published[limit.name].to_json() if limit.name in self.published else None,
+        }
+
+    def _combined(self) -> dict[str, Any] | None:
+        if self.limits is None:
+            return None
+        combined = self.limits.combined
+        return {
+            "method": combined.method,
+            "channels": list(combined.channels),
+            **limit_json(combined.result, self.limits.inputs.yields.reference_pb),
+            "remark": combined.reason,
+        }
+
+    def _overlaps(self) -> dict[str, dict[str, float]]:
+        if self.limits is None:
+            return {}
+        names = list(self.limits.channels)
+        return {a: {b: float(self.limits.overlaps[i, j]) for j, b in enumerate(names)} for i, a in enumerate(names)}
+
+
+def answer(
+    paths: Sequence[Path],
+    settings: Settings,
+    cross_section_pb: float | None,
+    write: Callable[[Mapping[str, npt.NDArray[Any]]], None] | None = None,
+) -> Answer:
+    """Hold the events of files, one sample, against a search.
+
+    The cross section (pb) is that of all generated events; None takes what the files state. Without any, limits are
+    still set, and nothing is said of an exclusion.
+    """
+    search, card = settings.search, settings.search.card
+    if cross_section_pb is not None and not 0 < cross_section_pb < math.inf:
+        raise UsageError(f"the cross section is above 0, found {cross_section_pb:g} pb")
+    samples = file_samples(paths)
+    stated = common_energy(samples)
+    energy = settings.sqrt_s_gev or stated or card.sqrt_s_gev
+    section = cross_section_pb if cross_section_pb is not None else common_cross_section(samples)
+    reading = Reading(
+        sqrt_s_gev=energy,
+        step_size=settings.step_size,
+        max_events=settings.max_events,
+        on_events=settings.on_events,
+    )
+    measured = measure(paths, samples, search, reading, write)
+    limits = _limits(settings, measured, section)
+    published = {} if limits is None else _published(measured, limits, section)
+    warnings = (*_remarks(settings, energy, stated), *(limits.warnings if limits else ()))
+    return Answer(measured, section, limits, published, _verdict(section, limits, published), warnings)
+
+
+def _limits(settings: Settings, measured: Measured, section: float | None) -> Limits | None:
+    card = settings.search.card
+    if card.luminosity is None:
+        return None
+    error = card.signal_error if settings.signal_error is None else settings.signal_error
+    yields = Yield(
+        luminosity_fb=card.luminosity.fb,
+        reference_pb=section or 1.0,
+        signal_error=error,
+        luminosity_error=card.luminosity.relative_error,
+    )
+    return set_limits(Inputs(measured, yields, settings.simulated))
+
+
+def _published(measured: Measured, limits: Limits, section: float | None) -> dict[str, Published]:
+    found = {name: published_limit(measured.search, limit, section) for name, limit in limits.channels.items()}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def _verdict(section: float | None, limits: Limits | None, published: Mapping[str, Published]) -> Verdict | None:
+    """By our own combined limit; by the published limit that is strongest for this signal, where we have none."""
+    if section is None or limits is None:
+        return None
+    result = limits.combined.result
+    if result is not None:
+        found = verdict(section, result, reference_pb=limits.inputs.yields.reference_pb)
+        weak = limits.combined.on_simulation and found.basis == "expected" and found.status == "not excluded"
+        return _cannot_say(found, float(result.expected[2]) * limits.inputs.yields.reference_pb) if weak else found
+    verdicts = [one.verdict for one in published.values() if one.verdict is not None]
+    reason = limits.combined.reason or "there is no limit"
+    none = Verdict("cannot say", None, section, None, None, f"there is no limit for this signal: {reason}")
+    return max(verdicts, key=lambda v: v.ratio or 0.0) if verdicts else none
+
+
+def _cannot_say(found: Verdict, limit: float) -> Verdict:
+    """A limit on our own background is weaker than the search's: that it does not reach the signal proves nothing."""
+    reason = (
+        f"the cross section of {found.cross_section_pb:.3g} pb is below the limit of {limit:.3g} pb expected on "
+        "simulated background; the limit of the search itself may be stronger"
+    )
+    return Verdict("cannot say", "expected", found.cross_section_pb, limit, found.cross_section_pb / limit, reason)
+
+
+def _remarks(settings: Settings, energy: float, stated: float | None) -> list[str]:
+    card = settings.search.card
+    remarks = [*settings.remarks]
+    if not np.isclose(energy, card.sqrt_s_gev, rtol=1e-3):
+        remarks.append(
+            f"the sample is at {energy:g} GeV and {card.name} at {card.sqrt_s_gev:g} GeV: acceptance and limit are not "
+            "those of that search"
+        )
+    if stated is None and settings.sqrt_s_gev is None:
+        remarks.append(f"the files do not state their collision energy; {energy:g} GeV is assumed (--sqrt-s)")
+    if not settings.search.as_published:
+        remarks.append("selection, model, region or luminosity are not those of the card: this is another search")
+    return remarks
+
+
+def _search_json(search: Search) -> dict[str, Any]:
+    card = search.card
+    return {
+        "title": card.title,
+        "reference": card.reference,
+        "fidelity": card.fidelity,
+        "fidelity_note": card.fidelity_note,
+        "as_published": search.as_published,
+        "signal_region": search.signal_region,
+        "luminosity_fb": None if card.luminosity is None else card.luminosity.fb,
+        "sqrt_s_gev": card.sqrt_s_gev,
+        "selections": {category.name: category.selection.name for category in search.categories},
+        "models": {c.name: None if c.bundle is None else c.bundle.card.name for c in search.categories},
+    }
+
+
+def _cutflow(measured: Measured) -> list[dict[str, Any]]:
+    rows = []
+    for name, flow in measured.flows.items():
+        for (value, error), numbers in zip(measured.fractions(name), flow.to_json(), strict=True):
+            rows.append({"category": name, **numbers, "efficiency": value, "efficiency_error": error})
+    return rows
+
+
+def _acceptance(measured: Measured, region: str) -> dict[str, Any]:
+    found = measured.acceptance(region).to_json()
+    if len(measured.search.categories) > 1:
+        parts = {c.name: measured.acceptance(region, c.name).to_json() for c in measured.search.categories}
+        found["categories"] = parts
+    return found

@@ -1,0 +1,149 @@
+"""Several mass points of one model: their limits against their cross sections, and the masses that are excluded."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hepad.errors import InputDataError, UsageError
+from hepad.io.reader import expand_files
+from hepad.pipeline.reinterpret_answer import Answer, Settings, answer
+from hepad.stats.exclusion import Excluded, exclusion
+
+__all__ = ["Curve", "Point", "PointResult", "measure_points", "parse_point", "read_points"]
+
+_HEADER = ("mass_gev", "file", "cross_section_pb")
+
+
+@dataclass(frozen=True)
+class Point:
+    """A mass in GeV, the file (or glob) of its sample, and its cross section in pb, None for the file's own."""
+
+    mass_gev: float
+    file: str
+    cross_section_pb: float | None = None
+
+
+@dataclass(frozen=True)
+class PointResult:
+    """A point and the answer for it."""
+
+    point: Point
+    answer: Answer
+
+    @property
+    def expected_pb(self) -> list[float] | None:
+        """The combined expected limits in pb for -2 to 2 standard deviations."""
+        limits = self.answer.limits
+        if limits is None or limits.combined.result is None:
+            return None
+        return [float(v) * limits.inputs.yields.reference_pb for v in limits.combined.result.expected]
+
+    @property
+    def observed_pb(self) -> float | None:
+        """The combined observed limit in pb."""
+        limits = self.answer.limits
+        if limits is None or limits.combined.result is None or limits.combined.result.observed is None:
+            return None
+        return limits.combined.result.observed * limits.inputs.yields.reference_pb
+
+    def to_json(self) -> dict[str, Any]:
+        """The point as a row of a table."""
+        region = self.answer.search.signal_region
+        expected = self.expected_pb
+        return {
+            "mass_gev": self.point.mass_gev,
+            "cross_section_pb": self.answer.cross_section_pb,
+            "acceptance": self.answer.measured.acceptance(region).to_json(),
+            "limit_pb_expected": None if expected is None else expected[2],
+            "limit_pb_expected_band": expected,
+            "limit_pb_observed": self.observed_pb,
+            "verdict": self.answer.verdict_json(),
+        }
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points in rising mass, and the masses excluded by the expected and, where all have one, the observed limit."""
+
+    points: tuple[PointResult, ...]
+    excluded_expected: tuple[Excluded, ...]
+    excluded_observed: tuple[Excluded, ...] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The table of points and the excluded masses in GeV; observed null without data."""
+        observed = self.excluded_observed
+        return {
+            "table": [point.to_json() for point in self.points],
+            "excluded_expected_gev": [asdict(one) for one in self.excluded_expected],
+            "excluded_observed_gev": None if observed is None else [asdict(one) for one in observed],
+        }
+
+
+def parse_point(text: str) -> Point:
+    """A point given as `MASS=FILE` or `MASS=FILE@XSEC`; `UsageError` for another form."""
+    mass, equals, rest = text.partition("=")
+    file, at, section = rest.rpartition("@")
+    if not at or _number(section) is None:
+        file, section = rest, ""
+    value = _number(mass)
+    if not (equals and file) or value is None or value <= 0:
+        raise UsageError(f"--point {text!r}: write MASS=FILE or MASS=FILE@XSEC, with a mass in GeV and pb")
+    return Point(value, file, _number(section) if section else None)
+
+
+def read_points(path: Path) -> list[Point]:
+    """Points of a CSV with the header `mass_gev,file,cross_section_pb`; files are relative to its folder.
+
+    An empty cross section is that which the file states. `InputDataError` names the line at fault.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            rows = [(i, [cell.strip() for cell in row]) for i, row in enumerate(csv.reader(stream), start=1) if row]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputDataError(f"{path}: cannot be read ({error})") from error
+    if not rows or tuple(rows[0][1]) != _HEADER:
+        raise InputDataError(f"{path}: the first line must be {','.join(_HEADER)}")
+    points = []
+    for number, row in rows[1:]:
+        mass = _number(row[0])
+        section = _number(row[2]) if len(row) == 3 and row[2] else None
+        if len(row) != 3 or mass is None or mass <= 0 or not row[1] or (row[2] and section is None):
+            raise InputDataError(f"{path}, line {number}: expected a mass in GeV, a file and a cross section in pb")
+        points.append(Point(mass, str(path.parent / row[1]), section))
+    return points
+
+
+def measure_points(points: Sequence[Point], settings: Settings) -> Curve:
+    """The answer for each point, in rising mass; `UsageError` if a mass is there twice."""
+    ordered = sorted(points, key=lambda point: point.mass_gev)
+    masses = [point.mass_gev for point in ordered]
+    if len(set(masses)) < len(masses):
+        raise UsageError("two points have the same mass; give all files of one point as a glob")
+    results = [
+        PointResult(point, answer(expand_files([point.file]), settings, point.cross_section_pb)) for point in ordered
+    ]
+    sections = [result.answer.cross_section_pb for result in results]
+    missing = [f"{point.mass_gev:g}" for point, section in zip(ordered, sections, strict=True) if section is None]
+    if missing:
+        raise UsageError(f"the points at {', '.join(missing)} GeV have no cross section: write MASS=FILE@XSEC")
+    known = [section for section in sections if section is not None]
+    expected = [None if r.expected_pb is None else r.expected_pb[2] for r in results]
+    observed = [r.observed_pb for r in results]
+    return Curve(
+        tuple(results),
+        exclusion(masses, known, expected),
+        None if all(value is None for value in observed) else exclusion(masses, known, observed),
+    )
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

@@ -1,0 +1,84 @@
+"""Figures of limits and of spectra with a signal."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from hepad.plot.channels import ChannelLimit, plot_channels
+from hepad.plot.exclusion import plot_exclusion
+from hepad.plot.spectrum import plot_spectrum
+
+BANDS = np.array([0.5, 0.7, 1.0, 1.4, 2.0])
+MASSES = np.array([500.0, 1000.0, 2000.0])
+EXPECTED = (MASSES[:, None] / 1000) ** -2 * BANDS
+
+
+def texts(figure: Figure) -> list[str]:
+    figure.draw_without_rendering()
+    legends = [*figure.legends, *(a.get_legend() for a in figure.axes if a.get_legend() is not None)]
+    return [text.get_text() for legend in legends for text in legend.get_texts()] + [
+        text.get_text() for axes in figure.axes for text in axes.texts
+    ]
+
+
+def test_an_exclusion_says_which_masses_and_what_it_is_made_of() -> None:
+    figure = plot_exclusion(
+        MASSES,
+        EXPECTED,
+        theory=0.1 * EXPECTED[:, 2],
+        theory_label="theory",
+        excluded=[(500.0, 1234.4)],
+        simulation=True,
+    )
+    assert texts(figure) == [
+        r"Expected $\pm 2\sigma$", r"Expected $\pm 1\sigma$", "Expected limit", "theory",
+        "Excluded: 500 to 1234 GeV", "Simulation (Delphes)",
+    ]  # fmt: skip
+    (axes,) = figure.axes
+    assert axes.get_yscale() == "log"
+    assert axes.get_ylim()[0] < 0.1 * EXPECTED[:, 2].min()
+    assert "pb" in axes.get_ylabel()
+
+
+def test_an_exclusion_can_have_one_mass_gaps_and_data() -> None:
+    one = plot_exclusion(MASSES[:1], EXPECTED[:1], observed=np.array([4.0]), theory=np.array([1.0]))
+    assert "Observed limit" in texts(one)
+    gap = EXPECTED.copy()
+    gap[1] = np.nan
+    assert np.all(np.isfinite(plot_exclusion(MASSES, gap).axes[0].get_ylim()))
+
+
+def test_channels_have_a_row_each_and_the_combination_the_last() -> None:
+    rows = [ChannelLimit(f"c{i}", BANDS * 2**i, 1.1 * 2**i) for i in range(9)]
+    rows[3] = ChannelLimit("c3", None, remark="too few events")
+    figure = plot_channels(rows, combined=ChannelLimit("Combined", BANDS / 3), theory_pb=0.01, simulation=True)
+    found = texts(figure)
+    assert "too few events" in found
+    assert "Theory: 0.01 pb" in found
+    assert "Simulation (Delphes)" in found
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == [*(f"c{i}" for i in range(9)), "Combined"]
+    assert axes.get_xlim()[0] < 0.01
+    assert plot_channels([ChannelLimit("none", None)]).axes[0].get_xscale() == "log"
+    with pytest.raises(ValueError, match="no channel"):
+        plot_channels([])
+
+
+def test_a_spectrum_can_show_a_signal_a_band_and_asimov_data() -> None:
+    edges = np.array([1.0, 2.0, 3.0, 4.0])
+    expected = np.array([100.0, 10.0, 1.0])
+    figure = plot_spectrum(
+        edges,
+        expected,
+        expected,
+        pulls=np.zeros(3),
+        background_errors=np.array([5.0, 2.0, 4.0]),
+        signal=np.array([0.0, 3.0, 0.0]),
+        signal_label="signal at 1 pb",
+        data_label="Asimov data",
+    )
+    assert texts(figure)[:3] == ["Asimov data", "Background", "signal at 1 pb"]
+    weighted = plot_spectrum(edges, expected, expected, pulls=np.zeros(3), count_errors=np.sqrt(expected))
+    assert texts(weighted)[0] == "Data"
