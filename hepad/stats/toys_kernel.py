@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import float64, int32, int64, njit, uint64, void
 
-from hepad.nn.jit import compiled
+from hepad.jit import compiled
 
 __all__ = ["draw_counts", "fill_alias", "scan_toys"]
 

@@ -96,5 +96,5 @@ def test_a_table_of_other_events_is_refused() -> None:
     mass = events(np.random.default_rng(3))
     counts = np.histogram(mass, EDGES)[0].astype(float)
     check_table(mass[:, None], [EDGES], [counts], ["dijet"])
-    with pytest.raises(InputDataError, match="events of dijet in 0.25 to 0.333333, the spectrum"):
+    with pytest.raises(InputDataError, match=r"events of dijet in 0\.25 to 0\.333333, the spectrum"):
         check_table(mass[:, None], [EDGES], [counts + (np.arange(12) == 3)], ["dijet"])

@@ -3,100 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import FitFailedError, InputDataError, UsageError
+from hepad.stats.bumphunt.found import BumpHunt, PlaneHunt, Tomography
 from hepad.stats.bumphunt.gross_vitells import gross_vitells
 from hepad.stats.bumphunt.layout import Layout
 from hepad.stats.bumphunt.null import CountedNull, FixedNull, Null, RefittedNull
 from hepad.stats.bumphunt.scan import Expectation, Scan, scan_all
-from hepad.stats.bumphunt.windows import IntArray, ScanOptions
+from hepad.stats.bumphunt.windows import ScanOptions
 from hepad.stats.fit import FitResult
 from hepad.stats.poisson import significance
 
-__all__ = ["BumpHunt", "Found", "PlaneHunt", "Tomography", "bump_hunt", "hunt_channels", "hunt_plane", "look", "tail"]
+__all__ = ["bump_hunt", "hunt_channels", "hunt_plane", "look", "make_null", "tail"]
 
 FloatArray = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Tomography:
-    """All windows: first and past-the-last bin, both (axes, windows), ln p, sign and veto (windows,)."""
-
-    first: IntArray
-    last: IntArray
-    log_p: FloatArray
-    sign: npt.NDArray[np.int8]
-    vetoed: npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Found:
-    """The most significant window and what pseudo-experiments say of it.
-
-    `global_p` is (k+1)/(n+1) for k of n pseudo-experiments with a statistic at least as large, `global_p_error` its
-    binomial error; both are None without pseudo-experiments. `toy_statistics` (n,) holds only the toys that count:
-    `failed_toys` more were drawn whose refit did not converge. `refit` says whether each toy was fitted anew,
-    `counted_reference` whether the reference's own fluctuations are in local and global p.
-    `estimated_global_p` is the one of `gross_vitells`, for when the pseudo-experiments run out.
-    `observed_in` and `expected_in` (channels,) are the events in the window; `direction` is "excess" or "deficit".
-    """
-
-    direction: str
-    observed_in: FloatArray
-    expected_in: FloatArray
-    log_p: float
-    local_p: float
-    local_z: float | None
-    statistic: float
-    windows: int
-    refit: bool
-    counted_reference: bool
-    toys: int
-    failed_toys: int
-    toys_above: int
-    global_p: float | None
-    global_p_error: float | None
-    toy_statistics: FloatArray
-    estimated_global_p: float | None
-    tomography: Tomography
-
-    @property
-    def observed(self) -> float:
-        """Events in the window, all channels together."""
-        return float(self.observed_in.sum())
-
-    @property
-    def expected(self) -> float:
-        """Expected events in the window, all channels together."""
-        return float(self.expected_in.sum())
-
-    @property
-    def global_z(self) -> float | None:
-        """One-sided Gaussian significance of the global p-value; None if there is none or it is 1."""
-        return None if self.global_p is None else significance(float(np.log(self.global_p)))
-
-
-@dataclass(frozen=True)
-class BumpHunt(Found):
-    """The window, bins `first` to `last` exclusive, and its edges."""
-
-    first: int
-    last: int
-    window: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class PlaneHunt(Found):
-    """The rectangle, bins `first` to `last` exclusive along both axes, and its edges along each."""
-
-    first: tuple[int, int]
-    last: tuple[int, int]
-    window: tuple[tuple[float, float], tuple[float, float]]
 
 
 def bump_hunt(
@@ -116,16 +40,28 @@ def bump_hunt(
     simulated: then it fluctuates as well, in local and global p. Give the fit that made the reference as `refit` to
     fit each pseudo-experiment anew, as the data were. `FitFailedError` if no refit converges.
     """
-    return hunt_channels(
-        edges,
-        counts[None],
-        reference[None],
-        variances=None if variances is None else variances[None],
-        options=options,
-        toys=toys,
-        seed=seed,
-        refits=None if refit is None else [refit],
-    )
+    counts, reference = counts[None], reference[None]
+    variances = None if variances is None else variances[None]
+    refits = None if refit is None else [refit]
+    null = make_null(edges, counts, reference, variances=variances, options=options, refits=refits)
+    return hunt_channels(edges, counts, reference, null=null, toys=toys, seed=seed)
+
+
+def make_null(
+    edges: FloatArray,
+    counts: FloatArray,
+    reference: FloatArray,
+    *,
+    variances: FloatArray | None = None,
+    options: ScanOptions | None = None,
+    refits: Sequence[FitResult] | None = None,
+) -> Null:
+    """What pseudo-experiments of channels (channels, n) are: refitted, of a counted reference, or of a known one."""
+    options = options or ScanOptions()
+    layout = Layout.line(counts.shape[1], options)
+    if refits is not None:
+        return RefittedNull(edges, tuple(refits), layout, options)
+    return _null_of(counts, reference, variances, layout, options)
 
 
 def hunt_channels(
@@ -133,30 +69,20 @@ def hunt_channels(
     counts: FloatArray,
     reference: FloatArray,
     *,
-    variances: FloatArray | None = None,
-    options: ScanOptions | None = None,
+    null: Null | None = None,
     toys: int = 10_000,
     seed: int = 0,
-    refits: Sequence[FitResult] | None = None,
 ) -> BumpHunt:
-    """Hunt in several channels at once: counts, reference and variances (channels, n) in bins of edges (n+1,).
+    """Hunt in several channels at once: counts and reference (channels, n) in bins of edges (n+1,).
 
     A window is the same in all channels. Its p-value combines those of the channels, P(N >= d | b) on both sides of
     the expectation, by Fisher's method; the statistic is -ln of the smallest combined p. One channel is `bump_hunt`.
+    `null` is that of `make_null`, by default for a known reference.
     """
-    options = options or ScanOptions()
-    layout = Layout.line(counts.shape[1], options)
-    expected = _expectation(reference, variances)
-    null: Null
-    if refits is not None:
-        null = RefittedNull(edges, tuple(refits), layout, options)
-    elif expected.variances is not None:
-        null = CountedNull(counts, expected, layout, options)
-    else:
-        null = FixedNull(reference, layout, options)
-    scan = look(counts, expected, layout, options)
-    found, best = _found(counts, expected, layout, scan, null=null, toys=toys, seed=seed)
-    first, last = int(layout.first[0, best]), int(layout.last[0, best])
+    null = null or make_null(edges, counts, reference)
+    expected = null.reference if isinstance(null, CountedNull) else Expectation(reference)
+    found, best = _found(counts, expected, null, toys=toys, seed=seed)
+    first, last = int(null.layout.first[0, best]), int(null.layout.last[0, best])
     return BumpHunt(**found, first=first, last=last, window=(float(edges[first]), float(edges[last])))
 
 
@@ -178,15 +104,10 @@ def hunt_plane(
     if options.sideband_p is not None:
         raise UsageError("a hunt in two dimensions has no sidebands; leave out their veto")
     layout = Layout.plane((counts.shape[0], counts.shape[1]), options)
-    flat = counts.reshape(1, -1)
-    expected = _expectation(reference.reshape(1, -1), None if variances is None else variances.reshape(1, -1))
-    null: Null
-    if expected.variances is not None:
-        null = CountedNull(flat, expected, layout, options)
-    else:
-        null = FixedNull(expected.events, layout, options)
-    scan = look(flat, expected, layout, options)
-    found, best = _found(flat, expected, layout, scan, null=null, toys=toys, seed=seed)
+    data, events = counts.reshape(1, -1), reference.reshape(1, -1)
+    null = _null_of(data, events, None if variances is None else variances.reshape(1, -1), layout, options)
+    expected = null.reference if isinstance(null, CountedNull) else Expectation(events)
+    found, best = _found(data, expected, null, toys=toys, seed=seed)
     first, last = layout.first[:, best], layout.last[:, best]
     x, y = ((float(edges[i][first[i]]), float(edges[i][last[i]])) for i in (0, 1))
     return PlaneHunt(**found, first=(int(first[0]), int(first[1])), last=(int(last[0]), int(last[1])), window=(x, y))
@@ -217,17 +138,22 @@ def tail(drawn: FloatArray, statistic: float) -> tuple[int, float | None, float 
     return above, p, float(np.sqrt(p * (1 - p) / (len(drawn) + 1)))
 
 
-def _expectation(reference: FloatArray, variances: FloatArray | None) -> Expectation:
+def _null_of(
+    counts: FloatArray, reference: FloatArray, variances: FloatArray | None, layout: Layout, options: ScanOptions
+) -> FixedNull | CountedNull:
     if variances is None or not np.any(variances > 0):
-        return Expectation(reference)
+        return FixedNull(reference, layout, options)
     some = (reference > 0) & (variances > 0)
-    return Expectation(reference, variances, float(variances[some].sum() / reference[some].sum()))
+    expected = Expectation(reference, variances, float(variances[some].sum() / reference[some].sum()))
+    return CountedNull(counts, expected, layout, options)
 
 
 def _found(
-    counts: FloatArray, expected: Expectation, layout: Layout, scan: Scan, *, null: Null, toys: int, seed: int
+    counts: FloatArray, expected: Expectation, null: Null, *, toys: int, seed: int
 ) -> tuple[dict[str, Any], int]:
     """The fields of `Found` and the number of the best window."""
+    layout = null.layout
+    scan = look(counts, expected, layout, null.options)
     best = int(np.argmin(scan.counting))
     log_p = float(scan.counting[best])
     statistic = abs(log_p)

@@ -43,12 +43,12 @@ class Layout:
     @property
     def bins(self) -> int:
         """The number of bins of one channel."""
-        return self.shape[0] * (self.columns or 1)
+        return int(np.prod(self.shape))
 
     @property
     def windows(self) -> int:
         """The number of windows."""
-        return self.first.shape[1]
+        return int(self.first.shape[1])
 
     @property
     def columns(self) -> int:

@@ -97,7 +97,7 @@ def smallest(counts: FloatArray, expected: Expectation, layout: Layout, options:
     if expected.variances is not None:
         weight = expected.per_event(b, layout.sums(expected.variances[..., 0, :]))
     found = [_smallest(d, b, weight, direction) for direction in options.signs]
-    return np.minimum.reduce(found)
+    return np.asarray(np.minimum.reduce(found), dtype=np.float64)
 
 
 def _smallest(d: FloatArray, b: FloatArray, weight: FloatArray | None, direction: int) -> FloatArray:
