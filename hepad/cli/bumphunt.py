@@ -195,7 +195,8 @@ def _lines(report: BumpHuntReport) -> list[str]:
 def _sensitivity_lines(found: Sensitivity) -> list[str]:
     lines = ["injected  median global significance, -1 to +1 sigma"]
     for amount, z in zip(found.yields, found.z, strict=True):
-        lines.append(f"{amount:>8.4g}  {z[2]:.2f}, {z[1]:.2f} to {z[3]:.2f}")
+        median, low, high = (f"{'>' if v >= found.ceiling else ''}{v:.2f}" for v in (z[2], z[1], z[3]))
+        lines.append(f"{amount:>8.4g}  {median}, {low} to {high}")
     for level in (3.0, 5.0):
         needed = found.needed(level)
         if needed is not None:

@@ -52,7 +52,7 @@ def write(report: BumpHuntReport, specs: Sequence[str], options: BumpHuntOptions
         found = report.sensitivity
         label = f"Gaussian at {options.inject.mass:g} GeV, width {options.inject.width:.3g} of it"
         figures["sensitivity"] = plot_sensitivity(found.yields, found.z, ceiling=found.ceiling, label=label)
-    _save(report.to_json(), figures, specs, options, report.backgrounds, extra=())
+    _save(report.to_json(), figures, specs, options, report.backgrounds)
 
 
 def write_trials(report: TrialsReport, specs: Sequence[str], options: BumpHuntOptions, events: str | None) -> None:
@@ -62,7 +62,7 @@ def write_trials(report: TrialsReport, specs: Sequence[str], options: BumpHuntOp
         for i, hunt in enumerate(report.hunts)
     }
     backgrounds = [hunt.backgrounds[0] for hunt in report.hunts]
-    _save(report.to_json(), figures, specs, options, backgrounds, extra=(f"--trials {_name(events)}",))
+    _save(report.to_json(), figures, specs, options, backgrounds, events=events, trials=True)
 
 
 def _save(
@@ -72,12 +72,19 @@ def _save(
     options: BumpHuntOptions,
     backgrounds: Sequence[Background],
     *,
-    extra: tuple[str, ...],
+    events: str | None = None,
+    trials: bool = False,
 ) -> None:
     assert options.output is not None  # noqa: S101 - the caller has looked
     inputs = [spectrum_path(spec)[0] for spec in specs]
     if options.reference not in (None, "column"):
         inputs.append(spectrum_path(str(options.reference))[0])
+    extra: tuple[str, ...] = ("--trials",) if trials else ()
+    if events is not None:
+        before, root, _ = events.partition(".root:")
+        path = Path(before + ".root") if root else Path(events)
+        inputs.append(path)
+        extra += (f"--events {path.name}",)
     cards = {}
     for background in backgrounds:
         if background.fit is not None:
@@ -110,7 +117,7 @@ def _spectrum_figure(spectrum: Spectrum, background: Background, hunt: BumpHunt,
         remarks=_remarks(hunt, background, channels=channels),
     )
     if len(hunt.toy_statistics) >= 20:
-        add_statistics(figure, hunt.toy_statistics, hunt.statistic)
+        add_statistics(figure, hunt.toy_statistics, hunt.statistic, counts=spectrum.counts)
     return figure
 
 
@@ -151,7 +158,3 @@ def _command(specs: Sequence[str], options: BumpHuntOptions, extra: tuple[str, .
 def _short(spec: str) -> str:
     path, name = spectrum_path(spec)
     return path.name if name is None else f"{path.name}:{name}"
-
-
-def _name(events: str | None) -> str:
-    return "none" if events is None else Path(events).name

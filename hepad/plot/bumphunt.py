@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from hepad.plot.style import COLOURS, GREY, hep_style
 
@@ -13,13 +15,22 @@ __all__ = ["add_statistics", "plot_sensitivity", "plot_tomography"]
 
 FloatArray = npt.NDArray[np.float64]
 
+_INSET, _LEGEND = 0.47, 0.55
+"""Where the inset ends and the legend begins, as shares of the height of the panel."""
 _BLUE, _ORANGE, _RED = COLOURS[0], COLOURS[1], COLOURS[2]
 
 
-def add_statistics(figure: Figure, drawn: FloatArray, observed: float) -> None:
-    """Put into the lower left of the spectrum's panel how the statistic is distributed (n,), and the observed one."""
+def add_statistics(figure: Figure, drawn: FloatArray, observed: float, *, counts: FloatArray) -> None:
+    """Put into the lower left of the spectrum's panel how the statistic is distributed (n,), and the observed one.
+
+    The panel is extended downwards where the counts of the spectrum leave no room for it.
+    """
     with hep_style():
-        inset = figure.axes[0].inset_axes((0.13, 0.11, 0.34, 0.30))
+        axes = figure.axes[0]
+        _make_room(axes, counts)
+        backing = Rectangle((0.05, 0.015), 0.44, 0.45, transform=axes.transAxes, facecolor="white", zorder=4)
+        axes.add_patch(backing)
+        inset = axes.inset_axes((0.13, 0.12, 0.34, 0.28), zorder=5)
         top = min(max(float(drawn.max()), observed) * 1.05, max(4 * float(drawn.max()), 1.0))
         inset.hist(drawn, bins=40, range=(0.0, top), histtype="stepfilled", color=GREY, alpha=0.6, density=True)
         beyond = observed > top
@@ -27,10 +38,23 @@ def add_statistics(figure: Figure, drawn: FloatArray, observed: float) -> None:
         inset.set_yscale("log")
         inset.set_xlim(0.0, top)
         inset.set_xlabel(r"$t = -\ln\,p_{\mathrm{min}}$", fontsize=11, loc="right", labelpad=1)
-        inset.set_ylabel("Density", fontsize=11, loc="top", labelpad=1)
+        inset.set_ylabel("Density", fontsize=11, loc="center", labelpad=1)
         inset.tick_params(labelsize=9)
         title = f"{len(drawn)} toys, data {observed:.2f}" + (" (off scale)" if beyond else "")
         inset.set_title(title, fontsize=10, loc="left", pad=3)
+
+
+def _make_room(axes: Axes, counts: FloatArray) -> None:
+    """Extend the logarithmic panel until counts on the left lie above the inset, those on the right below the legend."""
+    middle = (len(counts) + 1) // 2
+    left, right = counts[:middle], counts[middle:]
+    low, high = np.log10(axes.get_ylim())
+    for _ in range(8):
+        if np.any(left > 0):
+            low = min(low, (np.log10(left[left > 0].min()) - _INSET * high) / (1 - _INSET))
+        if np.any(right > 0):
+            high = max(high, low + (np.log10(right.max()) - low) / _LEGEND)
+    axes.set_ylim(10.0**low, 10.0**high)
 
 
 def plot_tomography(
@@ -56,15 +80,15 @@ def plot_tomography(
             if len(mine) == 0:
                 continue
             lines = [[(edges[first[i]], height[i]), (edges[last[i]], height[i])] for i in mine]
-            alpha = float(np.clip(150 / len(mine), 0.12, 0.8))
+            alpha = float(np.clip(300 / len(mine), 0.2, 0.9))
             axes.add_collection(LineCollection(lines, colors=colour, linewidths=1.1, alpha=alpha))
             axes.plot([], [], color=colour, label=f"{name} ({len(mine)} windows)")
         top = float(height.max()) if len(height) else 0.0
         for edge in best:
             axes.axvline(edge, color=_RED, linestyle="--", linewidth=1.4)
-        axes.plot([], [], color=_RED, linestyle="--", linewidth=1.4, label="Smallest p-value")
+        axes.plot(best, [top, top], color=_RED, linewidth=2.2, label="Smallest p-value")
         axes.set_xlim(edges[0], edges[-1])
-        axes.set_ylim(0.0, max(1.0, top) * 1.3)
+        axes.set_ylim(0.0, max(1.0, top) * 1.6)
         axes.set_xlabel(x_title)
         axes.set_ylabel(r"$-\log_{10}$ local $p$")
         axes.legend(loc="upper right", frameon=True, framealpha=1.0, edgecolor="none")
