@@ -30,6 +30,7 @@ def plot_spectrum(
     *,
     pulls: FloatArray,
     window: tuple[float, float] | None = None,
+    window_label: str = "Largest excess",
     background_label: str = "Background",
     background_errors: FloatArray | None = None,
     count_errors: FloatArray | None = None,
@@ -78,7 +79,7 @@ def plot_spectrum(
                 for edge in window:
                     axes.axvline(edge, color=_RED, linestyle="--", linewidth=1.4)
             # A proxy: one legend entry for the four lines.
-            top.plot([], [], color=_RED, linestyle="--", linewidth=1.4, label="Largest excess")
+            top.plot([], [], color=_RED, linestyle="--", linewidth=1.4, label=window_label)
         _annotate(top, remarks, data_label)
         if simulation:
             top.text(0, 1.01, "Simulation (Delphes)", transform=top.transAxes, va="bottom", fontstyle="italic")

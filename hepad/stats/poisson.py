@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from numpy.polynomial import polynomial
-from scipy.special import gammainc, gammaln, log_ndtr, ndtri_exp
+from scipy.special import gammainc, gammaincc, gammaln, log_ndtr, ndtri_exp
 
-__all__ = ["log_p_excess", "signed_root", "significance"]
+__all__ = ["log_p_deficit", "log_p_excess", "log_tail_above", "log_tail_below", "signed_root", "significance"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -33,10 +36,41 @@ def log_p_excess(counts: npt.ArrayLike, expected: npt.ArrayLike) -> FloatArray:
     the non-integer counts of weighted spectra. Large counts use Temme's uniform expansion of it, and probabilities
     below 1e-280 its power series, both as logarithms.
     """
+    d, b = np.asarray(counts, dtype=np.float64), np.asarray(expected, dtype=np.float64)
+    return _where(d > b, log_tail_above, d, b)
+
+
+def log_p_deficit(counts: npt.ArrayLike, expected: npt.ArrayLike) -> FloatArray:
+    """ln P(N <= counts | expected) where counts fall short of the expectation, else 0; arrays (...) that broadcast.
+
+    The probability is the regularised upper incomplete gamma function of counts + 1.
+    """
+    d, b = np.asarray(counts, dtype=np.float64), np.asarray(expected, dtype=np.float64)
+    return _where(d < b, log_tail_below, d, b)
+
+
+def log_tail_above(counts: npt.ArrayLike, expected: npt.ArrayLike) -> FloatArray:
+    """ln P(N >= counts | expected) on both sides of the expectation; 0 for no counts, -inf if nothing is expected."""
     d, b = np.broadcast_arrays(np.asarray(counts, dtype=np.float64), np.asarray(expected, dtype=np.float64))
     result = np.zeros(d.shape)
-    excess = d > b
-    result[excess] = np.minimum(_log_tail(d[excess], b[excess]), 0.0)
+    some = d > 0
+    result[some] = np.minimum(_log_tail(d[some], b[some], above=True), 0.0)
+    return result
+
+
+def log_tail_below(counts: npt.ArrayLike, expected: npt.ArrayLike) -> FloatArray:
+    """ln P(N <= counts | expected) on both sides of the expectation; 0 if nothing is expected."""
+    d, b = np.broadcast_arrays(np.asarray(counts, dtype=np.float64), np.asarray(expected, dtype=np.float64))
+    result = np.zeros(d.shape)
+    some = b > 0
+    result[some] = np.minimum(_log_tail(d[some] + 1, b[some], above=False), 0.0)
+    return result
+
+
+def _where(chosen: npt.NDArray[np.bool_], tail: Any, d: FloatArray, b: FloatArray) -> FloatArray:
+    d, b, chosen = np.broadcast_arrays(d, b, chosen)
+    result = np.zeros(chosen.shape)
+    result[chosen] = tail(d[chosen], b[chosen])
     return result
 
 
@@ -60,40 +94,50 @@ def signed_root(counts: FloatArray, expected: FloatArray) -> FloatArray:
     return np.asarray(np.copysign(root, excess), dtype=np.float64)
 
 
-def _log_tail(d: FloatArray, b: FloatArray) -> FloatArray:
-    """The logarithm of the lower incomplete gamma function for b < d, both (n,)."""
-    logs = np.empty_like(d)
-    temme = (d >= _LARGE) & (b > 0.4 * d)
-    logs[temme] = _log_temme(d[temme], b[temme])
+def _log_tail(a: FloatArray, b: FloatArray, *, above: bool) -> FloatArray:
+    """The logarithm of the lower (above) or upper incomplete gamma function of a > 0 and b, both (n,)."""
+    logs = np.empty_like(a)
+    temme = (a >= _LARGE) & (b > 0.4 * a) & (b < 2.5 * a)
+    logs[temme] = _log_temme(a[temme], b[temme], above=above)
     rest = np.flatnonzero(~temme)
-    p = gammainc(d[rest], b[rest])
+    p = (gammainc if above else gammaincc)(a[rest], b[rest])
     logs[rest] = np.log(np.maximum(p, _TINY))
     far = rest[p <= _TINY]
     if len(far):
-        logs[far] = _log_series(d[far], b[far])
+        logs[far] = (_log_series_above if above else _log_series_below)(a[far], b[far])
     return logs
 
 
-def _log_temme(d: FloatArray, b: FloatArray) -> FloatArray:
-    """Gaussian tail of the signed root of the deviance, and its correction to third order in 1/d."""
-    shift = (b - d) / d
+def _log_temme(a: FloatArray, b: FloatArray, *, above: bool) -> FloatArray:
+    """Gaussian tail of the signed root of the deviance, and its correction to third order in 1/a."""
+    shift = (b - a) / a
     half = np.maximum(shift - np.log1p(shift), 0.0)  # eta^2 / 2
-    eta = -np.sqrt(2 * half)
-    correction = sum(polynomial.polyval(eta, c) / d**k for k, c in enumerate(_TEMME))
-    gaussian = log_ndtr(eta * np.sqrt(d))
-    size = np.exp(-d * half - 0.5 * np.log(2 * np.pi * d) - gaussian)
-    return np.asarray(gaussian + np.log1p(-size * correction), dtype=np.float64)
+    eta = np.copysign(np.sqrt(2 * half), shift)
+    correction = sum(polynomial.polyval(eta, c) / a**k for k, c in enumerate(_TEMME))
+    sign = 1.0 if above else -1.0
+    gaussian = log_ndtr(sign * eta * np.sqrt(a))
+    size = np.exp(-a * half - 0.5 * np.log(2 * np.pi * a) - gaussian)
+    return np.asarray(gaussian + np.log1p(-sign * size * correction), dtype=np.float64)
 
 
-def _log_series(d: FloatArray, b: FloatArray) -> FloatArray:
+def _log_series_above(d: FloatArray, b: FloatArray) -> FloatArray:
     """ln of e^-b b^d / d! (1 + b/(d+1) + b^2/((d+1)(d+2)) + ...), for b < d."""
+    return _log_series(d, b, lambda step: b / (d + step))
+
+
+def _log_series_below(a: FloatArray, b: FloatArray) -> FloatArray:
+    """ln of e^-b b^d / d! (1 + d/b + d(d-1)/b^2 + ...), for d = a - 1 < b; exact for whole counts."""
+    return _log_series(a - 1, b, lambda step: np.maximum(a - step, 0.0) / b)
+
+
+def _log_series(d: FloatArray, b: FloatArray, ratio: Callable[[int], FloatArray]) -> FloatArray:
     with np.errstate(divide="ignore"):
-        leading = d * np.log(b) - b - gammaln(d + 1)
+        leading = np.where(d > 0, d * np.log(b), 0.0) - b - gammaln(d + 1)
     total = np.ones_like(d)
     term = np.ones_like(d)
     step = 0
     while np.any(term > 1e-16 * total):
         step += 1
-        term = term * b / (d + step)
+        term = term * ratio(step)
         total += term
     return np.asarray(leading + np.log(total), dtype=np.float64)

@@ -1,0 +1,77 @@
+"""The background of a bump hunt: a fitted function, the file's own column, or another spectrum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.cards.fit import load_fit
+from hepad.errors import InputDataError
+from hepad.io.spectra import Spectrum, read_spectrum
+from hepad.stats.fit import FitResult, fit_background, select_function
+from hepad.stats.functions import BackgroundFunction
+
+__all__ = ["AUTO_FUNCTIONS", "Background", "background_of", "restricted"]
+
+FloatArray = npt.NDArray[np.float64]
+
+AUTO_FUNCTIONS = ("dijet3", "dijet4", "dijet5", "dijet6")
+"""The nested functions among which `auto` chooses by the fall in deviance."""
+
+_POOR_FIT = 0.01
+
+
+@dataclass(frozen=True)
+class Background:
+    """Expected events (n,), their own variances (n,) if they were counted, the fit if it is one, and remarks."""
+
+    expected: FloatArray
+    variances: FloatArray | None = None
+    fit: FitResult | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def restricted(spectrum: Spectrum, mass_range: tuple[float, float] | None) -> Spectrum:
+    """The whole bins in a range in GeV."""
+    return spectrum if mass_range is None else spectrum.restrict(*mass_range)
+
+
+def background_of(
+    spectrum: Spectrum, *, function: str, reference: str | None, mass_range: tuple[float, float] | None, exact: bool
+) -> Background:
+    """Fit `function`, or take the reference: "column" or the spec of another spectrum, without variances if `exact`."""
+    if reference == "column":
+        if spectrum.reference is None:
+            raise InputDataError(f"{spectrum.name} has no reference column; give a function or another spectrum")
+        return Background(spectrum.reference)
+    if reference is not None:
+        return _other(spectrum, restricted(read_spectrum(reference), mass_range), reference, exact=exact)
+    if function == "auto":
+        candidates = [BackgroundFunction.from_card(load_fit(name)) for name in AUTO_FUNCTIONS]
+        fit = select_function(spectrum.edges, spectrum.counts, candidates)
+    else:
+        fit = fit_background(spectrum.edges, spectrum.counts, BackgroundFunction.from_card(load_fit(function)))
+    if fit.p_value >= _POOR_FIT:
+        return Background(fit.expected, fit=fit)
+    remark = (
+        f"{fit.function.name} describes the spectrum poorly: deviance {fit.deviance:.1f} for {fit.ndf} degrees of "
+        f"freedom (p = {fit.p_value:.2g})"
+    )
+    return Background(fit.expected, fit=fit, warnings=(remark,))
+
+
+def _other(spectrum: Spectrum, other: Spectrum, spec: str, *, exact: bool) -> Background:
+    if other.edges.shape != spectrum.edges.shape or not np.allclose(other.edges, spectrum.edges, rtol=1e-9):
+        raise InputDataError(f"{spec} has other bins than {spectrum.name}")
+    if other.counts.sum() <= 0:
+        raise InputDataError(f"{spec} is zero in all bins of the range")
+    variances = other.variances
+    if variances is None and np.all(other.counts == np.rint(other.counts)):
+        variances = other.counts  # whole numbers in every bin were counted
+    if variances is None or not np.any(variances > 0):
+        return Background(other.counts)
+    if exact:
+        return Background(other.counts, warnings=("the reference's own uncertainty is left out, as asked",))
+    return Background(other.counts, variances)

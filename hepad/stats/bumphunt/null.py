@@ -1,0 +1,210 @@
+"""The statistic in pseudo-experiments: of a fixed expectation by tables, of a fitted or counted one in blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.stats.bumphunt.layout import Layout
+from hepad.stats.bumphunt.scan import Expectation, fisher, scan_all, smallest
+from hepad.stats.bumphunt.tables import allowed_counts, make_tables
+from hepad.stats.bumphunt.windows import ScanOptions
+from hepad.stats.fit import FitResult, Refitter
+from hepad.stats.toys import Sampler, in_blocks
+from hepad.stats.toys_kernel import scan_toys
+
+__all__ = ["CountedNull", "FixedNull", "Null", "RefittedNull"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_BLOCK_NUMBERS = 500_000
+"""Floating-point numbers per working array of a block of pseudo-experiments: bounds the memory to some 100 MB."""
+_BLOCK_TOYS = 512
+"""Pseudo-experiments of a fixed expectation in a block: their counts stay in the processor's cache."""
+
+
+@dataclass(frozen=True)
+class FixedNull:
+    """Pseudo-experiments compared with known expected events (channels, bins)."""
+
+    events: FloatArray
+    layout: Layout
+    options: ScanOptions
+
+    def draw(self, toys: int, seed: int, *, signal: FloatArray | None = None) -> FloatArray:
+        """t (toys,) of Poisson counts of the expected events, and of `signal` (channels, bins) on top."""
+        sampler = Sampler.of(_with(self.events, signal).ravel())
+        found = np.empty(toys)
+
+        def block(start: int, stop: int) -> None:
+            found[start:stop] = self._scan(sampler.draw(seed, start, stop - start))
+
+        in_blocks(block, toys, _BLOCK_TOYS)
+        return found
+
+    def scans(self, toys: int, seed: int) -> FloatArray:
+        """ln p (toys, windows) of every window."""
+        counts = Sampler.of(self.events.ravel()).draw(seed, 0, toys).reshape(toys, *self.events.shape)
+        return scan_all(counts.astype(np.float64), Expectation(self.events[None]), self.layout, self.options).counting
+
+    def of(self, counts: IntArray) -> FloatArray:
+        """t (T,) of whole counts (T, channels, bins)."""
+        flat = counts.reshape(len(counts), -1)
+        found = np.empty(len(flat))
+
+        def block(start: int, stop: int) -> None:
+            found[start:stop] = self._scan(np.ascontiguousarray(flat[start:stop], dtype=np.int64))
+
+        in_blocks(block, len(flat), _BLOCK_TOYS)
+        return found
+
+    def _scan(self, counts: IntArray) -> FloatArray:
+        """t (T,) of counts (T, channels x bins)."""
+        out = np.empty(len(counts))
+        arguments = (counts, *self._arguments, out)
+        scan_toys(*arguments)
+        beyond = np.flatnonzero(out > 0)  # no table reached that far
+        t = np.abs(fisher(np.minimum(out, 0.0), len(self.events)))
+        if len(beyond):
+            whole = counts[beyond].reshape(len(beyond), *self.events.shape).astype(np.float64)
+            t[beyond] = np.abs(smallest(whole, Expectation(self.events[None]), self.layout, self.options))
+        return t
+
+    @cached_property
+    def _arguments(self) -> tuple[Any, ...]:
+        """What the compiled scan takes after the counts."""
+        layout, options, channels = self.layout, self.options, len(self.events)
+        tables = make_tables(layout.sums(self.events), options.signs, both_sides=channels > 1)
+        if options.sideband_p is None:
+            bands = [np.empty((0, layout.windows), dtype=np.int64)] * 4
+        else:
+            offsets = layout.bins * np.repeat(np.arange(channels), 2)[:, None]
+            allowed = allowed_counts(layout.sideband_sums(self.events), options.sideband_p)
+            bands = [np.tile(edge, (channels, 1)) + offsets for edge in (layout.sideband_first, layout.sideband_last)]
+            bands += [limit.reshape(-1, layout.windows) for limit in allowed]
+        return (
+            *(channels, layout.columns, layout.corners(channels), np.array(options.signs, dtype=np.int64)),
+            *(tables.origin, tables.step, tables.place, tables.size, tables.table),
+            *(np.ascontiguousarray(band, dtype=np.int64) for band in bands),
+        )
+
+
+@dataclass(frozen=True)
+class CountedNull:
+    """Pseudo-experiments of a reference (channels, bins) that was counted itself: both fluctuate.
+
+    The mean of both is the best estimate if they have one: data and reference pooled, each with its weight.
+    """
+
+    counts: FloatArray
+    reference: Expectation
+    layout: Layout
+    options: ScanOptions
+
+    def draw(self, toys: int, seed: int, *, signal: FloatArray | None = None) -> FloatArray:
+        """t (toys,), with `signal` (channels, bins) in the data if given."""
+        sampler = self._sampler(signal)
+        found = np.empty(toys)
+
+        def block(start: int, stop: int) -> None:
+            data, again = self._pair(sampler.draw(seed, start, stop - start))
+            found[start:stop] = np.abs(smallest(data, again, self.layout, self.options))
+
+        in_blocks(block, toys, max(1, _BLOCK_NUMBERS // (self.counts.size + len(self.counts) * self.layout.windows)))
+        return found
+
+    def scans(self, toys: int, seed: int) -> FloatArray:
+        """ln p (toys, windows) of every window."""
+        data, again = self._pair(self._sampler(None).draw(seed, 0, toys))
+        return scan_all(data, again, self.layout, self.options).counting
+
+    @cached_property
+    def _weight(self) -> FloatArray:
+        assert self.reference.variances is not None  # noqa: S101 - a reference without variances is a FixedNull
+        return self.reference.per_event(self.reference.events, self.reference.variances)
+
+    @cached_property
+    def _known(self) -> npt.NDArray[np.bool_]:
+        """Bins with events of no variance: they are known and stay as they are."""
+        known = (self.reference.events > 0) & (np.asarray(self.reference.variances) == 0)
+        return np.asarray(known, dtype=np.bool_)
+
+    def _sampler(self, signal: FloatArray | None) -> Sampler:
+        events, weight = self.reference.events, self._weight
+        pooled = np.where(self._known, events, (self.counts * weight + events) / (1 + weight))
+        others = np.where(self._known, 0.0, pooled / weight)
+        return Sampler.of(np.concatenate([_with(pooled, signal).ravel(), others.ravel()]))
+
+    def _pair(self, drawn: IntArray) -> tuple[FloatArray, Expectation]:
+        """Data (T, channels, bins) and reference of what the sampler has drawn."""
+        events = self.reference.events
+        data, others = drawn.astype(np.float64).reshape(len(drawn), 2, *events.shape).swapaxes(0, 1)
+        again = np.where(self._known, events, others * self._weight)
+        variances = np.where(self._known, 0.0, others * self._weight**2)
+        return data, Expectation(again, variances, self.reference.weight)
+
+
+@dataclass(frozen=True)
+class RefittedNull:
+    """Pseudo-experiments of fitted backgrounds (channels, bins), each fitted anew as the data were."""
+
+    edges: FloatArray
+    fits: tuple[FitResult, ...]
+    layout: Layout
+    options: ScanOptions
+
+    def draw(self, toys: int, seed: int, *, signal: FloatArray | None = None) -> FloatArray:
+        """t (toys,), NaN where a fit did not converge, with `signal` (channels, bins) in the data if given."""
+        sampler = self._sampler(signal)
+        found = np.empty(toys)
+
+        def block(start: int, stop: int) -> None:
+            counts = sampler.draw(seed, start, stop - start).reshape(stop - start, len(self.fits), -1)
+            found[start:stop] = self.of(counts)
+
+        in_blocks(block, toys, self._block)
+        return found
+
+    def of(self, counts: IntArray) -> FloatArray:
+        """t (T,) of whole counts (T, channels, bins), NaN where a fit did not converge."""
+        data, expected, good = self._fitted(counts)
+        t = np.full(len(counts), np.nan)
+        t[good] = np.abs(smallest(data, expected, self.layout, self.options))
+        return t
+
+    def scans(self, toys: int, seed: int) -> FloatArray:
+        """ln p (at most toys, windows) of every window, where the fit converged."""
+        counts = self._sampler(None).draw(seed, 0, toys).reshape(toys, len(self.fits), -1)
+        data, expected, _ = self._fitted(counts)
+        return scan_all(data, expected, self.layout, self.options).counting
+
+    def _sampler(self, signal: FloatArray | None) -> Sampler:
+        return Sampler.of(_with(np.stack([fit.expected for fit in self.fits]), signal).ravel())
+
+    def _fitted(self, counts: IntArray) -> tuple[FloatArray, Expectation, npt.NDArray[np.bool_]]:
+        """Data and expectation of the fits that converged, and which of them did (T,)."""
+        data = counts.astype(np.float64)
+        batches = [refitter.fit(data[:, i]) for i, refitter in enumerate(self._refitters)]
+        good = np.logical_and.reduce([batch.converged for batch in batches])
+        expected = np.stack([batch.expected[good] for batch in batches], axis=1)
+        return data[good], Expectation(expected), good
+
+    @cached_property
+    def _refitters(self) -> list[Refitter]:
+        return [Refitter(self.edges, fit) for fit in self.fits]
+
+    @property
+    def _block(self) -> int:
+        return max(1, _BLOCK_NUMBERS // max(self.layout.windows * len(self.fits), self.layout.bins * 5))
+
+
+def _with(events: FloatArray, signal: FloatArray | None) -> FloatArray:
+    return events if signal is None else events + signal
+
+
+Null = FixedNull | CountedNull | RefittedNull

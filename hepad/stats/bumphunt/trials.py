@@ -1,0 +1,183 @@
+"""One global p-value of hunts in several spectra whose events overlap.
+
+Events are counted in cells: those in the same bin of every spectrum, or in none of it, share one. The means of the
+cells are fitted to the expected events of all spectra at once by iterative proportional fitting (W. Deming and
+F. Stephan, Ann. Math. Stat. 11 (1940) 427), from the observed cells: background alone, with the overlaps of the data.
+Cells fluctuate by Poisson, so that an event shared by spectra comes or goes in all of them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from hepad.errors import FitFailedError, InputDataError
+from hepad.stats.bumphunt.null import FixedNull, RefittedNull
+from hepad.stats.toys import Sampler
+
+__all__ = ["Cells", "Trials", "check_table", "global_p_of_many", "make_cells"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_ITERATIONS = 2000
+_TOLERANCE = 0.01
+"""How far, in standard deviations of a bin, its mean over pseudo-experiments may lie from the expected events."""
+_BLOCK_NUMBERS = 4_000_000
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Background means (cells,) and which bins of all spectra, one after the other, each cell counts in."""
+
+    means: FloatArray
+    incidence: csr_array
+    shared: int
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The global p-value over all spectra: of the smallest single one, `best`.
+
+    `single_p` (spectra,) are the global p-values of each alone, (k+1)/(n+1) with the same n pseudo-experiments.
+    `effective` is the number of independent spectra that would give as many chances.
+    """
+
+    best: int
+    single_p: FloatArray
+    global_p: float
+    global_p_error: float
+    effective: float
+    toys: int
+    failed_toys: int
+    shared_events: int
+
+
+def make_cells(masses: FloatArray, edges: Sequence[FloatArray], expected: Sequence[FloatArray]) -> Cells:
+    """Cells of events with masses (events, spectra), NaN where an event is not in a spectrum, for all spectra.
+
+    `FitFailedError` if no cells have the expected events as their sums: a spectrum that is part of another cannot
+    expect more than it.
+    """
+    bins = np.stack([_bin_of(masses[:, i], edge) for i, edge in enumerate(edges)], axis=1)
+    bins = bins[np.any(bins >= 0, axis=1)]
+    shared = int(np.count_nonzero(np.count_nonzero(bins >= 0, axis=1) > 1))
+    cells, means = np.unique(bins, axis=0, return_counts=True)
+    # Where nothing was observed but something is expected an event would be in that spectrum alone.
+    for i, b in enumerate(expected):
+        empty = np.setdiff1d(np.flatnonzero(b > 0), cells[:, i])
+        alone = np.full((len(empty), len(edges)), -1)
+        alone[:, i] = empty
+        cells, means = np.concatenate([cells, alone]), np.concatenate([means, np.ones(len(empty))])
+    raked = _rake(cells, means.astype(np.float64), expected)
+    offsets = np.concatenate([[0], np.cumsum([len(b) for b in expected])])
+    row, column = np.nonzero(cells >= 0)
+    places = cells[row, column] + offsets[column]
+    incidence = csr_array((np.ones(len(row)), (row, places)), shape=(len(cells), int(offsets[-1])))
+    return Cells(raked, incidence, shared)
+
+
+def global_p_of_many(
+    observed: Sequence[float],
+    nulls: Sequence[FixedNull | RefittedNull],
+    cells: Cells | None,
+    *,
+    toys: int = 10_000,
+    seed: int = 0,
+) -> Trials:
+    """The global p-value of observed statistics (spectra,) with their nulls; without cells nothing is shared.
+
+    The test statistic is the smallest single global p-value (P. Westfall and S. Young, 1993). Data and
+    pseudo-experiments are ranked together, so identical spectra count once. Toys with a failed refit are left out.
+    """
+    t = np.empty((toys, len(nulls)))
+    if cells is None:
+        for i, null in enumerate(nulls):
+            t[:, i] = null.draw(toys, seed + i)
+    else:
+        _fill(t, nulls, cells, seed)
+    good = np.all(np.isfinite(t), axis=1)
+    if not good.any():
+        raise FitFailedError(f"none of the {toys} refitted pseudo-experiments converged")
+    # Rounded, because tables and sums differ in the last bits where data and toys are equal.
+    pool = np.round(np.concatenate([[list(observed)], t[good]]), 6)
+    n = len(pool)
+    p = np.empty_like(pool)
+    for i, column in enumerate(pool.T):
+        ordered = np.sort(column)
+        p[:, i] = (n - np.searchsorted(ordered, column, side="left")) / n
+    lowest = p.min(axis=1)
+    global_p = float(np.count_nonzero(lowest <= lowest[0]) / n)
+    with np.errstate(divide="ignore"):
+        effective = float(np.log1p(-global_p) / np.log1p(-lowest[0])) if global_p < 1 else float("nan")
+    return Trials(
+        best=int(np.argmin(p[0])),
+        single_p=p[0],
+        global_p=global_p,
+        global_p_error=float(np.sqrt(global_p * (1 - global_p) / n)),
+        effective=effective,
+        toys=n - 1,
+        failed_toys=int(np.count_nonzero(~good)),
+        shared_events=0 if cells is None else cells.shared,
+    )
+
+
+def _fill(t: FloatArray, nulls: Sequence[FixedNull | RefittedNull], cells: Cells, seed: int) -> None:
+    """Fill statistics t (toys, spectra) with pseudo-experiments of the cells."""
+    sampler = Sampler.of(cells.means)
+    sizes = np.cumsum([null.layout.bins for null in nulls])[:-1]
+    block = max(1, _BLOCK_NUMBERS // len(cells.means))
+    for start in range(0, len(t), block):
+        stop = min(start + block, len(t))
+        drawn = sampler.draw(seed, start, stop - start)
+        counts = np.rint(drawn @ cells.incidence).astype(np.int64)
+        for i, part in enumerate(np.split(counts, sizes, axis=1)):
+            t[start:stop, i] = nulls[i].of(part[:, None, :])
+
+
+def _bin_of(mass: FloatArray, edges: FloatArray) -> npt.NDArray[np.intp]:
+    """Bins (events,) of masses, -1 outside the edges and for NaN; the last edge belongs to the last bin."""
+    place = np.searchsorted(edges, mass, side="right") - 1
+    place = np.where(mass == edges[-1], len(edges) - 2, place)
+    return np.where((mass >= edges[0]) & (mass <= edges[-1]), place, -1)
+
+
+def _rake(cells: npt.NDArray[np.intp], means: FloatArray, expected: Sequence[FloatArray]) -> FloatArray:
+    """Scale the means of cells (cells, spectra) until their sums are the expected events of every spectrum."""
+    means = means.copy()
+    worst = np.inf
+    for _ in range(_ITERATIONS):
+        worst = 0.0
+        for i, b in enumerate(expected):
+            inside = cells[:, i] >= 0
+            place = cells[inside, i]
+            sums = np.bincount(place, weights=means[inside], minlength=len(b))
+            worst = max(worst, float(np.max(np.abs(sums - b) / np.sqrt(np.maximum(b, 1.0)))))
+            means[inside] *= (b / np.where(sums > 0, sums, 1.0))[place]
+        if worst < 1e-9:
+            break
+    if worst > _TOLERANCE:
+        raise FitFailedError(
+            "the overlaps of the spectra do not allow their expected events together: some bin is "
+            f"{worst:.2g} standard deviations off; use backgrounds that agree with one another"
+        )
+    return means
+
+
+def check_table(
+    masses: FloatArray, edges: Sequence[FloatArray], counts: Sequence[FloatArray], names: list[str]
+) -> None:
+    """`InputDataError` if the events of the table (events, spectra) are not those of the spectra."""
+    for i, name in enumerate(names):
+        place = _bin_of(masses[:, i], edges[i])
+        found = np.bincount(place[place >= 0], minlength=len(counts[i]))
+        wrong = np.flatnonzero(found != counts[i])
+        if len(wrong):
+            at = int(wrong[0])
+            raise InputDataError(
+                f"the table has {found[at]} events of {name} in {edges[i][at]:g} to {edges[i][at + 1]:g}, "
+                f"the spectrum {counts[i][at]:g}"
+            )
