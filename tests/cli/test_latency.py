@@ -66,10 +66,11 @@ def test_the_spiking_autoencoder_fits_the_level_1_trigger(run, background) -> No
 
 
 def test_a_budget_that_is_too_small_fails_by_name(run, tmp_path) -> None:
-    result = run("latency", "--model", "snn_ae", "--budget", "atlas-l1topo", code=7)
-    assert "snn_ae is not within budget atlas-l1topo: estimated latency_ns" in result.stderr
+    options = ("--model", "dnn_ae", "--bits", "weight=4", "--max-events", 100, "--budget", "atlas-l1topo")
+    result = run("latency", *options, code=7)
+    assert "dnn_ae is not within budget atlas-l1topo: estimated latency_ns" in result.stderr
     assert "FAILS" in result.stdout  # the table is printed all the same
-    result = run("latency", "--model", "snn_ae", "--budget", "atlas-l1topo", "--json", code=7)
+    result = run("latency", *options, "--json", code=7)
     assert json.loads(result.stdout)["passed"] is False
 
 
@@ -120,7 +121,7 @@ def test_a_missing_tool_is_named_with_its_package(run, monkeypatch) -> None:
 
 def test_verilog_is_a_folder_with_scales_vectors_and_hashes(run, background, tmp_path) -> None:
     for name in ("one", "two"):
-        run("export", background, "--model", "snn_ae", "--format", "verilog", "--no-simulate", "--bits", "weight=4",
+        run("export", background, "--model", "snn_ae", "--format", "verilog", "--no-simulate", "--bits", "weight=3",
             *FEW, "-o", tmp_path / name)  # fmt: skip
     card = ExportCard.model_validate_json((tmp_path / "one/export.json").read_text())
     assert card.version == ExportCard.model_validate_json((tmp_path / "two/export.json").read_text()).version
