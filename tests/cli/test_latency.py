@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +120,14 @@ def test_a_missing_tool_is_named_with_its_package(run, monkeypatch) -> None:
     assert "no synthesised tier: " in " ".join(report["details"]["remarks"])
 
 
+def test_without_da4ml_the_package_is_named(run, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "da4ml.trace", None)
+    result = run("latency", "--model", "dnn_ae", "--budget", "cms-l1", "--max-events", 50, code=5)
+    assert "pip install 'hepad[trigger]'" in result.stderr
+
+
 def test_verilog_is_a_folder_with_scales_vectors_and_hashes(run, background, tmp_path) -> None:
-    for name in ("one", "two"):
+    for name in ("one", "two", "two"):  # the last replaces what was there
         run("export", background, "--model", "snn_ae", "--format", "verilog", "--no-simulate", "--bits", "weight=3",
             *FEW, "-o", tmp_path / name)  # fmt: skip
     card = ExportCard.model_validate_json((tmp_path / "one/export.json").read_text())
