@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,11 @@ def test_the_spiking_autoencoder_fits_the_level_1_trigger(run, background) -> No
 
 
 def test_a_budget_that_is_too_small_fails_by_name(run, tmp_path) -> None:
-    result = run("latency", "--model", "snn_ae", "--budget", "atlas-l1topo", code=7)
-    assert "snn_ae is not within budget atlas-l1topo: estimated latency_ns" in result.stderr
+    options = ("--model", "dnn_ae", "--bits", "weight=4", "--max-events", 100, "--budget", "atlas-l1topo")
+    result = run("latency", *options, code=7)
+    assert "dnn_ae is not within budget atlas-l1topo: estimated latency_ns" in result.stderr
     assert "FAILS" in result.stdout  # the table is printed all the same
-    result = run("latency", "--model", "snn_ae", "--budget", "atlas-l1topo", "--json", code=7)
+    result = run("latency", *options, "--json", code=7)
     assert json.loads(result.stdout)["passed"] is False
 
 
@@ -118,9 +120,15 @@ def test_a_missing_tool_is_named_with_its_package(run, monkeypatch) -> None:
     assert "no synthesised tier: " in " ".join(report["details"]["remarks"])
 
 
+def test_without_da4ml_the_package_is_named(run, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "da4ml.trace", None)
+    result = run("latency", "--model", "dnn_ae", "--budget", "cms-l1", "--max-events", 50, code=5)
+    assert "pip install 'hepad[trigger]'" in result.stderr
+
+
 def test_verilog_is_a_folder_with_scales_vectors_and_hashes(run, background, tmp_path) -> None:
-    for name in ("one", "two"):
-        run("export", background, "--model", "snn_ae", "--format", "verilog", "--no-simulate", "--bits", "weight=4",
+    for name in ("one", "two", "two"):  # the last replaces what was there
+        run("export", background, "--model", "snn_ae", "--format", "verilog", "--no-simulate", "--bits", "weight=3",
             *FEW, "-o", tmp_path / name)  # fmt: skip
     card = ExportCard.model_validate_json((tmp_path / "one/export.json").read_text())
     assert card.version == ExportCard.model_validate_json((tmp_path / "two/export.json").read_text()).version

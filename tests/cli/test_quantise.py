@@ -22,7 +22,7 @@ def test_a_scan_with_a_variant(examples, tmp_path):
     training = tmp_path / "training.h5"
     training.write_bytes((examples / "background.h5").read_bytes())  # not held out: good enough to see that it works
     options = ("-m", "dnn_ae", "--signal", signal, "--weights", "3,5", "--bits", "leak=3")
-    tuning = ("--finetune", training, "--epochs", 2, "--save", "3")
+    tuning = ("--finetune", training, "--epochs", 1, "--save", "3")
     report = json.loads(invoke("quantise", background, *options, *tuning, "-o", out, "--json").stdout)
     kinds = [(point["weights"], point["bits"]) for point in report["points"]]
     expected = [("floating point", None), ("rounded", 3), ("fine-tuned", 3), ("rounded", 5), ("fine-tuned", 5)]
