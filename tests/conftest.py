@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,9 @@ import numpy as np
 import pytest
 import uproot
 from hypothesis import settings
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one core a worker, and a worker's processes: threads of both would only fight
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The same examples each time: a suite that fails by chance is of no use to anyone.
 settings.register_profile("hepad", derandomize=True, deadline=None, print_blob=True)

@@ -10,8 +10,9 @@ import sys
 import pytest
 
 COMMANDS = """
-import os, time
+import os, signal, time
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background has it ignored, and so its children
 from hepad.cli import main as cli
 from hepad.io.atomic import atomic_path
 
