@@ -129,7 +129,7 @@ def test_deficits_and_vetoes_are_said() -> None:
         (("--inject", "5:0.1", "--toys", "0"), 2, "needs 100"),
         ((EXAMPLE, "--trials"), 2, "different names"),
         ((EXAMPLE, "--reference", EXAMPLE), 2, "not one reference"),
-        ((str(ROOT / "examples/data/cms_dijet_137fb.csv"), "--function", "dijet3"), 4, "between 0 and"),
+        ((str(ROOT / "examples/data/cms_dijet_137fb.csv"), "--function", "dijet3"), 4, "has other bins than"),
     ],
 )
 def test_a_mistake_gets_one_line_and_its_code(arguments: tuple[str, ...], code: int, message: str) -> None:
