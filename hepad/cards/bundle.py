@@ -95,7 +95,8 @@ class Imported(Card):
 class BundleCard(Card):
     """`card.json` of a bundle. `hashes` holds the sha256 of the other files.
 
-    It has `training` if hepad trained the model, `imported` if its weights are from elsewhere.
+    It has `training` if hepad trained the model, `imported` if its weights are from elsewhere. `bits` are the widths in
+    logic that its weights were trained for, by the names of `hepad.trigger.design.Precision`.
     """
 
     schema_: Literal["bundle/1"] = Field(alias="schema")
@@ -112,6 +113,7 @@ class BundleCard(Card):
     regions: dict[str, RegionCard]
     training: Training | None = None
     imported: Imported | None = None
+    bits: dict[str, int] | None = None
     published: Published = Field(default_factory=dict)
     provenance: dict[str, Any]
     hashes: dict[str, str]

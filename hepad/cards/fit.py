@@ -11,7 +11,14 @@ from hepad.cards.resolver import resolve
 
 __all__ = ["FAMILIES", "FitCard", "load_fit"]
 
-FAMILIES: dict[str, tuple[int, int]] = {"dijet": (3, 6), "dijet_root": (5, 5), "ua2": (3, 5)}
+FAMILIES: dict[str, tuple[int, int]] = {
+    "dijet": (3, 6),
+    "dijet_root": (5, 5),
+    "moddijet": (3, 5),
+    "ua2": (3, 5),
+    "power": (2, 5),
+    "exponential": (2, 5),
+}
 """Function families that a card can name, and the numbers of parameters that each allows."""
 
 
@@ -22,7 +29,7 @@ class FitCard(Card):
     name: str = Field(min_length=1)
     title: str
     reference: str
-    family: Literal["dijet", "dijet_root", "ua2"]
+    family: Literal["dijet", "dijet_root", "moddijet", "ua2", "power", "exponential"]
     parameters: int
     sqrt_s: float = Field(gt=0, description="collision energy in GeV; x = m / sqrt_s")
 

@@ -24,6 +24,8 @@ _SINGULAR = {
     "fits": "fit",
     "bundles": "model",
     "analyses/studies": "study",
+    "budgets": "budget",
+    "budgets/devices": "device",
 }
 _ROOT: ContextVar[Path | None] = ContextVar("_ROOT", default=None)
 _MANIFEST = "manifest.json"

@@ -1,40 +1,157 @@
-"""`hepad limit`: an upper limit on a signal from yields or spectra."""
+"""`hepad limit`: an upper limit on a signal from yields or spectra, against the mass, or from a workspace."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
-from hepad.cli.common import Json, Output, Seed, print_json, stderr, stdout
-
-if TYPE_CHECKING:
-    from hepad.pipeline.limit import LimitReport
+from hepad.cli.common import Json, Output, Seed, print_json, stderr
+from hepad.cli.limit_print import print_limits, print_masses
+from hepad.errors import UsageError
 
 __all__ = ["limit"]
 
 _YIELD = "a number of events, or file.root:histogram, file.json:histogram, file.csv"
+_YIELDS, _SPECTRUM, _WORKSPACE = "Yields", "A resonance in a spectrum", "A workspace"
+
+_Background = Annotated[
+    str | None,
+    typer.Option("--background", help=f"Background: {_YIELD}.", show_default=False, rich_help_panel=_YIELDS),
+]
+_Calculator = Annotated[
+    str,
+    typer.Option(
+        "--calculator",
+        help="auto, asymptotic or toys; auto throws toys where fewer than ten events are expected or observed.",
+    ),
+]
 
 
 def limit(
-    signal: Annotated[str, typer.Option("--signal", help=f"Signal: {_YIELD}.", show_default=False)],
-    background: Annotated[str, typer.Option("--background", help=f"Background: {_YIELD}.", show_default=False)],
+    signal: Annotated[
+        str | None,
+        typer.Option("--signal", help=f"Signal: {_YIELD}.", show_default=False, rich_help_panel=_YIELDS),
+    ] = None,
+    background: _Background = None,
     data: Annotated[
-        str | None, typer.Option("--data", help=f"Data: {_YIELD}. Without it: expected only.", show_default=False)
+        str | None,
+        typer.Option(
+            "--data", help=f"Data: {_YIELD}. Without it: expected only.", show_default=False, rich_help_panel=_YIELDS
+        ),
     ] = None,
     background_error: Annotated[
-        float, typer.Option("--background-error", min=0.0, help="Relative error of the background.")
+        float,
+        typer.Option("--background-error", min=0.0, help="Relative error of the background.", rich_help_panel=_YIELDS),
     ] = 0.0,
+    cross_section: Annotated[
+        float | None,
+        typer.Option(
+            "--cross-section",
+            help="Cross section (pb) of the signal yield: limits in pb too.",
+            rich_help_panel=_YIELDS,
+        ),
+    ] = None,
+    spectrum: Annotated[
+        str | None,
+        typer.Option(
+            "--spectrum",
+            help="Data: file.root:histogram, file.json:histogram (UHI) or file.csv.",
+            show_default=False,
+            rich_help_panel=_SPECTRUM,
+        ),
+    ] = None,
+    function: Annotated[
+        str, typer.Option("--function", help="Background function, as in bumphunt.", rich_help_panel=_SPECTRUM)
+    ] = "auto",
+    signal_shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--signal-shape",
+            help="gauss:MASS,WIDTH or dscb:MASS,WIDTH,AL,NL,AR,NR (double-sided Crystal Ball; WIDTH relative to the "
+            "mass; no MASS with --mass) or hist:FILE:HISTOGRAM. May be repeated.",
+            show_default=False,
+            rich_help_panel=_SPECTRUM,
+        ),
+    ] = None,
+    mass: Annotated[
+        str | None,
+        typer.Option(
+            "--mass",
+            help="LOW:HIGH:STEP or M1,M2,... in GeV: the shape is moved there.",
+            show_default=False,
+            rich_help_panel=_SPECTRUM,
+        ),
+    ] = None,
+    mass_range: Annotated[
+        str | None,
+        typer.Option(
+            "--range",
+            help="LOW:HIGH in GeV; whole bins within it are fitted.",
+            show_default=False,
+            rich_help_panel=_SPECTRUM,
+        ),
+    ] = None,
+    luminosity: Annotated[
+        float | None,
+        typer.Option("--luminosity", help="In fb-1: limits in pb too.", rich_help_panel=_SPECTRUM),
+    ] = None,
+    acceptance: Annotated[
+        float,
+        typer.Option("--acceptance", help="Acceptance times efficiency, for limits in pb.", rich_help_panel=_SPECTRUM),
+    ] = 1.0,
+    spurious: Annotated[
+        float,
+        typer.Option(
+            "--spurious", min=0.0, help="Spurious signal of the function, in events.", rich_help_panel=_SPECTRUM
+        ),
+    ] = 0.0,
+    global_toys: Annotated[
+        int,
+        typer.Option(
+            "--global-toys",
+            min=0,
+            help="Scans of background alone for the global p-value; 0: local only.",
+            rich_help_panel=_SPECTRUM,
+        ),
+    ] = 200,
+    workspace: Annotated[
+        str | None,
+        typer.Option(
+            "--workspace",
+            help="pyhf workspace: file.json or ARCHIVE.tar.gz:FOLDER/FILE.json.",
+            show_default=False,
+            rich_help_panel=_WORKSPACE,
+        ),
+    ] = None,
+    patch: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--patch",
+            help="JSON patch, PATCHSET.json:NAME of a patch set, or either in an archive. May be repeated.",
+            show_default=False,
+            rich_help_panel=_WORKSPACE,
+        ),
+    ] = None,
+    measurement: Annotated[
+        str | None,
+        typer.Option(
+            "--measurement", help="Measurement of the workspace.", show_default="the first", rich_help_panel=_WORKSPACE
+        ),
+    ] = None,
     signal_error: Annotated[float, typer.Option("--signal-error", min=0.0, help="Relative error of the signal.")] = 0.0,
     luminosity_error: Annotated[
         float, typer.Option("--luminosity-error", min=0.0, help="Relative error of the luminosity, on the signal.")
     ] = 0.0,
-    cross_section: Annotated[
-        float | None,
-        typer.Option("--cross-section", help="Cross section (pb) of the signal yield: limits in pb too."),
-    ] = None,
+    calculator: _Calculator = "auto",
     toys: Annotated[
-        int, typer.Option("--toys", min=0, help="Pseudo-experiments per hypothesis; 0 for asymptotic formulae.")
+        int,
+        typer.Option(
+            "--toys",
+            min=0,
+            help="Pseudo-experiments per hypothesis and tested mu; a number asks for toys.",
+            show_default="10000 of yields, 2000 at each mass, 500 of workspaces",
+        ),
     ] = 0,
     seed: Seed = 0,
     output: Output = None,
@@ -42,35 +159,86 @@ def limit(
 ) -> None:
     """Set an upper limit at 95 % CL on a signal with the CLs method.
 
-    Example: hepad limit --signal 1 --background 0.5 --background-error 0.4 --data 0 --toys 5000 -o limit
+    From yields, in a spectrum (--spectrum), or from a published likelihood (--workspace). Example:
+    hepad limit --spectrum examples/data/cms_dijet_137fb.csv --signal-shape gauss:0.05 --mass 2000:6000:50 -o limit
     """
+    how: dict[str, Any] = {"calculator": calculator, "toys": toys, "seed": seed, "output": output}
+    errors = {"signal_error": signal_error, "luminosity_error": luminosity_error}
+    modes = {"--signal": signal, "--spectrum": spectrum, "--workspace": workspace}
+    given = [name for name, value in modes.items() if value is not None]
+    if len(given) != 1:
+        found = " and ".join(given) or "none"
+        raise UsageError(f"give --signal and --background, or --spectrum, or --workspace; found {found} of them")
+    if workspace is not None:
+        _unused("--workspace", background=background, data=data, signal_shape=signal_shape, mass=mass, **errors)
+        _from_workspace(workspace, tuple(patch or ()), measurement, how, json)
+    elif spectrum is not None:
+        _unused("--spectrum", background=background, data=data, patch=patch, background_error=background_error)
+        shape = {"function": function, "masses": mass, "mass_range": mass_range, "luminosity": luminosity}
+        more = {"acceptance": acceptance, "spurious": spurious, "global_toys": global_toys}
+        _of_masses(spectrum, signal_shape or [], {**shape, **more, **errors, **how}, json)
+    else:
+        _unused("--signal", signal_shape=signal_shape, mass=mass, patch=patch, luminosity=luminosity)
+        uncertain = {"background_error": background_error, "cross_section": cross_section, **errors}
+        _of_yields((signal or "", background, data), {**uncertain, **how}, json)
+
+
+def _unused(mode: str, **options: object) -> None:
+    for name, value in options.items():
+        if value:
+            raise UsageError(f"--{name.replace('_', '-')} does not go with {mode}; see hepad limit --help")
+
+
+def _of_yields(given: tuple[str, str | None, str | None], options: dict[str, Any], json: bool) -> None:
     from hepad.pipeline.limit import LimitOptions
     from hepad.pipeline.limit import limit as run
 
-    options = LimitOptions(
-        background_error=background_error,
-        signal_error=signal_error,
-        luminosity_error=luminosity_error,
-        cross_section=cross_section,
-        toys=toys,
-        seed=seed,
-        output=output,
-    )
-    report = run(signal, background, data, options=options)
-    for warning in report.result.warnings:
-        stderr().print(f"hepad: warning: {warning}", markup=False)
+    signal, background, data = given
+    if background is None:
+        raise UsageError("a limit on --signal needs a --background")
+    report = run(signal, background, data, options=LimitOptions(**options))
+    _warn(report.result.warnings)
     if json:
         print_json(report.to_json())
     else:
-        _print(report)
+        scales = [("mu", 1.0)] + ([] if report.cross_section is None else [("pb", report.cross_section)])
+        print_limits(report.result, scales)
 
 
-def _print(report: LimitReport) -> None:
-    scales = [("mu", 1.0)] + ([] if report.cross_section is None else [("pb", report.cross_section)])
-    console = stdout()
-    for unit, scale in scales:
-        expected = [f"{value * scale:.4g}" for value in report.result.expected]
-        if report.result.observed is not None:
-            console.print(f"observed  {report.result.observed * scale:.4g} {unit}", markup=False)
-        bands = f"1 sigma {expected[1]} to {expected[3]}, 2 sigma {expected[0]} to {expected[4]}"
-        console.print(f"expected  {expected[2]} {unit} ({bands})", markup=False)
+def _of_masses(spectrum: str, shapes: list[str], options: dict[str, Any], json: bool) -> None:
+    from hepad.cli.bumphunt import _parse_range
+    from hepad.pipeline.limit_mass import MassLimitOptions, mass_limits
+
+    if not shapes:
+        raise UsageError("a limit in a --spectrum needs a --signal-shape, such as gauss:0.05 with --mass 2000:6000:100")
+    options["mass_range"] = _parse_range(options["mass_range"])
+    with stderr().status("limits") as status:
+        report = mass_limits(
+            spectrum,
+            shapes,
+            options=MassLimitOptions(**options),
+            progress=lambda what: status.update(f"limits at {what}"),
+        )
+    _warn(report.warnings)
+    if json:
+        print_json(report.to_json())
+    else:
+        print_masses(report)
+
+
+def _from_workspace(
+    workspace: str, patches: tuple[str, ...], measurement: str | None, how: dict[str, Any], json: bool
+) -> None:
+    from hepad.pipeline.limit_workspace import WorkspaceLimitOptions, workspace_limits
+
+    report = workspace_limits(workspace, options=WorkspaceLimitOptions(patches=patches, measurement=measurement, **how))
+    _warn(report.result.warnings)
+    if json:
+        print_json(report.to_json())
+    else:
+        print_limits(report.result, [(report.poi, 1.0)], report.cls_at_one)
+
+
+def _warn(warnings: tuple[str, ...]) -> None:
+    for warning in warnings:
+        stderr().print(f"hepad: warning: {warning}", markup=False)

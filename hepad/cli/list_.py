@@ -14,7 +14,7 @@ _LONG = ("reference", "fidelity")
 
 
 def list_(
-    kind: Annotated[str, typer.Argument(help="models, analyses, studies, selections or fits.")] = "models",
+    kind: Annotated[str, typer.Argument(help="models, analyses, studies, selections, fits or budgets.")] = "models",
     cite: Annotated[
         str | None, typer.Option("--cite", metavar="NAME", help="Print what to cite for it.", show_default=False)
     ] = None,

@@ -12,17 +12,25 @@ from typer.core import TyperGroup
 
 from hepad import __version__
 from hepad.cli import (
+    abcd,
     analysis,
     bumphunt,
+    discovery,
     evaluate,
     explain,
+    export,
+    fit,
     hist,
     import_model,
+    inject,
     inspect,
+    latency,
     limit,
     list_,
+    quantise,
     reinterpret,
     score,
+    spurious,
     study,
     train,
     vectorize,
@@ -117,10 +125,18 @@ def _register() -> None:
     app.command("study")(study.study)
     app.command("explain")(explain.explain)
     app.command("hist")(hist.hist)
+    app.command("fit")(fit.fit)
+    app.command("spurious")(spurious.spurious)
+    app.command("inject")(inject.inject)
     app.command("bumphunt", cls=bumphunt.BumpHuntCommand)(bumphunt.bumphunt)
     app.command("limit")(limit.limit)
+    app.command("discovery")(discovery.discovery)
+    app.command("abcd")(abcd.abcd)
     app.command("reinterpret")(reinterpret.reinterpret)
     app.add_typer(analysis.app, name="analysis")
+    app.command("latency")(latency.latency)
+    app.command("quantise")(quantise.quantise)
+    app.command("export")(export.export)
     app.command("list")(list_.list_)
 
 

@@ -89,7 +89,30 @@ def _studies() -> list[dict[str, Any]]:
     ]
 
 
-CATALOGUES = {"models": _models, "analyses": _analyses, "studies": _studies, "selections": _selections, "fits": _fits}
+def _budgets() -> list[dict[str, Any]]:
+    from hepad.cards.budget import load_budget
+
+    cards = [load_budget(name) for name in bundled_names("budgets")]
+    return [
+        {
+            "name": c.name,
+            "title": c.title,
+            "latency [ns]": f"{c.latency_ns:g}",
+            "device": c.device or "processor",
+            "reference": c.reference,
+        }
+        for c in cards
+    ]
+
+
+CATALOGUES = {
+    "models": _models,
+    "analyses": _analyses,
+    "studies": _studies,
+    "selections": _selections,
+    "fits": _fits,
+    "budgets": _budgets,
+}
 
 
 def catalogue(kind: str) -> list[dict[str, Any]]:

@@ -69,6 +69,13 @@ def _fit(name: str) -> list[Reference]:
     return [(f"fit {card.name}", card.name, card.reference)]
 
 
+def _budget(name: str) -> list[Reference]:
+    from hepad.cards.budget import load_budget
+
+    card = load_budget(name)
+    return [(f"budget {card.name}", card.name, card.reference)]
+
+
 def _selection(card: SelectionCard) -> Reference:
     return f"selection {card.name}", f"selection-{card.name}", card.reference
 
@@ -79,6 +86,7 @@ _REFERENCES: dict[str, Callable[[str], list[Reference]]] = {
     "studies": _study,
     "selections": lambda name: [_selection(load_selection(name))],
     "fits": _fit,
+    "budgets": _budget,
 }
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,10 @@ from hepad.errors import UsageError
 from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.spectra import Spectrum, read_spectrum, spectrum_path
 from hepad.pipeline.figures import save_figure
+from hepad.pipeline.limit_result import DEFAULT_TOYS, check_calculator, result_json, write_json
 from hepad.provenance import provenance
-from hepad.stats.limits import LimitModel, LimitResult, asymptotic_limits, build_workspace, toy_limits
+from hepad.stats.limits import LimitModel, LimitResult, asymptotic_limits, choose_calculator, low_counts, toy_limits
+from hepad.stats.workspace import build_workspace
 
 __all__ = ["LimitOptions", "LimitReport", "limit"]
 
@@ -26,12 +27,17 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class LimitOptions:
-    """Relative errors of the yields, toys per hypothesis (0: asymptotic formulae), the signal's cross section in pb."""
+    """Relative errors of the yields, how to calculate, and the signal's cross section in pb.
+
+    `calculator` "auto" throws toys where fewer than about ten events are expected or observed. `toys` is their number
+    per hypothesis and tested mu, 0 for the default; a number asks for toys.
+    """
 
     background_error: float = 0.0
     signal_error: float = 0.0
     luminosity_error: float = 0.0
     cross_section: float | None = None
+    calculator: str = "auto"
     toys: int = 0
     seed: int = 0
     output: Path | None = None
@@ -49,19 +55,7 @@ class LimitReport:
     def to_json(self) -> dict[str, Any]:
         """The result in plain JSON types; limits are on mu, a multiple of the signal given; null without data."""
         result = self.result
-        observed = None if result.cls_observed is None else result.cls_observed.tolist()
-        content: dict[str, Any] = {
-            "observed": result.observed,
-            "expected": result.expected.tolist(),
-            "poi_name": "mu",
-            "poi": result.poi.tolist(),
-            "cls": {"observed": observed, "expected": result.cls_expected.tolist()},
-            "confidence_level": 0.95,
-            "calculator": result.calculator,
-            "toys": result.toys,
-            "seed": self.seed,
-            "warnings": list(result.warnings),
-        }
+        content = result_json(result, self.seed)
         if self.cross_section is not None:
             content["cross_section_pb"] = {
                 "signal": self.cross_section,
@@ -84,16 +78,16 @@ def limit(
     limit.png and limit.pdf is written.
     """
     options = options or LimitOptions()
-    if options.toys < 0:
-        raise UsageError(f"the number of pseudo-experiments is not negative, found {options.toys}")
+    wanted = check_calculator(options.calculator, options.toys)
     if options.cross_section is not None and not 0 < options.cross_section < np.inf:
         raise UsageError(f"the signal's cross section is positive, found {options.cross_section:g} pb")
     if options.output is not None:
         check_folder(options.output, ours=_OURS)
     model = _model(signal, background, data, options)
-    with_toys = options.toys > 0
-    result = toy_limits(model, toys=options.toys, seed=options.seed) if with_toys else asymptotic_limits(model)
-    report = LimitReport(result, model, options.cross_section, options.seed)
+    with_toys, reason = choose_calculator(wanted, low_counts(model))
+    toys = options.toys or DEFAULT_TOYS
+    result = toy_limits(model, toys=toys, seed=options.seed) if with_toys else asymptotic_limits(model)
+    report = LimitReport(replace(result, reason=reason), model, options.cross_section, options.seed)
     if options.output is not None:
         _write(report, (signal, background, data), options, options.output)
     return report
@@ -153,13 +147,9 @@ def _write(
     inputs = [spectrum_path(str(item))[0] for item in given if item is not None and isinstance(_kind(item), str)]
     record = provenance(_command(given, options), inputs=list(dict.fromkeys(inputs)), seed=options.seed)
     with atomic_folder(output, ours=_OURS) as folder:
-        _write_json(folder / "limit.json", {**report.to_json(), "provenance": record})
-        _write_json(folder / "workspace.json", build_workspace(report.model))
+        write_json(folder / "limit.json", {**report.to_json(), "provenance": record})
+        write_json(folder / "workspace.json", build_workspace(report.model))
         save_figure(figure, folder / "limit")
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _kind(item: float | str) -> float | str:
@@ -185,4 +175,4 @@ def _command(given: tuple[float | str, float | str, float | str | None], options
     for name in ("background_error", "signal_error", "luminosity_error", "cross_section"):
         value = getattr(options, name)
         parts += [f"--{name.replace('_', '-')} {value:g}"] if value else []
-    return " ".join([*parts, f"--toys {options.toys} --seed {options.seed}"])
+    return " ".join([*parts, f"--calculator {options.calculator} --toys {options.toys} --seed {options.seed}"])

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from hepad.errors import FitFailedError, HepadError, InputDataError
 from hepad.pipeline.reinterpret_limits import (
+    BROAD,
     ChannelLimit,
     Inputs,
     Masks,
@@ -24,12 +25,14 @@ from hepad.pipeline.reinterpret_measure import Measured
 from hepad.pipeline.search_expectation import Simulated, channel_functions, simulated_expectation
 from hepad.stats.limits import LimitResult
 from hepad.stats.resonance import ResonanceChannel
-from hepad.stats.templates import overlap_matrix
+from hepad.stats.templates import overlap_matrix, signal_shape
 
 __all__ = ["Combined", "Limits", "set_limits"]
 
 FloatArray = npt.NDArray[np.float64]
 
+_MANY = 1000
+"""Effective events from which on the limit on a broad signal no longer depends on the sample by much."""
 _UNUSED = 0.1
 """Part of a signal beyond the simulated background that is worth a warning."""
 
@@ -65,6 +68,7 @@ def set_limits(inputs: Inputs) -> Limits:
     overlaps = _overlaps(inputs.measured, masks)
     combined = _combine(inputs, channels, masks, overlaps)
     warnings = [text for limit in channels.values() if limit.result for text in limit.result.warnings]
+    warnings += [_accidental(limit) for limit in channels.values() if limit.result and _is_accidental(limit)]
     warnings += [_unused(limit) for limit in channels.values() if limit.unused > _UNUSED]
     if combined.result and len(combined.channels) > 1:
         warnings += [f"combined: {text}" for text in combined.result.warnings]
@@ -138,7 +142,7 @@ def _exclusive(
         if signal.sum() <= 0:
             continue
         try:
-            check_signal(signal, variances)
+            check_signal(edges, signal, variances)
             expectation = simulated_expectation(simulated, search, name, search.signal_region, keep)
         except (FitFailedError, InputDataError):  # what the better channels leave says too little: it is given away
             continue
@@ -147,6 +151,21 @@ def _exclusive(
         smooth = expectation.background[: len(signal)]
         parts.append(ResonanceChannel(name, edges, signal, variances, function, smooth))
     return parts
+
+
+def _is_accidental(limit: ChannelLimit) -> bool:
+    """Whether the limit on a broad signal follows the accidents of its sample."""
+    if limit.expectation is None or len(limit.signal) < 2:
+        return False
+    _, width = signal_shape(limit.edges[: limit.bins + 1], limit.signal[: limit.bins])
+    return width > BROAD and limit.effective < _MANY
+
+
+def _accidental(limit: ChannelLimit) -> str:
+    return (
+        f"{limit.name}: the signal is so broad that a smooth background can imitate it, and its {limit.effective:.0f} "
+        f"effective events do not fix what is left: the limit may be off by a factor of two; simulate {_MANY} or more"
+    )
 
 
 def _unused(limit: ChannelLimit) -> str:

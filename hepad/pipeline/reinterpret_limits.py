@@ -26,9 +26,10 @@ from hepad.stats.acceptance import Acceptance, weighted_acceptance
 from hepad.stats.functions import BackgroundFunction
 from hepad.stats.limits import LimitResult
 from hepad.stats.resonance import ResonanceChannel, resonance_limits
-from hepad.stats.templates import kernel_template
+from hepad.stats.templates import kernel_template, signal_shape
 
 __all__ = [
+    "BROAD",
     "ChannelLimit",
     "Inputs",
     "Masks",
@@ -37,14 +38,20 @@ __all__ = [
     "check_signal",
     "common_limit",
     "count_channel",
+    "effective_events",
     "limit_json",
     "signal_spectrum",
     "within",
 ]
 
 FloatArray = npt.NDArray[np.float64]
-FEWEST_EVENTS = 10
-"""Effective simulated signal events in a channel below which its limit would be that of their accidental places."""
+FEWEST_EVENTS = {"narrow": 10, "broad": 50}
+"""Effective simulated signal events in a channel below which its limit would be that of their accidental places.
+
+A smooth background can imitate a broad signal: what is left to see is the details of its shape, which need more events.
+"""
+BROAD = 0.2
+"""Relative width (half of the central 68 % over the median) from which on a signal is broad."""
 
 Mask = npt.NDArray[np.bool_]
 Masks = dict[str, tuple[Category, Mask]]
@@ -70,7 +77,8 @@ class Yield:
 class ChannelLimit:
     """A channel in the signal region: the signal that is in it and the limit, None with the `reason` if there is none.
 
-    `signal` (n,) are events at the reference cross section in the bins of the channel.
+    `signal` (n,) are events at the reference cross section in the bins of the channel; those that are used rest on
+    `effective` events of equal weight.
     """
 
     name: str
@@ -80,6 +88,7 @@ class ChannelLimit:
     expectation: Expectation | None
     result: LimitResult | None
     reason: str | None = None
+    effective: float = 0.0
     alternatives: Mapping[str, float] = field(default_factory=dict)
 
     def events(self, yields: Yield) -> float:
@@ -151,7 +160,9 @@ def _spectrum_limit(inputs: Inputs, name: str, where: tuple[Category, Mask]) -> 
     except (FitFailedError, InputDataError) as error:
         return replace(empty, reason=str(error))
     medians = {f.name: float(o.expected[2]) for f, o in zip(functions[1:], others, strict=True)}
-    return replace(empty, result=result, alternatives=medians)
+    return replace(
+        empty, result=result, alternatives=medians, effective=effective_events(signal[:bins], variances[:bins])
+    )
 
 
 def _spectrum(
@@ -162,7 +173,7 @@ def _spectrum(
     bins: int,
 ) -> ResonanceChannel:
     """The first bins of a channel with their background; `InputDataError` if the signal's shape is not known."""
-    check_signal(limit.signal[:bins], variances[:bins])
+    check_signal(limit.edges[: bins + 1], limit.signal[:bins], variances[:bins])
 
     def cut(values: FloatArray | None) -> FloatArray | None:
         return None if values is None else values[:bins]
@@ -244,13 +255,20 @@ def signal_spectrum(
     return np.clip(counts, 0.0, None), variances, weighted_acceptance(weight_sums(weights), inputs.measured.generated)
 
 
-def check_signal(signal: FloatArray, variances: FloatArray) -> None:
-    """Raise `InputDataError` unless a template (n,) rests on enough simulated events to know its shape."""
-    effective = float(signal.sum()) ** 2 / max(float(variances.sum()), np.finfo(float).tiny)
-    if effective < FEWEST_EVENTS:
+def check_signal(edges: FloatArray, signal: FloatArray, variances: FloatArray) -> None:
+    """Raise `InputDataError` unless a template (n,) in bins of edges rests on enough simulated events."""
+    effective = effective_events(signal, variances)
+    kind = "broad" if signal_shape(edges, signal)[1] > BROAD else "narrow"
+    needed = FEWEST_EVENTS[kind]
+    if effective < needed:
         raise InputDataError(
-            f"its signal rests on {effective:.1f} effective events, {FEWEST_EVENTS} are needed: simulate more"
+            f"its {kind} signal rests on {effective:.1f} effective events, {needed} are needed: simulate more"
         )
+
+
+def effective_events(signal: FloatArray, variances: FloatArray) -> float:
+    """How many events of equal weight have the same relative error as a template (n,) with its variances (n,)."""
+    return float(signal.sum()) ** 2 / max(float(variances.sum()), np.finfo(float).tiny)
 
 
 def common_limit(channels: Sequence[ResonanceChannel], yields: Yield) -> LimitResult:

@@ -45,10 +45,7 @@ def add_statistics(figure: Figure, drawn: FloatArray, observed: float, *, counts
 
 
 def _make_room(axes: Axes, counts: FloatArray) -> None:
-    """Extend the logarithmic panel.
-
-    Until counts on the left lie above the inset, and those on the right below the legend.
-    """
+    """Extend the logarithmic panel: counts on the left lie above the inset, those on the right below the legend."""
     middle = (len(counts) + 1) // 2
     left, right = counts[:middle], counts[middle:]
     low, high = np.log10(axes.get_ylim())

@@ -13,7 +13,16 @@ from scipy.stats import chi2
 from hepad.errors import FitFailedError, InputDataError
 from hepad.stats.functions import BackgroundFunction, quadrature
 
-__all__ = ["BatchFit", "Design", "FitResult", "Refitter", "deviance", "fit_background", "select_function"]
+__all__ = [
+    "BatchFit",
+    "Design",
+    "FitResult",
+    "Refitter",
+    "deviance",
+    "fisher_scoring",
+    "fit_background",
+    "select_function",
+]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -29,7 +38,8 @@ class FitResult:
     """A converged fit: parameters and errors (k,), covariance (k, k), expected events (n,) per bin.
 
     `deviance` is twice the log-likelihood ratio to the saturated model, `p_value` its chi-square probability for `ndf`,
-    which is approximate where bins hold few events.
+    which is approximate where bins hold few events. `expected_errors` (n,) are the standard deviations of the expected
+    events by the covariance.
     """
 
     function: BackgroundFunction
@@ -40,6 +50,7 @@ class FitResult:
     ndf: int
     converged: bool
     expected: FloatArray
+    expected_errors: FloatArray
 
     @property
     def p_value(self) -> float:
@@ -75,7 +86,7 @@ def fit_background(
     `FitFailedError` if the fit does not converge: then there is no result.
     """
     design = Design(edges, counts, function, exposure=exposure)
-    start, _, _ = _fisher_scoring(design, counts[None, :], design.start(counts)[None, :])
+    start, _, _ = fisher_scoring(design, counts[None, :], design.start(counts)[None, :])
 
     def cost(phi: FloatArray) -> float:
         return 0.5 * float(deviance(counts, design.predict(phi[None, :])[0][0]))
@@ -129,14 +140,14 @@ def select_function(
 class Refitter:
     """Refits a background function in many pseudo-experiments at once, each from the fit to the data."""
 
-    def __init__(self, edges: FloatArray, fit: FitResult) -> None:
-        self._design = Design(edges, fit.expected, fit.function)
+    def __init__(self, edges: FloatArray, fit: FitResult, *, exposure: FloatArray | None = None) -> None:
+        self._design = Design(edges, fit.expected, fit.function, exposure=exposure)
         self._start = self._design.to_phi(fit.parameters)
 
     def fit(self, counts: FloatArray) -> BatchFit:
         """Fit pseudo-experiments of counts (T, n)."""
         start = np.tile(self._start, (len(counts), 1))
-        phi, values, converged = _fisher_scoring(self._design, counts, start)
+        phi, values, converged = fisher_scoring(self._design, counts, start)
         expected, _ = self._design.predict(phi)
         return BatchFit(expected=expected, deviance=values, converged=converged)
 
@@ -204,7 +215,7 @@ def _check(edges: FloatArray, counts: FloatArray, function: BackgroundFunction) 
         )
 
 
-def _fisher_scoring(design: Design, counts: FloatArray, start: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+def fisher_scoring(design: Design, counts: FloatArray, start: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Batched maximum likelihood for counts (T, n) from start (T, k): coordinates, deviances, converged."""
     phi = start.copy()
     converged = np.zeros(len(counts), dtype=np.bool_)
@@ -272,7 +283,9 @@ def _result(
         full = jacobian @ covariance @ jacobian.T
     if not np.all(np.isfinite(full)) or not np.all(np.isfinite(parameters)) or parameters[0] == 0:
         raise FitFailedError(f"the fit of {function.name} ran away (ln p1 = {linear[0]:.3g}); try fewer parameters")
-    expected = design.predict(phi[None, :])[0][0]
+    predicted, slopes = design.predict(phi[None, :])
+    expected = predicted[0]
+    variances = np.einsum("nk,kl,nl->n", slopes[0], covariance, slopes[0])
     return FitResult(
         function=function,
         parameters=parameters,
@@ -282,4 +295,5 @@ def _result(
         ndf=len(counts) - function.n_parameters,
         converged=True,
         expected=expected,
+        expected_errors=np.sqrt(np.maximum(variances, 0.0)),
     )

@@ -32,10 +32,25 @@ def _ua2(x: FloatArray, n: int) -> list[FloatArray]:
     return [np.ones_like(x), np.log(x), *(x**power for power in range(1, n - 1))]
 
 
+def _moddijet(x: FloatArray, n: int) -> list[FloatArray]:
+    return [np.ones_like(x), np.log1p(-np.cbrt(x)), *(np.log(x) ** power for power in range(1, n - 1))]
+
+
+def _power(x: FloatArray, n: int) -> list[FloatArray]:
+    return [np.ones_like(x), *(np.log(x) ** power for power in range(1, n))]
+
+
+def _exponential(x: FloatArray, n: int) -> list[FloatArray]:
+    return [np.ones_like(x), *(x**power for power in range(1, n))]
+
+
 _FAMILIES: dict[str, Callable[[FloatArray, int], list[FloatArray]]] = {
     "dijet": _dijet,
     "dijet_root": _dijet_root,
+    "moddijet": _moddijet,
     "ua2": _ua2,
+    "power": _power,
+    "exponential": _exponential,
 }
 
 
@@ -45,9 +60,14 @@ class BackgroundFunction:
 
     With x = m / sqrt_s (both in GeV), `dijet` is p1 (1-x)^p2 x^(p3 + p4 ln x + p5 ln^2 x + ...), the function of
     arXiv:1910.08447; `dijet_root` is p1 (1-x)^p2 x^(p3 + p4 ln x + p5/sqrt(x)), the alternative of arXiv:2307.01612;
-    `ua2` is p1 x^p2 exp(p3 x + p4 x^2 + ...), an alternative in arXiv:1804.03496.
+    `moddijet` is p1 (1-x^(1/3))^p2 x^(p3 + p4 ln x + ...), of the diphoton search arXiv:1606.03833 and, with three
+    parameters, CMS's alternative in arXiv:2206.09997; `ua2` is p1 x^p2 exp(p3 x + p4 x^2 + ...), an alternative in
+    arXiv:1804.03496 (with three parameters CMS's other alternative in arXiv:2206.09997);
+    `power` is p1 x^(p2 + p3 ln x + ...), with three parameters the function of arXiv:1606.04093;
+    `exponential` is p1 exp(p2 x + p3 x^2 + ...), of arXiv:1408.7084.
     p1 is in events per GeV, the others are dimensionless.
-    All exponents carry their sign: a falling spectrum has a negative p3 (dijet) or p2 (ua2).
+    All exponents carry their sign: a falling spectrum has a negative p3 (dijet, moddijet) or p2 (the others). CMS
+    writes its dijet function, arXiv:1911.03947, with the opposite signs of p3 and p4.
     """
 
     name: str

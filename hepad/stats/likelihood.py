@@ -6,7 +6,9 @@ interpolation (they differ by less than 1e-4); tests compare the two. pyhf fits 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -75,10 +77,41 @@ class Likelihood:
         _, fixed, fixed_ok = self.fit(counts, aux, low=mu, high=mu)
         return np.maximum(2 * (fixed - free), 0.0), free_ok & fixed_ok
 
+    def q_zero(self, counts: FloatArray, aux: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+        """The test statistic q0 (T,) of a discovery (arXiv:1007.1727), the best mu >= 0 (T,), which converged (T,)."""
+        # More signal than there are events is never the best; the factor is for signals that a kappa has shrunk.
+        top = 10 * (float(counts.sum(axis=1).max()) + 1) / float(self._signal.sum())
+        best, free, free_ok = self.fit(counts, aux, low=0.0, high=top, start=0.0)
+        _, fixed, fixed_ok = self.fit(counts, aux, low=0.0, high=0.0)
+        return np.maximum(2 * (fixed - free), 0.0), best[:, 0], free_ok & fixed_ok
+
     def sample_q_tilde(
         self, mu: float, truth: float, counts: FloatArray, aux: FloatArray, *, toys: int, rng: np.random.Generator
     ) -> tuple[FloatArray, int]:
         """q-tilde at `mu` of toys thrown at `truth` around the fit to one data set, and how many fits failed."""
+        return self._sample(partial(self.q_tilde, mu), truth, counts, aux, toys=toys, rng=rng)
+
+    def sample_q_zero(
+        self, counts: FloatArray, aux: FloatArray, *, toys: int, rng: np.random.Generator
+    ) -> tuple[FloatArray, int]:
+        """q0 of toys thrown without signal around the fit to one data set, and how many fits failed."""
+
+        def statistic(thrown: FloatArray, measured: FloatArray) -> tuple[FloatArray, BoolArray]:
+            q, _, converged = self.q_zero(thrown, measured)
+            return q, converged
+
+        return self._sample(statistic, 0.0, counts, aux, toys=toys, rng=rng)
+
+    def _sample(
+        self,
+        statistic: Callable[[FloatArray, FloatArray], tuple[FloatArray, BoolArray]],
+        truth: float,
+        counts: FloatArray,
+        aux: FloatArray,
+        *,
+        toys: int,
+        rng: np.random.Generator,
+    ) -> tuple[FloatArray, int]:
         centre_counts, centre_aux = self.asimov(truth, counts, aux)
         spread = np.where(np.concatenate([np.ones(self._globals - 1, bool), self._has_gamma]), self._sigma, 0.0)
         block = max(1, _BLOCK_NUMBERS // (self._globals * len(self._signal)))
@@ -87,7 +120,7 @@ class Likelihood:
             size = min(block, toys - start)
             thrown = rng.poisson(centre_counts, size=(size, centre_counts.shape[1])).astype(np.float64)
             measured = rng.normal(centre_aux, spread, size=(size, centre_aux.shape[1]))
-            q, converged = self.q_tilde(mu, thrown, measured)
+            q, converged = statistic(thrown, measured)
             failed += int(np.count_nonzero(~converged))
             kept.append(q[converged])
         values = np.concatenate(kept)
@@ -96,10 +129,14 @@ class Likelihood:
         return values, failed
 
     def fit(
-        self, counts: FloatArray, aux: FloatArray, *, low: float, high: float
+        self, counts: FloatArray, aux: FloatArray, *, low: float, high: float, start: float | None = None
     ) -> tuple[FloatArray, FloatArray, BoolArray]:
-        """Maximum likelihood with mu in [low, high] (equal: fixed): parameters (T, P), -ln L (T,), converged (T,)."""
-        theta = np.concatenate([np.full((len(counts), 1), (low + high) / 2), aux], axis=1)
+        """Maximum likelihood with mu in [low, high] (equal: fixed): parameters (T, P), -ln L (T,), converged (T,).
+
+        `start` is where mu begins, the middle if None.
+        """
+        first = (low + high) / 2 if start is None else start
+        theta = np.concatenate([np.full((len(counts), 1), first), aux], axis=1)
         theta[:, self._globals :] = np.maximum(theta[:, self._globals :], 1e-3)
         values = self._cost(theta, counts, aux)
         converged = np.zeros(len(counts), dtype=np.bool_)

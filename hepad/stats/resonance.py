@@ -12,30 +12,20 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import FitFailedError, UsageError
+from hepad.errors import UsageError
+from hepad.stats.cls import LimitResult, Samples, asymptotic_result, toy_result
 from hepad.stats.fit import deviance
-from hepad.stats.limits import (
-    LimitModel,
-    LimitResult,
-    asymptotic_bands,
-    asymptotic_cls,
-    fill_scan,
-    find_limits,
-    limit_result,
-    sensitivity,
-    toy_cls,
-    toy_quantiles,
-    toy_warnings,
-)
-from hepad.stats.resonance_channel import ResonanceChannel, channel_warnings
+from hepad.stats.limits import LimitModel, sensitivity
+from hepad.stats.profile import DataSet
+from hepad.stats.resonance_channel import ResonanceChannel, channel_warnings, few_events
 from hepad.stats.resonance_likelihood import ResonanceLikelihood
 from hepad.stats.resonance_stack import split_channels, stack_channels
 
-__all__ = ["ResonanceChannel", "resonance_limits", "resonance_toys"]
+__all__ = ["ResonanceChannel", "ResonanceModel", "resonance_limits", "resonance_toys"]
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
-_BLOCK_NUMBERS = 2_000_000
 _FLOOR = 0.01
 """A negative spurious signal cannot take a bin below this share of its background."""
 _MISFIT = 1.0
@@ -51,19 +41,7 @@ def resonance_limits(
     limit if every channel has observed counts. The expected ones are of the background given, else of the fit to data.
     `FitFailedError` if a fit fails, `InputDataError` if there is no signal.
     """
-    model = _Model(channels, signal_error, luminosity_error)
-
-    def cls(mu: float) -> tuple[float | None, FloatArray]:
-        q_prior = model.prior.q_tilde(mu)
-        expected = asymptotic_bands(q_prior)
-        if model.data is None:
-            return None, expected
-        q_asimov = q_prior if model.posterior is model.prior else model.posterior.q_tilde(mu)
-        return asymptotic_cls(model.data.q_tilde(mu), q_asimov), expected
-
-    limits, points = find_limits(cls)
-    fill_scan(points, cls, limits, 40)
-    return limit_result(limits, points, model.scale, toys=0, remarks=model.warnings)
+    return asymptotic_result(ResonanceModel(channels, signal_error, luminosity_error))
 
 
 def resonance_toys(
@@ -79,34 +57,15 @@ def resonance_toys(
     Counts and auxiliary measurements fluctuate around the fit at the tested mu and at mu = 0 to the data, or to the
     Asimov data where there are none. The same seed serves at every mu, so that CLs changes smoothly with it.
     """
-    model = _Model(channels, signal_error, luminosity_error)
-    source = model.prior if model.data is None else model.data
-    failed = 0
-
-    def cls(mu: float) -> tuple[float | None, FloatArray]:
-        nonlocal failed
-        rng = np.random.default_rng(seed)
-        signal, lost = source.sample(mu, mu, toys=toys, rng=rng)
-        background, lost_too = source.sample(mu, 0.0, toys=toys, rng=rng)
-        failed += lost + lost_too
-        expected = np.array([toy_cls(q, signal, background) for q in toy_quantiles(background)])
-        if model.data is None:
-            return None, expected
-        return toy_cls(model.data.q_tilde(mu), signal, background), expected
-
-    limits, points = find_limits(cls, precision=2e-3)  # finer than the toys themselves
-    fill_scan(points, cls, limits, 10)
-    remarks = tuple(text for text in model.warnings if "use toys" not in text)
-    return limit_result(limits, points, model.scale, toys=toys, remarks=remarks + toy_warnings(toys, failed))
+    return toy_result(ResonanceModel(channels, signal_error, luminosity_error), toys=toys, seed=seed)
 
 
-class _Model:
-    """The stacked channels with a signal of natural size: mu of the fits is in units of `scale`.
+class ResonanceModel:
+    """The stacked channels as a `cls.Experiment`, with a signal of natural size: mu is in units of `scale`."""
 
-    `prior` is the Asimov data set of the expected limits, `posterior` that of the fit to the `data`.
-    """
-
-    def __init__(self, channels: Sequence[ResonanceChannel], signal_error: float, luminosity_error: float) -> None:
+    def __init__(
+        self, channels: Sequence[ResonanceChannel], signal_error: float = 0.0, luminosity_error: float = 0.0
+    ) -> None:
         if not channels:
             raise UsageError("there is no channel to set a limit with")
         for what, value in (("signal error", signal_error), ("luminosity error", luminosity_error)):
@@ -118,7 +77,7 @@ class _Model:
         terms, start = stack_channels(channels, np.log1p(errors))
         bare = ResonanceLikelihood(replace(terms, spurious=terms.spurious[:, :0], floor=0 * terms.floor))
         plain = np.concatenate([np.zeros(1 + len(errors)), start])
-        theta = _DataSet(bare, self._counts, np.zeros_like(plain), plain, self._names).fixed(0.0)
+        theta = DataSet(bare, self._counts, np.zeros_like(plain), plain, self._names).fixed(0.0)
         background = bare.expected(theta[None, :])[0]
         self.scale = sensitivity(LimitModel(terms.signal, background))
         scaled = replace(terms, signal=terms.signal * self.scale, floor=_FLOOR * background)
@@ -126,109 +85,87 @@ class _Model:
         self._start = np.concatenate(
             [np.zeros(1 + len(errors) + terms.spurious.shape[1]), theta[1 + len(errors) :]],
         )
-        self.prior = self._asimov(self._counts)
-        self.posterior, self.data = self.prior, None
+        self._prior = self._asimov(self._counts)
+        self._posterior, self._data = self._prior, None
         missing = [channel.name for channel in channels if channel.observed is None]
         remarks = _misfits(channels, background)
         if not missing:
             observed = np.concatenate([c.observed for c in channels if c.observed is not None])
-            self.data = self._data_set(observed)
+            self._data = self._data_set(observed)
             if not np.array_equal(observed, self._counts):
-                self.posterior = self._asimov(observed)
+                self._posterior = self._asimov(observed)
         elif len(missing) < len(channels):
             remarks.append(f"no observed limit: {', '.join(missing)} have no observed counts")
+        self.few: str | None = None
+        """Which channel has too few events for asymptotic formulae, None if all have enough."""
         for channel, expected in zip(channels, split_channels(channels, background), strict=True):
             remarks += channel_warnings(channel, expected)
-        self.warnings = tuple(remarks)
+            self.few = self.few or few_events(channel, expected)
+        self.remarks = tuple(remarks)
 
-    def _data_set(self, counts: FloatArray) -> _DataSet:
-        return _DataSet(self._likelihood, counts, np.zeros_like(self._start), self._start, self._names)
+    @property
+    def has_data(self) -> bool:
+        """Whether every channel has observed counts."""
+        return self._data is not None
 
-    def _asimov(self, counts: FloatArray) -> _DataSet:
+    def data(self, mu: float) -> float:
+        """q-tilde of the observed counts."""
+        return self._observed().q_tilde(mu)
+
+    def posterior(self, mu: float) -> float:
+        """q-tilde of the Asimov data of the background-only fit to the observed counts."""
+        return self._posterior.q_tilde(mu)
+
+    def prior(self, mu: float) -> float:
+        """q-tilde of the Asimov data of the background that was given, else of the fit to the observed counts."""
+        return self._prior.q_tilde(mu)
+
+    def throw(self, mu: float, *, toys: int, seed: int) -> Samples:
+        """q-tilde of toys around the fits at this mu and at mu = 0 to the data, or to the Asimov data without any."""
+        source = self._prior if self._data is None else self._data
+        rng = np.random.default_rng(seed)
+        signal, lost = source.sample(mu, mu, toys=toys, rng=rng)
+        background, lost_too = source.sample(mu, 0.0, toys=toys, rng=rng)
+        return Samples(signal, background, lost + lost_too)
+
+    def excess(self) -> tuple[float, float]:
+        """q0 of the observed counts and the best mu >= 0."""
+        q, theta = self._observed().q_zero()
+        return q, float(theta[0])
+
+    def throw_excess(self, *, toys: int, seed: int) -> tuple[FloatArray, int]:
+        """q0 of toys around the background-only fit to the data."""
+        return self._observed().sample_zero(toys=toys, rng=np.random.default_rng(seed))
+
+    def throw_background(self, toys: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        """Counts (toys, n) and auxiliary measurements (toys, P) around the background-only fit to the data."""
+        return (self._prior if self._data is None else self._data).throw(0.0, toys=toys, rng=rng)
+
+    def q_zero_of(
+        self, counts: FloatArray, aux: FloatArray, start: FloatArray | None
+    ) -> tuple[FloatArray, BoolArray, FloatArray]:
+        """q0 (T,) of counts (T, n), which fits converged (T,), and the background-only fits (T, P).
+
+        The latter are the best `start` for another signal on the same background.
+        """
+        first = np.tile(self._start, (len(counts), 1)) if start is None else start
+        with np.errstate(all="ignore"):  # of trial steps, which are not taken
+            theta, fixed, fixed_ok = self._likelihood.fit(counts, aux, first, low=0.0, high=0.0)
+            _, free, free_ok = self._likelihood.fit(counts, aux, theta, low=0.0, high=np.inf)
+        return np.maximum(2 * (fixed - free), 0.0), fixed_ok & free_ok, theta
+
+    def _observed(self) -> DataSet:
+        if self._data is None:
+            raise UsageError("there are no observed counts")
+        return self._data
+
+    def _data_set(self, counts: FloatArray) -> DataSet:
+        return DataSet(self._likelihood, counts, np.zeros_like(self._start), self._start, self._names)
+
+    def _asimov(self, counts: FloatArray) -> DataSet:
         """Expected counts and auxiliary measurements at the fit of the background alone to counts (n,)."""
         theta = self._data_set(counts).fixed(0.0)
-        return _DataSet(self._likelihood, self._likelihood.expected(theta[None, :])[0], theta, theta, self._names)
-
-
-class _DataSet:
-    """Counts (n,) and auxiliary measurements (P,), and the fits to them; each starts from its nearest neighbour's."""
-
-    def __init__(
-        self, likelihood: ResonanceLikelihood, counts: FloatArray, aux: FloatArray, start: FloatArray, names: str
-    ) -> None:
-        self._likelihood, self._names = likelihood, names
-        self._counts, self._aux = counts[None, :], aux[None, :]
-        self._start = start
-        self._fixed: dict[float, tuple[FloatArray, float]] = {}
-        self._free: tuple[FloatArray, float] | None = None
-
-    def fixed(self, mu: float) -> FloatArray:
-        """Parameters (P,) of the best fit at this mu."""
-        return self._fit_fixed(mu)[0]
-
-    def q_tilde(self, mu: float) -> float:
-        """The test statistic q-tilde; `FitFailedError` if a fit does not converge."""
-        fixed_theta, fixed = self._fit_fixed(mu)
-        if self._free is None:
-            at_zero = self._fit_fixed(0.0)
-            attempts = [self._fit(theta, 0.0, np.inf) for theta in (at_zero[0], fixed_theta)]
-            self._free = self._best(attempts)
-        if fixed < self._free[1]:  # a better minimum than the one found without restriction
-            self._free = self._best([self._fit(fixed_theta, 0.0, np.inf), (fixed_theta, fixed)])
-        theta, free = self._free
-        return max(2 * (fixed - free), 0.0) if theta[0] < mu else 0.0
-
-    def sample(self, mu: float, truth: float, *, toys: int, rng: np.random.Generator) -> tuple[FloatArray, int]:
-        """q-tilde at `mu` of toys thrown at `truth` around the fit to these data, and how many fits failed."""
-        centre = self.fixed(truth)
-        means = self._likelihood.expected(centre[None, :])[0]
-        block = max(1, _BLOCK_NUMBERS // (len(centre) * len(means)))
-        kept, failed = [], 0
-        for begin in range(0, toys, block):
-            size = min(block, toys - begin)
-            counts = rng.poisson(means, size=(size, len(means))).astype(np.float64)
-            aux = rng.normal(centre, self._likelihood.penalty, size=(size, len(centre)))
-            start = np.tile(centre, (size, 1))
-            with np.errstate(all="ignore"):  # of trial steps, which are not taken
-                theta, fixed, fixed_ok = self._likelihood.fit(counts, aux, start, low=mu, high=mu)
-                _, free, free_ok = self._likelihood.fit(counts, aux, theta, low=0.0, high=mu)
-            good = fixed_ok & free_ok
-            failed += int(np.count_nonzero(~good))
-            kept.append(np.maximum(2 * (fixed - free), 0.0)[good])
-        values = np.concatenate(kept)
-        if len(values) == 0:
-            raise FitFailedError(f"none of the {toys} pseudo-experiments at mu = {truth:g} could be fitted")
-        return values, failed
-
-    def _fit_fixed(self, mu: float) -> tuple[FloatArray, float]:
-        if mu not in self._fixed:
-            starts = [self._start]
-            if self._fixed:
-                starts.insert(0, self._fixed[min(self._fixed, key=lambda known: abs(known - mu))][0])
-            for start in starts:
-                result = self._fit(start, mu, mu)
-                if result is not None:
-                    self._fixed[mu] = result
-                    break
-            else:
-                raise self._failure()
-        return self._fixed[mu]
-
-    def _fit(self, start: FloatArray, low: float, high: float) -> tuple[FloatArray, float] | None:
-        with np.errstate(all="ignore"):  # of trial steps, which are not taken
-            theta, values, converged = self._likelihood.fit(self._counts, self._aux, start[None, :], low=low, high=high)
-        return (theta[0], float(values[0])) if converged[0] else None
-
-    def _best(self, attempts: Sequence[tuple[FloatArray, float] | None]) -> tuple[FloatArray, float]:
-        good = [attempt for attempt in attempts if attempt is not None]
-        if not good:
-            raise self._failure()
-        return min(good, key=lambda attempt: attempt[1])
-
-    def _failure(self) -> FitFailedError:
-        return FitFailedError(
-            f"{self._names}: a fit of signal and background did not converge; try fewer parameters or another range"
-        )
+        return DataSet(self._likelihood, self._likelihood.expected(theta[None, :])[0], theta, theta, self._names)
 
 
 def _misfits(channels: Sequence[ResonanceChannel], background: FloatArray) -> list[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
 from hepad.errors import InputDataError, UsageError
 
-__all__ = ["gaussian_template", "kernel_template", "overlap_matrix", "signal_shape"]
+__all__ = ["crystal_ball_template", "gaussian_template", "kernel_template", "overlap_matrix", "signal_shape"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -61,6 +63,44 @@ def _quantiles(values: FloatArray, weights: FloatArray, at: tuple[float, ...]) -
     order = np.argsort(values)
     running = np.cumsum(weights[order])
     return [float(values[order][np.searchsorted(running, q * running[-1])]) for q in at]
+
+
+def crystal_ball_template(edges: FloatArray, mass: float, relative_width: float, tails: Sequence[float]) -> FloatArray:
+    """Fractions (n,) of a double-sided Crystal Ball signal in bins of edges (n+1,) in GeV.
+
+    A Gaussian core of width `relative_width` x `mass`, beyond -alpha_l and alpha_r standard deviations power laws of
+    exponents n_l and n_r, so that value and slope go on (J. Gaiser, SLAC-R-255, appendix F); `tails` are alpha_l,
+    n_l, alpha_r, n_r. What lies outside the edges is lost. `UsageError` for values that make no density.
+    """
+    if not mass > 0 or not relative_width > 0:
+        raise UsageError(f"a Crystal Ball needs a mass and a width above zero, found {mass:g} and {relative_width:g}")
+    alpha_l, n_l, alpha_r, n_r = tails
+    if not (alpha_l > 0 and alpha_r > 0 and n_l > 1 and n_r > 1):
+        raise UsageError(
+            "a Crystal Ball needs alphas above 0 and exponents above 1, found "
+            f"{alpha_l:g}, {n_l:g}, {alpha_r:g}, {n_r:g}"
+        )
+    pulls = (np.asarray(edges, dtype=np.float64) - mass) / (relative_width * mass)
+    core = np.sqrt(2 * np.pi)
+    sides = []
+    for sign, alpha, n in ((-1.0, alpha_l, n_l), (1.0, alpha_r, n_r)):
+        # From the tail inwards, so that small differences far out keep their precision.
+        t = np.maximum(sign * pulls, 0.0)
+        at_joint = np.exp(-(alpha**2) / 2) * n / alpha / (n - 1)
+        beyond = at_joint * (1 + alpha * np.maximum(t - alpha, 0.0) / n) ** (1 - n)
+        inside = core * (ndtr(-np.minimum(t, alpha)) - ndtr(-alpha))
+        sides.append(beyond + inside)
+    left, right = sides
+    total = _whole(alpha_l, n_l) + _whole(alpha_r, n_r)
+    lower, upper = np.diff(left), -np.diff(right)
+    # A bin across the peak holds both halves: one of the two differences is zero elsewhere.
+    return np.asarray((lower + upper) / total, dtype=np.float64)
+
+
+def _whole(alpha: float, n: float) -> float:
+    """The integral of one half of a Crystal Ball in standard deviations, for a peak of height one."""
+    tail = np.exp(-(alpha**2) / 2) * n / alpha / (n - 1)
+    return float(tail + np.sqrt(2 * np.pi) * (0.5 - ndtr(-alpha)))
 
 
 def signal_shape(edges: FloatArray, counts: FloatArray) -> tuple[float, float]:

@@ -25,7 +25,8 @@ def invoke(*arguments: str) -> tuple[int, str, str]:
 
 def test_a_real_process_writes_everything(tmp_path: Path) -> None:
     output = tmp_path / "limit"
-    command = [sys.executable, "-c", "from hepad.cli.main import main; main()", "limit", *LOW, "--json"]
+    main = [sys.executable, "-c", "from hepad.cli.main import main; main()"]
+    command = [*main, "limit", *LOW, "--calculator", "asymptotic", "--json"]
     done = subprocess.run([*command, "-o", str(output)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "unreliable below 10" in done.stderr

@@ -15,12 +15,22 @@ import yaml
 from hepad.cards.analysis import RegionSpec, TrainCard
 from hepad.errors import CardError, InputDataError, UsageError
 from hepad.io.background import read_background
+from hepad.pipeline import reinterpret_limits
 from hepad.pipeline.heldout import held_out
 from hepad.pipeline.reinterpret import ReinterpretOptions, reinterpret
 from hepad.pipeline.reinterpret_points import parse_point, read_points
 from hepad.pipeline.search_background import BackgroundOptions, make_background
 
 SIGNAL = "wprime_wz_2tev.root"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_events_are_enough():
+    """The samples here are small to be fast; `test_a_broad_signal_needs_more_events` has the floor that users meet."""
+    before = dict(reinterpret_limits.FEWEST_EVENTS)
+    reinterpret_limits.FEWEST_EVENTS["broad"] = 10
+    yield before
+    reinterpret_limits.FEWEST_EVENTS.update(before)
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +119,19 @@ def test_too_few_events_of_signal_give_no_limit(result):
     assert channel["simulated_events"] > 10  # but few below the end of the background
     assert channel["limit_pb_expected"] is None
     assert "effective events, 10 are needed" in channel["no_limit_because"]
+
+
+def test_a_broad_signal_needs_more_events(folder, examples, few_events_are_enough, monkeypatch):
+    monkeypatch.setattr(reinterpret_limits, "FEWEST_EVENTS", few_events_are_enough)
+    result = answer(examples / SIGNAL, folder / "card.yaml", cross_section_pb=0.5)
+    channel = result["channels"]["jj"]
+    assert channel["limit_pb_expected"] is None
+    assert "broad signal" in channel["no_limit_because"]
+    assert "50 are needed" in channel["no_limit_because"]
+
+
+def test_a_broad_signal_warns_of_its_accidents(result):
+    assert any(text.startswith("jj: the signal is so broad") for text in result["warnings"])
 
 
 def test_without_data_nothing_is_excluded(result):

@@ -15,15 +15,15 @@ from scipy.optimize import brentq
 from scipy.stats import norm, poisson
 
 from hepad.errors import FitFailedError, InputDataError, UsageError
+from hepad.stats.cls import find_limits
 from hepad.stats.likelihood import Likelihood
 from hepad.stats.limits import (
     LimitModel,
     _ingredients,
     asymptotic_limits,
-    build_workspace,
-    find_limits,
     toy_limits,
 )
+from hepad.stats.workspace import build_workspace
 
 
 def counting(signal: float, background: float, data: float | None = None, **errors: float) -> LimitModel:

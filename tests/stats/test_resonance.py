@@ -22,9 +22,10 @@ from hepad.io.spectra import read_spectrum
 from hepad.stats import resonance_likelihood
 from hepad.stats.fit import deviance
 from hepad.stats.functions import BackgroundFunction
-from hepad.stats.limits import LimitModel, asymptotic_limits, build_workspace
-from hepad.stats.resonance import ResonanceChannel, _Model, resonance_limits, resonance_toys
+from hepad.stats.limits import LimitModel, asymptotic_limits
+from hepad.stats.resonance import ResonanceChannel, ResonanceModel, resonance_limits, resonance_toys
 from hepad.stats.templates import gaussian_template
+from hepad.stats.workspace import build_workspace
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -293,16 +294,15 @@ def test_a_background_over_eight_decades() -> None:
 
 def pseudo_experiments(injected: float, count: int) -> tuple[FloatArray, FloatArray]:
     """CLs at the injected mu, and the best mu, of experiments with ten signal events at mu = 1."""
-    from hepad.stats.limits import asymptotic_cls
+    from hepad.stats.cls import asymptotic_cls
 
     cls, best = [], []
     for seed in range(count):
-        model = _Model([replace(channel(3000, injected=injected, seed=seed), background=None)], 0.0, 0.0)
-        assert model.data is not None
+        model = ResonanceModel([replace(channel(3000, injected=injected, seed=seed), background=None)], 0.0, 0.0)
+        assert model.has_data
         mu = injected / model.scale
-        cls.append(asymptotic_cls(model.data.q_tilde(mu), model.posterior.q_tilde(mu)))
-        assert model.data._free is not None
-        best.append(model.data._free[0][0] * model.scale)
+        cls.append(asymptotic_cls(model.data(mu), model.posterior(mu)))
+        best.append(model.excess()[1] * model.scale)
     return np.array(cls), np.array(best)
 
 

@@ -1,0 +1,88 @@
+"""`hepad discovery`: model-independent limits of signal regions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hepad.cli.common import Json, Output, Seed, print_json, print_table, stderr, stdout
+from hepad.errors import UsageError
+
+if TYPE_CHECKING:
+    from hepad.pipeline.discovery import DiscoveryReport
+
+__all__ = ["discovery"]
+
+
+def discovery(
+    regions: Annotated[
+        Path | None, typer.Argument(help="A card of regions (schema: regions/1).", show_default=False)
+    ] = None,
+    data: Annotated[float | None, typer.Option("--data", help="Observed events of one region.")] = None,
+    background: Annotated[float | None, typer.Option("--background", help="Its expected background.")] = None,
+    background_error: Annotated[
+        float, typer.Option("--background-error", min=0.0, help="Its relative error (in a card: in events).")
+    ] = 0.0,
+    luminosity: Annotated[
+        float | None, typer.Option("--luminosity", help="In fb-1, for the visible cross section.")
+    ] = None,
+    calculator: Annotated[
+        str, typer.Option("--calculator", help="auto, asymptotic or toys; auto throws toys below ten events.")
+    ] = "auto",
+    toys: Annotated[
+        int,
+        typer.Option("--toys", min=0, help="Pseudo-experiments; a number asks for toys.", show_default="10000"),
+    ] = 0,
+    seed: Seed = 0,
+    output: Output = None,
+    json: Json = False,
+) -> None:
+    """Visible cross section, S95, CLb and discovery p-value of signal regions, as collaborations tabulate them.
+
+    Example: hepad discovery --data 34 --background 28 --background-error 0.14 --luminosity 139
+    """
+    from hepad.pipeline.discovery import DiscoveryOptions, one_region
+    from hepad.pipeline.discovery import discovery as run
+
+    if (regions is None) == (data is None) or (regions is not None and (background is not None or background_error)):
+        raise UsageError("give either a card of regions, or --data and --background of one")
+    if regions is None and background is None:
+        raise UsageError("--data needs a --background")
+    card = regions if regions is not None else one_region(data or 0.0, background or 0.0, background_error)
+    options = DiscoveryOptions(luminosity=luminosity, calculator=calculator, toys=toys, seed=seed, output=output)
+    report = run(card, options=options)
+    for row in report.rows:
+        for warning in row.limit.warnings:
+            stderr().print(f"hepad: warning: {row.name}: {warning}")
+    if json:
+        print_json(report.to_json())
+    else:
+        _print(report)
+
+
+def _print(report: DiscoveryReport) -> None:
+    from hepad.stats.discovery import format_p
+
+    rows = []
+    for row in report.rows:
+        limit = row.limit
+        _, low, median, high, _ = limit.expected
+        error = "" if limit.observed_error is None else f" ± {limit.observed_error:.1g}"
+        rows.append(
+            [
+                row.name,
+                f"{row.observed:g}",
+                f"{row.background:g} ± {row.background_error:.3g}",
+                "" if row.visible_fb is None else f"{row.visible_fb:.3g}",
+                f"{limit.observed:.3g}{error}",
+                f"{median:.3g} +{high - median:.2g} -{median - low:.2g}",
+                f"{row.clb:.2f}",
+                f"{format_p(row.excess.log_p)} ({row.excess.z:.2f})",
+            ]
+        )
+    header = ["region", "data", "background", "vis. [fb]", "S95 obs", "S95 exp", "CLb", "p0 (Z)"]
+    print_table("Model-independent limits at 95 % CL", header, rows)
+    for row in report.rows:
+        stdout().print(f"{row.name}: from {row.limit.reason or row.limit.calculator}")

@@ -1,0 +1,103 @@
+"""`hepad inject`: injected signals and what the fit makes of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from hepad.cli.common import Json, Output, Seed, print_json, print_table, stderr, stdout
+from hepad.cli.fit import MassRange, parse_range
+from hepad.errors import UsageError
+
+__all__ = ["inject"]
+
+_FLOATING = {"none": (), "mass": ("mass",), "width": ("width",), "mass,width": ("mass", "width")}
+
+
+def inject(
+    spectrum: Annotated[
+        str, typer.Argument(help="file.root:histogram, file.json:histogram (UHI) or file.csv.", show_default=False)
+    ],
+    mass: Annotated[float, typer.Option("--mass", help="Of the signal, GeV.", show_default=False)],
+    width: Annotated[
+        float, typer.Option("--width", help="Standard deviation of the Gaussian signal over its mass.")
+    ] = 0.05,
+    events: Annotated[
+        list[float] | None,
+        typer.Option("--yield", min=0, help="Signal events. May be repeated.", show_default=False),
+    ] = None,
+    function: Annotated[
+        str, typer.Option("--function", help="Background function of the fit: a bundled name or a fit card.")
+    ] = "dijet4",
+    truth: Annotated[
+        str | None,
+        typer.Option(
+            "--truth", help="Background of the experiments: a function, gp, or spectrum.", show_default="--function"
+        ),
+    ] = None,
+    floating: Annotated[
+        str, typer.Option("--float", help="What floats beside the yield: mass,width, mass, width or none.")
+    ] = "mass,width",
+    search: Annotated[
+        str | None,
+        typer.Option("--search", help="LOW:HIGH in GeV, where a mass is looked for.", show_default="the spectrum"),
+    ] = None,
+    mass_range: MassRange = None,
+    experiments: Annotated[int, typer.Option("--experiments", min=2, help="Pseudo-experiments a yield.")] = 500,
+    seed: Seed = 0,
+    output: Output = None,
+    json: Json = False,
+) -> None:
+    """Inject a Gaussian signal into the background of a spectrum and recover yield, mass and width, with their pulls.
+
+    Example: hepad inject examples/data/atlas_dijet_139fb.csv --function dijet5 --mass 2500 --width 0.03 --yield 5000
+    """
+    from hepad.pipeline.inject import InjectOptions, inject_signals
+
+    if not events:
+        raise UsageError("give --yield, the number of signal events")
+    if floating not in _FLOATING:
+        raise UsageError(f"--float is one of {', '.join(_FLOATING)}, found {floating!r}")
+    options = InjectOptions(
+        mass=mass,
+        width=width,
+        yields=tuple(events),
+        function=function,
+        truth=truth,
+        floating=_FLOATING[floating],
+        mass_range=parse_range(mass_range),
+        search=parse_range(search),
+        experiments=experiments,
+        seed=seed,
+        output=output,
+    )
+    report = inject_signals(spectrum, options=options)
+    for warning in report.warnings:
+        stderr().print(f"hepad: warning: {warning}", markup=False)
+    result = report.to_json()
+    if json:
+        print_json(result)
+        return
+    for injection in result["injections"]:
+        _print(injection)
+
+
+def _print(injection: dict[str, Any]) -> None:
+    rows = [
+        [
+            name,
+            f"{item['injected']:g}",
+            f"{item['mean']:.6g} ± {item['mean_error']:.2g}",
+            f"{item['spread']:.3g}",
+            f"{item['pull_mean']:+.3f} ± {item['pull_mean_error']:.3f}",
+            f"{item['pull_width']:.3f} ± {item['pull_width_error']:.3f}",
+        ]
+        for name in ("yield", "mass", "width")
+        if (item := injection[name]).get("mean") is not None
+    ]
+    print_table("Injected signal", ["", "injected", "fitted", "spread", "pull mean", "pull width"], rows)
+    stdout().print(
+        f"{injection['experiments']} experiments: {injection['found']} found the signal, {injection['elsewhere']} "
+        f"something elsewhere, {injection['failed']} failed"
+    )

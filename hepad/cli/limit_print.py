@@ -1,0 +1,80 @@
+"""Limits as tables and lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from hepad.cli.common import print_table, stdout
+
+if TYPE_CHECKING:
+    from hepad.pipeline.limit_mass import MassLimitReport
+    from hepad.stats.cls import LimitResult
+
+__all__ = ["print_limits", "print_masses"]
+
+
+def print_limits(
+    result: LimitResult,
+    scales: Sequence[tuple[str, float]],
+    cls_at_one: tuple[float, tuple[float, ...]] | None = None,
+) -> None:
+    """Observed and expected limits in each unit, with the statistical errors of toys, and how they were calculated."""
+    console = stdout()
+    for unit, scale in scales:
+        if result.observed is not None:
+            error = "" if result.observed_error is None else f" ± {result.observed_error * scale:.2g} (toys)"
+            console.print(f"observed  {result.observed * scale:.4g}{error} {unit}")
+        expected = [f"{value * scale:.4g}" for value in result.expected]
+        error = "" if result.expected_errors is None else f" ± {result.expected_errors[2] * scale:.2g} (toys)"
+        bands = f"1 sigma {expected[1]} to {expected[3]}, 2 sigma {expected[0]} to {expected[4]}"
+        console.print(f"expected  {expected[2]}{error} {unit} ({bands})")
+    if cls_at_one is not None:
+        observed_cls, bands_cls = cls_at_one
+        listed = ", ".join(f"{value:.4g}" for value in bands_cls)
+        console.print(f"CLs at 1  {observed_cls:.4g} observed; {listed} expected, -2 to 2 sigma")
+    kind = f"{result.toys} toys per hypothesis" if result.toys else "asymptotic formulae"
+    console.print(f"from      {result.reason or kind}")
+
+
+def print_masses(report: MassLimitReport) -> None:
+    """A table of limits and p-values by mass, and the largest excess with its global p-value."""
+    from hepad.stats.discovery import format_p
+
+    scale, unit = report.pb_per_event or 1.0, "events" if report.pb_per_event is None else "pb"
+    if unit == "pb" and max(point.limit.expected[2] for point in report.points) * scale < 0.1:
+        scale, unit = 1000 * scale, "fb"
+    rows = []
+    for point in report.points:
+        limit = point.limit
+        error = "" if limit.observed_error is None else f" ± {limit.observed_error * scale:.1g}"
+        rows.append(
+            [
+                f"{point.mass:g}",
+                "" if limit.observed is None else f"{limit.observed * scale:.3g}{error}",
+                *(f"{value * scale:.3g}" for value in limit.expected),
+                format_p(point.excess.log_p),
+                f"{point.excess.z:.2f}",
+            ]
+        )
+    header = ["GeV", "limit", "-2 s", "-1 s", "median", "+1 s", "+2 s", "p0", "Z"]
+    fit = report.fit
+    title = f"Limits at 95 % CL in {unit}, {fit.function.name} (deviance {fit.deviance:.1f} for {fit.ndf})"
+    print_table(title, header, rows)
+    top, console = report.largest, stdout()
+    thrown = sum(1 for point in report.points if point.limit.toys)
+    console.print(
+        f"from      asymptotic formulae, at {thrown} of {len(rows)} masses toys for low counts or as asked for"
+    )
+    console.print(
+        f"largest excess at {top.mass:g} GeV: {top.excess.mu:.4g} events, local p {format_p(top.excess.log_p)} "
+        f"({top.excess.z:.2f} sigma)"
+    )
+    if report.overall is None:
+        console.print("global p  not estimated: these p-values are local")
+        return
+    overall = report.overall
+    console.print(
+        f"global p  {format_p(overall.log_p)} ({overall.z:.2f} sigma; Gross-Vitells, {overall.upcrossings:.2f} ± "
+        f"{overall.upcrossings_error:.2g} upcrossings); {overall.direct_p:.2g} by {overall.toys} toys directly"
+    )

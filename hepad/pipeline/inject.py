@@ -1,0 +1,199 @@
+"""Inject signals into a spectrum's background and see what the fit makes of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.errors import UsageError
+from hepad.io.atomic import atomic_folder, check_folder
+from hepad.io.spectra import spectrum_path
+from hepad.pipeline.figures import save_figure
+from hepad.pipeline.fit_models import card_hashes, function_of, read_binned, short_spec
+from hepad.pipeline.truth import SPECTRUM, truth
+from hepad.provenance import command_line, provenance
+from hepad.stats.functions import BackgroundFunction
+from hepad.stats.injection import Injection, Signal, inject
+from hepad.stats.signal_fit import PARAMETERS
+
+__all__ = ["InjectOptions", "InjectReport", "inject_signals"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_OURS = ("inject.json", "inject.png", "inject.pdf", "inject_pulls.png", "inject_pulls.pdf")
+_SHARE_FAILED = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class InjectOptions:
+    """Signals of one `mass` in GeV and relative `width` with each of `yields`; `function` is fitted, with the signal.
+
+    `truth` throws the background of the experiments: a function, `gp` or `spectrum`; None for `function` itself.
+    `floating` is of mass and width; `search` in GeV is where a floating mass is looked for.
+    """
+
+    mass: float
+    width: float
+    yields: tuple[float, ...]
+    function: str = "dijet4"
+    truth: str | None = None
+    floating: tuple[str, ...] = ("mass", "width")
+    mass_range: tuple[float, float] | None = None
+    search: tuple[float, float] | None = None
+    experiments: int = 500
+    seed: int = 0
+    output: Path | None = None
+
+
+@dataclass(frozen=True)
+class InjectReport:
+    """One `Injection` a yield, and remarks that a reader of them must know."""
+
+    function: BackgroundFunction
+    truth: str
+    injections: tuple[Injection, ...]
+    seed: int
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report in plain JSON types; mean and width of pulls with their errors, null for what was held."""
+        return {
+            "function": self.function.name,
+            "truth": self.truth,
+            "injections": [injection_json(injection) for injection in self.injections],
+            "seed": self.seed,
+            "warnings": list(self.warnings),
+        }
+
+
+def inject_signals(spec: str, *, options: InjectOptions) -> InjectReport:
+    """Run the experiments on the background of the spectrum `spec`; with `options.output` write a folder."""
+    _check(options)
+    if options.output is not None:
+        check_folder(options.output, ours=_OURS)
+    data = read_binned(spec, options.mass_range)
+    function = function_of(options.function)
+    chosen = options.truth or options.function
+    background = truth(chosen, data)
+    injections = tuple(
+        inject(
+            data.edges,
+            background,
+            function,
+            Signal(events, options.mass, options.width),
+            experiments=options.experiments,
+            floating=options.floating,
+            mass_range=options.search,
+            seed=options.seed + number,
+        )
+        for number, events in enumerate(options.yields)
+    )
+    warnings = tuple(text for injection in injections for text in _warnings(injection))
+    report = InjectReport(function, chosen, injections, options.seed, warnings)
+    if options.output is not None:
+        _write(report, spec, options, options.output)
+    return report
+
+
+def injection_json(injection: Injection) -> dict[str, Any]:
+    """One injection in plain JSON types."""
+    signal, found = injection.signal, injection.found
+    injected = (signal.events, signal.mass, signal.width)
+    content: dict[str, Any] = {
+        "experiments": injection.experiments,
+        "failed": injection.failed,
+        "elsewhere": int(np.count_nonzero(~found)),
+        "found": int(np.count_nonzero(found)),
+    }
+    for column, (name, true) in enumerate(zip(PARAMETERS, injected, strict=True)):
+        values, pulls = injection.values[found, column], injection.pulls[:, column]
+        content[name] = {"injected": true} | (_moments(values, pulls) if name in injection.floating else {})
+    return content
+
+
+def _moments(values: FloatArray, pulls: FloatArray) -> dict[str, float | None]:
+    n = len(values)
+    if n < 2:
+        return dict.fromkeys(
+            ("mean", "mean_error", "spread", "pull_mean", "pull_mean_error", "pull_width", "pull_width_error", "within")
+        )
+    spread, width = float(values.std(ddof=1)), float(pulls.std(ddof=1))
+    # The error of a standard deviation from the fourth moment: pulls need not be Gaussian.
+    fourth = float(np.mean((pulls - pulls.mean()) ** 4))
+    width_error = np.sqrt(max(fourth - width**4, 0.0) / n) / (2 * width) if width > 0 else 0.0
+    return {
+        "mean": float(values.mean()),
+        "mean_error": spread / np.sqrt(n),
+        "spread": spread,
+        "pull_mean": float(pulls.mean()),
+        "pull_mean_error": width / np.sqrt(n),
+        "pull_width": width,
+        "pull_width_error": float(width_error),
+        "within": float(np.mean(np.abs(pulls) < 1)),
+    }
+
+
+def _check(options: InjectOptions) -> None:
+    if options.experiments < 2:
+        raise UsageError(f"two experiments at least are needed, found {options.experiments}")
+    if not options.yields:
+        raise UsageError("give one yield at least")
+    if options.floating and min(options.yields) <= 0:
+        raise UsageError("a yield of 0 has neither mass nor width to fit; give --float none, or a yield above 0")
+    if options.search is not None and not options.search[0] < options.search[1]:
+        raise UsageError(f"--search must rise, found {options.search[0]:g}:{options.search[1]:g}")
+
+
+def _warnings(injection: Injection) -> list[str]:
+    events, remarks = f"{injection.signal.events:g} events", []
+    if injection.failed > _SHARE_FAILED * injection.experiments:
+        remarks.append(
+            f"{events}: {injection.failed} of {injection.experiments} fits failed and are left out: moments are biased"
+        )
+    elsewhere = int(np.count_nonzero(~injection.found))
+    if elsewhere > _SHARE_FAILED * injection.experiments:
+        remarks.append(
+            f"{events}: {elsewhere} of {injection.experiments} fits found an excess elsewhere; pulls are of the rest"
+        )
+    return remarks
+
+
+def _write(report: InjectReport, spec: str, options: InjectOptions, output: Path) -> None:
+    from hepad.plot.injection import plot_linearity, plot_pulls
+
+    command = command_line(
+        f"inject {short_spec(spec)}",
+        function=Path(options.function).name,
+        truth=None if options.truth is None else Path(options.truth).name,
+        mass=f"{options.mass:g}",
+        width=f"{options.width:g}",
+        **{"yield": [f"{events:g}" for events in options.yields]},
+        float=",".join(options.floating) or "none",
+        range=_span(options.mass_range),
+        search=_span(options.search),
+        experiments=options.experiments,
+        seed=options.seed,
+    )
+    names = {options.function, report.truth} - {SPECTRUM}
+    cards = card_hashes(tuple(sorted(names)))
+    record = provenance(command, inputs=[spectrum_path(spec)[0]], seed=options.seed, cards=cards)
+    with atomic_folder(output, ours=_OURS) as folder:
+        text = json.dumps({**report.to_json(), "provenance": record}, indent=2, allow_nan=False)
+        (folder / "inject.json").write_text(text + "\n", encoding="utf-8")
+        largest = report.injections[int(np.argmax(options.yields))]
+        columns = {name: largest.pulls[:, i] for i, name in enumerate(PARAMETERS) if name in largest.floating}
+        caption = f"{largest.signal.events:g} events at {options.mass:g} GeV"
+        save_figure(plot_pulls(columns, caption=caption), folder / "inject_pulls")
+        if len(report.injections) > 1:
+            rows = [injection_json(injection)["yield"] for injection in report.injections]
+            found = np.array([[row["injected"], row["mean"] or 0.0, row["spread"] or 0.0] for row in rows])
+            save_figure(plot_linearity(*found.T), folder / "inject")
+
+
+def _span(pair: tuple[float, float] | None) -> str | None:
+    return None if pair is None else f"{pair[0]:g}:{pair[1]:g}"

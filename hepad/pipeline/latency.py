@@ -1,0 +1,222 @@
+"""Does a model fit the trigger, by how much, and how do we know?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.cards.budget import BudgetCard, load_budget
+from hepad.errors import MissingExtraError, UsageError
+from hepad.inputs.batch import Batch
+from hepad.pipeline.latency_report import TIERS, LatencyReport, Tier, TierName, checks
+from hepad.pipeline.trigger import Part, TriggerModel, decision_flips, trigger_events, trigger_model
+from hepad.trigger.calibration import Period, clock_period
+from hepad.trigger.logic import CUTOFF, Logic, compile_logic
+from hepad.trigger.network import operations
+from hepad.trigger.verilog import simulate, write_project
+from hepad.trigger.yosys import synthesise
+
+__all__ = ["LatencyOptions", "latency"]
+
+
+@dataclass(frozen=True)
+class LatencyOptions:
+    """Options of `latency`.
+
+    `tiers`: which, in any order; empty: the quickest one that the budget can be held against; `all`: each whose tool
+    is there. `bits` are those of `hepad.trigger.design.Precision` that differ from the defaults. `cutoff` is da4ml's
+    largest delay of a stage; nanoseconds are calibrated for the default only. `seconds` bounds each timing.
+    """
+
+    budget: str | None = None
+    tiers: tuple[str, ...] = ()
+    bits: Mapping[str, int] = field(default_factory=dict)
+    score: str | None = None
+    part: Part = "full"
+    cutoff: float = CUTOFF
+    batches: tuple[int, ...] = (1, 1000)
+    seconds: float = 1.0
+    max_events: int | None = None
+    seed: int = 0
+
+
+def latency(files: Sequence[str], model: str, *, options: LatencyOptions) -> LatencyReport:
+    """Hold a model against a budget.
+
+    `files` are events on which logic and emulation are compared, and decisions with the model's; without them random
+    inputs take their place. `MissingExtraError` if a tool of a tier that was asked for by name is missing.
+    """
+    budget = None if options.budget is None else load_budget(options.budget)
+    wanted, optional = _tiers(options, budget)
+    made = trigger_model(model, bits=options.bits, score=options.score, part=options.part)
+    events = trigger_events(made, files, max_events=options.max_events, seed=options.seed)
+    work = _Work(made, events, options)
+    remarks: list[str] = []
+    tiers: dict[TierName, Tier] = {}
+    for name in wanted:
+        try:
+            with _stopwatch() as seconds:
+                tier = work.tier(name)
+            tiers[name] = _timed(tier, seconds())
+        except MissingExtraError as error:
+            if not optional:
+                raise
+            remarks.append(f"no {name} tier: {error}")
+    if not tiers:
+        raise MissingExtraError("; ".join(remarks))
+    remarks += work.remarks(tiers)
+    found = () if budget is None else checks(budget, tiers, made.input_bits)
+    if budget is not None and not found:
+        raise UsageError(f"--tier {', '.join(tiers)} says nothing of budget {budget.name}: add {_needed(budget)[0]}")
+    return LatencyReport(model, options.budget, tiers, found, work.details(bool(files)), tuple(remarks))
+
+
+class _Work:
+    """The tiers of one design; the logic is made once."""
+
+    def __init__(self, model: TriggerModel, events: Batch, options: LatencyOptions) -> None:
+        self._model, self._events, self._options = model, events, options
+        self._timings: list[dict[str, Any]] = []
+        self._memory_mb: float | None = None
+
+    def tier(self, name: TierName) -> Tier:
+        """Run one tier."""
+        return {
+            "estimated": self._estimated,
+            "synthesised": self._synthesised,
+            "simulated": self._simulated,
+            "measured": self._measured,
+        }[name]()
+
+    @cached_property
+    def _rows(self) -> npt.NDArray[np.float64]:
+        return self._model.design.quantised(self._events.x)
+
+    @cached_property
+    def _expected(self) -> npt.NDArray[np.float64]:
+        return np.asarray(self._model.design(self._rows), dtype=np.float64)
+
+    @cached_property
+    def _logic(self) -> Logic:
+        return compile_logic(self._model.design, cutoff=self._options.cutoff)
+
+    @cached_property
+    def _period(self) -> Period:
+        return clock_period(self._logic.cost)
+
+    def _of_edges(self, edges: int, **known: Any) -> Tier:
+        period = self._period
+        return Tier(edges * period.ns, edges * period.error_ns, edges, 1, period_ns=period.ns, **known)
+
+    def _estimated(self) -> Tier:
+        logic = self._logic
+        wrong = int((logic.interpreted(self._rows) != self._expected).any(axis=1).sum())
+        return self._of_edges(
+            logic.clock_edges,
+            lut=round(logic.cost),
+            ff=logic.registers,
+            dsp=0,
+            bit_exact_events=len(self._rows),
+            mismatches=wrong,
+            tool=logic.tool,
+        )
+
+    def _simulated(self) -> Tier:
+        with self._project() as folder:
+            found = simulate(folder, self._logic)
+        return self._of_edges(
+            found.clock_edges, bit_exact_events=found.events, mismatches=found.mismatches, tool=found.tool
+        )
+
+    def _synthesised(self) -> Tier:
+        with self._project() as folder:
+            found = synthesise(folder)
+        return self._of_edges(self._logic.clock_edges, lut=found.lut, ff=found.ff, dsp=found.dsp, tool=found.tool)
+
+    @contextmanager
+    def _project(self) -> Iterator[Path]:
+        logic = self._logic
+        with TemporaryDirectory() as scratch:
+            write_project(logic, Path(scratch), self._rows, self._expected)
+            yield Path(scratch)
+
+    def _measured(self) -> Tier:
+        from hepad.pipeline.latency_measured import measured  # needs torch
+        from hepad.trigger.timing import peak_memory_mb
+
+        tier, self._timings = measured(
+            self._model, self._events, batches=self._options.batches, seconds=self._options.seconds
+        )
+        self._memory_mb = peak_memory_mb()
+        return tier
+
+    def remarks(self, tiers: Mapping[TierName, Tier]) -> list[str]:
+        """What a reader of the numbers must know."""
+        found = []
+        if set(tiers) - {"measured"}:
+            period = self._period
+            if self._options.cutoff != CUTOFF:
+                found.append(
+                    f"nanoseconds at cutoff {self._options.cutoff:g} are a guess: they are calibrated at {CUTOFF}"
+                )
+            if period.extrapolated:
+                found.append(
+                    f"the clock period of {period.ns:.2f} ns is extrapolated: published designs cost 34 k to 302 k LUT"
+                )
+            found.append("clock periods are those that published designs reached on an XCVU13P-2")
+        return found
+
+    def details(self, real: bool) -> dict[str, Any]:
+        """Beyond the tiers: bit widths, what they do to decisions, operations, timings."""
+        model = self._model
+        found: dict[str, Any] = {
+            "score": model.score,
+            "part": self._options.part,
+            "bits": model.design.precision.to_json(),
+            "input_bits": model.input_bits,
+            "events": len(self._events),
+            "random_inputs": not real,
+            "operations": operations(model.network, self._events.x),
+            "timings": self._timings,
+            "memory_mb": self._memory_mb,
+        }
+        if real and self._options.part == "full":
+            reference = model.bundle.scorer.scores(self._events)[model.score]
+            flips = decision_flips(model, reference, self._expected[:, 0] * model.design.scale)
+            found["decisions"] = [item.to_json() for item in flips]
+        return found
+
+
+def _tiers(options: LatencyOptions, budget: BudgetCard | None) -> tuple[list[TierName], bool]:
+    """Which tiers to run, and whether one may be left out when its tool is missing."""
+    unknown = [name for name in options.tiers if name not in {*TIERS, "all"}]
+    if unknown:
+        raise UsageError(f"--tier {unknown[0]}: choose from {', '.join(TIERS)}, all")
+    if "all" in options.tiers:
+        return list(TIERS), True
+    if options.tiers:
+        return [name for name in TIERS if name in options.tiers], False
+    return [_needed(budget)[0]], False
+
+
+def _needed(budget: BudgetCard | None) -> tuple[TierName, ...]:
+    return ("measured",) if budget is not None and budget.device is None else TIERS[:-1]
+
+
+@contextmanager
+def _stopwatch() -> Iterator[Callable[[], float]]:
+    start = time.perf_counter()
+    yield lambda: time.perf_counter() - start
+
+
+def _timed(tier: Tier, seconds: float) -> Tier:
+    return Tier(**{**vars(tier), "seconds": seconds})

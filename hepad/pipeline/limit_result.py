@@ -1,0 +1,54 @@
+"""What all limits share: how they are calculated, and their result in plain JSON types."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hepad.errors import UsageError
+from hepad.stats.cls import Calculator, LimitResult
+
+__all__ = ["CALCULATORS", "DEFAULT_TOYS", "check_calculator", "result_json", "write_json"]
+
+CALCULATORS: tuple[Calculator, ...] = ("auto", "asymptotic", "toys")
+DEFAULT_TOYS = 10_000
+"""Pseudo-experiments per hypothesis and tested mu: 11 of them decide the -2 sigma limit."""
+
+
+def check_calculator(calculator: str, toys: int) -> Calculator:
+    """The calculator asked for; a number of toys asks for them. `UsageError` if the two contradict each other."""
+    if toys < 0:
+        raise UsageError(f"the number of pseudo-experiments is not negative, found {toys}")
+    for known in CALCULATORS:
+        if known == calculator:
+            if known == "asymptotic" and toys > 0:
+                raise UsageError("asymptotic formulae need no pseudo-experiments; drop --toys or --calculator")
+            return "toys" if toys > 0 else known
+    raise UsageError(f"--calculator is {', '.join(CALCULATORS[:-1])} or {CALCULATORS[-1]}, found {calculator!r}")
+
+
+def result_json(result: LimitResult, seed: int) -> dict[str, Any]:
+    """Limits on mu, a multiple of the signal given; null where there are no data, errors null without toys."""
+    observed = None if result.cls_observed is None else result.cls_observed.tolist()
+    errors = None if result.expected_errors is None else result.expected_errors.tolist()
+    return {
+        "observed": result.observed,
+        "observed_error": result.observed_error,
+        "expected": result.expected.tolist(),
+        "expected_errors": errors,
+        "poi_name": "mu",
+        "poi": result.poi.tolist(),
+        "cls": {"observed": observed, "expected": result.cls_expected.tolist()},
+        "confidence_level": 0.95,
+        "calculator": result.calculator,
+        "calculator_reason": result.reason or "as asked for",
+        "toys": result.toys,
+        "seed": seed,
+        "warnings": list(result.warnings),
+    }
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write one JSON document; a NaN is a fault, never written."""
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,0 +1,139 @@
+"""Limits from a pyhf workspace, such as a published likelihood with the patch of a signal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hepad.errors import UsageError
+from hepad.io.atomic import atomic_folder, check_folder
+from hepad.io.likelihoods import apply_patches, likelihood_path, read_workspace
+from hepad.pipeline.figures import save_figure
+from hepad.pipeline.limit_result import check_calculator, result_json, write_json
+from hepad.provenance import command_line, provenance
+from hepad.stats.cls import LimitResult, asymptotic_bands, asymptotic_cls, asymptotic_result, toy_result
+from hepad.stats.discovery import Excess, local_excess
+
+__all__ = ["WORKSPACE_TOYS", "WorkspaceLimitOptions", "WorkspaceLimitReport", "workspace_limits"]
+
+_OURS = ("limit.json", "workspace.json", "limit.png", "limit.pdf")
+WORKSPACE_TOYS = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkspaceLimitOptions:
+    """Patches in the order in which they apply, the measurement (None: the first), how to calculate.
+
+    Toys are fitted one by one: "auto" never throws them for workspaces, it warns. `points` are tested in addition for
+    the curves of CLs.
+    """
+
+    patches: tuple[str, ...] = ()
+    measurement: str | None = None
+    calculator: str = "auto"
+    toys: int = 0
+    points: int = 10
+    seed: int = 0
+    output: Path | None = None
+
+
+@dataclass(frozen=True)
+class WorkspaceLimitReport:
+    """Limits on the workspace's parameter of interest, CLs at 1, and the excess of the data."""
+
+    result: LimitResult
+    excess: Excess
+    cls_at_one: tuple[float, tuple[float, ...]]
+    poi: str
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types; `cls_at_one` are observed and expected CLs of the signal as it is in the workspace."""
+        observed, expected = self.cls_at_one
+        return {
+            **result_json(self.result, self.seed),
+            "poi_name": self.poi,
+            "cls_at_one": {"observed": observed, "expected": list(expected)},
+            "excess": self.excess.to_json(),
+        }
+
+
+def workspace_limits(spec: str, *, options: WorkspaceLimitOptions | None = None) -> WorkspaceLimitReport:
+    """Upper limits at 95 % CL from a workspace: `FILE.json` or `ARCHIVE.tar.gz:MEMBER`, with patches.
+
+    With `options.output` a folder with limit.json, workspace.json (patched, for pyhf) and the figure is written.
+    `InputDataError` for files that are no workspaces or patches, `FitFailedError` if a fit fails.
+    """
+    from hepad.stats.published import PublishedExperiment, numpy_backend
+
+    options = options or WorkspaceLimitOptions()
+    wanted = check_calculator(options.calculator, options.toys)
+    if options.points < 0:
+        raise UsageError(f"the number of points is not negative, found {options.points}")
+    if options.output is not None:
+        check_folder(options.output, ours=_OURS)
+    workspace = apply_patches(read_workspace(spec), options.patches, beside=spec)
+    with numpy_backend():
+        experiment = PublishedExperiment(workspace, options.measurement)
+        at_one = experiment.posterior(1.0)
+        cls_at_one = asymptotic_cls(experiment.data(1.0), at_one), tuple(asymptotic_bands(at_one).tolist())
+        if wanted == "toys":
+            result = toy_result(experiment, toys=options.toys or WORKSPACE_TOYS, seed=options.seed, points=0)
+        else:
+            result = asymptotic_result(experiment, points=options.points)
+        if wanted == "auto":
+            result = replace(result, reason="asymptotic formulae; toys of a workspace are slow, ask for them")
+        report = WorkspaceLimitReport(
+            result, local_excess(experiment), cls_at_one, experiment.model.config.poi_name, options.seed
+        )
+    if options.output is not None:
+        _write(report, workspace, _paths([spec, *options.patches]), _command(spec, options), options.output)
+    return report
+
+
+def _paths(specs: Sequence[str]) -> list[Path]:
+    return list(dict.fromkeys(path for spec in specs if (path := likelihood_path(spec)[0]).is_file()))
+
+
+def _command(spec: str, options: WorkspaceLimitOptions) -> str:
+    return command_line(
+        "limit",
+        workspace=_bare(spec),
+        patch=[_bare(patch) for patch in options.patches],
+        measurement=options.measurement,
+        calculator=options.calculator,
+        toys=options.toys,
+        seed=options.seed,
+    )
+
+
+def _bare(spec: str) -> str:
+    """A spec without the folders of its file; a member of the workspace's archive keeps those within it."""
+    path, rest = likelihood_path(spec)
+    if not path.is_file():
+        return spec
+    return path.name if rest is None else f"{path.name}:{rest}"
+
+
+def _write(
+    report: WorkspaceLimitReport, workspace: dict[str, Any], inputs: list[Path], command: str, output: Path
+) -> None:
+    from hepad.plot.limit import plot_limit
+
+    result = report.result
+    kind = f"{result.toys} toys" if result.toys else "asymptotic"
+    figure = plot_limit(
+        result.poi,
+        result.cls_expected,
+        result.cls_observed,
+        expected=result.expected,
+        observed=result.observed,
+        remarks=(rf"Upper limits at 95% CL, {kind}",),
+    )
+    record = provenance(command, inputs=inputs, seed=report.seed)
+    with atomic_folder(output, ours=_OURS) as folder:
+        write_json(folder / "limit.json", {**report.to_json(), "provenance": record})
+        write_json(folder / "workspace.json", workspace)
+        save_figure(figure, folder / "limit")

@@ -1,0 +1,37 @@
+"""The correlation matrix of fitted parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from hepad.plot.style import hep_style
+
+__all__ = ["plot_correlation"]
+
+
+def plot_correlation(matrix: npt.NDArray[np.float64], names: Sequence[str]) -> Figure:
+    """A correlation matrix (k, k) as colours and numbers; `names` (k,) of its rows."""
+    with hep_style():
+        side = 3.2 + 0.75 * len(names)
+        figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+        axes = figure.subplots()
+        image = axes.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
+        places = range(len(names))
+        axes.set_xticks(places, names)
+        axes.set_yticks(places, names)
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.tick_params(length=0)
+        for row in places:
+            for column in places:
+                value = float(matrix[row, column])
+                colour = "white" if abs(value) > 0.6 else "black"
+                axes.text(column, row, f"{value:.3f}", ha="center", va="center", color=colour, fontsize=13)
+        bar = figure.colorbar(image, ax=axes, shrink=0.85)
+        bar.set_label("Correlation")
+        return figure

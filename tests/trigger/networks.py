@@ -1,0 +1,57 @@
+"""Small networks of random weights."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from hepad.trigger.network import network_of
+
+COLUMNS = ("jet1_pt", "jet2_pt", "muon1_pt", "met_pt")
+
+
+def layer(rng, prefix, inputs, outputs, bias=0.2):
+    return {
+        f"{prefix}.weight": rng.normal(0, 1.5 / np.sqrt(inputs), (outputs, inputs)).astype(np.float32),
+        f"{prefix}.bias": rng.normal(0, bias, outputs).astype(np.float32),
+    }
+
+
+def spiking(seed=3, sizes=(4, 5, 3, 5, 4), beta=0.9, steps=5):
+    rng = np.random.default_rng(seed)
+    state = {}
+    for i, (a, b) in enumerate(pairwise(sizes)):
+        part = layer(rng, f"layers.{i}", a, b)
+        state |= {k: v * (3 if k.endswith("weight") and i < len(sizes) - 2 else 0.5) for k, v in part.items()}
+    return network_of("snn_ae", {"steps": steps, "beta": beta, "threshold": 1.2}, state, "mse")
+
+
+def dense(seed=3, sizes=(4, 5, 3, 5, 4)):
+    rng, half = np.random.default_rng(seed), len(sizes) // 2
+    names = [f"encoder.{2 * i}" for i in range(half)] + [f"decoder.{2 * i}" for i in range(half)]
+    state = {}
+    for name, a, b in zip(names, sizes, sizes[1:], strict=False):
+        state |= layer(rng, name, a, b)
+    return network_of("dnn_ae", {"layers": list(sizes[1 : half + 1])}, state, "mse")
+
+
+def variational(score, seed=3):
+    rng = np.random.default_rng(seed)
+    state = layer(rng, "encoder.0", 4, 5) | layer(rng, "encoder.2", 5, 6)
+    for name, width in (("normalise", 4), ("encoder.1.0", 5)):
+        state |= {
+            f"{name}.weight": rng.uniform(0.5, 1.5, width),
+            f"{name}.bias": rng.normal(0, 0.2, width),
+            f"{name}.running_mean": rng.normal(0, 0.2, width),
+            f"{name}.running_var": rng.uniform(0.5, 1.5, width),
+        }
+    return network_of("vae", {"layers": [5], "latent": 3}, state, score)
+
+
+def networks():
+    return {"spiking": spiking(), "dense": dense(), "mu2": variational("mu2"), "kl": variational("kl")}
+
+
+def rows(n=500, seed=0):
+    return np.random.default_rng(seed).uniform(0, 1.5, (n, 4)) * (np.random.default_rng(1).random((n, 4)) > 0.3)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hepad.errors import CardError
+from hepad.trigger.design import Design, Precision, input_formats, quantised_weights
+from hepad.trigger.finetune import finetune
+from hepad.trigger.network import float_scores, state_of
+
+from .networks import COLUMNS, dense, rows, spiking, variational
+
+
+def design(network, **bits):
+    precision = Precision(**bits)
+    return Design(network, precision, input_formats(COLUMNS, precision.input, "max_with_floor"))
+
+
+@pytest.mark.parametrize("make", [spiking, dense])
+def test_fine_tuning_lowers_the_loss_and_leaves_weights_on_their_grid(make):
+    made, x = design(make(), weight=3, leak=3), rows(600)
+    before = [layer.weight.copy() for layer in made.network.layers]
+    found = finetune(made, x, epochs=4, learning_rate=3e-3, seed=1)
+    assert found.loss_after < found.loss_before
+    assert 1 <= found.best_epoch <= 4
+    assert all(np.array_equal(a, layer.weight) for a, layer in zip(before, made.network.layers, strict=True))
+    tuned = design(found.network, weight=3, leak=3, error_integer=2)
+    start = design(made.network, weight=3, leak=3, error_integer=2)
+    assert tuned.scores(x).mean() < start.scores(x).mean()  # the logic too reconstructs better
+    for layer in found.network.layers:
+        unit = 1.2 if layer.after == "spike" else 1.0
+        weight = np.float32(layer.weight).astype(float) / unit  # as a bundle keeps it
+        np.testing.assert_allclose(quantised_weights(weight, 3), layer.weight / unit, atol=1e-6)
+        assert len(np.unique(np.round(layer.weight[0] / unit / np.abs(layer.weight[0] / unit).max(), 6))) <= 8
+
+
+def test_the_same_seed_gives_the_same_weights():
+    one, two = (finetune(design(dense()), rows(300), epochs=2, learning_rate=1e-3, seed=7) for _ in range(2))
+    assert all(np.array_equal(a.weight, b.weight) for a, b in zip(one.network.layers, two.network.layers, strict=True))
+
+
+def test_an_encoder_is_trained_towards_its_own_output():
+    made, x = design(variational("kl"), weight=3, error=5, error_integer=3), rows(600)
+    found = finetune(made, x, epochs=4, learning_rate=3e-3, seed=1)
+    assert found.loss_after < found.loss_before
+    error = [np.abs(float_scores(n, x) - float_scores(made.network, x)).mean() for n in (found.network,)]
+    assert np.isfinite(error).all()
+    with pytest.raises(CardError, match="batch normalisation was folded"):
+        state_of(made.network)

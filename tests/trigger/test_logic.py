@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hepad.trigger.design import Design, Precision, input_formats
+from hepad.trigger.logic import compile_logic
+
+from .networks import COLUMNS, networks, rows
+
+pytest.importorskip("da4ml")
+
+
+def design(network, precision, **part):
+    return Design(network, precision, input_formats(COLUMNS, precision.input, "max_with_floor"), **part)
+
+
+@pytest.mark.parametrize("weight", [4, 7])
+@pytest.mark.parametrize("name", sorted(networks()))
+def test_logic_is_the_emulation_bit_for_bit(name, weight):
+    made = design(networks()[name], Precision(weight=weight, error_integer=1, error=6))
+    logic = compile_logic(made)
+    x = made.quantised(rows(2000) * 2)  # beyond the range of an input: saturates
+    assert np.array_equal(logic.interpreted(x), made(x))
+    assert len(np.unique(made(x))) > 100
+    assert logic.inputs == made.inputs
+    assert logic.cost > 100
+    assert logic.clock_edges == logic.stages + 1 > 5
+
+
+def test_the_encoder_alone_is_smaller_and_exact():
+    network = networks()["spiking"]
+    whole, part = (design(network, Precision(), encoder=encoder) for encoder in (False, True))
+    x = whole.quantised(rows())
+    logic = compile_logic(part)
+    assert logic.cost < compile_logic(whole).cost
+    assert np.array_equal(logic.interpreted(x), part(x))
+    assert logic.interpreted(x).max() > 0
+
+
+def test_a_larger_cutoff_has_fewer_stages_and_the_same_logic():
+    made = design(networks()["dense"], Precision())
+    short, long = (compile_logic(made, cutoff=cutoff) for cutoff in (2, 5))
+    assert long.stages < short.stages
+    assert long.cost == short.cost
