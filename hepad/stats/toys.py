@@ -74,12 +74,16 @@ def threads() -> int:
 
 def in_blocks(job: Callable[[int, int], None], total: int, block: int) -> None:
     """Call job(start, stop) for blocks of `total` items, in threads: for compiled loops, which run side by side."""
-    spans = [(start, min(start + block, total)) for start in range(0, total, block)]
-    workers = min(threads(), len(spans))
-    if workers <= 1:
-        for span in spans:
-            job(*span)
+    blocks = -(-total // block)
+    workers = max(min(threads(), blocks), 1)
+
+    def work(worker: int) -> None:
+        for i in range(worker, blocks, workers):
+            job(i * block, min((i + 1) * block, total))
+
+    if workers == 1:
+        work(0)
         return
     with ThreadPoolExecutor(workers, thread_name_prefix="hepad") as pool:
-        for _ in pool.map(lambda span: job(*span), spans):
+        for _ in pool.map(work, range(workers)):
             pass

@@ -172,17 +172,34 @@ def _vetoed(sums: Any, w: Any, first: Any, last: Any, least: Any, most: Any) -> 
     return False
 
 
+@njit
+def _promising(sums: Any, sign: Any, plus: Any, minus: Any, bound: Any, chosen: Any) -> Any:  # noqa: PLR0917
+    """List the windows whose signed counts reach the bound; without branches, for they come at random."""
+    found = 0
+    for w in range(len(bound)):
+        chosen[found] = w
+        found += sign * (sums[plus[w]] - sums[minus[w]]) >= bound[w]
+    return found
+
+
+@njit
+def _value(x: Any, step: Any, place: Any, size: Any, table: Any) -> Any:
+    if step == 1:
+        return table[place + min(max(x, -1), size)]
+    return _between(x, step, place, size, table)
+
+
 _INT2 = int64[:, ::1]
 
 
 @compiled(
     void(
-        _INT2, int64, int64, int64[:, :, ::1], int64[::1], _INT2, _INT2, _INT2, _INT2, float64[::1],
-        _INT2, _INT2, _INT2, _INT2, float64[::1],
+        _INT2, int64, int64, int64[:, :, ::1], uint64[:, ::1], _INT2, int64[::1], _INT2, _INT2, _INT2, _INT2,
+        float64[::1], _INT2, _INT2, _INT2, _INT2, float64[::1],
     )
 )  # fmt: skip
-def scan_toys(  # noqa: PLR0917  numba knows no groups of arguments
-    given: Any, channels: Any, columns: Any, corners: Any,
+def scan_toys(  # noqa: C901, PLR0917  numba knows no groups of arguments
+    given: Any, channels: Any, columns: Any, corners: Any, ends: Any, bound: Any,
     signs: Any, origin: Any, step: Any, place: Any, size: Any, table: Any,
     s_first: Any, s_last: Any, s_least: Any, s_most: Any, out: Any,
 ) -> None:  # fmt: skip
@@ -192,26 +209,37 @@ def scan_toys(  # noqa: PLR0917  numba knows no groups of arguments
     `corners` (2 or 4, channels, W) in the accumulated counts. Tables have a row for each sign and channel: `origin`,
     `step`, `place` and `size` (signs x channels, W), with a 0 before their first entry and a 1 behind the last.
     Sidebands (K, W) allow counts from `s_least` to `s_most`.
+
+    For one spectrum `ends` (2, W) are its corners, and `bound` (signs, W) the signed counts from which p is below a
+    level that some window nearly always passes: then no other window needs to be looked up.
     """
     n, windows = given.shape[1], corners.shape[2]
     sums = np.empty((n // columns + 1) * (columns + 1) if columns else n + 1, np.int64)
     inside = np.empty((channels, windows), np.int64)
+    chosen = np.empty(windows + 1, np.uint64)
     for t in range(len(given)):
         _accumulate(given[t], columns, sums)
-        _count(sums, corners, inside)
         best, worst = 0.0, 0.0
-        for s in range(len(signs)):
-            for w in range(windows):
-                total = 0.0
-                for c in range(channels):
-                    row = s * channels + c
-                    x = signs[s] * (inside[c, w] - origin[row, w])
-                    if step[row, w] == 1:  # without branches: half of the windows hold no excess, at random
-                        value = table[place[row, w] + min(max(x, -1), size[row, w])]
-                    else:
-                        value = _between(x, step[row, w], place[row, w], size[row, w], table)
+        if len(bound):
+            for s in range(len(signs)):
+                for i in range(_promising(sums, signs[s], ends[0], ends[1], bound[s], chosen)):
+                    w = chosen[i]
+                    x = signs[s] * (sums[ends[0, w]] - sums[ends[1, w]] - origin[s, w])
+                    value = _value(x, step[s, w], place[s, w], size[s, w], table)
                     worst = max(worst, value)
-                    total += value
-                if total < best and not (len(s_first) and _vetoed(sums, w, s_first, s_last, s_least, s_most)):
-                    best = total
+                    if value < best and not (len(s_first) and _vetoed(sums, w, s_first, s_last, s_least, s_most)):
+                        best = value
+        if best == 0.0:
+            _count(sums, corners, inside)
+            for s in range(len(signs)):
+                for w in range(windows):
+                    total = 0.0
+                    for c in range(channels):
+                        row = s * channels + c
+                        x = signs[s] * (inside[c, w] - origin[row, w])
+                        value = _value(x, step[row, w], place[row, w], size[row, w], table)
+                        worst = max(worst, value)
+                        total += value
+                    if total < best and not (len(s_first) and _vetoed(sums, w, s_first, s_last, s_least, s_most)):
+                        best = total
         out[t] = 1.0 if worst > 0.5 else best

@@ -24,7 +24,9 @@ IntArray = npt.NDArray[np.int64]
 
 _BLOCK_NUMBERS = 500_000
 """Floating-point numbers per working array of a block of pseudo-experiments: bounds the memory to some 100 MB."""
-_BLOCK_TOYS = 512
+_PROMISING = 0.08
+"""Windows of a smaller p-value are looked up in the tables; only where there is none, all are."""
+_BLOCK_TOYS = 1024
 """Pseudo-experiments of a fixed expectation in a block: their counts stay in the processor's cache."""
 
 
@@ -87,8 +89,13 @@ class FixedNull:
             allowed = allowed_counts(layout.sideband_sums(self.events), options.sideband_p)
             bands = [np.tile(edge, (channels, 1)) + offsets for edge in (layout.sideband_first, layout.sideband_last)]
             bands += [limit.reshape(-1, layout.windows) for limit in allowed]
+        corners, signs = layout.corners(channels), np.array(options.signs, dtype=np.int64)
+        ends, bound = np.empty((0, layout.windows), dtype=np.uint64), np.empty((0, layout.windows), dtype=np.int64)
+        if channels == 1 and not layout.columns:
+            ends = np.ascontiguousarray(corners[:, 0], dtype=np.uint64)
+            bound = tables.bounds(options.signs, _PROMISING)
         return (
-            *(channels, layout.columns, layout.corners(channels), np.array(options.signs, dtype=np.int64)),
+            *(channels, layout.columns, corners, ends, bound, signs),
             *(tables.origin, tables.step, tables.place, tables.size, tables.table),
             *(np.ascontiguousarray(band, dtype=np.int64) for band in bands),
         )

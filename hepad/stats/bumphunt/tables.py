@@ -36,6 +36,15 @@ class Tables:
     size: IntArray
     table: FloatArray
 
+    def bounds(self, signs: tuple[int, ...], p: float) -> IntArray:
+        """The least signed counts (signs, windows) of one channel with a p-value below p, or less."""
+        flat, start = self.size.ravel(), self.place.ravel()
+        above = np.concatenate([[0], np.cumsum(self.table >= np.log(p))])
+        # Along a row p falls; the 0 before it and the 1 behind it are not of it.
+        entries = (above[start + flat] - above[start]).reshape(self.size.shape)
+        steps = np.where(self.step == 1, entries, np.maximum(entries - 1, 0)) * self.step
+        return np.ascontiguousarray(np.array(signs)[:, None] * self.origin + steps, dtype=np.int64)
+
 
 def make_tables(expected: FloatArray, signs: tuple[int, ...], *, both_sides: bool) -> Tables:
     """Tables for expected events (channels, windows), first all channels of one sign.
