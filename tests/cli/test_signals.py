@@ -12,7 +12,7 @@ import pytest
 COMMANDS = """
 import os, signal, time
 from pathlib import Path
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background has it ignored, and so its children
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background ignores it, and so its children
 from hepad.cli import main as cli
 from hepad.io.atomic import atomic_path
 
