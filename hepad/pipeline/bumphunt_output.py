@@ -117,7 +117,7 @@ def _spectrum_figure(spectrum: Spectrum, background: Background, hunt: BumpHunt,
         remarks=_remarks(hunt, background, channels=channels),
     )
     if len(hunt.toy_statistics) >= 20:
-        add_statistics(figure, hunt.toy_statistics, hunt.statistic, counts=spectrum.counts)
+        add_statistics(figure, hunt.toy_statistics, hunt.statistic, edges=spectrum.edges, counts=spectrum.counts)
     return figure
 
 

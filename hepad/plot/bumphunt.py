@@ -17,18 +17,24 @@ FloatArray = npt.NDArray[np.float64]
 
 _INSET, _LEGEND = 0.47, 0.55
 """Where the inset ends and the legend begins, as shares of the height of the panel."""
+_INSET_RIGHT = 0.49
+"""Where the inset ends, as a share of the width."""
 _BLUE, _ORANGE, _RED = COLOURS[0], COLOURS[1], COLOURS[2]
 
 
-def add_statistics(figure: Figure, drawn: FloatArray, observed: float, *, counts: FloatArray) -> None:
+def add_statistics(
+    figure: Figure, drawn: FloatArray, observed: float, *, edges: FloatArray, counts: FloatArray
+) -> None:
     """Put into the lower left of the spectrum's panel how the statistic is distributed (n,), and the observed one.
 
-    The panel is extended downwards where the counts of the spectrum leave no room for it.
+    The panel is extended where the counts (n,) of the spectrum in bins of edges (n+1,) leave no room for it.
     """
     with hep_style():
         axes = figure.axes[0]
-        _make_room(axes, counts)
-        backing = Rectangle((0.05, 0.015), 0.44, 0.45, transform=axes.transAxes, facecolor="white", zorder=4)
+        _make_room(axes, edges, counts)
+        backing = Rectangle(
+            (0.05, 0.015), _INSET_RIGHT - 0.05, 0.45, transform=axes.transAxes, facecolor="white", zorder=4
+        )
         axes.add_patch(backing)
         inset = axes.inset_axes((0.13, 0.12, 0.34, 0.28), zorder=5)
         top = min(max(float(drawn.max()), observed) * 1.05, max(4 * float(drawn.max()), 1.0))
@@ -44,10 +50,11 @@ def add_statistics(figure: Figure, drawn: FloatArray, observed: float, *, counts
         inset.set_title(title, fontsize=10, loc="left", pad=3)
 
 
-def _make_room(axes: Axes, counts: FloatArray) -> None:
+def _make_room(axes: Axes, edges: FloatArray, counts: FloatArray) -> None:
     """Extend the logarithmic panel: counts on the left lie above the inset, those on the right below the legend."""
-    middle = (len(counts) + 1) // 2
-    left, right = counts[:middle], counts[middle:]
+    pixels = axes.transData.transform(np.stack([edges[:-1], np.full(len(counts), axes.get_ylim()[1])], axis=1))
+    beside = axes.transAxes.inverted().transform(pixels)[:, 0] < _INSET_RIGHT
+    left, right = counts[beside], counts[~beside]
     low, high = np.log10(axes.get_ylim())
     for _ in range(8):
         if np.any(left > 0):
