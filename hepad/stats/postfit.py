@@ -21,16 +21,16 @@ _AT_ZERO = 1e-4
 """A q0 below this puts the best signal strength within a hundredth of its error of its bound at 0."""
 _NEAR_BOUND = 1e-3
 _TOLERANCE = 0.01
-"""Minuit stops at an estimated distance of 2e-5 from the minimum of -2 ln L: parameters within 0.5 % of their errors."""
+"""Minuit stops at an estimated distance of 2e-5 from the minimum of -2 ln L: within 0.5 % of the errors."""
 
 
 @dataclass(frozen=True)
 class FittedParameter:
     """One parameter after the fit; constrained ones have the `centre` and `width` of their constraint.
 
-    `kind` is "constrained" for systematic uncertainties and the luminosity, "gamma" for factors of single bins (staterror,
-    shapesys), "free" for parameters without a constraint (the signal strength among them), "fixed" for those that the
-    fit does not move. `at_bound`: the value lies at a bound of its range, and the error means little.
+    `kind` is "constrained" for systematic uncertainties and the luminosity, "gamma" for factors of single bins
+    (staterror, shapesys), "free" for parameters without a constraint, the signal strength among them, and "fixed" for
+    those that the fit does not move. `at_bound`: the value lies at a bound of its range, and the error means little.
     """
 
     name: str
@@ -126,6 +126,7 @@ def post_fit(experiment: PublishedExperiment) -> PostFit:
     bounds[poi] = (0.0, np.inf)
     minuit = _minimise(model, values, start, fixed, bounds)
     theta = np.array(minuit.values)
+    # Not minuit.errors: for parameters with bounds those are distances in its inner coordinates, off by a percent.
     covariance = np.array(minuit.covariance)
     covariance[fixed, :] = covariance[:, fixed] = 0.0
     return PostFit(
