@@ -78,7 +78,7 @@ class FittedChannel:
     @property
     def total(self) -> FloatArray:
         """The sum of the samples (n,)."""
-        return np.sum(list(self.samples.values()), axis=0)
+        return np.asarray(np.sum(list(self.samples.values()), axis=0), dtype=np.float64)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -231,4 +231,4 @@ def _yield_errors(model: Any, theta: FloatArray, covariance: FloatArray) -> Floa
         slopes[:, column] = (up - down) / 2
     correlation = covariance[np.ix_(moved, moved)] / np.outer(errors[moved], errors[moved])
     variances = np.einsum("bi,ij,bj->b", slopes, correlation, slopes)
-    return np.sqrt(np.maximum(variances, 0.0))
+    return np.asarray(np.sqrt(np.maximum(variances, 0.0)), dtype=np.float64)

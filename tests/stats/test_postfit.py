@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from hepad.cli.main import app
 from hepad.errors import FitFailedError
+from hepad.pipeline import limit_workspace
 from hepad.pipeline.limit_workspace import WorkspaceLimitOptions, workspace_limits
 from hepad.plot.postfit import MOST_CHANNELS, StackedChannel, plot_postfit
 from hepad.plot.pulls import MOST_ROWS, Row, plot_pulls
@@ -123,16 +124,16 @@ def test_each_parameter_has_its_kind_and_constraint() -> None:
     assert [(c.name, list(c.samples)) for c in found.channels] == [("CR", ["b", "fakes"]), ("SR", ["b", "s"])]
 
 
-def test_the_command_writes_figures_and_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_figures_and_numbers_are_written_and_left_out_without_a_minimum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, output = tmp_path / "w.json", tmp_path / "out"
     path.write_text(json.dumps(WORKSPACE))
-    command = ["limit", "--workspace", str(path), "-o", str(output), "--json"]
+    report = workspace_limits(str(path), options=WorkspaceLimitOptions(points=0, output=output))
     figures = {f"{name}.{kind}" for name in ("limit", "pulls", "postfit") for kind in ("png", "pdf")}
-    done = CliRunner().invoke(app, command)
-    assert done.exit_code == 0, done.output
     assert {p.name for p in output.iterdir()} == {"limit.json", "workspace.json", *figures}
     content = json.loads((output / "limit.json").read_text())["fit"]
-    assert content == json.loads(done.stdout)["fit"]
+    assert content == report.to_json()["fit"]
     assert content["channels"][1]["observed"] == [29.0, 19.0]
     assert {p["name"] for p in content["parameters"] if p["pull"] is not None} == {"jes", "lumi", "cr[0]", "stat[0]"}
 
@@ -140,12 +141,15 @@ def test_the_command_writes_figures_and_numbers(tmp_path: Path, monkeypatch: pyt
         raise FitFailedError("no minimum")
 
     monkeypatch.setattr(postfit, "_minimise", failing)
-    # The same folder: what is in it is known to be ours.
-    workspace_limits(str(path), options=WorkspaceLimitOptions(points=0, output=output))
-    assert {p.name for p in output.iterdir()} == {"limit.json", "workspace.json", "limit.png", "limit.pdf"}
-    content = json.loads((output / "limit.json").read_text())
+    monkeypatch.setattr(limit_workspace, "save_figure", lambda _, stem: stem.with_suffix(".png").touch())
+    # Into the same folder: what is in it is known to be ours.
+    done = CliRunner().invoke(app, ["limit", "--workspace", str(path), "-o", str(output), "--json"])
+    assert done.exit_code == 0, done.output
+    assert {p.name for p in output.iterdir()} == {"limit.json", "workspace.json", "limit.png"}
+    content = json.loads(done.stdout)
     assert content["fit"] is None
     assert "no minimum: there are no figures" in content["warnings"][-1]
+    assert "no minimum: there are no figures" in " ".join(done.stderr.split())
 
 
 def test_a_minimum_that_minuit_does_not_find_is_an_error() -> None:
