@@ -82,27 +82,27 @@ def _colours(channels: Sequence[StackedChannel]) -> dict[str, str]:
 
 
 def _draw(top: Axes, bottom: Axes, channel: StackedChannel, colours: Mapping[str, str]) -> None:
-    edges = np.arange(len(channel.observed) + 1) + 0.5
+    edges: FloatArray = np.arange(len(channel.observed) + 1, dtype=np.float64) + 0.5
     others = [yields for name, yields in channel.samples.items() if name not in colours]
     # The smallest at the bottom, so that none hides; every channel in the same order.
     stack = [(_OTHERS, _OTHERS_COLOUR, np.sum(others, axis=0))] if others else []
     stack += [(n, colours[n], channel.samples[n]) for n in reversed(list(colours)) if n in channel.samples]
-    below: FloatArray = np.zeros(len(channel.observed))
+    below = np.zeros(len(channel.observed))
     for name, colour, yields in stack:
         top.stairs(below + yields, edges, baseline=below, fill=True, color=colour, linewidth=0, label=_plain(name))
-        below = np.asarray(below + yields, dtype=np.float64)
+        below = below + yields
     _band(top, edges, below, channel.errors)
-    centres = np.arange(len(channel.observed)) + 1.0
+    centres: FloatArray = (edges[:-1] + edges[1:]) / 2
     errors = np.stack(poisson_interval(channel.observed))
     points: dict[str, Any] = {"fmt": "o", "color": "black", "markersize": 4, "linewidth": 1.2}
     top.errorbar(centres, channel.observed, yerr=errors, label="Data", **points)
     _scale(top, channel, below)
     known = below > 0
     scale = below[known]
-    relative: FloatArray = np.divide(channel.errors, below, out=np.zeros_like(below), where=known)
+    relative = np.divide(channel.errors, below, out=np.zeros_like(below), where=known)
     _band(bottom, edges, np.ones_like(below), relative)
     bottom.axhline(1.0, color="black", linewidth=0.8)
-    ratio: FloatArray = channel.observed[known] / scale
+    ratio = channel.observed[known] / scale
     bottom.errorbar(centres[known], ratio, yerr=errors[:, known] / scale, **points)
     _ratio_scale(bottom, centres[known], ratio, errors[:, known] / scale, relative)
     top.set_xlim(edges[0], edges[-1])
