@@ -96,7 +96,10 @@ def _draw(top: Axes, bottom: Axes, channel: StackedChannel, colours: Mapping[str
     errors = np.stack(poisson_interval(channel.observed))
     points: dict[str, Any] = {"fmt": "o", "color": "black", "markersize": 4, "linewidth": 1.2}
     top.errorbar(centres, channel.observed, yerr=errors, label="Data", **points)
-    _scale(top, channel, below)
+    _scale(top, below, float(np.maximum(below + channel.errors, channel.observed + errors[1]).max()))
+    top.text(
+        0.96, 0.95, _plain(channel.name), transform=top.transAxes, ha="right", va="top", fontsize=13, weight="bold"
+    )
     known = below > 0
     scale = below[known]
     relative = np.divide(channel.errors, below, out=np.zeros_like(below), where=known)
@@ -127,9 +130,8 @@ def _band(axes: Axes, edges: FloatArray, centre: FloatArray, errors: FloatArray)
     )
 
 
-def _scale(axes: Axes, channel: StackedChannel, total: FloatArray) -> None:
-    """Logarithmic where the bins span more than a factor of thirty; room above for the channel's name."""
-    highest = float(max((total + channel.errors).max(), (channel.observed + np.sqrt(channel.observed)).max(), 0.1))
+def _scale(axes: Axes, total: FloatArray, highest: float) -> None:
+    """Logarithmic where the bins span more than a factor of thirty; room above `highest` for the channel's name."""
     filled = total[total > 0]
     if len(filled) and filled.max() > 30 * filled.min():
         floor = min(0.5, float(filled.min()) / 2) if filled.min() < 1 else float(filled.min()) / 5
@@ -137,10 +139,7 @@ def _scale(axes: Axes, channel: StackedChannel, total: FloatArray) -> None:
         axes.set_yscale("log")
         axes.set_ylim(floor, highest * (highest / floor) ** 0.25)
     else:
-        axes.set_ylim(0.0, 1.3 * highest)
-    axes.text(
-        0.96, 0.95, _plain(channel.name), transform=axes.transAxes, ha="right", va="top", fontsize=13, fontweight="bold"
-    )
+        axes.set_ylim(0.0, 1.25 * highest)
 
 
 def _ratio_scale(axes: Axes, centres: FloatArray, ratio: FloatArray, errors: FloatArray, relative: FloatArray) -> None:
