@@ -114,7 +114,8 @@ def post_fit(experiment: PublishedExperiment) -> PostFit:
     """Refine the fit to the data with the signal strength >= 0, and take errors and yields from its Hessian.
 
     Minuit starts at the minimum that the limits use; pyhf's own backend is left as it is. Use it inside
-    `numpy_backend`. `FitFailedError` if Minuit finds no minimum, or one whose Hessian is not positive.
+    `numpy_backend`. `FitFailedError` if Minuit finds no minimum, or one whose Hessian is not
+    positive, or if yields are not finite within the errors.
     """
     model, values = experiment.model, experiment.observed
     poi = model.config.poi_index
@@ -154,7 +155,7 @@ def _minimise(
             minuit.migrad()
             if minuit.valid:
                 minuit.hesse()
-            if minuit.valid and minuit.accurate and minuit.covariance is not None:
+            if minuit.valid and minuit.accurate and np.all(np.isfinite(minuit.covariance)):
                 return minuit
     raise FitFailedError("the fit of the workspace for errors after the fit did not converge in Minuit")
 
@@ -230,5 +231,7 @@ def _yield_errors(model: Any, theta: FloatArray, covariance: FloatArray) -> Floa
         up, down = (np.asarray(model.expected_actualdata(theta + sign * step)) for sign in (1, -1))
         slopes[:, column] = (up - down) / 2
     correlation = covariance[np.ix_(moved, moved)] / np.outer(errors[moved], errors[moved])
+    if not np.all(np.isfinite(slopes)):
+        raise FitFailedError("the yields of the workspace are not finite within the errors of its parameters")
     variances = np.einsum("bi,ij,bj->b", slopes, correlation, slopes)
     return np.asarray(np.sqrt(np.maximum(variances, 0.0)), dtype=np.float64)
