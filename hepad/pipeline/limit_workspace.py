@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hepad.errors import UsageError
+from hepad.errors import FitFailedError, UsageError
 from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.likelihoods import apply_patches, likelihood_path, read_workspace
 from hepad.pipeline.figures import save_figure
@@ -16,9 +16,22 @@ from hepad.provenance import command_line, provenance
 from hepad.stats.cls import LimitResult, asymptotic_bands, asymptotic_cls, asymptotic_result, toy_result
 from hepad.stats.discovery import Excess, local_excess
 
+if TYPE_CHECKING:
+    from hepad.stats.postfit import PostFit
+    from hepad.stats.published import PublishedExperiment
+
 __all__ = ["WORKSPACE_TOYS", "WorkspaceLimitOptions", "WorkspaceLimitReport", "workspace_limits"]
 
-_OURS = ("limit.json", "workspace.json", "limit.png", "limit.pdf")
+_OURS = (
+    "limit.json",
+    "workspace.json",
+    "limit.png",
+    "limit.pdf",
+    "pulls.png",
+    "pulls.pdf",
+    "postfit.png",
+    "postfit.pdf",
+)
 WORKSPACE_TOYS = 500
 
 
@@ -41,13 +54,17 @@ class WorkspaceLimitOptions:
 
 @dataclass(frozen=True)
 class WorkspaceLimitReport:
-    """Limits on the workspace's parameter of interest, CLs at 1, and the excess of the data."""
+    """Limits on the workspace's parameter of interest, CLs at 1, and the excess of the data.
+
+    `fit` holds the parameters and yields of the fit to the data; None without an output, or if it did not converge.
+    """
 
     result: LimitResult
     excess: Excess
     cls_at_one: tuple[float, tuple[float, ...]]
     poi: str
     seed: int
+    fit: PostFit | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types; `cls_at_one` are observed and expected CLs of the signal as it is in the workspace."""
@@ -57,13 +74,15 @@ class WorkspaceLimitReport:
             "poi_name": self.poi,
             "cls_at_one": {"observed": observed, "expected": list(expected)},
             "excess": self.excess.to_json(),
+            "fit": None if self.fit is None else self.fit.to_json(),
         }
 
 
 def workspace_limits(spec: str, *, options: WorkspaceLimitOptions | None = None) -> WorkspaceLimitReport:
     """Upper limits at 95 % CL from a workspace: `FILE.json` or `ARCHIVE.tar.gz:MEMBER`, with patches.
 
-    With `options.output` a folder with limit.json, workspace.json (patched, for pyhf) and the figure is written.
+    With `options.output` a folder with limit.json, workspace.json (patched, for pyhf) and the figures are written;
+    a fit to the data without a good Hessian costs the figures of that fit, and adds a warning.
     `InputDataError` for files that are no workspaces or patches, `FitFailedError` if a fit fails.
     """
     from hepad.stats.published import PublishedExperiment, numpy_backend
@@ -85,12 +104,23 @@ def workspace_limits(spec: str, *, options: WorkspaceLimitOptions | None = None)
             result = asymptotic_result(experiment, points=options.points)
         if wanted == "auto":
             result = replace(result, reason="asymptotic formulae; toys of a workspace are slow, ask for them")
-        report = WorkspaceLimitReport(
-            result, local_excess(experiment), cls_at_one, experiment.model.config.poi_name, options.seed
-        )
+        excess, poi = local_excess(experiment), experiment.model.config.poi_name
+        report = WorkspaceLimitReport(result, excess, cls_at_one, poi, options.seed)
+        if options.output is not None:
+            report = _with_fit(report, experiment)
     if options.output is not None:
         _write(report, workspace, _paths([spec, *options.patches]), _command(spec, options), options.output)
     return report
+
+
+def _with_fit(report: WorkspaceLimitReport, experiment: PublishedExperiment) -> WorkspaceLimitReport:
+    from hepad.stats.postfit import post_fit
+
+    try:
+        return replace(report, fit=post_fit(experiment))
+    except FitFailedError as error:
+        warnings = (*report.result.warnings, f"{error}: there are no figures of pulls and of yields after the fit")
+        return replace(report, result=replace(report.result, warnings=warnings))
 
 
 def _paths(specs: Sequence[str]) -> list[Path]:
@@ -120,6 +150,7 @@ def _bare(spec: str) -> str:
 def _write(
     report: WorkspaceLimitReport, workspace: dict[str, Any], inputs: list[Path], command: str, output: Path
 ) -> None:
+    from hepad.pipeline.limit_postfit import save_postfit
     from hepad.plot.limit import plot_limit
 
     result = report.result
@@ -137,3 +168,5 @@ def _write(
         write_json(folder / "limit.json", {**report.to_json(), "provenance": record})
         write_json(folder / "workspace.json", workspace)
         save_figure(figure, folder / "limit")
+        if report.fit is not None:
+            save_postfit(report.fit, folder, poi=report.poi)

@@ -131,6 +131,15 @@ class PublishedExperiment:
         """q0 of the observed counts and the best mu >= 0."""
         return self._data.q_zero(), float(self._data.free()[0][self.model.config.poi_index])
 
+    @property
+    def observed(self) -> FloatArray:
+        """The observed counts, and the auxiliary measurements after them."""
+        return self._data.values
+
+    def best_fit(self, mu: float | None = None) -> FloatArray:
+        """The parameters (P,) of the fit to the observed counts at this mu, None for the best mu >= 0."""
+        return (self._data.free() if mu is None else self._data.fixed(mu))[0]
+
     def throw(self, mu: float, *, toys: int, seed: int) -> Samples:
         """q-tilde of toys around the fits to the data at this mu and at mu = 0, fitted one by one."""
         rng = np.random.default_rng(seed)
