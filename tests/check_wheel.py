@@ -23,10 +23,13 @@ assert Path(hepad.__file__).is_relative_to(site), hepad.__file__
 from hepad.cards import analysis, resolver, search, selection
 for name in resolver.bundled_names("analyses"):
     assert resolver.resolve("analyses", name).is_relative_to(site), name
-    is_search = name in search.search_names()
-    cards = search.load_search(name)[0].categories if is_search else [analysis.load_analysis(name)]
-    for card in cards:
-        selection.load_selection(card.selection)
+    if name in search.search_names():
+        card, folder = search.load_search(name)
+        names = [search.located(folder, "selections", category.selection) for category in card.categories]
+    else:
+        names = [analysis.load_analysis(name).selection]
+    for selected in names:
+        selection.load_selection(selected)
 print(len(resolver.bundled_names("analyses")), "analyses load from the wheel")
 """
 

@@ -15,6 +15,7 @@ from hepad.cli import (
     abcd,
     analysis,
     bumphunt,
+    bumphunt2d,
     discovery,
     evaluate,
     explain,
@@ -129,6 +130,7 @@ def _register() -> None:
     app.command("spurious")(spurious.spurious)
     app.command("inject")(inject.inject)
     app.command("bumphunt", cls=bumphunt.BumpHuntCommand)(bumphunt.bumphunt)
+    app.command("bumphunt2d")(bumphunt2d.bumphunt2d)
     app.command("limit")(limit.limit)
     app.command("discovery")(discovery.discovery)
     app.command("abcd")(abcd.abcd)

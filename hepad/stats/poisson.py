@@ -8,9 +8,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from numpy.polynomial import polynomial
-from scipy.special import gammainc, gammaincc, gammaln, log_ndtr, ndtri_exp
+from scipy.special import gammainc, gammaincc, gammaln, log_ndtr, ndtri_exp, xlogy
 
-__all__ = ["log_p_deficit", "log_p_excess", "log_tail_above", "log_tail_below", "signed_root", "significance"]
+__all__ = [
+    "log_p_deficit",
+    "log_p_excess",
+    "log_tail_above",
+    "log_tail_below",
+    "on_off_root",
+    "signed_root",
+    "significance",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -92,6 +100,24 @@ def signed_root(counts: FloatArray, expected: FloatArray) -> FloatArray:
     term -= excess
     root = np.sqrt(np.maximum(2.0 * term, 0.0))
     return np.asarray(np.copysign(root, excess), dtype=np.float64)
+
+
+def on_off_root(counts: FloatArray, reference: FloatArray, variances: FloatArray) -> FloatArray:
+    """Signed root of the deviance of counts against a counted reference, of equal shapes; 0 where both are empty.
+
+    Equation 17 of Li and Ma, Astrophys. J. 272 (1983) 317, for reference^2 / variance events that stand for
+    reference / variance times the exposure; a bin without reference has the exposure of all bins together.
+    """
+    total = float(variances.sum())
+    common = float(reference.sum()) / total if total > 0 else 1.0
+    exposure = np.full(np.shape(reference), common)
+    np.divide(reference, variances, out=exposure, where=(variances > 0) & (reference > 0))
+    events = reference * exposure
+    both = counts + events
+    share = np.where(both > 0, both / (1 + exposure), 1.0)
+    term = xlogy(counts, np.where(counts > 0, counts, 1.0) / share)
+    term += xlogy(events, np.where(events > 0, events, 1.0) / (exposure * share))
+    return np.asarray(np.copysign(np.sqrt(np.maximum(2 * term, 0.0)), counts - reference), dtype=np.float64)
 
 
 def _log_tail(a: FloatArray, b: FloatArray, *, above: bool) -> FloatArray:

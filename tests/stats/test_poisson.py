@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtr
 from scipy.stats import norm, poisson
 
-from hepad.stats.poisson import log_p_excess, signed_root, significance
+from hepad.stats.poisson import log_p_excess, on_off_root, signed_root, significance
 
 rates = st.floats(min_value=1e-3, max_value=1e7)
 
@@ -93,3 +93,25 @@ def test_the_signed_root_bounds_the_tail_from_below(rate: float, sigmas: float) 
     exact = float(np.exp(log_p_excess(count, rate)))
     assert root >= 0
     assert exact >= bound * (1 - 1e-6)  # for 10^7 events the root's own rounding is of the size of 1e-8
+
+
+def test_on_off_significance_is_that_of_li_and_ma() -> None:
+    """A reference of 40 counts that stands for twice the exposure: 20 expected; and the known limits."""
+    n_on, n_off, tau = 35.0, 40.0, 2.0
+    alpha = 1 / tau
+    known = np.sqrt(
+        2
+        * (
+            n_on * np.log((1 + alpha) / alpha * n_on / (n_on + n_off))
+            + n_off * np.log((1 + alpha) * n_off / (n_on + n_off))
+        )
+    )
+    found = on_off_root(np.array([35.0, 5.0, 0.0]), np.array([20.0, 20.0, 0.0]), np.array([10.0, 10.0, 0.0]))
+    assert found[0] == pytest.approx(known, rel=1e-12)
+    assert found[1] < 0
+    assert found[2] == 0
+    exact = signed_root(np.array([35.0]), np.array([20.0]))
+    precise = on_off_root(np.array([35.0]), np.array([20.0]), np.array([20e-8]))
+    assert precise == pytest.approx(exact, rel=1e-5)
+    alone = on_off_root(np.array([3.0, 10.0]), np.array([0.0, 10.0]), np.array([0.0, 10.0]))
+    assert alone[0] == pytest.approx(np.sqrt(2 * 3 * np.log(2)), rel=1e-12)

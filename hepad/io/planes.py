@@ -1,0 +1,62 @@
+"""Two-dimensional histograms from ROOT files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.errors import InputDataError
+from hepad.io.reader import open_root
+from hepad.io.spectra import spectrum_path
+
+__all__ = ["Plane", "read_plane"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Events in rectangular bins: counts and their variances (nx, ny), edges (nx+1,) and (ny+1,), titles of the axes.
+
+    `InputDataError` for a NaN, an infinity or a negative number.
+    """
+
+    name: str
+    edges: tuple[FloatArray, FloatArray]
+    counts: FloatArray
+    variances: FloatArray
+    titles: tuple[str, str] = ("First variable", "Second variable")
+
+    def __post_init__(self) -> None:
+        for what, values in (("counts", self.counts), ("variances", self.variances)):
+            bad = ~np.isfinite(values) | (values < 0)
+            if bad.any():
+                x, y = (int(i) for i in np.argwhere(bad)[0])
+                raise InputDataError(
+                    f"{self.name}: {what} of bin ({x}, {y}) are {values[x, y]:g}; they must be finite and not negative"
+                )
+
+
+def read_plane(spec: str) -> Plane:
+    """Read `file.root:name`, a TH2; without a name the file must hold just one. Under- and overflow are left out."""
+    path, name = spectrum_path(spec)
+    if path.suffix != ".root":
+        raise InputDataError(f"{spec} is not a plane: give file.root:name, a TH2")
+    if not path.is_file():
+        raise InputDataError(f"{path} does not exist" if not path.exists() else f"{path} is not a file")
+    with open_root(path) as file:
+        names = list(dict.fromkeys(file.keys(cycle=False, filter_classname=lambda kind: str(kind).startswith("TH2"))))
+        chosen = name if name is not None else names[0] if len(names) == 1 else None
+        if chosen not in names:
+            raise InputDataError(f"{path}: name one of its two-dimensional histograms ({', '.join(names) or 'none'})")
+        histogram = file[chosen]
+        first, second = (str(histogram.axis(i).member("fTitle")) for i in (0, 1))
+        return Plane(
+            name=f"{path}:{chosen}",
+            edges=(np.asarray(histogram.axis(0).edges(), float), np.asarray(histogram.axis(1).edges(), float)),
+            counts=np.asarray(histogram.values(), dtype=np.float64),
+            variances=np.asarray(histogram.variances(), dtype=np.float64),
+            titles=(first or "First variable", second or "Second variable"),
+        )
