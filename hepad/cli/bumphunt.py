@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from hepad.cli.common import Json, Output, Seed, print_json, stderr, stdout
+from hepad.cli.common import Json, Output, Seed, parse_range, print_json, stderr, stdout
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def bumphunt(
         function=function,
         reference=reference,
         exact_reference=exact_reference,
-        mass_range=_parse_range(mass_range),
+        mass_range=parse_range(mass_range),
         scan=ScanOptions(width_min, width_max, width_step, scan_step, direction, sideband_veto),  # type: ignore[arg-type]
         toys=toys,
         seed=seed,
@@ -154,18 +154,6 @@ def _parse_injection(text: str | None) -> Injection | None:
     except ValueError:
         pass
     raise UsageError(f"--inject is MASS:WIDTH[:YIELD...] of positive numbers, found {text!r}")
-
-
-def _parse_range(text: str | None) -> tuple[float, float] | None:
-    if text is None:
-        return None
-    low, colon, high = text.partition(":")
-    try:
-        if colon:
-            return float(low), float(high)
-    except ValueError:
-        pass
-    raise UsageError(f"--range is LOW:HIGH in GeV, found {text!r}")
 
 
 def _lines(report: BumpHuntReport) -> list[str]:

@@ -32,6 +32,7 @@ __all__ = [
     "StepSize",
     "event_progress",
     "parse_cross_sections",
+    "parse_range",
     "parse_regions",
     "parse_signals",
     "print_cutflow",
@@ -123,6 +124,19 @@ def print_cutflow(flow: CutFlow, selection: str) -> None:
         for step in flow.steps
     ]
     print_table(f"Selection {selection}", ["step", "events", "sum of weights", "of all"], rows)
+
+
+def parse_range(text: str | None) -> tuple[float, float] | None:
+    """The two numbers of LOW:HIGH, None for None; `UsageError` if it is not that."""
+    if text is None:
+        return None
+    low, colon, high = text.partition(":")
+    try:
+        if colon:
+            return float(low), float(high)
+    except ValueError:
+        pass
+    raise UsageError(f"--range is LOW:HIGH in GeV, found {text!r}")
 
 
 def parse_regions(texts: list[str] | None) -> dict[str, RegionSpec]:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hepad.cli.common import Json, Output, Seed, print_json, print_table, stderr, stdout
+from hepad.cli.common import Json, Output, Seed, parse_range, print_json, print_table, stderr, stdout
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
     from hepad.pipeline.fit_report import Background
 
-__all__ = ["MassRange", "fit", "parse_range"]
+__all__ = ["MassRange", "fit"]
 
 MassRange = Annotated[
     str | None, typer.Option("--range", help="LOW:HIGH in GeV; whole bins within it.", show_default=False)
@@ -84,19 +84,6 @@ def fit(
         return
     for background in report.backgrounds:
         _print(background)
-
-
-def parse_range(text: str | None) -> tuple[float, float] | None:
-    """LOW:HIGH as two numbers."""
-    if text is None:
-        return None
-    low, colon, high = text.partition(":")
-    try:
-        if colon:
-            return float(low), float(high)
-    except ValueError:
-        pass
-    raise UsageError(f"--range is LOW:HIGH in GeV, found {text!r}")
 
 
 def _order(text: str | None) -> int | None:

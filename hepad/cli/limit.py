@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hepad.cli.common import Json, Output, Seed, print_json, stderr
+from hepad.cli.common import Json, Output, Seed, parse_range, print_json, stderr
 from hepad.cli.limit_print import print_limits, print_masses
 from hepad.errors import UsageError
 
@@ -206,12 +206,11 @@ def _of_yields(given: tuple[str, str | None, str | None], options: dict[str, Any
 
 
 def _of_masses(spectrum: str, shapes: list[str], options: dict[str, Any], json: bool) -> None:
-    from hepad.cli.bumphunt import _parse_range
     from hepad.pipeline.limit_mass import MassLimitOptions, mass_limits
 
     if not shapes:
         raise UsageError("a limit in a --spectrum needs a --signal-shape, such as gauss:0.05 with --mass 2000:6000:100")
-    options["mass_range"] = _parse_range(options["mass_range"])
+    options["mass_range"] = parse_range(options["mass_range"])
     with stderr().status("limits") as status:
         report = mass_limits(
             spectrum,

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from hepad.cli.common import Json, Output, Seed, print_json, print_table, stderr
-from hepad.cli.fit import MassRange, parse_range
+from hepad.cli.common import Json, Output, Seed, parse_range, print_json, print_table, stderr
+from hepad.cli.fit import MassRange
 from hepad.errors import CheckFailedError, UsageError
 
 __all__ = ["spurious"]

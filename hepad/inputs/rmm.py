@@ -20,8 +20,8 @@ from hepad.cards.input import RMM_TYPES, RmmCard
 from hepad.errors import InputDataError
 from hepad.inputs.batch import Batch
 from hepad.inputs.rmm_kernel import fill_cells
+from hepad.io.columns import Objects
 from hepad.io.events import SQRT_S
-from hepad.objects.flat import FlatObjects
 from hepad.objects.naming import object_name
 
 __all__ = ["RapidityMassMatrix"]
@@ -166,10 +166,10 @@ class RapidityMassMatrix:
 
     def _flat(self, events: ak.Array) -> tuple[_Integers, _Integers, _Integers, _Float, _Float, _Float, _Float]:
         """Where the objects of each event and type start, shape (n, types), how many, and the columns of all."""
-        jets = FlatObjects.of(events.jets) if set(JETS) & set(self.types) else None
+        jets = Objects.of(events.jets) if set(JETS) & set(self.types) else None
         parts = []
         for name in self.types:
-            objects = jets if name in JETS else FlatObjects.of(events[name])
+            objects = jets if name in JETS else Objects.of(events[name])
             assert objects is not None  # noqa: S101  read above if a type of jets is wanted
             tagged = {"lightjets": False, "bjets": True}.get(name)
             parts.append(objects if tagged is None else objects.take(objects.columns["btag"] == tagged))

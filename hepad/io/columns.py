@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
-from hepad.io.events import check_finite, check_not_negative, collection, missing_momentum
+from hepad.io.events import check_finite, check_not_negative, collection, flat_columns, missing_momentum
 
 __all__ = ["MASSES", "Columns", "Objects", "jagged"]
 
@@ -22,10 +22,15 @@ MASSES = {"electrons": 0.00051099895, "muons": 0.1056583755, "photons": 0.0}
 
 @dataclass(frozen=True)
 class Objects:
-    """A collection as flat columns, with offsets of shape (n+1,)."""
+    """A collection as flat columns, with offsets of shape (n+1,): cuts on these cost a fraction of awkward's."""
 
     offsets: npt.NDArray[np.int64]
     columns: dict[str, npt.NDArray[Any]]
+
+    @classmethod
+    def of(cls, objects: ak.Array) -> Objects:
+        """The columns of a jagged record array."""
+        return cls(*flat_columns(objects))
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         return self.columns[name]
@@ -44,8 +49,29 @@ class Objects:
         """The objects of a flat mask."""
         if mask.all():
             return self
-        running = np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
-        return Objects(running[self.offsets], {name: values[mask] for name, values in self.columns.items()})
+        return Objects(_running(mask)[self.offsets], {name: values[mask] for name, values in self.columns.items()})
+
+    def number(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """How many objects of each event a flat mask has."""
+        return np.diff(_running(mask)[self.offsets])
+
+    def sorted(self) -> Objects:
+        """By falling pT within each event; objects of equal pT keep their order."""
+        pt = self["pt"]
+        rises = pt[1:] > pt[:-1]
+        starts = self.offsets[(self.offsets > 0) & (self.offsets < len(pt))]
+        rises[starts - 1] = False
+        if not rises.any():  # most files are sorted already: looking is cheaper
+            return self
+        order = np.lexsort((-pt, self.event))
+        return Objects(self.offsets, {name: values[order] for name, values in self.columns.items()})
+
+    def first(self, count: int) -> Objects:
+        """At most `count` objects of each event."""
+        if self.counts.max(initial=0) <= count:
+            return self
+        place = np.arange(self.offsets[-1]) - np.repeat(self.offsets[:-1], self.counts)
+        return self.take(place < count)
 
     def sum_by_event(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Sums of a flat column over the objects of each event, of shape (n,)."""
@@ -139,6 +165,10 @@ class Columns:
         if "pt" in values:
             check_not_negative(values["pt"], path=self.path, branch=branches["pt"], start=self.start)
         return missing_momentum(values)
+
+
+def _running(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
 
 
 def jagged(array: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:

@@ -101,12 +101,7 @@ class NanoAodFile(TreeFile):
 
     def available(self) -> dict[str, set[str]]:
         """The collections and properties that this file can give."""
-        found = {}
-        for name, features in _KNOWN.items():
-            given = {feature for feature in features if self._can_build(name, feature)}
-            if given:
-                found[name] = given
-        return found
+        return self.buildable(_KNOWN)
 
     def sample(self) -> SampleInfo:
         """The generated events and their weights, which `Runs` counts."""
@@ -171,13 +166,6 @@ class NanoAodFile(TreeFile):
             if self.has(branch) and medium:
                 return branch, "bitmask" in (title if "Medium" in title else default), int(medium[1])
         return None
-
-    def _can_build(self, name: str, feature: str) -> bool:
-        try:
-            self.branches(name, {feature})
-        except InputDataError:
-            return False
-        return True
 
     def _columns(self, name: str, features: AbstractSet[str]) -> dict[str, str]:
         """Property to branch of what is read as it is; pT is always there to give the counts."""

@@ -107,12 +107,7 @@ class PhysliteFile(TreeFile):
 
     def available(self) -> dict[str, set[str]]:
         """The collections and properties that this file can give."""
-        found = {}
-        for name, features in _KNOWN.items():
-            given = {feature for feature in features if self._can_build(name, feature)}
-            if given:
-                found[name] = given
-        return found
+        return self.buildable(_KNOWN)
 
     def sample(self) -> SampleInfo:
         """Nothing: it is in the metadata of the file, or nowhere."""
@@ -156,13 +151,6 @@ class PhysliteFile(TreeFile):
     @property
     def _scores(self) -> dict[str, str]:
         return {p: f"{_BTAGGING}.{self._tagger}_{p}" for p in ("pb", *_TAGGERS[self._tagger][0])}
-
-    def _can_build(self, name: str, feature: str) -> bool:
-        try:
-            self.branches(name, {feature})
-        except InputDataError:
-            return False
-        return True
 
     @staticmethod
     def _columns(name: str, features: AbstractSet[str]) -> dict[str, str]:

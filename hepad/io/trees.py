@@ -57,6 +57,18 @@ class TreeFile(ABC):
     def weight_branch(self) -> str | None:
         """The branch whose first value is the event's weight; None if all weigh 1."""
 
+    def buildable(self, known: Fields) -> dict[str, set[str]]:
+        """Those of the `known` collections and properties whose branches are all there."""
+        found = {name: {f for f in features if self._can_build(name, f)} for name, features in known.items()}
+        return {name: features for name, features in found.items() if features}
+
+    def _can_build(self, name: str, feature: str) -> bool:
+        try:
+            self.branches(name, {feature})
+        except InputDataError:
+            return False
+        return True
+
     def interpretation(self, branch: str) -> Any:  # noqa: ARG002  most branches need none
         """How to read a branch that uproot does not understand by itself."""
         return None

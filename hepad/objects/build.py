@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from hepad.cards.condition import DERIVED
 from hepad.cards.selection import MergeRule, SelectionCard, WideJetRule
+from hepad.io.columns import Objects
 from hepad.io.events import collection
-from hepad.objects.flat import FlatObjects
 
 __all__ = ["build_collections", "merged", "wide_jets"]
 
@@ -24,16 +24,16 @@ def build_collections(events: ak.Array, card: SelectionCard) -> ak.Array:
     for name in DERIVED:
         rule = getattr(card.build, name)
         if isinstance(rule, WideJetRule):
-            objects = wide_jets(FlatObjects.of(events[rule.source]), rule.radius)
+            objects = wide_jets(Objects.of(events[rule.source]), rule.radius)
         elif isinstance(rule, MergeRule):
-            objects = merged([FlatObjects.of(events[source]) for source in rule.source])
+            objects = merged([Objects.of(events[source]) for source in rule.source])
         else:
             continue
         events = ak.with_field(events, collection(objects.offsets, objects.columns), name)
     return events
 
 
-def wide_jets(jets: FlatObjects, radius: float) -> FlatObjects:
+def wide_jets(jets: Objects, radius: float) -> Objects:
     """Two wide jets an event, sorted by falling pT; none where there are fewer than two jets.
 
     Each jet, the two leading ones (the seeds) among them, is added to the nearer seed if that is nearer than `radius`
@@ -56,16 +56,12 @@ def wide_jets(jets: FlatObjects, radius: float) -> FlatObjects:
     sums = [np.bincount(slot, part[added], minlength=2 * len(counts)).astype(np.float64) for part in parts]
     kept = np.repeat(counts >= 2, 2)
     offsets = np.concatenate([[0], np.cumsum(np.where(counts >= 2, 2, 0))])
-    return FlatObjects(offsets, _polar(*(total[kept] for total in sums))).sorted()
+    return Objects(offsets, _polar(*(total[kept] for total in sums))).sorted()
 
 
-def merged(parts: list[FlatObjects]) -> FlatObjects:
+def merged(parts: list[Objects]) -> Objects:
     """All objects of several collections, sorted by falling pT; at equal pT in the order of the collections."""
-    counts = np.sum([part.counts for part in parts], axis=0)
-    event = np.concatenate([np.repeat(np.arange(len(counts)), part.counts) for part in parts])
-    order = np.argsort(event, kind="stable")
-    columns = {name: np.concatenate([part.columns[name] for part in parts])[order] for name in _FEATURES}
-    return FlatObjects(np.concatenate([[0], np.cumsum(counts)]), columns).sorted()
+    return Objects.merged(*(Objects(part.offsets, {name: part[name] for name in _FEATURES}) for part in parts))
 
 
 def _distance(eta: _Float, phi: _Float, seed: npt.NDArray[np.int64]) -> _Float:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.cards.condition import Range
-from hepad.objects.flat import FlatObjects
+from hepad.io.columns import Objects
 
 __all__ = ["Z_MASS", "opposite_pairs", "pairs_in_range"]
 
@@ -17,13 +17,13 @@ _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
 
 
-def opposite_pairs(leptons: FlatObjects) -> _Int:
+def opposite_pairs(leptons: Objects) -> _Int:
     """The largest number of pairs of opposite charge that share no lepton, for each event, shape (n,)."""
     charge = leptons.columns["charge"]
     return np.minimum(leptons.number(charge > 0), leptons.number(charge < 0))
 
 
-def pairs_in_range(leptons: FlatObjects, mass: Range) -> _Int:
+def pairs_in_range(leptons: Objects, mass: Range) -> _Int:
     """The number of pairs of opposite charge with a mass in GeV in the range, shape (n,).
 
     Pairs are taken nearest to the Z boson's mass first, and share no lepton.
@@ -44,7 +44,7 @@ def pairs_in_range(leptons: FlatObjects, mass: Range) -> _Int:
     return _disjoint(first[order], second[order], event[order], len(leptons.counts))
 
 
-def _pairs(leptons: FlatObjects) -> tuple[_Int, _Int]:
+def _pairs(leptons: Objects) -> tuple[_Int, _Int]:
     """Positions of the objects of all pairs within an event, each pair once."""
     counts = leptons.counts
     total = int(leptons.offsets[-1])
@@ -55,7 +55,7 @@ def _pairs(leptons: FlatObjects) -> tuple[_Int, _Int]:
     return first, second
 
 
-def _masses(leptons: FlatObjects, first: _Int, second: _Int) -> _Float:
+def _masses(leptons: Objects, first: _Int, second: _Int) -> _Float:
     pt, eta, phi, mass = (leptons.columns[name].astype(np.float64) for name in ("pt", "eta", "phi", "mass"))
     x, y, z = pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)
     energy = np.sqrt(pt**2 + z**2 + mass**2)

@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from hepad.cards.condition import LEPTONS, ChargeSum, Condition, LeptonPairs, ObjectCuts, ObjectsRange, Range
 from hepad.cards.selection import SelectionCard
+from hepad.io.columns import Objects
 from hepad.io.events import collection
 from hepad.objects.build import build_collections
 from hepad.objects.cutflow import CutFlow, CutStep
-from hepad.objects.flat import FlatObjects
 from hepad.objects.kinematics import invariant_mass, parse_mass, separation
 from hepad.objects.pairs import opposite_pairs, pairs_in_range
 
@@ -43,7 +43,7 @@ def apply_selection(events: ak.Array, card: SelectionCard) -> tuple[ak.Array, _M
 
 
 def _define(events: ak.Array, name: str, cuts: ObjectCuts, max_count: int | None) -> ak.Array:
-    objects = FlatObjects.of(events[name])
+    objects = Objects.of(events[name])
     mask = _passes(objects, cuts)
     if mask is not None:
         objects = objects.take(mask)
@@ -53,7 +53,7 @@ def _define(events: ak.Array, name: str, cuts: ObjectCuts, max_count: int | None
     return collection(objects.offsets, objects.columns)
 
 
-def _passes(objects: FlatObjects, cuts: ObjectCuts) -> _Mask | None:
+def _passes(objects: Objects, cuts: ObjectCuts) -> _Mask | None:
     """Flat mask of the objects that pass all cuts; None if there are no cuts."""
     masks: list[_Mask] = []
     for feature in ("pt", "eta", "mass"):
@@ -77,9 +77,9 @@ def _holds(events: ak.Array, condition: Condition) -> _Mask:
         values = events.met.pt if name == "met" else events[name]
         return np.asarray(_inside(ak.to_numpy(values), rule))
     if isinstance(rule, ChargeSum):
-        return np.isin(sum(_charge(FlatObjects.of(events[n])) for n in LEPTONS), rule.values)
+        return np.isin(sum(_charge(Objects.of(events[n])) for n in LEPTONS), rule.values)
     if isinstance(rule, LeptonPairs):
-        leptons = [FlatObjects.of(events[n]) for n in LEPTONS]
+        leptons = [Objects.of(events[n]) for n in LEPTONS]
         count = sum(pairs_in_range(part, rule.mass) if rule.mass else opposite_pairs(part) for part in leptons)
     else:
         count = sum(_count(events[n], rule) for n in (LEPTONS if name == "leptons" else (name,)))
@@ -103,12 +103,12 @@ def _objects_hold(events: ak.Array, name: str, rule: ObjectsRange) -> _Mask:
 
 
 def _count(collection: ak.Array, cuts: ObjectCuts) -> npt.NDArray[np.int64]:
-    objects = FlatObjects.of(collection)
+    objects = Objects.of(collection)
     mask = _passes(objects, cuts)
     return objects.counts if mask is None else objects.number(mask)
 
 
-def _charge(leptons: FlatObjects) -> npt.NDArray[np.int64]:
+def _charge(leptons: Objects) -> npt.NDArray[np.int64]:
     charge = leptons.columns["charge"]
     return leptons.number(charge > 0) - leptons.number(charge < 0)
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from hepad.errors import UsageError
 from hepad.io.atomic import atomic_folder, check_folder
 from hepad.pipeline.figures import save_figure
-from hepad.pipeline.limit_result import check_calculator, result_json, write_json
+from hepad.pipeline.limit_result import check_calculator, limit_figure, result_json, write_json
 from hepad.provenance import command_line, provenance
 from hepad.stats.abcd import AbcdExperiment, AbcdModel, abcd_workspace
 from hepad.stats.cls import LimitResult, asymptotic_result, toy_result
@@ -107,16 +107,9 @@ def abcd(counts: Sequence[float | None], *, options: AbcdOptions | None = None) 
 
 
 def _write(report: AbcdReport, counts: Sequence[float | None], options: AbcdOptions, output: Path) -> None:
-    from hepad.plot.limit import plot_limit
-
     result = report.result
-    figure = plot_limit(
-        result.poi,
-        result.cls_expected,
-        result.cls_observed,
-        expected=result.expected,
-        observed=result.observed,
-        remarks=("ABCD, upper limits at 95% CL", f"{result.toys} toys" if result.toys else "asymptotic"),
+    figure = limit_figure(
+        result, ("ABCD, upper limits at 95% CL", f"{result.toys} toys" if result.toys else "asymptotic")
     )
     command = command_line(
         "abcd",

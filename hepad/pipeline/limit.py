@@ -13,7 +13,7 @@ from hepad.errors import UsageError
 from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.spectra import Spectrum, read_spectrum, spectrum_path
 from hepad.pipeline.figures import save_figure
-from hepad.pipeline.limit_result import DEFAULT_TOYS, check_calculator, result_json, write_json
+from hepad.pipeline.limit_result import DEFAULT_TOYS, check_calculator, limit_figure, result_json, write_json
 from hepad.provenance import provenance
 from hepad.stats.limits import LimitModel, LimitResult, asymptotic_limits, choose_calculator, low_counts, toy_limits
 from hepad.stats.workspace import build_workspace
@@ -132,18 +132,9 @@ def _check_edges(spectra: list[Spectrum]) -> None:
 def _write(
     report: LimitReport, given: tuple[float | str, float | str, float | str | None], options: LimitOptions, output: Path
 ) -> None:
-    from hepad.plot.limit import plot_limit
-
     result = report.result
     kind = f"{result.toys} toys" if result.toys else "asymptotic"
-    figure = plot_limit(
-        result.poi,
-        result.cls_expected,
-        result.cls_observed,
-        expected=result.expected,
-        observed=result.observed,
-        remarks=(rf"Upper limits at 95% CL, {kind}",),
-    )
+    figure = limit_figure(result, (rf"Upper limits at 95% CL, {kind}",))
     inputs = [spectrum_path(str(item))[0] for item in given if item is not None and isinstance(_kind(item), str)]
     record = provenance(_command(given, options), inputs=list(dict.fromkeys(inputs)), seed=options.seed)
     with atomic_folder(output, ours=_OURS) as folder:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hepad.errors import UsageError
 from hepad.stats.cls import Calculator, LimitResult
 
-__all__ = ["CALCULATORS", "DEFAULT_TOYS", "check_calculator", "result_json", "write_json"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["CALCULATORS", "DEFAULT_TOYS", "check_calculator", "limit_figure", "result_json", "write_json"]
 
 CALCULATORS: tuple[Calculator, ...] = ("auto", "asymptotic", "toys")
 DEFAULT_TOYS = 10_000
@@ -47,6 +50,20 @@ def result_json(result: LimitResult, seed: int) -> dict[str, Any]:
         "seed": seed,
         "warnings": list(result.warnings),
     }
+
+
+def limit_figure(result: LimitResult, remarks: tuple[str, ...]) -> Figure:
+    """CLs against the signal strength, with the limits."""
+    from hepad.plot.limit import plot_limit
+
+    return plot_limit(
+        result.poi,
+        result.cls_expected,
+        result.cls_observed,
+        expected=result.expected,
+        observed=result.observed,
+        remarks=remarks,
+    )
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

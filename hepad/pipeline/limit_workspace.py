@@ -11,7 +11,7 @@ from hepad.errors import FitFailedError, UsageError
 from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.likelihoods import apply_patches, likelihood_path, read_workspace
 from hepad.pipeline.figures import save_figure
-from hepad.pipeline.limit_result import check_calculator, result_json, write_json
+from hepad.pipeline.limit_result import check_calculator, limit_figure, result_json, write_json
 from hepad.provenance import command_line, provenance
 from hepad.stats.cls import LimitResult, asymptotic_bands, asymptotic_cls, asymptotic_result, toy_result
 from hepad.stats.discovery import Excess, local_excess
@@ -151,18 +151,10 @@ def _write(
     report: WorkspaceLimitReport, workspace: dict[str, Any], inputs: list[Path], command: str, output: Path
 ) -> None:
     from hepad.pipeline.limit_postfit import save_postfit
-    from hepad.plot.limit import plot_limit
 
     result = report.result
     kind = f"{result.toys} toys" if result.toys else "asymptotic"
-    figure = plot_limit(
-        result.poi,
-        result.cls_expected,
-        result.cls_observed,
-        expected=result.expected,
-        observed=result.observed,
-        remarks=(rf"Upper limits at 95% CL, {kind}",),
-    )
+    figure = limit_figure(result, (rf"Upper limits at 95% CL, {kind}",))
     record = provenance(command, inputs=inputs, seed=report.seed)
     with atomic_folder(output, ours=_OURS) as folder:
         write_json(folder / "limit.json", {**report.to_json(), "provenance": record})

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from hepad.errors import FitFailedError
 from hepad.stats.fit import deviance
+from hepad.stats.line_search import halve_steps
 
 __all__ = ["Ingredients", "Likelihood"]
 
@@ -22,7 +23,6 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 _MAX_ITERATIONS = 1000
-_MAX_HALVINGS = 20
 _DECREMENT = 1e-10
 _ACCEPTABLE = 1e-7
 """Where rounding stops the line search first, a promised gain below this still is convergence."""
@@ -150,37 +150,23 @@ class Likelihood:
             active, step = active[~done], step[~done]
             if len(active) == 0:
                 break
-            active = self._move(theta, values, counts, aux, active=active, step=step, bounds=(low, high))
+            active = halve_steps(
+                theta,
+                values,
+                active=active,
+                step=step,
+                cost=lambda trial, rows: self._cost(trial, counts[rows], aux[rows]),
+                restrict=partial(self._restrict, low, high),
+                slack=1e-12,
+                halvings=20,
+            )
         return theta, values, converged
 
-    def _move(
-        self,
-        theta: FloatArray,
-        values: FloatArray,
-        counts: FloatArray,
-        aux: FloatArray,
-        *,
-        active: npt.NDArray[np.intp],
-        step: FloatArray,
-        bounds: tuple[float, float],
-    ) -> npt.NDArray[np.intp]:
-        """Halve the steps until -ln L does not rise; updates theta and values, returns the fits that moved."""
-        pending = np.arange(len(active))
-        length = 1.0
-        for _ in range(_MAX_HALVINGS):
-            rows = active[pending]
-            trial = theta[rows] + length * step[pending]
-            trial[:, 0] = np.clip(trial[:, 0], *bounds)
-            trial[:, 1 : self._globals] = np.clip(trial[:, 1 : self._globals], -40.0, 40.0)
-            trial[:, self._globals :] = np.maximum(trial[:, self._globals :], _FLOOR)
-            value = self._cost(trial, counts[rows], aux[rows])
-            better = value <= values[rows] + 1e-12 * (1 + np.abs(values[rows]))
-            theta[rows[better]], values[rows[better]] = trial[better], value[better]
-            pending = pending[~better]
-            if len(pending) == 0:
-                break
-            length /= 2
-        return np.delete(active, pending)
+    def _restrict(self, low: float, high: float, trial: FloatArray) -> None:
+        """Keep trial parameters (T, P) within their bounds."""
+        trial[:, 0] = np.clip(trial[:, 0], low, high)
+        trial[:, 1 : self._globals] = np.clip(trial[:, 1 : self._globals], -40.0, 40.0)
+        trial[:, self._globals :] = np.maximum(trial[:, self._globals :], _FLOOR)
 
     def _cost(self, theta: FloatArray, counts: FloatArray, aux: FloatArray) -> FloatArray:
         pulls = (theta[:, 1:] - aux) / self._sigma

@@ -8,12 +8,14 @@ log-normal error alike.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from hepad.stats.fit import deviance
+from hepad.stats.line_search import halve_steps
 
 __all__ = ["ResonanceLikelihood", "Terms"]
 
@@ -21,7 +23,6 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 _MAX_ITERATIONS = 300
-_MAX_HALVINGS = 30
 _DECREMENT = 1e-10
 _ACCEPTABLE = 1e-7
 """Where rounding stops the line search first, a promised gain below this still is convergence."""
@@ -112,35 +113,22 @@ class ResonanceLikelihood:
             active, step = active[going], step[going]
             if len(active) == 0:
                 break
-            active = self._move(theta, values, counts, aux, active=active, step=step, bounds=(low, high))
+            active = halve_steps(
+                theta,
+                values,
+                active=active,
+                step=step,
+                cost=lambda trial, rows: self._cost(trial, counts[rows], aux[rows]),
+                restrict=partial(self._restrict, low, high),
+                slack=1e-13,
+                halvings=30,
+            )
         return theta, values, converged
 
-    def _move(
-        self,
-        theta: FloatArray,
-        values: FloatArray,
-        counts: FloatArray,
-        aux: FloatArray,
-        *,
-        active: npt.NDArray[np.intp],
-        step: FloatArray,
-        bounds: tuple[float, float],
-    ) -> npt.NDArray[np.intp]:
-        """Halve the steps until -ln L falls; updates theta and values, returns the fits that moved."""
-        pending = np.arange(len(active))
-        length = 1.0
-        for _ in range(_MAX_HALVINGS):
-            rows = active[pending]
-            trial = theta[rows] + length * step[pending]
-            trial[:, 0] = np.clip(trial[:, 0], *bounds)
-            value = self._cost(trial, counts[rows], aux[rows])
-            better = value <= values[rows] + 1e-13 * (1 + np.abs(values[rows]))
-            theta[rows[better]], values[rows[better]] = trial[better], value[better]
-            pending = pending[~better]
-            if len(pending) == 0:
-                break
-            length /= 2
-        return np.delete(active, pending)
+    @staticmethod
+    def _restrict(low: float, high: float, trial: FloatArray) -> None:
+        """Keep the signal strength of trial parameters (T, P) within its bounds."""
+        trial[:, 0] = np.clip(trial[:, 0], low, high)
 
     def _cost(self, theta: FloatArray, counts: FloatArray, aux: FloatArray) -> FloatArray:
         pulls = np.sum(self.penalty * (theta - aux) ** 2, axis=1)

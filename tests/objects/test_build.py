@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import UsageError
+from hepad.io.columns import Objects
 from hepad.io.events import collection
 from hepad.io.reader import read_events
 from hepad.objects.build import merged, wide_jets
-from hepad.objects.flat import FlatObjects
 from hepad.objects.kinematics import invariant_mass, mass_fields, parse_mass
 from hepad.objects.selection import apply_selection
 
@@ -27,10 +27,10 @@ jet = st.tuples(st.floats(30, 3000), st.floats(-2.5, 2.5), st.floats(-math.pi, m
 jets = st.lists(jet, max_size=7).map(lambda found: sorted(found, key=lambda j: -j[0]))
 
 
-def flat(rows: list[list[Jet]]) -> FlatObjects:
+def flat(rows: list[list[Jet]]) -> Objects:
     values = np.array([j for row in rows for j in row], dtype=np.float64).reshape(-1, 4)
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
-    return FlatObjects(offsets, dict(zip(NAMES, values.T, strict=True)))
+    return Objects(offsets, dict(zip(NAMES, values.T, strict=True)))
 
 
 def delta_r(a: Jet, b: Jet) -> float:
