@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = [
     "CardError",
     "CheckFailedError",
+    "CountError",
     "FitFailedError",
     "HepadError",
     "InputDataError",
@@ -16,6 +17,7 @@ __all__ = [
     "MissingExtraError",
     "OutputError",
     "UsageError",
+    "WorkerError",
 ]
 
 
@@ -63,6 +65,17 @@ class CheckFailedError(HepadError):
     """A check that was asked for did not pass."""
 
     exit_code = 7
+
+
+class CountError(HepadError):
+    """Events were lost or counted twice between two stages: a fault of hepad, or of the disk."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"{message}; nothing was written, please report it")
+
+
+class WorkerError(HepadError):
+    """The processes that do the work died or cannot be reached."""
 
 
 class InterruptedRunError(HepadError):

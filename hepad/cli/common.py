@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -17,30 +17,42 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from hepad.cards.analysis import RegionSpec
+    from hepad.execution.executor import Execution
+    from hepad.execution.run import Skipped
     from hepad.objects.cutflow import CutFlow
 
 __all__ = [
     "CrossSection",
+    "Executor",
     "Files",
+    "Force",
     "Json",
     "MaxEvents",
     "Model",
     "Output",
     "Regions",
+    "Scheduler",
     "Seed",
     "Selection",
+    "SkipBadFiles",
     "StepSize",
+    "Workers",
     "event_progress",
+    "execution",
     "parse_cross_sections",
     "parse_range",
     "parse_regions",
     "parse_signals",
     "print_cutflow",
     "print_json",
+    "print_skipped",
     "print_table",
     "stderr",
     "stdout",
 ]
+
+SKIPPED_EXIT_CODE = 8
+"""All went well, but files were left out."""
 
 CrossSection = Annotated[
     list[str] | None,
@@ -51,6 +63,11 @@ CrossSection = Annotated[
         show_default="weights as in the files",
     ),
 ]
+Executor = Annotated[
+    str,
+    typer.Option("--executor", help="local: processes of this machine; dask: a cluster (extra hepad[dask])."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Make the output again, even if it is complete.")]
 Files = Annotated[
     list[str],
     typer.Argument(help="Input files; globs are expanded, '-' reads names from stdin.", show_default=False),
@@ -78,6 +95,18 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random num
 Selection = Annotated[
     str | None, typer.Option("--selection", "-s", help="A bundled selection or a card.", show_default="the model's")
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        help="Of a Dask cluster: its address, tcp://HOST:PORT, or a scheduler file.",
+        show_default="a cluster of --workers processes here",
+    ),
+]
+SkipBadFiles = Annotated[
+    bool, typer.Option("--skip-bad-files", help="Leave out files that cannot be read; the exit code is then 8.")
+]
+Workers = Annotated[int, typer.Option("--workers", "-j", min=1, help="Processes side by side; same result, sooner.")]
 StepSize = Annotated[int, typer.Option("--step-size", min=1, help="Events in memory at a time.")]
 
 
@@ -168,6 +197,32 @@ def parse_signals(texts: list[str] | None) -> dict[str, list[str]]:
             raise UsageError(f"--signal {text!r}: write NAME=FILE, with a name other than 'background'")
         signals.setdefault(name, []).append(file)
     return signals
+
+
+def execution(
+    workers: int = 1,
+    executor: str = "local",
+    scheduler: str | None = None,
+    skip_bad_files: bool = False,
+    force: bool = False,
+) -> Execution:
+    """How the events are to be worked on, from the options of the command line."""
+    from hepad.execution.executor import Execution
+
+    if executor not in ("local", "dask"):
+        raise UsageError(f"--executor {executor!r}: choose local or dask")
+    kind: Literal["local", "dask"] = "dask" if executor == "dask" else "local"
+    return Execution(workers, kind, scheduler, skip_bad_files, force)
+
+
+def print_skipped(skipped: Sequence[Skipped]) -> None:
+    """Say which files were left out, and end with the exit code that says so too; nothing if there are none."""
+    if not skipped:
+        return
+    for file in skipped:
+        stderr().print(f"hepad: left out: {file.reason}")
+    stderr().print(f"hepad: {len(skipped)} files were left out; the result is of the others")
+    raise typer.Exit(SKIPPED_EXIT_CODE)
 
 
 @contextmanager

@@ -23,6 +23,11 @@ def score(
     region: common.Regions = None,
     step_size: common.StepSize = 100_000,
     max_events: common.MaxEvents = None,
+    workers: common.Workers = 1,
+    executor: common.Executor = "local",
+    scheduler: common.Scheduler = None,
+    skip_bad_files: common.SkipBadFiles = False,
+    force: common.Force = False,
     json: common.Json = False,
 ) -> None:
     """Score events: one row an input event, with its regions.
@@ -41,6 +46,7 @@ def score(
             regions=common.parse_regions(region),
             step_size=step_size,
             max_events=max_events,
+            execution=common.execution(workers, executor, scheduler, skip_bad_files, force),
             on_events=on_events,
         )
         report = run(files, model, options=options)
@@ -48,6 +54,9 @@ def score(
         common.print_json(report.to_json())
     else:
         _print(report)
+    if report.complete_before:
+        common.stderr().print(f"hepad: {report.output} is complete already, nothing was done; --force makes it again")
+    common.print_skipped(report.skipped)
 
 
 def _print(report: ScoreReport) -> None:
@@ -59,4 +68,5 @@ def _print(report: ScoreReport) -> None:
         for name, r in report.regions.items()
     ]
     common.print_table("Regions", ["region", "score", "threshold", "events", "of selected"], regions, numbers_from=2)
-    common.stdout().print(f"wrote {report.output}")
+    if not report.complete_before:
+        common.stdout().print(f"wrote {report.output}")

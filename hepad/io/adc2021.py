@@ -47,8 +47,13 @@ class Adc2021File:
         """Nothing: the format keeps no cross section and no energy."""
         return SampleInfo()
 
-    def iterate(self, fields: Fields, *, step_size: int, stop: int) -> Iterator[ak.Array]:
-        """Events [0, stop) in pieces of at most `step_size`, with the fields asked for."""
+    def cuts(self, fields: Fields) -> list[int]:  # noqa: ARG002  the same for all
+        """The edges of the file's chunks; any entry if it has none."""
+        rows = self._data.chunks[0] if self._data.chunks else self.entries
+        return list(range(rows, self.entries, rows)) if rows else []
+
+    def iterate(self, fields: Fields, *, step_size: int, stop: int, start: int = 0) -> Iterator[ak.Array]:
+        """Events [start, stop) in pieces of at most `step_size`, with the fields asked for."""
         available = self.available()
         for name, features in fields.items():
             lacking = set(features) - available.get(name, set())
@@ -57,8 +62,8 @@ class Adc2021File:
                 raise InputDataError(
                     f"{self.path}: the ADC2021 format has no {missing}; use a file of another format for it"
                 )
-        for start in range(0, min(stop, self.entries), step_size):
-            yield self._events(self._read(start, min(start + step_size, stop, self.entries)), fields, start)
+        for first in range(start, min(stop, self.entries), step_size):
+            yield self._events(self._read(first, min(first + step_size, stop, self.entries)), fields, first)
 
     def close(self) -> None:
         """Close the file."""

@@ -96,8 +96,15 @@ class EventFile(Protocol):
         """What the file says of its sample."""
         ...
 
-    def iterate(self, fields: Fields, *, step_size: int, stop: int) -> Iterator[ak.Array]:
-        """Events [0, stop) in pieces of at most `step_size`, with the fields asked for."""
+    def cuts(self, fields: Fields) -> list[int]:
+        """Rising entries at which reading these fields may best begin or end; others cost more, or cannot be.
+
+        Empty if any entry will do.
+        """
+        ...
+
+    def iterate(self, fields: Fields, *, step_size: int, stop: int, start: int = 0) -> Iterator[ak.Array]:
+        """Events [start, stop) in pieces of at most `step_size`, with the fields asked for."""
         ...
 
     def close(self) -> None:

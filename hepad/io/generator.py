@@ -45,8 +45,12 @@ class GeneratorFile(ABC):
     def blocks(self, stop: int) -> Iterator[tuple[Particles, Floats]]:
         """Particles and weights of the events [0, stop), at most `BLOCK` events at a time."""
 
-    def iterate(self, fields: Fields, *, step_size: int, stop: int) -> Iterator[ak.Array]:
-        """Events [0, stop) in pieces of at most `step_size`, with the fields asked for.
+    def cuts(self, fields: Fields) -> list[int]:  # noqa: ARG002  the same for all
+        """The end only: the shower's random numbers run through the file, so that it is read in one go."""
+        return [self.entries]
+
+    def iterate(self, fields: Fields, *, step_size: int, stop: int, start: int = 0) -> Iterator[ak.Array]:
+        """Events [start, stop) in pieces of at most `step_size`, with the fields asked for.
 
         `InputDataError` if the file has none of them, is damaged or truncated; `MissingExtraError` where a package of
         the extra `particles` is missing.
@@ -58,6 +62,8 @@ class GeneratorFile(ABC):
                     f"{self.path}: particle-level events have no {', '.join(lacking) or name}; "
                     "use a file of another format for it"
                 )
+        if start:
+            raise ValueError(f"{self.format} files are read from their first event on")
         yield from _resize(self._events(fields, min(stop, self.entries)), step_size)
 
     def close(self) -> None:  # noqa: B027  there is nothing to do

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import glob
 import sys
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import numpy as np
 from hepad.errors import InputDataError, UsageError
 from hepad.io.events import SQRT_S, Chunk, EventFile, Fields
 
-__all__ = ["DEFAULT_STEP_SIZE", "expand_files", "open_events", "open_root", "read_events"]
+__all__ = ["DEFAULT_STEP_SIZE", "expand_files", "open_events", "open_root", "read_chunks", "read_events", "unit_edges"]
 
 DEFAULT_STEP_SIZE = 100_000
 """Events in memory at a time."""
@@ -112,21 +114,40 @@ def read_events(
     for number, path in enumerate(files):
         with closing(open_events(path)) as source:
             total += source.entries
-            stop = min(source.entries, left)
-            for events in _chunks(source, fields, step_size=step_size, stop=stop) if stop else ():
-                yield Chunk(number, path, events)
-            left -= stop
+            edges = unit_edges(source, fields, step_size, left)
+            for start, stop in pairwise(edges):
+                for events in read_chunks(source, fields, step_size=step_size, start=start, stop=stop):
+                    yield Chunk(number, path, events)
+            left -= edges[-1]
         if left == 0:
             return
     if total == 0:
         raise InputDataError(f"{', '.join(str(f) for f in files[:3])}: no entries; there is nothing to read")
 
 
-def _chunks(source: EventFile, fields: Fields, *, step_size: int, stop: int) -> Iterator[ak.Array]:
-    """The events of one file, with the sample's energy as a field if it was asked for."""
+def unit_edges(source: EventFile, fields: Fields, step_size: int, limit: int | None = None) -> tuple[int, ...]:
+    """Where to cut the first `limit` events of a file into units of work: rising, from 0 to their number.
+
+    A unit has at most `step_size` events and ends where the file is best cut, if it has such a place within them. A
+    file that can only be read in one go is one unit. The edges depend on nothing but the file and the arguments.
+    """
+    stop = source.entries if limit is None else min(source.entries, limit)
+    cuts = source.cuts(fields) if stop > step_size else []
+    if cuts == [source.entries]:  # [0, ..., entries] is what trees say
+        return (0, stop)
+    edges = [0]
+    while edges[-1] < stop:
+        furthest = min(edges[-1] + step_size, stop)
+        best = cuts[bisect_right(cuts, furthest) - 1] if cuts and cuts[0] <= furthest else 0
+        edges.append(best if edges[-1] < best and furthest < stop else furthest)
+    return tuple(edges)
+
+
+def read_chunks(source: EventFile, fields: Fields, *, step_size: int, start: int, stop: int) -> Iterator[ak.Array]:
+    """The events [start, stop) of one file, with the sample's energy as a field if it was asked for."""
     objects = {name: features for name, features in fields.items() if name != SQRT_S}
     energy = source.sample().sqrt_s_gev if SQRT_S in fields else None
-    for events in source.iterate(objects, step_size=step_size, stop=stop):
+    for events in source.iterate(objects, step_size=step_size, start=start, stop=stop):
         if SQRT_S not in fields:
             yield events
         else:

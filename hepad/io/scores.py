@@ -7,8 +7,8 @@ Columns: `file` (int32, place on the command line), `entry` (int64), `selected` 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy.typing as npt
 
 from hepad.errors import HepadError, InputDataError, UsageError
+from hepad.io.root_file import recreate
 
 __all__ = ["TREE", "ScoreFile", "ScoreWriter", "check_format"]
 
@@ -26,15 +27,12 @@ Columns = Mapping[str, npt.NDArray[Any]]
 
 
 class ScoreWriter:
-    """Write columns in pieces to a path; the caller makes the path atomic.
+    """Write columns in pieces to a path, at the end what the file says of itself; the caller makes the path atomic."""
 
-    `info` is asked for what the file says of itself as late as the format allows: at the end for ROOT.
-    """
-
-    def __init__(self, path: Path, kind: Literal["root", "parquet"], info: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(self, path: Path, kind: Literal["root", "parquet"]) -> None:
         self._path = path
         self._kind = kind
-        self._info = info
+        self._stack = ExitStack()
         self._out: Any = None
         self._tree: Any = None
 
@@ -44,13 +42,17 @@ class ScoreWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def describe(self, info: Mapping[str, Any]) -> None:
+        """Write what the file says of itself, after all rows."""
+        text = json.dumps(info, allow_nan=False)
         if self._out is None:
-            return
-        try:
-            if kind is None and self._kind == "root":
-                self._out[_PROVENANCE] = self._text()
-        finally:
-            self._out.close()
+            raise ValueError("a score file has rows")
+        if self._kind == "root":
+            self._out[_PROVENANCE] = text
+        else:
+            self._out.add_key_value_metadata({_PROVENANCE: text})
 
     def write(self, columns: Columns) -> None:
         """Append rows: arrays of equal length, the same columns each time."""
@@ -60,10 +62,8 @@ class ScoreWriter:
             self._write_parquet(columns)
 
     def _write_root(self, columns: Columns) -> None:
-        import uproot
-
         if self._out is None:
-            self._out = uproot.recreate(self._path)
+            self._out = self._stack.enter_context(recreate(self._path))
             self._tree = self._out.mktree(TREE, {name: array.dtype for name, array in columns.items()})
         self._tree.extend(dict(columns))
 
@@ -73,12 +73,8 @@ class ScoreWriter:
 
         table = pa.table({name: pa.array(array) for name, array in columns.items()})
         if self._out is None:
-            schema = table.schema.with_metadata({_PROVENANCE: self._text()})
-            self._out = pq.ParquetWriter(self._path, schema)
-        self._out.write_table(table.cast(self._out.schema))
-
-    def _text(self) -> str:
-        return json.dumps(self._info(), allow_nan=False)
+            self._out = self._stack.enter_context(pq.ParquetWriter(self._path, table.schema))
+        self._out.write_table(table)
 
 
 class ScoreFile:
@@ -137,7 +133,7 @@ class ScoreFile:
             source = pq.ParquetFile(self.path)
         except (pa.ArrowException, OSError) as error:
             raise InputDataError(f"{self.path}: not a score file (neither ROOT nor Parquet)") from error
-        stored = (source.schema_arrow.metadata or {}).get(_PROVENANCE.encode(), b"{}")
+        stored = (source.metadata.metadata or {}).get(_PROVENANCE.encode(), b"{}")
         return source, _parse_info(stored.decode(errors="replace"), self.path)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
+from hepad.io.root_file import recreate
 
 if TYPE_CHECKING:
     import hist
@@ -118,9 +119,7 @@ def write_histograms_root(
     path: Path, histograms: Mapping[str, hist.Hist[Any]], record: Mapping[str, Any] | None = None
 ) -> None:
     """Write one-dimensional histograms as TH1 under their names, and the provenance record as a string beside them."""
-    import uproot
-
-    with uproot.recreate(path) as file:
+    with recreate(path) as file:
         for name, histogram in histograms.items():
             file[name] = histogram
         file["provenance"] = json.dumps(record or {})

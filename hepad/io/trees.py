@@ -77,19 +77,18 @@ class TreeFile(ABC):
         """What a branch read with such an interpretation means."""
         return array
 
-    def iterate(self, fields: Fields, *, step_size: int, stop: int) -> Iterator[ak.Array]:
-        """Events [0, stop) in pieces of at most `step_size`, with the fields asked for.
+    def cuts(self, fields: Fields) -> list[int]:
+        """The entries at which baskets of all branches end: cut there, none is decompressed twice."""
+        ends = [{int(e) for e in self.tree[self.keys[b]].entry_offsets} for b in self._all_branches(fields)]
+        return sorted(set.intersection(*ends))
+
+    def iterate(self, fields: Fields, *, step_size: int, stop: int, start: int = 0) -> Iterator[ak.Array]:
+        """Events [start, stop) in pieces of at most `step_size`, with the fields asked for.
 
         `InputDataError` names a missing branch, a value that is not finite, or a damaged basket.
         """
         weight = self.weight_branch()
-        branches = {weight} if weight else set()
-        for name, features in fields.items():
-            branches |= self.branches(name, features)
-        if not branches:
-            raise InputDataError(f"{self.path}: nothing to read was asked for")
-        start = 0
-        for arrays in self._read(sorted(branches), step_size, stop):
+        for arrays in self._read(self._all_branches(fields), step_size, start, stop):
             decoded = {branch: self.decode(branch, array, start) for branch, array in arrays.items()}
             columns = Columns(self.path, start, decoded)
             record = {name: self.build(name, features, columns) for name, features in fields.items()}
@@ -123,10 +122,20 @@ class TreeFile(ABC):
         if unknown:
             raise InputDataError(f"{self.path}: {self.title} stores no {', '.join(sorted(unknown))} for {name}")
 
-    def _read(self, branches: list[str], step_size: int, stop: int) -> Iterator[dict[str, Any]]:
+    def _all_branches(self, fields: Fields) -> list[str]:
+        weight = self.weight_branch()
+        branches = {weight} if weight else set()
+        for name, features in fields.items():
+            branches |= self.branches(name, features)
+        if not branches:
+            raise InputDataError(f"{self.path}: nothing to read was asked for")
+        return sorted(branches)
+
+    def _read(self, branches: list[str], step_size: int, start: int, stop: int) -> Iterator[dict[str, Any]]:
         keys = {self.keys[branch]: self.interpretation(branch) for branch in branches}
+        where = {"entry_start": start, "entry_stop": stop}
         try:
-            for arrays in self.tree.iterate(keys, step_size=step_size, entry_stop=stop, how=dict, library="ak"):
+            for arrays in self.tree.iterate(keys, step_size=step_size, how=dict, library="ak", **where):
                 yield {branch: arrays[self.keys[branch]] for branch in branches}
         except (InputDataError, KeyboardInterrupt):
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,11 @@ class CutFlow:
                 for a, b in zip(self.steps, other.steps, strict=True)
             )
         )
+
+    @classmethod
+    def from_json(cls, steps: Sequence[Mapping[str, Any]]) -> CutFlow:
+        """What `to_json` made."""
+        return cls(tuple(CutStep(s["name"], s["events"], s["weight"], s["weight_error"] ** 2) for s in steps))
 
     @property
     def total(self) -> CutStep:

@@ -49,7 +49,7 @@ def read_background(
         files.append(piece.chunk.file)
         flow = piece.flow
         if in_pb:
-            in_pb.add(piece.chunk)
+            in_pb.add(piece.chunk.file, float(np.sum(piece.chunk.events.weight)))
     if in_pb:
         factors = in_pb.factors()
         batches = [replace(b, weight=b.weight * factors[file]) for b, file in zip(batches, files, strict=True)]

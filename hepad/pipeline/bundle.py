@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,10 @@ class Bundle:
     input: Input
     scorer: Scorer
     quantiles: dict[str, Quantiles | None]
+
+    def __reduce__(self) -> tuple[Any, tuple[str, str]]:
+        """To another process goes the path, not the model; it is loaded there, if it still is the same."""
+        return _same_bundle, (str(self.path.absolute()), self.sha256)
 
     def fields(self, selection: SelectionCard) -> dict[str, set[str]]:
         """What must be read from event files."""
@@ -85,6 +90,14 @@ def load_bundle(name: str) -> Bundle:
     except CardError as error:
         raise CardError(f"{origin}: {error}") from error
     return Bundle(card, path, sha256_file(path / CARD), vector, scorer, quantiles)
+
+
+@lru_cache(maxsize=8)
+def _same_bundle(path: str, sha256: str) -> Bundle:
+    bundle = load_bundle(path)
+    if bundle.sha256 != sha256:
+        raise CardError(f"bundle {path}: changed while it was used; run again")
+    return bundle
 
 
 def bundle_tensors(

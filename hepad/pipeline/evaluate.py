@@ -8,13 +8,14 @@ from pathlib import Path
 
 from hepad.cards.selection import load_selection
 from hepad.errors import UsageError
+from hepad.execution.run import Run
 from hepad.io.atomic import check_folder
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.pipeline.bundle import Bundle
 from hepad.pipeline.evaluate_measure import compare_systems, measure_regions, measure_rows, summarise_systems
 from hepad.pipeline.evaluate_report import REPORT_FILES, formatted_metrics, formatted_regions, markdown, write_report
 from hepad.pipeline.evaluate_results import EvaluateReport, RegionRow, Row
-from hepad.pipeline.scoring import ScoredSample, scored_sample
+from hepad.pipeline.scoring import SampleJob, ScoredSample, scored_sample
 from hepad.pipeline.systems import Training, load_trainings
 from hepad.pipeline.weighting import CrossSections
 from hepad.provenance import command_line, provenance, sha256_file
@@ -129,14 +130,8 @@ def _samples(
     for name, files in paths.items():
         if options.on_sample:
             options.on_sample(f"{bundle.card.name}: {name}")
-        samples[name] = scored_sample(
-            files,
-            bundle,
-            selection,
-            cross_sections=sections if name == "background" else None,
-            step_size=options.step_size,
-            max_events=options.max_events,
-        )
+        run = Run(SampleJob(bundle, selection), files, options.step_size, options.max_events)
+        samples[name] = scored_sample(run, cross_sections=sections if name == "background" else None)
     return samples
 
 

@@ -122,7 +122,7 @@ def _reinterpret(files: Sequence[str], analysis: str, options: ReinterpretOption
     section = options.cross_section_pb if first is None else first.cross_section_pb
     record = _provenance(search, paths, options)
     with ExitStack() as stack:
-        folder = write = None
+        folder = scores = None
         if options.output is not None:
             folder = stack.enter_context(atomic_folder(options.output, ours=OURS))
             info = {"analysis": search.card.name, "max_events": options.max_events, "provenance": record}
@@ -130,8 +130,10 @@ def _reinterpret(files: Sequence[str], analysis: str, options: ReinterpretOption
                 info["selection"] = search.categories[0].selection.model_dump(
                     mode="json", by_alias=True, exclude_none=True
                 )
-            write = stack.enter_context(ScoreWriter(folder / SCORES, "root", lambda: info)).write
-        found = answer(paths, settings, section, write)
+            scores = stack.enter_context(ScoreWriter(folder / SCORES, "root"))
+        found = answer(paths, settings, section, scores.write if scores else None)
+        if scores:
+            scores.describe(info)
         curve = measure_points(options.points, settings) if options.points else None
         report = ReinterpretReport(found, curve, record, options.output)
         if folder is not None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,13 +17,21 @@ import numpy.typing as npt
 from hepad.cards.analysis import RegionSpec
 from hepad.cards.bundle import RegionCard
 from hepad.cards.selection import SelectionCard, load_selection
+from hepad.errors import InputDataError
+from hepad.execution.executor import Execution
+from hepad.execution.parts import Part
+from hepad.execution.run import Run, Skipped
+from hepad.execution.store import RunFolder
+from hepad.execution.units import Step
 from hepad.io.atomic import atomic_path, check_file
+from hepad.io.events import Chunk
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
-from hepad.io.scores import ScoreWriter
+from hepad.io.scores import ScoreFile, ScoreWriter
 from hepad.objects.cutflow import CutFlow
 from hepad.pipeline.bundle import Bundle, load_bundle
-from hepad.pipeline.scoring import ScoredChunk, scored_chunks
-from hepad.provenance import command_line, file_records_meanwhile, provenance
+from hepad.pipeline.scoring import ScoredChunk, score_chunk
+from hepad.pipeline.selected import checked_flow
+from hepad.provenance import FileRecords, command_line, provenance
 from hepad.stats.quantiles import StreamSample
 
 __all__ = ["RegionCount", "ScoreOptions", "ScoreReport", "score"]
@@ -38,7 +49,26 @@ class ScoreOptions:
     regions: Mapping[str, RegionSpec] = field(default_factory=dict)
     step_size: int = DEFAULT_STEP_SIZE
     max_events: int | None = None
+    execution: Execution = field(default_factory=Execution)
     on_events: Callable[[int], None] | None = None
+
+
+@dataclass(frozen=True)
+class ScoreJob:
+    """Makes all columns of a score file of a chunk."""
+
+    bundle: Bundle
+    selection: SelectionCard
+    regions: Mapping[str, RegionCard]
+
+    def prepare(self) -> Step:
+        """The bundle was loaded when the job came to this process."""
+        return Step(self.bundle.fields(self.selection), self._make)
+
+    def _make(self, chunk: Chunk) -> Part:
+        piece = score_chunk(chunk, self.bundle, self.selection)
+        columns = score_columns(piece, self.regions)
+        return Part(len(piece.keep), columns, flows={"all": piece.flow})
 
 
 @dataclass(frozen=True)
@@ -53,7 +83,10 @@ class RegionCount:
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """What `score` did; `quantiles` are of the default score over selected events."""
+    """What `score` did; `quantiles` are of the default score over selected events.
+
+    `skipped` are the files that were left out, in their order. `complete_before`: the output was there already.
+    """
 
     model: str
     selection: str
@@ -61,9 +94,15 @@ class ScoreReport:
     cutflow: CutFlow
     regions: dict[str, RegionCount]
     quantiles: dict[float, float]
+    skipped: tuple[Skipped, ...] = ()
+    complete_before: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
+        return {**self.content(), "output": str(self.output)}
+
+    def content(self) -> dict[str, Any]:
+        """The report in JSON types, wherever it is written to."""
         return {
             "events": self.cutflow.total.events,
             "selected": self.cutflow.selected.events,
@@ -72,15 +111,30 @@ class ScoreReport:
             "quantiles": {f"{q:g}": value for q, value in self.quantiles.items()},
             "model": self.model,
             "selection": self.selection,
-            "output": str(self.output),
+            "skipped": [vars(skipped) for skipped in self.skipped],
         }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any], output: Path) -> ScoreReport:
+        """What `to_json` made, of an output that was complete before."""
+        return cls(
+            content["model"],
+            content["selection"],
+            output,
+            CutFlow.from_json(content["cutflow"]),
+            {name: RegionCount(**count) for name, count in content["regions"].items()},
+            {float(q): value for q, value in content["quantiles"].items()},
+            tuple(Skipped(**skipped) for skipped in content["skipped"]),
+            complete_before=True,
+        )
 
 
 def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = None) -> ScoreReport:
     """Score the events of files (paths or globs) with a bundle and write one row an input event.
 
-    The output is written when everything has gone well, or not at all. `InputDataError` if a file cannot be read
-    or no event passes the selection.
+    The output is written when everything has gone well, or not at all; what an interrupted run has done is kept in
+    `OUTPUT.run`, from where the same call goes on. If the output is there already, made by the same call of the same
+    inputs, nothing is done. `InputDataError` if a file cannot be read or no event passes the selection.
     """
     options = options or ScoreOptions()
     paths = expand_files(files)
@@ -89,23 +143,38 @@ def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = No
     regions = bundle.regions(options.regions)
     output = options.output or default_output(paths, options.format)
     check_file(output, inputs=paths)
-    tally = _Tally(regions)
-    records = file_records_meanwhile(paths)
-    with (
-        atomic_path(output) as temporary,
-        ScoreWriter(temporary, options.format, lambda: _info(records(), bundle, selection, regions, options)) as out,
-    ):
-        for piece in scored_chunks(
-            paths, bundle, selection, step_size=options.step_size, max_events=options.max_events
-        ):
-            columns = score_columns(piece, regions)
-            out.write(columns)
-            tally.add(columns, piece.flow)
-            if options.on_events:
-                options.on_events(len(piece.keep))
-    return ScoreReport(
-        bundle.card.name, selection.name, output, tally.flow, tally.counts(), tally.sample.quantiles(QUANTILES)
-    )
+    records = FileRecords(paths)
+    job = ScoreJob(bundle, selection, regions)
+    described = partial(_info, job=job, options=options)
+    if output.exists() and not options.execution.force:
+        report = _finished(output, described(records.wait()))
+        if report:
+            return report
+    with RunFolder.of(output, force=options.execution.force) as folder:
+        store = folder.store("score", described([]))
+        run = Run(job, paths, options.step_size, options.max_events, options.execution, store, options.on_events)
+        with atomic_path(output) as temporary, ScoreWriter(temporary, options.format) as out:
+            tally = _Tally(regions)
+            for piece in run:
+                out.write(piece.part.columns)
+                tally.add(piece.part)
+            report = tally.report(bundle.card.name, selection, output, run.skipped)
+            out.describe({**described(records.wait(run.reasons())), "report": report.content()})
+    return report
+
+
+def _finished(output: Path, described: Mapping[str, Any]) -> ScoreReport | None:
+    """The report of an output that is there and complete, and is what we were about to make."""
+    try:
+        with closing(ScoreFile(output)) as file:
+            info, rows = file.info, file.entries
+        report = ScoreReport.from_json(info.pop("report"), output)
+    except (InputDataError, KeyError, TypeError):  # something else, which will be replaced
+        return None
+    for record in info["provenance"]["inputs"]:
+        record.pop("skipped", None)
+    same = info == json.loads(json.dumps(described)) and report.cutflow.total.events == rows
+    return report if same else None
 
 
 def default_output(paths: Sequence[Path], kind: str) -> Path:
@@ -136,21 +205,16 @@ def _spread(values: npt.NDArray[np.float32], keep: npt.NDArray[np.bool_]) -> npt
     return column
 
 
-def _info(
-    records: Sequence[dict[str, Any]],
-    bundle: Bundle,
-    selection: SelectionCard,
-    regions: Mapping[str, RegionCard],
-    options: ScoreOptions,
-) -> dict[str, Any]:
+def _info(records: Sequence[dict[str, Any]], *, job: ScoreJob, options: ScoreOptions) -> dict[str, Any]:
     """What a score file says of itself; `hepad hist` reads the selection and `max_events` from it."""
-    command = command_line("score", model=bundle.card.name, selection=selection.name, max_events=options.max_events)
+    card = job.bundle.card
+    command = command_line("score", model=card.name, selection=job.selection.name, max_events=options.max_events)
     return {
-        "model": bundle.card.name,
-        "selection": selection.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "regions": {name: region.model_dump(mode="json", exclude_none=True) for name, region in regions.items()},
+        "model": card.name,
+        "selection": job.selection.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "regions": {name: region.model_dump(mode="json", exclude_none=True) for name, region in job.regions.items()},
         "max_events": options.max_events,
-        "provenance": provenance(command, inputs=records, cards={f"bundle {bundle.card.name}": bundle.sha256}),
+        "provenance": provenance(command, inputs=records, cards={f"bundle {card.name}": job.bundle.sha256}),
     }
 
 
@@ -164,24 +228,24 @@ class _Tally:
         self._events = dict.fromkeys(regions, 0)
         self._weights = dict.fromkeys(regions, 0.0)
 
-    def add(self, columns: Mapping[str, npt.NDArray[Any]], flow: CutFlow) -> None:
-        self._flow = flow
+    def add(self, part: Part) -> None:
+        flow, columns = part.flows["all"], part.columns
+        self._flow = flow if self._flow is None else self._flow + flow
         self.sample.add(columns["score"][columns["selected"]])
         for name in self._regions:
             inside = columns[f"in_{name}"]
             self._events[name] += int(inside.sum())
             self._weights[name] += float(columns["weight"][inside].sum())
 
-    @property
-    def flow(self) -> CutFlow:
-        assert self._flow is not None  # noqa: S101  scored_chunks raises when nothing was selected
-        return self._flow
-
-    def counts(self) -> dict[str, RegionCount]:
-        total = self.flow.selected.weight
-        return {
+    def report(self, model: str, selection: SelectionCard, output: Path, skipped: Sequence[Skipped]) -> ScoreReport:
+        """The report; `InputDataError` if nothing was selected: scores of nothing are no result."""
+        flow = checked_flow(self._flow, selection)
+        total = flow.selected.weight
+        regions = {
             name: RegionCount(
                 region.threshold, region.score, self._events[name], self._weights[name] / total if total else 0.0
             )
             for name, region in self._regions.items()
         }
+        quantiles = self.sample.quantiles(QUANTILES)
+        return ScoreReport(model, selection.name, output, flow, regions, quantiles, tuple(skipped))

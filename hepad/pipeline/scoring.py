@@ -1,35 +1,32 @@
-"""Read, select and score events chunk by chunk: the loop that `score` and `evaluate` share."""
+"""Select and score the events of a chunk, or of all chunks of a sample: what `score` and `evaluate` share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
 from hepad.cards.selection import SelectionCard
+from hepad.execution.parts import Part
+from hepad.execution.run import Run
+from hepad.execution.units import Step
 from hepad.io.events import Chunk
-from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.objects.cutflow import CutFlow
+from hepad.objects.selection import apply_selection
 from hepad.pipeline.bundle import Bundle
-from hepad.pipeline.selected import blocks, selected_chunks
+from hepad.pipeline.selected import blocks, checked_flow
 from hepad.pipeline.weighting import CrossSections, PbWeights
 
-__all__ = ["ScoredChunk", "ScoredSample", "score_events", "scored_chunks", "scored_sample"]
+__all__ = ["SampleJob", "ScoredChunk", "ScoredSample", "score_chunk", "score_events", "scored_sample"]
 
 Scores = dict[str, npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class ScoredChunk:
-    """A chunk of events, the mask of shape (n,) of those selected, and the scores and weights of the selected.
-
-    `flow` is the cut flow of all chunks up to this one.
-    """
+    """A chunk of events, the mask of shape (n,) of those selected, and the scores and weights of the selected."""
 
     chunk: Chunk
     keep: npt.NDArray[np.bool_]
@@ -51,22 +48,11 @@ class ScoredSample:
     keep: npt.NDArray[np.bool_]
 
 
-def scored_chunks(
-    paths: Sequence[Path],
-    bundle: Bundle,
-    selection: SelectionCard,
-    *,
-    step_size: int = DEFAULT_STEP_SIZE,
-    max_events: int | None = None,
-) -> Iterator[ScoredChunk]:
-    """Read files in chunks, apply the selection and score what is left.
-
-    `InputDataError` at the end if no event was selected: scores of nothing are no result.
-    """
-    fields = bundle.fields(selection)
-    for piece in selected_chunks(paths, selection, fields, step_size=step_size, max_events=max_events):
-        weights = ak.to_numpy(piece.events.weight).astype(np.float64)
-        yield ScoredChunk(piece.chunk, piece.keep, piece.flow, score_events(bundle, piece.events), weights)
+def score_chunk(chunk: Chunk, bundle: Bundle, selection: SelectionCard) -> ScoredChunk:
+    """Apply the selection to a chunk and score what is left."""
+    events, keep, flow = apply_selection(chunk.events, selection)
+    weights = ak.to_numpy(events.weight).astype(np.float64)
+    return ScoredChunk(chunk, keep, flow, score_events(bundle, events), weights)
 
 
 def score_events(bundle: Bundle, events: ak.Array) -> Scores:
@@ -75,26 +61,41 @@ def score_events(bundle: Bundle, events: ak.Array) -> Scores:
     return {name: np.concatenate([part[name] for part in parts]) for name in bundle.card.scores}
 
 
-def scored_sample(
-    paths: Sequence[Path],
-    bundle: Bundle,
-    selection: SelectionCard,
-    *,
-    cross_sections: CrossSections | None = None,
-    **reading: Any,
-) -> ScoredSample:
-    """The scores of all selected events of files, in memory; with cross sections, their weights are in pb."""
-    pieces = list(scored_chunks(paths, bundle, selection, **reading))
-    names = pieces[0].scores
-    factors = np.ones(len(paths))
+@dataclass(frozen=True)
+class SampleJob:
+    """Makes `keep` of all events, and `weight` and `score_NAME` of those selected."""
+
+    bundle: Bundle
+    selection: SelectionCard
+
+    def prepare(self) -> Step:
+        """The bundle was loaded when the job came to this process."""
+        return Step(self.bundle.fields(self.selection), self._make)
+
+    def _make(self, chunk: Chunk) -> Part:
+        piece = score_chunk(chunk, self.bundle, self.selection)
+        scores = {f"score_{name}": values for name, values in piece.scores.items()}
+        return Part(len(piece.keep), {"keep": piece.keep, "weight": piece.weights, **scores}, flows={"all": piece.flow})
+
+
+def scored_sample(run: Run[SampleJob], *, cross_sections: CrossSections | None = None) -> ScoredSample:
+    """The scores of all selected events of a run of `SampleJob`, in memory; with cross sections, the weights are in pb.
+
+    `InputDataError` if no event was selected: scores of nothing are no result.
+    """
+    pieces = list(run)
+    factors = np.ones(len(run.paths))
     if cross_sections:
         in_pb = PbWeights(cross_sections)
         for piece in pieces:
-            in_pb.add(piece.chunk)
+            in_pb.add(piece.file, piece.part.flows["all"].total.weight)
         factors = in_pb.factors()
+    all_of_it = Part.join([piece.part for piece in pieces])
+    columns = all_of_it.columns
+    factor = np.repeat([factors[p.file] for p in pieces], [len(p.part.columns["weight"]) for p in pieces])
     return ScoredSample(
-        {name: np.concatenate([piece.scores[name] for piece in pieces]) for name in names},
-        np.concatenate([piece.weights * factors[piece.chunk.file] for piece in pieces]),
-        pieces[-1].flow,
-        np.concatenate([piece.keep for piece in pieces]),
+        {name.removeprefix("score_"): values for name, values in columns.items() if name.startswith("score_")},
+        columns["weight"] * factor,
+        checked_flow(all_of_it.flows["all"], run.job.selection),
+        columns["keep"],
     )

@@ -124,7 +124,7 @@ def _read(
         sums[file] += weight_sums(np.asarray(ak.to_numpy(piece.chunk.events.weight), dtype=np.float64))
         entries = ak.to_numpy(piece.chunk.events.index)
         if in_pb:
-            in_pb.add(piece.chunk)
+            in_pb.add(piece.chunk.file, float(np.sum(piece.chunk.events.weight)))
         for name, events in piece.events.items():
             factor = unseen[name][file]
             usable = events if factor is None else events.scaled(factor[entries[events.row - piece.first_row]])

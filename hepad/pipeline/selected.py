@@ -17,7 +17,7 @@ from hepad.io.reader import DEFAULT_STEP_SIZE, read_events
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.selection import apply_selection
 
-__all__ = ["SelectedChunk", "blocks", "selected_chunks"]
+__all__ = ["SelectedChunk", "blocks", "checked_flow", "selected_chunks"]
 
 BLOCK_BYTES = 1 << 23
 """Of the numbers that an input makes of a block of events: about what a processor's cache holds."""
@@ -67,5 +67,11 @@ def selected_chunks(
         events, keep, own = apply_selection(chunk.events, selection)
         flow = own if flow is None else flow + own
         yield SelectedChunk(chunk, keep, events, flow)
+    checked_flow(flow, selection, what=what)
+
+
+def checked_flow(flow: CutFlow | None, selection: SelectionCard, *, what: str = "event") -> CutFlow:
+    """The cut flow of all that was read; `InputDataError` if nothing was selected: that is no result."""
     if flow is None or flow.selected.events == 0:
         raise InputDataError(f"no {what} passes selection {selection.name!r} ({flow or 'no events read'})")
+    return flow

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError, UsageError
-from hepad.io.events import Chunk
 
 __all__ = ["CrossSections", "PbWeights", "parse_cross_section"]
 
@@ -75,9 +73,9 @@ class PbWeights:
         self._sections = sections
         self._sums = np.zeros(len(sections.pb))
 
-    def add(self, chunk: Chunk) -> None:
-        """Count all events of a chunk, selected or not."""
-        self._sums[self._sections.sample[chunk.file]] += float(ak.sum(chunk.events.weight))
+    def add(self, file: int, weight: float) -> None:
+        """Count the sum of weights of events of a file, selected or not."""
+        self._sums[self._sections.sample[file]] += weight
 
     def factors(self) -> npt.NDArray[np.float64]:
         """What the weights of each file's events are to be multiplied with, shape (files,), once all were added.

@@ -1,0 +1,81 @@
+"""What a job makes of consecutive events: columns that are joined, sums that are added, and the cut flows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.errors import CountError, InputDataError
+from hepad.objects.cutflow import CutFlow, CutStep
+
+__all__ = ["Part"]
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The result for `events` consecutive events of a file.
+
+    `columns` are joined along their first axis when parts are, `sums` and `flows` (cut flows by name) are added.
+    A part that joins others has the bits that adding them in their order gives, whoever made them.
+    """
+
+    events: int
+    columns: Arrays = field(default_factory=dict)
+    sums: Arrays = field(default_factory=dict)
+    flows: dict[str, CutFlow] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, flow in self.flows.items():
+            if flow.total.events != self.events:
+                raise CountError(f"cut flow {name!r} counts {flow.total.events} of {self.events} events that were read")
+
+    @classmethod
+    def join(cls, parts: Sequence[Part]) -> Part:
+        """One part of several in order; they must be of the same job. At least one."""
+        first, *others = parts
+        if not others:
+            return first
+        sums = {name: values.copy() for name, values in first.sums.items()}
+        flows = dict(first.flows)
+        for part in others:
+            for name, values in part.sums.items():
+                sums[name] += values
+            flows = {name: flow + part.flows[name] for name, flow in flows.items()}
+        columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns}
+        return cls(sum(part.events for part in parts), columns, sums, flows)
+
+    def to_bytes(self) -> bytes:
+        """The part in the safetensors format; floating-point numbers keep every bit."""
+        from safetensors.numpy import save
+
+        tensors = {f"columns.{name}": np.ascontiguousarray(values) for name, values in self.columns.items()}
+        tensors |= {f"sums.{name}": np.ascontiguousarray(values) for name, values in self.sums.items()}
+        flows = {name: [list(vars(step).values()) for step in flow.steps] for name, flow in self.flows.items()}
+        return bytes(save(tensors, {"events": str(self.events), "flows": json.dumps(flows)}))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Part:
+        """What `to_bytes` wrote; `InputDataError` if it is something else."""
+        from safetensors.numpy import load
+
+        try:
+            size = int.from_bytes(data[:8], "little")
+            header = json.loads(data[8 : 8 + size])["__metadata__"]
+            flows = {
+                name: CutFlow(tuple(CutStep(*step) for step in steps))
+                for name, steps in json.loads(header["flows"]).items()
+            }
+            groups: dict[str, Arrays] = {"columns": {}, "sums": {}}
+            for key, values in load(data).items():
+                group, _, name = key.partition(".")
+                groups[group][name] = values
+            return cls(int(header["events"]), groups["columns"], groups["sums"], flows)
+        except Exception as error:  # a damaged part surfaces as many kinds of error
+            raise InputDataError("a part of an interrupted run is damaged") from error

@@ -1,0 +1,132 @@
+"""The executor of several processes on this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections import Counter, deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from hepad.errors import HepadError, WorkerError
+from hepad.execution.units import Job, Outcome, Unit, Worker
+
+__all__ = ["ProcessExecutor"]
+
+_AHEAD = 2
+"""Units at a process at a time: the next is there when one is done."""
+_DEATHS = 2
+"""So many processes may die of one unit before the run gives up."""
+
+
+@dataclass
+class _Process:
+    """A process, and the units that it has, in the order in which it does them."""
+
+    process: BaseProcess
+    units: deque[Unit] = field(default_factory=deque)
+
+
+class ProcessExecutor:
+    """Gives units to processes through pipes; see `hepad.execution.executor.Executor`.
+
+    A process that dies is replaced, and its units are done again by others.
+    """
+
+    def __init__(self, job: Job, workers: int) -> None:
+        self._job = job
+        self._deaths: Counter[Unit] = Counter()
+        self._processes: dict[Connection, _Process] = {}
+        self.capacity = workers * _AHEAD
+        for _ in range(workers):
+            self._start()
+
+    def submit(self, unit: Unit) -> None:
+        """Give a unit to the process that has fewest."""
+        connection = min(self._processes, key=lambda c: len(self._processes[c].units))
+        self._processes[connection].units.append(unit)
+        with suppress(BrokenPipeError, ConnectionResetError):  # it has died: `wait` sees that
+            connection.send(unit)
+
+    def wait(self) -> Outcome:
+        """Wait for any process to answer."""
+        while True:
+            for connection in wait([c for c, p in self._processes.items() if p.units]):
+                assert isinstance(connection, Connection)  # noqa: S101  nothing else was waited for
+                try:
+                    answer = connection.recv()
+                except (EOFError, ConnectionResetError):
+                    self._bury(connection)
+                    break
+                self._processes[connection].units.popleft()
+                if isinstance(answer, Exception):
+                    raise answer
+                return answer  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Tell the processes that there is nothing more; those at work are ended."""
+        for connection, process in self._processes.items():
+            if process.units:
+                process.process.terminate()
+            connection.close()
+        for process in self._processes.values():
+            process.process.join()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, self._job), daemon=True)
+        process.start()
+        theirs.close()
+        self._processes[ours] = _Process(process)
+
+    def _bury(self, connection: Connection) -> None:
+        """Replace a process that has died; it had begun the first of its units."""
+        dead = self._processes.pop(connection)
+        connection.close()
+        dead.process.join()
+        unit = dead.units[0]
+        self._deaths[unit] += 1
+        if self._deaths[unit] >= _DEATHS:
+            raise WorkerError(
+                f"{unit}: {_DEATHS} processes died of it (exit {dead.process.exitcode}; -9 is often a lack of memory: "
+                "try a smaller --step-size or fewer --workers)"
+            )
+        self._start()
+        for left in dead.units:
+            self.submit(left)
+
+
+def _work(units: Connection, job: Job) -> None:
+    """What a process does: one unit after the other, until there are no more or the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends us
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            worker = Worker(job)
+        except HepadError as error:  # raised again where the units come from
+            units.recv()
+            units.send(error)
+            return
+        while True:
+            unit: Unit = units.recv()
+            try:
+                answer: Outcome | Exception = worker.do(unit)
+            except HepadError as error:
+                answer = error
+            except Exception:  # noqa: BLE001  not all of them can be sent
+                answer = RuntimeError(traceback.format_exc())
+            units.send(answer)
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

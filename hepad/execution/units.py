@@ -1,0 +1,119 @@
+"""Units of work: a range of entries of one file, read and handed to a job's step by whichever process does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from hepad.errors import CountError, InputDataError
+from hepad.execution.parts import Part
+from hepad.io.events import Chunk, EventFile, Fields
+from hepad.io.reader import open_events, read_chunks, unit_edges
+
+__all__ = ["Job", "Outcome", "Stamp", "Step", "Unit", "Worker", "stamp"]
+
+Stamp = tuple[int, int]
+"""Size in bytes and time of last change (ns) of a file: by it a run that goes on knows its inputs again."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is to be read of the events, and the function that makes a part of a chunk of them."""
+
+    fields: Fields
+    make: Callable[[Chunk], Part]
+
+
+class Job(Protocol):
+    """What is made of events: small, and sent to other processes, where `prepare` loads what it needs (models)."""
+
+    def prepare(self) -> Step:
+        """Load what the job needs; once in each process."""
+        ...
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The entries [edges[place], edges[place + 1]) of a file.
+
+    `edges` are None in a file's first unit, which is always its unit 0: who does it looks how the file is best cut,
+    so that no file is opened only to be counted. `limit` bounds the entries read from the file, None: all.
+    """
+
+    file: int
+    path: Path
+    stamp: Stamp
+    step_size: int
+    limit: int | None = None
+    place: int = 0
+    edges: tuple[int, ...] | None = None
+
+    def __str__(self) -> str:
+        if self.edges is None:
+            return f"{self.path}"
+        return f"{self.path}, entries {self.edges[self.place]} to {self.edges[self.place + 1]}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a unit: its part and its file's edges, or why the file cannot be used."""
+
+    unit: Unit
+    part: Part | None = None
+    edges: tuple[int, ...] = (0,)
+    error: InputDataError | None = None
+
+
+class Worker:
+    """Does units of one job, one after the other; keeps the last file open, as its next unit often comes next."""
+
+    def __init__(self, job: Job) -> None:
+        self._step = job.prepare()
+        self._unit: Unit | None = None
+        self._source: EventFile | None = None
+
+    def do(self, unit: Unit) -> Outcome:
+        """The outcome of a unit. What is wrong with the file is part of it; other errors are raised."""
+        try:
+            source = self._open(unit)
+            edges = unit.edges or unit_edges(source, self._step.fields, unit.step_size, unit.limit)
+            return Outcome(unit, self._part(source, unit, edges), edges)
+        except InputDataError as error:
+            self.close()
+            return Outcome(unit, error=error)
+
+    def close(self) -> None:
+        """Close the file that is open."""
+        source, self._source = self._source, None
+        if source is not None:
+            source.close()
+
+    def _open(self, unit: Unit) -> EventFile:
+        if self._source is None or self._unit is None or self._unit.path != unit.path:
+            self.close()
+            if stamp(unit.path) != unit.stamp:
+                raise InputDataError(f"{unit.path}: changed while it was read; run again")
+            self._source = open_events(unit.path)
+        self._unit = unit
+        return self._source
+
+    def _part(self, source: EventFile, unit: Unit, edges: tuple[int, ...]) -> Part:
+        if len(edges) < 2:  # an empty file
+            return Part(0)
+        start, stop = edges[unit.place], edges[unit.place + 1]
+        chunks = read_chunks(source, self._step.fields, step_size=unit.step_size, start=start, stop=stop)
+        part = Part.join([self._step.make(Chunk(unit.file, unit.path, events)) for events in chunks])
+        if part.events != stop - start:
+            raise CountError(f"{unit.path}: {part.events} events came of the entries {start} to {stop}")
+        return part
+
+
+def stamp(path: Path) -> Stamp:
+    """Size and time of last change of a file; `InputDataError` if it is not there."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise InputDataError(f"{path}: cannot be read ({error.strerror})") from error
+    return status.st_size, status.st_mtime_ns

@@ -1,0 +1,74 @@
+"""ROOT files with the same bytes for the same content, as ROOT itself writes with its option `reproducible`.
+
+uproot writes the time, a random UUID and the file's name. Here the time is 1995-01-01 00:00, the earliest that ROOT's
+format knows, the UUID is made of the content (it tells files apart in caches), and the name is uproot's for a stream.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hepad.provenance import sha256_file
+
+__all__ = ["recreate"]
+
+_HEAD = 4096
+"""The UUID stands in the file's header and in that of its directory, which come first."""
+
+
+@contextmanager
+def recreate(path: Path) -> Iterator[Any]:
+    """Like `uproot.recreate`, for a block that writes everything."""
+    import uproot
+
+    placeholder = uuid.uuid4()
+    with (
+        path.open("w+b") as stream,
+        _clock_stopped(),
+        uproot.recreate(stream, uuid_function=lambda: placeholder) as file,
+    ):
+        yield file
+    _name_by_content(path, placeholder.bytes)
+
+
+def _name_by_content(path: Path, placeholder: bytes) -> None:
+    """Put the first half of the content's sha256, taken without it, where the placeholder stands."""
+    with path.open("r+b") as stream:
+        head = stream.read(_HEAD)
+        stream.seek(0)
+        stream.write(head.replace(placeholder, bytes(16)))
+        stream.flush()
+        name = bytes.fromhex(sha256_file(path))[:16]
+        stream.seek(0)
+        stream.write(head.replace(placeholder, name))
+
+
+class _Stopped(dt.datetime):
+    """A clock that always shows the same time."""
+
+    @classmethod
+    def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:  # type: ignore[override]
+        return dt.datetime(1995, 1, 1, tzinfo=tz)
+
+
+@contextmanager
+def _clock_stopped() -> Iterator[None]:
+    """Give the modules of uproot that ask for the time one that stands still; it has no option for this."""
+    from uproot.writing import _cascade, _cascadetree, writable
+
+    stopped = ModuleType("datetime")
+    vars(stopped).update(vars(dt), datetime=_Stopped)
+    modules = [module for module in (_cascade, _cascadetree, writable) if hasattr(module, "datetime")]
+    for module in modules:
+        module.datetime = stopped
+    try:
+        yield
+    finally:
+        for module in modules:
+            module.datetime = dt
