@@ -11,7 +11,7 @@ from hepad.cards.resolver import resolve
 
 
 def assert_refused(result, tmp_path: Path, *words: str) -> None:
-    """The message is one line that has all words; in the folder is nothing but the inputs and what can be gone on with."""
+    """The message is one line that has all words; the folder has only the inputs and what to go on with."""
     assert result.stdout == ""
     lines = result.stderr.strip().splitlines()
     assert len(lines) == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import awkward as ak
 import numpy as np
 import pytest
 
@@ -16,7 +15,6 @@ from hepad.cards.selection import load_selection
 from hepad.errors import CardError, InputDataError, UsageError
 from hepad.execution.run import Run
 from hepad.inputs.base import make_input
-from hepad.io.events import Chunk
 from hepad.pipeline.background import read_background
 from hepad.pipeline.bundle import load_bundle
 from hepad.pipeline.explain import ExplainOptions, explain
@@ -39,10 +37,6 @@ RECIPE = {
     "train": {"epochs": 2, "batch_size": 50, "holdout_fraction": 0.4},
     "regions": {"most": {"cross_section_pb": 50}},
 }
-
-
-def chunk(file, weights):
-    return Chunk(file, PATHS[file], ak.zip({"weight": np.array(weights, dtype=float)}))
 
 
 @pytest.mark.parametrize("text", ["w.root", "=3", "w.root=", "w.root=many", "w.root=0", "w.root=-1", "w.root=nan"])
