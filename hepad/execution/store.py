@@ -186,7 +186,7 @@ class RunFolder:
             try:
                 yield folder
             except (KeyboardInterrupt, SystemExit) as error:
-                folder._end()
+                folder._end(of_use=True)
                 if not folder.path.exists():
                     raise
                 raise InterruptedRunError(
@@ -197,12 +197,12 @@ class RunFolder:
                     else signal.SIGINT,
                 ) from error
             except (InputDataError, OutputError, WorkerError) as error:
-                folder._end()
+                folder._end(of_use=not isinstance(error, InputDataError))
                 if not folder.path.exists():
                     raise
                 raise type(error)(f"{error} (what is done is kept in {folder.path})") from error
             except BaseException:
-                folder._end()
+                folder._end(of_use=False)
                 raise
             else:
                 folder.remove()
@@ -223,9 +223,12 @@ class RunFolder:
             store.close()
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def _end(self) -> None:
-        """Keep the parts if a job is unfinished and has some: when all are done, going on would end the same way."""
-        if self.done() and not all(store.complete for store in self._stores):
+    def _end(self, *, of_use: bool) -> None:
+        """Keep the parts if there are some, and they are of use or a job is unfinished.
+
+        When all jobs are done and what was made of them was refused, going on would end the same way.
+        """
+        if self.done() and (of_use or not all(store.complete for store in self._stores)):
             for store in self._stores:
                 store.close()
         else:
