@@ -21,25 +21,8 @@ from hepad.execution.units import Unit, stamp
 from hepad.pipeline.bundle import load_bundle
 from hepad.pipeline.score import ScoreJob, ScoreOptions, score
 
-MODEL = "dnn_ae"
+MODEL = "dnn_ae"  # as in conftest.py
 STEP = 100
-
-
-@pytest.fixture(scope="module")
-def files(examples: Path, data: Path, tmp_path_factory) -> list[str]:
-    folder = tmp_path_factory.mktemp("files")
-    for name in ("a", "c"):
-        shutil.copy(examples / "w_lnu.root", folder / f"{name}.root")
-    shutil.copy(data / "hpm_taunu_0.root", folder / "b.root")
-    return [str(folder / f"{name}.root") for name in "abc"]
-
-
-@pytest.fixture(scope="module")
-def alone(files, tmp_path_factory) -> bytes:
-    """The score file that one process makes."""
-    output = tmp_path_factory.mktemp("alone") / "scores.root"
-    score(files, MODEL, options=ScoreOptions(output=output, step_size=STEP))
-    return output.read_bytes()
 
 
 def children() -> list[int]:
