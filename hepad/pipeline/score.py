@@ -18,6 +18,7 @@ from hepad.io.atomic import atomic_path, check_file
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.scores import ScoreWriter
 from hepad.objects.cutflow import CutFlow
+from hepad.paths import InputPath
 from hepad.pipeline.bundle import Bundle, load_bundle
 from hepad.pipeline.scoring import ScoredChunk, scored_chunks
 from hepad.provenance import command_line, file_records_meanwhile, provenance
@@ -108,7 +109,7 @@ def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = No
     )
 
 
-def default_output(paths: Sequence[Path], kind: str) -> Path:
+def default_output(paths: Sequence[InputPath], kind: str) -> Path:
     """`w_lnu.scores.root` in the working folder for `w_lnu.root`; `scores.root` for several files."""
     return Path(f"{paths[0].stem}.scores.{kind}" if len(paths) == 1 else f"scores.{kind}")
 

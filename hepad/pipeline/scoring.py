@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import awkward as ak
@@ -15,6 +14,7 @@ from hepad.cards.selection import SelectionCard
 from hepad.io.events import Chunk
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.objects.cutflow import CutFlow
+from hepad.paths import InputPath
 from hepad.pipeline.bundle import Bundle
 from hepad.pipeline.selected import blocks, selected_chunks
 from hepad.pipeline.weighting import CrossSections, PbWeights
@@ -52,7 +52,7 @@ class ScoredSample:
 
 
 def scored_chunks(
-    paths: Sequence[Path],
+    paths: Sequence[InputPath],
     bundle: Bundle,
     selection: SelectionCard,
     *,
@@ -76,7 +76,7 @@ def score_events(bundle: Bundle, events: ak.Array) -> Scores:
 
 
 def scored_sample(
-    paths: Sequence[Path],
+    paths: Sequence[InputPath],
     bundle: Bundle,
     selection: SelectionCard,
     *,
