@@ -20,7 +20,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from hepad.errors import HepadError, InputDataError, MissingExtraError
 from hepad.paths import InputPath
 
-__all__ = ["RemotePath", "expand_url", "input_path", "is_url", "shown"]
+__all__ = ["RemotePath", "as_given", "expand_url", "input_path", "is_url", "shown"]
 
 _FIRST_BLOCK, _BLOCK = 1 << 16, 1 << 22
 """Bytes in the first request of a stream, and at most: each that goes on where the last one ended asks for more."""
@@ -39,6 +39,11 @@ def is_url(name: str) -> bool:
 def input_path(name: str) -> InputPath:
     """The path that a name stands for: a URL or a file on the disk."""
     return RemotePath.parse(name) if is_url(name) else Path(name)
+
+
+def as_given(path: InputPath) -> str:
+    """The name that `input_path` makes this path of: `str` of a URL lacks what may be a secret. Keep it in memory."""
+    return path.url if isinstance(path, RemotePath) else str(path)
 
 
 def expand_url(url: str) -> list[RemotePath]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from hepad.errors import InputDataError, UsageError
 from hepad.io.events import Chunk
+from hepad.io.remote import is_url, shown
 from hepad.paths import InputPath
 
 __all__ = ["CrossSections", "PbWeights", "parse_cross_section"]
@@ -48,6 +49,7 @@ class CrossSections:
 
         `UsageError` unless every file is matched by one pattern, and every pattern matches a file.
         """
+        given = [(shown(pattern) if is_url(pattern) else pattern, pb) for pattern, pb in given]
         sample = []
         for path in paths:
             found = [i for i, (pattern, _) in enumerate(given) if _matches(path, pattern)]

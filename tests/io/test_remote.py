@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import pickle
@@ -20,20 +21,21 @@ import pytest
 import uproot
 
 from hepad.errors import InputDataError, MissingExtraError, UsageError
-from hepad.io import remote
 from hepad.io.reader import expand_files, open_events
-from hepad.io.remote import RemotePath, is_url
+from hepad.io.remote import RemotePath, as_given, input_path, is_url
 from hepad.io.scores import ScoreFile
 from hepad.pipeline.hist import HistOptions, fill_histograms
 from hepad.pipeline.inspect import inspect_file
 from hepad.pipeline.reinterpret_points import read_points
 from hepad.pipeline.score import ScoreOptions, score
 from hepad.pipeline.vectorize import vectorize
+from hepad.pipeline.weighting import CrossSections
 from hepad.provenance import file_record
 
 pytest.importorskip("aiohttp", reason="needs hepad[remote]")
 
 SECRET = "c0ffee"
+BASIC = "Basic " + base64.b64encode(b"reader:c0ffee").decode()
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -51,6 +53,8 @@ class Handler(SimpleHTTPRequestHandler):
         self.requests.append(self.path)
         path = self.folders[folder] / name
         status = {"broken": 500, "denied": 403, "flaky": 503 * (len(self.requests) % 2)}.get(fault, 0)
+        if fault == "private" and self.headers.get("Authorization") not in {"Bearer me", BASIC}:
+            status = 401
         if not path.is_file():
             status = 404
         if status:
@@ -190,6 +194,23 @@ def test_a_fault_that_passes_does_no_harm(server, examples) -> None:
     assert file_record(RemotePath.parse(f"{server}/flaky/examples/a4l.h5")) == file_record(examples / "a4l.h5")
 
 
+def test_credentials_outside_the_url(server, tmp_path, monkeypatch) -> None:
+    """As docs/usage.md says: in ~/.netrc, and as headers in fsspec's configuration."""
+    import fsspec.config
+
+    path = RemotePath.parse(f"{server}/private/examples/a4l.h5")
+    netrc = tmp_path / "netrc"
+    netrc.touch()
+    monkeypatch.setenv("NETRC", str(netrc))
+    with pytest.raises(InputDataError, match=r"access denied \(HTTP 401\)"):
+        path.stat()
+    with monkeypatch.context() as configured:
+        configured.setitem(fsspec.config.conf, "http", {"headers": {"Authorization": "Bearer me"}})
+        assert path.stat().st_size == 378755
+    netrc.write_text(f"machine 127.0.0.1 login reader password {SECRET}\n")
+    assert path.stat().st_size == 378755
+
+
 def test_the_command_names_the_url_and_the_remedy(server, run) -> None:
     result = run("score", f"{server}/ok/examples/none.root?token={SECRET}", "--model", "snn_ae", code=4)
     url = f"{server}/ok/examples/none.root?..."
@@ -219,7 +240,7 @@ def test_histograms_of_remote_scores(server, examples, scored, tmp_path, kind) -
     options = {"masses": ("jet1+jet2",), "edges": (0.0, 100.0, 1000.0)}
     names = {"there": f"{server}/ok/scored/local.{kind}", "here": str(scored / f"local.{kind}")}
     there, here = (
-        HistOptions(output=tmp_path / f"{where}.json", scores=remote.input_path(name), **options)
+        HistOptions(output=tmp_path / f"{where}.json", scores=input_path(name), **options)
         for where, name in names.items()
     )
     a = fill_histograms([f"{server}/ok/examples/w_lnu.root"], options=there)
@@ -347,6 +368,19 @@ def test_points_of_a_table_may_be_urls(tmp_path) -> None:
     table = tmp_path / "points.csv"
     table.write_text("mass_gev,file,cross_section_pb\n1000,root://host//a.root,1\n2000,b.root,\n")
     assert [point.file for point in read_points(table)] == ["root://host//a.root", str(tmp_path / "b.root")]
+
+
+def test_cross_sections_of_urls(server) -> None:
+    paths = expand_files([f"{server}/a.root?token={SECRET}", f"{server}/b1.root", f"{server}/b2.root"])
+    for first in (f"{server}/a.root?token={SECRET}", "a.root"):
+        sections = CrossSections.of([(first, 2.0), (f"{server}/b*.root", 3.0)], paths)
+        assert sections.sample == (0, 1, 1)
+        assert SECRET not in str(sections)
+
+
+def test_a_path_is_made_again_of_what_was_given() -> None:
+    for name in (f"https://host/a.root?token={SECRET}", "folder/a.root"):
+        assert as_given(input_path(name)) == name
 
 
 def test_local_files_load_nothing_of_this_and_open_files_do_no_harm(server, examples) -> None:
