@@ -81,7 +81,8 @@ class HttpFile(HTTPFileSystem):  # type: ignore[misc]
         try:
             async with session.get(self.encode_url(self._url), **{**self.kwargs, "headers": headers}) as answer:
                 size = self._checked(answer, start)
-                data = b"" if answer.status == 416 else await answer.read()
+                expected = max(min(stop, size) - start, 0)
+                data = await self._body(answer, expected) if expected else b""
         except asyncio.TimeoutError as error:
             raise _PassingError("the server does not answer in time") from error
         except aiohttp.ClientSSLError as error:
@@ -97,10 +98,19 @@ class HttpFile(HTTPFileSystem):  # type: ignore[misc]
         if self._size not in (None, size):
             raise InputDataError(f"{shown(self._url)}: changed while it was read; run again")
         self._size = size
-        expected = max(min(stop, size) - start, 0)
         if len(data) != expected:
             raise _PassingError(f"the server sent {len(data)} of {expected} bytes")
         return data
+
+    async def _body(self, answer: Any, expected: int) -> bytes:
+        """What was sent; no more than expected is taken into memory."""
+        pieces, count = [], 0
+        async for piece in answer.content.iter_chunked(1 << 20):
+            pieces.append(piece)
+            count += len(piece)
+            if count > expected:
+                raise InputDataError(f"{shown(self._url)}: the server sent more than was asked for; copy the file here")
+        return b"".join(pieces)
 
     def _checked(self, answer: Any, start: int) -> int:
         """The size of the file, of an answer that is the range asked for or says that the file ends before it."""

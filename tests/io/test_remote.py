@@ -74,10 +74,13 @@ class Handler(SimpleHTTPRequestHandler):
             self.answer(416, b"", f"bytes */{len(content)}")
             return
         body = content[start : end + 1]
-        told = f"bytes {start + (fault == 'shifted')}-{start + len(body) - 1}/{len(content)}"
         late = start > len(content) // 2
+        size = len(content) + (fault == "grown" and late)
+        told = f"bytes {start + (fault == 'shifted')}-{start + len(body) - 1}/{size}"
         if fault == "slow" and late:
             time.sleep(0.5)
+        if fault == "more" and late:
+            body += b"and more"
         if fault == "fewer" and late:
             body = body[:-1]
         self.answer(206, body, told, cut=fault == "cut" and late)
@@ -167,7 +170,9 @@ def test_only_what_is_needed_is_read(server) -> None:
         ("cut", "the connection broke off before all bytes were sent, 3 times; try again later"),
         ("fewer", "bytes, 3 times; try again later or copy the file here"),
         ("slow", "the server does not answer in time, 3 times; try again later or copy the file here"),
+        ("grown", "changed while it was read; run again"),
         ("shifted", "the server sent another range than asked for; copy the file here"),
+        ("more", "the server sent more than was asked for; copy the file here"),
         ("half", "truncated"),
     ],
 )
