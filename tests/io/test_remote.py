@@ -19,7 +19,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import uproot
+from typer.testing import CliRunner
 
+from hepad.cli.main import app
 from hepad.errors import InputDataError, MissingExtraError, UsageError
 from hepad.io.reader import expand_files, open_events
 from hepad.io.remote import RemotePath, as_given, input_path, is_url
@@ -216,8 +218,9 @@ def test_credentials_outside_the_url(server, tmp_path, monkeypatch) -> None:
     assert path.stat().st_size == 378755
 
 
-def test_the_command_names_the_url_and_the_remedy(server, run) -> None:
-    result = run("score", f"{server}/ok/examples/none.root?token={SECRET}", "--model", "snn_ae", code=4)
+def test_the_command_names_the_url_and_the_remedy(server) -> None:
+    result = CliRunner().invoke(app, ["score", f"{server}/ok/examples/none.root?token={SECRET}", "--model", "snn_ae"])
+    assert result.exit_code == 4
     url = f"{server}/ok/examples/none.root?..."
     assert result.stderr == f"hepad: {url}: no such file on the server (HTTP 404); check the URL\n"
 
