@@ -14,6 +14,11 @@ class _Status(Protocol):
         """Bytes in the file."""
         ...
 
+    @property
+    def st_mtime_ns(self) -> int:
+        """Time of the last change in ns; 0 if a server does not say."""
+        ...
+
 
 class InputPath(Protocol):
     """The part of `pathlib.Path` that inputs need; paths can be pickled and hashed, and `str` is fit to be shown."""
@@ -38,7 +43,7 @@ class InputPath(Protocol):
         ...
 
     def stat(self) -> _Status:
-        """The size of the file."""
+        """The size of the file and the time of its last change."""
         ...
 
     def open(self, mode: Literal["rb"], /) -> IO[bytes]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -47,12 +48,13 @@ class HttpFile(HTTPFileSystem):  # type: ignore[misc]
         super().__init__(client_kwargs=given, **options)
         self._url = file_url
         self._size: int | None = None
+        self._changed: float | None = None
 
     async def _info(self, path: str, **_: Any) -> dict[str, Any]:
-        """The size of the file, which every answer states."""
+        """The size of the file, which every answer states, and the time of its last change, which most do."""
         if self._size is None:
             await self._fetch(0, 1)
-        return {"name": path, "size": self._size, "type": "file"}
+        return {"name": path, "size": self._size, "mtime": self._changed, "type": "file"}
 
     async def _cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
         """The bytes [start, end), fewer only where the file ends before."""
@@ -81,6 +83,7 @@ class HttpFile(HTTPFileSystem):  # type: ignore[misc]
         try:
             async with session.get(self.encode_url(self._url), **{**self.kwargs, "headers": headers}) as answer:
                 size = self._checked(answer, start)
+                self._changed = _time(answer.headers.get("Last-Modified"))
                 expected = max(min(stop, size) - start, 0)
                 data = await self._body(answer, expected) if expected else b""
         except asyncio.TimeoutError as error:
@@ -137,6 +140,14 @@ class HttpFile(HTTPFileSystem):  # type: ignore[misc]
 
 def _reason(error: aiohttp.ClientConnectorError) -> str:
     return os.strerror(error.errno) if error.errno and error.errno > 0 else "no such host"
+
+
+def _time(text: str | None) -> float | None:
+    """Seconds since 1970 of a time as HTTP writes it."""
+    try:
+        return parsedate_to_datetime(text).timestamp() if text else None
+    except ValueError:
+        return None
 
 
 fsspec.register_implementation(SCHEME, HttpFile, clobber=True)

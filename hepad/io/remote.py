@@ -123,9 +123,11 @@ class RemotePath:
         return f"{parts.scheme}://{parts.hostname}:{_port(parts)}{path}?{parts.query}"
 
     def stat(self) -> RemoteStatus:
-        """The size of the file; `InputDataError` if the server does not give it."""
-        with self.open("rb") as stream:
-            return RemoteStatus(stream.seek(0, io.SEEK_END))
+        """The size of the file and the time of its last change; `InputDataError` if the server does not answer."""
+        with _server_errors(self):
+            files, name = self.filesystem()
+            found = files.info(name)
+            return RemoteStatus(int(found["size"]), int(float(found.get("mtime") or 0) * 1e9))
 
     def open(self, mode: Literal["rb"] = "rb") -> IO[bytes]:  # noqa: ARG002  as that of pathlib
         """The bytes of the file, read in blocks as they are needed.
@@ -158,9 +160,10 @@ class RemotePath:
 
 @dataclass(frozen=True)
 class RemoteStatus:
-    """What is known of a file on a server: its size in bytes."""
+    """What is known of a file on a server: its size in bytes and the time of its last change (ns), 0 for unknown."""
 
     st_size: int
+    st_mtime_ns: int
 
 
 class _RemoteStream(io.RawIOBase):

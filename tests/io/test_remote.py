@@ -92,6 +92,7 @@ class Handler(SimpleHTTPRequestHandler):
         if told:
             self.send_header("Content-Range", told)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT")
         self.end_headers()
         self.wfile.write(body[: len(body) // 2] if cut else body)
         self.close_connection |= cut
@@ -279,6 +280,12 @@ def test_streams_read_and_seek_as_files_do(server, examples) -> None:
         assert stream.read(100) == content[1_000_005:1_000_105]
         stream.seek(0)
         assert stream.read() == content
+
+
+def test_status_of_files(server, examples) -> None:
+    status = RemotePath.parse(f"{server}/ok/examples/a4l.h5").stat()
+    assert status.st_size == (examples / "a4l.h5").stat().st_size
+    assert status.st_mtime_ns == 784111777 * 10**9  # the example of RFC 9110, section 5.6.7
 
 
 def test_paths_travel_between_processes() -> None:
