@@ -34,7 +34,7 @@ class Store(Protocol):
 
     complete: bool
 
-    def begin(self, plan: Mapping[str, Any], stamps: Sequence[Stamp]) -> None:
+    def begin(self, plan: Mapping[str, Any], stamps: Sequence[Stamp | None]) -> None:
         """Say what the parts depend on: what is kept of another plan, or of files that have changed, is of no use."""
         ...
 
@@ -61,7 +61,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._parts: dict[Key, Part] = {}
 
-    def begin(self, plan: Mapping[str, Any], stamps: Sequence[Stamp]) -> None:
+    def begin(self, plan: Mapping[str, Any], stamps: Sequence[Stamp | None]) -> None:
         """Nothing is there that could be of another plan."""
 
     def known(self) -> dict[int, tuple[int, ...]]:
@@ -92,7 +92,7 @@ class FolderStore:
         self._latest: tuple[Key, Part] | None = None
         self.complete = False
 
-    def begin(self, plan: Mapping[str, Any], stamps: Sequence[Stamp]) -> None:
+    def begin(self, plan: Mapping[str, Any], stamps: Sequence[Stamp | None]) -> None:
         """Make the folder, or find what an earlier run of the same plan has done of files that are the same still."""
         content = json.dumps({**self._key, **plan}, indent=1, sort_keys=True)
         self._path.mkdir(exist_ok=True)
@@ -142,7 +142,7 @@ class FolderStore:
     def _part(self, key: Key) -> Path:
         return self._path / f"{key[0]}-{key[1]}.safetensors"
 
-    def _read_journal(self, stamps: Sequence[Stamp]) -> None:
+    def _read_journal(self, stamps: Sequence[Stamp | None]) -> None:
         journal = self._path / _JOURNAL
         for text in journal.read_text(encoding="utf-8").splitlines() if journal.exists() else ():
             try:
@@ -152,7 +152,8 @@ class FolderStore:
             except (ValueError, KeyError, OSError):  # the line or the part was cut off
                 continue
             edges = tuple(int(edge) for edge in line["edges"])
-            same = tuple(line["stamp"]) == stamps[file] and self._edges.get(file, edges) == edges
+            mark = stamps[file]
+            same = mark is not None and tuple(line["stamp"]) == mark and self._edges.get(file, edges) == edges
             if same and sha256_bytes(data) == line["sha256"] and place < len(edges):
                 self._edges[file] = edges
                 self._units.add(key)

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from hepad.errors import OutputError
+from hepad.paths import InputPath
 
 __all__ = ["atomic_folder", "atomic_path", "check_file", "check_folder"]
 
@@ -57,10 +58,10 @@ def atomic_folder(target: Path, *, ours: Sequence[str]) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def check_file(target: Path, *, inputs: Iterable[Path] = ()) -> None:
+def check_file(target: Path, *, inputs: Iterable[InputPath] = ()) -> None:
     """Raise `OutputError` if no file can be written as `target`, or it is an input: ask before the work, not after."""
     _check_parent(target)
-    if target.exists() and any(path.exists() and target.samefile(path) for path in inputs):
+    if target.exists() and any(isinstance(path, Path) and path.exists() and target.samefile(path) for path in inputs):
         raise OutputError(f"{target} is an input; give another name with -o")
     if target.exists() and not target.is_file():
         raise OutputError(f"{target} is a folder or a device; give a file name with -o")

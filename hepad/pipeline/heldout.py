@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
+from hepad.paths import InputPath
 from hepad.pipeline.background import set_aside, split_events
 from hepad.pipeline.bundle import Bundle
 from hepad.pipeline.selected import selected_chunks
@@ -30,7 +30,7 @@ class HeldOut:
     trained_on: tuple[bool, ...]
 
 
-def held_out(paths: Sequence[Path], bundle: Bundle) -> HeldOut:
+def held_out(paths: Sequence[InputPath], bundle: Bundle) -> HeldOut:
     """The events of files that a bundle's training did not see; None for a file that was no part of it.
 
     Files are told by their sha256. `InputDataError` if only some of the training files are given, as the split can
@@ -56,7 +56,7 @@ def held_out(paths: Sequence[Path], bundle: Bundle) -> HeldOut:
     return HeldOut(tuple(factors), known)
 
 
-def _factors(paths: Sequence[Path], bundle: Bundle) -> list[npt.NDArray[np.float64]]:
+def _factors(paths: Sequence[InputPath], bundle: Bundle) -> list[npt.NDArray[np.float64]]:
     """Repeat the selection and the draw of the training on its files, in its order."""
     keeps: list[list[npt.NDArray[np.bool_]]] = [[] for _ in paths]
     weights: list[list[npt.NDArray[np.float64]]] = [[] for _ in paths]

@@ -17,6 +17,7 @@ from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.background import EVENTS, RECORD
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.scores import ScoreWriter
+from hepad.paths import InputPath
 from hepad.pipeline.reinterpret_answer import Answer, Settings, answer
 from hepad.pipeline.reinterpret_output import OURS, SCORES, write_folder
 from hepad.pipeline.reinterpret_points import Curve, Point, measure_points
@@ -159,7 +160,7 @@ def _simulated(search: Search, given: Path | None) -> tuple[Simulated | None, tu
         return None, (f"no limits from the background of the card: {error}; make one with 'hepad analysis background'",)
 
 
-def _provenance(search: Search, paths: Sequence[Path], options: ReinterpretOptions) -> dict[str, Any]:
+def _provenance(search: Search, paths: Sequence[InputPath], options: ReinterpretOptions) -> dict[str, Any]:
     region = options.region
     command = command_line(
         "reinterpret",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import awkward as ak
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from hepad.cards.search import ALL
 from hepad.errors import InputDataError
 from hepad.objects.cutflow import CutFlow
+from hepad.paths import InputPath
 from hepad.pipeline.sample import FileSample, weight_sums
 from hepad.pipeline.search import Category, Search
 from hepad.pipeline.search_events import CategoryEvents, Reading, SearchChunk, search_chunks
@@ -74,7 +74,7 @@ class Measured:
 
 
 def measure(
-    paths: Sequence[Path],
+    paths: Sequence[InputPath],
     samples: Sequence[FileSample],
     search: Search,
     reading: Reading,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from hepad.errors import InputDataError, UsageError
 from hepad.io.events import SampleInfo
 from hepad.io.reader import open_events
+from hepad.paths import InputPath
 from hepad.stats.acceptance import Sums, generated_sums
 
 __all__ = [
@@ -31,7 +31,7 @@ _SAME_PROCESS = 0.05
 class FileSample:
     """A file, the number of events in it and what it says of its sample."""
 
-    path: Path
+    path: InputPath
     entries: int
     info: SampleInfo
 
@@ -47,7 +47,7 @@ class FileSample:
         )
 
 
-def file_samples(paths: Sequence[Path]) -> list[FileSample]:
+def file_samples(paths: Sequence[InputPath]) -> list[FileSample]:
     """Open each file and ask what it holds."""
     found = []
     for path in paths:

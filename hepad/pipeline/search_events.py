@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import awkward as ak
 import numpy as np
@@ -16,6 +15,7 @@ from hepad.io.reader import DEFAULT_STEP_SIZE, read_events
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.kinematics import invariant_mass
 from hepad.objects.selection import apply_selection
+from hepad.paths import InputPath
 from hepad.pipeline.scoring import score_events
 from hepad.pipeline.search import Category, Search
 
@@ -96,7 +96,7 @@ class SearchChunk:
     flows: Mapping[str, CutFlow]
 
 
-def search_chunks(paths: Sequence[Path], search: Search, reading: Reading) -> Iterator[SearchChunk]:
+def search_chunks(paths: Sequence[InputPath], search: Search, reading: Reading) -> Iterator[SearchChunk]:
     """Read files once and send each chunk through all categories; that nothing is selected is no error here."""
     row = 0
     fields = search.fields()

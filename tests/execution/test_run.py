@@ -17,7 +17,7 @@ from hepad.execution.executor import Execution
 from hepad.execution.parts import Part
 from hepad.execution.run import Run
 from hepad.execution.store import RunFolder
-from hepad.execution.units import Step, Unit, Worker, stamp
+from hepad.execution.units import Step, Unit, Worker, stamps
 
 SKIP = Execution(skip_bad_files=True)
 
@@ -130,7 +130,7 @@ def test_when_all_files_are_bad_there_is_no_result(files) -> None:
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(files) -> None:
-    unit = Unit(0, files[0], stamp(files[0]), 1000)
+    unit = Unit(0, files[0], stamps(files)[0], 1000)
     os.utime(files[0], ns=(1, 1))
     outcome = Worker(EntryJob([])).do(unit)
     assert "changed while it was read" in str(outcome.error)

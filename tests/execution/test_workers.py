@@ -17,7 +17,7 @@ import pytest
 from hepad.errors import CardError, UsageError, WorkerError
 from hepad.execution.executor import Execution
 from hepad.execution.processes import ProcessExecutor
-from hepad.execution.units import Unit, stamp
+from hepad.execution.units import Unit, stamps
 from hepad.pipeline.bundle import load_bundle
 from hepad.pipeline.score import ScoreJob, ScoreOptions, score
 
@@ -50,7 +50,7 @@ def test_two_processes_give_the_bytes_of_one_though_one_is_killed(files, alone, 
 def test_a_unit_that_kills_every_process_is_named(files) -> None:
     bundle = load_bundle(MODEL)
     executor = ProcessExecutor(ScoreJob(bundle, bundle.card.selection, {}), 1)
-    executor.submit(Unit(0, Path(files[0]), stamp(Path(files[0])), 1000))
+    executor.submit(Unit(0, Path(files[0]), stamps([Path(files[0])])[0], 1000))
     over = threading.Event()
 
     def kill_all() -> None:
@@ -73,7 +73,7 @@ def test_what_is_wrong_in_a_process_is_told_here(files, tmp_path) -> None:
     loaded = load_bundle(str(bundle))
     (bundle / "model.safetensors").write_bytes(b"")
     executor = ProcessExecutor(ScoreJob(loaded, loaded.card.selection, {}), 1)
-    executor.submit(Unit(0, Path(files[0]), stamp(Path(files[0])), 1000))
+    executor.submit(Unit(0, Path(files[0]), stamps([Path(files[0])])[0], 1000))
     with pytest.raises(CardError, match="mine"):
         executor.wait()
     executor.close()
