@@ -15,6 +15,7 @@ from multiprocessing.process import BaseProcess
 
 from hepad.errors import HepadError, WorkerError
 from hepad.execution.units import Job, Outcome, Unit, Worker
+from hepad.nn.parallel import stay_on_one_thread
 
 __all__ = ["ProcessExecutor"]
 
@@ -109,6 +110,7 @@ def _work(units: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends us
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
+    stay_on_one_thread()
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
             worker = Worker(units.recv())

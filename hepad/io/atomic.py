@@ -18,8 +18,10 @@ __all__ = ["atomic_folder", "atomic_path", "check_file", "check_folder"]
 
 
 @contextmanager
-def atomic_path(target: Path) -> Iterator[Path]:
+def atomic_path(target: Path, *, within: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path in the target's folder; on success it becomes `target`, on any error it is removed.
+
+    `within` is another folder of the same file system for it, which somebody clears when even the process was killed.
 
     The temporary name keeps the target's ending, by which some writers choose their format.
     `OutputError` if the folder does not exist, cannot be written or the disk is full, or if the target is a device
@@ -27,7 +29,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
     """
     check_file(target)
     with _output_errors(target):
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.absolute().parent)
+        folder = within or target.absolute().parent
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=folder)
     os.close(handle)
     temporary = Path(name)
     with _output_errors(target, temporary):

@@ -154,7 +154,7 @@ def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = No
     with RunFolder.of(output, force=options.execution.force) as folder:
         store = folder.store("score", described([]))
         run = Run(job, paths, options.step_size, options.max_events, options.execution, store, options.on_events)
-        with atomic_path(output) as temporary, ScoreWriter(temporary, options.format) as out:
+        with atomic_path(output, within=folder.path) as temporary, ScoreWriter(temporary, options.format) as out:
             tally = _Tally(regions)
             for piece in run:
                 out.write(piece.part.columns)

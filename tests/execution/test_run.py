@@ -268,3 +268,21 @@ def test_the_plan_says_what_a_run_is_of(files, tmp_path) -> None:
         interrupted(files, output, 2000, KeyboardInterrupt())
     plan = json.loads((tmp_path / "out.root.run" / "job" / "plan.json").read_text())
     assert plan == {"files": [str(path) for path in files], "key": 1, "max_events": None, "step_size": 1000}
+
+
+def test_a_folder_of_somebody_else_is_not_touched(files, tmp_path) -> None:
+    mine = tmp_path / "out.root.run" / "notes.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    with pytest.raises(OutputError, match="is in the way"):
+        go_on(files, tmp_path / "out.root", force=True)
+    assert mine.read_text() == "mine"
+
+
+def test_what_a_killed_process_was_writing_is_cleared(files, tmp_path) -> None:
+    output = tmp_path / "out.root"
+    with pytest.raises(InterruptedRunError):
+        interrupted(files, output, 2000, KeyboardInterrupt())
+    (tmp_path / "out.root.run" / ".out.x1y2.root").write_bytes(b"half")
+    go_on(files, output)
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith((".", "out"))]
