@@ -1,6 +1,6 @@
 """How `hepad score` scales: speed and memory against the number of events and of processes, and where the time goes.
 
-    python benchmarks/bench_scale.py [FILE] [--events 1000000] [--files 4] [--workers 1 2] [--repeats 3] [--model snn_ae]
+    python benchmarks/bench_scale.py [FILE] [--events 1000000] [--files 4] [--workers 1 2] [--repeats 3]
 
 Copies the branches that the model reads of FILE until there are so many events, in so many files with clusters of
 100 000 events, reads them with bare uproot (whole processes, the same branches) and scores them on each number of
@@ -41,7 +41,7 @@ PEAK = (
     "    print(own, others, file=sys.stderr)\n    raise"
 )
 STAGES = {
-    "reading (uproot, awkward)": ("uproot/", "awkward/", "fsspec/", "hepad/io/trees", "hepad/io/delphes", "hepad/io/columns", "hepad/io/reader", "zlib", "cramjam"),
+    "reading": ("uproot/", "awkward/", "fsspec/", "hepad/io/trees", "hepad/io/delphes", "hepad/io/columns", "hepad/io/r"),
     "selection": ("hepad/objects/",),
     "input": ("hepad/inputs/",),
     "network": ("hepad/nn/", "hepad/models/"),
@@ -86,9 +86,8 @@ def speed(folder: Path, files: list[Path], events: int, options: argparse.Namesp
     for _ in range(options.repeats):
         for name, command in jobs.items():
             found[name].append(timed(command))
-    print(
-        f"\n{events} events in {len(files)} files, medians of {options.repeats} alternating runs; load {os.getloadavg()[0]:.1f}"
-    )
+    load = os.getloadavg()[0]
+    print(f"\n{events} events in {len(files)} files, medians of {options.repeats} alternating runs; load {load:.1f}")
     print(f"{'':<22} {'clock s':>9} {'processor s':>12} {'events/s':>10} {'processor / bare':>17} {'clock, 1 / n':>13}")
     bare = statistics.median(cpu for _, cpu in found["bare uproot"])
     one = statistics.median(clock for clock, _ in found.get("hepad, 1 process", [(float("nan"), 0)]))
@@ -141,9 +140,8 @@ def startup(model: str, folder: Path, source: Path) -> None:
     small = folder / "s.root"
     enlarge(source, small, 100)
     clocks = [timed(hepad(model, [small], folder / "s.out.root", 1)) for _ in range(3)]
-    print(
-        f"\nthe whole command on 100 events: {min(c for c, _ in clocks):.2f} s by the clock, {min(c for _, c in clocks):.2f} s of processor"
-    )
+    clock, cpu = (min(run[i] for run in clocks) for i in (0, 1))
+    print(f"\nthe whole command on 100 events: {clock:.2f} s by the clock, {cpu:.2f} s of processor")
     code = "import time; t = time.process_time(); import torch; print(time.process_time() - t)"
     words = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     print(f"(scoring does not import torch; that alone would take {float(words):.2f} s of processor)")

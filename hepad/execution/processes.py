@@ -8,7 +8,8 @@ import signal
 import threading
 import traceback
 from collections import Counter, deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -82,7 +83,8 @@ class ProcessExecutor:
         context = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs,), daemon=True)
-        process.start()
+        with _interrupts_ignored():
+            process.start()
         theirs.close()
         with suppress(BrokenPipeError, ConnectionResetError):  # it has died: `wait` sees that
             ours.send(self._job)
@@ -105,9 +107,22 @@ class ProcessExecutor:
             self.submit(left)
 
 
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """A process started here ignores Ctrl-C, which goes to the whole group, from its first moment: we end it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _work(units: Connection) -> None:
     """What a process does: take the job, then one unit after the other, until the parent has no more or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # if another thread than the main one has started us
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     stay_on_one_thread()
