@@ -41,7 +41,7 @@ PEAK = (
     "    print(own, others, file=sys.stderr)\n    raise"
 )
 STAGES = {
-    "reading": ("uproot/", "awkward/", "fsspec/", "hepad/io/trees", "hepad/io/delphes", "hepad/io/columns", "hepad/io/r"),
+    "reading": ("uproot/", "awkward/", "fsspec/", "hepad/io/trees", "hepad/io/delphes", "hepad/io/columns"),
     "selection": ("hepad/objects/",),
     "input": ("hepad/inputs/",),
     "network": ("hepad/nn/", "hepad/models/"),

@@ -2,10 +2,10 @@
 
     python benchmarks/faults.py [FILE ...] [--rounds 10] [--seed 1] [--model dnn_ae] [--json counts.json]
 
-Faults, each at a random moment: a worker process is killed; the command is killed with SIGKILL, SIGTERM or SIGINT, once or
-three times; the disk is full (a limit on the size of files), then not; a file is truncated, then replaced by a good copy;
-a finished part is damaged; a Dask worker is lost. A run counts as survived if, after the command was given again where it
-had ended, the output is identical and no unit was done twice that was kept.
+Faults, each at a random moment: a worker process is killed; the command is killed with SIGKILL, SIGTERM or SIGINT, once
+or three times; the disk is full (a limit on the size of files), then not; a file is truncated, then replaced by a good
+copy; a finished part is damaged; a Dask worker is lost. A run counts as survived if, after the command was given again
+where it had ended, the output is identical and no unit was done twice that was kept.
 """
 
 from __future__ import annotations
