@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -63,12 +63,16 @@ class FloatModel:
 
 @dataclass(frozen=True)
 class Measured:
-    """The tier, the quickest library for single events on the fewest threads; all timings; the processor."""
+    """The tier, the quickest library for single events on the fewest threads; all timings; the processor.
+
+    `left_out` says which libraries are missing, and why.
+    """
 
     tier: Tier
     timings: tuple[Timing, ...]
     memory_mb: float
-    processor: dict[str, Any] = field(default_factory=dict)
+    processor: dict[str, Any]
+    left_out: tuple[str, ...] = ()
 
     def details(self) -> dict[str, Any]:
         """What the report tells beside the tier."""
@@ -79,7 +83,7 @@ class Measured:
         }
 
     def remarks(self) -> list[str]:
-        """Whether others wanted the processor meanwhile."""
+        """What is missing, and whether others wanted the processor meanwhile."""
         shares = [t.on_processor for t in self.timings if t.on_processor is not None]
         load, number = self.processor["load_average"], self.processor["cores"]
         signs = []
@@ -87,7 +91,8 @@ class Measured:
             signs.append(f"load average {load:.1f} on {number} cores before the timings")
         if shares and min(shares) < BUSY:
             signs.append(f"a measurement had the processor for {min(shares):.0%} of its time only")
-        return [f"the processor was busy, so times are upper bounds: {', '.join(signs)}"] if signs else []
+        busy = [f"the processor was busy, so times are upper bounds: {', '.join(signs)}"] if signs else []
+        return [*self.left_out, *busy]
 
 
 def float_model(model: str, score: str | None = None) -> FloatModel:
@@ -125,11 +130,13 @@ def measure(model: FloatModel, events: Batch, options: MeasureOptions) -> Measur
 
     The input is there already: reading and selecting events is not part of it.
     """
-    x, found = np.ascontiguousarray(events.x, dtype=np.float32), []
-    machine = processor()
+    x, machine = np.ascontiguousarray(events.x, dtype=np.float32), processor()
+    found: list[Timing] = []
+    left_out: list[str] = []
     for threads in sorted(set(options.threads)):
         with pinned(threads):
-            functions = _functions(model, events.kind, threads)
+            left_out.clear()
+            functions = _functions(model, events.kind, threads, left_out)
             for batch in sorted(set(options.batches)):
                 found += time_functions(
                     functions, x, batch, threads=threads, seconds=options.seconds, repetitions=options.repetitions
@@ -138,7 +145,8 @@ def measure(model: FloatModel, events: Batch, options: MeasureOptions) -> Measur
     single = min((t for t in found if (t.batch, t.threads) == (1, least)), key=lambda t: t.p99.median)
     tool = f"{single.backend}, {'one thread' if least == 1 else f'{least} threads'}"
     tier = Tier(single.p99.median, single.p99.error, tool=tool)
-    return Measured(tier, tuple(found), max(peak_memory_mb(), *(t.memory_mb for t in found)), machine)
+    peak = max(peak_memory_mb(), *(t.memory_mb for t in found))
+    return Measured(tier, tuple(found), peak, machine, tuple(left_out))
 
 
 def float_operations(model: FloatModel, events: Batch) -> dict[str, float] | None:
@@ -146,8 +154,11 @@ def float_operations(model: FloatModel, events: Batch) -> dict[str, float] | Non
     return None if model.network is None else operations(model.network, events.x)
 
 
-def _functions(model: FloatModel, kind: str, threads: int) -> Mapping[str, _Function]:
-    """What scores rows, by library: hepad itself always, torch and onnxruntime if they know the network."""
+def _functions(model: FloatModel, kind: str, threads: int, left_out: list[str]) -> Mapping[str, _Function]:
+    """What scores rows, by library: hepad itself always, torch and onnxruntime if they know the network.
+
+    Says in `left_out` why one is missing.
+    """
     from hepad.trigger.torch_scores import torch_scores
 
     scorer, columns, network = model.bundle.scorer, model.bundle.input.columns, model.network
@@ -157,13 +168,15 @@ def _functions(model: FloatModel, kind: str, threads: int) -> Mapping[str, _Func
 
     found: dict[str, _Function] = {"hepad": own}
     if network is None:
+        left_out.append(f"no timing with torch and onnxruntime: only hepad knows the score {model.score} of this model")
         return found
     if network.spiking is not None:
         import_module("hepad.nn.lif_kernel")  # as in a job that has scored a million events
     found[f"torch {version('torch')}"] = torch_scores(network)
     try:
         session = onnx_session(onnx_bytes(network), threads=threads)
-    except MissingExtraError:
+    except MissingExtraError as error:
+        left_out.append(f"no timing with onnxruntime: {error}")
         return found
     found[f"onnxruntime {version('onnxruntime')}"] = lambda rows: session.run(["score"], {"x": rows})
     return found

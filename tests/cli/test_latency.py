@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from hepad.cards.export import ExportCard
 from hepad.cli.main import app
 from hepad.provenance import sha256_file
+from hepad.trigger.verilog import verilator
 
 pytest.importorskip("da4ml")
 
@@ -118,6 +119,27 @@ def test_a_processor_may_be_too_slow_and_any_model_may_be_asked(run, tmp_path) -
     assert "measured total_latency_ns" not in result.stderr
     assert "Single events on this processor" in result.stdout
     assert "torch" not in result.stdout
+    assert "only hepad knows the score mse" in result.stderr
+
+
+def test_a_library_that_is_missing_is_named_with_its_package(run, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    options = ("--model", "dnn_ae", "--tier", "measured", "--seconds", 0.01, "--repeat", 2, "--max-events", 50)
+    result = run("latency", *options)
+    assert "no timing with onnxruntime: running ONNX needs" in result.stderr
+    assert "pip install 'hepad[trigger]'" in result.stderr
+    assert "onnxruntime" not in result.stdout
+
+
+@pytest.mark.skipif(verilator() is None, reason="needs Verilator: apt-get install verilator make g++")
+def test_a_small_network_is_simulated(run) -> None:
+    bits = "input=3,weight=2,activation=1"
+    options = ("--model", "dnn_ae", "--part", "encoder", "--bits", bits, "--cutoff", 20, "--max-events", 200)
+    found = json.loads(run("latency", *options, "--tier", "simulated", "--tier", "estimated", "--json").stdout)
+    estimated, simulated = found["tiers"]["estimated"], found["tiers"]["simulated"]
+    assert (simulated["bit_exact_events"], simulated["mismatches"]) == (200, 0)
+    assert simulated["clock_edges"] == estimated["clock_edges"]
+    assert set(found["details"]["seconds"]) == {"estimated", "simulated"}
 
 
 def test_what_a_processor_cannot_be_asked_is_refused(run, tmp_path) -> None:
