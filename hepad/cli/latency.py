@@ -123,6 +123,9 @@ def _print(report: LatencyReport) -> None:
         )
     if report.details["timings"]:
         _print_timings(report.details)
+    if len(report.tiers) > 1:
+        took = ", ".join(f"{name} {tier.seconds:.1f} s" for name, tier in report.tiers.items())
+        common.stdout().print(f"time taken: {took}")
     for item in report.details.get("decisions", ()):
         common.stdout().print(
             f"region {item['region']}: {item['flips']:.2%} of {item['events']} decisions differ from the model's, "
