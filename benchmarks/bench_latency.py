@@ -127,7 +127,7 @@ def batch_table(out: Path) -> list[str]:
         for threads in sorted({t["threads"] for t in timings}):
             for backend in dict.fromkeys(t["backend"] for t in timings):
                 own = {t["batch"]: t for t in timings if (t["backend"], t["threads"]) == (backend, threads)}
-                rates = " | ".join(f"{own[batch]['events_per_second'] / 1e3:.3g}" for batch in batches)
+                rates = " | ".join(_thousands(own[batch]["events_per_second"]) for batch in batches)
                 memory = f"{own[batches[0]]['memory_mb']:.0f} to {own[batches[-1]]['memory_mb']:.0f}"
                 lines.append(f"| `{model}` | {backend.split()[0]} | {threads} | {rates} | {memory} |")
         machine = report["details"]["processor"]
@@ -135,6 +135,10 @@ def batch_table(out: Path) -> list[str]:
             f"{model}: {machine['name']}, {machine['cores']} cores, load average {machine['load_average']:.2f} before"
         )
     return lines
+
+
+def _thousands(value: float) -> str:
+    return f"{value / 1e3:.0f}" if value >= 1e5 else f"{value / 1e3:.2g}"
 
 
 def numbers(text: str) -> tuple[int, ...]:

@@ -17,15 +17,7 @@ import numpy.typing as npt
 from hepad.cards.budget import BudgetCard, load_budget
 from hepad.errors import MissingExtraError, UsageError
 from hepad.inputs.batch import Batch
-from hepad.pipeline.latency_measured import (
-    FloatModel,
-    Measured,
-    MeasureOptions,
-    float_events,
-    float_model,
-    float_operations,
-    measure,
-)
+from hepad.pipeline.latency_measured import FloatModel, Measured, MeasureOptions, measure, measured_alone
 from hepad.pipeline.latency_output import check_output, write_output
 from hepad.pipeline.latency_report import TIERS, LatencyReport, Tier, TierName, checks
 from hepad.pipeline.trigger import Part, TriggerModel, decision_flips, trigger_events, trigger_model
@@ -76,7 +68,7 @@ def latency(files: Sequence[str], model: str, *, options: LatencyOptions) -> Lat
     else:
         report = _of_logic(files, model, budget, options, wanted, optional=optional)
     if options.output is not None:
-        write_output(report, files, options.output, budget=budget, seed=options.seed)
+        write_output(report, files, options.output, budget=budget, options=options)
     return report
 
 
@@ -121,19 +113,12 @@ def _of_processor(
     if budget is not None and budget.device is not None:
         raise UsageError(f"--tier measured says nothing of budget {budget.name}: add {_needed(budget)[0]}")
     with _stopwatch() as seconds:
-        made = float_model(model, options.score)
-        events = float_events(made, files, max_events=options.max_events, seed=options.seed)
-        found = measure(made, events, options.measure)
-    tiers: dict[TierName, Tier] = {"measured": _timed(found.tier, seconds())}
-    details = {
-        "score": made.score,
-        "events": len(events),
-        "random_inputs": not files,
-        "operations": float_operations(made, events),
-        **found.details(),
-    }
+        tier, details, remarks = measured_alone(
+            model, files, options.measure, score=options.score, max_events=options.max_events, seed=options.seed
+        )
+    tiers: dict[TierName, Tier] = {"measured": _timed(tier, seconds())}
     checked = () if budget is None else checks(budget, tiers, 0)
-    return LatencyReport(model, options.budget, tiers, checked, details, tuple(found.remarks()))
+    return LatencyReport(model, options.budget, tiers, checked, details, tuple(remarks))
 
 
 class _Work:

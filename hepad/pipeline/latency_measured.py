@@ -26,7 +26,7 @@ from hepad.trigger.network import SCORES, Network, network_of, operations
 from hepad.trigger.onnx_graph import onnx_bytes, onnx_session
 from hepad.trigger.timing import Timing, pinned, time_functions
 
-__all__ = ["FloatModel", "MeasureOptions", "Measured", "float_events", "float_model", "float_operations", "measure"]
+__all__ = ["FloatModel", "MeasureOptions", "Measured", "float_model", "measure", "measured_alone"]
 
 RANDOM_EVENTS = 2000
 BUSY = 0.98
@@ -113,9 +113,8 @@ def float_model(model: str, score: str | None = None) -> FloatModel:
     return FloatModel(bundle, score, network)
 
 
-def float_events(model: FloatModel, files: Sequence[str], *, max_events: int | None, seed: int) -> Batch:
+def _events(bundle: Bundle, files: Sequence[str], *, max_events: int | None, seed: int) -> Batch:
     """The selected events of files as the network sees them; without files, random inputs from 0 to 1."""
-    bundle = model.bundle
     if files:
         raw, _ = read_background(expand_files(files), bundle.card.selection, bundle.input, max_events=max_events)
         return bundle.input.scaled(raw)
@@ -149,9 +148,30 @@ def measure(model: FloatModel, events: Batch, options: MeasureOptions) -> Measur
     return Measured(tier, tuple(found), peak, machine, tuple(left_out))
 
 
-def float_operations(model: FloatModel, events: Batch) -> dict[str, float] | None:
-    """Operations an event, where the network is known."""
-    return None if model.network is None else operations(model.network, events.x)
+def measured_alone(
+    model: str,
+    files: Sequence[str],
+    options: MeasureOptions,
+    *,
+    score: str | None = None,
+    max_events: int | None = None,
+    seed: int = 0,
+) -> tuple[Tier, dict[str, Any], list[str]]:
+    """The measured tier of a bundle without its logic, if it has one: tier, details and remarks of the report.
+
+    Without files, inputs are random numbers. Operations are None for a network that only its own scorer knows.
+    """
+    made = float_model(model, score)
+    events = _events(made.bundle, files, max_events=max_events, seed=seed)
+    found = measure(made, events, options)
+    details = {
+        "score": made.score,
+        "events": len(events),
+        "random_inputs": not files,
+        "operations": None if made.network is None else operations(made.network, events.x),
+        **found.details(),
+    }
+    return found.tier, details, found.remarks()
 
 
 def _functions(model: FloatModel, kind: str, threads: int, left_out: list[str]) -> Mapping[str, _Function]:

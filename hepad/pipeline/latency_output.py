@@ -6,14 +6,18 @@ import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hepad.cards.budget import BudgetCard
 from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.reader import expand_files
+from hepad.pipeline.bundle import load_bundle
 from hepad.pipeline.figures import save_figure
 from hepad.pipeline.latency_report import LatencyReport
 from hepad.provenance import command_line, provenance
+
+if TYPE_CHECKING:
+    from hepad.pipeline.latency import LatencyOptions
 
 __all__ = ["check_output", "write_output"]
 
@@ -26,12 +30,17 @@ def check_output(folder: Path) -> None:
 
 
 def write_output(
-    report: LatencyReport, files: Sequence[str], folder: Path, *, budget: BudgetCard | None, seed: int
+    report: LatencyReport, files: Sequence[str], folder: Path, *, budget: BudgetCard | None, options: LatencyOptions
 ) -> None:
     """Write `latency.json`; with timings `throughput.csv`, a row each, and with batches of several sizes the figure."""
     timings: list[dict[str, Any]] = report.details["timings"]
-    command = command_line("latency", model=report.model, budget=report.budget, tier=tuple(report.tiers))
-    record = provenance(command, inputs=expand_files(files) if files else [], seed=seed)
+    bundle = load_bundle(report.model)
+    record = provenance(
+        _command(report, options),
+        inputs=expand_files(files) if files else [],
+        cards={bundle.card.name: bundle.sha256},
+        seed=options.seed,
+    )
     with atomic_folder(folder, ours=_OURS) as scratch:
         text = json.dumps({**report.to_json(), "provenance": record}, indent=1, allow_nan=False)
         (scratch / "latency.json").write_text(text + "\n", encoding="utf-8")
@@ -39,6 +48,25 @@ def write_output(
             _write_table(timings, scratch / "throughput.csv")
         if len({timing["batch"] for timing in timings}) > 1:
             _write_figure(report, budget, scratch / "throughput")
+
+
+def _command(report: LatencyReport, options: LatencyOptions) -> str:
+    measure = options.measure
+    return command_line(
+        "latency",
+        model=report.model,
+        budget=report.budget,
+        tier=tuple(report.tiers),
+        bits=",".join(f"{name}={value}" for name, value in options.bits.items()),
+        score=report.details["score"],
+        part=options.part,
+        cutoff=options.cutoff,
+        threads=",".join(map(str, measure.threads)),
+        batch=",".join(map(str, measure.batches)),
+        seconds=measure.seconds,
+        repeat=measure.repetitions,
+        max_events=options.max_events,
+    )
 
 
 def _write_table(timings: Sequence[dict[str, Any]], path: Path) -> None:

@@ -103,7 +103,8 @@ def test_a_processor_is_measured(run, tmp_path) -> None:
     assert all(50 < t["memory_mb"] <= memory < 1e5 for t in timings)
     written = json.loads((tmp_path / "out/latency.json").read_text())
     assert written["tiers"] == report["tiers"]
-    assert written["provenance"]["seed"] == 0
+    assert "--model dnn_ae --budget hlt-cpu --tier measured" in written["provenance"]["command"]
+    assert set(written["provenance"]["cards"]) == {"dnn_ae"}
     rows = (tmp_path / "out/throughput.csv").read_text().splitlines()
     assert len(rows) == len(timings) + 1
     assert {p.suffix for p in (tmp_path / "out").glob("throughput.*")} == {".csv", ".png", ".pdf"}
