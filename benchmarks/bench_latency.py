@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 from hepad.pipeline.latency import LatencyOptions, latency
-from hepad.pipeline.latency_measured import MeasureOptions
 
 ROOT = Path(__file__).parents[1]
 EVENTS = [str(ROOT / "examples/data/background.h5")]
@@ -37,13 +38,13 @@ def run_logic(out: Path) -> None:
                 print(f"{path.name}: {report['details']['seconds']}", flush=True)
 
 
-def run_processor(out: Path, measure: MeasureOptions) -> None:
+def run_processor(out: Path, options: list[str]) -> None:
+    """Each model in a process of its own, for the sake of its memory."""
     for model, score in MODELS.items():
         folder = out / f"{model}-processor"
         if not folder.exists():
-            options = LatencyOptions(budget="hlt-cpu", score=score, measure=measure, output=folder)
-            report = latency(EVENTS, model, options=options)
-            print(f"{folder.name}: {report.tiers['measured'].seconds:.0f} s, {'; '.join(report.remarks)}", flush=True)
+            command = [sys.executable, "-m", "hepad", "latency", *EVENTS, "--model", model, "--score", score]
+            subprocess.run([*command, "--budget", "hlt-cpu", *options, "-o", str(folder)], check=True)
 
 
 def load(path: Path) -> dict[str, Any] | None:
@@ -127,7 +128,7 @@ def batch_table(out: Path) -> list[str]:
         for threads in sorted({t["threads"] for t in timings}):
             for backend in dict.fromkeys(t["backend"] for t in timings):
                 own = {t["batch"]: t for t in timings if (t["backend"], t["threads"]) == (backend, threads)}
-                rates = " | ".join(_thousands(own[batch]["events_per_second"]) for batch in batches)
+                rates = " | ".join(_thousands(own[batch]) for batch in batches)
                 memory = f"{own[batches[0]]['memory_mb']:.0f} to {own[batches[-1]]['memory_mb']:.0f}"
                 lines.append(f"| `{model}` | {backend.split()[0]} | {threads} | {rates} | {memory} |")
         machine = report["details"]["processor"]
@@ -137,12 +138,9 @@ def batch_table(out: Path) -> list[str]:
     return lines
 
 
-def _thousands(value: float) -> str:
+def _thousands(timing: dict[str, Any]) -> str:
+    value = timing["events_per_processor_second"] or timing["events_per_second"]
     return f"{value / 1e3:.0f}" if value >= 1e5 else f"{value / 1e3:.2g}"
-
-
-def numbers(text: str) -> tuple[int, ...]:
-    return tuple(map(int, text.split(",")))
 
 
 def main() -> None:
@@ -150,13 +148,14 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--logic", action="store_true")
     parser.add_argument("--processor", action="store_true")
-    parser.add_argument("--threads", type=numbers, default=(1, 2))
-    parser.add_argument("--batches", type=numbers, default=(1, 16, 256, 4096, 65536))
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--batch", default="16,256,4096,65536")
+    parser.add_argument("--seconds", default="3")
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
     if options.processor:
-        run_processor(options.out, MeasureOptions(options.threads, options.batches, options.seconds))
+        words = ["--threads", options.threads, "--batch", options.batch, "--seconds", options.seconds]
+        run_processor(options.out, words)
     if options.logic:
         run_logic(options.out)
     for table in (logic_table, single_table, batch_table):

@@ -50,7 +50,8 @@ class Timing:
     `calls` are those of all repetitions; the percentiles are those within a repetition. `threads` is the number of
     cores and of threads that the library was given. `memory_mb` is the peak of the process during the first call.
     `on_processor` is the share of the time in which the process had the processor, `p99_processor` the 99th percentile
-    of a call without the time that it waited for it; both are None for several threads, which wait for one another.
+    of a call without the time that it waited for it, `rate_processor` the events a second of that time; all are None
+    for several threads, which wait for one another.
     """
 
     backend: str
@@ -65,6 +66,7 @@ class Timing:
     memory_mb: float
     on_processor: float | None
     p99_processor: Spread | None
+    rate_processor: Spread | None
 
     def to_json(self) -> dict[str, Any]:
         """The numbers by name, those of a spread as `p50_ns`, `p50_error_ns`, `p50_best_ns`."""
@@ -83,6 +85,7 @@ _SPREADS = {
     "p99_processor": ("p99_processor", "_ns"),
     "jitter": ("jitter", "_ns"),
     "rate": ("events_per_second", ""),
+    "rate_processor": ("events_per_processor_second", ""),
 }
 """The fields that are spreads, with their names and units in JSON."""
 
@@ -167,7 +170,10 @@ def _repetition(function: Function, parts: list[Rows], seconds: float) -> _Run:
 
 def _summary(backend: str, threads: int, batch: int, runs: list[_Run], memory_mb: float) -> Timing:
     low, middle, high = np.array([np.percentile(run.taken, [1, 50, 99]) for run in runs]).T
-    rates = np.array([batch * len(run.taken) / (run.taken.sum() * 1e-9) for run in runs])
+    rates, own_rates = (
+        np.array([batch * len(times) / (times.sum() * 1e-9) for times in kind])
+        for kind in ([run.taken for run in runs], [run.on_processor for run in runs])
+    )
     on_processor = np.array([np.percentile(run.on_processor, 99) for run in runs])
     share = sum(int(run.on_processor.sum()) for run in runs) / sum(int(run.taken.sum()) for run in runs)
     return Timing(
@@ -183,6 +189,7 @@ def _summary(backend: str, threads: int, batch: int, runs: list[_Run], memory_mb
         memory_mb=memory_mb,
         on_processor=min(share, 1.0) if threads == 1 else None,
         p99_processor=_spread(on_processor, best=np.min) if threads == 1 else None,
+        rate_processor=_spread(own_rates, best=np.max) if threads == 1 else None,
     )
 
 

@@ -56,6 +56,8 @@ def test_a_spread_is_over_repetitions(monkeypatch):
     assert found.p99_processor is not None
     assert found.p99_processor.median == pytest.approx(15.9)
     assert found.rate.best == pytest.approx(5 * 3 / 60e-9)
+    assert found.rate_processor is not None
+    assert found.rate_processor.best == pytest.approx(5 * 3 / 30e-9)
     assert (found.calls, found.on_processor) == (9, pytest.approx(0.5))
 
 
