@@ -168,6 +168,7 @@ def measured_alone(
         "score": made.score,
         "events": len(events),
         "random_inputs": not files,
+        "combinational": False,
         "operations": None if made.network is None else operations(made.network, events.x),
         **found.details(),
     }
