@@ -172,7 +172,12 @@ def measured_alone(
         "operations": None if made.network is None else operations(made.network, events.x),
         **found.details(),
     }
-    return found.tier, details, found.remarks()
+    default, remarks = made.bundle.card.scores[0], found.remarks()
+    if score is None and made.score != default:
+        remarks.insert(
+            0, f"the numbers are of {made.score}, which has logic, not of the model's default score {default}"
+        )
+    return found.tier, details, remarks
 
 
 def _functions(model: FloatModel, kind: str, threads: int, left_out: list[str]) -> Mapping[str, _Function]:
