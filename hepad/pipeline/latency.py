@@ -17,6 +17,8 @@ import numpy.typing as npt
 from hepad.cards.budget import BudgetCard, load_budget
 from hepad.errors import MissingExtraError, UsageError
 from hepad.inputs.batch import Batch
+from hepad.pipeline.latency_measured import FloatModel, Measured, MeasureOptions, measure, measured_alone
+from hepad.pipeline.latency_output import check_output, write_output
 from hepad.pipeline.latency_report import TIERS, LatencyReport, Tier, TierName, checks
 from hepad.pipeline.trigger import Part, TriggerModel, decision_flips, trigger_events, trigger_model
 from hepad.trigger.calibration import Period, clock_period
@@ -34,7 +36,8 @@ class LatencyOptions:
 
     `tiers`: which, in any order; empty: the quickest one that the budget can be held against; `all`: each whose tool
     is there. `bits` are those of `hepad.trigger.design.Precision` that differ from the defaults. `cutoff` is da4ml's
-    largest delay of a stage; nanoseconds are calibrated for the default only. `seconds` bounds each timing.
+    largest delay of a stage; nanoseconds are calibrated for the default only. `measure` is for the tier `measured`.
+    `output` is a folder for the report and a figure of the throughput.
     """
 
     budget: str | None = None
@@ -43,20 +46,41 @@ class LatencyOptions:
     score: str | None = None
     part: Part = "full"
     cutoff: float = CUTOFF
-    batches: tuple[int, ...] = (1, 1000)
-    seconds: float = 1.0
+    measure: MeasureOptions = field(default_factory=MeasureOptions)
     max_events: int | None = None
     seed: int = 0
+    output: Path | None = None
 
 
 def latency(files: Sequence[str], model: str, *, options: LatencyOptions) -> LatencyReport:
-    """Hold a model against a budget.
+    """Hold a model against a budget; with `options.output`, write a folder with the report and its figure.
 
     `files` are events on which logic and emulation are compared, and decisions with the model's; without them random
-    inputs take their place. `MissingExtraError` if a tool of a tier that was asked for by name is missing.
+    inputs take their place. `MissingExtraError` if a tool of a tier that was asked for by name is missing. A model
+    without logic has the tier `measured`, if that is the only one.
     """
+    if options.output is not None:
+        check_output(options.output)
     budget = None if options.budget is None else load_budget(options.budget)
     wanted, optional = _tiers(options, budget)
+    if wanted == ["measured"]:
+        report = _of_processor(files, model, budget, options)
+    else:
+        report = _of_logic(files, model, budget, options, wanted, optional=optional)
+    if options.output is not None:
+        write_output(report, files, options.output, budget=budget, options=options)
+    return report
+
+
+def _of_logic(
+    files: Sequence[str],
+    model: str,
+    budget: BudgetCard | None,
+    options: LatencyOptions,
+    wanted: Sequence[TierName],
+    *,
+    optional: bool,
+) -> LatencyReport:
     made = trigger_model(model, bits=options.bits, score=options.score, part=options.part)
     events = trigger_events(made, files, max_events=options.max_events, seed=options.seed)
     work = _Work(made, events, options)
@@ -80,13 +104,29 @@ def latency(files: Sequence[str], model: str, *, options: LatencyOptions) -> Lat
     return LatencyReport(model, options.budget, tiers, found, work.details(bool(files)), tuple(remarks))
 
 
+def _of_processor(
+    files: Sequence[str], model: str, budget: BudgetCard | None, options: LatencyOptions
+) -> LatencyReport:
+    """The measured tier alone, of any bundle."""
+    if options.bits or options.part != "full":
+        raise UsageError("--bits and --part are of logic; what a processor runs is the whole model in floating point")
+    if budget is not None and budget.device is not None:
+        raise UsageError(f"--tier measured says nothing of budget {budget.name}: add {_needed(budget)[0]}")
+    with _stopwatch() as seconds:
+        tier, details, remarks = measured_alone(
+            model, files, options.measure, score=options.score, max_events=options.max_events, seed=options.seed
+        )
+    tiers: dict[TierName, Tier] = {"measured": _timed(tier, seconds())}
+    checked = () if budget is None else checks(budget, tiers, 0)
+    return LatencyReport(model, options.budget, tiers, checked, details, tuple(remarks))
+
+
 class _Work:
     """The tiers of one design; the logic is made once."""
 
     def __init__(self, model: TriggerModel, events: Batch, options: LatencyOptions) -> None:
         self._model, self._events, self._options = model, events, options
-        self._timings: list[dict[str, Any]] = []
-        self._memory_mb: float | None = None
+        self._found: Measured | None = None
 
     def tier(self, name: TierName) -> Tier:
         """Run one tier."""
@@ -150,14 +190,9 @@ class _Work:
             yield Path(scratch)
 
     def _measured(self) -> Tier:
-        from hepad.pipeline.latency_measured import measured  # needs torch
-        from hepad.trigger.timing import peak_memory_mb
-
-        tier, self._timings = measured(
-            self._model, self._events, batches=self._options.batches, seconds=self._options.seconds
-        )
-        self._memory_mb = peak_memory_mb()
-        return tier
+        model = FloatModel(self._model.bundle, self._model.score, self._model.network)
+        self._found = measure(model, self._events, self._options.measure)
+        return self._found.tier
 
     def remarks(self, tiers: Mapping[TierName, Tier]) -> list[str]:
         """What a reader of the numbers must know."""
@@ -173,7 +208,7 @@ class _Work:
                     f"the clock period of {period.ns:.2f} ns is extrapolated: published designs cost 34 k to 302 k LUT"
                 )
             found.append("clock periods are those that published designs reached on an XCVU13P-2")
-        return found
+        return found + (self._found.remarks() if self._found else [])
 
     def details(self, real: bool) -> dict[str, Any]:
         """Beyond the tiers: bit widths, what they do to decisions, operations, timings."""
@@ -186,8 +221,7 @@ class _Work:
             "events": len(self._events),
             "random_inputs": not real,
             "operations": operations(model.network, self._events.x),
-            "timings": self._timings,
-            "memory_mb": self._memory_mb,
+            **(self._found.details() if self._found else {"timings": [], "memory_mb": None}),
         }
         if real and self._options.part == "full":
             reference = model.bundle.scorer.scores(self._events)[model.score]

@@ -18,8 +18,8 @@ class Tier:
     """One way of knowing. None where it says nothing of a quantity.
 
     `latency_ns` with its error: of logic, clock edges times the calibrated period; of a processor, the 99th percentile
-    for one event and its distance from the median. `bit_exact_events` were compared with the emulation, `mismatches`
-    of them differ. `period_ns` is the clock's, `interval` (`ii` in JSON) the clocks between events.
+    for one event and how much it differs between repetitions. `bit_exact_events` were compared with the emulation,
+    `mismatches` of them differ. `period_ns` is the clock's, `interval` (`ii` in JSON) the clocks between events.
     """
 
     latency_ns: float
@@ -107,6 +107,8 @@ def checks(budget: BudgetCard, tiers: dict[TierName, Tier], input_bits: int) -> 
             "latency_ns": (tier.latency_ns, budget.latency_ns),
             **_logic_limits(budget, tier),
         }
+        if name == "measured":
+            limits["total_latency_ns"] = (tier.latency_ns, budget.total_latency_ns)
         if name == "estimated" and budget.bits_per_input is not None:
             limits["bits an input"] = (input_bits, float(budget.bits_per_input))
         if tier.mismatches is not None:
