@@ -1,6 +1,10 @@
 """Where an output came from: versions, command, seed and the sha256 of everything that went in.
 
 No time stamp and no absolute path is recorded, so that the same inputs and seed give the same bytes.
+
+`command` is for people: one line, some options left out. What a machine needs to do it again is in `arguments`, which
+the command line records (`recording`): all words, with places for files. `{k}` is the k-th of `inputs` followed by
+`arguments.files`, `{j,k}` (`{k,}` for one) a folder that holds just these; braces that are meant are doubled.
 """
 
 from __future__ import annotations
@@ -8,7 +12,11 @@ from __future__ import annotations
 import hashlib
 import platform
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Thread
@@ -16,7 +24,18 @@ from typing import Any
 
 from hepad import __version__
 
-__all__ = ["command_line", "file_record", "file_records_meanwhile", "provenance", "sha256_bytes", "sha256_file"]
+__all__ = [
+    "Invocation",
+    "Together",
+    "command_line",
+    "file_record",
+    "file_records_meanwhile",
+    "folder_record",
+    "provenance",
+    "recording",
+    "sha256_bytes",
+    "sha256_file",
+]
 
 _PACKAGES = (
     "numpy",
@@ -30,6 +49,39 @@ _PACKAGES = (
     "fastjet",
     "pyhepmc",
 )
+
+
+@dataclass(frozen=True)
+class Together:
+    """Files that belong in one folder, of which a word names the folder; `names` are theirs below it."""
+
+    paths: tuple[Path, ...]
+    names: tuple[str, ...]
+
+
+Word = tuple["str | Path | Together", ...]
+"""A word of a command: text and what stands for files, to be put together."""
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """A command as it was given, complete but for its output: `verb`, such as `analysis pack`, and what follows it."""
+
+    verb: str
+    words: tuple[Word, ...]
+
+
+_INVOCATION: ContextVar[Callable[[], Invocation] | None] = ContextVar("_INVOCATION", default=None)
+
+
+@contextmanager
+def recording(invocation: Callable[[], Invocation]) -> Iterator[None]:
+    """Within the block, outputs of the command record its arguments; `invocation` is asked when one is written."""
+    token = _INVOCATION.set(invocation)
+    try:
+        yield
+    finally:
+        _INVOCATION.reset(token)
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -49,6 +101,14 @@ def sha256_file(path: Path) -> str:
 def file_record(path: Path) -> dict[str, Any]:
     """Name (without folders), size in bytes and sha256 of an input file."""
     return {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
+
+
+def folder_record(path: Path) -> dict[str, Any]:
+    """Name, size in bytes and sha256 of a folder: that of a line `sha256  name` for each file below it, in order."""
+    files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file())
+    lines = "".join(f"{sha256_file(file)}  {name}\n" for name, file in files)
+    size = sum(file.stat().st_size for _, file in files)
+    return {"name": path.name, "folder": True, "bytes": size, "sha256": sha256_bytes(lines.encode())}
 
 
 def file_records_meanwhile(paths: Sequence[Path]) -> Callable[[], list[dict[str, Any]]]:
@@ -90,15 +150,83 @@ def provenance(
     `inputs` are paths, or records of them that `file_record` made before, so that no file is hashed twice.
     `command` is the command in its normal form, `cards` maps card or bundle names to their sha256.
     """
+    records = [file_record(item) if isinstance(item, Path) else item for item in inputs]
     return {
         "hepad": __version__,
         "python": platform.python_version(),
         "packages": _installed_versions(),
         "command": command,
+        **_arguments(command, records),
         "seed": seed,
-        "inputs": [file_record(item) if isinstance(item, Path) else item for item in inputs],
+        "inputs": records,
         "cards": dict(cards or {}),
     }
+
+
+def _arguments(command: str, inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The entry `arguments` of a record, none outside of the command line.
+
+    What a command writes by way of another, as a study does its trainings, can only be made again with the whole.
+    """
+    asked = _INVOCATION.get()
+    invocation = asked() if asked is not None else None
+    if invocation is None or not f"{command} ".startswith(f"hepad {invocation.verb} "):
+        return {}
+    files = _Places(inputs, invocation.words)
+    words = ["".join(files.text(part) for part in word) for word in invocation.words]
+    return {"arguments": {"words": [*invocation.verb.split(), *words], "files": files.more}}
+
+
+class _Places:
+    """Numbers of the files of a command, among the inputs and `more`, the records of those that are no input.
+
+    A file with the name and size of one input, and of no other file of the command, is that input: it is not hashed
+    again.
+    """
+
+    def __init__(self, inputs: Sequence[Mapping[str, Any]], words: Iterable[Word]) -> None:
+        self._inputs = inputs
+        self._numbers: dict[tuple[str, Path], int] = {}
+        self._by_size: dict[tuple[str, int], list[int]] = {}
+        for number, record in enumerate(inputs):
+            self._by_size.setdefault((record["name"], record.get("bytes", -1)), []).append(number)
+        found = {path for word in words for part in word for path in _paths(part)}
+        self._alike = Counter((path.name, path.stat().st_size) for path in found if path.is_file())
+        self.more: list[dict[str, Any]] = []
+
+    def text(self, part: str | Path | Together) -> str:
+        """A part of a word, in the form of the record."""
+        if isinstance(part, str):
+            return part.replace("{", "{{").replace("}", "}}")
+        if isinstance(part, Path):
+            return f"{{{self._number(part.name, part)}}}"
+        numbers = [str(self._number(name, path)) for name, path in zip(part.names, part.paths, strict=True)]
+        return f"{{{','.join(numbers)}{',' if len(numbers) == 1 else ''}}}"
+
+    def _number(self, name: str, path: Path) -> int:
+        key = (name, path)
+        if key not in self._numbers:
+            self._numbers[key] = self._place(name, path)
+        return self._numbers[key]
+
+    def _place(self, name: str, path: Path) -> int:
+        if path.is_dir():
+            record = folder_record(path)
+        else:
+            alike = (name, path.stat().st_size)
+            known = self._by_size.get(alike, [])
+            if len(known) == 1 and self._alike[alike] == 1:
+                return known[0]
+            record = file_record(path)
+            for number in known:
+                if self._inputs[number]["sha256"] == record["sha256"]:
+                    return number
+        self.more.append({**record, "name": name})
+        return len(self._inputs) + len(self.more) - 1
+
+
+def _paths(part: str | Path | Together) -> tuple[Path, ...]:
+    return part.paths if isinstance(part, Together) else (part,) if isinstance(part, Path) else ()
 
 
 def command_line(verb: str, **options: object) -> str:
