@@ -144,9 +144,11 @@ def provenance(
     inputs: Iterable[Path | dict[str, Any]] = (),
     seed: int | None = None,
     cards: Mapping[str, str] | None = None,
+    arguments: bool = True,
 ) -> dict[str, Any]:
     """The provenance record that every output carries.
 
+    `arguments` says whether to add the words of the command line, for which files that are no input are hashed.
     `inputs` are paths, or records of them that `file_record` made before, so that no file is hashed twice.
     `command` is the command in its normal form, `cards` maps card or bundle names to their sha256.
     """
@@ -156,7 +158,7 @@ def provenance(
         "python": platform.python_version(),
         "packages": _installed_versions(),
         "command": command,
-        **_arguments(command, records),
+        **(_arguments(command, records) if arguments else {}),
         "seed": seed,
         "inputs": records,
         "cards": dict(cards or {}),
@@ -189,7 +191,9 @@ class _Places:
         self._numbers: dict[tuple[str, Path], int] = {}
         self._by_size: dict[tuple[str, int], list[int]] = {}
         for number, record in enumerate(inputs):
-            self._by_size.setdefault((record["name"], record.get("bytes", -1)), []).append(number)
+            self._by_size.setdefault(
+                (record["name"], -1 if record.get("bytes") is None else record["bytes"]), []
+            ).append(number)
         found = {path for word in words for part in word for path in _paths(part)}
         self._alike = Counter((path.name, path.stat().st_size) for path in found if path.is_file())
         self.more: list[dict[str, Any]] = []
@@ -214,7 +218,7 @@ class _Places:
             record = folder_record(path)
         else:
             alike = (name, path.stat().st_size)
-            known = self._by_size.get(alike, [])
+            known = [*self._by_size.get(alike, []), *self._by_size.get((name, -1), [])]
             if len(known) == 1 and self._alike[alike] == 1:
                 return known[0]
             record = file_record(path)

@@ -60,7 +60,7 @@ def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
 
 
 def invocation(ctx: Any) -> Invocation:
-    """The command of a context of click: its options in the order they are declared, those at their default left out."""
+    """The command of a context of click: its options as they are declared, those at their default left out."""
     words: list[Word] = []
     files: list[Path] = []
     for param in ctx.command.params:
@@ -188,11 +188,10 @@ def _analysis(text: str, _files: list[Path], _: Parameters) -> list[Word]:
     if not Path(text).is_file() or not is_search(read_yaml(Path(text))):
         return []
     card, folder = load_search(text)
-    parts = [card.fits, *(channel.fits for channel in card.channels.values())]
+    others = [*card.fits, *(fit for channel in card.channels.values() for fit in channel.fits)]
     for category in card.categories:
-        parts.append((category.selection, *category.other_selections, *filter(None, [category.bundle])))
-    named = [*search_files(card), *(name for part in parts for name in part if is_path(name))]
-    names = sorted({Path(text).name, *named})
+        others += [category.selection, *category.other_selections, *filter(None, [category.bundle])]
+    names = sorted({Path(text).name, *search_files(card), *filter(is_path, others)})
     return [(Together(tuple(folder / name for name in names), tuple(names)), f"/{Path(text).name}")]
 
 

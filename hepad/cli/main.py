@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from hepad import __version__
 from hepad.cli import (
@@ -148,7 +148,7 @@ def _register() -> None:
 def _record(group: typer.Typer) -> None:
     """Let the outputs of all commands say how they were called; a new command cannot be forgotten."""
     for command in group.registered_commands:
-        command.cls = recorded(command.cls)
+        command.cls = recorded(command.cls or TyperCommand)
     for inner in group.registered_groups:
         if inner.typer_instance is not None:
             _record(inner.typer_instance)

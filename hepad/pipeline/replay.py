@@ -87,10 +87,10 @@ def replay(output: Path, *, options: ReplayOptions | None = None) -> ReplayRepor
     paths = find_inputs(origin.files, folders, options.inputs)
     # What is kept gets its name by a rename.
     beside = None if options.keep is None else options.keep.absolute().parent
-    with tempfile.TemporaryDirectory(prefix=".hepad-replay.", dir=beside) as name:
-        folder = Path(name).resolve()
-        for part in ("inputs", "output", "work"):
-            (folder / part).mkdir()
+    with tempfile.TemporaryDirectory(prefix=".hepad-replay.", dir=beside) as temporary:
+        folder = Path(temporary).resolve()
+        for name in ("inputs", "output", "work"):
+            (folder / name).mkdir()
         words = stage(origin.arguments, origin.files, paths, folder / "inputs")
         made = folder / "output" / origin.root.name
         _run([*words, "--output", str(made)], folder / "work", made)
@@ -116,7 +116,7 @@ def _check_keep(keep: Path | None) -> None:
 def _run(words: list[str], work: Path, made: Path) -> None:
     """Run `hepad` in the folder `work`, empty so that no name is taken for a file; `made` must be there afterwards."""
     paths = [str(Path(hepad.__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603  hepad itself, no shell
         [sys.executable, "-m", "hepad", *words],
         cwd=work,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
@@ -133,7 +133,7 @@ def _run(words: list[str], work: Path, made: Path) -> None:
 
 def _versions(record: Mapping[str, Any]) -> dict[str, tuple[str | None, str | None]]:
     """What has another version than then; None where something was or is not there."""
-    then, now = _all_versions(record), _all_versions(provenance(""))
+    then, now = _all_versions(record), _all_versions(provenance("", arguments=False))
     return {name: (then.get(name), now.get(name)) for name in {**then, **now} if then.get(name) != now.get(name)}
 
 

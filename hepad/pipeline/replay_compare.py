@@ -86,15 +86,15 @@ def _compare(then: dict[str, Path], now: dict[str, Path]) -> Comparison:
 def _differences(file: str, then: Path, now: Path) -> Iterator[Difference]:
     try:
         before = dict(values_of(then))
-    except Exception as error:  # a damaged file surfaces as many kinds of error
+    except Exception as error:  # noqa: BLE001  a damaged file surfaces as many kinds of error
         yield Difference(file, "", f"cannot be read ({error})")
         return
     after = dict(values_of(now))
-    for name in before:
+    for name, value in before.items():
         if name not in after:
             yield Difference(file, name, "is not made by its command")
         else:
-            yield from _difference(file, name, before[name], after[name])
+            yield from _difference(file, name, value, after[name])
     yield from (Difference(file, name, "is missing") for name in after if name not in before)
 
 

@@ -33,7 +33,7 @@ def values_of(path: Path) -> Iterator[tuple[str, Value]]:
         if magic.startswith(start):
             yield from read(path)
             return
-    if path.suffix == ".json":
+    if path.suffix == ".json" or magic.startswith(b"{"):
         yield from _json(json.loads(path.read_text(encoding="utf-8")), "")
     elif path.suffix == ".safetensors":
         from safetensors.numpy import load_file
@@ -69,8 +69,8 @@ def _root(path: Path) -> Iterator[tuple[str, Value]]:
         for name in file.keys(cycle=False):
             item = file[name]
             if hasattr(item, "num_entries"):
-                for branch in item:
-                    yield f"{name}.{branch}", item[branch].array(library="np")
+                for branch in item.branches:
+                    yield f"{name}.{branch.name}", branch.array(library="np")
             elif hasattr(item, "axes"):
                 for i, axis in enumerate(item.axes):
                     yield f"{name}.edges{i}", axis.edges(flow=True)

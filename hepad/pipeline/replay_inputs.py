@@ -28,17 +28,20 @@ def find_inputs(records: Sequence[Mapping[str, Any]], folders: Sequence[Path], d
     below = _Below(deep)
     hashes: dict[Path, Any] = {}
     for record in records:
-        name = record["name"]
+        name, sha256 = record["name"], record.get("sha256")
         candidates = [folder / name for folder in folders if (folder / name).exists()] or below.named(name)
+        if sha256 is None and candidates:  # it could not be read, and was left out
+            found.append(candidates[0])
+            continue
         for path in dict.fromkeys(candidates):
             if path not in hashes:
                 hashes[path] = (folder_record if path.is_dir() else file_record)(path)["sha256"]
-            if hashes[path] == record["sha256"]:
+            if hashes[path] == sha256:
                 found.append(path)
                 break
         else:
             wrong.append(
-                f"{candidates[0]} has sha256 {hashes[candidates[0]][:12]}..., not {record['sha256'][:12]}... as then"
+                f"{candidates[0]} has sha256 {hashes[candidates[0]][:12]}..., not {str(sha256)[:12]}... as then"
                 if candidates
                 else f"{name} is in none of {', '.join(map(str, dict.fromkeys([*folders, *deep])))}"
             )

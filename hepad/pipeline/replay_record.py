@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hepad.errors import InputDataError
 __all__ = ["Origin", "find_origin", "provenance_of"]
 
 _AGAIN = "make it once more with this version of hepad, from the command line, and it can be replayed"
-_FILES = {"analysis pack": 2, "hist": 1, "score": 1, "vectorize": 1}
+_FILES = {"analysis pack": 2, "discovery": 1, "hist": 1, "score": 1, "vectorize": 1}
 """The commands that write single files, with the number of their words; all others write folders."""
 
 
@@ -64,7 +65,7 @@ def find_origin(output: Path) -> Origin:
 def provenance_of(output: Path) -> dict[str, Any] | None:
     """The provenance in a file, or in a JSON file of a folder; None if there is none. `InputDataError` if damaged."""
     if output.is_dir():
-        found = [record for path in sorted(output.glob("*.json")) if (record := provenance_of(path)) is not None]
+        found = [record for path in sorted(output.glob("*.json")) if (record := _of_json(path)) is not None]
         return next((record for record in found if "arguments" in record), found[0] if found else None)
     try:
         return _record_in(_content(output))
@@ -72,19 +73,30 @@ def provenance_of(output: Path) -> dict[str, Any] | None:
         raise InputDataError(f"{output}: its provenance cannot be read ({error})") from error
 
 
+def _of_json(path: Path) -> dict[str, Any] | None:
+    with suppress(InputDataError):  # what lies beside an output need not be ours
+        return provenance_of(path)
+    return None
+
+
 def _complete(record: dict[str, Any] | None) -> dict[str, Any] | None:
     """The record if it has the words of the command; `InputDataError` if they are not what hepad writes."""
     if record is None or "arguments" not in record:
         return None
     arguments, inputs = record["arguments"], record.get("inputs")
-    sound = isinstance(arguments, dict) and isinstance(inputs, list) and isinstance(arguments.get("files"), list)
-    words = arguments.get("words") if sound else None
+    words, files = (arguments.get(key) if isinstance(arguments, dict) else None for key in ("words", "files"))
     if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
         raise InputDataError("the arguments in its provenance are damaged")
-    for file in (*inputs, *arguments["files"]):
-        if not isinstance(file, dict) or not all(isinstance(file.get(key), str) for key in ("name", "sha256")):
-            raise InputDataError("the records of files in its provenance are damaged")
+    if not isinstance(inputs, list) or not isinstance(files, list) or not all(map(_is_file, [*inputs, *files])):
+        raise InputDataError("the records of files in its provenance are damaged")
     return record
+
+
+def _is_file(record: Any) -> bool:
+    """Whether it is the record of a file; one that could not be read and was left out has no sha256."""
+    if not isinstance(record, dict) or not isinstance(record.get("name"), str):
+        return False
+    return isinstance(record.get("sha256"), str) or "skipped" in record
 
 
 def _writes_file(record: Mapping[str, Any]) -> bool:
@@ -111,7 +123,8 @@ def _content(path: Path) -> Any:
     for start, read in _READERS.items():
         if magic.startswith(start):
             return read(path)
-    return json.loads(path.read_text(encoding="utf-8")) if path.suffix == ".json" else None
+    told = path.suffix == ".json" or magic.startswith(b"{")
+    return json.loads(path.read_text(encoding="utf-8")) if told else None
 
 
 def _root(path: Path) -> Any:
