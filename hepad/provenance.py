@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import platform
 import shlex
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -71,12 +70,12 @@ class Invocation:
     words: tuple[Word, ...]
 
 
-_INVOCATION: ContextVar[Callable[[], Invocation] | None] = ContextVar("_INVOCATION", default=None)
+_INVOCATION: ContextVar[Invocation | None] = ContextVar("_INVOCATION", default=None)
 
 
 @contextmanager
-def recording(invocation: Callable[[], Invocation]) -> Iterator[None]:
-    """Within the block, outputs of the command record its arguments; `invocation` is asked when one is written."""
+def recording(invocation: Invocation | None) -> Iterator[None]:
+    """Within the block, outputs of the command record its arguments."""
     token = _INVOCATION.set(invocation)
     try:
         yield
@@ -99,8 +98,15 @@ def sha256_file(path: Path) -> str:
 
 
 def file_record(path: Path) -> dict[str, Any]:
-    """Name (without folders), size in bytes and sha256 of an input file."""
-    return {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
+    """Name (without folders), size in bytes and sha256 of an input file; a file that stays as it is is hashed once."""
+    status = path.stat()
+    key = (path.absolute(), status.st_size, status.st_mtime_ns)
+    if key not in _HASHES:
+        _HASHES[key] = sha256_file(path)
+    return {"name": path.name, "bytes": status.st_size, "sha256": _HASHES[key]}
+
+
+_HASHES: dict[tuple[Path, int, int], str] = {}
 
 
 def folder_record(path: Path) -> dict[str, Any]:
@@ -170,33 +176,24 @@ def _arguments(command: str, inputs: Sequence[Mapping[str, Any]]) -> dict[str, A
 
     What a command writes by way of another, as a study does its trainings, can only be made again with the whole.
     """
-    asked = _INVOCATION.get()
-    invocation = asked() if asked is not None else None
+    invocation = _INVOCATION.get()
     if invocation is None or not f"{command} ".startswith(f"hepad {invocation.verb} "):
         return {}
-    files = _Places(inputs, invocation.words)
+    files = _Places(inputs)
     words = ["".join(files.text(part) for part in word) for word in invocation.words]
     return {"arguments": {"words": [*invocation.verb.split(), *words], "files": files.more}}
 
 
 class _Places:
-    """Numbers of the files of a command, among the inputs and `more`, the records of those that are no input.
+    """Numbers of the files of a command, among the inputs and `more`, the records of those that are no input."""
 
-    A file with the name and size of one input, and of no other file of the command, is that input: it is not hashed
-    again.
-    """
-
-    def __init__(self, inputs: Sequence[Mapping[str, Any]], words: Iterable[Word]) -> None:
-        self._inputs = inputs
-        self._numbers: dict[tuple[str, Path], int] = {}
-        self._by_size: dict[tuple[str, int], list[int]] = {}
-        for number, record in enumerate(inputs):
-            self._by_size.setdefault(
-                (record["name"], -1 if record.get("bytes") is None else record["bytes"]), []
-            ).append(number)
-        found = {path for word in words for part in word for path in _paths(part)}
-        self._alike = Counter((path.name, path.stat().st_size) for path in found if path.is_file())
+    def __init__(self, inputs: Sequence[Mapping[str, Any]]) -> None:
         self.more: list[dict[str, Any]] = []
+        self._inputs = len(inputs)
+        self._by_path: dict[tuple[str, Path], int] = {}
+        self._by_content: dict[tuple[str, str | None], int] = {}
+        for number, record in enumerate(inputs):
+            self._by_content.setdefault((record["name"], record["sha256"]), number)
 
     def text(self, part: str | Path | Together) -> str:
         """A part of a word, in the form of the record."""
@@ -209,28 +206,21 @@ class _Places:
 
     def _number(self, name: str, path: Path) -> int:
         key = (name, path)
-        if key not in self._numbers:
-            self._numbers[key] = self._place(name, path)
-        return self._numbers[key]
+        if key not in self._by_path:
+            self._by_path[key] = self._place(name, path)
+        return self._by_path[key]
 
     def _place(self, name: str, path: Path) -> int:
-        if path.is_dir():
-            record = folder_record(path)
-        else:
-            alike = (name, path.stat().st_size)
-            known = [*self._by_size.get(alike, []), *self._by_size.get((name, -1), [])]
-            if len(known) == 1 and self._alike[alike] == 1:
-                return known[0]
-            record = file_record(path)
-            for number in known:
-                if self._inputs[number]["sha256"] == record["sha256"]:
-                    return number
-        self.more.append({**record, "name": name})
-        return len(self._inputs) + len(self.more) - 1
-
-
-def _paths(part: str | Path | Together) -> tuple[Path, ...]:
-    return part.paths if isinstance(part, Together) else (part,) if isinstance(part, Path) else ()
+        try:
+            record = folder_record(path) if path.is_dir() else file_record(path)
+        except OSError:
+            if (name, None) not in self._by_content:
+                raise
+            return self._by_content[name, None]  # an input that could not be read and was left out
+        number = self._by_content.setdefault((name, record["sha256"]), self._inputs + len(self.more))
+        if number == self._inputs + len(self.more):
+            self.more.append({**record, "name": name})
+        return number
 
 
 def command_line(verb: str, **options: object) -> str:

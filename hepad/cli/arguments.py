@@ -10,12 +10,14 @@ from __future__ import annotations
 import glob
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from typer.core import TyperCommand
 
+from hepad.errors import HepadError
 from hepad.provenance import Invocation, Together, Word, recording
 
 __all__ = ["PATHS", "PLAIN", "WITHOUT_EFFECT", "invocation", "recorded"]
@@ -53,7 +55,8 @@ def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
 
     class Recorded(cls):  # type: ignore[misc, valid-type]
         def invoke(self, ctx: Any) -> Any:
-            with recording(lambda: invocation(ctx)):
+            # Now, as what a glob means may change while the command runs.
+            with recording(invocation(ctx) if "output" in ctx.params else None):
                 return super().invoke(ctx)
 
     return Recorded
@@ -64,16 +67,17 @@ def invocation(ctx: Any) -> Invocation:
     words: list[Word] = []
     files: list[Path] = []
     for param in ctx.command.params:
-        value = ctx.params.get(param.name)
-        if param.name in WITHOUT_EFFECT or value is None or value == param.default:
+        name, value, option = param.name, ctx.params.get(param.name), param.opts[0]
+        if name in WITHOUT_EFFECT or value is None or value == param.default:
             continue
         if isinstance(value, bool):
-            words.append(((param.opts if value else param.secondary_opts)[0],))
+            words.append((option if value else param.secondary_opts[0],))
             continue
-        option: list[Word] = [(param.opts[0],)] if param.opts[0].startswith("-") else []
+        if name == "points" and (rows := _points(value)):
+            name, value, option = "point", rows, "--point"
         for item in value if isinstance(value, list | tuple) else [value]:
-            for parts in _parts(param.name, str(item), files, ctx.params):
-                words += ([("--point",)] if param.name == "points" else option) + [parts]
+            for parts in _parts(name, str(item), files, ctx.params):
+                words += [(option,), parts] if option.startswith("-") else [parts]
     return Invocation(_verb(ctx), tuple(words))
 
 
@@ -87,10 +91,13 @@ def _verb(ctx: Any) -> str:
 
 def _parts(name: str, text: str, files: list[Path], given: Parameters) -> Iterator[Word]:
     """The text of an option as words; `files` are those of the words before, to which the new ones are added."""
-    special = _SPECIAL.get(name)
+    found: list[Word] = []
+    if name in _SPECIAL:
+        with suppress(Exception):  # what is wrong with a file is told where it is used
+            found = _SPECIAL[name](text, files, given)
     if name not in PATHS or text in _RESERVED or _is_number(text):
         yield (text,)
-    elif special is not None and (found := special(text, files, given)):
+    elif found:
         yield from found
     else:
         for parts in _located(text, name in _FOLDERS):
@@ -149,15 +156,15 @@ def _point(text: str, _files: list[Path], _: Parameters) -> list[Word]:
     return [(f"{mass}=", _together(found), f"/{_split(pattern)[1]}{after}")] if found else []
 
 
-def _points(text: str, files: list[Path], given: Parameters) -> list[Word]:
-    """The rows of a table of points, as the points that they are."""
+def _points(table: Path) -> list[str]:
+    """The rows of a table of points, as the texts of `--point`; nothing if it cannot be read."""
     from hepad.pipeline.reinterpret_points import read_points
 
-    words = []
-    for point in read_points(Path(text)):
-        section = "" if point.cross_section_pb is None else f"@{point.cross_section_pb!r}"
-        words += _point(f"{point.mass_gev!r}={point.file}{section}", files, given)
-    return words
+    with suppress(HepadError):  # it is told where the table is used
+        points = read_points(table)
+        sections = ["" if p.cross_section_pb is None else f"@{p.cross_section_pb!r}" for p in points]
+        return [f"{p.mass_gev!r}={p.file}{section}" for p, section in zip(points, sections, strict=True)]
+    return []
 
 
 def _vectors(text: str, _files: list[Path], _: Parameters) -> list[Word]:
@@ -171,7 +178,7 @@ def _vectors(text: str, _files: list[Path], _: Parameters) -> list[Word]:
 
 def _data(text: str, _files: list[Path], given: Parameters) -> list[Word]:
     """The folder of a study's events: the files in it of which the study's card speaks."""
-    if "card" not in given:
+    if "card" not in given or not Path(text).is_dir():
         return []
     from hepad.cards.study import load_study
 
@@ -200,7 +207,6 @@ _SPECIAL: dict[str, Callable[[str, list[Path], Parameters], list[Word]]] = {
     "cross_section": _cross_section,
     "data": _data,
     "point": _point,
-    "points": _points,
     "vectors": _vectors,
 }
 

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from hepad.errors import InputDataError
-from hepad.provenance import file_record, folder_record
+from hepad.provenance import folder_record, sha256_file
 
 __all__ = ["find_inputs", "stage"]
+
+_CARDS = (".json", ".yaml", ".yml")
+"""Cards, and what they name, are copied and not linked: no link may lead out of the folder of a card."""
 
 _PLACE = re.compile(r"\{\{|\}\}|\{(\d+(?:,\d+)*,?)\}")
 
@@ -26,7 +29,7 @@ def find_inputs(records: Sequence[Mapping[str, Any]], folders: Sequence[Path], d
     found: list[Path] = []
     wrong: list[str] = []
     below = _Below(deep)
-    hashes: dict[Path, Any] = {}
+    hashes: dict[Path, str] = {}
     for record in records:
         name, sha256 = record["name"], record.get("sha256")
         candidates = [folder / name for folder in folders if (folder / name).exists()] or below.named(name)
@@ -35,7 +38,7 @@ def find_inputs(records: Sequence[Mapping[str, Any]], folders: Sequence[Path], d
             continue
         for path in dict.fromkeys(candidates):
             if path not in hashes:
-                hashes[path] = (folder_record if path.is_dir() else file_record)(path)["sha256"]
+                hashes[path] = folder_record(path)["sha256"] if path.is_dir() else sha256_file(path)
             if hashes[path] == sha256:
                 found.append(path)
                 break
@@ -89,13 +92,13 @@ def stage(words: Sequence[str], records: Sequence[Mapping[str, Any]], paths: Seq
         for order, number in enumerate(numbers):
             places[number] = (base if flat else base / f"{order:06d}") / names[order]
         texts[numbers] = str(base if flat else base / "*")
-        copy = any(name.endswith((".yaml", ".yml")) for name in names)  # cards must not lead out of their folder
+        copy = any(name.endswith(_CARDS) for name in names)
         for number in numbers:
             _put(paths[number], places[number], copy=copy)
     for number, path in enumerate(paths):
         if number not in places:
             places[number] = folder / f"{number:06d}" / records[number]["name"]
-            _put(path, places[number], copy=False)
+            _put(path, places[number], copy=path.name.endswith(_CARDS))
 
     def filled(match: re.Match[str]) -> str:
         if match[1] is None:
