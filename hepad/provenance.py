@@ -100,13 +100,13 @@ def sha256_file(path: Path) -> str:
 def file_record(path: Path) -> dict[str, Any]:
     """Name (without folders), size in bytes and sha256 of an input file; a file that stays as it is is hashed once."""
     status = path.stat()
-    key = (path.absolute(), status.st_size, status.st_mtime_ns)
+    key = (path.absolute(), status.st_ino, status.st_size, status.st_mtime_ns)
     if key not in _HASHES:
         _HASHES[key] = sha256_file(path)
     return {"name": path.name, "bytes": status.st_size, "sha256": _HASHES[key]}
 
 
-_HASHES: dict[tuple[Path, int, int], str] = {}
+_HASHES: dict[tuple[Path, int, int, int], str] = {}
 
 
 def folder_record(path: Path) -> dict[str, Any]:
@@ -154,9 +154,9 @@ def provenance(
 ) -> dict[str, Any]:
     """The provenance record that every output carries.
 
-    `arguments` says whether to add the words of the command line, for which files that are no input are hashed.
     `inputs` are paths, or records of them that `file_record` made before, so that no file is hashed twice.
-    `command` is the command in its normal form, `cards` maps card or bundle names to their sha256.
+    `command` is the command in its normal form, `cards` maps card or bundle names to their sha256. `arguments` says
+    whether to add the words of the command line, for which all its files are hashed, inputs or not.
     """
     records = [file_record(item) if isinstance(item, Path) else item for item in inputs]
     return {
