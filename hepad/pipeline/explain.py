@@ -279,6 +279,7 @@ def _write(report: ExplainReport, options: ExplainOptions, record: Mapping[str, 
     with atomic_folder(options.output, ours=_OURS) as folder:
         (folder / "explain.md").write_text(_markdown(report), encoding="utf-8")
         content = {**report.to_json(), "provenance": record}
+        del content["output"]  # outputs name no folders
         (folder / "explain.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         lines = []
         for sample in report.samples:

@@ -152,7 +152,7 @@ def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = No
         if report:
             return report
     with RunFolder.of(output, force=options.execution.force) as folder:
-        store = folder.store("score", described([]))
+        store = folder.store("score", described([], arguments=False))
         run = Run(job, paths, options.step_size, options.max_events, options.execution, store, options.on_events)
         with atomic_path(output, within=folder.path) as temporary, ScoreWriter(temporary, options.format) as out:
             tally = _Tally(regions)
@@ -206,7 +206,9 @@ def _spread(values: npt.NDArray[np.float32], keep: npt.NDArray[np.bool_]) -> npt
     return column
 
 
-def _info(records: Sequence[dict[str, Any]], *, job: ScoreJob, options: ScoreOptions) -> dict[str, Any]:
+def _info(
+    records: Sequence[dict[str, Any]], *, job: ScoreJob, options: ScoreOptions, arguments: bool = True
+) -> dict[str, Any]:
     """What a score file says of itself; `hepad hist` reads the selection and `max_events` from it."""
     card = job.bundle.card
     command = command_line("score", model=card.name, selection=job.selection.name, max_events=options.max_events)
@@ -215,7 +217,9 @@ def _info(records: Sequence[dict[str, Any]], *, job: ScoreJob, options: ScoreOpt
         "selection": job.selection.model_dump(mode="json", by_alias=True, exclude_none=True),
         "regions": {name: region.model_dump(mode="json", exclude_none=True) for name, region in job.regions.items()},
         "max_events": options.max_events,
-        "provenance": provenance(command, inputs=records, cards={f"bundle {card.name}": job.bundle.sha256}),
+        "provenance": provenance(
+            command, inputs=records, cards={f"bundle {card.name}": job.bundle.sha256}, arguments=arguments
+        ),
     }
 
 
