@@ -12,7 +12,7 @@ from hepad.cli.latency import Bits
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
-    from hepad.pipeline.quantise import QuantiseReport
+    from hepad.pipeline.quantise_report import QuantiseReport
 
 
 def quantise(
