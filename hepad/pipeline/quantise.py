@@ -13,7 +13,7 @@ from hepad.pipeline.quantise_equal import common_costs, cost_curves
 from hepad.pipeline.quantise_figures import write_figures
 from hepad.pipeline.quantise_report import QuantisedPoint, QuantiseReport, summaries
 from hepad.pipeline.quantise_scan import Scan, Tuning, expanded
-from hepad.pipeline.quantise_variant import Variant, variant_provenance, write_variant
+from hepad.pipeline.quantise_variant import Variant, regions_of, variant_provenance, write_variant
 from hepad.provenance import command_line, provenance
 
 __all__ = ["QuantiseOptions", "quantise"]
@@ -59,6 +59,8 @@ def quantise(
     variants: list[tuple[Scan, Variant]] = []
     for name in models:
         scan = Scan(name, background, signals, bits=options.bits, tuning=tuning, max_events=options.max_events)
+        if options.save and scan.parted is not None:
+            regions_of(scan.model.bundle, scan.model.bundle.scorer, scan.parted.holdout)  # or refuse before the work
         points += scan.points(options.weights)
         counts[name] = scan.operations
         variants += [(scan, scan.variants[bits]) for bits in options.save]

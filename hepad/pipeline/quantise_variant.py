@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hepad import registry
+from hepad.cards.bundle import RegionCard
 from hepad.inputs.batch import Batch
 from hepad.io.bundle import write_bundle_files
 from hepad.nn.scorer import Scorer
@@ -17,11 +18,20 @@ from hepad.pipeline.bundle import Bundle, bundle_tensors
 from hepad.pipeline.heldout import unseen
 from hepad.pipeline.trigger import TriggerModel, decision_flips
 from hepad.provenance import file_record, provenance, sha256_file
-from hepad.stats.regions import background_quantiles, set_region
+from hepad.stats.regions import Quantiles, background_quantiles, set_region
 from hepad.trigger.design import Design
 from hepad.trigger.network import state_of
 
-__all__ = ["Parted", "Variant", "fine_tuned", "least_changed", "part", "variant_provenance", "write_variant"]
+__all__ = [
+    "Parted",
+    "Variant",
+    "fine_tuned",
+    "least_changed",
+    "part",
+    "regions_of",
+    "variant_provenance",
+    "write_variant",
+]
 
 _HOLDOUT = 0.2
 
@@ -115,6 +125,16 @@ def variant_provenance(variant: Variant, files: Sequence[Path], command: str) ->
     return provenance(command, inputs=records.values(), seed=variant.seed, cards=cards)
 
 
+def regions_of(bundle: Bundle, scorer: Scorer, holdout: Batch) -> tuple[dict[str, Quantiles], dict[str, RegionCard]]:
+    """Quantiles of a scorer on held-out background, and the bundle's regions set by them.
+
+    `UsageError` if the events are too few.
+    """
+    found = {name: background_quantiles(values, holdout.weight) for name, values in scorer.scores(holdout).items()}
+    default = scorer.score_names[0]
+    return found, {name: set_region(name, r.spec, found, default) for name, r in bundle.card.regions.items()}
+
+
 def write_variant(variant: Variant, holdout: Batch, of: int, folder: Path, record: Mapping[str, Any]) -> None:
     """Write the bundle; its scores are those of the rounded weights in floating point, its regions set on them.
 
@@ -125,11 +145,7 @@ def write_variant(variant: Variant, holdout: Batch, of: int, folder: Path, recor
         bundle.card.model.config, bundle.input.columns
     )
     scorer.load_state(state_of(variant.model.network, bundle.scorer.state()))
-    quantiles = {name: background_quantiles(values, holdout.weight) for name, values in scorer.scores(holdout).items()}
-    regions = {
-        name: set_region(name, region.spec, quantiles, scorer.score_names[0])
-        for name, region in bundle.card.regions.items()
-    }
+    quantiles, regions = regions_of(bundle, scorer, holdout)
     content = {
         **bundle.card.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"hashes"}),
         "name": variant.name,
