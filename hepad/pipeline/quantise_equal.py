@@ -1,9 +1,9 @@
 """What different models take to reach the same AUC: read off between the designs of a scan.
 
 A model's designs (weight widths) that no smaller one of its own beats are its front: AUC against lookup tables, joined
-by straight lines, along which latency and operations are read off too. Below and above its front a model is not
-compared. AUCs are means over fine-tuning seeds; the band is what remains when the seeds of each width are drawn again
-with replacement.
+by straight lines, along which latency and operations are read off too. An AUC below the front takes its smallest
+design, which is then an upper limit; one above is not reached. AUCs are means over fine-tuning seeds; the band is what
+remains when the seeds of each width are drawn again with replacement.
 """
 
 from __future__ import annotations
@@ -76,17 +76,29 @@ def cost_curves(designs: Sequence[QuantisedPoint], signals: Sequence[str], *, se
     widths: dict[str, dict[int, list[QuantisedPoint]]] = {}
     for design in designs:
         widths.setdefault(design.model, {}).setdefault(design.bits or 0, []).append(design)
-    return tuple(_curve(model, own, signal, seed) for signal in signals for model, own in widths.items())
+    found = []
+    for signal in signals:
+        values = {model: _by_width(own, signal) for model, own in widths.items()}
+        fronts = {model: _front(*(np.array([v.mean(axis=0) for v in x]) for x in own)) for model, own in values.items()}
+        lowest = min(float(auc[0]) for auc, _ in fronts.values())
+        for model, front in fronts.items():
+            grid = np.linspace(lowest, front[0][-1], _GRID)
+            rows = np.stack([_along(*front, grid)] * 3)
+            rows[[0, 2]] = _band_of(*values[model], grid, seed)
+            found.append(Curve(model, signal, grid, {name: rows[..., i] for i, name in enumerate(QUANTITIES)}))
+    return tuple(found)
 
 
-def _curve(model: str, widths: Mapping[int, Sequence[QuantisedPoint]], signal: str, seed: int) -> Curve:
+def _by_width(widths: Mapping[int, Sequence[QuantisedPoint]], signal: str) -> tuple[list[Floats], list[Floats]]:
+    """For each width the AUC (seeds,) and the costs (seeds, quantities)."""
     aucs = [np.array([design.auc[signal] for design in group]) for group in widths.values()]
-    costs = [np.array([costs_of(design) for design in group]) for group in widths.values()]
-    mean = _front(np.array([a.mean() for a in aucs]), np.array([c.mean(axis=0) for c in costs]))
-    grid = np.linspace(mean[0][0], mean[0][-1], _GRID)
+    return aucs, [np.array([costs_of(design) for design in group]) for group in widths.values()]
+
+
+def _band_of(aucs: Sequence[Floats], costs: Sequence[Floats], grid: Floats, seed: int) -> Floats:
+    """The band (2, k, quantities) when the seeds of each width are drawn again; not a number without several."""
     rng = np.random.default_rng(seed)
-    rows = np.stack([_along(*mean, grid)] * 3)
-    rows[[0, 2]] = np.nan
+    band = np.full((2, len(grid), len(QUANTITIES)), np.nan)
     if min(len(a) for a in aucs) > 1:
         drawn = []
         for _ in range(_DRAWS):
@@ -94,8 +106,8 @@ def _curve(model: str, widths: Mapping[int, Sequence[QuantisedPoint]], signal: s
             auc = np.array([a[i].mean() for a, i in zip(aucs, picks, strict=True)])
             cost = np.array([c[i].mean(axis=0) for c, i in zip(costs, picks, strict=True)])
             drawn.append(_along(*_front(auc, cost), grid))
-        rows[[0, 2]] = _band(np.stack(drawn))
-    return Curve(model, signal, grid, {name: rows[..., i] for i, name in enumerate(QUANTITIES)})
+        band = _band(np.stack(drawn))
+    return band
 
 
 def _front(auc: Floats, costs: Floats) -> tuple[Floats, Floats]:
@@ -108,8 +120,8 @@ def _front(auc: Floats, costs: Floats) -> tuple[Floats, Floats]:
 
 
 def _along(auc: Floats, costs: Floats, grid: Floats) -> Floats:
-    """Costs (len(grid), quantities) between the designs of a front; not a number beyond."""
-    return np.stack([np.interp(grid, auc, c, left=np.nan, right=np.nan) for c in costs.T], axis=1)
+    """Costs (len(grid), quantities) between the designs of a front; not a number above."""
+    return np.stack([np.interp(grid, auc, c, right=np.nan) for c in costs.T], axis=1)
 
 
 def _band(drawn: Floats) -> Floats:

@@ -21,7 +21,7 @@ VARIANTS = [name for name in bundled_names("bundles") if "@" in name]
 
 
 def test_the_chosen_points_are_there():
-    assert VARIANTS == ["dnn_ae@w4", "dnn_ae@w6", "snn_ae@w4", "snn_ae@w6"]
+    assert VARIANTS == ["dnn_ae@w6", "snn_ae@w4", "snn_ae@w6"]
     result = CliRunner().invoke(app, ["list", "models", "--json"])
     assert set(VARIANTS) <= {row["name"] for row in json.loads(result.stdout)}
 
