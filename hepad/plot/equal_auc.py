@@ -82,7 +82,9 @@ def equal_auc_figure(lines: Sequence[CostLine], designs: Sequence[CostDesign], *
                     own = [x for x in lines if (x.model, x.signal) == (model, signal)]
                     _draw(ax, own, quantity, pick(COLOURS, i))
                     marks = [d for d in designs if (d.model, d.signal, d.quantity) == (model, signal, quantity)]
-                    _mark(ax, marks, pick(COLOURS, i), pick(_MARKERS, i))
+                    _mark(ax, marks, pick(COLOURS, i), pick(_MARKERS, i), above=i % 2 == 0)
+                ax.margins(x=0.05)
+                ax.autoscale_view()
                 ax.set_ylim(bottom=0)
             grid[0][column].text(
                 0.05, 0.94, signal, transform=grid[0][column].transAxes, ha="left", va="top", fontweight="bold"
@@ -111,12 +113,12 @@ def _draw(ax: Axes, lines: Sequence[CostLine], quantity: str, colour: str) -> No
             ax.plot(line.auc, line.value, color=colour, lw=1.3, ls=_PARTS[line.quantity][1])
 
 
-def _mark(ax: Axes, designs: Sequence[CostDesign], colour: str, marker: str) -> None:
+def _mark(ax: Axes, designs: Sequence[CostDesign], colour: str, marker: str, *, above: bool) -> None:
     for d in designs:
         ax.errorbar(d.auc, d.value, xerr=d.spread, color=colour, marker=marker, ms=5, mfc="white", lw=0.9)
         place: dict[str, Any] = {
             "textcoords": "offset points",
-            "xytext": (0, 6),
+            "xytext": (0, 6 if above else -13),
             "ha": "center",
             "fontsize": "xx-small",
         }
