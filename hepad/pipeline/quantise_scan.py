@@ -18,7 +18,7 @@ from hepad.trigger.calibration import clock_period
 from hepad.trigger.logic import compile_logic
 from hepad.trigger.network import operations
 
-__all__ = ["Scan", "Tuning"]
+__all__ = ["Scan", "Tuning", "expanded"]
 
 
 @dataclass(frozen=True)
