@@ -100,11 +100,10 @@ def _checked(
     if missing:
         raise UsageError(f"--save {missing[0]}: not among --weights {','.join(map(str, options.weights))}")
     files = expanded(options.finetune)
-    same = {path.resolve() for path in expanded(background)} & {path.resolve() for path in files}
+    finetuned = {path.resolve() for path in files}
+    same = [path for path in expanded(background) if path.resolve() in finetuned]
     if same:
-        raise InputDataError(
-            f"{next(iter(same)).name} is both background and for fine-tuning: its AUC would be too good"
-        )
+        raise InputDataError(f"{same[0].name} is both background and for fine-tuning: its AUC would be too good")
     seeds = tuple(range(options.seed, options.seed + options.seeds))
     return Tuning(files, options.epochs, options.learning_rate, seeds)
 
