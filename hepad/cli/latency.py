@@ -94,7 +94,7 @@ def latency(
 def _print(report: LatencyReport) -> None:
     rows = [[name, *_cells(tier)] for name, tier in report.tiers.items()]
     header = ["tier", "latency", "edges", "LUT", "FF", "DSP", "exact", "tool"]
-    kind = ", combinational" if report.details["combinational"] else ""
+    kind = ", combinational" if report.details.get("combinational") else ""
     common.print_table(f"{report.model}, score {report.details['score']}{kind}", header, rows)
     if report.checks:
         lines = [
