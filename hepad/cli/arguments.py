@@ -38,7 +38,19 @@ PATHS = frozenset(
 """Parameters whose text may name files, cards or bundles, alone or as NAME=FILE, FILE:HISTOGRAM, FILE@NUMBER."""
 
 PLAIN = frozenset(
-    {"batch", "bits", "calculator", "counts", "direction", "edges", "features", "floating", "format_", "inject", "input_"}
+    {
+        "batch",
+        "bits",
+        "calculator",
+        "counts",
+        "direction",
+        "edges",
+        "features",
+        "floating",
+        "format_",
+        "inject",
+        "input_",
+    }
     | {"kind", "mass", "mass_range", "masses", "measurement", "order", "part", "range_", "region", "save", "score"}
     | {"search", "sha256", "tier", "weights"}
 )

@@ -112,7 +112,8 @@ def latency(
 def _print(report: LatencyReport) -> None:
     rows = [[name, *_cells(tier)] for name, tier in report.tiers.items()]
     header = ["tier", "latency", "edges", "LUT", "FF", "DSP", "exact", "tool"]
-    common.print_table(f"{report.model}, score {report.details['score']}", header, rows)
+    kind = ", combinational" if report.details.get("combinational") else ""
+    common.print_table(f"{report.model}, score {report.details['score']}{kind}", header, rows)
     if report.checks:
         lines = [
             [c.tier, c.quantity, f"{c.value:.5g}", f"{c.limit:.5g}", f"{c.margin:.0%}", "ok" if c.passed else "FAILS"]
@@ -134,7 +135,7 @@ def _print(report: LatencyReport) -> None:
     for remark in report.remarks:
         common.stderr().print(f"hepad: note: {remark}", markup=False)
     if report.passed:
-        common.stdout().print(f"{report.model} is within budget {report.budget}")
+        common.stdout().print(f"{report.model} is within budget {report.budget}{report.condition}")
 
 
 def _print_timings(details: dict[str, Any]) -> None:

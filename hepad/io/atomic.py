@@ -86,7 +86,9 @@ def check_folder(target: Path, *, ours: Sequence[str]) -> None:
         name = path.relative_to(target).as_posix()
         patterns = [pattern for pattern in ours if pattern.count("/") == name.count("/")]
         if path.is_dir():  # what is in it is asked after by itself
-            expected = any(pattern.startswith(f"{name}/") for pattern in ours)
+            depth = name.count("/") + 1
+            above = ["/".join(pattern.split("/")[:depth]) for pattern in ours if pattern.count("/") >= depth]
+            expected = any(fnmatchcase(name, pattern) for pattern in above)
         else:
             expected = any(fnmatchcase(name, pattern) for pattern in patterns)
         if not expected:

@@ -15,7 +15,7 @@ from hepad.pipeline.bundle import Bundle
 from hepad.pipeline.selected import selected_chunks
 from hepad.provenance import sha256_file
 
-__all__ = ["HeldOut", "held_out"]
+__all__ = ["HeldOut", "held_out", "unseen"]
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ def _factors(paths: Sequence[InputPath], bundle: Bundle) -> list[npt.NDArray[np.
         keeps[piece.chunk.file].append(piece.keep)
         weights[piece.chunk.file].append(np.asarray(piece.chunk.events.weight, dtype=np.float64))
     selected = np.concatenate([mask for parts in keeps for mask in parts])
-    unseen = _unseen(int(selected.sum()), bundle)
+    mask = unseen(int(selected.sum()), bundle)
     factor = np.ones(len(selected))
-    factor[selected] = np.where(unseen, 1.0, 0.0)
+    factor[selected] = np.where(mask, 1.0, 0.0)
     found, start = [], 0
     for parts, weight in zip(keeps, weights, strict=True):
         keep = np.concatenate(parts) if parts else np.empty(0, dtype=np.bool_)
@@ -78,10 +78,10 @@ def _factors(paths: Sequence[InputPath], bundle: Bundle) -> list[npt.NDArray[np.
     return found
 
 
-def _unseen(n: int, bundle: Bundle) -> npt.NDArray[np.bool_]:
+def unseen(n: int, bundle: Bundle) -> npt.NDArray[np.bool_]:
     """Mask (n,) of the training's selected events that were held out, or set aside for a study."""
     training = bundle.card.training
-    assert training is not None  # noqa: S101  `held_out` has looked
+    assert training is not None  # noqa: S101  callers have looked
     mask = np.zeros(n, dtype=np.bool_)
     rows = np.arange(n)
     if training.set_aside is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hepad.cards.budget import BudgetCard, load_budget
+from hepad.cards.budget import BudgetCard, load_budget, load_device
 from hepad.errors import MissingExtraError, UsageError
 from hepad.inputs.batch import Batch
 from hepad.pipeline.latency_measured import FloatModel, Measured, MeasureOptions, measure, measured_alone
@@ -22,7 +22,7 @@ from hepad.pipeline.latency_output import check_output, write_output
 from hepad.pipeline.latency_report import TIERS, LatencyReport, Tier, TierName, checks
 from hepad.pipeline.trigger import Part, TriggerModel, decision_flips, trigger_events, trigger_model
 from hepad.trigger.calibration import Period, clock_period
-from hepad.trigger.logic import CUTOFF, Logic, compile_logic
+from hepad.trigger.logic import COMBINATIONAL, CUTOFF, Logic, compile_logic
 from hepad.trigger.network import operations
 from hepad.trigger.verilog import simulate, write_project
 from hepad.trigger.yosys import synthesise
@@ -63,6 +63,10 @@ def latency(files: Sequence[str], model: str, *, options: LatencyOptions) -> Lat
         check_output(options.output)
     budget = None if options.budget is None else load_budget(options.budget)
     wanted, optional = _tiers(options, budget)
+    if budget is not None and budget.combinational:
+        if options.cutoff != CUTOFF:
+            raise UsageError(f"--cutoff {options.cutoff:g}: budget {budget.name} is of logic without stages")
+        options = replace(options, cutoff=COMBINATIONAL)
     if wanted == ["measured"]:
         report = _of_processor(files, model, budget, options)
     else:
@@ -97,7 +101,7 @@ def _of_logic(
             remarks.append(f"no {name} tier: {error}")
     if not tiers:
         raise MissingExtraError("; ".join(remarks))
-    remarks += work.remarks(tiers)
+    remarks += work.remarks(tiers, budget)
     found = () if budget is None else checks(budget, tiers, made.input_bits)
     if budget is not None and not found:
         raise UsageError(f"--tier {', '.join(tiers)} says nothing of budget {budget.name}: add {_needed(budget)[0]}")
@@ -149,13 +153,20 @@ class _Work:
     def _logic(self) -> Logic:
         return compile_logic(self._model.design, cutoff=self._options.cutoff)
 
+    @property
+    def _combinational(self) -> bool:
+        return self._options.cutoff == COMBINATIONAL
+
     @cached_property
     def _period(self) -> Period:
         return clock_period(self._logic.cost)
 
     def _of_edges(self, edges: int, **known: Any) -> Tier:
-        period = self._period
-        return Tier(edges * period.ns, edges * period.error_ns, edges, 1, period_ns=period.ns, **known)
+        period, steps = self._period, float(edges)
+        if self._combinational:  # as many of the stages that the period is calibrated for as its path is long
+            steps = self._logic.depth / CUTOFF
+            return Tier(steps * period.ns, steps * period.error_ns, edges, 1, period_ns=steps * period.ns, **known)
+        return Tier(steps * period.ns, steps * period.error_ns, edges, 1, period_ns=period.ns, **known)
 
     def _estimated(self) -> Tier:
         logic = self._logic
@@ -194,12 +205,20 @@ class _Work:
         self._found = measure(model, self._events, self._options.measure)
         return self._found.tier
 
-    def remarks(self, tiers: Mapping[TierName, Tier]) -> list[str]:
+    def remarks(self, tiers: Mapping[TierName, Tier], budget: BudgetCard | None) -> list[str]:
         """What a reader of the numbers must know."""
         found = []
+        default = self._model.bundle.card.scores[0]
+        if default != self._model.score and self._options.score is None:
+            found.append(f"score {default}, the model's default, has no logic: the numbers are of {self._model.score}")
         if set(tiers) - {"measured"}:
             period = self._period
-            if self._options.cutoff != CUTOFF:
+            if self._combinational:
+                found.append(
+                    f"combinational: nanoseconds are {self._logic.depth:g} adders in a row, each half of a clock "
+                    "period of published pipelined designs; edges are those of the registers at input and output"
+                )
+            elif self._options.cutoff != CUTOFF:
                 found.append(
                     f"nanoseconds at cutoff {self._options.cutoff:g} are a guess: they are calibrated at {CUTOFF}"
                 )
@@ -207,7 +226,7 @@ class _Work:
                 found.append(
                     f"the clock period of {period.ns:.2f} ns is extrapolated: published designs cost 34 k to 302 k LUT"
                 )
-            found.append("clock periods are those that published designs reached on an XCVU13P-2")
+            found.append(f"clock periods are those that published designs reached on an XCVU13P-2{_there(budget)}")
         return found + (self._found.remarks() if self._found else [])
 
     def details(self, real: bool) -> dict[str, Any]:
@@ -216,6 +235,7 @@ class _Work:
         found: dict[str, Any] = {
             "score": model.score,
             "part": self._options.part,
+            "combinational": self._combinational,
             "bits": model.design.precision.to_json(),
             "input_bits": model.input_bits,
             "events": len(self._events),
@@ -244,6 +264,19 @@ def _tiers(options: LatencyOptions, budget: BudgetCard | None) -> tuple[list[Tie
 
 def _needed(budget: BudgetCard | None) -> tuple[TierName, ...]:
     return ("measured",) if budget is not None and budget.device is None else TIERS[:-1]
+
+
+def _there(budget: BudgetCard | None) -> str:
+    """What they are on the device of a budget."""
+    if budget is None or budget.device is None:
+        return ""
+    device = load_device(budget.device)
+    return {
+        "calibrated": "",
+        "same_family": f"; {device.name} is of its family",
+        "optimistic": f"; {device.name} is slower: its nanoseconds are optimistic, by how much is not known",
+        "unknown": f"; what {device.name} reaches is not known",
+    }[device.clock]
 
 
 @contextmanager

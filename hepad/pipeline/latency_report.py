@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hepad.cards.budget import BudgetCard, load_device
+from hepad.cards.budget import BudgetCard, load_budget, load_device
 
 __all__ = ["TIERS", "Check", "LatencyReport", "Tier", "TierName", "checks"]
 
@@ -75,6 +75,14 @@ class LatencyReport:
     checks: tuple[Check, ...]
     details: dict[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+
+    @property
+    def condition(self) -> str:
+        """What a budget that is kept takes for granted: the speed of a device for which none is calibrated."""
+        budget = None if self.budget is None else load_budget(self.budget)
+        if budget is None or budget.device is None or load_device(budget.device).clock in {"calibrated", "same_family"}:
+            return ""
+        return f", if {load_device(budget.device).name} were as fast as an XCVU13P-2"
 
     @property
     def passed(self) -> bool | None:

@@ -76,6 +76,41 @@ def test_a_budget_that_is_too_small_fails_by_name(run, tmp_path) -> None:
     assert json.loads(result.stdout)["passed"] is False
 
 
+def test_a_combinational_budget_has_no_stages(run) -> None:
+    options = ("--model", "dnn_ae", "--bits", "weight=3", "--max-events", 100)
+    plain = json.loads(run("latency", *options, "--json").stdout)
+    result = run("latency", *options, "--budget", "atlas-l1topo", "--json", code=7)
+    report = json.loads(result.stdout)
+    tier, staged = report["tiers"]["estimated"], plain["tiers"]["estimated"]
+    assert (report["details"]["combinational"], plain["details"]["combinational"]) == (True, False)
+    assert (tier["clock_edges"], tier["lut"], tier["mismatches"]) == (2, staged["lut"], 0)
+    assert tier["ff"] < staged["ff"] / 10  # those of input and output
+    period = staged["latency_ns"] / staged["clock_edges"]
+    assert staged["latency_ns"] - 2.1 * period < tier["latency_ns"] < staged["latency_ns"]
+    checks = {check["quantity"]: check["value"] for check in report["details"]["checks"]}
+    assert checks["interval_ns"] == checks["latency_ns"] == tier["latency_ns"]  # one event at a time
+    assert any(remark.startswith("combinational: ") for remark in report["details"]["remarks"])
+    refused = run("latency", *options, "--budget", "atlas-l1topo", "--cutoff", 5, code=2).stderr
+    assert "logic without stages" in " ".join(refused.split())
+
+
+def test_a_budget_says_when_its_device_is_not_calibrated(run) -> None:
+    options = ("--model", "dnn_ae", "--bits", "weight=3", "--max-events", 50)
+    slow = run("latency", *options, "--budget", "cms-l1")
+    assert "within budget cms-l1, if xc7vx690t were as fast as an XCVU13P-2" in " ".join(slow.stdout.split())
+    assert "xc7vx690t is slower: its nanoseconds are optimistic" in " ".join(slow.stderr.split())
+    same = run("latency", *options, "--budget", "cms-l1-phase2")
+    assert "if vu13p" not in same.stdout
+    assert "optimistic" not in same.stderr
+
+
+def test_another_score_than_the_default_is_said(run) -> None:
+    result = run("latency", "--model", "vae", "--bits", "weight=3,activation=5", "--max-events", 50)
+    assert "score mse, the model's default, has no logic: the numbers are of kl" in " ".join(result.stderr.split())
+    asked = run("latency", "--model", "vae", "--score", "r", "--max-events", 50, code=3).stderr
+    assert "divides by variances" in " ".join(asked.split())
+
+
 def test_the_encoder_is_a_part_and_fewer_bits_are_less_logic(run) -> None:
     found = {}
     for name, options in {"whole": (), "part": ("--part", "encoder"), "four": ("--bits", "weight=4,leak=3")}.items():
