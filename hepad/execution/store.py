@@ -186,7 +186,7 @@ class RunFolder:
             try:
                 yield folder
             except (KeyboardInterrupt, SystemExit) as error:
-                folder._end()
+                folder._end(again=True)
                 if not folder.path.exists():
                     raise
                 raise InterruptedRunError(
@@ -197,7 +197,7 @@ class RunFolder:
                     else signal.SIGINT,
                 ) from error
             except (InputDataError, OutputError, WorkerError) as error:
-                folder._end()
+                folder._end(again=not isinstance(error, InputDataError))
                 if not folder.path.exists():
                     raise
                 raise type(error)(f"{error} (what is done is kept in {folder.path})") from error
@@ -223,9 +223,9 @@ class RunFolder:
             store.close()
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def _end(self) -> None:
-        """Keep the parts if a job is unfinished and has some: when all are done, going on would end the same way."""
-        if self.done() and not all(store.complete for store in self._stores):
+    def _end(self, *, again: bool = False) -> None:
+        """Keep the parts, if there are some, while a job is unfinished, or if going on may end better (`again`)."""
+        if self.done() and (again or not all(store.complete for store in self._stores)):
             for store in self._stores:
                 store.close()
         else:

@@ -39,7 +39,7 @@ def held_out(paths: Sequence[Path], bundle: Bundle) -> HeldOut:
     if bundle.card.training is None:  # imported: hepad cannot know what its author trained it on
         return HeldOut(tuple(None for _ in paths), tuple(False for _ in paths))
     inputs = [record["sha256"] for record in bundle.card.provenance.get("inputs", [])]
-    hashes = [sha256_file(path) for path in paths]
+    hashes = [_sha256(path) for path in paths]
     known = tuple(sha in inputs for sha in hashes)
     if not any(known):
         return HeldOut(tuple(None for _ in paths), known)
@@ -54,6 +54,14 @@ def held_out(paths: Sequence[Path], bundle: Bundle) -> HeldOut:
     for place, factor in zip(order, _factors([paths[i] for i in order], bundle), strict=True):
         factors[place] = factor
     return HeldOut(tuple(factors), known)
+
+
+def _sha256(path: Path) -> str:
+    """That of a file; empty if it cannot be read, which its reader will say."""
+    try:
+        return sha256_file(path)
+    except OSError:
+        return ""
 
 
 def _factors(paths: Sequence[Path], bundle: Bundle) -> list[npt.NDArray[np.float64]]:
