@@ -26,4 +26,8 @@ def finished(
         return None
     if not all((record.parent / name).is_file() for name in files):
         return None
-    return content if written == json.loads(json.dumps(describe(reasons))) else None
+    try:
+        now = json.loads(json.dumps(describe(reasons)))
+    except OSError:  # an input cannot be read any more: its reader will say so
+        return None
+    return content if written == now else None
