@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ def _make(search: Search, paths: Sequence[Path], options: BackgroundOptions) -> 
             on_events=options.on_events,
         )
         run = reading.run(paths, search, reading.store(runs, "background", search))
-        events, factors = _read(run, sections)
+        events, factors = _read(run, sections, _unseen(run, runs))
         record = _record(search, events, {paths[file]: factor for file, factor in factors.items()}, run.skipped)
         write_background_events(folder / EVENTS, _kept(search, events))
         write_histograms_json(folder / SPECTRA, _spectra(search, events))
@@ -121,13 +122,26 @@ def _make(search: Search, paths: Sequence[Path], options: BackgroundOptions) -> 
     return BackgroundReport(output, record)
 
 
-def _read(run: Run[SearchJob], sections: CrossSections | None) -> tuple[dict[str, CategoryEvents], dict[int, float]]:
+def _unseen(run: Run[SearchJob], runs: RunFolder) -> dict[str, Sequence[FloatArray | None]]:
+    """For each category the factors of the events of each file, None where all are usable; see `held_out`."""
+    found: dict[str, Sequence[FloatArray | None]] = {}
+    for number, category in enumerate(run.job.search.categories, 1):
+        found[category.name] = [None] * len(run.paths)
+        if category.bundle is not None:
+            key = {"provenance": provenance("selection", cards={"bundle": category.bundle.sha256})}
+            store = partial(runs.store, f"training_{number}", key)
+            found[category.name] = held_out(run.paths, category.bundle, execution=run.execution, store=store).factors
+    return found
+
+
+def _read(
+    run: Run[SearchJob], sections: CrossSections | None, unseen: Mapping[str, Sequence[FloatArray | None]]
+) -> tuple[dict[str, CategoryEvents], dict[int, float]]:
     """The usable events of each category with weights in pb, and the pb that a unit of weight of each file stands for.
 
     Files are told by their place among the inputs; those that were left out are in neither.
     """
     search, paths = run.job.search, run.paths
-    unseen = {c.name: held_out(paths, c.bundle).factors if c.bundle else [None] * len(paths) for c in search.categories}
     parts: dict[str, list[tuple[int, CategoryEvents]]] = {category.name: [] for category in search.categories}
     samples, in_pb = Samples(run.job.assumed_sqrt_s_gev), PbWeights(sections) if sections else None
     for piece in search_parts(run):
