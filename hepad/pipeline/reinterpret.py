@@ -128,7 +128,7 @@ def _reinterpret(files: Sequence[str], analysis: str, options: ReinterpretOption
 
     if output is not None and not options.execution.force:
         before = finished(output / RESULT, described, files=(SCORES, PAGE))
-        if before is not None:
+        if before is not None and before.get("files") == inputs.numbers():
             return ReinterpretReport(before, None, None, output, complete_before=True)
     simulated, remarks = _simulated(search, options.background)
     reading = Reading(
@@ -192,6 +192,7 @@ def _report(
     skipped = inputs.skipped(found, curve)
     content = {
         **found.to_json(),
+        "files": inputs.numbers(),
         "skipped": [vars(one) for one in skipped],
         "points": None if curve is None else curve.to_json(),
         "provenance": described({one.file: one.reason for one in skipped}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from hepad.cards.search import search_files
 from hepad.errors import UsageError
@@ -40,6 +41,10 @@ class Inputs:
     def paths(self) -> list[Path]:
         """All files, each once: the inputs of the provenance."""
         return list(dict.fromkeys([*self.sample, *(path for paths in self.points.values() for path in paths)]))
+
+    def numbers(self) -> dict[str, Any]:
+        """How many files the sample and each point have: with the provenance, this says which have which."""
+        return {"sample": len(self.sample), "points": [len(paths) for paths in self.points.values()]}
 
     def skipped(self, found: Answer, curve: Curve | None) -> list[Skipped]:
         """The files that were left out, by their place among `paths`."""

@@ -29,7 +29,7 @@ class Point:
     def words(self) -> str:
         """The option `--point` in its normal form, without folders."""
         section = "" if self.cross_section_pb is None else f"@{self.cross_section_pb!r}"
-        return f"{self.mass_gev:g}={Path(self.file).name}{section}"
+        return f"{self.mass_gev!r}={Path(self.file).name}{section}"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from hepad.execution.parts import FileFacts, Part
 from hepad.io.events import SampleInfo
 from hepad.pipeline.finished import finished
 from hepad.pipeline.reinterpret import ReinterpretOptions, reinterpret
+from hepad.pipeline.reinterpret_inputs import Inputs
 from hepad.pipeline.reinterpret_points import Point
 from hepad.pipeline.sample import Samples
 from hepad.pipeline.search import prepare_search
@@ -121,6 +122,8 @@ def test_a_complete_output_is_left_alone(tmp_path, card, files, options, referen
     assert report.complete_before
     assert report.to_json() == json.loads((reference / "reinterpret.json").read_text())
     assert not again(execution=Execution(force=True)).complete_before
+    assert report.to_json()["files"] == {"sample": 2, "points": [1]}
+    assert Inputs.of(sample[:1], options["points"]).numbers() != report.to_json()["files"]
     assert digests(tmp_path / "out") == digests(reference)
     region = {"region": ("mine", RegionSpec(background_efficiency=0.1)), "points": ()}
     assert not again(**region).complete_before
