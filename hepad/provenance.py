@@ -10,11 +10,11 @@ import platform
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
 from hepad import __version__
+from hepad.paths import InputPath
 
 __all__ = ["FileRecords", "command_line", "file_record", "provenance", "sha256_bytes", "sha256_file"]
 
@@ -37,7 +37,7 @@ def sha256_bytes(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def sha256_file(path: Path) -> str:
+def sha256_file(path: InputPath) -> str:
     """Hexadecimal sha256 of a file, read in pieces of 1 MiB."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
@@ -46,7 +46,7 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def file_record(path: Path) -> dict[str, Any]:
+def file_record(path: InputPath) -> dict[str, Any]:
     """Name (without folders), size in bytes and sha256 of an input file."""
     return {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
 
@@ -57,7 +57,7 @@ class FileRecords:
     It leaves the interpreter's lock free, and does not keep an interrupted process alive.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[InputPath]) -> None:
         self._paths = paths
         self._done: list[dict[str, Any] | Exception] = []
         self._thread = Thread(target=self._work, daemon=True)
@@ -86,7 +86,7 @@ class FileRecords:
 def provenance(
     command: str,
     *,
-    inputs: Iterable[Path | dict[str, Any]] = (),
+    inputs: Iterable[InputPath | dict[str, Any]] = (),
     seed: int | None = None,
     cards: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def provenance(
         "packages": _installed_versions(),
         "command": command,
         "seed": seed,
-        "inputs": [file_record(item) if isinstance(item, Path) else item for item in inputs],
+        "inputs": [item if isinstance(item, dict) else file_record(item) for item in inputs],
         "cards": dict(cards or {}),
     }
 

@@ -77,9 +77,10 @@ class Part:
         tensors = {f"columns.{name}": np.ascontiguousarray(values) for name, values in self.columns.items()}
         tensors |= {f"sums.{name}": np.ascontiguousarray(values) for name, values in self.sums.items()}
         flows = {name: [list(vars(step).values()) for step in flow.steps] for name, flow in self.flows.items()}
-        facts = None if self.facts is None else asdict(self.facts)
-        header = {"events": str(self.events), "flows": json.dumps(flows), "facts": json.dumps(facts)}
-        return bytes(save(tensors, header))
+        # The format orders tensors by their types; the order of columns is that of the output.
+        content = {"events": self.events, "flows": flows, "columns": list(self.columns), "sums": list(self.sums)}
+        content["facts"] = None if self.facts is None else asdict(self.facts)
+        return bytes(save(tensors, {"part": json.dumps(content)}))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Part:
@@ -88,16 +89,13 @@ class Part:
 
         try:
             size = int.from_bytes(data[:8], "little")
-            header = json.loads(data[8 : 8 + size])["__metadata__"]
-            flows = {
-                name: CutFlow(tuple(CutStep(*step) for step in steps))
-                for name, steps in json.loads(header["flows"]).items()
-            }
-            groups: dict[str, Arrays] = {"columns": {}, "sums": {}}
-            for key, values in load(data).items():
-                group, _, name = key.partition(".")
-                groups[group][name] = values
-            facts = FileFacts.from_json(json.loads(header["facts"]))
-            return cls(int(header["events"]), groups["columns"], groups["sums"], flows, facts)
+            content = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["part"])
+            flows = {name: CutFlow(tuple(CutStep(*step) for step in steps)) for name, steps in content["flows"].items()}
+            tensors = load(data)
+            columns, sums = (
+                {name: tensors[f"{group}.{name}"] for name in content[group]} for group in ("columns", "sums")
+            )
+            facts = FileFacts.from_json(content["facts"])
+            return cls(int(content["events"]), columns, sums, flows, facts)
         except Exception as error:  # a damaged part surfaces as many kinds of error
             raise InputDataError("a part of an interrupted run is damaged") from error

@@ -15,6 +15,7 @@ from multiprocessing.process import BaseProcess
 
 from hepad.errors import HepadError, WorkerError
 from hepad.execution.units import Job, Outcome, Unit, Worker
+from hepad.nn.parallel import stay_on_one_thread
 
 __all__ = ["ProcessExecutor"]
 
@@ -80,9 +81,11 @@ class ProcessExecutor:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
         ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, self._job), daemon=True)
+        process = context.Process(target=_work, args=(theirs,), daemon=True)
         process.start()
         theirs.close()
+        with suppress(BrokenPipeError, ConnectionResetError):  # it has died: `wait` sees that
+            ours.send(self._job)
         self._processes[ours] = _Process(process)
 
     def _bury(self, connection: Connection) -> None:
@@ -102,14 +105,15 @@ class ProcessExecutor:
             self.submit(left)
 
 
-def _work(units: Connection, job: Job) -> None:
-    """What a process does: one unit after the other, until there are no more or the parent is gone."""
+def _work(units: Connection) -> None:
+    """What a process does: take the job, then one unit after the other, until the parent has no more or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends us
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
+    stay_on_one_thread()
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            worker = Worker(job)
+            worker = Worker(units.recv())
         except HepadError as error:  # raised again where the units come from
             units.recv()
             units.send(error)

@@ -34,7 +34,7 @@ class Store(Protocol):
 
     complete: bool
 
-    def begin(self, plan: Mapping[str, Any], stamps: Sequence[Stamp]) -> None:
+    def begin(self, plan: Mapping[str, Any], stamps: Sequence[Stamp | None]) -> None:
         """Say what the parts depend on: what is kept of another plan, or of files that have changed, is of no use."""
         ...
 
@@ -61,7 +61,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._parts: dict[Key, Part] = {}
 
-    def begin(self, plan: Mapping[str, Any], stamps: Sequence[Stamp]) -> None:
+    def begin(self, plan: Mapping[str, Any], stamps: Sequence[Stamp | None]) -> None:
         """Nothing is there that could be of another plan."""
 
     def known(self) -> dict[int, tuple[int, ...]]:
@@ -92,7 +92,7 @@ class FolderStore:
         self._latest: tuple[Key, Part] | None = None
         self.complete = False
 
-    def begin(self, plan: Mapping[str, Any], stamps: Sequence[Stamp]) -> None:
+    def begin(self, plan: Mapping[str, Any], stamps: Sequence[Stamp | None]) -> None:
         """Make the folder, or find what an earlier run of the same plan has done of files that are the same still."""
         content = json.dumps({**self._key, **plan}, indent=1, sort_keys=True)
         self._path.mkdir(exist_ok=True)
@@ -142,7 +142,7 @@ class FolderStore:
     def _part(self, key: Key) -> Path:
         return self._path / f"{key[0]}-{key[1]}.safetensors"
 
-    def _read_journal(self, stamps: Sequence[Stamp]) -> None:
+    def _read_journal(self, stamps: Sequence[Stamp | None]) -> None:
         journal = self._path / _JOURNAL
         for text in journal.read_text(encoding="utf-8").splitlines() if journal.exists() else ():
             try:
@@ -152,7 +152,8 @@ class FolderStore:
             except (ValueError, KeyError, OSError):  # the line or the part was cut off
                 continue
             edges = tuple(int(edge) for edge in line["edges"])
-            same = tuple(line["stamp"]) == stamps[file] and self._edges.get(file, edges) == edges
+            mark = stamps[file]
+            same = mark is not None and tuple(line["stamp"]) == mark and self._edges.get(file, edges) == edges
             if same and sha256_bytes(data) == line["sha256"] and place < len(edges):
                 self._edges[file] = edges
                 self._units.add(key)
@@ -174,6 +175,7 @@ class RunFolder:
         are kept. With `force`, what an earlier run left there is forgotten.
         """
         folder = cls(output.with_name(f"{output.name}.run"))
+        _check_ours(folder.path)
         try:
             folder.path.mkdir(exist_ok=True)
             lock = (folder.path / _LOCK).open("w")
@@ -181,12 +183,11 @@ class RunFolder:
             raise OutputError(f"cannot write {folder.path}: {error.strerror or error}; change -o") from error
         with lock:
             _lock(lock, output)
-            if force:
-                folder._empty()
+            folder._clear(parts=force)
             try:
                 yield folder
             except (KeyboardInterrupt, SystemExit) as error:
-                folder._end(again=True)
+                folder._end(of_use=True)
                 if not folder.path.exists():
                     raise
                 raise InterruptedRunError(
@@ -197,12 +198,12 @@ class RunFolder:
                     else signal.SIGINT,
                 ) from error
             except (InputDataError, OutputError, WorkerError) as error:
-                folder._end(again=not isinstance(error, InputDataError))
+                folder._end(of_use=not isinstance(error, InputDataError))
                 if not folder.path.exists():
                     raise
                 raise type(error)(f"{error} (what is done is kept in {folder.path})") from error
             except BaseException:
-                folder._end()
+                folder._end(of_use=False)
                 raise
             else:
                 folder.remove()
@@ -223,18 +224,31 @@ class RunFolder:
             store.close()
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def _end(self, *, again: bool = False) -> None:
-        """Keep the parts, if there are some, while a job is unfinished, or if going on may end better (`again`)."""
-        if self.done() and (again or not all(store.complete for store in self._stores)):
+    def _end(self, *, of_use: bool) -> None:
+        """Keep the parts if there are some, and they are of use or a job is unfinished.
+
+        When all jobs are done and what was made of them was refused, going on would end the same way.
+        """
+        if self.done() and (of_use or not all(store.complete for store in self._stores)):
             for store in self._stores:
                 store.close()
         else:
             self.remove()
 
-    def _empty(self) -> None:
+    def _clear(self, *, parts: bool) -> None:
+        """Remove what a process that was killed was writing, and on request all parts."""
         for path in self.path.iterdir():
             if path.is_dir():
-                shutil.rmtree(path)
+                if parts:
+                    shutil.rmtree(path)
+            elif path.name != _LOCK:
+                path.unlink()
+
+
+def _check_ours(folder: Path) -> None:
+    """Raise `OutputError` if there is something of that name that no run has made: it will be cleared."""
+    if folder.exists() and not (folder / _LOCK).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise OutputError(f"{folder} is in the way: hepad did not make it; move it or give another name with -o")
 
 
 def _lock(lock: IO[str], output: Path) -> None:

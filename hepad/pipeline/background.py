@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,7 @@ from hepad.inputs.batch import Batch
 from hepad.io.events import merge_fields
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.objects.cutflow import CutFlow
+from hepad.paths import InputPath
 from hepad.pipeline.selected import selected_chunks
 from hepad.pipeline.weighting import CrossSections, PbWeights
 
@@ -25,7 +25,7 @@ __all__ = ["Parts", "Split", "read_background", "set_aside", "split_events"]
 
 
 def read_background(
-    paths: Sequence[Path],
+    paths: Sequence[InputPath],
     selection: SelectionCard,
     vector: Input,
     *,

@@ -11,6 +11,7 @@ from hepad.errors import UsageError
 from hepad.execution.run import Run
 from hepad.io.atomic import check_folder
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
+from hepad.paths import InputPath
 from hepad.pipeline.bundle import Bundle
 from hepad.pipeline.evaluate_measure import compare_systems, measure_regions, measure_rows, summarise_systems
 from hepad.pipeline.evaluate_report import REPORT_FILES, formatted_metrics, formatted_regions, markdown, write_report
@@ -123,7 +124,7 @@ def evaluate(
 
 
 def _samples(
-    bundle: Bundle, paths: Mapping[str, Sequence[Path]], options: EvaluateOptions, sections: CrossSections | None
+    bundle: Bundle, paths: Mapping[str, Sequence[InputPath]], options: EvaluateOptions, sections: CrossSections | None
 ) -> dict[str, ScoredSample]:
     selection = bundle.card.selection if options.selection is None else load_selection(options.selection)
     samples = {}
@@ -135,7 +136,7 @@ def _samples(
     return samples
 
 
-def _warnings(trainings: Sequence[Training], paths: Mapping[str, Sequence[Path]]) -> list[str]:
+def _warnings(trainings: Sequence[Training], paths: Mapping[str, Sequence[InputPath]]) -> list[str]:
     hashes = {sha256_file(path): path for path in paths["background"]}
     found = []
     for training in trainings:

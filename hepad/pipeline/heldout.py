@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import awkward as ak
 import numpy as np
@@ -21,6 +20,7 @@ from hepad.io.events import Chunk
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.selection import apply_selection
+from hepad.paths import InputPath
 from hepad.pipeline.background import set_aside, split_events
 from hepad.pipeline.bundle import Bundle
 from hepad.pipeline.selected import checked_flow
@@ -58,7 +58,7 @@ class SelectionJob:
 
 
 def held_out(
-    paths: Sequence[Path],
+    paths: Sequence[InputPath],
     bundle: Bundle,
     *,
     execution: Execution | None = None,
@@ -94,7 +94,7 @@ def held_out(
     return HeldOut(tuple(factors), known)
 
 
-def _sha256(path: Path) -> str:
+def _sha256(path: InputPath) -> str:
     """That of a file; empty if it cannot be read, which its reader will say."""
     try:
         return sha256_file(path)

@@ -22,6 +22,7 @@ from hepad.io.scores import ScoreFile
 from hepad.io.spectra import write_histograms_json, write_histograms_root
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.kinematics import invariant_mass, mass_fields, parse_mass
+from hepad.paths import InputPath
 from hepad.pipeline.selected import SelectedChunk, selected_chunks
 from hepad.provenance import command_line, provenance, sha256_file
 
@@ -42,7 +43,7 @@ class HistOptions:
     output: Path
     masses: tuple[str, ...]
     edges: tuple[float, ...]
-    scores: Path | None = None
+    scores: InputPath | None = None
     selection: str | None = None
     regions: tuple[str, ...] | None = None
     cross_section_pb: float | None = None
@@ -136,7 +137,7 @@ def _fill(
             histograms[_name(mass, region)].fill(values[mask[present]], weight=weight[present & mask])
 
 
-def _provenance(options: HistOptions, selection: SelectionCard, paths: Sequence[Path]) -> dict[str, Any]:
+def _provenance(options: HistOptions, selection: SelectionCard, paths: Sequence[InputPath]) -> dict[str, Any]:
     command = command_line(
         "hist",
         mass=options.masses,
@@ -184,7 +185,7 @@ def _regions(options: HistOptions, scores: ScoreFile | None) -> tuple[str, ...]:
     return tuple(wanted)
 
 
-def _check_inputs(scores: ScoreFile, paths: Sequence[Path]) -> None:
+def _check_inputs(scores: ScoreFile, paths: Sequence[InputPath]) -> None:
     """The score file must have been made from these files, in this order."""
     inputs = scores.info.get("provenance", {}).get("inputs", [])
     if len(inputs) != len(paths):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from hepad.errors import InputDataError, UsageError
 from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.reader import expand_files
+from hepad.paths import InputPath
 from hepad.pipeline.figures import save_figure
 from hepad.pipeline.quantise_variant import Variant, fine_tuned, write_variant
 from hepad.pipeline.trigger import TriggerModel, decision_flips, trigger_events, trigger_model
@@ -102,11 +103,10 @@ def quantise(
         raise UsageError("a scan needs at least one --model and one --signal")
     if options.save and not options.finetune:
         raise UsageError("--save keeps fine-tuned models: give --finetune FILES")
-    same = {path.resolve() for path in expand_files(background)} & {p.resolve() for p in _expanded(options.finetune)}
+    finetuned = {path.resolve() for path in _expanded(options.finetune)}
+    same = [path for path in expand_files(background) if path.resolve() in finetuned]
     if same:
-        raise InputDataError(
-            f"{next(iter(same)).name} is both background and for fine-tuning: its AUC would be too good"
-        )
+        raise InputDataError(f"{same[0].name} is both background and for fine-tuning: its AUC would be too good")
     points: list[QuantisedPoint] = []
     counts: dict[str, dict[str, float]] = {}
     variants: list[Variant] = []
@@ -237,7 +237,7 @@ def _figures(report: QuantiseReport, signals: Sequence[str], folder: Path, *, si
         save_figure(figure, folder / "flips_lut")
 
 
-def _expanded(files: Sequence[str]) -> list[Path]:
+def _expanded(files: Sequence[str]) -> list[InputPath]:
     return expand_files(files) if files else []
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from hepad.errors import UsageError
 from hepad.execution.run import Skipped
 from hepad.execution.store import Store
+from hepad.paths import InputPath
 from hepad.pipeline.reinterpret_combine import Limits, set_limits
 from hepad.pipeline.reinterpret_limits import ChannelLimit, Inputs, Yield, limit_json
 from hepad.pipeline.reinterpret_measure import Measured, measure
@@ -140,7 +140,7 @@ class Answer:
 
 
 def answer(
-    paths: Sequence[Path],
+    paths: Sequence[InputPath],
     settings: Settings,
     cross_section_pb: float | None,
     *,

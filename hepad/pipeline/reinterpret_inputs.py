@@ -12,6 +12,7 @@ from hepad.errors import UsageError
 from hepad.execution.run import Skipped
 from hepad.io.background import EVENTS, RECORD
 from hepad.io.reader import expand_files
+from hepad.paths import InputPath
 from hepad.pipeline.reinterpret_answer import Answer
 from hepad.pipeline.reinterpret_points import Curve, Point, in_order
 from hepad.pipeline.search import Search
@@ -24,8 +25,8 @@ __all__ = ["Inputs", "held_against"]
 class Inputs:
     """The files of the sample, and of each point; `first` is the point that is the sample, None without one."""
 
-    sample: list[Path]
-    points: dict[Point, list[Path]]
+    sample: list[InputPath]
+    points: dict[Point, list[InputPath]]
     first: Point | None
 
     @classmethod
@@ -38,7 +39,7 @@ class Inputs:
         return cls(expand_files(files) if first is None else found[first], found, first)
 
     @property
-    def paths(self) -> list[Path]:
+    def paths(self) -> list[InputPath]:
         """All files, each once: the inputs of the provenance."""
         return list(dict.fromkeys([*self.sample, *(path for paths in self.points.values() for path in paths)]))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hepad.errors import InputDataError, UsageError
+from hepad.io.remote import is_url
 from hepad.pipeline.reinterpret_answer import Answer
 from hepad.stats.exclusion import Excluded, exclusion
 
@@ -101,7 +102,7 @@ def parse_point(text: str) -> Point:
 
 
 def read_points(path: Path) -> list[Point]:
-    """Points of a CSV with the header `mass_gev,file,cross_section_pb`; files are relative to its folder.
+    """Points of a CSV with the header `mass_gev,file,cross_section_pb`; files are relative to its folder, or URLs.
 
     An empty cross section is that which the file states. `InputDataError` names the line at fault.
     """
@@ -118,7 +119,7 @@ def read_points(path: Path) -> list[Point]:
         section = _number(row[2]) if len(row) == 3 and row[2] else None
         if len(row) != 3 or mass is None or mass <= 0 or not row[1] or (row[2] and section is None):
             raise InputDataError(f"{path}, line {number}: expected a mass in GeV, a file and a cross section in pb")
-        points.append(Point(mass, str(path.parent / row[1]), section))
+        points.append(Point(mass, row[1] if is_url(row[1]) else str(path.parent / row[1]), section))
     return points
 
 

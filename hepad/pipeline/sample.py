@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from hepad.errors import InputDataError, UsageError
 from hepad.execution.parts import FileFacts
 from hepad.io.events import SampleInfo
+from hepad.paths import InputPath
 from hepad.stats.acceptance import Sums, generated_sums
 
 __all__ = ["FileSample", "Samples", "common_cross_section", "common_energy", "weight_sums"]
@@ -25,7 +25,7 @@ _SAME_ENERGY = 1e-3
 class FileSample:
     """A file, the number of events in it and what it says of its sample."""
 
-    path: Path
+    path: InputPath
     entries: int
     info: SampleInfo
 
@@ -53,7 +53,7 @@ class Samples:
         self._assumed = assumed
         self._first: tuple[FileSample, float] | None = None
 
-    def add(self, file: int, path: Path, facts: FileFacts | None, weights: npt.NDArray[np.float64]) -> None:
+    def add(self, file: int, path: InputPath, facts: FileFacts | None, weights: npt.NDArray[np.float64]) -> None:
         """Count events of a file by their weights (n,); the first time with the facts of the file.
 
         `InputDataError` if its collision energy is another than that of the files before it.

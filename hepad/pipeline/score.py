@@ -28,6 +28,7 @@ from hepad.io.events import Chunk
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.scores import ScoreFile, ScoreWriter
 from hepad.objects.cutflow import CutFlow
+from hepad.paths import InputPath
 from hepad.pipeline.bundle import Bundle, load_bundle
 from hepad.pipeline.scoring import ScoredChunk, score_chunk
 from hepad.pipeline.selected import checked_flow
@@ -153,7 +154,7 @@ def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = No
     with RunFolder.of(output, force=options.execution.force) as folder:
         store = folder.store("score", described([]))
         run = Run(job, paths, options.step_size, options.max_events, options.execution, store, options.on_events)
-        with atomic_path(output) as temporary, ScoreWriter(temporary, options.format) as out:
+        with atomic_path(output, within=folder.path) as temporary, ScoreWriter(temporary, options.format) as out:
             tally = _Tally(regions)
             for piece in run:
                 out.write(piece.part.columns)
@@ -177,7 +178,7 @@ def _finished(output: Path, described: Mapping[str, Any]) -> ScoreReport | None:
     return report if same else None
 
 
-def default_output(paths: Sequence[Path], kind: str) -> Path:
+def default_output(paths: Sequence[InputPath], kind: str) -> Path:
     """`w_lnu.scores.root` in the working folder for `w_lnu.root`; `scores.root` for several files."""
     return Path(f"{paths[0].stem}.scores.{kind}" if len(paths) == 1 else f"scores.{kind}")
 

@@ -22,6 +22,7 @@ from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.background import EVENTS, OURS, RECORD, SCHEMA, SPECTRA, write_background_events
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.spectra import write_histograms_json
+from hepad.paths import InputPath
 from hepad.pipeline.finished import finished
 from hepad.pipeline.heldout import held_out
 from hepad.pipeline.sample import Samples, weight_sums
@@ -85,7 +86,7 @@ def make_background(analysis: str, files: Sequence[str], *, options: BackgroundO
         return _make(search, expand_files(files), options)
 
 
-def _make(search: Search, paths: Sequence[Path], options: BackgroundOptions) -> BackgroundReport:
+def _make(search: Search, paths: Sequence[InputPath], options: BackgroundOptions) -> BackgroundReport:
     output, force = options.output, options.execution.force
     sections = CrossSections.of(options.cross_sections, paths) if options.cross_sections else None
     records = FileRecords(paths)
@@ -171,7 +172,7 @@ def _read(
     return usable_pb, factors
 
 
-def _own_factor(samples: Samples, file: int, path: Path) -> float:
+def _own_factor(samples: Samples, file: int, path: InputPath) -> float:
     """By the cross section that a file states, of all that was generated for it."""
     sample = samples.files.get(file)
     total = 0.0 if sample is None else sample.generated(samples.read[file]).weight
@@ -183,7 +184,7 @@ def _own_factor(samples: Samples, file: int, path: Path) -> float:
 def _record(
     search: Search,
     events: Mapping[str, CategoryEvents],
-    factors: Mapping[Path, float],
+    factors: Mapping[InputPath, float],
     skipped: Sequence[Skipped],
 ) -> dict[str, Any]:
     """What a background says of itself, but for its provenance; `InputDataError` if it has no events."""

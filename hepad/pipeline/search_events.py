@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import awkward as ak
@@ -22,6 +21,7 @@ from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.kinematics import invariant_mass
 from hepad.objects.selection import apply_selection
+from hepad.paths import InputPath
 from hepad.pipeline.scoring import score_events
 from hepad.pipeline.search import Category, Search
 from hepad.provenance import provenance
@@ -42,7 +42,7 @@ class Reading:
     execution: Execution = field(default_factory=Execution)
     on_events: Callable[[int], None] | None = None
 
-    def run(self, paths: Sequence[Path], search: Search, store: Store | None = None) -> Run[SearchJob]:
+    def run(self, paths: Sequence[InputPath], search: Search, store: Store | None = None) -> Run[SearchJob]:
         """The run that sends the events of files through a search."""
         job = SearchJob(search, self.sqrt_s_gev)
         kept = MemoryStore() if store is None else store
@@ -155,7 +155,7 @@ class SearchPart:
     """
 
     file: int
-    path: Path
+    path: InputPath
     first: int
     first_row: int
     weights: FloatArray

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError, UsageError
+from hepad.io.remote import is_url, shown
+from hepad.paths import InputPath
 
 __all__ = ["CrossSections", "PbWeights", "parse_cross_section"]
 
@@ -40,11 +42,12 @@ class CrossSections:
     sample: tuple[int, ...]
 
     @classmethod
-    def of(cls, given: Sequence[tuple[str, float]], paths: Sequence[Path]) -> CrossSections:
+    def of(cls, given: Sequence[tuple[str, float]], paths: Sequence[InputPath]) -> CrossSections:
         """Match files with the patterns of samples, by their path or name; the files of one pattern are one sample.
 
         `UsageError` unless every file is matched by one pattern, and every pattern matches a file.
         """
+        given = [(shown(pattern) if is_url(pattern) else pattern, pb) for pattern, pb in given]
         sample = []
         for path in paths:
             found = [i for i, (pattern, _) in enumerate(given) if _matches(path, pattern)]
@@ -89,5 +92,5 @@ class PbWeights:
         return per_sample[list(self._sections.sample)]
 
 
-def _matches(path: Path, pattern: str) -> bool:
+def _matches(path: InputPath, pattern: str) -> bool:
     return str(path) == pattern or fnmatchcase(str(path), pattern) or fnmatchcase(path.name, pattern)
