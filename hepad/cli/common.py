@@ -43,6 +43,7 @@ __all__ = [
     "parse_range",
     "parse_regions",
     "parse_signals",
+    "print_complete",
     "print_cutflow",
     "print_json",
     "print_skipped",
@@ -227,6 +228,11 @@ def execution(
         raise UsageError(f"--executor {executor!r}: choose local or dask")
     kind: Literal["local", "dask"] = "dask" if executor == "dask" else "local"
     return Execution(workers, kind, scheduler, skip_bad_files, force)
+
+
+def print_complete(output: Path | None) -> None:
+    """Say that an output was there already and nothing was done."""
+    stderr().print(f"hepad: {output} is complete already, nothing was done; --force makes it again")
 
 
 def print_skipped(skipped: Sequence[Skipped]) -> None:

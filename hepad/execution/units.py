@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from hepad.errors import CountError, InputDataError
-from hepad.execution.parts import Part
+from hepad.execution.parts import FileFacts, Part
 from hepad.io.events import Chunk, EventFile, Fields
 from hepad.io.reader import open_events, read_chunks, unit_edges
 from hepad.paths import InputPath
@@ -24,10 +24,14 @@ Stamp = tuple[int, int]
 
 @dataclass(frozen=True)
 class Step:
-    """What is to be read of the events, and the function that makes a part of a chunk of them."""
+    """What is to be read of the events, and the function that makes a part of a chunk of them.
+
+    `facts` asks for what the files say of their samples.
+    """
 
     fields: Fields
     make: Callable[[Chunk], Part]
+    facts: bool = False
 
 
 class Job(Protocol):
@@ -113,6 +117,8 @@ class Worker:
         part = Part.join([self._step.make(Chunk(unit.file, unit.path, events)) for events in chunks])
         if part.events != stop - start:
             raise CountError(f"{unit.path}: {part.events} events came of the entries {start} to {stop}")
+        if self._step.facts and unit.place == 0:  # after reading: how many events a shower rejects is known then
+            return replace(part, facts=FileFacts(source.entries, source.sample()))
         return part
 
 
