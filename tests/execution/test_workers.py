@@ -13,7 +13,9 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from hepad.cli.main import app
 from hepad.errors import CardError, UsageError, WorkerError
 from hepad.execution.executor import Execution
 from hepad.execution.processes import ProcessExecutor
@@ -79,6 +81,15 @@ def test_what_is_wrong_in_a_process_is_told_here(files, tmp_path) -> None:
     executor.close()
 
 
+@pytest.fixture(scope="module")
+def by_command(files, tmp_path_factory) -> bytes:
+    """The score file of an undisturbed command; it records its arguments, which a call of the function has none of."""
+    output = tmp_path_factory.mktemp("command") / "s.root"
+    words = ["score", *files, "--model", MODEL, "--step-size", str(STEP), "-o", str(output)]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    return output.read_bytes()
+
+
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """A command in a process group of its own, as a terminal starts it."""
     words = [
@@ -114,7 +125,7 @@ def wait_for_parts(folder: Path, count: int) -> None:
     ("number", "workers", "code"),
     [(signal.SIGKILL, 2, -9), (signal.SIGINT, 2, 130), (signal.SIGTERM, 1, 143)],
 )
-def test_a_killed_command_goes_on_to_the_same_bytes(files, alone, tmp_path, number, workers, code) -> None:
+def test_a_killed_command_goes_on_to_the_same_bytes(files, by_command, tmp_path, number, workers, code) -> None:
     with start(tmp_path, *files, "--workers", str(workers)) as process:
         wait_for_parts(tmp_path, 10)
         offspring = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
@@ -134,7 +145,7 @@ def test_a_killed_command_goes_on_to_the_same_bytes(files, alone, tmp_path, numb
         process.communicate(timeout=120)
     assert process.returncode == 0
     assert not (tmp_path / "s.root.run").exists()
-    assert (tmp_path / "s.root").read_bytes() == alone
+    assert (tmp_path / "s.root").read_bytes() == by_command
 
 
 def gone(pids: list[int]) -> None:
