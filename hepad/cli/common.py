@@ -43,6 +43,7 @@ __all__ = [
     "parse_range",
     "parse_regions",
     "parse_signals",
+    "print_complete",
     "print_cutflow",
     "print_json",
     "print_skipped",
@@ -213,6 +214,13 @@ def execution(
         raise UsageError(f"--executor {executor!r}: choose local or dask")
     kind: Literal["local", "dask"] = "dask" if executor == "dask" else "local"
     return Execution(workers, kind, scheduler, skip_bad_files, force)
+
+
+def print_complete(*outputs: Path) -> None:
+    """Say that the output was there already."""
+    are = "are" if len(outputs) > 1 else "is"
+    names = " and ".join(map(str, outputs))
+    stderr().print(f"hepad: {names} {are} complete already, nothing was done; --force makes it again")
 
 
 def print_skipped(skipped: Sequence[Skipped]) -> None:

@@ -55,7 +55,7 @@ def score(
     else:
         _print(report)
     if report.complete_before:
-        common.stderr().print(f"hepad: {report.output} is complete already, nothing was done; --force makes it again")
+        common.print_complete(report.output)
     common.print_skipped(report.skipped)
 
 

@@ -171,7 +171,8 @@ class RunFolder:
         """The run folder of an output: gone when all went well, kept if there was work left to do.
 
         `UsageError` if another process works in it, `InterruptedRunError` if a signal ended the run and parts of it
-        are kept. With `force`, what an earlier run left there is forgotten.
+        are kept: all of them, if it was ended while something was made of them. With `force`, what an earlier run left
+        there is forgotten.
         """
         folder = cls(output.with_name(f"{output.name}.run"))
         try:
@@ -186,7 +187,7 @@ class RunFolder:
             try:
                 yield folder
             except (KeyboardInterrupt, SystemExit) as error:
-                folder._end()
+                folder._end(interrupted=True)
                 if not folder.path.exists():
                     raise
                 raise InterruptedRunError(
@@ -196,6 +197,9 @@ class RunFolder:
                     if isinstance(error, SystemExit) and isinstance(error.code, int)
                     else signal.SIGINT,
                 ) from error
+            except InterruptedRunError:  # of a training, which says itself how it goes on
+                folder._end(interrupted=True)
+                raise
             except (InputDataError, OutputError, WorkerError) as error:
                 folder._end()
                 if not folder.path.exists():
@@ -223,9 +227,9 @@ class RunFolder:
             store.close()
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def _end(self) -> None:
-        """Keep the parts if a job is unfinished and has some: when all are done, going on would end the same way."""
-        if self.done() and not all(store.complete for store in self._stores):
+    def _end(self, *, interrupted: bool = False) -> None:
+        """Keep the parts if a job is unfinished and has some: when all are done, an error would only come again."""
+        if self.done() and (interrupted or not all(store.complete for store in self._stores)):
             for store in self._stores:
                 store.close()
         else:
