@@ -18,7 +18,7 @@ def would_be_same(stored: Any, now: Mapping[str, Any]) -> bool:
     Both are provenance records, or hold one as `provenance`, and have no report in them. Which files were left out is
     no part of the comparison: the same files would be.
     """
-    return _without_reasons(stored) == _without_reasons(now)
+    return bool(_without_reasons(stored) == _without_reasons(now))
 
 
 def selection_hash(selection: SelectionCard) -> dict[str, str]:

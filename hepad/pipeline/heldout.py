@@ -38,12 +38,13 @@ def held_out(paths: Sequence[Path], bundle: Bundle) -> HeldOut:
     """
     if bundle.card.training is None:  # imported: hepad cannot know what its author trained it on
         return HeldOut(tuple(None for _ in paths), tuple(False for _ in paths))
-    inputs = [record["sha256"] for record in bundle.card.provenance.get("inputs", [])]
+    records = [record for record in bundle.card.provenance.get("inputs", []) if "skipped" not in record]
+    inputs = [record["sha256"] for record in records]
     hashes = [sha256_file(path) for path in paths]
     known = tuple(sha in inputs for sha in hashes)
     if not any(known):
         return HeldOut(tuple(None for _ in paths), known)
-    missing = [record["name"] for record in bundle.card.provenance["inputs"] if record["sha256"] not in hashes]
+    missing = [record["name"] for record in records if record["sha256"] not in hashes]
     if missing:
         raise InputDataError(
             f"bundle {bundle.card.name} was trained on some of these files, and on {', '.join(missing)} too: give all "

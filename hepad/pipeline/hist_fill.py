@@ -86,7 +86,7 @@ def histograms_of(job: HistJob, sums: Sums) -> dict[str, hist.Hist[Any]]:
     made = {}
     for name, mass, _ in job.histograms():
         made[name] = _empty(job.edges, mass)
-        view = made[name].view(flow=True)
+        view: Any = made[name].view(flow=True)
         view["value"], view["variance"] = sums[name][:, 0], sums[name][:, 1]
     return made
 
