@@ -58,7 +58,9 @@ class Part:
         tensors = {f"columns.{name}": np.ascontiguousarray(values) for name, values in self.columns.items()}
         tensors |= {f"sums.{name}": np.ascontiguousarray(values) for name, values in self.sums.items()}
         flows = {name: [list(vars(step).values()) for step in flow.steps] for name, flow in self.flows.items()}
-        return bytes(save(tensors, {"events": str(self.events), "flows": json.dumps(flows)}))
+        # The format orders tensors by their types; the order of columns is that of the output.
+        content = {"events": self.events, "flows": flows, "columns": list(self.columns), "sums": list(self.sums)}
+        return bytes(save(tensors, {"part": json.dumps(content)}))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Part:
@@ -67,15 +69,12 @@ class Part:
 
         try:
             size = int.from_bytes(data[:8], "little")
-            header = json.loads(data[8 : 8 + size])["__metadata__"]
-            flows = {
-                name: CutFlow(tuple(CutStep(*step) for step in steps))
-                for name, steps in json.loads(header["flows"]).items()
-            }
-            groups: dict[str, Arrays] = {"columns": {}, "sums": {}}
-            for key, values in load(data).items():
-                group, _, name = key.partition(".")
-                groups[group][name] = values
-            return cls(int(header["events"]), groups["columns"], groups["sums"], flows)
+            content = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["part"])
+            flows = {name: CutFlow(tuple(CutStep(*step) for step in steps)) for name, steps in content["flows"].items()}
+            tensors = load(data)
+            columns, sums = (
+                {name: tensors[f"{group}.{name}"] for name in content[group]} for group in ("columns", "sums")
+            )
+            return cls(int(content["events"]), columns, sums, flows)
         except Exception as error:  # a damaged part surfaces as many kinds of error
             raise InputDataError("a part of an interrupted run is damaged") from error
