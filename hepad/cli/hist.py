@@ -95,7 +95,7 @@ def _print(result: dict[str, Any], *, complete_before: bool) -> None:
 
 def _edges(edges: str | None, bins: int, range_: str) -> tuple[float, ...]:
     from hepad.errors import UsageError
-    from hepad.pipeline.hist import equal_bins
+    from hepad.pipeline.hist_fill import equal_bins
 
     try:
         if edges is not None:

@@ -34,7 +34,7 @@ class Store(Protocol):
 
     complete: bool
 
-    def begin(self, plan: Mapping[str, Any], stamps: Sequence[Stamp]) -> None:
+    def begin(self, plan: Mapping[str, Any], stamps: Sequence[Stamp | None]) -> None:
         """Say what the parts depend on: what is kept of another plan, or of files that have changed, is of no use."""
         ...
 
@@ -61,7 +61,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._parts: dict[Key, Part] = {}
 
-    def begin(self, plan: Mapping[str, Any], stamps: Sequence[Stamp]) -> None:
+    def begin(self, plan: Mapping[str, Any], stamps: Sequence[Stamp | None]) -> None:
         """Nothing is there that could be of another plan."""
 
     def known(self) -> dict[int, tuple[int, ...]]:
@@ -92,7 +92,7 @@ class FolderStore:
         self._latest: tuple[Key, Part] | None = None
         self.complete = False
 
-    def begin(self, plan: Mapping[str, Any], stamps: Sequence[Stamp]) -> None:
+    def begin(self, plan: Mapping[str, Any], stamps: Sequence[Stamp | None]) -> None:
         """Make the folder, or find what an earlier run of the same plan has done of files that are the same still."""
         content = json.dumps({**self._key, **plan}, indent=1, sort_keys=True)
         self._path.mkdir(exist_ok=True)
@@ -142,7 +142,7 @@ class FolderStore:
     def _part(self, key: Key) -> Path:
         return self._path / f"{key[0]}-{key[1]}.safetensors"
 
-    def _read_journal(self, stamps: Sequence[Stamp]) -> None:
+    def _read_journal(self, stamps: Sequence[Stamp | None]) -> None:
         journal = self._path / _JOURNAL
         for text in journal.read_text(encoding="utf-8").splitlines() if journal.exists() else ():
             try:
@@ -152,7 +152,8 @@ class FolderStore:
             except (ValueError, KeyError, OSError):  # the line or the part was cut off
                 continue
             edges = tuple(int(edge) for edge in line["edges"])
-            same = tuple(line["stamp"]) == stamps[file] and self._edges.get(file, edges) == edges
+            mark = stamps[file]
+            same = mark is not None and tuple(line["stamp"]) == mark and self._edges.get(file, edges) == edges
             if same and sha256_bytes(data) == line["sha256"] and place < len(edges):
                 self._edges[file] = edges
                 self._units.add(key)
@@ -171,8 +172,7 @@ class RunFolder:
         """The run folder of an output: gone when all went well, kept if there was work left to do.
 
         `UsageError` if another process works in it, `InterruptedRunError` if a signal ended the run and parts of it
-        are kept: all of them, if it was ended while something was made of them. With `force`, what an earlier run left
-        there is forgotten.
+        are kept. With `force`, what an earlier run left there is forgotten.
         """
         folder = cls(output.with_name(f"{output.name}.run"))
         try:
@@ -187,7 +187,7 @@ class RunFolder:
             try:
                 yield folder
             except (KeyboardInterrupt, SystemExit) as error:
-                folder._end(interrupted=True)
+                folder._end(of_use=True)
                 if not folder.path.exists():
                     raise
                 raise InterruptedRunError(
@@ -197,16 +197,16 @@ class RunFolder:
                     if isinstance(error, SystemExit) and isinstance(error.code, int)
                     else signal.SIGINT,
                 ) from error
-            except InterruptedRunError:  # of a training, which says itself how it goes on
-                folder._end(interrupted=True)
-                raise
             except (InputDataError, OutputError, WorkerError) as error:
-                folder._end()
+                folder._end(of_use=not isinstance(error, InputDataError))
                 if not folder.path.exists():
                     raise
                 raise type(error)(f"{error} (what is done is kept in {folder.path})") from error
+            except InterruptedRunError:  # of a training, which says itself how it goes on
+                folder._end(of_use=True)
+                raise
             except BaseException:
-                folder._end()
+                folder._end(of_use=False)
                 raise
             else:
                 folder.remove()
@@ -227,9 +227,12 @@ class RunFolder:
             store.close()
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def _end(self, *, interrupted: bool = False) -> None:
-        """Keep the parts if a job is unfinished and has some: when all are done, an error would only come again."""
-        if self.done() and (interrupted or not all(store.complete for store in self._stores)):
+    def _end(self, *, of_use: bool) -> None:
+        """Keep the parts if there are some, and they are of use or a job is unfinished.
+
+        When all jobs are done and what was made of them was refused, going on would end the same way.
+        """
+        if self.done() and (of_use or not all(store.complete for store in self._stores)):
             for store in self._stores:
                 store.close()
         else:

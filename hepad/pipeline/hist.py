@@ -24,7 +24,7 @@ from hepad.io.spectra import read_histograms, write_histograms_json, write_histo
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.kinematics import parse_mass
 from hepad.pipeline.complete import selection_hash, would_be_same
-from hepad.pipeline.hist_fill import HistJob, histograms_of
+from hepad.pipeline.hist_fill import HistJob, binning, histograms_of
 from hepad.pipeline.hist_scores import EventScores, ScoredInputs
 from hepad.pipeline.selected import checked_flow
 from hepad.provenance import FileRecords, command_line, provenance
@@ -32,7 +32,7 @@ from hepad.provenance import FileRecords, command_line, provenance
 if TYPE_CHECKING:
     import hist
 
-__all__ = ["HistOptions", "HistReport", "equal_bins", "fill_histograms"]
+__all__ = ["HistOptions", "HistReport", "fill_histograms"]
 
 
 @dataclass(frozen=True)
@@ -165,23 +165,11 @@ def _provenance(records: Sequence[dict[str, Any]], *, options: HistOptions, job:
         mass=options.masses,
         selection=job.selection.name,
         region=options.regions,
-        **_binning(options.edges),
+        **binning(options.edges),
         cross_section=options.cross_section_pb,
         luminosity=options.luminosity_fb,
     )
     return provenance(command, inputs=records, cards=selection_hash(job.selection))
-
-
-def _binning(edges: tuple[float, ...]) -> dict[str, Any]:
-    """The options of the command line that give these edges."""
-    if edges == equal_bins(edges[0], edges[-1], len(edges) - 1):
-        return {"bins": len(edges) - 1, "range": f"{edges[0]!r}:{edges[-1]!r}"}
-    return {"edges": ",".join(map(repr, edges))}
-
-
-def equal_bins(low: float, high: float, bins: int) -> tuple[float, ...]:
-    """The edges of bins of equal width."""
-    return tuple(low + (high - low) * i / bins for i in range(bins + 1))
 
 
 def _key(described: Mapping[str, Any], job: HistJob) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from hepad.pipeline.hist_scores import EventScores
 if TYPE_CHECKING:
     import hist
 
-__all__ = ["HistJob", "Masses", "histogram_sums", "histograms_of"]
+__all__ = ["HistJob", "Masses", "binning", "equal_bins", "histogram_sums", "histograms_of"]
 
 Masses = Mapping[str, Sequence[tuple[str, int]]]
 """The objects of each mass, by the mass's name."""
@@ -73,6 +73,18 @@ class HistJob:
                 filled.fill(masses[mask[present]], weight=weight[present & mask])
             sums[name] = histogram_sums(filled)
         return Part(len(keep), sums=sums, flows={"all": flow})
+
+
+def binning(edges: tuple[float, ...]) -> dict[str, Any]:
+    """The options of the command line that give these edges."""
+    if edges == equal_bins(edges[0], edges[-1], len(edges) - 1):
+        return {"bins": len(edges) - 1, "range": f"{edges[0]!r}:{edges[-1]!r}"}
+    return {"edges": ",".join(map(repr, edges))}
+
+
+def equal_bins(low: float, high: float, bins: int) -> tuple[float, ...]:
+    """The edges of bins of equal width."""
+    return tuple(low + (high - low) * i / bins for i in range(bins + 1))
 
 
 def histogram_sums(histogram: hist.Hist[Any]) -> npt.NDArray[np.float64]:

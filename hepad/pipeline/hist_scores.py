@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from hepad.errors import CompanionError, InputDataError
 from hepad.execution.run import Skipped
-from hepad.execution.units import Stamp, stamp
+from hepad.execution.units import Stamp
 from hepad.io.events import Chunk
 from hepad.io.scores import ScoreFile
 
@@ -40,7 +40,8 @@ class ScoredInputs:
             raise InputDataError(f"{scores.path}: was made from {len(records)} files ({names}), {len(paths)} are given")
         found = cls(scores.path, records)
         for place, path in enumerate(paths):
-            found._compare(place, path, "bytes", stamp(path)[0])
+            if isinstance(path, Path):  # a server is asked when the file is read
+                found._compare(place, path, "bytes", path.stat().st_size)
         return found
 
     @property
@@ -95,7 +96,7 @@ class EventScores:
         numbers = tuple(number for number in range(len(counts)) if number not in out)
         return cls(
             scores.path,
-            stamp(scores.path),
+            _stamp(scores.path),
             regions,
             numbers,
             tuple(int(first[number]) for number in numbers),
@@ -130,9 +131,17 @@ class EventScores:
             raise self.mismatch(chunk.path)
         first = self.first[chunk.file]
         try:
-            if stamp(self.path) != self.made:
+            if _stamp(self.path) != self.made:
                 raise CompanionError(f"{self.path}: changed while it was read; run again")
             with closing(ScoreFile(self.path)) as scores:
                 return scores.rows(columns, first + entry, first + stop)
         except InputDataError as error:  # no fault of the events, which are not to be left out for it
             raise CompanionError(str(error)) from error
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise InputDataError(f"{path}: cannot be read ({error.strerror})") from error
+    return status.st_size, status.st_mtime_ns

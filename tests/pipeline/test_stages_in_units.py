@@ -172,7 +172,8 @@ def test_train(examples: Path, chunks: Counter[str], tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "bad.h5", "c.h5", "m", "two"]
 
 
-def test_evaluate(examples: Path, tmp_path: Path) -> None:
+def test_evaluate(examples: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("hepad.pipeline.evaluate_report.evaluation_figures", lambda *_, **__: [])
     background = three(examples / "hplus.h5", tmp_path)
     signals = {"h0": [str(examples / "h0.h5")]}
     options = EvaluateOptions(tmp_path / "one", replicas=5, aso_subsets=0, step_size=300, execution=SKIP)
