@@ -154,7 +154,7 @@ def _filled(run: Run[HistJob], inputs: ScoredInputs | None, paths: Sequence[Path
 def _skipped(run: Run[HistJob], job: HistJob, inputs: ScoredInputs | None) -> tuple[Skipped, ...]:
     """The files left out here or when the scores were made, by their places among all inputs."""
     if inputs is None or job.scores is None:
-        return tuple(sorted(run.skipped, key=lambda skipped: skipped.file))
+        return tuple(run.skipped)
     here = [replace(skipped, file=job.scores.numbers[skipped.file]) for skipped in run.skipped]
     return tuple(sorted([*inputs.skipped, *here], key=lambda skipped: skipped.file))
 

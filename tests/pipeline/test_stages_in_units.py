@@ -15,6 +15,8 @@ import pytest
 from hepad.cards.analysis import RegionSpec, TrainCard
 from hepad.errors import CompanionError, InputDataError, InterruptedRunError
 from hepad.execution.executor import Execution
+from hepad.execution.serial import SerialExecutor
+from hepad.execution.units import Outcome
 from hepad.pipeline.evaluate import EvaluateOptions, evaluate
 from hepad.pipeline.hist import HistOptions, fill_histograms
 from hepad.pipeline.score import ScoreOptions, score
@@ -33,6 +35,7 @@ def files(data: Path, tmp_path: Path) -> list[str]:
 
 
 def three(source: Path, folder: Path) -> list[str]:
+    folder.mkdir(exist_ok=True)
     paths = [folder / f"{name}{source.suffix}" for name in ("a", "bad", "c")]
     for path in paths:
         shutil.copyfile(source, path)
@@ -116,7 +119,7 @@ def test_hist_blames_scores_and_no_events(files: list[str], tmp_path: Path) -> N
         fill_histograms(good, options=replace(options, selection="cms_dijet"))
     with pytest.raises(InputDataError, match=r"which is not .*bad.root as it is now"):
         fill_histograms([files[0], files[1]], options=options)
-    assert not (tmp_path / "h.root").exists()
+    assert not list(tmp_path.glob("h.*"))
 
 
 def test_vectorize(files: list[str], chunks: Counter[str], tmp_path: Path) -> None:
@@ -143,6 +146,25 @@ def test_vectorize(files: list[str], chunks: Counter[str], tmp_path: Path) -> No
     assert (tmp_path / "two.h5").read_bytes() == (tmp_path / "x.h5").read_bytes()
     assert vectorize(files, tmp_path / "x.parquet", options=options).complete_before
     assert vectorize(files, tmp_path / "x.h5", options=options).complete_before
+
+
+class LastFirst(SerialExecutor):
+    """Does what was asked for last."""
+
+    capacity = 4
+
+    def wait(self) -> Outcome:
+        return self._worker.do(self._units.pop())
+
+
+def test_the_order_in_which_units_are_done_does_not_show(files: list[str], tmp_path: Path, monkeypatch) -> None:
+    given = [*files, *three(Path(files[0]), tmp_path / "more")]
+    options = VectorizeOptions(step_size=200, execution=SKIP)
+    report = vectorize(given, tmp_path / "x.npz", options=options)
+    monkeypatch.setattr("hepad.execution.run.make_executor", lambda job, _: LastFirst(job))
+    backwards = vectorize(given, tmp_path / "y.npz", options=options)
+    assert [skipped.file for skipped in report.skipped] == [skipped.file for skipped in backwards.skipped] == [1, 4]
+    assert (tmp_path / "x.npz").read_bytes() == (tmp_path / "y.npz").read_bytes()
 
 
 def test_train(examples: Path, chunks: Counter[str], tmp_path: Path) -> None:
