@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from hepad.cards.selection import SelectionCard
-from hepad.provenance import sha256_bytes
+from hepad.provenance import provenance, sha256_bytes
 
-__all__ = ["selection_hash", "would_be_same"]
+__all__ = ["made_with", "selection_hash", "would_be_same"]
 
 
 def would_be_same(stored: Any, now: Mapping[str, Any]) -> bool:
@@ -19,6 +19,12 @@ def would_be_same(stored: Any, now: Mapping[str, Any]) -> bool:
     no part of the comparison: the same files would be.
     """
     return bool(_without_reasons(stored) == _without_reasons(now))
+
+
+def made_with(**what: Any) -> dict[str, Any]:
+    """What the parts of an interrupted run depend on: the versions of hepad and others, and `what` besides."""
+    record = provenance("")
+    return {**{name: record[name] for name in ("hepad", "python", "packages")}, **what}
 
 
 def selection_hash(selection: SelectionCard) -> dict[str, str]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from hepad import __version__
 from hepad.cards.selection import load_selection
 from hepad.errors import InputDataError
 from hepad.execution.executor import Execution
 from hepad.execution.run import Run, Skipped
 from hepad.execution.store import FolderStore, RunFolder
+from hepad.pipeline.complete import made_with, selection_hash
 from hepad.pipeline.scoring import SampleJob, ScoredSample, scored_sample
 from hepad.pipeline.systems import Training
 from hepad.pipeline.weighting import CrossSections
@@ -83,8 +83,7 @@ def _job(training: Training, options: ScoringOptions) -> SampleJob:
 
 
 def _store(folder: RunFolder, name: str, training: Training, job: SampleJob) -> FolderStore:
-    selection = job.selection.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return folder.store(name, {"hepad": __version__, "bundle": training.bundle.sha256, "selection": selection})
+    return folder.store(name, made_with(**selection_hash(job.selection), bundle=training.bundle.sha256))
 
 
 def _common(reasons: Mapping[str, Mapping[int, str]], sample: str, files: Sequence[Path]) -> Mapping[int, str]:

@@ -23,7 +23,7 @@ from hepad.io.scores import ScoreFile
 from hepad.io.spectra import read_histograms, write_histograms_json, write_histograms_root
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.kinematics import parse_mass
-from hepad.pipeline.complete import selection_hash, would_be_same
+from hepad.pipeline.complete import made_with, selection_hash, would_be_same
 from hepad.pipeline.hist_fill import HistJob, binning, histograms_of
 from hepad.pipeline.hist_scores import EventScores, ScoredInputs
 from hepad.pipeline.selected import checked_flow
@@ -108,7 +108,7 @@ def fill_histograms(files: Sequence[str], *, options: HistOptions) -> HistReport
             return report
     kept = [paths[number] for number in job.scores.numbers] if job.scores else paths
     with RunFolder.of(options.output, force=options.execution.force) as folder:
-        store = folder.store("hist", _key(described([]), job))
+        store = folder.store("hist", _key(job))
         run = Run(job, kept, options.step_size, limit, options.execution, store, options.on_events)
         whole = _filled(run, inputs, paths, records)
         flow = checked_flow(whole.flows["all"], job.selection)
@@ -172,10 +172,12 @@ def _provenance(records: Sequence[dict[str, Any]], *, options: HistOptions, job:
     return provenance(command, inputs=records, cards=selection_hash(job.selection))
 
 
-def _key(described: Mapping[str, Any], job: HistJob) -> dict[str, Any]:
+def _key(job: HistJob) -> dict[str, Any]:
     """What the parts depend on; the scaling is done once they are added."""
-    made = None if job.scores is None else (str(job.scores.path), *job.scores.made)
-    return {"provenance": described, "scores": made}
+    scores = None if job.scores is None else [str(job.scores.path), *job.scores.made]
+    masses = {name: list(objects) for name, objects in job.masses.items()}
+    filled = {"masses": masses, "edges": job.edges, "regions": job.regions}
+    return made_with(**selection_hash(job.selection), **filled, scores=scores)
 
 
 def _all_exist(targets: Sequence[Path]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hepad import __version__, registry
+from hepad import registry
 from hepad.cards.analysis import AnalysisCard, RegionSpec, TrainCard
 from hepad.cards.bundle import RegionCard, Training
 from hepad.errors import CardError, OutputError, UsageError
@@ -25,7 +25,7 @@ from hepad.objects.cutflow import CutFlow
 from hepad.pipeline.background import Background, Split, read_background, set_aside, split_events
 from hepad.pipeline.bundle import bundle_tensors, recipe_content, scorer_content
 from hepad.pipeline.checkpoint import CheckpointFolder, Watch, check_checkpoint, fingerprint
-from hepad.pipeline.complete import would_be_same
+from hepad.pipeline.complete import made_with, selection_hash, would_be_same
 from hepad.pipeline.figures import save_figure
 from hepad.pipeline.train_plan import TrainOptions, TrainPlan
 from hepad.provenance import FileRecords
@@ -95,7 +95,7 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
         if report:
             return report
     with RunFolder.of(options.output, force=again) as folder:
-        key = {"selection": plan.selection.model_dump(mode="json"), "input": plan.recipe.input.model_dump(mode="json")}
+        key = made_with(**selection_hash(plan.selection), input=plan.recipe.input.model_dump(mode="json"))
         background = read_background(
             plan.paths,
             plan.selection,
@@ -104,7 +104,7 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
             max_events=options.max_events,
             cross_sections=plan.sections,
             execution=options.execution,
-            store=folder.store("background", {**key, "hepad": __version__}),
+            store=folder.store("background", key),
         )
         # The parts stay until the bundle is there: a training that is resumed need not read again.
         return _train(plan, background, options, checkpoint, records)

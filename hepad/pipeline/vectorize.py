@@ -27,7 +27,7 @@ from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.tables import TableWriter, check_format, read_info
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.selection import apply_selection
-from hepad.pipeline.complete import selection_hash, would_be_same
+from hepad.pipeline.complete import made_with, selection_hash, would_be_same
 from hepad.pipeline.selected import blocks, checked_flow
 from hepad.provenance import FileRecords, command_line, provenance
 
@@ -128,7 +128,9 @@ def vectorize(files: Sequence[str], output: Path, *, options: VectorizeOptions |
         if report:
             return report
     with RunFolder.of(output, force=options.execution.force) as folder:
-        store = folder.store("vectorize", described([]))
+        store = folder.store(
+            "vectorize", made_with(**selection_hash(job.selection), input=job.input.model_dump(mode="json"))
+        )
         step_size = min(options.step_size, max(1, PART_BYTES // (4 * names.size)))
         run = Run(job, paths, step_size, options.max_events, options.execution, store, options.on_events)
         with atomic_path(output) as temporary, TableWriter(temporary, names) as out:
