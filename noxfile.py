@@ -16,7 +16,7 @@ CONSTRAINTS = ("-c", "constraints.txt")
 
 def install(session: nox.Session, group: str, *pins: str) -> None:
     """Install hepad in place, with one dependency group and, unless other pins are given, the extras that tests use."""
-    project = "." if pins else ".[hepdata,onnx,particles]"
+    project = "." if pins else ".[dask,hepdata,onnx,particles]"
     session.install(*(pins or CONSTRAINTS), "-e", project, *nox.project.dependency_groups(PROJECT, group))
 
 

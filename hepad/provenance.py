@@ -1,6 +1,10 @@
 """Where an output came from: versions, command, seed and the sha256 of everything that went in.
 
 No time stamp and no absolute path is recorded, so that the same inputs and seed give the same bytes.
+
+`command` is for people: one line, some options left out. What a machine needs to do it again is in `arguments`, which
+the command line records (`recording`): all words, with places for files. `{k}` is the k-th of `inputs` followed by
+`arguments.files`, `{j,k}` (`{k,}` for one) a folder that holds just these; braces that are meant are doubled.
 """
 
 from __future__ import annotations
@@ -8,15 +12,30 @@ from __future__ import annotations
 import hashlib
 import platform
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 from hepad import __version__
+from hepad.paths import InputPath
 
-__all__ = ["FileRecords", "command_line", "file_record", "provenance", "sha256_bytes", "sha256_file"]
+__all__ = [
+    "FileRecords",
+    "Invocation",
+    "Together",
+    "command_line",
+    "file_record",
+    "folder_record",
+    "provenance",
+    "recording",
+    "sha256_bytes",
+    "sha256_file",
+]
 
 _PACKAGES = (
     "numpy",
@@ -32,12 +51,45 @@ _PACKAGES = (
 )
 
 
+@dataclass(frozen=True)
+class Together:
+    """Files that belong in one folder, of which a word names the folder; `names` are theirs below it."""
+
+    paths: tuple[Path, ...]
+    names: tuple[str, ...]
+
+
+Word = tuple["str | Path | Together", ...]
+"""A word of a command: text and what stands for files, to be put together."""
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """A command as it was given, complete but for its output: `verb`, such as `analysis pack`, and what follows it."""
+
+    verb: str
+    words: tuple[Word, ...]
+
+
+_INVOCATION: ContextVar[Invocation | None] = ContextVar("_INVOCATION", default=None)
+
+
+@contextmanager
+def recording(invocation: Invocation | None) -> Iterator[None]:
+    """Within the block, outputs of the command record its arguments."""
+    token = _INVOCATION.set(invocation)
+    try:
+        yield
+    finally:
+        _INVOCATION.reset(token)
+
+
 def sha256_bytes(data: bytes) -> str:
     """Hexadecimal sha256 of a byte string."""
     return hashlib.sha256(data).hexdigest()
 
 
-def sha256_file(path: Path) -> str:
+def sha256_file(path: InputPath) -> str:
     """Hexadecimal sha256 of a file, read in pieces of 1 MiB."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
@@ -46,9 +98,24 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def file_record(path: Path) -> dict[str, Any]:
-    """Name (without folders), size in bytes and sha256 of an input file."""
-    return {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
+def file_record(path: InputPath) -> dict[str, Any]:
+    """Name (without folders), size in bytes and sha256 of an input file; a file that stays as it is is hashed once."""
+    status = path.stat()
+    key = (path.resolve(), getattr(status, "st_ino", 0), status.st_size, status.st_mtime_ns)
+    if key not in _HASHES:
+        _HASHES[key] = sha256_file(path)
+    return {"name": path.name, "bytes": status.st_size, "sha256": _HASHES[key]}
+
+
+_HASHES: dict[tuple[Hashable, int, int, int], str] = {}
+
+
+def folder_record(path: Path) -> dict[str, Any]:
+    """Name, size in bytes and sha256 of a folder: that of a line `sha256  name` for each file below it, in order."""
+    files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file())
+    lines = "".join(f"{sha256_file(file)}  {name}\n" for name, file in files)
+    size = sum(file.stat().st_size for _, file in files)
+    return {"name": path.name, "folder": True, "bytes": size, "sha256": sha256_bytes(lines.encode())}
 
 
 class FileRecords:
@@ -57,7 +124,7 @@ class FileRecords:
     It leaves the interpreter's lock free, and does not keep an interrupted process alive.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[InputPath]) -> None:
         self._paths = paths
         self._done: list[dict[str, Any] | Exception] = []
         self._thread = Thread(target=self._work, daemon=True)
@@ -88,31 +155,87 @@ class FileRecords:
                 self._done.append(error)
 
 
-def _or_unknown(path: Path, found: dict[str, Any] | Exception) -> dict[str, Any]:
+def _or_unknown(path: InputPath, found: dict[str, Any] | Exception) -> dict[str, Any]:
     return {"name": path.name, "bytes": None, "sha256": None} if isinstance(found, Exception) else found
 
 
 def provenance(
     command: str,
     *,
-    inputs: Iterable[Path | dict[str, Any]] = (),
+    inputs: Iterable[InputPath | dict[str, Any]] = (),
     seed: int | None = None,
     cards: Mapping[str, str] | None = None,
+    arguments: bool = True,
 ) -> dict[str, Any]:
     """The provenance record that every output carries.
 
     `inputs` are paths, or records of them that `file_record` made before, so that no file is hashed twice.
-    `command` is the command in its normal form, `cards` maps card or bundle names to their sha256.
+    `command` is the command in its normal form, `cards` maps card or bundle names to their sha256. `arguments` says
+    whether to add the words of the command line, for which all its files are hashed, inputs or not.
     """
+    records = [item if isinstance(item, dict) else file_record(item) for item in inputs]
     return {
         "hepad": __version__,
         "python": platform.python_version(),
         "packages": _installed_versions(),
         "command": command,
+        **(_arguments(command, records) if arguments else {}),
         "seed": seed,
-        "inputs": [file_record(item) if isinstance(item, Path) else item for item in inputs],
+        "inputs": records,
         "cards": dict(cards or {}),
     }
+
+
+def _arguments(command: str, inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The entry `arguments` of a record, none outside of the command line.
+
+    What a command writes by way of another, as a study does its trainings, can only be made again with the whole.
+    """
+    invocation = _INVOCATION.get()
+    if invocation is None or not f"{command} ".startswith(f"hepad {invocation.verb} "):
+        return {}
+    files = _Places(inputs)
+    words = ["".join(files.text(part) for part in word) for word in invocation.words]
+    return {"arguments": {"words": [*invocation.verb.split(), *words], "files": files.more}}
+
+
+class _Places:
+    """Numbers of the files of a command, among the inputs and `more`, the records of those that are no input."""
+
+    def __init__(self, inputs: Sequence[Mapping[str, Any]]) -> None:
+        self.more: list[dict[str, Any]] = []
+        self._inputs = len(inputs)
+        self._by_path: dict[tuple[str, Path], int] = {}
+        self._by_content: dict[tuple[str, str | None], int] = {}
+        for number, record in enumerate(inputs):
+            self._by_content.setdefault((record["name"], record["sha256"]), number)
+
+    def text(self, part: str | Path | Together) -> str:
+        """A part of a word, in the form of the record."""
+        if isinstance(part, str):
+            return part.replace("{", "{{").replace("}", "}}")
+        if isinstance(part, Path):
+            return f"{{{self._number(part.name, part)}}}"
+        numbers = [str(self._number(name, path)) for name, path in zip(part.names, part.paths, strict=True)]
+        return f"{{{','.join(numbers)}{',' if len(numbers) == 1 else ''}}}"
+
+    def _number(self, name: str, path: Path) -> int:
+        key = (name, path)
+        if key not in self._by_path:
+            self._by_path[key] = self._place(name, path)
+        return self._by_path[key]
+
+    def _place(self, name: str, path: Path) -> int:
+        try:
+            record = folder_record(path) if path.is_dir() else file_record(path)
+        except OSError:
+            if (name, None) not in self._by_content:
+                raise
+            return self._by_content[name, None]  # an input that could not be read and was left out
+        number = self._by_content.setdefault((name, record["sha256"]), self._inputs + len(self.more))
+        if number == self._inputs + len(self.more):
+            self.more.append({**record, "name": name})
+        return number
 
 
 def command_line(verb: str, **options: object) -> str:

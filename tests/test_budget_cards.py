@@ -40,6 +40,18 @@ def test_the_keys_of_logic_go_together(drop):
         parse_card(BudgetCard, {**CARD, **{k: v for k, v in LOGIC.items() if k != drop}}, "card")
 
 
+def test_only_logic_is_combinational():
+    assert load_budget("atlas-l1topo").combinational
+    assert not load_budget("cms-l1").combinational
+    with pytest.raises(CardError, match="combinational is for logic"):
+        parse_card(BudgetCard, {**CARD, "combinational": True}, "card")
+
+
+def test_a_device_says_what_its_nanoseconds_are():
+    found = {name: load_device(name).clock for name in bundled_names("budgets/devices")}
+    assert found == {"vu13p": "calibrated", "vu9p": "same_family", "xc7vx690t": "optimistic"}
+
+
 def test_a_slot_is_not_longer_than_the_whole():
     with pytest.raises(CardError, match="exceeds total_latency_ns"):
         parse_card(BudgetCard, {**CARD, "latency_ns": 101}, "card")

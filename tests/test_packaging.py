@@ -20,7 +20,7 @@ from hepad.cards.study import load_study
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("awkward", "h5py", "hist", "iminuit", "matplotlib", "numba", "numpy", "pandas", "pyarrow", "pyhf", "scipy")
-HEAVY += ("snntorch", "torch", "uproot", "vector")
+HEAVY += ("aiohttp", "fsspec", "snntorch", "torch", "uproot", "vector")
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ class ResourceFraction(Card):
 
 
 class BudgetCard(Card):
-    """What one algorithm may take.
+    """What one algorithm may take. A `combinational` one has no registers between those of its input and its score.
 
     `latency_ns`: from its inputs to its score; `total_latency_ns`: the whole decision, for orientation. A budget for
     logic has a `device` with `resource_fraction`, `interval_ns` (an event each so many nanoseconds) and
@@ -41,19 +41,26 @@ class BudgetCard(Card):
     resource_fraction: ResourceFraction | None = None
     interval_ns: float | None = Field(default=None, gt=0)
     bits_per_input: int | None = Field(default=None, ge=1, le=64)
+    combinational: bool = False
 
     @model_validator(mode="after")
     def _is_for_logic_or_a_processor(self) -> BudgetCard:
         given = [key for key in ("resource_fraction", "interval_ns", "bits_per_input") if getattr(self, key)]
         if len(given) != (0 if self.device is None else 3):
             raise ValueError(f"device, resource_fraction, interval_ns and bits_per_input go together; found {given}")
+        if self.combinational and self.device is None:
+            raise ValueError("combinational is for logic: give a device, or leave it out")
         if self.latency_ns > self.total_latency_ns:
             raise ValueError(f"latency_ns {self.latency_ns:g} exceeds total_latency_ns {self.total_latency_ns:g}")
         return self
 
 
 class DeviceCard(Card):
-    """How many lookup tables, flip-flops and multipliers (DSP) a chip has."""
+    """How many lookup tables, flip-flops and multipliers (DSP) a chip has.
+
+    `clock` says what estimated nanoseconds are there, which are calibrated on an XCVU13P-2: `calibrated`; of the
+    `same_family`; `optimistic`, as the device is slower; `unknown`.
+    """
 
     schema_: Literal["device/1"] = Field(alias="schema")
     name: str = Field(min_length=1)
@@ -62,6 +69,7 @@ class DeviceCard(Card):
     lut: int = Field(gt=0)
     ff: int = Field(gt=0)
     dsp: int = Field(gt=0)
+    clock: Literal["calibrated", "same_family", "optimistic", "unknown"] = "unknown"
 
 
 def load_budget(name: str) -> BudgetCard:

@@ -13,7 +13,7 @@ from hepad.cards.input import InputCard
 from hepad.cards.selection import SelectionCard
 from hepad.errors import UsageError
 
-__all__ = ["BundleCard", "Compared", "Imported", "RegionCard", "SetAside", "Training", "parse_region"]
+__all__ = ["BundleCard", "Compared", "Imported", "RegionCard", "SetAside", "Training", "parse_region", "region_words"]
 
 _REGION_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _REGION_KINDS = {
@@ -167,3 +167,13 @@ def parse_region(text: str) -> tuple[str, RegionSpec]:
         raise UsageError(f"--region {text!r}: {validation_summary(error)}") from error
     except ValueError as error:
         raise UsageError(f"--region {text!r}: {error}") from error
+
+
+def region_words(name: str, spec: RegionSpec | None) -> str:
+    """The option `--region` that `parse_region` reads; the name alone for a region that is known by it."""
+    for kind, (part_key, whole_key) in _REGION_KINDS.items():
+        part, whole = getattr(spec, part_key, None), getattr(spec, whole_key or "", None)
+        if spec is not None and part is not None:
+            score = f"{spec.score}@" if spec.score else ""
+            return f"{name}={score}{kind}:{part!r}" + ("" if whole is None else f"/{whole!r}")
+    return name

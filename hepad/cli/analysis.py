@@ -11,6 +11,7 @@ from hepad.cli import common
 
 if TYPE_CHECKING:
     from hepad.pipeline.package import PackageReport
+    from hepad.pipeline.search_background import BackgroundReport
     from hepad.pipeline.vectors import ValidateReport
 
 __all__ = ["app"]
@@ -129,6 +130,11 @@ def background(
     ] = None,
     sqrt_s: Annotated[float | None, typer.Option("--sqrt-s", help="In GeV.", show_default="the files'")] = None,
     step_size: common.StepSize = 100_000,
+    workers: common.Workers = 1,
+    executor: common.Executor = "local",
+    scheduler: common.Scheduler = None,
+    skip_bad_files: common.SkipBadFiles = False,
+    force: common.Force = False,
     json: common.Json = False,
 ) -> None:
     """Make the background of a search from simulated events that its model was not trained on.
@@ -146,19 +152,28 @@ def background(
             selection=selection,
             sqrt_s_gev=sqrt_s,
             step_size=step_size,
+            execution=common.execution(workers, executor, scheduler, skip_bad_files, force),
             on_events=on_events,
         )
         report = make_background(analysis, files, options=options)
     if json:
         common.print_json(report.to_json())
-        return
+    else:
+        _print_background(report)
+    if report.complete_before:
+        common.print_complete(report.output)
+    common.print_skipped(report.skipped)
+
+
+def _print_background(report: BackgroundReport) -> None:
     for category in report.record["categories"]:
         rows = [
             [name, f"{r['events']}", f"{r['cross_section_pb']:.4g} ± {r['error_pb']:.2g}"]
             for name, r in category["regions"].items()
         ]
         common.print_table(f"Background of {category['name']}", ["region", "events", "cross section [pb]"], rows)
-    common.stdout().print(f"wrote {report.output}")
+    if not report.complete_before:
+        common.stdout().print(f"wrote {report.output}")
 
 
 def _print_validation(report: ValidateReport) -> None:

@@ -69,9 +69,23 @@ Executor = Annotated[
     typer.Option("--executor", help="local: processes of this machine; dask: a cluster (extra hepad[dask])."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Make the output again, even if it is complete.")]
+
+
+def _names_from_stdin(names: list[str]) -> list[str]:
+    """The names with those read from stdin in place of `-`, so that a record of the command has them."""
+    if sys.stdin is None:
+        return names
+    given = (([line.strip() for line in sys.stdin] if name == "-" else [name]) for name in names)
+    return [name for some in given for name in some if name]
+
+
 Files = Annotated[
     list[str],
-    typer.Argument(help="Input files; globs are expanded, '-' reads names from stdin.", show_default=False),
+    typer.Argument(
+        help="Input files; globs are expanded, '-' reads names from stdin.",
+        show_default=False,
+        callback=_names_from_stdin,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON to stdout.")]
 MaxEvents = Annotated[
@@ -216,7 +230,7 @@ def execution(
     return Execution(workers, kind, scheduler, skip_bad_files, force)
 
 
-def print_complete(*outputs: Path) -> None:
+def print_complete(*outputs: Path | None) -> None:
     """Say that the output was there already."""
     are = "are" if len(outputs) > 1 else "is"
     names = " and ".join(map(str, outputs))

@@ -55,9 +55,12 @@ def explain(
 def _samples(texts: list[str]) -> dict[str, list[str]]:
     import re
 
+    from hepad.io.remote import is_url
+
     samples: dict[str, list[str]] = {}
     for text in texts:
-        match = None if Path(text).exists() else re.fullmatch(r"([A-Za-z0-9_][A-Za-z0-9_.+-]*)=(.+)", text)
+        plain = is_url(text) or Path(text).exists()
+        match = None if plain else re.fullmatch(r"([A-Za-z0-9_][A-Za-z0-9_.+-]*)=(.+)", text)
         name, file = match.groups() if match else ("events", text)
         samples.setdefault(name, []).append(file)
     return samples

@@ -22,7 +22,7 @@ def hist(
         Path, typer.Option("--output", "-o", help="NAME.root, NAME.json, or NAME for both.", show_default=False)
     ],
     scores: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--scores", help="A file that 'hepad score' wrote from the same events.", show_default=False),
     ] = None,
     selection: Annotated[
@@ -59,6 +59,7 @@ def hist(
 
     Example: hepad hist examples/data/w_lnu.root --selection adc2021 --mass jet1+jet2 --range 0:500 --bins 25 -o spectra
     """
+    from hepad.io.remote import input_path
     from hepad.pipeline.hist import HistOptions, fill_histograms
 
     with common.event_progress("filling") as on_events:
@@ -66,7 +67,7 @@ def hist(
             output=output,
             masses=tuple(mass),
             edges=_edges(edges, bins, range_),
-            scores=scores,
+            scores=input_path(scores) if scores else None,
             selection=selection,
             regions=None if region is None else tuple(region),
             cross_section_pb=cross_section,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from hepad.cli import common
-from hepad.errors import CheckFailedError
+from hepad.errors import CheckFailedError, UsageError
 
 if TYPE_CHECKING:
     from hepad.pipeline.latency_report import LatencyReport, Tier
@@ -51,14 +52,25 @@ def latency(
     part: Part = "full",
     cutoff: Annotated[float, typer.Option(min=1, help="Largest delay of a pipeline stage, in adders.")] = 2,
     batch: Annotated[
-        list[int] | None,
+        list[str] | None,
         typer.Option(
-            min=2, help="Events a batch, beside single ones, on a processor. May be repeated.", show_default="1000"
+            help="Events a batch, beside single ones, on a processor: numbers such as 16,256,4096.", show_default="1000"
         ),
     ] = None,
+    threads: Annotated[
+        list[str] | None,
+        typer.Option(help="Threads, each on a core of its own, on a processor: numbers such as 1,2.", show_default="1"),
+    ] = None,
     seconds: Annotated[float, typer.Option(min=0.01, help="Time for each measurement on a processor.")] = 1.0,
+    repeat: Annotated[
+        int, typer.Option(min=2, help="In how many parts that time is spent, to see how they differ.")
+    ] = 5,
     max_events: common.MaxEvents = None,
     seed: common.Seed = 0,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A folder for the report and a figure of timings.", show_default="none"),
+    ] = None,
     json: common.Json = False,
 ) -> None:
     """Say whether a model fits a trigger's budget, by how much, and how that is known.
@@ -67,6 +79,7 @@ def latency(
     """
     from hepad.pipeline.latency import LatencyOptions
     from hepad.pipeline.latency import latency as run
+    from hepad.pipeline.latency_measured import MeasureOptions
     from hepad.pipeline.trigger import parse_bits
 
     options = LatencyOptions(
@@ -76,10 +89,15 @@ def latency(
         score=score,
         part=part,
         cutoff=cutoff,
-        batches=(1, *(batch or (1000,))),
-        seconds=seconds,
+        measure=MeasureOptions(
+            threads=_numbers("--threads", threads) or (1,),
+            batches=(1, *(_numbers("--batch", batch) or (1000,))),
+            seconds=seconds,
+            repetitions=repeat,
+        ),
         max_events=max_events,
         seed=seed,
+        output=output,
     )
     report = run(files or [], model, options=options)
     if json:
@@ -94,7 +112,8 @@ def latency(
 def _print(report: LatencyReport) -> None:
     rows = [[name, *_cells(tier)] for name, tier in report.tiers.items()]
     header = ["tier", "latency", "edges", "LUT", "FF", "DSP", "exact", "tool"]
-    common.print_table(f"{report.model}, score {report.details['score']}", header, rows)
+    kind = ", combinational" if report.details.get("combinational") else ""
+    common.print_table(f"{report.model}, score {report.details['score']}{kind}", header, rows)
     if report.checks:
         lines = [
             [c.tier, c.quantity, f"{c.value:.5g}", f"{c.limit:.5g}", f"{c.margin:.0%}", "ok" if c.passed else "FAILS"]
@@ -104,15 +123,10 @@ def _print(report: LatencyReport) -> None:
             f"Budget {report.budget}", ["tier", "quantity", "value", "limit", "left", ""], lines, numbers_from=2
         )
     if report.details["timings"]:
-        times = [
-            [t["backend"], f"{t['batch']}", *(f"{t[k] / 1e3:.1f}" for k in ("p50_ns", "p99_ns", "jitter_ns")),
-             f"{t['events_per_second']:.3g}"]
-            for t in report.details["timings"]
-        ]  # fmt: skip
-        common.print_table(
-            "On this processor, microseconds a call", ["", "batch", "p50", "p99", "jitter", "events/s"], times
-        )
-        common.stdout().print(f"peak memory of the process {report.details['memory_mb']:.0f} MB")
+        _print_timings(report.details)
+    if len(report.tiers) > 1:
+        took = ", ".join(f"{name} {tier.seconds:.1f} s" for name, tier in report.tiers.items())
+        common.stdout().print(f"time taken: {took}")
     for item in report.details.get("decisions", ()):
         common.stdout().print(
             f"region {item['region']}: {item['flips']:.2%} of {item['events']} decisions differ from the model's, "
@@ -121,13 +135,55 @@ def _print(report: LatencyReport) -> None:
     for remark in report.remarks:
         common.stderr().print(f"hepad: note: {remark}", markup=False)
     if report.passed:
-        common.stdout().print(f"{report.model} is within budget {report.budget}")
+        common.stdout().print(f"{report.model} is within budget {report.budget}{report.condition}")
+
+
+def _print_timings(details: dict[str, Any]) -> None:
+    """Single events with errors, then batches of all sizes."""
+    singles = [
+        [t["backend"].split()[0], f"{t['threads']}",
+         *(_time(t[f"{name}_ns"], t[f"{name}_error_ns"]) for name in ("p50", "p99")),
+         *(_time(t[name]) for name in ("jitter_ns", "p99_best_ns"))]
+        for t in details["timings"] if t["batch"] == 1
+    ]  # fmt: skip
+    header = ["", "threads", "p50", "p99", "jitter", "best p99"]
+    common.print_table("Single events on this processor", header, singles)
+    rows = [
+        [t["backend"].split()[0], f"{t['threads']}", f"{t['batch']}", _time(t["p50_ns"]), _time(t["p99_ns"]),
+         f"{t['events_per_second']:.0f}", f"{t['memory_mb']:.0f}"]
+        for t in details["timings"]
+    ]  # fmt: skip
+    common.print_table("Batches", ["", "threads", "batch", "p50", "p99", "events/s", "MB"], rows)
+    machine = details["processor"]
+    load = "unknown" if machine["load_average"] is None else f"{machine['load_average']:.2f}"
+    common.stdout().print(
+        f"{machine['name']}, {machine['cores']} cores, load average {load} before; "
+        f"peak memory of the process {details['memory_mb']:.0f} MB"
+    )
+
+
+def _time(ns: float, error_ns: float | None = None) -> str:
+    """A time with its error, in the unit that suits it."""
+    scale, unit = (1e3, "µs") if ns < 1e6 else (1e6, "ms")
+    value = ns / scale
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    error = "" if error_ns is None else f" ± {error_ns / scale:.{digits}f}"
+    return f"{value:.{digits}f}{error} {unit}"
+
+
+def _numbers(option: str, texts: list[str] | None) -> tuple[int, ...]:
+    """The whole numbers of texts such as `16,256`, from 1."""
+    parts = [part.strip() for text in texts or () for part in text.split(",")]
+    wrong = next((part for part in parts if not part.isdecimal() or int(part) < 1), None)
+    if wrong is not None:
+        raise UsageError(f"{option} {wrong!r}: write whole numbers from 1, such as 1,16,256")
+    return tuple(map(int, parts))
 
 
 def _cells(tier: Tier) -> list[str]:
     time = f"{tier.latency_ns:.0f} ± {tier.latency_error_ns:.0f} ns"
     if tier.clock_edges is None:
-        time = f"{tier.latency_ns / 1e3:.0f} µs"
+        time = _time(tier.latency_ns, tier.latency_error_ns)
     exact = (
         "" if tier.mismatches is None else f"{(tier.bit_exact_events or 0) - tier.mismatches}/{tier.bit_exact_events}"
     )

@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from hepad import __version__
 from hepad.cli import (
@@ -30,12 +30,14 @@ from hepad.cli import (
     list_,
     quantise,
     reinterpret,
+    replay,
     score,
     spurious,
     study,
     train,
     vectorize,
 )
+from hepad.cli.arguments import recorded
 from hepad.errors import HepadError, OutputError
 
 __all__ = ["app", "main"]
@@ -139,10 +141,21 @@ def _register() -> None:
     app.command("latency")(latency.latency)
     app.command("quantise")(quantise.quantise)
     app.command("export")(export.export)
+    app.command("replay")(replay.replay)
     app.command("list")(list_.list_)
 
 
+def _record(group: typer.Typer) -> None:
+    """Let the outputs of all commands say how they were called; a new command cannot be forgotten."""
+    for command in group.registered_commands:
+        command.cls = recorded(command.cls or TyperCommand)
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            _record(inner.typer_instance)
+
+
 _register()
+_record(app)
 
 
 def main() -> None:

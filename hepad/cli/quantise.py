@@ -12,7 +12,7 @@ from hepad.cli.latency import Bits
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
-    from hepad.pipeline.quantise import QuantiseReport
+    from hepad.pipeline.quantise_report import QuantiseReport
 
 
 def quantise(
@@ -31,8 +31,16 @@ def quantise(
         typer.Option("--finetune", help="Background to train on after rounding. May be repeated.", show_default="none"),
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of the fine-tuning.")] = 30,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="How often to fine-tune each design, with seeds from --seed on.")
+    ] = 1,
     save: Annotated[
-        str, typer.Option(help="Weight widths, with commas, to keep as bundles NAME@wBITS.", show_default="none")
+        str,
+        typer.Option(
+            help="Weight widths, with commas, to keep as bundles NAME@wBITS: of the seeds the one whose decisions on "
+            "background held out of the fine-tuning differ least from the model's.",
+            show_default="none",
+        ),
     ] = "",
     seed: common.Seed = 1,
     simulation: Annotated[bool, typer.Option("--simulation/--data", help="Label figures as simulation.")] = True,
@@ -55,6 +63,7 @@ def quantise(
         epochs=epochs,
         save=_widths(save, "--save"),
         seed=seed,
+        seeds=seeds,
         max_events=max_events,
         simulation=simulation,
     )
@@ -78,15 +87,39 @@ def _widths(text: str, option: str) -> tuple[int, ...]:
 def _print(report: QuantiseReport) -> None:
     signals = list(report.points[0].auc)
     rows = []
-    for p in report.points:
-        auc = [f"{p.auc[s]:.3f}{'*' if s in p.pareto else ''}" for s in signals]
-        logic = ["", ""] if p.latency_ns is None else [f"{p.lut}", f"{p.latency_ns:.0f}"]
-        rows.append(
-            [p.model, _SHORT[p.weights], str(p.bits or ""), *auc, "" if p.flips is None else f"{p.flips:.2%}", *logic]
-        )
+    for item in report.summary:
+        auc = [_with_spread(item.auc[s], item.auc_spread.get(s), "*" if s in item.pareto else "") for s in signals]
+        logic = ["", ""] if item.latency_ns is None else [f"{item.lut:.0f}", f"{item.latency_ns:.0f}"]
+        flips = "" if item.flips is None else f"{item.flips:.2%}"
+        rows.append([item.model, _SHORT[item.weights], str(item.bits or ""), *auc, flips, *logic])
     header = ["model", "weights", "bits", *signals, "flips", "LUT", "ns"]
-    common.print_table("AUC; * no design has more with fewer lookup tables", header, rows, numbers_from=2)
+    title = "AUC (standard deviation of a seed); * no design has more with fewer lookup tables"
+    common.print_table(title, header, rows, numbers_from=2)
+    equal = [
+        [c.signal, f"{c.auc:.3f}", c.model, *(_range(c.costs[k]) for k in ("lut", "latency_ns", "operations"))]
+        for c in report.equal_auc
+    ]
+    if equal:
+        common.print_table(
+            "At equal AUC, between widths", ["signal", "AUC", "model", "LUT", "ns", "operations"], equal, numbers_from=3
+        )
     for name, counts in report.operations.items():
         text = ", ".join(f"{value:.0f} {key.replace('_', ' ')}" for key, value in counts.items() if value)
-        common.stdout().print(f"{name}: {text} an event")
+        common.stdout().print(f"{name} in floating point: {text} an event")
+    for point in report.points:
+        if point.chosen and f"{point.model}@w{point.bits}" in report.variants:
+            flips = "" if point.held_out_flips is None else f", {point.held_out_flips:.2%} flips"
+            common.stdout().print(
+                f"{point.model}@w{point.bits}: seed {point.seed}, on held-out background loss {point.loss:.3g}{flips}"
+            )
     common.stdout().print(f"wrote {report.output}")
+
+
+def _with_spread(value: float, spread: float | None, mark: str) -> str:
+    return f"{value:.3f}{mark}" if spread is None else f"{value:.3f}({1000 * spread:.0f}){mark}"
+
+
+def _range(costs: tuple[float | None, float, float | None]) -> str:
+    low, mean, high = costs
+    band = "" if low is None or high is None else f" ({low:.0f}-{high:.0f})"
+    return f"{mean:.0f}{band}"

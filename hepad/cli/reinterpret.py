@@ -62,6 +62,11 @@ def reinterpret(
     step_size: common.StepSize = 100_000,
     max_events: common.MaxEvents = None,
     output: common.Output = None,
+    workers: common.Workers = 1,
+    executor: common.Executor = "local",
+    scheduler: common.Scheduler = None,
+    skip_bad_files: common.SkipBadFiles = False,
+    force: common.Force = False,
     json: common.Json = False,
 ) -> None:
     """Is my model excluded? Acceptance, spectra and limits of a signal in a published search.
@@ -85,15 +90,19 @@ def reinterpret(
             points=_points(point, points),
             step_size=step_size,
             max_events=max_events,
+            execution=common.execution(workers, executor, scheduler, skip_bad_files, force),
             on_events=on_events,
         )
         report = run(files or [], analysis, options=options)
-    for warning in report.answer.warnings:
+    for warning in report.content["warnings"]:
         common.stderr().print(f"hepad: warning: {warning}")
     if json:
         common.print_json(report.to_json())
     else:
         _print(report)
+    if report.complete_before:
+        common.print_complete(report.output)
+    common.print_skipped(report.skipped)
 
 
 def _region(text: str | None) -> tuple[str, RegionSpec | None] | None:
@@ -119,8 +128,8 @@ def _print(report: ReinterpretReport) -> None:
     if result["points"] is not None:
         _print_points(result["points"])
     else:
-        _print_sample(report, result)
-    if report.output is not None:
+        _print_sample(result)
+    if report.output is not None and not report.complete_before:
         common.stdout().print(f"wrote {report.output}")
 
 
@@ -146,10 +155,12 @@ def _print_points(curve: dict[str, Any]) -> None:
             common.stdout().print(f"{'excluded' if kind == 'observed' else 'expected to be excluded'}: {text}")
 
 
-def _print_sample(report: ReinterpretReport, result: dict[str, Any]) -> None:
-    for category, flow in report.answer.measured.flows.items():
-        selection = next(c.selection.name for c in report.answer.search.categories if c.name == category)
-        common.print_cutflow(flow, selection)
+def _print_sample(result: dict[str, Any]) -> None:
+    from hepad.objects.cutflow import CutFlow
+
+    for category, selection in result["search"]["selections"].items():
+        steps = [step for step in result["cutflow"] if step["category"] == category]
+        common.print_cutflow(CutFlow.from_json(steps), selection)
     rows = [
         [
             name,

@@ -14,6 +14,8 @@ from hepad.execution.units import Job, Outcome, Unit, Worker
 
 __all__ = ["DaskExecutor"]
 
+_TIMEOUT = "20s"
+"""For the scheduler to answer."""
 _AHEAD = 2
 """Units at a worker's thread at a time: the next is there when one is done."""
 
@@ -86,7 +88,7 @@ def _client(connect: Callable[..., Any], address: Any) -> Any:
     else:
         options = {"address": address}
     try:
-        return connect(**options, timeout="20s", set_as_default=False)
+        return connect(**options, timeout=_TIMEOUT, set_as_default=False)
     except (OSError, ValueError) as error:
         raise WorkerError(f"--scheduler {address}: no Dask scheduler answers there ({error})") from error
 

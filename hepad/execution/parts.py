@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import CountError, InputDataError
+from hepad.io.events import SampleInfo
 from hepad.objects.cutflow import CutFlow, CutStep
 
-__all__ = ["Part"]
+__all__ = ["FileFacts", "Part"]
 
 Arrays = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a file holds: its number of events, and what it says of their sample."""
+
+    entries: int
+    sample: SampleInfo
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any] | None) -> FileFacts | None:
+        """What `asdict` made of facts; None for None."""
+        if content is None:
+            return None
+        sample = content["sample"]
+        return cls(content["entries"], SampleInfo(**{**sample, "notes": tuple(sample["notes"])}))
 
 
 @dataclass(frozen=True)
@@ -23,13 +40,15 @@ class Part:
     """The result for `events` consecutive events of a file.
 
     `columns` are joined along their first axis when parts are, `sums` and `flows` (cut flows by name) are added.
-    A part that joins others has the bits that adding them in their order gives, whoever made them.
+    A part that joins others has the bits that adding them in their order gives, whoever made them. `facts` are those
+    of the file, in its first part, if the job asks for them.
     """
 
     events: int
     columns: Arrays = field(default_factory=dict)
     sums: Arrays = field(default_factory=dict)
     flows: dict[str, CutFlow] = field(default_factory=dict)
+    facts: FileFacts | None = None
 
     def __post_init__(self) -> None:
         for name, flow in self.flows.items():
@@ -49,7 +68,7 @@ class Part:
                 sums[name] += values
             flows = {name: flow + part.flows[name] for name, flow in flows.items()}
         columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns}
-        return cls(sum(part.events for part in parts), columns, sums, flows)
+        return cls(sum(part.events for part in parts), columns, sums, flows, first.facts)
 
     def to_bytes(self) -> bytes:
         """The part in the safetensors format; floating-point numbers keep every bit."""
@@ -60,6 +79,7 @@ class Part:
         flows = {name: [list(vars(step).values()) for step in flow.steps] for name, flow in self.flows.items()}
         # The format orders tensors by their types; the order of columns is that of the output.
         content = {"events": self.events, "flows": flows, "columns": list(self.columns), "sums": list(self.sums)}
+        content["facts"] = None if self.facts is None else asdict(self.facts)
         return bytes(save(tensors, {"part": json.dumps(content)}))
 
     @classmethod
@@ -75,6 +95,7 @@ class Part:
             columns, sums = (
                 {name: tensors[f"{group}.{name}"] for name in content[group]} for group in ("columns", "sums")
             )
-            return cls(int(content["events"]), columns, sums, flows)
+            facts = FileFacts.from_json(content["facts"])
+            return cls(int(content["events"]), columns, sums, flows, facts)
         except Exception as error:  # a damaged part surfaces as many kinds of error
             raise InputDataError("a part of an interrupted run is damaged") from error

@@ -8,13 +8,15 @@ import signal
 import threading
 import traceback
 from collections import Counter, deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from hepad.errors import HepadError, WorkerError
 from hepad.execution.units import Job, Outcome, Unit, Worker
+from hepad.nn.parallel import stay_on_one_thread
 
 __all__ = ["ProcessExecutor"]
 
@@ -80,9 +82,12 @@ class ProcessExecutor:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
         ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, self._job), daemon=True)
-        process.start()
+        process = context.Process(target=_work, args=(theirs,), daemon=True)
+        with _interrupts_ignored():
+            process.start()
         theirs.close()
+        with suppress(BrokenPipeError, ConnectionResetError):  # it has died: `wait` sees that
+            ours.send(self._job)
         self._processes[ours] = _Process(process)
 
     def _bury(self, connection: Connection) -> None:
@@ -102,14 +107,28 @@ class ProcessExecutor:
             self.submit(left)
 
 
-def _work(units: Connection, job: Job) -> None:
-    """What a process does: one unit after the other, until there are no more or the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends us
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """A process started here ignores Ctrl-C, which goes to the whole group, from its first moment: we end it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _work(units: Connection) -> None:
+    """What a process does: take the job, then one unit after the other, until the parent has no more or is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # if another thread than the main one has started us
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
+    stay_on_one_thread()
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            worker = Worker(job)
+            worker = Worker(units.recv())
         except HepadError as error:  # raised again where the units come from
             units.recv()
             units.send(error)

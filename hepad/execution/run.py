@@ -6,15 +6,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from hepad.errors import CountError, InputDataError
 from hepad.execution.executor import Execution, Executor, make_executor
 from hepad.execution.parts import Part
 from hepad.execution.store import MemoryStore, Store
-from hepad.execution.units import Job, Outcome, Unit, stamp
+from hepad.execution.units import Job, Outcome, Unit, stamps
 from hepad.io.reader import open_events
+from hepad.paths import InputPath
 
 __all__ = ["FilePart", "Run", "Skipped"]
 
@@ -36,7 +36,7 @@ class FilePart:
     """A part, the place of its file among the inputs and the entry of its first event."""
 
     file: int
-    path: Path
+    path: InputPath
     first: int
     part: Part
 
@@ -50,7 +50,7 @@ class Run(Generic[JobT]):
     """
 
     job: JobT
-    paths: Sequence[Path]
+    paths: Sequence[InputPath]
     step_size: int
     max_events: int | None = None
     execution: Execution = field(default_factory=Execution)
@@ -100,12 +100,12 @@ class Run(Generic[JobT]):
                 self.on_events(part.part.events)
 
     def _first_units(self) -> list[Unit]:
-        stamps = [stamp(path) for path in self.paths]
+        marks = stamps(self.paths)
         files = [str(path) for path in self.paths]
-        self.store.begin({"files": files, "step_size": self.step_size, "max_events": self.max_events}, stamps)
+        self.store.begin({"files": files, "step_size": self.step_size, "max_events": self.max_events}, marks)
         units = [
             Unit(number, path, mark, self.step_size)
-            for number, (path, mark) in enumerate(zip(self.paths, stamps, strict=True))
+            for number, (path, mark) in enumerate(zip(self.paths, marks, strict=True))
         ]
         if self.max_events is None:
             return units

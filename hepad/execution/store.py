@@ -175,6 +175,7 @@ class RunFolder:
         are kept. With `force`, what an earlier run left there is forgotten.
         """
         folder = cls(output.with_name(f"{output.name}.run"))
+        _check_ours(folder.path)
         try:
             folder.path.mkdir(exist_ok=True)
             lock = (folder.path / _LOCK).open("w")
@@ -182,8 +183,7 @@ class RunFolder:
             raise OutputError(f"cannot write {folder.path}: {error.strerror or error}; change -o") from error
         with lock:
             _lock(lock, output)
-            if force:
-                folder._empty()
+            folder._clear(parts=force)
             try:
                 yield folder
             except (KeyboardInterrupt, SystemExit) as error:
@@ -238,10 +238,20 @@ class RunFolder:
         else:
             self.remove()
 
-    def _empty(self) -> None:
+    def _clear(self, *, parts: bool) -> None:
+        """Remove what a process that was killed was writing, and on request all parts."""
         for path in self.path.iterdir():
             if path.is_dir():
-                shutil.rmtree(path)
+                if parts:
+                    shutil.rmtree(path)
+            elif path.name != _LOCK:
+                path.unlink()
+
+
+def _check_ours(folder: Path) -> None:
+    """Raise `OutputError` if there is something of that name that no run has made: it will be cleared."""
+    if folder.exists() and not (folder / _LOCK).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise OutputError(f"{folder} is in the way: hepad did not make it; move it or give another name with -o")
 
 
 def _lock(lock: IO[str], output: Path) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from hepad.errors import CountError, InputDataError
-from hepad.execution.parts import Part
+from hepad.execution.parts import FileFacts, Part
 from hepad.io.events import Chunk, EventFile, Fields
 from hepad.io.reader import open_events, read_chunks, unit_edges
+from hepad.paths import InputPath
 
-__all__ = ["Job", "Outcome", "Stamp", "Step", "Unit", "Worker", "stamp"]
+__all__ = ["Job", "Outcome", "Stamp", "Step", "Unit", "Worker", "stamps"]
+
+_REQUESTS = 16
 
 Stamp = tuple[int, int]
 """Size in bytes and time of last change (ns) of a file: by it a run that goes on knows its inputs again."""
@@ -20,10 +24,14 @@ Stamp = tuple[int, int]
 
 @dataclass(frozen=True)
 class Step:
-    """What is to be read of the events, and the function that makes a part of a chunk of them."""
+    """What is to be read of the events, and the function that makes a part of a chunk of them.
+
+    `facts` asks for what the files say of their samples.
+    """
 
     fields: Fields
     make: Callable[[Chunk], Part]
+    facts: bool = False
 
 
 class Job(Protocol):
@@ -43,8 +51,8 @@ class Unit:
     """
 
     file: int
-    path: Path
-    stamp: Stamp
+    path: InputPath
+    stamp: Stamp | None
     step_size: int
     limit: int | None = None
     place: int = 0
@@ -93,9 +101,11 @@ class Worker:
     def _open(self, unit: Unit) -> EventFile:
         if self._source is None or self._unit is None or self._unit.path != unit.path:
             self.close()
-            if stamp(unit.path) != unit.stamp:
+            source = open_events(unit.path)
+            if _stamp(unit.path) != unit.stamp:
+                source.close()
                 raise InputDataError(f"{unit.path}: changed while it was read; run again")
-            self._source = open_events(unit.path)
+            self._source = source
         self._unit = unit
         return self._source
 
@@ -107,13 +117,25 @@ class Worker:
         part = Part.join([self._step.make(Chunk(unit.file, unit.path, events)) for events in chunks])
         if part.events != stop - start:
             raise CountError(f"{unit.path}: {part.events} events came of the entries {start} to {stop}")
+        if self._step.facts and unit.place == 0:  # after reading: how many events a shower rejects is known then
+            return replace(part, facts=FileFacts(source.entries, source.sample()))
         return part
 
 
-def stamp(path: Path) -> Stamp:
-    """Size and time of last change of a file; `InputDataError` if it is not there."""
+def stamps(paths: Sequence[InputPath]) -> list[Stamp | None]:
+    """Size and time of last change of files; None for one that is not there, which is told when it is to be read.
+
+    Servers are asked side by side.
+    """
+    if all(isinstance(path, Path) for path in paths):
+        return [_stamp(path) for path in paths]
+    with ThreadPoolExecutor(_REQUESTS) as pool:
+        return list(pool.map(_stamp, paths))
+
+
+def _stamp(path: InputPath) -> Stamp | None:
     try:
         status = path.stat()
-    except OSError as error:
-        raise InputDataError(f"{path}: cannot be read ({error.strerror})") from error
+    except (OSError, InputDataError):
+        return None
     return status.st_size, status.st_mtime_ns

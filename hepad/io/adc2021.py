@@ -6,7 +6,6 @@ Rows: MET, 4 electrons, 4 muons, 10 jets; an empty slot is zero with class 0. Th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import awkward as ak
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from hepad.errors import InputDataError
 from hepad.io.events import Fields, SampleInfo, check_finite, collection, missing_momentum
+from hepad.paths import InputPath
 
 __all__ = ["DATASET", "Adc2021File"]
 
@@ -29,7 +29,7 @@ class Adc2021File:
 
     format = "adc2021"
 
-    def __init__(self, path: Path, handle: Any) -> None:
+    def __init__(self, path: InputPath, handle: Any) -> None:
         self.path = path
         self._handle = handle
         self._data = handle[DATASET]

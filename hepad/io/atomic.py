@@ -12,13 +12,16 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from hepad.errors import OutputError
+from hepad.paths import InputPath
 
 __all__ = ["atomic_folder", "atomic_path", "check_file", "check_folder"]
 
 
 @contextmanager
-def atomic_path(target: Path) -> Iterator[Path]:
+def atomic_path(target: Path, *, within: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path in the target's folder; on success it becomes `target`, on any error it is removed.
+
+    `within` is another folder of the same file system for it, which somebody clears when even the process was killed.
 
     The temporary name keeps the target's ending, by which some writers choose their format.
     `OutputError` if the folder does not exist, cannot be written or the disk is full, or if the target is a device
@@ -26,7 +29,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
     """
     check_file(target)
     with _output_errors(target):
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.absolute().parent)
+        folder = within or target.absolute().parent
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=folder)
     os.close(handle)
     temporary = Path(name)
     with _output_errors(target, temporary):
@@ -57,10 +61,10 @@ def atomic_folder(target: Path, *, ours: Sequence[str]) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def check_file(target: Path, *, inputs: Iterable[Path] = ()) -> None:
+def check_file(target: Path, *, inputs: Iterable[InputPath] = ()) -> None:
     """Raise `OutputError` if no file can be written as `target`, or it is an input: ask before the work, not after."""
     _check_parent(target)
-    if target.exists() and any(path.exists() and target.samefile(path) for path in inputs):
+    if target.exists() and any(isinstance(path, Path) and path.exists() and target.samefile(path) for path in inputs):
         raise OutputError(f"{target} is an input; give another name with -o")
     if target.exists() and not target.is_file():
         raise OutputError(f"{target} is a folder or a device; give a file name with -o")
@@ -82,7 +86,9 @@ def check_folder(target: Path, *, ours: Sequence[str]) -> None:
         name = path.relative_to(target).as_posix()
         patterns = [pattern for pattern in ours if pattern.count("/") == name.count("/")]
         if path.is_dir():  # what is in it is asked after by itself
-            expected = any(pattern.startswith(f"{name}/") for pattern in ours)
+            depth = name.count("/") + 1
+            above = ["/".join(pattern.split("/")[:depth]) for pattern in ours if pattern.count("/") >= depth]
+            expected = any(fnmatchcase(name, pattern) for pattern in above)
         else:
             expected = any(fnmatchcase(name, pattern) for pattern in patterns)
         if not expected:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import awkward as ak
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from hepad.errors import InputDataError
 from hepad.io.events import check_finite, check_not_negative, collection, flat_columns, missing_momentum
+from hepad.paths import InputPath
 
 __all__ = ["MASSES", "Columns", "Objects", "jagged"]
 
@@ -106,7 +106,7 @@ class Objects:
 class Columns:
     """Branches of consecutive events, checked as they are taken. `start` is the entry of the first event."""
 
-    path: Path
+    path: InputPath
     start: int
     arrays: Mapping[str, Any]
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import awkward as ak
@@ -19,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
+from hepad.paths import InputPath
 
 __all__ = [
     "COLLECTION_FEATURES",
@@ -77,7 +77,7 @@ class Chunk:
     """Consecutive events of one file: `file` is the place of that file in the list of inputs."""
 
     file: int
-    path: Path
+    path: InputPath
     events: ak.Array
 
 
@@ -85,7 +85,7 @@ class EventFile(Protocol):
     """An open event file of some format."""
 
     format: str
-    path: Path
+    path: InputPath
     entries: int
 
     def available(self) -> dict[str, set[str]]:
@@ -165,7 +165,7 @@ def missing_momentum(features: Mapping[str, npt.NDArray[np.float64]]) -> ak.Arra
 def check_finite(
     values: npt.NDArray[np.generic],
     *,
-    path: Path,
+    path: InputPath,
     branch: str,
     start: int,
     offsets: npt.NDArray[np.int64] | None = None,
@@ -180,7 +180,7 @@ def check_finite(
 def check_not_negative(
     values: npt.NDArray[np.generic],
     *,
-    path: Path,
+    path: InputPath,
     branch: str,
     start: int,
     offsets: npt.NDArray[np.int64] | None = None,
@@ -192,7 +192,7 @@ def check_not_negative(
 def _refuse(  # noqa: PLR0917  only called above
     bad: npt.NDArray[np.bool_],
     values: npt.NDArray[np.generic],
-    path: Path,
+    path: InputPath,
     branch: str,
     start: int,
     offsets: npt.NDArray[np.int64] | None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from pathlib import Path
 from typing import ClassVar
 
 import awkward as ak
@@ -15,6 +14,7 @@ from hepad.errors import InputDataError
 from hepad.io.events import Fields, SampleInfo
 from hepad.io.particle_level import FEATURES, ParticleLevel, build_objects
 from hepad.io.particles import Floats, Particles
+from hepad.paths import InputPath
 
 __all__ = ["BLOCK", "GeneratorFile"]
 
@@ -29,7 +29,7 @@ class GeneratorFile(ABC):
     entries: int
     preview: ClassVar[int] = BLOCK  # reading is slow: `hepad inspect` looks at this many events
 
-    def __init__(self, path: Path, settings: ParticleLevel | None = None) -> None:
+    def __init__(self, path: InputPath, settings: ParticleLevel | None = None) -> None:
         self.path = path
         self.settings = settings or ParticleLevel()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from hepad.io.particle_level import ParticleLevel
 from hepad.io.particles import Floats, Ints, Particles
 from hepad.io.stdout import own_stdout
 from hepad.io.text import damage_as_input_error, open_text
+from hepad.paths import InputPath
 
 __all__ = ["MARKS", "HepmcFile"]
 
@@ -32,7 +32,7 @@ class HepmcFile(GeneratorFile):
 
     format = "hepmc"
 
-    def __init__(self, path: Path, dialect: str, settings: ParticleLevel | None = None) -> None:
+    def __init__(self, path: InputPath, dialect: str, settings: ParticleLevel | None = None) -> None:
         super().__init__(path, settings)
         self._dialect = dialect
         self._weighted = True
@@ -138,7 +138,7 @@ def _join(events: list[_Event]) -> tuple[Particles, Floats]:
     return particles, np.array([event.weight for event in events])
 
 
-def _scan(path: Path) -> tuple[int, float | None]:
+def _scan(path: InputPath) -> tuple[int, float | None]:
     """The number of events and the cross section of the last one; `InputDataError` if the last line is missing.
 
     Reads pieces that end with a line, so that no line is cut.

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from hepad.io.generator import BLOCK, GeneratorFile
 from hepad.io.particle_level import ParticleLevel
 from hepad.io.particles import Floats, Particles
 from hepad.io.text import damage_as_input_error, open_text
+from hepad.paths import InputPath
 
 __all__ = ["LheEvent", "LheFile", "LheHeader", "Matching", "read_events", "read_header"]
 
@@ -94,7 +94,7 @@ class LheFile(GeneratorFile):
 
     format = "lhe"
 
-    def __init__(self, path: Path, settings: ParticleLevel | None = None) -> None:
+    def __init__(self, path: InputPath, settings: ParticleLevel | None = None) -> None:
         super().__init__(path, settings)
         weights = array("d")
         partons = 0
@@ -160,7 +160,7 @@ def _light_partons(event: LheEvent, flavours: int) -> int:
     )
 
 
-def read_header(path: Path) -> LheHeader:
+def read_header(path: InputPath) -> LheHeader:
     """The header of a file; `InputDataError` if it is not one of Les Houches events."""
     with damage_as_input_error(path), open_text(path) as stream:
         lines: Iterator[bytes] = iter(stream)
@@ -168,7 +168,7 @@ def read_header(path: Path) -> LheHeader:
         return _header(path, text.decode("utf-8", errors="replace"), lines)
 
 
-def read_events(path: Path) -> Iterator[LheEvent]:
+def read_events(path: InputPath) -> Iterator[LheEvent]:
     """The events of a file, one at a time; `InputDataError` names the event that is damaged or comes last."""
     number = 0
     with damage_as_input_error(path), open_text(path) as stream:
@@ -192,7 +192,7 @@ def _until_init(lines: Iterator[bytes]) -> Iterator[bytes]:
         yield line
 
 
-def _header(path: Path, text: str, lines: Iterator[bytes]) -> LheHeader:
+def _header(path: InputPath, text: str, lines: Iterator[bytes]) -> LheHeader:
     try:
         first = next(lines).split()
         beams = ((int(first[0]), _number(first[2])), (int(first[1]), _number(first[3])))
@@ -207,7 +207,7 @@ def _header(path: Path, text: str, lines: Iterator[bytes]) -> LheHeader:
     return LheHeader(beams, processes, text)
 
 
-def _event(path: Path, number: int, lines: Iterator[bytes]) -> LheEvent:
+def _event(path: InputPath, number: int, lines: Iterator[bytes]) -> LheEvent:
     try:
         first = _row(lines)
         count = int(first[0])

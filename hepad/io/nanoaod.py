@@ -21,7 +21,6 @@ from __future__ import annotations
 import re
 from collections.abc import Set as AbstractSet
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import awkward as ak
@@ -32,6 +31,7 @@ from hepad.errors import InputDataError
 from hepad.io.columns import MASSES, Columns, Objects
 from hepad.io.events import SampleInfo
 from hepad.io.trees import TreeFile
+from hepad.paths import InputPath
 
 __all__ = ["TREE", "NanoAodFile"]
 
@@ -92,7 +92,7 @@ class NanoAodFile(TreeFile):
     format = "nanoaod"
     title = "NanoAOD"
 
-    def __init__(self, path: Path, directory: Any, name: str) -> None:
+    def __init__(self, path: InputPath, directory: Any, name: str) -> None:
         super().__init__(path, directory, name)
         if not any(self.has(f"{prefix}_pt") for prefix in (*_PREFIXES.values(), *_METS)):
             raise InputDataError(

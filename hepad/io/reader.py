@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import glob
 import sys
+import weakref
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing
 from itertools import pairwise
@@ -17,6 +18,8 @@ import numpy as np
 
 from hepad.errors import InputDataError, UsageError
 from hepad.io.events import SQRT_S, Chunk, EventFile, Fields
+from hepad.io.remote import RemotePath, expand_url, is_url
+from hepad.paths import InputPath
 
 __all__ = ["DEFAULT_STEP_SIZE", "expand_files", "open_events", "open_root", "read_chunks", "read_events", "unit_edges"]
 
@@ -27,12 +30,13 @@ _ROOT_MAGIC = b"root"
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
-def expand_files(names: Sequence[str]) -> list[Path]:
-    """Paths of the inputs: globs expanded in sorted order, `-` replaced by names read from stdin.
+def expand_files(names: Sequence[str]) -> list[InputPath]:
+    """Paths of the inputs: globs expanded in sorted order, `-` replaced by names read from stdin, URLs as they are.
 
-    `InputDataError` for a file that is not there, `UsageError` if none or the same one twice is given.
+    `InputDataError` for a file that is not there (of a URL that is asked when it is opened), `UsageError` if none or
+    the same one twice is given.
     """
-    paths: list[Path] = []
+    paths: list[InputPath] = []
     for name in names:
         if name == "-" and sys.stdin is None:
             raise UsageError("'-' reads file names from stdin, which is closed")
@@ -41,7 +45,7 @@ def expand_files(names: Sequence[str]) -> list[Path]:
             paths.extend(_matches(line))
     if not paths:
         raise UsageError("no input files given")
-    seen: set[Path] = set()
+    seen: set[Hashable] = set()
     for path in paths:
         if path.resolve() in seen:
             raise UsageError(f"{path} is given twice")
@@ -49,7 +53,9 @@ def expand_files(names: Sequence[str]) -> list[Path]:
     return paths
 
 
-def _matches(name: str) -> list[Path]:
+def _matches(name: str) -> Sequence[InputPath]:
+    if is_url(name):
+        return expand_url(name)
     try:
         exists = Path(name).exists()
     except OSError as error:
@@ -64,7 +70,7 @@ def _matches(name: str) -> list[Path]:
     return [Path(match) for match in found]
 
 
-def open_events(path: Path) -> EventFile:
+def open_events(path: InputPath) -> EventFile:
     """Open an event file; its format is told by its content, not its name.
 
     `InputDataError` if it is not a known format, damaged or truncated.
@@ -85,15 +91,17 @@ def open_events(path: Path) -> EventFile:
     return generated
 
 
-def open_root(path: Path) -> Any:
+def open_root(path: InputPath) -> Any:
     """Open a ROOT file with uproot; `InputDataError` if it cannot be."""
     import uproot
 
     if not _first_bytes(path).startswith(_ROOT_MAGIC):
         raise InputDataError(f"{path} is not a ROOT file")
     try:
-        file = uproot.open(path)
+        file = path.open_root() if isinstance(path, RemotePath) else uproot.open(path)
         expected = int(file.file.fEND)
+    except InputDataError:  # its server said why
+        raise
     except Exception as error:  # a damaged header surfaces as many kinds of error
         raise InputDataError(f"{path}: damaged or truncated ROOT file; copy it again") from error
     size = path.stat().st_size
@@ -104,7 +112,7 @@ def open_root(path: Path) -> Any:
 
 
 def read_events(
-    files: Sequence[Path], fields: Fields, *, step_size: int = DEFAULT_STEP_SIZE, max_events: int | None = None
+    files: Sequence[InputPath], fields: Fields, *, step_size: int = DEFAULT_STEP_SIZE, max_events: int | None = None
 ) -> Iterator[Chunk]:
     """All events of the files in order, in chunks of at most `step_size` events, with the fields asked for.
 
@@ -159,7 +167,7 @@ def _in_tree(fields: Fields) -> dict[str, AbstractSet[str]]:
     return {name: features for name, features in fields.items() if name != SQRT_S}
 
 
-def _first_bytes(path: Path) -> bytes:
+def _first_bytes(path: InputPath) -> bytes:
     try:
         with path.open("rb") as stream:
             return stream.read(8)
@@ -167,7 +175,7 @@ def _first_bytes(path: Path) -> bytes:
         raise InputDataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _root_formats() -> dict[str, Callable[[Path, Any, str], EventFile]]:
+def _root_formats() -> dict[str, Callable[[InputPath, Any, str], EventFile]]:
     """The reader of each name of a tree of events."""
     from hepad.io import adfilter, delphes, nanoaod, physlite
 
@@ -179,7 +187,7 @@ def _root_formats() -> dict[str, Callable[[Path, Any, str], EventFile]]:
     }
 
 
-def _open_root_events(path: Path) -> EventFile:
+def _open_root_events(path: InputPath) -> EventFile:
     formats = _root_formats()
     file = open_root(path)
     tree = "of events"
@@ -206,23 +214,30 @@ def _open_root_events(path: Path) -> EventFile:
         ) from error
 
 
-def _open_adc2021(path: Path) -> EventFile:
+def _open_adc2021(path: InputPath) -> EventFile:
     import h5py
 
     from hepad.io.adc2021 import DATASET, Adc2021File
 
     try:
-        handle = h5py.File(path, "r")
+        handle = h5py.File(path.open("rb") if isinstance(path, RemotePath) else path, "r")
     except OSError as error:
         raise InputDataError(f"{path}: damaged or truncated HDF5 file; copy it again") from error
     if DATASET not in handle:
         found = ", ".join(handle) or "none"
         handle.close()
         raise InputDataError(f"{path}: no dataset {DATASET!r} (datasets in it: {found}); is it an ADC2021 file?")
-    return Adc2021File(path, handle)
+    try:
+        source = Adc2021File(path, handle)
+    except InputDataError:
+        handle.close()
+        raise
+    if isinstance(path, RemotePath):
+        weakref.finalize(source, handle.close)  # left open, HDF5 asks for the stream after Python's end and crashes
+    return source
 
 
-def _open_generated(path: Path) -> EventFile | None:
+def _open_generated(path: InputPath) -> EventFile | None:
     """Open a text file of a generator, compressed or not; None if it is none."""
     from hepad.io.text import head
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from hepad.errors import HepadError, InputDataError, UsageError
 from hepad.io.root_file import recreate
+from hepad.paths import InputPath
 
 __all__ = ["TREE", "ScoreFile", "ScoreWriter", "check_format"]
 
@@ -80,7 +81,7 @@ class ScoreWriter:
 class ScoreFile:
     """Read a score file; `InputDataError` if it is none."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: InputPath) -> None:
         self.path = path
         self._root = _is_root(path)
         with self._guarded():
@@ -151,14 +152,14 @@ class ScoreFile:
         import pyarrow.parquet as pq
 
         try:
-            source = pq.ParquetFile(self.path)
+            source = pq.ParquetFile(self.path if isinstance(self.path, Path) else self.path.open("rb"))
         except (pa.ArrowException, OSError) as error:
             raise InputDataError(f"{self.path}: not a score file (neither ROOT nor Parquet)") from error
         stored = (source.metadata.metadata or {}).get(_PROVENANCE.encode(), b"{}")
         return source, _parse_info(stored.decode(errors="replace"), self.path)
 
 
-def _parse_info(text: str, path: Path) -> dict[str, Any]:
+def _parse_info(text: str, path: InputPath) -> dict[str, Any]:
     try:
         info = json.loads(text)
     except ValueError as error:
@@ -166,7 +167,7 @@ def _parse_info(text: str, path: Path) -> dict[str, Any]:
     return info if isinstance(info, dict) else {}
 
 
-def _is_root(path: Path) -> bool:
+def _is_root(path: InputPath) -> bool:
     try:
         with path.open("rb") as stream:
             return stream.read(4) == b"root"

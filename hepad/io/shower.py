@@ -14,6 +14,7 @@ import numpy as np
 from hepad.errors import InputDataError, MissingExtraError
 from hepad.io.particles import Particles
 from hepad.io.stdout import own_stdout
+from hepad.paths import InputPath
 
 if TYPE_CHECKING:
     from hepad.io.lhe import LheEvent, LheHeader, Matching
@@ -43,7 +44,7 @@ class Shower:
     `MissingExtraError` without pythia8mc.
     """
 
-    def __init__(self, path: Path, header: LheHeader, matching: Matching | None = None) -> None:
+    def __init__(self, path: InputPath, header: LheHeader, matching: Matching | None = None) -> None:
         try:
             import pythia8mc
         except ModuleNotFoundError as error:

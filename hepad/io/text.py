@@ -12,23 +12,24 @@ from pathlib import Path
 from typing import IO, Any
 
 from hepad.errors import InputDataError
+from hepad.paths import InputPath
 
 __all__ = ["damage_as_input_error", "head", "open_text"]
 
 _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 
 
-def open_text(path: Path) -> IO[bytes]:
+def open_text(path: InputPath) -> IO[bytes]:
     """Open a file for reading its bytes, decompressed if need be."""
     with path.open("rb") as stream:
         magic = stream.read(6)
     for start, opener in _OPENERS.items():
         if magic.startswith(start):
-            return opener(path, "rb")  # type: ignore[no-any-return]
+            return opener(path if isinstance(path, Path) else path.open("rb"), "rb")  # type: ignore[no-any-return]
     return path.open("rb")
 
 
-def head(path: Path, size: int = 1024) -> bytes:
+def head(path: InputPath, size: int = 1024) -> bytes:
     """The first bytes of the text; what there is of them if the file is damaged."""
     try:
         with open_text(path) as stream:
@@ -38,7 +39,7 @@ def head(path: Path, size: int = 1024) -> bytes:
 
 
 @contextmanager
-def damage_as_input_error(path: Path) -> Iterator[None]:
+def damage_as_input_error(path: InputPath) -> Iterator[None]:
     """Turn the errors of a truncated or damaged compressed file into `InputDataError`."""
     try:
         yield

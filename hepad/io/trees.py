@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from pathlib import Path
 from typing import Any
 
 import awkward as ak
@@ -14,6 +13,7 @@ import numpy as np
 from hepad.errors import InputDataError
 from hepad.io.columns import Columns
 from hepad.io.events import Fields, SampleInfo
+from hepad.paths import InputPath
 
 __all__ = ["TreeFile", "positive"]
 
@@ -28,7 +28,7 @@ class TreeFile(ABC):
     title: str
     """The format's name in messages."""
 
-    def __init__(self, path: Path, directory: Any, name: str) -> None:
+    def __init__(self, path: InputPath, directory: Any, name: str) -> None:
         """Take the tree `name` of an open file or directory."""
         self.path = path
         self.directory = directory

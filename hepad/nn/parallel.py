@@ -7,7 +7,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
-__all__ = ["both"]
+__all__ = ["both", "stay_on_one_thread"]
+
+_alone = False
+
+
+def stay_on_one_thread() -> None:
+    """From now on, do one half after the other in this process: where each core has a process of its own."""
+    global _alone  # noqa: PLW0603  a property of the process
+    _alone = True
 
 
 def both(first: Callable[[], object], second: Callable[[], object]) -> None:
@@ -15,6 +23,10 @@ def both(first: Callable[[], object], second: Callable[[], object]) -> None:
 
     The halves must not depend on one another; nor may their result on where the job is cut.
     """
+    if _alone:
+        first()
+        second()
+        return
     future = _thread().submit(second)
     try:
         first()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +23,7 @@ from hepad.io.events import Chunk, merge_fields
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.selection import apply_selection
+from hepad.paths import InputPath
 from hepad.pipeline.selected import checked_flow
 from hepad.pipeline.weighting import CrossSections, row_factors
 
@@ -57,7 +57,7 @@ class BackgroundJob:
 
 
 def read_background(
-    paths: Sequence[Path],
+    paths: Sequence[InputPath],
     selection: SelectionCard,
     vector: Input,
     *,

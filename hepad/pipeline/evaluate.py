@@ -16,6 +16,7 @@ from hepad.execution.run import Skipped
 from hepad.execution.store import RunFolder
 from hepad.io.atomic import check_folder
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
+from hepad.paths import InputPath
 from hepad.pipeline.complete import selection_hash, would_be_same
 from hepad.pipeline.evaluate_measure import compare_systems, measure_regions, measure_rows, summarise_systems
 from hepad.pipeline.evaluate_report import REPORT_FILES, formatted_metrics, formatted_regions, markdown, write_report
@@ -126,7 +127,7 @@ def _provenance(
     *,
     options: EvaluateOptions,
     trainings: Sequence[Training],
-    paths: Mapping[str, Sequence[Path]],
+    paths: Mapping[str, Sequence[InputPath]],
     sections: CrossSections | None,
 ) -> dict[str, Any]:
     command = command_line(

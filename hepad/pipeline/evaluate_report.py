@@ -201,6 +201,7 @@ def write_report(
     with atomic_folder(report.output, ours=REPORT_FILES) as folder:
         (folder / "report.md").write_text(markdown(report), encoding="utf-8")
         content = {**report.to_json(), "provenance": record}
+        del content["output"]  # outputs name no folders
         (folder / "report.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         for name, figure in evaluation_figures(report, trainings, samples, simulation=simulation):
             save_figure(figure, folder / name)

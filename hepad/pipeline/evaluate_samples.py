@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from hepad.cards.selection import load_selection
@@ -12,6 +11,7 @@ from hepad.errors import InputDataError
 from hepad.execution.executor import Execution
 from hepad.execution.run import Run, Skipped
 from hepad.execution.store import FolderStore, RunFolder
+from hepad.paths import InputPath
 from hepad.pipeline.complete import made_with, selection_hash
 from hepad.pipeline.scoring import SampleJob, ScoredSample, scored_sample
 from hepad.pipeline.systems import Training
@@ -45,7 +45,7 @@ class Sampling:
 
 def scored_samples(
     trainings: Sequence[Training],
-    paths: Mapping[str, Sequence[Path]],
+    paths: Mapping[str, Sequence[InputPath]],
     folder: RunFolder,
     options: ScoringOptions,
     sections: CrossSections | None,
@@ -86,7 +86,7 @@ def _store(folder: RunFolder, name: str, training: Training, job: SampleJob) -> 
     return folder.store(name, made_with(**selection_hash(job.selection), bundle=training.bundle.sha256))
 
 
-def _common(reasons: Mapping[str, Mapping[int, str]], sample: str, files: Sequence[Path]) -> Mapping[int, str]:
+def _common(reasons: Mapping[str, Mapping[int, str]], sample: str, files: Sequence[InputPath]) -> Mapping[int, str]:
     """Why files were left out, the same ones for every training."""
     first, *others = reasons
     for other in others:

@@ -18,6 +18,7 @@ from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files, read_events
 from hepad.nn.explain import EXPLAINED_SCORE, explains
 from hepad.objects.selection import apply_selection
+from hepad.paths import InputPath
 from hepad.pipeline.bundle import Bundle, load_bundle
 from hepad.pipeline.figures import save_figure
 from hepad.provenance import command_line, provenance
@@ -153,7 +154,7 @@ class _Errors:
     entry: npt.NDArray[np.int64]
 
 
-def _read(paths: Sequence[Path], bundle: Bundle, selection: SelectionCard, options: ExplainOptions) -> _Errors:
+def _read(paths: Sequence[InputPath], bundle: Bundle, selection: SelectionCard, options: ExplainOptions) -> _Errors:
     scorer = explains(bundle.scorer)
     pieces = []
     reading = {"step_size": options.step_size, "max_events": options.max_events}
@@ -171,7 +172,7 @@ def _read(paths: Sequence[Path], bundle: Bundle, selection: SelectionCard, optio
 
 
 def _sample(
-    name: str, paths: Sequence[Path], bundle: Bundle, selection: SelectionCard, options: ExplainOptions
+    name: str, paths: Sequence[InputPath], bundle: Bundle, selection: SelectionCard, options: ExplainOptions
 ) -> SampleRow:
     found = _read(paths, bundle, selection, options)
     if not np.isfinite(found.errors).all():
@@ -278,6 +279,7 @@ def _write(report: ExplainReport, options: ExplainOptions, record: Mapping[str, 
     with atomic_folder(options.output, ours=_OURS) as folder:
         (folder / "explain.md").write_text(_markdown(report), encoding="utf-8")
         content = {**report.to_json(), "provenance": record}
+        del content["output"]  # outputs name no folders
         (folder / "explain.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         lines = []
         for sample in report.samples:

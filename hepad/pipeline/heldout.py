@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
+import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
+from hepad.cards.selection import SelectionCard
 from hepad.errors import InputDataError
+from hepad.execution.executor import Execution
+from hepad.execution.parts import Part
+from hepad.execution.run import Run
+from hepad.execution.store import MemoryStore, Store
+from hepad.execution.units import Step
+from hepad.io.events import Chunk
+from hepad.io.reader import DEFAULT_STEP_SIZE
+from hepad.objects.cutflow import CutFlow
+from hepad.objects.selection import apply_selection
+from hepad.paths import InputPath
 from hepad.pipeline.background import set_aside, split_events
 from hepad.pipeline.bundle import Bundle
-from hepad.pipeline.selected import selected_chunks
+from hepad.pipeline.selected import checked_flow
 from hepad.provenance import sha256_file
 
-__all__ = ["HeldOut", "held_out"]
+__all__ = ["HeldOut", "SelectionJob", "held_out", "unseen"]
 
 
 @dataclass(frozen=True)
@@ -30,21 +41,44 @@ class HeldOut:
     trained_on: tuple[bool, ...]
 
 
-def held_out(paths: Sequence[Path], bundle: Bundle) -> HeldOut:
+@dataclass(frozen=True)
+class SelectionJob:
+    """Makes `keep`, whether they are selected, and `weight` of all events."""
+
+    selection: SelectionCard
+
+    def prepare(self) -> Step:
+        """Nothing needs to be loaded."""
+        return Step(self.selection.fields(), self._make)
+
+    def _make(self, chunk: Chunk) -> Part:
+        _, keep, flow = apply_selection(chunk.events, self.selection)
+        weight = ak.to_numpy(chunk.events.weight).astype(np.float64)
+        return Part(len(keep), {"keep": keep, "weight": weight}, flows={"all": flow})
+
+
+def held_out(
+    paths: Sequence[InputPath],
+    bundle: Bundle,
+    *,
+    execution: Execution | None = None,
+    store: Callable[[], Store] = MemoryStore,
+) -> HeldOut:
     """The events of files that a bundle's training did not see; None for a file that was no part of it.
 
     Files are told by their sha256. `InputDataError` if only some of the training files are given, as the split can
-    be drawn again from all of them only, or if it does not come out as the bundle says.
+    be drawn again from all of them only, or if it does not come out as the bundle says. What is read of training
+    files is kept in `store`, which is made if there are any.
     """
     if bundle.card.training is None:  # imported: hepad cannot know what its author trained it on
         return HeldOut(tuple(None for _ in paths), tuple(False for _ in paths))
-    records = [record for record in bundle.card.provenance.get("inputs", []) if "skipped" not in record]
-    inputs = [record["sha256"] for record in records]
-    hashes = [sha256_file(path) for path in paths]
+    trained = [record for record in bundle.card.provenance.get("inputs", []) if "skipped" not in record]
+    inputs = [record["sha256"] for record in trained]
+    hashes = [_sha256(path) for path in paths]
     known = tuple(sha in inputs for sha in hashes)
     if not any(known):
         return HeldOut(tuple(None for _ in paths), known)
-    missing = [record["name"] for record in records if record["sha256"] not in hashes]
+    missing = [record["name"] for record in trained if record["sha256"] not in hashes]
     if missing:
         raise InputDataError(
             f"bundle {bundle.card.name} was trained on some of these files, and on {', '.join(missing)} too: give all "
@@ -52,23 +86,36 @@ def held_out(paths: Sequence[Path], bundle: Bundle) -> HeldOut:
         )
     order = [hashes.index(sha) for sha in inputs]
     factors: list[npt.NDArray[np.float64] | None] = [None] * len(paths)
-    for place, factor in zip(order, _factors([paths[i] for i in order], bundle), strict=True):
+    of_all = replace(execution or Execution(), skip_bad_files=False)  # these are not bad: their sha256 is known
+    job = SelectionJob(bundle.card.selection)
+    run = Run(job, [paths[i] for i in order], DEFAULT_STEP_SIZE, execution=of_all, store=store())
+    for place, factor in zip(order, _factors(run, bundle), strict=True):
         factors[place] = factor
     return HeldOut(tuple(factors), known)
 
 
-def _factors(paths: Sequence[Path], bundle: Bundle) -> list[npt.NDArray[np.float64]]:
+def _sha256(path: InputPath) -> str:
+    """That of a file; empty if it cannot be read, which its reader will say."""
+    try:
+        return sha256_file(path)
+    except OSError:
+        return ""
+
+
+def _factors(run: Run[SelectionJob], bundle: Bundle) -> list[npt.NDArray[np.float64]]:
     """Repeat the selection and the draw of the training on its files, in its order."""
-    keeps: list[list[npt.NDArray[np.bool_]]] = [[] for _ in paths]
-    weights: list[list[npt.NDArray[np.float64]]] = [[] for _ in paths]
-    selection = bundle.card.selection
-    for piece in selected_chunks(paths, selection, selection.fields(), what="background event"):
-        keeps[piece.chunk.file].append(piece.keep)
-        weights[piece.chunk.file].append(np.asarray(piece.chunk.events.weight, dtype=np.float64))
+    keeps: list[list[npt.NDArray[np.bool_]]] = [[] for _ in run.paths]
+    weights: list[list[npt.NDArray[np.float64]]] = [[] for _ in run.paths]
+    flow: CutFlow | None = None
+    for piece in run:
+        keeps[piece.file].append(piece.part.columns["keep"])
+        weights[piece.file].append(piece.part.columns["weight"])
+        flow = piece.part.flows["all"] if flow is None else flow + piece.part.flows["all"]
+    checked_flow(flow, run.job.selection, what="background event")
     selected = np.concatenate([mask for parts in keeps for mask in parts])
-    unseen = _unseen(int(selected.sum()), bundle)
+    mask = unseen(int(selected.sum()), bundle)
     factor = np.ones(len(selected))
-    factor[selected] = np.where(unseen, 1.0, 0.0)
+    factor[selected] = np.where(mask, 1.0, 0.0)
     found, start = [], 0
     for parts, weight in zip(keeps, weights, strict=True):
         keep = np.concatenate(parts) if parts else np.empty(0, dtype=np.bool_)
@@ -79,10 +126,10 @@ def _factors(paths: Sequence[Path], bundle: Bundle) -> list[npt.NDArray[np.float
     return found
 
 
-def _unseen(n: int, bundle: Bundle) -> npt.NDArray[np.bool_]:
+def unseen(n: int, bundle: Bundle) -> npt.NDArray[np.bool_]:
     """Mask (n,) of the training's selected events that were held out, or set aside for a study."""
     training = bundle.card.training
-    assert training is not None  # noqa: S101  `held_out` has looked
+    assert training is not None  # noqa: S101  callers have looked
     mask = np.zeros(n, dtype=np.bool_)
     rows = np.arange(n)
     if training.set_aside is not None:

@@ -23,6 +23,7 @@ from hepad.io.scores import ScoreFile
 from hepad.io.spectra import read_histograms, write_histograms_json, write_histograms_root
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.kinematics import parse_mass
+from hepad.paths import InputPath
 from hepad.pipeline.complete import made_with, selection_hash, would_be_same
 from hepad.pipeline.hist_fill import HistJob, binning, histograms_of
 from hepad.pipeline.hist_scores import EventScores, ScoredInputs
@@ -46,7 +47,7 @@ class HistOptions:
     output: Path
     masses: tuple[str, ...]
     edges: tuple[float, ...]
-    scores: Path | None = None
+    scores: InputPath | None = None
     selection: str | None = None
     regions: tuple[str, ...] | None = None
     cross_section_pb: float | None = None
@@ -129,7 +130,7 @@ def _job(options: HistOptions, scores: ScoreFile | None, inputs: ScoredInputs | 
     return replace(job, scores=EventScores.of(scores, inputs, regions)) if scores and inputs else job
 
 
-def _filled(run: Run[HistJob], inputs: ScoredInputs | None, paths: Sequence[Path], records: FileRecords) -> Part:
+def _filled(run: Run[HistJob], inputs: ScoredInputs | None, paths: Sequence[InputPath], records: FileRecords) -> Part:
     """The sum of all parts; the score file must be of these very events, all of them."""
     events: Counter[int] = Counter()
     whole: Part | None = None

@@ -17,6 +17,7 @@ from hepad.execution.run import Skipped
 from hepad.execution.units import Stamp
 from hepad.io.events import Chunk
 from hepad.io.scores import ScoreFile
+from hepad.paths import InputPath
 
 __all__ = ["EventScores", "ScoredInputs"]
 
@@ -28,11 +29,11 @@ _STEP_SIZE = 1_000_000
 class ScoredInputs:
     """The files that a score file was made of: their records, in order, as it tells them."""
 
-    scores: Path
+    scores: InputPath
     records: tuple[Mapping[str, Any], ...]
 
     @classmethod
-    def of(cls, scores: ScoreFile, paths: Sequence[Path]) -> ScoredInputs:
+    def of(cls, scores: ScoreFile, paths: Sequence[InputPath]) -> ScoredInputs:
         """Those of a score file; `InputDataError` if they are not as many as `paths`, or not of the same sizes."""
         records = tuple(scores.info.get("provenance", {}).get("inputs", []))
         if len(records) != len(paths):
@@ -53,12 +54,12 @@ class ScoredInputs:
             if "skipped" in record
         )
 
-    def check(self, paths: Sequence[Path], records: Sequence[Mapping[str, Any]]) -> None:
+    def check(self, paths: Sequence[InputPath], records: Sequence[Mapping[str, Any]]) -> None:
         """`InputDataError` unless the files are what they were, by the records made of them now."""
         for place, path in enumerate(paths):
             self._compare(place, path, "sha256", records[place]["sha256"])
 
-    def _compare(self, place: int, path: Path, what: str, now: object) -> None:
+    def _compare(self, place: int, path: InputPath, what: str, now: object) -> None:
         record = self.records[place]
         if record.get(what) not in (None, now):
             raise InputDataError(f"{self.scores}: was made from {record['name']}, which is not {path} as it is now")
@@ -71,7 +72,7 @@ class EventScores:
     `numbers` are the files' places in the score file; those that were left out there are not among them.
     """
 
-    path: Path
+    path: InputPath
     made: Stamp
     regions: tuple[str, ...]
     numbers: tuple[int, ...]
@@ -118,7 +119,7 @@ class EventScores:
             )
         return {region: rows[f"in_{region}"][keep] for region in self.regions}
 
-    def mismatch(self, path: Path) -> CompanionError:
+    def mismatch(self, path: InputPath) -> CompanionError:
         """The error of rows that are not those of the events of a file."""
         return CompanionError(
             f"{self.path}: its rows are not the events of {path}; score the same files in the same order"
@@ -139,7 +140,7 @@ class EventScores:
             raise CompanionError(str(error)) from error
 
 
-def _stamp(path: Path) -> Stamp:
+def _stamp(path: InputPath) -> Stamp:
     try:
         status = path.stat()
     except OSError as error:

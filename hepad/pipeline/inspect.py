@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from hepad.cards.resolver import bundled_names
@@ -14,6 +13,7 @@ from hepad.errors import InputDataError
 from hepad.io.events import EventFile, Fields, SampleInfo
 from hepad.io.reader import open_events
 from hepad.io.scores import ScoreFile
+from hepad.paths import InputPath
 
 __all__ = ["FileReport", "ObjectsFound", "inspect_file"]
 
@@ -32,7 +32,7 @@ class ObjectsFound:
 class FileReport:
     """What is in a file. `selections` maps a bundled selection to what it lacks: nothing if it can run."""
 
-    path: Path
+    path: InputPath
     format: str
     entries: int
     objects: dict[str, ObjectsFound] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class FileReport:
         }
 
 
-def inspect_file(path: Path) -> FileReport:
+def inspect_file(path: InputPath) -> FileReport:
     """Report on one event file, or on a score file that hepad wrote."""
     try:
         source = open_events(path)
@@ -77,7 +77,7 @@ def inspect_file(path: Path) -> FileReport:
         )
 
 
-def _score_file(path: Path) -> FileReport | None:
+def _score_file(path: InputPath) -> FileReport | None:
     try:
         scores = ScoreFile(path)
     except InputDataError:

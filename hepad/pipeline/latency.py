@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hepad.cards.budget import BudgetCard, load_budget
+from hepad.cards.budget import BudgetCard, load_budget, load_device
 from hepad.errors import MissingExtraError, UsageError
 from hepad.inputs.batch import Batch
+from hepad.pipeline.latency_measured import FloatModel, Measured, MeasureOptions, measure, measured_alone
+from hepad.pipeline.latency_output import check_output, write_output
 from hepad.pipeline.latency_report import TIERS, LatencyReport, Tier, TierName, checks
 from hepad.pipeline.trigger import Part, TriggerModel, decision_flips, trigger_events, trigger_model
 from hepad.trigger.calibration import Period, clock_period
-from hepad.trigger.logic import CUTOFF, Logic, compile_logic
+from hepad.trigger.logic import COMBINATIONAL, CUTOFF, Logic, compile_logic
 from hepad.trigger.network import operations
 from hepad.trigger.verilog import simulate, write_project
 from hepad.trigger.yosys import synthesise
@@ -34,7 +36,8 @@ class LatencyOptions:
 
     `tiers`: which, in any order; empty: the quickest one that the budget can be held against; `all`: each whose tool
     is there. `bits` are those of `hepad.trigger.design.Precision` that differ from the defaults. `cutoff` is da4ml's
-    largest delay of a stage; nanoseconds are calibrated for the default only. `seconds` bounds each timing.
+    largest delay of a stage; nanoseconds are calibrated for the default only. `measure` is for the tier `measured`.
+    `output` is a folder for the report and a figure of the throughput.
     """
 
     budget: str | None = None
@@ -43,20 +46,45 @@ class LatencyOptions:
     score: str | None = None
     part: Part = "full"
     cutoff: float = CUTOFF
-    batches: tuple[int, ...] = (1, 1000)
-    seconds: float = 1.0
+    measure: MeasureOptions = field(default_factory=MeasureOptions)
     max_events: int | None = None
     seed: int = 0
+    output: Path | None = None
 
 
 def latency(files: Sequence[str], model: str, *, options: LatencyOptions) -> LatencyReport:
-    """Hold a model against a budget.
+    """Hold a model against a budget; with `options.output`, write a folder with the report and its figure.
 
     `files` are events on which logic and emulation are compared, and decisions with the model's; without them random
-    inputs take their place. `MissingExtraError` if a tool of a tier that was asked for by name is missing.
+    inputs take their place. `MissingExtraError` if a tool of a tier that was asked for by name is missing. A model
+    without logic has the tier `measured`, if that is the only one.
     """
+    if options.output is not None:
+        check_output(options.output)
     budget = None if options.budget is None else load_budget(options.budget)
     wanted, optional = _tiers(options, budget)
+    if budget is not None and budget.combinational:
+        if options.cutoff != CUTOFF:
+            raise UsageError(f"--cutoff {options.cutoff:g}: budget {budget.name} is of logic without stages")
+        options = replace(options, cutoff=COMBINATIONAL)
+    if wanted == ["measured"]:
+        report = _of_processor(files, model, budget, options)
+    else:
+        report = _of_logic(files, model, budget, options, wanted, optional=optional)
+    if options.output is not None:
+        write_output(report, files, options.output, budget=budget, options=options)
+    return report
+
+
+def _of_logic(
+    files: Sequence[str],
+    model: str,
+    budget: BudgetCard | None,
+    options: LatencyOptions,
+    wanted: Sequence[TierName],
+    *,
+    optional: bool,
+) -> LatencyReport:
     made = trigger_model(model, bits=options.bits, score=options.score, part=options.part)
     events = trigger_events(made, files, max_events=options.max_events, seed=options.seed)
     work = _Work(made, events, options)
@@ -73,11 +101,28 @@ def latency(files: Sequence[str], model: str, *, options: LatencyOptions) -> Lat
             remarks.append(f"no {name} tier: {error}")
     if not tiers:
         raise MissingExtraError("; ".join(remarks))
-    remarks += work.remarks(tiers)
+    remarks += work.remarks(tiers, budget)
     found = () if budget is None else checks(budget, tiers, made.input_bits)
     if budget is not None and not found:
         raise UsageError(f"--tier {', '.join(tiers)} says nothing of budget {budget.name}: add {_needed(budget)[0]}")
     return LatencyReport(model, options.budget, tiers, found, work.details(bool(files)), tuple(remarks))
+
+
+def _of_processor(
+    files: Sequence[str], model: str, budget: BudgetCard | None, options: LatencyOptions
+) -> LatencyReport:
+    """The measured tier alone, of any bundle."""
+    if options.bits or options.part != "full":
+        raise UsageError("--bits and --part are of logic; what a processor runs is the whole model in floating point")
+    if budget is not None and budget.device is not None:
+        raise UsageError(f"--tier measured says nothing of budget {budget.name}: add {_needed(budget)[0]}")
+    with _stopwatch() as seconds:
+        tier, details, remarks = measured_alone(
+            model, files, options.measure, score=options.score, max_events=options.max_events, seed=options.seed
+        )
+    tiers: dict[TierName, Tier] = {"measured": _timed(tier, seconds())}
+    checked = () if budget is None else checks(budget, tiers, 0)
+    return LatencyReport(model, options.budget, tiers, checked, details, tuple(remarks))
 
 
 class _Work:
@@ -85,8 +130,7 @@ class _Work:
 
     def __init__(self, model: TriggerModel, events: Batch, options: LatencyOptions) -> None:
         self._model, self._events, self._options = model, events, options
-        self._timings: list[dict[str, Any]] = []
-        self._memory_mb: float | None = None
+        self._found: Measured | None = None
 
     def tier(self, name: TierName) -> Tier:
         """Run one tier."""
@@ -109,13 +153,20 @@ class _Work:
     def _logic(self) -> Logic:
         return compile_logic(self._model.design, cutoff=self._options.cutoff)
 
+    @property
+    def _combinational(self) -> bool:
+        return self._options.cutoff == COMBINATIONAL
+
     @cached_property
     def _period(self) -> Period:
         return clock_period(self._logic.cost)
 
     def _of_edges(self, edges: int, **known: Any) -> Tier:
-        period = self._period
-        return Tier(edges * period.ns, edges * period.error_ns, edges, 1, period_ns=period.ns, **known)
+        period, steps = self._period, float(edges)
+        if self._combinational:  # as many of the stages that the period is calibrated for as its path is long
+            steps = self._logic.depth / CUTOFF
+            return Tier(steps * period.ns, steps * period.error_ns, edges, 1, period_ns=steps * period.ns, **known)
+        return Tier(steps * period.ns, steps * period.error_ns, edges, 1, period_ns=period.ns, **known)
 
     def _estimated(self) -> Tier:
         logic = self._logic
@@ -150,21 +201,24 @@ class _Work:
             yield Path(scratch)
 
     def _measured(self) -> Tier:
-        from hepad.pipeline.latency_measured import measured  # needs torch
-        from hepad.trigger.timing import peak_memory_mb
+        model = FloatModel(self._model.bundle, self._model.score, self._model.network)
+        self._found = measure(model, self._events, self._options.measure)
+        return self._found.tier
 
-        tier, self._timings = measured(
-            self._model, self._events, batches=self._options.batches, seconds=self._options.seconds
-        )
-        self._memory_mb = peak_memory_mb()
-        return tier
-
-    def remarks(self, tiers: Mapping[TierName, Tier]) -> list[str]:
+    def remarks(self, tiers: Mapping[TierName, Tier], budget: BudgetCard | None) -> list[str]:
         """What a reader of the numbers must know."""
         found = []
+        default = self._model.bundle.card.scores[0]
+        if default != self._model.score and self._options.score is None:
+            found.append(f"score {default}, the model's default, has no logic: the numbers are of {self._model.score}")
         if set(tiers) - {"measured"}:
             period = self._period
-            if self._options.cutoff != CUTOFF:
+            if self._combinational:
+                found.append(
+                    f"combinational: nanoseconds are {self._logic.depth:g} adders in a row, each half of a clock "
+                    "period of published pipelined designs; edges are those of the registers at input and output"
+                )
+            elif self._options.cutoff != CUTOFF:
                 found.append(
                     f"nanoseconds at cutoff {self._options.cutoff:g} are a guess: they are calibrated at {CUTOFF}"
                 )
@@ -172,8 +226,8 @@ class _Work:
                 found.append(
                     f"the clock period of {period.ns:.2f} ns is extrapolated: published designs cost 34 k to 302 k LUT"
                 )
-            found.append("clock periods are those that published designs reached on an XCVU13P-2")
-        return found
+            found.append(f"clock periods are those that published designs reached on an XCVU13P-2{_there(budget)}")
+        return found + (self._found.remarks() if self._found else [])
 
     def details(self, real: bool) -> dict[str, Any]:
         """Beyond the tiers: bit widths, what they do to decisions, operations, timings."""
@@ -181,13 +235,13 @@ class _Work:
         found: dict[str, Any] = {
             "score": model.score,
             "part": self._options.part,
+            "combinational": self._combinational,
             "bits": model.design.precision.to_json(),
             "input_bits": model.input_bits,
             "events": len(self._events),
             "random_inputs": not real,
             "operations": operations(model.network, self._events.x),
-            "timings": self._timings,
-            "memory_mb": self._memory_mb,
+            **(self._found.details() if self._found else {"timings": [], "memory_mb": None}),
         }
         if real and self._options.part == "full":
             reference = model.bundle.scorer.scores(self._events)[model.score]
@@ -210,6 +264,19 @@ def _tiers(options: LatencyOptions, budget: BudgetCard | None) -> tuple[list[Tie
 
 def _needed(budget: BudgetCard | None) -> tuple[TierName, ...]:
     return ("measured",) if budget is not None and budget.device is None else TIERS[:-1]
+
+
+def _there(budget: BudgetCard | None) -> str:
+    """What they are on the device of a budget."""
+    if budget is None or budget.device is None:
+        return ""
+    device = load_device(budget.device)
+    return {
+        "calibrated": "",
+        "same_family": f"; {device.name} is of its family",
+        "optimistic": f"; {device.name} is slower: its nanoseconds are optimistic, by how much is not known",
+        "unknown": f"; what {device.name} reaches is not known",
+    }[device.clock]
 
 
 @contextmanager

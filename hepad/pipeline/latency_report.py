@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hepad.cards.budget import BudgetCard, load_device
+from hepad.cards.budget import BudgetCard, load_budget, load_device
 
 __all__ = ["TIERS", "Check", "LatencyReport", "Tier", "TierName", "checks"]
 
@@ -18,8 +18,8 @@ class Tier:
     """One way of knowing. None where it says nothing of a quantity.
 
     `latency_ns` with its error: of logic, clock edges times the calibrated period; of a processor, the 99th percentile
-    for one event and its distance from the median. `bit_exact_events` were compared with the emulation, `mismatches`
-    of them differ. `period_ns` is the clock's, `interval` (`ii` in JSON) the clocks between events.
+    for one event and how much it differs between repetitions. `bit_exact_events` were compared with the emulation,
+    `mismatches` of them differ. `period_ns` is the clock's, `interval` (`ii` in JSON) the clocks between events.
     """
 
     latency_ns: float
@@ -77,6 +77,14 @@ class LatencyReport:
     remarks: tuple[str, ...] = ()
 
     @property
+    def condition(self) -> str:
+        """What a budget that is kept takes for granted: the speed of a device for which none is calibrated."""
+        budget = None if self.budget is None else load_budget(self.budget)
+        if budget is None or budget.device is None or load_device(budget.device).clock in {"calibrated", "same_family"}:
+            return ""
+        return f", if {load_device(budget.device).name} were as fast as an XCVU13P-2"
+
+    @property
     def passed(self) -> bool | None:
         """Whether every check passed."""
         return None if self.budget is None else all(check.passed for check in self.checks)
@@ -107,6 +115,8 @@ def checks(budget: BudgetCard, tiers: dict[TierName, Tier], input_bits: int) -> 
             "latency_ns": (tier.latency_ns, budget.latency_ns),
             **_logic_limits(budget, tier),
         }
+        if name == "measured":
+            limits["total_latency_ns"] = (tier.latency_ns, budget.total_latency_ns)
         if name == "estimated" and budget.bits_per_input is not None:
             limits["bits an input"] = (input_bits, float(budget.bits_per_input))
         if tier.mismatches is not None:

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy.typing as npt
 
 from hepad.errors import InputDataError, UsageError
 from hepad.io.atomic import atomic_folder, check_folder
-from hepad.io.reader import expand_files
-from hepad.pipeline.figures import save_figure
-from hepad.pipeline.quantise_variant import Variant, fine_tuned, write_variant
-from hepad.pipeline.trigger import TriggerModel, decision_flips, trigger_events, trigger_model
+from hepad.pipeline.quantise_equal import common_costs, cost_curves
+from hepad.pipeline.quantise_figures import write_figures
+from hepad.pipeline.quantise_report import QuantisedPoint, QuantiseReport, summaries
+from hepad.pipeline.quantise_scan import Scan, Tuning, expanded
+from hepad.pipeline.quantise_variant import Variant, regions_of, variant_provenance, write_variant
 from hepad.provenance import command_line, provenance
-from hepad.stats.roc import roc_curve
-from hepad.trigger.calibration import clock_period
-from hepad.trigger.design import Design
-from hepad.trigger.logic import compile_logic
-from hepad.trigger.network import operations
 
-__all__ = ["QuantiseOptions", "QuantiseReport", "QuantisedPoint", "quantise"]
+__all__ = ["QuantiseOptions", "quantise"]
 
-_OURS = ("scan.json", "auc_lut.*", "auc_ns.*", "flips_lut.*", "*@w*/card.json", "*@w*/model.safetensors")
+_OURS = ("scan.json", "auc_lut.*", "auc_ns.*", "flips_lut.*", "equal_auc.*", "*@w*/card.json", "*@w*/model.safetensors")
 
 
 @dataclass(frozen=True)
@@ -33,8 +26,9 @@ class QuantiseOptions:
     """Options of `quantise`.
 
     `weights`: the weight widths; `bits`: the other widths. `finetune` names background files on which each design is
-    trained for `epochs` after rounding; without them weights are only rounded. `save`: weight widths whose fine-tuned
-    models become bundles `NAME@wBITS` in the output folder.
+    trained for `epochs` after rounding, `seeds` times, from `seed` on; without them weights are only rounded. `save`:
+    weight widths of which a fine-tuned model, chosen on held-out background, becomes a bundle `NAME@wBITS` in the
+    output folder.
     """
 
     output: Path
@@ -45,49 +39,9 @@ class QuantiseOptions:
     learning_rate: float = 1e-3
     save: tuple[int, ...] = ()
     seed: int = 1
+    seeds: int = 1
     max_events: int | None = None
     simulation: bool = True
-
-
-@dataclass(frozen=True)
-class QuantisedPoint:
-    """One design: its model, how its weights came about, and what it does and takes.
-
-    `weights`: `rounded` or `fine-tuned`; None bits for the model in floating point. `auc` by signal. `flips`: the
-    fraction of background decisions in the loosest region that are not the model's, at the same rate.
-    `pareto`: the signals for which no other design has a larger AUC with no more lookup tables.
-    """
-
-    model: str
-    weights: str
-    bits: int | None
-    auc: dict[str, float]
-    flips: float | None
-    lut: int | None = None
-    ff: int | None = None
-    clock_edges: int | None = None
-    latency_ns: float | None = None
-    latency_error_ns: float | None = None
-    pareto: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class QuantiseReport:
-    """All designs, and the operations of each model in floating point."""
-
-    points: tuple[QuantisedPoint, ...]
-    operations: dict[str, dict[str, float]]
-    variants: tuple[str, ...]
-    output: Path
-
-    def to_json(self) -> dict[str, Any]:
-        """The report in JSON types."""
-        return {
-            "points": [{**vars(point), "pareto": list(point.pareto)} for point in self.points],
-            "operations": self.operations,
-            "variants": list(self.variants),
-            "output": str(self.output),
-        }
 
 
 def quantise(
@@ -95,160 +49,75 @@ def quantise(
 ) -> QuantiseReport:
     """Write a folder with `scan.json`, figures of AUC and flips against lookup tables and nanoseconds, and variants.
 
-    `background` must be events that neither the models nor the fine-tuning have seen.
+    With several models a figure says what each takes at equal AUC. `background` must be events that neither the models
+    nor the fine-tuning have seen.
     """
     check_folder(options.output, ours=_OURS)
-    if not signals or not models:
-        raise UsageError("a scan needs at least one --model and one --signal")
-    if options.save and not options.finetune:
-        raise UsageError("--save keeps fine-tuned models: give --finetune FILES")
-    same = {path.resolve() for path in expand_files(background)} & {p.resolve() for p in _expanded(options.finetune)}
-    if same:
-        raise InputDataError(
-            f"{next(iter(same)).name} is both background and for fine-tuning: its AUC would be too good"
-        )
+    tuning = _checked(background, models, signals, options)
     points: list[QuantisedPoint] = []
     counts: dict[str, dict[str, float]] = {}
-    variants: list[Variant] = []
+    variants: list[tuple[Scan, Variant]] = []
     for name in models:
-        scan = _Scan(name, background, signals, options)
-        points += scan.points()
-        counts[name] = operations(scan.model.network, scan.background)
-        variants += scan.variants
-    marked = _pareto(points, list(signals))
-    files = [p for texts in (background, options.finetune, *signals.values()) for p in _expanded(texts)]
-    record = provenance(_command(models, options), inputs=files, seed=options.seed)
-    report = QuantiseReport(marked, counts, tuple(variant.name for variant in variants), options.output)
+        scan = Scan(name, background, signals, bits=options.bits, tuning=tuning, max_events=options.max_events)
+        if options.save and scan.parted is not None:
+            regions_of(scan.model.bundle, scan.model.bundle.scorer, scan.parted.holdout)  # or refuse before the work
+        points += scan.points(options.weights)
+        counts[name] = scan.operations
+        variants += [(scan, scan.variants[bits]) for bits in options.save]
+    designs = [p for p in points if p.weights == ("fine-tuned" if tuning else "rounded")]
+    curves = cost_curves(designs, list(signals), seed=options.seed) if len(models) > 1 else ()
+    names = tuple(variant.name for _, variant in variants)
+    summary = summaries(points, list(signals))
+    report = QuantiseReport(tuple(points), summary, common_costs(curves), counts, names, options.output)
+    files = [p for texts in (background, options.finetune, *signals.values()) for p in expanded(texts)]
+    command = _command(models, signals, options)
+    record = provenance(command, inputs=files, seed=options.seed)
     with atomic_folder(options.output, ours=_OURS) as folder:
         content = {key: value for key, value in report.to_json().items() if key != "output"}
         text = json.dumps({**content, "provenance": record}, indent=1, allow_nan=False)
         (folder / "scan.json").write_text(text + "\n", encoding="utf-8")
-        _figures(report, list(signals), folder, simulation=options.simulation)
-        for variant in variants:
-            write_variant(variant, folder / variant.name, record)
+        write_figures(report, curves, designs, folder, simulation=options.simulation)
+        for scan, variant in variants:
+            if scan.parted is not None and tuning is not None:
+                origin = variant_provenance(variant, tuning.files, command)
+                write_variant(variant, scan.parted.holdout, options.seeds, folder / variant.name, origin)
     return report
 
 
-class _Scan:
-    """The designs of one model."""
-
-    def __init__(
-        self, name: str, background: Sequence[str], signals: Mapping[str, Sequence[str]], options: QuantiseOptions
-    ) -> None:
-        self._name, self._options = name, options
-        self.model = trigger_model(name, bits=options.bits)
-        self._batch = trigger_events(self.model, background, max_events=options.max_events)
-        self.background = self._batch.x
-        self._signals = {
-            key: trigger_events(self.model, files, max_events=options.max_events) for key, files in signals.items()
-        }
-        self._reference = self.model.bundle.scorer.scores(self._batch)[self.model.score]
-        self.variants: list[Variant] = []
-
-    def points(self) -> list[QuantisedPoint]:
-        """The model in floating point, then a design a width, rounded and, if asked for, fine-tuned."""
-        scorer, score = self.model.bundle.scorer, self.model.score
-        scores = {key: scorer.scores(batch)[score] for key, batch in self._signals.items()}
-        found = [QuantisedPoint(self._name, "floating point", None, self._auc(scores, self._reference), None)]
-        training = None
-        if self._options.finetune:
-            training = trigger_events(self.model, self._options.finetune, max_events=self._options.max_events)
-        for bits in self._options.weights:
-            made = trigger_model(self._name, bits={**self._options.bits, "weight": bits})
-            found.append(self._point(made, "rounded"))
-            if training is not None:
-                variant = fine_tuned(
-                    made,
-                    training,
-                    epochs=self._options.epochs,
-                    learning_rate=self._options.learning_rate,
-                    seed=self._options.seed,
-                )
-                found.append(self._point(variant.model, "fine-tuned"))
-                if bits in self._options.save:
-                    self.variants.append(variant)
-        return found
-
-    def _point(self, made: TriggerModel, weights: str) -> QuantisedPoint:
-        design: Design = made.design
-        own = design.scores(self.background)
-        logic = compile_logic(design)
-        period = clock_period(logic.cost)
-        flips = decision_flips(self.model, self._reference, own)
-        return QuantisedPoint(
-            self._name,
-            weights,
-            design.precision.weight,
-            self._auc({key: design.scores(batch.x) for key, batch in self._signals.items()}, own),
-            max((f for f in flips), key=lambda f: f.passed).flips_same_rate if flips else None,
-            round(logic.cost),
-            logic.registers,
-            logic.clock_edges,
-            logic.clock_edges * period.ns,
-            logic.clock_edges * period.error_ns,
-        )
-
-    @staticmethod
-    def _auc(scores: Mapping[str, npt.NDArray[Any]], background: npt.NDArray[Any]) -> dict[str, float]:
-        return {key: roc_curve(values, background).auc for key, values in scores.items()}
+def _checked(
+    background: Sequence[str], models: Sequence[str], signals: Mapping[str, Sequence[str]], options: QuantiseOptions
+) -> Tuning | None:
+    """How to fine-tune; an error for options that do not go together."""
+    if not signals or not models:
+        raise UsageError("a scan needs at least one --model and one --signal")
+    if not options.finetune:
+        if options.save:
+            raise UsageError("--save keeps fine-tuned models: give --finetune FILES")
+        if options.seeds > 1:
+            raise UsageError("--seeds is for fine-tuning: give --finetune FILES")
+        return None
+    missing = [str(bits) for bits in options.save if bits not in options.weights]
+    if missing:
+        raise UsageError(f"--save {missing[0]}: not among --weights {','.join(map(str, options.weights))}")
+    files = expanded(options.finetune)
+    finetuned = {path.resolve() for path in files}
+    same = [path for path in expanded(background) if path.resolve() in finetuned]
+    if same:
+        raise InputDataError(f"{same[0].name} is both background and for fine-tuning: its AUC would be too good")
+    seeds = tuple(range(options.seed, options.seed + options.seeds))
+    return Tuning(files, options.epochs, options.learning_rate, seeds)
 
 
-def _pareto(points: Sequence[QuantisedPoint], signals: Sequence[str]) -> tuple[QuantisedPoint, ...]:
-    """Mark the designs that no other beats, for each signal."""
-    logic = [p for p in points if p.lut is not None]
-    found = []
-    for point in points:
-        best = [s for s in signals if point.lut is not None and not any(_beats(o, point, s) for o in logic)]
-        found.append(replace(point, pareto=tuple(best)))
-    return tuple(found)
-
-
-def _beats(other: QuantisedPoint, point: QuantisedPoint, signal: str) -> bool:
-    a, b = (-other.auc[signal], other.lut or 0), (-point.auc[signal], point.lut or 0)
-    return a != b and a[0] <= b[0] and a[1] <= b[1]
-
-
-def _figures(report: QuantiseReport, signals: Sequence[str], folder: Path, *, simulation: bool) -> None:
-    from hepad.plot.quantisation import Point, quantisation_figure
-
-    logic = [p for p in report.points if p.bits is not None]
-    floats = [p for p in report.points if p.bits is None]
-    references = [
-        (f"{p.model} {kind}", s, p.auc[s]) for p in floats for kind in ("rounded", "fine-tuned") for s in signals
-    ]
-    costs = {"lut": ("Lookup tables [thousands]", "lut", 1e-3), "ns": ("Latency, estimated [ns]", "latency_ns", 1.0)}
-    for name, (xlabel, key, unit) in costs.items():
-        points = [
-            Point(f"{p.model} {p.weights}", s, p.bits or 0, unit * getattr(p, key), p.auc[s], s in p.pareto)
-            for p in logic
-            for s in signals
-        ]
-        figure = quantisation_figure(points, references, xlabel=xlabel, ylabel="AUC", simulation=simulation)
-        save_figure(figure, folder / f"auc_{name}")
-    flips = [
-        Point(f"{p.model} {p.weights}", "background", p.bits or 0, 1e-3 * (p.lut or 0), 100 * p.flips)
-        for p in logic
-        if p.flips is not None
-    ]
-    if flips:
-        figure = quantisation_figure(
-            flips, xlabel="Lookup tables [thousands]", ylabel="Decisions that differ [%]", simulation=simulation
-        )
-        save_figure(figure, folder / "flips_lut")
-
-
-def _expanded(files: Sequence[str]) -> list[Path]:
-    return expand_files(files) if files else []
-
-
-def _command(models: Sequence[str], options: QuantiseOptions) -> str:
+def _command(models: Sequence[str], signals: Mapping[str, Sequence[str]], options: QuantiseOptions) -> str:
     return command_line(
         "quantise",
         model=tuple(models),
+        signal=tuple(f"{name}={path.name}" for name, texts in signals.items() for path in expanded(texts)),
         weights=",".join(map(str, options.weights)),
         bits=",".join(f"{name}={value}" for name, value in options.bits.items()),
-        finetune=tuple(path.name for path in _expanded(options.finetune)),
+        finetune=tuple(path.name for path in expanded(options.finetune)),
         epochs=options.epochs if options.finetune else None,
+        seeds=options.seeds if options.finetune else None,
         save=",".join(map(str, options.save)),
         max_events=options.max_events,
     )

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hepad.cards.analysis import RegionSpec
+from hepad.cards.bundle import region_words
 from hepad.cards.resolver import unpacked
-from hepad.cards.search import search_files
 from hepad.errors import InputDataError, UsageError
+from hepad.execution.executor import Execution
+from hepad.execution.run import Skipped
+from hepad.execution.store import RunFolder, Store
 from hepad.io.atomic import atomic_folder, check_folder
-from hepad.io.background import EVENTS, RECORD
-from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
+from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.io.scores import ScoreWriter
+from hepad.pipeline.finished import finished
 from hepad.pipeline.reinterpret_answer import Answer, Settings, answer
-from hepad.pipeline.reinterpret_output import OURS, SCORES, write_folder
+from hepad.pipeline.reinterpret_inputs import Inputs, held_against
+from hepad.pipeline.reinterpret_output import OURS, PAGE, RESULT, SCORES, write_folder
 from hepad.pipeline.reinterpret_points import Curve, Point, measure_points
 from hepad.pipeline.search import Search, prepare_search
+from hepad.pipeline.search_events import Reading
 from hepad.pipeline.search_expectation import Simulated
-from hepad.provenance import command_line, provenance, sha256_file
+from hepad.provenance import FileRecords, command_line, provenance
 
 __all__ = ["ReinterpretOptions", "ReinterpretReport", "reinterpret"]
 
@@ -47,33 +51,42 @@ class ReinterpretOptions:
     points: tuple[Point, ...] = ()
     step_size: int = DEFAULT_STEP_SIZE
     max_events: int | None = None
+    execution: Execution = field(default_factory=Execution)
     on_events: Callable[[int], None] | None = None
 
 
 @dataclass(frozen=True)
 class ReinterpretReport:
-    """The answer for the signal, the curve of mass points or None, and where it was written, None if nowhere."""
+    """All numbers in JSON types as `content`, and where they were written, None if nowhere.
 
-    answer: Answer
+    `answer` is that for the signal, `curve` that of the mass points; both None if the output was complete before, for
+    then nothing was done.
+    """
+
+    content: dict[str, Any]
+    answer: Answer | None
     curve: Curve | None
-    provenance: dict[str, Any]
     output: Path | None
+    complete_before: bool = False
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        """The files that were left out, by their place among the inputs of the provenance."""
+        return [Skipped(**one) for one in self.content["skipped"]]
 
     def to_json(self) -> dict[str, Any]:
         """All numbers in JSON types."""
-        return {
-            **self.answer.to_json(),
-            "points": None if self.curve is None else self.curve.to_json(),
-            "provenance": self.provenance,
-        }
+        return self.content
 
 
 def reinterpret(files: Sequence[str], analysis: str, *, options: ReinterpretOptions | None = None) -> ReinterpretReport:
     """What fraction of a signal a published search keeps, in which spectra it shows, and whether it is excluded.
 
     `files` are one sample; without any the first of the points is it. A signal of which nothing is selected has an
-    answer too: an acceptance of zero with its upper bound, and no limit. With `options.output` a folder is written.
-    `analysis` is a name, a card, or a folder that `hepad analysis unpack` made.
+    answer too: an acceptance of zero with its upper bound, and no limit. With `options.output` a folder is written,
+    unless it is there already, made by the same call of the same inputs; what an interrupted run has done is kept in
+    `OUTPUT.run`, from where the same call goes on. `analysis` is a name, a card, or a folder that
+    `hepad analysis unpack` made.
     """
     options = options or ReinterpretOptions()
     _check_numbers(options)
@@ -95,10 +108,10 @@ def _check_numbers(options: ReinterpretOptions) -> None:
 
 
 def _reinterpret(files: Sequence[str], analysis: str, options: ReinterpretOptions) -> ReinterpretReport:
-    if options.output is not None:
-        check_folder(options.output, ours=OURS)
-    if not files and not options.points:
-        raise UsageError("give event files, or mass points with --point")
+    output = options.output
+    if output is not None:
+        check_folder(output, ours=OURS)
+    inputs = Inputs.of(files, options.points)
     search = prepare_search(
         analysis,
         model=options.model,
@@ -106,39 +119,94 @@ def _reinterpret(files: Sequence[str], analysis: str, options: ReinterpretOption
         region=options.region,
         luminosity_fb=options.luminosity_fb,
     )
+    records = FileRecords(inputs.paths)
+    cards = {**search.cards, **held_against(search, options.background)}
+    command = _command(search, options)
+
+    def described(reasons: Mapping[int, str]) -> dict[str, Any]:
+        return provenance(command, inputs=records.wait(reasons), cards=cards)
+
+    if output is not None and not options.execution.force:
+        before = finished(output / RESULT, described, files=(SCORES, PAGE))
+        if before is not None and before.get("files") == inputs.numbers():
+            return ReinterpretReport(before, None, None, output, complete_before=True)
     simulated, remarks = _simulated(search, options.background)
-    settings = Settings(
-        search=search,
-        simulated=simulated,
+    reading = Reading(
+        sqrt_s_gev=options.sqrt_s_gev,
         step_size=options.step_size,
         max_events=options.max_events,
-        sqrt_s_gev=options.sqrt_s_gev,
-        signal_error=options.signal_error,
+        execution=options.execution,
         on_events=options.on_events,
-        remarks=remarks,
     )
-    first = options.points[0] if options.points and not files else None
-    paths = expand_files([first.file] if first else files)
-    section = options.cross_section_pb if first is None else first.cross_section_pb
-    record = _provenance(search, paths, options)
-    with ExitStack() as stack:
-        folder = scores = None
-        if options.output is not None:
-            folder = stack.enter_context(atomic_folder(options.output, ours=OURS))
-            info = {"analysis": search.card.name, "max_events": options.max_events, "provenance": record}
-            if len(search.categories) == 1:
-                info["selection"] = search.categories[0].selection.model_dump(
-                    mode="json", by_alias=True, exclude_none=True
-                )
-            scores = stack.enter_context(ScoreWriter(folder / SCORES, "root"))
-        found = answer(paths, settings, section, scores.write if scores else None)
-        if scores:
-            scores.describe(info)
-        curve = measure_points(options.points, settings) if options.points else None
-        report = ReinterpretReport(found, curve, record, options.output)
-        if folder is not None:
-            write_folder(folder, report.to_json(), found, curve)
+    settings = Settings(
+        search=search, simulated=simulated, reading=reading, signal_error=options.signal_error, remarks=remarks
+    )
+    if output is None:
+        found, curve = _measured(inputs, settings, options)
+        return _report(inputs, found, curve, described, None)
+    with (
+        RunFolder.of(output, force=options.execution.force) as runs,
+        atomic_folder(output, ours=OURS) as folder,
+        ScoreWriter(folder / SCORES, "root") as scores,
+    ):
+        found, curve = _measured(inputs, settings, options, runs, scores)
+        report = _report(inputs, found, curve, described, output)
+        scores.describe(_info(search, options, report.content["provenance"]))
+        write_folder(folder, report.to_json(), found, curve)
     return report
+
+
+def _measured(
+    inputs: Inputs,
+    settings: Settings,
+    options: ReinterpretOptions,
+    runs: RunFolder | None = None,
+    scores: ScoreWriter | None = None,
+) -> tuple[Answer, Curve | None]:
+    """The answer for the sample, and the curve of the points; what is done is kept in `runs`."""
+
+    def store(name: str) -> Store | None:
+        return None if runs is None else settings.reading.store(runs, name, settings.search)
+
+    first = inputs.first
+    section = options.cross_section_pb if first is None else first.cross_section_pb
+    kept = store("sample")
+    others = {point: store(f"point_{n}") for n, point in enumerate(inputs.points, 1) if point != first}
+    found = answer(inputs.sample, settings, section, store=kept, write=scores.write if scores else None)
+
+    def ask(point: Point) -> Answer:
+        if point == first:
+            return found
+        return answer(inputs.points[point], settings, point.cross_section_pb, store=others[point])
+
+    return found, measure_points(list(inputs.points), ask) if inputs.points else None
+
+
+def _report(
+    inputs: Inputs,
+    found: Answer,
+    curve: Curve | None,
+    described: Callable[[Mapping[int, str]], dict[str, Any]],
+    output: Path | None,
+) -> ReinterpretReport:
+    skipped = inputs.skipped(found, curve)
+    content = {
+        **found.to_json(),
+        "files": inputs.numbers(),
+        "skipped": [vars(one) for one in skipped],
+        "points": None if curve is None else curve.to_json(),
+        "provenance": described({one.file: one.reason for one in skipped}),
+    }
+    return ReinterpretReport(content, found, curve, output)
+
+
+def _info(search: Search, options: ReinterpretOptions, record: dict[str, Any]) -> dict[str, Any]:
+    """What the score file says of itself; `hepad hist` reads the selection and `max_events` from it."""
+    info = {"analysis": search.card.name, "max_events": options.max_events, "provenance": record}
+    if len(search.categories) == 1:
+        selection = search.categories[0].selection
+        info["selection"] = selection.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return info
 
 
 def _simulated(search: Search, given: Path | None) -> tuple[Simulated | None, tuple[str, ...]]:
@@ -159,33 +227,18 @@ def _simulated(search: Search, given: Path | None) -> tuple[Simulated | None, tu
         return None, (f"no limits from the background of the card: {error}; make one with 'hepad analysis background'",)
 
 
-def _provenance(search: Search, paths: Sequence[Path], options: ReinterpretOptions) -> dict[str, Any]:
-    region = options.region
-    command = command_line(
+def _command(search: Search, options: ReinterpretOptions) -> str:
+    return command_line(
         "reinterpret",
         analysis=search.card.name,
         xsec=options.cross_section_pb,
         luminosity=options.luminosity_fb,
         model=options.model and Path(options.model).name,
         selection=options.selection and Path(options.selection).name,
-        region=region and region[0],
+        region=options.region and region_words(*options.region),
         background=options.background and options.background.name,
         sqrt_s=options.sqrt_s_gev,
         signal_error=options.signal_error,
-        point=[f"{p.mass_gev:g}={Path(p.file).name}" for p in options.points],
+        point=[point.words() for point in options.points],
         max_events=options.max_events,
     )
-    more = [path for point in options.points for path in expand_files([point.file])]
-    cards = {**search.cards, **_held_against(search, options.background)}
-    return provenance(command, inputs=list(dict.fromkeys([*paths, *more])), cards=cards)
-
-
-def _held_against(search: Search, given: Path | None) -> dict[str, str]:
-    """The published spectra and the simulated background of a search, with their sha256."""
-    card = search.card
-    own = {card.background_events, card.vectors}
-    paths = {f"file {name}": search.folder / name for name in search_files(card) if name not in own}
-    if given is not None or card.background_events is not None:
-        folder = given or search.folder / str(card.background_events)
-        paths |= {f"background {name}": folder / name for name in (EVENTS, RECORD)}
-    return {what: sha256_file(path) for what, path in paths.items() if path.is_file()}

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import UsageError
+from hepad.execution.run import Skipped
+from hepad.execution.store import Store
+from hepad.paths import InputPath
 from hepad.pipeline.reinterpret_combine import Limits, set_limits
 from hepad.pipeline.reinterpret_limits import ChannelLimit, Inputs, Yield, limit_json
 from hepad.pipeline.reinterpret_measure import Measured, measure
 from hepad.pipeline.reinterpret_published import Published, published_limit
-from hepad.pipeline.sample import common_cross_section, common_energy, file_samples
+from hepad.pipeline.sample import FileSample, common_cross_section, common_energy
 from hepad.pipeline.search import Search
 from hepad.pipeline.search_events import Reading
 from hepad.pipeline.search_expectation import Simulated
@@ -31,17 +33,17 @@ class Settings:
 
     search: Search
     simulated: Simulated | None
-    step_size: int
-    max_events: int | None = None
-    sqrt_s_gev: float | None = None
+    reading: Reading
     signal_error: float | None = None
-    on_events: Callable[[int], None] | None = None
     remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer for one sample; `cross_section_pb` is None if nobody said it, `limits` if the search sets none."""
+    """The answer for one sample; `cross_section_pb` is None if nobody said it, `limits` if the search sets none.
+
+    `skipped` are the files of the sample that were left out.
+    """
 
     measured: Measured
     cross_section_pb: float | None
@@ -49,6 +51,7 @@ class Answer:
     published: Mapping[str, Published]
     verdict: Verdict | None
     warnings: tuple[str, ...]
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def search(self) -> Search:
@@ -87,6 +90,7 @@ class Answer:
             "overlaps": self._overlaps(),
             "verdict": self.verdict_json(),
             "warnings": list(self.warnings),
+            "skipped": [vars(skipped) for skipped in self.skipped],
         }
 
     def _channels(self) -> Mapping[str, ChannelLimit]:
@@ -136,34 +140,31 @@ class Answer:
 
 
 def answer(
-    paths: Sequence[Path],
+    paths: Sequence[InputPath],
     settings: Settings,
     cross_section_pb: float | None,
+    *,
+    store: Store | None = None,
     write: Callable[[Mapping[str, npt.NDArray[Any]]], None] | None = None,
 ) -> Answer:
     """Hold the events of files, one sample, against a search.
 
     The cross section (pb) is that of all generated events; None takes what the files state. Without any, limits are
-    still set, and nothing is said of an exclusion.
+    still set, and nothing is said of an exclusion. `store` keeps what is done, the columns of all events go to `write`.
     """
     search, card = settings.search, settings.search.card
     if cross_section_pb is not None and not 0 < cross_section_pb < math.inf:
         raise UsageError(f"the cross section is above 0, found {cross_section_pb:g} pb")
-    samples = file_samples(paths)
+    run = settings.reading.run(paths, search, store)
+    measured, samples = measure(run, write)
     stated = common_energy(samples)
-    energy = settings.sqrt_s_gev or stated or card.sqrt_s_gev
+    energy = settings.reading.sqrt_s_gev or stated or card.sqrt_s_gev
     section = cross_section_pb if cross_section_pb is not None else common_cross_section(samples)
-    reading = Reading(
-        sqrt_s_gev=energy,
-        step_size=settings.step_size,
-        max_events=settings.max_events,
-        on_events=settings.on_events,
-    )
-    measured = measure(paths, samples, search, reading, write)
     limits = _limits(settings, measured, section)
     published = {} if limits is None else _published(measured, limits, section)
-    warnings = (*_remarks(settings, energy, stated), *(limits.warnings if limits else ()))
-    return Answer(measured, section, limits, published, _verdict(section, limits, published), warnings)
+    warnings = (*_remarks(settings, energy, stated), *_notes(samples), *(limits.warnings if limits else ()))
+    found = _verdict(section, limits, published)
+    return Answer(measured, section, limits, published, found, warnings, tuple(run.skipped))
 
 
 def _limits(settings: Settings, measured: Measured, section: float | None) -> Limits | None:
@@ -217,11 +218,23 @@ def _remarks(settings: Settings, energy: float, stated: float | None) -> list[st
             f"the sample is at {energy:g} GeV and {card.name} at {card.sqrt_s_gev:g} GeV: acceptance and limit are not "
             "those of that search"
         )
-    if stated is None and settings.sqrt_s_gev is None:
+    if stated is None and settings.reading.sqrt_s_gev is None:
         remarks.append(f"the files do not state their collision energy; {energy:g} GeV is assumed (--sqrt-s)")
     if not settings.search.as_published:
         remarks.append("selection, model, region or luminosity are not those of the card: this is another search")
     return remarks
+
+
+def _notes(samples: Sequence[FileSample]) -> list[str]:
+    """What was done to the events of the files that people should know of, each note once."""
+    files: dict[str, list[str]] = {}
+    for sample in samples:
+        for note in sample.info.notes:
+            files.setdefault(note, []).append(sample.path.name)
+    return [
+        f"{names[0]}{f' and {len(names) - 1} more files' if len(names) > 1 else ''}: {note}"
+        for note, names in files.items()
+    ]
 
 
 def _search_json(search: Search) -> dict[str, Any]:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
 from hepad.cards.search import ALL
 from hepad.errors import InputDataError
+from hepad.execution.run import Run
 from hepad.objects.cutflow import CutFlow
-from hepad.pipeline.sample import FileSample, weight_sums
+from hepad.pipeline.sample import FileSample, Samples, weight_sums
 from hepad.pipeline.search import Category, Search
-from hepad.pipeline.search_events import CategoryEvents, Reading, SearchChunk, search_chunks
+from hepad.pipeline.search_events import CategoryEvents, SearchJob, SearchPart, search_parts
 from hepad.stats.acceptance import Acceptance, Sums, weighted_acceptance
 
 __all__ = ["Measured", "measure", "score_columns"]
@@ -74,48 +73,46 @@ class Measured:
 
 
 def measure(
-    paths: Sequence[Path],
-    samples: Sequence[FileSample],
-    search: Search,
-    reading: Reading,
-    write: Callable[[Mapping[str, npt.NDArray[Any]]], None] | None = None,
-) -> Measured:
-    """Send the events of files through a search; each chunk's columns go to `write`.
+    run: Run[SearchJob], write: Callable[[Mapping[str, npt.NDArray[Any]]], None] | None = None
+) -> tuple[Measured, list[FileSample]]:
+    """Send the events of files through a search; the columns of each part go to `write`.
 
-    `InputDataError` if the weights of all events do not sum to more than zero: then there is no fraction of them.
+    Also what the files that were read say of their samples. `InputDataError` if the weights of all events do not sum
+    to more than zero: then there is no fraction of them.
     """
-    sums = [Sums(0, 0.0, 0.0)] * len(paths)
+    job = run.job
+    search = job.search
+    samples = Samples(job.assumed_sqrt_s_gev)
     parts: dict[str, list[CategoryEvents]] = {category.name: [] for category in search.categories}
     flows: dict[str, CutFlow] = {}
-    for piece in search_chunks(paths, search, reading):
-        weights = np.asarray(ak.to_numpy(piece.chunk.events.weight), dtype=np.float64)
-        sums[piece.chunk.file] += weight_sums(weights)
+    for piece in search_parts(run):
+        samples.add(piece.file, piece.path, piece.facts, piece.weights)
         for name, events in piece.events.items():
             parts[name].append(events)
             flows[name] = flows[name] + piece.flows[name] if name in flows else piece.flows[name]
         if write:
-            write(score_columns(piece, search, weights))
+            write(score_columns(piece, search))
     read, generated = Sums(0, 0.0, 0.0), Sums(0, 0.0, 0.0)
-    for sample, own in zip(samples, sums, strict=True):
+    for sample, own in samples:
         read, generated = read + own, generated + sample.generated(own)
     if generated.weight <= 0:
-        listed = ", ".join(path.name for path in paths)
+        listed = ", ".join(sample.path.name for sample, _ in samples)
         raise InputDataError(f"{listed}: the weights of all events sum to {generated.weight:g}; there is no acceptance")
     collected = {name: CategoryEvents.concatenate(pieces) for name, pieces in parts.items()}
-    return Measured(search, read, generated, collected, flows)
+    return Measured(search, read, generated, collected, flows), [sample for sample, _ in samples]
 
 
-def score_columns(piece: SearchChunk, search: Search, weights: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[Any]]:
+def score_columns(piece: SearchPart, search: Search) -> dict[str, npt.NDArray[Any]]:
     """One row an event read, selected or not: `file`, `entry`, `weight`, and what each category says of it.
 
     That is `selected`, `score`, `score_<name>`, `m_<channel>` and `in_<region>`, with the category's name in front if
     there are several.
     """
-    n = len(weights)
+    n = len(piece.weights)
     columns: dict[str, npt.NDArray[Any]] = {
-        "file": np.full(n, piece.chunk.file, dtype=np.int32),
-        "entry": ak.to_numpy(piece.chunk.events.index).astype(np.int64),
-        "weight": weights,
+        "file": np.full(n, piece.file, dtype=np.int32),
+        "entry": np.arange(piece.first, piece.first + n, dtype=np.int64),
+        "weight": piece.weights,
     }
     for category in search.categories:
         prefix = "" if len(search.categories) == 1 else f"{category.name}_"

@@ -16,15 +16,15 @@ from hepad.pipeline.reinterpret_hepdata import comment, tables
 from hepad.pipeline.reinterpret_points import Curve
 from hepad.pipeline.reinterpret_report import blocks
 
-__all__ = ["OURS", "SCORES", "write_folder"]
+__all__ = ["OURS", "PAGE", "RESULT", "SCORES", "write_folder"]
 
-SCORES = "scores.root"
+RESULT, SCORES, PAGE = "reinterpret.json", "scores.root", "report.html"
 OURS = (
     SCORES,
-    "reinterpret.json",
+    RESULT,
     "histograms.root",
     "histograms.json",
-    "report.html",
+    PAGE,
     *(
         f"{name}.{kind}"
         for name in ("cutflow", "scores*", "spectra", "fit_*", "limits", "exclusion")
@@ -44,7 +44,7 @@ def write_folder(folder: Path, result: Mapping[str, Any], answer: Answer, curve:
     from hepad.pipeline.reinterpret_figures import figures, signal_histograms
 
     text = json.dumps(result, indent=2, allow_nan=False)
-    (folder / "reinterpret.json").write_text(text + "\n", encoding="utf-8")
+    (folder / RESULT).write_text(text + "\n", encoding="utf-8")
     spectra = signal_histograms(answer)
     if spectra:
         write_histograms_root(folder / "histograms.root", spectra, result["provenance"])
@@ -59,4 +59,4 @@ def write_folder(folder: Path, result: Mapping[str, Any], answer: Answer, curve:
     if faults:
         raise CheckFailedError(f"the HEPData submission is not valid: {'; '.join(faults[:3])}")
     page = to_html(blocks(result, captions), folder)
-    (folder / "report.html").write_text(page, encoding="utf-8")
+    (folder / PAGE).write_text(page, encoding="utf-8")

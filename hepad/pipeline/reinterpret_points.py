@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from hepad.errors import InputDataError, UsageError
-from hepad.io.reader import expand_files
-from hepad.pipeline.reinterpret_answer import Answer, Settings, answer
+from hepad.io.remote import is_url
+from hepad.pipeline.reinterpret_answer import Answer
 from hepad.stats.exclusion import Excluded, exclusion
 
-__all__ = ["Curve", "Point", "PointResult", "measure_points", "parse_point", "read_points"]
+__all__ = ["Curve", "Point", "PointResult", "in_order", "measure_points", "parse_point", "read_points"]
 
 _HEADER = ("mass_gev", "file", "cross_section_pb")
 
@@ -26,6 +26,11 @@ class Point:
     mass_gev: float
     file: str
     cross_section_pb: float | None = None
+
+    def words(self) -> str:
+        """The option `--point` in its normal form, without folders."""
+        section = "" if self.cross_section_pb is None else f"@{self.cross_section_pb!r}"
+        return f"{self.mass_gev!r}={Path(self.file).name}{section}"
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ def parse_point(text: str) -> Point:
 
 
 def read_points(path: Path) -> list[Point]:
-    """Points of a CSV with the header `mass_gev,file,cross_section_pb`; files are relative to its folder.
+    """Points of a CSV with the header `mass_gev,file,cross_section_pb`; files are relative to its folder, or URLs.
 
     An empty cross section is that which the file states. `InputDataError` names the line at fault.
     """
@@ -114,19 +119,23 @@ def read_points(path: Path) -> list[Point]:
         section = _number(row[2]) if len(row) == 3 and row[2] else None
         if len(row) != 3 or mass is None or mass <= 0 or not row[1] or (row[2] and section is None):
             raise InputDataError(f"{path}, line {number}: expected a mass in GeV, a file and a cross section in pb")
-        points.append(Point(mass, str(path.parent / row[1]), section))
+        points.append(Point(mass, row[1] if is_url(row[1]) else str(path.parent / row[1]), section))
     return points
 
 
-def measure_points(points: Sequence[Point], settings: Settings) -> Curve:
-    """The answer for each point, in rising mass; `UsageError` if a mass is there twice."""
+def in_order(points: Sequence[Point]) -> list[Point]:
+    """The points in rising mass; `UsageError` if a mass is there twice."""
     ordered = sorted(points, key=lambda point: point.mass_gev)
-    masses = [point.mass_gev for point in ordered]
-    if len(set(masses)) < len(masses):
+    if len({point.mass_gev for point in ordered}) < len(ordered):
         raise UsageError("two points have the same mass; give all files of one point as a glob")
-    results = [
-        PointResult(point, answer(expand_files([point.file]), settings, point.cross_section_pb)) for point in ordered
-    ]
+    return ordered
+
+
+def measure_points(points: Sequence[Point], ask: Callable[[Point], Answer]) -> Curve:
+    """The curve of the answers for points in rising mass; `UsageError` if one has no cross section."""
+    ordered = in_order(points)
+    masses = [point.mass_gev for point in ordered]
+    results = [PointResult(point, ask(point)) for point in ordered]
     sections = [result.answer.cross_section_pb for result in results]
     missing = [f"{point.mass_gev:g}" for point, section in zip(ordered, sections, strict=True) if section is None]
     if missing:

@@ -25,6 +25,7 @@ def blocks(result: Mapping[str, Any], captions: Mapping[str, str]) -> list[Block
             f"({search['fidelity_note']})."
         ),
         *(Text(f"Note: {text}.") for text in result["warnings"]),
+        *(Text(f"Left out, as it cannot be read: {skipped['reason']}.") for skipped in result["skipped"]),
         Heading("What the search keeps"),
         _numbers(result),
         _cutflow(result),

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError, UsageError
+from hepad.execution.parts import FileFacts
 from hepad.io.events import SampleInfo
-from hepad.io.reader import open_events
+from hepad.paths import InputPath
 from hepad.stats.acceptance import Sums, generated_sums
 
-__all__ = [
-    "FileSample",
-    "common_cross_section",
-    "common_energy",
-    "file_samples",
-    "weight_sums",
-]
+__all__ = ["FileSample", "Samples", "common_cross_section", "common_energy", "weight_sums"]
 
 _SAME_PROCESS = 0.05
 """Generators estimate a cross section to a few percent; files of one process differ by no more."""
+_SAME_ENERGY = 1e-3
 
 
 @dataclass(frozen=True)
 class FileSample:
     """A file, the number of events in it and what it says of its sample."""
 
-    path: Path
+    path: InputPath
     entries: int
     info: SampleInfo
 
@@ -47,20 +41,54 @@ class FileSample:
         )
 
 
-def file_samples(paths: Sequence[Path]) -> list[FileSample]:
-    """Open each file and ask what it holds."""
-    found = []
-    for path in paths:
-        with closing(open_events(path)) as source:
-            found.append(FileSample(path, source.entries, source.sample()))
-    return found
+class Samples:
+    """The samples of files as they are read, and the sums over the events read of each, by place among the inputs.
+
+    With `assumed`, inputs are normalised to the collision energy (GeV) that a file states, `assumed` where it does not.
+    """
+
+    def __init__(self, assumed: float | None = None) -> None:
+        self.files: dict[int, FileSample] = {}
+        self.read: dict[int, Sums] = {}
+        self._assumed = assumed
+        self._first: tuple[FileSample, float] | None = None
+
+    def add(self, file: int, path: InputPath, facts: FileFacts | None, weights: npt.NDArray[np.float64]) -> None:
+        """Count events of a file by their weights (n,); the first time with the facts of the file.
+
+        `InputDataError` if its collision energy is another than that of the files before it.
+        """
+        if facts is not None:
+            self.files[file] = FileSample(path, facts.entries, facts.sample)
+            self._check(self.files[file])
+        self.read[file] = self.read.get(file, Sums(0, 0.0, 0.0)) + weight_sums(weights)
+
+    def __iter__(self) -> Iterator[tuple[FileSample, Sums]]:
+        """Each file with the sums over the events read from it, in the order of the inputs."""
+        for file in sorted(self.files):
+            yield self.files[file], self.read[file]
+
+    def _check(self, sample: FileSample) -> None:
+        energy = sample.info.sqrt_s_gev or self._assumed
+        if energy is None:
+            return
+        if self._first is None:
+            self._first = (sample, energy)
+        first, known = self._first
+        if not np.isclose(energy, known, rtol=_SAME_ENERGY):
+            common_energy([first, sample])  # raises if both state one
+            silent, said = (first, sample) if first.info.sqrt_s_gev is None else (sample, first)
+            raise InputDataError(
+                f"{silent.path} does not state its collision energy, {said.path.name} states "
+                f"{said.info.sqrt_s_gev:g} GeV: give that of all files with --sqrt-s"
+            )
 
 
 def common_energy(samples: Sequence[FileSample]) -> float | None:
     """The collision energy (GeV) that the files state, None if none does; `InputDataError` if they differ."""
     stated = {s.path: s.info.sqrt_s_gev for s in samples if s.info.sqrt_s_gev is not None}
     values = list(stated.values())
-    if values and not np.allclose(values, values[0], rtol=1e-3):
+    if values and not np.allclose(values, values[0], rtol=_SAME_ENERGY):
         listed = ", ".join(f"{path.name} {value:g}" for path, value in stated.items())
         raise InputDataError(f"the files are of different collision energies (GeV): {listed}; give them separately")
     return values[0] if values else None

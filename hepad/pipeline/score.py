@@ -27,6 +27,7 @@ from hepad.io.events import Chunk
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.scores import ScoreFile, ScoreWriter
 from hepad.objects.cutflow import CutFlow
+from hepad.paths import InputPath
 from hepad.pipeline.bundle import Bundle, load_bundle
 from hepad.pipeline.complete import would_be_same
 from hepad.pipeline.scoring import ScoredChunk, score_chunk
@@ -151,9 +152,9 @@ def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = No
         if report:
             return report
     with RunFolder.of(output, force=options.execution.force) as folder:
-        store = folder.store("score", described([]))
+        store = folder.store("score", described([], arguments=False))
         run = Run(job, paths, options.step_size, options.max_events, options.execution, store, options.on_events)
-        with atomic_path(output) as temporary, ScoreWriter(temporary, options.format) as out:
+        with atomic_path(output, within=folder.path) as temporary, ScoreWriter(temporary, options.format) as out:
             tally = _Tally(regions)
             for piece in run:
                 out.write(piece.part.columns)
@@ -174,7 +175,7 @@ def _finished(output: Path, described: Mapping[str, Any]) -> ScoreReport | None:
     return report if would_be_same(info, described) and report.cutflow.total.events == rows else None
 
 
-def default_output(paths: Sequence[Path], kind: str) -> Path:
+def default_output(paths: Sequence[InputPath], kind: str) -> Path:
     """`w_lnu.scores.root` in the working folder for `w_lnu.root`; `scores.root` for several files."""
     return Path(f"{paths[0].stem}.scores.{kind}" if len(paths) == 1 else f"scores.{kind}")
 
@@ -202,7 +203,9 @@ def _spread(values: npt.NDArray[np.float32], keep: npt.NDArray[np.bool_]) -> npt
     return column
 
 
-def _info(records: Sequence[dict[str, Any]], *, job: ScoreJob, options: ScoreOptions) -> dict[str, Any]:
+def _info(
+    records: Sequence[dict[str, Any]], *, job: ScoreJob, options: ScoreOptions, arguments: bool = True
+) -> dict[str, Any]:
     """What a score file says of itself; `hepad hist` reads the selection and `max_events` from it."""
     card = job.bundle.card
     command = command_line("score", model=card.name, selection=job.selection.name, max_events=options.max_events)
@@ -211,7 +214,9 @@ def _info(records: Sequence[dict[str, Any]], *, job: ScoreJob, options: ScoreOpt
         "selection": job.selection.model_dump(mode="json", by_alias=True, exclude_none=True),
         "regions": {name: region.model_dump(mode="json", exclude_none=True) for name, region in job.regions.items()},
         "max_events": options.max_events,
-        "provenance": provenance(command, inputs=records, cards={f"bundle {card.name}": job.bundle.sha256}),
+        "provenance": provenance(
+            command, inputs=records, cards={f"bundle {card.name}": job.bundle.sha256}, arguments=arguments
+        ),
     }
 
 

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
 from hepad.cards.resolver import unpacked
 from hepad.cards.search import ALL
 from hepad.errors import InputDataError, UsageError
+from hepad.execution.executor import Execution
+from hepad.execution.run import Run, Skipped
+from hepad.execution.store import RunFolder
 from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.background import EVENTS, OURS, RECORD, SCHEMA, SPECTRA, write_background_events
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.spectra import write_histograms_json
+from hepad.paths import InputPath
+from hepad.pipeline.finished import finished
 from hepad.pipeline.heldout import held_out
-from hepad.pipeline.sample import FileSample, common_energy, file_samples, weight_sums
+from hepad.pipeline.sample import Samples, weight_sums
 from hepad.pipeline.search import Category, Search, prepare_search
-from hepad.pipeline.search_events import CategoryEvents, Reading, search_chunks
+from hepad.pipeline.search_events import CategoryEvents, Reading, SearchJob, search_parts
 from hepad.pipeline.search_spectra import channel_edges, fill_spectrum
 from hepad.pipeline.weighting import CrossSections, PbWeights
-from hepad.provenance import command_line, provenance
-from hepad.stats.acceptance import Sums
+from hepad.provenance import FileRecords, command_line, provenance
 
 __all__ = ["BackgroundOptions", "BackgroundReport", "make_background"]
 
@@ -45,15 +49,22 @@ class BackgroundOptions:
     selection: str | None = None
     sqrt_s_gev: float | None = None
     step_size: int = DEFAULT_STEP_SIZE
+    execution: Execution = field(default_factory=Execution)
     on_events: Callable[[int], None] | None = None
 
 
 @dataclass(frozen=True)
 class BackgroundReport:
-    """What was written: the record, without its provenance."""
+    """What was written: the record, without its provenance. `complete_before`: it was there already."""
 
     output: Path
     record: dict[str, Any]
+    complete_before: bool = False
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        """The files that were left out."""
+        return [Skipped(**one) for one in self.record["skipped"]]
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
@@ -65,35 +76,132 @@ def make_background(analysis: str, files: Sequence[str], *, options: BackgroundO
 
     Events that a model of the search was trained on are left out, and the others of these files weighted up for them
     (see `held_out`). Weights are in pb: those of a file sum to its cross section, over all that was generated. Only
-    events in at least one region are kept, as those are few. `UsageError` if a file has no cross section.
+    events in at least one region are kept, as those are few. An interrupted run goes on from `OUTPUT.run`; if the
+    output is there already, made by the same call of the same inputs, nothing is done. `UsageError` if a file has no
+    cross section.
     """
     check_folder(options.output, ours=OURS)
     with unpacked(analysis) as card:
         search = prepare_search(card, model=options.model, selection=options.selection)
-    paths = expand_files(files)
-    samples = file_samples(paths)
+        return _make(search, expand_files(files), options)
+
+
+def _make(search: Search, paths: Sequence[InputPath], options: BackgroundOptions) -> BackgroundReport:
+    output, force = options.output, options.execution.force
     sections = CrossSections.of(options.cross_sections, paths) if options.cross_sections else None
-    missing = [s.path.name for s in samples if s.info.cross_section_pb is None]
-    if sections is None and missing:
-        raise UsageError(f"{missing[0]} states no cross section; give those of all files with --cross-section FILE=PB")
-    events, factors = _read(search, samples, sections, options)
-    if not any(len(part) for part in events.values()):
-        raise InputDataError(f"no background event passes a selection of {search.card.name} outside the training")
-    record = {
-        "schema": SCHEMA,
-        "analysis": search.card.name,
-        "categories": [_category_record(category, events[category.name]) for category in search.categories],
-        "files": [{"name": path.name, "pb_per_weight": float(f)} for path, f in zip(paths, factors, strict=True)],
-    }
+    records = FileRecords(paths)
     command = command_line(
         "analysis background",
         analysis=search.card.name,
         cross_section=sections.words() if sections else None,
         model=options.model and Path(options.model).name,
         selection=options.selection and Path(options.selection).name,
+        sqrt_s=options.sqrt_s_gev,
     )
-    origin = provenance(command, inputs=paths, cards=search.cards)
-    spectra = {
+
+    def described(reasons: Mapping[int, str]) -> dict[str, Any]:
+        return provenance(command, inputs=records.wait(reasons), cards=search.cards)
+
+    before = None if force else finished(output / RECORD, described, files=(EVENTS, SPECTRA))
+    if before is not None:
+        del before["provenance"]
+        return BackgroundReport(output, before, complete_before=True)
+    with RunFolder.of(output, force=force) as runs, atomic_folder(output, ours=OURS) as folder:
+        reading = Reading(
+            sqrt_s_gev=options.sqrt_s_gev,
+            step_size=options.step_size,
+            execution=options.execution,
+            on_events=options.on_events,
+        )
+        run = reading.run(paths, search, reading.store(runs, "background", search))
+        events, factors = _read(run, sections, _unseen(run, runs))
+        record = _record(search, events, {paths[file]: factor for file, factor in factors.items()}, run.skipped)
+        write_background_events(folder / EVENTS, _kept(search, events))
+        write_histograms_json(folder / SPECTRA, _spectra(search, events))
+        content = {**record, "provenance": described(run.reasons())}
+        (folder / RECORD).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    return BackgroundReport(output, record)
+
+
+def _unseen(run: Run[SearchJob], runs: RunFolder) -> dict[str, Sequence[FloatArray | None]]:
+    """For each category the factors of the events of each file, None where all are usable; see `held_out`."""
+    found: dict[str, Sequence[FloatArray | None]] = {}
+    for number, category in enumerate(run.job.search.categories, 1):
+        found[category.name] = [None] * len(run.paths)
+        if category.bundle is not None:
+            key = {"provenance": provenance("selection", cards={"bundle": category.bundle.sha256})}
+            store = partial(runs.store, f"training_{number}", key)
+            found[category.name] = held_out(run.paths, category.bundle, execution=run.execution, store=store).factors
+    return found
+
+
+def _read(
+    run: Run[SearchJob], sections: CrossSections | None, unseen: Mapping[str, Sequence[FloatArray | None]]
+) -> tuple[dict[str, CategoryEvents], dict[int, float]]:
+    """The usable events of each category with weights in pb, and the pb that a unit of weight of each file stands for.
+
+    Files are told by their place among the inputs; those that were left out are in neither.
+    """
+    search, paths = run.job.search, run.paths
+    parts: dict[str, list[tuple[int, CategoryEvents]]] = {category.name: [] for category in search.categories}
+    samples, in_pb = Samples(run.job.assumed_sqrt_s_gev), PbWeights(sections) if sections else None
+    for piece in search_parts(run):
+        file = piece.file
+        samples.add(file, piece.path, piece.facts, piece.weights)
+        if in_pb:
+            in_pb.add(file, float(np.sum(piece.weights)))
+        elif samples.files[file].info.cross_section_pb is None:
+            raise UsageError(
+                f"{piece.path.name} states no cross section; give those of all files with --cross-section FILE=PB"
+            )
+        for name, events in piece.events.items():
+            factor = unseen[name][file]
+            entries = events.row - piece.first_row + piece.first
+            usable = events if factor is None else events.scaled(factor[entries])
+            parts[name].append((file, usable.take(usable.weight != 0)))
+    left_out = run.reasons()
+    read = [file for file in range(len(paths)) if file not in left_out]
+    of_all = in_pb.factors() if in_pb else None
+    factors = {
+        file: _own_factor(samples, file, paths[file]) if of_all is None else float(of_all[file]) for file in read
+    }
+    usable_pb = {
+        name: CategoryEvents.concatenate(mine.scaled(factors[file]) for file, mine in pieces)
+        for name, pieces in parts.items()
+    }
+    return usable_pb, factors
+
+
+def _own_factor(samples: Samples, file: int, path: InputPath) -> float:
+    """By the cross section that a file states, of all that was generated for it."""
+    sample = samples.files.get(file)
+    total = 0.0 if sample is None else sample.generated(samples.read[file]).weight
+    if sample is None or total <= 0:
+        raise InputDataError(f"{path}: its weights sum to {total:g}, which stands for no cross section")
+    return (sample.info.cross_section_pb or 0.0) / total
+
+
+def _record(
+    search: Search,
+    events: Mapping[str, CategoryEvents],
+    factors: Mapping[InputPath, float],
+    skipped: Sequence[Skipped],
+) -> dict[str, Any]:
+    """What a background says of itself, but for its provenance; `InputDataError` if it has no events."""
+    if not any(len(part) for part in events.values()):
+        raise InputDataError(f"no background event passes a selection of {search.card.name} outside the training")
+    return {
+        "schema": SCHEMA,
+        "analysis": search.card.name,
+        "categories": [_category_record(category, events[category.name]) for category in search.categories],
+        "files": [{"name": path.name, "pb_per_weight": factor} for path, factor in factors.items()],
+        "skipped": [vars(one) for one in sorted(skipped, key=lambda one: one.file)],
+    }
+
+
+def _spectra(search: Search, events: Mapping[str, CategoryEvents]) -> dict[str, Any]:
+    """The spectra in pb of all channels in all regions."""
+    return {
         f"{channel.name}_{region}": fill_spectrum(
             events[category.name], category, channel.name, region, channel_edges(search, channel.name)
         )
@@ -101,51 +209,6 @@ def make_background(analysis: str, files: Sequence[str], *, options: BackgroundO
         for channel in category.channels
         for region in search.regions
     }
-    with atomic_folder(options.output, ours=OURS) as folder:
-        write_background_events(folder / EVENTS, _kept(search, events))
-        write_histograms_json(folder / SPECTRA, spectra)
-        text = json.dumps({**record, "provenance": origin}, indent=2, allow_nan=False)
-        (folder / RECORD).write_text(text + "\n", encoding="utf-8")
-    return BackgroundReport(options.output, record)
-
-
-def _read(
-    search: Search, samples: Sequence[FileSample], sections: CrossSections | None, options: BackgroundOptions
-) -> tuple[dict[str, CategoryEvents], FloatArray]:
-    """The usable events of each category with weights in pb, and the pb (files,) that a unit of weight stands for."""
-    paths = [sample.path for sample in samples]
-    unseen = {c.name: held_out(paths, c.bundle).factors if c.bundle else [None] * len(paths) for c in search.categories}
-    energy = options.sqrt_s_gev or common_energy(samples) or search.card.sqrt_s_gev
-    reading = Reading(sqrt_s_gev=energy, step_size=options.step_size, on_events=options.on_events)
-    parts: dict[str, list[tuple[int, CategoryEvents]]] = {category.name: [] for category in search.categories}
-    sums, in_pb = [Sums(0, 0.0, 0.0)] * len(paths), PbWeights(sections) if sections else None
-    for piece in search_chunks(paths, search, reading):
-        file = piece.chunk.file
-        sums[file] += weight_sums(np.asarray(ak.to_numpy(piece.chunk.events.weight), dtype=np.float64))
-        entries = ak.to_numpy(piece.chunk.events.index)
-        if in_pb:
-            in_pb.add(piece.chunk.file, float(np.sum(piece.chunk.events.weight)))
-        for name, events in piece.events.items():
-            factor = unseen[name][file]
-            usable = events if factor is None else events.scaled(factor[entries[events.row - piece.first_row]])
-            parts[name].append((file, usable.take(usable.weight != 0)))
-    factors = in_pb.factors() if in_pb else _own_factors(samples, sums)
-    usable_pb = {
-        name: CategoryEvents.concatenate(mine.scaled(float(factors[file])) for file, mine in pieces)
-        for name, pieces in parts.items()
-    }
-    return usable_pb, factors
-
-
-def _own_factors(samples: Sequence[FileSample], sums: Sequence[Sums]) -> FloatArray:
-    """By the cross sections that files state, of all that was generated for each."""
-    factors = []
-    for sample, own in zip(samples, sums, strict=True):
-        total = sample.generated(own).weight
-        if total <= 0:
-            raise InputDataError(f"{sample.path}: its weights sum to {total:g}, which stands for no cross section")
-        factors.append((sample.info.cross_section_pb or 0.0) / total)
-    return np.array(factors)
 
 
 def _category_record(category: Category, events: CategoryEvents) -> dict[str, Any]:

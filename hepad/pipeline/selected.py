@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import awkward as ak
 import numpy as np
@@ -16,6 +15,7 @@ from hepad.io.events import Chunk, Fields
 from hepad.io.reader import DEFAULT_STEP_SIZE, read_events
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.selection import apply_selection
+from hepad.paths import InputPath
 
 __all__ = ["SelectedChunk", "blocks", "checked_flow", "selected_chunks"]
 
@@ -49,7 +49,7 @@ def blocks(events: ak.Array, numbers: int) -> Iterator[ak.Array]:
 
 
 def selected_chunks(
-    paths: Sequence[Path],
+    paths: Sequence[InputPath],
     selection: SelectionCard,
     fields: Fields,
     *,

@@ -16,6 +16,7 @@ from hepad.errors import InputDataError, UsageError
 from hepad.inputs.base import make_input
 from hepad.inputs.batch import Batch
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
+from hepad.paths import InputPath
 from hepad.pipeline.background import read_background, set_aside
 from hepad.provenance import sha256_file
 
@@ -31,11 +32,11 @@ _READ_MORE = 1.1
 class StudyFiles:
     """Files of a study; without an evaluation background a part of the background is set aside for it."""
 
-    background: tuple[Path, ...]
-    evaluation: tuple[Path, ...]
-    signals: dict[str, tuple[Path, ...]]
+    background: tuple[InputPath, ...]
+    evaluation: tuple[InputPath, ...]
+    signals: dict[str, tuple[InputPath, ...]]
 
-    def everything(self) -> list[Path]:
+    def everything(self) -> list[InputPath]:
         """All files, background first."""
         return [*self.background, *self.evaluation, *(path for paths in self.signals.values() for path in paths)]
 
@@ -134,7 +135,7 @@ class StudyData:
         signals = {name: self._batch(recipe, paths, most) for name, paths in self.files.signals.items()}
         return Samples(training, {BACKGROUND: held, **signals})
 
-    def _batch(self, recipe: AnalysisCard, paths: Sequence[Path], limit: int) -> Batch:
+    def _batch(self, recipe: AnalysisCard, paths: Sequence[InputPath], limit: int) -> Batch:
         selection: Any = load_selection(recipe.selection)
         vector = make_input(recipe.input)
         return read_background(paths, selection, vector, step_size=self.step_size, max_events=limit).batch

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hepad.errors import FitFailedError, HepadError, InterruptedRunError, UsageError
 from hepad.io.bundle import CARD
+from hepad.io.remote import as_given
 from hepad.nn.scorer import EpochEnd
 from hepad.pipeline.study_data import StudyData
 from hepad.pipeline.study_plan import Plan, PlannedTraining
@@ -81,7 +82,7 @@ def _job(training: PlannedTraining, data: StudyData, output: Path) -> _Job:
         max_events=data.max_background(training.recipe),
         set_aside=data.set_aside,
     )
-    return _Job(training, tuple(str(path) for path in data.files.background), options)
+    return _Job(training, tuple(as_given(path) for path in data.files.background), options)
 
 
 def _train(job: _Job) -> None:

@@ -16,6 +16,7 @@ from hepad.errors import UsageError
 from hepad.execution.executor import Execution
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.nn.scorer import EpochEnd
+from hepad.paths import InputPath
 from hepad.pipeline.checkpoint import fingerprint
 from hepad.pipeline.weighting import CrossSections
 from hepad.provenance import provenance
@@ -56,7 +57,7 @@ class TrainPlan:
     selection: SelectionCard
     card: TrainCard
     specs: Mapping[str, RegionSpec]
-    paths: Sequence[Path]
+    paths: Sequence[InputPath]
     sections: CrossSections | None
 
     @classmethod

@@ -24,7 +24,7 @@ from hepad.io.atomic import atomic_folder, check_folder
 from hepad.objects.cutflow import CutFlow
 from hepad.pipeline.any_analysis import prepare_analysis
 from hepad.pipeline.search import Category, Search
-from hepad.pipeline.search_events import CategoryEvents, Reading, search_chunks
+from hepad.pipeline.search_events import CategoryEvents, Reading, search_parts
 from hepad.pipeline.vectors_compare import Comparison, compare
 from hepad.provenance import command_line, file_record, provenance, sha256_file
 
@@ -144,14 +144,14 @@ def write_vectors(
 
 def _measure(file: Path, search: Search) -> tuple[dict[str, CategoryVectors], int]:
     """What a search makes of the events of a file, by category, and their number."""
-    chunks = list(search_chunks([file], search, Reading(sqrt_s_gev=search.card.sqrt_s_gev)))
-    entries = sum(len(chunk.chunk.events) for chunk in chunks)
+    parts = list(search_parts(Reading(sqrt_s_gev=search.card.sqrt_s_gev).run([file], search)))
+    entries = sum(len(part.weights) for part in parts)
     found = {}
     for category in search.categories:
-        events = CategoryEvents.concatenate(chunk.events[category.name] for chunk in chunks)
-        flow = chunks[0].flows[category.name]
-        for chunk in chunks[1:]:
-            flow = flow + chunk.flows[category.name]
+        events = CategoryEvents.concatenate(part.events[category.name] for part in parts)
+        flow = parts[0].flows[category.name]
+        for part in parts[1:]:
+            flow = flow + part.flows[category.name]
         found[category.name] = _category_vectors(search, category, events, flow)
     return found, entries
 

@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from hepad.errors import InputDataError, UsageError
 from hepad.execution.run import FilePart
+from hepad.io.remote import is_url, shown
+from hepad.paths import InputPath
 
 __all__ = ["CrossSections", "PbWeights", "parse_cross_section", "row_factors"]
 
@@ -43,11 +45,12 @@ class CrossSections:
     sample: tuple[int, ...]
 
     @classmethod
-    def of(cls, given: Sequence[tuple[str, float]], paths: Sequence[Path]) -> CrossSections:
+    def of(cls, given: Sequence[tuple[str, float]], paths: Sequence[InputPath]) -> CrossSections:
         """Match files with the patterns of samples, by their path or name; the files of one pattern are one sample.
 
         `UsageError` unless every file is matched by one pattern, and every pattern matches a file.
         """
+        given = [(shown(pattern) if is_url(pattern) else pattern, pb) for pattern, pb in given]
         sample = []
         for path in paths:
             found = [i for i, (pattern, _) in enumerate(given) if _matches(path, pattern)]
@@ -106,5 +109,5 @@ def row_factors(pieces: Sequence[FilePart], files: int, cross_sections: CrossSec
     return np.repeat([factors[piece.file] for piece in pieces], [len(p.part.columns["weight"]) for p in pieces])
 
 
-def _matches(path: Path, pattern: str) -> bool:
+def _matches(path: InputPath, pattern: str) -> bool:
     return str(path) == pattern or fnmatchcase(str(path), pattern) or fnmatchcase(path.name, pattern)

@@ -20,7 +20,7 @@ _MARKERS = "osD^vP*X"
 class Point:
     """One design: the line it belongs to, its weight bits, and a panel's quantity against its cost.
 
-    `best` marks a point that no other one beats in both.
+    `spread` is the standard deviation of y, `best` marks a point that no other one beats in both.
     """
 
     line: str
@@ -28,6 +28,7 @@ class Point:
     bits: int
     x: float
     y: float
+    spread: float | None = None
     best: bool = False
 
 
@@ -68,6 +69,8 @@ def quantisation_figure(
 
 def _draw(ax: Axes, points: Sequence[Point], line: str, colour: str, marker: str) -> None:
     ax.plot([p.x for p in points], [p.y for p in points], color=colour, lw=1.2, marker=marker, mfc="white", label=line)
+    bars = [p for p in points if p.spread]
+    ax.errorbar([p.x for p in bars], [p.y for p in bars], [p.spread or 0.0 for p in bars], color=colour, ls="", lw=1.2)
     best = [p for p in points if p.best]
     ax.plot([p.x for p in best], [p.y for p in best], color=colour, ls="", marker=marker)
     for p in points:

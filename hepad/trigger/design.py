@@ -128,6 +128,26 @@ class Design:
             raise UsageError("the encoder alone has no score")
         return np.asarray(raw[:, 0] * self.scale, dtype=np.float64)
 
+    def operations(self, x: npt.ArrayLike) -> dict[str, float]:
+        """The operations an event takes, as `hepad.trigger.network.operations` counts them, of this design.
+
+        Weights that were rounded to 0 take none, and spikes are those of the fixed-point neurons for unquantised
+        inputs x (n, d).
+        """
+        neuron = self.network.spiking
+        used = [(weight != 0).sum(axis=0) for weight in self._weights]  # by input neuron
+        updates = float(sum(len(weight) for weight in self._weights))
+        if neuron is None:
+            return {"mac": float(sum(u.sum() for u in used)), "conditional_adds": 0.0, "neuron_updates": updates}
+        codes = self._first_codes(self.quantised(x), neuron)
+        spikes = [bit(codes, t) for t in range(neuron.steps)]
+        adds = 0.0
+        for index in range(1, len(self._weights)):
+            adds += float((sum(spikes) @ used[index]).mean())
+            if index + 1 < len(self._weights):
+                spikes = self._fire(spikes, index)
+        return {"mac": float(used[0].sum()), "conditional_adds": adds, "neuron_updates": neuron.steps * updates}
+
     def __call__(self, x: Numbers) -> Numbers:
         """The raw score of numpy rows (n, d), or of one traced row (d,)."""
         output = self._spiking(x) if self.network.spiking else self._dense(x)
@@ -148,9 +168,7 @@ class Design:
         """Output membranes of the last step; the last layer's spike codes for the encoder alone."""
         neuron = self.network.spiking
         assert neuron is not None  # noqa: S101  asked by the caller
-        form = Format(False, 1, self.precision.current)
-        current = positive_part(x @ self._weights[0].T + self._bias(0, form.fraction))
-        codes = lookup(at_most(current, form), lambda c: _codes(c, neuron), Format(False, neuron.steps, 0))
+        codes = self._first_codes(x, neuron)
         spikes = [bit(codes, t) for t in range(neuron.steps)]
         last = len(self._weights) - (0 if self.encoder else 1)
         for index in range(1, last):
@@ -158,6 +176,12 @@ class Design:
         if last > 1:
             codes = _joined(spikes)
         return codes if self.encoder else self._accumulated(codes, neuron)
+
+    def _first_codes(self, x: Numbers, neuron: Spiking) -> Numbers:
+        """The spikes of the first layer, a number a neuron with a bit a step."""
+        form = Format(False, 1, self.precision.current)
+        current = positive_part(x @ self._weights[0].T + self._bias(0, form.fraction))
+        return lookup(at_most(current, form), lambda c: _codes(c, neuron), Format(False, neuron.steps, 0))
 
     def _fire(self, spikes: list[Any], index: int) -> list[Any]:
         """The spikes of a hidden layer at each step, from those of the layer before; the threshold is 1."""

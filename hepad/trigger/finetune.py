@@ -25,19 +25,24 @@ BATCH = 500
 
 @dataclass(frozen=True)
 class FineTuned:
-    """The network with its new weights, and the loss a batch before and after, with rounded weights."""
+    """The network with its new weights, and the loss a batch before and after, with rounded weights.
+
+    `loss_held_out` is that on events that had no part in it.
+    """
 
     network: Network
     loss_before: float
     loss_after: float
     best_epoch: int
+    loss_held_out: float
 
 
-def finetune(design: Design, x: Floats, *, epochs: int, learning_rate: float, seed: int) -> FineTuned:
+def finetune(design: Design, x: Floats, held_out: Floats, *, epochs: int, learning_rate: float, seed: int) -> FineTuned:
     """Train the weights of a design on background rows x (n, d), inputs as the network sees them.
 
     An autoencoder is trained to reconstruct its input; an encoder to give the output that it had before. A tenth of
-    the rows, drawn by the seed, tells which epoch to keep; the start is one of the choices.
+    the rows, drawn by the seed, tells which epoch to keep; the start is one of the choices. Rows `held_out` (m, d) are
+    only looked at in the end.
     """
     network = design.network
     order = np.random.default_rng(seed).permutation(len(x))
@@ -62,7 +67,9 @@ def finetune(design: Design, x: Floats, *, epochs: int, learning_rate: float, se
     layers = []
     for i, (layer, (w, b)) in enumerate(zip(network.layers, kept, strict=True)):
         layers.append(replace(layer, weight=_on_grid(w, i, network, design.precision), bias=b))
-    return FineTuned(replace(network, layers=tuple(layers)), before, best, best_epoch)
+    trained.restore(kept)
+    last = trained.evaluated(torch.tensor(design.quantised(held_out), dtype=torch.float32))
+    return FineTuned(replace(network, layers=tuple(layers)), before, best, best_epoch, last)
 
 
 class _Trained:
@@ -96,6 +103,13 @@ class _Trained:
         """The weights and biases as they are now."""
         pairs = zip(self.weights, self.biases, strict=True)
         return [(w.detach().double().numpy().copy(), b.detach().double().numpy().copy()) for w, b in pairs]
+
+    def restore(self, pairs: list[tuple[Floats, Floats]]) -> None:
+        """Take weights and biases back that `copy` gave."""
+        with torch.no_grad():
+            for weight, bias, (w, b) in zip(self.weights, self.biases, pairs, strict=True):
+                weight.copy_(_tensor(w))
+                bias.copy_(_tensor(b))
 
 
 def _tensor(values: Floats) -> Tensor:

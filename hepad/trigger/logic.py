@@ -15,10 +15,13 @@ from hepad.errors import MissingExtraError
 from hepad.trigger.design import Design
 from hepad.trigger.fixed import Floats, Format
 
-__all__ = ["CUTOFF", "Logic", "compile_logic", "write_cpp"]
+__all__ = ["COMBINATIONAL", "CUTOFF", "Logic", "compile_logic", "write_cpp"]
 
 CUTOFF = 2
 """The largest delay of a stage, in da4ml's unit, about an adder: the one that the clock period is calibrated for."""
+
+COMBINATIONAL = 1e6
+"""A cutoff that no design reaches: one stage, without registers between those of its input and its output."""
 
 _SOLVER = {"hard_dc": 1}  # adder trees at most one adder deeper than the shallowest
 
@@ -46,6 +49,11 @@ class Logic:
     def registers(self) -> int:
         """Register bits between stages."""
         return int(self.pipeline.reg_bits)
+
+    @property
+    def depth(self) -> float:
+        """The delay of its longest path, in the unit of `CUTOFF`, however it is cut into stages."""
+        return float(max(self.comb.latency))
 
     @property
     def stages(self) -> int:

@@ -35,6 +35,11 @@ After = Literal["linear", "relu", "leaky_relu", "spike"]
 SCORES: dict[str, tuple[Score, ...]] = {"snn_ae": ("mse",), "dnn_ae": ("mse",), "vae": ("mu2", "kl")}
 """The models that have logic, and of which of their scores."""
 
+_NO_LOGIC = {
+    ("vae", "mse"): "; it needs the decoder with its hyperbolic tangents, and to know which objects are there",
+    ("vae", "r"): "; it divides by variances, which range over orders of magnitude",
+}
+
 _SLOPE = 0.3  # of hepad.models.vae
 _EPSILON = 1e-3  # of its batch normalisation
 
@@ -86,24 +91,35 @@ def network_of(model: str, config: Mapping[str, Any], state: Mapping[str, npt.ND
     if model not in SCORES:
         raise CardError(f"model {model!r} has no logic yet: there is some for {', '.join(sorted(SCORES))}")
     if score not in SCORES[model]:
-        raise CardError(f"score {score!r} of {model} has no logic: there is some for {', '.join(SCORES[model])}")
+        reason = _NO_LOGIC.get((model, score), "")
+        raise CardError(
+            f"score {score!r} of {model} has no logic: there is some for {', '.join(SCORES[model])}{reason}"
+        )
     weights = {name: np.asarray(values, dtype=np.float64) for name, values in state.items()}
     return _BUILDERS[model](config, weights, score)
 
 
-def state_of(network: Network) -> dict[str, npt.NDArray[np.float32]]:
-    """The weights under their names in the scorer's state; `CardError` where layers were folded into others."""
+def state_of(network: Network, state: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    """A scorer's state with the weights of the network in their places; the rest stays as it is.
+
+    Batch normalisation that was folded into a layer becomes the identity.
+    """
     count = len(network.layers)
+    folded: dict[str, npt.NDArray[Any]] = {}
     if network.model == "snn_ae":
         names = [f"layers.{i}" for i in range(count)]
     elif network.model == "dnn_ae":
         names = [f"{part}.{2 * i}" for part in ("encoder", "decoder") for i in range(count // 2)]
     else:
-        raise CardError(f"model {network.model} cannot take new weights: its batch normalisation was folded into them")
-    state: dict[str, npt.NDArray[np.float32]] = {}
+        names = [f"encoder.{2 * i}" for i in range(count)]
+        for name in ("normalise", *(f"encoder.{2 * i + 1}.0" for i in range(count - 1))):
+            folded |= _identity(name, len(state[f"{name}.weight"]))
+    found = {**state, **folded}
     for name, layer in zip(names, network.layers, strict=True):
-        state |= {f"{name}.weight": layer.weight.astype(np.float32), f"{name}.bias": layer.bias.astype(np.float32)}
-    return state
+        for kind, values in (("weight", layer.weight), ("bias", layer.bias)):
+            old = state[f"{name}.{kind}"]  # for mu2 its last rows, of the log variances, are not in the network
+            found[f"{name}.{kind}"] = np.concatenate([values.astype(np.float32), old[len(values) :]])
+    return found
 
 
 def float_scores(network: Network, x: npt.ArrayLike) -> Floats:
@@ -126,13 +142,14 @@ def spike_trains(network: Network, x: npt.ArrayLike) -> list[npt.NDArray[np.bool
 def operations(network: Network, x: npt.ArrayLike | None = None) -> dict[str, float]:
     """Multiplications and additions an event takes, the score left out.
 
-    A dense network multiplies and adds once a weight (`mac`). A spiking one multiplies in its first layer only, once,
-    as the input is constant; then each spike adds the weights that leave its neuron (`conditional_adds`, with the
-    spike rates on x) and each neuron leaks, adds and may reset once a step (`neuron_updates`).
+    A dense network multiplies and adds once a weight (`mac`), and each neuron adds its bias and has its activation
+    (`neuron_updates`). A spiking one multiplies in its first layer only, once, as the input is constant; then each
+    spike adds the weights that leave its neuron (`conditional_adds`, with the spike rates on x) and each neuron leaks,
+    adds and may reset once a step (`neuron_updates`).
     """
     macs = [layer.weight.size for layer in network.layers]
     if network.spiking is None:
-        return {"mac": float(sum(macs)), "conditional_adds": 0.0, "neuron_updates": 0.0}
+        return {"mac": float(sum(macs)), "conditional_adds": 0.0, "neuron_updates": float(sum(network.sizes[1:]))}
     if x is None:
         raise ValueError("the operations of a spiking network depend on the events")
     trains = spike_trains(network, x)
@@ -211,6 +228,18 @@ def _normalisation(weights: Mapping[str, Floats], name: str) -> tuple[Floats, Fl
     """Batch normalisation in evaluation: x * gain + offset."""
     gain = weights[f"{name}.weight"] / np.sqrt(weights[f"{name}.running_var"] + _EPSILON)
     return gain, weights[f"{name}.bias"] - weights[f"{name}.running_mean"] * gain
+
+
+def _identity(name: str, width: int) -> dict[str, npt.NDArray[np.float32]]:
+    """Batch normalisation that does nothing."""
+    one, zero = np.ones(width, dtype=np.float32), np.zeros(width, dtype=np.float32)
+    variance = np.full(width, 1 - _EPSILON, dtype=np.float32)
+    return {
+        f"{name}.weight": one,
+        f"{name}.bias": zero,
+        f"{name}.running_mean": zero,
+        f"{name}.running_var": variance,
+    }
 
 
 _BUILDERS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Floats], str], Network]] = {

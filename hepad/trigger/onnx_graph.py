@@ -71,14 +71,14 @@ def onnx_bytes(network: Network) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def onnx_session(data: bytes) -> Any:
-    """An onnxruntime session on one thread of the processor; `MissingExtraError` without it."""
+def onnx_session(data: bytes, *, threads: int = 1) -> Any:
+    """An onnxruntime session on so many threads of the processor; `MissingExtraError` without it."""
     try:
         import onnxruntime
     except ImportError as error:
         raise MissingExtraError("running ONNX needs the package onnxruntime: pip install 'hepad[trigger]'") from error
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 

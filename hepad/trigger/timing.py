@@ -1,149 +1,211 @@
-"""How long a processor takes for one event and for a batch: warmed up, on one thread, pinned to one core."""
+"""How long a processor takes for one event and for a batch: warmed up, kept on chosen cores, and several times over.
+
+A core that is shared gives larger numbers, never smaller ones. So each measurement is repeated, in turn with those of
+the other libraries, and says how much its repetitions differ, which was the least, and for how much of its time the
+process was on the processor at all.
+"""
 
 from __future__ import annotations
 
 import os
-import resource
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from hepad.trigger.network import Network
+from hepad.errors import UsageError
+from hepad.trigger.memory import peak_memory_mb, restart_peak
 
-__all__ = ["Timing", "peak_memory_mb", "pinned", "time_calls", "torch_scores"]
+__all__ = ["Spread", "Timing", "cores", "pinned", "time_functions"]
 
 Rows = npt.NDArray[np.float32]
+Function = Callable[[Rows], Any]
 
 WARM_UP_SECONDS = 0.3
-LEAST_CALLS = 200
+LEAST_CALLS, LEAST_BATCHES = 20, 5
+"""Calls of a repetition with single events and with batches. With fewer than 100, the 99th percentile is that of the
+slowest."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A quantity over repetitions: their median and standard deviation, and the best of them, which other jobs on the
+    machine disturbed least.
+    """
+
+    median: float
+    error: float
+    best: float
 
 
 @dataclass(frozen=True)
 class Timing:
     """The time of a call in ns: median, 99th percentile, and jitter, the spread between 1st and 99th percentile.
 
-    `events_per_second` is that of all calls together.
+    `calls` are those of all repetitions; the percentiles are those within a repetition. `threads` is the number of
+    cores and of threads that the library was given. `memory_mb` is the peak of the process during the first call.
+    `on_processor` is the share of the time in which the process had the processor, `p99_processor` the 99th percentile
+    of a call without the time that it waited for it, `rate_processor` the events a second of that time; all are None
+    for several threads, which wait for one another.
     """
 
     backend: str
+    threads: int
     batch: int
     calls: int
-    p50_ns: float
-    p99_ns: float
-    jitter_ns: float
-    events_per_second: float
+    repetitions: int
+    p50: Spread
+    p99: Spread
+    jitter: Spread
+    rate: Spread
+    memory_mb: float
+    on_processor: float | None
+    p99_processor: Spread | None
+    rate_processor: Spread | None
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers by name."""
-        return asdict(self)
+        """The numbers by name, those of a spread as `p50_ns`, `p50_error_ns`, `p50_best_ns`."""
+        found = {key: value for key, value in asdict(self).items() if key not in _SPREADS}
+        for key, (name, unit) in _SPREADS.items():
+            spread: Spread | None = getattr(self, key)
+            parts = (None, None, None) if spread is None else (spread.median, spread.error, spread.best)
+            names = (f"{name}{unit}", f"{name}_error{unit}", f"{name}_best{unit}")
+            found |= dict(zip(names, parts, strict=True))
+        return found
+
+
+_SPREADS = {
+    "p50": ("p50", "_ns"),
+    "p99": ("p99", "_ns"),
+    "p99_processor": ("p99_processor", "_ns"),
+    "jitter": ("jitter", "_ns"),
+    "rate": ("events_per_second", ""),
+    "rate_processor": ("events_per_processor_second", ""),
+}
+"""The fields that are spreads, with their names and units in JSON."""
+
+
+def cores() -> list[int]:
+    """The numbers of the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 @contextmanager
-def pinned() -> Iterator[None]:
-    """Keep this process on one core, the last that it may use, and torch on one thread, inside the block."""
-    threads = torch.get_num_threads()
-    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+def pinned(threads: int = 1) -> Iterator[None]:
+    """Keep this process on so many cores, the last that it may use, and torch on as many threads, inside the block.
+
+    `UsageError` if there are fewer cores. Where a system cannot keep a process on a core, only torch is told.
+    """
+    import torch
+
+    allowed, before = cores(), torch.get_num_threads()
+    if threads > len(allowed):
+        raise UsageError(f"--threads {threads}: this process may use {len(allowed)} cores; give fewer")
     try:
-        torch.set_num_threads(1)
-        if cores:
-            os.sched_setaffinity(0, {max(cores)})
+        torch.set_num_threads(threads)
+        _keep_on(set(allowed[-threads:]))
         yield
     finally:
-        torch.set_num_threads(threads)
-        if cores:
-            os.sched_setaffinity(0, cores)
+        torch.set_num_threads(before)
+        _keep_on(set(allowed))
 
 
-def time_calls(backend: str, function: Callable[[Rows], Any], x: Rows, batch: int, seconds: float) -> Timing:
-    """Call `function` with batches of rows of x, round and round, for about so many seconds after a warm-up.
+def time_functions(
+    functions: Mapping[str, Function], x: Rows, batch: int, *, threads: int, seconds: float, repetitions: int
+) -> list[Timing]:
+    """Call each function with batches of rows of x for about so many seconds in all, after a warm-up.
 
-    The batches differ, so that no call finds the numbers of the one before. At least `LEAST_CALLS` calls for a single
-    event, 20 for a batch.
+    The batches differ, so that no call finds the numbers of the one before. Each repetition has at least `LEAST_CALLS`
+    calls for single events, `LEAST_BATCHES` for batches. There must be two repetitions at least.
     """
     parts = _batches(x, batch)
-    end = time.perf_counter() + min(WARM_UP_SECONDS, seconds)
-    while True:
+    memory = {name: _warm_up(function, parts, min(WARM_UP_SECONDS, seconds)) for name, function in functions.items()}
+    runs: dict[str, list[_Run]] = {name: [] for name in functions}
+    for _ in range(repetitions):
+        for name, function in functions.items():
+            runs[name].append(_repetition(function, parts, seconds / repetitions))
+    return [_summary(name, threads, batch, found, memory[name]) for name, found in runs.items()]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One repetition: the time of each call in ns, and that which the process had the processor, shape (calls,)."""
+
+    taken: npt.NDArray[np.int64]
+    on_processor: npt.NDArray[np.int64]
+
+
+def _warm_up(function: Function, parts: list[Rows], seconds: float) -> float:
+    """The peak memory of the first call in MB."""
+    restart_peak()
+    function(parts[0])
+    peak = peak_memory_mb()
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
         for part in parts[:16]:
             function(part)
-        if time.perf_counter() > end:
-            break
+    return peak
+
+
+def _repetition(function: Function, parts: list[Rows], seconds: float) -> _Run:
+    least = LEAST_CALLS if len(parts[0]) == 1 else LEAST_BATCHES
     taken: list[int] = []
-    least, total = LEAST_CALLS if batch == 1 else 20, 0
-    while total < seconds * 1e9 or len(taken) < least:
+    on_processor: list[int] = []
+    end = time.perf_counter() + seconds
+    while len(taken) < least or time.perf_counter() < end:
         part = parts[len(taken) % len(parts)]
-        start = time.perf_counter_ns()
+        processor, start = time.process_time_ns(), time.perf_counter_ns()
         function(part)
         taken.append(time.perf_counter_ns() - start)
-        total += taken[-1]
-    low, middle, high = np.percentile(taken, [1, 50, 99])
-    rate = batch * len(taken) / (total * 1e-9)
-    return Timing(backend, batch, len(taken), float(middle), float(high), float(high - low), rate)
+        on_processor.append(time.process_time_ns() - processor)
+    return _Run(np.array(taken), np.array(on_processor))
 
 
-def peak_memory_mb() -> float:
-    """The peak memory of this process in MB, imports and events included: what a job must be given."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1e6 if sys.platform == "darwin" else 1e6 / 1024)
+def _summary(backend: str, threads: int, batch: int, runs: list[_Run], memory_mb: float) -> Timing:
+    low, middle, high = np.array([np.percentile(run.taken, [1, 50, 99]) for run in runs]).T
+    rates, own_rates = (
+        np.array([batch * len(times) / (times.sum() * 1e-9) for times in kind])
+        for kind in ([run.taken for run in runs], [run.on_processor for run in runs])
+    )
+    on_processor = np.array([np.percentile(run.on_processor, 99) for run in runs])
+    share = sum(int(run.on_processor.sum()) for run in runs) / sum(int(run.taken.sum()) for run in runs)
+    return Timing(
+        backend,
+        threads,
+        batch,
+        calls=sum(len(run.taken) for run in runs),
+        repetitions=len(runs),
+        p50=_spread(middle, best=np.min),
+        p99=_spread(high, best=np.min),
+        jitter=_spread(high - low, best=np.min),
+        rate=_spread(rates, best=np.max),
+        memory_mb=memory_mb,
+        on_processor=min(share, 1.0) if threads == 1 else None,
+        p99_processor=_spread(on_processor, best=np.min) if threads == 1 else None,
+        rate_processor=_spread(own_rates, best=np.max) if threads == 1 else None,
+    )
 
 
-def torch_scores(network: Network) -> Callable[[Rows], Any]:
-    """A function that scores rows with torch, in single precision."""
-    weights = [
-        (torch.tensor(layer.weight, dtype=torch.float32), torch.tensor(layer.bias, dtype=torch.float32))
-        for layer in network.layers
-    ]
-
-    def score(rows: Rows) -> Any:
-        with torch.inference_mode():
-            return _torch_score(network, torch.from_numpy(rows), weights).numpy()
-
-    return score
+def _spread(values: npt.NDArray[np.float64], *, best: Callable[[npt.NDArray[np.float64]], Any]) -> Spread:
+    return Spread(float(np.median(values)), float(np.std(values, ddof=1)), float(best(values)))
 
 
-def _torch_score(network: Network, x: Tensor, weights: list[tuple[Tensor, Tensor]]) -> Tensor:
-    output = _torch_spiking(network, x, weights) if network.spiking else _torch_dense(network, x, weights)
-    if network.score == "mse":
-        return (x - output).square().mean(dim=1)
-    if network.score == "mu2":
-        return output.square().sum(dim=1)
-    mean, log_variance = output.chunk(2, dim=1)
-    return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).mean(dim=1)
-
-
-def _torch_dense(network: Network, x: Tensor, weights: list[tuple[Tensor, Tensor]]) -> Tensor:
-    for layer, (weight, bias) in zip(network.layers, weights, strict=True):
-        x = torch.nn.functional.linear(x, weight, bias)
-        if layer.after != "linear":
-            x = torch.nn.functional.leaky_relu(x, network.slope if layer.after == "leaky_relu" else 0.0)
-    return x
-
-
-def _torch_spiking(network: Network, x: Tensor, weights: list[tuple[Tensor, Tensor]]) -> Tensor:
-    neuron = network.spiking
-    assert neuron is not None  # noqa: S101  asked by the caller
-    linear = torch.nn.functional.linear
-    currents = [linear(x, *weights[0])] * neuron.steps
-    for weight, bias in weights[1:]:
-        spikes: list[Tensor] = []
-        potential = torch.zeros_like(currents[0])
-        for current in currents:
-            potential = neuron.beta * potential + current
-            if spikes:
-                potential = potential - neuron.threshold * spikes[-1]
-            spikes.append((potential > neuron.threshold).to(x.dtype))
-        currents = [linear(spike, weight, bias) for spike in spikes]
-    output = torch.zeros_like(currents[0])
-    for current in currents:
-        output = neuron.beta * output + current
-    return output
+def _keep_on(chosen: set[int]) -> None:
+    """Keep all threads of this process on the chosen cores, those that libraries have begun already too."""
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    os.sched_setaffinity(0, chosen)
+    tasks = Path("/proc/self/task")
+    for thread in tasks.iterdir() if tasks.is_dir() else ():
+        with suppress(OSError):  # one that has just ended
+            os.sched_setaffinity(int(thread.name), chosen)
 
 
 def _batches(x: Rows, batch: int) -> list[Rows]:

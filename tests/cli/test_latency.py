@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from hepad.cards.export import ExportCard
 from hepad.cli.main import app
 from hepad.provenance import sha256_file
+from hepad.trigger.verilog import verilator
 
 pytest.importorskip("da4ml")
 
@@ -75,6 +76,41 @@ def test_a_budget_that_is_too_small_fails_by_name(run, tmp_path) -> None:
     assert json.loads(result.stdout)["passed"] is False
 
 
+def test_a_combinational_budget_has_no_stages(run) -> None:
+    options = ("--model", "dnn_ae", "--bits", "weight=3", "--max-events", 100)
+    plain = json.loads(run("latency", *options, "--json").stdout)
+    result = run("latency", *options, "--budget", "atlas-l1topo", "--json", code=7)
+    report = json.loads(result.stdout)
+    tier, staged = report["tiers"]["estimated"], plain["tiers"]["estimated"]
+    assert (report["details"]["combinational"], plain["details"]["combinational"]) == (True, False)
+    assert (tier["clock_edges"], tier["lut"], tier["mismatches"]) == (2, staged["lut"], 0)
+    assert tier["ff"] < staged["ff"] / 10  # those of input and output
+    period = staged["latency_ns"] / staged["clock_edges"]
+    assert staged["latency_ns"] - 2.1 * period < tier["latency_ns"] < staged["latency_ns"]
+    checks = {check["quantity"]: check["value"] for check in report["details"]["checks"]}
+    assert checks["interval_ns"] == checks["latency_ns"] == tier["latency_ns"]  # one event at a time
+    assert any(remark.startswith("combinational: ") for remark in report["details"]["remarks"])
+    refused = run("latency", *options, "--budget", "atlas-l1topo", "--cutoff", 5, code=2).stderr
+    assert "logic without stages" in " ".join(refused.split())
+
+
+def test_a_budget_says_when_its_device_is_not_calibrated(run) -> None:
+    options = ("--model", "dnn_ae", "--bits", "weight=3", "--max-events", 50)
+    slow = run("latency", *options, "--budget", "cms-l1")
+    assert "within budget cms-l1, if xc7vx690t were as fast as an XCVU13P-2" in " ".join(slow.stdout.split())
+    assert "xc7vx690t is slower: its nanoseconds are optimistic" in " ".join(slow.stderr.split())
+    same = run("latency", *options, "--budget", "cms-l1-phase2")
+    assert "if vu13p" not in same.stdout
+    assert "optimistic" not in same.stderr
+
+
+def test_another_score_than_the_default_is_said(run) -> None:
+    result = run("latency", "--model", "vae", "--bits", "weight=3,activation=5", "--max-events", 50)
+    assert "score mse, the model's default, has no logic: the numbers are of kl" in " ".join(result.stderr.split())
+    asked = run("latency", "--model", "vae", "--score", "r", "--max-events", 50, code=3).stderr
+    assert "divides by variances" in " ".join(asked.split())
+
+
 def test_the_encoder_is_a_part_and_fewer_bits_are_less_logic(run) -> None:
     found = {}
     for name, options in {"whole": (), "part": ("--part", "encoder"), "four": ("--bits", "weight=4,leak=3")}.items():
@@ -85,16 +121,72 @@ def test_the_encoder_is_a_part_and_fewer_bits_are_less_logic(run) -> None:
     assert found["part"] < found["four"] < found["whole"]
 
 
-def test_a_processor_is_measured(run) -> None:
-    options = ("--seconds", 0.02, "--batch", 64, "--max-events", 100)
+def test_a_processor_is_measured(run, tmp_path) -> None:
+    options = ("--seconds", 0.02, "--repeat", 2, "--batch", "16,64", "--max-events", 100, "-o", tmp_path / "out")
     report = json.loads(run("latency", "--model", "dnn_ae", "--budget", "hlt-cpu", *options, "--json").stdout)
     tier = report["tiers"]["measured"]
     assert report["passed"] is True
     assert 100 < tier["latency_ns"] < 4e7
     assert tier["lut"] is None
-    assert 50 < report["details"]["memory_mb"] < 1e5
-    backends = {(t["backend"].split()[0], t["batch"]) for t in report["details"]["timings"]}
-    assert {("hepad", 1), ("hepad", 64), ("torch", 1), ("torch", 64)} <= backends
+    limits = {check["quantity"]: check["limit"] for check in report["details"]["checks"]}
+    assert limits == {"latency_ns": 4e7, "total_latency_ns": 1e8}
+    timings, memory = report["details"]["timings"], report["details"]["memory_mb"]
+    assert {(t["backend"].split()[0], t["batch"]) for t in timings} >= {
+        (name, batch) for name in ("hepad", "torch") for batch in (1, 16, 64)
+    }
+    assert tier["latency_ns"] == min(t["p99_ns"] for t in timings if t["batch"] == 1)
+    assert all(50 < t["memory_mb"] <= memory < 1e5 for t in timings)
+    written = json.loads((tmp_path / "out/latency.json").read_text())
+    assert written["tiers"] == report["tiers"]
+    assert "--model dnn_ae --budget hlt-cpu --tier measured" in written["provenance"]["command"]
+    assert set(written["provenance"]["cards"]) == {"dnn_ae"}
+    rows = (tmp_path / "out/throughput.csv").read_text().splitlines()
+    assert len(rows) == len(timings) + 1
+    assert {p.suffix for p in (tmp_path / "out").glob("throughput.*")} == {".csv", ".png", ".pdf"}
+
+
+def test_a_processor_may_be_too_slow_and_any_model_may_be_asked(run, tmp_path) -> None:
+    """The score mse of the variational autoencoder has no logic; a processor has no need of one."""
+    card = {"schema": "budget/1", "name": "tiny", "title": "x", "reference": "a test", "latency_ns": 1}
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({**card, "total_latency_ns": 1e9}))
+    options = ("--model", "vae", "--score", "mse", "--seconds", 0.02, "--repeat", 2, "--max-events", 50)
+    result = run("latency", *options, "--budget", tmp_path / "tiny.yaml", code=7)
+    assert "measured latency_ns" in result.stderr
+    assert "measured total_latency_ns" not in result.stderr
+    assert "Single events on this processor" in result.stdout
+    assert "torch" not in result.stdout
+    assert "only hepad knows the score mse" in result.stderr
+
+
+def test_a_library_that_is_missing_is_named_with_its_package(run, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    options = ("--model", "dnn_ae", "--tier", "measured", "--seconds", 0.01, "--repeat", 2, "--max-events", 50)
+    result = run("latency", *options)
+    assert "no timing with onnxruntime: running ONNX needs" in result.stderr
+    assert "pip install 'hepad[trigger]'" in result.stderr
+    assert "onnxruntime" not in result.stdout
+
+
+@pytest.mark.skipif(verilator() is None, reason="needs Verilator: apt-get install verilator make g++")
+def test_a_small_network_is_simulated(run) -> None:
+    bits = "input=3,weight=2,activation=1"
+    options = ("--model", "dnn_ae", "--part", "encoder", "--bits", bits, "--cutoff", 20, "--max-events", 200)
+    found = json.loads(run("latency", *options, "--tier", "simulated", "--tier", "estimated", "--json").stdout)
+    estimated, simulated = found["tiers"]["estimated"], found["tiers"]["simulated"]
+    assert (simulated["bit_exact_events"], simulated["mismatches"]) == (200, 0)
+    assert simulated["clock_edges"] == estimated["clock_edges"]
+    assert set(found["details"]["seconds"]) == {"estimated", "simulated"}
+
+
+def test_what_a_processor_cannot_be_asked_is_refused(run, tmp_path) -> None:
+    options = ("--model", "dnn_ae", "--tier", "measured")
+    assert "are of logic" in run("latency", *options, "--bits", "weight=4", code=2).stderr
+    assert "says nothing of budget cms-l1" in run("latency", *options, "--budget", "cms-l1", code=2).stderr
+    assert "--threads '0'" in run("latency", *options, "--threads", "1,0", code=2).stderr
+    assert "give fewer" in run("latency", *options, "--threads", 9999, code=2).stderr
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").touch()
+    assert "notes.txt" in run("latency", *options, "-o", tmp_path / "mine", code=2).stderr
 
 
 def test_what_cannot_be_is_refused(run) -> None:

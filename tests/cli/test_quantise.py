@@ -6,6 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from hepad.cli.main import app
+from hepad.io.atomic import check_folder
+from hepad.io.bundle import read_card
+from hepad.pipeline.quantise import _OURS
 
 pytest.importorskip("da4ml")
 
@@ -22,23 +25,36 @@ def test_a_scan_with_a_variant(examples, tmp_path):
     training = tmp_path / "training.h5"
     training.write_bytes((examples / "background.h5").read_bytes())  # not held out: good enough to see that it works
     options = ("-m", "dnn_ae", "--signal", signal, "--weights", "3,5", "--bits", "leak=3")
-    tuning = ("--finetune", training, "--epochs", 1, "--save", "3")
+    tuning = ("--finetune", training, "--epochs", 1, "--seeds", 2, "--save", "3", "--max-events", 6000)
     report = json.loads(invoke("quantise", background, *options, *tuning, "-o", out, "--json").stdout)
-    kinds = [(point["weights"], point["bits"]) for point in report["points"]]
-    expected = [("floating point", None), ("rounded", 3), ("fine-tuned", 3), ("rounded", 5), ("fine-tuned", 5)]
-    assert kinds == expected
-    luts = {kind: point["lut"] for kind, point in zip(kinds, report["points"], strict=True)}
-    assert luts["rounded", 3] < luts["rounded", 5]
+    kinds = [(item["weights"], item["bits"], item["seeds"]) for item in report["summary"]]
+    tuned = [("fine-tuned", 3, 2), ("fine-tuned", 5, 2)]
+    assert kinds == [("floating point", None, 1), ("rounded", 3, 1), tuned[0], ("rounded", 5, 1), tuned[1]]
+    points = report["points"]
+    luts = {(p["weights"], p["bits"], p["seed"]): p["lut"] for p in points}
+    assert len(luts) == 7
+    assert luts["rounded", 3, None] < luts["rounded", 5, None]
     assert all(0.5 < point["auc"]["a4l"] < 1 for point in report["points"])
-    assert any(point["pareto"] for point in report["points"])
+    assert any(item["pareto"] for item in report["summary"])
+    chosen = {p["bits"]: p for p in points if p["chosen"]}
+    for bits in (3, 5):
+        seeds = [p for p in points if (p["bits"], p["weights"]) == (bits, "fine-tuned")]
+        assert chosen[bits] == min(seeds, key=lambda p: (p["held_out_flips"], p["loss"]))
     assert report["variants"] == ["dnn_ae@w3"]
-    assert {path.name for path in out.iterdir()} >= {"scan.json", "auc_lut.png", "auc_ns.pdf", "flips_lut.png"}
+    written = {path.name for path in out.iterdir()}
+    assert written >= {"scan.json", "auc_lut.png", "auc_ns.pdf", "flips_lut.png"}
+    assert 500 < points[-1]["operations"]["mac"] <= 1584
 
     tier = json.loads(invoke("latency", "--model", out / "dnn_ae@w3", "--max-events", 50, "--json").stdout)["tiers"][
         "estimated"
     ]
-    assert tier["lut"] == luts["fine-tuned", 3]  # the weights of the bundle are on their grid
+    assert tier["lut"] == luts["fine-tuned", 3, chosen[3]["seed"]]  # the weights of the bundle are on their grid
     assert tier["mismatches"] == 0
+    card = read_card(out / "dnn_ae@w3")
+    assert [record["name"] for record in card.provenance["inputs"]] == ["training.h5", "background_train.h5"]
+    assert (card.bits["weight"], card.bits["leak"], card.provenance["seed"]) == (3, 3, chosen[3]["seed"])
+    assert f"seed {chosen[3]['seed']} of 2" in card.fidelity_note
+    check_folder(out, ours=_OURS)  # another scan may take its place
 
 
 def test_a_scan_refuses_what_would_flatter(examples, tmp_path):
@@ -48,4 +64,9 @@ def test_a_scan_refuses_what_would_flatter(examples, tmp_path):
     result = invoke("quantise", background, *signal, *out, "--finetune", background, code=4)
     assert "both background and for fine-tuning" in result.stderr
     assert "give --finetune" in invoke("quantise", background, *signal, *out, "--save", "4", code=2).stderr
+    assert "--seeds is for fine-tuning" in invoke("quantise", background, *signal, *out, "--seeds", 2, code=2).stderr
+    tuning = ("--finetune", examples / "h0.h5", "--weights", "4", "--save", "5")
+    few = invoke("quantise", background, *signal, *out, *tuning[:4], "--save", "4", code=2)
+    assert "needs at least 1000 background events" in few.stderr  # said before the scan, not after
+    assert "--save 5: not among --weights 4" in invoke("quantise", background, *signal, *out, *tuning, code=2).stderr
     assert "numbers with commas" in invoke("quantise", background, *signal, *out, "--weights", "4;5", code=2).stderr

@@ -18,14 +18,14 @@ from hepad.objects.selection import apply_selection
 from hepad.pipeline.bundle import load_bundle
 from hepad.pipeline.reinterpret import ReinterpretOptions, reinterpret
 from hepad.pipeline.search import prepare_search
-from hepad.pipeline.search_events import Reading, SearchChunk, search_chunks
+from hepad.pipeline.search_events import Reading, SearchPart, search_parts
 
 TRIGGERS = {"cms_axol1tl": 57, "atlas_gelato_l1": 45}
 
 
-def chunk_of(name: str, path: Path) -> SearchChunk:
-    (chunk,) = search_chunks([path], prepare_search(name), Reading(sqrt_s_gev=13000))
-    return chunk
+def part_of(name: str, path: Path) -> SearchPart:
+    (part,) = search_parts(Reading(sqrt_s_gev=13000).run([path], prepare_search(name)))
+    return part
 
 
 def cartesian(pt: float, eta: float, phi: float, mass: float) -> np.ndarray:
@@ -59,7 +59,7 @@ def test_the_dijet_search_keeps_what_a_loop_over_jets_keeps(examples: Path) -> N
         names = [f"Jet.{leaf}" for leaf in ("PT", "Eta", "Phi", "Mass")]
         columns = [file["Delphes"][name].array().tolist() for name in names]
     masses = [dijet_mass(list(zip(*event, strict=True))) for event in zip(*columns, strict=True)]
-    found = chunk_of("cms_2019_dijet", path)
+    found = part_of("cms_2019_dijet", path)
     assert str(found.flows["signal_region"]) == (
         "all events 400, two jets 400, two wide jets 400, close in eta 270, mass above 1.5 TeV 261"
     )

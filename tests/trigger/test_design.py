@@ -10,7 +10,7 @@ from hepad.models.dnn_ae import DenseAutoencoder
 from hepad.models.snn_ae import SpikingAutoencoder
 from hepad.models.vae import VariationalAutoencoder
 from hepad.trigger.calibration import POST_ROUTE, clock_period
-from hepad.trigger.design import Design, Precision, input_formats
+from hepad.trigger.design import Design, Precision, input_formats, quantised_weights
 from hepad.trigger.fixed import Format, at_most, bit, floor_to, power_format, to_grid
 from hepad.trigger.network import float_scores, network_of, operations, spike_trains
 
@@ -37,7 +37,7 @@ def test_the_plain_network_gives_the_scores_of_the_scorer(kind):
 def test_models_and_scores_without_logic_are_refused_by_name():
     with pytest.raises(CardError, match="model 'rmm_ae' has no logic yet: there is some for dnn_ae, snn_ae, vae"):
         network_of("rmm_ae", {}, {}, "mse")
-    with pytest.raises(CardError, match="score 'mse' of vae has no logic: there is some for mu2, kl"):
+    with pytest.raises(CardError, match="score 'mse' of vae has no logic: there is some for mu2, kl; it needs the dec"):
         network_of("vae", {"layers": [5]}, {}, "mse")
     with pytest.raises(CardError, match="input without scale"):
         input_formats(COLUMNS, 8, "none")
@@ -100,6 +100,29 @@ def test_operations_count_spikes():
     assert counted["mac"] == 20
     assert counted["conditional_adds"] == pytest.approx(expected)
     assert counted["neuron_updates"] == 5 * (5 + 3 + 5 + 4)
+    assert operations(dense())["neuron_updates"] == 5 + 3 + 5 + 4
+
+
+def test_operations_of_a_design_are_those_of_its_own_weights_and_spikes():
+    x = rows()
+    network = spiking(beta=0.875)
+    fine = design(network, FINE)
+    wanted = operations(network, fine.quantised(x))
+    assert fine.operations(x)["conditional_adds"] == pytest.approx(wanted["conditional_adds"], rel=0.01)
+    assert fine.operations(x)["neuron_updates"] == wanted["neuron_updates"]
+    few, plain = design(network, Precision(weight=2)), design(dense(), Precision(weight=2))
+    for made in (few, plain):
+        left = [
+            np.count_nonzero(quantised_weights(w.weight / (1.2 if w.after == "spike" else 1), 2))
+            for w in made.network.layers
+        ]
+        counted = made.operations(x)
+        if made is plain:
+            assert counted == {"mac": sum(left), "conditional_adds": 0, "neuron_updates": 17}
+        else:
+            assert counted["mac"] == left[0]
+            assert left[0] < 20
+            assert counted["conditional_adds"] < 5 * sum(left[1:])
 
 
 def test_precision_is_bounded_and_parts_are_checked():

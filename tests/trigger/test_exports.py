@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hepad.trigger.network import float_scores
-from hepad.trigger.timing import pinned, time_calls, torch_scores
+from hepad.trigger.torch_scores import torch_scores
 
 from .networks import networks, rows
 
@@ -30,17 +30,3 @@ def test_onnx_gives_the_scores_of_the_network_and_is_what_we_import(name):
     assert got.shape == (len(x),)
     assert np.isclose(got, float_scores(network, x), rtol=1e-4, atol=1e-5).mean() > 0.995
     assert set(check_onnx(data, "model.onnx").outputs) == {"score", "output"}
-
-
-def test_timing_counts_calls_and_batches():
-    seen = []
-    x = np.arange(40, dtype=np.float32).reshape(10, 4)
-    with pinned():
-        timing = time_calls("mine", lambda part: seen.append(part.shape), x, 3, 0.001)
-    assert set(seen) == {(3, 4)}
-    assert timing.calls >= 20
-    assert len(seen) > timing.calls  # the warm-up
-    assert 0 < timing.p50_ns <= timing.p99_ns
-    assert timing.jitter_ns >= timing.p99_ns - timing.p50_ns
-    assert timing.events_per_second == pytest.approx(3e9 / timing.p50_ns, rel=10)
-    assert timing.to_json()["batch"] == 3

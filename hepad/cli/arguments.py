@@ -1,0 +1,248 @@
+"""The words of the command that is running, complete but for its output, as outputs record them for `hepad replay`.
+
+They are taken from what the command line parsed, so that no command has to say them again, and no option can be left
+out. Only what an option's text means is declared here: `PATHS` may name files, `PLAIN` is text that never does, and
+`WITHOUT_EFFECT` does not change what is written.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from typer.core import TyperCommand
+
+from hepad.errors import HepadError
+from hepad.io.remote import is_url, shown
+from hepad.provenance import Invocation, Together, Word, recording
+
+__all__ = ["PATHS", "PLAIN", "WITHOUT_EFFECT", "invocation", "recorded"]
+
+WITHOUT_EFFECT = frozenset(
+    {"check", "debug", "executor", "force", "help", "json", "output", "restart", "resume", "scheduler", "step_size"}
+    | {"workers"}
+)
+"""Parameters that change where, how fast or in how many pieces something is done, or what is printed."""
+
+PATHS = frozenset(
+    {"analysis", "archive", "background", "budget", "card", "cross_section", "data", "evaluation_background", "events"}
+    | {"file", "files", "finetune", "function", "model", "patch", "plane", "point", "points", "reference", "regions"}
+    | {"scale", "scores", "selection", "signal", "signal_shape", "spectra", "spectrum", "truth", "vectors"}
+    | {"workspace"}
+)
+"""Parameters whose text may name files, cards or bundles, alone or as NAME=FILE, FILE:HISTOGRAM, FILE@NUMBER."""
+
+PLAIN = frozenset(
+    {
+        "batch",
+        "bits",
+        "calculator",
+        "counts",
+        "direction",
+        "edges",
+        "features",
+        "floating",
+        "format_",
+        "inject",
+        "input_",
+    }
+    | {"kind", "mass", "mass_range", "masses", "measurement", "order", "part", "range_", "region", "save", "score"}
+    | {"search", "sha256", "tier", "weights"}
+)
+"""Parameters whose text never names a file."""
+
+_FOLDERS = frozenset({"background", "data"})
+_RESERVED = frozenset({"auto", "column", "gp", "spectrum"})
+_MARKS = ("card.json", "manifest.json")
+
+Parameters = Mapping[str, Any]
+
+
+def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
+    """The class of a command whose outputs record how it was called."""
+
+    class Recorded(cls):  # type: ignore[misc, valid-type]
+        def invoke(self, ctx: Any) -> Any:
+            # Now, as what a glob means may change while the command runs.
+            with recording(invocation(ctx) if "output" in ctx.params else None):
+                return super().invoke(ctx)
+
+    return Recorded
+
+
+def invocation(ctx: Any) -> Invocation:
+    """The command of a context of click: its options as they are declared, those at their default left out."""
+    words: list[Word] = []
+    files: list[Path] = []
+    for param in ctx.command.params:
+        name, value, option = param.name, ctx.params.get(param.name), param.opts[0]
+        if name in WITHOUT_EFFECT or value is None or value == param.default:
+            continue
+        if isinstance(value, bool):
+            words.append((option if value else param.secondary_opts[0],))
+            continue
+        if name == "points" and (rows := _points(value)):
+            name, value, option = "point", rows, "--point"
+        for item in value if isinstance(value, list | tuple) else [value]:
+            for parts in _parts(name, str(item), files, ctx.params):
+                words += [(option,), parts] if option.startswith("-") else [parts]
+    return Invocation(_verb(ctx), tuple(words))
+
+
+def _verb(ctx: Any) -> str:
+    names = []
+    while ctx.parent is not None:
+        names.append(ctx.info_name)
+        ctx = ctx.parent
+    return " ".join(reversed(names))
+
+
+def _parts(name: str, text: str, files: list[Path], given: Parameters) -> Iterator[Word]:
+    """The text of an option as words; `files` are those of the words before, to which the new ones are added."""
+    text = _public(text)
+    found: list[Word] = []
+    if name in _SPECIAL:
+        with suppress(Exception):  # what is wrong with a file is told where it is used
+            found = _SPECIAL[name](text, files, given)
+    if name not in PATHS or text in _RESERVED or _is_number(text):
+        yield (text,)
+    elif found:
+        yield from found
+    else:
+        for parts in _located(text, name in _FOLDERS):
+            files += [part for part in parts if isinstance(part, Path)]
+            yield parts
+
+
+def _public(text: str) -> str:
+    """The text with no credentials in its URL, `URL` or `NAME=URL`: what is recorded, anyone may read."""
+    start = next((start for start in _starts(text) if is_url(text[start:])), None)
+    return text if start is None else text[:start] + shown(text[start:])
+
+
+def _located(text: str, folders: bool) -> list[Word]:
+    """Put the file for its name in `NAME=FILE`, `KIND:FILE`, `FILE:HISTOGRAM` or `FILE@NUMBER`; a glob is all files."""
+    for start in _starts(text):
+        ends = [len(text), *(i for i in range(len(text) - 1, start, -1) if text[i] in ":@")]
+        for end in ends:
+            before, path, after = text[:start], Path(text[start:end]), text[end:]
+            if _is_input(path, folders):
+                return [tuple(part for part in (before, path, after) if part)]
+        if glob.has_magic(text[start:]):
+            found = sorted(glob.glob(text[start:]))  # noqa: PTH207  a pattern may be absolute
+            if found:
+                return [(text[:start], Path(name)) if start else (Path(name),) for name in found]
+    return [(text,)]
+
+
+def _starts(text: str) -> list[int]:
+    kind, colon, _ = text.partition(":")
+    after_kind = [len(kind) + 1] if colon and kind in {"gp", "hist"} else []
+    return [*after_kind, 0, *([text.index("=") + 1] if "=" in text else [])]
+
+
+def _is_input(path: Path, folders: bool) -> bool:
+    try:
+        return path.is_file() or (path.is_dir() and (folders or any((path / mark).is_file() for mark in _MARKS)))
+    except OSError:  # a name longer than the file system takes
+        return False
+
+
+def _cross_section(text: str, files: list[Path], _: Parameters) -> list[Word]:
+    """`PATTERN=PB`: the files of the command that it stands for; a pattern without folders is kept as it is."""
+    pattern, _equals, number = text.rpartition("=")
+    folder, name = _split(pattern)
+    if not folder:
+        return [(text,)]
+    found = [path for path in files if str(path) == pattern or fnmatchcase(str(path), pattern)]
+    if found == [Path(pattern)]:
+        return [(found[0], f"={number}")]
+    return [(_together(found), f"/{name}={number}")] if found else [(text,)]
+
+
+def _point(text: str, _files: list[Path], _: Parameters) -> list[Word]:
+    """`MASS=GLOB` or `MASS=GLOB@PB`: one sample of many files; a single file is as anywhere."""
+    mass, _equals, rest = text.partition("=")
+    file, at, section = rest.rpartition("@")
+    pattern, after = (file, f"@{section}") if at and _is_number(section) else (rest, "")
+    if Path(pattern).is_file():
+        return [(f"{mass}=", Path(pattern), *([after] if after else []))]
+    found = [Path(name) for name in sorted(glob.glob(pattern))]  # noqa: PTH207  a pattern may be absolute
+    return [(f"{mass}=", _together(found), f"/{_split(pattern)[1]}{after}")] if found else []
+
+
+def _points(table: Path) -> list[str]:
+    """The rows of a table of points, as the texts of `--point`; nothing if it cannot be read."""
+    from hepad.pipeline.reinterpret_points import read_points
+
+    with suppress(HepadError):  # it is told where the table is used
+        points = read_points(table)
+        sections = ["" if p.cross_section_pb is None else f"@{p.cross_section_pb!r}" for p in points]
+        return [f"{p.mass_gev!r}={p.file}{section}" for p, section in zip(points, sections, strict=True)]
+    return []
+
+
+def _vectors(text: str, _files: list[Path], _: Parameters) -> list[Word]:
+    """A vectors.json and the event file beside it that it names."""
+    path = Path(text)
+    if path.suffix != ".json" or not path.is_file():
+        return []
+    events = path.parent / str(json.loads(path.read_text(encoding="utf-8"))["events"]["file"])
+    return [(_together(sorted([path, events])), f"/{path.name}")]
+
+
+def _data(text: str, _files: list[Path], given: Parameters) -> list[Word]:
+    """The folder of a study's events: the files in it of which the study's card speaks."""
+    if "card" not in given or not Path(text).is_dir():
+        return []
+    from hepad.cards.study import load_study
+
+    data = load_study(given["card"]).data
+    names = {*data.background, *data.evaluation_background, *(name for some in data.signals.values() for name in some)}
+    return [(_together([Path(text, name) for name in sorted(names) if Path(text, name).is_file()]),)]
+
+
+def _analysis(text: str, _files: list[Path], _: Parameters) -> list[Word]:
+    """The card of a search given by its path, and what it names below its folder; other cards are single files."""
+    from hepad.cards.base import read_yaml
+    from hepad.cards.search import is_path, is_search, load_search, search_files
+
+    if not Path(text).is_file() or not is_search(read_yaml(Path(text))):
+        return []
+    card, folder = load_search(text)
+    others = [*card.fits, *(fit for channel in card.channels.values() for fit in channel.fits)]
+    for category in card.categories:
+        others += [category.selection, *category.other_selections, *filter(None, [category.bundle])]
+    names = sorted({Path(text).name, *search_files(card), *filter(is_path, others)})
+    return [(Together(tuple(folder / name for name in names), tuple(names)), f"/{Path(text).name}")]
+
+
+_SPECIAL: dict[str, Callable[[str, list[Path], Parameters], list[Word]]] = {
+    "analysis": _analysis,
+    "cross_section": _cross_section,
+    "data": _data,
+    "point": _point,
+    "vectors": _vectors,
+}
+
+
+def _together(paths: list[Path]) -> Together:
+    return Together(tuple(paths), tuple(path.name for path in paths))
+
+
+def _split(pattern: str) -> tuple[str, str]:
+    folder, _, name = pattern.rpartition("/")
+    return folder, name
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

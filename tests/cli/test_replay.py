@@ -1,0 +1,207 @@
+"""`hepad replay`: outputs are made in this process, and again by replay in a process of its own.
+
+Commands that take long to start are made again in this process too.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner, Result
+
+from hepad.cli.main import app
+from hepad.pipeline.replay_compare import compare
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+Call = Callable[..., Result]
+
+SCORE = ("score", "in/w_lnu.root", "--model", "dnn_ae", "--max-events", 300, "--region", "half=efficiency:0.5")
+
+
+@pytest.fixture
+def call(tmp_path: Path, examples: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """Run a command in this process, in an empty folder but for `in`, which is that of the examples."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").symlink_to(examples)
+
+    def invoke(*words: object, code: int = 0) -> Result:
+        result = CliRunner().invoke(app, [*map(str, words)])
+        assert result.exit_code == code, result.output
+        return result
+
+    return invoke
+
+
+def replayed(call: Call, *words: object, code: int = 0) -> dict[str, Any]:
+    result = call("replay", *words, "--json", code=code)
+    content: dict[str, Any] = json.loads(result.stdout)
+    return content
+
+
+def test_the_same_bytes_again(call: Call) -> None:
+    call("vectorize", "in/h0.h5", "--order", "jets:2,met", "--max-events", 50, "-o", "v.h5")
+    found = replayed(call, "v.h5", "--inputs", "in")
+    assert found["status"] == "identical"
+    assert found["differences"] == found["record"] == []
+    assert found["versions"] == {}
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let replay run the command in this process."""
+
+    def run(words: list[str], work: Path, made: Path) -> None:
+        with monkeypatch.context() as context:
+            context.chdir(work)
+            result = CliRunner().invoke(app, words)
+        assert made.exists(), result.output
+
+    monkeypatch.setattr("hepad.pipeline.replay._run", run)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (5, ("bumphunt", "in/atlas_dijet_139fb.csv", "--reference", "--toys", 5, "--width-max", 4)),
+        (3, ("train", "in/background.h5", "--model", "dnn_ae", "--epochs", 1, "--batch-size", 500)),
+        (4, ("limit", "--signal", 30, "--background", 50, "--data", 45, "--calculator", "asymptotic")),
+    ],
+)
+def test_results_and_figures(call: Call, files: int, words: tuple[Any, ...]) -> None:
+    call(*words, "-o", "out")
+    found = replayed(call, "out", "--inputs", "in")
+    assert (found["status"], found["files"]) == ("identical", files)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_bundle_by_its_path(call: Call, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "hepad" / "data" / "bundles" / "dnn_ae", tmp_path / "mine" / "bundle")
+    few = ("--bootstrap", 2, "--aso-subsets", 0, "--fpr", 0.1, "--max-events", 400, "--data")
+    call("evaluate", "-b", "in/background.h5", "--signal", "a=in/a4l.h5", "-m", "b=mine/bundle", *few, "-o", "report")
+    record = json.loads((tmp_path / "report" / "report.json").read_text())["provenance"]["arguments"]
+    assert record["words"][5:7] == ["--model", "b={2}"]
+    assert [(file["name"], file["folder"]) for file in record["files"]] == [("bundle", True)]
+    found = replayed(call, "report/report.json", "--inputs", "in", "--inputs", "mine")
+    assert found["status"] == "identical"
+
+
+def test_scores_and_histograms_of_them(call: Call, tmp_path: Path) -> None:
+    call(*SCORE, "-o", "s.root")
+    call("hist", "in/w_lnu.root", "--scores", "s.root", "--mass", "jet1+jet2", "--bins", 7, "-o", "h.json")
+    for output in ("s.root", "h.json"):
+        before = (tmp_path / output).read_bytes()
+        assert replayed(call, output, "--inputs", "in")["differences"] == []
+        assert (tmp_path / output).read_bytes() == before
+    (first, *_) = json.loads((tmp_path / "h.json").read_text()).values()
+    told = first["metadata"]["provenance"]["arguments"]
+    assert told == {
+        "words": ["hist", "{0}", "--mass", "jet1+jet2", "--scores", "{1}", "--bins", "7"],
+        "files": [],
+    }
+
+
+@pytest.mark.usefixtures("here")
+def test_a_search_of_ones_own_and_a_table_of_points(call: Call, tmp_path: Path, search_card: str) -> None:
+    """A card brings along what it names; the folder of an output is made again wherever a part of it is asked for."""
+    (tmp_path / "cards" / "sub").mkdir(parents=True)
+    shutil.copy(ROOT / "selections" / "adc2021.yaml", tmp_path / "cards" / "sub" / "own.yaml")
+    own = search_card.replace("selection: adc2021", "selection: sub/own.yaml")
+    (tmp_path / "cards" / "search.yaml").write_text(own.partition("fits:")[0])
+    (tmp_path / "points.csv").write_text("mass_gev,file,cross_section_pb\n80,in/w_lnu.root,0.05\n")
+    few = ("--points", "points.csv", "--max-events", 50)
+    call("reinterpret", "--analysis", "cards/search.yaml", *few, "-o", "out")
+    (tmp_path / "points.csv").unlink()
+    record = json.loads((tmp_path / "out" / "reinterpret.json").read_text())["provenance"]["arguments"]
+    words = ["reinterpret", "--analysis", "{1,2}/search.yaml", "--point", "80.0={0}@0.05", "--max-events", "50"]
+    assert record["words"] == words
+    assert [file["name"] for file in record["files"]] == ["search.yaml", "sub/own.yaml"]
+    found = replayed(call, "out/cutflow.png", "--inputs", "in", "--inputs", "cards")
+    assert (found["status"], found["files"]) == ("identical", 1)
+
+
+def test_as_a_user_does_it(run, examples: Path, tmp_path: Path) -> None:
+    """A changed value is found and told, the new output can be kept, the old one stays as it is."""
+    run("score", examples / "w_lnu.root", *SCORE[2:], "-o", "s.parquet")
+    first = (tmp_path / "s.parquet").read_bytes()
+    table = pq.read_table(tmp_path / "s.parquet")
+    weights = table["weight"].to_numpy().copy()
+    weights[[3, 5]] *= 1.5
+    place = table.schema.get_field_index("weight")
+    pq.write_table(table.set_column(place, "weight", [weights]), tmp_path / "s.parquet")
+    changed = (tmp_path / "s.parquet").read_bytes()
+    result = run("replay", "s.parquet", "--inputs", examples, "-o", "kept.parquet", code=7)
+    assert "s.parquet: weight: 2 of 300 differ, by up to" in result.stdout
+    assert "(relative 0.333)" in result.stdout
+    assert "hepad: s.parquet is not what its command makes now" in result.stderr
+    assert (tmp_path / "s.parquet").read_bytes() == changed
+    assert (tmp_path / "kept.parquet").read_bytes() == first
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept.parquet", "s.parquet"]
+
+
+def test_what_stands_in_the_way(call: Call, tmp_path: Path, examples: Path) -> None:
+    """Each before anything is run."""
+    for name in ("mine", "other"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "mine" / "x.h5").write_bytes((examples / "h0.h5").read_bytes())
+    call("vectorize", "mine/x.h5", "--max-events", 20, "-o", "v.npz")
+    assert "x.h5 is in none of" in call("replay", "v.npz", code=4).stderr
+    (tmp_path / "other" / "x.h5").write_bytes((examples / "a4l.h5").read_bytes())
+    assert "x.h5 has sha256" in call("replay", "v.npz", "--inputs", "other", code=4).stderr
+    (tmp_path / "kept").touch()
+    assert "exists" in call("replay", "v.npz", "--inputs", "mine", "-o", "kept", code=2).stderr
+    assert "no such file" in call("replay", "nothing.root", code=4).stderr
+    assert "no provenance" in call("replay", "in/w_lnu.root", code=4).stderr
+    with np.load(tmp_path / "v.npz") as stored:
+        info = json.loads(str(stored["provenance"]))
+    del info["provenance"]["arguments"]
+    np.savez(tmp_path / "old.npz", provenance=json.dumps(info))
+    assert "does not hold the whole command" in call("replay", "old.npz", "--inputs", "mine", code=4).stderr
+    info["provenance"]["arguments"] = {"words": [1]}
+    np.savez(tmp_path / "bad.npz", provenance=json.dumps(info))
+    assert "damaged" in call("replay", "bad.npz", "--inputs", "mine", code=4).stderr
+
+
+HIST = ("hist", "in/w_lnu.root", "--selection", "adc2021", "--mass", "jet1+jet2", "--bins", 7, "-o", "h.json")
+
+
+def test_another_version_is_told_and_another_number_found(call: Call, tmp_path: Path) -> None:
+    call(*HIST)
+    path = tmp_path / "h.json"
+    content = json.loads(path.read_text())
+    ((name, plain),) = content.items()
+    plain["metadata"]["provenance"]["packages"]["numpy"] = "1.0"
+    path.write_text(json.dumps(content))
+    result = call("replay", "h.json", "--inputs", "in")
+    assert "warning: numpy was 1.0, is" in result.stderr
+    assert "equal in content: 1 file, other bytes in h.json" in result.stdout
+    plain["storage"]["values"][3] += 2.0
+    changed = tmp_path / "changed.json"
+    changed.write_text(json.dumps(content))
+    (difference,) = compare(path, changed).differences
+    assert (difference.file, difference.where, difference.absolute) == ("h.json", f"{name}.storage.values", 2.0)
+
+
+def test_names_from_stdin_are_recorded(call: Call, tmp_path: Path) -> None:
+    words = ["vectorize", "-", "in/a4l.h5", "--max-events", "5", "-o", "v.npz"]
+    result = CliRunner().invoke(app, words, input="in/h0.h5\n\nin/lq.h5\n")
+    assert result.exit_code == 0, result.output
+    with np.load(tmp_path / "v.npz") as stored:
+        record = json.loads(str(stored["provenance"]))["provenance"]
+    assert record["arguments"]["words"] == ["vectorize", "{0}", "{1}", "{2}", "--max-events", "5"]
+    assert [one["name"] for one in record["inputs"]] == ["h0.h5", "lq.h5", "a4l.h5"]
+
+
+def test_a_command_that_fails_now_says_why(call: Call, tmp_path: Path) -> None:
+    call(*HIST)
+    path = tmp_path / "h.json"
+    path.write_text(path.read_text().replace('"--bins", "7"', '"--region", "no"'))
+    assert "the command failed with exit code 2: hepad: " in call("replay", "h.json", "--inputs", "in", code=2).stderr

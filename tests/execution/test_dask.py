@@ -1,0 +1,51 @@
+"""Runs on a real Dask cluster: the same bytes as one process, also when a worker is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from hepad.errors import WorkerError
+from hepad.execution.executor import Execution
+from hepad.pipeline.score import ScoreOptions, score
+
+distributed = pytest.importorskip("distributed", reason="needs the extra dask")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs="ERROR"
+    ) as started:
+        yield started
+
+
+def test_a_cluster_gives_the_bytes_of_one_process_though_a_worker_is_lost(cluster, files, alone, tmp_path) -> None:
+    output = tmp_path / "scores.root"
+    with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
+        pids = list(client.run(os.getpid).values())
+    killed: list[int] = []
+
+    def kill_one(_: int) -> None:
+        if not killed:
+            killed.append(pids[0])
+            os.kill(pids[0], signal.SIGKILL)
+
+    execution = Execution(executor="dask", scheduler=cluster.scheduler_address)
+    report = score(
+        files, "dnn_ae", options=ScoreOptions(output=output, step_size=100, execution=execution, on_events=kill_one)
+    )
+    assert killed
+    assert output.read_bytes() == alone
+    assert report.cutflow.total.events == 2 * 6173 + 680
+    assert not (tmp_path / "scores.root.run").exists()
+
+
+def test_a_scheduler_that_is_not_there_is_named(files, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("hepad.execution.dask_cluster._TIMEOUT", "1s")
+    execution = Execution(executor="dask", scheduler="tcp://127.0.0.1:9")
+    with pytest.raises(WorkerError, match=r"tcp://127.0.0.1:9: no Dask scheduler answers there"):
+        score(files, "dnn_ae", options=ScoreOptions(output=tmp_path / "s.root", execution=execution))
+    assert not list(tmp_path.iterdir())

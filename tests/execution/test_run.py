@@ -1,0 +1,288 @@
+"""Runs of a job in this process: order, going on, faults, counts."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+
+from hepad.errors import CountError, InputDataError, InterruptedRunError, OutputError, UsageError
+from hepad.execution.executor import Execution
+from hepad.execution.parts import Part
+from hepad.execution.run import Run
+from hepad.execution.store import RunFolder
+from hepad.execution.units import Step, Unit, Worker, stamps
+
+SKIP = Execution(skip_bad_files=True)
+
+
+@dataclass(frozen=True)
+class EntryJob:
+    """Gives back file and entry of each event, and counts what it makes; may lose an event."""
+
+    made: list[tuple[int, int]]
+    lose: bool = False
+
+    def prepare(self) -> Step:
+        return Step({"met": {"pt"}}, self._make)
+
+    def _make(self, chunk) -> Part:
+        entry = ak.to_numpy(chunk.events.index)
+        self.made.append((chunk.file, int(entry[0])))
+        rows = entry[self.lose :]
+        columns = {"file": np.full(len(rows), chunk.file), "entry": rows}
+        return Part(len(rows), columns, {"met": np.array([ak.sum(chunk.events.met.pt)])})
+
+
+@pytest.fixture
+def files(examples: Path, tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / f"{name}.root" for name in "abc"]
+    for path in paths:
+        shutil.copy(examples / "w_lnu.root", path)
+    return paths
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def damage_met(path: Path) -> None:
+    """Spoil the second of the two baskets of MissingET.MET, and leave the size as it is."""
+    import uproot
+
+    with uproot.open(path) as file:
+        seek = int(file["Delphes/MissingET.MET"].member("fBasketSeek")[1])
+    with path.open("r+b") as stream:
+        stream.seek(seek + 100)
+        stream.write(b"\xff" * 400)
+
+
+def rows(parts) -> list[tuple[int, int]]:
+    return [
+        pair
+        for p in parts
+        for pair in zip(p.part.columns["file"].tolist(), p.part.columns["entry"].tolist(), strict=True)
+    ]
+
+
+def test_parts_come_in_the_order_of_files_and_entries(files) -> None:
+    found = rows(Run(EntryJob([]), files, 1000))
+    assert found == [(file, entry) for file in range(3) for entry in range(6173)]
+
+
+@pytest.mark.parametrize("limit", [1, 1000, 6173, 7000, 50_000])
+def test_max_events_counts_over_all_files(files, limit) -> None:
+    found = rows(Run(EntryJob([]), files, 1000, limit))
+    assert found == [(file, entry) for file in range(3) for entry in range(6173)][:limit]
+
+
+def test_progress_counts_every_event_once(files) -> None:
+    told: list[int] = []
+    list(Run(EntryJob([]), files, 1000, on_events=told.append))
+    assert sum(told) == 3 * 6173
+
+
+def test_a_lost_event_is_found(files) -> None:
+    with pytest.raises(CountError, match=r"999 events came of the entries 0 to 1000; nothing was written"):
+        list(Run(EntryJob([], lose=True), files, 1000))
+
+
+def test_an_empty_file_among_others_is_no_fault(files, write_slim) -> None:
+    found = rows(Run(EntryJob([]), [files[0], _empty(write_slim), files[1]], 5000))
+    assert [file for file, entry in found if entry == 0] == [0, 2]
+
+
+def _empty(write_slim) -> Path:
+    names = ("Jet.PT", "Jet.Eta", "Jet.Phi", "Jet.Mass", "Electron.PT", "Electron.Eta", "Electron.Phi")
+    names += ("Muon.PT", "Muon.Eta", "Muon.Phi", "MissingET.MET", "MissingET.Phi", "Weight.Weight")
+    return write_slim("empty.root", **{name.replace(".", "_"): [] for name in names})
+
+
+def test_nothing_at_all_is_refused(write_slim) -> None:
+    with pytest.raises(InputDataError, match="no entries"):
+        list(Run(EntryJob([]), [_empty(write_slim)], 1000))
+
+
+@pytest.mark.parametrize("spoil", [truncate, damage_met, lambda path: path.write_bytes(b"")])
+def test_a_bad_file_stops_the_run_or_is_left_out(files, spoil) -> None:
+    spoil(files[1])
+    with pytest.raises(InputDataError, match=r"b\.root.*--skip-bad-files"):
+        list(Run(EntryJob([]), files, 1000))
+    run = Run(EntryJob([]), files, 1000, execution=SKIP)
+    found = rows(run)
+    assert found == [(file, entry) for file in (0, 2) for entry in range(6173)]  # nor the good part of the bad file
+    (skipped,) = run.skipped
+    assert (skipped.file, skipped.name) == (1, "b.root")
+    assert str(files[1].parent) not in skipped.reason
+
+
+def test_when_all_files_are_bad_there_is_no_result(files) -> None:
+    for path in files:
+        truncate(path)
+    with pytest.raises(InputDataError, match="none of the 3 files can be used"):
+        list(Run(EntryJob([]), files, 1000, execution=SKIP))
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(files) -> None:
+    unit = Unit(0, files[0], stamps(files)[0], 1000)
+    os.utime(files[0], ns=(1, 1))
+    outcome = Worker(EntryJob([])).do(unit)
+    assert "changed while it was read" in str(outcome.error)
+
+
+class Stop(Exception):
+    """Stands for a fault that nobody foresaw."""
+
+
+def interrupted(files, output: Path, after: int, error: BaseException, made=None) -> None:
+    """Run until so many events have come; `made` are the places that were worked on."""
+    with RunFolder.of(output) as folder:
+        count = 0
+        run = Run(EntryJob([] if made is None else made), files, 1000, store=folder.store("job", {"key": 1}))
+        for piece in run:
+            count += piece.part.events
+            if count >= after:
+                raise error
+
+
+def go_on(files, output: Path, *, key: int = 1, force: bool = False, **options):
+    made: list[tuple[int, int]] = []
+    with RunFolder.of(output, force=force) as folder:
+        found = rows(Run(EntryJob(made), files, 1000, store=folder.store("job", {"key": key}), **options))
+    return found, made
+
+
+@pytest.mark.parametrize(
+    ("after", "error", "raised"),
+    [
+        (1000, KeyboardInterrupt(), InterruptedRunError),
+        (6173, SystemExit(143), InterruptedRunError),
+        (6000, OutputError("disk full"), OutputError),
+        (9000, Stop(), Stop),
+    ],
+)
+def test_a_run_goes_on_where_it_was_ended(files, tmp_path, after, error, raised) -> None:
+    output = tmp_path / "out.root"
+    with pytest.raises(raised) as caught:
+        interrupted(files, output, after, error, before := [])
+    if raised is InterruptedRunError:
+        assert caught.value.exit_code == (143 if isinstance(error, SystemExit) else 130)
+        assert "out.root.run" in str(caught.value)
+    found, made = go_on(files, output)
+    assert found == [(file, entry) for file in range(3) for entry in range(6173)]
+    list(Run(EntryJob(every := []), files, 1000))
+    assert before
+    assert before + made == every
+    assert not (tmp_path / "out.root.run").exists()
+
+
+def test_another_run_is_not_mixed_in(files, tmp_path) -> None:
+    output = tmp_path / "out.root"
+    with pytest.raises(InterruptedRunError):
+        interrupted(files, output, 3000, KeyboardInterrupt())
+    for other in ({"key": 2}, {"max_events": 7000}):
+        with pytest.raises(UsageError, match="--force"):
+            go_on(files, output, **other)
+    with pytest.raises(UsageError, match="--force"):
+        go_on(files[:2], output)
+    found, made = go_on(files, output, key=2, force=True)
+    assert len(found) == 3 * 6173
+    assert len(made) == 21
+
+
+def test_a_file_that_was_replaced_is_read_again(files, tmp_path) -> None:
+    output = tmp_path / "out.root"
+    with pytest.raises(InterruptedRunError):
+        interrupted(files, output, 9000, KeyboardInterrupt())
+    os.utime(files[0])
+    _, made = go_on(files, output)
+    assert [file for file, _ in made[:7]] == [0] * 7
+    assert (1, 0) not in made
+
+
+@pytest.mark.parametrize("spoil", ["cut", "flip", "gone", "line"])
+def test_a_damaged_part_is_made_again(files, tmp_path, spoil) -> None:
+    output = tmp_path / "out.root"
+    with pytest.raises(InterruptedRunError):
+        interrupted(files, output, 4000, KeyboardInterrupt())
+    part = tmp_path / "out.root.run" / "job" / "0-2.safetensors"
+    journal = part.with_name("journal.jsonl")
+    if spoil == "cut":
+        os.truncate(part, 100)
+    elif spoil == "flip":
+        data = bytearray(part.read_bytes())
+        data[-5] ^= 1
+        part.write_bytes(data)
+    elif spoil == "gone":
+        part.unlink()
+    else:
+        lines = journal.read_text().splitlines()
+        journal.write_text("\n".join([*lines[:2], lines[2][:20], *lines[3:]]) + "\n" + lines[0][:17])
+    found, made = go_on(files, output)
+    assert found == [(file, entry) for file in range(3) for entry in range(6173)]
+    assert made[0] == (0, 2000)
+    assert (0, 1000) not in made
+    assert (0, 3000) not in made
+
+
+def test_a_good_copy_of_a_bad_file_is_gone_on_with(files, examples, tmp_path) -> None:
+    output = tmp_path / "out.root"
+    truncate(files[1])
+    with pytest.raises(InputDataError, match=r"what is done is kept in .*out\.root\.run"):
+        go_on(files, output)
+    shutil.copy(examples / "w_lnu.root", files[1])
+    found, made = go_on(files, output)
+    assert len(found) == 3 * 6173
+    assert (0, 0) not in made
+
+
+def test_what_was_refused_in_the_end_leaves_nothing(files, tmp_path) -> None:
+    output = tmp_path / "out.root"
+
+    def refuse() -> None:
+        with RunFolder.of(output) as folder:
+            list(Run(EntryJob([]), files, 1000, store=folder.store("job", {})))
+            raise InputDataError("nothing passes")
+
+    with pytest.raises(InputDataError, match=r"^nothing passes$"):
+        refuse()
+    assert not (tmp_path / "out.root.run").exists()
+
+
+def test_two_processes_do_not_make_one_output(files, tmp_path) -> None:
+    with RunFolder.of(tmp_path / "out.root"):
+        with pytest.raises(UsageError, match="another process is making"):
+            go_on(files, tmp_path / "out.root")
+        assert (tmp_path / "out.root.run").exists()
+
+
+def test_the_plan_says_what_a_run_is_of(files, tmp_path) -> None:
+    output = tmp_path / "out.root"
+    with pytest.raises(InterruptedRunError):
+        interrupted(files, output, 2000, KeyboardInterrupt())
+    plan = json.loads((tmp_path / "out.root.run" / "job" / "plan.json").read_text())
+    assert plan == {"files": [str(path) for path in files], "key": 1, "max_events": None, "step_size": 1000}
+
+
+def test_a_folder_of_somebody_else_is_not_touched(files, tmp_path) -> None:
+    mine = tmp_path / "out.root.run" / "notes.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    with pytest.raises(OutputError, match="is in the way"):
+        go_on(files, tmp_path / "out.root", force=True)
+    assert mine.read_text() == "mine"
+
+
+def test_what_a_killed_process_was_writing_is_cleared(files, tmp_path) -> None:
+    output = tmp_path / "out.root"
+    with pytest.raises(InterruptedRunError):
+        interrupted(files, output, 2000, KeyboardInterrupt())
+    (tmp_path / "out.root.run" / ".out.x1y2.root").write_bytes(b"half")
+    go_on(files, output)
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith((".", "out"))]
