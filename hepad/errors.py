@@ -49,6 +49,15 @@ class InputDataError(HepadError):
     exit_code = 4
 
 
+class CompanionError(HepadError):
+    """A file that goes with the events, as their scores do, is damaged or not theirs.
+
+    Unlike an `InputDataError` about a file of events, it would not go away if that file were left out.
+    """
+
+    exit_code = 4
+
+
 class MissingExtraError(HepadError):
     """An optional dependency is not installed."""
 

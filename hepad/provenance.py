@@ -133,14 +133,19 @@ class FileRecords:
     def wait(self, skipped: Mapping[int, str] | None = None) -> list[dict[str, Any]]:
         """Wait for all; raises what went wrong with a file that is not among the `skipped`, whose reasons are told."""
         self._thread.join()
-        records = []
+        records: list[dict[str, Any]] = []
         for number, (path, found) in enumerate(zip(self._paths, self._done, strict=True)):
             reason = (skipped or {}).get(number)
             if isinstance(found, Exception) and reason is None:
                 raise found
-            known = {"name": path.name, "bytes": None, "sha256": None} if isinstance(found, Exception) else found
+            known = _or_unknown(path, found)
             records.append(known if reason is None else {**known, "skipped": reason})
         return records
+
+    def as_they_are(self) -> list[dict[str, Any]]:
+        """Wait for all; a file that cannot be read has neither bytes nor sha256, as one that is left out for that."""
+        self._thread.join()
+        return [_or_unknown(path, found) for path, found in zip(self._paths, self._done, strict=True)]
 
     def _work(self) -> None:
         for path in self._paths:
@@ -148,6 +153,10 @@ class FileRecords:
                 self._done.append(file_record(path))
             except Exception as error:  # noqa: BLE001  raised where the records are asked for
                 self._done.append(error)
+
+
+def _or_unknown(path: InputPath, found: dict[str, Any] | Exception) -> dict[str, Any]:
+    return {"name": path.name, "bytes": None, "sha256": None} if isinstance(found, Exception) else found
 
 
 def provenance(

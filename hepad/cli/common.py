@@ -230,9 +230,11 @@ def execution(
     return Execution(workers, kind, scheduler, skip_bad_files, force)
 
 
-def print_complete(output: Path | None) -> None:
-    """Say that an output was there already and nothing was done."""
-    stderr().print(f"hepad: {output} is complete already, nothing was done; --force makes it again")
+def print_complete(*outputs: Path | None) -> None:
+    """Say that the output was there already."""
+    are = "are" if len(outputs) > 1 else "is"
+    names = " and ".join(map(str, outputs))
+    stderr().print(f"hepad: {names} {are} complete already, nothing was done; --force makes it again")
 
 
 def print_skipped(skipped: Sequence[Skipped]) -> None:

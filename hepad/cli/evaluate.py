@@ -69,6 +69,11 @@ def evaluate(
     simulation: Annotated[bool, typer.Option("--simulation/--data", help="Label figures as simulation.")] = True,
     step_size: common.StepSize = 100_000,
     max_events: common.MaxEvents = None,
+    workers: common.Workers = 1,
+    executor: common.Executor = "local",
+    scheduler: common.Scheduler = None,
+    skip_bad_files: common.SkipBadFiles = False,
+    force: common.Force = False,
     json: common.Json = False,
 ) -> None:
     """Measure how well models part signals from background, and compare them: AUC, 1/eps_b, differences, figures.
@@ -80,27 +85,35 @@ def evaluate(
     from hepad.pipeline.evaluate import evaluate as run
 
     efficiencies = rejection_at or [0.3]
-    options = EvaluateOptions(
-        output=output,
-        selection=selection,
-        cross_sections=common.parse_cross_sections(cross_section),
-        rejection_at=efficiencies[0],
-        more_rejections_at=tuple(efficiencies[1:]),
-        fpr=tuple(fpr or [1e-5]),
-        min_background=min_background,
-        aso_subsets=aso_subsets,
-        aso_events=aso_events,
-        replicas=bootstrap,
-        seed=seed,
-        simulation=simulation,
-        step_size=step_size,
-        max_events=max_events,
-    )
-    report = run(background, common.parse_signals(signal), model, options=options)
+    with common.event_progress("scoring") as on_events:
+        options = EvaluateOptions(
+            output=output,
+            selection=selection,
+            cross_sections=common.parse_cross_sections(cross_section),
+            rejection_at=efficiencies[0],
+            more_rejections_at=tuple(efficiencies[1:]),
+            fpr=tuple(fpr or [1e-5]),
+            min_background=min_background,
+            aso_subsets=aso_subsets,
+            aso_events=aso_events,
+            replicas=bootstrap,
+            seed=seed,
+            simulation=simulation,
+            step_size=step_size,
+            max_events=max_events,
+            execution=common.execution(workers, executor, scheduler, skip_bad_files, force),
+            on_events=on_events,
+        )
+        report = run(background, common.parse_signals(signal), model, options=options)
     if json:
         common.print_json(report.to_json())
+    elif report.complete_before:
+        common.stdout().print((report.output / "report.md").read_text(encoding="utf-8"))
     else:
         _print(report)
+    if report.complete_before:
+        common.print_complete(report.output)
+    common.print_skipped(report.skipped)
 
 
 def _print(report: EvaluateReport) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -48,6 +48,11 @@ def hist(
         float | None, typer.Option("--luminosity", min=0, help="To scale to, in 1/fb.", show_default=False)
     ] = None,
     step_size: common.StepSize = 100_000,
+    workers: common.Workers = 1,
+    executor: common.Executor = "local",
+    scheduler: common.Scheduler = None,
+    skip_bad_files: common.SkipBadFiles = False,
+    force: common.Force = False,
     json: common.Json = False,
 ) -> None:
     """Fill masses of selected events, in all of them and in each region, into ROOT TH1 and UHI JSON.
@@ -68,27 +73,37 @@ def hist(
             cross_section_pb=cross_section,
             luminosity_fb=luminosity,
             step_size=step_size,
+            execution=common.execution(workers, executor, scheduler, skip_bad_files, force),
             on_events=on_events,
         )
         report = fill_histograms(files, options=options)
     result = report.to_json()
     if json:
         common.print_json(result)
-        return
+    else:
+        _print(result, complete_before=report.complete_before)
+    if report.complete_before:
+        common.print_complete(*report.outputs)
+    common.print_skipped(report.skipped)
+
+
+def _print(result: dict[str, Any], *, complete_before: bool) -> None:
     rows = [[name, f"{h['sum']:.6g}", f"{h['underflow_overflow']:.6g}"] for name, h in result["histograms"].items()]
     common.print_table("Histograms", ["name", "events", "outside the range"], rows)
-    common.stdout().print(f"wrote {', '.join(result['output'])}")
+    if not complete_before:
+        common.stdout().print(f"wrote {', '.join(result['output'])}")
 
 
 def _edges(edges: str | None, bins: int, range_: str) -> tuple[float, ...]:
     from hepad.errors import UsageError
+    from hepad.pipeline.hist_fill import equal_bins
 
     try:
         if edges is not None:
             values = tuple(float(part) for part in edges.split(","))
         else:
             low, high = (float(part) for part in range_.split(":"))
-            values = tuple(low + (high - low) * i / bins for i in range(bins + 1))
+            values = equal_bins(low, high, bins)
     except ValueError as error:
         raise UsageError(f"cannot read the binning ({error}): write --range LOW:HIGH or --edges E0,E1,E2") from error
     if len(values) < 2 or not all(math.isfinite(value) for value in values) or any(b <= a for a, b in pairwise(values)):

@@ -46,6 +46,11 @@ def train(
     region: common.Regions = None,
     step_size: common.StepSize = 100_000,
     max_events: common.MaxEvents = None,
+    workers: common.Workers = 1,
+    executor: common.Executor = "local",
+    scheduler: common.Scheduler = None,
+    skip_bad_files: common.SkipBadFiles = False,
+    force: common.Force = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Forget an interrupted training.")] = False,
     json: common.Json = False,
@@ -75,6 +80,7 @@ def train(
             cross_sections=common.parse_cross_sections(cross_section),
             step_size=step_size,
             max_events=max_events,
+            execution=common.execution(workers, executor, scheduler, skip_bad_files, force),
             resume=resume,
             restart=restart,
             on_epoch=on_epoch,
@@ -84,6 +90,9 @@ def train(
         common.print_json(report.to_json())
     else:
         _print(report)
+    if report.complete_before:
+        common.print_complete(report.output)
+    common.print_skipped(report.skipped)
 
 
 def _train_card(model: str, changes: dict[str, Any]) -> TrainCard:
@@ -143,4 +152,5 @@ def _print(report: TrainReport) -> None:
     common.print_table(
         "Regions, on held-out background", ["region", "score", "threshold", "efficiency"], regions, numbers_from=2
     )
-    common.stdout().print(f"wrote {report.output}")
+    if not report.complete_before:
+        common.stdout().print(f"wrote {report.output}")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hepad.cli import common
+
+if TYPE_CHECKING:
+    from hepad.pipeline.vectorize import VectorizeReport
 
 
 def vectorize(
@@ -29,6 +32,11 @@ def vectorize(
     ] = None,
     step_size: common.StepSize = 100_000,
     max_events: common.MaxEvents = None,
+    workers: common.Workers = 1,
+    executor: common.Executor = "local",
+    scheduler: common.Scheduler = None,
+    skip_bad_files: common.SkipBadFiles = False,
+    force: common.Force = False,
     json: common.Json = False,
 ) -> None:
     """Write what a network sees: x, columns, file, entry and weight of the selected events, unscaled.
@@ -48,16 +56,25 @@ def vectorize(
             counts=counts,
             step_size=step_size,
             max_events=max_events,
+            execution=common.execution(workers, executor, scheduler, skip_bad_files, force),
             on_events=on_events,
         )
         report = run(files, output, options=options)
     if json:
         common.print_json(report.to_json())
-        return
+    else:
+        _print(report, selection)
+    if report.complete_before:
+        common.print_complete(report.output)
+    common.print_skipped(report.skipped)
+
+
+def _print(report: VectorizeReport, selection: str) -> None:
     common.print_cutflow(report.cutflow, selection)
-    common.stdout().print(
-        f"wrote {report.output}: {report.cutflow.selected.events} rows of {len(report.columns)} columns"
-    )
+    if not report.complete_before:
+        common.stdout().print(
+            f"wrote {report.output}: {report.cutflow.selected.events} rows of {len(report.columns)} columns"
+        )
 
 
 def _parse_order(text: str) -> tuple[tuple[str, ...], dict[str, int]]:

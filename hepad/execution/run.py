@@ -78,7 +78,7 @@ class Run(Generic[JobT]):
 
     def reasons(self) -> dict[int, str]:
         """Why files were left out, by their place among the inputs."""
-        return {skipped.file: skipped.reason for skipped in sorted(self.skipped, key=lambda s: s.file)}
+        return {skipped.file: skipped.reason for skipped in self.skipped}
 
     def _take(self, outcome: Outcome, queue: _Queue) -> None:
         unit = outcome.unit
@@ -89,6 +89,7 @@ class Run(Generic[JobT]):
             if queue.drop(unit.file):
                 reason = str(outcome.error).replace(str(unit.path), unit.path.name)
                 self.skipped.append(Skipped(unit.file, unit.path.name, reason))
+                self.skipped.sort(key=lambda skipped: skipped.file)  # workers may find them in any order
         elif outcome.part is not None:
             queue.add(outcome)
 

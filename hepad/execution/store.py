@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from hepad.errors import InputDataError, InterruptedRunError, OutputError, UsageError, WorkerError
+from hepad.errors import CompanionError, InputDataError, InterruptedRunError, OutputError, UsageError, WorkerError
 from hepad.execution.parts import Part
 from hepad.execution.units import Stamp, Unit
 from hepad.provenance import sha256_bytes
@@ -202,8 +202,11 @@ class RunFolder:
                 if not folder.path.exists():
                     raise
                 raise type(error)(f"{error} (what is done is kept in {folder.path})") from error
-            except BaseException:
-                folder._end(of_use=False)
+            except CompanionError:  # the parts are of another companion than those to come
+                folder.remove()
+                raise
+            except BaseException as error:  # an interrupted training says itself how it goes on
+                folder._end(of_use=isinstance(error, InterruptedRunError))
                 raise
             else:
                 folder.remove()

@@ -102,6 +102,27 @@ class ScoreFile:
             for batch in self._source.iter_batches(step_size, columns=columns):
                 yield {name: batch[name].to_numpy(zero_copy_only=False) for name in columns}
 
+    def rows(self, columns: list[str], start: int, stop: int) -> dict[str, npt.NDArray[Any]]:
+        """The rows [start, stop) as numpy columns; only what holds them is read."""
+        with self._guarded():
+            if self._root:
+                return dict(self._source.arrays(columns, entry_start=start, entry_stop=stop, library="np", how=dict))
+            groups, skipped = self._groups(start, stop)
+            table = self._source.read_row_groups(groups, columns=columns).slice(start - skipped, stop - start)
+            return {name: table[name].to_numpy() for name in columns}
+
+    def _groups(self, start: int, stop: int) -> tuple[list[int], int]:
+        """The row groups of a Parquet file that hold the rows [start, stop), and how many rows are before them."""
+        groups, before, skipped = [], 0, 0
+        for group in range(self._source.metadata.num_row_groups):
+            rows = self._source.metadata.row_group(group).num_rows
+            if before + rows <= start:
+                skipped = before + rows
+            elif before < stop:
+                groups.append(group)
+            before += rows
+        return groups, skipped
+
     @contextmanager
     def _guarded(self) -> Iterator[None]:
         """A damaged file surfaces as many kinds of error: make them one."""

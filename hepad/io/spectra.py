@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FloatArray",
     "Spectrum",
+    "read_histograms",
     "read_spectrum",
     "spectrum_path",
     "write_histograms_json",
@@ -136,6 +137,26 @@ def write_histograms_json(
         plain = json.loads(json.dumps(histogram, default=uhi.io.json.default))
         content[name] = {**plain, "metadata": {**plain.get("metadata", {}), "provenance": dict(record or {})}}
     path.write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+
+def read_histograms(path: Path) -> tuple[dict[str, FloatArray], dict[str, Any]]:
+    """What `write_histograms_root` or `write_histograms_json` wrote: numbers by name, and the provenance record.
+
+    The numbers are counts and variances with under- and overflow, of shape (bins + 2, 2). `InputDataError` or
+    `ValueError`, `KeyError`, `TypeError` for a file that is something else.
+    """
+    if path.suffix == ".json":
+        content = json.loads(path.read_text(encoding="utf-8"))
+        record = next(iter(content.values()))["metadata"]["provenance"]
+        stored = {name: (h["storage"]["values"], h["storage"]["variances"]) for name, h in content.items()}
+        return {name: np.array(numbers, dtype=np.float64).T for name, numbers in stored.items()}, record
+    from hepad.io.reader import open_root
+
+    with open_root(path) as file:
+        record = json.loads(str(file["provenance"]))
+        names = file.keys(cycle=False, filter_classname="TH1*")
+        pairs = {name: (file[name].values(flow=True), file[name].variances(flow=True)) for name in names}
+    return {name: np.array(pair, dtype=np.float64).T for name, pair in pairs.items()}, record
 
 
 def _read_root(path: Path, name: str | None) -> Spectrum:

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
@@ -16,9 +16,9 @@ from typing import IO, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import UsageError
+from hepad.errors import InputDataError, UsageError
 
-__all__ = ["FORMATS", "TableWriter"]
+__all__ = ["FORMATS", "TableWriter", "check_format", "read_info"]
 
 FORMATS = (".npz", ".h5", ".parquet")
 
@@ -26,9 +26,11 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 class _Backend(Protocol):
-    def __init__(self, path: Path, columns: npt.NDArray[np.str_], info: str) -> None: ...
+    def __init__(self, path: Path, columns: npt.NDArray[np.str_]) -> None: ...
 
     def write(self, arrays: Arrays) -> None: ...
+
+    def describe(self, info: str) -> None: ...
 
     def close(self, *, complete: bool) -> None: ...
 
@@ -39,11 +41,10 @@ class TableWriter:
     Parquet, which has no arrays of more axes, gets one column for each number of `x`.
     """
 
-    def __init__(self, path: Path, columns: npt.NDArray[np.str_], info: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, columns: npt.NDArray[np.str_]) -> None:
+        check_format(path)
         backends: dict[str, type[_Backend]] = {".npz": _Npz, ".h5": _Hdf5, ".parquet": _Parquet}
-        if path.suffix not in backends:
-            raise UsageError(f"output must end in {', '.join(FORMATS)}, not {path.suffix or 'nothing'!r}")
-        self._backend = backends[path.suffix](path, columns, json.dumps(info, allow_nan=False))
+        self._backend = backends[path.suffix](path, columns)
 
     def __enter__(self) -> TableWriter:
         return self
@@ -57,12 +58,33 @@ class TableWriter:
         """Append rows; the same arrays each time."""
         self._backend.write(arrays)
 
+    def describe(self, info: Mapping[str, Any]) -> None:
+        """Write what the file says of itself, after all rows."""
+        self._backend.describe(json.dumps(info, allow_nan=False))
+
+
+def check_format(path: Path) -> None:
+    """`UsageError` if a table cannot be written under such a name."""
+    if path.suffix not in FORMATS:
+        raise UsageError(f"output must end in {', '.join(FORMATS)}, not {path.suffix or 'nothing'!r}")
+
+
+def read_info(path: Path) -> dict[str, Any]:
+    """What a table says of itself; `InputDataError` if it is none."""
+    try:
+        info = json.loads(_READERS[path.suffix](path))
+    except Exception as error:  # a foreign or damaged file surfaces as many kinds of error
+        raise InputDataError(f"{path}: not a table that hepad wrote") from error
+    if not isinstance(info, dict):
+        raise InputDataError(f"{path}: not a table that hepad wrote")
+    return info
+
 
 class _Npz:
     """numpy's zip of .npy files; rows are spooled to temporary files because a .npy header holds the final length."""
 
-    def __init__(self, path: Path, columns: npt.NDArray[np.str_], info: str) -> None:
-        self._path, self._columns, self._info = path, columns, info
+    def __init__(self, path: Path, columns: npt.NDArray[np.str_]) -> None:
+        self._path, self._columns, self._info = path, columns, "{}"
         self._spools: dict[str, tuple[IO[bytes], np.dtype[Any], tuple[int, ...]]] = {}
         self._rows = 0
 
@@ -73,6 +95,9 @@ class _Npz:
                 self._spools[name] = (spool, array.dtype, array.shape[1:])
             self._spools[name][0].write(np.ascontiguousarray(array).tobytes())
         self._rows += len(next(iter(arrays.values())))
+
+    def describe(self, info: str) -> None:
+        self._info = info
 
     def close(self, *, complete: bool) -> None:
         try:
@@ -103,13 +128,16 @@ class _Npz:
 class _Hdf5:
     """HDF5 cannot close a file on a full disk (it crashes the process), so the room is asked for before each write."""
 
-    def __init__(self, path: Path, columns: npt.NDArray[np.str_], info: str) -> None:
+    def __init__(self, path: Path, columns: npt.NDArray[np.str_]) -> None:
         import h5py
 
         self._folder = path.parent
         self._check_room(0)
         self._file = h5py.File(path, "w")
         self._file.create_dataset("columns", data=np.char.encode(columns))
+
+    def describe(self, info: str) -> None:
+        self._check_room(len(info))
         self._file.attrs["provenance"] = info
 
     def _check_room(self, needed: int) -> None:
@@ -136,8 +164,8 @@ class _Hdf5:
 class _Parquet:
     """`x` becomes one column a feature, as data-frame users expect."""
 
-    def __init__(self, path: Path, columns: npt.NDArray[np.str_], info: str) -> None:
-        self._path, self._columns, self._info = path, columns.ravel().tolist(), info
+    def __init__(self, path: Path, columns: npt.NDArray[np.str_]) -> None:
+        self._path, self._columns = path, columns.ravel().tolist()
         self._out: Any = None
 
     def write(self, arrays: Arrays) -> None:
@@ -149,7 +177,7 @@ class _Parquet:
             name: pa.array(np.ascontiguousarray(column)) for name, column in zip(self._columns, columns, strict=True)
         }
         data |= {name: pa.array(array) for name, array in arrays.items() if name != "x"}
-        table = pa.table(data).replace_schema_metadata({"provenance": self._info})
+        table = pa.table(data)
         if self._out is None:
             self._out = pq.ParquetWriter(self._path, table.schema)
         self._out.write_table(table)
@@ -157,3 +185,27 @@ class _Parquet:
     def close(self, *, complete: bool) -> None:  # noqa: ARG002  an incomplete file is removed by the caller
         if self._out is not None:
             self._out.close()
+
+    def describe(self, info: str) -> None:
+        self._out.add_key_value_metadata({"provenance": info})
+
+
+def _npz_info(path: Path) -> str:
+    with np.load(path, allow_pickle=False) as archive:
+        return str(archive["provenance"])
+
+
+def _hdf5_info(path: Path) -> str:
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        return str(file.attrs["provenance"])
+
+
+def _parquet_info(path: Path) -> str:
+    import pyarrow.parquet as pq
+
+    return str((pq.read_metadata(path).metadata or {})[b"provenance"].decode())
+
+
+_READERS: dict[str, Callable[[Path], str]] = {".npz": _npz_info, ".h5": _hdf5_info, ".parquet": _parquet_info}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,16 +12,48 @@ from hepad.cards.analysis import TrainCard
 from hepad.cards.bundle import SetAside
 from hepad.cards.selection import SelectionCard
 from hepad.errors import InputDataError
+from hepad.execution.executor import Execution
+from hepad.execution.parts import Part
+from hepad.execution.run import Run, Skipped
+from hepad.execution.store import MemoryStore, Store
+from hepad.execution.units import Step
 from hepad.inputs.base import Input
 from hepad.inputs.batch import Batch
-from hepad.io.events import merge_fields
+from hepad.io.events import Chunk, merge_fields
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.objects.cutflow import CutFlow
+from hepad.objects.selection import apply_selection
 from hepad.paths import InputPath
-from hepad.pipeline.selected import selected_chunks
-from hepad.pipeline.weighting import CrossSections, PbWeights
+from hepad.pipeline.selected import checked_flow
+from hepad.pipeline.weighting import CrossSections, row_factors
 
-__all__ = ["Parts", "Split", "read_background", "set_aside", "split_events"]
+__all__ = ["Background", "BackgroundJob", "Parts", "Split", "read_background", "set_aside", "split_events"]
+
+
+@dataclass(frozen=True)
+class Background:
+    """All selected events as one unscaled batch, their cut flow, and the files that were left out."""
+
+    batch: Batch
+    cutflow: CutFlow
+    skipped: tuple[Skipped, ...] = ()
+
+
+@dataclass(frozen=True)
+class BackgroundJob:
+    """Makes the unscaled batch of the selected events of a chunk."""
+
+    selection: SelectionCard
+    vector: Input
+
+    def prepare(self) -> Step:
+        """There is nothing to load."""
+        return Step(merge_fields(self.selection.fields(), self.vector.fields()), self._make)
+
+    def _make(self, chunk: Chunk) -> Part:
+        events, keep, flow = apply_selection(chunk.events, self.selection)
+        batch = self.vector.raw(events)
+        return Part(len(keep), {"x": batch.x, "mask": batch.mask, "weight": batch.weight}, flows={"all": flow})
 
 
 def read_background(
@@ -32,28 +64,22 @@ def read_background(
     step_size: int = DEFAULT_STEP_SIZE,
     max_events: int | None = None,
     cross_sections: CrossSections | None = None,
-) -> tuple[Batch, CutFlow]:
-    """All selected events as one unscaled batch: a training needs them all in memory.
+    execution: Execution | None = None,
+    store: Store | None = None,
+) -> Background:
+    """All selected events of files: a training needs them all in memory.
 
-    With cross sections, its weights are in pb and their sum is the cross section of the selected background. The cut
-    flow counts the weights as they are in the files.
+    With cross sections, the weights are in pb and their sum is the cross section of the selected background. The cut
+    flow counts the weights as they are in the files. `InputDataError` if no event was selected.
     """
-    batches: list[Batch] = []
-    files: list[int] = []
-    in_pb = PbWeights(cross_sections) if cross_sections else None
-    fields = merge_fields(selection.fields(), vector.fields())
-    for piece in selected_chunks(
-        paths, selection, fields, step_size=step_size, max_events=max_events, what="background event"
-    ):
-        batches.append(vector.raw(piece.events))
-        files.append(piece.chunk.file)
-        flow = piece.flow
-        if in_pb:
-            in_pb.add(piece.chunk.file, float(np.sum(piece.chunk.events.weight)))
-    if in_pb:
-        factors = in_pb.factors()
-        batches = [replace(b, weight=b.weight * factors[file]) for b, file in zip(batches, files, strict=True)]
-    return Batch.concatenate(batches), flow
+    job = BackgroundJob(selection, vector)
+    run = Run(job, paths, step_size, max_events, execution or Execution(), store or MemoryStore())
+    pieces = list(run)
+    whole = Part.join([piece.part for piece in pieces])
+    flow = checked_flow(whole.flows["all"], selection, what="background event")
+    weight = whole.columns["weight"] * row_factors(pieces, len(paths), cross_sections)
+    batch = Batch(vector.kind, vector.columns, whole.columns["x"], whole.columns["mask"], weight)
+    return Background(batch, flow, tuple(run.skipped))
 
 
 @dataclass(frozen=True)

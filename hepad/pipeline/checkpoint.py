@@ -19,7 +19,7 @@ from hepad.io.bundle import read_tensors
 from hepad.nn.scorer import Checkpoint, EpochEnd
 from hepad.provenance import sha256_bytes
 
-__all__ = ["CheckpointFolder", "Watch", "fingerprint"]
+__all__ = ["CheckpointFolder", "Watch", "check_checkpoint", "fingerprint"]
 
 _STATE = "state.json"
 _TENSORS = "state.safetensors"
@@ -29,6 +29,21 @@ _SECONDS_BETWEEN = 30.0
 def fingerprint(*parts: Any) -> str:
     """A sha256 of JSON-like parts: two trainings with the same fingerprint give the same bundle."""
     return sha256_bytes(json.dumps(parts, sort_keys=True).encode())
+
+
+def check_checkpoint(path: Path, *, resume: bool, restart: bool) -> None:
+    """`UsageError` if there is a checkpoint and nobody said what to do with it, or none to resume.
+
+    Asked for before the events are read, not after.
+    """
+    if resume and restart:
+        raise UsageError("--resume and --restart contradict each other")
+    if resume and not path.exists():
+        raise UsageError(f"nothing to resume: there is no checkpoint {path}; leave out --resume")
+    if path.exists() and not (resume or restart):
+        raise UsageError(
+            f"{path} holds an interrupted training: add --resume to go on with it or --restart to start again"
+        )
 
 
 class CheckpointFolder:
@@ -43,17 +58,10 @@ class CheckpointFolder:
 
         `UsageError` if there is a checkpoint and nobody said what to do with it, none to resume, or another one.
         """
-        if resume and restart:
-            raise UsageError("--resume and --restart contradict each other")
-        if restart or not self.path.exists():
-            if resume:
-                raise UsageError(f"nothing to resume: there is no checkpoint {self.path}; leave out --resume")
+        check_checkpoint(self.path, resume=resume, restart=restart)
+        if not resume:
             self.remove()
             return None
-        if not resume:
-            raise UsageError(
-                f"{self.path} holds an interrupted training: add --resume to go on with it or --restart to start again"
-            )
         return self._load()
 
     def save(self, checkpoint: Checkpoint) -> None:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from hepad.cards.selection import load_selection
 from hepad.errors import UsageError
-from hepad.execution.run import Run
+from hepad.execution.executor import Execution
+from hepad.execution.run import Skipped
+from hepad.execution.store import RunFolder
 from hepad.io.atomic import check_folder
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.paths import InputPath
-from hepad.pipeline.bundle import Bundle
+from hepad.pipeline.complete import selection_hash, would_be_same
 from hepad.pipeline.evaluate_measure import compare_systems, measure_regions, measure_rows, summarise_systems
 from hepad.pipeline.evaluate_report import REPORT_FILES, formatted_metrics, formatted_regions, markdown, write_report
 from hepad.pipeline.evaluate_results import EvaluateReport, RegionRow, Row
-from hepad.pipeline.scoring import SampleJob, ScoredSample, scored_sample
+from hepad.pipeline.evaluate_samples import scored_samples
 from hepad.pipeline.systems import Training, load_trainings
 from hepad.pipeline.weighting import CrossSections
-from hepad.provenance import command_line, provenance, sha256_file
+from hepad.provenance import FileRecords, command_line, provenance
 
 __all__ = [
     "EvaluateOptions",
@@ -52,7 +57,8 @@ class EvaluateOptions:
     simulation: bool = True
     step_size: int = DEFAULT_STEP_SIZE
     max_events: int | None = None
-    on_sample: Callable[[str], None] | None = None
+    execution: Execution = field(default_factory=Execution)
+    on_events: Callable[[int], None] | None = None
     more_rejections_at: tuple[float, ...] = ()
     fpr: tuple[float, ...] = (1e-5,)
     min_background: float = 10
@@ -78,6 +84,7 @@ def evaluate(
     `models` are BUNDLE or NAME=BUNDLE; bundles of one NAME are trainings of one system, whose mean and standard
     deviation are given. Errors are bootstrap errors over events of both samples; differences between systems are
     paired. A background file that a model was trained on is warned of: its numbers would flatter the model.
+    An interrupted run is kept in `OUTPUT.run` and goes on with the same call; a report that is complete already stays.
     """
     check_folder(options.output, ours=REPORT_FILES)
     if not signals or not models:
@@ -87,63 +94,91 @@ def evaluate(
     paths = {"background": expand_files(background), **{name: expand_files(files) for name, files in signals.items()}}
     sections = CrossSections.of(options.cross_sections, paths["background"]) if options.cross_sections else None
     trainings = load_trainings(models)
-    samples = {training.name: _samples(training.bundle, paths, options, sections) for training in trainings}
-    rows = [row for training in trainings for row in measure_rows(training, samples[training.name], options)]
-    comparisons, not_compared = compare_systems(trainings, samples, rows, options)
-    report = EvaluateReport(
-        rows=tuple(rows),
-        regions=tuple(r for training in trainings for r in measure_regions(training, samples[training.name])),
-        events={name: sample.cutflow.selected.events for name, sample in samples[trainings[0].name].items()},
-        rejection_at=options.rejection_at,
-        warnings=(*_warnings(trainings, paths), *not_compared),
-        output=options.output,
-        systems=tuple(summarise_systems(rows)),
-        comparisons=tuple(comparisons),
-        min_background=options.min_background,
-    )
-    record = provenance(
-        command_line(
-            "evaluate",
-            model=tuple(training.name for training in trainings),
-            selection=options.selection,
-            cross_section=sections.words() if sections else None,
-            rejection_at=options.rejections_at,
-            fpr=options.fpr,
+    records = FileRecords([path for files in paths.values() for path in files])
+    described = partial(_provenance, options=options, trainings=trainings, paths=paths, sections=sections)
+    if options.output.exists() and not options.execution.force:
+        report = _finished(options, described(records.as_they_are()))
+        if report:
+            return report
+    with RunFolder.of(options.output, force=options.execution.force) as folder:
+        sampling = scored_samples(trainings, paths, folder, options, sections)
+        samples, skipped = sampling.samples, sampling.skipped
+        inputs = records.wait({each.file: each.reason for each in skipped})
+        rows = [row for training in trainings for row in measure_rows(training, samples[training.name], options)]
+        comparisons, not_compared = compare_systems(trainings, samples, rows, options)
+        report = EvaluateReport(
+            rows=tuple(rows),
+            regions=tuple(r for training in trainings for r in measure_regions(training, samples[training.name])),
+            events={name: sample.cutflow.selected.events for name, sample in samples[trainings[0].name].items()},
+            rejection_at=options.rejection_at,
+            warnings=(*_warnings(trainings, inputs[: len(paths["background"])]), *not_compared),
+            output=options.output,
+            systems=tuple(summarise_systems(rows)),
+            comparisons=tuple(comparisons),
             min_background=options.min_background,
-            bootstrap=options.replicas,
-            aso_subsets=options.aso_subsets,
-            aso_events=options.aso_events,
-            max_events=options.max_events,
-        ),
-        inputs=[path for files in paths.values() for path in files],
-        seed=options.seed,
-        cards={f"bundle {training.name}": training.bundle.sha256 for training in trainings},
-    )
-    write_report(report, trainings, samples, simulation=options.simulation, record=record)
+            skipped=skipped,
+        )
+        write_report(report, trainings, samples, simulation=options.simulation, record=described(inputs))
     return report
 
 
-def _samples(
-    bundle: Bundle, paths: Mapping[str, Sequence[InputPath]], options: EvaluateOptions, sections: CrossSections | None
-) -> dict[str, ScoredSample]:
-    selection = bundle.card.selection if options.selection is None else load_selection(options.selection)
-    samples = {}
-    for name, files in paths.items():
-        if options.on_sample:
-            options.on_sample(f"{bundle.card.name}: {name}")
-        run = Run(SampleJob(bundle, selection), files, options.step_size, options.max_events)
-        samples[name] = scored_sample(run, cross_sections=sections if name == "background" else None)
-    return samples
+def _provenance(
+    records: Sequence[dict[str, Any]],
+    *,
+    options: EvaluateOptions,
+    trainings: Sequence[Training],
+    paths: Mapping[str, Sequence[InputPath]],
+    sections: CrossSections | None,
+) -> dict[str, Any]:
+    command = command_line(
+        "evaluate" if options.simulation else "evaluate --data",
+        background=tuple(path.name for path in paths["background"]),
+        signal=tuple(f"{name}={path.name}" for name, files in paths.items() if name != "background" for path in files),
+        model=tuple(training.name for training in trainings),
+        selection=options.selection,
+        cross_section=sections.words() if sections else None,
+        rejection_at=options.rejections_at,
+        fpr=options.fpr,
+        min_background=options.min_background,
+        bootstrap=options.replicas,
+        aso_subsets=options.aso_subsets,
+        aso_events=options.aso_events,
+        max_events=options.max_events,
+    )
+    bundles = {f"bundle {training.name}": training.bundle.sha256 for training in trainings}
+    selection = selection_hash(load_selection(options.selection)) if options.selection else {}
+    return provenance(command, inputs=records, seed=options.seed, cards={**bundles, **selection})
 
 
-def _warnings(trainings: Sequence[Training], paths: Mapping[str, Sequence[InputPath]]) -> list[str]:
-    hashes = {sha256_file(path): path for path in paths["background"]}
+def _finished(options: EvaluateOptions, record: Mapping[str, Any]) -> EvaluateReport | None:
+    """The report of a folder that is there and complete, and is what we were about to make."""
+    try:
+        content = json.loads((options.output / "report.json").read_text(encoding="utf-8"))
+        if not would_be_same(content.pop("provenance"), record):
+            return None
+        return EvaluateReport(
+            rows=(),
+            regions=(),
+            events=content["events"],
+            rejection_at=options.rejection_at,
+            warnings=tuple(content["warnings"]),
+            output=options.output,
+            skipped=tuple(Skipped(**skipped) for skipped in content["skipped"]),
+            complete_before=content,
+        )
+    except (OSError, ValueError, KeyError, TypeError):  # something else, which will be replaced
+        return None
+
+
+def _warnings(trainings: Sequence[Training], background: Sequence[Mapping[str, Any]]) -> list[str]:
+    hashes = {record["sha256"]: record["name"] for record in background if "skipped" not in record}
     found = []
     for training in trainings:
-        trained_on = {record["sha256"] for record in training.bundle.card.provenance.get("inputs", [])}
+        inputs = training.bundle.card.provenance.get("inputs", [])
+        trained_on = {record["sha256"] for record in inputs if "skipped" not in record}
         found += [
-            f"{path.name} was used to train {training.name}: its numbers are too good"
-            for h, path in hashes.items()
-            if h in trained_on
+            f"{name} was used to train {training.name}: its numbers are too good"
+            for sha256, name in hashes.items()
+            if sha256 in trained_on
         ]
     return found

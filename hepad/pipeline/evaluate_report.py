@@ -139,6 +139,7 @@ def markdown(report: EvaluateReport) -> str:
         f"1/eps_b({report.rejection_at:g}) is the background rejection at that signal efficiency.",
         "",
         *(f"**Warning:** {warning}\n" for warning in report.warnings),
+        *(f"**Left out:** {skipped.reason}\n" for skipped in report.skipped),
         *markdown_table(formatted_metrics(report)),
         "",
         "## Working points",

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hepad.execution.run import Skipped
 from hepad.stats.comparison import Difference
 from hepad.stats.roc import Estimate, RocMetrics
 from hepad.stats.stochastic_order import StochasticOrder
@@ -133,7 +134,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class EvaluateReport:
-    """All rows; `warnings` say what makes a number less than it seems."""
+    """All rows; `warnings` say what makes a number less than it seems, `skipped` which files were left out.
+
+    `complete_before` is the content of report.json of an output that was complete already; then there are no rows, for
+    nothing was measured.
+    """
 
     rows: tuple[Row, ...]
     regions: tuple[RegionRow, ...]
@@ -144,9 +149,15 @@ class EvaluateReport:
     systems: tuple[SystemRow, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     min_background: float = 10
+    skipped: tuple[Skipped, ...] = ()
+    complete_before: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
+        return {**(self.complete_before or self.content()), "output": str(self.output)}
+
+    def content(self) -> dict[str, Any]:
+        """The report in JSON types, wherever it is written to."""
         return {
             "events": self.events,
             "rows": [row.to_json() for row in self.rows],
@@ -154,7 +165,7 @@ class EvaluateReport:
             "systems": [row.to_json() for row in self.systems],
             "comparisons": [comparison.to_json(self.rejection_at) for comparison in self.comparisons],
             "warnings": list(self.warnings),
-            "output": str(self.output),
+            "skipped": [vars(skipped) for skipped in self.skipped],
         }
 
 

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import awkward as ak
-import numpy as np
-import numpy.typing as npt
-
 from hepad.cards.base import parse_card
 from hepad.cards.selection import SelectionCard, load_selection
-from hepad.errors import InputDataError, UsageError
+from hepad.errors import CompanionError, InputDataError, UsageError
+from hepad.execution.executor import Execution
+from hepad.execution.parts import Part
+from hepad.execution.run import Run, Skipped
+from hepad.execution.store import RunFolder
 from hepad.io.atomic import atomic_path, check_file
-from hepad.io.events import merge_fields
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.scores import ScoreFile
-from hepad.io.spectra import write_histograms_json, write_histograms_root
+from hepad.io.spectra import read_histograms, write_histograms_json, write_histograms_root
 from hepad.objects.cutflow import CutFlow
-from hepad.objects.kinematics import invariant_mass, mass_fields, parse_mass
+from hepad.objects.kinematics import parse_mass
 from hepad.paths import InputPath
-from hepad.pipeline.selected import SelectedChunk, selected_chunks
-from hepad.provenance import command_line, provenance, sha256_file
+from hepad.pipeline.complete import made_with, selection_hash, would_be_same
+from hepad.pipeline.hist_fill import HistJob, binning, histograms_of
+from hepad.pipeline.hist_scores import EventScores, ScoredInputs
+from hepad.pipeline.selected import checked_flow
+from hepad.provenance import FileRecords, command_line, provenance
 
 if TYPE_CHECKING:
     import hist
@@ -49,104 +53,155 @@ class HistOptions:
     cross_section_pb: float | None = None
     luminosity_fb: float | None = None
     step_size: int = DEFAULT_STEP_SIZE
+    execution: Execution = field(default_factory=Execution)
     on_events: Callable[[int], None] | None = None
 
 
 @dataclass(frozen=True)
 class HistReport:
-    """The filled histograms by name, `m_jet1_jet2` and `m_jet1_jet2_<region>`, and the files they were written to."""
+    """The filled histograms by name, `m_jet1_jet2` and `m_jet1_jet2_<region>`, and the files they were written to.
+
+    `skipped` are the files that were left out. `complete_before`: the outputs were there already.
+    """
 
     histograms: dict[str, hist.Hist[Any]]
     cutflow: CutFlow
     outputs: tuple[Path, ...]
+    skipped: tuple[Skipped, ...] = ()
+    complete_before: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
+        return {**self.content(), "output": [str(path) for path in self.outputs]}
+
+    def content(self) -> dict[str, Any]:
+        """The report in JSON types, wherever it is written to."""
         return {
             "events": self.cutflow.total.events,
             "selected": self.cutflow.selected.events,
             "cutflow": self.cutflow.to_json(),
             "histograms": {name: _sums(h) for name, h in self.histograms.items()},
-            "output": [str(path) for path in self.outputs],
+            "skipped": [vars(skipped) for skipped in self.skipped],
         }
 
 
 def fill_histograms(files: Sequence[str], *, options: HistOptions) -> HistReport:
     """Fill and write one histogram a mass and region.
 
-    Without a score file only the selection is applied. With one, its selection is used (unless another is given),
-    and `InputDataError` is raised if it was not made from these files.
+    Without a score file only the selection is applied. With one, its selection is used (unless another is given), the
+    files left out of it are left out here, and `InputDataError` is raised if it was not made from these files.
+    An interrupted run is kept in `OUTPUT.run` and goes on with the same call; an output that is complete already stays.
     """
     paths = expand_files(files)
     targets = _targets(options.output)
+    given = (*paths, *([options.scores] if options.scores else []))
     for target in targets:
-        check_file(target, inputs=(*paths, *([options.scores] if options.scores else [])))
-    scores = ScoreFile(options.scores) if options.scores else None
+        check_file(target, inputs=given)
+    with closing(ScoreFile(options.scores)) if options.scores else nullcontext() as scores:
+        inputs = ScoredInputs.of(scores, paths) if scores else None
+        job = _job(options, scores, inputs)
+        limit = sum(job.scores.rows) if scores and job.scores and scores.info.get("max_events") else None
+    records = FileRecords(given)
+    described = partial(_provenance, options=options, job=job)
+    if not options.execution.force:
+        report = _finished(targets, described(records.as_they_are()), job) if _all_exist(targets) else None
+        if report:
+            return report
+    kept = [paths[number] for number in job.scores.numbers] if job.scores else paths
+    with RunFolder.of(options.output, force=options.execution.force) as folder:
+        store = folder.store("hist", _key(job))
+        run = Run(job, kept, options.step_size, limit, options.execution, store, options.on_events)
+        whole = _filled(run, inputs, paths, records)
+        flow = checked_flow(whole.flows["all"], job.selection)
+        skipped = _skipped(run, job, inputs)
+        scale = _normalisation(options, flow)
+        histograms = {name: h * scale for name, h in histograms_of(job, whole.sums).items()}
+        report = HistReport(histograms, flow, targets, skipped)
+        record = described(records.wait({s.file: s.reason for s in skipped}))
+        _write(targets, histograms, {**record, "report": report.content()})
+    return report
+
+
+def _job(options: HistOptions, scores: ScoreFile | None, inputs: ScoredInputs | None) -> HistJob:
     selection = _selection(options, scores)
     regions = _regions(options, scores)
     masses = {"_".join(o.strip() for o in text.split("+")): parse_mass(text) for text in options.masses}
-    histograms = _book(masses, regions, options.edges)
-    fields = merge_fields(selection.fields(), *(mass_fields(objects) for objects in masses.values()))
-    if scores:
-        _check_inputs(scores, paths)
-    limit = scores.info.get("max_events") if scores else None
-    pieces = selected_chunks(paths, selection, fields, step_size=options.step_size, max_events=limit)
-    for piece, rows in _with_scores(pieces, scores, regions):
-        keep, flow = piece.keep, piece.flow
-        if scores and not np.array_equal(rows["selected"], keep):
-            raise InputDataError(
-                f"{scores.path}: was made with a selection that keeps other events of {piece.chunk.path}"
-            )
-        _fill(histograms, piece.events, masses, {region: rows[f"in_{region}"][keep] for region in regions})
-        if options.on_events:
-            options.on_events(len(keep))
-    if scores:
-        scores.close()
-    scale = _normalisation(options, flow)
-    scaled = {name: h * scale for name, h in histograms.items()}
-    _write(targets, scaled, _provenance(options, selection, paths))
-    return HistReport(scaled, flow, targets)
+    job = HistJob(selection, masses, options.edges, regions)
+    return replace(job, scores=EventScores.of(scores, inputs, regions)) if scores and inputs else job
 
 
-Masses = Mapping[str, Sequence[tuple[str, int]]]
+def _filled(run: Run[HistJob], inputs: ScoredInputs | None, paths: Sequence[InputPath], records: FileRecords) -> Part:
+    """The sum of all parts; the score file must be of these very events, all of them."""
+    events: Counter[int] = Counter()
+    whole: Part | None = None
+    try:
+        for piece in run:
+            events[piece.file] += piece.part.events
+            whole = piece.part if whole is None else Part.join([whole, piece.part])
+        if run.job.scores:
+            for file, rows in enumerate(run.job.scores.rows):
+                if events[file] != rows and file not in run.reasons():
+                    raise run.job.scores.mismatch(run.paths[file])
+    except CompanionError:  # most often because it was made from other files
+        if inputs:
+            inputs.check(paths, records.as_they_are())
+        raise
+    if inputs:
+        inputs.check(paths, records.as_they_are())
+    assert whole is not None  # noqa: S101  a run without events raises
+    return whole
 
 
-def _book(masses: Masses, regions: Sequence[str], edges: tuple[float, ...]) -> dict[str, hist.Hist[Any]]:
-    """Empty histograms: one a mass, and one a mass and region."""
-    booked: dict[str, hist.Hist[Any]] = {}
-    for mass in masses:
-        for region in (None, *regions):
-            name = _name(mass, region)
-            if name in booked:
-                raise UsageError(f"two histograms would be called {name!r}; fill them in two runs")
-            booked[name] = _empty(edges, mass)
-    return booked
+def _skipped(run: Run[HistJob], job: HistJob, inputs: ScoredInputs | None) -> tuple[Skipped, ...]:
+    """The files left out here or when the scores were made, by their places among all inputs."""
+    if inputs is None or job.scores is None:
+        return tuple(run.skipped)
+    here = [replace(skipped, file=job.scores.numbers[skipped.file]) for skipped in run.skipped]
+    return tuple(sorted([*inputs.skipped, *here], key=lambda skipped: skipped.file))
 
 
-def _fill(
-    histograms: Mapping[str, hist.Hist[Any]],
-    events: ak.Array,
-    masses: Masses,
-    inside: Mapping[str, npt.NDArray[np.bool_]],
-) -> None:
-    weight = ak.to_numpy(events.weight)
-    for mass, objects in masses.items():
-        values, present = invariant_mass(events, objects)
-        histograms[_name(mass, None)].fill(values, weight=weight[present])
-        for region, mask in inside.items():
-            histograms[_name(mass, region)].fill(values[mask[present]], weight=weight[present & mask])
-
-
-def _provenance(options: HistOptions, selection: SelectionCard, paths: Sequence[InputPath]) -> dict[str, Any]:
+def _provenance(records: Sequence[dict[str, Any]], *, options: HistOptions, job: HistJob) -> dict[str, Any]:
     command = command_line(
         "hist",
         mass=options.masses,
-        selection=selection.name,
+        selection=job.selection.name,
         region=options.regions,
+        **binning(options.edges),
         cross_section=options.cross_section_pb,
         luminosity=options.luminosity_fb,
     )
-    return provenance(command, inputs=[*paths, *([options.scores] if options.scores else [])])
+    return provenance(command, inputs=records, cards=selection_hash(job.selection))
+
+
+def _key(job: HistJob) -> dict[str, Any]:
+    """What the parts depend on; the scaling is done once they are added."""
+    scores = None if job.scores is None else [str(job.scores.path), *job.scores.made]
+    masses = {name: list(objects) for name, objects in job.masses.items()}
+    filled = {"masses": masses, "edges": job.edges, "regions": job.regions}
+    return made_with(**selection_hash(job.selection), **filled, scores=scores)
+
+
+def _all_exist(targets: Sequence[Path]) -> bool:
+    return all(target.exists() for target in targets)
+
+
+def _finished(targets: Sequence[Path], described: Mapping[str, Any], job: HistJob) -> HistReport | None:
+    """The report of histograms that are there and are what we were about to make."""
+    try:
+        for target in targets:
+            sums, record = read_histograms(target)
+            content = record.pop("report")
+            if not would_be_same(record, described):
+                return None
+        return HistReport(
+            histograms_of(job, sums),
+            CutFlow.from_json(content["cutflow"]),
+            tuple(targets),
+            tuple(Skipped(**skipped) for skipped in content["skipped"]),
+            complete_before=True,
+        )
+    except (InputDataError, KeyError, TypeError, ValueError):  # something else, which will be replaced
+        return None
 
 
 def _write(targets: Sequence[Path], histograms: Mapping[str, hist.Hist[Any]], record: Mapping[str, Any]) -> None:
@@ -183,54 +238,6 @@ def _regions(options: HistOptions, scores: ScoreFile | None) -> tuple[str, ...]:
         where = f"{scores.path} has {', '.join(known) or 'none'}" if scores else "regions need --scores"
         raise UsageError(f"unknown region {', '.join(unknown)}: {where}")
     return tuple(wanted)
-
-
-def _check_inputs(scores: ScoreFile, paths: Sequence[InputPath]) -> None:
-    """The score file must have been made from these files, in this order."""
-    inputs = scores.info.get("provenance", {}).get("inputs", [])
-    if len(inputs) != len(paths):
-        names = ", ".join(record["name"] for record in inputs) or "unknown files"
-        raise InputDataError(f"{scores.path}: was made from {len(inputs)} files ({names}), {len(paths)} are given")
-    for record, path in zip(inputs, paths, strict=True):
-        if record["sha256"] != sha256_file(path):
-            raise InputDataError(f"{scores.path}: was made from {record['name']}, which is not {path} as it is now")
-
-
-def _with_scores(
-    pieces: Iterator[SelectedChunk], scores: ScoreFile | None, regions: Sequence[str]
-) -> Iterator[tuple[SelectedChunk, dict[str, npt.NDArray[Any]]]]:
-    """Each chunk with its rows of the score file."""
-    if scores is None:
-        for selected in pieces:
-            yield selected, {}
-        return
-    columns = ["file", "entry", "selected", *(f"in_{name}" for name in regions)]
-    rows = scores.iterate(columns, step_size=DEFAULT_STEP_SIZE)
-    stock: dict[str, npt.NDArray[Any]] = {name: np.empty(0) for name in columns}
-    for selected in pieces:
-        chunk = selected.chunk
-        needed = len(chunk.events)
-        while len(stock["entry"]) < needed and (piece := next(rows, None)) is not None:
-            stock = {n: np.concatenate([stock[n].astype(piece[n].dtype), piece[n]]) for n in columns}
-        mine = {name: values[:needed] for name, values in stock.items()}
-        same = len(mine["entry"]) == needed and np.array_equal(mine["entry"], ak.to_numpy(chunk.events.index))
-        if not same or (mine["file"] != chunk.file).any():
-            raise InputDataError(
-                f"{scores.path}: its rows are not the events of {chunk.path}; score the same files in the same order"
-            )
-        stock = {name: values[needed:] for name, values in stock.items()}
-        yield selected, mine
-
-
-def _name(mass: str, region: str | None) -> str:
-    return f"m_{mass}" if region is None else f"m_{mass}_{region}"
-
-
-def _empty(edges: tuple[float, ...], mass: str) -> hist.Hist[Any]:
-    import hist
-
-    axis = hist.axis.Variable(list(edges), name="mass", label=f"m({', '.join(mass.split('_'))}) [GeV]")
-    return hist.Hist(axis, storage=hist.storage.Weight())
 
 
 def _sums(histogram: hist.Hist[Any]) -> dict[str, float]:

@@ -155,7 +155,7 @@ def _calibrate(
         return dict.fromkeys(scorer.score_names), None, None
     paths = expand_files(options.background)
     sections = CrossSections.of(options.cross_sections, paths) if options.cross_sections else None
-    raw, flow = read_background(
+    background = read_background(
         paths,
         selection,
         vector,
@@ -163,11 +163,12 @@ def _calibrate(
         max_events=options.max_events,
         cross_sections=sections,
     )
+    raw = background.batch
     scores = scorer.scores(vector.scaled(raw))
     quantiles: dict[str, Quantiles | None] = {
         name: background_quantiles(values, raw.weight) for name, values in scores.items()
     }
-    return quantiles, flow, float(raw.weight.sum()) if sections else None
+    return quantiles, background.cutflow, float(raw.weight.sum()) if sections else None
 
 
 def _provenance(file: Path, recipe: AnalysisCard, selection: SelectionCard, options: ImportOptions) -> dict[str, Any]:

@@ -116,8 +116,8 @@ def float_model(model: str, score: str | None = None) -> FloatModel:
 def _events(bundle: Bundle, files: Sequence[str], *, max_events: int | None, seed: int) -> Batch:
     """The selected events of files as the network sees them; without files, random inputs from 0 to 1."""
     if files:
-        raw, _ = read_background(expand_files(files), bundle.card.selection, bundle.input, max_events=max_events)
-        return bundle.input.scaled(raw)
+        background = read_background(expand_files(files), bundle.card.selection, bundle.input, max_events=max_events)
+        return bundle.input.scaled(background.batch)
     rng, columns = np.random.default_rng(seed), bundle.input.columns
     n = min(max_events or RANDOM_EVENTS, RANDOM_EVENTS)
     x = rng.random((n, len(columns)), dtype=np.float32)

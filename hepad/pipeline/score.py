@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from hepad.io.scores import ScoreFile, ScoreWriter
 from hepad.objects.cutflow import CutFlow
 from hepad.paths import InputPath
 from hepad.pipeline.bundle import Bundle, load_bundle
+from hepad.pipeline.complete import would_be_same
 from hepad.pipeline.scoring import ScoredChunk, score_chunk
 from hepad.pipeline.selected import checked_flow
 from hepad.provenance import FileRecords, command_line, provenance
@@ -148,7 +148,7 @@ def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = No
     job = ScoreJob(bundle, selection, regions)
     described = partial(_info, job=job, options=options)
     if output.exists() and not options.execution.force:
-        report = _finished(output, described(records.wait()))
+        report = _finished(output, described(records.as_they_are()))
         if report:
             return report
     with RunFolder.of(output, force=options.execution.force) as folder:
@@ -172,10 +172,7 @@ def _finished(output: Path, described: Mapping[str, Any]) -> ScoreReport | None:
         report = ScoreReport.from_json(info.pop("report"), output)
     except (InputDataError, KeyError, TypeError):  # something else, which will be replaced
         return None
-    for record in info["provenance"]["inputs"]:
-        record.pop("skipped", None)
-    same = info == json.loads(json.dumps(described)) and report.cutflow.total.events == rows
-    return report if same else None
+    return report if would_be_same(info, described) and report.cutflow.total.events == rows else None
 
 
 def default_output(paths: Sequence[InputPath], kind: str) -> Path:

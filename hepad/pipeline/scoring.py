@@ -17,7 +17,7 @@ from hepad.objects.cutflow import CutFlow
 from hepad.objects.selection import apply_selection
 from hepad.pipeline.bundle import Bundle
 from hepad.pipeline.selected import blocks, checked_flow
-from hepad.pipeline.weighting import CrossSections, PbWeights
+from hepad.pipeline.weighting import CrossSections, row_factors
 
 __all__ = ["SampleJob", "ScoredChunk", "ScoredSample", "score_chunk", "score_events", "scored_sample"]
 
@@ -84,18 +84,11 @@ def scored_sample(run: Run[SampleJob], *, cross_sections: CrossSections | None =
     `InputDataError` if no event was selected: scores of nothing are no result.
     """
     pieces = list(run)
-    factors = np.ones(len(run.paths))
-    if cross_sections:
-        in_pb = PbWeights(cross_sections)
-        for piece in pieces:
-            in_pb.add(piece.file, piece.part.flows["all"].total.weight)
-        factors = in_pb.factors()
     all_of_it = Part.join([piece.part for piece in pieces])
     columns = all_of_it.columns
-    factor = np.repeat([factors[p.file] for p in pieces], [len(p.part.columns["weight"]) for p in pieces])
     return ScoredSample(
         {name.removeprefix("score_"): values for name, values in columns.items() if name.startswith("score_")},
-        columns["weight"] * factor,
+        columns["weight"] * row_factors(pieces, len(run.paths), cross_sections),
         checked_flow(all_of_it.flows["all"], run.job.selection),
         columns["keep"],
     )

@@ -138,4 +138,4 @@ class StudyData:
     def _batch(self, recipe: AnalysisCard, paths: Sequence[InputPath], limit: int) -> Batch:
         selection: Any = load_selection(recipe.selection)
         vector = make_input(recipe.input)
-        return read_background(paths, selection, vector, step_size=self.step_size, max_events=limit)[0]
+        return read_background(paths, selection, vector, step_size=self.step_size, max_events=limit).batch

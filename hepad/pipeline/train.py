@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,23 +11,24 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad import registry
-from hepad.cards.analysis import AnalysisCard, RegionSpec, TrainCard, load_analysis
-from hepad.cards.bundle import RegionCard, SetAside, Training
-from hepad.cards.selection import load_selection
-from hepad.errors import OutputError, UsageError
+from hepad.cards.analysis import AnalysisCard, RegionSpec, TrainCard
+from hepad.cards.bundle import RegionCard, Training
+from hepad.errors import CardError, OutputError, UsageError
+from hepad.execution.run import Skipped
+from hepad.execution.store import RunFolder
 from hepad.inputs.base import make_input
 from hepad.inputs.batch import Batch
 from hepad.io.atomic import atomic_folder, check_folder
-from hepad.io.bundle import CARD, WEIGHTS, write_bundle_files
-from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
-from hepad.nn.scorer import EpochEnd, FitReport, Scorer
+from hepad.io.bundle import CARD, WEIGHTS, read_bundle, write_bundle_files
+from hepad.nn.scorer import FitReport, Scorer
 from hepad.objects.cutflow import CutFlow
-from hepad.pipeline.background import Split, read_background, set_aside, split_events
+from hepad.pipeline.background import Background, Split, read_background, set_aside, split_events
 from hepad.pipeline.bundle import bundle_tensors, recipe_content, scorer_content
-from hepad.pipeline.checkpoint import CheckpointFolder, Watch, fingerprint
+from hepad.pipeline.checkpoint import CheckpointFolder, Watch, check_checkpoint, fingerprint
+from hepad.pipeline.complete import made_with, selection_hash, would_be_same
 from hepad.pipeline.figures import save_figure
-from hepad.pipeline.weighting import CrossSections
-from hepad.provenance import file_record, provenance
+from hepad.pipeline.train_plan import TrainOptions, TrainPlan
+from hepad.provenance import FileRecords
 from hepad.stats.regions import Quantiles, background_quantiles, set_region
 
 _OURS = (CARD, WEIGHTS, "loss.png")
@@ -37,30 +37,8 @@ __all__ = ["TrainOptions", "TrainReport", "train"]
 
 
 @dataclass(frozen=True)
-class TrainOptions:
-    """Options of `train`; None takes the value of the model's card. `resume` goes on from a checkpoint.
-
-    `set_aside` names selected background that the training must not see in any way, because a study measures on it.
-    `cross_sections` are patterns of files and pb: see `hepad.pipeline.weighting`; none leaves weights as they are.
-    """
-
-    output: Path
-    selection: str | None = None
-    seed: int = 1
-    train: TrainCard | None = None
-    regions: Mapping[str, RegionSpec] | None = None
-    step_size: int = DEFAULT_STEP_SIZE
-    max_events: int | None = None
-    set_aside: SetAside | None = None
-    cross_sections: Sequence[tuple[str, float]] = ()
-    resume: bool = False
-    restart: bool = False
-    on_epoch: Callable[[EpochEnd], None] | None = None
-
-
-@dataclass(frozen=True)
 class TrainReport:
-    """What a training did."""
+    """What a training did; `skipped` are the files that were left out. `complete_before`: the bundle was there."""
 
     output: Path
     model: str
@@ -68,6 +46,8 @@ class TrainReport:
     fit: FitReport
     split: dict[str, int]
     regions: dict[str, RegionCard] = field(default_factory=dict)
+    skipped: tuple[Skipped, ...] = ()
+    complete_before: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
@@ -91,6 +71,7 @@ class TrainReport:
                 }
                 for name, r in self.regions.items()
             },
+            "skipped": [vars(skipped) for skipped in self.skipped],
             "output": str(self.output),
         }
 
@@ -100,66 +81,68 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
 
     `model` is a card, or its bundled name or path. The background is parted into training, validation and held-out
     events; the input scale is fitted on the training events, regions are set on the held-out ones. The same files,
-    options and seed give the same bundle, byte for byte, interrupted or not.
+    options and seed give the same bundle, byte for byte, interrupted or not. A bundle that is there already, made by
+    the same call of the same inputs, stays.
     """
     check_folder(options.output, ours=_OURS)
-    recipe = load_analysis(model) if isinstance(model, str) else model
-    if not registry.SCORERS[recipe.model.name].trainable:
-        raise UsageError(f"a model of kind {recipe.model.name} is not trained; bring it with 'hepad import-model'")
-    paths = expand_files(files)
-    selection = load_selection(options.selection or recipe.selection)
-    card = options.train or recipe.train
-    vector = make_input(recipe.input)
-    sections = CrossSections.of(options.cross_sections, paths) if options.cross_sections else None
-    raw, flow = read_background(
-        paths, selection, vector, step_size=options.step_size, max_events=options.max_events, cross_sections=sections
-    )
-    specs = _complete_regions(recipe.regions if options.regions is None else options.regions, raw if sections else None)
+    checkpoint = options.output.with_name(f"{options.output.name}.checkpoint")
+    check_checkpoint(checkpoint, resume=options.resume, restart=options.restart)
+    plan = TrainPlan.of(files, model, options)
+    records = FileRecords(plan.paths)
+    again = options.execution.force or options.restart
+    if options.output.exists() and not again and not options.resume:
+        report = _finished(options.output, plan.provenance(options, records.as_they_are()))
+        if report:
+            return report
+    with RunFolder.of(options.output, force=again) as folder:
+        key = made_with(**selection_hash(plan.selection), input=plan.recipe.input.model_dump(mode="json"))
+        background = read_background(
+            plan.paths,
+            plan.selection,
+            make_input(plan.recipe.input),
+            step_size=options.step_size,
+            max_events=options.max_events,
+            cross_sections=plan.sections,
+            execution=options.execution,
+            store=folder.store("background", key),
+        )
+        # The parts stay until the bundle is there: a training that is resumed need not read again.
+        return _train(plan, background, options, checkpoint, records)
+
+
+def _train(
+    plan: TrainPlan, background: Background, options: TrainOptions, checkpoint: Path, files: FileRecords
+) -> TrainReport:
+    """Train on background that was read, and write the bundle."""
+    recipe, raw = plan.recipe, background.batch
+    specs = _complete_regions(plan.specs, raw if plan.sections else None)
     if options.set_aside:
         raw = raw.take(set_aside(len(raw), options.set_aside).rest)
-    split = split_events(len(raw), card, options.seed)
-    _check_regions(specs, raw.weight[split.holdout] if sections else np.ones(len(split.holdout)))
-    vector = vector.fitted(raw.take(split.train))
+    split = split_events(len(raw), plan.card, options.seed)
+    _check_regions(specs, raw.weight[split.holdout] if plan.sections else np.ones(len(split.holdout)))
+    vector = make_input(recipe.input).fitted(raw.take(split.train))
     scorer: Scorer = registry.load(registry.SCORERS[recipe.model.name])(recipe.model.config, vector.columns)
-    records = [file_record(path) for path in paths]
-    store = CheckpointFolder(
-        options.output.with_name(f"{options.output.name}.checkpoint"),
-        fingerprint(
-            recipe.model_dump(mode="json"),
-            selection.model_dump(mode="json"),
-            card.model_dump(mode="json"),
-            options.seed,
-            records,
-            len(raw),
-            options.set_aside.model_dump(mode="json") if options.set_aside else None,
-            *([sections.words()] if sections else []),
-        ),
-    )
+    records = files.wait({skipped.file: skipped.reason for skipped in background.skipped})
+    store = CheckpointFolder(checkpoint, fingerprint(*plan.content(options), records, len(raw)))
     resume = store.begin(resume=options.resume, restart=options.restart)
     watch = Watch(store, options.on_epoch)
     with watch.signals():
         fit = scorer.fit(
             vector.scaled(raw.take(split.train)),
             vector.scaled(raw.take(split.validation)),
-            options=card,
+            options=plan.card,
             seed=options.seed,
             on_epoch=watch,
             resume=resume,
         )
     quantiles = _calibrate(scorer, vector.scaled(raw.take(split.holdout)))
     regions = {name: set_region(name, spec, quantiles, scorer.score_names[0]) for name, spec in specs.items()}
-    record = provenance(
-        _command(options, recipe, Path(model).stem if isinstance(model, str) else model.name, sections),
-        inputs=records,
-        seed=options.seed,
-    )
-    training = _training(card, options, split, fit)
     content = {
-        **recipe_content(recipe, selection),
+        **recipe_content(recipe, plan.selection),
         **scorer_content(scorer, vector),
         "regions": {name: region.model_dump(mode="json", exclude_none=True) for name, region in regions.items()},
-        "training": training.model_dump(mode="json", exclude_none=True),
-        "provenance": record,
+        "training": _training(plan.card, options, split, fit).model_dump(mode="json", exclude_none=True),
+        "provenance": {**plan.provenance(options, records), "cutflow": background.cutflow.to_json()},
     }
     try:
         _write(options.output, content, bundle_tensors(vector, scorer, quantiles), fit)
@@ -168,7 +151,28 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
         raise OutputError(f"{error}; the training is kept in {store.path}: mend that and add --resume") from error
     store.remove()
     sizes = {"train": len(split.train), "validation": len(split.validation), "holdout": len(split.holdout)}
-    return TrainReport(options.output, recipe.name, flow, fit, sizes, regions)
+    return TrainReport(options.output, recipe.name, background.cutflow, fit, sizes, regions, background.skipped)
+
+
+def _finished(output: Path, record: Mapping[str, Any]) -> TrainReport | None:
+    """The report of a bundle that is there and complete, and is what we were about to train."""
+    try:
+        card, _ = read_bundle(output)
+        stored = dict(card.provenance)
+        flow = CutFlow.from_json(stored.pop("cutflow"))
+        skipped = tuple(
+            Skipped(place, each["name"], each["skipped"])
+            for place, each in enumerate(stored["inputs"])
+            if "skipped" in each
+        )
+    except (CardError, KeyError, TypeError):  # something else, which will be replaced
+        return None
+    done = card.training
+    if done is None or not would_be_same(stored, record):
+        return None
+    fit = FitReport(done.train_loss, done.validation_loss, done.best_epoch, done.stopped_early)
+    sizes = {"train": done.events, "validation": done.validation_events, "holdout": done.holdout_events}
+    return TrainReport(output, card.name, flow, fit, sizes, dict(card.regions), skipped, complete_before=True)
 
 
 def _complete_regions(specs: Mapping[str, RegionSpec], in_pb: Batch | None) -> dict[str, RegionSpec]:
@@ -210,13 +214,6 @@ def _training(card: TrainCard, options: TrainOptions, split: Split, fit: FitRepo
         train_loss=fit.train_loss,
         validation_loss=fit.validation_loss,
     )
-
-
-def _command(options: TrainOptions, recipe: AnalysisCard, model: str, sections: CrossSections | None) -> str:
-    """The command in a form that does not depend on where the output went or whether it was resumed."""
-    selection = options.selection or recipe.selection
-    given = "".join(f" --cross-section {shlex.quote(word)}" for word in (sections.words() if sections else ()))
-    return f"hepad train --model {model} --selection {selection} --seed {options.seed}{given}"
 
 
 def _write(output: Path, content: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]], fit: FitReport) -> None:

@@ -118,12 +118,12 @@ def trigger_events(model: TriggerModel, files: Sequence[str], *, max_events: int
     """
     if files:
         bundle = model.bundle
-        raw, _ = read_background(
+        background = read_background(
             expand_files(files), bundle.card.selection, bundle.input, step_size=DEFAULT_STEP_SIZE, max_events=max_events
         )
         if not isinstance(bundle.input, L1Vector):
             raise CardError(f"input kind {bundle.card.input.kind} has no logic yet")
-        return bundle.input.scaled(raw)
+        return bundle.input.scaled(background.batch)
     rng = np.random.default_rng(seed)
     n = min(max_events or RANDOM_EVENTS, RANDOM_EVENTS)
     columns = [rng.uniform(form.low, form.high, n) for form in model.design.inputs]

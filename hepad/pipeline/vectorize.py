@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,29 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.cards.input import InputCard, L1VectorCard, parse_input
-from hepad.cards.selection import load_selection
+from hepad.cards.selection import SelectionCard, load_selection
+from hepad.errors import InputDataError
+from hepad.execution.executor import Execution
+from hepad.execution.parts import Part
+from hepad.execution.run import Run, Skipped
+from hepad.execution.store import RunFolder
+from hepad.execution.units import Step
 from hepad.inputs.base import Input, make_input
 from hepad.io.atomic import atomic_path, check_file
-from hepad.io.events import merge_fields
+from hepad.io.events import Chunk, merge_fields
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
-from hepad.io.tables import TableWriter
+from hepad.io.tables import TableWriter, check_format, read_info
 from hepad.objects.cutflow import CutFlow
-from hepad.pipeline.selected import blocks, selected_chunks
-from hepad.provenance import command_line, provenance
+from hepad.objects.selection import apply_selection
+from hepad.pipeline.complete import made_with, selection_hash, would_be_same
+from hepad.pipeline.selected import blocks, checked_flow
+from hepad.provenance import FileRecords, command_line, provenance
 
 __all__ = ["VectorizeOptions", "VectorizeReport", "vectorize"]
+
+
+PART_BYTES = 1 << 27
+"""Of the table of a unit of work: the matrices of `rmm` have kilobytes an event."""
 
 
 @dataclass(frozen=True)
@@ -39,26 +52,59 @@ class VectorizeOptions:
     counts: dict[str, int] | None = None
     step_size: int = DEFAULT_STEP_SIZE
     max_events: int | None = None
+    execution: Execution = field(default_factory=Execution)
     on_events: Callable[[int], None] | None = None
 
 
 @dataclass(frozen=True)
 class VectorizeReport:
-    """What `vectorize` wrote."""
+    """What `vectorize` wrote; `skipped` are the files that were left out.
+
+    `complete_before`: the output was there already.
+    """
 
     output: Path
     cutflow: CutFlow
     columns: tuple[str, ...]
+    skipped: tuple[Skipped, ...] = ()
+    complete_before: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
+        return {**self.content(), "columns": list(self.columns), "output": str(self.output)}
+
+    def content(self) -> dict[str, Any]:
+        """The report in JSON types, wherever it is written to; the columns are in the file anyway."""
         return {
             "events": self.cutflow.total.events,
             "selected": self.cutflow.selected.events,
             "cutflow": self.cutflow.to_json(),
-            "columns": list(self.columns),
-            "output": str(self.output),
+            "skipped": [vars(skipped) for skipped in self.skipped],
         }
+
+
+@dataclass(frozen=True)
+class VectorizeJob:
+    """Makes the rows of the selected events of a chunk."""
+
+    selection: SelectionCard
+    input: InputCard
+
+    def prepare(self) -> Step:
+        """There is nothing to load."""
+        vector = make_input(self.input)
+        return Step(merge_fields(self.selection.fields(), vector.fields()), partial(self._make, vector))
+
+    def _make(self, vector: Input, chunk: Chunk) -> Part:
+        events, keep, flow = apply_selection(chunk.events, self.selection)
+        x = np.concatenate([vector.table(block) for block in blocks(events, vector.table_names.size)])
+        columns: dict[str, npt.NDArray[Any]] = {
+            "x": x,
+            "file": np.full(len(events), chunk.file, dtype=np.int32),
+            "entry": ak.to_numpy(events.index).astype(np.int64),
+            "weight": ak.to_numpy(events.weight).astype(np.float64),
+        }
+        return Part(len(keep), columns, flows={"all": flow})
 
 
 def vectorize(files: Sequence[str], output: Path, *, options: VectorizeOptions | None = None) -> VectorizeReport:
@@ -66,40 +112,63 @@ def vectorize(files: Sequence[str], output: Path, *, options: VectorizeOptions |
 
     `x` is float32 of shape (n, d) in physical units (GeV, radians), not scaled: a scale belongs to a training. For
     input kind `rmm` it is the whole matrices, of shape (n, size, size); in .parquet one column a cell.
+    An interrupted run is kept in `OUTPUT.run` and goes on with the same call; an output that is complete already stays.
     """
     options = options or VectorizeOptions()
     paths = expand_files(files)
     check_file(output, inputs=paths)
-    selection = load_selection(options.selection)
-    card = _input_card(options)
-    vector = make_input(card)
-    fields = merge_fields(selection.fields(), vector.fields())
+    check_format(output)
+    job = VectorizeJob(load_selection(options.selection), _input_card(options))
+    names = make_input(job.input).table_names
+    columns = tuple(names.ravel().tolist())
+    records = FileRecords(paths)
+    described = partial(_info, options=options, job=job)
+    if output.exists() and not options.execution.force:
+        report = _finished(output, described(records.as_they_are()), columns)
+        if report:
+            return report
+    with RunFolder.of(output, force=options.execution.force) as folder:
+        store = folder.store(
+            "vectorize", made_with(**selection_hash(job.selection), input=job.input.model_dump(mode="json"))
+        )
+        step_size = min(options.step_size, max(1, PART_BYTES // (4 * names.size)))
+        run = Run(job, paths, step_size, options.max_events, options.execution, store, options.on_events)
+        with atomic_path(output) as temporary, TableWriter(temporary, names) as out:
+            flow: CutFlow | None = None
+            for piece in run:
+                out.write(piece.part.columns)
+                own = piece.part.flows["all"]
+                flow = own if flow is None else flow + own
+            report = VectorizeReport(output, checked_flow(flow, job.selection), columns, tuple(run.skipped))
+            out.describe({**described(records.wait(run.reasons())), "report": report.content()})
+    return report
+
+
+def _finished(output: Path, described: Mapping[str, Any], columns: tuple[str, ...]) -> VectorizeReport | None:
+    """The report of an output that is there and complete, and is what we were about to make."""
+    try:
+        info = read_info(output)
+        content = info.pop("report")
+        flow, skipped = CutFlow.from_json(content["cutflow"]), tuple(Skipped(**each) for each in content["skipped"])
+    except (InputDataError, KeyError, TypeError):  # something else, which will be replaced
+        return None
+    report = VectorizeReport(output, flow, columns, skipped, complete_before=True)
+    return report if would_be_same(info, described) else None
+
+
+def _info(records: Sequence[dict[str, Any]], *, options: VectorizeOptions, job: VectorizeJob) -> dict[str, Any]:
+    """What a table says of itself."""
     command = command_line(
         "vectorize",
-        selection=selection.name,
+        selection=job.selection.name,
         input=options.input,
-        features=",".join(card.features) if isinstance(card, L1VectorCard) else None,
+        features=",".join(job.input.features) if isinstance(job.input, L1VectorCard) else None,
         max_events=options.max_events,
     )
-    info = {"selection": selection.name, "provenance": provenance(command, inputs=paths)}
-    with atomic_path(output) as temporary, TableWriter(temporary, vector.table_names, info) as out:
-        for piece in selected_chunks(
-            paths, selection, fields, step_size=options.step_size, max_events=options.max_events
-        ):
-            flow = piece.flow
-            for events in blocks(piece.events, vector.table_names.size):
-                out.write(_rows(vector, events, piece.chunk.file))
-            if options.on_events:
-                options.on_events(len(piece.keep))
-    return VectorizeReport(output, flow, tuple(vector.table_names.ravel().tolist()))
-
-
-def _rows(vector: Input, events: ak.Array, file: int) -> dict[str, npt.NDArray[Any]]:
     return {
-        "x": vector.table(events),
-        "file": np.full(len(events), file, dtype=np.int32),
-        "entry": ak.to_numpy(events.index).astype(np.int64),
-        "weight": ak.to_numpy(events.weight).astype(np.float64),
+        "selection": job.selection.name,
+        "input": job.input.model_dump(mode="json"),
+        "provenance": provenance(command, inputs=records, cards=selection_hash(job.selection)),
     }
 
 

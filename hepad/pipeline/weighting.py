@@ -12,10 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError, UsageError
+from hepad.execution.run import FilePart
 from hepad.io.remote import is_url, shown
 from hepad.paths import InputPath
 
-__all__ = ["CrossSections", "PbWeights", "parse_cross_section"]
+__all__ = ["CrossSections", "PbWeights", "parse_cross_section", "row_factors"]
+
+FloatArray = npt.NDArray[np.float64]
 
 
 def parse_cross_section(text: str) -> tuple[str, float]:
@@ -80,7 +83,7 @@ class PbWeights:
         """Count the sum of weights of events of a file, selected or not."""
         self._sums[self._sections.sample[file]] += weight
 
-    def factors(self) -> npt.NDArray[np.float64]:
+    def factors(self) -> FloatArray:
         """What the weights of each file's events are to be multiplied with, shape (files,), once all were added.
 
         `InputDataError` if the weights of a sample do not sum to a positive number, or none of its events were read.
@@ -90,6 +93,20 @@ class PbWeights:
                 raise InputDataError(f"sample {name}: the weights of its events that were read sum to {total:g}")
         per_sample = np.array(self._sections.pb) / self._sums
         return per_sample[list(self._sections.sample)]
+
+
+def row_factors(pieces: Sequence[FilePart], files: int, cross_sections: CrossSections | None) -> FloatArray:
+    """What the column `weight` of pieces, joined, is to be multiplied with: to be in pb, 1 without cross sections.
+
+    `pieces` are all of a run over so many files, their cut flow `all` counts the events before any selection.
+    """
+    factors = np.ones(files)
+    if cross_sections:
+        in_pb = PbWeights(cross_sections)
+        for piece in pieces:
+            in_pb.add(piece.file, piece.part.flows["all"].total.weight)
+        factors = in_pb.factors()
+    return np.repeat([factors[piece.file] for piece in pieces], [len(p.part.columns["weight"]) for p in pieces])
 
 
 def _matches(path: InputPath, pattern: str) -> bool:

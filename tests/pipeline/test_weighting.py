@@ -103,9 +103,10 @@ def bundle(samples, tmp_path_factory):
 
 def test_weights_of_a_background_are_in_pb(samples):
     selection, vector = load_selection("adfilter_0"), make_input(RmmCard(kind="rmm"))
-    alone = [read_background([path], selection, vector)[1] for path in samples]
+    alone = [read_background([path], selection, vector).cutflow for path in samples]
     sections = CrossSections.of([("w_lnu.root", 5000.0), ("hpm*", 1000.0)], samples)
-    batch, flow = read_background(samples, selection, vector, cross_sections=sections, step_size=4000)
+    background = read_background(samples, selection, vector, cross_sections=sections, step_size=4000)
+    batch, flow = background.batch, background.cutflow
     expected = [pb * f.selected.weight / f.total.weight for f, pb in zip(alone, (5000, 1000), strict=True)]
     assert batch.weight.sum() == pytest.approx(sum(expected))
     assert batch.weight[: alone[0].selected.events].sum() == pytest.approx(expected[0])
