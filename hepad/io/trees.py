@@ -12,6 +12,7 @@ import awkward as ak
 import numpy as np
 
 from hepad.errors import InputDataError
+from hepad.io.baskets import find_damage
 from hepad.io.columns import Columns
 from hepad.io.events import Fields, SampleInfo
 
@@ -88,6 +89,7 @@ class TreeFile(ABC):
             branches |= self.branches(name, features)
         if not branches:
             raise InputDataError(f"{self.path}: nothing to read was asked for")
+        self._check_entries(branches)
         start = 0
         for arrays in self._read(sorted(branches), step_size, stop):
             decoded = {branch: self.decode(branch, array, start) for branch, array in arrays.items()}
@@ -97,6 +99,8 @@ class TreeFile(ABC):
             record["index"] = np.arange(start, start + len(columns), dtype=np.int64)
             yield ak.zip(record, depth_limit=1)
             start += len(columns)
+        if start < stop:
+            raise InputDataError(f"{self.path}: {start} of {stop} entries could be read; copy the file again")
 
     def close(self) -> None:
         """Close the file."""
@@ -125,17 +129,30 @@ class TreeFile(ABC):
 
     def _read(self, branches: list[str], step_size: int, stop: int) -> Iterator[dict[str, Any]]:
         keys = {self.keys[branch]: self.interpretation(branch) for branch in branches}
+        done = 0
         try:
             for arrays in self.tree.iterate(keys, step_size=step_size, entry_stop=stop, how=dict, library="ak"):
                 yield {branch: arrays[self.keys[branch]] for branch in branches}
+                done += len(arrays[self.keys[branches[0]]])
         except (InputDataError, KeyboardInterrupt):
             raise
         except Exception as error:
+            place = find_damage(self.tree, keys, done, stop) or f"somewhere in its entries {done} to {stop - 1}"
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise InputDataError(
-                f"{self.path}: cannot read tree {self.tree.name!r}, damaged or truncated "
+                f"{self.path}: cannot read tree {self.tree.name!r}, damaged or truncated: {place} "
                 f"({reason[:120]}); copy it again"
             ) from error
+
+    def _check_entries(self, branches: Iterable[str]) -> None:
+        """Raise `InputDataError` if a branch has more or fewer entries than the tree."""
+        for branch in sorted(branches):
+            entries = int(self.tree[self.keys[branch]].num_entries)
+            if entries != self.entries:
+                raise InputDataError(
+                    f"{self.path}: branch {branch!r} has {entries} entries, tree {self.tree.name!r} has {self.entries}; "
+                    "the file is damaged, copy it again"
+                )
 
 
 def positive(value: float) -> float | None:
