@@ -26,7 +26,7 @@ from pathlib import Path
 from random import Random
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "fuzz")]
 
 from fuzz_targets import TARGETS, Target  # noqa: E402
 from fuzz_worker import Outcome, Worker  # noqa: E402
@@ -39,7 +39,9 @@ def mutations(target: Target, data: bytes, count: int, random: Random) -> list[M
     """All truncations, and `count` random ones."""
     favoured = structure(data, covered(data))
     drawn = [
-        text_mutation(random, data) if target.text and random.random() < 0.5 else random_mutation(random, data, favoured)
+        text_mutation(random, data)
+        if target.text and random.random() < 0.5
+        else random_mutation(random, data, favoured)
         for _ in range(count)
     ]
     return [*truncations(data), *drawn]
@@ -113,7 +115,9 @@ def main() -> int:
             row = run(name, options.count, options.seed, Path(folder))
         rows.append(row)
         numbers = "".join(f"{row.get(key, 0):>8}" for key in ("tried", *OUTCOMES))
-        print(f"{name:<18}{row['size']:>9}{numbers}{row.get('slowest_s', 0):>8} s{row.get('peak_mb', 0):>7}", flush=True)
+        print(
+            f"{name:<18}{row['size']:>9}{numbers}{row.get('slowest_s', 0):>8} s{row.get('peak_mb', 0):>7}", flush=True
+        )
         for fault in row["faults"][: options.faults]:  # type: ignore[index]
             print(f"    {fault}", flush=True)
     totals = {key: sum(int(row.get(key, 0)) for row in rows) for key in ("tried", "truncated", *OUTCOMES)}  # type: ignore[call-overload]

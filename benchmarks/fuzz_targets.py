@@ -19,7 +19,7 @@ import uproot
 
 from hepad.cards import analysis, base, budget, fit, search, selection, study
 from hepad.cards.resolver import resolve
-from hepad.io import archive, bundle, likelihoods, lhe, masses, planes, reader, scores, spectra, vectors
+from hepad.io import archive, bundle, lhe, likelihoods, masses, planes, reader, scores, spectra, vectors
 from hepad.pipeline.bundle import load_bundle
 
 __all__ = ["TARGETS", "Target"]

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from fuzz_targets import Target
+
 from hepad.errors import HepadError
 
 __all__ = ["MEMORY", "SECONDS", "Outcome", "Worker"]

@@ -1,11 +1,33 @@
-"""Where the damage in a tree is: which basket of which branch cannot be read."""
+"""Baskets of ROOT files: where the damage in a tree is, and a check that uproot leaves out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["find_damage"]
+__all__ = ["check_blocks", "find_damage"]
+
+
+def check_blocks() -> None:
+    """Have uproot refuse a record whose compressed blocks hold less than its key says.
+
+    It would take what memory held before for the rest, up to 2 GiB. The check is set where uproot lets others look at
+    each block, once for the process.
+    """
+    import uproot
+
+    before = uproot.compression.decompress.hook_after_block
+    if getattr(before, "checks_blocks", False):
+        return
+
+    def after_block(**state: Any) -> None:
+        before(**state)
+        is_last = state["cursor"].displacement(state["start"]) >= state["compressed_bytes"]
+        if is_last and state["filled"] != state["uncompressed_bytes"]:
+            raise ValueError(f"compressed blocks hold {state['filled']} of {state['uncompressed_bytes']} bytes")
+
+    after_block.checks_blocks = True  # type: ignore[attr-defined]
+    uproot.compression.decompress.hook_after_block = after_block
 
 
 def find_damage(tree: Any, branches: Mapping[str, Any], start: int, stop: int) -> str | None:
@@ -16,14 +38,24 @@ def find_damage(tree: Any, branches: Mapping[str, Any], start: int, stop: int) -
     """
     for name, interpretation in branches.items():
         held = tree[name]
-        for number in range(held.num_baskets):
-            first, end = (int(entry) for entry in held.basket_entry_start_stop(number))
-            if end <= start or first >= stop:
-                continue
-            try:
-                held.array(interpretation, entry_start=max(first, 0), entry_stop=end, library="ak")
-            except Exception:  # noqa: BLE001  damage surfaces as many kinds of error
-                return f"branch {name.rpartition('/')[2]!r}, {_place(held, number)}, entries {first} to {end - 1}"
+        try:
+            place = _first_damaged(held, interpretation, start, stop)
+        except Exception:  # noqa: BLE001  the list of the baskets is damaged itself
+            place = "the list of its baskets"
+        if place:
+            return f"branch {name.rpartition('/')[2]!r}, {place}"
+    return None
+
+
+def _first_damaged(branch: Any, interpretation: Any, start: int, stop: int) -> str | None:
+    for number in range(branch.num_baskets):
+        first, end = (int(entry) for entry in branch.basket_entry_start_stop(number))
+        if end <= start or first >= stop:
+            continue
+        try:
+            branch.array(interpretation, entry_start=max(first, 0), entry_stop=end, library="ak")
+        except Exception:  # noqa: BLE001  damage surfaces as many kinds of error
+            return f"{_place(branch, number)}, entries {first} to {end - 1}"
     return None
 
 

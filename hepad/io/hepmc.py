@@ -16,7 +16,7 @@ from hepad.io.generator import BLOCK, GeneratorFile
 from hepad.io.particle_level import ParticleLevel
 from hepad.io.particles import Floats, Ints, Particles
 from hepad.io.stdout import own_stdout
-from hepad.io.text import damage_as_input_error, open_text
+from hepad.io.text import MAX_LINE, damage_as_input_error, open_text
 
 __all__ = ["MARKS", "HepmcFile"]
 
@@ -78,12 +78,18 @@ class HepmcFile(GeneratorFile):
         with damage_as_input_error(self.path), open_text(self.path) as stream:
             reader = pyhepmc.io.HepMCFile(stream, "r", format=self._dialect)
             while number < stop:
-                with own_stdout():  # it prints what it cannot parse
-                    event = reader.read()
-                if event is None:
-                    raise InputDataError(f"{self.path}: event {number} is damaged; copy the file again")
-                yield _Event.of(event, pyhepmc)
+                yield self._event(reader, number, pyhepmc)
                 number += 1
+
+    def _event(self, reader: Any, number: int, pyhepmc: Any) -> _Event:
+        try:
+            with own_stdout(errors=True):  # it prints what it cannot parse
+                event = reader.read()
+            if event is not None and len(event.particles):  # for what it cannot parse it gives an event of nothing
+                return _Event.of(event, pyhepmc)
+        except (RuntimeError, IndexError, ValueError, MemoryError) as error:
+            raise InputDataError(f"{self.path}: event {number} is damaged ({error}); copy the file again") from error
+        raise InputDataError(f"{self.path}: event {number} is damaged; copy the file again")
 
 
 @dataclass(frozen=True)
@@ -147,6 +153,8 @@ def _scan(path: Path) -> tuple[int, float | None]:
     with open_text(path) as stream:
         while piece := stream.read(_PIECE):
             text, line, rest = (rest + piece).rpartition(b"\n")
+            if len(rest) > MAX_LINE:
+                raise ValueError(f"a line is longer than {MAX_LINE} bytes")
             text += line
             count += text.count(b"\nE ") + text.startswith(b"E ")
             for found in _CROSS_SECTION.finditer(text):

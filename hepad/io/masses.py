@@ -63,7 +63,7 @@ def _present(path: Path, columns: Sequence[str], names: Sequence[str]) -> Sequen
 def _parquet(path: Path, columns: Sequence[str]) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
         table = file.read(columns=list(_present(path, columns, file.schema_arrow.names)))
     # A missing mass is a null or a NaN.
     return {name: table.column(name).to_numpy(zero_copy_only=False) for name in columns}

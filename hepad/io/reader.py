@@ -13,6 +13,7 @@ import awkward as ak
 import numpy as np
 
 from hepad.errors import InputDataError, UsageError
+from hepad.io.baskets import check_blocks
 from hepad.io.events import SQRT_S, Chunk, EventFile, Fields
 
 __all__ = ["DEFAULT_STEP_SIZE", "expand_files", "open_events", "open_root", "read_events"]
@@ -88,6 +89,7 @@ def open_root(path: Path) -> Any:
 
     if not _first_bytes(path).startswith(_ROOT_MAGIC):
         raise InputDataError(f"{path} is not a ROOT file")
+    check_blocks()
     try:
         file = uproot.open(path)
         expected = int(file.file.fEND)
@@ -183,17 +185,17 @@ def _open_root_events(path: Path) -> EventFile:
 def _open_adc2021(path: Path) -> EventFile:
     import h5py
 
-    from hepad.io.adc2021 import DATASET, Adc2021File
+    from hepad.io.adc2021 import Adc2021File
 
     try:
         handle = h5py.File(path, "r")
-    except OSError as error:
+    except Exception as error:  # h5py's errors are of many kinds
         raise InputDataError(f"{path}: damaged or truncated HDF5 file; copy it again") from error
-    if DATASET not in handle:
-        found = ", ".join(handle) or "none"
+    try:
+        return Adc2021File(path, handle)
+    except InputDataError:
         handle.close()
-        raise InputDataError(f"{path}: no dataset {DATASET!r} (datasets in it: {found}); is it an ADC2021 file?")
-    return Adc2021File(path, handle)
+        raise
 
 
 def _open_generated(path: Path) -> EventFile | None:

@@ -74,7 +74,7 @@ class ScoreWriter:
         table = pa.table({name: pa.array(array) for name, array in columns.items()})
         if self._out is None:
             schema = table.schema.with_metadata({_PROVENANCE: self._text()})
-            self._out = pq.ParquetWriter(self._path, schema)
+            self._out = pq.ParquetWriter(self._path, schema, write_page_checksum=True)
         self._out.write_table(table.cast(self._out.schema))
 
     def _text(self) -> str:
@@ -134,7 +134,7 @@ class ScoreFile:
         import pyarrow.parquet as pq
 
         try:
-            source = pq.ParquetFile(self.path)
+            source = pq.ParquetFile(self.path, page_checksum_verification=True)
         except (pa.ArrowException, OSError) as error:
             raise InputDataError(f"{self.path}: not a score file (neither ROOT nor Parquet)") from error
         stored = (source.schema_arrow.metadata or {}).get(_PROVENANCE.encode(), b"{}")
@@ -144,7 +144,7 @@ class ScoreFile:
 def _parse_info(text: str, path: Path) -> dict[str, Any]:
     try:
         info = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputDataError(f"{path}: its provenance record is damaged; write it again with 'hepad score'") from error
     return info if isinstance(info, dict) else {}
 

@@ -15,6 +15,7 @@ from hepad.errors import InputDataError
 from hepad.io.baskets import find_damage
 from hepad.io.columns import Columns
 from hepad.io.events import Fields, SampleInfo
+from hepad.io.text import first_line
 
 __all__ = ["TreeFile", "positive"]
 
@@ -137,12 +138,18 @@ class TreeFile(ABC):
         except (InputDataError, KeyboardInterrupt):
             raise
         except Exception as error:
-            place = find_damage(self.tree, keys, done, stop) or f"somewhere in its entries {done} to {stop - 1}"
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise InputDataError(
-                f"{self.path}: cannot read tree {self.tree.name!r}, damaged or truncated: {place} "
-                f"({reason[:120]}); copy it again"
-            ) from error
+            raise self.damage(error, keys, done, stop) from error
+
+    def damage(self, error: Exception, keys: Mapping[str, Any], start: int, stop: int) -> InputDataError:
+        """What to raise when entries [start, stop) cannot be read: says which basket of which branch is damaged.
+
+        `keys` maps paths of branches to their interpretation, None for uproot's own.
+        """
+        place = find_damage(self.tree, keys, start, stop) or f"somewhere in its entries {start} to {stop - 1}"
+        return InputDataError(
+            f"{self.path}: cannot read tree {self.tree.name!r}, damaged or truncated: {place} "
+            f"({first_line(error)}); copy it again"
+        )
 
     def _check_entries(self, branches: Iterable[str]) -> None:
         """Raise `InputDataError` if a branch has more or fewer entries than the tree."""

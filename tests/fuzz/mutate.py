@@ -21,7 +21,21 @@ Intervals = list[tuple[int, int]]
 
 _BLOCK = re.compile(rb"ZL\x08|XZ\x00|L4\x01")  # root.cern/doc/master/classROOT_1_1Internal_1_1RZip.html
 _HEADER = 9
-_NUMBERS = (b"nan", b"inf", b"-inf", b"-1", b"1e999", b"0", b"1" * 400, b"-" * 3, b"", b"1e-400", b"x", b"\xff", b"\x00")
+_NUMBERS = (
+    b"nan",
+    b"inf",
+    b"-inf",
+    b"-1",
+    b"1e999",
+    b"0",
+    b"1" * 400,
+    b"-" * 3,
+    b"",
+    b"1e-400",
+    b"x",
+    b"\xff",
+    b"\x00",
+)
 _NUMBER = re.compile(rb"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 
 
