@@ -38,12 +38,10 @@ OUTCOMES = ("same", "error", "unseen", "fault")
 def mutations(target: Target, data: bytes, count: int, random: Random) -> list[Mutation]:
     """All truncations, and `count` random ones."""
     favoured = structure(data, covered(data))
-    drawn = [
-        text_mutation(random, data)
-        if target.text and random.random() < 0.5
-        else random_mutation(random, data, favoured)
-        for _ in range(count)
-    ]
+    drawn = []
+    for _ in range(max(1, int(count * target.share))):
+        by_token = target.text and random.random() < 0.5
+        drawn.append(text_mutation(random, data) if by_token else random_mutation(random, data, favoured))
     return [*truncations(data), *drawn]
 
 
@@ -119,7 +117,8 @@ def main() -> int:
             f"{name:<18}{row['size']:>9}{numbers}{row.get('slowest_s', 0):>8} s{row.get('peak_mb', 0):>7}", flush=True
         )
         for fault in row["faults"][: options.faults]:  # type: ignore[index]
-            print(f"    {fault}", flush=True)
+            print(f"    {fault}")
+        sys.stdout.flush()
     totals = {key: sum(int(row.get(key, 0)) for row in rows) for key in ("tried", "truncated", *OUTCOMES)}  # type: ignore[call-overload]
     print(f"{'all':<18}{'':>9}" + "".join(f"{totals[key]:>8}" for key in ("tried", *OUTCOMES)))
     if options.json:

@@ -34,7 +34,8 @@ class Target:
 
     `make` gives the undamaged bytes (it may put other files beside), `answer` yields what a reader says of a path;
     `text`: tokens are damaged too; `knows_its_length`: a reader can tell that the end is missing; `covers_all`: every
-    byte is hashed; `names_file`: errors must hold the name of the file.
+    byte is hashed; `names_file`: errors must hold the name of the file; `share`: how often to
+    damage it, of what was asked for: reading some is slow.
     """
 
     file: str
@@ -43,6 +44,7 @@ class Target:
     text: bool = False
     knows_its_length: bool = True
     covers_all: bool = False
+    share: float = 1.0
     names_file: bool = True
 
     def read(self, path: Path, *, warm: bool = False) -> str:
@@ -146,7 +148,7 @@ def _file(path: Path) -> Callable[[Path], bytes]:
     return lambda _: path.read_bytes()
 
 
-def _plain(path: Path, events: int | None = None) -> Callable[[Path], bytes]:
+def _plain(path: Path) -> Callable[[Path], bytes]:
     return lambda _: gzip.decompress(path.read_bytes())
 
 
@@ -259,7 +261,7 @@ def mended_bundle(path: Path) -> Iterable[Any]:
     yield from whole_bundle(path)
 
 
-def _workspace(folder: Path) -> bytes:
+def _workspace(_: Path) -> bytes:
     sample = {"name": "s", "data": [5.0, 6.0], "modifiers": [{"name": "mu", "type": "normfactor", "data": None}]}
     content = {
         "channels": [{"name": "c", "samples": [sample, {"name": "b", "data": [50.0, 60.0], "modifiers": []}]}],
@@ -300,21 +302,21 @@ def _search(path: str) -> Any:
 
 
 TARGETS: dict[str, Target] = {
-    "delphes": Target("x.root", _file(DATA / "hpm_taunu_0.root"), events),
+    "delphes": Target("x.root", _file(DATA / "hpm_taunu_0.root"), events, share=0.15),
     "delphes-slim-xz": Target("x.root", _file(DATA / "tbhplus_2tev.root"), events),
     "delphes-slim-zlib": Target("x.root", delphes_like(uproot.ZLIB(1)), events),
     "delphes-slim-lz4": Target("x.root", delphes_like(uproot.LZ4(1)), events),
     "delphes-slim-zstd": Target("x.root", delphes_like(uproot.ZSTD(1)), events),
     "delphes-slim-none": Target("x.root", delphes_like(None), events),
-    "adfilter-2024": Target("x.root", _file(DATA / "adfilter_dummy.root"), events),
-    "adfilter": Target("x.root", _file(DATA / "random_events.root"), events),
-    "nanoaod": Target("x.root", _file(DATA / "nanoaod_cms_2015_ttbar.root"), events),
-    "physlite": Target("x.root", _file(DATA / "physlite_slim.root"), events),
+    "adfilter-2024": Target("x.root", _file(DATA / "adfilter_dummy.root"), events, share=0.15),
+    "adfilter": Target("x.root", _file(DATA / "random_events.root"), events, share=0.15),
+    "nanoaod": Target("x.root", _file(DATA / "nanoaod_cms_2015_ttbar.root"), events, share=0.15),
+    "physlite": Target("x.root", _file(DATA / "physlite_slim.root"), events, share=0.15),
     "adc2021": Target("x.h5", _chunked, events),
     "adc2021-plain": Target("x.h5", _contiguous, events),
     "lhe": Target("x.lhe", _plain(DATA / "ttbar.lhe.gz"), partons, text=True),
     "lhe-gz": Target("x.lhe.gz", _file(DATA / "powheg_w.lhe.gz"), partons),
-    "lhe-showered": Target("x.lhe", _plain(DATA / "powheg_w.lhe.gz"), events, text=True),
+    "lhe-showered": Target("x.lhe", _plain(DATA / "powheg_w.lhe.gz"), events, text=True, share=0.15),
     "hepmc2": Target("x.hepmc", _plain(DATA / "ttbar_hepmc2.hepmc.gz"), events, text=True),
     "hepmc2-gz": Target("x.hepmc.gz", _file(DATA / "ttbar_hepmc2.hepmc.gz"), events),
     "hepmc3": Target("x.hepmc", _plain(DATA / "ttbar_hepmc3.hepmc.gz"), events, text=True),

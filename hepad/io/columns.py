@@ -206,8 +206,8 @@ class Columns:
         if pairs.max(initial=0) > MAX_PAIRS:
             at = int(pairs.argmax())
             raise InputDataError(
-                f"{self.path}: entry {self.start + at} has {objects.counts[at]} and {others.counts[at]} objects that may "
-                "overlap; no collision has so many, leave that entry out"
+                f"{self.path}: entry {self.start + at} has {objects.counts[at]} and {others.counts[at]} objects that "
+                "may overlap; no collision has so many, leave that entry out"
             )
         return objects.near(others, radius)
 

@@ -108,16 +108,14 @@ class NanoAodFile(TreeFile):
         """The generated events and their weights, which `Runs` counts."""
         totals = {}
         try:
-            runs = self.directory["Runs"] if "Runs" in self.directory else {}  # data and slims have none
+            runs = self.directory.get("Runs", {})  # data and slims have none
             for name in ("genEventCount", "genEventSumw"):
                 key = name if name in runs else f"{name}_"  # version 6 wrote a trailing underscore
                 if key not in runs:
                     return SampleInfo()
                 totals[name] = float(np.sum(runs[key].array(library="np")))
         except Exception as error:
-            raise InputDataError(
-                f"{self.path}: tree 'Runs' cannot be read, it is damaged; copy the file again"
-            ) from error
+            raise InputDataError(f"{self.path}: tree 'Runs' is damaged; copy the file again") from error
         return SampleInfo(generated_events=int(totals["genEventCount"]), generated_weight=totals["genEventSumw"])
 
     def weight_branch(self) -> str | None:

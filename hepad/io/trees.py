@@ -157,8 +157,8 @@ class TreeFile(ABC):
             entries = int(self.tree[self.keys[branch]].num_entries)
             if entries != self.entries:
                 raise InputDataError(
-                    f"{self.path}: branch {branch!r} has {entries} entries, tree {self.tree.name!r} has {self.entries}; "
-                    "the file is damaged, copy it again"
+                    f"{self.path}: branch {branch!r} has {entries} entries, tree {self.tree.name!r} has "
+                    f"{self.entries}; the file is damaged, copy it again"
                 )
 
 

@@ -1,7 +1,7 @@
-"""Damage to the bytes of a file: what tests and `benchmarks/fuzz.py` do to real files, and which bytes a checksum covers.
+"""Damage to the bytes of a file, as tests and `benchmarks/fuzz.py` do it to real files.
 
-A mutation is a list of edits; whether a format can notice one is told from the undamaged file: `covered` finds the bytes
-whose change a checksum of the format shows.
+A mutation is a list of edits. Whether a format can notice one is told from the undamaged file: `covered` finds the
+bytes whose change a checksum of the format shows.
 """
 
 from __future__ import annotations
@@ -21,21 +21,7 @@ Intervals = list[tuple[int, int]]
 
 _BLOCK = re.compile(rb"ZL\x08|XZ\x00|L4\x01")  # root.cern/doc/master/classROOT_1_1Internal_1_1RZip.html
 _HEADER = 9
-_NUMBERS = (
-    b"nan",
-    b"inf",
-    b"-inf",
-    b"-1",
-    b"1e999",
-    b"0",
-    b"1" * 400,
-    b"-" * 3,
-    b"",
-    b"1e-400",
-    b"x",
-    b"\xff",
-    b"\x00",
-)
+_NUMBERS = (b"nan", b"inf", b"-inf", b"-1", b"1e999", b"1e-400", b"0", b"1" * 400, b"---", b"", b"x", b"\xff", b"\0")
 _NUMBER = re.compile(rb"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 
 
