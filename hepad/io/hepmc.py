@@ -85,7 +85,7 @@ class HepmcFile(GeneratorFile):
         try:
             with own_stdout(errors=True):  # it prints what it cannot parse
                 event = reader.read()
-            if event is not None and len(event.particles):  # for what it cannot parse it gives an event of nothing
+            if event is not None:
                 return _Event.of(event, pyhepmc)
         except (RuntimeError, IndexError, ValueError, MemoryError) as error:
             raise InputDataError(f"{self.path}: event {number} is damaged ({error}); copy the file again") from error
@@ -105,6 +105,8 @@ class _Event:
         event.set_units(pyhepmc.Units.MomentumUnit.GEV, pyhepmc.Units.LengthUnit.MM)
         data = pyhepmc.GenEventData()
         event.write_data(data)
+        if len(data.particles) == 0:  # which is what there is of an event that cannot be parsed
+            raise ValueError("it has no particles")
         weights = np.asarray(data.weights)
         mother = _mothers(len(data.particles), len(data.vertices), np.array(data.links1), np.array(data.links2))
         return cls(np.array(data.particles), mother, float(weights[0]) if len(weights) else np.nan)

@@ -100,7 +100,7 @@ class TreeFile(ABC):
             record["index"] = np.arange(start, start + len(columns), dtype=np.int64)
             yield ak.zip(record, depth_limit=1)
             start += len(columns)
-        if start < stop:
+        if start < min(stop, self.entries):
             raise InputDataError(f"{self.path}: {start} of {stop} entries could be read; copy the file again")
 
     def close(self) -> None:

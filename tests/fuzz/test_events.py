@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import awkward as ak
+import h5py
 import numpy as np
 import pytest
 import uproot
@@ -130,6 +131,16 @@ def test_sorting_agrees_with_python(pts: list[list[int]]) -> None:
     numbered = iter(range(len(flat)))
     expected = [sorted(((pt, next(numbered)) for pt in event), key=lambda pair: -pair[0]) for event in pts]
     assert [[(o["pt"], o["eta"]) for o in event] for event in record.tolist()] == expected
+
+
+def test_unsorted_objects_in_hdf5_are_sorted(tmp_path: Path) -> None:
+    block = np.zeros((1, 19, 4), dtype=np.float32)
+    block[0, 9], block[0, 10], block[0, 12] = (40, 1, 0, 4), (50, 2, 0, 4), (60, 3, 0, 4)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["Particles"] = block
+    jets = read(tmp_path / "x.h5", {"jets": {"pt", "eta"}}).jets
+    assert jets.pt.tolist() == [[60.0, 50.0, 40.0]]
+    assert jets.eta.tolist() == [[3.0, 2.0, 1.0]]
 
 
 def test_the_leading_objects_of_an_unsorted_file_are_leading(tmp_path: Path) -> None:
