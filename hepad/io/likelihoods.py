@@ -138,7 +138,7 @@ def _read(path: Path, member: str | None) -> Json:
     except (OSError, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputDataError(f"cannot read {origin}: {_line(error)}") from error
     try:
-        content = json.loads(data, parse_constant=_no_constant)
+        content = json.loads(data, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:  # a UnicodeDecodeError is a ValueError
         raise InputDataError(f"{origin} is not valid JSON: {_line(error)}") from error
     if not isinstance(content, dict | list):
@@ -184,6 +184,13 @@ def _is_archive(path: Path) -> bool:
 
 def _no_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if abs(number) == float("inf"):
+        raise ValueError(f"{text[:20]} is too large")
+    return number
 
 
 def _line(error: Exception) -> str:

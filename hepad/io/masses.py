@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
+from hepad.io.text import first_line
 
 __all__ = ["read_masses"]
 
@@ -38,8 +39,7 @@ def read_masses(spec: str, columns: Sequence[str]) -> FloatArray:
     except InputDataError:
         raise
     except Exception as error:  # the libraries raise many kinds for a file that is not what its name says
-        first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputDataError(f"{path} cannot be read as a table: {first_line}") from error
+        raise InputDataError(f"{path} cannot be read as a table: {first_line(error)}") from error
     arrays = []
     for name in columns:
         values = np.asarray(content[name])

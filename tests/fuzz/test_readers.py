@@ -353,6 +353,13 @@ def test_the_checksum_of_an_archive_is_looked_at(tmp_path: Path) -> None:
         read_workspace(f"{bad}:w.json")
 
 
+def test_a_likelihood_with_an_infinite_number_is_refused(tmp_path: Path) -> None:
+    for number in ("1e999", "-1e999", "NaN", "-Infinity"):
+        (tmp_path / "w.json").write_text(f'{{"channels": [{number}]}}')
+        with pytest.raises(InputDataError, match=r"w\.json is not valid JSON"):
+            read_workspace(str(tmp_path / "w.json"))
+
+
 def test_arrays_that_do_not_unpack(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "x.npz", x=np.arange(1000))
     for place in range(60, 160, 10):
