@@ -79,11 +79,26 @@ class Adc2021File:
                 f"{self.path}: cannot read dataset {DATASET!r}, damaged or truncated: {self._place(start, stop)} "
                 f"({first_line(error)}); copy it again"
             ) from error
+        self._check_filled(block, start)
         events = np.arange(len(block) + 1, dtype=np.int64)
         check_finite(block.reshape(-1), path=self.path, branch=DATASET, start=start, offsets=events * (19 * 4))
         momenta = np.ascontiguousarray(block[:, :, 0]).reshape(-1)
         check_not_negative(momenta, path=self.path, branch=DATASET, start=start, offsets=events * 19)
         return block
+
+    def _check_filled(self, block: npt.NDArray[np.float32], start: int) -> None:
+        """Refuse a whole chunk of zeros: HDF5 gives it for one it does not find, and no event is all zeros."""
+        chunks = self._data.chunks
+        if chunks is None or chunks[1:] != (19, 4):
+            return
+        edges = np.unique(np.maximum(np.arange(start // chunks[0] * chunks[0], start + len(block), chunks[0]), start))
+        empty = np.flatnonzero(~np.logical_or.reduceat(block.any(axis=(1, 2)), edges - start))
+        if len(empty):
+            first = int(edges[empty[0]])
+            raise InputDataError(
+                f"{self.path}: the chunk of dataset {DATASET!r} with entry {first} holds only zeros; "
+                "it was never filled or is damaged, copy the file again"
+            )
 
     def _chunks(self, start: int, stop: int) -> Iterator[tuple[int, ...]]:
         """The first indices of the chunks that hold these entries; none if the numbers lie in one piece."""

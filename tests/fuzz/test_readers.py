@@ -277,6 +277,10 @@ def test_a_chunk_that_is_not_found_is_no_zeros(tmp_path: Path) -> None:
     (tmp_path / "x.h5").write_bytes(content)
     with pytest.raises(InputDataError, match=r"entries 100 to 199 \(the index of the chunks is damaged"):
         list(read_events([tmp_path / "x.h5"], {"jets": {"pt"}}))
+    content[address - 15], content[address - 7] = 0, 1  # what HDF5 says of the chunk is right, but it finds none
+    (tmp_path / "x.h5").write_bytes(content)
+    with pytest.raises(InputDataError, match="with entry 100 holds only zeros"):
+        list(read_events([tmp_path / "x.h5"], {"jets": {"pt"}}, step_size=150))
 
 
 @pytest.mark.parametrize(
