@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from typing import Any
 
 __all__ = ["check_blocks", "find_damage"]
 
 
+_BLOCK = struct.Struct("2s7B")
+"""Algorithm, method, then compressed and uncompressed size in three bytes each, the lowest first."""
+
+
 def check_blocks() -> None:
     """Have uproot refuse a record whose compressed blocks hold less than its key says.
 
-    It would take what memory held before for the rest, up to 2 GiB. The check is set where uproot lets others look at
-    each block, once for the process.
+    It would reserve up to 2 GiB and take what memory held before for the rest. The check is set where uproot lets
+    others look at each block, once for the process.
     """
     import uproot
 
-    before = uproot.compression.decompress.hook_after_block
+    before = uproot.compression.decompress.hook_before_block
     if getattr(before, "checks_blocks", False):
         return
 
-    def after_block(**state: Any) -> None:
+    def before_block(**state: Any) -> None:
         before(**state)
-        is_last = state["cursor"].displacement(state["start"]) >= state["compressed_bytes"]
-        if is_last and state["filled"] != state["uncompressed_bytes"]:
-            raise ValueError(f"compressed blocks hold {state['filled']} of {state['uncompressed_bytes']} bytes")
+        if state["num_blocks"] == 0:
+            _check_sizes(**state)
 
-    after_block.checks_blocks = True  # type: ignore[attr-defined]
-    uproot.compression.decompress.hook_after_block = after_block
+    before_block.checks_blocks = True  # type: ignore[attr-defined]
+    uproot.compression.decompress.hook_before_block = before_block
+
+
+def _check_sizes(**state: Any) -> None:
+    cursor, held = state["cursor"].copy(), 0
+    while held < state["uncompressed_bytes"] and cursor.displacement(state["start"]) < state["compressed_bytes"]:
+        _, _, *sizes = cursor.fields(state["chunk"], _BLOCK, state["context"])
+        packed, unpacked = (low + (middle << 8) + (high << 16) for low, middle, high in (sizes[:3], sizes[3:]))
+        cursor.skip(packed)
+        held += unpacked
+    if held < state["uncompressed_bytes"]:
+        raise ValueError(f"compressed blocks hold {held} of {state['uncompressed_bytes']} bytes")
 
 
 def find_damage(tree: Any, branches: Mapping[str, Any], start: int, stop: int) -> str | None:
