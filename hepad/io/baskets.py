@@ -14,13 +14,14 @@ _BLOCK = struct.Struct("2s7B")
 
 
 def check_blocks() -> None:
-    """Have uproot refuse a record whose compressed blocks hold less than its key says.
+    """Have uproot refuse records whose compressed blocks, or jagged numbers, are fewer than they say.
 
-    It would reserve up to 2 GiB and take what memory held before for the rest. The check is set where uproot lets
-    others look at each block, once for the process.
+    It would reserve up to 2 GiB and take what memory held before for the rest. The checks are set where uproot lets
+    others look at each block and basket, once for the process.
     """
     import uproot
 
+    jagged = uproot.interpretation.jagged.AsJagged
     before = uproot.compression.decompress.hook_before_block
     if getattr(before, "checks_blocks", False):
         return
@@ -32,6 +33,13 @@ def check_blocks() -> None:
 
     before_block.checks_blocks = True  # type: ignore[attr-defined]
     uproot.compression.decompress.hook_before_block = before_block
+    after = jagged.hook_after_basket_array
+
+    def after_basket_array(interpretation: Any, **state: Any) -> None:
+        after(interpretation, **state)
+        _check_offsets(state["output"])
+
+    jagged.hook_after_basket_array = after_basket_array
 
 
 def _check_sizes(**state: Any) -> None:
@@ -43,6 +51,12 @@ def _check_sizes(**state: Any) -> None:
         held += unpacked
     if held < state["uncompressed_bytes"]:
         raise ValueError(f"compressed blocks hold {held} of {state['uncompressed_bytes']} bytes")
+
+
+def _check_offsets(array: Any) -> None:
+    offsets = array.offsets
+    if offsets[0] < 0 or offsets[-1] > len(array.content) or (offsets[1:] < offsets[:-1]).any():
+        raise ValueError("its counts do not fit its numbers")
 
 
 def find_damage(tree: Any, branches: Mapping[str, Any], start: int, stop: int) -> str | None:

@@ -324,6 +324,24 @@ def test_a_key_that_promises_more_than_its_blocks_hold(tmp_path: Path) -> None:
         list(read_events([tmp_path / "x.root"], {"jets": {"pt"}}))
 
 
+def test_a_basket_whose_counts_do_not_fit_its_numbers(tmp_path: Path) -> None:
+    """uproot would fill the numbers that are not there with what memory held before."""
+    import uproot
+
+    with uproot.recreate(tmp_path / "x.root", compression=None) as file:
+        out = file.mktree("Delphes", {"Jet.PT": "var * float32"}, counter_name=lambda _: "Jet_size")
+        out.extend({"Jet.PT": ak.from_regular(ak.Array(np.ones((50, 3), dtype=np.float32)))})
+    with uproot.open(tmp_path / "x.root") as file:
+        branch = file["Delphes/Jet.PT"]
+        seek, size = int(branch.member("fBasketSeek")[0]), int(branch.member("fBasketBytes")[0])
+    content = (tmp_path / "x.root").read_bytes()
+    for place in range(seek + size - 40, seek + size - 8, 4):  # the offsets are behind the numbers
+        bad = content[:place] + b"\x70" + content[place + 1 :]
+        (tmp_path / "y.root").write_bytes(bad)
+        with pytest.raises(InputDataError, match=rf"basket 0 at byte {seek}, .* \(its counts do not fit"):
+            list(read_events([tmp_path / "y.root"], {"jets": {"pt"}}))
+
+
 def test_counts_that_do_not_fit_their_numbers() -> None:
     for offsets in ([0, 5, 2, 6], [0, 2, 4, 700], [-1, 2, 4, 6]):
         layout = ak.contents.ListOffsetArray(ak.index.Index64(np.array(offsets)), ak.contents.NumpyArray(np.ones(6)))
