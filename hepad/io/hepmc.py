@@ -24,6 +24,8 @@ MARKS = {b"HepMC::IO_GenEvent-START_EVENT_LISTING": "HepMC2", b"HepMC::Asciiv3-S
 """The line that begins the events, and the format of pyhepmc that reads them."""
 
 _CROSS_SECTION = re.compile(rb"^(?:C|A 0 GenCrossSection) +([-+.\deE]+)", re.MULTILINE)
+_VERTEX_OF_NO_NUMBER = re.compile(rb"^V (?!-[1-9])[^\n]*", re.MULTILINE)
+"""HepMC3's reader of HepMC2 crashes the process on these."""
 _PIECE = 1 << 24
 
 
@@ -158,6 +160,10 @@ def _scan(path: Path) -> tuple[int, float | None]:
             if len(rest) > MAX_LINE:
                 raise ValueError(f"a line is longer than {MAX_LINE} bytes")
             text += line
+            wrong = _VERTEX_OF_NO_NUMBER.search(text)
+            if wrong:
+                number = count + text.count(b"\nE ", 0, wrong.start()) + text.startswith(b"E ") - 1
+                raise InputDataError(f"{path}: event {number} is damaged at {wrong[0][:40]!r}; copy the file again")
             count += text.count(b"\nE ") + text.startswith(b"E ")
             for found in _CROSS_SECTION.finditer(text):
                 cross_section = found

@@ -261,6 +261,11 @@ def test_hepmc_that_lies_is_refused(data: Path, tmp_path: Path, capfd: pytest.Ca
         with pytest.raises(InputDataError, match=r"x\.hepmc: event \d is damaged"):
             list(read_events([path], {"met": {"pt"}}))
     assert capfd.readouterr() == ("", "")
+    older = gzip.decompress((data / "ttbar_hepmc2.hepmc.gz").read_bytes())
+    for number in (b"x", b"0"):  # either would crash the process
+        path.write_bytes(older.replace(b"\nV -335 ", b"\nV " + number + b" "))
+        with pytest.raises(InputDataError, match=r"x\.hepmc: event 0 is damaged at b'V "):
+            open_events(path)
     path.write_bytes(b"HepMC::Asciiv3-START_EVENT_LISTING\n" + b"x" * (1 << 25))
     with pytest.raises(InputDataError, match="a line is longer than"):
         open_events(path)
