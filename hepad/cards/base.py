@@ -16,6 +16,12 @@ from hepad.errors import CardError
 __all__ = ["Card", "load_card", "parse_card", "read_yaml", "validation_summary"]
 
 
+MAX_BYTES = 1 << 18
+"""Largest card; those that ship with hepad have a few kB."""
+MAX_ITEMS = 100_000
+"""Most keys and values of a card, with what aliases repeat."""
+_MAX_DIGITS = 100
+
 _NO_KEYS = frozenset({"[key]", *registry.INPUTS})
 """Steps in the place of a fault that are no keys: for the name of a key, and for the kind of card in a union."""
 
@@ -32,6 +38,17 @@ class _UniqueKeys(yaml.SafeLoader):
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """A whole number of at most 64 bits: YAML can write others that take minutes to print."""
+        text = self.construct_scalar(node)
+        value = super().construct_yaml_int(node) if len(text) <= _MAX_DIGITS else 1 << 64
+        if not -(1 << 63) <= value < 1 << 63:
+            raise yaml.constructor.ConstructorError(None, None, "a whole number is too large", node.start_mark)
+        return int(value)
+
+
+_UniqueKeys.add_constructor("tag:yaml.org,2002:int", _UniqueKeys.construct_yaml_int)
+
 
 class Card(BaseModel):
     """Base of all cards: immutable, and a key that nobody knows is an error."""
@@ -45,18 +62,54 @@ AnyCard = TypeVar("AnyCard", bound=Card)
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file, read with the safe loader; `CardError` if it is none, or has a key twice."""
     try:
-        content = _UniqueKeys(path.read_text(encoding="utf-8")).get_single_data()
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise CardError(f"cannot read card {path}: it is not a regular file")
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise CardError(f"cannot read card {path}: it has more than {MAX_BYTES} bytes")
+        loader = _UniqueKeys(data.decode("utf-8"))
+        node = loader.get_single_node()
+        _check_size(node)
+        content = None if node is None else loader.construct_document(node)
     except (OSError, UnicodeDecodeError) as error:
         raise CardError(f"cannot read card {path}: {error}") from error
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         where = f" at line {place.line + 1}" if place else ""
-        raise CardError(f"{path} is not valid YAML{where}: {getattr(error, 'problem', error)}") from error
-    except (ValueError, RecursionError) as error:  # a date such as 2024-13-45, or brackets a thousand deep
+        problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
+        raise CardError(f"{path} is not valid YAML{where}: {problem}") from error
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:
+        # A date such as 2024-13-45, brackets a thousand deep, or a tag that does not fit what follows it.
         raise CardError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise CardError(f"{path} must hold a mapping of keys to values, found {type(content).__name__}")
     return content
+
+
+def _check_size(node: yaml.Node | None) -> None:
+    """`ValueError` if what a document means is far larger than what it says, or without end, by way of aliases."""
+    sizes: dict[int, int] = {}
+
+    def size(part: yaml.Node) -> int:
+        known = sizes.get(id(part))
+        if known == 0:
+            raise ValueError("an alias is within what it stands for")
+        if known is not None:
+            return known
+        sizes[id(part)] = 0
+        total = 1
+        if isinstance(part, yaml.SequenceNode):
+            total += sum(size(item) for item in part.value)
+        elif isinstance(part, yaml.MappingNode):
+            total += sum(size(key) + size(value) for key, value in part.value)
+        if total > MAX_ITEMS:
+            raise ValueError(f"its aliases make more than {MAX_ITEMS} items")
+        sizes[id(part)] = total
+        return total
+
+    if node is not None:
+        size(node)
 
 
 def parse_card(kind: type[AnyCard], content: object, origin: str) -> AnyCard:
@@ -65,6 +118,8 @@ def parse_card(kind: type[AnyCard], content: object, origin: str) -> AnyCard:
         return kind.model_validate(content)
     except ValidationError as error:
         raise CardError(f"{origin}: {validation_summary(error)}") from error
+    except (OverflowError, RecursionError) as error:  # in a validator, of a number that no float holds
+        raise CardError(f"{origin}: {error}") from error
 
 
 def load_card(kind: type[AnyCard], path: Path) -> AnyCard:
@@ -87,5 +142,8 @@ def validation_summary(error: ValidationError) -> str:
 
 
 def _short(value: object, limit: int = 60) -> str:
-    text = reprlib.repr(value)  # never the whole: YAML aliases can make a small file huge
+    try:
+        text = reprlib.repr(value)  # never the whole: it may be long
+    except ValueError:  # Python prints no number of thousands of digits
+        text = f"a {type(value).__name__}"
     return text if len(text) <= limit else text[: limit - 3] + "..."

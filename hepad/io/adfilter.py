@@ -60,12 +60,14 @@ class AdfilterFile(TreeFile):
 
     def sample(self) -> SampleInfo:
         """The energy and the cross section of `meta`."""
+        if "meta" not in self.directory:
+            return SampleInfo()
         try:
             meta = self.directory["meta"]
             contents = meta.values()
             labels = {str(label): int(label.member("@fUniqueID")) for label in meta.axis().member("fLabels") or ()}
-        except Exception:  # noqa: BLE001  not there, or no histogram: the file says nothing of its sample
-            return SampleInfo()
+        except Exception as error:
+            raise InputDataError(f"{self.path}: histogram 'meta' cannot be read; repair it or leave it out") from error
         if not labels:
             labels = {_ENERGY: 1, _CROSS_SECTION: 2}
         stated = {name: positive(contents[place - 1]) for name, place in labels.items() if 1 <= place <= len(contents)}

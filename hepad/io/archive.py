@@ -14,6 +14,7 @@ import json
 import re
 import stat
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -23,6 +24,7 @@ from pydantic import Field, model_validator
 from hepad.cards.base import Card, parse_card
 from hepad.errors import CardError, InputDataError, OutputError
 from hepad.io.atomic import atomic_folder, atomic_path, check_file, check_folder
+from hepad.io.text import first_line
 from hepad.provenance import sha256_bytes, sha256_file
 
 __all__ = ["MANIFEST", "MAX_BYTES", "SUFFIXES", "Manifest", "Member", "pack_files", "unpack_files"]
@@ -129,8 +131,8 @@ def unpack_files(source: Path, target: Path, *, sha256: str | None = None) -> Ma
         raise InputDataError(str(error) if str(source) in str(error) else f"{source}: {error}") from error
     except OSError as error:
         raise InputDataError(f"{source}: cannot be read ({error.strerror or error})") from error
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError) as error:
-        raise InputDataError(f"{source}: not an archive that hepad packed, or damaged ({error})") from error
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, zlib.error) as error:
+        raise InputDataError(f"{source}: not an archive that hepad packed, or damaged ({first_line(error)})") from error
 
 
 def _unpack(archive: zipfile.ZipFile, folder: Path, size: int) -> Manifest:

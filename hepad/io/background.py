@@ -32,7 +32,12 @@ def write_background_events(path: Path, columns: Mapping[str, npt.NDArray[Any]])
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(pa.table({name: pa.array(values) for name, values in columns.items()}), path, compression="zstd")
+    pq.write_table(
+        pa.table({name: pa.array(values) for name, values in columns.items()}),
+        path,
+        compression="zstd",
+        write_page_checksum=True,
+    )
 
 
 def read_background(folder: Path) -> tuple[Columns, dict[str, Any]]:
@@ -42,9 +47,9 @@ def read_background(folder: Path) -> tuple[Columns, dict[str, Any]]:
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         schema = record["schema"]
-        table = pq.read_table(folder / EVENTS)  # type: ignore[no-untyped-call,unused-ignore]
+        table = pq.read_table(folder / EVENTS, page_checksum_verification=True)  # type: ignore[no-untyped-call,unused-ignore]
         columns = {name: table.column(name).to_numpy() for name in table.column_names}
-    except (OSError, ValueError, KeyError, TypeError) as error:  # pyarrow's errors are ValueErrors
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:  # pyarrow's errors are ValueErrors
         raise InputDataError(
             f"{folder} is no background made by 'hepad analysis background', or is damaged ({error})"
         ) from error

@@ -26,6 +26,9 @@ CARD = "card.json"
 WEIGHTS = "model.safetensors"
 GRAPH = "model.onnx"
 
+MAX_BYTES = 1 << 30
+"""Largest file of a bundle."""
+
 Tensors = dict[str, npt.NDArray[Any]]
 
 
@@ -58,11 +61,12 @@ def read_card(folder: Path) -> BundleCard:
         raise CardError(f"{folder} is not a bundle: a bundle is a folder with {CARD} and {WEIGHTS}")
     try:
         content = json.loads(_read_bytes(folder / CARD))
-    except (ValueError, RecursionError) as error:
+        card = parse_card(BundleCard, content, f"bundle {folder}, {CARD}")
+        content.pop("hashes")
+        found = _content_hash(content)
+    except (ValueError, RecursionError) as error:  # also a NaN, which is no JSON, where any value may stand
         raise CardError(f"bundle {folder}: {CARD} is not valid JSON ({error})") from error
-    card = parse_card(BundleCard, content, f"bundle {folder}, {CARD}")
-    content.pop("hashes")
-    if _content_hash(content) != card.hashes.get(CARD):
+    if found != card.hashes.get(CARD):
         raise CardError(
             f"bundle {folder}: {CARD} does not match its own sha256; it was altered or damaged, get it again"
         )
@@ -98,6 +102,8 @@ def _read_bytes(path: Path) -> bytes:
     if path.exists() and not path.is_file():  # a pipe would be waited for
         raise CardError(f"bundle {path.parent}: {path.name} is not a regular file")
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise CardError(f"bundle {path.parent}: {path.name} has more than {MAX_BYTES >> 20} MiB")
         return path.read_bytes()
     except OSError as error:
         raise CardError(f"bundle {path.parent}: cannot read {path.name} ({error.strerror})") from error

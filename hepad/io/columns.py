@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,11 @@ __all__ = ["MASSES", "Columns", "Objects", "jagged"]
 
 MASSES = {"electrons": 0.00051099895, "muons": 0.1056583755, "photons": 0.0}
 """For formats that store none, in GeV (Particle Data Group 2024)."""
+
+MAX_PAIRS = 20_000_000
+"""Pairs of two collections in one event that overlap removal looks at; collisions have thousands."""
+_PAIRS_AT_A_TIME = 2_000_000
+_KINEMATIC = frozenset({"pt", "eta", "phi", "mass"})
 
 
 @dataclass(frozen=True)
@@ -78,19 +84,24 @@ class Objects:
         return np.bincount(self.event, weights=values, minlength=len(self.offsets) - 1).astype(np.float64)
 
     def near(self, others: Objects, radius: float) -> npt.NDArray[np.bool_]:
-        """Flat mask: is one of the `others` of the same event within `radius` in eta and phi?"""
-        pairs = others.counts[self.event]
-        mine = np.repeat(np.arange(len(pairs)), pairs)
-        first = np.cumsum(pairs) - pairs
-        theirs = np.arange(len(mine)) - first[mine] + others.offsets[self.event[mine]]
-        dphi = np.abs(self["phi"][mine] - others["phi"][theirs]) % (2 * np.pi)
-        deta = self["eta"][mine] - others["eta"][theirs]
-        close = deta**2 + np.minimum(dphi, 2 * np.pi - dphi) ** 2 < radius**2
-        return np.bincount(mine[close], minlength=len(pairs)) > 0
+        """Flat mask: is one of the `others` of the same event within `radius` in eta and phi? In bounded memory."""
+        event = self.event
+        pairs = others.counts[event]
+        result = np.zeros(len(pairs), dtype=bool)
+        for block in _blocks(pairs, _PAIRS_AT_A_TIME):
+            mine = np.repeat(np.arange(block.start, block.stop), pairs[block])
+            first = np.repeat(np.cumsum(pairs[block]) - pairs[block], pairs[block])
+            theirs = np.arange(len(mine)) - first + others.offsets[event[mine]]
+            dphi = np.abs(self["phi"][mine] - others["phi"][theirs]) % (2 * np.pi)
+            deta = self["eta"][mine] - others["eta"][theirs]
+            close = deta**2 + np.minimum(dphi, 2 * np.pi - dphi) ** 2 < radius**2
+            result[mine[close]] = True
+        return result
 
     def to_awkward(self, features: Iterable[str]) -> ak.Array:
-        """The collection of the Events schema with these properties."""
-        return collection(self.offsets, {name: self.columns[name] for name in features})
+        """The collection of the Events schema with these properties, by falling pT."""
+        ordered = self.sorted()
+        return collection(ordered.offsets, {name: ordered.columns[name] for name in features})
 
     @staticmethod
     def merged(*parts: Objects) -> Objects:
@@ -116,16 +127,31 @@ class Columns:
     def jagged(self, branch: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
         """Offsets and finite flat values of a branch that holds a list of numbers an event."""
         array = self.arrays[branch]
-        if array.ndim != 2:
-            raise InputDataError(f"{self.path}: branch {branch!r} must hold a list of numbers an event, not one number")
+        if array.ndim != 2 or not _holds_numbers(array):
+            raise InputDataError(
+                f"{self.path}: branch {branch!r} must hold a list of numbers an event, not {array.type.content}"
+            )
+        if not _is_whole(array):
+            last = self.start + len(array) - 1
+            raise InputDataError(
+                f"{self.path}: branch {branch!r} is damaged somewhere in its entries {self.start} to {last}: "
+                "its counts do not fit its numbers; copy the file again"
+            )
         offsets, values = jagged(array)
         check_finite(values, path=self.path, branch=branch, start=self.start, offsets=offsets)
         return offsets, values
 
-    def objects(self, branches: Mapping[str, str], *, units: Mapping[str, float] | None = None) -> Objects:
+    def objects(
+        self,
+        branches: Mapping[str, str],
+        *,
+        units: Mapping[str, float] | None = None,
+        whole: AbstractSet[str] = frozenset(),
+    ) -> Objects:
         """Properties of one collection; their counts must agree and no pT be negative.
 
-        `units` divides the properties it names.
+        `units` divides the properties it names; those in `whole` become integers, whatever type holds them in the
+        file. Momenta that are stored as integers become floating-point numbers.
         """
         columns: dict[str, npt.NDArray[Any]] = {}
         offsets: npt.NDArray[np.int64] | None = None
@@ -139,6 +165,10 @@ class Columns:
                 )
             if name == "pt":
                 check_not_negative(values, path=self.path, branch=branch, start=self.start, offsets=offsets)
+            if name in whole:
+                values = self._whole(branch, values)
+            elif name in _KINEMATIC and values.dtype.kind != "f":
+                values = values.astype(np.float64)
             unit = (units or {}).get(name)
             columns[name] = values if unit is None else values / values.dtype.type(unit)
         assert offsets is not None  # noqa: S101  no collection is asked for without branches
@@ -148,6 +178,10 @@ class Columns:
         """One number an event, or the first of a list, of shape (n,)."""
         array = self.arrays[branch]
         if array.ndim == 1:
+            if not _holds_numbers(array):
+                raise InputDataError(
+                    f"{self.path}: branch {branch!r} must hold a number an event, not {array.type.content}"
+                )
             values = ak.to_numpy(array)
             check_finite(values, path=self.path, branch=branch, start=self.start)
             return np.asarray(values, dtype=np.float64)
@@ -166,6 +200,26 @@ class Columns:
             check_not_negative(values["pt"], path=self.path, branch=branches["pt"], start=self.start)
         return missing_momentum(values)
 
+    def near(self, objects: Objects, others: Objects, radius: float) -> npt.NDArray[np.bool_]:
+        """`Objects.near`; `InputDataError` for an event with more than `MAX_PAIRS` pairs."""
+        pairs = objects.counts * others.counts
+        if pairs.max(initial=0) > MAX_PAIRS:
+            at = int(pairs.argmax())
+            raise InputDataError(
+                f"{self.path}: entry {self.start + at} has {objects.counts[at]} and {others.counts[at]} objects that "
+                "may overlap; no collision has so many, leave that entry out"
+            )
+        return objects.near(others, radius)
+
+    def _whole(self, branch: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Flags and codes as integers; those who write slims often make them floating-point numbers."""
+        if values.dtype.kind in "biu":
+            return values
+        if (values != np.rint(values)).any():
+            odd = values[values != np.rint(values)][0]
+            raise InputDataError(f"{self.path}: branch {branch!r} holds {odd}; it must hold whole numbers")
+        return values.astype(np.int64)
+
 
 def _running(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
@@ -173,5 +227,33 @@ def _running(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
 
 def jagged(array: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
     """Offsets starting at 0 and the flat values of a jagged array of numbers."""
-    layout = ak.to_packed(array).layout
+    layout = ak.to_packed(array).layout.to_ListOffsetArray64(True)  # a branch of fixed length has no offsets
     return np.asarray(layout.offsets.data, dtype=np.int64), np.asarray(layout.content.data)
+
+
+def _holds_numbers(array: Any) -> bool:
+    """Whether the innermost items are real numbers or flags: no text, records or missing values."""
+    kind = array.type.content
+    while isinstance(kind, ak.types.ListType | ak.types.RegularType) and "__array__" not in kind.parameters:
+        kind = kind.content
+    return isinstance(kind, ak.types.NumpyType) and np.dtype(kind.primitive).kind in "biuf"
+
+
+def _is_whole(array: Any) -> bool:
+    """Whether the offsets of a jagged array rise and stay within its numbers: those of damaged baskets may not."""
+    layout = array.layout
+    if not isinstance(layout, ak.contents.ListOffsetArray):
+        return bool(ak.validity_error(array) == "")
+    offsets = np.asarray(layout.offsets.data)
+    return bool(offsets[0] >= 0 and (offsets[1:] >= offsets[:-1]).all() and offsets[-1] <= layout.content.length)
+
+
+def _blocks(sizes: npt.NDArray[np.int64], limit: int) -> Iterator[slice]:
+    """Consecutive slices whose sizes add up to at most the limit, or that hold one alone."""
+    ends = np.cumsum(sizes)
+    start = 0
+    while start < len(sizes):
+        before = int(ends[start] - sizes[start])
+        stop = max(int(np.searchsorted(ends, before + limit, side="right")), start + 1)
+        yield slice(start, stop)
+        start = stop

@@ -62,8 +62,8 @@ class DelphesFile(TreeFile):
             return SampleInfo()
         try:
             last = ak.flatten(self.tree[branch].array(entry_start=self.entries - 1), axis=None)
-        except Exception:  # noqa: BLE001  a damaged basket is reported when the events are read
-            return SampleInfo()
+        except Exception as error:
+            raise self.damage(error, {branch: None}, self.entries - 1, self.entries) from error
         return SampleInfo(cross_section_pb=positive(last[0]) if len(last) else None)
 
     def weight_branch(self) -> str | None:
@@ -86,7 +86,8 @@ class DelphesFile(TreeFile):
             values = columns.first(branches["ht"])
             check_not_negative(values, path=self.path, branch=branches["ht"], start=columns.start)
             return values
-        objects = columns.objects({**branches, **({"tautag": _TAU_TAG} if name == "taus" else {})})
+        tags = {"tautag": _TAU_TAG} if name == "taus" else {}
+        objects = columns.objects({**branches, **tags}, whole={"btag", "tautag"})
         flat = objects.columns
         if "btag" in flat:
             flat["btag"] = (flat["btag"] & 1).astype(bool)

@@ -15,7 +15,7 @@ from hepad.io.generator import BLOCK, GeneratorFile
 from hepad.io.particle_level import ParticleLevel
 from hepad.io.particles import Floats, Ints, Particles
 from hepad.io.stdout import own_stdout
-from hepad.io.text import damage_as_input_error, open_text
+from hepad.io.text import MAX_LINE, damage_as_input_error, open_text
 from hepad.paths import InputPath
 
 __all__ = ["MARKS", "HepmcFile"]
@@ -24,6 +24,8 @@ MARKS = {b"HepMC::IO_GenEvent-START_EVENT_LISTING": "HepMC2", b"HepMC::Asciiv3-S
 """The line that begins the events, and the format of pyhepmc that reads them."""
 
 _CROSS_SECTION = re.compile(rb"^(?:C|A 0 GenCrossSection) +([-+.\deE]+)", re.MULTILINE)
+_VERTEX_OF_NO_NUMBER = re.compile(rb"^V (?!-[1-9])[^\n]*", re.MULTILINE)
+"""HepMC3's reader of HepMC2 crashes the process on these."""
 _PIECE = 1 << 24
 
 
@@ -78,12 +80,18 @@ class HepmcFile(GeneratorFile):
         with damage_as_input_error(self.path), open_text(self.path) as stream:
             reader = pyhepmc.io.HepMCFile(stream, "r", format=self._dialect)
             while number < stop:
-                with own_stdout():  # it prints what it cannot parse
-                    event = reader.read()
-                if event is None:
-                    raise InputDataError(f"{self.path}: event {number} is damaged; copy the file again")
-                yield _Event.of(event, pyhepmc)
+                yield self._event(reader, number, pyhepmc)
                 number += 1
+
+    def _event(self, reader: Any, number: int, pyhepmc: Any) -> _Event:
+        try:
+            with own_stdout(errors=True):  # it prints what it cannot parse
+                event = reader.read()
+            if event is not None:
+                return _Event.of(event, pyhepmc)
+        except (RuntimeError, IndexError, ValueError, MemoryError) as error:
+            raise InputDataError(f"{self.path}: event {number} is damaged ({error}); copy the file again") from error
+        raise InputDataError(f"{self.path}: event {number} is damaged; copy the file again")
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,8 @@ class _Event:
         event.set_units(pyhepmc.Units.MomentumUnit.GEV, pyhepmc.Units.LengthUnit.MM)
         data = pyhepmc.GenEventData()
         event.write_data(data)
+        if len(data.particles) == 0:  # which is what there is of an event that cannot be parsed
+            raise ValueError("it has no particles")
         weights = np.asarray(data.weights)
         mother = _mothers(len(data.particles), len(data.vertices), np.array(data.links1), np.array(data.links2))
         return cls(np.array(data.particles), mother, float(weights[0]) if len(weights) else np.nan)
@@ -147,7 +157,13 @@ def _scan(path: InputPath) -> tuple[int, float | None]:
     with open_text(path) as stream:
         while piece := stream.read(_PIECE):
             text, line, rest = (rest + piece).rpartition(b"\n")
+            if len(rest) > MAX_LINE:
+                raise ValueError(f"a line is longer than {MAX_LINE} bytes")
             text += line
+            wrong = _VERTEX_OF_NO_NUMBER.search(text)
+            if wrong:
+                number = count + text.count(b"\nE ", 0, wrong.start()) + text.startswith(b"E ") - 1
+                raise InputDataError(f"{path}: event {number} is damaged at {wrong[0][:40]!r}; copy the file again")
             count += text.count(b"\nE ") + text.startswith(b"E ")
             for found in _CROSS_SECTION.finditer(text):
                 cross_section = found

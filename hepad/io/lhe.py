@@ -20,7 +20,7 @@ from hepad.io.events import SampleInfo
 from hepad.io.generator import BLOCK, GeneratorFile
 from hepad.io.particle_level import ParticleLevel
 from hepad.io.particles import Floats, Particles
-from hepad.io.text import damage_as_input_error, open_text
+from hepad.io.text import damage_as_input_error, open_text, text_lines
 from hepad.paths import InputPath
 
 __all__ = ["LheEvent", "LheFile", "LheHeader", "Matching", "read_events", "read_header"]
@@ -29,6 +29,10 @@ _log = logging.getLogger(__name__)
 
 _REJECTED = "rejected by the shower or its matching; they count with their weight, without particles"
 _END = b"</LesHouchesEvents>"
+_MAX_HEADER = 1 << 28
+_MAX_PARTICLES = 10_000
+_IMBALANCE = 1e-3
+"""Momentum that an event may lose, as a fraction of its incoming energy; Pythia's own check allows a tenth of it."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,10 @@ class LheHeader:
     def number(self, key: str) -> float | None:
         """A number of MadGraph's run card, in which `value = key` stands on a line."""
         found = re.search(rf"^\s*([-+.\dEeDd]+)\s*=\s*{key}\b", self.text, re.MULTILINE)
-        return float(found[1].lower().replace("d", "e")) if found else None
+        try:
+            return float(found[1].lower().replace("d", "e")) if found else None
+        except ValueError:  # a lone point or sign
+            return None
 
     @property
     def slha(self) -> str | None:
@@ -163,7 +170,7 @@ def _light_partons(event: LheEvent, flavours: int) -> int:
 def read_header(path: InputPath) -> LheHeader:
     """The header of a file; `InputDataError` if it is not one of Les Houches events."""
     with damage_as_input_error(path), open_text(path) as stream:
-        lines: Iterator[bytes] = iter(stream)
+        lines = text_lines(stream)
         text = b"".join(_until_init(lines))
         return _header(path, text.decode("utf-8", errors="replace"), lines)
 
@@ -172,7 +179,7 @@ def read_events(path: InputPath) -> Iterator[LheEvent]:
     """The events of a file, one at a time; `InputDataError` names the event that is damaged or comes last."""
     number = 0
     with damage_as_input_error(path), open_text(path) as stream:
-        lines: Iterator[bytes] = iter(stream)
+        lines = text_lines(stream)
         deque(_until_init(lines), maxlen=0)
         for line in lines:
             text = line.lstrip()
@@ -180,15 +187,27 @@ def read_events(path: InputPath) -> Iterator[LheEvent]:
                 yield _event(path, number, lines)
                 number += 1
             elif text.startswith(_END):
+                _check_end(path, lines)
                 return
     raise InputDataError(f"{path}: truncated after event {number}, there is no {_END.decode()}; copy it again")
 
 
+def _check_end(path: InputPath, lines: Iterator[bytes]) -> None:
+    """Read to the end, where the checksum of a compressed file stands; no other events may follow."""
+    for line in lines:
+        if line.lstrip().startswith((b"<LesHouchesEvents", b"<event>", b"<event ")):
+            raise InputDataError(f"{path}: more events follow {_END.decode()}; give files joined to one each by itself")
+
+
 def _until_init(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """The lines before `<init>`, which is taken too."""
+    """The lines before `<init>`, which is taken too; `ValueError` if they fill the memory."""
+    size = 0
     for line in lines:
         if line.lstrip().startswith(b"<init>"):
             return
+        size += len(line)
+        if size > _MAX_HEADER:
+            raise ValueError(f"more than {_MAX_HEADER} bytes before <init>")
         yield line
 
 
@@ -200,7 +219,7 @@ def _header(path: InputPath, text: str, lines: Iterator[bytes]) -> LheHeader:
         processes: dict[int, float] = {}
         for row in rows:
             processes[int(row[3])] = processes.get(int(row[3]), 0.0) + _number(row[0])
-    except (StopIteration, ValueError, IndexError) as error:
+    except (StopIteration, ValueError, IndexError, OverflowError) as error:
         raise InputDataError(f"{path}: <init> is missing or damaged; is it a Les Houches event file?") from error
     if not all(np.isfinite(energy) and energy > 0 for _, energy in beams) or not processes:
         raise InputDataError(f"{path}: <init> has no beam energies or no processes; make the file again")
@@ -211,15 +230,29 @@ def _event(path: InputPath, number: int, lines: Iterator[bytes]) -> LheEvent:
     try:
         first = _row(lines)
         count = int(first[0])
+        if not 1 <= count <= _MAX_PARTICLES:
+            raise ValueError(count)
         rows = [_row(lines) for _ in range(count)]
-        if count < 1 or any(len(row) != 13 for row in rows) or not np.isfinite(np.array(rows)).all():
+        if any(len(row) != 13 for row in rows) or not _is_balanced(np.array(rows)):
             raise ValueError(count)
         event = LheEvent(int(first[1]), first[2], first[3], first[5], tuple(rows))
-    except (StopIteration, ValueError, IndexError) as error:
+    except (StopIteration, ValueError, IndexError, OverflowError) as error:
         raise InputDataError(f"{path}: event {number} is truncated or damaged; copy the file again") from error
     if not np.isfinite(event.weight):
         raise InputDataError(f"{path}: event {number} has the weight {event.weight}; leave it out")
     return event
+
+
+def _is_balanced(rows: Floats) -> bool:
+    """Whether all numbers are finite and what goes out has the momentum and the energy of what came in, if any did."""
+    if not np.isfinite(rows).all():
+        return False
+    status, momenta = rows[:, 1], rows[:, 6:10]
+    came_in = momenta[status == -1]
+    if len(came_in) == 0:
+        return True
+    lost = came_in.sum(axis=0) - momenta[status == 1].sum(axis=0)
+    return bool(np.abs(lost).max() <= _IMBALANCE * np.abs(came_in[:, 3]).sum())
 
 
 def _row(lines: Iterator[bytes]) -> tuple[float, ...]:

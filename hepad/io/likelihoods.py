@@ -6,12 +6,15 @@ Nothing is ever extracted to the disk: one member is read into memory, after its
 from __future__ import annotations
 
 import json
+import lzma
 import tarfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from hepad.errors import InputDataError
+from hepad.io.text import open_text
 
 __all__ = ["apply_patches", "likelihood_path", "read_workspace"]
 
@@ -132,10 +135,10 @@ def _read(path: Path, member: str | None) -> Json:
             raise InputDataError(f"{path} has more than {_MAX_MEMBER >> 20} MiB")
         else:
             data = path.read_bytes()
-    except (OSError, tarfile.TarError, EOFError) as error:
+    except (OSError, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputDataError(f"cannot read {origin}: {_line(error)}") from error
     try:
-        content = json.loads(data, parse_constant=_no_constant)
+        content = json.loads(data, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:  # a UnicodeDecodeError is a ValueError
         raise InputDataError(f"{origin} is not valid JSON: {_line(error)}") from error
     if not isinstance(content, dict | list):
@@ -146,7 +149,8 @@ def _read(path: Path, member: str | None) -> Json:
 def _member(path: Path, wanted: str) -> bytes:
     """One regular file of a tar archive, in memory; links and devices are never followed."""
     total, names = 0, []
-    with tarfile.open(path, "r|*") as archive:  # a stream: nothing is read twice, nothing is sought
+    found: bytes | None = None
+    with open_text(path) as plain, tarfile.open(fileobj=plain, mode="r|") as archive:  # a stream: nothing is sought
         for count, info in enumerate(archive):
             total += info.size
             if total > _MAX_TOTAL or count > _MAX_MEMBERS:
@@ -161,7 +165,14 @@ def _member(path: Path, wanted: str) -> bytes:
                 raise InputDataError(f"{path}:{wanted} has more than {_MAX_MEMBER >> 20} MiB")
             stream = archive.extractfile(info)
             assert stream is not None  # noqa: S101 - regular files have one
-            return stream.read(_MAX_MEMBER + 1)
+            found = stream.read(_MAX_MEMBER + 1)
+            break
+        while plain.read(1 << 20):  # the checksum of what is compressed stands at its end
+            total += 1 << 20
+            if total > _MAX_TOTAL:
+                raise InputDataError(f"{path} holds more than {_MAX_TOTAL >> 30} GiB")
+    if found is not None:
+        return found
     folder = wanted.rpartition("/")[0]
     near = [name for name in names if name.endswith(".json") and name.startswith(folder)] or names
     raise InputDataError(f"{path} holds no {wanted!r}; it holds {', '.join(near[:_NAMED])}, ... ({len(names)} files)")
@@ -173,6 +184,13 @@ def _is_archive(path: Path) -> bool:
 
 def _no_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if abs(number) == float("inf"):
+        raise ValueError(f"{text[:20]} is too large")
+    return number
 
 
 def _line(error: Exception) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
+from hepad.io.text import first_line
 
 __all__ = ["read_masses"]
 
@@ -38,8 +39,7 @@ def read_masses(spec: str, columns: Sequence[str]) -> FloatArray:
     except InputDataError:
         raise
     except Exception as error:  # the libraries raise many kinds for a file that is not what its name says
-        first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputDataError(f"{path} cannot be read as a table: {first_line}") from error
+        raise InputDataError(f"{path} cannot be read as a table: {first_line(error)}") from error
     arrays = []
     for name in columns:
         values = np.asarray(content[name])
@@ -63,7 +63,7 @@ def _present(path: Path, columns: Sequence[str], names: Sequence[str]) -> Sequen
 def _parquet(path: Path, columns: Sequence[str]) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
         table = file.read(columns=list(_present(path, columns, file.schema_arrow.names)))
     # A missing mass is a null or a NaN.
     return {name: table.column(name).to_numpy(zero_copy_only=False) for name in columns}

@@ -56,6 +56,7 @@ _CRITERIA = {
 }
 _MEDIUM = {"Electron_cutBased": 3, "Photon_cutBased": 2}  # as the titles of these branches say
 _MUON_ISOLATION = 0.25
+_REAL = {"Muon_pfRelIso04_all"}
 _TIGHT_JET = 2  # bit 1 of jetId
 _OVERLAPS = {"jets": ("electrons", "muons", "photons"), "taus": ("electrons", "muons")}
 _RADIUS, _OVERLAP_PT = 0.4, 10.0
@@ -105,14 +106,16 @@ class NanoAodFile(TreeFile):
 
     def sample(self) -> SampleInfo:
         """The generated events and their weights, which `Runs` counts."""
+        totals = {}
         try:
-            runs = self.directory["Runs"]
-            totals = {}
-            for name in ("genEventCount", "genEventSumw"):  # version 6 wrote a trailing underscore
-                key = name if name in runs else f"{name}_"
+            runs = self.directory.get("Runs", {})  # data and slims have none
+            for name in ("genEventCount", "genEventSumw"):
+                key = name if name in runs else f"{name}_"  # version 6 wrote a trailing underscore
+                if key not in runs:
+                    return SampleInfo()
                 totals[name] = float(np.sum(runs[key].array(library="np")))
-        except Exception:  # noqa: BLE001  data and slims have none
-            return SampleInfo()
+        except Exception as error:
+            raise InputDataError(f"{self.path}: tree 'Runs' is damaged; copy the file again") from error
         return SampleInfo(generated_events=int(totals["genEventCount"]), generated_weight=totals["genEventSumw"])
 
     def weight_branch(self) -> str | None:
@@ -138,7 +141,7 @@ class NanoAodFile(TreeFile):
         objects = self._identified(name, features | extra, columns)
         for other in _OVERLAPS.get(name, ()):
             leptons = self._identified(other, {"pt", "eta", "phi"}, columns)
-            objects = objects.take(~objects.near(leptons.take(leptons["pt"] > _OVERLAP_PT), _RADIUS))
+            objects = objects.take(~columns.near(objects, leptons.take(leptons["pt"] > _OVERLAP_PT), _RADIUS))
         if name in MASSES and "mass" in features:
             objects.columns["mass"] = np.full(len(objects["pt"]), MASSES[name], dtype=np.float32)
         order = (*_MOMENTUM, "btag", "charge")
@@ -189,7 +192,7 @@ class NanoAodFile(TreeFile):
     def _identified(self, name: str, features: AbstractSet[str], columns: Columns) -> Objects:
         """The objects that pass the criteria of their collection."""
         criteria = {branch: branch for branch in sorted(self._criteria(name))}
-        objects = columns.objects({**self._columns(name, features), **criteria})
+        objects = columns.objects({**self._columns(name, features), **criteria}, whole=criteria.keys() - _REAL)
         if "btag" in objects.columns:
             assert self._btag  # noqa: S101  `branches` saw to it
             objects.columns["btag"] = objects["btag"] > _BTAGS[self._btag]

@@ -170,14 +170,14 @@ class PhysliteFile(TreeFile):
         extra = {"eta", "phi"} if name in _OVERLAPS else set()
         branches = {**self._columns(name, features | extra), **self._criteria(name)}
         isolation = {part: _GEV for parts, _ in _ISOLATION.get(name, ()) for part in parts}
-        objects = columns.objects(branches, units={"pt": _GEV, "mass": _GEV, **isolation})
+        objects = columns.objects(branches, units={"pt": _GEV, "mass": _GEV, **isolation}, whole={_QUALITY})
         if "btag" in features:
             objects.columns["btag"] = self._btag(objects, columns)
         others, radius = _OVERLAPS.get(name, ((), 0.0))
         apart: npt.NDArray[np.bool_] = np.ones(len(objects["pt"]), dtype=bool)
         for other in others:
             leptons = self._kept(other, {"pt", "eta", "phi"}, columns)
-            apart &= ~objects.near(leptons.take(leptons["pt"] > _OVERLAP_PT), radius)
+            apart &= ~columns.near(objects, leptons.take(leptons["pt"] > _OVERLAP_PT), radius)
         objects.columns["apart"] = apart
         return objects
 
@@ -198,10 +198,10 @@ class PhysliteFile(TreeFile):
 
     def _btag(self, jets: Objects, columns: Columns) -> npt.NDArray[np.bool_]:
         """Flat mask of the tagged jets; a jet whose link is empty is not tagged."""
-        link = columns.objects(dict(zip(("key", "index"), _LINK, strict=True)))
+        link = columns.objects(dict(zip(("key", "index"), _LINK, strict=True)), whole={"key", "index"})
         scores = columns.objects(self._scores)
         linked = link["key"] != 0
-        outside = linked & (link["index"] >= scores.counts[link.event])
+        outside = linked & ((link["index"] < 0) | (link["index"] >= scores.counts[link.event]))
         if not np.array_equal(link.offsets, jets.offsets) or outside.any():
             raise InputDataError(
                 f"{self.path}: branch {_LINK[1]!r} does not match the jets or {_BTAGGING!r}; the file is damaged"

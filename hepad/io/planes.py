@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +12,7 @@ import numpy.typing as npt
 from hepad.errors import InputDataError
 from hepad.io.reader import open_root
 from hepad.io.spectra import spectrum_path
+from hepad.io.text import first_line
 
 __all__ = ["Plane", "read_plane"]
 
@@ -30,6 +33,9 @@ class Plane:
     titles: tuple[str, str] = ("First variable", "Second variable")
 
     def __post_init__(self) -> None:
+        for edges in self.edges:
+            if not (np.isfinite(edges).all() and (np.diff(edges) > 0).all()):
+                raise InputDataError(f"{self.name}: edges must be finite and rise")
         for what, values in (("counts", self.counts), ("variances", self.variances)):
             bad = ~np.isfinite(values) | (values < 0)
             if bad.any():
@@ -47,16 +53,25 @@ def read_plane(spec: str) -> Plane:
     if not path.is_file():
         raise InputDataError(f"{path} does not exist" if not path.exists() else f"{path} is not a file")
     with open_root(path) as file:
-        names = list(dict.fromkeys(file.keys(cycle=False, filter_classname=lambda kind: str(kind).startswith("TH2"))))
-        chosen = name if name is not None else names[0] if len(names) == 1 else None
-        if chosen not in names:
-            raise InputDataError(f"{path}: name one of its two-dimensional histograms ({', '.join(names) or 'none'})")
-        histogram = file[chosen]
-        first, second = (str(histogram.axis(i).member("fTitle")) for i in (0, 1))
-        return Plane(
-            name=f"{path}:{chosen}",
-            edges=(np.asarray(histogram.axis(0).edges(), float), np.asarray(histogram.axis(1).edges(), float)),
-            counts=np.asarray(histogram.values(), dtype=np.float64),
-            variances=np.asarray(histogram.variances(), dtype=np.float64),
-            titles=(first or "First variable", second or "Second variable"),
-        )
+        try:
+            return _histogram(path, file, name)
+        except InputDataError:
+            raise
+        except Exception as error:  # a damaged record surfaces as many kinds of error
+            raise InputDataError(f"{path}: damaged, {first_line(error)}; copy it again") from error
+
+
+def _histogram(path: Path, file: Any, name: str | None) -> Plane:
+    names = list(dict.fromkeys(file.keys(cycle=False, filter_classname=lambda kind: str(kind).startswith("TH2"))))
+    chosen = name if name is not None else names[0] if len(names) == 1 else None
+    if chosen not in names:
+        raise InputDataError(f"{path}: name one of its two-dimensional histograms ({', '.join(names) or 'none'})")
+    histogram = file[chosen]
+    first, second = (str(histogram.axis(i).member("fTitle")) for i in (0, 1))
+    return Plane(
+        name=f"{path}:{chosen}",
+        edges=(np.asarray(histogram.axis(0).edges(), float), np.asarray(histogram.axis(1).edges(), float)),
+        counts=np.asarray(histogram.values(), dtype=np.float64),
+        variances=np.asarray(histogram.variances(), dtype=np.float64),
+        titles=(first or "First variable", second or "Second variable"),
+    )

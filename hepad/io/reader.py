@@ -17,6 +17,7 @@ import awkward as ak
 import numpy as np
 
 from hepad.errors import InputDataError, UsageError
+from hepad.io.baskets import check_blocks
 from hepad.io.events import SQRT_S, Chunk, EventFile, Fields
 from hepad.io.remote import RemotePath, expand_url, is_url
 from hepad.paths import InputPath
@@ -97,6 +98,7 @@ def open_root(path: InputPath) -> Any:
 
     if not _first_bytes(path).startswith(_ROOT_MAGIC):
         raise InputDataError(f"{path} is not a ROOT file")
+    check_blocks()
     try:
         file = path.open_root() if isinstance(path, RemotePath) else uproot.open(path)
         expected = int(file.file.fEND)
@@ -217,16 +219,12 @@ def _open_root_events(path: InputPath) -> EventFile:
 def _open_adc2021(path: InputPath) -> EventFile:
     import h5py
 
-    from hepad.io.adc2021 import DATASET, Adc2021File
+    from hepad.io.adc2021 import Adc2021File
 
     try:
         handle = h5py.File(path.open("rb") if isinstance(path, RemotePath) else path, "r")
-    except OSError as error:
+    except Exception as error:  # h5py's errors are of many kinds
         raise InputDataError(f"{path}: damaged or truncated HDF5 file; copy it again") from error
-    if DATASET not in handle:
-        found = ", ".join(handle) or "none"
-        handle.close()
-        raise InputDataError(f"{path}: no dataset {DATASET!r} (datasets in it: {found}); is it an ADC2021 file?")
     try:
         source = Adc2021File(path, handle)
     except InputDataError:

@@ -74,7 +74,8 @@ class ScoreWriter:
 
         table = pa.table({name: pa.array(array) for name, array in columns.items()})
         if self._out is None:
-            self._out = self._stack.enter_context(pq.ParquetWriter(self._path, table.schema))
+            writer = pq.ParquetWriter(self._path, table.schema, write_page_checksum=True)
+            self._out = self._stack.enter_context(writer)
         self._out.write_table(table)
 
 
@@ -152,7 +153,8 @@ class ScoreFile:
         import pyarrow.parquet as pq
 
         try:
-            source = pq.ParquetFile(self.path if isinstance(self.path, Path) else self.path.open("rb"))
+            where = self.path if isinstance(self.path, Path) else self.path.open("rb")
+            source = pq.ParquetFile(where, page_checksum_verification=True)
         except (pa.ArrowException, OSError) as error:
             raise InputDataError(f"{self.path}: not a score file (neither ROOT nor Parquet)") from error
         stored = (source.metadata.metadata or {}).get(_PROVENANCE.encode(), b"{}")
@@ -162,7 +164,7 @@ class ScoreFile:
 def _parse_info(text: str, path: InputPath) -> dict[str, Any]:
     try:
         info = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputDataError(f"{path}: its provenance record is damaged; write it again with 'hepad score'") from error
     return info if isinstance(info, dict) else {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
+from hepad.io.reader import open_root
 from hepad.io.root_file import recreate
+from hepad.io.text import first_line
 
 if TYPE_CHECKING:
     import hist
@@ -31,6 +34,8 @@ __all__ = [
 FloatArray = npt.NDArray[np.float64]
 
 _SUFFIXES = (".root", ".json", ".csv")
+_MAX_TEXT = 256 << 20
+"""Most bytes of a CSV or JSON file; published spectra have some kB."""
 
 
 @dataclass(frozen=True)
@@ -106,14 +111,16 @@ def read_spectrum(spec: str) -> Spectrum:
         raise InputDataError(f"{spec} is not a spectrum: give file.root:name, file.json:name or file.csv")
     if not path.is_file():
         raise InputDataError(f"{path} does not exist" if not path.exists() else f"{path} is not a file")
+    if path.suffix != ".root" and path.stat().st_size > _MAX_TEXT:
+        raise InputDataError(f"{path} has more than {_MAX_TEXT >> 20} MiB")
     try:
         if path.suffix == ".root":
             return _read_root(path, name)
         if path.suffix == ".json":
             return _read_json(path, name)
         return _read_csv(path, name)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputDataError(f"cannot read {path}: {error}") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputDataError(f"cannot read {path}: {first_line(error)}") from error
 
 
 def write_histograms_root(
@@ -150,8 +157,6 @@ def read_histograms(path: Path) -> tuple[dict[str, FloatArray], dict[str, Any]]:
         record = next(iter(content.values()))["metadata"]["provenance"]
         stored = {name: (h["storage"]["values"], h["storage"]["variances"]) for name, h in content.items()}
         return {name: np.array(numbers, dtype=np.float64).T for name, numbers in stored.items()}, record
-    from hepad.io.reader import open_root
-
     with open_root(path) as file:
         record = json.loads(str(file["provenance"]))
         names = file.keys(cycle=False, filter_classname="TH1*")
@@ -160,23 +165,21 @@ def read_histograms(path: Path) -> tuple[dict[str, FloatArray], dict[str, Any]]:
 
 
 def _read_root(path: Path, name: str | None) -> Spectrum:
-    import uproot
-
-    try:
-        file = uproot.open(path)
-    except Exception as error:  # uproot raises many kinds for a file that is not ROOT
-        first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputDataError(f"{path} cannot be read as a ROOT file: {first_line}") from error
-    with file:
-        names = file.keys(cycle=False, filter_classname=lambda kind: str(kind).startswith("TH1"))
-        chosen = _choose(path, list(dict.fromkeys(names)), name)
-        histogram = file[chosen]
-        return Spectrum(
-            name=f"{path}:{chosen}",
-            edges=np.asarray(histogram.axis().edges(), dtype=np.float64),
-            counts=np.asarray(histogram.values(), dtype=np.float64),
-            variances=np.asarray(histogram.variances(), dtype=np.float64),
-        )
+    with open_root(path) as file:
+        try:
+            names = file.keys(cycle=False, filter_classname=lambda kind: str(kind).startswith("TH1"))
+            chosen = _choose(path, list(dict.fromkeys(names)), name)
+            histogram = file[chosen]
+            return Spectrum(
+                name=f"{path}:{chosen}",
+                edges=np.asarray(histogram.axis().edges(), dtype=np.float64),
+                counts=np.asarray(histogram.values(), dtype=np.float64),
+                variances=np.asarray(histogram.variances(), dtype=np.float64),
+            )
+        except InputDataError:
+            raise
+        except Exception as error:  # a damaged record surfaces as many kinds of error
+            raise InputDataError(f"{path}: damaged, {first_line(error)}; copy it again") from error
 
 
 def _read_json(path: Path, name: str | None) -> Spectrum:
@@ -184,6 +187,8 @@ def _read_json(path: Path, name: str | None) -> Spectrum:
         content = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise InputDataError(f"{path} is not valid JSON at line {error.lineno}: {error.msg}") from error
+    except (ValueError, RecursionError) as error:  # a number of a thousand digits, brackets a thousand deep
+        raise InputDataError(f"{path} is not valid JSON: {first_line(error)}") from error
     if not isinstance(content, dict):
         raise InputDataError(f"{path} is not a UHI histogram, nor a mapping of names to UHI histograms")
     if "axes" in content and "storage" in content:
@@ -197,24 +202,34 @@ def _read_json(path: Path, name: str | None) -> Spectrum:
 
 def _from_uhi(origin: str, content: dict[str, Any]) -> Spectrum:
     """Interpret the UHI serialisation directly, so that no version of a histogram library matters."""
-    axes, storage = content["axes"], content["storage"]
     try:
+        axes, storage = content["axes"], content["storage"]
+        values = np.asarray(storage["values"], dtype=np.float64)
         if len(axes) != 1:
             raise InputDataError(f"{origin} has {len(axes)} axes; a spectrum has one")
         axis = axes[0]
         if axis["type"] == "regular":
-            edges = np.linspace(axis["lower"], axis["upper"], int(axis["bins"]) + 1)
+            if not 0 < int(axis["bins"]) <= len(values) or int(axis["bins"]) != axis["bins"]:
+                raise InputDataError(f"{origin} has {axis['bins']} bins for {len(values)} values")
+            edges = np.linspace(_finite(axis["lower"]), _finite(axis["upper"]), int(axis["bins"]) + 1)
         elif axis["type"] == "variable":
             edges = np.asarray(axis["edges"], dtype=np.float64)
         else:
             raise InputDataError(f"{origin} has an axis of type {axis['type']!r}; a spectrum has numerical edges")
         inner = slice(1 if axis.get("underflow") else 0, -1 if axis.get("overflow") else None)
-        counts = np.asarray(storage["values"], dtype=np.float64)[inner]
+        counts = values[inner]
         stored = storage.get("variances")
         variances = None if stored is None else np.asarray(stored, dtype=np.float64)[inner]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputDataError(f"{origin} is not a UHI histogram that can be read: {error!r}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise InputDataError(f"{origin} is not a UHI histogram that can be read: {reprlib.repr(error)}") from error
     return Spectrum(name=origin, edges=edges, counts=counts, variances=variances)
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not np.isfinite(number):
+        raise ValueError(f"an edge is {number}")
+    return number
 
 
 def _read_csv(path: Path, name: str | None) -> Spectrum:

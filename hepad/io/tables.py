@@ -179,7 +179,7 @@ class _Parquet:
         data |= {name: pa.array(array) for name, array in arrays.items() if name != "x"}
         table = pa.table(data)
         if self._out is None:
-            self._out = pq.ParquetWriter(self._path, table.schema)
+            self._out = pq.ParquetWriter(self._path, table.schema, write_page_checksum=True)
         self._out.write_table(table)
 
     def close(self, *, complete: bool) -> None:  # noqa: ARG002  an incomplete file is removed by the caller

@@ -14,7 +14,10 @@ from typing import IO, Any
 from hepad.errors import InputDataError
 from hepad.paths import InputPath
 
-__all__ = ["damage_as_input_error", "head", "open_text"]
+__all__ = ["MAX_LINE", "damage_as_input_error", "first_line", "head", "open_text", "text_lines"]
+
+MAX_LINE = 1 << 24
+"""Longest line in bytes: a small compressed file can hold one that fills the memory."""
 
 _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 
@@ -29,6 +32,19 @@ def open_text(path: InputPath) -> IO[bytes]:
     return path.open("rb")
 
 
+def text_lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a stream in bounded memory; `ValueError` for one longer than `MAX_LINE`."""
+    while line := stream.readline(MAX_LINE):
+        if len(line) == MAX_LINE and not line.endswith(b"\n"):
+            raise ValueError(f"a line is longer than {MAX_LINE} bytes")
+        yield line
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says, on one line of bounded length."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
 def head(path: InputPath, size: int = 1024) -> bytes:
     """The first bytes of the text; what there is of them if the file is damaged."""
     try:
@@ -40,8 +56,8 @@ def head(path: InputPath, size: int = 1024) -> bytes:
 
 @contextmanager
 def damage_as_input_error(path: InputPath) -> Iterator[None]:
-    """Turn the errors of a truncated or damaged compressed file into `InputDataError`."""
+    """Turn the errors of a truncated or damaged text, or of its compression, into `InputDataError`."""
     try:
         yield
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
         raise InputDataError(f"{path}: damaged or truncated ({error}); copy it again") from error

@@ -11,8 +11,10 @@ import awkward as ak
 import numpy as np
 
 from hepad.errors import InputDataError
+from hepad.io.baskets import find_damage
 from hepad.io.columns import Columns
 from hepad.io.events import Fields, SampleInfo
+from hepad.io.text import first_line
 from hepad.paths import InputPath
 
 __all__ = ["TreeFile", "positive"]
@@ -79,8 +81,9 @@ class TreeFile(ABC):
 
     def cuts(self, fields: Fields) -> list[int]:
         """The entries at which baskets of all branches end: cut there, none is decompressed twice."""
-        ends = [{int(e) for e in self.tree[self.keys[b]].entry_offsets} for b in self._all_branches(fields)]
-        return sorted(set.intersection(*ends))
+        branches = self._all_branches(fields)
+        self._check_entries(branches)
+        return sorted(set.intersection(*({int(e) for e in self.tree[self.keys[b]].entry_offsets} for b in branches)))
 
     def iterate(self, fields: Fields, *, step_size: int, stop: int, start: int = 0) -> Iterator[ak.Array]:
         """Events [start, stop) in pieces of at most `step_size`, with the fields asked for.
@@ -88,7 +91,9 @@ class TreeFile(ABC):
         `InputDataError` names a missing branch, a value that is not finite, or a damaged basket.
         """
         weight = self.weight_branch()
-        for arrays in self._read(self._all_branches(fields), step_size, start, stop):
+        branches = self._all_branches(fields)
+        self._check_entries(branches)
+        for arrays in self._read(branches, step_size, start, stop):
             decoded = {branch: self.decode(branch, array, start) for branch, array in arrays.items()}
             columns = Columns(self.path, start, decoded)
             record = {name: self.build(name, features, columns) for name, features in fields.items()}
@@ -96,6 +101,8 @@ class TreeFile(ABC):
             record["index"] = np.arange(start, start + len(columns), dtype=np.int64)
             yield ak.zip(record, depth_limit=1)
             start += len(columns)
+        if start < min(stop, self.entries):
+            raise InputDataError(f"{self.path}: {start} of {stop} entries could be read; copy the file again")
 
     def close(self) -> None:
         """Close the file."""
@@ -134,17 +141,36 @@ class TreeFile(ABC):
     def _read(self, branches: list[str], step_size: int, start: int, stop: int) -> Iterator[dict[str, Any]]:
         keys = {self.keys[branch]: self.interpretation(branch) for branch in branches}
         where = {"entry_start": start, "entry_stop": stop}
+        done = start
         try:
             for arrays in self.tree.iterate(keys, step_size=step_size, how=dict, library="ak", **where):
                 yield {branch: arrays[self.keys[branch]] for branch in branches}
+                done += len(arrays[self.keys[branches[0]]])
         except (InputDataError, KeyboardInterrupt):
             raise
         except Exception as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise InputDataError(
-                f"{self.path}: cannot read tree {self.tree.name!r}, damaged or truncated "
-                f"({reason[:120]}); copy it again"
-            ) from error
+            raise self.damage(error, keys, done, stop) from error
+
+    def damage(self, error: Exception, keys: Mapping[str, Any], start: int, stop: int) -> InputDataError:
+        """What to raise when entries [start, stop) cannot be read: says which basket of which branch is damaged.
+
+        `keys` maps paths of branches to their interpretation, None for uproot's own.
+        """
+        place = find_damage(self.tree, keys, start, stop) or f"somewhere in its entries {start} to {stop - 1}"
+        return InputDataError(
+            f"{self.path}: cannot read tree {self.tree.name!r}, damaged or truncated: {place} "
+            f"({first_line(error)}); copy it again"
+        )
+
+    def _check_entries(self, branches: Iterable[str]) -> None:
+        """Raise `InputDataError` if a branch has more or fewer entries than the tree."""
+        for branch in sorted(branches):
+            entries = int(self.tree[self.keys[branch]].num_entries)
+            if entries != self.entries:
+                raise InputDataError(
+                    f"{self.path}: branch {branch!r} has {entries} entries, tree {self.tree.name!r} has "
+                    f"{self.entries}; the file is damaged, copy it again"
+                )
 
 
 def positive(value: float) -> float | None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
+from hepad.io.text import first_line
 
 __all__ = ["MAX_BYTES", "read_arrays"]
 
@@ -28,5 +29,9 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
             return {name: content[name] for name in content.files}
     except OSError as error:
         raise InputDataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise InputDataError(f"{path} is not a file of plain arrays as numpy.savez writes it ({error})") from error
+    except InputDataError:
+        raise
+    except Exception as error:  # of the zip file, of what compresses it, of the arrays' headers
+        raise InputDataError(
+            f"{path} is not a file of plain arrays as numpy.savez writes it ({first_line(error)})"
+        ) from error

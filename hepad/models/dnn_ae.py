@@ -32,7 +32,7 @@ BLOCK = 512
 class DenseConfig(Card):
     """`layers`: widths from the first hidden layer down to the latent one; the decoder mirrors them."""
 
-    layers: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(default=(24, 12, 4), min_length=1)
+    layers: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(default=(24, 12, 4), min_length=1, max_length=16)
 
 
 class DenseAutoencoder(Autoencoder):

@@ -40,7 +40,9 @@ class RmmConfig(Card):
     hundredths drown in the noise of a training whose weights are of order one; scores are in the input's own units.
     """
 
-    layers: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(default=(800, 400, 200), min_length=1)
+    layers: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
+        default=(800, 400, 200), min_length=1, max_length=16
+    )
     slope: float = Field(default=0.01, ge=0, lt=1)
     gain: float = Field(default=100.0, gt=0, le=1e6)
 

@@ -30,7 +30,7 @@ class SpikingConfig(Card):
     `beta` is the fraction of its potential that a neuron keeps per step, `threshold` the potential at which it spikes.
     """
 
-    layers: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(default=(24, 12, 4), min_length=1)
+    layers: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(default=(24, 12, 4), min_length=1, max_length=16)
     steps: int = Field(default=5, ge=1, le=1000)
     beta: float = Field(default=0.9, ge=0, le=1)
     threshold: float = Field(default=1.2, gt=0)

@@ -41,7 +41,7 @@ class VariationalConfig(Card):
     `scores`: which scores to give, the default first; the decoder is run for `mse` only.
     """
 
-    layers: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(default=(32, 16), min_length=1)
+    layers: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(default=(32, 16), min_length=1, max_length=16)
     latent: int = Field(default=3, ge=1, le=4096)
     beta: float = Field(default=0.8, gt=0, lt=1)
     eta_limits: dict[str, Positive] = Field(default_factory=lambda: {"electron": 3.0, "muon": 2.1, "jet": 4.0})

@@ -108,7 +108,8 @@ class Autoencoder(ABC):
         """Take weights written by `state`; `CardError` that names a missing, unknown or misshapen tensor."""
         shapes = self._shapes()
         check_arrays(shapes, state, f"weights of {self.name}")
-        self._take({name: np.array(state[name], dtype=np.float32, order="C") for name in shapes})
+        with np.errstate(over="ignore", invalid="ignore"):  # of weights that no training gives; `scores` says so
+            self._take({name: np.array(state[name], dtype=np.float32, order="C") for name in shapes})
 
     def _measure(self, difference: npt.NDArray[np.float32]) -> Scores:
         """The scores of shape (n,) of the difference of input and output, of shape (n, d)."""

@@ -6,12 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.cards.condition import Range
+from hepad.errors import InputDataError
 from hepad.io.columns import Objects
 
 __all__ = ["Z_MASS", "opposite_pairs", "pairs_in_range"]
 
 Z_MASS = 91.188
 """Mass of the Z boson in GeV, Particle Data Group 2024."""
+
+MAX_LEPTONS = 500
+"""Leptons of one flavour in an event that are paired; collisions have a few."""
+_MAX_PAIRS = 50_000_000
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
@@ -26,8 +31,14 @@ def opposite_pairs(leptons: Objects) -> _Int:
 def pairs_in_range(leptons: Objects, mass: Range) -> _Int:
     """The number of pairs of opposite charge with a mass in GeV in the range, shape (n,).
 
-    Pairs are taken nearest to the Z boson's mass first, and share no lepton.
+    Pairs are taken nearest to the Z boson's mass first, and share no lepton. `InputDataError` for events with far more
+    leptons than collisions have.
     """
+    counts = leptons.counts
+    if counts.max(initial=0) > MAX_LEPTONS or int((counts * (counts - 1) // 2).sum()) > _MAX_PAIRS:
+        raise InputDataError(
+            f"an event has {counts.max()} electrons or muons, too many to pair; no collision has so many, leave it out"
+        )
     first, second = _pairs(leptons)
     charge = leptons.columns["charge"].astype(np.int64)
     opposite = charge[first] * charge[second] < 0

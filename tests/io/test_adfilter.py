@@ -38,7 +38,8 @@ def test_values_are_those_in_the_file(data: Path) -> None:
         for feature in ("pt", "eta", "phi", "mass"):
             assert ak.array_equal(mine[feature], tree[f"{prefix}_{feature}"].array()[order])
     assert ak.all(events.jets.pt[:, 1:] <= events.jets.pt[:, :-1])
-    assert ak.array_equal(events.electrons.eta, tree["EL_eta"].array())
+    order = ak.argsort(tree["EL_pt"].array(), ascending=False, stable=True)
+    assert ak.array_equal(events.electrons.eta, tree["EL_eta"].array()[order])
     assert np.array_equal(ak.to_numpy(events.met.pt), ak.to_numpy(tree["MET_met"].array()[:, 0]))
     assert ak.all(events.photons.mass == 0)
     assert ak.all(abs(events.muons.mass - 0.10566) < 1e-5)

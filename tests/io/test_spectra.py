@@ -110,7 +110,7 @@ def test_files_that_are_no_spectra(tmp_path: Path) -> None:
     with pytest.raises(InputDataError, match="is not a spectrum"):
         read_spectrum("spectrum.txt")
     (tmp_path / "text.root").write_text("this is no ROOT file")
-    with pytest.raises(InputDataError, match=r"text\.root cannot be read as a ROOT file"):
+    with pytest.raises(InputDataError, match=r"text\.root is not a ROOT file"):
         read_spectrum(str(tmp_path / "text.root"))
     (tmp_path / "list.json").write_text("[1, 2]")
     with pytest.raises(InputDataError, match="is not a UHI histogram"):
