@@ -131,6 +131,14 @@ def test_the_constraints_pin_every_requirement(project):
     assert {requirement_name(requirement) for requirement in direct} <= set(names)
 
 
+def test_every_requirement_has_a_lower_bound_to_test(project):
+    extras = [
+        item for name, items in project["project"]["optional-dependencies"].items() if name != "all" for item in items
+    ]
+    requirements = [*project["project"]["dependencies"], *extras, *project["dependency-groups"]["test"]]
+    assert [item for item in requirements if not re.fullmatch(r"[\w.-]+[>=]=[\d.]+", item)] == []
+
+
 def test_all_is_all_extras(project):
     extras = project["project"]["optional-dependencies"]
     named = set(re.fullmatch(r"hepad\[(.*)\]", extras["all"][0])[1].split(","))
