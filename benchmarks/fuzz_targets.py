@@ -186,7 +186,7 @@ def _scores(kind: Any) -> Callable[[Path], bytes]:
     def make(folder: Path) -> bytes:
         random = np.random.default_rng(1)
         path = folder / f"made.{kind}"
-        with scores.ScoreWriter(path, kind, lambda: {"command": ["hepad", "score"], "seed": 1}) as out:
+        with scores.ScoreWriter(path, kind) as out:
             for start in (0, 500):
                 selected = random.random(500) < 0.6
                 score = np.where(selected, random.exponential(size=500), np.nan).astype(np.float32)
@@ -200,6 +200,7 @@ def _scores(kind: Any) -> Callable[[Path], bytes]:
                         "in_loose": score > 2,
                     }
                 )
+            out.describe({"command": ["hepad", "score"], "seed": 1})
         return path.read_bytes()
 
     return make

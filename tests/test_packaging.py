@@ -33,16 +33,22 @@ def run(*arguments):
     return subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False, cwd="/")
 
 
-def test_the_command_line_starts_without_anything_heavy():
+@pytest.fixture
+def warnings(pytestconfig):
+    """What a warning is in another process: what it is to pytest, an error unless its option -W says otherwise."""
+    return (pytestconfig.getoption("pythonwarnings") or ["error"])[-1]
+
+
+def test_the_command_line_starts_without_anything_heavy(warnings):
     code = "import sys; import hepad.cli.main; print(*sys.modules)"
-    result = run(sys.executable, "-W", "error", "-c", code)
+    result = run(sys.executable, "-W", warnings, "-c", code)
     assert result.returncode == 0, result.stderr
     assert sorted(set(HEAVY) & set(result.stdout.split())) == []
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
-def test_help_says_what_hepad_is_for(option):
-    result = run(sys.executable, "-W", "error", "-c", "from hepad.cli.main import main; main()", option)
+def test_help_says_what_hepad_is_for(option, warnings):
+    result = run(sys.executable, "-W", warnings, "-c", "from hepad.cli.main import main; main()", option)
     assert result.returncode == 0, result.stderr
     assert "Anomaly detection at the LHC" in result.stdout
     assert result.stderr == ""
@@ -123,6 +129,13 @@ def test_the_constraints_pin_every_requirement(project):
     groups = project["dependency-groups"].values()
     direct = [*project["project"]["dependencies"], *(r for group in groups for r in group if isinstance(r, str))]
     assert {requirement_name(requirement) for requirement in direct} <= set(names)
+
+
+def test_every_requirement_has_a_lower_bound_to_test(project):
+    extras = project["project"]["optional-dependencies"]
+    chosen = [item for name in set(extras) - {"all"} for item in extras[name]]
+    requirements = [*project["project"]["dependencies"], *chosen, *project["dependency-groups"]["test"]]
+    assert [item for item in requirements if not re.match(r"[\w.-]+(\[[\w,-]+\])?[>=]=\d", item)] == []
 
 
 def test_all_is_all_extras(project):

@@ -52,7 +52,7 @@ PLAIN = frozenset(
         "input_",
     }
     | {"kind", "mass", "mass_range", "masses", "measurement", "order", "part", "range_", "region", "save", "score"}
-    | {"search", "sha256", "tier", "weights"}
+    | {"search", "sha256", "threads", "tier", "weights"}
 )
 """Parameters whose text never names a file."""
 

@@ -137,7 +137,7 @@ def _root(path: Path) -> Any:
 def _parquet(path: Path) -> Any:
     import pyarrow.parquet as pq
 
-    metadata = pq.read_schema(path).metadata or {}
+    metadata = pq.read_metadata(path).metadata or {}
     return json.loads(metadata[b"provenance"]) if b"provenance" in metadata else None
 
 

@@ -58,8 +58,9 @@ def digest(answer: Callable[[Path], Iterable[Any]], path: Path) -> str:
 def made_scores(path: Path) -> bytes:
     random = np.random.default_rng(1)
     columns = {"file": np.zeros(200, dtype=np.int32), "entry": np.arange(200), "selected": np.ones(200, dtype=bool)}
-    with ScoreWriter(path, "parquet", dict) as out:
+    with ScoreWriter(path, "parquet") as out:
         out.write({**columns, "weight": random.random(200), "score": random.random(200).astype(np.float32)})
+        out.describe({})
     return path.read_bytes()
 
 
