@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hepad.cards.selection import SelectionCard
 from hepad.provenance import provenance, sha256_bytes
 
-__all__ = ["made_with", "selection_hash", "would_be_same"]
+__all__ = ["finished", "made_with", "selection_hash", "would_be_same"]
 
 
 def would_be_same(stored: Any, now: Mapping[str, Any]) -> bool:
@@ -19,6 +20,19 @@ def would_be_same(stored: Any, now: Mapping[str, Any]) -> bool:
     no part of the comparison: the same files would be.
     """
     return bool(_without_reasons(stored) == _without_reasons(now))
+
+
+def finished(record: Path, now: Mapping[str, Any], files: Sequence[str] = ()) -> dict[str, Any] | None:
+    """The content of a folder's record in JSON, if it is what we were about to make; else None.
+
+    `now` is the provenance that would be written, `files` are others that the folder must hold.
+    """
+    try:
+        content: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+        same = would_be_same(content["provenance"], now)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # something else, which will be replaced
+        return None
+    return content if same and all((record.parent / name).is_file() for name in files) else None
 
 
 def made_with(**what: Any) -> dict[str, Any]:
@@ -38,5 +52,6 @@ def _without_reasons(content: Any) -> Any:
     copy = json.loads(json.dumps(content))
     record = copy.get("provenance", copy) if isinstance(copy, dict) else {}
     for each in record.get("inputs", []) if isinstance(record, dict) else []:
-        each.pop("skipped", None)
+        if isinstance(each, dict):
+            each.pop("skipped", None)
     return copy

@@ -18,7 +18,7 @@ from hepad.execution.store import RunFolder, Store
 from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.io.scores import ScoreWriter
-from hepad.pipeline.finished import finished
+from hepad.pipeline.complete import finished
 from hepad.pipeline.reinterpret_answer import Answer, Settings, answer
 from hepad.pipeline.reinterpret_inputs import Inputs, held_against
 from hepad.pipeline.reinterpret_output import OURS, PAGE, RESULT, SCORES, write_folder
@@ -127,7 +127,8 @@ def _reinterpret(files: Sequence[str], analysis: str, options: ReinterpretOption
         return provenance(command, inputs=records.wait(reasons), cards=cards)
 
     if output is not None and not options.execution.force:
-        before = finished(output / RESULT, described, files=(SCORES, PAGE))
+        now = provenance(command, inputs=records.as_they_are(), cards=cards)
+        before = finished(output / RESULT, now, files=(SCORES, PAGE))
         if before is not None and before.get("files") == inputs.numbers():
             return ReinterpretReport(before, None, None, output, complete_before=True)
     simulated, remarks = _simulated(search, options.background)

@@ -23,7 +23,7 @@ from hepad.io.background import EVENTS, OURS, RECORD, SCHEMA, SPECTRA, write_bac
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.spectra import write_histograms_json
 from hepad.paths import InputPath
-from hepad.pipeline.finished import finished
+from hepad.pipeline.complete import finished
 from hepad.pipeline.heldout import held_out
 from hepad.pipeline.sample import Samples, weight_sums
 from hepad.pipeline.search import Category, Search, prepare_search
@@ -102,7 +102,8 @@ def _make(search: Search, paths: Sequence[InputPath], options: BackgroundOptions
     def described(reasons: Mapping[int, str]) -> dict[str, Any]:
         return provenance(command, inputs=records.wait(reasons), cards=search.cards)
 
-    before = None if force else finished(output / RECORD, described, files=(EVENTS, SPECTRA))
+    now = provenance(command, inputs=records.as_they_are(), cards=search.cards) if output.exists() else {}
+    before = None if force else finished(output / RECORD, now, files=(EVENTS, SPECTRA))
     if before is not None:
         del before["provenance"]
         return BackgroundReport(output, before, complete_before=True)

@@ -19,7 +19,7 @@ from hepad.errors import InputDataError, InterruptedRunError
 from hepad.execution.executor import Execution
 from hepad.execution.parts import FileFacts, Part
 from hepad.io.events import SampleInfo
-from hepad.pipeline.finished import finished
+from hepad.pipeline.complete import finished
 from hepad.pipeline.reinterpret import ReinterpretOptions, reinterpret
 from hepad.pipeline.reinterpret_inputs import Inputs
 from hepad.pipeline.reinterpret_points import Point
@@ -137,14 +137,15 @@ def test_an_output_with_something_missing_is_not_complete(tmp_path):
         return {"inputs": [{"name": "a"}, {"name": "b", "skipped": reasons[1]} if 1 in reasons else {"name": "b"}]}
 
     record = tmp_path / "record.json"
-    assert finished(record, described) is None
+    now = described({})
+    assert finished(record, now) is None
     for content in ("", "[]", "{}", '{"provenance": {"inputs": [1]}}', '{"provenance": {"inputs": [{"name": "a"}]}}'):
         record.write_text(content)
-        assert finished(record, described) is None
+        assert finished(record, now) is None
     for reasons in ({}, {1: "cut off"}):
         record.write_text(json.dumps({"provenance": described(reasons), "x": 1}))
-        assert finished(record, described, files=("record.json",)) == {"provenance": described(reasons), "x": 1}
-        assert finished(record, described, files=("other",)) is None
+        assert finished(record, now, files=("record.json",)) == {"provenance": described(reasons), "x": 1}
+        assert finished(record, now, files=("other",)) is None
 
 
 def test_an_interrupted_run_goes_on(tmp_path, card, files, options, reference, monkeypatch):
