@@ -265,7 +265,7 @@ def _csv_numbers(path: Path, line: int, row: list[str], width: int) -> list[floa
         raise InputDataError(f"{path} line {line}: found {len(row)} columns, expected {width}")
     for cell in row:
         if not _is_number(cell):
-            raise InputDataError(f"{path} line {line}: {cell.strip()!r} is not a number")
+            raise InputDataError(f"{path} line {line}: {reprlib.repr(cell.strip())} is not a number")
     return [float(cell) for cell in row]
 
 

@@ -312,6 +312,10 @@ def test_a_table_with_an_endless_cell_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text(f'1,2,"{"3" * 200_000}"\n')
     with pytest.raises(InputDataError, match=r"x\.csv: field larger than"):
         read_spectrum(str(tmp_path / "x.csv"))
+    (tmp_path / "x.csv").write_text("1,2," + "\0" * 500 + "\n")
+    with pytest.raises(InputDataError, match=r"line 1: .*\.\.\..* is not a number") as caught:
+        read_spectrum(str(tmp_path / "x.csv"))
+    assert len(str(caught.value)) < 200 + len(str(tmp_path))
 
 
 def test_a_key_that_promises_more_than_its_blocks_hold(tmp_path: Path) -> None:
