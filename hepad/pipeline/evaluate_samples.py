@@ -13,7 +13,7 @@ from hepad.execution.run import Run, Skipped
 from hepad.execution.store import FolderStore, RunFolder
 from hepad.paths import InputPath
 from hepad.pipeline.complete import made_with, selection_hash
-from hepad.pipeline.scoring import SampleJob, ScoredSample, scored_sample
+from hepad.pipeline.scoring import SampleJob, ScoredSample, sample_of
 from hepad.pipeline.systems import Training
 from hepad.pipeline.weighting import CrossSections
 
@@ -69,7 +69,7 @@ def scored_samples(
             job, store = jobs[training.name], stores[training.name, sample]
             run = Run(job, files, options.step_size, options.max_events, options.execution, store, options.on_events)
             in_pb = sections if sample == "background" else None
-            samples[training.name][sample] = scored_sample(run, cross_sections=in_pb)
+            samples[training.name][sample] = sample_of(run, cross_sections=in_pb)
             reasons[training.name] = run.reasons()
         common = _common(reasons, sample, files)
         skipped += [Skipped(before + file, files[file].name, reason) for file, reason in common.items()]

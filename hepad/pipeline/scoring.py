@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import awkward as ak
@@ -13,13 +14,15 @@ from hepad.execution.parts import Part
 from hepad.execution.run import Run
 from hepad.execution.units import Step
 from hepad.io.events import Chunk
+from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.selection import apply_selection
+from hepad.paths import InputPath
 from hepad.pipeline.bundle import Bundle
 from hepad.pipeline.selected import blocks, checked_flow
 from hepad.pipeline.weighting import CrossSections, row_factors
 
-__all__ = ["SampleJob", "ScoredChunk", "ScoredSample", "score_chunk", "score_events", "scored_sample"]
+__all__ = ["SampleJob", "ScoredChunk", "ScoredSample", "sample_of", "score_chunk", "score_events", "scored_sample"]
 
 Scores = dict[str, npt.NDArray[np.float32]]
 
@@ -78,7 +81,14 @@ class SampleJob:
         return Part(len(piece.keep), {"keep": piece.keep, "weight": piece.weights, **scores}, flows={"all": piece.flow})
 
 
-def scored_sample(run: Run[SampleJob], *, cross_sections: CrossSections | None = None) -> ScoredSample:
+def scored_sample(
+    paths: Sequence[InputPath], bundle: Bundle, selection: SelectionCard, *, step_size: int = DEFAULT_STEP_SIZE
+) -> ScoredSample:
+    """The scores of all selected events of files, in memory. `InputDataError` if no event was selected."""
+    return sample_of(Run(SampleJob(bundle, selection), paths, step_size))
+
+
+def sample_of(run: Run[SampleJob], *, cross_sections: CrossSections | None = None) -> ScoredSample:
     """The scores of all selected events of a run of `SampleJob`, in memory; with cross sections, the weights are in pb.
 
     `InputDataError` if no event was selected: scores of nothing are no result.

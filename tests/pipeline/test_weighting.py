@@ -19,7 +19,7 @@ from hepad.pipeline.background import read_background
 from hepad.pipeline.bundle import load_bundle
 from hepad.pipeline.explain import ExplainOptions, explain
 from hepad.pipeline.score import ScoreOptions, score
-from hepad.pipeline.scoring import SampleJob, scored_sample
+from hepad.pipeline.scoring import SampleJob, sample_of
 from hepad.pipeline.train import TrainOptions, train
 from hepad.pipeline.weighting import CrossSections, PbWeights, parse_cross_section
 
@@ -121,7 +121,7 @@ def test_a_region_in_pb_keeps_as_much_background_as_it_says(bundle, samples):
     assert "--cross-section w_lnu.root=5000.0 --cross-section 'hpm*=1000.0'" in bundle.card.provenance["command"]
     sections = CrossSections.of([("w_lnu.root", 5000.0), ("hpm*", 1000.0)], samples)
     run = Run(SampleJob(bundle, bundle.card.selection), samples, 100_000)
-    scored = scored_sample(run, cross_sections=sections)
+    scored = sample_of(run, cross_sections=sections)
     assert scored.weights.sum() == pytest.approx(total)
     kept = scored.weights[scored.scores["log_mae"] >= region.threshold].sum()
     assert kept == pytest.approx(50, abs=25)  # events that were held out and others
