@@ -117,20 +117,23 @@ class LifNetwork:
                 current = layer(done[-1])
             potential = np.zeros(current.shape[1:], dtype=np.float32)
             for own in current:
-                potential = self._beta * potential + own
+                potential *= self._beta
+                potential += own
         return [*(spikes[..., :n] for spikes in done), potential[:, :n].T]
 
     def _fire(self, current: _Float32) -> _Float32:
         """Spikes, of the shape of `current`: (steps, width, n)."""
         spikes = np.empty(current.shape, dtype=np.float32)
-        potential = np.zeros(current.shape[1:], dtype=np.float32)
-        reset = np.zeros_like(potential)
-        for own, spike in zip(current, spikes, strict=True):
-            potential *= self._beta
-            potential += own
+        np.copyto(spikes[0], current[0] > self._threshold)  # the potential from which it starts is zero
+        potential, before = np.empty(current.shape[1:], dtype=np.float32), current[0]
+        reset = np.empty_like(potential)
+        for step in range(1, self._steps):
+            np.multiply(before, self._beta, out=potential)
+            potential += current[step]
+            np.multiply(spikes[step - 1], self._threshold, out=reset)
             potential -= reset
-            np.copyto(spike, potential > self._threshold)
-            np.multiply(spike, self._threshold, out=reset)
+            np.copyto(spikes[step], potential > self._threshold)
+            before = potential
         return spikes
 
 
