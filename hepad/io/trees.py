@@ -12,7 +12,7 @@ import numpy as np
 
 from hepad.errors import InputDataError
 from hepad.io.columns import Columns
-from hepad.io.events import Fields, SampleInfo
+from hepad.io.events import Fields, SampleInfo, record
 from hepad.paths import InputPath
 
 __all__ = ["TreeFile", "positive"]
@@ -91,10 +91,10 @@ class TreeFile(ABC):
         for arrays in self._read(self._all_branches(fields), step_size, start, stop):
             decoded = {branch: self.decode(branch, array, start) for branch, array in arrays.items()}
             columns = Columns(self.path, start, decoded)
-            record = {name: self.build(name, features, columns) for name, features in fields.items()}
-            record["weight"] = columns.first(weight) if weight else np.ones(len(columns))
-            record["index"] = np.arange(start, start + len(columns), dtype=np.int64)
-            yield ak.zip(record, depth_limit=1)
+            events = {name: self.build(name, features, columns) for name, features in fields.items()}
+            events["weight"] = columns.first(weight) if weight else np.ones(len(columns))
+            events["index"] = np.arange(start, start + len(columns), dtype=np.int64)
+            yield record(events)
             start += len(columns)
 
     def close(self) -> None:
