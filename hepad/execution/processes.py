@@ -37,7 +37,7 @@ class _Process:
 class ProcessExecutor:
     """Gives units to processes through pipes; see `hepad.execution.executor.Executor`.
 
-    Processes are started as there are units for them. One that dies is replaced, and its units are done again by others.
+    Processes are started as there are units for them. One that dies is replaced; its units are done again by others.
     """
 
     def __init__(self, job: Job, workers: int) -> None:

@@ -30,10 +30,10 @@ _Float32 = npt.NDArray[np.float32]
 BLOCK = 512
 """Events at a time in numpy, so that what it works on stays in the cache."""
 
-COMPILE_AFTER = 1_000_000
-"""Events that one network evaluates before it loads the compiled loop. Loading takes about a second (the compiler's
-tables, whether or not the machine code was cached), in which numpy does about this many events: no sample costs
-more than twice the better of the two, and a small one never waits for a compiler."""
+COMPILE_AFTER = 2_000_000
+"""Events that one network evaluates before it loads the compiled loop. Loading takes a second (the compiler's tables,
+whether or not the machine code was cached), which the loop gains back in about this many events: no sample costs more
+than twice the better of the two, and a small one never waits for a compiler."""
 
 TWO_THREADS_FROM = 4096
 """Events from which a second thread pays for being woken up."""
