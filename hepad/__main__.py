@@ -1,8 +1,17 @@
-"""`python -m hepad` is the `hepad` command."""
+"""`python -m hepad` is the `hepad` command.
+
+Processes that a command starts import its main module: this one costs them nothing.
+"""
 
 from __future__ import annotations
 
-from hepad.cli.main import main
+
+def main() -> None:
+    """Run the command."""
+    from hepad.cli.main import main as run
+
+    run()
+
 
 if __name__ == "__main__":
     main()

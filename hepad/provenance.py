@@ -16,6 +16,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Thread
@@ -177,7 +178,7 @@ def provenance(
     return {
         "hepad": __version__,
         "python": platform.python_version(),
-        "packages": _installed_versions(),
+        "packages": dict(_installed_versions()),
         "command": command,
         **(_arguments(command, records) if arguments else {}),
         "seed": seed,
@@ -248,6 +249,7 @@ def command_line(verb: str, **options: object) -> str:
     return " ".join(words)
 
 
+@cache
 def _installed_versions() -> dict[str, str]:
     found = {}
     for name in _PACKAGES:

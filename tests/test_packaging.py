@@ -46,6 +46,16 @@ def test_the_command_line_starts_without_anything_heavy(warnings):
     assert sorted(set(HEAVY) & set(result.stdout.split())) == []
 
 
+def test_scoring_does_not_load_what_it_does_not_need():
+    code = "import sys; import hepad.__main__; assert 'typer' not in sys.modules; import hepad.execution.processes, "
+    code += "hepad.pipeline.score; print(*sys.modules)"
+    result = run(sys.executable, "-W", "error", "-c", code)
+    assert result.returncode == 0, result.stderr
+    assert (
+        sorted({"torch", "numba", "vector", "sympy", "typer", "rich", "matplotlib"} & set(result.stdout.split())) == []
+    )
+
+
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_help_says_what_hepad_is_for(option, warnings):
     result = run(sys.executable, "-W", warnings, "-c", "from hepad.cli.main import main; main()", option)

@@ -37,19 +37,20 @@ class _Process:
 class ProcessExecutor:
     """Gives units to processes through pipes; see `hepad.execution.executor.Executor`.
 
-    A process that dies is replaced, and its units are done again by others.
+    Processes are started as there are units for them. One that dies is replaced; its units are done again by others.
     """
 
     def __init__(self, job: Job, workers: int) -> None:
         self._job = job
         self._deaths: Counter[Unit] = Counter()
         self._processes: dict[Connection, _Process] = {}
+        self._workers = workers
         self.capacity = workers * _AHEAD
-        for _ in range(workers):
-            self._start()
 
     def submit(self, unit: Unit) -> None:
-        """Give a unit to the process that has fewest."""
+        """Give a unit to the process that has fewest, a new one as long as none is idle and there may be more."""
+        if len(self._processes) < self._workers and all(p.units for p in self._processes.values()):
+            self._start()
         connection = min(self._processes, key=lambda c: len(self._processes[c].units))
         self._processes[connection].units.append(unit)
         with suppress(BrokenPipeError, ConnectionResetError):  # it has died: `wait` sees that
@@ -102,7 +103,6 @@ class ProcessExecutor:
                 f"{unit}: {_DEATHS} processes died of it (exit {dead.process.exitcode}; -9 is often a lack of memory: "
                 "try a smaller --step-size or fewer --workers)"
             )
-        self._start()
         for left in dead.units:
             self.submit(left)
 

@@ -65,14 +65,15 @@ class L1Vector:
 
     def raw(self, events: ak.Array) -> Batch:
         """The batch in physical units, before scaling."""
-        values, masks = zip(*(self._block(events, name) for name in self.card.order), strict=True)
-        return Batch(
-            self.kind,
-            self.columns,
-            np.concatenate(values, axis=1),
-            np.concatenate(masks, axis=1),
-            ak.to_numpy(events.weight).astype(np.float64),
-        )
+        shape = (len(events), len(self.columns))
+        x, mask = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=bool)
+        first = 0
+        for name in self.card.order:
+            if name == "met":
+                first += self._fill_met(events, x[:, first:], mask[:, first:])
+            else:
+                first += self._fill_objects(events, name, x.reshape(-1)[first:], mask.reshape(-1)[first:])
+        return Batch(self.kind, self.columns, x, mask, ak.to_numpy(events.weight).astype(np.float64))
 
     def scaled(self, batch: Batch) -> Batch:
         """The batch as the network sees it; `CardError` if the scale was never fitted."""
@@ -80,8 +81,11 @@ class L1Vector:
             return batch
         if self.scale is None:
             raise CardError(f"scale {self.card.scale} must be fitted on background before it is used")
-        x = batch.x * self.scale.gain + self.scale.offset
-        return replace(batch, x=np.where(batch.mask, x, 0.0).astype(np.float32))
+        there = np.flatnonzero(batch.mask)  # most of it is padding
+        column = there % len(self.columns)
+        x = np.zeros(batch.x.shape, dtype=np.float32)
+        x.reshape(-1)[there] = batch.x.reshape(-1)[there] * self.scale.gain[column] + self.scale.offset[column]
+        return replace(batch, x=x)
 
     @property
     def table_names(self) -> npt.NDArray[Any]:
@@ -120,26 +124,31 @@ class L1Vector:
                 raise CardError(f"input scale {name!r} must be {len(vector.columns)} finite numbers")
         return cls(card, Scale(*(np.asarray(a, dtype=np.float64) for a in arrays.values())))
 
-    def _block(self, events: ak.Array, name: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-        """Values and mask of one collection, of shape (n, count * features)."""
-        features = self.card.features
-        if name == "met":
-            columns = [np.zeros(len(events)) if f == "eta" else ak.to_numpy(events.met[f]) for f in features]
-            mask = np.tile([f != "eta" for f in features], (len(events), 1))
-            return np.stack(columns, axis=1).astype(np.float32), mask
+    def _fill_met(self, events: ak.Array, x: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> int:
+        """Put MET into the first columns; how many these are."""
+        for i, feature in enumerate(self.card.features):
+            if feature != "eta":
+                x[:, i] = ak.to_numpy(events.met[feature])
+                mask[:, i] = True
+        return len(self.card.features)
+
+    def _fill_objects(
+        self, events: ak.Array, name: str, x: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]
+    ) -> int:
+        """Put a collection into the first columns; how many these are. `x` and `mask` are flat, row after row."""
         if name in DERIVED and name not in events.fields:
             raise CardError(f"the input takes {name}, which the selection must build, under its key 'build'")
-        count = self.card.counts[name]  # type: ignore[index]  # order and counts share their names
+        count, features = self.card.counts[name], self.card.features  # type: ignore[index]  # they share their names
         offsets, objects = flat_columns(events[name])
         counts = np.diff(offsets)
-        present = np.arange(count) < counts[:, np.newaxis]
-        slots = np.flatnonzero(present)
-        leading = slice(None) if (counts <= count).all() else _leading(offsets, count)
-        values = np.zeros((len(features), present.size), dtype=np.float32)
-        for row, feature in zip(values, features, strict=True):
-            row[slots] = objects[feature][leading]
-        shape = (len(events), count * len(features))
-        return values.T.reshape(shape), np.repeat(present, len(features), axis=1)
+        rows = np.arange(len(events)) * len(self.columns)
+        # An object's place in its event is its own place less that of the event's first.
+        place = np.arange(offsets[-1]) * len(features) + np.repeat(rows - offsets[:-1] * len(features), counts)
+        leading = slice(None) if counts.max(initial=0) <= count else _leading(offsets, count)
+        for i, feature in enumerate(features):
+            x[place[leading] + i] = objects[feature][leading]
+            mask[place[leading] + i] = True
+        return count * len(features)
 
 
 def _leading(offsets: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.bool_]:

@@ -227,8 +227,12 @@ def _running(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
 
 def jagged(array: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
     """Offsets starting at 0 and the flat values of a jagged array of numbers."""
-    layout = ak.to_packed(array).layout.to_ListOffsetArray64(True)  # a branch of fixed length has no offsets
-    return np.asarray(layout.offsets.data, dtype=np.int64), np.asarray(layout.content.data)
+    layout = ak.to_layout(array)
+    if not (isinstance(layout, ak.contents.ListOffsetArray) and isinstance(layout.content, ak.contents.NumpyArray)):
+        layout = ak.to_packed(array).layout.to_ListOffsetArray64(True)  # fixed length: no offsets
+    offsets = np.asarray(layout.offsets.data, dtype=np.int64)
+    values = np.asarray(layout.content.data)[offsets[0] : offsets[-1]]
+    return (offsets - offsets[0] if offsets[0] else offsets), values
 
 
 def _holds_numbers(array: Any) -> bool:

@@ -33,6 +33,8 @@ __all__ = [
     "flat_columns",
     "merge_fields",
     "missing_momentum",
+    "record",
+    "taken",
 ]
 
 Fields = Mapping[str, AbstractSet[str]]
@@ -136,6 +138,31 @@ def collection(offsets: npt.NDArray[np.int64], features: Mapping[str, npt.NDArra
     return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(offsets), content))
 
 
+def record(fields: Mapping[str, Any], name: str | None = None) -> ak.Array:
+    """A record array of arrays of equal length, which awkward's `zip` would broadcast first, at many times the cost."""
+    contents = [ak.to_layout(values) for values in fields.values()]
+    if len({len(content) for content in contents}) != 1:
+        raise ValueError(f"fields of different lengths: {', '.join(fields)}")
+    parameters = {"__record__": name} if name else None
+    return ak.Array(ak.contents.RecordArray(contents, list(fields), parameters=parameters))
+
+
+def taken(events: ak.Array, keep: npt.NDArray[np.bool_]) -> ak.Array:
+    """The events of a mask of shape (n,), their collections laid out as `collection` does it."""
+    return record({name: _taken(events[name], keep) for name in events.fields})
+
+
+def _taken(values: ak.Array, keep: npt.NDArray[np.bool_]) -> ak.Array:
+    layout = ak.to_layout(values)
+    if not (isinstance(layout, ak.contents.ListOffsetArray) and _is_packed(layout)):
+        return values[keep]
+    offsets, features = flat_columns(values)
+    counts = np.diff(offsets)
+    objects = np.repeat(keep, counts)
+    offsets = np.concatenate([[0], np.cumsum(counts[keep])])
+    return collection(offsets, {feature: column[objects] for feature, column in features.items()})
+
+
 def flat_columns(objects: ak.Array) -> tuple[npt.NDArray[np.int64], dict[str, npt.NDArray[Any]]]:
     """What `collection` was made of: offsets (n+1,) from 0 on and flat properties, copied only where that is needed."""
     layout = ak.to_layout(objects)
@@ -159,7 +186,7 @@ def _is_packed(layout: Any) -> bool:
 def missing_momentum(features: Mapping[str, npt.NDArray[np.float64]]) -> ak.Array:
     """The `met` record array from properties of shape (n,); `Momentum2D` when pt and phi are both there."""
     complete = {"pt", "phi"} <= features.keys()
-    return ak.zip(dict(features), with_name="Momentum2D" if complete else None)
+    return record(features, "Momentum2D" if complete else None)
 
 
 def check_finite(

@@ -13,7 +13,7 @@ import numpy as np
 from hepad.errors import InputDataError
 from hepad.io.baskets import find_damage
 from hepad.io.columns import Columns
-from hepad.io.events import Fields, SampleInfo
+from hepad.io.events import Fields, SampleInfo, record
 from hepad.io.text import first_line
 from hepad.paths import InputPath
 
@@ -96,10 +96,10 @@ class TreeFile(ABC):
         for arrays in self._read(branches, step_size, start, stop):
             decoded = {branch: self.decode(branch, array, start) for branch, array in arrays.items()}
             columns = Columns(self.path, start, decoded)
-            record = {name: self.build(name, features, columns) for name, features in fields.items()}
-            record["weight"] = columns.first(weight) if weight else np.ones(len(columns))
-            record["index"] = np.arange(start, start + len(columns), dtype=np.int64)
-            yield ak.zip(record, depth_limit=1)
+            events = {name: self.build(name, features, columns) for name, features in fields.items()}
+            events["weight"] = columns.first(weight) if weight else np.ones(len(columns))
+            events["index"] = np.arange(start, start + len(columns), dtype=np.int64)
+            yield record(events)
             start += len(columns)
         if start < min(stop, self.entries):
             raise InputDataError(f"{self.path}: {start} of {stop} entries could be read; copy the file again")

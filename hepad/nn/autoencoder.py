@@ -90,7 +90,9 @@ class Autoencoder(ABC):
         check_batch(self, self.columns, batch)
         self._trained()
         with np.errstate(over="ignore", invalid="ignore"):
-            return finite_scores(self.name, self._measure(batch.x - self._reconstruct(batch.x)))
+            difference = self._reconstruct(batch.x)
+            np.subtract(batch.x, difference, out=difference)
+            return finite_scores(self.name, self._measure(difference))
 
     def reconstruction_errors(self, batch: Batch) -> npt.NDArray[np.float32]:
         """Squared difference of input and output for each column, shape (n, d); see `hepad.nn.explain.Explains`."""
@@ -112,8 +114,8 @@ class Autoencoder(ABC):
             self._take({name: np.array(state[name], dtype=np.float32, order="C") for name in shapes})
 
     def _measure(self, difference: npt.NDArray[np.float32]) -> Scores:
-        """The scores of shape (n,) of the difference of input and output, of shape (n, d)."""
-        return {"mse": np.square(difference).mean(axis=1, dtype=np.float32)}
+        """The scores of shape (n,) of the difference of input and output, of shape (n, d), which it may overwrite."""
+        return {"mse": np.square(difference, out=difference).mean(axis=1, dtype=np.float32)}
 
     @abstractmethod
     def _shapes(self) -> dict[str, tuple[int, ...]]:

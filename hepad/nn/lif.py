@@ -12,9 +12,10 @@ threshold may fall on its other side.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -30,10 +31,10 @@ _Float32 = npt.NDArray[np.float32]
 BLOCK = 512
 """Events at a time in numpy, so that what it works on stays in the cache."""
 
-COMPILE_AFTER = 1_000_000
-"""Events that one network evaluates before it loads the compiled loop. Loading takes about a second (the compiler's
-tables, whether or not the machine code was cached), in which numpy does about this many events: no sample costs
-more than twice the better of the two, and a small one never waits for a compiler."""
+COMPILE_AFTER = 2_000_000
+"""Events that one network evaluates before it loads the compiled loop. Loading takes a second (the compiler's tables,
+whether or not the machine code was cached), which the loop gains back in about this many events: no sample costs more
+than twice the better of the two, and a small one never waits for a compiler."""
 
 TWO_THREADS_FROM = 4096
 """Events from which a second thread pays for being woken up."""
@@ -83,8 +84,9 @@ class LifNetwork:
         if self._evaluated > COMPILE_AFTER or KERNEL in sys.modules:
             self._compiled(np.ascontiguousarray(x, dtype=np.float32), result)
             return result
-        for block in _blocks(len(x)):
-            result[block] = self._block(x[block])[-1]
+        with np.errstate(over="ignore", invalid="ignore"):  # infinities come out where infinities or NaN went in
+            for block in _blocks(len(x)):
+                result[block] = deque(self._block(x[block]), maxlen=1).pop().T
         return result
 
     def _compiled(self, x: _Float32, result: _Float32) -> None:
@@ -98,39 +100,46 @@ class LifNetwork:
     def spikes(self, x: npt.NDArray[Any], layer: int) -> npt.NDArray[np.bool_]:
         """The spikes of hidden layer `layer`, counted from 0, shape (n, steps, width)."""
         result = np.empty((len(x), self._steps, self._sizes[layer + 1]), dtype=np.bool_)
-        for block in _blocks(len(x)):
-            result[block] = self._block(x[block])[layer].transpose(2, 0, 1) > 0
+        with np.errstate(over="ignore", invalid="ignore"):
+            for block in _blocks(len(x)):
+                spikes = next(islice(self._block(x[block]), layer, None))
+                result[block] = spikes.transpose(2, 0, 1) > 0
         return result
 
-    def _block(self, x: npt.NDArray[Any]) -> list[_Float32]:
-        """Spikes of each hidden layer, shape (steps, width, n), and last the output, shape (n, last size)."""
+    def _block(self, x: npt.NDArray[Any]) -> Iterator[_Float32]:
+        """Spikes of each hidden layer, shape (steps, width, n), and last the output, shape (last size, n).
+
+        One after the other: a layer that nobody keeps leaves its place in the cache to those that follow.
+        """
         n = len(x)
         columns = np.zeros((x.shape[1], BLOCK), dtype=np.float32)
         columns[:, :n] = x.T
         first, *others = self._layers
-        done: list[_Float32] = []
-        with np.errstate(over="ignore", invalid="ignore"):  # infinities come out where infinities or NaN went in
-            drive = first(columns)
-            current = np.broadcast_to(drive, (self._steps, *drive.shape))
-            for layer in others:
-                done.append(self._fire(current))
-                current = layer(done[-1])
-            potential = np.zeros(current.shape[1:], dtype=np.float32)
-            for own in current:
-                potential = self._beta * potential + own
-        return [*(spikes[..., :n] for spikes in done), potential[:, :n].T]
+        drive = first(columns)
+        current = np.broadcast_to(drive, (self._steps, *drive.shape))
+        for layer in others:
+            spikes = self._fire(current)
+            yield spikes[..., :n]
+            current = layer(spikes)
+        potential = np.zeros(current.shape[1:], dtype=np.float32)
+        for own in current:
+            potential *= self._beta
+            potential += own
+        yield potential[:, :n]
 
     def _fire(self, current: _Float32) -> _Float32:
         """Spikes, of the shape of `current`: (steps, width, n)."""
         spikes = np.empty(current.shape, dtype=np.float32)
-        potential = np.zeros(current.shape[1:], dtype=np.float32)
-        reset = np.zeros_like(potential)
-        for own, spike in zip(current, spikes, strict=True):
-            potential *= self._beta
-            potential += own
+        np.copyto(spikes[0], current[0] > self._threshold)  # the potential from which it starts is zero
+        potential, before = np.empty(current.shape[1:], dtype=np.float32), current[0]
+        reset = np.empty_like(potential)
+        for step in range(1, self._steps):
+            np.multiply(before, self._beta, out=potential)
+            potential += current[step]
+            np.multiply(spikes[step - 1], self._threshold, out=reset)
             potential -= reset
-            np.copyto(spike, potential > self._threshold)
-            np.multiply(spike, self._threshold, out=reset)
+            np.copyto(spikes[step], potential > self._threshold)
+            before = potential
         return spikes
 
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
+from functools import cache, reduce
 from operator import add, and_
 from typing import Literal
 
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
-import vector
 
 from hepad.cards.condition import DERIVED
 from hepad.errors import UsageError
 from hepad.objects.naming import parse_object
 
 __all__ = ["MASS_FEATURES", "invariant_mass", "mass_fields", "named_objects", "parse_mass", "separation"]
-
-vector.register_awkward()  # gives the Momentum4D and Momentum2D records of Events their behaviour
 
 MASS_FEATURES = frozenset({"pt", "eta", "phi", "mass"})
 _BTAGGED = {"bjets": True, "lightjets": False}
@@ -60,6 +57,7 @@ def invariant_mass(
 
     The masses, of shape (m,), are those of the m events where the mask is True. Computed in double precision.
     """
+    _behaviour()
     records, has_all = _records(events, objects)
     vectors = [_double_precision(record) for record in records]
     return ak.to_numpy(reduce(add, vectors).mass).astype(np.float64), has_all
@@ -84,3 +82,11 @@ def _records(events: ak.Array, objects: Sequence[tuple[str, int]]) -> tuple[list
 
 def _double_precision(record: ak.Array) -> ak.Array:
     return ak.zip({f: ak.values_astype(record[f], np.float64) for f in sorted(MASS_FEATURES)}, with_name="Momentum4D")
+
+
+@cache
+def _behaviour() -> None:
+    """Let Momentum4D records add up and have a mass. Imported here: it takes as long as half of all other imports."""
+    import vector
+
+    vector.register_awkward()

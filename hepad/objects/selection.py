@@ -12,7 +12,7 @@ import numpy.typing as npt
 from hepad.cards.condition import LEPTONS, ChargeSum, Condition, LeptonPairs, ObjectCuts, ObjectsRange, Range
 from hepad.cards.selection import SelectionCard
 from hepad.io.columns import Objects
-from hepad.io.events import collection
+from hepad.io.events import collection, record, taken
 from hepad.objects.build import build_collections
 from hepad.objects.cutflow import CutFlow, CutStep
 from hepad.objects.kinematics import invariant_mass, parse_mass, separation
@@ -29,8 +29,8 @@ def apply_selection(events: ak.Array, card: SelectionCard) -> tuple[ak.Array, _M
     What the card builds is among them. Also returns the mask of shape (n,) that says which of the given events were
     kept, and the cut flow. Collections that the card does not name are left as they were read.
     """
-    for name, rule in card.objects.items():
-        events = ak.with_field(events, _define(events, name, rule, rule.max_count), name)
+    defined = {name: _define(events, name, rule, rule.max_count) for name, rule in card.objects.items()}
+    events = record({name: events[name] for name in events.fields} | defined)
     events = build_collections(events, card)
     weights = ak.to_numpy(events.weight)
     keep: _Mask = np.ones(len(events), dtype=bool)
@@ -39,7 +39,7 @@ def apply_selection(events: ak.Array, card: SelectionCard) -> tuple[ak.Array, _M
         masks = [_holds(events, condition) for condition in (*requirement.any, *requirement.all)]
         keep = keep & reduce(np.logical_or if requirement.any else np.logical_and, masks)
         steps.append(CutStep.of(requirement.name, weights[keep]))
-    return events[keep], keep, CutFlow(tuple(steps))
+    return taken(events, keep), keep, CutFlow(tuple(steps))
 
 
 def _define(events: ak.Array, name: str, cuts: ObjectCuts, max_count: int | None) -> ak.Array:

@@ -197,7 +197,7 @@ def _functions(model: FloatModel, kind: str, threads: int, left_out: list[str]) 
         left_out.append(f"no timing with torch and onnxruntime: only hepad knows the score {model.score} of this model")
         return found
     if network.spiking is not None:
-        import_module("hepad.nn.lif_kernel")  # as in a job that has scored a million events
+        import_module("hepad.nn.lif_kernel")  # as in a job that has scored millions of events
     found[f"torch {version('torch')}"] = torch_scores(network)
     try:
         session = onnx_session(onnx_bytes(network), threads=threads)

@@ -69,6 +69,22 @@ def test_a_unit_that_kills_every_process_is_named(files) -> None:
     executor.close()
 
 
+def test_no_more_processes_are_started_than_there_are_units(files) -> None:
+    bundle = load_bundle(MODEL)
+    paths = [Path(file) for file in files[:2]]
+    executor = ProcessExecutor(ScoreJob(bundle, bundle.card.selection, {}), 3)
+    assert children() == []
+    for started, (path, stamp) in enumerate(zip(paths, stamps(paths), strict=True), start=1):
+        executor.submit(Unit(started, path, stamp, 10_000))
+        assert len(children()) == started
+    assert {executor.wait().unit.file for _ in paths} == {1, 2}
+    executor.submit(Unit(3, paths[0], stamps(paths)[0], 10_000))  # both are idle now
+    assert len(children()) == 2
+    executor.wait()
+    executor.close()
+    assert children() == []
+
+
 def test_what_is_wrong_in_a_process_is_told_here(files, tmp_path) -> None:
     bundle = tmp_path / "mine"
     shutil.copytree(load_bundle(MODEL).path, bundle)
