@@ -128,7 +128,7 @@ def test_a_search_of_ones_own_and_a_table_of_points(call: Call, tmp_path: Path, 
     assert (found["status"], found["files"]) == ("identical", 1)
 
 
-def test_as_a_user_does_it(run, examples: Path, tmp_path: Path) -> None:
+def test_as_a_user_does_it(process, run, examples: Path, tmp_path: Path) -> None:
     """A changed value is found and told, the new output can be kept, the old one stays as it is."""
     run("score", examples / "w_lnu.root", *SCORE[2:], "-o", "s.parquet")
     first = (tmp_path / "s.parquet").read_bytes()
@@ -140,7 +140,7 @@ def test_as_a_user_does_it(run, examples: Path, tmp_path: Path) -> None:
     table = table.set_column(place, "weight", [weights]).replace_schema_metadata(kept)
     pq.write_table(table, tmp_path / "s.parquet")
     changed = (tmp_path / "s.parquet").read_bytes()
-    result = run("replay", "s.parquet", "--inputs", examples, "-o", "kept.parquet", code=7)
+    result = process("replay", "s.parquet", "--inputs", examples, "-o", "kept.parquet", code=7)
     assert "s.parquet: weight: 2 of 300 differ, by up to" in result.stdout
     assert "(relative 0.333)" in result.stdout
     assert "hepad: s.parquet is not what its command makes now" in result.stderr

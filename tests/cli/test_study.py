@@ -20,6 +20,8 @@ from hepad.pipeline.study_data import StudyData, find_files
 from hepad.pipeline.study_plan import make_plan
 from hepad.stats.roc import roc_curve
 
+from ..conftest import expect, invoke
+
 TINY = {
     "schema": "study/1",
     "name": "tiny",
@@ -78,10 +80,7 @@ def bundles(output: Path) -> dict[Path, tuple[int, bytes]]:
 
 def test_nothing_is_trained_again_and_the_report_is_the_same(finished: Path, examples: Path) -> None:
     old = {name: (finished / "out" / name).read_bytes() for name in ("report.md", "report.html", "results.json")}
-    result = subprocess.run(
-        command("tiny.yaml", "--data", examples, "-o", "out"), cwd=finished, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
+    result = expect(0, invoke(finished, ["study", "tiny.yaml", "--data", examples, "-o", "out"]))
     assert "0 trainings, 8 were there" in result.stdout
     assert {name: (finished / "out" / name).read_bytes() for name in old} == old
 
