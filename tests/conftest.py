@@ -127,6 +127,22 @@ def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def without_pdf(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are rendered as PNG only; their PDF files are empty. It does not reach into `process`."""
+    from matplotlib.figure import Figure
+
+    plain = Figure.savefig
+
+    def save(figure: Figure, path: Path, **options: object) -> None:
+        if path.suffix == ".pdf":
+            path.touch()
+        else:
+            plain(figure, path, **options)
+
+    monkeypatch.setattr(Figure, "savefig", save)
+
+
+@pytest.fixture
 def write_slim(tmp_path: Path) -> Callable[..., Path]:
     """Write a slim with Delphes' branch names, as people make them with uproot."""
 

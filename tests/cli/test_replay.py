@@ -82,7 +82,7 @@ def test_results_and_figures(call: Call, files: int, words: tuple[Any, ...]) -> 
     assert (found["status"], found["files"]) == ("identical", files)
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("here", "unrendered")
 def test_a_bundle_by_its_path(call: Call, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "hepad" / "data" / "bundles" / "dnn_ae", tmp_path / "mine" / "bundle")
     few = ("--bootstrap", 2, "--aso-subsets", 0, "--fpr", 0.1, "--max-events", 400, "--data")
@@ -109,7 +109,7 @@ def test_scores_and_histograms_of_them(call: Call, tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("here", "without_pdf")
 def test_a_search_of_ones_own_and_a_table_of_points(call: Call, tmp_path: Path, search_card: str) -> None:
     """A card brings along what it names; the folder of an output is made again wherever a part of it is asked for."""
     (tmp_path / "cards" / "sub").mkdir(parents=True)
