@@ -62,9 +62,9 @@ def chunks(monkeypatch) -> Counter[str]:
 
 @pytest.fixture
 def one_process(monkeypatch) -> None:
-    """What is to be done by several processes is done by one other: `test_train` has two, as have the tests of execution.
+    """What is to be done by several processes is done by one other, as each takes seconds to start.
 
-    Each takes seconds to start.
+    `test_train` has two, as have the tests of execution.
     """
 
     def make(job, execution: Execution):
