@@ -71,7 +71,8 @@ def test_trainings_of_one_system_are_grouped_and_compared(run, start, trained, t
     assert "| h0 | dnn | vae |" in text
 
 
-def test_the_tables_of_a_terminal(run, unrendered, start, trained) -> None:
+@pytest.mark.usefixtures("unrendered")
+def test_the_tables_of_a_terminal(run, start, trained) -> None:
     models = ("-m", f"dnn={trained[0]}", "-m", f"dnn={trained[1]}", "-m", "vae")
     text = run(*start[:-1], *models, "-o", "rep").stdout
     for title in ("Models", "Working points", "Mean ± std over trainings", "Paired differences"):
@@ -81,14 +82,16 @@ def test_the_tables_of_a_terminal(run, unrendered, start, trained) -> None:
     assert "over trainings" not in alone
 
 
-def test_a_name_for_one_bundle_and_no_test_of_the_order(run, unrendered, start) -> None:
+@pytest.mark.usefixtures("unrendered")
+def test_a_name_for_one_bundle_and_no_test_of_the_order(run, start) -> None:
     report = json.loads(run(*start, "-m", "mine=dnn_ae", "-m", "vae", "--aso-subsets", 0, "-o", "rep").stdout)
     assert {r["model"] for r in report["rows"]} == {"mine", "vae"}
     assert report["systems"] == []
     assert report["comparisons"][0]["almost_stochastic_order"] is None
 
 
-def test_faults_of_groups(run, unrendered, start, trained) -> None:
+@pytest.mark.usefixtures("unrendered")
+def test_faults_of_groups(run, start, trained) -> None:
     one, two = trained
     assert "same training" in run(*start, "-m", f"x={one}", "-m", f"x={one}", "-o", "rep", code=2).stderr
     assert "no trainings of one system" in run(*start, "-m", f"x={one}", "-m", "x=vae", "-o", "rep", code=2).stderr
@@ -108,7 +111,8 @@ def test_models_that_select_other_events_are_not_compared(
     assert any("select different events" in warning for warning in report["warnings"])
 
 
-def test_a_background_too_small_for_the_floor(run, unrendered, start, examples: Path) -> None:
+@pytest.mark.usefixtures("unrendered")
+def test_a_background_too_small_for_the_floor(run, start, examples: Path) -> None:
     result = run(*start, "-m", "dnn_ae", "--max-events", 300, "--min-background", 1000, "-o", "rep")
     (row,) = json.loads(result.stdout)["rows"]
     assert row["significance_improvement"] is None

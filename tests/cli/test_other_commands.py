@@ -192,7 +192,8 @@ def test_hist_faults(run, examples: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "h.root").exists()
 
 
-def test_evaluate(process, run, unrendered, examples: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("unrendered")
+def test_evaluate(process, run, examples: Path, tmp_path: Path) -> None:
     signals = ["--signal", f"a4l={examples / 'a4l.h5'}", "--signal", f"h0={examples / 'h0.h5'}"]
     models = ["--model", "dnn_ae", "--model", "vae"]
     command = [
@@ -222,7 +223,8 @@ def test_evaluate(process, run, unrendered, examples: Path, tmp_path: Path) -> N
     assert again["rows"] == report["rows"]  # the same seed
 
 
-def test_evaluate_warns_of_the_training_background(run, unrendered, examples: Path) -> None:
+@pytest.mark.usefixtures("unrendered")
+def test_evaluate_warns_of_the_training_background(run, examples: Path) -> None:
     quick = ("--epochs", 1, "--region", "loose=efficiency:0.05")
     run("train", examples / "background.h5", "--model", "dnn_ae", *quick, "-o", "mine")
     command = ("evaluate", "--background", examples / "background.h5", "--signal", f"h0={examples / 'h0.h5'}")
