@@ -87,7 +87,7 @@ def process(tmp_path: Path) -> Run:
 def run(tmp_path: Path) -> Run:
     """As `process`, but in this process: one of its own takes seconds to start.
 
-    For each command there is a test with `process`; what is the same for all, as exit codes, is tested with it too.
+    The commands of the analysis chain have a test with `process` each; exit codes and errors are tested with it too.
     """
 
     def call(*arguments: object, code: int = 0, stdin: str = "") -> Completed:
