@@ -39,7 +39,7 @@ def install(session: nox.Session, resolution: str, *extras: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run pytest with the newest versions of everything; arguments after -- are passed on."""
     install(session, "highest", *EXTRAS, "trigger")
-    session.run("python", "-m", "pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "2", "--dist", "worksteal", *session.posargs)
 
 
 @nox.session(python=PYTHONS, venv_backend="uv")
@@ -47,14 +47,14 @@ def lowest(session: nox.Session) -> None:
     """Run pytest with the lowest versions that pyproject.toml allows and that have wheels, all at once."""
     install(session, "lowest-direct", *EXTRAS)
     # Old versions warn about the newer ones beneath them, which is nothing that hepad can mend.
-    session.run("python", "-m", "pytest", "-W", "ignore", "-n", "2", "--dist", "loadfile", *session.posargs)
+    session.run("python", "-m", "pytest", "-W", "ignore", "-n", "2", "--dist", "worksteal", *session.posargs)
 
 
 @nox.session(python=PINNED)
 def pinned(session: nox.Session) -> None:
     """Run pytest with the versions of constraints.txt, as CI does; arguments after -- are passed on."""
     install_pinned(session, "test")
-    session.run("python", "-m", "pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "2", "--dist", "worksteal", *session.posargs)
 
 
 @nox.session(python=PINNED)

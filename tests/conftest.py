@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +42,8 @@ channels:
   je: {mass: jet1+electron1, title: "$m_{je}$"}
 """
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Completed = subprocess.CompletedProcess[str]
+Run = Callable[..., Completed]
 
 
 @pytest.fixture(scope="session")
@@ -64,10 +65,10 @@ def search_card() -> str:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def process(tmp_path: Path) -> Run:
     """Run `hepad` as a user does, in a process of its own, in an empty folder."""
 
-    def call(*arguments: object, code: int = 0, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def call(*arguments: object, code: int = 0, stdin: str = "") -> Completed:
         result = subprocess.run(
             [sys.executable, "-m", "hepad", *map(str, arguments)],
             capture_output=True,
@@ -77,10 +78,68 @@ def run(tmp_path: Path) -> Run:
             timeout=300,
             check=False,
         )
-        assert result.returncode == code, f"exit {result.returncode}\n{result.stdout}\n{result.stderr}"
-        return result
+        return expect(code, result)
 
     return call
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """As `process`, but in this process: one of its own takes seconds to start.
+
+    The commands of the analysis chain have a test with `process` each; exit codes and errors are tested with it too.
+    """
+
+    def call(*arguments: object, code: int = 0, stdin: str = "") -> Completed:
+        return expect(code, invoke(tmp_path, arguments, stdin))
+
+    return call
+
+
+def invoke(folder: Path, arguments: Sequence[object], stdin: str = "") -> Completed:
+    """Run `hepad` in this process, in a folder."""
+    from typer.testing import CliRunner
+
+    from hepad.cli.main import app
+
+    words = [*map(str, arguments)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        result = CliRunner().invoke(app, words, input=stdin)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return subprocess.CompletedProcess(words, result.exit_code, result.stdout, result.stderr)
+
+
+def expect(code: int, result: Completed) -> Completed:
+    """The result, if it has this exit code."""
+    assert result.returncode == code, f"exit {result.returncode}\n{result.stdout}\n{result.stderr}"
+    return result
+
+
+@pytest.fixture
+def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made, but their files are empty: to render them often takes longer than all else.
+
+    It does not reach into `process`.
+    """
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda _, path, **__: Path(path).touch())
+
+
+@pytest.fixture
+def without_pdf(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are rendered as PNG only; their PDF files are empty. It does not reach into `process`."""
+    from matplotlib.figure import Figure
+
+    plain = Figure.savefig
+
+    def save(figure: Figure, path: Path, **options: object) -> None:
+        if path.suffix == ".pdf":
+            path.touch()
+        else:
+            plain(figure, path, **options)
+
+    monkeypatch.setattr(Figure, "savefig", save)
 
 
 @pytest.fixture

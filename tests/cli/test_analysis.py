@@ -81,7 +81,7 @@ def test_models_ship_with_vectors() -> None:
     assert all(default_vectors(name).is_file() for name in ("snn_ae", "dnn_ae", "vae", "cms_2019_dijet"))
 
 
-def test_a_whole_journey(run: Run, tmp_path: Path, vectors: Path) -> None:
+def test_a_whole_journey(process: Run, run: Run, tmp_path: Path, vectors: Path) -> None:
     packed = json.loads(run("analysis", "pack", "dnn_ae", "--vectors", vectors, "-o", "d.hepad.zip", "--json").stdout)
     assert packed["sha256"] == sha256_file(tmp_path / "d.hepad.zip")
     assert [entry["path"] for entry in packed["files"]] == [
@@ -89,7 +89,7 @@ def test_a_whole_journey(run: Run, tmp_path: Path, vectors: Path) -> None:
         "bundles/dnn_ae/card.json", "bundles/dnn_ae/loss.png", "bundles/dnn_ae/model.safetensors",
         "selections/adc2021.yaml",
     ]  # fmt: skip
-    run("analysis", "unpack", "d.hepad.zip", "--sha256", packed["sha256"], "-o", "theirs")
+    process("analysis", "unpack", "d.hepad.zip", "--sha256", packed["sha256"], "-o", "theirs")
     report = json.loads(run("analysis", "validate", "theirs", "--json").stdout)
     assert report["passed"] is True
     assert report["events"] == 863

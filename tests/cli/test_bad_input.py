@@ -29,8 +29,8 @@ def test_not_a_root_file(run, tmp_path: Path) -> None:
     )
 
 
-def test_missing_file(run, tmp_path: Path) -> None:
-    assert_refused(run("score", "no.root", "--model", "dnn_ae", code=4), tmp_path, "no.root", "no such file")
+def test_missing_file(process, tmp_path: Path) -> None:
+    assert_refused(process("score", "no.root", "--model", "dnn_ae", code=4), tmp_path, "no.root", "no such file")
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.7, 0.99])
@@ -57,10 +57,10 @@ def test_nan_in_a_branch(run, write_slim, tmp_path: Path) -> None:
     )
 
 
-def test_the_second_file_fails(run, examples: Path, write_slim, tmp_path: Path) -> None:
+def test_the_second_file_fails(process, examples: Path, write_slim, tmp_path: Path) -> None:
     """Scores of the first file are there already when the second turns out bad: nothing may be left."""
     write_slim(drop="Electron")
-    result = run("score", examples / "w_lnu.root", "slim.root", "--model", "dnn_ae", "-o", "my.scores.root", code=4)
+    result = process("score", examples / "w_lnu.root", "slim.root", "--model", "dnn_ae", "-o", "my.scores.root", code=4)
     assert_refused(result, tmp_path, "slim.root", "'Electron.PT'")
 
 
@@ -121,14 +121,14 @@ def test_output_folder_is_missing(run, examples: Path, tmp_path: Path) -> None:
     assert_refused(result, tmp_path, "no/out.root", "does not exist")
 
 
-def test_debug_shows_the_traceback(run) -> None:
-    result = run("--debug", "score", "no.root", "--model", "dnn_ae", code=1)
+def test_debug_shows_the_traceback(process) -> None:
+    result = process("--debug", "score", "no.root", "--model", "dnn_ae", code=1)
     assert "Traceback" in result.stderr
     assert "InputDataError" in result.stderr
 
 
-def test_wrong_option_is_a_usage_error(run) -> None:
-    assert "No such option" in run("score", "x.root", "--modell", "a", code=2).stderr
+def test_wrong_option_is_a_usage_error(process) -> None:
+    assert "No such option" in process("score", "x.root", "--modell", "a", code=2).stderr
 
 
 def test_an_input_is_never_overwritten(run, examples: Path, tmp_path: Path) -> None:

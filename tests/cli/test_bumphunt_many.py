@@ -57,6 +57,7 @@ def test_several_spectra_are_hunted_in_the_same_window(
     assert stems == {"bumphunt", "bumphunt_1", "bumphunt_2", "tomography"}
 
 
+@pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize("kind", ["npz", "parquet", "root"])
 def test_trials_read_the_overlaps_from_a_table(
     table: tuple[dict[str, np.ndarray], list[Path]], tmp_path: Path, kind: str

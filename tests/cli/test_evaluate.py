@@ -1,14 +1,14 @@
-"""Several trainings, comparisons and working points through real processes."""
+"""Several trainings, comparisons and working points."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from ..conftest import expect, invoke
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +17,7 @@ def trained(examples: Path, tmp_path_factory) -> list[Path]:
     folder = tmp_path_factory.mktemp("trained")
     for seed in (1, 2):
         quick = ["--epochs", "2", "--seed", str(seed), "--region", "loose=efficiency:0.05", "-o", f"d{seed}"]
-        command = [sys.executable, "-m", "hepad", "train", str(examples / "background.h5"), "--model", "dnn_ae", *quick]
-        subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=300)
+        expect(0, invoke(folder, ["train", examples / "background.h5", "--model", "dnn_ae", *quick]))
     return [folder / "d1", folder / "d2"]
 
 
@@ -72,6 +71,7 @@ def test_trainings_of_one_system_are_grouped_and_compared(run, start, trained, t
     assert "| h0 | dnn | vae |" in text
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_tables_of_a_terminal(run, start, trained) -> None:
     models = ("-m", f"dnn={trained[0]}", "-m", f"dnn={trained[1]}", "-m", "vae")
     text = run(*start[:-1], *models, "-o", "rep").stdout
@@ -82,6 +82,7 @@ def test_the_tables_of_a_terminal(run, start, trained) -> None:
     assert "over trainings" not in alone
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_name_for_one_bundle_and_no_test_of_the_order(run, start) -> None:
     report = json.loads(run(*start, "-m", "mine=dnn_ae", "-m", "vae", "--aso-subsets", 0, "-o", "rep").stdout)
     assert {r["model"] for r in report["rows"]} == {"mine", "vae"}
@@ -89,6 +90,7 @@ def test_a_name_for_one_bundle_and_no_test_of_the_order(run, start) -> None:
     assert report["comparisons"][0]["almost_stochastic_order"] is None
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_faults_of_groups(run, start, trained) -> None:
     one, two = trained
     assert "same training" in run(*start, "-m", f"x={one}", "-m", f"x={one}", "-o", "rep", code=2).stderr
@@ -99,7 +101,9 @@ def test_faults_of_groups(run, start, trained) -> None:
     assert "at least 2 subsets" in run(*start, "-m", "vae", "--aso-subsets", 1, "-o", "rep", code=2).stderr
 
 
-def test_models_that_select_other_events_are_not_compared(run, start, examples: Path, tmp_path: Path) -> None:
+def test_models_that_select_other_events_are_not_compared(
+    run, unrendered, start, examples: Path, tmp_path: Path
+) -> None:
     quick = ("--epochs", 1, "--region", "loose=efficiency:0.05", "--selection", "adc2021_electron")
     run("train", examples / "background.h5", "--model", "dnn_ae", *quick, "-o", "electrons")
     report = json.loads(run(*start, "-m", "electrons", "-m", "vae", "-o", "rep").stdout)
@@ -107,6 +111,7 @@ def test_models_that_select_other_events_are_not_compared(run, start, examples: 
     assert any("select different events" in warning for warning in report["warnings"])
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_background_too_small_for_the_floor(run, start, examples: Path) -> None:
     result = run(*start, "-m", "dnn_ae", "--max-events", 300, "--min-background", 1000, "-o", "rep")
     (row,) = json.loads(result.stdout)["rows"]

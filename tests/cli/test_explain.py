@@ -1,4 +1,4 @@
-"""Which objects carry the score, through real processes."""
+"""Which objects carry the score."""
 
 from __future__ import annotations
 
@@ -34,10 +34,12 @@ def test_shares_and_top_events(run, examples: Path, tmp_path: Path, model: str) 
     assert json.loads((tmp_path / "why" / "explain.json").read_text())["provenance"]["inputs"]
 
 
-def test_the_top_events_are_those_that_score_finds(run, examples: Path, tmp_path: Path) -> None:
+def test_the_top_events_are_those_that_score_finds(process, run, examples: Path, tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
-    report = json.loads(run("explain", examples / "h0.h5", "-m", "dnn_ae", "--top", 3, "-o", "why", "--json").stdout)
+    report = json.loads(
+        process("explain", examples / "h0.h5", "-m", "dnn_ae", "--top", 3, "-o", "why", "--json").stdout
+    )
     run("score", examples / "h0.h5", "-m", "dnn_ae", "-o", "s.parquet")
     table = pq.read_table(tmp_path / "s.parquet").to_pydict()
     scores = np.array(table["score_mse"], dtype=np.float64)

@@ -50,10 +50,10 @@ def arguments(inputs: dict[str, Path]) -> list[object]:
 
 
 def test_a_network_that_gives_its_authors_numbers(
-    run: Run, tmp_path: Path, inputs: dict[str, Path], examples: Path
+    process: Run, run: Run, tmp_path: Path, inputs: dict[str, Path], examples: Path
 ) -> None:
     vectors = write_vectors(tmp_path / "vectors.npz")
-    result = run(*arguments(inputs), "--vectors", vectors, "-o", "bundle", "--json")
+    result = process(*arguments(inputs), "--vectors", vectors, "-o", "bundle", "--json")
     report = json.loads(result.stdout)
     assert report["parity_checked"] is True
     found = {c["quantity"]: (c["compared"], c["largest_difference"] < 2e-6) for c in report["parity"]}

@@ -43,6 +43,7 @@ def test_a_real_process_writes_everything(tmp_path: Path) -> None:
     assert written == result
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_pyhf_reads_the_workspace(tmp_path: Path) -> None:
     assert invoke("--signal", "10", "--background", "50", "--data", "61", "-o", str(tmp_path / "o"))[0] == 0
     script = Path(sys.executable).with_name("pyhf")  # beside the interpreter, as pip puts it

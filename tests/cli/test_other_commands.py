@@ -1,4 +1,4 @@
-"""inspect, list, vectorize, hist, evaluate and the help, through real processes."""
+"""inspect, list, vectorize, hist, evaluate and the help; each once in a real process."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import uproot
 from hepad.pipeline.catalogue import catalogue
 
 
-def test_inspect_event_files(run, examples: Path) -> None:
-    reports = json.loads(run("inspect", examples / "w_lnu.root", examples / "h0.h5", "--json").stdout)
+def test_inspect_event_files(process, run, examples: Path) -> None:
+    reports = json.loads(process("inspect", examples / "w_lnu.root", examples / "h0.h5", "--json").stdout)
     delphes, adc = reports
     assert (delphes["format"], delphes["entries"]) == ("delphes", 6173)
     assert delphes["objects"]["jets"]["mean_count"] == pytest.approx(3637 / 6173)
@@ -60,7 +60,7 @@ def test_inspect_score_files(run, examples: Path) -> None:
     assert report["regions"] == ["loose", "tight"]
 
 
-def test_list(run) -> None:
+def test_list(process, run) -> None:
     models = json.loads(run("list", "models", "--json").stdout)
     trained_on = {m["name"]: m["trained on"] for m in models}
     level_1 = dict.fromkeys(("dnn_ae", "snn_ae", "vae"), "background_train.h5")
@@ -69,15 +69,16 @@ def test_list(run) -> None:
         assert json.loads(run("list", kind, "--json").stdout)
     kinds = {row["name"]: row["kind"] for row in catalogue("analyses")}
     assert (kinds["atlas_2023_ad_two_body"], kinds["vae"]) == ("search", "model")
-    assert "snn_ae" in run("list", "models").stdout
+    assert "snn_ae" in process("list", "models").stdout
     assert "choose one of" in run("list", "things", code=2).stderr
 
 
 @pytest.mark.parametrize("ending", ["npz", "h5", "parquet"])
-def test_vectorize(ending: str, run, examples: Path, tmp_path: Path) -> None:
+def test_vectorize(ending: str, process, run, examples: Path, tmp_path: Path) -> None:
     out = tmp_path / f"x.{ending}"
     options = ("--features", "pt,eta,phi", "--order", "met,jets:3", "--step-size", 700)
-    run("vectorize", examples / "h0.h5", "--selection", "adc2021", "--input", "l1_vector", *options, "-o", out)
+    call = process if ending == "npz" else run
+    call("vectorize", examples / "h0.h5", "--selection", "adc2021", "--input", "l1_vector", *options, "-o", out)
     with h5py.File(examples / "h0.h5") as file:
         particles = file["Particles"][:]
     expected = particles[:, [0, 9, 10, 11], :3].reshape(-1, 12)
@@ -110,11 +111,11 @@ def test_vectorize_faults(run, examples: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_hist(run, examples: Path, tmp_path: Path) -> None:
+def test_hist(process, run, examples: Path, tmp_path: Path) -> None:
     w = examples / "w_lnu.root"
     run("score", w, "--model", "dnn_ae", "--region", "half=efficiency:0.5", "--step-size", 999)
     options = ("--mass", "jet1+jet2", "--range", "0:400", "--bins", 20, "-o", "spectra", "--json")
-    report = json.loads(run("hist", w, "--scores", "w_lnu.scores.root", *options, "--step-size", 1700).stdout)
+    report = json.loads(process("hist", w, "--scores", "w_lnu.scores.root", *options, "--step-size", 1700).stdout)
     assert set(report["histograms"]) == {f"m_jet1_jet2{r}" for r in ("", "_loose", "_tight", "_half")}
     with uproot.open(tmp_path / "spectra.root") as file:
         counts, edges = file["m_jet1_jet2_half"].to_numpy()
@@ -191,7 +192,8 @@ def test_hist_faults(run, examples: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "h.root").exists()
 
 
-def test_evaluate(run, examples: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("unrendered")
+def test_evaluate(process, run, examples: Path, tmp_path: Path) -> None:
     signals = ["--signal", f"a4l={examples / 'a4l.h5'}", "--signal", f"h0={examples / 'h0.h5'}"]
     models = ["--model", "dnn_ae", "--model", "vae"]
     command = [
@@ -205,7 +207,7 @@ def test_evaluate(run, examples: Path, tmp_path: Path) -> None:
         "-o",
         "rep",
     ]
-    report = json.loads(run(*command, "--json").stdout)
+    report = json.loads(process(*command, "--json").stdout)
     rows = {(r["model"], r["score"], r["signal"]): r for r in report["rows"]}
     assert set(rows) == {("dnn_ae", "mse", s) for s in ("a4l", "h0")} | {
         ("vae", score, s) for score in ("mse", "kl", "r") for s in ("a4l", "h0")
@@ -221,6 +223,7 @@ def test_evaluate(run, examples: Path, tmp_path: Path) -> None:
     assert again["rows"] == report["rows"]  # the same seed
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_evaluate_warns_of_the_training_background(run, examples: Path) -> None:
     quick = ("--epochs", 1, "--region", "loose=efficiency:0.05")
     run("train", examples / "background.h5", "--model", "dnn_ae", *quick, "-o", "mine")
@@ -236,11 +239,11 @@ def test_evaluate_faults(run, examples: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_help_is_quick_and_every_command_has_an_example(run) -> None:
+def test_help_is_quick_and_every_command_has_an_example(process, run) -> None:
     work = ("inspect", "vectorize", "train", "score", "evaluate", "study", "explain", "hist")
     commands = (*work, "bumphunt", "limit", "list")
     start = time.perf_counter()
-    text = run("--help").stdout
+    text = process("--help").stdout
     assert time.perf_counter() - start < 2.0  # 0.2 s on a quiet machine; the promise is half a second
     positions = [text.index(f" {name} ") for name in commands]
     assert positions == sorted(positions)  # in the order of the work

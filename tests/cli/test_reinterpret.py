@@ -34,12 +34,12 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
-def test_from_background_to_report(run, examples: Path, tmp_path: Path, search: str, search_card: str) -> None:
+def test_from_background_to_report(process, run, examples: Path, tmp_path: Path, search: str, search_card: str) -> None:
     w = examples / "w_lnu.root"
-    run("analysis", "background", search, w, "--cross-section", "w_lnu.root=20970", "-o", "background")
+    process("analysis", "background", search, w, "--cross-section", "w_lnu.root=20970", "-o", "background")
     (tmp_path / search).write_text(search_card + "background_events: background\n")
     command = ("reinterpret", w, "--analysis", search, "--xsec", 0.5)
-    result = json.loads(run(*command, "-o", "out", "--json").stdout)
+    result = json.loads(process(*command, "-o", "out", "--json").stdout)
     assert result == json.loads((tmp_path / "out" / "reinterpret.json").read_text())
     names = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     tables = {name for name in names if name.startswith("hepdata/")}

@@ -82,7 +82,7 @@ def test_results_and_figures(call: Call, files: int, words: tuple[Any, ...]) -> 
     assert (found["status"], found["files"]) == ("identical", files)
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("here", "unrendered")
 def test_a_bundle_by_its_path(call: Call, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "hepad" / "data" / "bundles" / "dnn_ae", tmp_path / "mine" / "bundle")
     few = ("--bootstrap", 2, "--aso-subsets", 0, "--fpr", 0.1, "--max-events", 400, "--data")
@@ -109,7 +109,7 @@ def test_scores_and_histograms_of_them(call: Call, tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("here", "without_pdf")
 def test_a_search_of_ones_own_and_a_table_of_points(call: Call, tmp_path: Path, search_card: str) -> None:
     """A card brings along what it names; the folder of an output is made again wherever a part of it is asked for."""
     (tmp_path / "cards" / "sub").mkdir(parents=True)
@@ -128,7 +128,7 @@ def test_a_search_of_ones_own_and_a_table_of_points(call: Call, tmp_path: Path, 
     assert (found["status"], found["files"]) == ("identical", 1)
 
 
-def test_as_a_user_does_it(run, examples: Path, tmp_path: Path) -> None:
+def test_as_a_user_does_it(process, run, examples: Path, tmp_path: Path) -> None:
     """A changed value is found and told, the new output can be kept, the old one stays as it is."""
     run("score", examples / "w_lnu.root", *SCORE[2:], "-o", "s.parquet")
     first = (tmp_path / "s.parquet").read_bytes()
@@ -140,7 +140,7 @@ def test_as_a_user_does_it(run, examples: Path, tmp_path: Path) -> None:
     table = table.set_column(place, "weight", [weights]).replace_schema_metadata(kept)
     pq.write_table(table, tmp_path / "s.parquet")
     changed = (tmp_path / "s.parquet").read_bytes()
-    result = run("replay", "s.parquet", "--inputs", examples, "-o", "kept.parquet", code=7)
+    result = process("replay", "s.parquet", "--inputs", examples, "-o", "kept.parquet", code=7)
     assert "s.parquet: weight: 2 of 300 differ, by up to" in result.stdout
     assert "(relative 0.333)" in result.stdout
     assert "hepad: s.parquet is not what its command makes now" in result.stderr

@@ -1,4 +1,4 @@
-"""`hepad score`, through real processes."""
+"""`hepad score`: what it writes and prints."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from hepad.pipeline.bundle import load_bundle
 from hepad.pipeline.score import ScoreOptions, score
 
 
-def test_main_job(run, examples: Path, tmp_path: Path) -> None:
-    result = run("score", examples / "w_lnu.root", "--model", "snn_ae")
+def test_main_job(process, examples: Path, tmp_path: Path) -> None:
+    result = process("score", examples / "w_lnu.root", "--model", "snn_ae")
     for expected in ("one lepton", "3331", "loose", "tight", "quantile", "wrote w_lnu.scores.root"):
         assert expected in result.stdout
     assert result.stderr == ""
@@ -69,9 +69,9 @@ def test_json(run, examples: Path) -> None:
     assert loose["fraction"] == pytest.approx(loose["selected"] / 3331)
 
 
-def test_several_files_in_order_and_parquet(run, examples: Path, data: Path, tmp_path: Path) -> None:
+def test_several_files_in_order_and_parquet(process, examples: Path, data: Path, tmp_path: Path) -> None:
     files = [examples / "hplus.h5", data / "hpm_taunu_0.root"]
-    run("score", *files, "--model", "dnn_ae", "--format", "parquet", "-o", "out.parquet", "--step-size", 300)
+    process("score", *files, "--model", "dnn_ae", "--format", "parquet", "-o", "out.parquet", "--step-size", 300)
     table = pq.read_table(tmp_path / "out.parquet").to_pydict()
     assert table["file"] == [0] * 863 + [1] * 680
     assert table["entry"] == [*range(863), *range(680)]

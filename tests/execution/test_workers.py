@@ -23,6 +23,8 @@ from hepad.execution.units import Unit, stamps
 from hepad.pipeline.bundle import load_bundle
 from hepad.pipeline.score import ScoreJob, ScoreOptions, score
 
+from ..conftest import expect, invoke
+
 MODEL = "dnn_ae"  # as in conftest.py
 STEP = 100
 
@@ -157,9 +159,8 @@ def test_a_killed_command_goes_on_to_the_same_bytes(files, by_command, tmp_path,
     gone(offspring)
     kept = (tmp_path / "s.root.run" / "score" / "journal.jsonl").read_text().count("\n")
     assert kept >= 10
-    with start(tmp_path, *files) as process:  # and on another number of workers
-        process.communicate(timeout=120)
-    assert process.returncode == 0
+    words = ["score", *files, "--model", MODEL, "--step-size", str(STEP), "-o", "s.root"]
+    expect(0, invoke(tmp_path, words))  # in another process, and on another number of workers
     assert not (tmp_path / "s.root.run").exists()
     assert (tmp_path / "s.root").read_bytes() == by_command
 

@@ -24,10 +24,10 @@ def write(path: Path, **planes: np.ndarray) -> Path:
     return path
 
 
-def test_the_example_finds_what_was_added(examples: Path, run, tmp_path: Path) -> None:
+def test_the_example_finds_what_was_added(examples: Path, process, run, tmp_path: Path) -> None:
     plane = examples / "plane.root"
-    command = ("bumphunt2d", f"{plane}:data", "--reference", f"{plane}:background", "--toys", 500)
-    result = json.loads(run(*command, "-o", "out", "--json").stdout)
+    command = ("bumphunt2d", f"{plane}:data", "--reference", f"{plane}:background", "--toys")
+    result = json.loads(process(*command, 500, "-o", "out", "--json").stdout)
     (x0, x1), (y0, y1) = result["window"]
     assert x0 < 3500 < x1
     assert y0 < 500 < y1
@@ -37,7 +37,7 @@ def test_the_example_finds_what_was_added(examples: Path, run, tmp_path: Path) -
     assert {key: stored[key] for key in result} == result
     assert [record["name"] for record in stored["provenance"]["inputs"]] == ["plane.root"]
     assert (tmp_path / "out" / "plane.png").stat().st_size > 10_000
-    assert "window" in run(*command).stdout
+    assert "window" in run(*command, 10).stdout
 
 
 def test_a_rectangle_of_known_contents(tmp_path: Path) -> None:

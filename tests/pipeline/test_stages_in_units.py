@@ -15,6 +15,7 @@ import pytest
 from hepad.cards.analysis import RegionSpec, TrainCard
 from hepad.errors import CompanionError, InputDataError, InterruptedRunError
 from hepad.execution.executor import Execution
+from hepad.execution.processes import ProcessExecutor
 from hepad.execution.serial import SerialExecutor
 from hepad.execution.units import Outcome
 from hepad.pipeline.evaluate import EvaluateOptions, evaluate
@@ -59,6 +60,19 @@ def chunks(monkeypatch) -> Counter[str]:
     return counted
 
 
+@pytest.fixture
+def one_process(monkeypatch) -> None:
+    """What is to be done by several processes is done by one other, as each takes seconds to start.
+
+    `test_train` has two, as have the tests of execution.
+    """
+
+    def make(job, execution: Execution):
+        return SerialExecutor(job) if execution.workers == 1 else ProcessExecutor(job, 1)
+
+    monkeypatch.setattr("hepad.execution.run.make_executor", make)
+
+
 def stop_after(events: int) -> Callable[[int], None]:
     """A user who presses Ctrl-C when so many events are done."""
     seen = 0
@@ -72,6 +86,7 @@ def stop_after(events: int) -> Callable[[int], None]:
     return on_events
 
 
+@pytest.mark.usefixtures("one_process")
 def test_hist(files: list[str], chunks: Counter[str], tmp_path: Path) -> None:
     scores = tmp_path / "s.parquet"
     scoring = ScoreOptions(scores, "parquet", execution=SKIP, step_size=300, max_events=1000)
@@ -122,6 +137,7 @@ def test_hist_blames_scores_and_no_events(files: list[str], tmp_path: Path) -> N
     assert not list(tmp_path.glob("h.*"))
 
 
+@pytest.mark.usefixtures("one_process")
 def test_vectorize(files: list[str], chunks: Counter[str], tmp_path: Path) -> None:
     options = VectorizeOptions(step_size=200, execution=SKIP)
     with pytest.raises(InterruptedRunError, match="kept in"):
@@ -194,6 +210,7 @@ def test_train(examples: Path, chunks: Counter[str], tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "bad.h5", "c.h5", "m", "two"]
 
 
+@pytest.mark.usefixtures("one_process")
 def test_evaluate(examples: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("hepad.pipeline.evaluate_report.evaluation_figures", lambda *_, **__: [])
     background = three(examples / "hplus.h5", tmp_path)
