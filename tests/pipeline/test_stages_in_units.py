@@ -64,7 +64,7 @@ def chunks(monkeypatch) -> Counter[str]:
 def one_process(monkeypatch) -> None:
     """What is to be done by several processes is done by one other, as each takes seconds to start.
 
-    `test_train` has two, as have the tests of execution.
+    `test_hist` and `test_train` have two, as have the tests of execution.
     """
 
     def make(job, execution: Execution):
@@ -86,7 +86,6 @@ def stop_after(events: int) -> Callable[[int], None]:
     return on_events
 
 
-@pytest.mark.usefixtures("one_process")
 def test_hist(files: list[str], chunks: Counter[str], tmp_path: Path) -> None:
     scores = tmp_path / "s.parquet"
     scoring = ScoreOptions(scores, "parquet", execution=SKIP, step_size=300, max_events=1000)
