@@ -13,6 +13,7 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_ISDIR
 from typing import IO, Any, Protocol
 
 from hepad.errors import CompanionError, InputDataError, InterruptedRunError, OutputError, UsageError, WorkerError
@@ -166,7 +167,11 @@ class RunFolder:
 
 def _check_ours(folder: Path) -> None:
     """Raise `OutputError` if there is something of that name that no run has made: it will be cleared."""
-    if folder.exists() and not (folder.is_dir() and all(_is_ours(path) for path in folder.iterdir())):
+    try:
+        ours = S_ISDIR(folder.stat().st_mode) and all(_is_ours(path) for path in folder.iterdir())
+    except FileNotFoundError:  # another process has just ended, and taken the folder with it
+        return
+    if not ours:
         raise OutputError(f"{folder} is in the way: hepad did not make it; move it or give another name with -o")
 
 
@@ -174,7 +179,7 @@ def _is_ours(path: Path) -> bool:
     """Whether it is something that a run has in its folder: the lock, hidden files, and folders of parts."""
     if path.is_dir():
         return all(is_of_store(inside) for inside in path.iterdir())
-    return path.name == _LOCK or path.name.startswith(".")
+    return path.name == _LOCK or path.name.startswith(".") or not path.exists()
 
 
 @contextmanager
@@ -182,10 +187,13 @@ def _locked(folder: Path, output: Path) -> Iterator[None]:
     """Make the folder, and keep others out of it; `UsageError` if another process is at work there."""
     for _ in range(_ATTEMPTS):
         with output_errors(folder, "change -o"):
-            folder.mkdir(exist_ok=True)
             try:
+                if not folder.is_dir():
+                    folder.mkdir()
                 lock = (folder / _LOCK).open("w")
-            except FileNotFoundError:  # another process has just ended, and taken the folder with it
+            except (FileExistsError, FileNotFoundError):  # others come and go, or the folder around it is gone
+                if not folder.absolute().parent.is_dir():
+                    raise
                 continue
         with lock:
             _lock(lock, output)
