@@ -23,6 +23,7 @@ from threading import Thread
 from typing import Any
 
 from hepad import __version__
+from hepad.errors import InputDataError
 from hepad.paths import InputPath
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "file_record",
     "folder_record",
     "provenance",
+    "recorded_files",
     "recording",
     "sha256_bytes",
     "sha256_file",
@@ -85,6 +87,14 @@ def recording(invocation: Invocation | None) -> Iterator[None]:
         _INVOCATION.reset(token)
 
 
+def recorded_files() -> set[Path]:
+    """The files and folders that the command in whose `recording` we are was given, but for its output."""
+    invocation = _INVOCATION.get()
+    parts = [part for word in invocation.words for part in word] if invocation else []
+    found = {part for part in parts if isinstance(part, Path)}
+    return found.union(*(part.paths for part in parts if isinstance(part, Together)))
+
+
 def sha256_bytes(data: bytes) -> str:
     """Hexadecimal sha256 of a byte string."""
     return hashlib.sha256(data).hexdigest()
@@ -127,18 +137,24 @@ class FileRecords:
 
     def __init__(self, paths: Sequence[InputPath]) -> None:
         self._paths = paths
+        self._before = [_stamp(path) for path in paths]
         self._done: list[dict[str, Any] | Exception] = []
         self._thread = Thread(target=self._work, daemon=True)
         self._thread.start()
 
     def wait(self, skipped: Mapping[int, str] | None = None) -> list[dict[str, Any]]:
-        """Wait for all; raises what went wrong with a file that is not among the `skipped`, whose reasons are told."""
+        """Wait for all; raises what went wrong with a file that is not among the `skipped`, whose reasons are told.
+
+        `InputDataError` if another file has changed since the start: what was read and what was hashed may differ.
+        """
         self._thread.join()
         records: list[dict[str, Any]] = []
         for number, (path, found) in enumerate(zip(self._paths, self._done, strict=True)):
             reason = (skipped or {}).get(number)
             if isinstance(found, Exception) and reason is None:
                 raise found
+            if reason is None and _stamp(path) != self._before[number]:
+                raise InputDataError(f"{path}: changed while it was read; run again")
             known = _or_unknown(path, found)
             records.append(known if reason is None else {**known, "skipped": reason})
         return records
@@ -154,6 +170,15 @@ class FileRecords:
                 self._done.append(file_record(path))
             except Exception as error:  # noqa: BLE001  raised where the records are asked for
                 self._done.append(error)
+
+
+def _stamp(path: InputPath) -> tuple[int, int] | None:
+    """Size and time of last change of a file on the disk; None if it is not there, or on a server."""
+    try:
+        status = path.stat() if isinstance(path, Path) else None
+    except OSError:  # told by who reads it
+        return None
+    return status and (status.st_size, status.st_mtime_ns)
 
 
 def _or_unknown(path: InputPath, found: dict[str, Any] | Exception) -> dict[str, Any]:

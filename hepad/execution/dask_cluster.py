@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
 from typing import Any
 from uuid import uuid4
 
-from hepad.errors import HepadError, MissingExtraError, WorkerError
+from hepad.errors import HepadError, MissingExtraError, UsageError, WorkerError
 from hepad.execution.units import Job, Outcome, Unit, Worker
 
 __all__ = ["DaskExecutor"]
@@ -39,13 +42,14 @@ class DaskExecutor:
         self._done: SimpleQueue[Any] = SimpleQueue()
         self._futures: set[Any] = set()
         self._stack = ExitStack()
-        address: Any = scheduler
+        address: Any = scheduler and _address(scheduler)
+        self._stack.enter_context(_quiet())
         if scheduler is None:
             start: Callable[..., Any] = distributed.LocalCluster
             cluster = start(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs="ERROR")
             address = self._stack.enter_context(cluster)
         try:
-            self._client = self._stack.enter_context(_client(distributed.Client, address))
+            self._client = self._stack.enter_context(_client(distributed.Client, address, scheduler))
         except BaseException:
             self._stack.close()
             raise
@@ -82,15 +86,44 @@ class DaskExecutor:
         self._stack.close()
 
 
-def _client(connect: Callable[..., Any], address: Any) -> Any:
-    if isinstance(address, str) and "://" not in address:
-        options: dict[str, Any] = {"scheduler_file": address}
-    else:
-        options = {"address": address}
+def _address(scheduler: str) -> str:
+    """The address that was given, or that of the scheduler file; `UsageError` if there is none.
+
+    Dask waits for a file that is not there as long as it takes, and a client that failed to begin complains at its end.
+    """
+    from distributed.comm.addressing import get_address_host_port
+
+    address = scheduler
     try:
-        return connect(**options, timeout=_TIMEOUT, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise WorkerError(f"--scheduler {address}: no Dask scheduler answers there ({error})") from error
+        if "://" not in scheduler:
+            address = str(json.loads(Path(scheduler).read_bytes())["address"])
+        get_address_host_port(address, strict=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"--scheduler {scheduler}: neither an address, tcp://HOST:PORT, nor a scheduler file ({error})"
+        ) from error
+    return address
+
+
+def _client(connect: Callable[..., Any], address: Any, scheduler: str | None) -> Any:
+    try:
+        return connect(address, timeout=_TIMEOUT, set_as_default=False)
+    except (OSError, ValueError, OverflowError) as error:
+        raise WorkerError(f"--scheduler {scheduler}: no Dask scheduler answers there ({error})") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the tracebacks that Dask writes of a scheduler that is lost: it is told in one line here."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 _LOCK = Lock()

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import NoReturn
 
 from hepad.errors import HepadError, WorkerError
 from hepad.execution.units import Job, Outcome, Unit, Worker
@@ -32,6 +33,18 @@ class _Process:
 
     process: BaseProcess
     units: deque[Unit] = field(default_factory=deque)
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """An error that should not be, of another process: one line of it, and where it came from."""
+
+    message: str
+    trace: str
+
+    def tell(self) -> NoReturn:
+        """Raise it here."""
+        raise RuntimeError(self.message) from RuntimeError(self.trace)
 
 
 class ProcessExecutor:
@@ -69,6 +82,8 @@ class ProcessExecutor:
                 self._processes[connection].units.popleft()
                 if isinstance(answer, Exception):
                     raise answer
+                if isinstance(answer, _Fault):
+                    answer.tell()
                 return answer  # type: ignore[no-any-return]
 
     def close(self) -> None:
@@ -136,11 +151,11 @@ def _work(units: Connection) -> None:
         while True:
             unit: Unit = units.recv()
             try:
-                answer: Outcome | Exception = worker.do(unit)
+                answer: Outcome | Exception | _Fault = worker.do(unit)
             except HepadError as error:
                 answer = error
-            except Exception:  # noqa: BLE001  not all of them can be sent
-                answer = RuntimeError(traceback.format_exc())
+            except Exception as error:  # noqa: BLE001  not all of them can be sent
+                answer = _Fault(f"{unit}: {type(error).__name__}: {error}", traceback.format_exc())
             units.send(answer)
 
 

@@ -6,13 +6,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from hepad.errors import CountError, InputDataError
 from hepad.execution.executor import Execution, Executor, make_executor
 from hepad.execution.parts import Part
 from hepad.execution.store import MemoryStore, Store
-from hepad.execution.units import Job, Outcome, Unit, stamps
+from hepad.execution.units import Job, Outcome, Stamp, Unit, stamps
 from hepad.io.reader import open_events
 from hepad.paths import InputPath
 
@@ -57,6 +58,7 @@ class Run(Generic[JobT]):
     store: Store = field(default_factory=MemoryStore)
     on_events: Callable[[int], None] | None = None
     skipped: list[Skipped] = field(default_factory=list)
+    _marks: Sequence[Stamp | None] = field(default=(), init=False, repr=False)
 
     def __iter__(self) -> Iterator[FilePart]:
         queue = _Queue(self._first_units(), self.store, whole_files=self.execution.skip_bad_files)
@@ -69,12 +71,19 @@ class Run(Generic[JobT]):
         queue.check()
         if not queue.given:
             raise InputDataError(self._nothing())
+        self._check_unchanged()
         self.store.complete = True
 
     def _nothing(self) -> str:
         if self.skipped:
             return f"none of the {len(self.paths)} files can be used; the first: {self.skipped[0].reason}"
         return f"{', '.join(str(path) for path in self.paths[:3])}: no entries; there is nothing to read"
+
+    def _check_unchanged(self) -> None:
+        """Raise `InputDataError` if a file on the disk has changed since the start; servers are not asked."""
+        for number, (path, mark) in enumerate(zip(self.paths, self._marks, strict=True)):
+            if isinstance(path, Path) and number not in self.reasons() and stamps([path]) != [mark]:
+                raise InputDataError(f"{path}: changed while it was read; run again")
 
     def reasons(self) -> dict[int, str]:
         """Why files were left out, by their place among the inputs."""
@@ -100,7 +109,7 @@ class Run(Generic[JobT]):
                 self.on_events(part.part.events)
 
     def _first_units(self) -> list[Unit]:
-        marks = stamps(self.paths)
+        marks = self._marks = stamps(self.paths)
         files = [str(path) for path in self.paths]
         self.store.begin({"files": files, "step_size": self.step_size, "max_events": self.max_events}, marks)
         units = [

@@ -7,26 +7,25 @@ a part, with its sha256; a line is written when its part is) and the parts.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_ISDIR
 from typing import IO, Any, Protocol
 
 from hepad.errors import CompanionError, InputDataError, InterruptedRunError, OutputError, UsageError, WorkerError
+from hepad.execution.folder_store import FolderStore, Key, is_of_store, output_errors
 from hepad.execution.parts import Part
 from hepad.execution.units import Stamp, Unit
-from hepad.provenance import sha256_bytes
 
 __all__ = ["FolderStore", "MemoryStore", "RunFolder", "Store"]
 
-_PLAN, _JOURNAL, _LOCK = "plan.json", "journal.jsonl", "lock"
-
-Key = tuple[int, int]
-"""File and place of a unit."""
+_LOCK = "lock"
+_ATTEMPTS = 10
+"""To make and lock a folder that others are removing at that moment."""
 
 
 class Store(Protocol):
@@ -80,85 +79,6 @@ class MemoryStore:
         return self._parts.pop(key)
 
 
-class FolderStore:
-    """Keeps parts as files; see `Store`. Parts of files that have changed since, or that are damaged, are forgotten."""
-
-    def __init__(self, path: Path, key: Mapping[str, Any]) -> None:
-        self._path = path
-        self._key = key
-        self._journal: IO[str] | None = None
-        self._edges: dict[int, tuple[int, ...]] = {}
-        self._units: set[Key] = set()
-        self._latest: tuple[Key, Part] | None = None
-        self.complete = False
-
-    def begin(self, plan: Mapping[str, Any], stamps: Sequence[Stamp | None]) -> None:
-        """Make the folder, or find what an earlier run of the same plan has done of files that are the same still."""
-        content = json.dumps({**self._key, **plan}, indent=1, sort_keys=True)
-        self._path.mkdir(exist_ok=True)
-        written = self._path / _PLAN
-        if not written.exists():
-            _write(written, content.encode())
-        elif written.read_text(encoding="utf-8") != content:
-            raise UsageError(
-                f"{self._path.parent} holds what an interrupted run with other files or options has done: finish it "
-                "with its own command, start again with --force, or give another name with -o"
-            )
-        self._read_journal(stamps)
-        self._journal = (self._path / _JOURNAL).open("a", encoding="utf-8")
-
-    def known(self) -> dict[int, tuple[int, ...]]:
-        """The edges of the units of each file of which a part is there."""
-        return dict(self._edges)
-
-    def __contains__(self, key: Key) -> bool:
-        return key in self._units
-
-    def put(self, unit: Unit, edges: tuple[int, ...], part: Part) -> None:
-        """Write a part, then its line in the journal: a part without a line is not there."""
-        key = (unit.file, unit.place)
-        data = part.to_bytes()
-        _write(self._part(key), data)
-        line = {"unit": key, "edges": edges, "stamp": unit.stamp, "sha256": sha256_bytes(data)}
-        assert self._journal is not None  # noqa: S101  `begin` has opened it
-        self._journal.write(json.dumps(line) + "\n")
-        self._journal.flush()
-        self._edges[unit.file] = edges
-        self._units.add(key)
-        self._latest = (key, part)
-
-    def get(self, key: Key) -> Part:
-        """Read a part; that which came last is at hand."""
-        latest, self._latest = self._latest, None
-        if latest is not None and latest[0] == key:
-            return latest[1]
-        return Part.from_bytes(self._part(key).read_bytes())
-
-    def close(self) -> None:
-        """Close the journal."""
-        if self._journal is not None:
-            self._journal.close()
-
-    def _part(self, key: Key) -> Path:
-        return self._path / f"{key[0]}-{key[1]}.safetensors"
-
-    def _read_journal(self, stamps: Sequence[Stamp | None]) -> None:
-        journal = self._path / _JOURNAL
-        for text in journal.read_text(encoding="utf-8").splitlines() if journal.exists() else ():
-            try:
-                line = json.loads(text)
-                file, place = key = (int(line["unit"][0]), int(line["unit"][1]))
-                data = self._part(key).read_bytes()
-            except (ValueError, KeyError, OSError):  # the line or the part was cut off
-                continue
-            edges = tuple(int(edge) for edge in line["edges"])
-            mark = stamps[file]
-            same = mark is not None and tuple(line["stamp"]) == mark and self._edges.get(file, edges) == edges
-            if same and sha256_bytes(data) == line["sha256"] and place < len(edges):
-                self._edges[file] = edges
-                self._units.add(key)
-
-
 class RunFolder:
     """The folder `OUTPUT.run`, in which one process at a time may work."""
 
@@ -176,13 +96,7 @@ class RunFolder:
         """
         folder = cls(output.with_name(f"{output.name}.run"))
         _check_ours(folder.path)
-        try:
-            folder.path.mkdir(exist_ok=True)
-            lock = (folder.path / _LOCK).open("w")
-        except OSError as error:
-            raise OutputError(f"cannot write {folder.path}: {error.strerror or error}; change -o") from error
-        with lock:
-            _lock(lock, output)
+        with _locked(folder.path, output):
             folder._clear(parts=force)
             try:
                 yield folder
@@ -222,10 +136,13 @@ class RunFolder:
         return sum(1 for _ in self.path.glob("*/*.safetensors"))
 
     def remove(self) -> None:
-        """Forget all parts."""
+        """Forget all parts. The lock goes last: until then nobody else works here, and the folder is known as ours."""
         for store in self._stores:
             store.close()
-        shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(OSError):
+            self._clear(parts=True)
+            (self.path / _LOCK).unlink()
+            self.path.rmdir()
 
     def _end(self, *, of_use: bool) -> None:
         """Keep the parts if there are some, and they are of use or a job is unfinished.
@@ -250,8 +167,51 @@ class RunFolder:
 
 def _check_ours(folder: Path) -> None:
     """Raise `OutputError` if there is something of that name that no run has made: it will be cleared."""
-    if folder.exists() and not (folder / _LOCK).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
+    try:
+        ours = S_ISDIR(folder.stat().st_mode) and all(_is_ours(path) for path in folder.iterdir())
+    except FileNotFoundError:  # another process has just ended, and taken the folder with it
+        return
+    if not ours:
         raise OutputError(f"{folder} is in the way: hepad did not make it; move it or give another name with -o")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether it is something that a run has in its folder: the lock, hidden files, and folders of parts."""
+    if path.is_dir():
+        return all(is_of_store(inside) for inside in path.iterdir())
+    return path.name == _LOCK or path.name.startswith(".") or not path.exists()
+
+
+@contextmanager
+def _locked(folder: Path, output: Path) -> Iterator[None]:
+    """Make the folder, and keep others out of it; `UsageError` if another process is at work there."""
+    for _ in range(_ATTEMPTS):
+        with output_errors(folder, "change -o"):
+            try:
+                if not folder.is_dir():
+                    folder.mkdir()
+                lock = (folder / _LOCK).open("w")
+            except (FileExistsError, FileNotFoundError):  # others come and go, or the folder around it is gone
+                if not folder.absolute().parent.is_dir():
+                    raise
+                continue
+        with lock:
+            _lock(lock, output)
+            if _is_there(lock, folder / _LOCK):
+                yield
+                break
+    else:
+        raise UsageError(f"other processes are making {output}; wait for them or change -o")
+    with suppress(OSError):  # NFS keeps the name of a file that is open, so that the folder was not empty
+        folder.rmdir()
+
+
+def _is_there(lock: IO[str], path: Path) -> bool:
+    """Whether an open file has its name still."""
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _lock(lock: IO[str], output: Path) -> None:
@@ -261,16 +221,3 @@ def _lock(lock: IO[str], output: Path) -> None:
         raise UsageError(f"another process is making {output}; wait for it or change -o") from error
     except OSError:  # a file system without locks
         return
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write beside, then rename: a file that is there is whole."""
-    beside = path.with_name(f"{path.name}.part")
-    try:
-        beside.write_bytes(data)
-        os.replace(beside, path)  # noqa: PTH105
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise OutputError(
-            f"cannot write {path}: {error.strerror or error}; free space and run the same command again to go on"
-        ) from error

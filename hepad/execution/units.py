@@ -102,9 +102,12 @@ class Worker:
         if self._source is None or self._unit is None or self._unit.path != unit.path:
             self.close()
             source = open_events(unit.path)
-            if _stamp(unit.path) != unit.stamp:
+            try:
+                if _look(unit.path) != unit.stamp:
+                    raise InputDataError(f"{unit.path}: changed while it was read; run again")
+            except BaseException:
                 source.close()
-                raise InputDataError(f"{unit.path}: changed while it was read; run again")
+                raise
             self._source = source
         self._unit = unit
         return self._source
@@ -135,7 +138,14 @@ def stamps(paths: Sequence[InputPath]) -> list[Stamp | None]:
 
 def _stamp(path: InputPath) -> Stamp | None:
     try:
-        status = path.stat()
-    except (OSError, InputDataError):
+        return _look(path)
+    except InputDataError:
         return None
+
+
+def _look(path: InputPath) -> Stamp:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise InputDataError(f"{path}: cannot be read ({error.strerror})") from error
     return status.st_size, status.st_mtime_ns

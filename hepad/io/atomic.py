@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hepad.errors import OutputError
 from hepad.paths import InputPath
+from hepad.provenance import recorded_files
 
 __all__ = ["atomic_folder", "atomic_path", "check_file", "check_folder"]
 
@@ -62,9 +63,14 @@ def atomic_folder(target: Path, *, ours: Sequence[str]) -> Iterator[Path]:
 
 
 def check_file(target: Path, *, inputs: Iterable[InputPath] = ()) -> None:
-    """Raise `OutputError` if no file can be written as `target`, or it is an input: ask before the work, not after."""
+    """Raise `OutputError` if no file can be written as `target`, or it is an input: ask before the work, not after.
+
+    The files of the command line, cards among them, are inputs too.
+    """
     _check_parent(target)
-    if target.exists() and any(isinstance(path, Path) and path.exists() and target.samefile(path) for path in inputs):
+    if target.exists() and any(
+        isinstance(path, Path) and path.exists() and target.samefile(path) for path in {*inputs, *recorded_files()}
+    ):
         raise OutputError(f"{target} is an input; give another name with -o")
     if target.exists() and not target.is_file():
         raise OutputError(f"{target} is a folder or a device; give a file name with -o")

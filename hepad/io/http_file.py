@@ -83,7 +83,7 @@ class HttpFile(HTTPFileSystem):  # type: ignore[misc]
         try:
             async with session.get(self.encode_url(self._url), **{**self.kwargs, "headers": headers}) as answer:
                 size = self._checked(answer, start)
-                self._changed = _time(answer.headers.get("Last-Modified"))
+                changed = _time(answer.headers.get("Last-Modified"))
                 expected = max(min(stop, size) - start, 0)
                 data = await self._body(answer, expected) if expected else b""
         except asyncio.TimeoutError as error:
@@ -98,9 +98,9 @@ class HttpFile(HTTPFileSystem):  # type: ignore[misc]
             raise _PassingError("the connection broke off before all bytes were sent") from error
         except (aiohttp.ClientError, ValueError) as error:
             raise InputDataError(f"{shown(self._url)}: {type(error).__name__}; check the URL") from error
-        if self._size not in (None, size):
+        if self._size is not None and (self._size, self._changed) != (size, changed):
             raise InputDataError(f"{shown(self._url)}: changed while it was read; run again")
-        self._size = size
+        self._size, self._changed = size, changed
         if len(data) != expected:
             raise _PassingError(f"the server sent {len(data)} of {expected} bytes")
         return data

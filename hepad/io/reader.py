@@ -48,10 +48,20 @@ def expand_files(names: Sequence[str]) -> list[InputPath]:
         raise UsageError("no input files given")
     seen: set[Hashable] = set()
     for path in paths:
-        if path.resolve() in seen:
+        known = {path.resolve(), _inode(path)} - {None}
+        if known & seen:
             raise UsageError(f"{path} is given twice")
-        seen.add(path.resolve())
+        seen |= known
     return paths
+
+
+def _inode(path: InputPath) -> tuple[int, int] | None:
+    """What a file has in common with its hard links; None if nothing is known."""
+    try:
+        status = path.stat() if isinstance(path, Path) else None
+    except OSError:
+        return None
+    return status and ((status.st_dev, status.st_ino) if status.st_nlink > 1 else None)
 
 
 def _matches(name: str) -> Sequence[InputPath]:

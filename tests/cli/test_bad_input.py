@@ -137,3 +137,12 @@ def test_an_input_is_never_overwritten(run, examples: Path, tmp_path: Path) -> N
     for command in (("score", "w.root", "--model", "dnn_ae"), ("hist", "w.root", "-s", "adc2021", "--mass", "jet1")):
         assert "is an input" in run(*command, "-o", "./w.root", code=2).stderr
     assert events.read_bytes() == (examples / "w_lnu.root").read_bytes()
+
+
+def test_a_card_is_not_overwritten(run, examples, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    card = Path("mine.yaml")
+    card.write_text("{schema: selection/1, name: mine, title: all, reference: ours, objects: {}, require: []}")
+    words = ["score", str(examples / "w_lnu.root"), "--model", "dnn_ae", "-s", "mine.yaml", "-o", "./mine.yaml"]
+    assert "mine.yaml is an input" in run(*words, code=2).stderr
+    assert card.read_text().startswith("{schema")

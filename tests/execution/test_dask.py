@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from hepad.errors import WorkerError
+from hepad.errors import UsageError, WorkerError
 from hepad.execution.executor import Execution
 from hepad.pipeline.score import ScoreOptions, score
 
@@ -49,3 +49,13 @@ def test_a_scheduler_that_is_not_there_is_named(files, tmp_path, monkeypatch) ->
     with pytest.raises(WorkerError, match=r"tcp://127.0.0.1:9: no Dask scheduler answers there"):
         score(files, "dnn_ae", options=ScoreOptions(output=tmp_path / "s.root", execution=execution))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("scheduler", ["nowhere.json", "bad.json", "list.json", "http://127.0.0.1:1", "tcp://host"])
+def test_what_is_no_scheduler_is_refused_at_once(files, tmp_path, monkeypatch, scheduler) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.json").write_text('{"id": 3')
+    (tmp_path / "list.json").write_text("[]")
+    execution = Execution(executor="dask", scheduler=scheduler)
+    with pytest.raises(UsageError, match=f"--scheduler {scheduler}: neither an address"):
+        score(files, "dnn_ae", options=ScoreOptions(output=tmp_path / "s.root", execution=execution))

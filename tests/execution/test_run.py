@@ -18,6 +18,9 @@ from hepad.execution.parts import Part
 from hepad.execution.run import Run
 from hepad.execution.store import RunFolder
 from hepad.execution.units import Step, Unit, Worker, stamps
+from hepad.io.reader import expand_files
+from hepad.pipeline.score import ScoreOptions, score
+from hepad.provenance import FileRecords
 
 SKIP = Execution(skip_bad_files=True)
 
@@ -286,3 +289,30 @@ def test_what_a_killed_process_was_writing_is_cleared(files, tmp_path) -> None:
     (tmp_path / "out.root.run" / ".out.x1y2.root").write_bytes(b"half")
     go_on(files, output)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith((".", "out"))]
+
+
+def test_a_hard_link_is_the_same_file_given_twice(files, tmp_path) -> None:
+    (tmp_path / "link.root").hardlink_to(files[1])
+    with pytest.raises(UsageError, match=r"link\.root is given twice"):
+        expand_files([str(files[1]), str(tmp_path / "link.root")])
+
+
+def test_a_file_that_changes_after_it_was_read_is_refused(tmp_path, files) -> None:
+    """Its hash may be that of the new one."""
+    shutil.copy(files[1], tmp_path / "a.root")
+    path = tmp_path / "a.root"
+    options = ScoreOptions(output=tmp_path / "s.root", step_size=300, on_events=lambda _: os.utime(path, ns=(0, 0)))
+    with pytest.raises(InputDataError, match=r"a\.root: changed while it was read; run again"):
+        score([str(path)], "dnn_ae", options=options)
+    assert not (tmp_path / "s.root").exists()
+
+
+def test_records_are_of_files_that_stayed_as_they_were(tmp_path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"1")
+    records = FileRecords([path])
+    assert [record["bytes"] for record in records.wait()] == [1]
+    os.utime(path, ns=(0, 0))
+    with pytest.raises(InputDataError, match="changed while it was read"):
+        records.wait()
+    assert records.wait({0: "bad"})[0]["skipped"] == "bad"
