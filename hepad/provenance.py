@@ -10,6 +10,7 @@ the command line records (`recording`): all words, with places for files. `{k}` 
 from __future__ import annotations
 
 import hashlib
+import logging
 import platform
 import shlex
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -39,6 +40,8 @@ __all__ = [
     "sha256_bytes",
     "sha256_file",
 ]
+
+_log = logging.getLogger(__name__)
 
 _PACKAGES = (
     "numpy",
@@ -139,6 +142,7 @@ class FileRecords:
         self._paths = paths
         self._before = [_stamp(path) for path in paths]
         self._done: list[dict[str, Any] | Exception] = []
+        self._warned = False
         self._thread = Thread(target=self._work, daemon=True)
         self._thread.start()
 
@@ -157,7 +161,19 @@ class FileRecords:
                 raise InputDataError(f"{path}: changed while it was read; run again")
             known = _or_unknown(path, found)
             records.append(known if reason is None else {**known, "skipped": reason})
+        self._warn_of_copies(records)
         return records
+
+    def _warn_of_copies(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Say once which inputs have the same content: jobs that were run again leave such files behind."""
+        names: dict[str, list[str]] = {}
+        for record in records:
+            if "skipped" not in record:
+                names.setdefault(record["sha256"], []).append(record["name"])
+        copies = [] if self._warned else [", ".join(same) for same in names.values() if len(same) > 1]
+        for same in copies:
+            _log.warning("%s have the same content: their events count as often", same)
+        self._warned = True
 
     def as_they_are(self) -> list[dict[str, Any]]:
         """Wait for all; a file that cannot be read has neither bytes nor sha256, as one that is left out for that."""

@@ -316,3 +316,13 @@ def test_records_are_of_files_that_stayed_as_they_were(tmp_path) -> None:
     with pytest.raises(InputDataError, match="changed while it was read"):
         records.wait()
     assert records.wait({0: "bad"})[0]["skipped"] == "bad"
+
+
+def test_copies_of_a_file_are_warned_of(files, examples, data, caplog) -> None:
+    records = FileRecords([*files, data / "hpm_taunu_0.root"])
+    assert len(records.wait()) == len(records.wait({1: "bad"})) == 4
+    assert [record.message for record in caplog.records] == [
+        "a.root, b.root, c.root have the same content: their events count as often"
+    ]
+    FileRecords(files[:2]).wait({1: "bad"})
+    assert len(caplog.records) == 1
