@@ -243,7 +243,8 @@ def print_skipped(skipped: Sequence[Skipped]) -> None:
         return
     for file in skipped:
         stderr().print(f"hepad: left out: {file.reason}")
-    stderr().print(f"hepad: {len(skipped)} files were left out; the result is of the others")
+    count = "1 file was" if len(skipped) == 1 else f"{len(skipped)} files were"
+    stderr().print(f"hepad: {count} left out; the result is of the others")
     raise typer.Exit(SKIPPED_EXIT_CODE)
 
 

@@ -115,12 +115,25 @@ def open_root(path: InputPath) -> Any:
     except InputDataError:  # its server said why
         raise
     except Exception as error:  # a damaged header surfaces as many kinds of error
-        raise InputDataError(f"{path}: damaged or truncated ROOT file; copy it again") from error
+        raise InputDataError(f"{path}: {_cut_off(path) or 'damaged or truncated ROOT file'}; copy it again") from error
     size = path.stat().st_size
     if size < expected:  # what is missing may be read by nobody, but nobody knows that
         file.close()
         raise InputDataError(f"{path}: truncated, {size} of {expected} bytes are there; copy it again")
     return file
+
+
+def _cut_off(path: InputPath) -> str:
+    """How much of a ROOT file is there, if its header says that there was more (fVersion, fBEGIN, fEND); else empty."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(20)
+        size = path.stat().st_size
+    except OSError:
+        return ""
+    large = len(head) == 20 and int.from_bytes(head[4:8], "big") >= 1_000_000
+    expected = int.from_bytes(head[12 : 20 if large else 16], "big")
+    return f"truncated, {size} of {expected} bytes are there" if 0 < size < expected < 1 << 50 else ""
 
 
 def read_events(
