@@ -15,9 +15,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from hepad.execution.executor import Execution
+from hepad.io.reader import read_events
+from hepad.objects.selection import apply_selection
 from hepad.pipeline.bundle import load_bundle
 from hepad.pipeline.score import ScoreOptions, score
-from hepad.pipeline.selected import blocks, selected_chunks
+from hepad.pipeline.selected import blocks
 
 ADFILTER = (350, 430)
 """Microseconds an event."""
@@ -40,13 +43,13 @@ def main() -> None:
     options = parser.parse_args()
     bundle = load_bundle(options.model)
     fields = bundle.fields(bundle.card.selection)
-    pieces = list(selected_chunks(options.files, bundle.card.selection, fields))
-    total, n = pieces[-1].flow.total.events, pieces[-1].flow.selected.events
+    pieces = [apply_selection(chunk.events, bundle.card.selection) for chunk in read_events(options.files, fields)]
+    total, n = sum(len(keep) for _, keep, _ in pieces), sum(len(events) for events, _, _ in pieces)
     vector = bundle.input
 
     def each(of: Callable[[object], object], numbers: int) -> None:
-        for piece in pieces:
-            for block in blocks(piece.events, numbers):
+        for events, _, _ in pieces:
+            for block in blocks(events, numbers):
                 of(block)
 
     jobs = {
@@ -57,7 +60,7 @@ def main() -> None:
     print(f"{total} events, {n} selected; times are for a selected event")
     rows = {name: best(job, options.repeats) for name, job in jobs.items()}
     with tempfile.TemporaryDirectory() as folder:
-        out = ScoreOptions(output=Path(folder) / "scores.root")
+        out = ScoreOptions(output=Path(folder) / "scores.root", execution=Execution(force=True))
         names = [str(path) for path in options.files]
         rows["file to scores"] = best(lambda: score(names, options.model, options=out), options.repeats)
     shares = {name: seconds / n for name, seconds in rows.items()}

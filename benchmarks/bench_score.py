@@ -19,6 +19,7 @@ from pathlib import Path
 
 import uproot
 
+from hepad.execution.executor import Execution
 from hepad.pipeline.bundle import load_bundle
 from hepad.pipeline.score import ScoreOptions, score
 
@@ -57,11 +58,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.root"
         in_process = alternate(
-            lambda: score(options.files, options.model, options=ScoreOptions(output=out)),
+            lambda: score(
+                options.files, options.model, options=ScoreOptions(output=out, execution=Execution(force=True))
+            ),
             lambda: [uproot.open(f)["Delphes"].arrays(BRANCHES) for f in options.files],
             options.repeats,
         )
-        command = [sys.executable, "-m", "hepad", "score", *options.files, "--model", options.model, "-o", str(out)]
+        command = [
+            sys.executable,
+            "-m",
+            "hepad",
+            "score",
+            *options.files,
+            "--model",
+            options.model,
+            "-o",
+            str(out),
+            "--force",
+        ]
         bare = [sys.executable, "-c", BARE, ",".join(BRANCHES), *options.files]
         whole = alternate(
             lambda: subprocess.run([*command, "--json"], check=True, capture_output=True),

@@ -14,7 +14,7 @@ from hepad.io.events import Chunk, EventFile, Fields
 from hepad.io.reader import open_events, read_chunks, unit_edges
 from hepad.paths import InputPath
 
-__all__ = ["Job", "Outcome", "Stamp", "Step", "Unit", "Worker", "stamps"]
+__all__ = ["Job", "Outcome", "Stamp", "Step", "Unit", "Worker", "stamp", "stamps"]
 
 _REQUESTS = 16
 
@@ -103,7 +103,7 @@ class Worker:
             self.close()
             source = open_events(unit.path)
             try:
-                if _look(unit.path) != unit.stamp:
+                if stamp(unit.path) != unit.stamp:
                     raise InputDataError(f"{unit.path}: changed while it was read; run again")
             except BaseException:
                 source.close()
@@ -138,12 +138,13 @@ def stamps(paths: Sequence[InputPath]) -> list[Stamp | None]:
 
 def _stamp(path: InputPath) -> Stamp | None:
     try:
-        return _look(path)
+        return stamp(path)
     except InputDataError:
         return None
 
 
-def _look(path: InputPath) -> Stamp:
+def stamp(path: InputPath) -> Stamp:
+    """Size and time of last change of a file; `InputDataError` if it cannot be asked."""
     try:
         status = path.stat()
     except OSError as error:

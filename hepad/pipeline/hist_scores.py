@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from hepad.errors import CompanionError, InputDataError
 from hepad.execution.run import Skipped
-from hepad.execution.units import Stamp
+from hepad.execution.units import Stamp, stamp
 from hepad.io.events import Chunk
 from hepad.io.scores import ScoreFile
 from hepad.paths import InputPath
@@ -97,7 +97,7 @@ class EventScores:
         numbers = tuple(number for number in range(len(counts)) if number not in out)
         return cls(
             scores.path,
-            _stamp(scores.path),
+            stamp(scores.path),
             regions,
             numbers,
             tuple(int(first[number]) for number in numbers),
@@ -132,17 +132,9 @@ class EventScores:
             raise self.mismatch(chunk.path)
         first = self.first[chunk.file]
         try:
-            if _stamp(self.path) != self.made:
+            if stamp(self.path) != self.made:
                 raise CompanionError(f"{self.path}: changed while it was read; run again")
             with closing(ScoreFile(self.path)) as scores:
                 return scores.rows(columns, first + entry, first + stop)
         except InputDataError as error:  # no fault of the events, which are not to be left out for it
             raise CompanionError(str(error)) from error
-
-
-def _stamp(path: InputPath) -> Stamp:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise InputDataError(f"{path}: cannot be read ({error.strerror})") from error
-    return status.st_size, status.st_mtime_ns
