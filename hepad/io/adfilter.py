@@ -73,9 +73,9 @@ class AdfilterFile(TreeFile):
         stated = {name: positive(contents[place - 1]) for name, place in labels.items() if 1 <= place <= len(contents)}
         return SampleInfo(cross_section_pb=stated.get(_CROSS_SECTION), sqrt_s_gev=stated.get(_ENERGY))
 
-    def weight_branch(self) -> str | None:
+    def weight_branches(self) -> set[str]:
         """`Evt_Weight`, if it is there."""
-        return _WEIGHT if self.has(_WEIGHT) else None
+        return {_WEIGHT} if self.has(_WEIGHT) else set()
 
     def branches(self, name: str, features: AbstractSet[str]) -> set[str]:
         """The branches of one collection, and the counts that go with it if they are there."""

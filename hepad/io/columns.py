@@ -126,6 +126,11 @@ class Columns:
 
     def jagged(self, branch: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
         """Offsets and finite flat values of a branch that holds a list of numbers an event."""
+        offsets, values = self._lists(branch)
+        check_finite(values, path=self.path, branch=branch, start=self.start, offsets=offsets)
+        return offsets, values
+
+    def _lists(self, branch: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
         array = self.arrays[branch]
         if array.ndim != 2 or not _holds_numbers(array):
             raise InputDataError(
@@ -137,9 +142,7 @@ class Columns:
                 f"{self.path}: branch {branch!r} is damaged somewhere in its entries {self.start} to {last}: "
                 "its counts do not fit its numbers; copy the file again"
             )
-        offsets, values = jagged(array)
-        check_finite(values, path=self.path, branch=branch, start=self.start, offsets=offsets)
-        return offsets, values
+        return jagged(array)
 
     def objects(
         self,
@@ -192,6 +195,17 @@ class Columns:
                 f"{self.path}: branch {branch!r} is empty at entry {entry}; one value an event is needed"
             )
         return values[offsets[:-1]].astype(np.float64)
+
+    def sole(self, branch: str, otherwise: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The one number of each event's list, of shape (n,); `otherwise` where there are none or several."""
+        if self.arrays[branch].ndim == 1:
+            return self.first(branch)
+        offsets, values = self._lists(branch)
+        alone = np.diff(offsets) == 1
+        result: npt.NDArray[np.float64] = otherwise.copy()
+        result[alone] = values[offsets[:-1][alone]]
+        check_finite(result, path=self.path, branch=branch, start=self.start)
+        return result
 
     def momentum(self, branches: Mapping[str, str]) -> ak.Array:
         """The `met` of the Events schema from the branches of its properties; a pT must not be negative."""

@@ -2,6 +2,12 @@
 
 Branch names and units are those of Delphes' `classes/DelphesClasses.h`: PT, Mass, MET, HT in GeV. `taus` are the jets
 with the tau tag; Delphes keeps them among the jets, and so does `jets` here.
+
+What a weight means depends on the program that wrote it (Delphes' `readers/`). `Event.Weight` is the nominal weight
+for all of them. `Weight` repeats it as its first entry for HepMC and Pythia, but DelphesLHEF puts the variations of
+`<rwgt>` there (objects with an `ID`), DelphesCMSFWLite the LHE weights, and either may leave it empty. So the one entry
+of `Weight`, if it has just one and no `ID`, is the event's weight, for there slims keep it or set it anew; else
+`Event.Weight` is. DelphesLHEF knows no cross section but Whizard's and writes 1: that is no statement.
 """
 
 from __future__ import annotations
@@ -11,7 +17,9 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
+import numpy.typing as npt
 
+from hepad.errors import InputDataError
 from hepad.io.columns import MASSES, Columns
 from hepad.io.events import SampleInfo, check_not_negative
 from hepad.io.trees import TreeFile, positive
@@ -35,7 +43,13 @@ _BRANCHES: dict[str, tuple[str, dict[str, str]]] = {
     "scalar_ht": ("ScalarHT", {"ht": "HT"}),
 }
 _KNOWN = {name: {*features, *({"mass"} if name in MASSES else ())} for name, (_, features) in _BRANCHES.items()}
-_WEIGHTS = ("Weight.Weight", "Event.Weight")
+_NOMINAL, _WEIGHTS, _VARIATION = "Event.Weight", "Weight.Weight", "Weight.ID"
+_HEPMC = ("Event.MPI", "Event.X1", "Event.CrossSectionError")
+"""Some of what a `HepMCEvent` has and an `LHEFEvent` has not."""
+_PLACEHOLDER = (
+    "Event.CrossSection is 1, which Delphes writes for events from LHE files whatever their cross section: it is taken "
+    "as not stated (give it with --xsec)"
+)
 
 
 class DelphesFile(TreeFile):
@@ -64,11 +78,24 @@ class DelphesFile(TreeFile):
             last = ak.flatten(self.tree[branch].array(entry_start=self.entries - 1), axis=None)
         except Exception as error:
             raise self.damage(error, {branch: None}, self.entries - 1, self.entries) from error
+        if len(last) and last[0] == 1 and not any(self.has(leaf) for leaf in _HEPMC):
+            return SampleInfo(notes=(_PLACEHOLDER,))
         return SampleInfo(cross_section_pb=positive(last[0]) if len(last) else None)
 
-    def weight_branch(self) -> str | None:
-        """The generator's weight."""
-        return next((branch for branch in _WEIGHTS if self.has(branch)), None)
+    def weight_branches(self) -> set[str]:
+        """The nominal weight, and the list of weights where it may be that; `InputDataError` for variations alone."""
+        if self.has(_VARIATION, _WEIGHTS) and not self.has(_NOMINAL):
+            raise InputDataError(
+                f"{self.path}: branch {_WEIGHTS!r} holds variations of the weight ({_VARIATION!r} numbers them), and "
+                f"the nominal one, {_NOMINAL!r}, is not there; keep it when you slim the file"
+            )
+        return {branch for branch in (_NOMINAL, *(() if self.has(_VARIATION) else (_WEIGHTS,))) if self.has(branch)}
+
+    def weights(self, columns: Columns) -> npt.NDArray[np.float64]:
+        """The nominal weight of each event, of shape (n,)."""
+        if {_NOMINAL, _WEIGHTS} <= self.weight_branches():
+            return columns.sole(_WEIGHTS, columns.first(_NOMINAL))
+        return super().weights(columns)
 
     def branches(self, name: str, features: AbstractSet[str]) -> set[str]:
         """The branches of one collection."""

@@ -118,9 +118,9 @@ class NanoAodFile(TreeFile):
             raise InputDataError(f"{self.path}: tree 'Runs' is damaged; copy the file again") from error
         return SampleInfo(generated_events=int(totals["genEventCount"]), generated_weight=totals["genEventSumw"])
 
-    def weight_branch(self) -> str | None:
+    def weight_branches(self) -> set[str]:
         """`genWeight`, if it is there."""
-        return _WEIGHT if self.has(_WEIGHT) else None
+        return {_WEIGHT} if self.has(_WEIGHT) else set()
 
     def branches(self, name: str, features: AbstractSet[str]) -> set[str]:
         """The branches of one collection, of its criteria, and of what its objects may overlap with."""

@@ -113,9 +113,9 @@ class PhysliteFile(TreeFile):
         """Nothing: it is in the metadata of the file, or nowhere."""
         return SampleInfo()
 
-    def weight_branch(self) -> str | None:
+    def weight_branches(self) -> set[str]:
         """`mcEventWeights`, if it is there."""
-        return _WEIGHT if self.has(_WEIGHT) else None
+        return {_WEIGHT} if self.has(_WEIGHT) else set()
 
     def branches(self, name: str, features: AbstractSet[str]) -> set[str]:
         """The branches of one collection, of its criteria, and of what its objects may overlap with."""

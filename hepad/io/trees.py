@@ -9,6 +9,7 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
+import numpy.typing as npt
 
 from hepad.errors import InputDataError
 from hepad.io.baskets import find_damage
@@ -56,8 +57,13 @@ class TreeFile(ABC):
         """One field of Events from its branches."""
 
     @abstractmethod
-    def weight_branch(self) -> str | None:
-        """The branch whose first value is the event's weight; None if all weigh 1."""
+    def weight_branches(self) -> set[str]:
+        """The branches that the events' weights are read from; none if all weigh 1."""
+
+    def weights(self, columns: Columns) -> npt.NDArray[np.float64]:
+        """The weight of each event, of shape (n,): the first value of the branch of weights, if there is one."""
+        branches = self.weight_branches()
+        return columns.first(*branches) if branches else np.ones(len(columns))
 
     def buildable(self, known: Fields) -> dict[str, set[str]]:
         """Those of the `known` collections and properties whose branches are all there."""
@@ -90,14 +96,13 @@ class TreeFile(ABC):
 
         `InputDataError` names a missing branch, a value that is not finite, or a damaged basket.
         """
-        weight = self.weight_branch()
         branches = self._all_branches(fields)
         self._check_entries(branches)
         for arrays in self._read(branches, step_size, start, stop):
             decoded = {branch: self.decode(branch, array, start) for branch, array in arrays.items()}
             columns = Columns(self.path, start, decoded)
             events = {name: self.build(name, features, columns) for name, features in fields.items()}
-            events["weight"] = columns.first(weight) if weight else np.ones(len(columns))
+            events["weight"] = self.weights(columns)
             events["index"] = np.arange(start, start + len(columns), dtype=np.int64)
             yield record(events)
             start += len(columns)
@@ -130,8 +135,7 @@ class TreeFile(ABC):
             raise InputDataError(f"{self.path}: {self.title} stores no {', '.join(sorted(unknown))} for {name}")
 
     def _all_branches(self, fields: Fields) -> list[str]:
-        weight = self.weight_branch()
-        branches = {weight} if weight else set()
+        branches = self.weight_branches()
         for name, features in fields.items():
             branches |= self.branches(name, features)
         if not branches:

@@ -69,6 +69,51 @@ def test_a_file_without_weights_has_unit_weights(write_slim) -> None:
     assert events.weight.tolist() == [1.0, 1.0, 1.0]
 
 
+def test_the_nominal_weight_of_every_program_that_writes_delphes_files(write_slim) -> None:
+    """HepMC repeats it in `Weight`; LHE events have variations there, or nothing; CMSFWLite has LHE weights there."""
+    nominal = {"Event_Weight": [[2.0], [-3.0], [0.5]]}
+    met = {"met": {"pt"}}
+    lhef = {"Weight_ID": [[1], [1001], [1]], "Weight_Weight": [[3.1], [2.4], [np.nan]]}
+    assert read(write_slim(**nominal, **lhef), met).weight.tolist() == [2.0, -3.0, 0.5]
+    unweighted = {"Weight_ID": [[], [], []], "Weight_Weight": [[], [], []]}
+    assert read(write_slim(**nominal, **unweighted), met).weight.tolist() == [2.0, -3.0, 0.5]
+    assert read(write_slim(**nominal, Weight_Weight=[[], [], []]), met).weight.tolist() == [2.0, -3.0, 0.5]
+    several = write_slim(**nominal, Weight_Weight=[[3.1, 2.4], [1.0, np.nan], [7.0, 7.0]])
+    assert read(several, met).weight.tolist() == [2.0, -3.0, 0.5]
+    scaled = write_slim(**nominal, Weight_Weight=[[4.0], [-6.0], [1.0]])  # the one weight, changed by hand
+    assert read(scaled, met).weight.tolist() == [4.0, -6.0, 1.0]
+    assert read(scaled, met, step_size=1).weight.tolist() == [4.0, -6.0, 1.0]
+    without = write_slim(drop="Weight.Weight", **nominal)
+    assert read(without, met).weight.tolist() == [2.0, -3.0, 0.5]
+
+
+def test_weights_that_cannot_be_the_events(write_slim) -> None:
+    met = {"met": {"pt"}}
+    with pytest.raises(InputDataError, match=r"'Weight\.Weight' holds variations.*'Event\.Weight', is not there"):
+        read(write_slim(Weight_ID=[[1], [1], [1]]), met)
+    with pytest.raises(InputDataError, match=r"'Weight\.Weight' is empty at entry 1"):
+        read(write_slim(Weight_Weight=[[1.0], [], [1.0]]), met)
+    for name in ("Event_Weight", "Weight_Weight"):
+        bad = write_slim(**{"Event_Weight": [[1.0], [1.0], [1.0]], name: [[1.0], [1.0], [np.nan]]})
+        with pytest.raises(InputDataError, match=rf"'{name.replace('_', '.')}' holds nan at entry 2"):
+            read(bad, met, step_size=2)
+
+
+def test_a_cross_section_that_nobody_stated(write_slim) -> None:
+    """DelphesLHEF writes 1; a HepMCEvent, known by its other leaves, may well have one of 1 pb."""
+    one = {"Event_CrossSection": [[1.0], [1.0], [1.0]]}
+    lhef = open_events(write_slim(**one)).sample()
+    assert lhef.cross_section_pb is None
+    assert len(lhef.notes) == 1
+    assert "--xsec" in lhef.notes[0]
+    for leaf in ("Event_MPI", "Event_X1", "Event_CrossSectionError"):
+        hepmc = open_events(write_slim(**one, **{leaf: [[0], [0], [0]]})).sample()
+        assert (hepmc.cross_section_pb, hepmc.notes) == (1.0, ())
+    whizard = open_events(write_slim(Event_CrossSection=[[9.0], [9.0], [2.5]])).sample()
+    assert (whizard.cross_section_pb, whizard.notes) == (2.5, ())
+    assert open_events(write_slim(Event_CrossSection=[[0.0], [0.0], [0.0]])).sample().cross_section_pb is None
+
+
 def test_what_is_available_is_what_is_there(data: Path, write_slim) -> None:
     full = open_events(data / "hpm_taunu_0.root").available()
     assert set(full) == {"jets", "electrons", "muons", "photons", "taus", "fatjets", "met", "scalar_ht"}
@@ -159,6 +204,14 @@ def test_taus_are_the_jets_with_a_tau_tag(data: Path) -> None:
     assert ak.array_equal(events.taus.mass, tree["Jet.Mass"].array()[tagged])
     assert ak.array_equal(events.jets.pt, tree["Jet.PT"].array())
     assert ak.sum(ak.num(events.taus)) == 52
+
+
+def test_only_the_first_bit_tags(write_slim) -> None:
+    """Bits 0, 1, 2 of `BTag` and `TauTag` are working points or taggers of a card; the first is the default one's."""
+    tags = {"Jet_BTag": [[2, 1], [], [7]], "Jet_TauTag": [[6, 4], [], [3]]}
+    events = read(write_slim(**tags), {"jets": {"btag"}, "taus": {"pt"}})
+    assert events.jets.btag.tolist() == [[False, True], [], [True]]
+    assert events.taus.pt.tolist() == [[], [], [90.0]]
 
 
 def test_taus_can_be_selected_and_vectorized(data: Path, tmp_path: Path) -> None:
