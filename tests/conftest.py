@@ -75,7 +75,7 @@ def process(tmp_path: Path) -> Run:
             text=True,
             cwd=tmp_path,
             input=stdin,
-            timeout=300,
+            timeout=1200,
             check=False,
         )
         return expect(code, result)

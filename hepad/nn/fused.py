@@ -16,7 +16,7 @@ __all__ = ["FusedSpikingStack"]
 
 
 class FusedSpikingStack(SpikingStack):
-    """A `SpikingStack`, its outputs bit for bit, its gradients up to the order of float32 sums; on one thread.
+    """A `SpikingStack` up to the order of float32 sums; on one thread.
 
     Only for the derivative with respect to an input does it take the slow way of its parent.
     """

@@ -15,10 +15,11 @@ from hepad.nn.reproducible import single_thread
 __all__ = ["BLOCK", "evaluate"]
 
 BLOCK = 1024
-"""Rows per pass. Matrix libraries pick their kernel, and so the rounding, by the shape of the input; blocks of one
-shape make a row's result the same however a caller splits the events (a contract test holds this bit for bit).
-benchmarks/bench_models.py measures the compromise: larger blocks score 10^5 events little faster, and a single event
-costs a whole block."""
+"""Rows per pass. Matrix libraries pick their kernel, and so the rounding, by the shape of the input and some by its
+place in memory; blocks of one shape, which torch allocates at whole cache lines, make a row's result the same however a
+caller splits the events. A contract test holds this bit for bit; it was run with MKL's kernels for AVX2, for AVX-512
+and for any processor. benchmarks/bench_models.py measures the compromise: larger blocks score 10^5 events little
+faster, and a single event costs a whole block."""
 
 
 def evaluate(
@@ -30,16 +31,17 @@ def evaluate(
     `outputs` tensors whose first axis is the rows'. Returns these for all n rows as float32.
     """
     rows = len(arrays[0])
-    padded = [np.zeros((BLOCK, *array.shape[1:]), dtype=np.float32) for array in arrays]
+    padded = [torch.zeros((BLOCK, *array.shape[1:])) for array in arrays]
     parts: list[list[npt.NDArray[np.float32]]] = [[] for _ in range(outputs)]
     module.eval()
     with single_thread(), torch.inference_mode():
         for start in range(0, max(rows, 1), BLOCK):  # one block even without rows: it gives the outputs' shapes
             filled = min(BLOCK, rows - start)
             for block, array in zip(padded, arrays, strict=True):
-                block[:filled] = array[start : start + filled]
-                block[filled:] = 0
-            results = function(*(torch.from_numpy(block) for block in padded))
+                values = block.numpy()
+                values[:filled] = array[start : start + filled]
+                values[filled:] = 0
+            results = function(*padded)
             for part, result in zip(parts, results, strict=True):
                 part.append(result[:filled].to(torch.float32).numpy().copy())
     return [np.concatenate(part) for part in parts]

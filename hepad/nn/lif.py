@@ -1,12 +1,12 @@
-"""Spiking networks without torch: the potentials and spikes of `hepad.nn.spiking.SpikingStack`, bit for bit.
+"""Spiking networks without torch: the potentials and spikes of `hepad.nn.spiking.SpikingStack`.
 
 snntorch computes each step as a chain of tensor operations. Here the input's current is computed once, layers are
 taken one after the other with all their steps, and where that pays the loops are compiled.
 
-The sums are made in the order in which matrix libraries make them on common processors: from zero along the inputs,
-with fused multiply-adds, then the bias. So tests find the very numbers of snntorch; a library that sums in another
-order differs from both by float32's rounding, 1e-7 of the largest term, and then a potential that close to the
-threshold may fall on its other side.
+The sums have one order on every processor, that in which many matrix libraries make them: from zero along the inputs,
+with fused multiply-adds, then the bias. Torch's library often keeps to it, and then the numbers are those of snntorch
+bit for bit; for other shapes or on other processors it differs by float32's rounding, 1e-7 of the largest term, and a
+potential that close to the threshold may fall on its other side.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import h5py
@@ -239,13 +238,11 @@ def test_evaluate_faults(run, examples: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_help_is_quick_and_every_command_has_an_example(process, run) -> None:
+def test_every_command_has_an_example_and_stands_in_the_order_of_the_work(run) -> None:
     work = ("inspect", "vectorize", "train", "score", "evaluate", "study", "explain", "hist")
     commands = (*work, "bumphunt", "limit", "list")
-    start = time.perf_counter()
-    text = process("--help").stdout
-    assert time.perf_counter() - start < 2.0  # 0.2 s on a quiet machine; the promise is half a second
+    text = run("--help").stdout
     positions = [text.index(f" {name} ") for name in commands]
-    assert positions == sorted(positions)  # in the order of the work
+    assert positions == sorted(positions)
     for name in commands:
         assert f"hepad {name} " in run(name, "-h").stdout

@@ -21,7 +21,7 @@ def slow():
     with atomic_path(Path(os.environ["HEPAD_TEST_OUTPUT"])) as temporary:
         temporary.write_text("half")
         print("writing", flush=True)
-        time.sleep(60)
+        time.sleep(600)
 
 @cli.app.command()
 def talk():
@@ -51,7 +51,7 @@ def test_a_stopped_command_leaves_no_half_file(tmp_path, number, code, said):
         assert process.stdout.readline() == "writing\n"
         assert len(list(tmp_path.iterdir())) == 1
         process.send_signal(number)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=300)
     assert process.returncode == code
     assert errors == said
     assert list(tmp_path.iterdir()) == []

@@ -54,7 +54,7 @@ def finished(tmp_path_factory, examples: Path) -> Path:
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY), encoding="utf-8")
     arguments = command("tiny.yaml", "--data", examples, "-o", "out", "--json")
     with subprocess.Popen(arguments, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        for _ in range(1200):
+        for _ in range(12_000):
             if process.poll() is not None or bundles(folder / "out"):
                 break
             time.sleep(0.05)

@@ -13,6 +13,8 @@ from hepad.nn.fused import FusedSpikingStack
 from hepad.nn.reproducible import build_seeded
 from hepad.nn.spiking import SpikingStack
 
+from .exact import truth
+
 SIZES = (19, 24, 12, 4, 12, 24, 19)
 
 
@@ -23,6 +25,11 @@ def both(sizes: Any = SIZES, seed: int = 3, **changes: Any) -> list[SpikingStack
 
 def inputs(n: int, width: int = 19, seed: int = 5) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(seed).random((n, width), dtype=np.float32) * 3)
+
+
+def sure(module: SpikingStack, x: torch.Tensor) -> torch.Tensor:
+    """The events that have the same spikes in whichever order sums are made; one other spike is another gradient."""
+    return x[torch.from_numpy(truth(module, x.numpy()).sure)]
 
 
 def gradient(module: SpikingStack, x: torch.Tensor, weight: torch.Tensor | float = 1.0) -> list[torch.Tensor]:
@@ -49,16 +56,16 @@ def test_gradients_are_those_of_snntorch(
     widths: list[int], steps: int, beta: float, threshold: float, n: int, seed: int
 ) -> None:
     reference, fused = both(tuple(widths), seed, steps=steps, beta=beta, threshold=threshold)
-    x = inputs(n, widths[0], seed)
-    if torch.equal(reference(x), fused(x)):  # a spike that rounding flips elsewhere changes the gradient with it
+    x = sure(reference, inputs(n, widths[0], seed))
+    if len(x):
         assert_close(gradient(fused, x), gradient(reference, x))
-    else:
-        torch.testing.assert_close(reference(x).mean(), fused(x).mean(), rtol=1e-3, atol=1e-3)
 
 
 def test_weighted_events() -> None:
     reference, fused = both()
-    x, weight = inputs(500), torch.linspace(0, 2, 500)
+    x = sure(reference, inputs(500))
+    weight = torch.linspace(0, 2, len(x))
+    assert len(x) > 400
     assert_close(gradient(fused, x, weight), gradient(reference, x, weight))
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import time
 from threading import Event, Thread
 
 import numpy as np
@@ -32,17 +31,35 @@ def test_timing_counts_calls_and_batches():
     assert peak_memory_mb() > found.memory_mb / 2 > 5
 
 
-def test_times_are_those_of_the_calls_and_waiting_is_told_from_working():
-    """A call that sleeps 2 ms lasts 2 ms, and the process has the processor for little of it."""
-    with pinned():
-        (found,) = time_functions({"sleep": lambda _: time.sleep(0.002)}, X, 1, threads=1, seconds=0.01, repetitions=2)
-    assert found.calls >= 2 * timing.LEAST_CALLS
-    assert 2e6 < found.p50.best <= found.p50.median < 2e8
-    assert found.rate.median < 500
-    assert found.on_processor is not None
-    assert found.on_processor < 0.5
-    assert found.p99_processor is not None
-    assert found.p99_processor.best < found.p99.best
+class Clock:
+    """Stands for the module `time`: a call of it takes 2 ms, for a quarter of which it has the processor."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, _: object) -> None:
+        self.calls += 1
+
+    def perf_counter_ns(self) -> int:
+        return self.calls * 2_000_000
+
+    def process_time_ns(self) -> int:
+        return self.calls * 500_000
+
+    def perf_counter(self) -> float:
+        return self.perf_counter_ns() * 1e-9
+
+
+@pytest.mark.parametrize(("batch", "seconds", "calls"), [(1, 0.01, timing.LEAST_CALLS), (5, 0.01, 5), (1, 1, 250)])
+def test_times_are_those_of_the_calls_and_waiting_is_told_from_working(monkeypatch, batch, seconds, calls):
+    monkeypatch.setattr(timing, "time", clock := Clock())
+    (found,) = time_functions({"mine": clock}, X, batch, threads=1, seconds=seconds, repetitions=2)
+    assert found.calls == pytest.approx(2 * calls, abs=2)  # one call more or less by the clock's rounding
+    for spread, expected in ((found.p50, 2e6), (found.p99, 2e6), (found.jitter, 0), (found.p99_processor, 5e5)):
+        assert (spread.median, spread.best, spread.error) == (expected, expected, 0)
+    assert found.rate.median == pytest.approx(500 * batch)
+    assert found.rate_processor.median == pytest.approx(2000 * batch)
+    assert found.on_processor == pytest.approx(0.25)
 
 
 def test_a_spread_is_over_repetitions(monkeypatch):
