@@ -37,6 +37,7 @@ from hepad.errors import InputDataError
 from hepad.io.columns import MASSES, Columns, Objects
 from hepad.io.events import SampleInfo, missing_momentum
 from hepad.io.trees import TreeFile
+from hepad.paths import InputPath
 
 __all__ = ["TREE", "PhysliteFile"]
 
@@ -104,6 +105,14 @@ class PhysliteFile(TreeFile):
 
     format = "physlite"
     title = "PHYSLITE"
+
+    def __init__(self, path: InputPath, directory: Any, name: str) -> None:
+        super().__init__(path, directory, name)
+        if not any(self.has(f"{prefix}.pt") for prefix in _PREFIXES.values()):
+            raise InputDataError(
+                f"{path}: tree {name!r} has no branch of PHYSLITE, such as 'AnalysisJetsAuxDyn.pt': this is another "
+                "xAOD, and hepad reads no other ATLAS format"
+            )
 
     def available(self) -> dict[str, set[str]]:
         """The collections and properties that this file can give."""

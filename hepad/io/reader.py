@@ -28,6 +28,7 @@ DEFAULT_STEP_SIZE = 100_000
 """Events in memory at a time."""
 
 _ROOT_MAGIC = b"root"
+_EVENT_DATA = "EventData"  # ATLAS' name for its RNTuple of events
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
@@ -218,8 +219,10 @@ def _open_root_events(path: InputPath) -> EventFile:
     tree = "of events"
     try:
         classes = file.classnames(cycle=False, recursive=True)
-        trees = [name for name, kind in classes.items() if kind in {"TTree", "ROOT::RNTuple"}]
+        trees = [name for name, kind in classes.items() if kind == "TTree" or "RNTuple" in kind]
         known = [name for name in formats if name in trees]
+        if not known and "RNTuple" in classes.get(_EVENT_DATA, ""):
+            known = [_EVENT_DATA]
         if not known:
             raise InputDataError(
                 f"{path}: no tree of events that hepad knows (trees in it: {', '.join(trees) or 'none'}); it reads "
@@ -227,7 +230,8 @@ def _open_root_events(path: InputPath) -> EventFile:
             )
         tree = known[0]
         if classes[tree] != "TTree":
-            raise InputDataError(f"{path}: {tree!r} is an RNTuple; hepad reads TTrees: convert it")
+            of_atlas = ", as newer PHYSLITE has it" if tree == _EVENT_DATA else ""
+            raise InputDataError(f"{path}: {tree!r} is an RNTuple{of_atlas}; hepad reads TTrees: convert it")
         return formats[tree](path, file, tree)
     except InputDataError:
         file.close()

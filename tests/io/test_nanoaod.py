@@ -87,6 +87,102 @@ def test_what_a_file_of_version_15_lacks(tmp_path: Path) -> None:
     assert events.met.pt.tolist() == [5.0, 6.0]
 
 
+FORWARD = {  # one jet of each kind: |eta|, neHEF, neEmEF, chHEF, chMultiplicity, neMultiplicity, tight?
+    "central": (0.5, 0.98, 0.89, 0.02, 1, 1, True),
+    "all neutral hadrons": (0.5, 0.99, 0.0, 0.02, 1, 1, False),
+    "all photons": (2.6, 0.0, 0.9, 0.02, 1, 1, False),
+    "one particle": (2.5, 0.0, 0.0, 0.02, 1, 0, False),
+    "little charged energy": (2.5, 0.0, 0.0, 0.01, 1, 1, False),
+    "nothing charged": (2.5, 0.0, 0.0, 0.02, 0, 2, False),
+    "edge of the tracker": (2.65, 0.89, 0.98, 0.0, 0, 1, True),
+    "edge, neutral hadrons": (2.65, 0.9, 0.0, 0.0, 0, 1, False),
+    "edge, photons": (2.7, 0.0, 0.99, 0.0, 0, 1, False),
+    "endcap": (3.0, 0.98, 1.0, 0.0, 0, 1, True),
+    "endcap, neutral hadrons": (2.71, 0.99, 0.0, 0.0, 0, 1, False),
+    "forward": (3.01, 1.0, 0.39, 0.0, 0, 2, True),
+    "forward, photons": (4.0, 0.0, 0.4, 0.0, 0, 2, False),
+    "forward, one particle": (4.0, 0.0, 0.0, 0.0, 0, 1, False),
+}
+
+
+def with_jets(path: Path, without: tuple[str, ...] = (), **more: list) -> Path:
+    """One jet an event, of each kind above."""
+    eta, nhf, nef, chf, charged, neutral, _ = (list(column) for column in zip(*FORWARD.values(), strict=True))
+    names = ("neHEF", "neEmEF", "chHEF", "chMultiplicity", "neMultiplicity")
+    leaves = dict(zip(names, (nhf, nef, chf, charged, neutral), strict=True)) | {"eta": [-x for x in eta]}
+    leaves |= {"pt": [50.0 + i for i in range(len(eta))], "phi": [1.0] * len(eta), "mass": [5.0] * len(eta)}
+    content = {f"Jet_{name}": [[value] for value in values] for name, values in leaves.items() if name not in without}
+    empty: list[list[float]] = [[] for _ in eta]
+    others = [f"{p}_{f}" for p in ("Electron", "Muon", "Photon") for f in ("pt", "eta", "phi")]
+    others += ["Electron_cutBased", "Muon_mediumId", "Muon_pfRelIso04_all", "Photon_cutBased", "Photon_electronVeto"]
+    content |= dict.fromkeys(others, empty) | more
+    with uproot.recreate(path) as file:
+        arrays = {name: ak.values_astype(ak.Array(v), "float32") for name, v in content.items()}
+        arrays |= {
+            name: ak.values_astype(a, "uint8") for name, a in arrays.items() if name.endswith(("jetId", "icity"))
+        }
+        types = {name: array.type.content for name, array in arrays.items()}
+        file.mktree("Events", types, counter_name=lambda name: f"n{name}").extend(arrays)
+    return path
+
+
+def test_jets_are_tight_by_their_constituents_where_the_flag_is_wrong_or_gone(tmp_path: Path) -> None:
+    """CMS' criteria for Run 3; with a flag in versions 13 and 14, which is not asked, and without in version 15."""
+    expected = [tight for *_, tight in FORWARD.values()]
+    jets = {"jets": {"pt"}}
+    assert ak.num(read(with_jets(tmp_path / "v15.root"), jets).jets).tolist() == expected
+    flags = [[0] if tight else [6] for tight in expected]
+    v13 = with_jets(tmp_path / "v13.root", Jet_jetId=flags, Jet_btagPNetB=[[0.0]] * len(flags))
+    assert ak.num(read(v13, jets).jets).tolist() == expected
+    lost = with_jets(tmp_path / "lost.root", without=("chMultiplicity",))
+    assert ak.sum(ak.num(read(lost, jets).jets)) == len(expected)
+
+
+def test_the_flag_of_version_12_is_mended_by_energy_fractions(tmp_path: Path) -> None:
+    """CMS' recipe: beyond 2.7 neHEF < 0.99 too, beyond 3.0 neEmEF < 0.4 instead; nothing else than the bit within."""
+    multiplicities = ("chHEF", "chMultiplicity", "neMultiplicity")
+    eta, nhf, nef, *_ = zip(*FORWARD.values(), strict=True)
+    flags = [[2 + 4 * (i % 2)] for i in range(len(eta))]
+    flags[0], flags[6] = [5], [4]  # loose and lepton veto without tight
+    expected = [
+        bool(flag[0] & 2) and (x <= 2.7 or (x <= 3.0 and n < 0.99) or (x > 3.0 and e < 0.4))
+        for flag, x, n, e in zip(flags, eta, nhf, nef, strict=True)
+    ]
+    assert expected.count(False) == 4
+    path = with_jets(tmp_path / "v12.root", without=multiplicities, Jet_jetId=flags)
+    assert ak.num(read(path, {"jets": {"pt"}}).jets).tolist() == expected
+    assert open_events(path).sample().notes == ()
+
+    bare = with_jets(tmp_path / "bare.root", without=(*multiplicities, "neHEF"), Jet_jetId=flags)
+    assert ak.num(read(bare, {"jets": {"pt"}}).jets).tolist() == [bool(flag[0] & 2) for flag in flags]
+    (note,) = open_events(bare).sample().notes
+    assert "do not trust forward jets" in note
+
+
+def test_only_the_tight_bit_identifies_a_jet_of_older_versions(data: Path, tmp_path: Path) -> None:
+    content = uproot.open(data / "nanoaod_cms_2015_ttbar.root")["Events"]
+    assert "int32" in content["Jet_jetId"].typename
+    path = write(tmp_path / "bits.root", Jet_jetId=[[5, 6], [4]], drop="Jet_btagUParTAK4B")
+    assert read(path, {"jets": {"pt"}}).jets.pt.tolist() == [[60.0], []]
+    path = write(tmp_path / "more.root", Jet_jetId=[[1, 3], [2]], drop="Jet_btagUParTAK4B")
+    assert read(path, {"jets": {"pt"}}).jets.pt.tolist() == [[60.0], [30.0]]
+
+
+@pytest.mark.parametrize("name", ["Photon_cutBasedBitmap", "Photon_cutBased17Bitmap"])
+def test_photons_of_version_7_and_before(name: str, tmp_path: Path) -> None:
+    """Bit 0 is loose, 1 medium, 2 tight; a newer `cutBased` counts from 0 to 3 instead and goes first."""
+    photons = {"pt": [[90.0, 80.0, 70.0], [60.0, 50.0]], "eta": [[3.0] * 3, [3.0] * 2], "phi": [[0.0] * 3, [0.0] * 2]}
+    content = {f"Photon_{leaf}": values for leaf, values in photons.items()}
+    content |= {"Photon_electronVeto": [[True] * 3, [True, False]], name: [[1, 3, 4], [2, 7]]}
+    old = write(tmp_path / "v7.root", drop="Photon_cutBased", **content)
+    assert read(old, {"photons": {"pt"}}).photons.pt.tolist() == [[80.0], [60.0]]
+    new = write(tmp_path / "v9.root", **content, Photon_cutBased=[[2, 1, 0], [1, 3]])
+    assert read(new, {"photons": {"pt"}}).photons.pt.tolist() == [[90.0], []]
+    lost = write(tmp_path / "lost.root", drop="Photon_cutBased", Photon_electronVeto=[[], []])
+    with pytest.raises(InputDataError, match=r"no branch 'Photon_cutBased', needed for photons"):
+        read(lost, {"photons": {"pt"}})
+
+
 def test_runs_count_what_was_generated(data: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "runs.root", runs=True)
     sample = open_events(path).sample()

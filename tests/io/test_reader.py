@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
+import uproot
 
 from hepad.errors import InputDataError, UsageError
 from hepad.io.reader import expand_files, open_events
@@ -84,3 +86,22 @@ def test_only_a_root_header(tmp_path: Path) -> None:
     path.write_bytes(b"root\x00\x00\xf0\x00")
     with pytest.raises(InputDataError, match="damaged or truncated"):
         open_events(path)
+
+
+def test_rntuples_are_named_as_what_they_are(tmp_path: Path) -> None:
+    for name, said in [("EventData", "as newer PHYSLITE has it"), ("Events", "'Events' is an RNTuple; hepad reads")]:
+        with uproot.recreate(tmp_path / "new.root") as file:
+            file.mkrntuple(name, {"x": np.array([1.0, 2.0])})
+            file.mktree("MetaData", {"x": "float64"})
+        with pytest.raises(InputDataError, match=rf"new\.root: '{name}' is an RNTuple.*convert it") as caught:
+            open_events(tmp_path / "new.root")
+        assert said in str(caught.value)
+
+
+def test_another_xaod_is_no_physlite(tmp_path: Path) -> None:
+    """Older xAOD has a `CollectionTree` too; a `TTree` called EventData is not ATLAS'."""
+    for name, said in [("CollectionTree", "no branch of PHYSLITE, such as"), ("EventData", "no tree of events")]:
+        with uproot.recreate(tmp_path / "old.root") as file:
+            file.mktree(name, {"AntiKt4TruthJetsAux.pt": "float64"}).extend({"AntiKt4TruthJetsAux.pt": np.ones(2)})
+        with pytest.raises(InputDataError, match=said):
+            open_events(tmp_path / "old.root")
