@@ -111,6 +111,7 @@ def bundle_tensors(
             continue
         tensors[f"quantiles.{score}.threshold"] = table.threshold
         tensors[f"quantiles.{score}.efficiency"] = table.efficiency
+        tensors[f"quantiles.{score}.error"] = table.error
         tensors[f"quantiles.{score}.events"] = np.array([table.events, table.effective_events], dtype=np.float64)
     return tensors
 
@@ -141,14 +142,17 @@ def _part(tensors: Mapping[str, npt.NDArray[Any]], prefix: str) -> dict[str, npt
 def _quantiles(part: Mapping[str, npt.NDArray[Any]], score: str, card: BundleCard) -> Quantiles | None:
     if not part and card.imported is not None and card.imported.calibration_events == 0:
         return None
-    if set(part) != {"threshold", "efficiency", "events"} or part["events"].shape != (2,):
+    names = ("threshold", "efficiency", "events")
+    if set(part) - {"error"} != set(names) or part["events"].shape != (2,):
         raise CardError(f"the background quantiles of score {score!r} are missing or damaged")
-    threshold, efficiency, events = (
-        np.asarray(part[name], dtype=np.float64) for name in ("threshold", "efficiency", "events")
-    )
-    if threshold.shape != efficiency.shape or threshold.ndim != 1 or len(threshold) == 0:
+    threshold, efficiency, events = (np.asarray(part[name], dtype=np.float64) for name in names)
+    if "error" in part:
+        error = np.asarray(part["error"], dtype=np.float64)
+    else:  # a bundle of hepad 0.1: right for equal weights only
+        error = np.sqrt(np.clip(efficiency * (1 - efficiency), 0.0, None) / max(events[1], 1.0))
+    if not threshold.shape == efficiency.shape == error.shape or threshold.ndim != 1 or len(threshold) == 0:
         raise CardError(f"the background quantiles of score {score!r} have different lengths, or none")
-    finite = all(np.isfinite(values).all() for values in (threshold, efficiency, events)) and (events > 0).all()
+    finite = all(np.isfinite(v).all() for v in (threshold, efficiency, error, events)) and (events > 0).all()
     if not finite or (np.diff(threshold) >= 0).any() or (np.diff(efficiency) < 0).any():
         raise CardError(f"the background quantiles of score {score!r} are not finite and in order")
-    return Quantiles(threshold, efficiency, int(events[0]), float(events[1]))
+    return Quantiles(threshold, efficiency, error, int(events[0]), float(events[1]))

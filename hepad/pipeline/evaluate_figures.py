@@ -75,7 +75,7 @@ def _sic(rows: Sequence[Row], min_background: float) -> SicLine:
 
     first = rows[0]
     s = first.metrics.band.signal_efficiency
-    curves = [improvement_band(row.metrics.band, min_background / row.metrics.curve.background_entries) for row in rows]
+    curves = [improvement_band(r.metrics.band, r.metrics.curve.efficiency_that_keeps(min_background)) for r in rows]
     if len(rows) == 1:
         best = first.points.improvement
         mark = (best.signal_efficiency, best.value.value) if best else None

@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from hepad.errors import InputDataError
 from hepad.pipeline.evaluate_results import Comparison, RegionRow, Row, Spread, SystemRow, named_estimates
+from hepad.pipeline.sample import weight_sums
 from hepad.pipeline.scoring import ScoredSample
 from hepad.pipeline.systems import Training
+from hepad.stats.acceptance import weighted_acceptance
 from hepad.stats.comparison import log_rejection, paired_difference
 from hepad.stats.stochastic_order import StochasticOrder, almost_stochastic_order, subset_aucs
 from hepad.stats.working_points import working_points
@@ -191,10 +193,6 @@ def _same_events(a: Samples, b: Samples, signal: str) -> bool:
 
 
 def _efficiency(passed: Any, weights: Any) -> tuple[float, float]:
-    """Weighted fraction, and half the width of its 68 % Wilson interval for the effective number of events.
-
-    Unlike the plain binomial error it is not 0 when no event passes.
-    """
-    value = float(weights[passed].sum() / weights.sum())
-    n = float(weights.sum() ** 2 / np.square(weights).sum())
-    return value, float(np.sqrt(value * (1 - value) / n + 1 / (4 * n**2)) / (1 + 1 / n))
+    """Weighted fraction, and half the width of its 68 % interval: unlike an error, not 0 when no event passes."""
+    found = weighted_acceptance(weight_sums(weights[passed]), weight_sums(weights))
+    return found.value, (found.high - found.low) / 2

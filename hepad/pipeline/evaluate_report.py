@@ -176,7 +176,7 @@ def markdown(report: EvaluateReport) -> str:
         "",
         "## Regions",
         "",
-        "The fraction of each sample in the region; errors are half of the 68 % Wilson interval.",
+        "The fraction of each sample in the region; errors are half of its 68 % Clopper-Pearson interval.",
         "",
         *markdown_table(formatted_regions(report)),
     ]

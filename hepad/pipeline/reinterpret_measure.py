@@ -92,7 +92,7 @@ def measure(
             flows[name] = flows[name] + piece.flows[name] if name in flows else piece.flows[name]
         if write:
             write(score_columns(piece, search))
-    read, generated = Sums(0, 0.0, 0.0), Sums(0, 0.0, 0.0)
+    read = generated = Sums(0, 0.0, 0.0, 0.0)
     for sample, own in samples:
         read, generated = read + own, generated + sample.generated(own)
     if generated.weight <= 0:

@@ -61,7 +61,7 @@ class Samples:
         if facts is not None:
             self.files[file] = FileSample(path, facts.entries, facts.sample)
             self._check(self.files[file])
-        self.read[file] = self.read.get(file, Sums(0, 0.0, 0.0)) + weight_sums(weights)
+        self.read[file] = self.read.get(file, Sums(0, 0.0, 0.0, 0.0)) + weight_sums(weights)
 
     def __iter__(self) -> Iterator[tuple[FileSample, Sums]]:
         """Each file with the sums over the events read from it, in the order of the inputs."""
@@ -114,4 +114,5 @@ def common_cross_section(samples: Sequence[FileSample]) -> float | None:
 
 def weight_sums(weights: npt.NDArray[np.float64]) -> Sums:
     """The sums of weights (n,)."""
-    return Sums(len(weights), float(weights.sum()), float(np.square(weights).sum()))
+    negative = -float(weights[weights < 0].sum())
+    return Sums(len(weights), float(weights.sum()), float(np.square(weights).sum()), negative)

@@ -26,13 +26,14 @@ _TABLE_SIZE = 2000
 class Quantiles:
     """The upper tail of the background's score.
 
-    `efficiency[i]` is the weighted fraction of background with a score >= `threshold[i]`; both have shape (k,),
-    efficiency rises and threshold falls. `events` is the number of background events, `effective_events` is
-    (sum w)^2 / (sum w^2).
+    `efficiency[i]` is the weighted fraction of background with a score >= `threshold[i]` and `error[i]` its standard
+    deviation; all have shape (k,), efficiency rises and threshold falls. `events` is the number of background events,
+    `effective_events` is (sum w)^2 / (sum w^2).
     """
 
     threshold: npt.NDArray[np.float64]
     efficiency: npt.NDArray[np.float64]
+    error: npt.NDArray[np.float64]
     events: int
     effective_events: float
 
@@ -40,25 +41,28 @@ class Quantiles:
 def background_quantiles(scores: npt.NDArray[np.float32], weights: npt.NDArray[np.float64]) -> Quantiles:
     """The quantile table of background scores of shape (n,): exact for the 1000 highest, 1000 ranks below.
 
-    Equal scores share one entry, for a threshold cannot part them.
+    Equal scores share one entry, for a threshold cannot part them. Errors are those of `weighted_acceptance`.
     """
     if len(scores) == 0:
         raise UsageError("no background events to set regions on")
     order = np.argsort(-scores.astype(np.float64), kind="stable")
     values = scores[order].astype(np.float64)
-    cumulative = np.cumsum(weights[order])
+    cumulative, squares = np.cumsum(weights[order]), np.cumsum(np.square(weights[order]))
     last_of_value = np.flatnonzero(np.append(values[1:] != values[:-1], True))
     n = len(last_of_value)
     ranks = np.arange(n)
     if n > _TABLE_SIZE:
-        below = np.geomspace(_EXACT_RANKS, n - 1, _TABLE_SIZE - _EXACT_RANKS).astype(int)
-        ranks = np.unique(np.concatenate([ranks[:_EXACT_RANKS], below]))
+        lower = np.geomspace(_EXACT_RANKS, n - 1, _TABLE_SIZE - _EXACT_RANKS).astype(int)
+        ranks = np.unique(np.concatenate([ranks[:_EXACT_RANKS], lower]))
     kept = last_of_value[ranks]
+    efficiency = cumulative[kept] / cumulative[-1]
+    above, below = squares[kept], squares[-1] - squares[kept]
     return Quantiles(
         values[kept],
-        np.minimum(cumulative[kept] / cumulative[-1], 1.0),
+        np.minimum(efficiency, 1.0),
+        np.sqrt((1 - efficiency) ** 2 * above + efficiency**2 * below) / cumulative[-1],
         len(scores),
-        float(cumulative[-1] ** 2 / np.square(weights).sum()),
+        float(cumulative[-1] ** 2 / squares[-1]),
     )
 
 
@@ -94,6 +98,6 @@ def set_region(
         threshold=float(table.threshold[i]),
         spec=spec,
         efficiency=efficiency,
-        efficiency_error=math.sqrt(efficiency * (1 - efficiency) / table.effective_events),
+        efficiency_error=float(table.error[i]),
         calibration_events=table.events,
     )

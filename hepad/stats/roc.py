@@ -67,16 +67,34 @@ class Estimate:
 class RocCurve:
     """Efficiencies at every distinct threshold, from the strictest to the loosest.
 
-    The three arrays are float64 of shape (k + 1,) for k distinct scores. They begin with a threshold of +infinity,
-    which keeps nothing, and end with both efficiencies at 1. `background_entries` is the effective number of
-    background events, (sum w)^2 / sum w^2. With negative weights efficiencies need not rise; the area uses them
-    as they are, the look-ups use their running maximum.
+    The four arrays are float64 of shape (k + 1,) for k distinct scores. They begin with a threshold of +infinity,
+    which keeps nothing, and end with both efficiencies at 1. `background_kept` is the effective number of background
+    events above the threshold, (sum w)^2 / sum w^2 of those that are kept: where heavy events are kept, fewer than
+    the efficiency's share of all. With negative weights efficiencies need not rise; the area uses them as they are,
+    the look-ups use their running maximum.
     """
 
     threshold: Floats
     signal_efficiency: Floats
     background_efficiency: Floats
-    background_entries: float
+    background_kept: Floats
+
+    @property
+    def background_entries(self) -> float:
+        """The effective number of all background events."""
+        return float(self.background_kept[-1])
+
+    def efficiency_that_keeps(self, events: float) -> float:
+        """The background efficiency from which on at least so many effective background events are kept.
+
+        It is linear between thresholds; infinity if all background is less.
+        """
+        fewer = np.flatnonzero(self.background_kept < events * (1 - _ROUNDING))
+        last = int(fewer[-1]) if len(fewer) else 0
+        if last + 1 >= len(self.background_kept):
+            return float("inf")
+        (low, high), (few, enough) = self.background_efficiency[last : last + 2], self.background_kept[last : last + 2]
+        return float(low + (high - low) * (events - few) / (enough - few))
 
     @property
     def auc(self) -> float:
@@ -235,9 +253,12 @@ class _Sample:
     def curve(self) -> RocCurve:
         signal = self._summed(self.signal_rank, self.signal_weight)
         background = self._summed(self.background_rank, self.background_weight)
-        entries = _effective_entries(self.background_weight, len(self.background_rank))
+        kept = background
+        if self.background_weight is not None:
+            squares = self._summed(self.background_rank, np.square(self.background_weight))
+            kept = np.divide(background**2, squares, out=np.zeros_like(squares), where=squares > 0)
         threshold = np.concatenate([[np.inf], self.scores])
-        return RocCurve(threshold, signal / signal[-1], background / background[-1], entries)
+        return RocCurve(threshold, signal / signal[-1], background / background[-1], kept)
 
     def replicas(self, count: int, rng: np.random.Generator) -> Iterator[RocCurve]:
         """Curves of bootstrap replicas; one whose weights do not sum to more than 0 is passed over."""
@@ -317,10 +338,6 @@ def _between(wanted: Floats, right: npt.NDArray[np.intp], x: Floats, y: Floats) 
     part = np.divide(wanted - x[end - 1], width, out=np.zeros_like(wanted), where=width > 0)
     inside = y[end - 1] + np.clip(part, 0.0, 1.0) * (y[end] - y[end - 1])
     return np.asarray(np.where(right < len(x), inside, y[-1]))  # past the last point all is kept
-
-
-def _effective_entries(weight: Floats | None, count: int) -> float:
-    return float(count) if weight is None else float(weight.sum() ** 2 / np.square(weight).sum())
 
 
 def estimate(value: float, drawn: Floats) -> Estimate:

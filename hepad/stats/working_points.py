@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import InputDataError
 from hepad.stats.roc import (
     ZERO_EVENT_LIMIT,
     Estimate,
@@ -22,6 +21,7 @@ from hepad.stats.roc import (
     RocMetrics,
     estimate,
     rejection_estimate,
+    roc_curve,
     roc_metrics,
 )
 
@@ -123,13 +123,13 @@ def working_points(
     """Measure a score of shape (n,) for signal and (m,) for background, with bootstrap errors for every number.
 
     `rejections_at` are signal efficiencies, the first of them that of `roc_metrics`; `fpr` are background efficiencies;
-    `min_background` is the floor in effective background events, (sum w)^2 / sum w^2. `ValueError` if it is not
-    positive or no rejection is asked for; other errors and `background_efficiencies` as in `roc_metrics`.
+    `min_background` is the floor in effective background events, (sum w)^2 / sum w^2 of those that are kept.
+    `ValueError` if it is not positive or no rejection is asked for; other errors and `background_efficiencies` as in
+    `roc_metrics`.
     """
     if not rejections_at or not min_background > 0:
         raise ValueError("working points need at least one signal efficiency and a positive floor of background events")
-    entries = _effective(background, background_weight)
-    floor = min_background / entries
+    floor = roc_curve(signal, background, signal_weight, background_weight).efficiency_that_keeps(min_background)
     at = tuple(min(max(wanted, floor), 1.0) for wanted in fpr)
     wanted = (*rejections_at, FPR_AT)
     statistics: dict[str, Callable[[RocCurve], float]] = {}
@@ -211,12 +211,3 @@ def _improvement(curve: RocCurve, least: float, min_background: float, drawn: Fl
         float(curve.threshold[index]),
         min_background,
     )
-
-
-def _effective(background: npt.ArrayLike, weight: npt.ArrayLike | None) -> float:
-    """Effective background events; errors of shape and content are left for `roc_metrics` to name."""
-    weights = np.ones(len(np.atleast_1d(background))) if weight is None else np.asarray(weight, dtype=np.float64)
-    squares = float(np.square(weights).sum())
-    if len(weights) == 0 or not np.isfinite(squares) or not weights.sum() > 0:
-        raise InputDataError("the background has no events, or weights that do not sum to more than 0")
-    return float(weights.sum() ** 2 / squares)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom
+from scipy.stats import binom, poisson
 
 from hepad.stats.acceptance import Sums, clopper_pearson, generated_sums, weighted_acceptance
 
 
 def sums(weights):
     w = np.asarray(weights, dtype=float)
-    return Sums(len(w), float(w.sum()), float((w**2).sum()))
+    return Sums(len(w), float(w.sum()), float((w**2).sum()), float(-w[w < 0].sum()))
 
 
 def accepted(weights, passed, **options):
@@ -82,6 +82,57 @@ def test_the_interval_covers(truth):
     assert binom.pmf(counts, n, truth)[inside].sum() >= 0.6827
 
 
+def numbers(mean):
+    """Poisson numbers and their chances: all that matter, or three that give a Gaussian's moments where it is one."""
+    if mean > 300:
+        return np.rint(mean + math.sqrt(3 * mean) * np.array([-1, 0, 1])), np.array([1, 4, 1]) / 6
+    reach = np.arange(max(0, int(mean - 3.5 * math.sqrt(mean))), int(mean + 4 * math.sqrt(mean)) + 4)
+    return reach, poisson.pmf(reach, mean)
+
+
+def coverage(passing, failing, *, signs_known):
+    """How often the interval holds, and the bound exceeds, the true fraction: summed over all Poisson numbers.
+
+    `passing` and `failing` are pairs (expected number, weight) of classes of events.
+    """
+    classes = [*passing, *failing]
+    grids = [numbers(n) for n, _ in classes]
+    truth = sum(n * w for n, w in passing) / sum(n * w for n, w in classes)
+    inside = above = total = 0.0
+    for index in np.ndindex(*(len(grid) for grid, _ in grids)):
+        chance = math.prod(c[i] for (_, c), i in zip(grids, index, strict=True))
+        if chance < 1e-6:
+            continue
+        rows = [(int(grid[i]), w) for (grid, _), i, (_, w) in zip(grids, index, classes, strict=True)]
+        found = weighted_acceptance(summed(rows[: len(passing)], signs_known), summed(rows, signs_known))
+        inside += chance * (found.low <= truth <= found.high)
+        above += chance * (truth <= found.upper_95)
+        total += chance
+    return inside / total, above / total
+
+
+def summed(rows, signs_known):
+    weight, weight2 = sum(n * w for n, w in rows), sum(n * w * w for n, w in rows)
+    return Sums(sum(n for n, _ in rows), weight, weight2, sum(-n * min(w, 0) for n, w in rows) if signs_known else None)
+
+
+@pytest.mark.parametrize("signs_known", [True, False])
+@pytest.mark.parametrize(
+    ("passing", "failing"),
+    [
+        ([(10, 100.0)], [(10_000, 1.0)]),  # a slice of heavy events passes
+        ([(60, 1.0)], [(30, 100.0)]),  # or fails
+        ([(8, 20.0), (40, 1.0)], [(3000, 1.0)]),  # heavy and light events pass
+        ([(14, 1.0), (6, -1.0)], [(500, 0.8)]),
+        ([(22, 1.0), (18, -1.0)], [(800, 1.0)]),  # next to nothing is left of what passes
+    ],
+)
+def test_the_interval_of_unequal_weights_covers(passing, failing, signs_known):
+    interval, bound = coverage(passing, failing, signs_known=signs_known)
+    assert 0.68 < interval < (0.87 if signs_known else 0.93)
+    assert bound > 0.945
+
+
 weights = st.lists(st.tuples(st.floats(0.01, 100.0), st.booleans()), min_size=1, max_size=40)
 
 
@@ -116,3 +167,12 @@ def test_a_skim_counts_what_was_generated():
     assert generated_sums(read, 400, None) == Sums(400, 200.0, 100.0)
     assert generated_sums(read, 400, 150.0) == Sums(400, 150.0, 75.0)
     assert generated_sums(read, None, 100.0) == Sums(200, 100.0, 50.0)
+    assert generated_sums(Sums(9, 5.0, 9.0, 2.0), 18, None) == Sums(18, 10.0, 18.0, 4.0)
+
+
+def test_sums_add_and_subtract_what_is_known():
+    known, unknown = Sums(3, 1.0, 3.0, 1.0), Sums(1, 0.5, 0.25)
+    assert known + known == Sums(6, 2.0, 6.0, 2.0)
+    assert (known + unknown).negative is None
+    assert known + known - known == known
+    assert (known - unknown).negative is None

@@ -50,6 +50,20 @@ def test_large_samples_are_exact_in_the_tail_and_close_below() -> None:
     assert 0.297 < (s >= region.threshold).mean() <= 0.3
 
 
+def test_the_error_of_unequal_weights_is_the_spread_of_repeated_samples() -> None:
+    """A tail of few heavy events: the effective number of all events, which are many and light, says too little."""
+    rng, found = np.random.default_rng(11), []
+    for _ in range(400):
+        heavy, light = rng.poisson(20), rng.poisson(4000)
+        scores = np.concatenate([rng.uniform(1, 2, heavy), rng.uniform(0, 1, light)]).astype(np.float32)
+        table = background_quantiles(scores, np.repeat([50.0, 1.0], [heavy, light]))
+        at = int(np.flatnonzero(table.threshold >= 1)[-1])
+        found.append((table.efficiency[at], table.error[at]))
+    value, error = np.array(found).T
+    assert error.mean() == pytest.approx(value.std(), rel=0.1)
+    assert np.sqrt(0.2 * 0.8 / table.effective_events) < 0.6 * value.std()
+
+
 def test_error_is_binomial() -> None:
     s = np.arange(10_000, dtype=np.float32)
     region = set_region(

@@ -118,9 +118,18 @@ def test_weights_of_a_constant_change_nothing(signal, background):
 def test_uneven_weights_raise_the_floor():
     rng = np.random.default_rng(5)
     weight = rng.choice([0.1, 10.0], 1000)
-    found = working_points(rng.uniform(0, 2, 500), rng.uniform(0, 1, 1000), None, weight, rng=rng, fpr=(1e-4,))
+    background = rng.uniform(0, 1, 1000)
+    found = working_points(rng.uniform(0, 2, 500), background, None, weight, rng=rng, fpr=(1e-4,))
     effective = weight.sum() ** 2 / np.square(weight).sum()
-    assert found.tpr_at_fpr[0].at == pytest.approx(10 / effective)
+    assert found.tpr_at_fpr[0].at == pytest.approx(10 / effective, rel=0.01)
+    # Where what is kept is heavier than the rest, ten effective events are a larger part of it.
+    heavy = np.where(background > 0.95, 10.0, 0.1)
+    found = working_points(rng.uniform(0, 2, 500), background, None, heavy, rng=rng, fpr=(1e-4,))
+    assert found.tpr_at_fpr[0].at == pytest.approx(10 * 10.0 / heavy.sum())
+    light = np.where(background > 0.95, 0.1, 10.0)
+    # The light events are many, but the first ten heavy ones below them are what a looser threshold rests on.
+    assert 90 < roc_curve([1.0], background, None, light).efficiency_that_keeps(10) * light.sum() < 105
+    assert roc_curve([1.0], background, None, light).efficiency_that_keeps(1000) == np.inf
 
 
 def test_refusals():
@@ -129,7 +138,17 @@ def test_refusals():
         working_points([1.0], [0.0], rng=rng, min_background=0)
     with pytest.raises(ValueError, match="at least one"):
         working_points([1.0], [0.0], rng=rng, rejections_at=())
-    with pytest.raises(InputDataError, match="no events"):
+    with pytest.raises(InputDataError, match="no background events"):
         working_points([1.0], [], rng=rng)
-    with pytest.raises(InputDataError, match="do not sum"):
+    with pytest.raises(InputDataError, match="weights sum to 0"):
         working_points([1.0], [0.0, 1.0], None, [1.0, -1.0], rng=rng)
+
+
+@pytest.mark.parametrize(("floor", "worst"), [(10, 0.16), (100, 0.055)])
+def test_the_bias_of_a_maximum_over_fluctuations_is_what_the_documentation_says(floor: int, worst: float) -> None:
+    """Where every threshold is as good as any other, eps_s = sqrt(eps_b), the largest is a fluctuation."""
+    rng, found = np.random.default_rng(1), []
+    for _ in range(60):
+        background, signal = rng.exponential(1.0, 1000), rng.exponential(2.0, 4000)
+        found.append(best_improvement(roc_curve(signal, background), floor / 1000)[0])
+    assert 0.3 * worst < np.mean(found) - 1 < worst
