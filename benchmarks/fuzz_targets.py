@@ -309,7 +309,7 @@ TARGETS: dict[str, Target] = {
     "delphes-slim-lz4": Target("x.root", delphes_like(uproot.LZ4(1)), events),
     "delphes-slim-zstd": Target("x.root", delphes_like(uproot.ZSTD(1)), events),
     "delphes-slim-none": Target("x.root", delphes_like(None), events),
-    "adfilter-2024": Target("x.root", _file(DATA / "adfilter_dummy.root"), events, share=0.15),
+    "adfilter-2024": Target("x.root", _file(DATA / "adfilter_double32.root"), events, share=0.15),
     "adfilter": Target("x.root", _file(DATA / "random_events.root"), events, share=0.15),
     "nanoaod": Target("x.root", _file(DATA / "nanoaod_cms_2015_ttbar.root"), events, share=0.15),
     "physlite": Target("x.root", _file(DATA / "physlite_slim.root"), events, share=0.15),

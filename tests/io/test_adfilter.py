@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import awkward as ak
@@ -67,20 +68,40 @@ def test_the_selection_keeps_as_many_as_adfilter(data: Path, tmp_path: Path) -> 
 
 
 def test_doubles_in_single_precision(data: Path) -> None:
-    """The writer of this file, dummy.py of ADFilter, puts one object of 100 GeV of each kind in each of 1000 events."""
-    events = read(data / "adfilter_dummy.root", step_size=300)
-    assert events.jets.pt.tolist() == [[100.0, 100.0]] * 1000
-    assert events.jets.mass.tolist() == [[100.0, 100.0]] * 1000
-    assert events.jets.btag.tolist() == [[False, True]] * 1000
-    assert events.electrons.pt.tolist() == [[100.0]] * 1000
-    assert events.weight.tolist() == [1.0] * 1000
+    """The numbers that ROOT was given for this file, by the program beside it."""
+    events = read(data / "adfilter_double32.root", step_size=70)
+    assert len(events) == 200
+    for entry, event in enumerate(events):
+        jets = [(entry, prefix, index) for prefix, n in (("JET", 4), ("bJET", 3)) for index in range(entry % n)]
+        jets.sort(key=lambda jet: -momentum(*jet))  # at equal momentum, those without a tag first
+        assert event.jets.pt.tolist() == single(momentum(*jet) for jet in jets)
+        assert event.jets.eta.tolist() == single((place(*jet) % 49) / 10 - 2.4 for jet in jets)
+        assert event.jets.phi.tolist() == single((place(*jet) % 63) / 10 - 3.1 for jet in jets)
+        assert event.jets.mass.tolist() == single(5.1 + place(*jet) % 11 for jet in jets)
+        assert event.jets.btag.tolist() == [prefix == "bJET" for _, prefix, _ in jets]
+        for name, prefix, n in (("electrons", "EL", 2), ("muons", "MU", 3), ("photons", "PH", 2)):
+            assert event[name].pt.tolist() == single(momentum(entry, prefix, i) for i in reversed(range(entry % n)))
+        assert (event.met.pt, event.met.phi) == tuple(single([entry / 10, (entry % 63) / 10 - 3.1]))
+        assert event.weight == np.float32(0.1 * entry - 1)  # the first of two
+
+
+def momentum(entry: int, prefix: str, index: int) -> float:
+    return 20.1 + entry + 50 * index + len(prefix)
+
+
+def place(entry: int, prefix: str, index: int) -> int:
+    return entry + 7 * index + len(prefix)
+
+
+def single(values: Iterable[float]) -> list[float]:
+    return [float(np.float32(value)) for value in values]
 
 
 def test_meta_is_the_sample(data: Path, tmp_path: Path) -> None:
     stated = open_events(data / "random_events.root").sample()
     assert (stated.cross_section_pb, stated.sqrt_s_gev) == (7.0, 13000.0)
-    dummy = open_events(data / "adfilter_dummy.root").sample()  # only the energy is labelled
-    assert (dummy.cross_section_pb, dummy.sqrt_s_gev) == (None, 13000.0)
+    older = open_events(data / "adfilter_double32.root").sample()  # only the energy is labelled
+    assert (older.cross_section_pb, older.sqrt_s_gev) == (None, 13000.0)
     assert open_events(write(tmp_path / "none.root")).sample().sqrt_s_gev is None
     plain = write(tmp_path / "plain.root", meta=[8000.0, 0.5])  # no labels: by place, as ADFilter reads it
     assert (open_events(plain).sample().sqrt_s_gev, open_events(plain).sample().cross_section_pb) == (8000.0, 0.5)
@@ -120,13 +141,13 @@ def test_bad_numbers_are_named_with_their_entry(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", [3, 9], ids=["byte count", "length"])
 def test_a_damaged_length_is_noticed(place: int, data: Path, tmp_path: Path) -> None:
     """Each event of a basket has a header of ten bytes; these baskets are compressed, so decode what they hold."""
-    source = open_events(data / "adfilter_dummy.root")
+    source = open_events(data / "adfilter_double32.root")
     raw = source.tree["JET_pt"].array(source.interpretation("JET_pt"), entry_stop=5)
-    good = source.decode("JET_pt", raw, 0)
-    assert good.tolist() == [[100.0]] * 5
+    assert ak.num(raw).tolist() == [10, 14, 18, 22, 10]
+    assert ak.num(source.decode("JET_pt", raw, 0)).tolist() == [0, 1, 2, 3, 0]
     content = np.array(ak.flatten(raw))
-    content[3 * 14 + place] += 1
-    with pytest.raises(InputDataError, match=r"dummy\.root.*'JET_pt' has a wrong length at entry 103"):
+    content[10 + 14 + 18 + place] += 1
+    with pytest.raises(InputDataError, match=r"double32\.root.*'JET_pt' has a wrong length at entry 103"):
         source.decode("JET_pt", ak.unflatten(content, ak.num(raw)), 100)
     with pytest.raises(InputDataError, match="at entry 0"):
         source.decode("JET_pt", raw[:, :7], 0)
@@ -134,7 +155,7 @@ def test_a_damaged_length_is_noticed(place: int, data: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.5, 0.99])
 def test_truncated_file(fraction: float, data: Path, tmp_path: Path) -> None:
-    whole = (data / "adfilter_dummy.root").read_bytes()
+    whole = (data / "adfilter_double32.root").read_bytes()
     path = tmp_path / "cut.root"
     path.write_bytes(whole[: int(len(whole) * fraction)])
     with pytest.raises(InputDataError, match=r"cut\.root.*(damaged|truncated)"):
