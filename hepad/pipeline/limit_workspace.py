@@ -56,11 +56,12 @@ class WorkspaceLimitOptions:
 class WorkspaceLimitReport:
     """Limits on the workspace's parameter of interest, CLs at 1, and the excess of the data.
 
+    `excess` is None where events were observed that background alone cannot give: no finite one is right.
     `fit` holds the parameters and yields of the fit to the data; None without an output, or if it did not converge.
     """
 
     result: LimitResult
-    excess: Excess
+    excess: Excess | None
     cls_at_one: tuple[float, tuple[float, ...]]
     poi: str
     seed: int
@@ -73,7 +74,7 @@ class WorkspaceLimitReport:
             **result_json(self.result, self.seed),
             "poi_name": self.poi,
             "cls_at_one": {"observed": observed, "expected": list(expected)},
-            "excess": self.excess.to_json(),
+            "excess": None if self.excess is None else self.excess.to_json(),
             "fit": None if self.fit is None else self.fit.to_json(),
         }
 
@@ -104,7 +105,11 @@ def workspace_limits(spec: str, *, options: WorkspaceLimitOptions | None = None)
             result = asymptotic_result(experiment, points=options.points)
         if wanted == "auto":
             result = replace(result, reason="asymptotic formulae; toys of a workspace are slow, ask for them")
-        excess, poi = local_excess(experiment), experiment.model.config.poi_name
+        if experiment.impossible is not None:
+            remark = f"{experiment.impossible}: without a signal the data are impossible, and have no p-value"
+            result = replace(result, warnings=(*result.warnings, remark))
+        excess = local_excess(experiment) if experiment.impossible is None else None
+        poi = experiment.model.config.poi_name
         report = WorkspaceLimitReport(result, excess, cls_at_one, poi, options.seed)
         if options.output is not None:
             report = _with_fit(report, experiment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -121,11 +122,14 @@ def post_fit(experiment: PublishedExperiment) -> PostFit:
     poi = model.config.poi_index
     at_zero = experiment.excess()[0] < _AT_ZERO
     start = experiment.best_fit(mu=0.0 if at_zero else None)
-    fixed = np.array(model.config.suggested_fixed(), dtype=bool)
+    fixed = experiment.likelihood.fixed.copy()
     fixed[poi] |= at_zero
     bounds = [tuple(pair) for pair in model.config.suggested_bounds()]
     bounds[poi] = (0.0, np.inf)
-    minuit = _minimise(model, values, start, fixed, bounds)
+    curvature = np.diag(experiment.likelihood.information(start, values))
+    # Migrad's own guess of the step would be a tenth of a value, nothing for a nuisance parameter at 0.
+    steps = 1 / np.sqrt(np.where(curvature > 0, curvature, 100.0))
+    minuit = _minimise(lambda theta: experiment.likelihood.twice_nll(theta, values), start, steps, fixed, bounds)
     theta = np.array(minuit.values)
     # Not minuit.errors: for parameters with bounds those are distances in its inner coordinates, off by a percent.
     covariance = np.array(minuit.covariance)
@@ -133,23 +137,23 @@ def post_fit(experiment: PublishedExperiment) -> PostFit:
     return PostFit(
         parameters=_parameters(model, theta, np.sqrt(np.diag(covariance)), fixed, bounds),
         channels=_channels(model, values, theta, covariance),
-        twice_nll=float(minuit.fval),
+        twice_nll=_twice_nll(model, theta, values),
         poi_at_zero=at_zero,
     )
 
 
 def _minimise(
-    model: Any, values: FloatArray, start: FloatArray, fixed: npt.NDArray[np.bool_], bounds: list[tuple[float, float]]
+    cost: Callable[[FloatArray], float],
+    start: FloatArray,
+    steps: FloatArray,
+    fixed: npt.NDArray[np.bool_],
+    bounds: list[tuple[float, float]],
 ) -> Minuit:
-    def cost(theta: FloatArray) -> float:
-        return float(-2 * np.ravel(model.logpdf(theta, values))[0])
-
     with np.errstate(all="ignore"):
         minuit = Minuit(cost, start)
         minuit.errordef = Minuit.LEAST_SQUARES  # of -2 ln L
         minuit.limits, minuit.fixed, minuit.tol = bounds, fixed, _TOLERANCE
-        # Migrad's own guess of the step would be a tenth of a value, nothing for a nuisance parameter at 0.
-        minuit.errors = np.maximum(0.1, 0.1 * np.abs(start))
+        minuit.errors = steps
         for strategy in (1, 2):
             minuit.strategy = strategy
             minuit.migrad()
@@ -158,6 +162,11 @@ def _minimise(
             if minuit.valid and minuit.accurate and np.all(np.isfinite(minuit.covariance)):
                 return minuit
     raise FitFailedError("the fit of the workspace for errors after the fit did not converge in Minuit")
+
+
+def _twice_nll(model: Any, theta: FloatArray, values: FloatArray) -> float:
+    """-2 ln L with all its constants, as pyhf has it."""
+    return float(-2 * np.ravel(model.logpdf(theta, values))[0])
 
 
 def _parameters(

@@ -1,6 +1,6 @@
 """Limits from any pyhf workspace: published likelihoods, simultaneous channels, all of HistFactory's modifiers.
 
-pyhf builds the probability model and fits it; CLs, brackets and toys are hepad's own. pyhf's `hypotest` makes five fits
+pyhf builds the probability model; fits, CLs, brackets and toys are hepad's own. pyhf's `hypotest` makes five fits
 at every mu, here two are left: the unrestricted ones do not depend on mu, and that of the Asimov data is known.
 """
 
@@ -14,17 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import FitFailedError, InputDataError
-from hepad.io.pyhf_quiet import pyhf_quiet
 from hepad.stats.cls import Samples
+from hepad.stats.workspace_likelihood import Fit, WorkspaceLikelihood, maximise
+from hepad.stats.workspace_model import workspace_model
 
 __all__ = ["PublishedExperiment", "numpy_backend"]
 
 FloatArray = npt.NDArray[np.float64]
-Fit = tuple[FloatArray, float]
-"""Parameters (P,) and -2 ln L."""
 
 _FEW = 10.0
-_NEAR_BOUND = 0.999
 
 
 @contextmanager
@@ -41,10 +39,20 @@ def numpy_backend() -> Iterator[None]:
 
 
 class _Data:
-    """One data set (main and auxiliary) of the model, and the fits to it; each starts from its nearest neighbour's."""
+    """One data set (main and auxiliary) of the model, and the fits to it; each starts from its nearest neighbour's.
 
-    def __init__(self, model: Any, values: FloatArray, *, free: Fit | None = None) -> None:
-        self._model, self.values = model, values
+    `start` (P,) is where the first fit starts, None for the workspace's own start.
+    """
+
+    def __init__(
+        self,
+        likelihood: WorkspaceLikelihood,
+        values: FloatArray,
+        *,
+        free: Fit | None = None,
+        start: FloatArray | None = None,
+    ) -> None:
+        self._likelihood, self.values, self._start = likelihood, values, start
         self._fixed: dict[float, Fit] = {}
         self._free = free
 
@@ -52,18 +60,19 @@ class _Data:
         """The best fit at this mu."""
         if mu not in self._fixed:
             nearest = min(self._fixed, key=lambda known: abs(known - mu), default=None)
-            start = None if nearest is None else self._fixed[nearest][0]
-            self._fixed[mu] = _fit(self._model, self.values, mu, start)
+            start = self._start if nearest is None else self._fixed[nearest][0]
+            self._fixed[mu] = _fit(self._likelihood, self.values, mu, start)
         return self._fixed[mu]
 
     def free(self) -> Fit:
         """The best fit with mu >= 0."""
         if self._free is None:
-            starts = [None, *(fit[0] for fit in self._fixed.values())][:2]
-            self._free = min((_fit(self._model, self.values, None, s) for s in starts), key=lambda fit: fit[1])
+            near = [fit[0] for fit in self._fixed.values()][:1]
+            starts = near or [self._start] if self._start is not None else [None, *near]
+            self._free = min((_fit(self._likelihood, self.values, None, s) for s in starts), key=lambda fit: fit[1])
         for fit in self._fixed.values():
             if fit[1] < self._free[1]:  # a better minimum than the one found without restriction
-                again = _fit(self._model, self.values, None, fit[0])
+                again = _fit(self._likelihood, self.values, None, fit[0])
                 self._free = min(again, fit, key=lambda one: one[1])
         return self._free
 
@@ -71,7 +80,7 @@ class _Data:
         """The test statistic q-tilde."""
         fixed = self.fixed(mu)[1]
         theta, free = self.free()
-        return max(fixed - free, 0.0) if theta[self._model.config.poi_index] < mu else 0.0
+        return max(fixed - free, 0.0) if theta[self._likelihood.model.config.poi_index] < mu else 0.0
 
     def q_zero(self) -> float:
         """The test statistic q0 of a discovery."""
@@ -82,37 +91,30 @@ class _Data:
 class PublishedExperiment:
     """A pyhf workspace, patched if need be, as a `cls.Experiment`.
 
-    `measurement` names one of the workspace's, None for the first. `InputDataError` for a workspace that pyhf refuses
-    or one without a parameter of interest. Use it inside `numpy_backend`.
+    `measurement` names one of the workspace's, None for the first. `InputDataError` for a workspace that pyhf refuses,
+    one without a free parameter of interest, or one whose yields without a signal are negative, or zero where events
+    were observed and no signal is expected. Use it inside `numpy_backend`.
+
+    `impossible` says which bin has events that background alone cannot give, if there is one: q0 is infinite then.
     """
 
     scale = 1.0
     has_data = True
 
     def __init__(self, spec: dict[str, Any], measurement: str | None = None) -> None:
-        import pyhf
-
-        try:
-            with pyhf_quiet():
-                workspace = pyhf.Workspace(spec)
-                # The interpolations that published likelihoods are made with, and pyhf's command line uses.
-                settings = {"normsys": {"interpcode": "code4"}, "histosys": {"interpcode": "code4p"}}
-                self.model = workspace.model(measurement_name=measurement, modifier_settings=settings)
-                values = np.asarray(workspace.data(self.model), dtype=np.float64)
-        except (pyhf.exceptions.InvalidSpecification, pyhf.exceptions.InvalidMeasurement) as error:
-            raise InputDataError(f"the workspace is not valid: {_line(error)}") from error
-        except pyhf.exceptions.InvalidModel as error:
-            raise InputDataError(f"{_line(error)} A background needs a signal from a patch") from error
-        except (pyhf.exceptions.InvalidModifier, KeyError, ValueError) as error:
-            raise InputDataError(f"the workspace makes no model: {_line(error)}") from error
-        if self.model.config.poi_index is None:
-            raise InputDataError("the measurement of the workspace names no parameter of interest")
-        self._data = _Data(self.model, values)
+        self.model, values = workspace_model(spec, measurement)
+        self.likelihood = WorkspaceLikelihood(self.model)
+        self._data = _Data(self.likelihood, values)
         theta = self._data.fixed(0.0)[0]
+        negative = self.likelihood.negative(theta)
+        if negative is not None:
+            raise InputDataError(f"the background of the workspace is {negative}: there is no likelihood; merge bins")
+        signal, background = self._signal(theta)
+        self.impossible = self._without_background(signal, background, values)
         asimov = np.asarray(self.model.expected_data(theta), dtype=np.float64)
         # Asimov data have their best fit where they were made.
-        self._asimov = _Data(self.model, asimov, free=(theta, _twice_nll(self.model, theta, asimov)))
-        self.few = self._low_counts(theta, values)
+        self._asimov = _Data(self.likelihood, asimov, free=(theta, self.likelihood.twice_nll(theta, asimov)))
+        self.few = _low_counts(signal, background, values)
         self.remarks = () if self.few is None else (f"{self.few}: asymptotic limits are unreliable below 10, use toys",)
 
     def data(self, mu: float) -> float:
@@ -155,7 +157,7 @@ class PublishedExperiment:
         theta = self._data.fixed(truth)[0]
         kept, failed = [], 0
         for _ in range(toys):
-            toy = _Data(self.model, _throw(self.model, theta, rng))
+            toy = _Data(self.likelihood, _throw(self.model, theta, rng), start=theta)
             try:
                 kept.append(statistic(toy))
             except FitFailedError:
@@ -164,60 +166,57 @@ class PublishedExperiment:
             raise FitFailedError(f"none of the {toys} pseudo-experiments at mu = {truth:g} could be fitted")
         return np.array(kept), failed
 
-    def _low_counts(self, theta: FloatArray, values: FloatArray) -> str | None:
-        """Fewer than ten events in the bins that hold 90 % of the signal: what to say of them, else None."""
-        config = self.model.config
+    def _signal(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Yields (bins,) of the signal at mu = 1, and of the background."""
         with_signal = theta.copy()
-        with_signal[config.poi_index] = 1.0
-        background = np.asarray(self.model.expected_actualdata(theta))
-        signal = np.asarray(self.model.expected_actualdata(with_signal)) - background
+        with_signal[self.model.config.poi_index] = 1.0
+        background = np.asarray(self.model.expected_actualdata(theta), dtype=np.float64)
+        signal = np.asarray(self.model.expected_actualdata(with_signal), dtype=np.float64) - background
         if signal.sum() <= 0:
-            raise InputDataError("the signal of the workspace is zero: there is nothing to set a limit on")
-        order = np.argsort(-signal, kind="stable")
-        bins = order[: int(np.searchsorted(np.cumsum(signal[order]) / signal.sum(), 0.9)) + 1]
-        for what, events in (("background events are expected", background), ("events are observed", values)):
-            if events[bins].sum() < _FEW:
-                return f"only {events[bins].sum():.3g} {what} under the signal"
+            what = f"sums to {signal.sum():.4g} events" if np.any(signal) else "is zero"
+            raise InputDataError(f"the signal of the workspace {what}: there is nothing to set a limit on")
+        return signal, background
+
+    def _without_background(self, signal: FloatArray, background: FloatArray, values: FloatArray) -> str | None:
+        """Which bin with events has no background, None for none; `InputDataError` if it has no signal either."""
+        empty = (background <= 0) & (values[: len(background)] > 0)
+        for where, what in ((empty & (signal <= 0), "neither background nor signal"), (empty, "no background")):
+            if np.any(where):
+                at = int(np.argmax(where))
+                found = f"{self.likelihood.name_of(at)} has data ({values[at]:g}) where {what} is expected"
+                if signal[at] <= 0:
+                    raise InputDataError(f"{found}; merge bins")
+                return found
         return None
 
 
-def _fit(model: Any, values: FloatArray, mu: float | None, start: FloatArray | None) -> Fit:
-    """Maximum likelihood, at a fixed mu or with mu >= 0; Minuit has a try where scipy fails."""
-    import pyhf
-
-    config = model.config
-    bounds = [tuple(pair) for pair in config.suggested_bounds()]
-    init = np.asarray(config.suggested_init() if start is None else start, dtype=np.float64).copy()
-    top = max(bounds[config.poi_index][1], 2 * (mu or 0.0), 2 * float(init[config.poi_index]))
-    arguments = {"return_fitted_val": True}
-    for optimizer in (pyhf.optimize.scipy_optimizer(), pyhf.optimize.minuit_optimizer()):
-        pyhf.set_backend(pyhf.tensorlib, optimizer)
-        try:
-            for _ in range(60):
-                bounds[config.poi_index] = (0.0, top)
-                if mu is None:
-                    theta, value = pyhf.infer.mle.fit(
-                        values, model, init_pars=init.tolist(), par_bounds=bounds, **arguments
-                    )
-                else:
-                    theta, value = pyhf.infer.mle.fixed_poi_fit(
-                        mu, values, model, init_pars=init.tolist(), par_bounds=bounds, **arguments
-                    )
-                if mu is not None or theta[config.poi_index] < _NEAR_BOUND * top:
-                    break
-                top *= 4
-            if np.all(np.isfinite(theta)) and np.isfinite(value):
-                return np.asarray(theta, dtype=np.float64), float(np.ravel(value)[0])
-        except (pyhf.exceptions.FailedMinimization, ValueError, ArithmeticError):
-            continue
-        finally:
-            pyhf.set_backend(pyhf.tensorlib, pyhf.optimize.scipy_optimizer())
-    at = "with mu free" if mu is None else f"at mu = {mu:g}"
-    raise FitFailedError(f"the fit of the workspace {at} converged neither with scipy nor with Minuit")
+def _low_counts(signal: FloatArray, background: FloatArray, values: FloatArray) -> str | None:
+    """Fewer than ten events in the bins that hold 90 % of the signal: what to say of them, else None."""
+    order = np.argsort(-signal, kind="stable")
+    bins = order[: int(np.searchsorted(np.cumsum(signal[order]) / signal.sum(), 0.9)) + 1]
+    for what, events in (("background events are expected", background), ("events are observed", values)):
+        if events[bins].sum() < _FEW:
+            return f"only {events[bins].sum():.3g} {what} under the signal"
+    return None
 
 
-def _twice_nll(model: Any, theta: FloatArray, values: FloatArray) -> float:
-    return float(-2 * np.ravel(model.logpdf(theta, values))[0])
+def _fit(likelihood: WorkspaceLikelihood, values: FloatArray, mu: float | None, start: FloatArray | None) -> Fit:
+    """Maximum likelihood, at a fixed mu or with mu >= 0, other parameters within the workspace's bounds."""
+    config = likelihood.model.config
+    init = np.array(config.suggested_init() if start is None else start, dtype=np.float64)
+    low, high = np.array(config.suggested_bounds(), dtype=np.float64).T
+    low[likelihood.fixed] = high[likelihood.fixed] = init[likelihood.fixed]
+    low[config.poi_index], high[config.poi_index] = (0.0, np.inf) if mu is None else (mu, mu)
+    at = "with mu free" if mu is None else f"at mu = {mu:.6g}"
+    try:
+        fit = maximise(likelihood, values, init, (low, high))
+    except FitFailedError as error:
+        negative = likelihood.negative(np.clip(init, low, high))
+        raise FitFailedError(f"the fit of the workspace {at} failed: {negative or error}") from error
+    negative = None if mu == 0 else likelihood.negative(fit[0])
+    if negative is not None:
+        raise FitFailedError(f"the workspace expects {negative} {at}: it has no likelihood there")
+    return fit
 
 
 def _throw(model: Any, theta: FloatArray, rng: np.random.Generator) -> FloatArray:
@@ -235,7 +234,3 @@ def _throw(model: Any, theta: FloatArray, rng: np.random.Generator) -> FloatArra
         else:
             parts.append(rng.poisson(centre * np.asarray(paramset.factors)).astype(np.float64))
     return np.concatenate(parts)
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -162,7 +162,7 @@ def test_toys_of_a_workspace_with_any_numpy() -> None:
         ("a.tar.gz:A/BkgOnly.json", ["A/list.json"], "choose one as FILE.json:NAME of s_1"),
         ("a.tar.gz:A/BkgOnly.json", ["A/other.json"], "does not fit the workspace"),
         ("a.tar.gz:A/BkgOnly.json", ["A/wrong.json:s_1"], "made for another workspace"),
-        ("a.tar.gz:A/BkgOnly.json", [], "A background needs a signal from a patch"),
+        ("a.tar.gz:A/BkgOnly.json", [], "a background needs a signal from a patch"),
         ("gone.json", [], "gone.json does not exist"),
     ],
 )

@@ -158,12 +158,11 @@ def test_figures_and_numbers_are_written_and_left_out_without_a_minimum(
 
 
 def test_a_minimum_that_minuit_does_not_find_is_an_error() -> None:
-    class Endless:
-        def logpdf(self, theta: Any, _: Any) -> Any:
-            return np.array([theta[0]])  # no maximum
+    def endless(theta: Any) -> float:
+        return -float(theta[0])  # no minimum
 
     with pytest.raises(FitFailedError, match="did not converge"):
-        postfit._minimise(Endless(), np.zeros(1), np.zeros(1), np.array([False]), [(0.0, np.inf)])
+        postfit._minimise(endless, np.zeros(1), np.ones(1), np.array([False]), [(0.0, np.inf)])
 
 
 def test_many_parameters_and_channels_are_cut_with_a_note() -> None:

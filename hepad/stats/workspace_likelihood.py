@@ -1,0 +1,222 @@
+"""The likelihood of a pyhf model relative to the saturated one, and its minimum, proved by its distance to go.
+
+-2 ln L of a workspace grows with its counts: at 10^6 events a bin its numerical derivatives are noise, and pyhf's
+minimiser reports success anywhere. Relative to the saturated model (arXiv:1007.1727's constant) it stays as large as
+the number of bins, and with the Jacobian of the yields its gradient keeps its digits. pyhf computes the yields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from iminuit import Minuit
+from scipy.optimize import lsq_linear, minimize
+from scipy.special import xlogy
+
+from hepad.errors import FitFailedError
+
+__all__ = ["Bounds", "Fit", "WorkspaceLikelihood", "maximise"]
+
+FloatArray = npt.NDArray[np.float64]
+Fit = tuple[FloatArray, float]
+"""Parameters (P,) and -2 ln L relative to the saturated model."""
+Bounds = tuple[FloatArray, FloatArray]
+"""Lower and upper ends (P,); equal ones hold a parameter."""
+
+_STEP = 1e-5
+"""Of a parameter for the differences of yields, relative to it where it is large."""
+_LEAST = 1e-300
+_LEAST_VARIANCE = 1e-9
+_STEEP = 1e3
+"""How -2 ln L grows below zero yields, where there is no likelihood: faster than an empty bin's falls."""
+_CLOSE = 1e-6
+"""-2 ln L above its minimum: a thousandth of a standard deviation."""
+_CLOSE_ENOUGH = 1e-3
+"""What the other minimisers are asked for: a thirtieth of a standard deviation."""
+_STEPS = 60
+_HALVINGS = 30
+
+
+class WorkspaceLikelihood:
+    """-2 ln L of a pyhf model: Poisson counts of bins and of auxiliary measurements, normal constraints.
+
+    Constraints of parameters that are fixed are constant, and left out. `values` (bins + auxiliary,) are in pyhf's
+    order.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        config = model.config
+        self.fixed = np.array(config.suggested_fixed(), dtype=bool)
+        self._bins = int(sum(config.channel_nbins.values()))
+        poisson: list[tuple[int, int, float]] = []  # auxiliary counts: place in values, parameter, factor
+        normal: list[tuple[int, int, float]] = []  # place in values, parameter, width
+        at = self._bins
+        for name in config.auxdata_order:
+            paramset, where = config.param_set(name), config.par_slice(name)
+            is_normal = paramset.pdf_type == "normal"
+            scales = np.ravel(paramset.width() if is_normal else paramset.factors)
+            for parameter, scale in zip(range(where.start, where.stop), scales, strict=True):
+                if not self.fixed[parameter]:
+                    (normal if is_normal else poisson).append((at, parameter, float(scale)))
+                at += 1
+        self._poisson, self._normal = _columns(poisson), _columns(normal)
+
+    def expected(self, theta: FloatArray) -> FloatArray:
+        """Yields (bins + Poisson constraints,)."""
+        with np.errstate(all="ignore"):  # interpolations overflow far from the minimum
+            yields = np.asarray(self.model.expected_actualdata(theta), dtype=np.float64)
+        _, parameters, factors = self._poisson
+        return np.concatenate([yields, theta[parameters] * factors])
+
+    def twice_nll(self, theta: FloatArray, values: FloatArray) -> float:
+        """-2 ln (L / L saturated); it grows steeply where a yield is negative, and is infinite where it is none."""
+        counts, expected = self._counts(values), self.expected(theta)
+        if not np.all(np.isfinite(expected)):
+            return float("inf")
+        mean = np.maximum(expected, _LEAST)
+        main = mean - counts + xlogy(counts, np.where(counts > 0, counts, 1.0)) - xlogy(counts, mean)
+        places, parameters, widths = self._normal
+        pulls = (values[places] - theta[parameters]) / widths
+        return float(2 * main.sum() + pulls @ pulls - _STEEP * np.minimum(expected, 0.0).sum())
+
+    def linearised(self, theta: FloatArray, values: FloatArray, moving: npt.NDArray[np.intp]) -> Bounds:
+        """Residuals (R,) in standard deviations, and minus their derivatives (R, moving)."""
+        expected = self.expected(theta)
+        slopes = np.empty((len(expected), len(moving)))
+        for column, i in enumerate(moving):
+            moved = theta.copy()
+            moved[i] += _STEP * max(1.0, abs(theta[i]))
+            slopes[:, column] = (self.expected(moved) - expected) / (moved[i] - theta[i])
+        error = np.sqrt(np.maximum(expected, _LEAST_VARIANCE))
+        places, parameters, widths = self._normal
+        constraints = (parameters[:, None] == moving) / widths[:, None]
+        residuals = [(self._counts(values) - expected) / error, (values[places] - theta[parameters]) / widths]
+        return np.concatenate(residuals), np.concatenate([slopes / error[:, None], constraints])
+
+    def information(self, theta: FloatArray, values: FloatArray) -> FloatArray:
+        """Fisher's information (P, P), in which the observed counts do not enter."""
+        _, slopes = self.linearised(theta, values, np.arange(len(theta)))
+        return np.asarray(slopes.T @ slopes, dtype=np.float64)
+
+    def negative(self, theta: FloatArray) -> str | None:
+        """Which bin has a negative yield, in words; None if there is none."""
+        yields = np.asarray(self.model.expected_actualdata(theta), dtype=np.float64)
+        bad = np.flatnonzero(~(yields >= -1e-9))
+        return None if len(bad) == 0 else f"{yields[bad[0]]:.4g} events in {self.name_of(int(bad[0]))}"
+
+    def name_of(self, at: int) -> str:
+        """A bin in words."""
+        for name, where in self.model.config.channel_slices.items():
+            if where.start <= at < where.stop:
+                return f"bin {at - where.start + 1} of channel {name!r}"
+        raise IndexError(at)
+
+    def _counts(self, values: FloatArray) -> FloatArray:
+        return np.concatenate([values[: self._bins], values[self._poisson[0]]])
+
+
+def maximise(likelihood: WorkspaceLikelihood, values: FloatArray, start: FloatArray, bounds: Bounds) -> Fit:
+    """The best parameters within bounds; `FitFailedError` unless the minimum of -2 ln L is proved.
+
+    Steps of scoring: the yields are linearised, and the step is that of least squares within the bounds. What it
+    would still gain is the distance to the minimum. SLSQP and Minuit have a try where it does not end.
+    """
+    low, high = bounds
+    theta = np.clip(start, low, high)
+    theta, distance = _scoring(likelihood, values, theta, bounds, _STEPS)
+    if not distance <= _CLOSE:
+        for other in (_slsqp, _minuit):
+            again = other(likelihood, values, theta, bounds)
+            if likelihood.twice_nll(again, values) <= likelihood.twice_nll(theta, values):
+                theta, distance = _scoring(likelihood, values, again, bounds, 5)
+            if distance <= _CLOSE_ENOUGH:
+                break
+        else:
+            raise FitFailedError(f"-2 ln L is still {distance:.2g} above its minimum after three minimisers")
+    return theta, likelihood.twice_nll(theta, values)
+
+
+def _scoring(
+    likelihood: WorkspaceLikelihood, values: FloatArray, theta: FloatArray, bounds: Bounds, steps: int
+) -> tuple[FloatArray, float]:
+    """Parameters (P,) after at most so many steps, and by how much -2 ln L is still above its minimum."""
+    low, high = bounds
+    moving = np.flatnonzero(high > low)
+    here, distance = likelihood.twice_nll(theta, values), 0.0
+    for _ in range(steps):
+        if len(moving) == 0:
+            break
+        residuals, slopes = likelihood.linearised(theta, values, moving)
+        if not (np.all(np.isfinite(residuals)) and np.all(np.isfinite(slopes))):
+            return theta, float("inf")
+        step = _least_squares(slopes, residuals, low[moving] - theta[moving], high[moving] - theta[moving])
+        # The gain of the linearised problem is that of -2 ln L to second order.
+        distance = float(residuals @ residuals - np.sum((residuals - slopes @ step) ** 2))
+        if distance <= _CLOSE:
+            break
+        for halving in range(_HALVINGS):
+            trial = theta.copy()
+            trial[moving] = np.clip(theta[moving] + step / 2**halving, low[moving], high[moving])
+            there = likelihood.twice_nll(trial, values)
+            if there < here:
+                theta, here = trial, there
+                break
+        else:
+            break
+    return theta, distance
+
+
+def _least_squares(slopes: FloatArray, residuals: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """The step (moving,) within low and high that makes residuals - slopes @ step smallest."""
+    scale = np.sqrt(np.einsum("ri,ri->i", slopes, slopes))
+    scale[scale == 0] = 1.0  # such a parameter changes nothing: its step is 0
+    step = np.linalg.lstsq(slopes / scale, residuals, rcond=1e-10)[0]
+    if np.any(step < low * scale) or np.any(step > high * scale):
+        step = lsq_linear(slopes / scale, residuals, (low * scale, high * scale), method="bvls").x
+    return np.asarray(step / scale, dtype=np.float64)
+
+
+def _slsqp(likelihood: WorkspaceLikelihood, values: FloatArray, theta: FloatArray, bounds: Bounds) -> FloatArray:
+    cost, scale, moving, ends = _scaled(likelihood, values, theta, bounds)
+    found = minimize(cost, np.zeros(len(moving)), method="SLSQP", bounds=ends, options={"maxiter": 300, "ftol": 1e-9})
+    return _put(theta, moving, scale * found.x, bounds)
+
+
+def _minuit(likelihood: WorkspaceLikelihood, values: FloatArray, theta: FloatArray, bounds: Bounds) -> FloatArray:
+    cost, scale, moving, ends = _scaled(likelihood, values, theta, bounds)
+    minuit = Minuit(cost, np.zeros(len(moving)))
+    minuit.errordef, minuit.limits, minuit.errors, minuit.strategy = Minuit.LEAST_SQUARES, ends, 0.5, 2
+    minuit.migrad()
+    return _put(theta, moving, scale * np.array(minuit.values), bounds)
+
+
+def _scaled(
+    likelihood: WorkspaceLikelihood, values: FloatArray, theta: FloatArray, bounds: Bounds
+) -> tuple[Callable[[FloatArray], float], FloatArray, npt.NDArray[np.intp], list[tuple[float, float]]]:
+    """-2 ln L of steps in standard deviations, these, which parameters they move, and their ends."""
+    low, high = bounds
+    moving = np.flatnonzero(high > low)
+    curvature = np.diag(likelihood.information(theta, values))[moving]
+    scale = np.where(curvature > 0, 1 / np.sqrt(np.where(curvature > 0, curvature, 1.0)), 1.0)
+
+    def cost(steps: FloatArray) -> float:
+        value = likelihood.twice_nll(_put(theta, moving, scale * np.asarray(steps), bounds), values)
+        return value if np.isfinite(value) else 1e12
+
+    ends = np.stack([low[moving] - theta[moving], high[moving] - theta[moving]], axis=1) / scale[:, None]
+    return cost, scale, moving, [(float(a), float(b)) for a, b in ends]
+
+
+def _put(theta: FloatArray, moving: npt.NDArray[np.intp], steps: FloatArray, bounds: Bounds) -> FloatArray:
+    moved = theta.copy()
+    moved[moving] += np.where(np.isfinite(steps), steps, 0.0)
+    return np.asarray(np.clip(moved, *bounds), dtype=np.float64)
+
+
+def _columns(rows: list[tuple[int, int, float]]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatArray]:
+    places, parameters, scales = zip(*rows, strict=True) if rows else ((), (), ())
+    return np.array(places, dtype=np.intp), np.array(parameters, dtype=np.intp), np.array(scales, dtype=np.float64)
