@@ -153,6 +153,11 @@ def _dataset(path: InputPath, handle: Any) -> Any:
     import h5py
 
     try:
+        if DATASET not in handle and {"events", "particles", "procInfo"} <= set(handle):
+            raise InputDataError(
+                f"{path}: Les Houches events in HDF5 (LHEH5), which hepad reads as text alone; convert them, "
+                "for instance with pylhe: LHEFile.fromfile(name).tofile('events.lhe')"
+            )
         if DATASET not in handle:
             found = ", ".join(handle) or "none"
             raise InputDataError(f"{path}: no dataset {DATASET!r} (datasets in it: {found}); is it an ADC2021 file?")

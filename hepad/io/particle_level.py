@@ -38,8 +38,8 @@ __all__ = ["FEATURES", "ParticleLevel", "build_objects"]
 
 FEATURES: dict[str, set[str]] = {
     "jets": {"pt", "eta", "phi", "mass", "btag"},
-    "electrons": {"pt", "eta", "phi", "mass"},
-    "muons": {"pt", "eta", "phi", "mass"},
+    "electrons": {"pt", "eta", "phi", "mass", "charge"},
+    "muons": {"pt", "eta", "phi", "mass", "charge"},
     "photons": {"pt", "eta", "phi", "mass"},
     "taus": {"pt", "eta", "phi", "mass"},
     "fatjets": {"pt", "eta", "phi", "mass"},
@@ -99,9 +99,12 @@ class _Objects:
     eta: Floats
     phi: Floats
     mass: Floats
+    charge: npt.NDArray[np.int32] | None = None
 
     def record(self, features: AbstractSet[str], **more: npt.NDArray[Any]) -> ak.Array:
         columns = {"pt": self.pt, "eta": self.eta, "phi": self.phi, "mass": self.mass, **more}
+        if self.charge is not None:
+            columns["charge"] = self.charge
         return collection(self.offsets, {f: v for f, v in columns.items() if f in features or f == "pt"})
 
 
@@ -188,7 +191,8 @@ class _Truth:
     def objects(self, mask: npt.NDArray[np.bool_], min_pt: float) -> _Objects:
         mask = mask & (self.pt > min_pt)
         columns = [column[mask] for column in (self.pt, self.eta, self.phi, self.mass)]
-        return _sorted(self.event[mask], len(self.particles), *columns)
+        charge = -np.sign(self.particles.pdg[mask]).astype(np.int32)  # leptons have positive numbers
+        return _sorted(self.event[mask], len(self.particles), *columns, charge=charge)
 
     def missing(self, features: AbstractSet[str]) -> ak.Array:
         """The vector sum of all that is invisible."""
@@ -235,10 +239,18 @@ def _offsets(event: Ints, n: int) -> Ints:
 
 
 def _sorted(  # noqa: PLR0917  columns
-    event: Ints, n: int, pt: Floats, eta: Floats, phi: Floats, mass: Floats
+    event: Ints,
+    n: int,
+    pt: Floats,
+    eta: Floats,
+    phi: Floats,
+    mass: Floats,
+    *,
+    charge: npt.NDArray[np.int32] | None = None,
 ) -> _Objects:
     order = np.lexsort((-pt, event))
-    return _Objects(_offsets(event, n), pt[order], eta[order], phi[order], mass[order])
+    kept = None if charge is None else charge[order]
+    return _Objects(_offsets(event, n), pt[order], eta[order], phi[order], mass[order], kept)
 
 
 def _cluster(counts: Ints, momenta: Floats, radius: float, min_pt: float) -> tuple[Ints, Floats]:

@@ -20,6 +20,7 @@ from hepad.errors import InputDataError, UsageError
 from hepad.io.baskets import check_blocks
 from hepad.io.events import SQRT_S, Chunk, EventFile, Fields
 from hepad.io.remote import RemotePath, expand_url, is_url
+from hepad.io.text import check_regular
 from hepad.paths import InputPath
 
 __all__ = ["DEFAULT_STEP_SIZE", "expand_files", "open_events", "open_root", "read_chunks", "read_events", "unit_edges"]
@@ -75,11 +76,15 @@ def _matches(name: str) -> Sequence[InputPath]:
     if exists:
         if Path(name).is_dir():
             raise InputDataError(f"{name} is a folder; name its files, for instance '{name.rstrip('/')}/*.root'")
+        check_regular(Path(name))
         return [Path(name)]
     found = sorted(glob.glob(name)) if glob.has_magic(name) else []  # noqa: PTH207  a pattern may be absolute
     if not found:
         raise InputDataError(f"{name}: no such file")
-    return [Path(match) for match in found]
+    paths = [Path(match) for match in found]
+    for path in paths:
+        check_regular(path)
+    return paths
 
 
 def open_events(path: InputPath) -> EventFile:
@@ -194,6 +199,7 @@ def _in_tree(fields: Fields) -> dict[str, AbstractSet[str]]:
 
 
 def _first_bytes(path: InputPath) -> bytes:
+    check_regular(path)
     try:
         with path.open("rb") as stream:
             return stream.read(8)
@@ -267,7 +273,7 @@ def _open_generated(path: InputPath) -> EventFile | None:
     from hepad.io.text import head
 
     start = head(path)
-    if b"<LesHouchesEvents" in start:
+    if b"<leshouchesevents" in start.lower():
         from hepad.io.lhe import LheFile
 
         return LheFile(path)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from hepad.errors import HepadError, InputDataError, UsageError
 from hepad.io.root_file import recreate
+from hepad.io.text import check_regular
 from hepad.paths import InputPath
 
 __all__ = ["TREE", "ScoreFile", "ScoreWriter", "check_format"]
@@ -170,6 +171,7 @@ def _parse_info(text: str, path: InputPath) -> dict[str, Any]:
 
 
 def _is_root(path: InputPath) -> bool:
+    check_regular(path)
     try:
         with path.open("rb") as stream:
             return stream.read(4) == b"root"

@@ -85,29 +85,30 @@ class Shower:
     def run(self, events: Sequence[LheEvent], start: int) -> tuple[Particles, int]:
         """The particles of consecutive events, of which the first is entry `start`, and how many were rejected.
 
-        A rejected event (Pythia failed, or the matching vetoed it) has no particles. `InputDataError` if Pythia does
-        not know a particle, or if all of many events are rejected.
+        A rejected event (Pythia failed, the matching vetoed it, or it had none before) has no particles.
+        `InputDataError` if Pythia does not know a particle, or if all of many events are rejected.
         """
         self._check(events, start)
         feeder = self._feeder
-        feeder.queue, feeder.given = list(events), 0
+        filled = [place for place, event in enumerate(events) if event.particles]  # Pythia cannot do with none
+        feeder.queue, feeder.given = [events[place] for place in filled], 0
         pieces: list[ak.Array] = []
         done = 0
         with own_stdout():
-            while done < len(events):
+            while done < len(filled):
                 # A veto takes the next event at once, so fewer may come back than were asked for.
-                batch = ak.drop_none(self._pythia.nextBatch(len(events) - done, "none"))
+                batch = ak.drop_none(self._pythia.nextBatch(len(filled) - done, "none"))
                 if feeder.given == done:
-                    raise InputDataError(f"{self._path}: Pythia gave up at event {start + done}; leave it out")
+                    raise InputDataError(f"{self._path}: Pythia gave up at event {start + filled[done]}; leave it out")
                 done = feeder.given
                 pieces += [batch] if len(batch) else []
-        if not pieces and len(events) >= _HOPELESS:
-            raise InputDataError(f"{self._path}: Pythia rejects all of the events {start} to {start + done - 1}")
+        if not pieces and len(filled) >= _HOPELESS:
+            raise InputDataError(f"{self._path}: Pythia rejects all of the events {start} to {start + len(events) - 1}")
         if not pieces:
             return _nothing(len(events)), len(events)
         showered = ak.concatenate(pieces) if len(pieces) > 1 else pieces[0]
         # The feeder writes the place of the event, counted from 1, where a file gives the electromagnetic coupling.
-        places = np.rint(ak.to_numpy(showered.info.alphaEM)).astype(np.int64) - 1
+        places = np.array(filled)[np.rint(ak.to_numpy(showered.info.alphaEM)).astype(np.int64) - 1]
         return _particles(showered.prt, places, len(events)), len(events) - len(places)
 
     def _check(self, events: Sequence[LheEvent], start: int) -> None:
@@ -153,7 +154,7 @@ def _feeder(pythia8mc: Any, header: LheHeader) -> Any:
                 place(pdg, energy)
             self.setStrategy(3)
             for process, cross_section in header.processes.items():
-                self.addProcess(process, cross_section, 0.0, 1.0)
+                self.addProcess(process, cross_section if cross_section > 0 else 1.0, 0.0, 1.0)  # it only prints it
             return True
 
         def setEvent(self, process: int = 0) -> bool:  # noqa: ARG002, N802  Pythia's name and argument

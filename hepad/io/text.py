@@ -3,41 +3,105 @@
 from __future__ import annotations
 
 import bz2
-import gzip
+import io
+import logging
 import lzma
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
 from hepad.errors import InputDataError
 from hepad.paths import InputPath
 
-__all__ = ["MAX_LINE", "damage_as_input_error", "first_line", "head", "open_text", "text_lines"]
+__all__ = ["MAX_LINE", "check_regular", "damage_as_input_error", "first_line", "head", "open_text"]
+
+_log = logging.getLogger(__name__)
 
 MAX_LINE = 1 << 24
 """Longest line in bytes: a small compressed file can hold one that fills the memory."""
 
-_OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+_PIECE = 1 << 18
+_DECOMPRESSORS: dict[bytes, Callable[[], Any]] = {
+    b"\x1f\x8b": lambda: zlib.decompressobj(wbits=31),  # with gzip's header, checksum and length
+    b"BZh": bz2.BZ2Decompressor,
+    b"\xfd7zXZ\x00": lzma.LZMADecompressor,
+}
+
+
+class _Decompressed(io.RawIOBase):
+    """The text of a compressed file of any number of members; what follows the last one is left out with a warning.
+
+    So do gzip(1), bzip2(1) and the C++ libraries; Python's `gzip` refuses it.
+    """
+
+    def __init__(self, stream: IO[bytes], magic: bytes, name: str) -> None:
+        self._stream, self._magic, self._name = stream, magic, name
+        self._new = _DECOMPRESSORS[magic]
+        self._member = self._new()
+        self._input = b""
+        self._most = 1 << 12  # the first pieces are short: the start of a damaged file tells what it is
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:
+        """Some bytes, 0 at the end; `EOFError` if the file is cut off."""
+        while not self._member.eof or self._next_member():
+            if not self._input and getattr(self._member, "needs_input", True):
+                self._input = self._stream.read(_PIECE)
+                if not self._input:
+                    raise EOFError("the compressed data end too early")
+            text = self._member.decompress(self._input, min(len(buffer), self._most))
+            self._most *= 2
+            self._input = getattr(self._member, "unconsumed_tail", b"")  # the others keep what they have not used
+            if text:
+                buffer[: len(text)] = text
+                return len(text)
+        return 0
+
+    def _next_member(self) -> bool:
+        rest = self._member.unused_data
+        self._input = b""
+        while not (rest := rest.lstrip(b"\0")):  # zeros fill up a block
+            rest = self._stream.read(_PIECE)
+            if not rest:
+                return False
+        rest += self._stream.read(len(self._magic)) if len(rest) < len(self._magic) else b""
+        if not rest.startswith(self._magic):
+            _warn_once(f"{self._name}: bytes that are not compressed follow the compressed data; they are left out")
+            return False
+        self._member, self._input = self._new(), rest
+        return True
+
+
+@lru_cache(maxsize=256)
+def _warn_once(message: str) -> None:
+    """A file is read more than once, and nobody wants to hear of it as often."""
+    _log.warning(message)
 
 
 def open_text(path: InputPath) -> IO[bytes]:
     """Open a file for reading its bytes, decompressed if need be."""
-    with path.open("rb") as stream:
-        magic = stream.read(6)
-    for start, opener in _OPENERS.items():
-        if magic.startswith(start):
-            return opener(path if isinstance(path, Path) else path.open("rb"), "rb")  # type: ignore[no-any-return]
-    return path.open("rb")
+    stream = path.open("rb")
+    start = stream.read(6)
+    stream.seek(0)
+    for magic in _DECOMPRESSORS:
+        if start.startswith(magic):
+            return io.BufferedReader(_Decompressed(stream, magic, str(path)), _PIECE)
+    return stream
 
 
-def text_lines(stream: IO[bytes]) -> Iterator[bytes]:
-    """The lines of a stream in bounded memory; `ValueError` for one longer than `MAX_LINE`."""
-    while line := stream.readline(MAX_LINE):
-        if len(line) == MAX_LINE and not line.endswith(b"\n"):
-            raise ValueError(f"a line is longer than {MAX_LINE} bytes")
-        yield line
+def check_regular(path: InputPath) -> None:
+    """Refuse what is there but is no file, such as a pipe, which would be waited for and cannot be read twice."""
+    if isinstance(path, Path) and path.exists() and not path.is_file():
+        raise InputDataError(f"{path} is no regular file; write what it gives to a file and give that")
 
 
 def first_line(error: Exception) -> str:
@@ -45,13 +109,13 @@ def first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
-def head(path: InputPath, size: int = 1024) -> bytes:
+def head(path: InputPath, size: int = 1 << 16) -> bytes:
     """The first bytes of the text; what there is of them if the file is damaged."""
-    try:
-        with open_text(path) as stream:
-            return stream.read(size)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError):
-        return b""
+    text = b""
+    with suppress(OSError, EOFError, zlib.error, lzma.LZMAError), open_text(path) as stream:
+        while len(text) < size and (piece := stream.read(1024)):
+            text += piece
+    return text
 
 
 @contextmanager

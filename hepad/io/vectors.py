@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
-from hepad.io.text import first_line
+from hepad.io.text import check_regular, first_line
 
 __all__ = ["MAX_BYTES", "read_arrays"]
 
@@ -20,6 +20,7 @@ MAX_BYTES = 2 << 30
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     """All arrays of a .npz file; `InputDataError` if it is none, is too large, or holds what is no plain array."""
+    check_regular(path)
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())

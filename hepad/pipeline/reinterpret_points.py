@@ -11,6 +11,7 @@ from typing import Any
 
 from hepad.errors import InputDataError, UsageError
 from hepad.io.remote import is_url
+from hepad.io.text import check_regular
 from hepad.pipeline.reinterpret_answer import Answer
 from hepad.stats.exclusion import Excluded, exclusion
 
@@ -106,6 +107,7 @@ def read_points(path: Path) -> list[Point]:
 
     An empty cross section is that which the file states. `InputDataError` names the line at fault.
     """
+    check_regular(path)
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = [(i, [cell.strip() for cell in row]) for i, row in enumerate(csv.reader(stream), start=1) if row]

@@ -70,3 +70,9 @@ def test_what_the_format_lacks_is_named(examples: Path) -> None:
 def test_no_entries(tmp_path: Path) -> None:
     with pytest.raises(InputDataError, match="no entries"):
         list(read_events([write(tmp_path / "none.h5", Particles=np.zeros((0, 19, 4)))], FIELDS))
+
+
+def test_les_houches_events_in_hdf5(tmp_path: Path) -> None:
+    names = ("events", "init", "particles", "procInfo", "version")
+    with pytest.raises(InputDataError, match=r"Les Houches events in HDF5 \(LHEH5\).*pylhe"):
+        open_events(write(tmp_path / "x.h5", **{name: np.zeros((3, 2)) for name in names}))

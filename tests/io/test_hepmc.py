@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
 import awkward as ak
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from hepad.errors import InputDataError, MissingExtraError
+from hepad.io import hepmc
 from hepad.io.hepmc import HepmcFile
 from hepad.io.reader import open_events
 
@@ -99,6 +101,96 @@ def test_what_is_no_number(line: str, field: int, name: str, data: Path, tmp_pat
     (tmp_path / "nan.hepmc").write_text("\n".join(lines))
     with pytest.raises(InputDataError, match=f"'{name}' holds nan at entry 1"):
         list(open_events(tmp_path / "nan.hepmc").iterate({"met": {"pt"}}, step_size=10, stop=3))
+
+
+def weighted(data: Path, name: str, weights: list[str | None]) -> str:
+    """The three events with these weights, None for no weight, in the file's own way."""
+    new = iter(weights)
+
+    def hepmc2(found: re.Match[str]) -> str:
+        values = (next(new) or "").split()
+        return " ".join([found[1], str(len(values)), *values])
+
+    text = gzip.decompress((data / name).read_bytes()).decode()
+    if name == NAMES[0]:
+        return re.sub(r"^(E (?:\S+ ){10}\S+) 1 \S+$", hepmc2, text, flags=re.MULTILINE)
+    return re.sub(r"W 2\.0+e\+00\n", lambda _: "" if (value := next(new)) is None else f"W {value}\n", text)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        (["-1.5 2 3", "0", "1e-3 nan"], [-1.5, 0.0, 1e-3]),
+        ([None, None, None], [1.0, 1.0, 1.0]),
+        (["nan 1", "3", "3"], "'weights' holds nan at entry 0"),
+        (["nan", "nan", "nan"], "'weights' holds nan at entry 0"),
+        (["3", "3", "-inf"], "'weights' holds -inf at entry 2"),
+        (["3", None, "3"], "event 1 has no weight, and the first one has one"),
+        ([None, None, "3"], "event 2 has a weight, and the first one has none"),
+    ],
+)
+def test_weights(name: str, weights: list[str | None], expected: list[float] | str, data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyhepmc")
+    (tmp_path / "x.hepmc").write_text(weighted(data, name, weights))
+    if isinstance(expected, str):
+        with pytest.raises(InputDataError, match=expected):
+            list(open_events(tmp_path / "x.hepmc").blocks(3))  # type: ignore[attr-defined]
+        return
+    _, found = next(open_events(tmp_path / "x.hepmc").blocks(3))  # type: ignore[attr-defined]
+    assert found.tolist() == expected
+
+
+EMPTY = {NAMES[0]: "E 7 0 0 0 0 0 0 0 0 0 0 1 2.5\nU GEV MM\n", NAMES[1]: "E 7 0 0\nU GEV MM\nW 2.5\n"}
+LAYOUTS = {
+    "CRLF": lambda text: text.replace("\n", "\r\n"),
+    "joined": lambda text: text * 2,
+    "blank lines": lambda text: re.sub(r"^(E .*\n)", r"\1\n\n", text, flags=re.MULTILINE),
+    "comments": lambda text: "\n# by hand\n" + re.sub(r"^(E .*\n)", r"# next\n\1", text, flags=re.MULTILINE),
+    "more at the end": lambda text: f"{text}\n{'# nothing' * 9}\n{chr(10) * 500}",
+    "no last line feed": lambda text: text.rstrip(),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_layouts_that_the_library_reads(name: str, data: Path, tmp_path: Path) -> None:
+    pyhepmc = pytest.importorskip("pyhepmc")
+    plain = gzip.decompress((data / name).read_bytes()).decode()
+    for what, change in LAYOUTS.items():
+        text = change(plain).encode()
+        (tmp_path / "x.hepmc").write_bytes(text)
+        with pyhepmc.open(tmp_path / "x.hepmc") as file:
+            theirs = [(len(event.particles), event.weights[0]) for event in file]
+        (tmp_path / "x.gz").write_bytes(gzip.compress(text[:9999]) + gzip.compress(text[9999:]))
+        for path in (tmp_path / "x.hepmc", tmp_path / "x.gz"):
+            found = open_events(path)
+            particles, weights = next(found.blocks(found.entries))  # type: ignore[attr-defined]
+            assert list(zip(np.diff(particles.offsets), weights, strict=True)) == theirs, what
+        assert len(theirs) == (6 if what == "joined" else 3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_event_without_particles(name: str, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """HepMC3 reads it; pyhepmc's own loop ends there without a word."""
+    pytest.importorskip("fastjet")
+    text = gzip.decompress((data / name).read_bytes()).decode()
+    second = text.index("\nE ", text.index("\nE ") + 1) + 1
+    (tmp_path / "x.hepmc").write_text(text[:second] + EMPTY[name] + text[second:])
+    file = open_events(tmp_path / "x.hepmc")
+    events = next(file.iterate(FIELDS, step_size=9, stop=4))
+    assert events.weight.tolist() == [2.0, 2.5, 2.0, 2.0]
+    assert ak.num(events.jets).tolist()[1] == 0
+    assert ak.num(events.jets).tolist()[2] > 0
+    assert "x.hepmc: 1 of 4 events have no particles" in caplog.text
+    assert "1 of the events read have no particles" in file.sample().notes[-1]
+
+
+def test_what_is_before_an_event_has_a_bound(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hepmc, "_PIECE", 4096)
+    assert open_events(path).entries == 3
+    monkeypatch.setattr(hepmc, "_MAX_EVENT", 1 << 16)
+    with pytest.raises(InputDataError, match="more than 65536 bytes without an event"):
+        open_events(path)
 
 
 def test_another_hepmc(tmp_path: Path) -> None:

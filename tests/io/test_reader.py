@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ import uproot
 
 from hepad.errors import InputDataError, UsageError
 from hepad.io.reader import expand_files, open_events
+from hepad.io.scores import ScoreFile
+from hepad.io.vectors import read_arrays
+from hepad.pipeline.reinterpret_points import read_points
 
 
 def test_globs_are_expanded_in_order(examples: Path) -> None:
@@ -32,6 +36,20 @@ def test_missing_file_and_empty_glob(tmp_path: Path) -> None:
     for name in ("no.root", "*.root"):
         with pytest.raises(InputDataError, match="no such file"):
             expand_files([str(tmp_path / name)])
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """Whoever opened it to read would wait until someone writes."""
+    os.mkfifo(tmp_path / "f")
+    readers = (lambda: expand_files([f"{tmp_path}/f*"]), lambda: open_events(tmp_path / "f"))
+    readers += (
+        lambda: ScoreFile(tmp_path / "f"),
+        lambda: read_arrays(tmp_path / "f"),
+        lambda: read_points(tmp_path / "f"),
+    )
+    for read in readers:
+        with pytest.raises(InputDataError, match=f"{tmp_path}/f is no regular file"):
+            read()
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
