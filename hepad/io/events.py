@@ -229,6 +229,5 @@ def _refuse(  # noqa: PLR0917  only called above
     position = int(np.flatnonzero(bad)[0])
     row = position if offsets is None else int(np.searchsorted(offsets, position, side="right")) - 1
     raise InputDataError(
-        f"{path}: branch {branch!r} holds {values[position]} at entry {start + row}; "
-        "repair the file or leave that entry out"
+        f"{path}: branch {branch!r} holds {values[position]} at entry {start + row}; repair that entry or leave it out"
     )

@@ -30,6 +30,8 @@ class TreeFile(ABC):
     format: str
     title: str
     """The format's name in messages."""
+    hint = "run 'hepad inspect' to see which selections this file can feed"
+    """What to do if a branch is missing."""
 
     def __init__(self, path: InputPath, directory: Any, name: str) -> None:
         """Take the tree `name` of an open file or directory."""
@@ -123,7 +125,7 @@ class TreeFile(ABC):
         if missing:
             raise InputDataError(
                 f"{self.path}: tree {self.tree.name!r} has no branch {', '.join(repr(b) for b in missing)}, needed for "
-                f"{name}; run 'hepad inspect' to see which selections this file can feed"
+                f"{name}; {self.hint}"
             )
 
     def refuse_unknown(self, name: str, features: AbstractSet[str], known: Mapping[str, AbstractSet[str]]) -> None:

@@ -11,14 +11,15 @@ import numpy.typing as npt
 
 from hepad.cards.condition import LEPTONS, ChargeSum, Condition, LeptonPairs, ObjectCuts, ObjectsRange, Range
 from hepad.cards.selection import SelectionCard
+from hepad.errors import InputDataError
 from hepad.io.columns import Objects
-from hepad.io.events import collection, record, taken
+from hepad.io.events import Fields, collection, record, taken
 from hepad.objects.build import build_collections
 from hepad.objects.cutflow import CutFlow, CutStep
 from hepad.objects.kinematics import invariant_mass, parse_mass, separation
 from hepad.objects.pairs import opposite_pairs, pairs_in_range
 
-__all__ = ["apply_selection"]
+__all__ = ["apply_selection", "check_events"]
 
 _Mask = npt.NDArray[np.bool_]
 
@@ -28,7 +29,11 @@ def apply_selection(events: ak.Array, card: SelectionCard) -> tuple[ak.Array, _M
 
     What the card builds is among them. Also returns the mask of shape (n,) that says which of the given events were
     kept, and the cut flow. Collections that the card does not name are left as they were read.
+
+    `events` are hepad's, as the readers or `hepad.io.memory.events_from` make them; else, or if they lack what the card
+    needs or hold a pT that is not finite, `InputDataError`.
     """
+    check_events(events, card.fields(), f"selection {card.name!r}")
     defined = {name: _define(events, name, rule, rule.max_count) for name, rule in card.objects.items()}
     events = record({name: events[name] for name in events.fields} | defined)
     events = build_collections(events, card)
@@ -40,6 +45,25 @@ def apply_selection(events: ak.Array, card: SelectionCard) -> tuple[ak.Array, _M
         keep = keep & reduce(np.logical_or if requirement.any else np.logical_and, masks)
         steps.append(CutStep.of(requirement.name, weights[keep]))
     return taken(events, keep), keep, CutFlow(tuple(steps))
+
+
+def check_events(events: Any, needed: Fields, by: str) -> None:
+    """Raise `InputDataError` unless events have the fields that are `needed` `by` something, and finite momenta."""
+    remedy = "make them with hepad.io.memory.events_from"
+    if not isinstance(events, ak.Array):
+        raise InputDataError(f"{by} takes hepad's events, an awkward array, not {type(events).__name__}; {remedy}")
+    have = {name: set(events[name].fields) for name in events.fields}
+    lacks = [name for name in (*needed, "weight") if name not in have]
+    lacks += [f"{name}.{f}" for name in needed if have.get(name) for f in sorted(needed[name] - have[name])]
+    if lacks:
+        raise InputDataError(f"these events lack {', '.join(lacks)}, which {by} needs; {remedy}")
+    for name in [name for name, features in have.items() if "pt" in features]:
+        try:
+            pt = ak.to_numpy(events.met.pt) if name == "met" else Objects.of(events[name])["pt"]
+        except (AttributeError, TypeError, ValueError) as error:
+            raise InputDataError(f"the {name} of these events are no plain lists of numbers; {remedy}") from error
+        if not np.isfinite(pt.sum()):
+            raise InputDataError(f"{name}.pt of these events holds {pt[~np.isfinite(pt)][0]}; {remedy}")
 
 
 def _define(events: ak.Array, name: str, cuts: ObjectCuts, max_count: int | None) -> ak.Array:

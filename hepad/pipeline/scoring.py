@@ -16,7 +16,7 @@ from hepad.execution.units import Step
 from hepad.io.events import Chunk
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.objects.cutflow import CutFlow
-from hepad.objects.selection import apply_selection
+from hepad.objects.selection import apply_selection, check_events
 from hepad.paths import InputPath
 from hepad.pipeline.bundle import Bundle
 from hepad.pipeline.selected import blocks, checked_flow
@@ -59,7 +59,11 @@ def score_chunk(chunk: Chunk, bundle: Bundle, selection: SelectionCard) -> Score
 
 
 def score_events(bundle: Bundle, events: ak.Array) -> Scores:
-    """The scores (n,) of selected events by name, block by block: what a network sees of one may be kilobytes."""
+    """The scores (n,) of selected events by name, block by block: what a network sees of one may be kilobytes.
+
+    `InputDataError` for events that lack what the model's input needs.
+    """
+    check_events(events, bundle.input.fields(), f"model {bundle.card.name!r}")
     parts = [bundle.scorer.scores(bundle.input(block)) for block in blocks(events, len(bundle.input.columns))]
     return {name: np.concatenate([part[name] for part in parts]) for name in bundle.card.scores}
 
