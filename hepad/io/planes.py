@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from hepad.errors import InputDataError
 from hepad.io.reader import open_root
+from hepad.io.root_histograms import choose, counted_bins
 from hepad.io.spectra import spectrum_path
 from hepad.io.text import first_line
 
@@ -21,15 +22,16 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Plane:
-    """Events in rectangular bins: counts and their variances (nx, ny), edges (nx+1,) and (ny+1,), titles of the axes.
+    """Events in rectangular bins: counts (nx, ny), edges (nx+1,) and (ny+1,), titles of the axes.
 
+    `variances` (nx, ny) of the counts where the file stores them.
     `InputDataError` for a NaN, an infinity or a negative number.
     """
 
     name: str
     edges: tuple[FloatArray, FloatArray]
     counts: FloatArray
-    variances: FloatArray
+    variances: FloatArray | None = None
     titles: tuple[str, str] = ("First variable", "Second variable")
 
     def __post_init__(self) -> None:
@@ -37,6 +39,8 @@ class Plane:
             if not (np.isfinite(edges).all() and (np.diff(edges) > 0).all()):
                 raise InputDataError(f"{self.name}: edges must be finite and rise")
         for what, values in (("counts", self.counts), ("variances", self.variances)):
+            if values is None:
+                continue
             bad = ~np.isfinite(values) | (values < 0)
             if bad.any():
                 x, y = (int(i) for i in np.argwhere(bad)[0])
@@ -62,16 +66,13 @@ def read_plane(spec: str) -> Plane:
 
 
 def _histogram(path: Path, file: Any, name: str | None) -> Plane:
-    names = list(dict.fromkeys(file.keys(cycle=False, filter_classname=lambda kind: str(kind).startswith("TH2"))))
-    chosen = name if name is not None else names[0] if len(names) == 1 else None
-    if chosen not in names:
-        raise InputDataError(f"{path}: name one of its two-dimensional histograms ({', '.join(names) or 'none'})")
-    histogram = file[chosen]
+    chosen, histogram = choose(path, file, name, axes=2)
+    edges, counts, variances = counted_bins(f"{path}:{chosen}", histogram)
     first, second = (str(histogram.axis(i).member("fTitle")) for i in (0, 1))
     return Plane(
         name=f"{path}:{chosen}",
-        edges=(np.asarray(histogram.axis(0).edges(), float), np.asarray(histogram.axis(1).edges(), float)),
-        counts=np.asarray(histogram.values(), dtype=np.float64),
-        variances=np.asarray(histogram.variances(), dtype=np.float64),
+        edges=(edges[0], edges[1]),
+        counts=counts,
+        variances=variances,
         titles=(first or "First variable", second or "Second variable"),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,18 +13,24 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
+from hepad.io.csv_file import EDGE_ROUNDING, csv_bins
 from hepad.io.reader import open_root
 from hepad.io.root_file import recreate
+from hepad.io.root_histograms import choose, counted_bins, named
 from hepad.io.text import first_line
+from hepad.io.uhi_file import uhi_bins
 
 if TYPE_CHECKING:
     import hist
 
 __all__ = [
+    "EDGE_ROUNDING",
     "FloatArray",
     "Spectrum",
+    "counting_variances",
     "read_histograms",
     "read_spectrum",
+    "same_edges",
     "spectrum_path",
     "write_histograms_json",
     "write_histograms_root",
@@ -73,7 +78,7 @@ class Spectrum:
 
     def restrict(self, low: float, high: float) -> Spectrum:
         """The bins entirely within [low, high], in the units of the edges; `InputDataError` if there are none."""
-        slack = 1e-9 * abs(self.edges[-1])
+        slack = EDGE_ROUNDING * np.diff(self.edges)
         keep = np.flatnonzero((self.edges[:-1] >= low - slack) & (self.edges[1:] <= high + slack))
         if len(keep) == 0:
             raise InputDataError(
@@ -90,6 +95,22 @@ class Spectrum:
         )
 
 
+def same_edges(first: FloatArray, second: FloatArray) -> bool:
+    """Whether two arrays of edges are those of the same bins, up to single precision or printed digits."""
+    if first.shape != second.shape:
+        return False
+    width = np.diff(first)
+    slack = EDGE_ROUNDING * np.minimum(np.append(width, np.inf), np.append(np.inf, width))
+    return bool(np.all(np.abs(first - second) <= slack))
+
+
+def counting_variances(counts: FloatArray, variances: FloatArray | None) -> FloatArray | None:
+    """The variances that a file stores; without them those of plain counts where all are whole, else None."""
+    if variances is None and np.all(counts == np.rint(counts)):
+        return counts
+    return None if variances is None or not np.any(variances > 0) else variances
+
+
 def spectrum_path(spec: str) -> tuple[Path, str | None]:
     """Split `file.root:name` into the path and the histogram's name, None where no name is given."""
     for suffix in _SUFFIXES:
@@ -104,7 +125,9 @@ def read_spectrum(spec: str) -> Spectrum:
 
     Without a name the file must hold a single one-dimensional histogram. Under- and overflow are left out.
     A CSV has the columns low edge, high edge, counts and optionally the expected background; a header is optional.
-    `InputDataError` names the file and the value at fault.
+    HEPData's own tables are known by their columns `... LOW` and `... HIGH`; `file.csv:NAME` chooses one of several.
+    Variances are those that the file stores, never made up. `InputDataError` names the file and the value at fault,
+    and what the object is where it is no spectrum: a profile, categories, averages, a cross section.
     """
     path, name = spectrum_path(spec)
     if path.suffix not in _SUFFIXES:
@@ -118,7 +141,7 @@ def read_spectrum(spec: str) -> Spectrum:
             return _read_root(path, name)
         if path.suffix == ".json":
             return _read_json(path, name)
-        return _read_csv(path, name)
+        return Spectrum(str(path) if name is None else f"{path}:{name}", *csv_bins(path, name))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputDataError(f"cannot read {path}: {first_line(error)}") from error
 
@@ -167,15 +190,9 @@ def read_histograms(path: Path) -> tuple[dict[str, FloatArray], dict[str, Any]]:
 def _read_root(path: Path, name: str | None) -> Spectrum:
     with open_root(path) as file:
         try:
-            names = file.keys(cycle=False, filter_classname=lambda kind: str(kind).startswith("TH1"))
-            chosen = _choose(path, list(dict.fromkeys(names)), name)
-            histogram = file[chosen]
-            return Spectrum(
-                name=f"{path}:{chosen}",
-                edges=np.asarray(histogram.axis().edges(), dtype=np.float64),
-                counts=np.asarray(histogram.values(), dtype=np.float64),
-                variances=np.asarray(histogram.variances(), dtype=np.float64),
-            )
+            chosen, histogram = choose(path, file, name, axes=1)
+            edges, counts, variances = counted_bins(f"{path}:{chosen}", histogram)
+            return Spectrum(f"{path}:{chosen}", edges[0], counts, variances)
         except InputDataError:
             raise
         except Exception as error:  # a damaged record surfaces as many kinds of error
@@ -194,104 +211,10 @@ def _read_json(path: Path, name: str | None) -> Spectrum:
     if "axes" in content and "storage" in content:
         if name is not None:
             raise InputDataError(f"{path} holds a single histogram without a name; leave out ':{name}'")
-        return _from_uhi(str(path), content)
+        return Spectrum(str(path), *uhi_bins(str(path), content))
     names = [key for key, value in content.items() if isinstance(value, dict) and "axes" in value]
-    chosen = _choose(path, names, name)
-    return _from_uhi(f"{path}:{chosen}", content[chosen])
-
-
-def _from_uhi(origin: str, content: dict[str, Any]) -> Spectrum:
-    """Interpret the UHI serialisation directly, so that no version of a histogram library matters."""
-    try:
-        axes, storage = content["axes"], content["storage"]
-        values = np.asarray(storage["values"], dtype=np.float64)
-        if len(axes) != 1:
-            raise InputDataError(f"{origin} has {len(axes)} axes; a spectrum has one")
-        axis = axes[0]
-        if axis["type"] == "regular":
-            if not 0 < int(axis["bins"]) <= len(values) or int(axis["bins"]) != axis["bins"]:
-                raise InputDataError(f"{origin} has {axis['bins']} bins for {len(values)} values")
-            edges = np.linspace(_finite(axis["lower"]), _finite(axis["upper"]), int(axis["bins"]) + 1)
-        elif axis["type"] == "variable":
-            edges = np.asarray(axis["edges"], dtype=np.float64)
-        else:
-            raise InputDataError(f"{origin} has an axis of type {axis['type']!r}; a spectrum has numerical edges")
-        inner = slice(1 if axis.get("underflow") else 0, -1 if axis.get("overflow") else None)
-        counts = values[inner]
-        stored = storage.get("variances")
-        variances = None if stored is None else np.asarray(stored, dtype=np.float64)[inner]
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise InputDataError(f"{origin} is not a UHI histogram that can be read: {reprlib.repr(error)}") from error
-    return Spectrum(name=origin, edges=edges, counts=counts, variances=variances)
-
-
-def _finite(value: Any) -> float:
-    number = float(value)
-    if not np.isfinite(number):
-        raise ValueError(f"an edge is {number}")
-    return number
-
-
-def _read_csv(path: Path, name: str | None) -> Spectrum:
-    if name is not None:
-        raise InputDataError(f"{path} is a table and holds one spectrum; leave out ':{name}'")
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        rows = [(number, row) for number, row in enumerate(csv.reader(stream), start=1) if _has_content(row)]
-    if rows and not _is_number(rows[0][1][0]):
-        rows = rows[1:]  # a header, whatever its names
-    if not rows:
-        raise InputDataError(f"{path} holds no bins")
-    width = len(rows[0][1])
-    if width not in (3, 4):
-        raise InputDataError(f"{path} has {width} columns; expected low edge, high edge, counts[, reference]")
-    table = np.array([_csv_numbers(path, number, row, width) for number, row in rows])
-    low, high = table[:, 0], table[:, 1]
-    gaps = np.flatnonzero(low[1:] != high[:-1])
-    if len(gaps):
-        at = int(gaps[0])
-        raise InputDataError(
-            f"{path} line {rows[at + 1][0]}: bins are not contiguous, {low[at + 1]:g} follows {high[at]:g}"
-        )
-    return Spectrum(
-        name=str(path),
-        edges=np.append(low, high[-1]),
-        counts=table[:, 2],
-        reference=table[:, 3] if width == 4 else None,
-    )
-
-
-def _csv_numbers(path: Path, line: int, row: list[str], width: int) -> list[float]:
-    if len(row) != width:
-        raise InputDataError(f"{path} line {line}: found {len(row)} columns, expected {width}")
-    for cell in row:
-        if not _is_number(cell):
-            raise InputDataError(f"{path} line {line}: {reprlib.repr(cell.strip())} is not a number")
-    return [float(cell) for cell in row]
-
-
-def _has_content(row: list[str]) -> bool:
-    return any(cell.strip() for cell in row) and not row[0].lstrip().startswith("#")
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _choose(path: Path, names: list[str], name: str | None) -> str:
-    listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-    if not names:
-        raise InputDataError(f"{path} holds no one-dimensional histogram")
-    if name is None:
-        if len(names) > 1:
-            raise InputDataError(f"{path} holds {len(names)} histograms; choose one as {path}:NAME of {listed}")
-        return names[0]
-    if name not in names:
-        raise InputDataError(f"{path} holds no one-dimensional histogram {name!r}; it holds {listed}")
-    return name
+    chosen = named(path, names, name, "one-dimensional histogram")
+    return Spectrum(f"{path}:{chosen}", *uhi_bins(f"{path}:{chosen}", content[chosen]))
 
 
 def _check_edges(name: str, edges: FloatArray) -> None:

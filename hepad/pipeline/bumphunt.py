@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hepad.errors import InputDataError, UsageError
 from hepad.io.atomic import check_folder
-from hepad.io.spectra import Spectrum, read_spectrum
+from hepad.io.spectra import Spectrum, read_spectrum, same_edges
 from hepad.pipeline.bumphunt_background import AUTO_FUNCTIONS, Background, background_of, restricted
 from hepad.pipeline.bumphunt_report import BumpHuntReport
 from hepad.stats.bumphunt import (
@@ -165,5 +165,5 @@ def _check(options: BumpHuntOptions, specs: Sequence[str]) -> None:
 def _check_bins(specs: Sequence[str], spectra: Sequence[Spectrum]) -> None:
     edges = spectra[0].edges
     for spec, other in zip(specs[1:], spectra[1:], strict=True):
-        if other.edges.shape != edges.shape or not np.allclose(other.edges, edges, rtol=1e-9):
+        if not same_edges(other.edges, edges):
             raise InputDataError(f"{spec} has other bins than {specs[0]}; a window is the same in all channels")

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from hepad.cards.fit import load_fit
 from hepad.errors import InputDataError
-from hepad.io.spectra import Spectrum, read_spectrum
+from hepad.io.spectra import Spectrum, counting_variances, read_spectrum, same_edges
 from hepad.stats.fit import FitResult, fit_background, select_function
 from hepad.stats.functions import BackgroundFunction
 
@@ -63,14 +63,12 @@ def background_of(
 
 
 def _other(spectrum: Spectrum, other: Spectrum, spec: str, *, exact: bool) -> Background:
-    if other.edges.shape != spectrum.edges.shape or not np.allclose(other.edges, spectrum.edges, rtol=1e-9):
+    if not same_edges(other.edges, spectrum.edges):
         raise InputDataError(f"{spec} has other bins than {spectrum.name}")
     if other.counts.sum() <= 0:
         raise InputDataError(f"{spec} is zero in all bins of the range")
-    variances = other.variances
-    if variances is None and np.all(other.counts == np.rint(other.counts)):
-        variances = other.counts  # whole numbers in every bin were counted
-    if variances is None or not np.any(variances > 0):
+    variances = counting_variances(other.counts, other.variances)
+    if variances is None:
         return Background(other.counts)
     if exact:
         return Background(other.counts, warnings=("the reference's own uncertainty is left out, as asked",))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from hepad.errors import InputDataError, UsageError
 from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.planes import Plane, read_plane
-from hepad.io.spectra import spectrum_path
+from hepad.io.spectra import counting_variances, same_edges, spectrum_path
 from hepad.pipeline.figures import save_figure
 from hepad.provenance import command_line, provenance
 from hepad.stats.bumphunt import ScanOptions, hunt_plane
@@ -80,21 +80,19 @@ def bumphunt_plane(plane: str, reference: str, *, options: PlaneOptions | None =
     if options.output is not None:
         check_folder(options.output, ours=_OURS)
     data, expected = read_plane(plane), read_plane(reference)
-    if not all(
-        a.shape == b.shape and np.allclose(a, b, rtol=1e-9) for a, b in zip(data.edges, expected.edges, strict=True)
-    ):
+    if not all(same_edges(a, b) for a, b in zip(data.edges, expected.edges, strict=True)):
         raise InputDataError(f"{expected.name} has other bins than {data.name}")
-    counted = bool(expected.variances.any()) and not options.exact_reference
+    variances = None if options.exact_reference else counting_variances(expected.counts, expected.variances)
     hunt = hunt_plane(
         data.edges,
         data.counts,
         expected.counts,
-        variances=expected.variances if counted else None,
+        variances=variances,
         options=options.scan,
         toys=options.toys,
         seed=options.seed,
     )
-    report = PlaneReport(data, expected, hunt)
+    report = PlaneReport(data, replace(expected, variances=variances), hunt)
     if options.output is not None:
         _write(report, (plane, reference), options, options.output)
     return report
@@ -104,7 +102,7 @@ def _write(report: PlaneReport, specs: tuple[str, str], options: PlaneOptions, o
     from hepad.plot.plane import plot_plane
 
     counts, reference = report.plane.counts, report.reference
-    if report.hunt.counted_reference:
+    if reference.variances is not None:
         significance = on_off_root(counts, reference.counts, reference.variances)
     else:
         filled = reference.counts > 0

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hepad.errors import UsageError
 from hepad.io.atomic import atomic_folder, check_folder
-from hepad.io.spectra import Spectrum, read_spectrum, spectrum_path
+from hepad.io.spectra import Spectrum, read_spectrum, same_edges, spectrum_path
 from hepad.pipeline.figures import save_figure
 from hepad.pipeline.limit_result import DEFAULT_TOYS, check_calculator, limit_figure, result_json, write_json
 from hepad.provenance import provenance
@@ -125,7 +125,7 @@ def _counts(given: Spectrum | float) -> FloatArray:
 def _check_edges(spectra: list[Spectrum]) -> None:
     for other in spectra[1:]:
         first = spectra[0]
-        if other.edges.shape != first.edges.shape or not np.allclose(other.edges, first.edges, rtol=1e-9):
+        if not same_edges(other.edges, first.edges):
             raise UsageError(f"{other.name} has other bins than {first.name}")
 
 

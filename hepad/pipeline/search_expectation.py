@@ -14,7 +14,7 @@ from hepad.cards.fit import FAMILIES, load_fit
 from hepad.cards.search import ALL, located
 from hepad.errors import FitFailedError, InputDataError
 from hepad.io.background import read_background
-from hepad.io.spectra import read_spectrum
+from hepad.io.spectra import read_spectrum, same_edges
 from hepad.pipeline.search import Category, Search
 from hepad.pipeline.search_events import CategoryEvents
 from hepad.pipeline.search_spectra import channel_edges, observed_spectrum
@@ -64,9 +64,7 @@ def published_expectation(search: Search, channel: str) -> Expectation | None:
     background = None if card.background is None else read_spectrum(str(search.folder / card.background))
     edges = channel_edges(search, channel)
     for spectrum in (observed, background):
-        if spectrum is not None and (
-            spectrum.edges.shape != edges.shape or not np.allclose(spectrum.edges, edges, rtol=1e-9)
-        ):
+        if spectrum is not None and not same_edges(spectrum.edges, edges):
             raise InputDataError(f"{spectrum.name} has other bins than channel {channel!r} of {search.card.name}")
     if observed is None and background is None:
         return None

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError, UsageError
-from hepad.io.spectra import read_spectrum, spectrum_path
+from hepad.io.spectra import EDGE_ROUNDING, read_spectrum, spectrum_path
 from hepad.stats.templates import crystal_ball_template, gaussian_template, signal_shape
 
 __all__ = ["SHAPE_HELP", "Signal", "parse_masses", "signals"]
@@ -108,7 +108,8 @@ def _histogram(spec: str, edges: FloatArray) -> Signal:
     spectrum = read_spectrum(spec)
     total = float(spectrum.counts.sum())
     peak, width = signal_shape(spectrum.edges, spectrum.counts)
-    index = [np.flatnonzero(np.isclose(spectrum.edges, edge, rtol=1e-9)) for edge in edges]
+    slack = EDGE_ROUNDING * float(np.diff(spectrum.edges).min())
+    index = [np.flatnonzero(np.abs(spectrum.edges - edge) <= slack) for edge in edges]
     if any(len(found) != 1 for found in index):
         raise InputDataError(f"{spec}: its bins must be those of the spectrum, or finer with all of its edges")
     at = np.array([found[0] for found in index])
