@@ -32,6 +32,7 @@ __all__ = [
     "Invocation",
     "Together",
     "command_line",
+    "event_records",
     "file_record",
     "folder_record",
     "provenance",
@@ -132,6 +133,24 @@ def folder_record(path: Path) -> dict[str, Any]:
     return {"name": path.name, "folder": True, "bytes": size, "sha256": sha256_bytes(lines.encode())}
 
 
+def event_records(paths: Iterable[InputPath]) -> list[dict[str, Any]]:
+    """The records of files of events that have been read; a warning names other files of the same content."""
+    records = [(path, file_record(path)) for path in paths]
+    _warn_of_copies(list(dict(records).values()))
+    return [record for _, record in records]
+
+
+def _warn_of_copies(records: Sequence[Mapping[str, Any]]) -> None:
+    """Say which inputs have the same content: jobs that were run again leave such files behind."""
+    names: dict[str, list[str]] = {}
+    for record in records:
+        if "skipped" not in record:
+            names.setdefault(record["sha256"], []).append(record["name"])
+    for same in names.values():
+        if len(same) > 1:
+            _log.warning("%s have the same content: their events count as often", ", ".join(same))
+
+
 class FileRecords:
     """The records of input files, made in another thread: hashing takes a tenth of the time of scoring.
 
@@ -161,19 +180,10 @@ class FileRecords:
                 raise InputDataError(f"{path}: changed while it was read; run again")
             known = _or_unknown(path, found)
             records.append(known if reason is None else {**known, "skipped": reason})
-        self._warn_of_copies(records)
-        return records
-
-    def _warn_of_copies(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Say once which inputs have the same content: jobs that were run again leave such files behind."""
-        names: dict[str, list[str]] = {}
-        for record in records:
-            if "skipped" not in record:
-                names.setdefault(record["sha256"], []).append(record["name"])
-        copies = [] if self._warned else [", ".join(same) for same in names.values() if len(same) > 1]
-        for same in copies:
-            _log.warning("%s have the same content: their events count as often", same)
+        if not self._warned:
+            _warn_of_copies(records)
         self._warned = True
+        return records
 
     def as_they_are(self) -> list[dict[str, Any]]:
         """Wait for all; a file that cannot be read has neither bytes nor sha256, as one that is left out for that."""

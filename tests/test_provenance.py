@@ -17,7 +17,16 @@ from hepad.cli.arguments import PATHS, PLAIN, WITHOUT_EFFECT, invocation
 from hepad.cli.main import app
 from hepad.errors import InputDataError
 from hepad.pipeline.replay_inputs import find_inputs, stage
-from hepad.provenance import Invocation, Together, file_record, folder_record, provenance, recording, sha256_bytes
+from hepad.provenance import (
+    Invocation,
+    Together,
+    event_records,
+    file_record,
+    folder_record,
+    provenance,
+    recording,
+    sha256_bytes,
+)
 
 
 def writers(group: typer.Typer = app, before: str = "") -> dict[str, Any]:
@@ -135,6 +144,15 @@ def test_an_input_is_not_hashed_again(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("hepad.provenance.sha256_file", None)
     with recording(Invocation("score", ((file,),))):
         assert provenance("hepad score", inputs=[record])["arguments"] == {"words": ["score", "{0}"], "files": []}
+
+
+def test_events_that_count_twice_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    paths = [tmp_path / name for name in "abcd"]
+    for path, content in zip(paths, ("1", "2", "1", "3"), strict=True):
+        path.write_text(content)
+    records = event_records([*paths, paths[1]])  # the same file may stand for two samples
+    assert [record["name"] for record in records] == ["a", "b", "c", "d", "b"]
+    assert caplog.messages == ["a, c have the same content: their events count as often"]
 
 
 def test_folders_are_told_apart_by_all_their_files(tmp_path: Path) -> None:

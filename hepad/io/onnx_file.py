@@ -33,18 +33,32 @@ BLOCK = 512
 
 # fmt: off
 OPERATORS = frozenset({
-    "Abs", "Add", "AveragePool", "BatchNormalization", "Cast", "CastLike", "Celu", "Clip", "Concat", "Constant",
-    "Conv", "Div", "Dropout", "Elu", "Erf", "Exp", "Flatten", "Gather", "Gelu", "Gemm", "GlobalAveragePool",
-    "GlobalMaxPool", "HardSigmoid", "HardSwish", "Identity", "LayerNormalization", "LeakyRelu", "Log", "LogSoftmax",
-    "MatMul", "Max", "MaxPool", "Mean", "Min", "Mish", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "ReduceMax",
-    "ReduceMean", "ReduceMin", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape", "Selu", "Sigmoid", "Sign", "Slice",
-    "Softmax", "Softplus", "Softsign", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Swish", "Tanh", "ThresholdedRelu",
-    "Transpose", "Unsqueeze", "Where",
+    "Abs", "Acos", "Acosh", "Add", "And", "ArgMax", "ArgMin", "Asin", "Asinh", "Atan", "Atanh", "AveragePool",
+    "BatchNormalization", "Cast", "CastLike", "Ceil", "Celu", "Clip", "Concat", "Constant", "ConstantOfShape",
+    "Conv", "ConvTranspose", "Cos", "Cosh", "CumSum", "DepthToSpace", "DequantizeLinear", "Div", "Dropout",
+    "Elu", "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor", "Gather", "GatherElements", "GatherND", "Gelu",
+    "Gemm", "GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool", "Greater", "GreaterOrEqual",
+    "GroupNormalization", "HardSigmoid", "HardSwish", "Hardmax", "Identity", "InstanceNormalization", "IsInf",
+    "IsNaN", "LRN", "LayerNormalization", "LeakyRelu", "Less", "LessOrEqual", "Log", "LogSoftmax",
+    "LpNormalization", "LpPool", "MatMul", "Max", "MaxPool", "Mean", "Min", "Mish", "Mod", "Mul", "Neg", "Not",
+    "Or", "PRelu", "Pad", "Pow", "QLinearConv", "QLinearMatMul", "QuantizeLinear", "RMSNormalization",
+    "Reciprocal", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean",
+    "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape", "Round", "Selu", "Shape",
+    "Shrink", "Sigmoid", "Sign", "Sin", "Sinh", "Size", "Slice", "Softmax", "Softplus", "Softsign",
+    "SpaceToDepth", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Swish", "Tan", "Tanh", "ThresholdedRelu", "Tile",
+    "TopK", "Transpose", "Trilu", "Unsqueeze", "Where", "Xor",
 })
 # fmt: on
-"""Operators of feed-forward networks, each a function of its inputs alone."""
+"""Operators of feed-forward networks, each a function of its inputs alone, and of no more memory than they show.
 
-_ELEMENTS = {"FLOAT": 4, "DOUBLE": 8, "FLOAT16": 2, "INT64": 8, "INT32": 4, "BOOL": 1}
+Not among them: control flow, sequences, random numbers, what depends on the values of other events by design
+(DynamicQuantizeLinear), and results whose size hangs on values (NonZero, Unique, Compress).
+"""
+
+_ELEMENTS = {
+    "FLOAT": 4, "DOUBLE": 8, "FLOAT16": 2, "BOOL": 1,
+    "INT64": 8, "INT32": 4, "INT16": 2, "INT8": 1, "UINT16": 2, "UINT8": 1,
+}  # fmt: skip
 """Bytes a number, by the name of the element type."""
 _INPUTS = {"FLOAT": "float32", "DOUBLE": "float64"}
 
@@ -147,15 +161,22 @@ def _check_nodes(graph: GraphProto) -> None:
     }  # fmt: skip
     for node in graph.node:
         if node.domain not in {"", "ai.onnx"} or node.op_type not in OPERATORS:
-            name = f"{node.domain}.{node.op_type}".lstrip(".")
-            raise CardError(
-                f"operator {name[:60]!r} is not accepted; export the network for inference, in ONNX's own operators"
-            )
+            raise CardError(_not_accepted(node.domain, node.op_type))
         if node.op_type == "Dropout" and len(node.input) > 2:
             raise CardError("operator 'Dropout' may draw random numbers; export the network for inference")
         for attribute in node.attribute:
             if attribute.type not in plain or attribute.ref_attr_name:
                 raise CardError(f"attribute {attribute.name[:60]!r} of {node.op_type} is not a plain value")
+
+
+def _not_accepted(domain: str, operator: str) -> str:
+    name = repr(f"{domain}.{operator}".lstrip(".")[:60])
+    if domain not in {"", "ai.onnx"}:
+        return f"operator {name} is not accepted: it is not one of ONNX's own; export without fused or custom operators"
+    return (
+        f"operator {name} is not accepted: hepad's list of {len(OPERATORS)} operators of feed-forward networks "
+        "(docs/sharing.md) lacks it; export the network for inference, without it"
+    )
 
 
 def _tensors(graph: GraphProto) -> Iterator[TensorProto]:

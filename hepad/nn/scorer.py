@@ -5,6 +5,7 @@ No torch in here, so that the rest of hepad can name the types without loading i
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
@@ -17,6 +18,8 @@ from hepad.errors import CardError, InputDataError
 from hepad.inputs.batch import Batch
 
 __all__ = ["Checkpoint", "EpochEnd", "FitReport", "Scorer", "check_batch", "finite_scores"]
+
+_log = logging.getLogger(__name__)
 
 State = dict[str, npt.NDArray[Any]]
 Scores = dict[str, npt.NDArray[np.float32]]
@@ -125,10 +128,19 @@ def check_batch(scorer: Scorer, columns: Sequence[str], batch: Batch) -> None:
 
 
 def finite_scores(model: str, scores: Mapping[str, npt.NDArray[np.float32]]) -> Scores:
-    """Scores with infinities set to float32's maximum; `InputDataError` naming the first row whose score is NaN."""
+    """Scores with infinities set to float32's maximum; `InputDataError` naming the first row whose score is NaN.
+
+    A warning says how many were infinite: a network that divides by zero would make every event an anomaly unseen.
+    """
     finite = {name: np.minimum(values, np.finfo(np.float32).max) for name, values in scores.items()}
     for name, values in finite.items():
         if not np.isfinite(values).all():
             row = int(np.argmin(np.isfinite(values)))
             raise InputDataError(f"{model} gives no {name} score for row {row}: is its input finite?")
+        infinite = np.count_nonzero(np.isposinf(scores[name]))
+        if infinite:
+            _log.warning(
+                "%s: the %s score of %d of %d events is infinite, and counts as the largest number there is (%.3g)",
+                model, name, infinite, len(values), np.finfo(np.float32).max,
+            )  # fmt: skip
     return finite

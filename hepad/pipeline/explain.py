@@ -21,7 +21,7 @@ from hepad.objects.selection import apply_selection
 from hepad.paths import InputPath
 from hepad.pipeline.bundle import Bundle, load_bundle
 from hepad.pipeline.figures import save_figure
-from hepad.provenance import command_line, provenance
+from hepad.provenance import command_line, event_records, provenance
 from hepad.stats.shares import event_shares, mean_shares
 
 __all__ = [
@@ -136,7 +136,7 @@ def explain(samples: Mapping[str, Sequence[str]], model: str, *, options: Explai
             "explain", model=bundle.card.name, selection=options.selection, top=options.top,
             max_events=options.max_events,
         ),
-        inputs=[path for files in paths.values() for path in files],
+        inputs=event_records(path for files in paths.values() for path in files),
         cards={f"bundle {bundle.card.name}": bundle.sha256},
     )  # fmt: skip
     _write(report, options, record)

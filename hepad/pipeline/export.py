@@ -19,7 +19,7 @@ from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.reader import expand_files
 from hepad.pipeline.export_formats import FORMATS, Written
 from hepad.pipeline.trigger import Part, TriggerModel, trigger_events, trigger_model
-from hepad.provenance import command_line, provenance, sha256_bytes, sha256_file
+from hepad.provenance import command_line, event_records, provenance, sha256_bytes, sha256_file
 from hepad.trigger.logic import CUTOFF
 
 __all__ = ["EXPORT_CARD", "ExportOptions", "ExportReport", "export"]
@@ -124,7 +124,9 @@ def _card(
         },
         "tools": written.tools,
         "provenance": provenance(
-            command, inputs=expand_files(files) if files else [], cards={made.bundle.card.name: made.bundle.sha256}
+            command,
+            inputs=event_records(expand_files(files)) if files else [],
+            cards={made.bundle.card.name: made.bundle.sha256},
         ),
         "hashes": hashes,
     }

@@ -28,7 +28,7 @@ from hepad.pipeline.background import read_background
 from hepad.pipeline.bundle import bundle_tensors, recipe_content, scorer_content
 from hepad.pipeline.parity import PARITY_TOLERANCE, parity
 from hepad.pipeline.weighting import CrossSections
-from hepad.provenance import command_line, file_record, provenance, sha256_bytes
+from hepad.provenance import command_line, event_records, file_record, provenance, sha256_bytes
 from hepad.stats.regions import Quantiles, background_quantiles, set_region
 
 __all__ = ["ImportOptions", "ImportReport", "import_model"]
@@ -185,4 +185,5 @@ def _provenance(file: Path, recipe: AnalysisCard, selection: SelectionCard, opti
         cross_section=sections,
         max_events=options.max_events,
     )
-    return provenance(command, inputs=[file_record(path) for path in (file, *extra, *background)])
+    inputs = [*map(file_record, (file, *extra)), *event_records(background)]
+    return provenance(command, inputs=inputs)

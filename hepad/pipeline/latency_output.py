@@ -14,7 +14,7 @@ from hepad.io.reader import expand_files
 from hepad.pipeline.bundle import load_bundle
 from hepad.pipeline.figures import save_figure
 from hepad.pipeline.latency_report import LatencyReport
-from hepad.provenance import command_line, provenance
+from hepad.provenance import command_line, event_records, provenance
 
 if TYPE_CHECKING:
     from hepad.pipeline.latency import LatencyOptions
@@ -37,7 +37,7 @@ def write_output(
     bundle = load_bundle(report.model)
     record = provenance(
         _command(report, options),
-        inputs=expand_files(files) if files else [],
+        inputs=event_records(expand_files(files)) if files else [],
         cards={bundle.card.name: bundle.sha256},
         seed=options.seed,
     )

@@ -14,7 +14,7 @@ from hepad.pipeline.quantise_figures import write_figures
 from hepad.pipeline.quantise_report import QuantisedPoint, QuantiseReport, summaries
 from hepad.pipeline.quantise_scan import Scan, Tuning, expanded
 from hepad.pipeline.quantise_variant import Variant, regions_of, variant_provenance, write_variant
-from hepad.provenance import command_line, provenance
+from hepad.provenance import command_line, event_records, provenance
 
 __all__ = ["QuantiseOptions", "quantise"]
 
@@ -71,7 +71,7 @@ def quantise(
     report = QuantiseReport(tuple(points), summary, common_costs(curves), counts, names, options.output)
     files = [p for texts in (background, options.finetune, *signals.values()) for p in expanded(texts)]
     command = _command(models, signals, options)
-    record = provenance(command, inputs=files, seed=options.seed)
+    record = provenance(command, inputs=event_records(files), seed=options.seed)
     with atomic_folder(options.output, ours=_OURS) as folder:
         content = {key: value for key, value in report.to_json().items() if key != "output"}
         text = json.dumps({**content, "provenance": record}, indent=1, allow_nan=False)

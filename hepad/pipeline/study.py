@@ -22,7 +22,7 @@ from hepad.pipeline.study_plan import make_plan
 from hepad.pipeline.study_report import blocks, formatted_losses, formatted_table
 from hepad.pipeline.study_results import Results, measure, roc_bands
 from hepad.pipeline.study_trainings import TRAININGS, OnTraining, run_trainings
-from hepad.provenance import provenance, sha256_bytes, sha256_file
+from hepad.provenance import event_records, provenance, sha256_bytes, sha256_file
 
 __all__ = ["StudyOptions", "StudyReport", "study"]
 
@@ -96,7 +96,7 @@ def study(name: str, *, options: StudyOptions) -> StudyReport:
     texts |= {f"analysis {n}": resolve("analyses", n).read_text(encoding="utf-8") for n in chosen.analyses}
     record = provenance(
         f"hepad study {chosen.name}{' --quick' if options.quick else ''}{'' if options.scans else ' --no-scans'}",
-        inputs=files.everything(),
+        inputs=event_records(files.everything()),
         cards={**{what: sha256_bytes(text.encode()) for what, text in texts.items()}, **bundles},
     )
     quick = " This was a quick run, to see that all works: its networks are not trained." if options.quick else ""

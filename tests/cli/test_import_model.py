@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,14 @@ def test_regions_without_a_threshold_need_background(tmp_path: Path, inputs: dic
     assert report.regions["loose"].threshold == pytest.approx(6.3358e-4, rel=1e-4)  # as dnn_ae on the same events
     bundle = load_bundle(str(tmp_path / "bundle"))
     assert bundle.regions(parse_regions(["l=efficiency:0.01"]))["l"].threshold == report.regions["loose"].threshold
+
+
+def test_background_that_counts_twice_is_named(
+    tmp_path: Path, inputs: dict[str, Path], examples: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [str(shutil.copy(examples / "background.h5", tmp_path / name)) for name in ("a.h5", "b.h5")]
+    run_import(inputs, background=names, max_events=200)
+    assert "a.h5, b.h5 have the same content: their events count as often" in caplog.messages
 
 
 def test_a_bundle_without_background_takes_thresholds_only(tmp_path: Path, inputs: dict[str, Path]) -> None:

@@ -82,6 +82,67 @@ def test_a_score_given_directly_and_a_divergence() -> None:
         scorer(proto, score="r", output="z")
 
 
+def as_integers(x: np.ndarray, scale: float, low: int, high: int, zero: int) -> np.ndarray:
+    """QuantizeLinear of the ONNX standard: round half to even, then saturate; and back."""
+    return (np.clip(np.rint(x / np.float32(scale)) + zero, low, high) - zero).astype(np.float32) * np.float32(scale)
+
+
+def test_a_network_of_eight_bits() -> None:
+    """What Brevitas and onnxruntime export: QuantizeLinear and DequantizeLinear around floating-point operators."""
+    events = batch(600)
+    weight = np.random.default_rng(3).integers(-128, 128, size=(19, 19)).astype(np.int8)
+    constants = [numpy_helper.from_array(weight, "w")]
+    for name, value, kind in (("s", 0.01, "float32"), ("ws", 0.002, "float32"), ("z", 3, "uint8"), ("wz", 0, "int8")):
+        constants.append(numpy_helper.from_array(np.array(value, dtype=kind), name))
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+        helper.make_node("DequantizeLinear", ["w", "ws", "wz"], ["v"]),
+        helper.make_node("MatMul", ["d", "v"], ["h"]),
+        helper.make_node("Round", ["h"], ["y"]),
+    ]
+    found = scorer(model(nodes, constants))
+    assert found.graph.operators == ("DequantizeLinear", "MatMul", "QuantizeLinear", "Round")
+    seen = as_integers(events.x, 0.01, 0, 255, 3)
+    expected = seen.astype(np.float64) @ (weight.astype(np.float64) * np.float32(0.002))
+    clear = np.abs(expected - np.floor(expected) - 0.5) > 1e-4  # of a half, where single precision decides
+    assert clear.mean() > 0.99
+    assert (found.outputs(events.x)[0] == np.rint(expected))[clear].all()
+
+
+def test_a_shape_that_is_computed() -> None:
+    """What tf2onnx writes for a reshape: Shape, Slice, Concat, Reshape."""
+    constants = [numpy_helper.from_array(np.array([n], dtype=np.int64), f"n{n}") for n in (0, 1)]
+    constants.append(numpy_helper.from_array(np.array([19, 1], dtype=np.int64), "rest"))
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Slice", ["shape", "n0", "n1"], ["events"]),
+        helper.make_node("Concat", ["events", "rest"], ["wanted"], axis=0),
+        helper.make_node("Reshape", ["x", "wanted"], ["column"]),
+        helper.make_node("ReduceMax", ["column"], ["y"], axes=[1, 2], keepdims=0),
+    ]
+    events = batch(700)
+    found = scorer(model(nodes, constants, outputs={"y": ["N"]}), score="output").scores(events)["output"]
+    np.testing.assert_array_equal(found, events.x.max(axis=1))
+
+
+def test_infinite_scores_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """A network that divides by zero makes anomalies of events; minus infinity and 0/0 are no score at all."""
+    events = batch(600)
+    events.x[:, 0] = np.where(np.arange(600) % 3, 1, 0)
+    select = numpy_helper.from_array(np.eye(19, 1, dtype=np.float32), "first")
+    nodes = [helper.make_node("MatMul", ["x", "first"], ["f"]), helper.make_node("Reciprocal", ["f"], ["y"])]
+    found = scorer(model(nodes, [select], outputs={"y": ["N", 1]}), score="output")
+    scores = found.scores(events)["output"]
+    assert (scores == np.finfo(np.float32).max).tolist() == (events.x[:, 0] == 0).tolist()
+    assert [record.message for record in caplog.records] == [
+        "onnx: the output score of 200 of 600 events is infinite, and counts as the largest number there is (3.4e+38)"
+    ]
+    nodes.append(helper.make_node("Neg", ["y"], ["z"]))
+    with pytest.raises(InputDataError, match="no output score for row 0"):
+        scorer(model(nodes, [select], outputs={"z": ["N", 1]}), score="output").scores(events)
+
+
 def test_a_perfect_reconstruction_has_a_finite_logarithm() -> None:
     found = scorer(model([helper.make_node("Identity", ["x"], ["y"])], []), score="log_mae")
     np.testing.assert_allclose(found.scores(batch(3))["log_mae"], np.log(np.finfo(np.float32).tiny), rtol=1e-6)

@@ -159,6 +159,26 @@ def test_the_multilepton_search_gives_acceptances_by_category(data: Path) -> Non
     assert result["verdict"]["status"] == "cannot say"
 
 
+def test_generators_know_the_charges_that_the_multilepton_search_asks_for(tmp_path: Path) -> None:
+    """Pairs of Z bosons at rest: e- e+ mu- mu+ are two of them, e- e- mu+ mu+ are none, and no such pair at all."""
+    for package in ("pythia8mc", "fastjet"):
+        pytest.importorskip(package)
+    energy = 91.1876 / 2
+    axes = np.array([[0.6, 0.8, 0.0], [-0.6, -0.8, 0.0], [0.48, -0.64, 0.6], [-0.48, 0.64, -0.6]]) * energy
+    made = {(11, -11, 13, -13): 40, (11, 11, -13, -13): 20}
+    lines = ["<LesHouchesEvents version='1.0'><init>", "2212 2212 6500 6500 0 0 0 0 3 1", "1. 0. 1. 1", "</init>"]
+    for leptons, number in made.items():
+        rows = [f"{2 * s} -1 0 0 {c} 0 0 {s * 2 * energy} {2 * energy} 0 0 9" for s, c in ((1, "101 0"), (-1, "0 101"))]
+        rows += [f"{p} 1 1 2 0 0 {x} {y} {z} {energy} 0 0 9" for p, (x, y, z) in zip(leptons, axes, strict=True)]
+        lines += ["\n".join(["<event>", "6 1 1. 91. 0.0078 0.12", *rows, "</event>"])] * number
+    (tmp_path / "zz.lhe").write_text("\n".join([*lines, "</LesHouchesEvents>"]))
+    result = reinterpret([str(tmp_path / "zz.lhe")], "atlas_2025_multilepton").to_json()
+    found = {name: c["events"] for name, c in result["acceptance"]["all"]["categories"].items() if c["events"]}
+    assert found.keys() == {"q0_0z_0sfos", "q0_2z"}  # nothing is in a wrong category; isolation loses a third
+    assert 8 <= found["q0_0z_0sfos"] <= 20
+    assert 20 <= found["q0_2z"] <= 40
+
+
 @pytest.mark.parametrize("name", ["axol1tl_v3", "gelato_l1"])
 def test_the_bundles_of_triggers_are_small(name: str) -> None:
     assert sum(file.stat().st_size for file in load_bundle(name).path.iterdir()) < 300_000
