@@ -14,6 +14,7 @@ __all__ = [
     "DERIVED",
     "FOUR_MOMENTUM",
     "LEPTONS",
+    "SOURCES",
     "ChargeSum",
     "Condition",
     "LeptonPairs",
@@ -30,6 +31,9 @@ DERIVED = ("egammas", "widejets")
 
 LEPTONS = ("electrons", "muons")
 """What `leptons` stands for."""
+
+SOURCES = "sources"
+"""Among the fields to read: which branches of the file are our collections, each as `jets=JetPUPPI`."""
 
 FOUR_MOMENTUM = frozenset({"pt", "eta", "phi", "mass"})
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from hepad.cards.base import Card, load_card
-from hepad.cards.condition import COLLECTIONS, DERIVED, FOUR_MOMENTUM, Condition, ObjectCuts, Range
+from hepad.cards.condition import COLLECTIONS, DERIVED, FOUR_MOMENTUM, SOURCES, Condition, ObjectCuts, Range
 from hepad.cards.resolver import resolve
 
 __all__ = [
     "COLLECTIONS",
     "BuildCard",
+    "CollectionsCard",
     "Condition",
     "MergeRule",
     "ObjectCuts",
@@ -23,6 +24,9 @@ __all__ = [
     "WideJetRule",
     "load_selection",
 ]
+
+
+BranchName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 
 
 class ObjectRule(ObjectCuts):
@@ -63,6 +67,22 @@ class BuildCard(Card):
         }
 
 
+class CollectionsCard(Card):
+    """Which of a file's collections is which of ours, by the branch of each, where a file has several.
+
+    Cards of Delphes write `JetPUPPI` beside `Jet`, `MuonLoose` and `MuonTight`, and so on. `taus` are by default the
+    tagged ones of what `jets` are.
+    """
+
+    jets: BranchName | None = None
+    electrons: BranchName | None = None
+    muons: BranchName | None = None
+    photons: BranchName | None = None
+    taus: BranchName | None = None
+    fatjets: BranchName | None = None
+    met: BranchName | None = None
+
+
 class Requirement(Card):
     """One step of the cut flow: any, or all, of its conditions."""
 
@@ -87,6 +107,7 @@ class SelectionCard(Card):
     objects: dict[Literal["jets", "electrons", "muons", "photons", "taus", "fatjets"], ObjectRule] = Field(
         default_factory=dict
     )
+    collections: CollectionsCard | None = None
     build: BuildCard | None = None
     require: tuple[Requirement, ...] = ()
 
@@ -111,7 +132,7 @@ class SelectionCard(Card):
         return self.build.sources() if self.build is not None else {}
 
     def fields(self) -> dict[str, set[str]]:
-        """The collections and their properties that must be read to apply this card."""
+        """The collections and their properties that must be read to apply this card, and which branches they are."""
         needed: dict[str, set[str]] = {name: {"pt"} | rule.features() for name, rule in self.objects.items()}
         for step in self.require:
             for condition in (*step.any, *step.all):
@@ -121,6 +142,9 @@ class SelectionCard(Card):
             needed.pop(name, None)
             for source in sources:
                 needed.setdefault(source, set()).update(FOUR_MOMENTUM)
+        if self.collections is not None:
+            chosen = self.collections.model_dump(exclude_none=True)
+            needed[SOURCES] = {f"{name}={branch}" for name, branch in chosen.items()}
         return needed
 
 

@@ -42,6 +42,10 @@ def _print(report: FileReport) -> None:
             for name, found in report.objects.items()
         ]
         common.print_table("Objects", ["objects", "properties", "mean number"], rows, numbers_from=2)
+    for name, branches in report.others.items():
+        choice = f"collections: {{{name}: {branches[0]}}}"
+        console.print(f"also {name}: {', '.join(branches)} (in a selection card: {choice})", markup=False)
+    if report.objects:
         runs = [
             [name, "yes" if not lacks else f"no: lacks {', '.join(lacks)}"] for name, lacks in report.selections.items()
         ]

@@ -17,11 +17,13 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import InputDataError
+from hepad.cards.condition import SOURCES
+from hepad.errors import InputDataError, UsageError
 from hepad.paths import InputPath
 
 __all__ = [
     "COLLECTION_FEATURES",
+    "SOURCES",
     "SQRT_S",
     "Chunk",
     "EventFile",
@@ -29,10 +31,12 @@ __all__ = [
     "SampleInfo",
     "check_finite",
     "check_not_negative",
+    "chosen",
     "collection",
     "flat_columns",
     "merge_fields",
     "missing_momentum",
+    "objects_of",
     "record",
     "taken",
 ]
@@ -41,7 +45,8 @@ Fields = Mapping[str, AbstractSet[str]]
 """What to read: collection (or `met`, `scalar_ht`) to the properties that are needed.
 
 `SQRT_S` among the collections asks for a field of that name: the sample's energy in GeV, the same for all events of a
-file, NaN where the file does not say.
+file, NaN where the file does not say. `SOURCES` among them asks for other branches than the usual ones, each as
+`jets=JetPUPPI`.
 """
 
 SQRT_S = "sqrt_s"
@@ -121,6 +126,34 @@ def merge_fields(*parts: Fields) -> dict[str, set[str]]:
         for name, features in part.items():
             merged.setdefault(name, set()).update(features)
     return merged
+
+
+def objects_of(fields: Fields) -> dict[str, AbstractSet[str]]:
+    """Of what is to be read, the collections and quantities that stand in the tree."""
+    return {name: features for name, features in fields.items() if name not in (SQRT_S, SOURCES)}
+
+
+def chosen(source: EventFile, fields: Fields) -> EventFile:
+    """The same file with the branches for collections that `fields` ask for.
+
+    `UsageError` if they ask for two of one kind, `InputDataError` if the file has no such branches.
+    """
+    branches: dict[str, str] = {}
+    for name, branch in sorted(pair.split("=") for pair in fields.get(SOURCES, ())):
+        if name in branches:
+            raise UsageError(f"{name} are {branches[name]} in one selection and {branch} in another: use the same")
+        branches[name] = branch
+    if not branches:
+        return source
+    choose = getattr(source, "choosing", None)
+    if choose is None:
+        name, branch = next(iter(branches.items()))
+        raise InputDataError(
+            f"{source.path}: the selection takes {branch!r} for {name} (its key collections), which Delphes files "
+            f"alone can have, not {source.format}"
+        )
+    found: EventFile = choose(branches)
+    return found
 
 
 def collection(offsets: npt.NDArray[np.int64], features: Mapping[str, npt.NDArray[np.generic]]) -> ak.Array:

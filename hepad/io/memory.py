@@ -16,7 +16,7 @@ import numpy as np
 from hepad.errors import InputDataError, UsageError
 from hepad.io.columns import MASSES, Columns
 from hepad.io.delphes import DelphesFile
-from hepad.io.events import COLLECTION_FEATURES, SQRT_S, Fields, SampleInfo, check_not_negative
+from hepad.io.events import COLLECTION_FEATURES, SQRT_S, Fields, SampleInfo, check_not_negative, chosen, objects_of
 from hepad.io.nanoaod import NanoAodFile
 from hepad.io.physlite import PhysliteFile
 from hepad.io.trees import TreeFile
@@ -52,10 +52,10 @@ def events_from(
     no array of events.
     """
     leaves = _leaves(arrays)
-    source = _source(leaves, format)
-    wanted = source.available() if fields is None else {n: f for n, f in fields.items() if n != SQRT_S}
+    source = chosen(_source(leaves, format), fields or {})
+    wanted = source.available() if fields is None else objects_of(fields)
     if not wanted:
-        raise InputDataError(f"{_WHERE}: nothing of {source.title} that could be made into objects is there")
+        raise InputDataError(f"{_WHERE}: nothing is there that could be made into objects")
     step = max(source.entries, 1)
     (events,) = source.iterate(wanted, step_size=step, stop=step)
     _check_units(events, (sqrt_s_gev or 2 * _BEAM) / 2)

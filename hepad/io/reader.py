@@ -7,7 +7,6 @@ import sys
 import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 
 from hepad.errors import InputDataError, UsageError
 from hepad.io.baskets import check_blocks
-from hepad.io.events import SQRT_S, Chunk, EventFile, Fields
+from hepad.io.events import SQRT_S, Chunk, EventFile, Fields, chosen, objects_of
 from hepad.io.remote import RemotePath, expand_url, is_url
 from hepad.io.text import check_regular
 from hepad.paths import InputPath
@@ -172,7 +171,7 @@ def unit_edges(source: EventFile, fields: Fields, step_size: int, limit: int | N
     file that can only be read in one go is one unit. The edges depend on nothing but the file and the arguments.
     """
     stop = source.entries if limit is None else min(source.entries, limit)
-    cuts = source.cuts(_in_tree(fields)) if stop > step_size else []
+    cuts = chosen(source, fields).cuts(objects_of(fields)) if stop > step_size else []
     if cuts == [source.entries]:  # [0, ..., entries] is what trees say
         return (0, stop)
     edges = [0]
@@ -185,17 +184,12 @@ def unit_edges(source: EventFile, fields: Fields, step_size: int, limit: int | N
 
 def read_chunks(source: EventFile, fields: Fields, *, step_size: int, start: int, stop: int) -> Iterator[ak.Array]:
     """The events [start, stop) of one file, with the sample's energy as a field if it was asked for."""
-    objects = _in_tree(fields)
     energy = source.sample().sqrt_s_gev if SQRT_S in fields else None
-    for events in source.iterate(objects, step_size=step_size, start=start, stop=stop):
+    for events in chosen(source, fields).iterate(objects_of(fields), step_size=step_size, start=start, stop=stop):
         if SQRT_S not in fields:
             yield events
         else:
             yield ak.with_field(events, np.full(len(events), np.nan if energy is None else energy), SQRT_S)
-
-
-def _in_tree(fields: Fields) -> dict[str, AbstractSet[str]]:
-    return {name: features for name, features in fields.items() if name != SQRT_S}
 
 
 def _first_bytes(path: InputPath) -> bytes:

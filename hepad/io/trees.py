@@ -115,6 +115,10 @@ class TreeFile(ABC):
         """Close the file."""
         self.tree.file.close()
 
+    def remedy(self, name: str) -> str:  # noqa: ARG002  of this collection
+        """What to do if a branch is missing."""
+        return self.hint
+
     def has(self, *branches: str) -> bool:
         """Are all these branches in the tree?"""
         return all(branch in self.keys for branch in branches)
@@ -125,7 +129,7 @@ class TreeFile(ABC):
         if missing:
             raise InputDataError(
                 f"{self.path}: tree {self.tree.name!r} has no branch {', '.join(repr(b) for b in missing)}, needed for "
-                f"{name}; {self.hint}"
+                f"{name}; {self.remedy(name)}"
             )
 
     def refuse_unknown(self, name: str, features: AbstractSet[str], known: Mapping[str, AbstractSet[str]]) -> None:

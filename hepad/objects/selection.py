@@ -13,7 +13,7 @@ from hepad.cards.condition import LEPTONS, ChargeSum, Condition, LeptonPairs, Ob
 from hepad.cards.selection import SelectionCard
 from hepad.errors import InputDataError
 from hepad.io.columns import Objects
-from hepad.io.events import Fields, collection, record, taken
+from hepad.io.events import SQRT_S, Fields, collection, objects_of, record, taken
 from hepad.objects.build import build_collections
 from hepad.objects.cutflow import CutFlow, CutStep
 from hepad.objects.kinematics import invariant_mass, parse_mass, separation
@@ -52,14 +52,17 @@ def check_events(events: Any, needed: Fields, by: str) -> None:
     remedy = "make them with hepad.io.memory.events_from"
     if not isinstance(events, ak.Array):
         raise InputDataError(f"{by} takes hepad's events, an awkward array, not {type(events).__name__}; {remedy}")
-    have = {name: set(events[name].fields) for name in events.fields}
+    needed = objects_of(needed) | {name: set() for name in needed if name == SQRT_S}
+    layout: Any = ak.to_layout(events)  # without behaviours: vector's refuse to look at incomplete momenta
+    have = {name: set(layout[name].fields) for name in layout.fields}
     lacks = [name for name in (*needed, "weight") if name not in have]
     lacks += [f"{name}.{f}" for name in needed if have.get(name) for f in sorted(needed[name] - have[name])]
     if lacks:
         raise InputDataError(f"these events lack {', '.join(lacks)}, which {by} needs; {remedy}")
     for name in [name for name, features in have.items() if "pt" in features]:
         try:
-            pt = ak.to_numpy(events.met.pt) if name == "met" else Objects.of(events[name])["pt"]
+            part = layout[name]
+            pt = ak.to_numpy(part["pt"]) if name == "met" else Objects.of(part)["pt"]
         except (AttributeError, TypeError, ValueError) as error:
             raise InputDataError(f"the {name} of these events are no plain lists of numbers; {remedy}") from error
         if not np.isfinite(pt.sum()):

@@ -30,7 +30,10 @@ class ObjectsFound:
 
 @dataclass(frozen=True)
 class FileReport:
-    """What is in a file. `selections` maps a bundled selection to what it lacks: nothing if it can run."""
+    """What is in a file. `selections` maps a bundled selection to what it lacks: nothing if it can run.
+
+    `others` are branches that hold collections of a kind beside the usual one, for the key `collections` of selections.
+    """
 
     path: InputPath
     format: str
@@ -40,6 +43,7 @@ class FileReport:
     regions: tuple[str, ...] = ()
     model: str | None = None
     sample: SampleInfo = field(default_factory=SampleInfo)
+    others: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
@@ -52,6 +56,7 @@ class FileReport:
             "regions": list(self.regions),
             "model": self.model,
             "sample": asdict(self.sample),
+            "others": {name: list(branches) for name, branches in self.others.items()},
         }
 
 
@@ -74,6 +79,7 @@ def inspect_file(path: InputPath) -> FileReport:
             {name: ObjectsFound(tuple(sorted(f)), counts[name]) for name, f in available.items()},
             {name: _lacks(load_selection(name).fields(), available) for name in bundled_names("selections")},
             sample=source.sample(),
+            others=getattr(source, "others", {}),
         )
 
 

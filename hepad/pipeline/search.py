@@ -108,6 +108,8 @@ def prepare_search(
         _category(card, folder, part, bundle, selection=selection, extra=extra)
         for part, bundle in zip(card.categories, bundles, strict=True)
     )
+    if len({category.selection.collections for category in categories}) > 1:
+        raise CardError(f"analysis {card.name}: the selections of its categories take different collections of a file")
     cards = {f"analysis {card.name}": sha256_file(resolve("analyses", name))}
     cards |= {f"bundle {c.bundle.card.name}": c.bundle.sha256 for c in categories if c.bundle}
     cards |= _parts(card, folder, selection)

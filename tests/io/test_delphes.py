@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 import uproot
 
-from hepad.errors import InputDataError
+from hepad.cards.selection import load_selection
+from hepad.errors import CardError, InputDataError, UsageError
+from hepad.io.events import merge_fields
+from hepad.io.memory import events_from
 from hepad.io.reader import open_events, read_events
+from hepad.objects.selection import apply_selection
 from hepad.pipeline.vectorize import VectorizeOptions, vectorize
 
 FIELDS = {
@@ -229,3 +233,70 @@ def test_taus_can_be_selected_and_vectorized(data: Path, tmp_path: Path) -> None
     assert report.cutflow.selected.events == ak.sum(kept) > 20
     stored = np.load(tmp_path / "x.npz")["x"][:, 0]
     assert np.array_equal(stored, ak.to_numpy(ak.max(taus.pt[kept], axis=1)))
+
+
+PHASE2 = {  # as the cards of the CMS Phase-II detector name them
+    "JetPUPPI_PT": [[70.0], [45.0], []],
+    "JetPUPPI_Eta": [[1.5], [0.1], []],
+    "JetPUPPI_TauTag": [[1], [0], []],
+    "GenJet_PT": [[1.0], [1.0], []],
+    "MuonTight_PT": [[], [33.0], []],
+    "MuonTight_Eta": [[], [0.2], []],
+    "PuppiMissingET_MET": [[7.0], [8.0], [9.0]],
+    "GenMissingET_MET": [[1.0], [1.0], [1.0]],
+}
+
+
+def selection_card(tmp_path: Path, collections: str) -> Path:
+    card = tmp_path / "phase2.yaml"
+    card.write_text(
+        "schema: selection/1\nname: phase2\ntitle: PUPPI\nreference: none\n"
+        f"{collections}\n"
+        "objects: {jets: {pt: {min: 30}}, muons: {pt: {min: 3}}}\n"
+        "require:\n  - {name: met, all: [{met: {min: 0}}]}\n",
+        encoding="utf-8",
+    )
+    return card
+
+
+def test_a_selection_chooses_among_the_collections_of_a_file(write_slim, tmp_path, caplog, monkeypatch) -> None:
+    monkeypatch.setattr("hepad.io.delphes._warned", set())
+    path = write_slim(**PHASE2)
+    source = open_events(path)
+    assert source.others == {"jets": ("JetPUPPI",), "muons": ("MuonTight",), "met": ("PuppiMissingET",)}
+    card = load_selection(str(selection_card(tmp_path, "collections: {jets: JetPUPPI, met: PuppiMissingET}")))
+    events = read(path, merge_fields(card.fields(), {"taus": {"pt"}, "muons": {"pt"}}), step_size=2)
+    assert events.jets.pt.tolist() == [[70.0], [45.0], []]
+    assert events.taus.pt.tolist() == [[70.0], [], []]  # of the same jets
+    assert events.muons.pt.tolist() == [[], [40.0], []]
+    assert events.met.pt.tolist() == [7.0, 8.0, 9.0]
+    assert not caplog.records
+    assert apply_selection(events, card)[2].selected.events == 3
+    arrays = {leaf: uproot.open(path)["Delphes"][leaf].array() for leaf in source.keys if "_size" not in leaf}
+    assert ak.array_equal(events_from(arrays, card.fields()).jets.pt, events.jets.pt)
+
+    usual = load_selection(str(selection_card(tmp_path, "")))
+    assert read(path, usual.fields()).jets.pt.tolist() == [[50.0, 40.0], [], [90.0]]
+    read(path, usual.fields())
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2  # once of jets, once of met
+    assert "Jet is with all pile-up; JetPUPPI is there too" in said[0]
+    named = load_selection(str(selection_card(tmp_path, "collections: {jets: Jet}")))
+    assert read(path, named.fields()).jets.pt.tolist() == [[50.0, 40.0], [], [90.0]]
+
+
+def test_choices_that_a_file_cannot_meet(write_slim, tmp_path: Path, examples: Path) -> None:
+    path = write_slim(drop="Jet.", **PHASE2)
+    with pytest.raises(InputDataError, match=r"'Jet\.PT', needed for jets; there is JetPUPPI: .*{jets: JetPUPPI}"):
+        read(path, {"jets": {"pt"}})
+    wrong = load_selection(str(selection_card(tmp_path, "collections: {jets: JetPuppi}")))
+    with pytest.raises(InputDataError, match=r"takes 'JetPuppi' for jets .*no branch 'JetPuppi\.PT' .*: JetPUPPI\)"):
+        read(path, wrong.fields())
+    with pytest.raises(InputDataError, match=r"'JetPuppi' for jets .*Delphes files alone can have, not adc2021"):
+        read(examples / "h0.h5", wrong.fields())
+    right = load_selection(str(selection_card(tmp_path, "collections: {jets: JetPUPPI}")))
+    with pytest.raises(UsageError, match="jets are JetPUPPI in one selection and JetPuppi in another"):
+        read(path, merge_fields(wrong.fields(), right.fields()))
+    for bad in ("{jets: 'a=b'}", "{tracks: Track}", "{jets: Jet.PT}"):
+        with pytest.raises(CardError, match="collections"):
+            load_selection(str(selection_card(tmp_path, f"collections: {bad}")))
