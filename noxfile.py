@@ -80,6 +80,13 @@ def imports(session: nox.Session) -> None:
 
 
 @nox.session(python=PINNED)
+def mutants(session: nox.Session) -> None:
+    """See whether tests notice small changes of the code: `-- --each 20 hepad/stats/cls.py` says how many and where."""
+    install_pinned(session, "mutants")
+    session.run("python", "benchmarks/mutants.py", *session.posargs)
+
+
+@nox.session(python=PINNED)
 def examples(session: nox.Session) -> None:
     """Run the worked examples as a reader would."""
     install_pinned(session, "test")
