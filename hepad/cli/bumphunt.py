@@ -174,7 +174,8 @@ def _lines(report: BumpHuntReport) -> list[str]:
         how = "reference fluctuates too" if hunt.counted_reference else how
         lines.append(f"global p  {hunt.global_p:.4g} ± {hunt.global_p_error:.2g} ({hunt.toys} toys, {how})")
     if hunt.estimated_global_p is not None:
-        lines.append(f"          {hunt.estimated_global_p:.2g} estimated from islands above low levels (Gross-Vitells)")
+        estimate = f"{hunt.estimated_global_p:.3g} ± {hunt.estimated_global_p_error:.1g}"
+        lines.append(f"          {estimate} (toys with a signal, weighted to none)")
     if report.sensitivity is not None:
         lines.extend(_sensitivity_lines(report.sensitivity))
     return lines

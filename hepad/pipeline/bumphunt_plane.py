@@ -63,6 +63,8 @@ class PlaneReport:
             "global_p": hunt.global_p,
             "global_p_error": hunt.global_p_error,
             "global_z": hunt.global_z,
+            "estimated_global_p": hunt.estimated_global_p,
+            "estimated_global_p_error": hunt.estimated_global_p_error,
             "toys": hunt.toys,
             "windows": hunt.windows,
             "counted_reference": hunt.counted_reference,

@@ -51,6 +51,7 @@ class BumpHuntReport:
             "global_p_error": hunt.global_p_error,
             "global_z": hunt.global_z,
             "estimated_global_p": hunt.estimated_global_p,
+            "estimated_global_p_error": hunt.estimated_global_p_error,
             "toys": hunt.toys,
             "failed_toys": hunt.failed_toys,
             "refit": hunt.refit,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -143,6 +144,13 @@ class Refitter:
     def __init__(self, edges: FloatArray, fit: FitResult, *, exposure: FloatArray | None = None) -> None:
         self._design = Design(edges, fit.expected, fit.function, exposure=exposure)
         self._start = self._design.to_phi(fit.parameters)
+
+    @cached_property
+    def covariance(self) -> FloatArray:
+        """The covariance (n, n) of expected events that are fitted to counts of the fit's own expectation."""
+        expected, slopes = (part[0] for part in self._design.predict(self._start[None]))
+        information = (slopes / np.maximum(expected, np.finfo(float).tiny)[:, None]).T @ slopes
+        return np.asarray(slopes @ np.linalg.pinv(information, hermitian=True) @ slopes.T, dtype=np.float64)
 
     def fit(self, counts: FloatArray) -> BatchFit:
         """Fit pseudo-experiments of counts (T, n)."""

@@ -34,7 +34,7 @@ class Found:
     binomial error; both are None without pseudo-experiments. `toy_statistics` (n,) holds only the toys that count:
     `failed_toys` more were drawn whose refit did not converge. `refit` says whether each toy was fitted anew,
     `counted_reference` whether the reference's own fluctuations are in local and global p.
-    `estimated_global_p` is the one of `gross_vitells`, for when the pseudo-experiments run out.
+    `estimated_global_p` and its error are those of `rare_p`, for when the pseudo-experiments run out.
     `observed_in` and `expected_in` (channels,) are the events in the window; `direction` is "excess" or "deficit".
     """
 
@@ -55,6 +55,7 @@ class Found:
     global_p_error: float | None
     toy_statistics: FloatArray
     estimated_global_p: float | None
+    estimated_global_p_error: float | None
     tomography: Tomography
 
     @property

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from hepad.errors import FitFailedError, InputDataError, UsageError
 from hepad.stats.bumphunt.found import BumpHunt, PlaneHunt, Tomography
-from hepad.stats.bumphunt.gross_vitells import gross_vitells
 from hepad.stats.bumphunt.layout import Layout
 from hepad.stats.bumphunt.null import CountedNull, FixedNull, Null, RefittedNull
+from hepad.stats.bumphunt.rare import rare_p
 from hepad.stats.bumphunt.scan import Expectation, Scan, scan_all
 from hepad.stats.bumphunt.windows import ScanOptions
 from hepad.stats.fit import FitResult
@@ -164,6 +164,7 @@ def _found(
         raise FitFailedError(f"none of the {toys} refitted pseudo-experiments converged")
     drawn = drawn[good]
     above, global_p, error = tail(drawn, statistic)
+    estimated, estimated_error = (rare_p(null, log_p, seed=seed) if toys else None) or (None, None)
     found: dict[str, Any] = {
         "direction": "excess" if scan.sign[best] > 0 else "deficit",
         "observed_in": layout.sums(counts)[:, best],
@@ -181,7 +182,8 @@ def _found(
         "global_p": global_p,
         "global_p_error": error,
         "toy_statistics": drawn,
-        "estimated_global_p": gross_vitells(null, log_p, seed=seed) if toys else None,
+        "estimated_global_p": estimated,
+        "estimated_global_p_error": estimated_error,
         "tomography": Tomography(layout.first, layout.last, scan.log_p, scan.sign, scan.vetoed),
     }
     return found, best

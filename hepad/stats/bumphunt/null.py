@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.stats.bumphunt.layout import Layout
-from hepad.stats.bumphunt.scan import Expectation, fisher, scan_all, smallest
+from hepad.stats.bumphunt.scan import Expectation, fisher, smallest
 from hepad.stats.bumphunt.tables import allowed_counts, make_tables
 from hepad.stats.bumphunt.windows import ScanOptions
 from hepad.stats.fit import FitResult, Refitter
@@ -40,7 +40,7 @@ class FixedNull:
 
     def draw(self, toys: int, seed: int, *, signal: FloatArray | None = None) -> FloatArray:
         """t (toys,) of Poisson counts of the expected events, and of `signal` (channels, bins) on top."""
-        sampler = Sampler.of(_with(self.events, signal).ravel())
+        sampler = Sampler.of(self.means(signal).ravel())
         found = np.empty(toys)
 
         def block(start: int, stop: int) -> None:
@@ -49,10 +49,9 @@ class FixedNull:
         in_blocks(block, toys, _BLOCK_TOYS)
         return found
 
-    def scans(self, toys: int, seed: int) -> FloatArray:
-        """ln p (toys, windows) of every window."""
-        counts = Sampler.of(self.events.ravel()).draw(seed, 0, toys).reshape(toys, *self.events.shape)
-        return scan_all(counts.astype(np.float64), Expectation(self.events[None]), self.layout, self.options).counting
+    def means(self, signal: FloatArray | None = None) -> FloatArray:
+        """What Poisson counts (channels, bins) of a pseudo-experiment have as their means."""
+        return _with(self.events, signal)
 
     def of(self, counts: IntArray) -> FloatArray:
         """t (T,) of whole counts (T, channels, bins)."""
@@ -115,20 +114,19 @@ class CountedNull:
 
     def draw(self, toys: int, seed: int, *, signal: FloatArray | None = None) -> FloatArray:
         """t (toys,), with `signal` (channels, bins) in the data if given."""
-        sampler = self._sampler(signal)
+        sampler = Sampler.of(self.means(signal).ravel())
         found = np.empty(toys)
 
         def block(start: int, stop: int) -> None:
-            data, again = self._pair(sampler.draw(seed, start, stop - start))
-            found[start:stop] = np.abs(smallest(data, again, self.layout, self.options))
+            found[start:stop] = self.of(sampler.draw(seed, start, stop - start))
 
         in_blocks(block, toys, max(1, _BLOCK_NUMBERS // (self.counts.size + len(self.counts) * self.layout.windows)))
         return found
 
-    def scans(self, toys: int, seed: int) -> FloatArray:
-        """ln p (toys, windows) of every window."""
-        data, again = self._pair(self._sampler(None).draw(seed, 0, toys))
-        return scan_all(data, again, self.layout, self.options).counting
+    def of(self, counts: IntArray) -> FloatArray:
+        """t (T,) of whole counts (T, 2 x channels, bins) of data and reference."""
+        data, again = self._pair(counts)
+        return np.asarray(np.abs(smallest(data, again, self.layout, self.options)), dtype=np.float64)
 
     @cached_property
     def _weight(self) -> FloatArray:
@@ -141,14 +139,15 @@ class CountedNull:
         known = (self.reference.events > 0) & (np.asarray(self.reference.variances) == 0)
         return np.asarray(known, dtype=np.bool_)
 
-    def _sampler(self, signal: FloatArray | None) -> Sampler:
+    def means(self, signal: FloatArray | None = None) -> FloatArray:
+        """What Poisson counts (2 x channels, bins) of data and reference have as their means."""
         events, weight = self.reference.events, self._weight
         pooled = np.where(self._known, events, (self.counts * weight + events) / (1 + weight))
         others = np.where(self._known, 0.0, pooled / weight)
-        return Sampler.of(np.concatenate([_with(pooled, signal).ravel(), others.ravel()]))
+        return np.concatenate([_with(pooled, signal), others])
 
     def _pair(self, drawn: IntArray) -> tuple[FloatArray, Expectation]:
-        """Data (T, channels, bins) and reference of what the sampler has drawn."""
+        """Data (T, channels, bins) and reference of what was drawn, of any shape of as many numbers."""
         events = self.reference.events
         data, others = drawn.astype(np.float64).reshape(len(drawn), 2, *events.shape).swapaxes(0, 1)
         again = np.where(self._known, events, others * self._weight)
@@ -167,7 +166,7 @@ class RefittedNull:
 
     def draw(self, toys: int, seed: int, *, signal: FloatArray | None = None) -> FloatArray:
         """t (toys,), NaN where a fit did not converge, with `signal` (channels, bins) in the data if given."""
-        sampler = self._sampler(signal)
+        sampler = Sampler.of(self.means(signal).ravel())
         found = np.empty(toys)
 
         def block(start: int, stop: int) -> None:
@@ -184,14 +183,9 @@ class RefittedNull:
         t[good] = np.abs(smallest(data, expected, self.layout, self.options))
         return t
 
-    def scans(self, toys: int, seed: int) -> FloatArray:
-        """ln p (at most toys, windows) of every window, where the fit converged."""
-        counts = self._sampler(None).draw(seed, 0, toys).reshape(toys, len(self.fits), -1)
-        data, expected, _ = self._fitted(counts)
-        return scan_all(data, expected, self.layout, self.options).counting
-
-    def _sampler(self, signal: FloatArray | None) -> Sampler:
-        return Sampler.of(_with(np.stack([fit.expected for fit in self.fits]), signal).ravel())
+    def means(self, signal: FloatArray | None = None) -> FloatArray:
+        """What Poisson counts (channels, bins) of a pseudo-experiment have as their means."""
+        return _with(np.stack([fit.expected for fit in self.fits]), signal)
 
     def _fitted(self, counts: IntArray) -> tuple[FloatArray, Expectation, npt.NDArray[np.bool_]]:
         """Data and expectation of the fits that converged, and which of them did (T,)."""
@@ -200,6 +194,11 @@ class RefittedNull:
         good = np.logical_and.reduce([batch.converged for batch in batches])
         expected = np.stack([batch.expected[good] for batch in batches], axis=1)
         return data[good], Expectation(expected), good
+
+    @cached_property
+    def fitted_covariance(self) -> FloatArray:
+        """The covariance (channels, bins, bins) of the expected events that are fitted to pseudo-experiments."""
+        return np.stack([refitter.covariance for refitter in self._refitters])
 
     @cached_property
     def _refitters(self) -> list[Refitter]:
