@@ -80,7 +80,7 @@ def bumphunt_trials(
         masses = read_masses(events, names)
         edges = [spectrum.edges for spectrum in spectra]
         check_table(masses, edges, [spectrum.counts for spectrum in spectra], names)
-        cells = make_cells(masses, edges, [background.expected for background in backgrounds])
+        cells = make_cells(masses, edges, [background.expected for background in backgrounds], names)
     else:
         warnings.append("no table of events was given: the spectra are taken to share none")
     nulls = [_null(s, b, options) for s, b in zip(spectra, backgrounds, strict=True)]

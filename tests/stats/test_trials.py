@@ -88,8 +88,45 @@ def test_the_global_p_is_uniform_under_the_null() -> None:
 def test_backgrounds_that_cannot_be_together_are_refused() -> None:
     mass = events(np.random.default_rng(3))
     table = np.stack([mass, mass], axis=1)
-    with pytest.raises(FitFailedError, match="standard deviations off"):
+    with pytest.raises(FitFailedError, match=r"events in spectrum 2 alone, where 0 are"):
         make_cells(table, [EDGES] * 2, [EXPECTED, 2 * EXPECTED])
+    with pytest.raises(FitFailedError, match=r"events in part alone"):
+        make_cells(table, [EDGES] * 2, [EXPECTED, 1.06 * EXPECTED], ["all", "part"])
+
+
+def test_a_bin_whose_events_happen_to_be_shared_has_events_in_one_spectrum_alone() -> None:
+    """One spectrum is a random fifth of the other: the only event of the last bin is in both by chance."""
+    edges, expected = np.array([0.0, 1.0, 2.0]), np.array([10.0, 1.2])
+    mass = np.array([0.5] * 10 + [1.5])
+    part = np.where(np.arange(11) >= 8, mass, np.nan)
+    cells = make_cells(np.stack([mass, part], axis=1), [edges] * 2, [expected, 0.2 * expected])
+    np.testing.assert_allclose(cells.means @ cells.incidence, [10, 1.2, 2, 0.24], rtol=1e-4)
+    found = {tuple(row): m for row, m in zip(cells.incidence.toarray().astype(int).tolist(), cells.means, strict=True)}
+    assert found[0, 1, 0, 1] == pytest.approx(0.24, rel=1e-3)  # in both
+    assert found[0, 1, 0, 0] == pytest.approx(0.96, rel=1e-3)  # in the larger one alone, which nobody has seen
+    assert found[0, 0, 0, 1] < 1e-3  # and none is in the smaller one alone
+
+
+@pytest.mark.parametrize("scale", [0.02, 0.3])
+def test_true_backgrounds_of_sparse_spectra_are_never_refused_and_the_p_value_is_uniform(scale: float) -> None:
+    """A spectrum, a random fifth of it, and a second mass of some of its events: sparse, and in 12 bins each."""
+    rng, found = np.random.default_rng(8), []
+    expected = [scale * EXPECTED, 0.2 * scale * EXPECTED, 0.7 * scale * EXPECTED]
+    nulls = [FixedNull(b[None], LAYOUT, OPTIONS) for b in expected]
+    for i in range(60):
+        mass = events(rng, expected[0])
+        other = rng.choice(EDGES[:-1] + 0.04, len(mass), p=EXPECTED / EXPECTED.sum())
+        part, other = (np.where(rng.random(len(mass)) < p, m, np.nan) for p, m in ((0.2, mass), (0.7, other)))
+        table = np.stack([mass, part, other], axis=1)
+        cells = make_cells(table, [EDGES] * 3, expected)
+        np.testing.assert_allclose(cells.means @ cells.incidence, np.concatenate(expected), rtol=0.02, atol=0.01)
+        counts = np.stack([np.histogram(column, EDGES)[0] for column in table.T])
+        t = [float(null.of(n[None, None, :])[0]) for null, n in zip(nulls, counts, strict=True)]
+        found.append(global_p_of_many(t, nulls, cells, toys=100, seed=i).global_p)
+    p = np.array(found)
+    assert p.mean() == pytest.approx(0.5, abs=0.112)  # three standard deviations; conservative where counts are few
+    assert np.mean(p <= 0.05) < 0.14
+    assert np.mean(p <= 0.2) < 0.36
 
 
 def test_a_table_of_other_events_is_refused() -> None:

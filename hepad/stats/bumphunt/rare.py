@@ -141,16 +141,16 @@ def _squares(log_p: float, channels: int) -> list[FloatArray]:
 def _ratio(means: FloatArray, square: FloatArray, sign: int) -> FloatArray:
     """The factor r on means (...) that makes the likelihood ratio 2 means (r ln r - r + 1) equal to a square (...)."""
     half = np.maximum(np.divide(square, 2 * means, out=np.zeros_like(means), where=means > 0), 1e-12)
-    if sign > 0:
-        return np.asarray(np.exp(1 + lambertw((half - 1) / np.e).real), dtype=np.float64)
-    ratio = np.exp(1 + lambertw(np.minimum(half - 1, -1e-12) / np.e, -1).real)
+    argument = (half - 1 if sign > 0 else np.minimum(half - 1, -1e-12)) / np.e
+    branch: npt.NDArray[np.int64] = np.full(means.shape, 0 if sign > 0 else -1)
+    ratio = np.exp(1 + lambertw(argument, branch).real)
     return np.asarray(np.where(means > 0, np.maximum(ratio, _LEAST_RATIO), 1.0), dtype=np.float64)
 
 
 def _bins_of(layout: Layout, window: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
     """Which bins (T, bins) are in windows (T,)."""
     axes = [
-        (np.arange(size) >= first[window, None]) & (np.arange(size) < last[window, None])
+        np.asarray((np.arange(size) >= first[window, None]) & (np.arange(size) < last[window, None]), dtype=np.bool_)
         for size, first, last in zip(layout.shape, layout.first, layout.last, strict=True)
     ]
     return axes[0] if len(axes) == 1 else (axes[0][:, :, None] & axes[1][:, None, :]).reshape(len(window), -1)

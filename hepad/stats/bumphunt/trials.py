@@ -3,7 +3,9 @@
 Events are counted in cells: those in the same bin of every spectrum, or in none of it, share one. The means of the
 cells are fitted to the expected events of all spectra at once by iterative proportional fitting (W. Deming and
 F. Stephan, Ann. Math. Stat. 11 (1940) 427), from the observed cells: background alone, with the overlaps of the data.
-Cells fluctuate by Poisson, so that an event shared by spectra comes or goes in all of them together.
+Where these cannot give the expected events, because no event happened to be in one spectrum alone, cells of such
+events take what is missing. Cells fluctuate by Poisson, so that an event shared by spectra comes or goes in all of
+them together.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
+from scipy.stats import poisson
 
 from hepad.errors import FitFailedError, InputDataError
 from hepad.stats.bumphunt.null import FixedNull, RefittedNull
@@ -26,6 +29,11 @@ FloatArray = npt.NDArray[np.float64]
 _ITERATIONS = 2000
 _TOLERANCE = 0.01
 """How far, in standard deviations of a bin, its mean over pseudo-experiments may lie from the expected events."""
+_SEED_MEAN = 1e-4
+"""Of cells that no event was seen in: next to nothing, unless the expected events cannot do without them."""
+_UNLIKELY = 1e-6
+"""Backgrounds that would let so few events be in one spectrum alone, as few as there are, with less than this
+probability do not belong to these events."""
 _BLOCK_NUMBERS = 4_000_000
 
 
@@ -56,28 +64,57 @@ class Trials:
     shared_events: int
 
 
-def make_cells(masses: FloatArray, edges: Sequence[FloatArray], expected: Sequence[FloatArray]) -> Cells:
+def make_cells(
+    masses: FloatArray, edges: Sequence[FloatArray], expected: Sequence[FloatArray], names: Sequence[str] | None = None
+) -> Cells:
     """Cells of events with masses (events, spectra), NaN where an event is not in a spectrum, for all spectra.
 
-    `FitFailedError` if no cells have the expected events as their sums: a spectrum that is part of another cannot
-    expect more than it.
+    `FitFailedError` if the data have far fewer events in one spectrum alone than the backgrounds ask for: a spectrum
+    that is part of another cannot expect more than it.
     """
     bins = np.stack([_bin_of(masses[:, i], edge) for i, edge in enumerate(edges)], axis=1)
     bins = bins[np.any(bins >= 0, axis=1)]
     shared = int(np.count_nonzero(np.count_nonzero(bins >= 0, axis=1) > 1))
-    cells, means = np.unique(bins, axis=0, return_counts=True)
-    # Where nothing was observed but something is expected an event would be in that spectrum alone.
-    for i, b in enumerate(expected):
-        empty = np.setdiff1d(np.flatnonzero(b > 0), cells[:, i])
-        alone = np.full((len(empty), len(edges)), -1)
-        alone[:, i] = empty
-        cells, means = np.concatenate([cells, alone]), np.concatenate([means, np.ones(len(empty))])
-    raked = _rake(cells, means.astype(np.float64), expected)
+    cells, seen = _with_alone(*np.unique(bins, axis=0, return_counts=True), expected)
+    means = _rake(cells, np.maximum(seen, _SEED_MEAN), expected)
+    _check_alone(cells, seen, means, names or [f"spectrum {i + 1}" for i in range(len(expected))])
     offsets = np.concatenate([[0], np.cumsum([len(b) for b in expected])])
     row, column = np.nonzero(cells >= 0)
     places = cells[row, column] + offsets[column]
     incidence = csr_array((np.ones(len(row)), (row, places)), shape=(len(cells), int(offsets[-1])))
-    return Cells(raked, incidence, shared)
+    return Cells(means, incidence, shared)
+
+
+def _with_alone(
+    cells: npt.NDArray[np.intp], seen: npt.NDArray[np.intp], expected: Sequence[FloatArray]
+) -> tuple[npt.NDArray[np.intp], FloatArray]:
+    """Cells and the events in them, and one of events in a spectrum alone for each bin of each that expects some."""
+    more = []
+    for i, b in enumerate(expected):
+        mine = np.count_nonzero(cells >= 0, axis=1) == 1
+        missing = np.setdiff1d(np.flatnonzero(b > 0), cells[mine, i])
+        alone = np.full((len(missing), cells.shape[1]), -1, dtype=cells.dtype)
+        alone[:, i] = missing
+        more.append(alone)
+    added = np.concatenate(more)
+    return np.concatenate([cells, added]), np.concatenate([seen, np.zeros(len(added))]).astype(np.float64)
+
+
+def _check_alone(cells: npt.NDArray[np.intp], seen: FloatArray, means: FloatArray, names: Sequence[str]) -> None:
+    """`FitFailedError` if there are too few events in one spectrum alone for the fitted means of such events.
+
+    Bins without any event of the spectrum do not count: their background has no other cell than that.
+    """
+    mine = np.count_nonzero(cells >= 0, axis=1) == 1
+    for i, name in enumerate(names):
+        filled = np.unique(cells[seen > 0, i])
+        here = mine & (cells[:, i] >= 0) & np.isin(cells[:, i], filled)
+        n, mean = float(seen[here].sum()), float(means[here].sum())
+        if poisson.cdf(n, mean) < _UNLIKELY:
+            raise FitFailedError(
+                f"the backgrounds do not agree with the overlaps of the events: they ask for {mean:.4g} events in "
+                f"{name} alone, where {n:g} are; a spectrum that is part of another cannot expect more than it"
+            )
 
 
 def global_p_of_many(
