@@ -48,8 +48,8 @@ TESTS = {
     "hepad/inputs/rmm_kernel.py": "inputs/test_rmm.py",
     "hepad/io/columns.py": _EVENTS,
     "hepad/io/trees.py": _EVENTS,
-    "hepad/objects/cutflow.py": "objects pipeline/test_vectorize.py pipeline/test_weighting.py",
-    "hepad/objects/naming.py": "objects inputs",
+    "hepad/objects/cutflow.py": "pipeline/test_vectorize.py pipeline/test_weighting.py",
+    "hepad/objects/naming.py": "inputs",
     "hepad/stats/abcd.py": "stats/test_discovery.py",
     "hepad/stats/cls.py": "stats/test_limits.py stats/test_discovery.py",
     "hepad/stats/discovery_table.py": "stats/test_discovery.py",
@@ -75,7 +75,11 @@ TESTS = {
     "hepad/stats/workspace.py": "stats/test_limits.py stats/test_discovery.py",
 }
 """The tests of a file, below tests/; of others it is the one of the same name, and for bump hunts all of theirs."""
-ALWAYS = {"hepad/stats": "stats/test_exact_values.py", "hepad/stats/bumphunt": f"{_HUNT} stats/test_exact_values.py"}
+ALWAYS = {
+    "hepad/stats": "stats/test_exact_values.py",
+    "hepad/objects": "objects",
+    "hepad/stats/bumphunt": f"{_HUNT} stats/test_exact_values.py",
+}
 
 PRELOADED = "awkward boost_histogram h5py hist iminuit numba numpy pyarrow.parquet pydantic pyhf pytest "
 PRELOADED += "scipy.optimize scipy.sparse scipy.special scipy.stats uproot vector yaml"
@@ -130,7 +134,9 @@ def targets() -> list[str]:
 
 def tests_of(file: str) -> list[str]:
     folder, path = str(Path(file).parent), Path(file).relative_to("hepad")
-    own = TESTS.get(file, "" if folder.endswith("bumphunt") else str(path.parent / f"test_{path.name}"))
+    own = TESTS.get(
+        file, "" if folder in {"hepad/objects", "hepad/stats/bumphunt"} else str(path.parent / f"test_{path.name}")
+    )
     return [f"tests/{name}" for name in dict.fromkeys(f"{own} {ALWAYS.get(folder, '')}".split())]
 
 

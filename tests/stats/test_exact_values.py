@@ -4,35 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.optimize import brentq, minimize_scalar
-from scipy.stats import chi2, norm, poisson
+from scipy.stats import chi2, norm
 
 from hepad.stats.bumphunt import ScanOptions, sensitivity
 from hepad.stats.bumphunt.layout import Layout
 from hepad.stats.bumphunt.null import CountedNull
 from hepad.stats.bumphunt.scan import Expectation
-from hepad.stats.cls import asymptotic_bands, asymptotic_cls, toy_cls, toy_quantiles
+from hepad.stats.cls import asymptotic_bands, asymptotic_cls
 from hepad.stats.comparison import paired_difference
 from hepad.stats.fit import BatchFit
 from hepad.stats.goodness import goodness
-from hepad.stats.likelihood import Ingredients, Likelihood
-from hepad.stats.limits import LimitModel, toy_limits
 from hepad.stats.roc import estimate
 
 SIGMAS = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
-
-
-def test_bands_of_toys_are_at_whole_standard_deviations() -> None:
-    """Of background toys 0, 1, ... n - 1, the k-th is reached by a share of (k + 1) / n."""
-    n = 100_000
-    np.testing.assert_allclose((toy_quantiles(np.arange(n)) + 1) / n, norm.cdf(-SIGMAS), atol=1.1 / n)
-
-
-def test_cls_of_toys_counts_those_that_reach_it() -> None:
-    signal, background = np.array([0.0, 1.0, 2.0, 3.0]), np.array([0.0, 0.0, 1.0, 2.0, 3.0])
-    assert toy_cls(2.0, signal, background) == pytest.approx((2 / 4) / (2 / 5))
-    assert toy_cls(2.0 + 1e-9, signal, background) == toy_cls(2.0, signal, background)  # equal but for rounding
-    assert toy_cls(2.1, signal, background) == pytest.approx((1 / 4) / (1 / 5))
 
 
 @pytest.mark.parametrize("q", [0.0, 1.0, 4.0, 4.0 + 1e-9, 9.0, 25.0])
@@ -50,36 +34,6 @@ def test_asymptotic_cls_on_both_sides_of_asimov(q: float) -> None:
 def test_asymptotic_bands_are_cls_of_fluctuated_backgrounds() -> None:
     """At N sigma the background leaves sqrt(q) = sqrt(q_A) - N (equation 89): CLs = Phi(N - sqrt(q_A)) / Phi(N)."""
     np.testing.assert_allclose(asymptotic_bands(6.25), norm.cdf(SIGMAS - 2.5) / norm.cdf(SIGMAS), rtol=1e-9)
-
-
-def test_the_error_of_a_limit_of_toys_is_that_of_their_shares() -> None:
-    """A counting experiment with a known background: binomial errors of both tails over the slope of ln CLs."""
-    b, n, toys = 3.0, 4, 4000
-    limit = brentq(lambda mu: poisson.cdf(n, b + mu) - 0.05 * poisson.cdf(n, b), 1, 20)
-    result = toy_limits(LimitModel(np.ones(1), np.array([b]), np.array([float(n)])), toys=toys, seed=5)
-    assert result.observed == pytest.approx(limit, rel=0.05)
-    tails = np.array([poisson.cdf(n, b + limit), poisson.cdf(n, b)])
-    spread = np.sqrt(np.sum((1 - tails) / (toys * tails)))
-    slope = np.log(poisson.cdf(n, b + limit + 0.1) / poisson.cdf(n, b + limit - 0.1)) / 0.2
-    assert result.observed_error == pytest.approx(spread / abs(slope), rel=0.3)  # of 50 resamplings: three sigma
-
-
-def test_toys_are_thrown_around_the_fitted_values() -> None:
-    """b = 50 x 1.5^a with a = 0 +- 1, 80 events: the fit without signal lies between 50 and 80, and so do the toys."""
-    likelihood = Likelihood(Ingredients(np.array([10.0]), np.array([50.0]), np.zeros(1), (), (1.5,)))
-    counts, aux = likelihood.observed(np.array([80.0]))
-    a = minimize_scalar(lambda a: 50 * 1.5**a - 80 * a * np.log(1.5) + a**2 / 2, bounds=(-5, 5), method="bounded").x
-    thrown: list[np.ndarray] = []
-
-    def remember(counts: np.ndarray, measured: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        thrown.append(np.concatenate([counts[:, :1], measured[:, :1]], axis=1))
-        return np.zeros(len(counts)), np.ones(len(counts), dtype=bool)
-
-    likelihood._sample(remember, 0.0, counts, aux, toys=40_000, rng=np.random.default_rng(1))
-    drawn = np.concatenate(thrown)
-    assert drawn.mean(axis=0) == pytest.approx([50 * 1.5**a, a], abs=5 * 9 / 200)
-    assert drawn[:, 1].mean() == pytest.approx(a, abs=5 / 200)
-    assert drawn.std(axis=0) == pytest.approx([np.sqrt(50 * 1.5**a), 1], rel=0.02)
 
 
 def test_a_counted_null_is_the_pool_of_data_and_reference() -> None:
