@@ -63,6 +63,20 @@ class MissingExtraError(HepadError):
 
     exit_code = 5
 
+    @classmethod
+    def of(cls, error: ImportError, needs: str, package: str, extra: str) -> MissingExtraError:
+        """What to say where the import of a package failed; `needs` is the beginning, "logic needs", say.
+
+        A package that is there and does not import, as it does not fit another, is not to be installed once more.
+        """
+        if isinstance(error, ModuleNotFoundError) and (error.name or package).partition(".")[0] == package:
+            return cls(f"{needs} the package {package}: pip install 'hepad[{extra}]'")
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return cls(
+            f"{needs} the package {package}, which is here and cannot be imported ({type(error).__name__}: {reason}); "
+            f"install hepad[{extra}] in an environment of its own"
+        )
+
 
 class FitFailedError(HepadError):
     """A fit or a training did not converge; there is no result."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
@@ -60,6 +61,9 @@ _FOLDERS = frozenset({"background", "data"})
 _RESERVED = frozenset({"auto", "column", "gp", "spectrum"})
 _MARKS = ("card.json", "manifest.json")
 
+_MARKUP = re.compile(r"(\[[a-z#/@][^\[]*?\])")
+"""What rich takes for a tag."""
+
 Parameters = Mapping[str, Any]
 
 
@@ -67,6 +71,12 @@ def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
     """The class of a command whose outputs record how it was called."""
 
     class Recorded(cls):  # type: ignore[misc, valid-type]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            for item in (self, *self.params):  # typer takes the brackets of hepad[dask] for rich's markup
+                if item.help:
+                    item.help = _MARKUP.sub(r"\\\1", item.help)
+
         def invoke(self, ctx: Any) -> Any:
             # Now, as what a glob means may change while the command runs.
             with recording(invocation(ctx) if "output" in ctx.params else None):

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from hepad.errors import UsageError
+from hepad.printable import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from hepad.cards.analysis import RegionSpec
+    from hepad.cli.terminal import Terminal
     from hepad.execution.executor import Execution
     from hepad.execution.run import Skipped
     from hepad.objects.cutflow import CutFlow
@@ -46,6 +46,7 @@ __all__ = [
     "print_complete",
     "print_cutflow",
     "print_json",
+    "print_lines",
     "print_skipped",
     "print_table",
     "stderr",
@@ -72,17 +73,23 @@ Force = Annotated[bool, typer.Option("--force", help="Make the output again, eve
 
 
 def _names_from_stdin(names: list[str]) -> list[str]:
-    """The names with those read from stdin in place of `-`, so that a record of the command has them."""
+    """The names with those read from stdin in place of `-`, so that a record of the command has them.
+
+    Empty lines and those that begin with # are left out.
+    """
     if sys.stdin is None:
         return names
-    given = (([line.strip() for line in sys.stdin] if name == "-" else [name]) for name in names)
-    return [name for some in given for name in some if name]
+    found: list[str] = []
+    for name in names:
+        lines = [line.strip() for line in sys.stdin] if name == "-" else []
+        found += [line for line in lines if line[:1] != "#"] if name == "-" else [name]
+    return [name for name in found if name]
 
 
 Files = Annotated[
     list[str],
     typer.Argument(
-        help="Input files; globs are expanded, '-' reads names from stdin.",
+        help="Input files; globs are expanded, '-' reads names from stdin, one a line, # begins a comment.",
         show_default=False,
         callback=_names_from_stdin,
     ),
@@ -125,19 +132,24 @@ Workers = Annotated[int, typer.Option("--workers", "-j", min=1, help="Processes 
 StepSize = Annotated[int, typer.Option("--step-size", min=1, help="Events in memory at a time.")]
 
 
-def stdout() -> Console:
+def stdout() -> Terminal:
     """The console for results."""
-    from rich.console import Console
+    from hepad.cli.terminal import Terminal
 
-    # File names may hold brackets: nothing is markup.
-    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False, markup=False, emoji=False)
+    return Terminal()
 
 
-def stderr() -> Console:
+def stderr() -> Terminal:
     """The console for progress and remarks; keeps stdout clean."""
-    from rich.console import Console
+    from hepad.cli.terminal import Terminal
 
-    return Console(stderr=True, soft_wrap=not sys.stderr.isatty(), highlight=False, markup=False, emoji=False)
+    return Terminal(to_stderr=True)
+
+
+def print_lines(text: str) -> None:
+    """Print a text of several lines to stdout."""
+    for line in text.splitlines():
+        stdout().print(line)
 
 
 def print_json(result: dict[str, Any] | list[Any]) -> None:
@@ -146,19 +158,10 @@ def print_json(result: dict[str, Any] | list[Any]) -> None:
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers_from: int = 1) -> None:
-    """Print a table; columns from `numbers_from` on are aligned to the right."""
-    from rich import box
-    from rich.table import Table
+    """Print a table; columns from `numbers_from` on are aligned to the right and stay whole."""
+    from hepad.cli.terminal import show_table
 
-    table = Table(box=box.SIMPLE_HEAD)
-    for i, name in enumerate(header):
-        # Names are what one types: they are never broken, as the first column is never the widest.
-        table.add_column(name, justify="right" if i >= numbers_from else "left", overflow="fold", no_wrap=i == 0)
-    for row in rows:
-        table.add_row(*row)
-    console = stdout()
-    console.print(title, style="bold")
-    console.print(table, soft_wrap=False)
+    show_table(stdout(), title, header, rows, numbers_from=numbers_from)
 
 
 def print_cutflow(flow: CutFlow, selection: str) -> None:
@@ -258,5 +261,5 @@ def event_progress(what: str) -> Iterator[Callable[[int], None] | None]:
 
     columns = (SpinnerColumn(), TextColumn("{task.description} {task.completed} events"), TimeElapsedColumn())
     with Progress(*columns, console=stderr(), transient=True) as progress:
-        task = progress.add_task(what, total=None)
+        task = progress.add_task(printable(what), total=None)
         yield lambda n: progress.advance(task, n)

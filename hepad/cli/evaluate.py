@@ -108,7 +108,7 @@ def evaluate(
     if json:
         common.print_json(report.to_json())
     elif report.complete_before:
-        common.stdout().print((report.output / "report.md").read_text(encoding="utf-8"))
+        common.print_lines((report.output / "report.md").read_text(encoding="utf-8"))
     else:
         _print(report)
     if report.complete_before:

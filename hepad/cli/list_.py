@@ -50,4 +50,4 @@ def _cite(kind: str, name: str, *, json: bool) -> None:
     for citation in found:
         common.stdout().print(f"{citation.what}: {citation.text}", markup=False)
     for citation in found:
-        common.stdout().print(f"\n{citation.bibtex}", markup=False)
+        common.print_lines(f"\n{citation.bibtex}")

@@ -39,7 +39,9 @@ from hepad.cli import (
     vectorize,
 )
 from hepad.cli.arguments import recorded
+from hepad.cli.process import check_environment, pipes_may_close, prepare_process
 from hepad.errors import HepadError, OutputError
+from hepad.printable import printable
 
 __all__ = ["app", "main"]
 
@@ -58,26 +60,30 @@ class HepadGroup(TyperGroup):
         if ctx.params.get("debug"):
             return super().invoke(ctx)
         try:
+            check_environment()
             return super().invoke(ctx)
-        except HepadError as error:
-            _report(str(error))
-            raise typer.Exit(error.exit_code) from error
+        except (typer.Exit, typer.Abort, BrokenPipeError):  # of a closed pipe, as with `| head`, `main` says it
+            raise
         except KeyboardInterrupt as error:
             _report("interrupted; nothing half-written is left")
             raise typer.Exit(130) from error
-        except BrokenPipeError:
-            raise  # the reader of a pipe has had enough, as with `| head`: typer ends without a word
-        except OSError as error:
-            if error.errno in _DISK_FULL:
-                _report(f"the disk is full ({error.filename or 'output'}); free some space and run again")
-                raise typer.Exit(OutputError.exit_code) from error
-            raise _internal(error) from error
-        except (typer.Exit, typer.Abort):
-            raise
         except Exception as error:
             if type(error).__module__.startswith(("typer.", "click.")):  # usage errors print themselves
+                if isinstance(message := getattr(error, "message", None), str):
+                    error.message = printable(message, lines=True)  # type: ignore[attr-defined]
                 raise
-            raise _internal(error) from error
+            raise _failed(error) from error
+
+
+def _failed(error: Exception) -> typer.Exit:
+    """Say what went wrong; the way to end."""
+    if isinstance(error, HepadError):
+        _report(str(error))
+        return typer.Exit(error.exit_code)
+    if isinstance(error, OSError) and error.errno in _DISK_FULL:
+        _report(f"the disk is full ({error.filename or 'output'}); free some space and run again")
+        return typer.Exit(OutputError.exit_code)
+    return _internal(error)
 
 
 def _internal(error: Exception) -> typer.Exit:
@@ -88,7 +94,7 @@ def _internal(error: Exception) -> typer.Exit:
 
 
 def _report(message: str) -> None:
-    sys.stderr.write(f"hepad: {message}\n")
+    sys.stderr.write(f"hepad: {printable(message)}\n")
 
 
 app = typer.Typer(
@@ -163,7 +169,9 @@ _record(app)
 def main() -> None:
     """Entry point of the console script."""
     signal.signal(signal.SIGTERM, _terminate)  # batch systems evict with it: half-written files must go
-    app()
+    prepare_process()
+    with pipes_may_close():
+        app()
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 from uuid import uuid4
 
@@ -17,8 +18,10 @@ from hepad.execution.units import Job, Outcome, Unit, Worker
 
 __all__ = ["DaskExecutor"]
 
-_TIMEOUT = "20s"
-"""For the scheduler to answer."""
+_TIMEOUT = 20.0
+"""Seconds for the scheduler to answer."""
+_MAX_FILE = 1 << 20
+"""Bytes of a scheduler file; they have a few kB."""
 _AHEAD = 2
 """Units at a worker's thread at a time: the next is there when one is done."""
 
@@ -34,9 +37,7 @@ class DaskExecutor:
         try:
             import distributed
         except ImportError as error:
-            raise MissingExtraError(
-                "--executor dask needs the package distributed: pip install 'hepad[dask]'"
-            ) from error
+            raise MissingExtraError.of(error, "--executor dask needs", "distributed", "dask") from error
         self._job = job
         self._name = uuid4().hex
         self._done: SimpleQueue[Any] = SimpleQueue()
@@ -96,9 +97,12 @@ def _address(scheduler: str) -> str:
     address = scheduler
     try:
         if "://" not in scheduler:
-            address = str(json.loads(Path(scheduler).read_bytes())["address"])
+            path = Path(scheduler)
+            if path.exists() and (not path.is_file() or path.stat().st_size > _MAX_FILE):
+                raise ValueError("no file, or a large one")
+            address = str(json.loads(path.read_bytes())["address"])
         get_address_host_port(address, strict=True)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(
             f"--scheduler {scheduler}: neither an address, tcp://HOST:PORT, nor a scheduler file ({error})"
         ) from error
@@ -107,9 +111,42 @@ def _address(scheduler: str) -> str:
 
 def _client(connect: Callable[..., Any], address: Any, scheduler: str | None) -> Any:
     try:
+        if scheduler is not None:
+            _check_answers(address)
         return connect(address, timeout=_TIMEOUT, set_as_default=False)
     except (OSError, ValueError, OverflowError) as error:
         raise WorkerError(f"--scheduler {scheduler}: no Dask scheduler answers there ({error})") from error
+
+
+def _check_answers(address: str) -> None:
+    """Raise `OSError` unless what listens at the address greets as Dask does, in time.
+
+    A client of Dask waits for the greeting without end, and goes on to complain when the process ends.
+    """
+    from distributed.comm import core
+    from distributed.security import Security
+
+    connect: Callable[..., Any] = core.connect
+    security: Callable[..., Any] = Security
+
+    async def greet() -> None:
+        comm = await connect(address, timeout=_TIMEOUT, **security().get_connection_args("client"))
+        await comm.close()
+
+    def work() -> None:
+        try:
+            asyncio.run(asyncio.wait_for(greet(), _TIMEOUT))
+        except Exception as error:  # noqa: BLE001  what does not speak as Dask does fails in many ways
+            failed.append(error)
+
+    failed: list[Exception] = []
+    thread = Thread(target=work, daemon=True)  # a loop of its own: a notebook runs one here
+    thread.start()
+    thread.join()
+    for error in failed:
+        late = isinstance(error, asyncio.TimeoutError)
+        why = f"no greeting within {_TIMEOUT:g} s" if late else str(error) or type(error).__name__
+        raise OSError(why) from error
 
 
 @contextmanager

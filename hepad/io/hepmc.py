@@ -95,8 +95,8 @@ class HepmcFile(GeneratorFile):
     def _read(self, stop: int) -> Iterator[_Event]:
         try:
             import pyhepmc
-        except ModuleNotFoundError as error:
-            raise MissingExtraError("HepMC files need pyhepmc: install hepad[particles]") from error
+        except ImportError as error:
+            raise MissingExtraError.of(error, "HepMC files need", "pyhepmc", "particles") from error
         readers = {"HepMC2": pyhepmc.io.ReaderAsciiHepMC2, "HepMC3": pyhepmc.io.ReaderAscii}
         number = 0
         with damage_as_input_error(self.path), open_text(self.path) as stream:

@@ -127,9 +127,7 @@ def _parsed(data: bytes) -> ModelProto:
         import onnx
         from google.protobuf.message import DecodeError
     except ImportError as error:
-        raise MissingExtraError(
-            "ONNX networks need the packages onnx and onnxruntime: pip install 'hepad[onnx]'"
-        ) from error
+        raise MissingExtraError.of(error, "ONNX networks need", "onnx", "onnx") from error
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)

@@ -257,8 +257,8 @@ def _cluster(counts: Ints, momenta: Floats, radius: float, min_pt: float) -> tup
     """Anti-kt jets above `min_pt`: the event of each, and momenta of shape (4, jets)."""
     try:
         import fastjet
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("jets need fastjet: install hepad[particles]") from error
+    except ImportError as error:
+        raise MissingExtraError.of(error, "jets need", "fastjet", "particles") from error
     filled = np.flatnonzero(counts)
     if len(filled) == 0:
         return np.empty(0, dtype=np.int64), np.empty((4, 0))

@@ -254,8 +254,8 @@ def _http_file() -> ModuleType:
     """The module of that name, which makes its scheme known to fsspec."""
     try:
         from hepad.io import http_file
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(f"http:// and https:// URLs need {error.name}: install hepad[remote]") from error
+    except ImportError as error:
+        raise MissingExtraError.of(error, "http:// and https:// URLs need", _package(error), "remote") from error
     return http_file
 
 
@@ -265,5 +265,9 @@ def _need_xrootd() -> None:
     try:
         import fsspec_xrootd  # noqa: F401
         import XRootD.client  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(f"root:// URLs need {error.name}: install hepad[remote]") from error
+    except ImportError as error:
+        raise MissingExtraError.of(error, "root:// URLs need", _package(error), "remote") from error
+
+
+def _package(error: ImportError) -> str:
+    return (error.name or "hepad[remote]").partition(".")[0]

@@ -47,8 +47,8 @@ class Shower:
     def __init__(self, path: InputPath, header: LheHeader, matching: Matching | None = None) -> None:
         try:
             import pythia8mc
-        except ModuleNotFoundError as error:
-            raise MissingExtraError("Les Houches events need pythia8mc: install hepad[particles]") from error
+        except ImportError as error:
+            raise MissingExtraError.of(error, "Les Houches events need", "pythia8mc", "particles") from error
         self._path = path  # for messages
         self._known: set[int] = set()
         self._pythia: Any = pythia8mc.Pythia("", False)

@@ -231,7 +231,7 @@ def _session(data: bytes) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise MissingExtraError("ONNX networks need the package onnxruntime: pip install 'hepad[onnx]'") from error
+        raise MissingExtraError.of(error, "ONNX networks need", "onnxruntime", "onnx") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL

@@ -122,7 +122,7 @@ def compile_logic(design: Design, *, cutoff: float = CUTOFF) -> Logic:
         from da4ml.trace.pipeline import to_pipeline
         from da4ml.types import minimal_kif
     except ImportError as error:
-        raise MissingExtraError("logic needs the package da4ml: pip install 'hepad[trigger]'") from error
+        raise MissingExtraError.of(error, "logic needs", "da4ml", "trigger") from error
     row = FixedVariableArrayInput((len(design.inputs),), hwconf=HWConfig(1, -1, -1), solver_options=_SOLVER)
     signed, integer, fraction = (np.array(part, dtype=np.int64) for part in zip(*design.inputs, strict=True))
     comb = comb_trace(row, design(row.quantize(signed, integer, fraction)), keep_dead_inputs=True)

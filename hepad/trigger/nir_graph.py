@@ -93,5 +93,5 @@ def _nir() -> Any:
     try:
         import nir
     except ImportError as error:
-        raise MissingExtraError("the format nir needs the package nir: pip install 'hepad[trigger]'") from error
+        raise MissingExtraError.of(error, "the format nir needs", "nir", "trigger") from error
     return nir

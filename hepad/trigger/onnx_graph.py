@@ -22,7 +22,7 @@ class _Graph:
         try:
             from onnx import helper, numpy_helper
         except ImportError as error:
-            raise MissingExtraError("ONNX graphs need the package onnx: pip install 'hepad[trigger]'") from error
+            raise MissingExtraError.of(error, "ONNX graphs need", "onnx", "trigger") from error
         self._make, self._from_array = helper.make_node, numpy_helper.from_array
         self.nodes: list[Any] = []
         self.numbers: list[Any] = []
@@ -76,7 +76,7 @@ def onnx_session(data: bytes, *, threads: int = 1) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise MissingExtraError("running ONNX needs the package onnxruntime: pip install 'hepad[trigger]'") from error
+        raise MissingExtraError.of(error, "running ONNX needs", "onnxruntime", "trigger") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3

@@ -1,6 +1,8 @@
-"""Every command explains itself: brackets in a help text are markup, and a wrong one is a fault."""
+"""Every command explains itself: brackets in a help text are brackets, though typer takes them for markup."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 import typer
@@ -19,10 +21,23 @@ def commands() -> list[list[str]]:
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
-def test_help(words: list[str]) -> None:
+def test_help(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    command = typer.main.get_command(app)
+    for word in words:
+        command = command.commands[word]
+    monkeypatch.setenv("COLUMNS", "160")
     result = CliRunner().invoke(app, [*words, "-h"])
     assert result.exit_code == 0, result.output
     assert "Usage" in result.output
+    said = "".join(result.output.replace("│", " ").split())
+    for item in (command, *command.params):
+        for bracket in re.findall(r"\S*\[[^\]]*\]", item.help or ""):
+            assert "".join(bracket.replace("\\[", "[").split()) in said
+
+
+def test_brackets_are_in_some_help() -> None:
+    output = CliRunner().invoke(app, ["train", "-h"]).output
+    assert "hepad[dask]" in "".join(output.replace("│", " ").split())
 
 
 def test_there_are_commands_of_groups() -> None:

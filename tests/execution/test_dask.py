@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import sys
 
 import pytest
 
-from hepad.errors import UsageError, WorkerError
+from hepad.errors import MissingExtraError, UsageError, WorkerError
 from hepad.execution.executor import Execution
 from hepad.pipeline.score import ScoreOptions, score
 
@@ -44,16 +46,45 @@ def test_a_cluster_gives_the_bytes_of_one_process_though_a_worker_is_lost(cluste
 
 
 def test_a_scheduler_that_is_not_there_is_named(files, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("hepad.execution.dask_cluster._TIMEOUT", "1s")
+    monkeypatch.setattr("hepad.execution.dask_cluster._TIMEOUT", 1.0)
     execution = Execution(executor="dask", scheduler="tcp://127.0.0.1:9")
     with pytest.raises(WorkerError, match=r"tcp://127.0.0.1:9: no Dask scheduler answers there"):
         score(files, "dnn_ae", options=ScoreOptions(output=tmp_path / "s.root", execution=execution))
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("scheduler", ["nowhere.json", "bad.json", "list.json", "http://127.0.0.1:1", "tcp://host"])
+def test_a_scheduler_that_does_not_greet_is_given_up(files, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("hepad.execution.dask_cluster._TIMEOUT", 0.5)
+    with socket.socket() as silent:  # it takes connections and never says a word, as a stopped process does
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        execution = Execution(executor="dask", scheduler=address)
+        with pytest.raises(WorkerError, match=rf"{address}: no Dask .* \(no greeting within 0.5 s"):
+            score(files, "dnn_ae", options=ScoreOptions(output=tmp_path / "s.root", execution=execution))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_package_that_does_not_import_is_not_called_missing(files, tmp_path, monkeypatch) -> None:
+    (tmp_path / "distributed.py").write_text("from json import no_such_name")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "distributed")
+    execution = Execution(executor="dask")
+    with pytest.raises(MissingExtraError, match=r"is here and cannot be imported \(ImportError: .*'no_such_name'"):
+        score(files, "dnn_ae", options=ScoreOptions(output=tmp_path / "s.root", execution=execution))
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingExtraError, match=r"needs the package distributed: pip install 'hepad\[dask\]'"):
+        score(files, "dnn_ae", options=ScoreOptions(output=tmp_path / "s.root", execution=execution))
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    ["nowhere.json", "bad.json", "list.json", "deep.json", "large.json", ".", "http://127.0.0.1:1", "tcp://host"],
+)
 def test_what_is_no_scheduler_is_refused_at_once(files, tmp_path, monkeypatch, scheduler) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    (tmp_path / "large.json").write_text('{"address": "tcp://127.0.0.1:1"}' + " " * (1 << 20))
     (tmp_path / "bad.json").write_text('{"id": 3')
     (tmp_path / "list.json").write_text("[]")
     execution = Execution(executor="dask", scheduler=scheduler)

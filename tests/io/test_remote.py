@@ -377,7 +377,7 @@ def test_a_missing_package_names_the_extra(monkeypatch, url, package) -> None:
     monkeypatch.delattr(hepad.io, "http_file", raising=False)
     monkeypatch.delitem(sys.modules, "hepad.io.http_file", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingExtraError, match=rf"{package}.*install hepad\[remote\]"):
+    with pytest.raises(MissingExtraError, match=rf"{package}.*install 'hepad\[remote\]"):
         open_events(RemotePath.parse(url))
 
 

@@ -1,0 +1,95 @@
+"""What the process of the command sees to before and after: standard streams and environment variables."""
+
+from __future__ import annotations
+
+import codecs
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from hepad.errors import OutputError, UsageError
+from hepad.printable import printable
+
+__all__ = ["check_environment", "pipes_may_close", "prepare_process"]
+
+_PLAIN = {"\xb1": "+-", "\xb5": "u", "\xb7": ".", "\u2026": "...", "\u2013": "-", "\u2212": "-"}
+"""What stands for a character where a stream has none for it."""
+
+_PIPE_CLOSED = 128 + signal.SIGPIPE
+
+_THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def prepare_process() -> None:
+    """Make the standard streams fit to be written to, and draw to files whatever else was asked for.
+
+    Closed streams are taken for /dev/null: else the next file that is opened would get their number.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+    codecs.register_error("hepad", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="hepad")  # type: ignore[union-attr]
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter("hepad: warning: %(message)s"))
+    logging.getLogger("hepad").addHandler(handler)
+    # A notebook sets its own for what it starts, which need not be there: figures are files here.
+    os.environ["MPLBACKEND"] = "Agg"
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record), lines=record.exc_info is not None)
+
+
+def check_environment() -> None:
+    """Raise `UsageError` for what would stop a library in the middle of the work, or let it complain."""
+    for name in _THREADS:
+        value = os.environ.get(name)
+        if value is not None and not (value.isdecimal() and int(value) > 0):
+            raise UsageError(f"{name}={value!r} in the environment: a number of threads above 0 is needed; unset it")
+
+
+@contextmanager
+def pipes_may_close() -> Iterator[None]:
+    """End as a process does that writes to a pipe whose reader has left, without a word and with its exit code."""
+    before = os.fstat(1)
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _redirect(sys.stdout)
+        raise SystemExit(_PIPE_CLOSED) from None
+    except OSError as error:
+        _redirect(sys.stdout)
+        sys.stderr.write(f"hepad: cannot write to the standard output: {error.strerror or error}\n")
+        raise SystemExit(OutputError.exit_code) from error
+    except SystemExit as end:
+        # Rich and typer make it 1, and let what is left go nowhere.
+        gone = not os.path.samestat(before, os.fstat(1)) or type(sys.stdout).__name__ == "PacifyFlushWrapper"
+        raise SystemExit(_PIPE_CLOSED if gone and end.code == 1 else end.code) from None
+
+
+def _redirect(stream: TextIO) -> None:
+    """Let what is left in the stream go nowhere, or the interpreter complains of it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    found = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(c) or c.encode("ascii", "backslashreplace").decode() for c in found), error.end

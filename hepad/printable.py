@@ -1,0 +1,32 @@
+"""Foreign text, such as names of files and texts of cards, as it may be shown: in a terminal, in HTML, in Markdown."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["markdown", "printable"]
+
+# C0 and C1 controls, with which a terminal is driven; line separators; marks that turn the direction of writing; and
+# surrogates, which stand for bytes of file names that are no text.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_MARKS = re.compile(r"([\\`*_\[\]<>|#~!&$])")
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    r"""The text with an escape, \x1b say, in place of each character that does something instead of being seen.
+
+    A line break in a name could begin a line that reads as ours: it is escaped too, unless the text has `lines`.
+    """
+    return _UNSEEN.sub(lambda found: found[0] if lines and found[0] in "\n\t" else _escape(found[0]), text)
+
+
+def markdown(text: str) -> str:
+    """The text as Markdown that shows it as it is, also within a table: no heading, tag, link or column is made."""
+    return _MARKS.sub(r"\\\1", printable(text))
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # Python's stand-in for a byte
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
