@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import os
 import stat
 from pathlib import Path
@@ -11,7 +13,8 @@ import pytest
 
 from hepad.errors import OutputError
 from hepad.io.atomic import atomic_folder as any_folder
-from hepad.io.atomic import atomic_path
+from hepad.io.atomic import atomic_path, check_file, check_folder, replacing
+from hepad.provenance import Invocation, recording
 
 
 def names(folder):
@@ -31,7 +34,7 @@ def write_half_a_file(target, error):
 
 def atomic_folder(target):
     """The folder of a bundle."""
-    return any_folder(target, ours=("card.json", "*.safetensors", "loss.png"))
+    return any_folder(target, verb="train")
 
 
 def write_half_a_folder(target, error):
@@ -100,7 +103,7 @@ def test_a_missing_folder_is_named(tmp_path):
 def test_a_folder_or_device_is_no_file(tmp_path):
     with pytest.raises(OutputError, match="is a folder or a device"), atomic_path(tmp_path):
         pytest.fail("the block must not run")
-    with pytest.raises(OutputError, match="is a folder or a device"), atomic_path(Path(os.devnull)):
+    with pytest.raises(OutputError, match="is a folder or a device"), atomic_path(Path(os.devnull), verb="score"):
         pytest.fail("the block must not run")
     assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
     (tmp_path / "file").touch()
@@ -175,14 +178,14 @@ def test_a_folder_appears_when_complete(tmp_path):
         (folder / "card.json").write_text("{}")
         assert not target.exists()
     assert names(tmp_path) == ["bundle"]
-    assert names(target) == ["card.json"]
+    assert names(target) == ["SHA256SUMS", "card.json"]
 
 
 def bundle_before(tmp_path):
     target = tmp_path / "bundle"
-    target.mkdir()
-    (target / "card.json").write_text("before")
-    (target / "loss.png").write_text("")
+    with atomic_folder(target) as folder:
+        (folder / "card.json").write_text("before")
+        (folder / "loss.png").write_text("")
     return target
 
 
@@ -191,7 +194,7 @@ def test_a_complete_folder_replaces_the_one_before(tmp_path):
     with atomic_folder(target) as folder:
         (folder / "card.json").write_text("after")
     assert names(tmp_path) == ["bundle"]
-    assert names(target) == ["card.json"]
+    assert names(target) == ["SHA256SUMS", "card.json"]
     assert (target / "card.json").read_text() == "after"
 
 
@@ -200,7 +203,7 @@ def test_an_empty_folder_may_be_filled(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # a relative name is what users type
     with atomic_folder(Path("bundle")) as folder:
         (folder / "card.json").write_text("{}")
-    assert names(tmp_path / "bundle") == ["card.json"]
+    assert names(tmp_path / "bundle") == ["SHA256SUMS", "card.json"]
     assert names(tmp_path) == ["bundle"]
 
 
@@ -246,3 +249,183 @@ def test_a_swap_that_fails_half_way_brings_the_old_folder_back(tmp_path, monkeyp
         (folder / "card.json").write_text("after")
     assert names(tmp_path) == ["bundle"]
     assert (target / "card.json").read_text() == "before"
+
+
+def made(target, **files):
+    """A folder that `hepad train` wrote."""
+    with atomic_folder(target) as folder:
+        for name, text in files.items():
+            path = folder / name.replace("__", "/").replace("_", ".")
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+    return target
+
+
+def contents(folder):
+    return {p.relative_to(folder).as_posix(): p.read_text() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def changed_file(folder):
+    (folder / "card.json").write_text("my own notes")
+    return "card.json", "my own notes"
+
+
+def file_of_a_usual_name(folder):
+    (folder / "mine.png").write_text("my figure")
+    return "mine.png", "my figure"
+
+
+def file_of_another_command(folder):
+    (folder / "SHA256SUMS").write_text((folder / "SHA256SUMS").read_text().replace("hepad train", "hepad limit"))
+    return "card.json", "before"
+
+
+def link(folder):
+    (folder / "card.json").rename(folder.parent / "elsewhere")
+    (folder / "card.json").symlink_to("../elsewhere")
+    return "card.json", "before"
+
+
+def deep(folder):
+    (folder / "data" / "more").mkdir(parents=True)
+    (folder / "data" / "more" / "events.root").write_text("events")
+    return "data/more/events.root", "events"
+
+
+def sums_of_the_users_own(folder):
+    (folder / "SHA256SUMS").write_text("0123  thesis.tex\n")
+    return "SHA256SUMS", "0123  thesis.tex\n"
+
+
+@pytest.mark.parametrize(
+    "change", [changed_file, file_of_a_usual_name, file_of_another_command, link, deep, sums_of_the_users_own]
+)
+def test_only_what_the_same_command_wrote_is_replaced_and_force_keeps_the_rest(tmp_path, change, caplog):
+    target = made(tmp_path / "out", card_json="before", loss_png="loss")
+    name, text = change(target)
+    before = contents(target)
+    with pytest.raises(OutputError, match=rf"out holds {name}, which hepad did not write.*--force"):
+        made(target, card_json="after")
+    with pytest.raises(OutputError, match="which hepad did not write"):
+        check_folder(target, verb="train")
+    assert contents(target) == before
+    with replacing():
+        check_folder(target, verb="train")
+        made(target, card_json="after")
+    after = contents(target)
+    assert after["card.json"] == "after"
+    assert "hepad train" in after["SHA256SUMS"]
+    kept = name if name not in ("card.json", "SHA256SUMS") else f"{name}.~1~"
+    assert after[kept] == text
+    assert (f"{target}/{name} was not written by 'hepad train'" in caplog.text) == (kept != name)
+    if change in (file_of_a_usual_name, deep):
+        assert "loss.png" not in after  # of the run before, and ours: replaced
+    with replacing():  # what was kept stays, however often
+        made(target, card_json="again")
+    assert contents(target)[kept] == text
+
+
+def test_a_folder_of_the_same_command_is_replaced_whole(tmp_path):
+    target = made(tmp_path / "out", card_json="before", sub__a_png="figure")
+    check_folder(target, verb="train")
+    made(target, card_json="after")
+    assert contents(target).keys() == {"SHA256SUMS", "card.json"}
+    sums = (target / "SHA256SUMS").read_text().splitlines()
+    assert sums == ["# written by: hepad train", f"{hashlib.sha256(b'after').hexdigest()}  card.json"]
+
+
+def test_what_comes_while_a_folder_is_swapped_is_not_lost(tmp_path, monkeypatch):
+    target = made(tmp_path / "out", card_json="before")
+    real = Path.replace
+
+    def replace(self, to):
+        if self == target:
+            (target / "late.txt").write_text("late")
+        return real(self, to)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(OutputError, match="written to by others"):
+        made(target, card_json="after")
+    assert {"card.json": "before", "late.txt": "late"}.items() <= contents(target).items()
+    assert names(tmp_path) == ["out"]
+
+
+def record(verb):
+    return json.dumps({"x": 1, "provenance": {"hepad": "0", "packages": {}, "command": f"hepad {verb} --n 1"}})
+
+
+def write_file(target, text):
+    check_file(target, verb="discovery")
+    with atomic_path(target, verb="discovery") as temporary:
+        temporary.write_text(text)
+
+
+@pytest.mark.parametrize("foreign", ["my own", record("limit"), record("discovery2"), "{", '{"provenance": 3}'])
+def test_a_file_of_another_maker_is_kept(tmp_path, foreign, caplog):
+    target = tmp_path / "out.json"
+    target.write_text(foreign)
+    with pytest.raises(OutputError, match=r"out\.json is there, and 'hepad discovery' did not write it.*--force"):
+        write_file(target, record("discovery"))
+    assert names(tmp_path) == ["out.json"]
+    with replacing():
+        write_file(target, record("discovery"))
+    assert (target.read_text(), (tmp_path / "out.json.~1~").read_text()) == (record("discovery"), foreign)
+    assert "kept as" in caplog.text
+    write_file(target, record("discovery") + "\n")  # its own needs no force, and is not kept
+    assert target.read_text().endswith("\n")
+    assert names(tmp_path) == ["out.json", "out.json.~1~"]
+
+
+def write_late(target):
+    with atomic_path(target, verb="score") as temporary:
+        temporary.write_text("ours")
+        target.write_text("theirs")
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_comes_meanwhile_is_not_written_over(tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr("os.link", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EPERM, "no links")))
+    with pytest.raises(OutputError, match="did not write it"):
+        write_late(tmp_path / "a")
+    assert (tmp_path / "a").read_text() == "theirs"
+    with atomic_path(tmp_path / "b", verb="score") as temporary:
+        temporary.write_text("ours")
+    assert names(tmp_path) == ["a", "b"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "card.json").write_text("mine")
+    with replacing():
+        made(tmp_path / "mine", card_json="ours")
+    assert contents(tmp_path / "mine")["card.json.~1~"] == "mine"
+
+
+@pytest.mark.parametrize("make", [lambda path: atomic_path(path, verb="score"), atomic_folder])
+def test_no_output_goes_through_a_link_or_among_devices(tmp_path, make):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("mine")
+    for name, leads_to in (("a", "folder"), ("b", "file"), ("c", "nowhere"), ("d", "/dev/null")):
+        (tmp_path / name).symlink_to(leads_to)
+    for forced in (False, True):
+        for name in "abcd":
+            with replacing(forced), pytest.raises(OutputError, match=rf"{name} is a (link|folder or a device)"):
+                make(tmp_path / name).__enter__()
+        for place in ("/proc/x", "/dev/x.root", "/sys/x"):
+            with replacing(forced), pytest.raises(OutputError, match=f"cannot write there: {place}"):
+                make(Path(place)).__enter__()
+    (tmp_path / "e").symlink_to("/dev")  # a folder on the way may be a link, but not to there
+    with pytest.raises(OutputError, match="cannot write there"):
+        make(tmp_path / "e" / "x").__enter__()
+    (tmp_path / "f").symlink_to("folder")
+    with make(tmp_path / "f" / "x"):
+        pass
+    assert (tmp_path / "file").read_text() == "mine"
+    assert names(tmp_path) == ["a", "b", "c", "d", "e", "f", "file", "folder"]
+
+
+def test_an_input_within_the_folder_is_no_output(tmp_path):
+    target = made(tmp_path / "out", card_json="before")
+    with (
+        recording(Invocation("train", ((target / "card.json",),))),
+        pytest.raises(OutputError, match=r"out holds card\.json, which is an input"),
+    ):
+        check_folder(target, verb="train")

@@ -8,21 +8,24 @@ out. Only what an option's text means is declared here: `PATHS` may name files, 
 from __future__ import annotations
 
 import glob
+import inspect
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from typer.core import TyperCommand
 
 from hepad.errors import HepadError
+from hepad.io.atomic import replacing
 from hepad.io.remote import is_url, shown
 from hepad.provenance import Invocation, Together, Word, recording
 
-__all__ = ["PATHS", "PLAIN", "WITHOUT_EFFECT", "invocation", "recorded"]
+__all__ = ["FORCE", "PATHS", "PLAIN", "WITHOUT_EFFECT", "invocation", "recorded", "with_force"]
 
 WITHOUT_EFFECT = frozenset(
     {"check", "debug", "executor", "force", "help", "json", "output", "restart", "resume", "scheduler", "step_size"}
@@ -64,6 +67,12 @@ _MARKS = ("card.json", "manifest.json")
 _MARKUP = re.compile(r"(\[[a-z#/@][^\[]*?\])")
 """What rich takes for a tag."""
 
+FORCE = "Replace what is there; what hepad did not write is kept."
+
+_ForceOption = Annotated[bool, typer.Option("--force", help=FORCE)]
+
+_NEVER_REPLACE = frozenset({"replay", "unpack"})
+
 Parameters = Mapping[str, Any]
 
 
@@ -79,10 +88,32 @@ def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
 
         def invoke(self, ctx: Any) -> Any:
             # Now, as what a glob means may change while the command runs.
-            with recording(invocation(ctx) if "output" in ctx.params else None):
+            forced = bool(ctx.params.get("force"))
+            with recording(invocation(ctx) if "output" in ctx.params else None), replacing(forced):
                 return super().invoke(ctx)
 
     return Recorded
+
+
+def with_force(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of a command with the option --force, if it has an output and no such option of its own.
+
+    What is in the way is dealt with where outputs are written (`replacing`), so that the command need not know.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    names = signature.parameters
+    if "output" not in names or "force" in names or command.__name__ in _NEVER_REPLACE:
+        return command
+
+    def call(*, force: bool, **options: Any) -> Any:  # noqa: ARG001
+        return command(**options)
+
+    force = inspect.Parameter("force", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_ForceOption)
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in names.values()]
+    call.__name__, call.__doc__, call.__module__ = command.__name__, command.__doc__, command.__module__
+    call.__annotations__ = {each.name: each.annotation for each in (*parameters, force)}
+    call.__signature__ = signature.replace(parameters=[*parameters, force])  # type: ignore[attr-defined]
+    return call
 
 
 def invocation(ctx: Any) -> Invocation:

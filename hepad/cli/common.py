@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from hepad.cli.arguments import FORCE
 from hepad.errors import UsageError
 from hepad.printable import printable
 
@@ -69,7 +70,7 @@ Executor = Annotated[
     str,
     typer.Option("--executor", help="local: processes of this machine; dask: a cluster (extra hepad[dask])."),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Make the output again, even if it is complete.")]
+Force = Annotated[bool, typer.Option("--force", help=f"Make the output again, even if it is complete. {FORCE}")]
 
 
 def _names_from_stdin(names: list[str]) -> list[str]:

@@ -38,7 +38,7 @@ from hepad.cli import (
     train,
     vectorize,
 )
-from hepad.cli.arguments import recorded
+from hepad.cli.arguments import recorded, with_force
 from hepad.cli.process import check_environment, pipes_may_close, prepare_process
 from hepad.errors import HepadError, OutputError
 from hepad.printable import printable
@@ -157,6 +157,8 @@ def _record(group: typer.Typer) -> None:
     """Let the outputs of all commands say how they were called; a new command cannot be forgotten."""
     for command in group.registered_commands:
         command.cls = recorded(command.cls or TyperCommand)
+        if command.callback is not None:
+            command.callback = with_force(command.callback)
     for inner in group.registered_groups:
         if inner.typer_instance is not None:
             _record(inner.typer_instance)

@@ -24,6 +24,8 @@ from hepad.execution.units import Stamp, Unit
 __all__ = ["FolderStore", "MemoryStore", "RunFolder", "Store"]
 
 _LOCK = "lock"
+_MARK = b"the folder of a run of hepad\n"
+"""In the lock: without it what is there is somebody else's, whatever its names."""
 _ATTEMPTS = 10
 """To make and lock a folder that others are removing at that moment."""
 
@@ -168,17 +170,28 @@ class RunFolder:
 def _check_ours(folder: Path) -> None:
     """Raise `OutputError` if there is something of that name that no run has made: it will be cleared."""
     try:
-        ours = S_ISDIR(folder.stat().st_mode) and all(_is_ours(path) for path in folder.iterdir())
+        ours = S_ISDIR(folder.lstat().st_mode) and all(_is_ours(path) for path in folder.iterdir())
+        ours = ours and (_is_marked(folder) or all(path.name == _LOCK for path in folder.iterdir()))
     except FileNotFoundError:  # another process has just ended, and taken the folder with it
         return
     if not ours:
         raise OutputError(f"{folder} is in the way: hepad did not make it; move it or give another name with -o")
 
 
+def _is_marked(folder: Path) -> bool:
+    try:
+        with (folder / _LOCK).open("rb") as lock:
+            return lock.read(len(_MARK) + 1) == _MARK
+    except FileNotFoundError:
+        return False
+
+
 def _is_ours(path: Path) -> bool:
     """Whether it is something that a run has in its folder: the lock, hidden files, and folders of parts."""
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         return all(is_of_store(inside) for inside in path.iterdir())
+    if path.is_symlink():
+        return False
     return path.name == _LOCK or path.name.startswith(".") or not path.exists()
 
 
@@ -190,7 +203,7 @@ def _locked(folder: Path, output: Path) -> Iterator[None]:
             try:
                 if not folder.is_dir():
                     folder.mkdir()
-                lock = (folder / _LOCK).open("w")
+                lock = (folder / _LOCK).open("ab")
             except (FileExistsError, FileNotFoundError):  # others come and go, or the folder around it is gone
                 if not folder.absolute().parent.is_dir():
                     raise
@@ -198,6 +211,9 @@ def _locked(folder: Path, output: Path) -> Iterator[None]:
         with lock:
             _lock(lock, output)
             if _is_there(lock, folder / _LOCK):
+                if not lock.tell():
+                    lock.write(_MARK)
+                    lock.flush()
                 yield
                 break
     else:
@@ -206,7 +222,7 @@ def _locked(folder: Path, output: Path) -> Iterator[None]:
         folder.rmdir()
 
 
-def _is_there(lock: IO[str], path: Path) -> bool:
+def _is_there(lock: IO[bytes], path: Path) -> bool:
     """Whether an open file has its name still."""
     try:
         return os.path.samestat(os.fstat(lock.fileno()), path.stat())
@@ -214,7 +230,7 @@ def _is_there(lock: IO[str], path: Path) -> bool:
         return False
 
 
-def _lock(lock: IO[str], output: Path) -> None:
+def _lock(lock: IO[bytes], output: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

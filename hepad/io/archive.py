@@ -30,6 +30,7 @@ from hepad.provenance import sha256_bytes, sha256_file
 __all__ = ["MANIFEST", "MAX_BYTES", "SUFFIXES", "Manifest", "Member", "pack_files", "unpack_files"]
 
 MANIFEST = "manifest.json"
+_VERB = "analysis pack"
 MAX_BYTES = 1 << 30
 """Largest archive in bytes, which is also the most that comes out of it."""
 MAX_MEMBERS = 5_000
@@ -88,7 +89,7 @@ def pack_files(
 
     `InputDataError` for a file that `unpack_files` would refuse.
     """
-    check_file(target, inputs=files.values())
+    check_file(target, verb=_VERB, inputs=files.values())
     members = [_member(path, files[path]) for path in sorted(files)]
     if sum(member.bytes for member in members) > MAX_BYTES - (MAX_MANIFEST << 1):
         raise InputDataError(f"{target}: the files have more than {MAX_BYTES} bytes together")
@@ -100,7 +101,7 @@ def pack_files(
         "provenance": dict(provenance),
     }
     manifest = parse_card(Manifest, content, str(target))
-    with atomic_path(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+    with atomic_path(target, verb=_VERB) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(_info(MANIFEST), json.dumps(content, indent=1, allow_nan=False) + "\n")
         for member in members:
             data = files[member.path].read_bytes()
@@ -116,7 +117,7 @@ def unpack_files(source: Path, target: Path, *, sha256: str | None = None) -> Ma
     `sha256` is that of the archive, if its maker told it. `InputDataError` for whatever `pack_files` would not have
     written: unsafe names, links, other forms of zip, files that are missing, too many or altered.
     """
-    check_folder(target, ours=())
+    check_folder(target, verb=None)
     if target.exists() and any(target.iterdir()):
         raise OutputError(f"{target} is not empty; give another name with -o")
     try:
@@ -125,7 +126,7 @@ def unpack_files(source: Path, target: Path, *, sha256: str | None = None) -> Ma
             raise InputDataError(f"{source}: not an archive of at most {MAX_BYTES} bytes")
         if sha256 is not None and sha256_file(source) != sha256.lower():
             raise InputDataError(f"{source}: its sha256 is not {sha256}; it was altered or damaged, get it again")
-        with zipfile.ZipFile(source) as archive, atomic_folder(target, ours=()) as folder:
+        with zipfile.ZipFile(source) as archive, atomic_folder(target, verb=None) as folder:
             return _unpack(archive, folder, size)
     except InputDataError as error:
         raise InputDataError(str(error) if str(source) in str(error) else f"{source}: {error}") from error

@@ -18,10 +18,9 @@ import numpy.typing as npt
 
 from hepad.errors import InputDataError
 
-__all__ = ["EVENTS", "OURS", "RECORD", "SCHEMA", "SPECTRA", "read_background", "write_background_events"]
+__all__ = ["EVENTS", "RECORD", "SCHEMA", "SPECTRA", "read_background", "write_background_events"]
 
 EVENTS, SPECTRA, RECORD = "events.parquet", "spectra.json", "background.json"
-OURS = (EVENTS, SPECTRA, RECORD)
 SCHEMA = "background/1"
 
 Columns = dict[str, npt.NDArray[Any]]

@@ -22,7 +22,6 @@ from hepad.stats.limits import choose_calculator
 
 __all__ = ["ABCD_TOYS", "AbcdOptions", "AbcdReport", "abcd"]
 
-_OURS = ("abcd.json", "workspace.json", "limit.png", "limit.pdf")
 ABCD_TOYS = 4000
 
 FloatArray = npt.NDArray[np.float64]
@@ -83,7 +82,7 @@ def abcd(counts: Sequence[float | None], *, options: AbcdOptions | None = None) 
     if len(counts) != 4 or len(signal) != 4:
         raise UsageError(f"counts and signal are four numbers each, A,B,C,D; found {len(counts)} and {len(signal)}")
     if options.output is not None:
-        check_folder(options.output, ours=_OURS)
+        check_folder(options.output, verb="abcd")
     values = np.array([np.nan if count is None else count for count in counts], dtype=np.float64)
     model = AbcdModel(values, np.array(signal, dtype=np.float64), options.nonclosure)
     experiment = AbcdExperiment(model)
@@ -120,7 +119,7 @@ def _write(report: AbcdReport, counts: Sequence[float | None], options: AbcdOpti
         toys=options.toys,
         seed=options.seed,
     )
-    with atomic_folder(output, ours=_OURS) as folder:
+    with atomic_folder(output, verb="abcd") as folder:
         write_json(folder / "abcd.json", {**report.to_json(), "provenance": provenance(command, seed=options.seed)})
         write_json(folder / "workspace.json", abcd_workspace(report.model))
         save_figure(figure, folder / "limit")

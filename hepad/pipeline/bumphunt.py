@@ -65,13 +65,13 @@ def bumphunt(specs: str | Sequence[str], *, options: BumpHuntOptions | None = No
 
     With `options.output` a folder with bumphunt.json and figures is written.
     """
-    from hepad.pipeline.bumphunt_output import OURS, write
+    from hepad.pipeline.bumphunt_output import write
 
     options = options or BumpHuntOptions()
     specs = [specs] if isinstance(specs, str) else list(specs)
     _check(options, specs)
     if options.output is not None:
-        check_folder(options.output, ours=OURS)
+        check_folder(options.output, verb="bumphunt")
     spectra, backgrounds, warnings = prepare(specs, options)
     _check_bins(specs, spectra)
     report = _hunt(spectra, backgrounds, warnings, options)

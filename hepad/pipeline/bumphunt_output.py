@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hepad.pipeline.bumphunt import BumpHuntOptions, BumpHuntReport
     from hepad.pipeline.bumphunt_trials import TrialsReport
 
-__all__ = ["OURS", "write", "write_trials"]
+__all__ = ["write", "write_trials"]
 
 _MOST = 20
 _STEMS = ("bumphunt", *(f"bumphunt_{i + 1}" for i in range(_MOST)), "tomography", "sensitivity")
@@ -91,7 +91,7 @@ def _save(
             name = background.fit.function.name
             cards[name] = sha256_file(resolve("fits", name if options.function == "auto" else options.function))
     record = provenance(_command(specs, options, extra), inputs=inputs, seed=options.seed, cards=cards)
-    with atomic_folder(options.output, ours=OURS) as folder:
+    with atomic_folder(options.output, verb="bumphunt") as folder:
         text = json.dumps({**result, "provenance": record}, indent=2, allow_nan=False)
         (folder / "bumphunt.json").write_text(text + "\n", encoding="utf-8")
         for stem, figure in figures.items():

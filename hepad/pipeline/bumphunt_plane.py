@@ -21,8 +21,6 @@ from hepad.stats.poisson import on_off_root, signed_root
 
 __all__ = ["PlaneOptions", "PlaneReport", "bumphunt_plane"]
 
-_OURS = ("plane.json", "plane.png", "plane.pdf")
-
 
 @dataclass(frozen=True, kw_only=True)
 class PlaneOptions:
@@ -80,7 +78,7 @@ def bumphunt_plane(plane: str, reference: str, *, options: PlaneOptions | None =
     if options.toys < 0:
         raise UsageError(f"the number of pseudo-experiments is not negative, found {options.toys}")
     if options.output is not None:
-        check_folder(options.output, ours=_OURS)
+        check_folder(options.output, verb="bumphunt2d")
     data, expected = read_plane(plane), read_plane(reference)
     if not all(same_edges(a, b) for a, b in zip(data.edges, expected.edges, strict=True)):
         raise InputDataError(f"{expected.name} has other bins than {data.name}")
@@ -121,7 +119,7 @@ def _write(report: PlaneReport, specs: tuple[str, str], options: PlaneOptions, o
         seed=options.seed,
     )
     record = provenance(command, inputs=paths, seed=options.seed)
-    with atomic_folder(output, ours=_OURS) as folder:
+    with atomic_folder(output, verb="bumphunt2d") as folder:
         text = json.dumps({**report.to_json(), "provenance": record}, indent=2, allow_nan=False)
         (folder / "plane.json").write_text(text + "\n", encoding="utf-8")
         save_figure(figure, folder / "plane")

@@ -65,12 +65,12 @@ def bumphunt_trials(
     `events` is a table (ROOT tree, Parquet, npz) with a column for each spectrum, named as its histogram or its file:
     the mass of the event there, NaN where it is not in the spectrum. Without it no event is shared.
     """
-    from hepad.pipeline.bumphunt_output import OURS, write_trials
+    from hepad.pipeline.bumphunt_output import write_trials
 
     options = options or BumpHuntOptions()
     _check(specs, options)
     if options.output is not None:
-        check_folder(options.output, ours=OURS)
+        check_folder(options.output, verb="bumphunt")
     spectra, backgrounds, warnings = prepare(specs, options)
     names = [column_of(spec) for spec in specs]
     if len(set(names)) < len(names):

@@ -14,13 +14,14 @@ from types import FrameType
 from typing import Any
 
 from hepad.errors import InterruptedRunError, UsageError
-from hepad.io.atomic import atomic_folder
+from hepad.io.atomic import atomic_folder, check_removable
 from hepad.io.bundle import read_tensors
 from hepad.nn.scorer import Checkpoint, EpochEnd
 from hepad.provenance import sha256_bytes
 
 __all__ = ["CheckpointFolder", "Watch", "check_checkpoint", "fingerprint"]
 
+_VERB = "train, a checkpoint"
 _STATE = "state.json"
 _TENSORS = "state.safetensors"
 _SECONDS_BETWEEN = 30.0
@@ -44,6 +45,8 @@ def check_checkpoint(path: Path, *, resume: bool, restart: bool) -> None:
         raise UsageError(
             f"{path} holds an interrupted training: add --resume to go on with it or --restart to start again"
         )
+    if restart or resume:
+        check_removable(path, verb=_VERB)
 
 
 class CheckpointFolder:
@@ -75,12 +78,13 @@ class CheckpointFolder:
             "validation_loss": checkpoint.validation_loss,
             "best_epoch": checkpoint.best_epoch,
         }
-        with atomic_folder(self.path, ours=(_STATE, _TENSORS)) as folder:
+        with atomic_folder(self.path, verb=_VERB) as folder:
             (folder / _TENSORS).write_bytes(save(checkpoint.tensors))
             (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
 
     def remove(self) -> None:
         """Forget the checkpoint."""
+        check_removable(self.path, verb=_VERB)
         if self.path.exists():
             shutil.rmtree(self.path)
 

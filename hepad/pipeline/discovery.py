@@ -47,7 +47,7 @@ def discovery(regions: Path | RegionsCard, *, options: DiscoveryOptions | None =
     options = options or DiscoveryOptions()
     calculator = check_calculator(options.calculator, options.toys)
     if options.output is not None:
-        check_file(options.output, inputs=[regions] if isinstance(regions, Path) else [])
+        check_file(options.output, verb="discovery", inputs=[regions] if isinstance(regions, Path) else [])
     card = load_regions(regions) if isinstance(regions, Path) else regions
     rows = tuple(
         discovery_limits(
@@ -92,5 +92,5 @@ def _write(report: DiscoveryReport, regions: Path | RegionsCard, options: Discov
         seed=options.seed,
         cards={regions.name: sha256_file(regions)} if isinstance(regions, Path) else None,
     )
-    with atomic_path(output) as temporary:
+    with atomic_path(output, verb="discovery") as temporary:
         write_json(temporary, {**report.to_json(), "provenance": record})

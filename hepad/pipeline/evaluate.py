@@ -19,7 +19,7 @@ from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.paths import InputPath
 from hepad.pipeline.complete import selection_hash, would_be_same
 from hepad.pipeline.evaluate_measure import compare_systems, measure_regions, measure_rows, summarise_systems
-from hepad.pipeline.evaluate_report import REPORT_FILES, formatted_metrics, formatted_regions, markdown, write_report
+from hepad.pipeline.evaluate_report import formatted_metrics, formatted_regions, markdown, write_report
 from hepad.pipeline.evaluate_results import EvaluateReport, RegionRow, Row
 from hepad.pipeline.evaluate_samples import scored_samples
 from hepad.pipeline.systems import Training, load_trainings
@@ -86,7 +86,7 @@ def evaluate(
     paired. A background file that a model was trained on is warned of: its numbers would flatter the model.
     An interrupted run is kept in `OUTPUT.run` and goes on with the same call; a report that is complete already stays.
     """
-    check_folder(options.output, ours=REPORT_FILES)
+    check_folder(options.output, verb="evaluate")
     if not signals or not models:
         raise UsageError("give at least one --signal NAME=FILE and one --model")
     if options.aso_subsets == 1:

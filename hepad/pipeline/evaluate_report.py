@@ -16,7 +16,6 @@ from hepad.stats.comparison import Difference
 from hepad.stats.roc import Estimate
 
 __all__ = [
-    "REPORT_FILES",
     "formatted_comparisons",
     "formatted_metrics",
     "formatted_points",
@@ -27,8 +26,6 @@ __all__ = [
     "write_report",
 ]
 
-REPORT_FILES = ("report.md", "report.json", "roc.*", "sic.png", "sic.pdf", "scores_*.png", "scores_*.pdf")
-"""Patterns of the files in a report folder."""
 
 Table = tuple[list[str], list[list[str]]]
 
@@ -198,7 +195,7 @@ def write_report(
     record: Mapping[str, Any],
 ) -> None:
     """Write report.md, report.json with its provenance `record`, and the figures to the folder of the report."""
-    with atomic_folder(report.output, ours=REPORT_FILES) as folder:
+    with atomic_folder(report.output, verb="evaluate") as folder:
         (folder / "report.md").write_text(markdown(report), encoding="utf-8")
         content = {**report.to_json(), "provenance": record}
         del content["output"]  # outputs name no folders

@@ -34,7 +34,6 @@ __all__ = [
     "formatted_shares",
 ]
 
-_OURS = ("explain.md", "explain.json", "shares.png", "shares.pdf", "events_*.png", "events_*.pdf")
 
 Floats = npt.NDArray[np.float64]
 Table = tuple[list[str], list[list[str]]]
@@ -117,7 +116,7 @@ def explain(samples: Mapping[str, Sequence[str]], model: str, *, options: Explai
     The score of an event is the mean over the columns of the squared difference of input and reconstruction; the share
     of an object is that of its columns in the sum. `CardError` if the model reconstructs nothing.
     """
-    check_folder(options.output, ours=_OURS)
+    check_folder(options.output, verb="explain")
     if not samples or options.top < 1:
         raise UsageError("give at least one file, and --top of at least 1")
     paths = {name: expand_files(files) for name, files in samples.items()}
@@ -276,7 +275,7 @@ def _write(report: ExplainReport, options: ExplainOptions, record: Mapping[str, 
     from hepad.plot.explain import ShareRow, share_figure
 
     title = f"{report.model}, {report.score}"
-    with atomic_folder(options.output, ours=_OURS) as folder:
+    with atomic_folder(options.output, verb="explain") as folder:
         (folder / "explain.md").write_text(_markdown(report), encoding="utf-8")
         content = {**report.to_json(), "provenance": record}
         del content["output"]  # outputs name no folders

@@ -25,8 +25,6 @@ from hepad.trigger.logic import CUTOFF
 __all__ = ["EXPORT_CARD", "ExportOptions", "ExportReport", "export"]
 
 EXPORT_CARD = "export.json"
-_OURS = ("Makefile", "testbench.cpp", "*.json", "*.npz", "*.onnx", "*.nir", "*.hh", "card.yaml")
-_LOGIC = ("src/*.v", "src/static/*.v", "src/memfiles/*.mem", "vectors/*.hex", "obj/*")
 
 
 @dataclass(frozen=True)
@@ -64,12 +62,12 @@ def export(files: Sequence[str], model: str, *, options: ExportOptions) -> Expor
     emulation, bit for bit, for logic; for floating point the model's scores but for one event in a thousand, whose
     spikes may sit at the threshold.
     """
-    check_folder(options.output, ours=_OURS + _LOGIC)
+    check_folder(options.output, verb="export")
     if options.format not in FORMATS:
         raise UsageError(f"--format {options.format}: choose one of {', '.join(FORMATS)}")
     made = trigger_model(model, bits=options.bits, score=options.score, part=options.part)
     events = trigger_events(made, files, max_events=options.max_events, seed=options.seed)
-    with atomic_folder(options.output, ours=_OURS + _LOGIC) as folder:
+    with atomic_folder(options.output, verb="export") as folder:
         written = FORMATS[options.format](made, events, folder, cutoff=options.cutoff, simulate=options.simulate)
         if not _good(written):
             raise CheckFailedError(

@@ -18,7 +18,7 @@ from hepad.pipeline.fit_models import (
     read_binned,
     short_spec,
 )
-from hepad.pipeline.fit_output import OURS, write_fits
+from hepad.pipeline.fit_output import write_fits
 from hepad.pipeline.fit_report import Background, FitReport
 from hepad.provenance import command_line
 from hepad.stats.fit import Refitter, fit_background
@@ -65,7 +65,7 @@ def fit_spectrum(spec: str, *, options: FitOptions | None = None) -> FitReport:
     options = options or FitOptions()
     _check(options)
     if options.output is not None:
-        check_folder(options.output, ours=OURS)
+        check_folder(options.output, verb="fit")
     data = read_binned(spec, options.mass_range)
     if data.counts.sum() <= 0:
         raise InputDataError(f"{spec} holds no events in the range")

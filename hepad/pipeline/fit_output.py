@@ -16,9 +16,8 @@ from hepad.pipeline.fit_report import Background, FitReport, correlation
 from hepad.provenance import provenance
 from hepad.stats.poisson import signed_root
 
-__all__ = ["OURS", "write_fits"]
+__all__ = ["write_fits"]
 
-OURS = ("fit.json", "fit_*.png", "fit_*.pdf", "fit_*.csv")
 """What the folder holds."""
 
 
@@ -30,7 +29,7 @@ def write_fits(report: FitReport, spec: str, output: Path, command: str, functio
     cards = card_hashes(functions)
     record = provenance(command, inputs=[spectrum_path(spec)[0]], seed=report.seed, cards=cards)
     spectrum, weights = report.data.spectrum, report.data.weights
-    with atomic_folder(output, ours=OURS) as folder:
+    with atomic_folder(output, verb="fit") as folder:
         text = json.dumps({**report.to_json(), "provenance": record}, indent=2, allow_nan=False)
         (folder / "fit.json").write_text(text + "\n", encoding="utf-8")
         for background in report.backgrounds:

@@ -96,7 +96,7 @@ def fill_histograms(files: Sequence[str], *, options: HistOptions) -> HistReport
     targets = _targets(options.output)
     given = (*paths, *([options.scores] if options.scores else []))
     for target in targets:
-        check_file(target, inputs=given)
+        check_file(target, verb="hist", inputs=given)
     with closing(ScoreFile(options.scores)) if options.scores else nullcontext() as scores:
         inputs = ScoredInputs.of(scores, paths) if scores else None
         job = _job(options, scores, inputs)
@@ -207,7 +207,7 @@ def _finished(targets: Sequence[Path], described: Mapping[str, Any], job: HistJo
 def _write(targets: Sequence[Path], histograms: Mapping[str, hist.Hist[Any]], record: Mapping[str, Any]) -> None:
     """Write all targets or none."""
     with ExitStack() as stack:
-        temporaries = [stack.enter_context(atomic_path(target)) for target in targets]
+        temporaries = [stack.enter_context(atomic_path(target, verb="hist")) for target in targets]
         for path in temporaries:
             (write_histograms_root if path.suffix == ".root" else write_histograms_json)(path, histograms, record)
 

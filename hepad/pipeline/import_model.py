@@ -18,7 +18,7 @@ from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import CardError, UsageError
 from hepad.inputs.base import Input, input_from_state
 from hepad.io.atomic import atomic_folder, check_folder
-from hepad.io.bundle import CARD, GRAPH, WEIGHTS, write_bundle_files
+from hepad.io.bundle import write_bundle_files
 from hepad.io.onnx_file import read_onnx
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.vectors import read_arrays
@@ -32,8 +32,6 @@ from hepad.provenance import command_line, event_records, file_record, provenanc
 from hepad.stats.regions import Quantiles, background_quantiles, set_region
 
 __all__ = ["ImportOptions", "ImportReport", "import_model"]
-
-_OURS = (CARD, WEIGHTS, GRAPH, "loss.png")
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def import_model(file: Path, card: str, *, options: ImportOptions) -> ImportRepo
     `CheckFailedError`, and nothing is written, if the network does not give the numbers in `options.vectors`. The same
     files and options give the same bundle, byte for byte.
     """
-    check_folder(options.output, ours=_OURS)
+    check_folder(options.output, verb="import-model")
     recipe = load_analysis(card)
     if recipe.model.name != OnnxScorer.name:
         raise CardError(f"{card}: an imported model is called {OnnxScorer.name}, not {recipe.model.name}")
@@ -119,7 +117,7 @@ def import_model(file: Path, card: str, *, options: ImportOptions) -> ImportRepo
         "imported": imported.model_dump(mode="json"),
         "provenance": _provenance(file, recipe, selection, options),
     }
-    with atomic_folder(options.output, ours=_OURS) as folder:
+    with atomic_folder(options.output, verb="import-model") as folder:
         write_bundle_files(folder, content, bundle_tensors(vector, scorer, quantiles))
     return ImportReport(options.output, recipe.name, imported, flow, regions)
 

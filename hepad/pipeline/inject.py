@@ -25,7 +25,6 @@ __all__ = ["InjectOptions", "InjectReport", "inject_signals"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_OURS = ("inject.json", "inject.png", "inject.pdf", "inject_pulls.png", "inject_pulls.pdf")
 _SHARE_FAILED = 0.05
 
 
@@ -75,7 +74,7 @@ def inject_signals(spec: str, *, options: InjectOptions) -> InjectReport:
     """Run the experiments on the background of the spectrum `spec`; with `options.output` write a folder."""
     _check(options)
     if options.output is not None:
-        check_folder(options.output, ours=_OURS)
+        check_folder(options.output, verb="inject")
     data = read_binned(spec, options.mass_range)
     function = function_of(options.function)
     chosen = options.truth or options.function
@@ -182,7 +181,7 @@ def _write(report: InjectReport, spec: str, options: InjectOptions, output: Path
     names = {options.function, report.truth} - {SPECTRUM}
     cards = card_hashes(tuple(sorted(names)))
     record = provenance(command, inputs=[spectrum_path(spec)[0]], seed=options.seed, cards=cards)
-    with atomic_folder(output, ours=_OURS) as folder:
+    with atomic_folder(output, verb="inject") as folder:
         text = json.dumps({**report.to_json(), "provenance": record}, indent=2, allow_nan=False)
         (folder / "inject.json").write_text(text + "\n", encoding="utf-8")
         largest = report.injections[int(np.argmax(options.yields))]

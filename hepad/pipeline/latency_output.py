@@ -21,12 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["check_output", "write_output"]
 
-_OURS = ("latency.json", "throughput.csv", "throughput.png", "throughput.pdf")
-
 
 def check_output(folder: Path) -> None:
     """`OutputError` if no folder can be written there: ask before the work, not after."""
-    check_folder(folder, ours=_OURS)
+    check_folder(folder, verb="latency")
 
 
 def write_output(
@@ -41,7 +39,7 @@ def write_output(
         cards={bundle.card.name: bundle.sha256},
         seed=options.seed,
     )
-    with atomic_folder(folder, ours=_OURS) as scratch:
+    with atomic_folder(folder, verb="latency") as scratch:
         text = json.dumps({**report.to_json(), "provenance": record}, indent=1, allow_nan=False)
         (scratch / "latency.json").write_text(text + "\n", encoding="utf-8")
         if timings:

@@ -20,7 +20,6 @@ from hepad.stats.workspace import build_workspace
 
 __all__ = ["LimitOptions", "LimitReport", "limit"]
 
-_OURS = ("limit.json", "workspace.json", "limit.png", "limit.pdf")
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -82,7 +81,7 @@ def limit(
     if options.cross_section is not None and not 0 < options.cross_section < np.inf:
         raise UsageError(f"the signal's cross section is positive, found {options.cross_section:g} pb")
     if options.output is not None:
-        check_folder(options.output, ours=_OURS)
+        check_folder(options.output, verb="limit")
     model = _model(signal, background, data, options)
     with_toys, reason = choose_calculator(wanted, low_counts(model))
     toys = options.toys or DEFAULT_TOYS
@@ -137,7 +136,7 @@ def _write(
     figure = limit_figure(result, (rf"Upper limits at 95% CL, {kind}",))
     inputs = [spectrum_path(str(item))[0] for item in given if item is not None and isinstance(_kind(item), str)]
     record = provenance(_command(given, options), inputs=list(dict.fromkeys(inputs)), seed=options.seed)
-    with atomic_folder(output, ours=_OURS) as folder:
+    with atomic_folder(output, verb="limit") as folder:
         write_json(folder / "limit.json", {**report.to_json(), "provenance": record})
         write_json(folder / "workspace.json", build_workspace(report.model))
         save_figure(figure, folder / "limit")

@@ -28,7 +28,6 @@ from hepad.stats.resonance import ResonanceChannel, ResonanceModel
 
 __all__ = ["SCAN_TOYS", "MassLimitOptions", "MassLimitReport", "MassPoint", "mass_limits"]
 
-OURS = ("limit.json", "limit.png", "limit.pdf", "local_p.png", "local_p.pdf")
 SCAN_TOYS = 2000
 """Pseudo-experiments per hypothesis and tested mu at a mass with low counts, unless a number is asked for."""
 _POOR_FIT = 0.01
@@ -138,7 +137,7 @@ def mass_limits(
     options = options or MassLimitOptions()
     _check(options)
     if options.output is not None:
-        check_folder(options.output, ours=OURS)
+        check_folder(options.output, verb="limit")
     masses = None if options.masses is None else parse_masses(options.masses)
     spectrum, factor, warnings = _read(spec, options)
     found = signals(shapes, masses, spectrum.edges)

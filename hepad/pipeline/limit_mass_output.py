@@ -10,7 +10,7 @@ import numpy as np
 from hepad.io.atomic import atomic_folder
 from hepad.io.spectra import spectrum_path
 from hepad.pipeline.figures import save_figure
-from hepad.pipeline.limit_mass import OURS, MassLimitOptions, MassLimitReport
+from hepad.pipeline.limit_mass import MassLimitOptions, MassLimitReport
 from hepad.pipeline.limit_result import write_json
 from hepad.pipeline.signal_shape import Signal
 from hepad.provenance import command_line, provenance
@@ -59,7 +59,7 @@ def write_mass_limits(
         seed=options.seed,
     )
     record = provenance(command, inputs=list(dict.fromkeys(sources)), seed=options.seed)
-    with atomic_folder(options.output, ours=OURS) as folder:
+    with atomic_folder(options.output, verb="limit") as folder:
         write_json(folder / "limit.json", {**report.to_json(), "provenance": record})
         save_figure(limits, folder / "limit")
         save_figure(local, folder / "local_p")

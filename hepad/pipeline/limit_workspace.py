@@ -22,16 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["WORKSPACE_TOYS", "WorkspaceLimitOptions", "WorkspaceLimitReport", "workspace_limits"]
 
-_OURS = (
-    "limit.json",
-    "workspace.json",
-    "limit.png",
-    "limit.pdf",
-    "pulls.png",
-    "pulls.pdf",
-    "postfit.png",
-    "postfit.pdf",
-)
 WORKSPACE_TOYS = 500
 
 
@@ -93,7 +83,7 @@ def workspace_limits(spec: str, *, options: WorkspaceLimitOptions | None = None)
     if options.points < 0:
         raise UsageError(f"the number of points is not negative, found {options.points}")
     if options.output is not None:
-        check_folder(options.output, ours=_OURS)
+        check_folder(options.output, verb="limit")
     workspace = apply_patches(read_workspace(spec), options.patches, beside=spec)
     with numpy_backend():
         experiment = PublishedExperiment(workspace, options.measurement)
@@ -161,7 +151,7 @@ def _write(
     kind = f"{result.toys} toys" if result.toys else "asymptotic"
     figure = limit_figure(result, (rf"Upper limits at 95% CL, {kind}",))
     record = provenance(command, inputs=inputs, seed=report.seed)
-    with atomic_folder(output, ours=_OURS) as folder:
+    with atomic_folder(output, verb="limit") as folder:
         write_json(folder / "limit.json", {**report.to_json(), "provenance": record})
         write_json(folder / "workspace.json", workspace)
         save_figure(figure, folder / "limit")

@@ -62,7 +62,7 @@ def pack(name: str, output: Path, *, model: str | None = None, vectors: Path | N
     below its folder, and its test vectors. All are loaded first, so that what is packed is known to work. `model` and
     `vectors` (a vectors.json) take the places of its own.
     """
-    check_file(output)
+    check_file(output, verb="analysis pack")
     with unpacked(name) as card:
         search = prepare_analysis(card, model=model)
         path = resolve(_FOLDER, card)

@@ -18,8 +18,6 @@ from hepad.provenance import command_line, event_records, provenance
 
 __all__ = ["QuantiseOptions", "quantise"]
 
-_OURS = ("scan.json", "auc_lut.*", "auc_ns.*", "flips_lut.*", "equal_auc.*", "*@w*/card.json", "*@w*/model.safetensors")
-
 
 @dataclass(frozen=True)
 class QuantiseOptions:
@@ -52,7 +50,7 @@ def quantise(
     With several models a figure says what each takes at equal AUC. `background` must be events that neither the models
     nor the fine-tuning have seen.
     """
-    check_folder(options.output, ours=_OURS)
+    check_folder(options.output, verb="quantise")
     tuning = _checked(background, models, signals, options)
     points: list[QuantisedPoint] = []
     counts: dict[str, dict[str, float]] = {}
@@ -72,7 +70,7 @@ def quantise(
     files = [p for texts in (background, options.finetune, *signals.values()) for p in expanded(texts)]
     command = _command(models, signals, options)
     record = provenance(command, inputs=event_records(files), seed=options.seed)
-    with atomic_folder(options.output, ours=_OURS) as folder:
+    with atomic_folder(options.output, verb="quantise") as folder:
         content = {key: value for key, value in report.to_json().items() if key != "output"}
         text = json.dumps({**content, "provenance": record}, indent=1, allow_nan=False)
         (folder / "scan.json").write_text(text + "\n", encoding="utf-8")

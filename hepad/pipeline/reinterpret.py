@@ -21,7 +21,7 @@ from hepad.io.scores import ScoreWriter
 from hepad.pipeline.complete import finished
 from hepad.pipeline.reinterpret_answer import Answer, Settings, answer
 from hepad.pipeline.reinterpret_inputs import Inputs, held_against
-from hepad.pipeline.reinterpret_output import OURS, PAGE, RESULT, SCORES, write_folder
+from hepad.pipeline.reinterpret_output import PAGE, RESULT, SCORES, write_folder
 from hepad.pipeline.reinterpret_points import Curve, Point, measure_points
 from hepad.pipeline.search import Search, prepare_search
 from hepad.pipeline.search_events import Reading
@@ -110,7 +110,7 @@ def _check_numbers(options: ReinterpretOptions) -> None:
 def _reinterpret(files: Sequence[str], analysis: str, options: ReinterpretOptions) -> ReinterpretReport:
     output = options.output
     if output is not None:
-        check_folder(output, ours=OURS)
+        check_folder(output, verb="reinterpret")
     inputs = Inputs.of(files, options.points)
     search = prepare_search(
         analysis,
@@ -147,7 +147,7 @@ def _reinterpret(files: Sequence[str], analysis: str, options: ReinterpretOption
         return _report(inputs, found, curve, described, None)
     with (
         RunFolder.of(output, force=options.execution.force) as runs,
-        atomic_folder(output, ours=OURS) as folder,
+        atomic_folder(output, verb="reinterpret") as folder,
         ScoreWriter(folder / SCORES, "root") as scores,
     ):
         found, curve = _measured(inputs, settings, options, runs, scores)

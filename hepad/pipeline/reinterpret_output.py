@@ -16,7 +16,7 @@ from hepad.pipeline.reinterpret_hepdata import comment, tables
 from hepad.pipeline.reinterpret_points import Curve
 from hepad.pipeline.reinterpret_report import blocks
 
-__all__ = ["OURS", "PAGE", "RESULT", "SCORES", "write_folder"]
+__all__ = ["PAGE", "RESULT", "SCORES", "write_folder"]
 
 RESULT, SCORES, PAGE = "reinterpret.json", "scores.root", "report.html"
 OURS = (

@@ -13,6 +13,7 @@ from typing import Any
 
 import hepad
 from hepad.errors import CheckFailedError, HepadError, OutputError
+from hepad.io.atomic import check_place
 from hepad.pipeline.replay_compare import Comparison, compare
 from hepad.pipeline.replay_inputs import find_inputs, stage
 from hepad.pipeline.replay_record import Origin, find_origin, provenance_of
@@ -111,6 +112,7 @@ def _check_keep(keep: Path | None) -> None:
         raise OutputError(f"{keep} exists; give a new name with -o")
     if not keep.absolute().parent.is_dir():
         raise OutputError(f"cannot write {keep}: folder {keep.parent} does not exist; create it or change -o")
+    check_place(keep)
 
 
 def _run(words: list[str], work: Path, made: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
+from hepad.io.owned import SUMS
 from hepad.pipeline.replay_content import Value, values_of
 
 __all__ = ["Comparison", "Difference", "compare"]
@@ -66,7 +67,8 @@ def compare(then: Path, now: Path) -> Comparison:
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    names = ((path.relative_to(folder).as_posix(), path) for path in sorted(folder.rglob("*")) if path.is_file())
+    return {name: path for name, path in names if name != SUMS}  # it says nothing that the others do not
 
 
 def _compare(then: dict[str, Path], now: dict[str, Path]) -> Comparison:

@@ -143,7 +143,7 @@ def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = No
     selection = bundle.card.selection if options.selection is None else load_selection(options.selection)
     regions = bundle.regions(options.regions)
     output = options.output or default_output(paths, options.format)
-    check_file(output, inputs=paths)
+    check_file(output, verb="score", inputs=paths)
     records = FileRecords(paths)
     job = ScoreJob(bundle, selection, regions)
     described = partial(_info, job=job, options=options)
@@ -154,7 +154,10 @@ def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = No
     with RunFolder.of(output, force=options.execution.force) as folder:
         store = folder.store("score", described([], arguments=False))
         run = Run(job, paths, options.step_size, options.max_events, options.execution, store, options.on_events)
-        with atomic_path(output, within=folder.path) as temporary, ScoreWriter(temporary, options.format) as out:
+        with (
+            atomic_path(output, verb="score", within=folder.path) as temporary,
+            ScoreWriter(temporary, options.format) as out,
+        ):
             tally = _Tally(regions)
             for piece in run:
                 out.write(piece.part.columns)

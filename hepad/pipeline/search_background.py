@@ -19,7 +19,7 @@ from hepad.execution.executor import Execution
 from hepad.execution.run import Run, Skipped
 from hepad.execution.store import RunFolder
 from hepad.io.atomic import atomic_folder, check_folder
-from hepad.io.background import EVENTS, OURS, RECORD, SCHEMA, SPECTRA, write_background_events
+from hepad.io.background import EVENTS, RECORD, SCHEMA, SPECTRA, write_background_events
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.spectra import write_histograms_json
 from hepad.paths import InputPath
@@ -80,7 +80,7 @@ def make_background(analysis: str, files: Sequence[str], *, options: BackgroundO
     output is there already, made by the same call of the same inputs, nothing is done. `UsageError` if a file has no
     cross section.
     """
-    check_folder(options.output, ours=OURS)
+    check_folder(options.output, verb="analysis background")
     with unpacked(analysis) as card:
         search = prepare_search(card, model=options.model, selection=options.selection)
         return _make(search, expand_files(files), options)
@@ -107,7 +107,7 @@ def _make(search: Search, paths: Sequence[InputPath], options: BackgroundOptions
     if before is not None:
         del before["provenance"]
         return BackgroundReport(output, before, complete_before=True)
-    with RunFolder.of(output, force=force) as runs, atomic_folder(output, ours=OURS) as folder:
+    with RunFolder.of(output, force=force) as runs, atomic_folder(output, verb="analysis background") as folder:
         reading = Reading(
             sqrt_s_gev=options.sqrt_s_gev,
             step_size=options.step_size,

@@ -21,7 +21,6 @@ from hepad.stats.injection import SpuriousPoint, spurious_signals
 
 __all__ = ["MAX_RATIO", "SpuriousOptions", "SpuriousReport", "spurious"]
 
-_OURS = ("spurious.json", "spurious.png", "spurious.pdf")
 
 MAX_RATIO = 0.2
 """Largest spurious signal over its statistical error: ATLAS, arXiv:1408.7084, accepts a fifth."""
@@ -89,7 +88,7 @@ def spurious(spec: str, *, options: SpuriousOptions) -> SpuriousReport:
     """
     _check(options)
     if options.output is not None:
-        check_folder(options.output, ours=_OURS)
+        check_folder(options.output, verb="spurious")
     data = read_binned(spec, options.mass_range)
     low, high = float(data.edges[0]), float(data.edges[-1])
     outside = [mass for mass in options.masses if not low < mass < high]
@@ -152,7 +151,7 @@ def _write(report: SpuriousReport, spec: str, output: Path) -> None:
     ratios: dict[str, npt.NDArray[np.float64]] = {
         name: np.array([point.ratio for point in points]) for name, points in report.points.items()
     }
-    with atomic_folder(output, ours=_OURS) as folder:
+    with atomic_folder(output, verb="spurious") as folder:
         text = json.dumps({**report.to_json(), "provenance": record}, indent=2, allow_nan=False)
         (folder / "spurious.json").write_text(text + "\n", encoding="utf-8")
         figure = plot_spurious(np.array(options.masses), ratios, limit=options.max_ratio)

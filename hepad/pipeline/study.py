@@ -12,7 +12,8 @@ from typing import Any
 from hepad.cards.resolver import resolve
 from hepad.cards.study import StudyCard, load_study
 from hepad.errors import OutputError
-from hepad.io.atomic import atomic_folder, atomic_path, check_folder
+from hepad.io.atomic import atomic_folder, atomic_path, check_folder, check_place, is_replacing
+from hepad.io.owned import SUMS, foreign_files, free_name, sums_text
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.nn.scorer import EpochEnd
 from hepad.pipeline.document import Table, to_html, to_markdown
@@ -27,7 +28,7 @@ from hepad.provenance import event_records, provenance, sha256_bytes, sha256_fil
 __all__ = ["StudyOptions", "StudyReport", "study"]
 
 _FIGURES = "figures"
-_PICTURES = ("*.png", "*.pdf")
+_VERB = "study"
 _FILES = ("report.md", "report.html", "results.json")
 
 
@@ -108,19 +109,27 @@ def study(name: str, *, options: StudyOptions) -> StudyReport:
 
 def _check_output(output: Path) -> None:
     """Refuse a folder with anything in it that a study does not write; leftovers of a killed run are ours."""
+    check_place(output)
     if not output.name or not output.absolute().parent.is_dir():
         raise OutputError(f"cannot write {output}: folder {output.parent} does not exist; create it or change -o")
     if not output.exists():
         return
     if not output.is_dir():
         raise OutputError(f"{output} is a file; give another name with -o")
-    ours = (TRAININGS, _FIGURES, *_FILES, f".{_FIGURES}.*", ".report.*", ".results.*")
+    kept = (f"{name}.~*~" for name in _FILES)
+    ours = (TRAININGS, _FIGURES, *_FILES, *kept, SUMS, f".{_FIGURES}.*", ".report.*", ".results.*", f".{SUMS}*")
     for path in sorted(output.iterdir()):
         if not any(fnmatchcase(path.name, pattern) for pattern in ours):
             raise OutputError(
                 f"{output} holds {path.name}, which hepad did not write; move it or give another name with -o"
             )
-    check_folder(output / _FIGURES, ours=_PICTURES)
+    check_folder(output / _FIGURES, verb=_VERB)
+    foreign = [name for name in foreign_files(output, _VERB) if name in _FILES]
+    if foreign and not is_replacing():
+        raise OutputError(
+            f"{output} holds {foreign[0]}, which hepad did not write there, or not as it is now; move it, give another "
+            "name with -o, or add --force, which keeps it there"
+        )
 
 
 def _split_text(data: StudyData, results: Results) -> str:
@@ -187,12 +196,17 @@ def _write(
     remark: str,
 ) -> None:
     """Figures, reports and results, each complete or not there."""
-    with atomic_folder(output / _FIGURES, ours=_PICTURES) as folder:
+    with atomic_folder(output / _FIGURES, verb=_VERB) as folder:
         figures = draw_figures(card, results, folder)
     cards = "\n".join(f"# {what}\n{text}" for what, text in texts.items())
     report = blocks(card, results, content["provenance"], figures, split=content["split"] + remark, cards=cards)
     whole = {**content, "figures": figures}
     pages = (to_markdown(report), to_html(report, output), json.dumps(whole, indent=1, allow_nan=False) + "\n")
+    for name in foreign_files(output, _VERB):
+        if name in _FILES:
+            (output / name).rename(free_name(output / name))
     for file, text in zip(_FILES, pages, strict=True):
         with atomic_path(output / file) as path:
             path.write_text(text, encoding="utf-8")
+    with atomic_path(output / SUMS) as path:
+        path.write_text(sums_text(_VERB, output, _FILES), encoding="utf-8")

@@ -19,7 +19,7 @@ from hepad.execution.store import RunFolder
 from hepad.inputs.base import make_input
 from hepad.inputs.batch import Batch
 from hepad.io.atomic import atomic_folder, check_folder
-from hepad.io.bundle import CARD, WEIGHTS, read_bundle, write_bundle_files
+from hepad.io.bundle import read_bundle, write_bundle_files
 from hepad.nn.scorer import FitReport, Scorer
 from hepad.objects.cutflow import CutFlow
 from hepad.pipeline.background import Background, Split, read_background, set_aside, split_events
@@ -30,8 +30,6 @@ from hepad.pipeline.figures import save_figure
 from hepad.pipeline.train_plan import TrainOptions, TrainPlan
 from hepad.provenance import FileRecords
 from hepad.stats.regions import Quantiles, background_quantiles, set_region
-
-_OURS = (CARD, WEIGHTS, "loss.png")
 
 __all__ = ["TrainOptions", "TrainReport", "train"]
 
@@ -84,7 +82,7 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
     options and seed give the same bundle, byte for byte, interrupted or not. A bundle that is there already, made by
     the same call of the same inputs, stays.
     """
-    check_folder(options.output, ours=_OURS)
+    check_folder(options.output, verb="train")
     checkpoint = options.output.with_name(f"{options.output.name}.checkpoint")
     check_checkpoint(checkpoint, resume=options.resume, restart=options.restart)
     plan = TrainPlan.of(files, model, options)
@@ -219,7 +217,7 @@ def _training(card: TrainCard, options: TrainOptions, split: Split, fit: FitRepo
 def _write(output: Path, content: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]], fit: FitReport) -> None:
     from hepad.plot.loss import plot_loss
 
-    with atomic_folder(output, ours=_OURS) as folder:
+    with atomic_folder(output, verb="train") as folder:
         write_bundle_files(folder, content, tensors)
         save_figure(
             plot_loss(fit.train_loss, fit.validation_loss, best_epoch=fit.best_epoch), folder / "loss", kinds=("png",)

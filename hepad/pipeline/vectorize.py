@@ -116,7 +116,7 @@ def vectorize(files: Sequence[str], output: Path, *, options: VectorizeOptions |
     """
     options = options or VectorizeOptions()
     paths = expand_files(files)
-    check_file(output, inputs=paths)
+    check_file(output, verb="vectorize", inputs=paths)
     check_format(output)
     job = VectorizeJob(load_selection(options.selection), _input_card(options))
     names = make_input(job.input).table_names
@@ -133,7 +133,7 @@ def vectorize(files: Sequence[str], output: Path, *, options: VectorizeOptions |
         )
         step_size = min(options.step_size, max(1, PART_BYTES // (4 * names.size)))
         run = Run(job, paths, step_size, options.max_events, options.execution, store, options.on_events)
-        with atomic_path(output) as temporary, TableWriter(temporary, names) as out:
+        with atomic_path(output, verb="vectorize") as temporary, TableWriter(temporary, names) as out:
             flow: CutFlow | None = None
             for piece in run:
                 out.write(piece.part.columns)

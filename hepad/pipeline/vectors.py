@@ -117,8 +117,7 @@ def write_vectors(
     name: str, events: Path, output: Path, *, model: str | None = None, tolerance: float = TOLERANCE
 ) -> VectorsCard:
     """Run an analysis on a small event file and write the folder `output`: a copy of it, and `vectors.json`."""
-    ours = (VECTORS, "events.*")
-    check_folder(output, ours=ours)
+    check_folder(output, verb="analysis vectors")
     if not events.is_file() or events.stat().st_size > MAX_BYTES:
         raise InputDataError(f"{events} is no file of at most {MAX_BYTES} bytes; vectors travel with the card")
     with unpacked(name) as card:
@@ -136,7 +135,7 @@ def write_vectors(
         "provenance": provenance(command_line(f"analysis vectors {search.card.name} {events.name}"), inputs=[record]),
     }
     result = parse_card(VectorsCard, content, "vectors")
-    with atomic_folder(output, ours=ours) as folder:
+    with atomic_folder(output, verb="analysis vectors") as folder:
         shutil.copyfile(events, folder / copy)
         (folder / VECTORS).write_text(json.dumps(content, allow_nan=False) + "\n", encoding="utf-8")
     return result

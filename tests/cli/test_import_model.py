@@ -60,7 +60,7 @@ def test_a_network_that_gives_its_authors_numbers(
     found = {c["quantity"]: (c["compared"], c["largest_difference"] < 2e-6) for c in report["parity"]}
     assert found == {"output": (11400, True), "score of output": (600, True), "score": (600, True)}
     assert sorted(p.name for p in (tmp_path / "bundle").iterdir()) == [
-        "card.json", "model.onnx", "model.safetensors",
+        "SHA256SUMS", "card.json", "model.onnx", "model.safetensors",
     ]  # fmt: skip
     assert (tmp_path / "bundle" / "model.onnx").read_bytes() == inputs["network"].read_bytes()
     card = read_card(tmp_path / "bundle")

@@ -225,7 +225,7 @@ def test_verilog_is_a_folder_with_scales_vectors_and_hashes(run, background, tmp
     card = ExportCard.model_validate_json((tmp_path / "one/export.json").read_text())
     assert card.version == ExportCard.model_validate_json((tmp_path / "two/export.json").read_text()).version
     files = {p.relative_to(tmp_path / "one").as_posix() for p in (tmp_path / "one").rglob("*") if p.is_file()}
-    assert files == {*card.hashes, "export.json"}
+    assert files == {*card.hashes, "export.json", "SHA256SUMS"}
     assert all(sha256_file(tmp_path / "one" / name) == sha for name, sha in card.hashes.items())
     assert (card.parity.mismatches, card.parity.random_inputs) == (0, False)
     assert card.inputs[0].column == "jet1_pt"

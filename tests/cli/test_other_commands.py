@@ -216,7 +216,7 @@ def test_evaluate(process, run, examples: Path, tmp_path: Path) -> None:
     assert report["warnings"] == []
     files = {p.name for p in (tmp_path / "rep").iterdir()}
     figures = {f"{n}.{k}" for n in ("roc", "sic", "scores_dnn_ae", "scores_vae") for k in ("png", "pdf")}
-    assert files == {"report.md", "report.json"} | figures
+    assert files == {"SHA256SUMS", "report.md", "report.json"} | figures
     assert "| dnn_ae | mse | a4l |" in (tmp_path / "rep" / "report.md").read_text()
     again = json.loads(run(*command[:-1], "rep2", "--json").stdout)
     assert again["rows"] == report["rows"]  # the same seed

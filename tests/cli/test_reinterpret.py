@@ -43,7 +43,7 @@ def test_from_background_to_report(process, run, examples: Path, tmp_path: Path,
     assert result == json.loads((tmp_path / "out" / "reinterpret.json").read_text())
     names = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     tables = {name for name in names if name.startswith("hepdata/")}
-    assert names - tables == FILES | FIGURES
+    assert names - tables == FILES | FIGURES | {"SHA256SUMS"}
     assert "hepdata/submission.yaml" in tables
     _check_scores(tmp_path / "out", result)
     _check_page(tmp_path / "out" / "report.html", result)

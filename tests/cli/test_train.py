@@ -26,7 +26,9 @@ FEW = ("--max-events", "2000")
 
 def same_bundle(a: Path, b: Path) -> bool:
     names = sorted(p.name for p in a.iterdir())
-    assert names == sorted(p.name for p in b.iterdir()) == ["card.json", "loss.png", "model.safetensors"]
+    assert names == sorted(p.name for p in b.iterdir()) == [
+        "SHA256SUMS", "card.json", "loss.png", "model.safetensors",
+    ]  # fmt: skip
     return filecmp.cmpfiles(a, b, names, shallow=False)[0] == names
 
 

@@ -98,3 +98,24 @@ def test_a_folder_with_a_lock_and_something_else_is_not_ours(tmp_path) -> None:
     with pytest.raises(OutputError, match="in the way"), RunFolder.of(tmp_path / "s.root"):
         pass
     assert (folder / "thesis.tex").exists()
+
+
+@pytest.mark.parametrize("lock", [None, "", "my own lock"])
+def test_a_folder_of_the_users_own_is_not_cleared_whatever_its_names(tmp_path, lock) -> None:
+    """A run keeps parts as .safetensors in folders, and files that begin with a dot: so may others."""
+    folder = tmp_path / "s.root.run"
+    (folder / "weights").mkdir(parents=True)
+    mine = [folder / "weights" / "model.safetensors", folder / ".notes"]
+    for path in mine:
+        path.write_text("mine")
+    if lock is not None:
+        (folder / "lock").write_text(lock)
+    for force in (False, True):
+        with pytest.raises(OutputError, match="in the way"), RunFolder.of(tmp_path / "s.root", force=force):
+            pass
+    assert all(path.read_text() == "mine" for path in mine)
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to("elsewhere")
+    with pytest.raises(OutputError, match="in the way"), RunFolder.of(tmp_path / "s.root"):
+        pass
+    assert all((tmp_path / "elsewhere" / path.relative_to(folder)).read_text() == "mine" for path in mine)

@@ -89,6 +89,7 @@ def test_cms_dijets_against_the_mass(examples: Path, tmp_path: Path) -> None:
     assert first["observed_pb"] == pytest.approx(first["observed"] / 137_000)
     assert first["log10_p0"] == pytest.approx(np.log10(first["p0"]))
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
+        "SHA256SUMS",
         "limit.json",
         "limit.pdf",
         "limit.png",
