@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["markdown", "printable"]
+__all__ = ["NAME", "markdown", "printable"]
 
 # C0 and C1 controls, with which a terminal is driven; line separators; marks that turn the direction of writing; and
 # surrogates, which stand for bytes of file names that are no text.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_MARKS = re.compile(r"([\\`*_\[\]<>|#~!&$])")
+# What makes code, emphasis, columns, tags, links and entities, and at its beginning headings, lists and quotations.
+_MARKS = re.compile(
+    r"[`*|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|<(?=[A-Za-z/!?])|\](?=[(\[:])|~~|&(?=#?\w+;)|\\(?=[!-/:-@\[-`{-~])"
+    r"|\A\s*(?:#|>|[-+=](?=[\s=-])|\d+[.)](?=\s))"
+)
+
+NAME = r"[A-Za-z0-9_][A-Za-z0-9_.+-]*"
+"""A pattern of names that users give: they become parts of file names, tables and commands."""
 
 
 def printable(text: str, *, lines: bool = False) -> str:
@@ -22,7 +29,7 @@ def printable(text: str, *, lines: bool = False) -> str:
 
 def markdown(text: str) -> str:
     """The text as Markdown that shows it as it is, also within a table: no heading, tag, link or column is made."""
-    return _MARKS.sub(r"\\\1", printable(text))
+    return printable(_MARKS.sub(lambda found: found[0][:-1] + "\\" + found[0][-1:], text))
 
 
 def _escape(character: str) -> str:

@@ -26,8 +26,26 @@ def test_lines_of_a_text_stay_when_they_are_meant():
     assert printable("one\n\ttwo\x1b\r\n", lines=True) == "one\n\ttwo\\x1b\\x0d\n"
 
 
-def test_markdown_shows_marks_and_makes_nothing_of_them():
-    text = "a|b<img src>\n\n# Verdict [x](javascript:alert(1)) `c` *d* _e_ \\ &lt; $f$ ~~g~~"
-    assert markdown(text) == (
-        r"a\|b\<img src\>\\x0a\\x0a\# Verdict \[x\](javascript:alert(1)) \`c\` \*d\* \_e\_ \\ \&lt; \$f\$ \~\~g\~\~"
-    )
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "a|b<img src>\n\n# Verdict\n\n[x](javascript:alert(1))",
+            r"a\|b\<img src>\x0a\x0a# Verdict\x0a\x0a[x\](javascript:alert(1))",
+        ),
+        ("`c` *d* _e_ ~~g~~ &lt; </b> <!-- \\*", r"\`c\` \*d\* \_e\_ ~\~g~\~ \&lt; \</b> \<!-- \\\*"),
+        ("# heading", r"\# heading"),
+        ("> quoted", r"\> quoted"),
+        ("- item", r"\- item"),
+        ("1. item", r"1\. item"),
+        ("---", r"\---"),
+        ("===", r"\==="),
+        ("[a]: http://b", r"[a\]: http://b"),
+        ("dnn_ae < 0.3 ± 0.1, -0.5 [1e-5], ~5 # 3", "dnn_ae < 0.3 ± 0.1, -0.5 [1e-5], ~5 # 3"),
+        ("-0.5", "-0.5"),
+        ("+0.12 ± 1", "+0.12 ± 1"),
+        ("12 events", "12 events"),
+    ],
+)
+def test_markdown_shows_the_marks_that_would_make_something(text, shown):
+    assert markdown(text) == shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import typer
 
 from hepad.cli.arguments import FORCE
 from hepad.errors import UsageError
-from hepad.printable import printable
+from hepad.printable import NAME, printable
 
 if TYPE_CHECKING:
     from hepad.cards.analysis import RegionSpec
@@ -212,8 +213,10 @@ def parse_signals(texts: list[str] | None) -> dict[str, list[str]]:
     signals: dict[str, list[str]] = {}
     for text in texts or []:
         name, equals, file = text.partition("=")
-        if not (name and equals and file) or name == "background":
-            raise UsageError(f"--signal {text!r}: write NAME=FILE, with a name other than 'background'")
+        if not (equals and file and re.fullmatch(NAME, name)) or name == "background":
+            raise UsageError(
+                f"--signal {text!r}: write NAME=FILE, with a NAME of letters, digits and _.+- other than 'background'"
+            )
         signals.setdefault(name, []).append(file)
     return signals
 

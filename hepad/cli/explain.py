@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hepad.cli import common
+from hepad.printable import NAME
 
 
 def explain(
@@ -60,7 +61,7 @@ def _samples(texts: list[str]) -> dict[str, list[str]]:
     samples: dict[str, list[str]] = {}
     for text in texts:
         plain = is_url(text) or Path(text).exists()
-        match = None if plain else re.fullmatch(r"([A-Za-z0-9_][A-Za-z0-9_.+-]*)=(.+)", text)
+        match = None if plain else re.fullmatch(rf"({NAME})=(.+)", text)
         name, file = match.groups() if match else ("events", text)
         samples.setdefault(name, []).append(file)
     return samples

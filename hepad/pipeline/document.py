@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
-__all__ = ["Block", "Code", "Figure", "Heading", "Table", "Text", "to_html", "to_markdown"]
+from hepad.printable import markdown, printable
+
+__all__ = ["Block", "Code", "Figure", "Heading", "Table", "Text", "table_lines", "to_html", "to_markdown"]
 
 
 @dataclass(frozen=True)
@@ -74,40 +78,51 @@ def to_html(blocks: Sequence[Block], folder: Path) -> str:
     body = "\n".join(_html(block, folder) for block in blocks)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<title>{_escaped(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
 
 
 def _markdown(block: Block) -> str:
     if isinstance(block, Heading):
-        return f"{'#' * block.level} {block.text}"
+        return f"{'#' * block.level} {markdown(block.text)}"
     if isinstance(block, Text):
-        return block.text
+        return markdown(block.text)
     if isinstance(block, Figure):
-        return f"![{Path(block.path).stem}]({block.path})\n\n{block.caption}"
+        return f"![{markdown(Path(block.path).stem)}]({quote(block.path)})\n\n{markdown(block.caption)}"
     if isinstance(block, Code):
-        return f"```\n{block.text.rstrip()}\n```"
-    ruler = ["---:" if i >= block.numbers_from else "---" for i in range(len(block.header))]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (block.header, ruler, *block.rows))
+        fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", block.text)), 3)
+        return f"{fence}\n{printable(block.text.rstrip(), lines=True)}\n{fence}"
+    return "\n".join(table_lines(block.header, block.rows, numbers_from=block.numbers_from))
+
+
+def table_lines(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers_from: int | None = None) -> list[str]:
+    """The lines of a table in Markdown; columns from `numbers_from` on are aligned to the right."""
+    ruler = ["---" if numbers_from is None or i < numbers_from else "---:" for i in range(len(header))]
+    cells = ([markdown(cell) for cell in row] for row in rows)
+    return [f"| {' | '.join(row)} |" for row in ([markdown(name) for name in header], ruler, *cells)]
 
 
 def _html(block: Block, folder: Path) -> str:
     if isinstance(block, Heading):
-        return f"<h{block.level}>{html.escape(block.text)}</h{block.level}>"
+        return f"<h{block.level}>{_escaped(block.text)}</h{block.level}>"
     if isinstance(block, Text):
-        return f"<p>{html.escape(block.text)}</p>"
+        return f"<p>{_escaped(block.text)}</p>"
     if isinstance(block, Figure):
         data = base64.b64encode((folder / block.path).read_bytes()).decode()
-        caption = html.escape(block.caption)
-        picture = f'<img src="data:image/png;base64,{data}" alt="{html.escape(block.path)}">'
+        caption = _escaped(block.caption)
+        picture = f'<img src="data:image/png;base64,{data}" alt="{_escaped(block.path)}">'
         return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
     if isinstance(block, Code):
-        return f"<pre>{html.escape(block.text)}</pre>"
+        return f"<pre>{_escaped(block.text, lines=True)}</pre>"
     rows = [_html_row(row, "td", block.numbers_from) for row in block.rows]
     return f"<table>\n{_html_row(block.header, 'th', block.numbers_from)}\n{chr(10).join(rows)}\n</table>"
 
 
+def _escaped(text: str, *, lines: bool = False) -> str:
+    return html.escape(printable(text, lines=lines))
+
+
 def _html_row(cells: Sequence[str], tag: str, numbers_from: int) -> str:
     marks = ['class="number"' if i >= numbers_from else "" for i in range(len(cells))]
-    parts = [f"<{tag} {mark}>{html.escape(cell)}</{tag}>" for mark, cell in zip(marks, cells, strict=True)]
+    parts = [f"<{tag} {mark}>{_escaped(cell)}</{tag}>" for mark, cell in zip(marks, cells, strict=True)]
     return f"<tr>{''.join(parts)}</tr>"

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hepad.io.atomic import atomic_folder
+from hepad.pipeline.document import table_lines
 from hepad.pipeline.evaluate_figures import evaluation_figures
 from hepad.pipeline.evaluate_results import EvaluateReport, Row, Spread, SystemRow
 from hepad.pipeline.figures import save_figure
 from hepad.pipeline.scoring import ScoredSample
 from hepad.pipeline.systems import Training
+from hepad.printable import markdown as escaped
 from hepad.stats.comparison import Difference
 from hepad.stats.roc import Estimate
 
@@ -131,12 +133,12 @@ def markdown(report: EvaluateReport) -> str:
     lines = [
         "# Evaluation",
         "",
-        f"Selected events: {counts}. Errors are bootstrap standard deviations over events.",
+        f"Selected events: {escaped(counts)}. Errors are bootstrap standard deviations over events.",
         "Published numbers are means and standard deviations over trainings, on the data set of their reference.",
         f"1/eps_b({report.rejection_at:g}) is the background rejection at that signal efficiency.",
         "",
-        *(f"**Warning:** {warning}\n" for warning in report.warnings),
-        *(f"**Left out:** {skipped.reason}\n" for skipped in report.skipped),
+        *(f"**Warning:** {escaped(warning)}\n" for warning in report.warnings),
+        *(f"**Left out:** {escaped(skipped.reason)}\n" for skipped in report.skipped),
         *markdown_table(formatted_metrics(report)),
         "",
         "## Working points",
@@ -182,8 +184,7 @@ def markdown(report: EvaluateReport) -> str:
 
 def markdown_table(table: Table) -> list[str]:
     """The lines of a table in Markdown."""
-    header, rows = table
-    return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
+    return table_lines(*table)
 
 
 def write_report(

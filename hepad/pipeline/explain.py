@@ -21,6 +21,7 @@ from hepad.objects.selection import apply_selection
 from hepad.paths import InputPath
 from hepad.pipeline.bundle import Bundle, load_bundle
 from hepad.pipeline.figures import save_figure
+from hepad.printable import markdown as escaped
 from hepad.provenance import command_line, event_records, provenance
 from hepad.stats.shares import event_shares, mean_shares
 
@@ -255,7 +256,7 @@ def _markdown(report: ExplainReport) -> str:
 
     return "\n".join(
         [
-            f"# What carries the score {report.score} of {report.model}",
+            f"# What carries the score {escaped(report.score)} of {escaped(report.model)}",
             "",
             "The score is the mean over the input columns of the squared reconstruction error; a share is the part of",
             "an object's columns in the sum over the events, with its standard error. 'has it' is the fraction of",

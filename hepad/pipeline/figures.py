@@ -2,17 +2,103 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter, Formatter, FuncFormatter
+
+from hepad.printable import printable
 
 __all__ = ["save_figure"]
 
+_LONGEST = 100
+"""Characters of a line: more take all the room from the axes."""
+_COLLAPSED = "constrained_layout not applied"
+
 
 def save_figure(figure: Figure, stem: Path, kinds: tuple[str, ...] = ("png", "pdf")) -> list[Path]:
-    """Write `stem.png` and `stem.pdf`; without a date in them, so that equal figures are equal files."""
+    """Write `stem.png` and `stem.pdf`; without a date in them, so that equal figures are equal files.
+
+    Names of others in the figure, whatever is in them, are drawn such that neither fonts nor layout fail.
+    """
+    _make_drawable(figure)
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in kinds]
     for path in paths:
-        dateless = {"CreationDate": None} if path.suffix == ".pdf" else {"Software": None}
-        figure.savefig(path, metadata=dateless, bbox_inches="tight", dpi=150)
+        _save(figure, path)
     return paths
+
+
+def _save(figure: Figure, path: Path) -> None:
+    dateless = {"CreationDate": None} if path.suffix == ".pdf" else {"Software": None}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=_COLLAPSED)
+        try:
+            figure.savefig(path, metadata=dateless, bbox_inches="tight", dpi=150)
+        except UserWarning as warning:
+            if _COLLAPSED not in str(warning):
+                raise
+            figure.set_layout_engine("none")  # labels may lie on one another, but the axes are there
+            figure.savefig(path, metadata=dateless, bbox_inches="tight", dpi=150)
+
+
+def _make_drawable(figure: Figure) -> None:
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)  # noqa: S101  matplotlib's types do not say
+        if (given := text.get_text()) != (drawn := _drawable(given)):
+            text.set_text(drawn)
+    for formatter in _formatters(figure):  # labels of ticks are texts only once they are drawn
+        formatter.format_ticks = partial(_drawable_ticks, formatter.format_ticks)  # type: ignore[method-assign]
+
+
+def _drawable_ticks(format_ticks: Callable[[Any], list[str]], values: Any) -> list[str]:
+    return [_drawable(label) for label in format_ticks(values)]
+
+
+def _formatters(figure: Figure) -> Iterator[Formatter]:
+    for axes in figure.get_axes():
+        for axis in (axes.xaxis, axes.yaxis):
+            for formatter in (axis.get_major_formatter(), axis.get_minor_formatter()):
+                if isinstance(formatter, FixedFormatter | FuncFormatter):
+                    yield formatter
+
+
+@cache
+def _drawable(text: str) -> str:
+    """The text with escapes for what no font has, without formulae that cannot be set, and of bounded length."""
+    if text.isascii() and text.isprintable() and len(text) <= _LONGEST and "$" not in text:
+        return text
+    seen = "".join(
+        c if c.isascii() or _has_glyph(c) else f"\\u{ord(c):04x}" for c in printable(text.expandtabs(), lines=True)
+    )
+    if "$" in seen and not _is_formula(seen):
+        seen = seen.replace("\\$", "$").replace("$", r"\$")
+    plain = "$" not in seen.replace(r"\$", "")
+    return "\n".join(
+        f"{line[: _LONGEST - 1]}\N{HORIZONTAL ELLIPSIS}" if plain and len(line) > _LONGEST else line
+        for line in seen.split("\n")
+    )
+
+
+@cache
+def _has_glyph(character: str) -> bool:
+    from matplotlib.font_manager import findfont, get_font
+
+    return bool(get_font(findfont("DejaVu Sans")).get_char_index(ord(character)))
+
+
+def _is_formula(text: str) -> bool:
+    """Whether what stands between dollars can be set; without a pair of them there is nothing to set."""
+    from matplotlib.mathtext import MathTextParser
+
+    if text.replace(r"\$", "").count("$") % 2:
+        return False
+    try:
+        MathTextParser("path").parse(text)
+    except ValueError:
+        return False
+    return True

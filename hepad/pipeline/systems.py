@@ -9,10 +9,11 @@ from pathlib import Path
 
 from hepad.errors import UsageError
 from hepad.pipeline.bundle import Bundle, load_bundle
+from hepad.printable import NAME
 
 __all__ = ["Training", "load_trainings"]
 
-_NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.+-]*)=(.+)")  # a part of file names and of tables
+_NAME = re.compile(rf"({NAME})=(.+)")
 
 
 @dataclass(frozen=True)
