@@ -21,7 +21,7 @@ _PLAIN = {"\xb1": "+-", "\xb5": "u", "\xb7": ".", "\u2026": "...", "\u2013": "-"
 
 _PIPE_CLOSED = 128 + signal.SIGPIPE
 
-_THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_THREADS = "NUMBA_NUM_THREADS"
 
 
 def prepare_process() -> None:
@@ -42,6 +42,7 @@ def prepare_process() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter("hepad: warning: %(message)s"))
     logging.getLogger("hepad").addHandler(handler)
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of folders for its caches that it cannot write
     # A notebook sets its own for what it starts, which need not be there: figures are files here.
     os.environ["MPLBACKEND"] = "Agg"
 
@@ -52,11 +53,10 @@ class _Formatter(logging.Formatter):
 
 
 def check_environment() -> None:
-    """Raise `UsageError` for what would stop a library in the middle of the work, or let it complain."""
-    for name in _THREADS:
-        value = os.environ.get(name)
-        if value is not None and not (value.isdecimal() and int(value) > 0):
-            raise UsageError(f"{name}={value!r} in the environment: a number of threads above 0 is needed; unset it")
+    """Raise `UsageError` for what would stop a library in the middle of the work."""
+    value = os.environ.get(_THREADS)
+    if value is not None and not (value.isdecimal() and int(value) > 0):
+        raise UsageError(f"{_THREADS}={value!r} in the environment: a number of threads above 0 is needed; unset it")
 
 
 @contextmanager
