@@ -16,6 +16,7 @@ from typing import Any
 from hepad.errors import InterruptedRunError, UsageError
 from hepad.io.atomic import atomic_folder, check_removable
 from hepad.io.bundle import read_tensors
+from hepad.io.owned import foreign_files
 from hepad.nn.scorer import Checkpoint, EpochEnd
 from hepad.provenance import sha256_bytes
 
@@ -45,7 +46,7 @@ def check_checkpoint(path: Path, *, resume: bool, restart: bool) -> None:
         raise UsageError(
             f"{path} holds an interrupted training: add --resume to go on with it or --restart to start again"
         )
-    if restart or resume:
+    if restart:
         check_removable(path, verb=_VERB)
 
 
@@ -63,6 +64,7 @@ class CheckpointFolder:
         """
         check_checkpoint(self.path, resume=resume, restart=restart)
         if not resume:
+            check_removable(self.path, verb=_VERB)
             self.remove()
             return None
         return self._load()
@@ -83,9 +85,8 @@ class CheckpointFolder:
             (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
 
     def remove(self) -> None:
-        """Forget the checkpoint."""
-        check_removable(self.path, verb=_VERB)
-        if self.path.exists():
+        """Forget the checkpoint; a folder with anything else in it stays."""
+        if self.path.exists() and not foreign_files(self.path, _VERB, changed=False):
             shutil.rmtree(self.path)
 
     def _load(self) -> Checkpoint:

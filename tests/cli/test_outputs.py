@@ -97,3 +97,12 @@ def test_links_and_devices_are_refused_before_the_work(run, tmp_path, examples, 
 def test_names_of_signals_are_names(run, examples, name):
     words = ("evaluate", "--background", examples / "background.h5", "--model", "dnn_ae", "-o", "ev")
     assert "write NAME=FILE, with a NAME of letters" in run(*words, "--signal", f"{name}=h0.h5", code=2).stderr
+
+
+def test_a_folder_beside_a_bundle_is_not_cleared(run, tmp_path, examples):
+    notes = tmp_path / "b.checkpoint" / "state.json"
+    notes.parent.mkdir()
+    notes.write_text("mine")
+    words = ("train", examples / "background.h5", "--model", "dnn_ae", "-o", "b", "--restart", "--force")
+    assert "b.checkpoint/state.json is in the way: hepad did not make it" in run(*words, code=2).stderr
+    assert notes.read_text() == "mine"

@@ -227,11 +227,11 @@ def test_trainings_side_by_side_are_those_one_after_the_other(examples: Path, tm
 
 def test_a_folder_with_other_things_is_left_alone(examples: Path, tmp_path: Path) -> None:
     name = write(tmp_path / "card.yaml")
-    for place in ("notes.txt", "figures/notes.txt"):
+    for place in ("notes.txt", "figures/notes.txt", "report.html", "figures/roc.png"):
         folder = tmp_path / place.replace("/", "_")
         (folder / place).parent.mkdir(parents=True)
         (folder / place).write_text("mine")
-        with pytest.raises(OutputError, match=r"holds notes.txt, which hepad did not write"):
+        with pytest.raises(OutputError, match=rf"holds {Path(place).name}, which hepad did not write"):
             study(name, options=StudyOptions(folder, data=examples))
         assert [p for p in folder.rglob("*") if p.is_file()] == [folder / place]
     with pytest.raises(OutputError, match="does not exist"):
@@ -252,5 +252,5 @@ def test_documents_escape_and_embed(tmp_path: Path) -> None:
     assert "&lt;x&gt;" in page
     assert "data:image/png;base64,YWJj" in page
     text = document.to_markdown(blocks)
-    assert "| name | value |\n| --- | ---: |\n| <x> | 1 |" in text
+    assert "| name | value |\n| --- | ---: |\n| \\<x> | 1 |" in text
     assert "![x](x.png)\n\nA picture" in text
