@@ -63,22 +63,23 @@ def check_environment() -> None:
 def pipes_may_close() -> Iterator[None]:
     """End as a process does that writes to a pipe whose reader has left, without a word and with its exit code."""
     before = os.fstat(1)
+    code: str | int | None = None
     try:
-        try:
-            yield
-        finally:
-            sys.stdout.flush()
+        yield
     except BrokenPipeError:
-        _redirect(sys.stdout)
-        raise SystemExit(_PIPE_CLOSED) from None
-    except OSError as error:
-        _redirect(sys.stdout)
-        sys.stderr.write(f"hepad: cannot write to the standard output: {error.strerror or error}\n")
-        raise SystemExit(OutputError.exit_code) from error
+        code = _PIPE_CLOSED
     except SystemExit as end:
         # Rich and typer make it 1, and let what is left go nowhere.
         gone = not os.path.samestat(before, os.fstat(1)) or type(sys.stdout).__name__ == "PacifyFlushWrapper"
-        raise SystemExit(_PIPE_CLOSED if gone and end.code == 1 else end.code) from None
+        code = _PIPE_CLOSED if gone and end.code == 1 else end.code
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _redirect(sys.stdout)
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"hepad: cannot write to the standard output: {error.strerror or error}\n")
+        code = code or (_PIPE_CLOSED if isinstance(error, BrokenPipeError) else OutputError.exit_code)
+    raise SystemExit(code)
 
 
 def _redirect(stream: TextIO) -> None:

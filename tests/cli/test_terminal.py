@@ -144,6 +144,8 @@ def test_closed_full_and_plain_streams(tmp_path):
         assert full.returncode == 2
         assert "No space left" in full.stderr or "disk is full" in full.stderr
         assert full.stderr.count("\n") == 1
+    debug = shell("hepad --debug inspect nowhere.root", tmp_path)
+    assert "Traceback" in debug.stderr
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "four"])
