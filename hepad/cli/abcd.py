@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hepad.cli.common import Json, Output, Seed, print_json, stderr, stdout
+from hepad.cli.common import CalculatorOption, Json, Output, Seed, print_json, stderr, stdout
 from hepad.errors import UsageError
 
 __all__ = ["abcd"]
@@ -24,9 +24,7 @@ def abcd(
         str | None,
         typer.Option("--signal", help="A,B,C,D: signal events at mu = 1.", show_default="1,0,0,0"),
     ] = None,
-    calculator: Annotated[
-        str, typer.Option("--calculator", help="auto, asymptotic or toys; auto throws toys below ten events in A.")
-    ] = "auto",
+    calculator: CalculatorOption = "auto",
     toys: Annotated[
         int,
         typer.Option("--toys", min=0, help="Pseudo-experiments; a number asks for toys.", show_default="4000"),
@@ -42,7 +40,6 @@ def abcd(
     from hepad.cli.limit_print import print_limits
     from hepad.pipeline.abcd import AbcdOptions
     from hepad.pipeline.abcd import abcd as run
-    from hepad.stats.discovery import format_p
 
     wanted = None if signal is None else [value or 0.0 for value in _four("--signal", signal, blind=False)]
     options = AbcdOptions(
@@ -59,7 +56,7 @@ def abcd(
     console.print(f"B C / D   {estimate:.4g} ± {error:.2g} events expected in A from B, C and D alone")
     console.print(f"fitted    {report.background_only[0]:.4g} without signal, {report.with_signal[0]:.4g} with")
     if report.excess is not None:
-        console.print(f"p0        {format_p(report.excess.log_p)} ({report.excess.z:.2f} sigma)")
+        console.print(f"p0        {report.excess.words()[0]} ({report.excess.words()[1]} sigma)")
     print_limits(report.result, [("mu", 1.0)])
 
 

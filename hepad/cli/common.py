@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hepad.objects.cutflow import CutFlow
 
 __all__ = [
+    "CalculatorOption",
     "CrossSection",
     "Executor",
     "Files",
@@ -94,6 +95,14 @@ Files = Annotated[
         help="Input files; globs are expanded, '-' reads names from stdin, one a line, # begins a comment.",
         show_default=False,
         callback=_names_from_stdin,
+    ),
+]
+CalculatorOption = Annotated[
+    str,
+    typer.Option(
+        "--calculator",
+        help="auto, asymptotic, toys or exact; auto takes exact sums for counts, and toys where fewer than ten events "
+        "carry the sensitivity.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON to stdout.")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hepad.cli.common import Json, Output, Seed, print_json, print_table, stderr, stdout
+from hepad.cli.common import CalculatorOption, Json, Output, Seed, print_json, print_table, stderr, stdout
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ def discovery(
     luminosity: Annotated[
         float | None, typer.Option("--luminosity", help="In fb-1, for the visible cross section.")
     ] = None,
-    calculator: Annotated[
-        str, typer.Option("--calculator", help="auto, asymptotic or toys; auto throws toys below ten events.")
-    ] = "auto",
+    calculator: CalculatorOption = "auto",
     toys: Annotated[
         int,
         typer.Option("--toys", min=0, help="Pseudo-experiments; a number asks for toys.", show_default="10000"),
@@ -63,13 +61,14 @@ def discovery(
 
 
 def _print(report: DiscoveryReport) -> None:
-    from hepad.stats.discovery import format_p
+    from hepad.stats.cls import known
 
     rows = []
     for row in report.rows:
         limit = row.limit
         _, low, median, high, _ = limit.expected
-        error = "" if limit.observed_error is None else f" ± {limit.observed_error:.1g}"
+        error = "" if known(limit.observed_error) is None else f" ± {limit.observed_error:.1g}"
+        p0, z = ("undefined", "") if row.excess is None else row.excess.words()
         rows.append(
             [
                 row.name,
@@ -78,8 +77,8 @@ def _print(report: DiscoveryReport) -> None:
                 "" if row.visible_fb is None else f"{row.visible_fb:.3g}",
                 f"{limit.observed:.3g}{error}",
                 f"{median:.3g} +{high - median:.2g} -{median - low:.2g}",
-                f"{row.clb:.2f}",
-                f"{format_p(row.excess.log_p)} ({row.excess.z:.2f})",
+                f"{row.clb:.2f}" if row.clb >= 0.005 else f"{row.clb:.1g}",
+                f"{p0} ({z})" if z else p0,
             ]
         )
     header = ["region", "data", "background", "vis. [fb]", "S95 obs", "S95 exp", "CLb", "p0 (Z)"]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hepad.cli.common import Json, Output, Seed, parse_range, print_json, stderr
+from hepad.cli.common import CalculatorOption, Json, Output, Seed, parse_range, print_json, stderr
 from hepad.cli.limit_print import print_limits, print_masses
 from hepad.errors import UsageError
 
@@ -18,13 +18,6 @@ _YIELDS, _SPECTRUM, _WORKSPACE = "Yields", "A resonance in a spectrum", "A works
 _Background = Annotated[
     str | None,
     typer.Option("--background", help=f"Background: {_YIELD}.", show_default=False, rich_help_panel=_YIELDS),
-]
-_Calculator = Annotated[
-    str,
-    typer.Option(
-        "--calculator",
-        help="auto, asymptotic or toys; auto throws toys where fewer than ten events are expected or observed.",
-    ),
 ]
 
 
@@ -143,7 +136,7 @@ def limit(
     luminosity_error: Annotated[
         float, typer.Option("--luminosity-error", min=0.0, help="Relative error of the luminosity, on the signal.")
     ] = 0.0,
-    calculator: _Calculator = "auto",
+    calculator: CalculatorOption = "auto",
     toys: Annotated[
         int,
         typer.Option(

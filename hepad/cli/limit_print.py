@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["print_limits", "print_masses"]
 
+_KINDS = {"asymptotics": "asymptotic formulae", "exact": "exact sums over all outcomes"}
+
 
 def print_limits(
     result: LimitResult,
@@ -23,18 +26,23 @@ def print_limits(
     console = stdout()
     for unit, scale in scales:
         if result.observed is not None:
-            error = "" if result.observed_error is None else f" ± {result.observed_error * scale:.2g} (toys)"
+            error = _error(result.observed_error, scale)
             console.print(f"observed  {result.observed * scale:.4g}{error} {unit}")
-        expected = [f"{value * scale:.4g}" for value in result.expected]
-        error = "" if result.expected_errors is None else f" ± {result.expected_errors[2] * scale:.2g} (toys)"
+        expected = [f"{value * scale:.4g}" if not math.isnan(value) else "unknown" for value in result.expected]
+        error = _error(None if result.expected_errors is None else float(result.expected_errors[2]), scale)
         bands = f"1 sigma {expected[1]} to {expected[3]}, 2 sigma {expected[0]} to {expected[4]}"
         console.print(f"expected  {expected[2]}{error} {unit} ({bands})")
     if cls_at_one is not None:
         observed_cls, bands_cls = cls_at_one
         listed = ", ".join(f"{value:.4g}" for value in bands_cls)
         console.print(f"CLs at 1  {observed_cls:.4g} observed; {listed} expected, -2 to 2 sigma")
-    kind = f"{result.toys} toys per hypothesis" if result.toys else "asymptotic formulae"
+    kind = f"{result.toys} toys per hypothesis" if result.toys else _KINDS[result.calculator]
     console.print(f"from      {result.reason or kind}")
+
+
+def _error(error: float | None, scale: float) -> str:
+    """The statistical error of toys; none if there are no toys, or too few to know it."""
+    return "" if error is None or math.isnan(error) else f" ± {error * scale:.2g} (toys)"
 
 
 def print_masses(report: MassLimitReport) -> None:
@@ -47,14 +55,15 @@ def print_masses(report: MassLimitReport) -> None:
     rows = []
     for point in report.points:
         limit = point.limit
-        error = "" if limit.observed_error is None else f" ± {limit.observed_error * scale:.1g}"
+        error = _error(limit.observed_error, scale).removesuffix(" (toys)")
+        p0, z = point.excess.words()
         rows.append(
             [
                 f"{point.mass:g}",
                 "" if limit.observed is None else f"{limit.observed * scale:.3g}{error}",
                 *(f"{value * scale:.3g}" for value in limit.expected),
-                format_p(point.excess.log_p),
-                f"{point.excess.z:.2f}",
+                p0,
+                z,
             ]
         )
     header = ["GeV", "limit", "-2 s", "-1 s", "median", "+1 s", "+2 s", "p0", "Z"]
@@ -67,8 +76,8 @@ def print_masses(report: MassLimitReport) -> None:
         f"from      asymptotic formulae, at {thrown} of {len(rows)} masses toys for low counts or as asked for"
     )
     console.print(
-        f"largest excess at {top.mass:g} GeV: {top.excess.mu:.4g} events, local p {format_p(top.excess.log_p)} "
-        f"({top.excess.z:.2f} sigma)"
+        f"largest excess at {top.mass:g} GeV: {top.excess.mu:.4g} events, local p {top.excess.words()[0]} "
+        f"({top.excess.words()[1]} sigma)"
     )
     if report.overall is None:
         console.print("global p  not estimated: these p-values are local")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from hepad.pipeline.figures import save_figure
 from hepad.pipeline.limit_result import check_calculator, limit_figure, result_json, write_json
 from hepad.provenance import command_line, provenance
 from hepad.stats.abcd import AbcdExperiment, AbcdModel, abcd_workspace
-from hepad.stats.cls import LimitResult, asymptotic_result, toy_result
+from hepad.stats.calculator import set_limit
+from hepad.stats.cls import LimitResult
 from hepad.stats.discovery import Excess, local_excess
-from hepad.stats.limits import choose_calculator
 
 __all__ = ["ABCD_TOYS", "AbcdOptions", "AbcdReport", "abcd"]
 
@@ -86,18 +86,14 @@ def abcd(counts: Sequence[float | None], *, options: AbcdOptions | None = None) 
     values = np.array([np.nan if count is None else count for count in counts], dtype=np.float64)
     model = AbcdModel(values, np.array(signal, dtype=np.float64), options.nonclosure)
     experiment = AbcdExperiment(model)
-    with_toys, reason = choose_calculator(wanted, experiment.few)
-    toys = options.toys or ABCD_TOYS
-    result = toy_result(experiment, toys=toys, seed=options.seed) if with_toys else asymptotic_result(experiment)
-    excess = None
-    if model.has_data:
-        excess = local_excess(experiment, toys=toys if with_toys else 0, seed=options.seed)
+    result = set_limit(experiment, wanted, toys=options.toys or ABCD_TOYS, seed=options.seed)
+    excess = local_excess(experiment, result, seed=options.seed) if model.has_data else None
     report = AbcdReport(
         model,
         experiment.background(0.0),
         experiment.background(None),
         excess,
-        replace(result, reason=reason),
+        result,
         options.seed,
     )
     if options.output is not None:
@@ -108,7 +104,7 @@ def abcd(counts: Sequence[float | None], *, options: AbcdOptions | None = None) 
 def _write(report: AbcdReport, counts: Sequence[float | None], options: AbcdOptions, output: Path) -> None:
     result = report.result
     figure = limit_figure(
-        result, ("ABCD, upper limits at 95% CL", f"{result.toys} toys" if result.toys else "asymptotic")
+        result, ("ABCD, upper limits at 95% CL", f"{result.toys} toys" if result.toys else result.calculator)
     )
     command = command_line(
         "abcd",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from hepad.io.spectra import Spectrum, read_spectrum, same_edges, spectrum_path
 from hepad.pipeline.figures import save_figure
 from hepad.pipeline.limit_result import DEFAULT_TOYS, check_calculator, limit_figure, result_json, write_json
 from hepad.provenance import provenance
-from hepad.stats.limits import LimitModel, LimitResult, asymptotic_limits, choose_calculator, low_counts, toy_limits
+from hepad.stats.calculator import set_limit
+from hepad.stats.cls import known, known_list
+from hepad.stats.limits import CountingExperiment, LimitModel, LimitResult
 from hepad.stats.workspace import build_workspace
 
 __all__ = ["LimitOptions", "LimitReport", "limit"]
@@ -28,8 +30,9 @@ FloatArray = npt.NDArray[np.float64]
 class LimitOptions:
     """Relative errors of the yields, how to calculate, and the signal's cross section in pb.
 
-    `calculator` "auto" throws toys where fewer than about ten events are expected or observed. `toys` is their number
-    per hypothesis and tested mu, 0 for the default; a number asks for toys.
+    `calculator` "auto" takes exact sums for counts in one or a few bins, and toys where fewer than about ten events
+    carry the sensitivity of many (`calculator.set_limit`). `toys` is their number per hypothesis and tested mu, 0 for
+    the default; a number asks for toys.
     """
 
     background_error: float = 0.0
@@ -58,8 +61,8 @@ class LimitReport:
         if self.cross_section is not None:
             content["cross_section_pb"] = {
                 "signal": self.cross_section,
-                "observed": None if result.observed is None else result.observed * self.cross_section,
-                "expected": (result.expected * self.cross_section).tolist(),
+                "observed": None if result.observed is None else known(result.observed * self.cross_section),
+                "expected": known_list(result.expected * self.cross_section),
             }
         return content
 
@@ -83,10 +86,8 @@ def limit(
     if options.output is not None:
         check_folder(options.output, verb="limit")
     model = _model(signal, background, data, options)
-    with_toys, reason = choose_calculator(wanted, low_counts(model))
-    toys = options.toys or DEFAULT_TOYS
-    result = toy_limits(model, toys=toys, seed=options.seed) if with_toys else asymptotic_limits(model)
-    report = LimitReport(replace(result, reason=reason), model, options.cross_section, options.seed)
+    result = set_limit(CountingExperiment(model), wanted, toys=options.toys or DEFAULT_TOYS, seed=options.seed)
+    report = LimitReport(result, model, options.cross_section, options.seed)
     if options.output is not None:
         _write(report, (signal, background, data), options, options.output)
     return report
@@ -132,7 +133,7 @@ def _write(
     report: LimitReport, given: tuple[float | str, float | str, float | str | None], options: LimitOptions, output: Path
 ) -> None:
     result = report.result
-    kind = f"{result.toys} toys" if result.toys else "asymptotic"
+    kind = f"{result.toys} toys" if result.toys else result.calculator
     figure = limit_figure(result, (rf"Upper limits at 95% CL, {kind}",))
     inputs = [spectrum_path(str(item))[0] for item in given if item is not None and isinstance(_kind(item), str)]
     record = provenance(_command(given, options), inputs=list(dict.fromkeys(inputs)), seed=options.seed)

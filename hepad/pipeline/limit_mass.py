@@ -18,11 +18,11 @@ from hepad.io.spectra import Spectrum, read_spectrum
 from hepad.pipeline.bumphunt import AUTO_FUNCTIONS
 from hepad.pipeline.limit_result import check_calculator, result_json
 from hepad.pipeline.signal_shape import Signal, parse_masses, signals
-from hepad.stats.cls import LimitResult, asymptotic_result, toy_result
+from hepad.stats.calculator import set_limit
+from hepad.stats.cls import LimitResult, known, known_list
 from hepad.stats.discovery import Excess, local_excess
 from hepad.stats.fit import FitResult, fit_background, select_function
 from hepad.stats.functions import BackgroundFunction
-from hepad.stats.limits import choose_calculator
 from hepad.stats.mass_scan import GlobalExcess, global_excess
 from hepad.stats.resonance import ResonanceChannel, ResonanceModel
 
@@ -117,8 +117,8 @@ class MassLimitReport:
             del content[scan]
         if self.pb_per_event is not None:
             observed = point.limit.observed
-            content["observed_pb"] = None if observed is None else observed * self.pb_per_event
-            content["expected_pb"] = (point.limit.expected * self.pb_per_event).tolist()
+            content["observed_pb"] = None if observed is None else known(observed * self.pb_per_event)
+            content["expected_pb"] = known_list(point.limit.expected * self.pb_per_event)
         return {**content, **point.excess.to_json()}
 
 
@@ -224,14 +224,8 @@ def _model(
 
 def _point(model: ResonanceModel, signal: Signal, options: MassLimitOptions) -> MassPoint:
     wanted = check_calculator(options.calculator, options.toys)
-    with_toys, reason = choose_calculator(wanted, model.few)
-    toys = options.toys or SCAN_TOYS
-    if with_toys:
-        limit = toy_result(model, toys=toys, seed=options.seed, points=4)
-    else:
-        limit = asymptotic_result(model, points=0)
-    excess = local_excess(model, toys=toys if with_toys else 0, seed=options.seed)
-    return MassPoint(signal.mass, signal.width, replace(limit, reason=reason), excess)
+    limit = set_limit(model, wanted, toys=options.toys or SCAN_TOYS, seed=options.seed, points=(0, 4))
+    return MassPoint(signal.mass, signal.width, limit, local_excess(model, limit, seed=options.seed))
 
 
 def _coarse(found: Sequence[Signal]) -> list[str]:

@@ -7,42 +7,53 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hepad.errors import UsageError
-from hepad.stats.cls import Calculator, LimitResult
+from hepad.stats.cls import Calculator, LimitResult, known, known_list
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["CALCULATORS", "DEFAULT_TOYS", "check_calculator", "limit_figure", "result_json", "write_json"]
+__all__ = [
+    "CALCULATORS",
+    "DEFAULT_TOYS",
+    "check_calculator",
+    "limit_figure",
+    "result_json",
+    "write_json",
+]
 
-CALCULATORS: tuple[Calculator, ...] = ("auto", "asymptotic", "toys")
+CALCULATORS: tuple[Calculator, ...] = ("auto", "asymptotic", "toys", "exact")
 DEFAULT_TOYS = 10_000
-"""Pseudo-experiments per hypothesis and tested mu: 11 of them decide the -2 sigma limit."""
+"""Pseudo-experiments per hypothesis and tested mu: 230 of them are as far out as the -2 sigma limit."""
 
 
 def check_calculator(calculator: str, toys: int) -> Calculator:
     """The calculator asked for; a number of toys asks for them. `UsageError` if the two contradict each other."""
     if toys < 0:
         raise UsageError(f"the number of pseudo-experiments is not negative, found {toys}")
-    for known in CALCULATORS:
-        if known == calculator:
-            if known == "asymptotic" and toys > 0:
-                raise UsageError("asymptotic formulae need no pseudo-experiments; drop --toys or --calculator")
-            return "toys" if toys > 0 else known
+    for name in CALCULATORS:
+        if name == calculator:
+            if name in {"asymptotic", "exact"} and toys > 0:
+                what = "asymptotic formulae" if name == "asymptotic" else "exact sums"
+                raise UsageError(f"{what} need no pseudo-experiments; drop --toys or --calculator")
+            return "toys" if toys > 0 else name
     raise UsageError(f"--calculator is {', '.join(CALCULATORS[:-1])} or {CALCULATORS[-1]}, found {calculator!r}")
 
 
 def result_json(result: LimitResult, seed: int) -> dict[str, Any]:
-    """Limits on mu, a multiple of the signal given; null where there are no data, errors null without toys."""
-    observed = None if result.cls_observed is None else result.cls_observed.tolist()
-    errors = None if result.expected_errors is None else result.expected_errors.tolist()
+    """Limits on mu, a multiple of the signal given; null where there are no data, errors null without toys.
+
+    What too few toys cannot tell is null, too.
+    """
+    observed = None if result.cls_observed is None else known_list(result.cls_observed)
+    errors = None if result.expected_errors is None else known_list(result.expected_errors)
     return {
-        "observed": result.observed,
-        "observed_error": result.observed_error,
-        "expected": result.expected.tolist(),
+        "observed": known(result.observed),
+        "observed_error": known(result.observed_error),
+        "expected": known_list(result.expected),
         "expected_errors": errors,
         "poi_name": "mu",
         "poi": result.poi.tolist(),
-        "cls": {"observed": observed, "expected": result.cls_expected.tolist()},
+        "cls": {"observed": observed, "expected": known_list(result.cls_expected)},
         "confidence_level": 0.95,
         "calculator": result.calculator,
         "calculator_reason": result.reason or "as asked for",

@@ -13,7 +13,8 @@ from hepad.io.likelihoods import apply_patches, likelihood_path, read_workspace
 from hepad.pipeline.figures import save_figure
 from hepad.pipeline.limit_result import check_calculator, limit_figure, result_json, write_json
 from hepad.provenance import command_line, provenance
-from hepad.stats.cls import LimitResult, asymptotic_bands, asymptotic_cls, asymptotic_result, toy_result
+from hepad.stats.calculator import set_limit
+from hepad.stats.cls import Calculator, LimitResult, asymptotic_bands, asymptotic_cls
 from hepad.stats.discovery import Excess, local_excess
 
 if TYPE_CHECKING:
@@ -89,10 +90,9 @@ def workspace_limits(spec: str, *, options: WorkspaceLimitOptions | None = None)
         experiment = PublishedExperiment(workspace, options.measurement)
         at_one = experiment.posterior(1.0)
         cls_at_one = asymptotic_cls(experiment.data(1.0), at_one), tuple(asymptotic_bands(at_one).tolist())
-        if wanted == "toys":
-            result = toy_result(experiment, toys=options.toys or WORKSPACE_TOYS, seed=options.seed, points=0)
-        else:
-            result = asymptotic_result(experiment, points=options.points)
+        used: Calculator = "asymptotic" if wanted == "auto" else wanted
+        toys = options.toys or WORKSPACE_TOYS
+        result = set_limit(experiment, used, toys=toys, seed=options.seed, points=(options.points, 0))
         if wanted == "auto":
             result = replace(result, reason="asymptotic formulae; toys of a workspace are slow, ask for them")
         if experiment.impossible is not None:
@@ -148,7 +148,7 @@ def _write(
     from hepad.pipeline.limit_postfit import save_postfit
 
     result = report.result
-    kind = f"{result.toys} toys" if result.toys else "asymptotic"
+    kind = f"{result.toys} toys" if result.toys else result.calculator
     figure = limit_figure(result, (rf"Upper limits at 95% CL, {kind}",))
     record = provenance(command, inputs=inputs, seed=report.seed)
     with atomic_folder(output, verb="limit") as folder:

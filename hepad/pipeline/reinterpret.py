@@ -191,12 +191,8 @@ def _report(
     output: Path | None,
 ) -> ReinterpretReport:
     skipped = inputs.skipped(found, curve)
-    own = found.to_json()
     content = {
-        **own,
-        "verdict": own["verdict"] if curve is None else curve.verdict_json(),
-        "sample": {"mass_gev": inputs.first and inputs.first.mass_gev, "verdict": own["verdict"]},
-        "warnings": own["warnings"] if curve is None else curve.warnings(own["warnings"]),
+        **found.to_json(),
         "files": inputs.numbers(),
         "skipped": [vars(one) for one in skipped],
         "points": None if curve is None else curve.to_json(),

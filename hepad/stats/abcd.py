@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError, UsageError
-from hepad.stats.cls import Samples
 from hepad.stats.limits import FEW_EVENTS
 from hepad.stats.profile import DataSet
+from hepad.stats.pseudo import Pool
 from hepad.stats.resonance_likelihood import ResonanceLikelihood, Terms
 from hepad.stats.workspace import normsys
 
@@ -94,11 +94,14 @@ class AbcdExperiment:
         theta = self._data.fixed(0.0)
         expected = self._likelihood.expected(theta[None, :])[0]
         self._asimov = DataSet(self._likelihood, expected, theta, theta, "ABCD")
-        self.few = None
+        self.few: str | None = None
         for what, value in (("background events are expected", expected[0]), ("events are observed", counts[0])):
             if value < FEW_EVENTS and self.few is None:
                 self.few = f"only {value:.3g} {what} in A"
-        self.remarks = () if self.few is None else (f"{self.few}: asymptotic limits are unreliable below 10, use toys",)
+        self.remarks: tuple[str, ...] = ()
+        self.signal_events = self.scale * float(model.signal.sum())
+        self.known_background = False
+        self.sums = None
 
     def data(self, mu: float) -> float:
         """q-tilde of the observed counts."""
@@ -112,21 +115,18 @@ class AbcdExperiment:
         """The same."""
         return self._asimov.q_tilde(mu)
 
-    def throw(self, mu: float, *, toys: int, seed: int) -> Samples:
+    def throw(self, mu: float, *, toys: int, seed: int) -> Pool:
         """q-tilde of toys of all four regions around the fits to the data at this mu and at mu = 0."""
-        rng = np.random.default_rng(seed)
-        signal, lost = self._data.sample(mu, mu, toys=toys, rng=rng)
-        background, lost_too = self._data.sample(mu, 0.0, toys=toys, rng=rng)
-        return Samples(signal, background, lost + lost_too)
+        return self._data.pool(mu, toys=toys, rng=np.random.default_rng(seed))
 
     def excess(self) -> tuple[float, float]:
         """q0 of the observed counts and the best mu >= 0."""
         q, theta = self._data.q_zero()
         return q, float(theta[0])
 
-    def throw_excess(self, *, toys: int, seed: int) -> tuple[FloatArray, int]:
-        """q0 of toys around the background-only fit."""
-        return self._data.sample_zero(toys=toys, rng=np.random.default_rng(seed))
+    def throw_excess(self, *, toys: int, seed: int) -> Pool:
+        """q0 of toys around the best fit and the background-only one."""
+        return self._data.pool_zero(toys=toys, rng=np.random.default_rng(seed))
 
     def background(self, mu: float | None = 0.0) -> FloatArray:
         """Fitted background (4,) at this mu, or of the fit with mu >= 0 if None."""

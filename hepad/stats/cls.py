@@ -1,4 +1,4 @@
-"""CLs from test statistics (arXiv:1007.1727), asymptotic or from toys, and the limits where it falls through 0.05.
+"""CLs from test statistics (arXiv:1007.1727), and the limits where it falls through 0.05.
 
 Nothing here knows a likelihood: models give their test statistic q-tilde as a function of the signal strength.
 """
@@ -7,53 +7,48 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import toms748
-from scipy.special import log_ndtr, ndtr
+from scipy.special import log_ndtr
 
 from hepad.errors import FitFailedError
 
+if TYPE_CHECKING:
+    from hepad.stats.exact import CountingSums
+
 __all__ = [
+    "ALPHA",
     "Calculator",
+    "ClsFunction",
     "Experiment",
     "LimitResult",
-    "Samples",
     "Scan",
     "asymptotic_bands",
     "asymptotic_cls",
     "asymptotic_result",
     "fill_scan",
     "find_limits",
+    "known",
+    "known_list",
     "limit_result",
-    "toy_cls",
-    "toy_quantiles",
-    "toy_result",
-    "toy_warnings",
 ]
 
 FloatArray = npt.NDArray[np.float64]
-Calculator = Literal["auto", "asymptotic", "toys"]
+Calculator = Literal["auto", "asymptotic", "toys", "exact"]
 Scan = dict[float, tuple[float | None, FloatArray]]
-"""Observed CLs (None without data) and expected CLs (5,) for -2 to 2 standard deviations, by tested signal strength."""
+"""Observed CLs (None without data) and expected CLs (5,) for -2 to 2 standard deviations, by tested signal strength.
+
+NaN stands for a CLs that the pseudo-experiments cannot tell, as none is as far out.
+"""
 
 ClsFunction = Callable[[float], tuple[float | None, FloatArray]]
-Statistic = Callable[[float], float]
 
-_ALPHA = 0.05
+ALPHA = 0.05
 _MAX_DOUBLINGS = 40
-_RESAMPLINGS = 50
-_APART = 0.1
-
-
-class Samples(NamedTuple):
-    """q-tilde of toys thrown with the tested signal (t,) and without one (u,), and how many fits failed."""
-
-    signal: FloatArray
-    background: FloatArray
-    failed: int
+_BISECTIONS = 8
 
 
 @dataclass(frozen=True)
@@ -62,8 +57,9 @@ class LimitResult:
 
     `observed` is None without data; `expected` (5,) are for -2, -1, 0, 1, 2 standard deviations of the background.
     `poi` (m,) are the tested mu, `cls_observed` (m,) or None and `cls_expected` (m, 5) the CLs there.
-    `toys` is the number of pseudo-experiments per hypothesis and mu, 0 for asymptotic formulae; limits from toys have
-    statistical errors. `reason` says why this calculator was used, empty if it was asked for.
+    `calculator` is "asymptotics", "exact" or "toys"; `toys` is their number per hypothesis and mu, 0 for the others.
+    Limits from toys have statistical errors. What toys cannot tell is NaN: expected limits, CLs, and errors where the
+    toys do not scatter. `reason` says why this calculator was used, empty if it was asked for.
     """
 
     observed: float | None
@@ -103,68 +99,51 @@ class Experiment(Protocol):
     def prior(self, mu: float) -> float:
         """q-tilde of the Asimov data on which the expected limits rest; often the same."""
 
-    def throw(self, mu: float, *, toys: int, seed: int) -> Samples:
-        """q-tilde at mu of pseudo-experiments with a signal of this mu and without; equal seeds, equal toys."""
+    @property
+    def few(self) -> str | None:
+        """Why asymptotic formulae do not hold, None if they do."""
+
+    @property
+    def signal_events(self) -> float:
+        """All signal events at a signal strength of one."""
+
+    @property
+    def sums(self) -> CountingSums | None:
+        """What exact sums are made with, None for an experiment that is no counting."""
+
+    @property
+    def known_background(self) -> bool:
+        """Whether nothing but its counts is uncertain of the background."""
 
     def excess(self) -> tuple[float, float]:
         """q0 of the observed counts, the test statistic of a discovery, and the best mu >= 0."""
 
-    def throw_excess(self, *, toys: int, seed: int) -> tuple[FloatArray, int]:
-        """q0 of pseudo-experiments without signal, and how many fits failed."""
 
+def asymptotic_result(experiment: Experiment, *, points: int = 40, floor: bool | None = None) -> LimitResult:
+    """Limits by asymptotic formulae; `points` more than needed are tested for the curves of CLs.
 
-def asymptotic_result(experiment: Experiment, *, points: int = 40) -> LimitResult:
-    """Limits by asymptotic formulae; `points` more than needed are tested for the curves of CLs."""
+    With `floor` (None: where the background is known) CLs is at least exp(-s) for s signal events: with this
+    probability signal adds no event, so that P(A | s + b) >= exp(-s) P(A | b) for whatever A. Formulae do not know it.
+    """
+    floored = experiment.known_background if floor is None else floor
+    events = experiment.signal_events if floored else np.inf
 
     def cls(mu: float) -> tuple[float | None, FloatArray]:
-        expected = asymptotic_bands(experiment.prior(mu))
-        return (
-            asymptotic_cls(experiment.data(mu), experiment.posterior(mu)) if experiment.has_data else None
-        ), expected
+        least = float(np.exp(-mu * events))
+        expected = np.maximum(asymptotic_bands(experiment.prior(mu)), least)
+        if not experiment.has_data:
+            return None, expected
+        return max(asymptotic_cls(experiment.data(mu), experiment.posterior(mu)), least), expected
 
     limits, tested = find_limits(cls)
     fill_scan(tested, cls, limits, points)
-    return limit_result(limits, tested, experiment.scale, toys=0, remarks=experiment.remarks)
-
-
-def toy_result(experiment: Experiment, *, toys: int, seed: int = 0, points: int = 10) -> LimitResult:
-    """Limits from `toys` pseudo-experiments per hypothesis and tested mu, with their statistical errors.
-
-    The same seed serves at every mu, so that CLs changes smoothly with it.
-    """
-    thrown: dict[float, Samples] = {}
-    data = experiment.data if experiment.has_data else None
-
-    def cls(mu: float) -> tuple[float | None, FloatArray]:
-        sample = thrown[mu] = experiment.throw(mu, toys=toys, seed=seed)
-        expected = np.array([toy_cls(q, *sample[:2]) for q in toy_quantiles(sample.background)])
-        return (None if data is None else toy_cls(data(mu), *sample[:2])), expected
-
-    limits, tested = find_limits(cls, precision=2e-3)  # finer than the toys themselves
-    fill_scan(tested, cls, limits, points)
-    failed = sum(sample.failed for sample in thrown.values())
-    errors = [None if mu is None else _toy_error(mu, curve, tested, thrown, data) for curve, mu in enumerate(limits)]
-    remarks = tuple(text for text in experiment.remarks if "use toys" not in text) + toy_warnings(toys, failed)
-    return limit_result(limits, tested, experiment.scale, toys=toys, remarks=remarks, errors=errors)
-
-
-def _toy_error(limit: float, curve: int, tested: Scan, thrown: dict[float, Samples], data: Statistic | None) -> float:
-    """The standard deviation of a limit by resampling the toys there, over the slope of CLs."""
-    at = min(tested, key=lambda mu: abs(mu - limit))
-    sample = thrown[at]
-    q = data(at) if curve == 0 and data is not None else None
-    rng = np.random.default_rng(curve)
-    values = []
-    for _ in range(_RESAMPLINGS):
-        signal = rng.choice(sample.signal, len(sample.signal))
-        background = rng.choice(sample.background, len(sample.background))
-        values.append(toy_cls(toy_quantiles(background)[curve - 1] if q is None else q, signal, background))
-    low = max((mu for mu in tested if mu <= limit * (1 - _APART)), default=at)
-    high = min((mu for mu in tested if mu >= limit * (1 + _APART)), default=at)
-    least = 1 / len(sample.signal)  # CLs falls nearly exponentially: so does this, even where no toy is left
-    logs = [np.log(max(_value(tested[mu], curve), least)) for mu in (low, high)]
-    slope = (logs[0] - logs[1]) / (high - low) * _ALPHA if high > low else 0.0
-    return float(np.std(values) / slope) if slope > 0 else float("inf")
+    remarks = experiment.remarks
+    if experiment.few is not None:
+        remarks += (f"{experiment.few}: asymptotic limits are unreliable below 10, use toys",)
+    least = -np.log(ALPHA) / events
+    if any(limit is not None and limit <= least * (1 + 1e-3) for limit in limits):
+        remarks += ("asymptotic formulae give limits below 3.00 signal events, which no counting can: 3.00 is shown",)
+    return limit_result(limits, tested, experiment.scale, calculator="asymptotics", remarks=remarks)
 
 
 def _value(point: tuple[float | None, FloatArray], curve: int) -> float:
@@ -191,36 +170,11 @@ def asymptotic_bands(q_asimov: float) -> FloatArray:
     return np.asarray(np.exp(log_ndtr(-np.sqrt(q_asimov) - shifts) - log_ndtr(-shifts)), dtype=np.float64)
 
 
-def toy_cls(q: float, signal: FloatArray, background: FloatArray) -> float:
-    """CLs of a test statistic; 1 if no background toy reaches it, as then nothing can be excluded."""
-    # Toys with equal counts have equal statistics up to rounding: they count as reached.
-    threshold = q - 1e-6 * (1 + q)
-    beyond = float(np.mean(background >= threshold))
-    return float(np.mean(signal >= threshold)) / beyond if beyond > 0 else 1.0
-
-
-def toy_quantiles(background: FloatArray) -> FloatArray:
-    """The test statistics (5,) of background toys for limits at -2 to 2 standard deviations.
-
-    The stronger limits (-2) come from downward fluctuations, which have the largest test statistics.
-    """
-    levels = ndtr([2.0, 1.0, 0.0, -1.0, -2.0])
-    return np.asarray(np.quantile(background, levels, method="inverted_cdf"), dtype=np.float64)
-
-
-def toy_warnings(toys: int, failed: int) -> tuple[str, ...]:
-    """What to say of the number of pseudo-experiments and of those whose fits failed."""
-    remarks = [f"{failed} pseudo-experiments were left out, their fits did not converge"] if failed else []
-    lowest = toys * _ALPHA * float(ndtr(-2.0))  # that decide where the -2 sigma curve crosses 0.05
-    if lowest < 10:
-        remarks.append(f"the -2 sigma expected limit rests on about {lowest:.0f} pseudo-experiments; use 10000 or more")
-    return tuple(remarks)
-
-
 def find_limits(cls: ClsFunction, *, precision: float = 1e-4) -> tuple[list[float | None], Scan]:
     """Where CLs falls through 0.05: observed (None without data) and five expected, in units of about one.
 
-    The bracket doubles until every curve has fallen; no range is asked of the user. Also returns every point tested.
+    The bracket doubles until every curve has fallen or cannot be told any more; no range is asked of the user. A limit
+    is NaN if its curve cannot be told before it has fallen. Also returns every point tested.
     """
     points: Scan = {}
 
@@ -229,30 +183,64 @@ def find_limits(cls: ClsFunction, *, precision: float = 1e-4) -> tuple[list[floa
             points[mu] = cls(mu)
         return _value(points[mu], curve)
 
-    has_data = not np.isnan(at(1.0, 0))
-    curves = range(0 if has_data else 1, 6)
+    at(1.0, 0)
+    curves = range(1 if points[1.0][0] is None else 0, 6)
     for factor in (2.0, 0.5):
         mu = 1.0
         for _ in range(_MAX_DOUBLINGS):
-            reached = [(at(mu, curve) < _ALPHA) == (factor > 1) for curve in curves]
-            if all(reached):
+            values = [at(mu, curve) for curve in curves]
+            if all(np.isnan(value) or (value < ALPHA) == (factor > 1) for value in values):
                 break
             mu *= factor
         else:
             raise FitFailedError("CLs does not cross 0.05 at any signal strength")
     limits: list[float | None] = [None] * 6
     for curve in curves:
-        low = max(mu for mu in points if at(mu, curve) >= _ALPHA)
-        high = min(mu for mu in points if at(mu, curve) < _ALPHA and mu > low)
-        limits[curve] = float(toms748(lambda mu, c=curve: at(mu, c) - _ALPHA, low, high, rtol=precision, xtol=1e-9))
+        limits[curve] = _crossing(lambda mu, c=curve: at(mu, c), points, curve, precision)  # type: ignore[misc]
     return limits, points
+
+
+def _crossing(curve: Callable[[float], float], points: Scan, number: int, precision: float) -> float:
+    """Where one curve falls through 0.05, between tested points; NaN if no point below it could be told."""
+    known = {mu: _value(point, number) for mu, point in points.items() if not np.isnan(_value(point, number))}
+    above = [mu for mu, value in known.items() if value >= ALPHA]
+    if not above:
+        return float("nan")
+    low = max(above)
+    high = min((mu for mu, value in known.items() if value < ALPHA and mu > low), default=np.nan)
+    if np.isnan(high):
+        # Not to be told from somewhere on; it may have fallen just before.
+        low, high = _last_told(curve, low, min(mu for mu in points if mu > low))
+    if np.isnan(high):
+        return float("nan")
+
+    def distance(mu: float) -> float:
+        return float(np.log(max(curve(mu), 1e-300) / ALPHA))  # nearly a straight line
+
+    with np.errstate(divide="ignore", invalid="ignore"):  # of equal values on a step, which it looks past
+        return float(toms748(distance, low, high, rtol=precision, xtol=1e-9))
+
+
+def _last_told(curve: Callable[[float], float], low: float, unknown: float) -> tuple[float, float]:
+    """Bracket of the crossing between a point above 0.05 and one that cannot be told; NaN if there is none."""
+    for _ in range(_BISECTIONS):
+        middle = (low + unknown) / 2
+        value = curve(middle)
+        if np.isnan(value):
+            unknown = middle
+        elif value < ALPHA:
+            return low, middle
+        else:
+            low = middle
+    return low, float("nan")
 
 
 def fill_scan(points: Scan, cls: ClsFunction, limits: list[float | None], count: int) -> None:
     """Add evenly spaced points to the scan, for its curves."""
-    if count == 0:
+    found = [limit for limit in limits if limit is not None and not np.isnan(limit)]
+    if count == 0 or not found:
         return
-    top = 1.3 * max(limit for limit in limits if limit is not None)
+    top = 1.3 * max(found)
     for mu in np.linspace(top / count, top, count):
         points.setdefault(float(mu), cls(float(mu)))
 
@@ -262,23 +250,38 @@ def limit_result(
     points: Scan,
     scale: float,
     *,
-    toys: int,
+    calculator: str,
     remarks: tuple[str, ...],
-    errors: list[float | None] | None = None,
+    toys: int = 0,
+    errors: list[float] | None = None,
 ) -> LimitResult:
-    """Put the scan into the units of the given signal, sorted by mu."""
+    """Put the scan into the units of the given signal, sorted by mu; `errors` are of the limits that there are."""
     tested = sorted(points)
     observed = [points[mu][0] for mu in tested]
+    with_data = limits[0] is not None
+    expected = np.array([limit for limit in limits[1:] if limit is not None])
+    told = ~np.isnan(expected)
+    # Bands of few counts coincide; the search ends within its precision of them.
+    expected[told] = np.maximum.accumulate(expected[told])
     return LimitResult(
         observed=None if limits[0] is None else limits[0] * scale,
-        # Bands of few counts coincide; the search ends within its precision of them.
-        expected=np.maximum.accumulate([limit for limit in limits[1:] if limit is not None]) * scale,
+        expected=expected * scale,
         poi=np.array(tested) * scale,
-        cls_observed=None if limits[0] is None else np.array(observed, dtype=np.float64),
+        cls_observed=np.array(observed, dtype=np.float64) if with_data else None,
         cls_expected=np.array([points[mu][1] for mu in tested]),
-        calculator="toys" if toys else "asymptotics",
+        calculator=calculator,
         toys=toys,
         warnings=remarks,
-        observed_error=None if errors is None or errors[0] is None else errors[0] * scale,
-        expected_errors=None if errors is None else np.array([e for e in errors[1:] if e is not None]) * scale,
+        observed_error=errors[0] * scale if errors is not None and with_data else None,
+        expected_errors=None if errors is None else np.array(errors[1 if with_data else 0 :]) * scale,
     )
+
+
+def known(value: float | None) -> float | None:
+    """A number for JSON: None for one that cannot be told."""
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+def known_list(values: FloatArray) -> list[Any]:
+    """The same of an array (...), as nested lists."""
+    return [known_list(each) if each.ndim else known(float(each)) for each in values]

@@ -9,9 +9,10 @@ import numpy as np
 from scipy.special import ndtr
 
 from hepad.errors import UsageError
-from hepad.stats.cls import Calculator, LimitResult, asymptotic_result, toy_result
+from hepad.stats.calculator import set_limit
+from hepad.stats.cls import Calculator, LimitResult, known, known_list
 from hepad.stats.discovery import Excess, local_excess
-from hepad.stats.limits import CountingExperiment, LimitModel, choose_calculator, low_counts
+from hepad.stats.limits import CountingExperiment, LimitModel
 
 __all__ = ["DiscoveryLimits", "discovery_limits"]
 
@@ -21,7 +22,8 @@ class DiscoveryLimits:
     """One row of the tables that ATLAS makes with HistFitter (arXiv:1410.1280).
 
     `limit` is on the number of signal events, S95. `clb` is the confidence level of the background-only hypothesis at
-    the observed limit, `excess` the discovery p-value p(s = 0), at most 0.5, with Z. `luminosity` in fb-1, or None.
+    the observed limit, `excess` the discovery p-value p(s = 0), at most 0.5, with Z; None without any background, when
+    events are impossible without a signal. `luminosity` in fb-1, or None.
     """
 
     name: str
@@ -30,7 +32,7 @@ class DiscoveryLimits:
     background_error: float
     limit: LimitResult
     clb: float
-    excess: Excess
+    excess: Excess | None
     luminosity: float | None = None
 
     @property
@@ -44,6 +46,7 @@ class DiscoveryLimits:
         """Plain values; `background_error` is in events."""
         limit = self.limit
         errors = limit.expected_errors
+        empty = dict.fromkeys(("p0", "log10_p0", "z", "q0", "mu"))
         return {
             "name": self.name,
             "observed": self.observed,
@@ -51,11 +54,11 @@ class DiscoveryLimits:
             "background_error": self.background_error,
             "visible_cross_section_fb": self.visible_fb,
             "s95_observed": limit.observed,
-            "s95_observed_error": limit.observed_error,
-            "s95_expected": limit.expected.tolist(),
-            "s95_expected_errors": None if errors is None else errors.tolist(),
-            "clb": self.clb,
-            **self.excess.to_json(),
+            "s95_observed_error": known(limit.observed_error),
+            "s95_expected": known_list(limit.expected),
+            "s95_expected_errors": None if errors is None else known_list(errors),
+            "clb": known(self.clb),
+            **(empty if self.excess is None else self.excess.to_json()),
             "luminosity_fb": self.luminosity,
             "calculator": limit.calculator,
             "calculator_reason": limit.reason or "as asked for",
@@ -90,25 +93,23 @@ def discovery_limits(
         np.array([observed]),
         background_error=background_error / background if background_error else 0.0,
     )
-    with_toys, reason = choose_calculator(calculator, low_counts(model))
     experiment = CountingExperiment(model)
-    if with_toys:
-        limit = toy_result(experiment, toys=toys, seed=seed, points=0)
-    else:
-        limit = asymptotic_result(experiment, points=0)
-    excess = local_excess(experiment, toys=toys if with_toys else 0, seed=seed)
+    limit = set_limit(experiment, calculator, toys=toys, seed=seed, points=(0, 0))
+    if experiment.impossible is not None:
+        limit = replace(limit, warnings=(*limit.warnings, experiment.impossible))
+    excess = local_excess(experiment, limit, seed=seed) if experiment.impossible is None else None
     assert limit.observed is not None  # noqa: S101 - there are data
-    clb = _clb(experiment, limit.observed / experiment.scale, toys if with_toys else 0, seed)
-    limit = replace(limit, reason=reason)
+    clb = _clb(experiment, limit.observed / experiment.scale, limit, seed)
     return DiscoveryLimits(name, observed, background, background_error, limit, clb, excess, luminosity)
 
 
-def _clb(experiment: CountingExperiment, mu: float, toys: int, seed: int) -> float:
-    """P(q-tilde >= observed) without signal; the formula is the denominator of CLs in arXiv:1007.1727."""
+def _clb(experiment: CountingExperiment, mu: float, limit: LimitResult, seed: int) -> float:
+    """P(q-tilde >= observed) without signal, at mu; the formula is the denominator of CLs in arXiv:1007.1727."""
     q = experiment.data(mu)
-    if toys:
-        thrown = experiment.throw(mu, toys=toys, seed=seed).background
-        return float(np.mean(thrown >= q - 1e-6 * (1 + q)))
+    if limit.toys:
+        return min(experiment.throw(mu, toys=limit.toys, seed=seed).tail(q)[0], 1.0)
+    if limit.calculator == "exact" and experiment.sums is not None:
+        return float(np.exp(experiment.sums.q_tilde(mu)[1].log_tail(q)))
     root = np.sqrt(experiment.posterior(mu))
     distance = np.sqrt(q) - root if q <= root**2 else (q - root**2) / (2 * root)
     return float(ndtr(-distance))

@@ -7,7 +7,7 @@ interpolation (they differ by less than 1e-4); tests compare the two. pyhf fits 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from hepad.errors import FitFailedError
 from hepad.stats.fit import deviance
 from hepad.stats.line_search import halve_steps
+from hepad.stats.pseudo import Centre, Pool, log_ratio
 
 __all__ = ["Ingredients", "Likelihood"]
 
@@ -33,13 +34,16 @@ _FLOOR = 1e-9
 
 @dataclass(frozen=True)
 class Ingredients:
-    """Signal and background yields (n,), the background's relative bin errors (n,) and log-normal kappas of each."""
+    """Signal and background yields (n,), the background's relative bin errors (n,) and log-normal kappas of each.
+
+    A kappa of the signal is common to all bins; `background_kappas` (k, n) are by bin, 1 where they do not act.
+    """
 
     signal: FloatArray
     background: FloatArray
     background_relative: FloatArray
     signal_kappas: tuple[float, ...] = ()
-    background_kappas: tuple[float, ...] = ()
+    background_kappas: FloatArray = field(default_factory=lambda: np.zeros((0, 1)))
 
 
 class Likelihood:
@@ -52,7 +56,8 @@ class Likelihood:
     def __init__(self, parts: Ingredients) -> None:
         self._signal, self._background = parts.signal, parts.background
         self._log_signal = np.log(np.array(parts.signal_kappas))
-        self._log_background = np.log(np.array(parts.background_kappas))
+        kappas = parts.background_kappas
+        self._log_background = np.log(np.broadcast_to(kappas, (len(kappas), len(parts.signal))))
         self._globals = 1 + len(self._log_signal) + len(self._log_background)
         self._has_gamma = parts.background_relative > 0
         sigma = np.where(self._has_gamma, parts.background_relative, 1.0)
@@ -63,12 +68,38 @@ class Likelihood:
         aux = np.concatenate([np.zeros(self._globals - 1), np.ones(len(self._signal))])
         return np.atleast_2d(self._background if counts is None else counts), aux[None, :]
 
-    def asimov(self, mu: float, counts: FloatArray, aux: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Expected counts (1, n) and auxiliary measurements (1, P-1) at the fit of one data set with mu fixed."""
+    def centre(self, mu: float, counts: FloatArray, aux: FloatArray) -> Centre:
+        """Expected counts (n,) and auxiliary measurements (P-1,) at the fit of one data set with mu fixed."""
         theta, _, converged = self.fit(counts, aux, low=mu, high=mu)
         if not converged.all():
             raise FitFailedError("a fit of the likelihood did not converge")
-        return self._expected(theta)[0], theta[:, 1:]
+        return Centre(self._expected(theta)[0][0], theta[0, 1:])
+
+    def asimov(self, mu: float, counts: FloatArray, aux: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The same as a data set: expected counts (1, n) and auxiliary measurements (1, P-1)."""
+        centre = self.centre(mu, counts, aux)
+        return centre.means[None, :], centre.aux[None, :]
+
+    @property
+    def spread(self) -> FloatArray:
+        """Widths (P-1,) of the auxiliary measurements, 0 for those that are not measured."""
+        return np.where(np.concatenate([np.ones(self._globals - 1, bool), self._has_gamma]), self._sigma, 0.0)
+
+    def impact(self, mu: float) -> FloatArray:
+        """By how many events one width of each auxiliary measurement (P-1,) moves the expectation."""
+        signal, background = mu * float(self._signal.sum()), self._background
+        return np.concatenate(
+            [
+                signal * self._log_signal,
+                self._log_background @ background,
+                self._sigma[self._globals - 1 :] * background,
+            ]
+        )
+
+    @property
+    def of_background(self) -> BoolArray:
+        """Which auxiliary measurements (P-1,) are of the background."""
+        return np.arange(len(self._sigma)) >= len(self._log_signal)
 
     def q_tilde(self, mu: float, counts: FloatArray, aux: FloatArray) -> tuple[FloatArray, BoolArray]:
         """The test statistic q-tilde (T,) of arXiv:1007.1727 for counts (T, n), and which fits converged (T,)."""
@@ -85,48 +116,50 @@ class Likelihood:
         _, fixed, fixed_ok = self.fit(counts, aux, low=0.0, high=0.0)
         return np.maximum(2 * (fixed - free), 0.0), best[:, 0], free_ok & fixed_ok
 
-    def sample_q_tilde(
-        self, mu: float, truth: float, counts: FloatArray, aux: FloatArray, *, toys: int, rng: np.random.Generator
-    ) -> tuple[FloatArray, int]:
-        """q-tilde at `mu` of toys thrown at `truth` around the fit to one data set, and how many fits failed."""
-        return self._sample(partial(self.q_tilde, mu), truth, counts, aux, toys=toys, rng=rng)
+    def pool_q_tilde(
+        self, mu: float, counts: FloatArray, aux: FloatArray, *, toys: int, rng: np.random.Generator
+    ) -> Pool:
+        """q-tilde at `mu` of toys thrown around the fits to one data set at this mu and at mu = 0."""
+        return self._pool(partial(self.q_tilde, mu), mu, counts, aux, toys=toys, rng=rng)
 
-    def sample_q_zero(
-        self, counts: FloatArray, aux: FloatArray, *, toys: int, rng: np.random.Generator
-    ) -> tuple[FloatArray, int]:
-        """q0 of toys thrown without signal around the fit to one data set, and how many fits failed."""
+    def pool_q_zero(
+        self, best: float, counts: FloatArray, aux: FloatArray, *, toys: int, rng: np.random.Generator
+    ) -> Pool:
+        """q0 of toys thrown around the fits to one data set at its `best` mu and at mu = 0."""
 
         def statistic(thrown: FloatArray, measured: FloatArray) -> tuple[FloatArray, BoolArray]:
             q, _, converged = self.q_zero(thrown, measured)
             return q, converged
 
-        return self._sample(statistic, 0.0, counts, aux, toys=toys, rng=rng)
+        return self._pool(statistic, best, counts, aux, toys=toys, rng=rng)
 
-    def _sample(
+    def _pool(
         self,
         statistic: Callable[[FloatArray, FloatArray], tuple[FloatArray, BoolArray]],
-        truth: float,
+        mu: float,
         counts: FloatArray,
         aux: FloatArray,
         *,
         toys: int,
         rng: np.random.Generator,
-    ) -> tuple[FloatArray, int]:
-        centre_counts, centre_aux = self.asimov(truth, counts, aux)
-        spread = np.where(np.concatenate([np.ones(self._globals - 1, bool), self._has_gamma]), self._sigma, 0.0)
+    ) -> Pool:
+        signal, background = self.centre(mu, counts, aux), self.centre(0.0, counts, aux)
         block = max(1, _BLOCK_NUMBERS // (self._globals * len(self._signal)))
-        kept, failed = [], 0
-        for start in range(0, toys, block):
-            size = min(block, toys - start)
-            thrown = rng.poisson(centre_counts, size=(size, centre_counts.shape[1])).astype(np.float64)
-            measured = rng.normal(centre_aux, spread, size=(size, centre_aux.shape[1]))
-            q, converged = statistic(thrown, measured)
-            failed += int(np.count_nonzero(~converged))
-            kept.append(q[converged])
-        values = np.concatenate(kept)
-        if len(values) == 0:
-            raise FitFailedError(f"none of the {toys} pseudo-experiments at mu = {truth:g} could be fitted")
-        return values, failed
+        samples = []
+        for centre in (signal, background):
+            kept, ratios, failed = [], [], 0
+            for start in range(0, toys, block):
+                size = min(block, toys - start)
+                thrown = rng.poisson(centre.means, size=(size, len(centre.means))).astype(np.float64)
+                measured = rng.normal(centre.aux, self.spread, size=(size, len(centre.aux)))
+                q, converged = statistic(thrown, measured)
+                failed += int(np.count_nonzero(~converged))
+                kept.append(q[converged])
+                ratios.append(log_ratio(thrown, measured, signal, background, self.spread)[converged])
+            if sum(map(len, kept)) == 0:
+                raise FitFailedError(f"none of the {toys} pseudo-experiments could be fitted")
+            samples.append((np.concatenate(kept), np.concatenate(ratios), failed))
+        return Pool.of(*samples)
 
     def fit(
         self, counts: FloatArray, aux: FloatArray, *, low: float, high: float, start: float | None = None
@@ -173,10 +206,10 @@ class Likelihood:
         return np.asarray(0.5 * (deviance(counts, self._expected(theta)[0]) + np.sum(pulls**2, axis=1)))
 
     def _expected(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Expected counts (T, n), and the factors on signal and background (T, 1)."""
+        """Expected counts (T, n), and the factors on signal (T, 1) and background (T, n)."""
         split = 1 + len(self._log_signal)
         on_signal = np.exp(theta[:, 1:split] @ self._log_signal)[:, None]
-        on_background = np.exp(theta[:, split : self._globals] @ self._log_background)[:, None]
+        on_background = np.exp(theta[:, split : self._globals] @ self._log_background)
         signal = theta[:, :1] * on_signal * self._signal
         background = on_background * self._background * theta[:, self._globals :]
         return np.maximum(signal + background, 1e-290), on_signal, on_background

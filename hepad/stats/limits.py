@@ -1,4 +1,4 @@
-"""Upper limits on a signal in one channel of counts: CLs with q-tilde (arXiv:1007.1727), asymptotic or from toys."""
+"""Upper limits on a signal in counts: CLs with q-tilde (arXiv:1007.1727), by exact sums, formulae or toys."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 
 from hepad.errors import FitFailedError, InputDataError, UsageError
-from hepad.stats.cls import Calculator, LimitResult, Samples, asymptotic_result, toy_result
+from hepad.stats.cls import LimitResult, asymptotic_result
+from hepad.stats.exact import CountingSums, exact_result
 from hepad.stats.likelihood import Ingredients, Likelihood
+from hepad.stats.pseudo import Pool, toy_result
 
 __all__ = [
     "FEW_EVENTS",
@@ -18,7 +20,9 @@ __all__ = [
     "LimitModel",
     "LimitResult",
     "asymptotic_limits",
-    "choose_calculator",
+    "effective_counts",
+    "exact_limits",
+    "few_of",
     "low_counts",
     "sensitivity",
     "toy_limits",
@@ -28,6 +32,8 @@ FloatArray = npt.NDArray[np.float64]
 
 FEW_EVENTS = 10.0
 """Below about this many events asymptotic formulae are unreliable."""
+_DECISIVE = 3.0
+"""A single event whose likelihood ratio is e^3 = 20 or more decides: what it weighs beyond makes no difference."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class LimitModel:
             value = getattr(self, what)
             if not np.isfinite(value) or value < 0:
                 raise UsageError(f"{what.replace('_', ' ')} is relative and not negative, found {value:g}")
-        if self.observed is not None and np.any((self.background <= 0) & (self.observed > 0)):
+        if len(self.signal) > 1 and self.observed is not None and np.any((self.background <= 0) & (self.observed > 0)):
             raise InputDataError("the background is zero in a bin with observed events; merge bins")
 
     @property
@@ -104,17 +110,24 @@ def sensitivity(model: LimitModel) -> float:
 class CountingExperiment:
     """A `LimitModel` and its data as a `cls.Experiment`: the fits see a signal that is natural in size.
 
-    Without data the background expectation stands in for them (the Asimov data set).
+    Without data the background expectation stands in for them (the Asimov data set). `bin_errors` (n,) are relative
+    log-normal errors of the background that each bin has to itself.
     """
 
-    def __init__(self, model: LimitModel) -> None:
+    def __init__(self, model: LimitModel, bin_errors: FloatArray | None = None) -> None:
+        errors = np.zeros_like(model.background) if bin_errors is None else bin_errors
         self.scale = sensitivity(model)
         self.has_data = model.observed is not None
-        few = low_counts(model)
-        self.remarks = () if few is None else (f"{few}: asymptotic limits are unreliable below 10, use toys",)
-        self._likelihood = Likelihood(_ingredients(model.scaled(self.scale)))
+        self.few = low_counts(model)
+        self.remarks: tuple[str, ...] = ()
+        self.signal_events = self.scale * float(model.signal.sum())
+        self.known_background = model.background_error == 0 and model.statistical_errors is None and not errors.any()
+        self._likelihood = Likelihood(_ingredients(model.scaled(self.scale), errors))
         self._counts, self._aux = self._likelihood.observed(model.observed)
         self._asimov = self._likelihood.asimov(0.0, self._counts, self._aux)
+        empty = self.has_data and bool(np.any((model.background <= 0) & (self._counts[0] > 0)))
+        self.impossible = "there are events where no background is expected: no p-value is defined" if empty else None
+        self.sums: CountingSums | None = CountingSums(self._likelihood, self._counts, self._aux)
 
     def data(self, mu: float) -> float:
         """q-tilde of the observed counts."""
@@ -128,21 +141,20 @@ class CountingExperiment:
         """The same: the expectation is fitted to the data, as HistFactory's convention is."""
         return self.posterior(mu)
 
-    def throw(self, mu: float, *, toys: int, seed: int) -> Samples:
+    def throw(self, mu: float, *, toys: int, seed: int) -> Pool:
         """q-tilde of toys around the fits to the data at this mu and at mu = 0, auxiliary measurements alike."""
         rng = np.random.default_rng(seed)
-        signal, lost = self._likelihood.sample_q_tilde(mu, mu, self._counts, self._aux, toys=toys, rng=rng)
-        background, lost_too = self._likelihood.sample_q_tilde(mu, 0.0, self._counts, self._aux, toys=toys, rng=rng)
-        return Samples(signal, background, lost + lost_too)
+        return self._likelihood.pool_q_tilde(mu, self._counts, self._aux, toys=toys, rng=rng)
 
     def excess(self) -> tuple[float, float]:
         """q0 of the observed counts and the best mu >= 0."""
         q, best, converged = self._likelihood.q_zero(self._counts, self._aux)
         return _single((q, converged)), float(best[0])
 
-    def throw_excess(self, *, toys: int, seed: int) -> tuple[FloatArray, int]:
-        """q0 of toys around the background-only fit to the data."""
-        return self._likelihood.sample_q_zero(self._counts, self._aux, toys=toys, rng=np.random.default_rng(seed))
+    def throw_excess(self, *, toys: int, seed: int) -> Pool:
+        """q0 of toys around the fits to the data with the best mu and without a signal."""
+        rng, best = np.random.default_rng(seed), self.excess()[1]
+        return self._likelihood.pool_q_zero(best, self._counts, self._aux, toys=toys, rng=rng)
 
 
 def asymptotic_limits(model: LimitModel) -> LimitResult:
@@ -162,44 +174,63 @@ def toy_limits(model: LimitModel, *, toys: int, seed: int = 0) -> LimitResult:
     return toy_result(CountingExperiment(model), toys=toys, seed=seed)
 
 
-def low_counts(model: LimitModel) -> str | None:
-    """Where the signal is, fewer than about ten events: what to say of them; None if there are enough.
+def exact_limits(model: LimitModel) -> LimitResult:
+    """The same limits by sums over all counts that can be observed, and integrals over auxiliary measurements.
 
-    "Where the signal is" are the bins that hold 90 % of it, the largest first.
+    `UsageError` if there are too many bins for it.
     """
-    order = np.argsort(-model.signal, kind="stable")
-    held = np.cumsum(model.signal[order]) / model.signal.sum()
-    bins = order[: int(np.searchsorted(held, 0.9)) + 1]
-    expected = float(model.background[bins].sum())
-    where = " under the signal" if len(model.signal) > 1 else ""
+    experiment = CountingExperiment(model)
+    assert experiment.sums is not None  # noqa: S101  it is made with them
+    return exact_result(experiment, experiment.sums)
+
+
+def low_counts(model: LimitModel) -> str | None:
+    """Where the sensitivity comes from, fewer than about ten events: what to say of them; None if there are enough."""
+    return few_of(sensitivity(model) * model.signal, model.background, model.observed)
+
+
+def few_of(signal: FloatArray, background: FloatArray, observed: FloatArray | None) -> str | None:
+    """The same for a signal (n,) of about two standard deviations on a background (n,), and counts (n,) or None."""
+    kind = "effective " if len(signal) > 1 else ""
+    expected = effective_counts(signal, background, background)
+    expected = min(expected, effective_counts(signal, background, background + signal))
     if expected < FEW_EVENTS:
-        return f"only {expected:.3g} background events are expected{where}"
-    if model.observed is not None and float(model.observed[bins].sum()) < FEW_EVENTS:
-        return f"only {float(model.observed[bins].sum()):.3g} events are observed{where}"
-    return None
+        return f"only {expected:.2g} {kind}background events are expected{' under the signal' if kind else ''}"
+    seen = expected if observed is None else effective_counts(signal, background, observed)
+    return (
+        f"only {seen:.2g} {kind}events are observed{' under the signal' if kind else ''}" if seen < FEW_EVENTS else None
+    )
 
 
-def choose_calculator(wanted: Calculator, few: str | None) -> tuple[bool, str]:
-    """Whether to throw toys, and why if that was left to us: they are for low counts."""
-    if wanted != "auto":
-        return wanted == "toys", ""
-    if few is None:
-        return False, "asymptotic formulae, as ten events or more are expected and observed where the signal is"
-    return True, f"toys, as {few}; asymptotic formulae need about {FEW_EVENTS:g}"
+def effective_counts(signal: FloatArray, background: FloatArray, counts: FloatArray) -> float:
+    """How many events a test for the signal (n,) rests on, of expected or observed counts (n,).
+
+    The likelihood ratio weighs each event of a bin with w = ln(1 + s / b). Their sum is as skew as a Poisson number of
+    mean (sum w^2 n)^3 / (sum w^3 n)^2, which is n itself for a single bin: formulae that take it for Gaussian hold as
+    well as for a counting experiment of this mean. Many events in bins that tell nothing do not count.
+    """
+    weight = np.minimum(np.log1p(signal / np.maximum(background, 1e-12)), _DECISIVE)
+    third = float(np.sum(weight**3 * counts))
+    return float(np.sum(weight**2 * counts)) ** 3 / third**2 if third > 0 else 0.0
 
 
-def _ingredients(model: LimitModel) -> Ingredients:
+def _ingredients(model: LimitModel, bin_errors: FloatArray | None = None) -> Ingredients:
     """The yields and errors that the likelihood is made of."""
     statistical = model.statistical_errors
     relative = np.zeros_like(model.background)
     if statistical is not None:
         np.divide(statistical, model.background, out=relative, where=model.background > 0)
+    n = len(model.signal)
+    common = np.full((1, n), 1 + model.background_error) if model.background_error > 0 else np.ones((0, n))
+    own = np.eye(n)[np.flatnonzero(bin_errors)] * bin_errors + 1 if bin_errors is not None else np.ones((0, n))
+    # Two factors on one and the same yield are one: only the sum of their logarithms can be known.
+    on_signal = np.hypot(np.log1p(model.signal_error), np.log1p(model.luminosity_error))
     return Ingredients(
         signal=model.signal,
         background=model.background,
         background_relative=relative,
-        signal_kappas=tuple(1 + e for e in (model.signal_error, model.luminosity_error) if e > 0),
-        background_kappas=tuple(1 + e for e in (model.background_error,) if e > 0),
+        signal_kappas=() if on_signal == 0 else (float(np.exp(on_signal)),),
+        background_kappas=np.concatenate([common, own]),
     )
 
 

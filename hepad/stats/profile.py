@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import FitFailedError
+from hepad.stats.pseudo import Centre, Pool, log_ratio
 from hepad.stats.resonance_likelihood import ResonanceLikelihood
 
 __all__ = ["DataSet"]
@@ -44,41 +45,52 @@ class DataSet:
         theta, free = self._fit_free(1.0)
         return max(2 * (self._fit_fixed(0.0)[1] - free), 0.0), theta
 
-    def sample(self, mu: float, truth: float, *, toys: int, rng: np.random.Generator) -> tuple[FloatArray, int]:
-        """q-tilde at `mu` of toys thrown at `truth` around the fit to these data, and how many fits failed."""
-        return self._sample(mu, truth, (0.0, mu), toys=toys, rng=rng)
+    def pool(self, mu: float, *, toys: int, rng: np.random.Generator) -> Pool:
+        """q-tilde at `mu` of toys thrown around the fits to these data at this mu and at mu = 0."""
+        return self._pool((mu, mu, 0.0, mu), self.fixed(mu), toys=toys, rng=rng)
 
-    def sample_zero(self, *, toys: int, rng: np.random.Generator) -> tuple[FloatArray, int]:
-        """q0 of toys thrown without signal around the fit to these data, and how many fits failed."""
-        return self._sample(0.0, 0.0, (0.0, np.inf), toys=toys, rng=rng)
+    def pool_zero(self, *, toys: int, rng: np.random.Generator) -> Pool:
+        """q0 of toys thrown around the best fit to these data and that without a signal."""
+        return self._pool((0.0, 0.0, 0.0, np.inf), self._fit_free(1.0)[0], toys=toys, rng=rng)
 
     def throw(self, truth: float, *, toys: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """Counts (toys, n) and auxiliary measurements (toys, P) around the fit to these data at `truth`."""
-        centre = self.fixed(truth)
-        means = self._likelihood.expected(centre[None, :])[0]
-        counts = rng.poisson(means, size=(toys, len(means))).astype(np.float64)
-        return counts, rng.normal(centre, self._likelihood.penalty, size=(toys, len(centre)))
+        return self._throw(self.centre(self.fixed(truth)), toys=toys, rng=rng)
 
-    def _sample(
-        self, mu: float, truth: float, bounds: tuple[float, float], *, toys: int, rng: np.random.Generator
-    ) -> tuple[FloatArray, int]:
-        centre = self.fixed(truth)
-        block = max(1, _BLOCK_NUMBERS // self._counts.size // len(centre))
-        kept, failed = [], 0
-        for begin in range(0, toys, block):
-            size = min(block, toys - begin)
-            counts, aux = self.throw(truth, toys=size, rng=rng)
-            start = np.tile(centre, (size, 1))
-            with np.errstate(all="ignore"):  # of trial steps, which are not taken
-                theta, fixed, fixed_ok = self._likelihood.fit(counts, aux, start, low=mu, high=mu)
-                _, free, free_ok = self._likelihood.fit(counts, aux, theta, low=bounds[0], high=bounds[1])
-            good = fixed_ok & free_ok
-            failed += int(np.count_nonzero(~good))
-            kept.append(np.maximum(2 * (fixed - free), 0.0)[good])
-        values = np.concatenate(kept)
-        if len(values) == 0:
-            raise FitFailedError(f"none of the {toys} pseudo-experiments at mu = {truth:g} could be fitted")
-        return values, failed
+    def centre(self, theta: FloatArray) -> Centre:
+        """What is expected with parameters (P,)."""
+        return Centre(self._likelihood.expected(theta[None, :])[0], theta)
+
+    def _throw(self, centre: Centre, *, toys: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        counts = rng.poisson(centre.means, size=(toys, len(centre.means))).astype(np.float64)
+        # Penalties are 1 or 0, and so are the widths of what is measured.
+        return counts, rng.normal(centre.aux, self._likelihood.penalty, size=(toys, len(centre.aux)))
+
+    def _pool(
+        self, bounds: tuple[float, float, float, float], best: FloatArray, *, toys: int, rng: np.random.Generator
+    ) -> Pool:
+        """Toys around fits with signal and without, of which mu is fitted in two ranges: low, high, low, high."""
+        thetas = best, self.fixed(0.0)
+        signal, background = (self.centre(theta) for theta in thetas)
+        block = max(1, _BLOCK_NUMBERS // self._counts.size // len(best))
+        samples = []
+        for theta, centre in zip(thetas, (signal, background), strict=True):
+            kept, ratios, failed = [], [], 0
+            for begin in range(0, toys, block):
+                size = min(block, toys - begin)
+                counts, aux = self._throw(centre, toys=size, rng=rng)
+                start = np.tile(theta, (size, 1))
+                with np.errstate(all="ignore"):  # of trial steps, which are not taken
+                    found, fixed, fixed_ok = self._likelihood.fit(counts, aux, start, low=bounds[0], high=bounds[1])
+                    _, free, free_ok = self._likelihood.fit(counts, aux, found, low=bounds[2], high=bounds[3])
+                good = fixed_ok & free_ok
+                failed += int(np.count_nonzero(~good))
+                kept.append(np.maximum(2 * (fixed - free), 0.0)[good])
+                ratios.append(log_ratio(counts, aux, signal, background, self._likelihood.penalty)[good])
+            if sum(map(len, kept)) == 0:
+                raise FitFailedError(f"none of the {toys} pseudo-experiments could be fitted")
+            samples.append((np.concatenate(kept), np.concatenate(ratios), failed))
+        return Pool.of(*samples)
 
     def _fit_fixed(self, mu: float) -> tuple[FloatArray, float]:
         if mu not in self._fixed:

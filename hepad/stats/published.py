@@ -6,7 +6,7 @@ at every mu, here two are left: the unrestricted ones do not depend on mu, and t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,15 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import FitFailedError, InputDataError
-from hepad.stats.cls import Samples
+from hepad.stats.limits import LimitModel, few_of, sensitivity
+from hepad.stats.pseudo import Pool
 from hepad.stats.workspace_likelihood import Fit, WorkspaceLikelihood, maximise
 from hepad.stats.workspace_model import workspace_model
 
 __all__ = ["PublishedExperiment", "numpy_backend"]
 
 FloatArray = npt.NDArray[np.float64]
-
-_FEW = 10.0
 
 
 @contextmanager
@@ -115,7 +114,10 @@ class PublishedExperiment:
         # Asimov data have their best fit where they were made.
         self._asimov = _Data(self.likelihood, asimov, free=(theta, self.likelihood.twice_nll(theta, asimov)))
         self.few = _low_counts(signal, background, values)
-        self.remarks = () if self.few is None else (f"{self.few}: asymptotic limits are unreliable below 10, use toys",)
+        self.remarks: tuple[str, ...] = ()
+        self.signal_events = float(signal.sum())
+        self.known_background = False
+        self.sums = None
 
     def data(self, mu: float) -> float:
         """q-tilde of the observed counts."""
@@ -142,29 +144,33 @@ class PublishedExperiment:
         """The parameters (P,) of the fit to the observed counts at this mu, None for the best mu >= 0."""
         return (self._data.free() if mu is None else self._data.fixed(mu))[0]
 
-    def throw(self, mu: float, *, toys: int, seed: int) -> Samples:
+    def throw(self, mu: float, *, toys: int, seed: int) -> Pool:
         """q-tilde of toys around the fits to the data at this mu and at mu = 0, fitted one by one."""
+        return self._pool(self._data.fixed(mu)[0], toys, seed, lambda toy: toy.q_tilde(mu))
+
+    def throw_excess(self, *, toys: int, seed: int) -> Pool:
+        """q0 of toys around the best fit to the data and the background-only one."""
+        return self._pool(self._data.free()[0], toys, seed, lambda toy: toy.q_zero())
+
+    def _pool(self, best: FloatArray, toys: int, seed: int, statistic: Callable[[_Data], float]) -> Pool:
         rng = np.random.default_rng(seed)
-        signal, lost = self._toys(mu, toys, rng, lambda toy: toy.q_tilde(mu))
-        background, lost_too = self._toys(0.0, toys, rng, lambda toy: toy.q_tilde(mu))
-        return Samples(signal, background, lost + lost_too)
-
-    def throw_excess(self, *, toys: int, seed: int) -> tuple[FloatArray, int]:
-        """q0 of toys around the background-only fit to the data."""
-        return self._toys(0.0, toys, np.random.default_rng(seed), lambda toy: toy.q_zero())
-
-    def _toys(self, truth: float, toys: int, rng: np.random.Generator, statistic: Any) -> tuple[FloatArray, int]:
-        theta = self._data.fixed(truth)[0]
-        kept, failed = [], 0
-        for _ in range(toys):
-            toy = _Data(self.likelihood, _throw(self.model, theta, rng), start=theta)
-            try:
-                kept.append(statistic(toy))
-            except FitFailedError:
-                failed += 1
-        if not kept:
-            raise FitFailedError(f"none of the {toys} pseudo-experiments at mu = {truth:g} could be fitted")
-        return np.array(kept), failed
+        thetas = best, self._data.fixed(0.0)[0]
+        samples = []
+        for theta in thetas:
+            kept, ratios, failed = [], [], 0
+            for _ in range(toys):
+                toy = _Data(self.likelihood, _throw(self.model, theta, rng), start=theta)
+                try:
+                    kept.append(statistic(toy))
+                except FitFailedError:
+                    failed += 1
+                    continue
+                with_signal, without = (self.likelihood.twice_nll(each, toy.values) for each in thetas)
+                ratios.append((without - with_signal) / 2)
+            if not kept:
+                raise FitFailedError(f"none of the {toys} pseudo-experiments could be fitted")
+            samples.append((np.array(kept), np.array(ratios), failed))
+        return Pool.of(*samples)
 
     def _signal(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Yields (bins,) of the signal at mu = 1, and of the background."""
@@ -191,13 +197,9 @@ class PublishedExperiment:
 
 
 def _low_counts(signal: FloatArray, background: FloatArray, values: FloatArray) -> str | None:
-    """Fewer than ten events in the bins that hold 90 % of the signal: what to say of them, else None."""
-    order = np.argsort(-signal, kind="stable")
-    bins = order[: int(np.searchsorted(np.cumsum(signal[order]) / signal.sum(), 0.9)) + 1]
-    for what, events in (("background events are expected", background), ("events are observed", values)):
-        if events[bins].sum() < _FEW:
-            return f"only {events[bins].sum():.3g} {what} under the signal"
-    return None
+    """Fewer than ten events where the sensitivity comes from: what to say of them, else None."""
+    model = LimitModel(np.maximum(signal, 0.0), np.maximum(background, 0.0))
+    return few_of(sensitivity(model) * model.signal, model.background, values[: len(background)])
 
 
 def _fit(likelihood: WorkspaceLikelihood, values: FloatArray, mu: float | None, start: FloatArray | None) -> Fit:

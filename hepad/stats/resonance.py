@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import UsageError
-from hepad.stats.cls import LimitResult, Samples, asymptotic_result, toy_result
+from hepad.stats.cls import LimitResult, asymptotic_result
 from hepad.stats.fit import deviance
-from hepad.stats.limits import LimitModel, sensitivity
+from hepad.stats.limits import LimitModel, few_of, sensitivity
 from hepad.stats.profile import DataSet
-from hepad.stats.resonance_channel import ResonanceChannel, channel_warnings, few_events
+from hepad.stats.pseudo import Pool, toy_result
+from hepad.stats.resonance_channel import ResonanceChannel, channel_warnings
 from hepad.stats.resonance_likelihood import ResonanceLikelihood
 from hepad.stats.resonance_stack import split_channels, stack_channels
 
@@ -96,12 +97,14 @@ class ResonanceModel:
                 self._posterior = self._asimov(observed)
         elif len(missing) < len(channels):
             remarks.append(f"no observed limit: {', '.join(missing)} have no observed counts")
-        self.few: str | None = None
-        """Which channel has too few events for asymptotic formulae, None if all have enough."""
         for channel, expected in zip(channels, split_channels(channels, background), strict=True):
             remarks += channel_warnings(channel, expected)
-            self.few = self.few or few_events(channel, expected)
         self.remarks = tuple(remarks)
+        seen = None if self._data is None else observed
+        self.few = few_of(scaled.signal, background, seen)
+        self.signal_events = float(scaled.signal.sum())
+        self.known_background = all(c.function is None and c.background_error == 0 for c in channels)
+        self.sums = None
 
     @property
     def has_data(self) -> bool:
@@ -120,22 +123,19 @@ class ResonanceModel:
         """q-tilde of the Asimov data of the background that was given, else of the fit to the observed counts."""
         return self._prior.q_tilde(mu)
 
-    def throw(self, mu: float, *, toys: int, seed: int) -> Samples:
+    def throw(self, mu: float, *, toys: int, seed: int) -> Pool:
         """q-tilde of toys around the fits at this mu and at mu = 0 to the data, or to the Asimov data without any."""
         source = self._prior if self._data is None else self._data
-        rng = np.random.default_rng(seed)
-        signal, lost = source.sample(mu, mu, toys=toys, rng=rng)
-        background, lost_too = source.sample(mu, 0.0, toys=toys, rng=rng)
-        return Samples(signal, background, lost + lost_too)
+        return source.pool(mu, toys=toys, rng=np.random.default_rng(seed))
 
     def excess(self) -> tuple[float, float]:
         """q0 of the observed counts and the best mu >= 0."""
         q, theta = self._observed().q_zero()
         return q, float(theta[0])
 
-    def throw_excess(self, *, toys: int, seed: int) -> tuple[FloatArray, int]:
-        """q0 of toys around the background-only fit to the data."""
-        return self._observed().sample_zero(toys=toys, rng=np.random.default_rng(seed))
+    def throw_excess(self, *, toys: int, seed: int) -> Pool:
+        """q0 of toys around the best fit to the data and the background-only one."""
+        return self._observed().pool_zero(toys=toys, rng=np.random.default_rng(seed))
 
     def throw_background(self, toys: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """Counts (toys, n) and auxiliary measurements (toys, P) around the background-only fit to the data."""

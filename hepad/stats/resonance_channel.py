@@ -10,7 +10,7 @@ import numpy.typing as npt
 from hepad.errors import InputDataError, UsageError
 from hepad.stats.functions import BackgroundFunction
 
-__all__ = ["ResonanceChannel", "channel_warnings", "few_events"]
+__all__ = ["ResonanceChannel", "channel_warnings"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -98,9 +98,6 @@ def channel_warnings(channel: ResonanceChannel, expected: FloatArray) -> tuple[s
     remarks = []
     total = float(channel.signal.sum())
     if total > 0:
-        few = few_events(channel, expected)
-        if few is not None:
-            remarks.append(f"{channel.name}: {few}: asymptotic limits are unreliable below 10, use toys")
         squares = float(channel.signal_variances.sum())
         if squares > 0 and total**2 / squares < _FEW_EVENTS:
             effective = total**2 / squares
@@ -113,22 +110,6 @@ def channel_warnings(channel: ResonanceChannel, expected: FloatArray) -> tuple[s
             "the background; use wider bins"
         )
     return tuple(remarks)
-
-
-def few_events(channel: ResonanceChannel, expected: FloatArray) -> str | None:
-    """What to say if fewer than ten events are expected, of background (n,), or observed in the signal's central 90 %.
-
-    None if there are more, or no signal.
-    """
-    if channel.signal.sum() <= 0:
-        return None
-    window = _central(channel.signal, 0.05)
-    inside = float(expected[window].sum())
-    if inside < _FEW_EVENTS:
-        return f"only {inside:.2g} background events are expected under the signal"
-    if channel.observed is not None and float(channel.observed[window].sum()) < _FEW_EVENTS:
-        return f"only {channel.observed[window].sum():.2g} events are observed under the signal"
-    return None
 
 
 def _central(values: FloatArray, tail: float) -> slice:

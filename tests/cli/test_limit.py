@@ -60,8 +60,7 @@ def test_toys_are_used_when_asked_for() -> None:
     result = json.loads(stdout)
     assert code == 0
     assert (result["calculator"], result["toys"]) == ("toys", 4000)
-    assert stderr == f"hepad: warning: {result['warnings'][0]}\n"
-    assert "rests on about 5" in stderr
+    assert (stderr, result["warnings"]) == ("", [])
     assert result["observed"] == pytest.approx(3.0, abs=0.15)
 
 
@@ -102,7 +101,6 @@ def test_spectra_use_the_variances_of_the_background(tmp_path: Path) -> None:
         (("--signal", "0", "--background", "5"), 4, "signal is zero"),
         (("--signal", "nan", "--background", "5"), 4, "signal must be finite"),
         (("--signal", "1", "--background", "-5"), 4, "background must be finite and not negative"),
-        (("--signal", "1", "--background", "0", "--data", "3"), 4, "background is zero"),
         (("--signal", "gone.root:h", "--background", "5"), 4, "gone.root does not exist"),
         (("--signal", "1", "--background", "5", "--cross-section", "0"), 2, "cross section is positive"),
     ],

@@ -143,10 +143,11 @@ def test_toys_of_a_workspace_with_any_numpy() -> None:
         theta = experiment._data.fixed(0.0)[0]
         rng = np.random.default_rng(0)
         thrown = np.array([_throw(experiment.model, theta, rng) for _ in range(2000)])
-    np.testing.assert_array_equal(samples.signal, again.signal)
-    assert len(samples.background) == 12
-    assert np.all(samples.background >= 0)
-    assert np.mean(samples.signal) < np.mean(samples.background)
+    np.testing.assert_array_equal(samples.statistic, again.statistic)
+    assert (samples.signals, len(samples.statistic)) == (12, 24)
+    assert np.all(samples.statistic >= 0)
+    assert np.mean(samples.statistic[:12]) < np.mean(samples.statistic[12:])
+    assert np.mean(samples.ratio[:12]) > 0 > np.mean(samples.ratio[12:])
     expected = experiment.model.expected_data(theta)
     np.testing.assert_allclose(thrown.mean(axis=0), expected, atol=5 * thrown.std(axis=0).max() / np.sqrt(2000))
 

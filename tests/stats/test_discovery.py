@@ -10,15 +10,16 @@ import pyhf
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm, poisson
+from scipy.stats import gamma, norm, poisson
 
 from hepad.errors import InputDataError, UsageError
 from hepad.stats.abcd import AbcdExperiment, AbcdModel, abcd_workspace
-from hepad.stats.cls import asymptotic_result, toy_result
+from hepad.stats.cls import asymptotic_result
 from hepad.stats.discovery import Excess, format_p, local_excess
 from hepad.stats.discovery_table import discovery_limits
-from hepad.stats.limits import CountingExperiment, LimitModel, choose_calculator, low_counts, toy_limits
+from hepad.stats.limits import CountingExperiment, LimitModel, exact_limits, low_counts, toy_limits
 from hepad.stats.mass_scan import gross_vitells, upcrossings
+from hepad.stats.pseudo import toy_result
 from hepad.stats.published import PublishedExperiment, numpy_backend
 from hepad.stats.workspace import build_workspace
 
@@ -53,13 +54,30 @@ def test_p0_agrees_with_pyhf() -> None:
     assert ours.p_value == pytest.approx(float(theirs), rel=2e-3)
 
 
-def test_p0_of_toys_is_the_poisson_tail_and_never_zero() -> None:
-    excess = local_excess(CountingExperiment(counting(1.0, 3.0, 8.0)), toys=20_000, seed=1)
-    exact = float(poisson.sf(7, 3.0))
-    assert excess.p_error is not None
-    assert excess.p_value == pytest.approx(exact, abs=4 * excess.p_error)
-    impossible = local_excess(CountingExperiment(counting(1.0, 0.1, 30.0)), toys=500, seed=1)
-    assert impossible.p_value == pytest.approx(1 / 501)
+def test_p0_of_toys_is_the_poisson_tail_and_has_no_end() -> None:
+    """Thrown with the fitted signal, too, and weighed: 10^-49 has an error of a few per cent."""
+    for background, data in ((3.0, 8), (2.0, 20), (0.1, 30)):
+        experiment = CountingExperiment(counting(1.0, background, data))
+        toys = toy_result(experiment, toys=2000, seed=1, points=0)
+        excess = local_excess(experiment, toys, seed=1)
+        exact = float(poisson.sf(data - 1, background))
+        assert excess.p_error is not None
+        assert 0.001 * exact < excess.p_error < 0.1 * exact
+        assert excess.p_value == pytest.approx(exact, abs=4 * excess.p_error)
+        assert (excess.toys, excess.bound) == (2000, False)
+    deficit = CountingExperiment(counting(1.0, 20.0, 10.0))
+    assert local_excess(deficit, toys, seed=1).p_value == pytest.approx(0.5)
+
+
+def test_p0_of_exact_sums() -> None:
+    """b = 2 and n = 20 has 6.4e-14, 7.41 sigma; with an error of b the sum is that of the constrained background."""
+    for background, data in ((2.0, 20), (3.0, 8), (50.0, 60), (0.5, 1)):
+        experiment = CountingExperiment(counting(1.0, background, data))
+        excess = local_excess(experiment, exact_limits(counting(1.0, background, data)))
+        assert excess.log_p == pytest.approx(float(poisson.logsf(data - 1, background)), rel=1e-6)
+    assert local_excess(
+        CountingExperiment(counting(1.0, 2.0, 20)), exact_limits(counting(1.0, 2.0, 20))
+    ).z == pytest.approx(7.41, abs=0.005)
 
 
 def test_a_p_value_is_never_printed_as_zero() -> None:
@@ -83,15 +101,19 @@ def test_the_error_of_toy_limits_is_their_scatter() -> None:
     assert results[0].expected_errors.shape == (5,)
 
 
-def test_low_counts_choose_toys_and_say_why() -> None:
-    few = low_counts(counting(1.0, 0.5, 0.0))
-    assert few == "only 0.5 background events are expected"
-    assert choose_calculator("auto", few) == (True, f"toys, as {few}; asymptotic formulae need about 10")
-    assert choose_calculator("asymptotic", few) == (False, "")
+def test_the_events_that_carry_the_sensitivity_choose_the_calculator() -> None:
+    assert low_counts(counting(1.0, 0.5, 0.0)) == "only 0.5 background events are expected"
     assert low_counts(counting(1.0, 50.0, 3.0)) == "only 3 events are observed"
-    assert choose_calculator("auto", low_counts(counting(1.0, 50.0, 49.0)))[0] is False
+    assert low_counts(counting(1.0, 50.0, 49.0)) is None
     tail = LimitModel(np.array([0.0, 1.0]), np.array([1000.0, 2.0]))
-    assert low_counts(tail) == "only 2 background events are expected under the signal"
+    assert low_counts(tail) == "only 2 effective background events are expected under the signal"
+    # A populated bin does not hide the empty one that is sensitive, with a background or without.
+    for empty in (0.2, 0.0):
+        found = low_counts(LimitModel(np.array([3.0, 2]), np.array([empty, 100])))
+        assert found is not None
+        assert "effective background events" in found
+    # Nor does an empty bin at the end of a spectrum, with next to no signal, matter.
+    assert low_counts(LimitModel(np.array([1e-4, 1.0, 2.0]), np.array([0.0, 100, 100]))) is None
 
 
 def test_zero_count_bins_need_no_special_care() -> None:
@@ -109,7 +131,8 @@ def test_negative_yields_are_named_with_a_remedy() -> None:
 
 
 def test_a_discovery_region_as_collaborations_tabulate_it() -> None:
-    row = discovery_limits("SR", observed=34, background=28, background_error=4, luminosity=139.0)
+    region = {"observed": 34.0, "background": 28.0, "background_error": 4.0}
+    row = discovery_limits("SR", **region, luminosity=139.0, calculator="asymptotic")
     model = build_workspace(counting(1.0, 28.0, 34.0, 4 / 28))
     with numpy_backend():
         pdf = PublishedExperiment(model)
@@ -128,19 +151,31 @@ def test_a_discovery_region_as_collaborations_tabulate_it() -> None:
     assert row.excess.p_value == pytest.approx(p0, rel=2e-3)
     assert row.clb == pytest.approx(float(clb), abs=2e-3)
     assert row.visible_fb == pytest.approx(row.limit.observed / 139)
-    toys = discovery_limits("SR", observed=34, background=28, background_error=4, calculator="toys", toys=1000)
-    assert toys.limit.observed == pytest.approx(row.limit.observed, rel=0.1)
-    assert toys.clb == pytest.approx(row.clb, abs=0.06)
-    assert toys.excess.p_value == pytest.approx(row.excess.p_value, abs=0.05)
+    toys = discovery_limits("SR", **region, calculator="toys", toys=1000)
+    exact = discovery_limits("SR", **region)
+    assert (toys.limit.calculator, exact.limit.calculator) == ("toys", "exact")
+    assert toys.excess is not None
+    assert exact.excess is not None
+    assert toys.limit.observed == pytest.approx(exact.limit.observed, abs=4 * toys.limit.observed_error)
+    np.testing.assert_allclose(toys.limit.expected, exact.limit.expected, rtol=0.1)
+    assert toys.clb == pytest.approx(exact.clb, abs=0.03)
+    assert toys.excess.p_value == pytest.approx(exact.excess.p_value, abs=4 * toys.excess.p_error)
+    assert exact.limit.observed == pytest.approx(row.limit.observed, rel=0.02)
+    assert exact.clb == pytest.approx(row.clb, abs=0.03)
 
 
 def test_no_events_on_half_an_event() -> None:
-    """n = 0, b = 0.5 +- 0.2: 3.00 with toys, 2.22 asymptotic (shared REFERENCES, Likelihoods)."""
-    row = discovery_limits("SR", observed=0, background=0.5, background_error=0.2, luminosity=100.0, toys=2000)
-    assert row.limit.calculator == "toys"
-    assert row.limit.observed_error is not None
-    assert row.limit.observed == pytest.approx(-math.log(0.05), abs=3 * row.limit.observed_error)
+    """Without an event CLs is exp(-s), whatever the background: the limit is -ln 0.05."""
+    row = discovery_limits("SR", observed=0, background=0.5, background_error=0.2, luminosity=100.0)
+    assert row.limit.calculator == "exact"
+    assert row.limit.observed == pytest.approx(-math.log(0.05), rel=1e-3)
+    assert row.excess is not None
     assert (row.excess.p_value, row.excess.z) == (pytest.approx(0.5), 0.0)
+    nothing = discovery_limits("SR", observed=3, background=0)
+    assert nothing.limit.observed == pytest.approx(float(gamma.isf(0.05, 4)), rel=1e-3)  # 7.754: P(n <= 3 | s) = 0.05
+    assert nothing.excess is None
+    assert nothing.to_json()["p0"] is None
+    assert "no p-value is defined" in nothing.limit.warnings[-1]
 
 
 ABCD = AbcdModel(np.array([35.0, 100, 80, 400]), np.array([10.0, 2, 1, 0.5]), 0.2)

@@ -160,7 +160,7 @@ def test_a_fit_that_fails_names_its_mass(examples: Path, monkeypatch: pytest.Mon
     def fail(*_: object, **__: object) -> None:
         raise FitFailedError("a fit did not converge")
 
-    monkeypatch.setattr("hepad.pipeline.limit_mass.asymptotic_result", fail)
+    monkeypatch.setattr("hepad.pipeline.limit_mass.set_limit", fail)
     spec = str(examples / "cms_dijet_137fb.csv")
     arguments = ["limit", "--spectrum", spec, "--function", "dijet3", "--signal-shape", "gauss:3000,0.05"]
     done = CliRunner().invoke(app, arguments)
@@ -192,7 +192,10 @@ def test_masses_and_shapes_are_read() -> None:
         (["--signal", "1"], "needs a --background"),
         (["--spectrum", "x.csv"], "needs a --signal-shape"),
         (["--signal", "1", "--background", "2", "--patch", "p.json"], "--patch does not go with --signal"),
-        (["--signal", "1", "--background", "2", "--calculator", "magic"], "--calculator is auto, asymptotic or toys"),
+        (
+            ["--signal", "1", "--background", "2", "--calculator", "magic"],
+            "auto, asymptotic, toys or exact",
+        ),
         (["--signal", "1", "--background", "2", "--calculator", "asymptotic", "--toys", "5"], "need no pseudo"),
     ],
 )
