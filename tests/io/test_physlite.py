@@ -127,6 +127,23 @@ def test_the_newer_tagger_is_taken_with_its_own_cut(path: Path, tmp_path: Path) 
     assert pts.isdisjoint(ak.flatten(events.jets.pt[~events.jets.btag]).tolist())
 
 
+@pytest.mark.parametrize(
+    ("tagger", "fractions", "cut"),
+    [("DL1dv01", {"c": 0.018, "u": 0.982}, 0.948), ("GN2v01", {"c": 0.2, "tau": 0.01, "u": 0.79}, 0.82)],
+)
+def test_the_cut_of_a_tagger(path: Path, tmp_path: Path, tagger: str, fractions: dict[str, float], cut: float) -> None:
+    """Scores set just above the cut in even events and just below in odd ones."""
+    old = uproot.open(path)["CollectionTree"]["BTagging_AntiKt4EMPFlowAuxDyn.DL1dv01_pb"].array()
+    scores = {flavour: ak.ones_like(old) * (0.1 + 0.2 * i) for i, flavour in enumerate(fractions)}
+    other = sum(fraction * scores[flavour] for flavour, fraction in fractions.items())
+    shift = np.where(np.arange(len(old)) % 2, -1e-3, 1e-3)
+    scores["b"] = ak.values_astype(np.exp(cut + shift) * other, np.float32)
+    names = {f"BTagging_AntiKt4EMPFlowAuxDyn.{tagger}_p{flavour}": array for flavour, array in scores.items()}
+    btag = read(rewrite(path, tmp_path / "cut.root", names), {"jets": {"btag"}}).jets.btag
+    assert ak.all(btag[::2])
+    assert not ak.any(btag[1::2])
+
+
 def test_missing_momentum(path: Path) -> None:
     """The formula of the documentation, event by event; the Z -> ee events of this file have no neutrinos."""
     electrons, muons, photons = selected(path)
