@@ -15,6 +15,7 @@ from hepad.stats.comparison import paired_difference
 from hepad.stats.fit import BatchFit
 from hepad.stats.goodness import goodness
 from hepad.stats.roc import estimate
+from hepad.stats.toys import Sampler
 
 SIGMAS = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
 
@@ -41,13 +42,15 @@ def test_a_counted_null_is_the_pool_of_data_and_reference() -> None:
     events, options = np.array([[60.0, 0.0, 30.0]]), ScanOptions(1, 1)
     reference = Expectation(events, np.array([[120.0, 0.0, 0.0]]), weight=2.0)  # the last is known
     null = CountedNull(np.array([[40.0, 3.0, 50.0]]), reference, Layout.line(3, options), options)
-    data, again = null._pair(null._sampler(None).draw(1, 0, 40_000))
-    np.testing.assert_allclose(data.mean(axis=0)[0], [140 / 3, 2.0, 30], atol=0.17)
-    np.testing.assert_allclose(again.events.mean(axis=0)[0], [140 / 3, 2.0, 30], atol=0.3)
+    means = null.means()
+    np.testing.assert_allclose(means, [[140 / 3, 2, 30], [70 / 3, 1, 0]])
+    np.testing.assert_allclose(null.means(np.array([[0.0, 0.0, 7.0]])), means + np.array([[0, 0, 7], [0, 0, 0]]))
+    data, again = null._pair(np.array([[[45, 3, 28], [20, 2, 0]]]))
+    assert (data[0].tolist(), again.events[0].tolist()) == ([[45, 3, 28]], [[40, 4, 30]])
     assert again.variances is not None
-    np.testing.assert_allclose(again.variances.mean(axis=0)[0], [280 / 3, 4.0, 0], atol=0.6)
-    signal, _ = null._pair(null._sampler(np.array([[0.0, 0.0, 7.0]])).draw(1, 0, 40_000))
-    np.testing.assert_allclose(signal.mean(axis=0)[0], [140 / 3, 2.0, 37], atol=0.17)
+    assert again.variances[0].tolist() == [[80, 8, 0]]
+    drawn = null.draw(4000, 1)
+    assert drawn.mean() == pytest.approx(null.of(Sampler.of(means.ravel()).draw(2, 0, 4000)).mean(), rel=0.1)
 
 
 def test_goodness_by_hand() -> None:
