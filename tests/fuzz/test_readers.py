@@ -212,7 +212,7 @@ def partons(data: Path, change: Callable[[bytes], bytes], tmp_path: Path) -> Pat
 def test_the_checksum_at_the_end_of_a_compressed_file_is_looked_at(data: Path, tmp_path: Path) -> None:
     whole = (data / "powheg_w.lhe.gz").read_bytes()
     bad = flipped(data / "powheg_w.lhe.gz", tmp_path / "x.lhe.gz", len(whole) - 6)
-    with pytest.raises(InputDataError, match=r"x\.lhe\.gz: damaged or truncated \(CRC check failed"):
+    with pytest.raises(InputDataError, match=r"x\.lhe\.gz: damaged or truncated \(.*incorrect data check"):
         open_events(bad)
 
 
@@ -232,7 +232,7 @@ def test_les_houches_events_that_lie_are_refused(data: Path, tmp_path: Path) -> 
     refused(first_event(b"inf 1 1 1 1 1"), "event 0 is truncated or damaged")
     refused(first_event(b"99999999 1 1 1 1 1"), "event 0 is truncated or damaged")
     refused(lambda text: text.replace(b"<init>", b"<init>\n" + b"9" * (1 << 24), 1), "damaged")
-    refused(lambda text: b"<LesHouchesEvents" + b"x" * (1 << 25), "a line is longer than")
+    refused(lambda text: b"<LesHouchesEvents" + b"x" * (1 << 25), "<init> is missing")
 
 
 def test_an_event_that_loses_momentum_is_refused(data: Path, tmp_path: Path) -> None:
@@ -381,7 +381,7 @@ def test_the_checksum_of_an_archive_is_looked_at(tmp_path: Path) -> None:
     assert read_workspace(f"{tmp_path / 'x.tar.gz'}:w.json") == {"channels": [1, 2, 3]}
     size = (tmp_path / "x.tar.gz").stat().st_size
     bad = flipped(tmp_path / "x.tar.gz", tmp_path / "y.tar.gz", size - 6)
-    with pytest.raises(InputDataError, match=r"y\.tar\.gz:w\.json: CRC check failed"):
+    with pytest.raises(InputDataError, match=r"y\.tar\.gz:w\.json: .*incorrect data check"):
         read_workspace(f"{bad}:w.json")
 
 
