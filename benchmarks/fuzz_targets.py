@@ -19,7 +19,9 @@ import uproot
 
 from hepad.cards import analysis, base, budget, fit, search, selection, study
 from hepad.cards.resolver import resolve
-from hepad.io import archive, bundle, lhe, likelihoods, masses, planes, reader, scores, spectra, vectors
+from hepad.inputs.batch import Batch
+from hepad.io import archive, bundle, lhe, likelihoods, masses, onnx_file, planes, reader, scores, spectra, vectors
+from hepad.models.onnx import OnnxScorer
 from hepad.pipeline.bundle import load_bundle
 
 __all__ = ["TARGETS", "Target"]
@@ -129,6 +131,15 @@ def whole_bundle(path: Path) -> Iterable[Any]:
         yield from (name, array)
 
 
+def network(path: Path) -> Iterable[Any]:
+    """What is known of an ONNX network of 19 columns, and its scores of some events."""
+    scorer = OnnxScorer({"score": "mse"}, [f"c{i}" for i in range(19)])
+    scorer.load_state({"onnx": np.frombuffer(onnx_file.read_onnx(path), dtype=np.uint8)})
+    yield scorer.graph
+    x = np.random.default_rng(1).random((20, 19), dtype=np.float32)
+    yield scorer.scores(Batch("l1_vector", scorer.columns, x, x != 0, np.ones(20)))["mse"]
+
+
 def workspace(path: Path) -> Iterable[Any]:
     """A likelihood."""
     yield likelihoods.read_workspace(str(path) if path.suffix == ".json" else f"{path}:one/w.json")
@@ -168,6 +179,30 @@ def delphes_like(compression: Any, basket: int = 100) -> Callable[[Path], bytes]
         return (folder / "made.root").read_bytes()
 
     return make
+
+
+def _onnx(_: Path) -> bytes:
+    """A small network of eight bits that reads the number of events off its input."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.default_rng(1)
+    numbers = {"w": random.integers(-99, 99, (19, 19)).astype("int8"), "b": random.random(19).astype("float32")}
+    numbers |= {"s": np.float32(0.01), "z": np.int8(0), "n0": np.array([0]), "n1": np.array([1]), "n19": np.array([19])}
+    nodes = [
+        helper.make_node(*node)
+        for node in (
+            ("QuantizeLinear", ["x", "s", "z"], ["q"]), ("DequantizeLinear", ["q", "s", "z"], ["d"]),
+            ("DequantizeLinear", ["w", "s", "z"], ["v"]), ("Gemm", ["d", "v", "b"], ["h"]), ("Relu", ["h"], ["r"]),
+            ("Shape", ["x"], ["shape"]), ("Slice", ["shape", "n0", "n1"], ["events"]),
+        )
+    ]  # fmt: skip
+    nodes.append(helper.make_node("Concat", ["events", "n19"], ["wanted"], axis=0))
+    nodes.append(helper.make_node("Reshape", ["r", "wanted"], ["y"]))
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 19]) for name in ("x", "y")]
+    tensors = [numpy_helper.from_array(np.asarray(value), name) for name, value in numbers.items()]
+    graph = helper.make_graph(nodes, "network", values[:1], values[1:], tensors)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(made.SerializeToString(deterministic=True))
 
 
 def _contiguous(folder: Path) -> bytes:
@@ -337,6 +372,7 @@ TARGETS: dict[str, Target] = {
     "bundle-card": Target("card.json", _bundle(bundle.CARD), whole_bundle, text=True, covers_all=True),
     "bundle-weights": Target("model.safetensors", _bundle(bundle.WEIGHTS), whole_bundle, covers_all=True),
     "bundle-forged": Target("model.safetensors", _mended, mended_bundle, knows_its_length=True, names_file=False),
+    "onnx": Target("x.onnx", _onnx, network, names_file=False),
     "workspace-json": Target("x.json", _workspace, workspace, text=True),
     "workspace-tar": Target("x.tar.gz", _tar, workspace),
     "archive": Target("x.hepad.zip", _archive, unpacked, covers_all=True),

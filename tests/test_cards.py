@@ -12,9 +12,14 @@ import yaml
 from hepad import registry
 from hepad.cards.analysis import RegionSpec, load_analysis
 from hepad.cards.base import Card, parse_card, read_yaml
+from hepad.cards.budget import load_budget, load_device
+from hepad.cards.bundle import parse_region, region_words
+from hepad.cards.fit import load_fit
 from hepad.cards.input import INPUT_CARDS
 from hepad.cards.resolver import bundled_names, resolve
+from hepad.cards.search import load_search
 from hepad.cards.selection import Condition, load_selection
+from hepad.cards.study import load_study
 from hepad.errors import CardError
 
 ANALYSIS = {
@@ -198,7 +203,7 @@ def test_many_faults_are_counted_and_long_values_cut(tmp_path):
         ("name: 'open\n", "not valid YAML at line 2"),
         ("\tname: x\n", "not valid YAML at line 1"),
         ("name: !!python/object/apply:os.system ['false']\n", "not valid YAML at line 1"),
-        ("name: 2024-13-45\n", "not valid YAML: month"),
+        ("name: !!timestamp 2024-13-45\n", "not valid YAML: month"),
         ("- a\n- b\n", "mapping of keys to values, found list"),
         ("just words\n", "mapping of keys to values, found str"),
         ("", "mapping of keys to values, found NoneType"),
@@ -213,6 +218,123 @@ def test_many_faults_are_counted_and_long_values_cut(tmp_path):
 )
 def test_what_is_not_a_yaml_mapping_is_refused(tmp_path, text, said):
     assert said in refusal(load_selection, written(tmp_path, text))
+
+
+@pytest.mark.parametrize("text", ["1:00", "-1:30:00.5", "010", "-007", "00.5", "0x1F", "0o17", "0b11", "1_000", "08e2"])
+def test_a_number_that_can_be_read_in_two_ways_is_refused(tmp_path, text):
+    """In YAML 1.1, which PyYAML reads, they are 60, 8 and so on; people mean something else."""
+    for written_as in (text, f" {{min: {text}}}", f"[1, {text}]"):
+        message = refusal(load_selection, written(tmp_path, f"name: x\nobjects:\n  jets: {written_as}\n"))
+        assert f"at line 3: '{text}' can be read as more than one number" in message
+    assert read_yaml(Path(written(tmp_path, f"title: '{text}'\n"))) == {"title": text}
+
+
+def test_plain_values_are_those_of_yaml_1_2(tmp_path):
+    text = (
+        "a: [0, -12, +3, 1e-3, 2.5E+2, .5, 7., true, FALSE, null, ~, yes, no, on, off, 2024-01-02, 1.2.3, -, a:b]\nb:\n"
+    )
+    content = read_yaml(Path(written(tmp_path, text.replace("-, a", '"-", a'))))
+    numbers = [0, -12, 3, 1e-3, 250.0, 0.5, 7.0]
+    words = ["yes", "no", "on", "off", "2024-01-02", "1.2.3", "-", "a:b"]
+    assert content == {"a": [*numbers, True, False, None, None, *words], "b": None}
+    assert [type(value) for value in content["a"][:7]] == [int, int, int, float, float, float, float]
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "said"),
+    [
+        ("objects.jets.pt.min", "true", "valid number (got True)"),
+        ("objects.jets.pt.min", "'30'", "valid number (got '30')"),
+        ("objects.jets.pt.min", "yes", "valid number (got 'yes')"),
+        ("objects.jets.max_count", "true", "valid integer (got True)"),
+        ("objects.jets.btag", "1", "valid boolean (got 1): write true or false"),
+        ("objects.jets.btag", "yes", "valid boolean (got 'yes'): write true or false"),
+        ("title", "12", "valid string (got 12): a text that looks like a number or true is put in quotes"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_with_its_line(tmp_path, key, text, said):
+    *folders, last = key.split(".")
+    lines = [f"{'  ' * i}{step}:" for i, step in enumerate(folders)] + [f"{'  ' * len(folders)}{last}: {text}"]
+    start = "schema: selection/1\nname: mine\nreference: none\n" + ("" if key == "title" else "title: t\n")
+    message = refusal(load_selection, written(tmp_path, start + "\n".join(lines)))
+    line = start.count("\n") + len(lines)
+    assert f"key '{key}' at line {line}: Input should be a {said}" in message
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", "\x1b[31mX\x07", "a\nb", "mine\n", "", "-x", ".hidden", "a b", "é"])
+def test_names_of_all_cards_follow_one_rule(tmp_path, name):
+    """They become names of files and are printed."""
+    loaders = {
+        "selections/adc2021": load_selection,
+        "analyses/dnn_ae": load_analysis,
+        "analyses/cms_2019_dijet": load_search,
+        "analyses/studies/adc2021": load_study,
+        "fits/dijet4": load_fit,
+        "budgets/cms-l1": load_budget,
+        "budgets/devices/vu9p": load_device,
+    }
+    for card, load in loaders.items():
+        folder, _, own = card.rpartition("/")
+        content = {**read_yaml(resolve(folder, own)), "name": name}
+        message = refusal(load, written(tmp_path, content))
+        assert "key 'name' at line" in message
+        assert "must be letters, digits and _ . @ + -" in message
+        assert not set(message) & {"\x1b", "\x07", "\n"}
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("train.epoch", "did you mean epochs? known keys: epochs, batch_size, learning_rate"),
+        ("input.skale", "did you mean scale? known keys: kind, features, order, counts, scale"),
+        (
+            "regions.loose.treshold",
+            "did you mean threshold? known keys: efficiency, rate, cross_section, ",
+        ),
+        ("colour", "known keys: schema, name, title"),
+    ],
+)
+def test_an_unknown_key_lists_those_that_are_known(tmp_path, key, said):
+    assert said in refusal(load_analysis, written(tmp_path, changed(ANALYSIS, key, 5)))
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        ({"efficiency": 0.01}, {"background_efficiency": 0.01}),
+        ({"rate": "0.5/30", "score": "kl"}, {"rate_khz": 0.5, "input_rate_khz": 30, "score": "kl"}),
+        ({"cross_section": "10/4000"}, {"cross_section_pb": 10, "background_cross_section_pb": 4000}),
+        ({"cross_section": 10}, {"cross_section_pb": 10}),
+        ("rate:0.5/30", {"rate_khz": 0.5, "input_rate_khz": 30}),
+        ("kl@threshold:-4.2", {"threshold": -4.2, "score": "kl"}),
+        ("efficiency:1e-3", {"background_efficiency": 1e-3}),
+    ],
+)
+def test_a_card_understands_the_command_line_s_regions(tmp_path, words, keys):
+    card = load_analysis(written(tmp_path, changed(ANALYSIS, "regions.loose", words)))
+    assert card.regions["loose"] == RegionSpec.model_validate(keys)
+    if isinstance(words, str):
+        assert parse_region(f"loose={words}") == ("loose", card.regions["loose"])
+        assert region_words("loose", card.regions["loose"]).startswith(f"loose={words.partition(':')[0]}:")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("0.01", "write efficiency:0.01, rate:OUT/IN"),
+        ("speed:3", "write efficiency:0.01, rate:OUT/IN"),
+        ({"rate": 0.5}, "rate is written rate:OUT/IN"),
+        ({"efficiency": "1/2"}, "efficiency is written efficiency:VALUE"),
+        ({"rate": "a/b"}, "could not convert"),
+        ({"efficiency": True}, "valid number (got True)"),
+        ({"rate": "1/30", "rate_khz": 1}, "rate and rate_khz are the same"),
+        ({"rate": "1/30", "efficiency": 0.1}, "give one of"),
+    ],
+)
+def test_a_faulty_region_of_the_command_line_s_words_is_refused(tmp_path, words, said):
+    message = refusal(load_analysis, written(tmp_path, changed(ANALYSIS, "regions.loose", words)))
+    assert "key 'regions.loose" in message
+    assert said in message
 
 
 def test_a_binary_file_and_a_folder_are_refused(tmp_path):

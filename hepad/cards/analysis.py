@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
 from hepad import registry
-from hepad.cards.base import Card, parse_card, read_yaml
+from hepad.cards.base import Card, CardName, parse_card, read_yaml
 from hepad.cards.input import InputCard
 from hepad.cards.resolver import resolve
 from hepad.errors import CardError
 
-__all__ = ["AnalysisCard", "InputCard", "ModelCard", "Published", "RegionSpec", "TrainCard", "load_analysis"]
+__all__ = ["AnalysisCard", "InputCard", "ModelCard", "Published", "RegionName", "RegionSpec", "TrainCard"]
+__all__ += ["REGION_KINDS", "load_analysis", "region_keys"]
 
 
 class ModelCard(Card):
@@ -50,14 +51,58 @@ class TrainCard(Card):
         return self
 
 
+REGION_KINDS: dict[str, tuple[str, str | None]] = {
+    "efficiency": ("background_efficiency", None),
+    "rate": ("rate_khz", "input_rate_khz"),
+    "cross_section": ("cross_section_pb", "background_cross_section_pb"),
+    "threshold": ("threshold", None),
+}
+"""What the command line calls the kinds of a region, and the keys that `OUT/IN` gives."""
+
+RegionName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+"""Regions are branches of score files."""
+
+
+def region_keys(text: str) -> dict[str, Any]:
+    """The keys of a region written as `[SCORE@]KIND:VALUE`, VALUE a number or OUT/IN; `ValueError` for another form."""
+    score, _, setting = text.rpartition("@")
+    kind, colon, value = setting.partition(":")
+    if not colon or kind not in REGION_KINDS:
+        raise ValueError("write efficiency:0.01, rate:OUT/IN, cross_section:OUT[/IN] or threshold:X")
+    return {**_kind_keys(kind, value), **({"score": score} if score else {})}
+
+
+def _kind_keys(kind: str, value: object) -> dict[str, Any]:
+    """The keys that `kind: value` stands for."""
+    part_key, whole_key = REGION_KINDS[kind]
+    part, slash, whole = str(value).partition("/")
+    if bool(slash) != bool(whole_key) and not (kind == "cross_section" and not slash):
+        raise ValueError(f"{kind} is written {kind}:{'OUT/IN' if whole_key else 'VALUE'}")
+    if not isinstance(value, str):
+        return {part_key: value}
+    return {part_key: float(part), **({whole_key: float(whole)} if whole_key and slash else {})}
+
+
+def _with_words(schema: dict[str, Any]) -> None:
+    """What the words of the command line look like, for the JSON Schema."""
+    ratio = {"type": "string", "pattern": "^[^/]+/[^/]+$"}
+    words = {"efficiency": {"type": "number"}, "rate": ratio, "cross_section": {"anyOf": [{"type": "number"}, ratio]}}
+    schema["properties"] |= words
+    schema["type"] = ["object", "string"]
+
+
 class RegionSpec(Card):
     """How a region's threshold is set on held-out background; exactly one kind.
 
     `background_efficiency` is a fraction of the selected background; `rate_khz` needs `input_rate_khz`, the rate
     of the selected background; `cross_section_pb` needs `background_cross_section_pb`, that of the selected
     background, unless the events have weights in pb, which give it; `threshold` is the score itself. `score` names a
-    score other than the default.
+    score other than the default. The words of the command line are understood too: `rate: 0.5/30`, or the text
+    `rate:0.5/30` in place of the whole.
     """
+
+    model_config = ConfigDict(json_schema_extra=_with_words)
+    also: ClassVar[tuple[str, ...]] = ("efficiency", "rate", "cross_section")
 
     background_efficiency: float | None = Field(default=None, gt=0, le=1)
     rate_khz: float | None = Field(default=None, gt=0)
@@ -66,6 +111,21 @@ class RegionSpec(Card):
     background_cross_section_pb: float | None = Field(default=None, gt=0)
     threshold: float | None = None
     score: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _understands_the_command_line(cls, content: Any) -> Any:
+        if isinstance(content, str):
+            return region_keys(content)
+        if not isinstance(content, dict) or not set(cls.also) & content.keys():
+            return content
+        own = {key: value for key, value in content.items() if key not in cls.also}
+        for kind in (key for key in content if key in cls.also):
+            found = _kind_keys(kind, content[kind])
+            if found.keys() & own.keys():
+                raise ValueError(f"{kind} and {', '.join(found.keys() & own.keys())} are the same: give one of them")
+            own |= found
+        return own
 
     @model_validator(mode="after")
     def _has_one_kind(self) -> RegionSpec:
@@ -121,7 +181,7 @@ class AnalysisCard(Card):
     """A published system as a composition; `hepad train --model NAME` and the pipeline need nothing else."""
 
     schema_: Literal["analysis/1"] = Field(alias="schema")
-    name: str
+    name: CardName
     title: str
     reference: str
     fidelity: Literal["exact", "approximate", "inspired"]
@@ -130,7 +190,7 @@ class AnalysisCard(Card):
     input: InputCard
     model: ModelCard
     train: TrainCard = Field(default_factory=TrainCard)
-    regions: dict[str, RegionSpec] = Field(default_factory=dict)
+    regions: dict[RegionName, RegionSpec] = Field(default_factory=dict)
     published: Published = Field(default_factory=dict)
 
     @model_validator(mode="after")

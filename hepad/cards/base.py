@@ -1,123 +1,75 @@
-"""Reading YAML cards: safe loading, one validate, errors that name the file and the key."""
+"""The base of all cards: one validate, errors that name the file, the line and the key."""
 
 from __future__ import annotations
 
+import difflib
 import reprlib
-from collections.abc import Hashable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, ErrorDetails
 
 from hepad import registry
+from hepad.cards.document import Document, read_yaml
 from hepad.errors import CardError
 
-__all__ = ["Card", "load_card", "parse_card", "read_yaml", "validation_summary"]
+__all__ = ["NAME", "AnyCard", "Card", "CardName", "known_keys", "load_card", "parse_card", "read_yaml"]
+__all__ += ["validation_summary"]
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.@+-]*$"
+"""Names of cards and bundles: they become names of files and are printed."""
 
-MAX_BYTES = 1 << 18
-"""Largest card; those that ship with hepad have a few kB."""
-MAX_ITEMS = 100_000
-"""Most keys and values of a card, with what aliases repeat."""
-_MAX_DIGITS = 100
+CardName = Annotated[str, Field(pattern=NAME)]
 
 _NO_KEYS = frozenset({"[key]", *registry.INPUTS})
 """Steps in the place of a fault that are no keys: for the name of a key, and for the kind of card in a union."""
 
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML's safe loader, which alone would let a second `pt:` silently undo the first."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """A mapping; a key given twice is a syntax error."""
-        seen: set[str] = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} is given twice", key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        """A whole number of at most 64 bits: YAML can write others that take minutes to print."""
-        text = self.construct_scalar(node)
-        value = super().construct_yaml_int(node) if len(text) <= _MAX_DIGITS else 1 << 64
-        if not -(1 << 63) <= value < 1 << 63:
-            raise yaml.constructor.ConstructorError(None, None, "a whole number is too large", node.start_mark)
-        return int(value)
+_REMEDIES = {
+    NAME: "must be letters, digits and _ . @ + -, a letter or digit first",
+    "bool_type": "write true or false",
+    "string_type": "a text that looks like a number or true is put in quotes",
+}
 
 
-_UniqueKeys.add_constructor("tag:yaml.org,2002:int", _UniqueKeys.construct_yaml_int)
+def _make_strict(part: object) -> None:
+    if isinstance(part, dict):
+        if part.get("type") in {"int", "float", "bool"}:
+            part["strict"] = True
+        for inner in part.values():
+            _make_strict(inner)
+    elif isinstance(part, list | tuple):
+        for inner in part:
+            _make_strict(inner)
 
 
 class Card(BaseModel):
-    """Base of all cards: immutable, and a key that nobody knows is an error."""
+    """Base of all cards: immutable, and a key that nobody knows is an error.
+
+    `also` names keys that are understood besides the fields: other words for them.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+    also: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Numbers and truth values are taken as what they are: 1 is not true, and no text is a number."""
+        schema = handler(source)
+        _make_strict(schema)
+        return schema
 
 
 AnyCard = TypeVar("AnyCard", bound=Card)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file, read with the safe loader; `CardError` if it is none, or has a key twice."""
-    try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise CardError(f"cannot read card {path}: it is not a regular file")
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise CardError(f"cannot read card {path}: it has more than {MAX_BYTES} bytes")
-        loader = _UniqueKeys(data.decode("utf-8"))
-        node = loader.get_single_node()
-        _check_size(node)
-        content = None if node is None else loader.construct_document(node)
-    except (OSError, UnicodeDecodeError) as error:
-        raise CardError(f"cannot read card {path}: {error}") from error
-    except yaml.YAMLError as error:
-        place = getattr(error, "problem_mark", None)
-        where = f" at line {place.line + 1}" if place else ""
-        problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
-        raise CardError(f"{path} is not valid YAML{where}: {problem}") from error
-    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:
-        # A date such as 2024-13-45, brackets a thousand deep, or a tag that does not fit what follows it.
-        raise CardError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise CardError(f"{path} must hold a mapping of keys to values, found {type(content).__name__}")
-    return content
-
-
-def _check_size(node: yaml.Node | None) -> None:
-    """`ValueError` if what a document means is far larger than what it says, or without end, by way of aliases."""
-    sizes: dict[int, int] = {}
-
-    def size(part: yaml.Node) -> int:
-        known = sizes.get(id(part))
-        if known == 0:
-            raise ValueError("an alias is within what it stands for")
-        if known is not None:
-            return known
-        sizes[id(part)] = 0
-        total = 1
-        if isinstance(part, yaml.SequenceNode):
-            total += sum(size(item) for item in part.value)
-        elif isinstance(part, yaml.MappingNode):
-            total += sum(size(key) + size(value) for key, value in part.value)
-        if total > MAX_ITEMS:
-            raise ValueError(f"its aliases make more than {MAX_ITEMS} items")
-        sizes[id(part)] = total
-        return total
-
-    if node is not None:
-        size(node)
-
-
 def parse_card(kind: type[AnyCard], content: object, origin: str) -> AnyCard:
-    """Validate `content` as a card of the given kind; `origin` is named in errors."""
+    """Validate `content` as a card of the given kind; `origin` is named in errors, and lines if it was read as YAML."""
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise CardError(f"{origin}: {validation_summary(error)}") from error
+        raise CardError(f"{origin}: {validation_summary(error, kind, content)}") from error
     except (OverflowError, RecursionError) as error:  # in a validator, of a number that no float holds
         raise CardError(f"{origin}: {error}") from error
 
@@ -127,18 +79,68 @@ def load_card(kind: type[AnyCard], path: Path) -> AnyCard:
     return parse_card(kind, read_yaml(path), str(path))
 
 
-def validation_summary(error: ValidationError) -> str:
-    """The first faults of a pydantic error in one line: key, what is wrong, the value."""
+def validation_summary(error: ValidationError, kind: type[Card] | None = None, content: object = None) -> str:
+    """The first faults of a pydantic error in one line: key, line, what is wrong, the value, what to write instead."""
     faults = error.errors(include_url=False)
-    parts = []
+    parts: list[str] = []
     for fault in faults[:3]:
-        key = ".".join(str(step) for step in fault["loc"] if step not in _NO_KEYS) or "card"
-        message = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"].removeprefix("Value error, ")
-        value = "" if fault["type"] in {"missing", "value_error"} else f" (got {_short(fault['input'])})"
-        parts.append(f"key {key!r}: {message}{value}")
+        known = _known(fault, kind)
+        parts.append(_said(fault, content) + ("" if any(part.endswith(known) for part in parts) else known))
     if len(faults) > 3:
         parts.append(f"and {len(faults) - 3} more")
     return "; ".join(parts)
+
+
+def _said(fault: ErrorDetails, content: object) -> str:
+    place = fault["loc"]
+    key = ".".join(str(step) for step in place if step not in _NO_KEYS) or "card"
+    line = content.line(place) if isinstance(content, Document) else None
+    where = f"key {key!r}" + ("" if line is None else f" at line {line}")
+    remedy = _REMEDIES.get(str(fault.get("ctx", {}).get("pattern", fault["type"])))
+    message = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "string_pattern_mismatch" and remedy:
+        message, remedy = remedy, None
+    value = "" if fault["type"] in {"missing", "value_error"} else f" (got {_short(fault['input'])})"
+    return f"{where}: {message}{value}{f': {remedy}' if remedy else ''}"
+
+
+def _known(fault: ErrorDetails, kind: type[Card] | None) -> str:
+    """For an unknown key those that are known, and the one that may have been meant."""
+    if kind is None or fault["type"] != "extra_forbidden":
+        return ""
+    known = known_keys(kind, fault["loc"][:-1])
+    close = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
+    return f", {f'did you mean {close[0]}? ' if close else ''}known keys: {', '.join(known)}"
+
+
+def known_keys(kind: type[Card], place: tuple[str | int, ...]) -> list[str]:
+    """The keys of the card at a place within a card of a kind, as one writes them."""
+    kinds = [kind]
+    for step in place:
+        inner = [card for k in kinds for card in _cards_of(k, step)]
+        tagged = [card for card in kinds if step in _tags(card)]
+        kinds = inner or tagged or kinds
+    keys = [key for card in kinds for key in (*card.also, *(f.alias or n for n, f in card.model_fields.items()))]
+    return list(dict.fromkeys(keys))
+
+
+def _cards_of(kind: type[Card], step: str | int) -> list[type[Card]]:
+    """The cards that a key of a card can hold, alone, in a list or by name."""
+    field = next((f for name, f in kind.model_fields.items() if step in {name, f.alias}), None)
+    return [] if field is None else cards_within(field.annotation)
+
+
+def cards_within(annotation: Any) -> list[type[Card]]:
+    """The cards that an annotation speaks of: of `dict[str, A] | B | None` A and B."""
+    if isinstance(annotation, type) and issubclass(annotation, Card):
+        return [annotation]
+    return [card for part in getattr(annotation, "__args__", ()) for card in cards_within(part)]
+
+
+def _tags(kind: type[Card]) -> tuple[Any, ...]:
+    """What `kind:` may be in a card that is told by it."""
+    field = kind.model_fields.get("kind")
+    return () if field is None else getattr(field.annotation, "__args__", ())
 
 
 def _short(value: object, limit: int = 60) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hepad.cards.base import Card, load_card
+from hepad.cards.base import Card, CardName, load_card
 from hepad.cards.resolver import resolve
 
 __all__ = ["BudgetCard", "DeviceCard", "ResourceFraction", "load_budget", "load_device"]
@@ -31,7 +31,7 @@ class BudgetCard(Card):
     """
 
     schema_: Literal["budget/1"] = Field(alias="schema")
-    name: str = Field(min_length=1)
+    name: CardName
     title: str
     reference: str
     note: str = ""
@@ -63,7 +63,7 @@ class DeviceCard(Card):
     """
 
     schema_: Literal["device/1"] = Field(alias="schema")
-    name: str = Field(min_length=1)
+    name: CardName
     title: str
     reference: str
     lut: int = Field(gt=0)

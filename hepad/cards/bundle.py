@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from hepad.cards.analysis import ModelCard, Published, RegionSpec, TrainCard
-from hepad.cards.base import Card, validation_summary
+from hepad.cards.analysis import REGION_KINDS, ModelCard, Published, RegionSpec, TrainCard, region_keys
+from hepad.cards.base import Card, CardName, validation_summary
 from hepad.cards.input import InputCard
 from hepad.cards.selection import SelectionCard
 from hepad.errors import UsageError
@@ -16,12 +16,6 @@ from hepad.errors import UsageError
 __all__ = ["BundleCard", "Compared", "Imported", "RegionCard", "SetAside", "Training", "parse_region", "region_words"]
 
 _REGION_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_REGION_KINDS = {
-    "efficiency": ("background_efficiency", None),
-    "rate": ("rate_khz", "input_rate_khz"),
-    "cross_section": ("cross_section_pb", "background_cross_section_pb"),
-    "threshold": ("threshold", None),
-}
 
 
 class RegionCard(Card):
@@ -100,7 +94,7 @@ class BundleCard(Card):
     """
 
     schema_: Literal["bundle/1"] = Field(alias="schema")
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@+-]*$")
+    name: CardName
     title: str
     reference: str
     fidelity: Literal["exact", "approximate", "inspired"]
@@ -149,20 +143,12 @@ def parse_region(text: str) -> tuple[str, RegionSpec]:
     pb, which may be left out where events have weights in pb), `cut=kl@threshold:4.2`. `UsageError` if it is none of
     these.
     """
-    name, _, rest = text.partition("=")
-    score, _, setting = rest.rpartition("@")
-    kind, _, value = setting.partition(":")
-    part, slash, whole = value.partition("/")
-    if not _REGION_NAME.fullmatch(name) or kind not in _REGION_KINDS:
+    name, _, setting = text.partition("=")
+    if not _REGION_NAME.fullmatch(name):
         forms = "NAME=efficiency:0.01, NAME=rate:OUT/IN, NAME=cross_section:OUT[/IN] or NAME=threshold:X"
         raise UsageError(f"--region {text!r}: write {forms}")
-    part_key, whole_key = _REGION_KINDS[kind]
-    if bool(slash) != bool(whole_key) and not (kind == "cross_section" and not slash):
-        form = f"{kind}:OUT/IN" if whole_key else f"{kind}:VALUE"
-        raise UsageError(f"--region {text!r}: {kind} is written {form}")
     try:
-        numbers = {part_key: float(part), **({whole_key: float(whole)} if whole_key and slash else {})}
-        return name, RegionSpec(**numbers, score=score or None)
+        return name, RegionSpec(**region_keys(setting))
     except ValidationError as error:
         raise UsageError(f"--region {text!r}: {validation_summary(error)}") from error
     except ValueError as error:
@@ -171,7 +157,7 @@ def parse_region(text: str) -> tuple[str, RegionSpec]:
 
 def region_words(name: str, spec: RegionSpec | None) -> str:
     """The option `--region` that `parse_region` reads; the name alone for a region that is known by it."""
-    for kind, (part_key, whole_key) in _REGION_KINDS.items():
+    for kind, (part_key, whole_key) in REGION_KINDS.items():
         part, whole = getattr(spec, part_key, None), getattr(spec, whole_key or "", None)
         if spec is not None and part is not None:
             score = f"{spec.score}@" if spec.score else ""

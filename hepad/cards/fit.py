@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from hepad.cards.base import Card, load_card
+from hepad.cards.base import Card, CardName, load_card
 from hepad.cards.resolver import resolve
 
 __all__ = ["FAMILIES", "FitCard", "load_fit"]
@@ -26,7 +26,7 @@ class FitCard(Card):
     """A background function: its family, its number of parameters and the collision energy that scales the mass."""
 
     schema_: Literal["fit/1"] = Field(alias="schema")
-    name: str = Field(min_length=1)
+    name: CardName
     title: str
     reference: str
     family: Literal["dijet", "dijet_root", "moddijet", "ua2", "power", "exponential"]

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from hepad.cards.analysis import RegionSpec
-from hepad.cards.base import Card, parse_card, read_yaml
+from hepad.cards.base import Card, CardName, parse_card, read_yaml
 from hepad.cards.resolver import bundled_names, resolve, shipped
 from hepad.errors import CardError
 
@@ -171,7 +171,7 @@ class SearchCard(Card):
     """
 
     schema_: Literal["search/1"] = Field(alias="schema")
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@+-]*$")
+    name: CardName
     title: str
     reference: str
     fidelity: Literal["exact", "approximate", "inspired"]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hepad.cards.base import Card, load_card
+from hepad.cards.base import Card, CardName, load_card
 from hepad.cards.condition import COLLECTIONS, DERIVED, FOUR_MOMENTUM, SOURCES, Condition, ObjectCuts, Range
 from hepad.cards.resolver import resolve
 
@@ -101,7 +101,7 @@ class SelectionCard(Card):
     """A selection: which objects count, what is built of them, and which events are kept."""
 
     schema_: Literal["selection/1"] = Field(alias="schema")
-    name: str
+    name: CardName
     title: str
     reference: str
     objects: dict[Literal["jets", "electrons", "muons", "photons", "taus", "fatjets"], ObjectRule] = Field(

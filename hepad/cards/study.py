@@ -6,15 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hepad.cards.base import Card, load_card
+from hepad.cards.base import Card, CardName, load_card
 from hepad.cards.bundle import SetAside
 from hepad.cards.resolver import resolve
 
 __all__ = ["DataCard", "EvaluationCard", "QuickCard", "ScanCard", "ScanName", "StudyCard", "load_study"]
 
 ScanName = Literal["steps", "latent", "training_fraction"]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@+-]*$")]
-Names = Annotated[tuple[Name, ...], Field(min_length=1)]
+Names = Annotated[tuple[CardName, ...], Field(min_length=1)]
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
 
 
@@ -29,8 +28,8 @@ class DataCard(Card):
     """File names that are looked for in a data folder; the first that is there is taken."""
 
     background: Names
-    evaluation_background: tuple[Name, ...] = ()
-    signals: dict[Name, Names] = Field(min_length=1)
+    evaluation_background: tuple[CardName, ...] = ()
+    signals: dict[CardName, Names] = Field(min_length=1)
 
 
 class EvaluationCard(SetAside):
@@ -57,7 +56,7 @@ class StudyCard(Card):
     """
 
     schema_: Literal["study/1"] = Field(alias="schema")
-    name: Name
+    name: CardName
     title: str
     reference: str
     analyses: Names
@@ -68,8 +67,8 @@ class StudyCard(Card):
     evaluation: EvaluationCard
     data: DataCard
     scans: dict[ScanName, ScanCard] = Field(default_factory=dict)
-    published_loss: dict[Name, tuple[float, float]] = Field(default_factory=dict)
-    labels: dict[Name, str] = Field(default_factory=dict)
+    published_loss: dict[CardName, tuple[float, float]] = Field(default_factory=dict)
+    labels: dict[CardName, str] = Field(default_factory=dict)
     quick: QuickCard = Field(default_factory=QuickCard)
 
     @model_validator(mode="after")

@@ -31,6 +31,7 @@ from hepad.cli import (
     quantise,
     reinterpret,
     replay,
+    schema,
     score,
     spurious,
     study,
@@ -148,6 +149,7 @@ def _register() -> None:
     app.command("quantise")(quantise.quantise)
     app.command("export")(export.export)
     app.command("replay")(replay.replay)
+    app.command("schema")(schema.schema)
     app.command("list")(list_.list_)
 
 

@@ -126,14 +126,17 @@ def _points(texts: list[str] | None, table: Path | None) -> tuple[Point, ...]:
 def _print(report: ReinterpretReport) -> None:
     result = report.to_json()
     if result["points"] is not None:
-        _print_points(result["points"])
+        _print_points(result)
     else:
         _print_sample(result)
     if report.output is not None and not report.complete_before:
         common.stdout().print(f"wrote {report.output}")
 
 
-def _print_points(curve: dict[str, Any]) -> None:
+def _print_points(result: dict[str, Any]) -> None:
+    from hepad.pipeline.reinterpret_words import mass_ranges, percent
+
+    curve = result["points"]
     rows = []
     for point in curve["table"]:
         acceptance, cross_section = point["acceptance"], point["cross_section_pb"]
@@ -141,22 +144,24 @@ def _print_points(curve: dict[str, Any]) -> None:
         rows.append(
             [
                 f"{point['mass_gev']:g}",
-                f"{acceptance['value']:.2%}",
-                *("" if number is None else f"{number:.4g}" for number in numbers),
+                f"{acceptance['value']:.2%}" if acceptance["events"] else f"below {percent(acceptance['upper_95'])}",
+                *("none" if number is None else f"{number:.4g}" for number in numbers),
                 point["verdict"]["status"],
             ]
         )
     header = ["mass [GeV]", "acceptance", "cross section", "expected", "observed", "verdict"]
     common.print_table("Cross sections and limits at 95 % CL [pb]", header, rows)
-    for kind in ("observed", "expected"):
-        ranges = curve[f"excluded_{kind}_gev"]
-        if ranges is not None:
-            text = ", ".join(f"{one['low']:.5g} to {one['high']:.5g} GeV" for one in ranges) or "nothing"
-            common.stdout().print(f"{'excluded' if kind == 'observed' else 'expected to be excluded'}: {text}")
+    for point in curve["table"]:
+        if point["verdict"]["status"] == "cannot say":
+            _print_verdict(point["verdict"], f"{point['mass_gev']:g} GeV: ")
+    if curve["excluded_observed_gev"] is not None:
+        _say(f"expected to be excluded: {mass_ranges(curve['excluded_expected_gev']) or 'nothing'}")
+    _print_verdict(result["verdict"])
 
 
 def _print_sample(result: dict[str, Any]) -> None:
     from hepad.objects.cutflow import CutFlow
+    from hepad.pipeline.reinterpret_words import fraction
 
     for category, selection in result["search"]["selections"].items():
         steps = [step for step in result["cutflow"] if step["category"] == category]
@@ -165,16 +170,15 @@ def _print_sample(result: dict[str, Any]) -> None:
         [
             name,
             f"{found['events']}",
-            f"{found['value']:.3%} ± {found['error']:.3%}",
-            "" if found["model_error"] is None else f"{found['model_error']:.2%}",
+            fraction(found),
+            "" if found["model_error"] is None or not found["events"] else f"{found['model_error']:.2%}",
         ]
         for name, found in result["acceptance"].items()
     ]
     common.print_table("Acceptance", ["region", "events", "of all generated", "model error"], rows)
     if result["channels"]:
         _print_limits(result)
-    verdict = result["verdict"]
-    common.stdout().print(f"{verdict['status']}: {verdict['reason']}")
+    _print_verdict(result["verdict"])
 
 
 def _print_limits(result: dict[str, Any]) -> None:
@@ -186,8 +190,8 @@ def _print_limits(result: dict[str, Any]) -> None:
             [
                 name,
                 "" if events is None else f"{events:.4g}",
-                "" if band is None else f"{band[2]:.4g} ({band[1]:.3g} to {band[3]:.3g})",
-                "" if observed is None else f"{observed:.4g}",
+                "none" if band is None else f"{band[2]:.4g} ({band[1]:.3g} to {band[3]:.3g})",
+                "none" if observed is None else f"{observed:.4g}",
             ]
         )
     common.print_table(
@@ -195,4 +199,17 @@ def _print_limits(result: dict[str, Any]) -> None:
         ["channel", "signal events", "expected", "observed"],
         rows,
     )
-    common.stdout().print(f"combined: {result['combined']['method']}")
+    if result["combined"]["channels"]:  # else the verdict says why
+        for group in result["no_limit"]:
+            _say(f"no limit: {group['text']}")
+        _say(f"combined: {result['combined']['method']}")
+
+
+def _print_verdict(verdict: dict[str, Any], before: str = "") -> None:
+    _say(f"{before}{verdict['status']}: {verdict['reason']}")
+    if verdict["help"]:
+        _say(f"{before}what helps: {verdict['help']}")
+
+
+def _say(text: str) -> None:
+    common.stdout().print(text)

@@ -28,6 +28,10 @@ __all__ = ["TREE", "AdfilterFile"]
 TREE = "Ntuple"
 
 _ENERGY, _CROSS_SECTION = "CMS energy [GeV]", "cross section [PB]"
+_DEFAULT = (
+    "'meta' states a cross section of 1 pb, which ADFilter's converters write when nobody gives one: make sure that it "
+    "is meant, or give the right one with --xsec"
+)
 _JET = ("pt", "eta", "phi", "mass")
 _BRANCHES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "jets": (("JET", "bJET"), _JET),
@@ -71,7 +75,9 @@ class AdfilterFile(TreeFile):
         if not labels:
             labels = {_ENERGY: 1, _CROSS_SECTION: 2}
         stated = {name: positive(contents[place - 1]) for name, place in labels.items() if 1 <= place <= len(contents)}
-        return SampleInfo(cross_section_pb=stated.get(_CROSS_SECTION), sqrt_s_gev=stated.get(_ENERGY))
+        section = stated.get(_CROSS_SECTION)
+        notes = (_DEFAULT,) if section == 1 else ()
+        return SampleInfo(cross_section_pb=section, sqrt_s_gev=stated.get(_ENERGY), notes=notes)
 
     def weight_branches(self) -> set[str]:
         """`Evt_Weight`, if it is there."""

@@ -17,7 +17,7 @@ import numpy as np
 from hepad.errors import InputDataError
 from hepad.io.events import SampleInfo
 from hepad.io.generator import BLOCK, GeneratorFile
-from hepad.io.markup import MAX_BETWEEN, Markup, content
+from hepad.io.markup import Markup, content
 from hepad.io.particle_level import ParticleLevel
 from hepad.io.particles import Floats, Particles
 from hepad.io.text import damage_as_input_error, open_text
@@ -31,6 +31,7 @@ _REJECTED = "rejected by the shower or its matching; they count with their weigh
 _END = "</LesHouchesEvents>"
 _MAX_PARTICLES = 10_000
 _COLUMNS = 13
+_LINE = re.compile(rb"\S[^\n]*")
 _NOT_STATED = -1.0
 """POWHEG's cross section: where weights are cross sections, their mean is the one of the sample."""
 _FORTRAN = re.compile(rb"([-+]?(?:\d+\.?\d*|\.\d+))[dDqQ]?((?<=[dDqQ])\d+|[-+]\d+)")
@@ -211,7 +212,7 @@ def _light_partons(event: LheEvent, flavours: int) -> int:
 def read_header(path: InputPath) -> LheHeader:
     """The header of a file; `InputDataError` if it is not one of Les Houches events."""
     with damage_as_input_error(path), open_text(path) as stream:
-        text, init = _until_init(Markup(stream))
+        text, init = _until_init(Markup(stream, path))
         return _header(path, text.decode("utf-8", errors="replace"), init)
 
 
@@ -219,7 +220,7 @@ def read_events(path: InputPath) -> Iterator[LheEvent]:
     """The events of a file, one at a time; `InputDataError` names the event that is damaged or comes last."""
     number = 0
     with damage_as_input_error(path), open_text(path) as stream:
-        markup = Markup(stream)
+        markup = Markup(stream, path)
         _until_init(markup)
         while (name := markup.tag()[1]) == b"event":
             yield _event(path, number, markup.element(name))
@@ -235,14 +236,15 @@ def read_events(path: InputPath) -> Iterator[LheEvent]:
 def _until_init(markup: Markup) -> tuple[bytes, bytes | None]:
     """The text before `<init>`, and what that holds; None if it is not there or does not end."""
     passed: list[bytes] = []
+    size = 0
     while True:
         before, name = markup.tag()
         passed.append(before)
         commented_out = before.rpartition(b"\n")[2].lstrip().startswith(b"#")
         if not name or (name == b"init" and not commented_out):
             return b"".join(passed), markup.element(name) if name else None
-        if sum(map(len, passed)) > MAX_BETWEEN:
-            raise ValueError(f"more than {MAX_BETWEEN} bytes before <init>")
+        size += len(before)
+        markup.limit(size, len(passed))
 
 
 def _header(path: InputPath, text: str, init: bytes | None) -> LheHeader:
@@ -302,8 +304,8 @@ def _check_sums(rows: Floats) -> None:
 
 def _lines(text: bytes) -> Iterator[list[bytes]]:
     """The words of each line that is neither empty nor a comment."""
-    for line in text.splitlines():
-        words = line.split()
+    for line in _LINE.finditer(text):
+        words = line[0].split()
         if words and not words[0].startswith(b"#"):
             yield words
 

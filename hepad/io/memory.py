@@ -243,6 +243,8 @@ def _unpadded(objects: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _plain(value: Any) -> ak.Array:
     array = ak.Array(ak.materialize(value) if isinstance(value, ak.Array) else value, behavior={})
+    if "string" in str(array.type):  # which are lists of numbers without their parameters
+        return array
     array = ak.without_parameters(ak.from_regular(array, axis=None))
     if "?" in str(array.type) or "option" in str(array.type):  # as tables of Parquet have it
         for axis in range(array.ndim):

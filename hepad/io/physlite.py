@@ -95,7 +95,8 @@ _TAGGERS = {
 
 _JET_THRESHOLD, _FORWARD_THRESHOLD, _FORWARD = 20.0, 30.0, 2.4
 _CORE = {"px": "MET_Core_AnalysisMETAuxDyn.mpx", "py": "MET_Core_AnalysisMETAuxDyn.mpy"}
-_SOFT_TRACKS = 1  # the terms of the core are SoftClusCore and PVSoftTrkCore, in this order
+_TERMS = "MET_Core_AnalysisMETAuxDyn.name"
+_SOFT, _SOFT_PLACE = "PVSoftTrkCore", 1  # after SoftClusCore, where a slim lost the names
 _JET_TRACKS = {"px": "METAssoc_AnalysisMETAux.jettrkpx", "py": "METAssoc_AnalysisMETAux.jettrkpy"}
 _WEIGHT = "EventInfoAuxDyn.mcEventWeights"
 
@@ -222,16 +223,28 @@ class PhysliteFile(TreeFile):
         tagged[linked] = scores["pb"][place] > np.exp(cut) * other
         return tagged
 
+    @cached_property
+    def _soft_place(self) -> int:
+        """The place of the soft term of tracks among the terms of the core; past the last if it is not there."""
+        if not self.has(_TERMS) or self.entries == 0:
+            return _SOFT_PLACE
+        try:
+            names = self.tree[self.keys[_TERMS]].array(entry_stop=1).tolist()[0]
+        except Exception as error:
+            raise self.damage(error, {self.keys[_TERMS]: None}, 0, 1) from error
+        return names.index(_SOFT) if _SOFT in names else len(names)
+
     def _missing(self, columns: Columns) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Both components of the missing momentum in GeV, each of shape (n,)."""
         core = columns.objects(_CORE)
-        if (core.counts <= _SOFT_TRACKS).any():
-            entry = columns.start + int(np.flatnonzero(core.counts <= _SOFT_TRACKS)[0])
+        lacks = core.counts <= self._soft_place
+        if lacks.any():
+            entry = columns.start + int(np.flatnonzero(lacks)[0])
             raise InputDataError(
-                f"{self.path}: branch {_CORE['px']!r} has no term PVSoftTrkCore at entry {entry}; "
+                f"{self.path}: branch {_CORE['px']!r} has no term {_SOFT} at entry {entry}; "
                 "the missing momentum of this file cannot be built"
             )
-        place = core.offsets[:-1] + _SOFT_TRACKS
+        place = core.offsets[:-1] + self._soft_place
         px, py = (core[axis][place].astype(np.float64) / _GEV for axis in ("px", "py"))
         jets = self._candidates("jets", {"pt", "eta", "phi"}, columns)
         threshold = np.where(np.abs(jets["eta"]) < _FORWARD, _JET_THRESHOLD, _FORWARD_THRESHOLD)

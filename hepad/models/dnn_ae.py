@@ -46,6 +46,7 @@ class DenseAutoencoder(Autoencoder):
     """
 
     name: ClassVar[str] = "dnn_ae"
+    config_card: ClassVar[type[Card]] = DenseConfig
     input_kinds: ClassVar[tuple[str, ...]] = ("l1_vector",)
 
     def __init__(self, config: Mapping[str, Any], columns: Sequence[str]) -> None:

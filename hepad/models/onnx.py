@@ -79,6 +79,7 @@ class OnnxScorer:
     """
 
     name: ClassVar[str] = "onnx"
+    config_card: ClassVar[type[Card]] = OnnxConfig
     input_kinds: ClassVar[tuple[str, ...]] = tuple(registry.INPUTS)
     score_names: tuple[str, ...] = ("log_mae", "mae", "mse", "r", "kl", "output")
 

@@ -43,6 +43,7 @@ class SpikingAutoencoder(Autoencoder):
     """
 
     name: ClassVar[str] = "snn_ae"
+    config_card: ClassVar[type[Card]] = SpikingConfig
     input_kinds: ClassVar[tuple[str, ...]] = ("l1_vector",)
 
     def __init__(self, config: Mapping[str, Any], columns: Sequence[str]) -> None:

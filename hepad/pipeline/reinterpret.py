@@ -191,8 +191,12 @@ def _report(
     output: Path | None,
 ) -> ReinterpretReport:
     skipped = inputs.skipped(found, curve)
+    own = found.to_json()
     content = {
-        **found.to_json(),
+        **own,
+        "verdict": own["verdict"] if curve is None else curve.verdict_json(),
+        "sample": {"mass_gev": inputs.first and inputs.first.mass_gev, "verdict": own["verdict"]},
+        "warnings": own["warnings"] if curve is None else curve.warnings(own["warnings"]),
         "files": inputs.numbers(),
         "skipped": [vars(one) for one in skipped],
         "points": None if curve is None else curve.to_json(),

@@ -18,11 +18,11 @@ from hepad.pipeline.reinterpret_combine import Limits, set_limits
 from hepad.pipeline.reinterpret_limits import ChannelLimit, Inputs, Yield, limit_json
 from hepad.pipeline.reinterpret_measure import Measured, measure
 from hepad.pipeline.reinterpret_published import Published, published_limit
+from hepad.pipeline.reinterpret_verdict import Conclusion, conclude
 from hepad.pipeline.sample import FileSample, common_cross_section, common_energy
 from hepad.pipeline.search import Search
 from hepad.pipeline.search_events import Reading
 from hepad.pipeline.search_expectation import Simulated
-from hepad.stats.exclusion import Verdict, verdict
 
 __all__ = ["Answer", "Settings", "answer"]
 
@@ -49,7 +49,7 @@ class Answer:
     cross_section_pb: float | None
     limits: Limits | None
     published: Mapping[str, Published]
-    verdict: Verdict | None
+    conclusion: Conclusion
     warnings: tuple[str, ...]
     skipped: tuple[Skipped, ...] = ()
 
@@ -57,21 +57,6 @@ class Answer:
     def search(self) -> Search:
         """The search."""
         return self.measured.search
-
-    def verdict_json(self) -> dict[str, Any]:
-        """The verdict, or why there is none."""
-        if self.verdict is not None:
-            return self.verdict.to_json()
-        combined = self.limits.combined if self.limits else None
-        if combined is None:
-            reason = "the search has acceptances only: it sets no limits"
-        elif combined.result is None:
-            reason = f"there is no limit: {combined.reason}"
-        else:
-            limit = float(combined.result.expected[2])
-            reason = f"no cross section was given (--xsec); the expected limit is {limit:.3g} pb at 95 % CL"
-        empty = dict.fromkeys(("basis", "cross_section_pb", "limit_pb", "ratio"))
-        return {"status": "cannot say", **empty, "cross_section_pb": self.cross_section_pb, "reason": reason}
 
     def to_json(self) -> dict[str, Any]:
         """All numbers in JSON types."""
@@ -88,7 +73,8 @@ class Answer:
             "channels": {name: self._channel(limit) for name, limit in self._channels().items()},
             "combined": self._combined(),
             "overlaps": self._overlaps(),
-            "verdict": self.verdict_json(),
+            "verdict": self.conclusion.to_json(),
+            "no_limit": [group.to_json() for group in self.conclusion.reasons],
             "warnings": list(self.warnings),
             "skipped": [vars(skipped) for skipped in self.skipped],
         }
@@ -117,7 +103,8 @@ class Answer:
             else float(expectation.observed.sum()),
             **limit_json(limit.result, yields.reference_pb),
             "limit_pb_expected_alternatives": {k: v * yields.reference_pb for k, v in limit.alternatives.items()},
-            "no_limit_because": limit.reason,
+            "no_limit_because": None if limit.reason is None else limit.reason.words(),
+            "no_limit": None if limit.reason is None else limit.reason.to_json(),
             "published": self.published[limit.name].to_json() if limit.name in self.published else None,
         }
 
@@ -163,7 +150,7 @@ def answer(
     limits = _limits(settings, measured, section)
     published = {} if limits is None else _published(measured, limits, section)
     warnings = (*_remarks(settings, energy, stated), *_notes(samples), *(limits.warnings if limits else ()))
-    found = _verdict(section, limits, published)
+    found = conclude(section, measured, limits, published)
     return Answer(measured, section, limits, published, found, warnings, tuple(run.skipped))
 
 
@@ -186,30 +173,6 @@ def _published(measured: Measured, limits: Limits, section: float | None) -> dic
     return {name: one for name, one in found.items() if one is not None}
 
 
-def _verdict(section: float | None, limits: Limits | None, published: Mapping[str, Published]) -> Verdict | None:
-    """By our own combined limit; by the published limit that is strongest for this signal, where we have none."""
-    if section is None or limits is None:
-        return None
-    result = limits.combined.result
-    if result is not None:
-        found = verdict(section, result, reference_pb=limits.inputs.yields.reference_pb)
-        weak = limits.combined.on_simulation and found.basis == "expected" and found.status == "not excluded"
-        return _cannot_say(found, float(result.expected[2]) * limits.inputs.yields.reference_pb) if weak else found
-    verdicts = [one.verdict for one in published.values() if one.verdict is not None]
-    reason = limits.combined.reason or "there is no limit"
-    none = Verdict("cannot say", None, section, None, None, f"there is no limit for this signal: {reason}")
-    return max(verdicts, key=lambda v: v.ratio or 0.0) if verdicts else none
-
-
-def _cannot_say(found: Verdict, limit: float) -> Verdict:
-    """A limit on our own background is weaker than the search's: that it does not reach the signal proves nothing."""
-    reason = (
-        f"the cross section of {found.cross_section_pb:.3g} pb is below the limit of {limit:.3g} pb expected on "
-        "simulated background; the limit of the search itself may be stronger"
-    )
-    return Verdict("cannot say", "expected", found.cross_section_pb, limit, found.cross_section_pb / limit, reason)
-
-
 def _remarks(settings: Settings, energy: float, stated: float | None) -> list[str]:
     card = settings.search.card
     remarks = [*settings.remarks]
@@ -220,8 +183,12 @@ def _remarks(settings: Settings, energy: float, stated: float | None) -> list[st
         )
     if stated is None and settings.reading.sqrt_s_gev is None:
         remarks.append(f"the files do not state their collision energy; {energy:g} GeV is assumed (--sqrt-s)")
-    if not settings.search.as_published:
-        remarks.append("selection, model, region or luminosity are not those of the card: this is another search")
+    search = settings.search
+    if search.changes:
+        what = ", ".join(search.changes)
+        remarks.append(f"{what}: not as on the card, so that this is another search than {card.name}")
+    elif not search.as_published:
+        remarks.append(f"limits are set in region {search.signal_region}, those of {card.name} in {card.limit_region}")
     return remarks
 
 

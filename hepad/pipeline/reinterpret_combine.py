@@ -97,7 +97,7 @@ def _combine(inputs: Inputs, channels: Mapping[str, ChannelLimit], masks: Masks,
     usable = {name: limit for name, limit in channels.items() if limit.result is not None}
     order = sorted(usable, key=lambda name: _median(usable[name]))
     if not order:
-        return Combined("none", (), None, "no channel has a limit")
+        return Combined("none", (), None)
     simulated = _is_simulated(usable[order[0]])
     best = Combined("best expected channel", (order[0],), usable[order[0]].result, on_simulation=simulated)
     if len(order) == 1:

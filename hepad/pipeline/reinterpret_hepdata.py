@@ -85,7 +85,10 @@ def _limits(result: Mapping[str, Any], energy: float) -> HepDataTable:
         Values("Observed upper limit at 95% CL", [r["limit_pb_observed"] for r in rows.values()], "PB"),
         Values("Expected signal events", [r.get("expected_events") for r in rows.values()]),
     ]
-    about = f"Upper limits on the cross section of the signal; combined is: {result['combined']['method']}."
+    method = (
+        result["combined"]["method"] if result["combined"]["channels"] else "not possible, as no channel has a limit"
+    )
+    about = f"Upper limits on the cross section of the signal; combined is: {method}."
     return HepDataTable("Limits", about, [Axis("Channel", list(rows))], columns, ("SIG",), energy)
 
 

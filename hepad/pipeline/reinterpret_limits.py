@@ -12,11 +12,13 @@ import numpy.typing as npt
 from hepad.cards.search import CountCard
 from hepad.errors import FitFailedError, InputDataError
 from hepad.pipeline.reinterpret_measure import Measured
+from hepad.pipeline.reinterpret_reasons import Cause, NoLimitError, Reason
 from hepad.pipeline.sample import weight_sums
 from hepad.pipeline.search import Category
 from hepad.pipeline.search_expectation import (
     Expectation,
     Simulated,
+    TooFewError,
     channel_functions,
     published_expectation,
     simulated_expectation,
@@ -87,7 +89,7 @@ class ChannelLimit:
     edges: FloatArray
     expectation: Expectation | None
     result: LimitResult | None
-    reason: str | None = None
+    reason: Reason | None = None
     effective: float = 0.0
     alternatives: Mapping[str, float] = field(default_factory=dict)
 
@@ -149,20 +151,34 @@ def _spectrum_limit(inputs: Inputs, name: str, where: tuple[Category, Mask]) -> 
         expectation = _expectation(inputs, name)
         empty = replace(empty, expectation=expectation)
         if signal.sum() <= 0:
-            return replace(empty, reason="no signal event is in it")
+            return replace(empty, reason=_not_in(edges))
         functions = channel_functions(search, name)
         choices: list[BackgroundFunction | None] = [*functions] or [None]
         bins = empty.bins
         if signal[:bins].sum() <= 0:
-            return replace(empty, reason=f"no signal event is below {edges[bins]:.4g} GeV, the end of the background")
+            return replace(empty, reason=_not_in(edges[: bins + 1]))
         spectra = [_spectrum(empty, expectation, variances, function, bins) for function in choices]
         result, *others = [common_limit([spectrum], inputs.yields) for spectrum in spectra]
     except (FitFailedError, InputDataError) as error:
-        return replace(empty, reason=str(error))
+        return replace(empty, reason=_reason(error))
     medians = {f.name: float(o.expected[2]) for f, o in zip(functions[1:], others, strict=True)}
     return replace(
         empty, result=result, alternatives=medians, effective=effective_events(signal[:bins], variances[:bins])
     )
+
+
+def _not_in(edges: FloatArray) -> Reason:
+    where = f"from {edges[0]:.4g} to {edges[-1]:.4g} GeV, where the background is known"
+    return Reason(Cause.NOT_IN_RANGE, f"no signal event is {where}")
+
+
+def _reason(error: FitFailedError | InputDataError) -> Reason:
+    """Why there is no limit, of what was raised in place of one."""
+    if isinstance(error, NoLimitError):
+        return error.reason
+    if isinstance(error, TooFewError):
+        return Reason(Cause.FEW_BACKGROUND, "too few effective background events", error.effective, error.needed)
+    return Reason(Cause.FIT_FAILED, str(error))
 
 
 def _spectrum(
@@ -172,7 +188,7 @@ def _spectrum(
     function: BackgroundFunction | None,
     bins: int,
 ) -> ResonanceChannel:
-    """The first bins of a channel with their background; `InputDataError` if the signal's shape is not known."""
+    """The first bins of a channel with their background; `NoLimitError` if the signal's shape is not known."""
     check_signal(limit.edges[: bins + 1], limit.signal[:bins], variances[:bins])
 
     def cut(values: FloatArray | None) -> FloatArray | None:
@@ -198,11 +214,11 @@ def _count_limit(inputs: Inputs, count: CountCard, category: Category, inside: M
     acceptance = weighted_acceptance(sums, inputs.measured.generated)
     empty = ChannelLimit(category.name, acceptance, signal, edges, expectation, None)
     if signal.sum() <= 0:
-        return replace(empty, reason="no signal event is in it")
+        return replace(empty, reason=Reason(Cause.NOT_IN_RANGE, "no signal event is in it"))
     try:
         return replace(empty, result=common_limit([count_channel(empty, count)], inputs.yields))
     except (FitFailedError, InputDataError) as error:
-        return replace(empty, reason=str(error))
+        return replace(empty, reason=_reason(error))
 
 
 def count_channel(limit: ChannelLimit, count: CountCard) -> ResonanceChannel:
@@ -231,7 +247,7 @@ def _expectation(inputs: Inputs, name: str) -> Expectation:
     if published is not None:
         return published
     if inputs.simulated is None:
-        raise InputDataError("there is no background for it: neither a published spectrum nor simulated events")
+        raise NoLimitError(Reason(Cause.NO_BACKGROUND, "neither a published spectrum nor simulated background"))
     return simulated_expectation(inputs.simulated, search, name, search.signal_region)
 
 
@@ -256,14 +272,12 @@ def signal_spectrum(
 
 
 def check_signal(edges: FloatArray, signal: FloatArray, variances: FloatArray) -> None:
-    """Raise `InputDataError` unless a template (n,) in bins of edges rests on enough simulated events."""
+    """Raise `NoLimitError` unless a template (n,) in bins of edges rests on enough simulated events."""
     effective = effective_events(signal, variances)
     kind = "broad" if signal_shape(edges, signal)[1] > BROAD else "narrow"
     needed = FEWEST_EVENTS[kind]
     if effective < needed:
-        raise InputDataError(
-            f"its {kind} signal rests on {effective:.1f} effective events, {needed} are needed: simulate more"
-        )
+        raise NoLimitError(Reason(Cause.FEW_SIGNAL, f"too few effective events of a {kind} signal", effective, needed))
 
 
 def effective_events(signal: FloatArray, variances: FloatArray) -> float:

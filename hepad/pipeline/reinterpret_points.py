@@ -13,10 +13,14 @@ from hepad.errors import InputDataError, UsageError
 from hepad.io.remote import is_url
 from hepad.io.text import check_regular
 from hepad.pipeline.reinterpret_answer import Answer
+from hepad.pipeline.reinterpret_reasons import Cause
+from hepad.pipeline.reinterpret_words import gev, mass_ranges
 from hepad.stats.exclusion import Excluded, exclusion
 
 __all__ = ["Curve", "Point", "PointResult", "in_order", "measure_points", "parse_point", "read_points"]
 
+_PARTS = ("events", "sum_weights", "generated", "cutflow", "channels", "combined", "overlaps", "no_limit", "warnings")
+"""What of the answer for a point is kept beside the limits; `acceptances` are those of all regions."""
 _HEADER = ("mass_gev", "file", "cross_section_pb")
 
 
@@ -58,9 +62,9 @@ class PointResult:
         return limits.combined.result.observed * limits.inputs.yields.reference_pb
 
     def to_json(self) -> dict[str, Any]:
-        """The point as a row of a table."""
+        """The point as a row of a table, and the parts of its answer."""
         region = self.answer.search.signal_region
-        expected = self.expected_pb
+        expected, full = self.expected_pb, self.answer.to_json()
         return {
             "mass_gev": self.point.mass_gev,
             "cross_section_pb": self.answer.cross_section_pb,
@@ -68,7 +72,9 @@ class PointResult:
             "limit_pb_expected": None if expected is None else expected[2],
             "limit_pb_expected_band": expected,
             "limit_pb_observed": self.observed_pb,
-            "verdict": self.answer.verdict_json(),
+            "verdict": self.answer.conclusion.to_json(),
+            "acceptances": full["acceptance"],
+            **{key: full[key] for key in _PARTS},
         }
 
 
@@ -79,6 +85,36 @@ class Curve:
     points: tuple[PointResult, ...]
     excluded_expected: tuple[Excluded, ...]
     excluded_observed: tuple[Excluded, ...] | None
+
+    def verdict_json(self) -> dict[str, Any]:
+        """Which masses are excluded, in the form of the verdict on one sample, with the ranges in GeV."""
+        empty = dict.fromkeys(("cross_section_pb", "limit_pb", "ratio", "cause", "have", "need", "help"))
+        if all(point.expected_pb is None for point in self.points):
+            last = self.points[-1].answer.conclusion.to_json()
+            reason = f"no mass has a limit; at {gev(self.points[-1].point.mass_gev)} GeV: {last['reason']}"
+            return {**last, "cross_section_pb": None, "reason": reason, "ranges_gev": []}
+        basis = "expected" if self.excluded_observed is None else "observed"
+        found = [asdict(one) for one in (self.excluded_observed or ())]
+        span = f"{gev(self.points[0].point.mass_gev)} to {gev(self.points[-1].point.mass_gev)} GeV"
+        if self.excluded_observed is None:
+            found = [asdict(one) for one in self.excluded_expected]
+            masses = mass_ranges(found) or f"no mass from {span}"
+            reason = f"{masses} expected to be excluded, but without data nothing can be"
+            status, empty["cause"] = "cannot say", Cause.NO_DATA.value
+        elif found:
+            status, reason = "excluded", f"{mass_ranges(found)} (observed)"
+        else:
+            status, reason = "not excluded", f"no mass from {span} (observed)"
+        return {"status": status, "basis": basis, **empty, "reason": reason, "ranges_gev": found}
+
+    def warnings(self, others: Sequence[str] = ()) -> list[str]:
+        """The warnings of all points with their masses, those that all have without; first `others`."""
+        masses: dict[str, list[str]] = {text: [] for text in others}
+        for point in self.points:
+            for text in point.answer.warnings:
+                masses.setdefault(text, []).append(gev(point.point.mass_gev))
+        n = len(self.points)
+        return [text if len(at) in {0, n} else f"at {', '.join(at)} GeV: {text}" for text, at in masses.items()]
 
     def to_json(self) -> dict[str, Any]:
         """The table of points and the excluded masses in GeV; observed null without data."""

@@ -62,7 +62,8 @@ class Search:
     """A search ready for events. `signal_region` is where limits are set; `regions` are looser to tighter, ALL first.
 
     `cards` maps what went into it to sha256, for provenance. `as_published` is False if a selection, model, region
-    or luminosity other than the card's was asked for: published spectra do not go with it.
+    or luminosity other than the card's was asked for: published spectra do not go with it. `changes` are those of them
+    that make it another search, which one of the card's own regions does not.
     """
 
     card: SearchCard
@@ -72,6 +73,7 @@ class Search:
     signal_region: str
     cards: dict[str, str]
     as_published: bool
+    changes: tuple[str, ...] = ()
 
     def fields(self) -> dict[str, set[str]]:
         """What must be read from event files for all categories."""
@@ -115,10 +117,13 @@ def prepare_search(
     cards |= _parts(card, folder, selection)
     names = tuple(dict.fromkeys((ALL, *card.regions, *extra)))
     chosen = region[0] if region else card.limit_region
-    changed = bool(model or selection or extra or chosen != card.limit_region)
+    given = {"selection": selection, "model": model, "region": extra}
+    changes = [what for what, value in given.items() if value]
     if luminosity_fb is not None and (card.luminosity is None or luminosity_fb != card.luminosity.fb):
-        card, changed = _at_luminosity(card, luminosity_fb), True
-    return Search(card, folder, categories, names, chosen, cards, not changed)
+        card = _at_luminosity(card, luminosity_fb)
+        changes.append("luminosity")
+    as_published = not changes and chosen == card.limit_region
+    return Search(card, folder, categories, names, chosen, cards, as_published, tuple(changes))
 
 
 def _parts(card: SearchCard, folder: Path, selection: str | None) -> dict[str, str]:

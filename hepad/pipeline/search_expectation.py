@@ -21,13 +21,22 @@ from hepad.pipeline.search_spectra import channel_edges, observed_spectrum
 from hepad.stats.functions import BackgroundFunction
 from hepad.stats.smooth import choose_order
 
-__all__ = ["Expectation", "Simulated", "channel_functions", "published_expectation", "simulated_expectation"]
+__all__ = ["Expectation", "Simulated", "TooFewError", "channel_functions", "published_expectation"]
+__all__ += ["simulated_expectation"]
 
 FloatArray = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 _ENOUGH = 15.0
 """Effective simulated events that the shape of a spectrum is made of at least; with fewer a looser region gives it."""
+
+
+class TooFewError(FitFailedError):
+    """No region has enough simulated events: the most `effective` ones, of `needed`."""
+
+    def __init__(self, effective: float) -> None:
+        super().__init__(f"{effective:.1f} effective simulated background events are too few for a spectrum")
+        self.effective, self.needed = effective, _ENOUGH
 
 
 @dataclass(frozen=True)
@@ -157,16 +166,17 @@ def simulated_expectation(
     functions = channel_functions(search, channel)
     mask = simulated.inside(category, region)
     if mask is None:
-        raise FitFailedError(f"{channel}: simulated events of region {region} were not kept")
+        raise FitFailedError(f"simulated events of region {region} were not kept")
     part = np.ones(len(events), dtype=np.bool_) if keep is None else keep
     counts, variances = _fill(events, channel, edges, mask & part)
     effective = _effective(counts, variances)
-    total = float(counts.sum())
+    total, most = float(counts.sum()), 0.0
     for name in (region, *reversed(_looser(simulated, category, region))):
         inside = simulated.inside(category, name)
         if inside is None:
             continue
         shape, spread = _fill(events, channel, edges, inside & part)
+        most = max(most, _effective(shape, spread))
         if _effective(shape, spread) < _ENOUGH:
             continue
         smooth = _smooth(edges, shape, spread, functions)
@@ -178,7 +188,7 @@ def simulated_expectation(
         )
         how = f"simulation, shape of region {name}"
         return Expectation(edges, smooth * (wanted / smooth.sum()), None, how, counts, variances, effective, reach)
-    raise FitFailedError(f"{channel}: {effective:.1f} effective simulated background events are too few for a spectrum")
+    raise TooFewError(most)
 
 
 def _looser(simulated: Simulated, category: Category, region: str) -> list[str]:

@@ -68,7 +68,7 @@ class WorkspaceLikelihood:
     def expected(self, theta: FloatArray) -> FloatArray:
         """Yields (bins + Poisson constraints,)."""
         with np.errstate(all="ignore"):  # interpolations overflow far from the minimum
-            yields = np.asarray(self.model.expected_actualdata(theta), dtype=np.float64)
+            yields = np.asarray(self.model.main_model.expected_data(theta), dtype=np.float64)
         _, parameters, factors = self._poisson
         return np.concatenate([yields, theta[parameters] * factors])
 

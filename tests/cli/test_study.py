@@ -158,7 +158,7 @@ def test_study_faults(run, examples: Path, tmp_path: Path) -> None:
     assert "give --data FOLDER" in run("study", "adc2021", "-o", "out", code=2).stderr
     assert "no study named 'nope'" in run("study", "nope", "--data", examples, "-o", "out", code=3).stderr
     (tmp_path / "bad.yaml").write_text(yaml.safe_dump({**TINY, "sedes": [1]}), encoding="utf-8")
-    assert "'sedes': unknown key" in run("study", "bad.yaml", "--data", examples, "-o", "out", code=3).stderr
+    assert "'sedes' at line" in run("study", "bad.yaml", "--data", examples, "-o", "out", code=3).stderr
     one = ("study", "adc2021", "--background", examples / "background.h5")
     assert "no such file" in run(*one, "--signal", "h0=no.h5", "-o", "out", code=4).stderr
     assert "no file of h0" in run(*one, "--data", tmp_path, "-o", "out", code=4).stderr

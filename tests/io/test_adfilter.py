@@ -105,6 +105,10 @@ def test_meta_is_the_sample(data: Path, tmp_path: Path) -> None:
     assert open_events(write(tmp_path / "none.root")).sample().sqrt_s_gev is None
     plain = write(tmp_path / "plain.root", meta=[8000.0, 0.5])  # no labels: by place, as ADFilter reads it
     assert (open_events(plain).sample().sqrt_s_gev, open_events(plain).sample().cross_section_pb) == (8000.0, 0.5)
+    assert open_events(plain).sample().notes == ()
+    default = open_events(write(tmp_path / "default.root", meta=[8000.0, 1.0])).sample()
+    assert default.cross_section_pb == 1.0
+    assert "make sure that it is meant" in default.notes[0]
 
 
 def test_energy_of_the_sample_is_a_field(data: Path) -> None:

@@ -178,8 +178,17 @@ def test_what_is_between_elements_has_a_bound(place: str, tmp_path: Path, monkey
     text = plain().replace(place, ("# comment\n" * 10_000) + place if place != "<!--" else "<!-- -->" * 10_000, 1)
     text += "# comment\n" * 10_000 if place == "</LesHouchesEvents>" else ""
     (tmp_path / "x.lhe.gz").write_bytes(gzip.compress(text.encode()))
-    with pytest.raises(InputDataError, match="more than 65536 bytes between two elements"):
+    with pytest.raises(InputDataError, match="more than 65536 bytes or 400000 parts between two elements"):
         LheFile(tmp_path / "x.lhe.gz")
+
+
+def test_comments_without_end_have_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(markup, "_MAX_PARTS", 100)
+    for place in ("<init>", "<event>"):
+        for many in ("<!---->" * 30, "</event>" * 101 if place == "<init>" else "<!-- -->" * 26):
+            (tmp_path / "x.lhe").write_text(plain().replace(place, many + place, 1))
+            with pytest.raises(InputDataError, match=r"more than .* 100 parts between two elements"):
+                LheFile(tmp_path / "x.lhe")
 
 
 def test_events_without_colours_or_particles(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 import uproot
 
 from hepad.errors import InputDataError
+from hepad.io.memory import events_from
 from hepad.io.reader import open_events, read_events
 
 MOMENTUM = {"pt", "eta", "phi", "mass"}
@@ -173,6 +174,20 @@ def test_missing_momentum(path: Path) -> None:
     assert np.allclose(pt * np.sin(phi), y, rtol=1e-4, atol=1e-3)
     hard_only = np.hypot(x - np.array([v[1] for v in core["x"]]) / 1000, y - np.array([v[1] for v in core["y"]]) / 1000)
     assert np.median(pt) < np.median(hard_only)  # the soft term balances what the objects leave
+
+
+def test_the_soft_term_is_found_by_its_name(path: Path) -> None:
+    """The order of the terms is the producer's; slims of uproot lose their names."""
+    tree = uproot.open(path)["CollectionTree"]
+    arrays = {name: tree[name].array() for name in tree.keys(recursive=False) if not name.startswith("n_")}
+    turned = {name: array[:, ::-1] if name.startswith("MET_Core") else array for name, array in arrays.items()}
+    named = turned | {"MET_Core_AnalysisMETAuxDyn.name": ak.Array([["PVSoftTrkCore", "SoftClusCore"]] * 100)}
+    met = {"met": {"pt", "phi"}}
+    assert ak.array_equal(events_from(named, met).met, read(path, met).met)
+    assert not ak.array_equal(events_from(turned, met).met, read(path, met).met)
+    other = turned | {"MET_Core_AnalysisMETAuxDyn.name": ak.Array([["SoftClusCore", "Muons"]] * 100)}
+    with pytest.raises(InputDataError, match="has no term PVSoftTrkCore at entry 0"):
+        events_from(other, met)
 
 
 def test_weights_taus_and_fatjets(path: Path, tmp_path: Path) -> None:

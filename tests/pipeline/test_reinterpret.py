@@ -104,7 +104,10 @@ def test_limits_do_not_depend_on_the_cross_section_assumed(result, folder, examp
     other = answer(examples / SIGNAL, folder / "card.yaml")
     assert other["cross_section_pb"] is None
     assert other["verdict"]["status"] == "cannot say"
-    assert "--xsec" in other["verdict"]["reason"]
+    assert other["verdict"]["cause"] == "no cross section"
+    assert "--xsec" in other["verdict"]["help"]
+    limit = other["combined"]["limit_pb_expected"]
+    assert f"the expected limit is {limit:.3g} pb at 95 % CL" in other["verdict"]["reason"]
     for name, channel in result["channels"].items():
         assert other["channels"][name]["expected_events"] is None
         assert (other["channels"][name]["limit_pb_expected"] or 0) == pytest.approx(
@@ -118,7 +121,12 @@ def test_too_few_events_of_signal_give_no_limit(result):
     channel = result["channels"]["jmu"]
     assert channel["simulated_events"] > 10  # but few below the end of the background
     assert channel["limit_pb_expected"] is None
-    assert "effective events, 10 are needed" in channel["no_limit_because"]
+    reason = channel["no_limit"]
+    assert (reason["cause"], reason["need"]) == ("too few signal events", 10)
+    assert reason["have"] < 10
+    assert channel["no_limit_because"] == reason["text"]
+    assert f"({reason['have']:.3g} of 10 needed)" in reason["text"]
+    assert reason["help"] == f"simulate at least {np.ceil(10 / reason['have']):.0f} times as many events"
 
 
 def test_a_broad_signal_needs_more_events(folder, examples, few_events_are_enough, monkeypatch):
@@ -127,7 +135,7 @@ def test_a_broad_signal_needs_more_events(folder, examples, few_events_are_enoug
     channel = result["channels"]["jj"]
     assert channel["limit_pb_expected"] is None
     assert "broad signal" in channel["no_limit_because"]
-    assert "50 are needed" in channel["no_limit_because"]
+    assert "of 50 needed" in channel["no_limit_because"]
 
 
 def test_a_broad_signal_warns_of_its_accidents(result):
@@ -212,6 +220,7 @@ def test_provenance_has_all_that_the_signal_is_held_against(result, folder):
 def test_a_larger_luminosity_gives_a_stronger_limit(result, folder, examples):
     more = answer(examples / SIGNAL, folder / "card.yaml", cross_section_pb=0.5, luminosity_fb=40.0)
     assert not more["search"]["as_published"]
+    assert "luminosity: not as on the card, so that this is another search than lepton" in more["warnings"]
     best = result["combined"]["channels"][0]
     ratio = result["channels"][best]["limit_pb_expected"] / more["channels"][best]["limit_pb_expected"]
     assert 1.5 < ratio <= 4.2  # between the root of 4 and 4
@@ -239,13 +248,18 @@ def test_several_files_are_one_sample(folder, examples, data):
 
 
 def test_nothing_selected_is_an_answer(write_slim, folder, tmp_path):
-    path = write_slim(Muon_PT=[[], [5.0], []], Electron_PT=[[5.0], [], [5.0]])
+    path = write_slim(Muon_PT=[[], [5.0], []], Electron_PT=[[5.0], [], [5.0]], Weight_Weight=[[1.0]] * 3)
     found = answer(path, folder / "card.yaml", cross_section_pb=1.0, output=tmp_path / "out")
     assert found["acceptance"]["tight"]["value"] == 0
-    assert found["acceptance"]["tight"]["upper_95"] > 0.5  # of two effective events
+    # of three events: 1 - 0.05^(1/3) = 0.6316
+    assert found["acceptance"]["tight"]["upper_95"] == pytest.approx(1 - 0.05 ** (1 / 3))
     assert found["verdict"]["status"] == "cannot say"
-    assert {c["no_limit_because"] for c in found["channels"].values()} == {"no signal event is in it"}
-    assert (tmp_path / "out" / "report.html").is_file()
+    assert found["verdict"]["cause"] == "nothing selected"
+    assert found["verdict"]["reason"] == 'none of 3 events passes "one lepton": acceptance below 64 % at 95 % CL'
+    assert {c["no_limit"]["cause"] for c in found["channels"].values()} == {"no signal in the range"}
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "none (none)" not in page
+    assert page.count("below 64 % (95 % CL)") == 3
 
 
 def test_a_counting_search_against_a_closed_form(card, examples):
@@ -294,6 +308,7 @@ def test_a_trigger_has_acceptances_only(card, examples):
     assert found["channels"] == {}
     assert found["combined"] is None
     assert "acceptances only" in found["verdict"]["reason"]
+    assert found["verdict"]["cause"] == "no published counts"
     with pytest.raises(UsageError, match="no luminosity"):
         answer(examples / SIGNAL, card(**none), luminosity_fb=1.0)
 
@@ -301,6 +316,8 @@ def test_a_trigger_has_acceptances_only(card, examples):
 def test_another_region_can_be_asked_for(folder, examples):
     tight = answer(examples / SIGNAL, folder / "card.yaml", region=("tight", None))
     assert tight["search"]["signal_region"] == "tight"
+    assert "limits are set in region tight, those of lepton in loose" in tight["warnings"]  # no other search
+    assert not any("another search" in text for text in tight["warnings"])
     own = answer(examples / SIGNAL, folder / "card.yaml", region=("mine", RegionSpec(background_efficiency=0.1)))
     assert (
         own["acceptance"]["loose"]["value"] >= own["acceptance"]["mine"]["value"] >= own["acceptance"]["tight"]["value"]
@@ -312,6 +329,9 @@ def test_another_region_can_be_asked_for(folder, examples):
 def test_another_model_or_selection_leaves_the_background_of_the_card_out(folder, examples):
     found = answer(examples / SIGNAL, folder / "card.yaml", model="snn_ae", cross_section_pb=1.0)
     assert found["channels"]["jj"]["limit_pb_expected"] is None
+    assert found["verdict"]["cause"] == "no background"
+    assert found["verdict"]["reason"].startswith("all 3 channels: neither a published spectrum nor simulated")
+    assert "--background" in found["verdict"]["help"]
     assert any("another model" in text for text in found["warnings"])
     with pytest.raises(InputDataError, match="another selection"):
         answer(
@@ -336,6 +356,11 @@ def test_points_make_a_curve(folder, examples, data):
     assert excluded["to_end"]
     assert not excluded["from_start"]
     assert found["points"]["excluded_observed_gev"] is None
+    verdict = found["verdict"]
+    assert (verdict["status"], verdict["basis"], verdict["cause"]) == ("cannot say", "expected", "no data")
+    assert verdict["reason"].startswith(f"{excluded['low']:.0f} to 2000 GeV expected to be excluded")
+    assert found["sample"] == {"mass_gev": 2000, "verdict": table[1]["verdict"]}
+    assert table[1]["cutflow"] == found["cutflow"] != table[0]["cutflow"]
     with pytest.raises(UsageError, match="no cross section"):
         answer([], folder / "card.yaml", points=(parse_point(f"2000={examples / SIGNAL}"),))
     with pytest.raises(UsageError, match="same mass"):

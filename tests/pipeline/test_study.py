@@ -103,7 +103,7 @@ def test_quick_replaces_what_it_names() -> None:
     [
         ({"seeds": []}, "seeds"),
         ({"seeds": [1, 1]}, "each be given once"),
-        ({"sedes": [1]}, "'sedes': unknown key"),
+        ({"sedes": [1]}, "'sedes' at line 16: unknown key .* did you mean seeds"),
         ({"scans": {"widths": {"analyses": ["dnn_ae"], "values": [1]}}}, "widths"),
         ({"scans": {"latent": {"analyses": ["vae"], "values": [1]}}}, "names vae"),
         ({"scans": {"latent": {"analyses": ["dnn_ae"], "values": [1.5]}}}, "whole numbers"),

@@ -1,0 +1,51 @@
+"""`hepad schema`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hepad.cli import common
+from hepad.errors import UsageError
+
+
+def schema(
+    name: Annotated[
+        str | None, typer.Argument(help="selection, analysis, search, model.vae, ...", show_default="all names")
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown.")] = False,
+    json: common.Json = False,
+) -> None:
+    """Which keys a card may have: tables, or a JSON Schema with --json.
+
+    Example: hepad schema analysis
+    """
+    from hepad.pipeline import schemas
+
+    if name is None:
+        _names(json=json)
+    elif json and markdown:
+        raise UsageError("give --json or --markdown, not both")
+    elif json:
+        common.print_json(schemas.json_schema(name))
+    elif markdown:
+        common.stdout().print(schemas.markdown(name), markup=False, highlight=False, soft_wrap=True)
+    else:
+        for table in schemas.tables(name):
+            rows = [[key.key, key.value, key.default] for key in table.keys]
+            common.print_table(table.name, ["key", "value", "default"], rows, numbers_from=3)
+            common.stdout().print(table.about, markup=False, highlight=False)
+            common.stdout().print()
+
+
+def _names(*, json: bool) -> None:
+    from hepad import registry
+    from hepad.pipeline import schemas
+
+    rows = [{"name": name, "what": what} for name, (_, what) in schemas.SCHEMAS.items()]
+    rows += [{"name": f"model.{name}", "what": entry.title} for name, entry in registry.SCORERS.items()]
+    if json:
+        common.print_json(rows)
+        return
+    common.print_table("schemas", ["name", "what"], [[row["name"], row["what"]] for row in rows], numbers_from=2)

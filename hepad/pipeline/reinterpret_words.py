@@ -1,0 +1,40 @@
+"""Numbers of a reinterpretation in words, as the terminal, reports and verdicts print them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["fraction", "gev", "mass_ranges", "percent"]
+
+
+def percent(bound: float) -> str:
+    """An upper bound in percent with two digits, rounded up."""
+    if not 0 < bound < 1:
+        return f"{100 * bound:g} %"
+    digits = 10.0 ** (1 - math.floor(math.log10(100 * bound)))
+    return f"{math.ceil(round(100 * bound * digits, 6)) / digits:g} %"
+
+
+def fraction(acceptance: Mapping[str, Any]) -> str:
+    """An acceptance with its error; where no event passes, its upper bound."""
+    if not acceptance["events"]:
+        return f"below {percent(acceptance['upper_95'])} (95 % CL)"
+    return f"{acceptance['value']:.3%} ± {acceptance['error']:.3%}"
+
+
+def gev(mass: float) -> str:
+    """A mass to one GeV, below a TeV to four digits."""
+    return f"{mass:.0f}" if mass >= 1000 else f"{mass:.4g}"
+
+
+def mass_ranges(found: Sequence[Mapping[str, Any]], *, ends: bool = False) -> str:
+    """Ranges of mass, empty without any; with `ends` also whether they end only because no other mass was tested."""
+    parts = []
+    for one in found:
+        text = f"{gev(one['low'])} to {gev(one['high'])}"
+        if ends:
+            text += " (from the lowest mass given on)" * one["from_start"] + " (up to the highest)" * one["to_end"]
+        parts.append(text)
+    return f"{', '.join(parts)} GeV" if parts else ""

@@ -1,0 +1,71 @@
+"""The kinds of cards, and the tables of their keys: `hepad schema` and the page of the documentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hepad import registry
+from hepad.cards.analysis import AnalysisCard
+from hepad.cards.base import Card
+from hepad.cards.budget import BudgetCard, DeviceCard
+from hepad.cards.fit import FitCard
+from hepad.cards.keys import CardKeys, Key, card_keys
+from hepad.cards.regions import RegionsCard
+from hepad.cards.search import SearchCard
+from hepad.cards.selection import SelectionCard
+from hepad.cards.study import StudyCard
+from hepad.errors import UsageError
+
+__all__ = ["SCHEMAS", "card_of", "json_schema", "markdown", "models", "tables"]
+
+SCHEMAS: dict[str, tuple[type[Card], str]] = {
+    "selection": (SelectionCard, "objects, counts and requirements: --selection"),
+    "analysis": (AnalysisCard, "a model to train: hepad train --model"),
+    "search": (SearchCard, "a published search: hepad reinterpret --analysis"),
+    "fit": (FitCard, "a background function: hepad fit --function"),
+    "study": (StudyCard, "trainings over seeds, and scans: hepad study"),
+    "regions": (RegionsCard, "observed and expected events of regions: hepad discovery"),
+    "budget": (BudgetCard, "what a trigger leaves to an algorithm: hepad latency --budget"),
+    "device": (DeviceCard, "what a chip holds: device of a budget"),
+}
+"""The cards that one writes, and what for."""
+
+
+def models() -> list[str]:
+    """The models, which have keys of their own beside `name`."""
+    return [f"model.{name}" for name in registry.SCORERS]
+
+
+def card_of(name: str) -> type[Card]:
+    """The card of a schema (`analysis`, `analysis/1`), or of a model's own keys (`model.vae`); `UsageError` if none."""
+    kind = name.removesuffix("/1")
+    if kind in SCHEMAS:
+        return SCHEMAS[kind][0]
+    if kind in models():
+        config: type[Card] = registry.load(registry.SCORERS[kind.removeprefix("model.")]).config_card
+        return config
+    raise UsageError(f"no schema {name!r}: choose one of {', '.join([*SCHEMAS, *models()])}")
+
+
+def tables(name: str) -> list[CardKeys]:
+    """The keys of a schema and of the cards within it."""
+    return card_keys(card_of(name))
+
+
+def json_schema(name: str) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a card, for editors that check YAML."""
+    schema = card_of(name).model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def markdown(name: str) -> str:
+    """The keys of a schema in Markdown."""
+    parts = []
+    for table in tables(name):
+        rows = [f"| `{key.key}` | {key.value} | {_default(key)} |" for key in table.keys]
+        parts += [f"**{table.name}**: {table.about}", "\n".join(["| key | value | default |", "|---|---|---|", *rows])]
+    return "\n\n".join(parts)
+
+
+def _default(key: Key) -> str:
+    return f"`{key.default}`" if key.default not in {"", "needed", "its defaults"} else key.default
