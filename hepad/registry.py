@@ -12,19 +12,22 @@ from typing import Any
 
 from hepad.errors import CardError
 
-__all__ = ["INPUTS", "SCORERS", "Entry", "load", "lookup"]
+__all__ = ["INPUTS", "SCORERS", "Entry", "load", "load_config", "lookup"]
 
 
 @dataclass(frozen=True)
 class Entry:
     """One registered class: `target` is `module:Class`; `inputs` are the input kinds a scorer accepts.
 
-    `trainable` is False for a scorer whose weights only come from elsewhere.
+    `config` names the pydantic class of its settings, in the module of the target or in the package around it, which
+    loads without torch, so that a wrong card is refused before a file is opened. `trainable` is False for a scorer
+    whose weights only come from elsewhere.
     """
 
     target: str
     title: str
     inputs: tuple[str, ...] = ()
+    config: str = ""
     trainable: bool = True
 
 
@@ -34,11 +37,32 @@ INPUTS: dict[str, Entry] = {
 }
 
 SCORERS: dict[str, Entry] = {
-    "snn_ae": Entry("hepad.models.snn_ae:SpikingAutoencoder", "spiking autoencoder", ("l1_vector",)),
-    "dnn_ae": Entry("hepad.models.dnn_ae:DenseAutoencoder", "dense autoencoder", ("l1_vector",)),
-    "vae": Entry("hepad.models.vae:VariationalAutoencoder", "variational autoencoder", ("l1_vector",)),
-    "rmm_ae": Entry("hepad.models.rmm_ae:RmmAutoencoder", "autoencoder of rapidity-mass matrices", ("rmm",)),
-    "onnx": Entry("hepad.models.onnx:OnnxScorer", "network of others, in ONNX", tuple(INPUTS), trainable=False),
+    "snn_ae": Entry(
+        "hepad.models.snn_ae:SpikingAutoencoder",
+        "spiking autoencoder",
+        ("l1_vector",),
+        "SpikingConfig",
+    ),
+    "dnn_ae": Entry("hepad.models.dnn_ae:DenseAutoencoder", "dense autoencoder", ("l1_vector",), "DenseConfig"),
+    "vae": Entry(
+        "hepad.models.vae.network:VariationalAutoencoder",
+        "variational autoencoder",
+        ("l1_vector",),
+        "VariationalConfig",
+    ),
+    "rmm_ae": Entry(
+        "hepad.models.rmm_ae:RmmAutoencoder",
+        "autoencoder of rapidity-mass matrices",
+        ("rmm",),
+        "RmmConfig",
+    ),
+    "onnx": Entry(
+        "hepad.models.onnx:OnnxScorer",
+        "network of others, in ONNX",
+        tuple(INPUTS),
+        "OnnxConfig",
+        trainable=False,
+    ),
 }
 
 
@@ -52,5 +76,17 @@ def lookup(table: dict[str, Entry], name: str, what: str) -> Entry:
 
 def load(entry: Entry) -> Any:
     """Import and return the class that an entry names."""
-    module, _, attribute = entry.target.partition(":")
+    return _named(entry.target)
+
+
+def load_config(entry: Entry) -> Any:
+    """Import and return the class of an entry's settings; torch is not loaded."""
+    module = entry.target.partition(":")[0]
+    if module.endswith(".network"):
+        module = module.rpartition(".")[0]
+    return _named(f"{module}:{entry.config}")
+
+
+def _named(target: str) -> Any:
+    module, _, attribute = target.partition(":")
     return getattr(import_module(module), attribute)

@@ -10,6 +10,7 @@ from hepad import registry
 from hepad.cards.base import Card, CardName, parse_card, read_yaml
 from hepad.cards.input import InputCard
 from hepad.cards.resolver import resolve
+from hepad.cards.train import TrainCard
 from hepad.errors import CardError
 
 __all__ = ["AnalysisCard", "InputCard", "ModelCard", "Published", "RegionName", "RegionSpec", "TrainCard"]
@@ -27,28 +28,6 @@ class ModelCard(Card):
     def config(self) -> dict[str, Any]:
         """The scorer's configuration."""
         return dict(self.model_extra or {})
-
-
-class TrainCard(Card):
-    """How to train. `patience` None means fixed epochs; fractions are of the background events.
-
-    `train_events` bounds the events of the training part, None takes them all.
-    """
-
-    epochs: int = Field(default=100, ge=1)
-    batch_size: int = Field(default=1000, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
-    patience: int | None = Field(default=None, ge=1)
-    validation_fraction: float = Field(default=0.1, gt=0, lt=1)
-    holdout_fraction: float = Field(default=0.2, gt=0, lt=1)
-    train_events: int | None = Field(default=None, ge=1)
-    seeds: tuple[int, ...] = (1,)
-
-    @model_validator(mode="after")
-    def _leaves_events_to_train(self) -> TrainCard:
-        if self.validation_fraction + self.holdout_fraction >= 1:
-            raise ValueError("validation_fraction + holdout_fraction must leave events to train on")
-        return self
 
 
 REGION_KINDS: dict[str, tuple[str, str | None]] = {

@@ -103,6 +103,7 @@ class BundleCard(Card):
     input: InputCard
     model: ModelCard
     columns: tuple[str, ...]
+    shape: tuple[int, ...] | None = None
     scores: tuple[str, ...] = Field(min_length=1)
     regions: dict[str, RegionCard]
     training: Training | None = None

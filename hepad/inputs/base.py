@@ -11,6 +11,7 @@ import numpy.typing as npt
 from hepad import registry
 from hepad.cards.input import InputCard
 from hepad.inputs.batch import Batch
+from hepad.inputs.layout import Layout
 
 __all__ = ["Input", "input_from_state", "make_input"]
 
@@ -19,7 +20,7 @@ class Input(Protocol):
     """Events to a `Batch`; what it learns from background is fitted once and kept in the bundle."""
 
     kind: ClassVar[str]
-    columns: tuple[str, ...]
+    layout: Layout
 
     def fields(self) -> dict[str, set[str]]:
         """The collections and properties that must be read."""

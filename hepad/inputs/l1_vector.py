@@ -18,8 +18,9 @@ from hepad.cards.condition import DERIVED
 from hepad.cards.input import L1VectorCard
 from hepad.errors import CardError, InputDataError
 from hepad.inputs.batch import Batch
+from hepad.inputs.layout import Layout, Slot
 from hepad.io.events import flat_columns
-from hepad.objects.naming import object_name
+from hepad.objects.naming import singular
 
 __all__ = ["L1Vector", "Scale"]
 
@@ -49,12 +50,8 @@ class L1Vector:
     def __init__(self, card: L1VectorCard, scale: Scale | None = None) -> None:
         self.card = card
         self.scale = scale
-        slots = [
-            ("met", "met") if name == "met" else (name, object_name(name, i))
-            for name in card.order
-            for i in range(1 if name == "met" else card.counts[name])
-        ]
-        self.columns = tuple(f"{slot}_{feature}" for _, slot in slots for feature in card.features)
+        self.layout = Layout.vector([slot for name in card.order for slot in _slots(card, name)])
+        self.columns = self.layout.columns
 
     def fields(self) -> dict[str, set[str]]:
         """The collections and properties that must be read; what a selection builds, it reads the parts of."""
@@ -73,7 +70,7 @@ class L1Vector:
                 first += self._fill_met(events, x[:, first:], mask[:, first:])
             else:
                 first += self._fill_objects(events, name, x.reshape(-1)[first:], mask.reshape(-1)[first:])
-        return Batch(self.kind, self.columns, x, mask, ak.to_numpy(events.weight).astype(np.float64))
+        return Batch(self.kind, self.layout, x, mask, ak.to_numpy(events.weight).astype(np.float64))
 
     def scaled(self, batch: Batch) -> Batch:
         """The batch as the network sees it; `CardError` if the scale was never fitted."""
@@ -81,7 +78,7 @@ class L1Vector:
             return batch
         if self.scale is None:
             raise CardError(f"scale {self.card.scale} must be fitted on background before it is used")
-        there = np.flatnonzero(batch.mask)  # most of it is padding
+        there = np.flatnonzero(batch.there)  # most of it is padding
         column = there % len(self.columns)
         x = np.zeros(batch.x.shape, dtype=np.float32)
         x.reshape(-1)[there] = batch.x.reshape(-1)[there] * self.scale.gain[column] + self.scale.offset[column]
@@ -151,6 +148,14 @@ class L1Vector:
         return count * len(features)
 
 
+def _slots(card: L1VectorCard, name: str) -> list[Slot]:
+    """The numbers of a collection, object by object."""
+    if name == "met":
+        return [Slot("met", 0, feature) for feature in card.features]
+    count = card.counts[name]  # type: ignore[index]  # they share their names
+    return [Slot(singular(name), i + 1, feature) for i in range(count) for feature in card.features]
+
+
 def _leading(offsets: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.bool_]:
     """Flat mask of the first `count` objects of each event."""
     position = np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
@@ -163,12 +168,13 @@ def _max_with_floor(batch: Batch) -> Scale:
     A slot that is empty in all of the background keeps the scale of the slot before it, so that an object which
     the background never had still shows.
     """
-    gain, offset = np.ones(len(batch.columns)), np.zeros(len(batch.columns))
-    for i, column in enumerate(batch.columns):
-        values = batch.x[batch.mask[:, i], i].astype(np.float64)
-        momentum = column.endswith("_pt")
+    slots, there = batch.layout.slots, batch.there
+    gain, offset = np.ones(len(slots)), np.zeros(len(slots))
+    for i, slot in enumerate(slots):
+        values = batch.x[there[:, i], i].astype(np.float64)
+        momentum = slot.feature == "pt"
         if len(values) == 0:
-            gain[i], offset[i] = _neighbour(batch.columns, i, gain, offset)
+            gain[i], offset[i] = _neighbour(slots, i, gain, offset)
             continue
         low, high = (values.min(), values.max()) if momentum else (0.0, np.abs(values).max())
         width = high - low if high > low else max(high, 1.0)
@@ -177,13 +183,12 @@ def _max_with_floor(batch: Batch) -> Scale:
     return Scale(gain, offset)
 
 
-def _neighbour(columns: tuple[str, ...], i: int, gain: _Float, offset: _Float) -> tuple[float, float]:
+def _neighbour(slots: tuple[Slot, ...], i: int, gain: _Float, offset: _Float) -> tuple[float, float]:
     """Scale of the same feature of the slot before, if it is of the same collection."""
-    name, _, feature = columns[i].rpartition("_")
-    before = f"{name.rstrip('0123456789')}{int(name.lstrip('abcdefghijklmnopqrstuvwxyz') or 1) - 1}_{feature}"
-    if before not in columns[:i]:
-        return (1e-3, FLOOR) if feature == "pt" else (1.0, 0.0)
-    j = columns.index(before)
+    before = replace(slots[i], position=slots[i].position - 1)
+    if before not in slots[:i]:
+        return (1e-3, FLOOR) if slots[i].feature == "pt" else (1.0, 0.0)
+    j = slots.index(before)
     return float(gain[j]), float(offset[j])
 
 
@@ -192,9 +197,10 @@ def _standard(batch: Batch) -> Scale:
 
     That is what the authors of arXiv:2108.03986 do before they mask the padding.
     """
-    gain, offset = np.ones(len(batch.columns)), np.zeros(len(batch.columns))
-    for i, column in enumerate(batch.columns):
-        if column.endswith("_pt"):
+    slots = batch.layout.slots
+    gain, offset = np.ones(len(slots)), np.zeros(len(slots))
+    for i, slot in enumerate(slots):
+        if slot.feature == "pt":
             values = batch.x[:, i].astype(np.float64)
             spread = values.std()
             gain[i] = 1 / spread if spread > 0 else 1.0

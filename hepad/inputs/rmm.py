@@ -19,6 +19,7 @@ import numpy.typing as npt
 from hepad.cards.input import RMM_TYPES, RmmCard
 from hepad.errors import InputDataError
 from hepad.inputs.batch import Batch
+from hepad.inputs.layout import Layout
 from hepad.inputs.rmm_kernel import fill_cells
 from hepad.io.columns import Objects
 from hepad.io.events import SQRT_S
@@ -60,7 +61,8 @@ class RapidityMassMatrix:
         self.objects = ("met", *(object_name(t, k) for t in self.types for k in range(card.counts[t])))
         self._slots = np.cumsum([1, *(card.counts[t] for t in self.types)])[:-1].astype(np.int64)
         self._kept = self._kept_cells()
-        self.columns = tuple(self.table_names[self._kept].tolist())
+        self.layout = Layout.vector(self.table_names[self._kept].tolist())
+        self.columns = self.layout.columns
 
     def fields(self) -> dict[str, set[str]]:
         """The collections and properties that must be read."""
@@ -90,7 +92,7 @@ class RapidityMassMatrix:
     def raw(self, events: ak.Array) -> Batch:
         """The cells that a network sees, of shape (n, d)."""
         cells, known = self._cells(events, self._kept)
-        return Batch(self.kind, self.columns, cells, known, ak.to_numpy(events.weight).astype(np.float64))
+        return Batch(self.kind, self.layout, cells, known, ak.to_numpy(events.weight).astype(np.float64))
 
     def scaled(self, batch: Batch) -> Batch:
         """The batch itself: the cells are of order one or below by construction."""

@@ -6,7 +6,7 @@ Reference: Dillon, Harkin, Javed, "Anomaly detection with spiking neural network
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from hepad.cards.base import Card, parse_card
+from hepad.inputs.layout import Layout
 from hepad.nn.affine import Affine
 from hepad.nn.autoencoder import Autoencoder, mirrored
 from hepad.nn.scorer import State
@@ -49,9 +50,9 @@ class DenseAutoencoder(Autoencoder):
     config_card: ClassVar[type[Card]] = DenseConfig
     input_kinds: ClassVar[tuple[str, ...]] = ("l1_vector",)
 
-    def __init__(self, config: Mapping[str, Any], columns: Sequence[str]) -> None:
+    def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
         self._layers = parse_card(DenseConfig, dict(config), f"model {self.name}")
-        super().__init__(self._layers, columns)
+        super().__init__(self._layers, layout)
         self._sizes = mirrored(len(self.columns), self._layers.layers)
         self._network: list[Affine]
 

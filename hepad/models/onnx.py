@@ -6,7 +6,7 @@ the score is `log_mae`. Nothing is trained here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -14,13 +14,13 @@ import numpy.typing as npt
 from pydantic import model_validator
 
 from hepad import registry
-from hepad.cards.analysis import TrainCard
 from hepad.cards.base import Card, parse_card
 from hepad.errors import CardError, MissingExtraError
 from hepad.inputs.batch import Batch
+from hepad.inputs.layout import Layout
 from hepad.io.onnx_file import OnnxFile, check_onnx
 from hepad.io.onnx_shapes import first_line
-from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, Scores, State, check_batch, finite_scores
+from hepad.nn.scorer import Scores, State, check_batch, finite_scores
 
 __all__ = ["OnnxConfig", "OnnxScorer"]
 
@@ -83,10 +83,9 @@ class OnnxScorer:
     input_kinds: ClassVar[tuple[str, ...]] = tuple(registry.INPUTS)
     score_names: tuple[str, ...] = ("log_mae", "mae", "mse", "r", "kl", "output")
 
-    def __init__(self, config: Mapping[str, Any], columns: Sequence[str]) -> None:
-        if not columns:
-            raise CardError(f"{self.name} needs at least one input column")
-        self.columns = tuple(columns)
+    def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
+        self.layout = layout
+        self.columns = layout.columns
         self._config = parse_card(OnnxConfig, dict(config), f"model {self.name}")
         self.score_names = (self._config.score,)
         self._data: bytes | None = None
@@ -105,28 +104,13 @@ class OnnxScorer:
         self._loaded()
         return self._graph
 
-    def fit(
-        self,
-        train: Batch,  # noqa: ARG002
-        validation: Batch,  # noqa: ARG002
-        *,
-        options: TrainCard,  # noqa: ARG002
-        seed: int,  # noqa: ARG002
-        on_epoch: Callable[[EpochEnd], None] | None = None,  # noqa: ARG002
-        resume: Checkpoint | None = None,  # noqa: ARG002
-    ) -> FitReport:
-        """Always `CardError`: such a network is trained elsewhere."""
-        raise CardError(
-            "an onnx model is not trained here: its weights come with 'hepad import-model FILE.onnx --card CARD'"
-        )
-
     def scores(self, batch: Batch) -> Scores:
         """Float32 scores of shape (n,), higher more anomalous.
 
         Raises `CardError` for a batch that does not fit or an output of another shape than the graph announced,
         `InputDataError` if a row gives no number.
         """
-        check_batch(self, self.columns, batch)
+        check_batch(self, batch)
         values = np.empty(len(batch), dtype=np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
             for place, rows, outputs in self._blocks(batch.x):
@@ -169,7 +153,7 @@ class OnnxScorer:
 
     def reconstruction_errors(self, batch: Batch) -> npt.NDArray[np.float32]:
         """Squared difference of input and output for each column, shape (n, d); see `hepad.nn.explain.Explains`."""
-        check_batch(self, self.columns, batch)
+        check_batch(self, batch)
         if self._config.score not in _RECONSTRUCTION:
             raise CardError(f"the score {self._config.score} of this network reconstructs nothing")
         with np.errstate(over="ignore", invalid="ignore"):

@@ -6,7 +6,7 @@ Reference: ATLAS Collaboration, arXiv:2307.01612 (Phys. Rev. Lett. 132 (2024) 08
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -17,9 +17,9 @@ from pydantic import Field
 
 from hepad.cards.base import Card, parse_card
 from hepad.errors import CardError
-from hepad.inputs.batch import Batch
+from hepad.inputs.layout import Layout
 from hepad.nn.autoencoder import Autoencoder, mirrored
-from hepad.nn.scorer import FitReport, Scores, State
+from hepad.nn.scorer import FitReport, Scores, State, TrainingData
 from hepad.nn.sparse_kernel import sparse_product
 
 if TYPE_CHECKING:
@@ -63,16 +63,17 @@ class RmmAutoencoder(Autoencoder):
     input_kinds: ClassVar[tuple[str, ...]] = ("rmm",)
     score_names: ClassVar[tuple[str, ...]] = ("log_mae", "mse")
 
-    def __init__(self, config: Mapping[str, Any], columns: Sequence[str]) -> None:
+    def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
         self._settings = parse_card(RmmConfig, dict(config), f"model {self.name}")
-        super().__init__(self._settings, columns)
+        super().__init__(self._settings, layout)
         self._sizes = mirrored(len(self.columns), self._settings.layers)
         self._network: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
 
-    def fit(self, train: Batch, validation: Batch, **how: Any) -> FitReport:
+    def fit(self, data: TrainingData, **how: Any) -> FitReport:
         """Train on background; see `hepad.nn.autoencoder.Autoencoder.fit`."""
         gain = np.float32(self._settings.gain)
-        return super().fit(replace(train, x=train.x * gain), replace(validation, x=validation.x * gain), **how)
+        train, validation = (replace(batch, x=batch.x * gain) for batch in (data.train, data.validation))
+        return super().fit(replace(data, train=train, validation=validation), **how)
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         shapes: dict[str, tuple[int, ...]] = {}

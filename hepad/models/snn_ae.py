@@ -5,7 +5,7 @@ Reference: Dillon, Harkin, Javed, "Anomaly detection with spiking neural network
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from pydantic import Field
 
 from hepad.cards.base import Card, parse_card
 from hepad.inputs.batch import Batch
+from hepad.inputs.layout import Layout
 from hepad.nn.autoencoder import Autoencoder, mirrored
 from hepad.nn.lif import LifNetwork, lif_shapes
 from hepad.nn.scorer import State, check_batch
@@ -46,16 +47,16 @@ class SpikingAutoencoder(Autoencoder):
     config_card: ClassVar[type[Card]] = SpikingConfig
     input_kinds: ClassVar[tuple[str, ...]] = ("l1_vector",)
 
-    def __init__(self, config: Mapping[str, Any], columns: Sequence[str]) -> None:
+    def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
         self._spiking = parse_card(SpikingConfig, dict(config), f"model {self.name}")
-        super().__init__(self._spiking, columns)
+        super().__init__(self._spiking, layout)
         self._sizes = mirrored(len(self.columns), self._spiking.layers)
         self._neurons = {key: getattr(self._spiking, key) for key in ("steps", "beta", "threshold")}
         self._network: LifNetwork
 
     def latent_spikes(self, batch: Batch) -> npt.NDArray[np.bool_]:
         """Which latent neuron spikes at which step, shape (n, steps, latent); figures 9 and 10 of the reference."""
-        check_batch(self, self.columns, batch)
+        check_batch(self, batch)
         self._trained()
         return self._network.spikes(batch.x, len(self._spiking.layers) - 1)
 

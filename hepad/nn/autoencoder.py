@@ -12,12 +12,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from hepad.cards.analysis import TrainCard
 from hepad.cards.base import Card
-from hepad.errors import CardError
+from hepad.cards.train import TrainCard
 from hepad.inputs.batch import Batch
+from hepad.inputs.layout import Layout
 from hepad.nn.arrays import check_arrays
-from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, Scores, State, check_batch, finite_scores
+from hepad.nn.scorer import (
+    Checkpoint,
+    EpochEnd,
+    FitReport,
+    Scores,
+    State,
+    TrainingData,
+    check_batch,
+    finite_scores,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,11 +51,10 @@ class Autoencoder(ABC):
     input_kinds: ClassVar[tuple[str, ...]]
     score_names: ClassVar[tuple[str, ...]] = ("mse",)
 
-    def __init__(self, config: Card, columns: Sequence[str]) -> None:
-        """Keep a validated configuration and the names of the input columns."""
-        if not columns:
-            raise CardError(f"{self.name} needs at least one input column")
-        self.columns = tuple(columns)
+    def __init__(self, config: Card, layout: Layout) -> None:
+        """Keep a validated configuration and the layout of the input, a vector."""
+        self.layout = layout
+        self.columns = layout.columns
         self._config = config
         self._weights: State | None = None
 
@@ -57,26 +65,26 @@ class Autoencoder(ABC):
 
     def fit(
         self,
-        train: Batch,
-        validation: Batch,
+        data: TrainingData,
         *,
         options: TrainCard,
         seed: int,
+        device: str = "cpu",
         on_epoch: Callable[[EpochEnd], None] | None = None,
         resume: Checkpoint | None = None,
     ) -> FitReport:
         """Train a new network on background and keep it; the same seed gives the same weights, bit for bit.
 
-        Adam on the mean loss of the rows, weighted by the events' weights where they differ. `CardError` for a batch
+        The mean loss of the rows, by the events' weights where they differ, is lowered. `CardError` for a batch
         or checkpoint that does not fit, `FitFailedError` without events or if the loss diverges; the weights from
         before are then still there.
         """
         from hepad.nn.reconstruction import fit_reconstruction
 
-        for batch in (train, validation):
-            check_batch(self, self.columns, batch)
+        for batch in (data.train, data.validation):
+            check_batch(self, batch)
         weights, report = fit_reconstruction(
-            self._build, train, validation, options=options, seed=seed, on_epoch=on_epoch, resume=resume
+            self._build, data, options=options, seed=seed, device=device, on_epoch=on_epoch, resume=resume
         )
         self._take(weights)
         return report
@@ -87,7 +95,7 @@ class Autoencoder(ABC):
         A row's score does not depend on the other rows. Scores above float32's range are set to its maximum.
         Raises `CardError` for a batch that does not fit, `InputDataError` if a row gives no number.
         """
-        check_batch(self, self.columns, batch)
+        check_batch(self, batch)
         self._trained()
         with np.errstate(over="ignore", invalid="ignore"):
             difference = self._reconstruct(batch.x)
@@ -96,7 +104,7 @@ class Autoencoder(ABC):
 
     def reconstruction_errors(self, batch: Batch) -> npt.NDArray[np.float32]:
         """Squared difference of input and output for each column, shape (n, d); see `hepad.nn.explain.Explains`."""
-        check_batch(self, self.columns, batch)
+        check_batch(self, batch)
         self._trained()
         with np.errstate(over="ignore", invalid="ignore"):
             errors: npt.NDArray[np.float32] = np.square(batch.x - self._reconstruct(batch.x))

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from torch import nn
 
+from hepad.cards.train import OptimizerCard
 from hepad.errors import CardError
 from hepad.nn.arrays import check_arrays
+from hepad.nn.recipe import Recipe, moments
 from hepad.nn.scorer import Checkpoint, State
 from hepad.nn.tensors import get_weights, set_weights, to_array
 
 __all__ = ["Progress", "TrainingState"]
-
-MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
 @dataclass(frozen=True)
@@ -24,81 +26,113 @@ class Progress:
 
     train_loss: tuple[float, ...] = ()
     validation_loss: tuple[float, ...] = ()
-    best_epoch: int = 0
 
     @property
     def epoch(self) -> int:
         """How many epochs are done."""
         return len(self.train_loss)
 
+    def best(self, count: int) -> tuple[int, ...]:
+        """The epochs of the lowest validation losses, the lowest first; of equal ones the earlier."""
+        order = sorted(range(self.epoch), key=lambda i: self.validation_loss[i])
+        return tuple(i + 1 for i in order[:count])
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch of the lowest validation loss, 0 before the first."""
+        return self.best(1)[0] if self.epoch else 0
+
     def after(self, train_loss: float, validation_loss: float) -> Progress:
         """The progress after one more epoch."""
-        better = not self.best_epoch or validation_loss < self.validation_loss[self.best_epoch - 1]
-        return Progress(
-            (*self.train_loss, train_loss),
-            (*self.validation_loss, validation_loss),
-            self.epoch + 1 if better else self.best_epoch,
-        )
+        return Progress((*self.train_loss, train_loss), (*self.validation_loss, validation_loss))
 
 
 class TrainingState:
-    """The tensors of a training: weights, Adam's moments and the best weights so far."""
+    """The tensors of a training: weights, the optimisers' moments and the weights of the best epochs so far."""
 
-    def __init__(self, module: nn.Module, optimizer: torch.optim.Adam) -> None:
-        self._module = module
-        self._optimizer = optimizer
-        self._best: State = get_weights(module)
+    def __init__(
+        self, recipe: Recipe, optimizers: Mapping[str, torch.optim.Optimizer], card: OptimizerCard, keep: int
+    ) -> None:
+        self._recipe, self._module = recipe, recipe.module
+        self._optimizers, self._moments = optimizers, moments(card)
+        self._kept: dict[int, State] = {}
+        self._keep = keep
         self.progress = Progress()
 
     def finish_epoch(self, train_loss: float, validation_loss: float) -> None:
-        """Take note of one more epoch, and of its weights if they are the best so far."""
+        """Take note of one more epoch, and of its weights if they are among the best so far."""
         self.progress = self.progress.after(train_loss, validation_loss)
-        if self.progress.best_epoch == self.progress.epoch:
-            self._best = get_weights(self._module)
+        best = self.progress.best(self._keep)
+        if self.progress.epoch in best:
+            self._kept[self.progress.epoch] = get_weights(self._module)
+        self._kept = {epoch: self._kept[epoch] for epoch in best}
 
-    def recall_best(self) -> None:
-        """Put the best weights back into the module."""
-        set_weights(self._module, self._best, "best weights")
+    def best(self) -> tuple[State, ...]:
+        """The weights of the best epochs, the best first."""
+        return tuple(self._kept.values())
 
     def checkpoint(self) -> Checkpoint:
         """A copy of the present state."""
         done = self.progress
         tensors = {f"weights/{name}": array for name, array in get_weights(self._module).items()}
-        tensors |= {f"best/{name}": array.copy() for name, array in self._best.items()}
-        tensors |= self._moments()
+        for place, state in enumerate(self._kept.values()):
+            tensors |= {f"best{place}/{name}": array.copy() for name, array in state.items()}
+        for phase, key, name, parameter in self._each_moment():
+            moment = self._optimizers[phase].state[parameter].get(key)
+            empty = torch.zeros(() if key == "step" else parameter.shape)
+            tensors[f"{phase}/{key}/{name}"] = to_array(empty if moment is None else moment)
+        for name, array in self._memory().items():
+            tensors[f"memory/{name}"] = np.array(array)
         return Checkpoint(done.epoch, tensors, done.train_loss, done.validation_loss, done.best_epoch)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Take over a checkpoint; `CardError` if its tensors or its losses do not fit this training."""
-        progress = Progress(tuple(checkpoint.train_loss), tuple(checkpoint.validation_loss), checkpoint.best_epoch)
-        if not 1 <= checkpoint.best_epoch <= checkpoint.epoch == progress.epoch == len(checkpoint.validation_loss):
+        progress = Progress(tuple(checkpoint.train_loss), tuple(checkpoint.validation_loss))
+        complete = 1 <= checkpoint.epoch == progress.epoch == len(checkpoint.validation_loss)
+        if not complete or checkpoint.best_epoch != progress.best_epoch:
             raise CardError(f"checkpoint of epoch {checkpoint.epoch} does not have one loss for each epoch")
-        check_arrays(self._shapes(), checkpoint.tensors, "checkpoint")
-        set_weights(self._module, _part(checkpoint.tensors, "weights/"), "checkpoint")
-        self._best = {name: array.copy() for name, array in _part(checkpoint.tensors, "best/").items()}
-        moments = {
-            index: {key: torch.tensor(checkpoint.tensors[f"adam/{key}/{name}"]) for key in MOMENTS}
-            for index, (name, _) in enumerate(self._module.named_parameters())
-        }
-        groups = self._optimizer.state_dict()["param_groups"]
-        self._optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        best = progress.best(self._keep)
+        memory = {name: array for name, array in checkpoint.tensors.items() if name.startswith("memory/")}
+        rest = {name: array for name, array in checkpoint.tensors.items() if name not in memory}
+        check_arrays(self._shapes(len(best)), rest, "checkpoint")
+        if memory.keys() != {f"memory/{name}" for name in self._memory()}:
+            raise CardError("checkpoint: what the training remembers is not what this model remembers")
+        set_weights(self._module, _part(rest, "weights/"), "checkpoint")
+        self._kept = {epoch: _part(rest, f"best{place}/") for place, epoch in enumerate(best)}
+        self._restore_moments(rest)
+        if self._recipe.memory is not None:
+            self._recipe.memory.load_state(_part(memory, "memory/"))
         self.progress = progress
 
-    def _moments(self) -> State:
-        return {
-            f"adam/{key}/{name}": to_array(self._optimizer.state[parameter][key])
-            for name, parameter in self._module.named_parameters()
-            for key in MOMENTS
-        }
+    def _restore_moments(self, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
+        for phase in self._recipe.phases:
+            optimizer = self._optimizers[phase.name]
+            states = {
+                index: {key: torch.tensor(tensors[f"{phase.name}/{key}/{name}"]) for key in self._moments}
+                for index, (name, _) in enumerate(phase.module.named_parameters())
+            }
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": states, "param_groups": groups})
 
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
-        weights = {name: array.shape for name, array in self._best.items()}
-        shapes = {f"{part}/{name}": shape for part in ("weights", "best") for name, shape in weights.items()}
-        for name, parameter in self._module.named_parameters():
-            moment = tuple(parameter.shape)
-            shapes |= {f"adam/exp_avg/{name}": moment, f"adam/exp_avg_sq/{name}": moment, f"adam/step/{name}": ()}
+    def _each_moment(self) -> list[tuple[str, str, str, torch.nn.Parameter]]:
+        return [
+            (phase.name, key, name, parameter)
+            for phase in self._recipe.phases
+            for name, parameter in phase.module.named_parameters()
+            for key in self._moments
+        ]
+
+    def _memory(self) -> Mapping[str, npt.NDArray[Any]]:
+        return {} if self._recipe.memory is None else self._recipe.memory.state()
+
+    def _shapes(self, kept: int) -> dict[str, tuple[int, ...]]:
+        weights = {name: array.shape for name, array in get_weights(self._module).items()}
+        parts = ("weights", *(f"best{place}" for place in range(kept)))
+        shapes = {f"{part}/{name}": shape for part in parts for name, shape in weights.items()}
+        for phase, key, name, parameter in self._each_moment():
+            shapes[f"{phase}/{key}/{name}"] = () if key == "step" else tuple(parameter.shape)
         return shapes
 
 
-def _part(tensors: State, prefix: str) -> State:
-    return {name.removeprefix(prefix): np.asarray(array) for name, array in tensors.items() if name.startswith(prefix)}
+def _part(tensors: Mapping[str, npt.NDArray[Any]], prefix: str) -> State:
+    return {name.removeprefix(prefix): np.array(array) for name, array in tensors.items() if name.startswith(prefix)}

@@ -18,12 +18,12 @@ __all__ = ["FusedSpikingStack"]
 class FusedSpikingStack(SpikingStack):
     """A `SpikingStack` up to the order of float32 sums; on one thread.
 
-    Only for the derivative with respect to an input does it take the slow way of its parent.
+    Only for the derivative with respect to an input, and on other devices, does it take the slow way of its parent.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Output membranes after the last step, shape (n, last size), for input of shape (n, first size)."""
-        if x.requires_grad:
+        if x.requires_grad or x.device.type != "cpu":
             return super().forward(x)
         result: Tensor = _Stack.apply(x.contiguous(), self, *self.parameters())  # type: ignore[no-untyped-call]
         return result

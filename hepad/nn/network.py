@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy.typing as npt
-import torch
 from torch import Tensor, nn
 
-from hepad.cards.analysis import TrainCard
 from hepad.cards.base import Card
-from hepad.errors import CardError
+from hepad.cards.train import TrainCard
 from hepad.inputs.batch import Batch
-from hepad.nn import training
+from hepad.inputs.layout import Layout
 from hepad.nn.inference import evaluate
+from hepad.nn.recipe import Recipe
+from hepad.nn.reconstruction import fit_network
 from hepad.nn.reproducible import build_seeded
-from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, Scores, State, check_batch, finite_scores
+from hepad.nn.scorer import (
+    Checkpoint,
+    EpochEnd,
+    FitReport,
+    Scores,
+    State,
+    TrainingData,
+    check_batch,
+    finite_scores,
+)
 from hepad.nn.tensors import get_weights, set_weights
-from hepad.nn.training import Sample
 
 __all__ = ["NetworkScorer"]
 
@@ -28,17 +36,15 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class NetworkScorer(ABC, Generic[Network]):
-    """A `Scorer` of one network: a model says how to build it, what a row's loss is and what its scores are."""
+    """A `Scorer` of one network: a model says how to build it, how to train it and what its scores are."""
 
     name: ClassVar[str]
     input_kinds: ClassVar[tuple[str, ...]]
     score_names: tuple[str, ...]
 
-    def __init__(self, config: Card, columns: Sequence[str]) -> None:
+    def __init__(self, config: Card, layout: Layout) -> None:
         """Build an untrained network of a validated configuration; its weights are those of seed 0."""
-        if not columns:
-            raise CardError(f"{self.name} needs at least one input column")
-        self.columns = tuple(columns)
+        self.layout = layout
         self._config = config
         self._module = build_seeded(self._build, 0)
 
@@ -49,33 +55,34 @@ class NetworkScorer(ABC, Generic[Network]):
 
     def fit(
         self,
-        train: Batch,
-        validation: Batch,
+        data: TrainingData,
         *,
         options: TrainCard,
         seed: int,
+        device: str = "cpu",
         on_epoch: Callable[[EpochEnd], None] | None = None,
         resume: Checkpoint | None = None,
     ) -> FitReport:
         """Train a new network on background and keep it; the same seed gives the same weights, bit for bit.
 
-        Adam on the mean loss of the rows, weighted by the events' weights where they differ. `CardError` for a batch
+        The mean loss of the rows, by the events' weights where they differ, is lowered. `CardError` for a batch
         or checkpoint that does not fit, `FitFailedError` without events or if the loss diverges; the weights from
         before are then still there.
         """
-        samples = [self._sample(train, "training"), self._sample(validation, "validation")]
-        module = build_seeded(self._build, seed)
-        report = training.train(
-            module,
-            lambda rows, noise: self._loss(module, rows, noise),
-            *samples,
+        for batch in (data.train, data.validation):
+            check_batch(self, batch)
+        self._module, done = fit_network(
+            self._build,
+            lambda module: self._recipe(module, data),
+            self._arrays,
+            data,
             options=options,
             seed=seed,
+            device=device,
             on_epoch=on_epoch,
             resume=resume,
         )
-        self._module = module
-        return report
+        return done.report
 
     def scores(self, batch: Batch) -> Scores:
         """Float32 scores of shape (n,) by name, the default first, higher more anomalous.
@@ -83,7 +90,7 @@ class NetworkScorer(ABC, Generic[Network]):
         A row's scores do not depend on the other rows. Scores above float32's range are set to its maximum.
         Raises `CardError` for a batch that does not fit, `InputDataError` if a row gives no number.
         """
-        check_batch(self, self.columns, batch)
+        check_batch(self, batch)
         module = self._module
         values = evaluate(module, lambda *rows: self._score(module, rows), self._arrays(batch), len(self.score_names))
         return finite_scores(self.name, dict(zip(self.score_names, values, strict=True)))
@@ -101,8 +108,8 @@ class NetworkScorer(ABC, Generic[Network]):
         """A new network with random weights from torch's global generator."""
 
     @abstractmethod
-    def _loss(self, module: Network, rows: tuple[Tensor, ...], noise: torch.Generator) -> Tensor:
-        """The loss of each row, shape (n,)."""
+    def _recipe(self, module: Network, data: TrainingData) -> Recipe:
+        """How the network is trained; of `data` it may use the teachers."""
 
     @abstractmethod
     def _score(self, module: Network, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -111,7 +118,3 @@ class NetworkScorer(ABC, Generic[Network]):
     def _arrays(self, batch: Batch) -> tuple[npt.NDArray[Any], ...]:
         """The arrays of a batch that the network sees."""
         return (batch.x,)
-
-    def _sample(self, batch: Batch, what: str) -> Sample:
-        check_batch(self, self.columns, batch)
-        return Sample.of(self._arrays(batch), batch.weight, what)

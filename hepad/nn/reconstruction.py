@@ -1,20 +1,27 @@
-"""Training a network to give back its input; `hepad.nn.autoencoder` imports this when there is something to train."""
+"""Fitting one network; what scores without torch imports this when there is something to train."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 
+import numpy.typing as npt
 from torch import Tensor, nn
 
-from hepad.cards.analysis import TrainCard
+from hepad.cards.train import TrainCard
 from hepad.inputs.batch import Batch
 from hepad.nn.blocks import mean_squared_error
+from hepad.nn.recipe import Recipe
 from hepad.nn.reproducible import build_seeded
-from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, State
+from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, State, TrainingData
+from hepad.nn.sources import ArraySource
 from hepad.nn.tensors import get_weights
-from hepad.nn.training import Sample, train
+from hepad.nn.training import Trained, train
 
-__all__ = ["fit_reconstruction", "untrained_weights"]
+__all__ = ["fit_network", "fit_reconstruction", "untrained_weights"]
+
+Network = TypeVar("Network", bound=nn.Module)
+Arrays = Callable[[Batch], tuple[npt.NDArray[Any], ...]]
 
 
 def untrained_weights(build: Callable[[], nn.Module]) -> State:
@@ -22,25 +29,40 @@ def untrained_weights(build: Callable[[], nn.Module]) -> State:
     return get_weights(build_seeded(build, 0))
 
 
-def fit_reconstruction(
-    build: Callable[[], nn.Module],
-    training: Batch,
-    validation: Batch,
+def fit_network(
+    build: Callable[[], Network],
+    recipe: Callable[[Network], Recipe],
+    arrays: Arrays,
+    data: TrainingData,
     *,
     options: TrainCard,
     seed: int,
+    device: str = "cpu",
     on_epoch: Callable[[EpochEnd], None] | None = None,
     resume: Checkpoint | None = None,
-) -> tuple[State, FitReport]:
-    """Train a new network on the mean squared error over the columns; its kept weights and how it went.
+) -> tuple[Network, Trained]:
+    """Build a network by the seed and train it by its recipe; the network with its kept weights, and how it went.
 
-    Raises what `hepad.nn.training.train` raises.
+    `arrays` are those of a batch that the network sees. Raises what `hepad.nn.training.train` raises.
     """
-    samples = [Sample.of((b.x,), b.weight, what) for b, what in ((training, "training"), (validation, "validation"))]
+    parts = ((data.train, "training"), (data.validation, "validation"))
+    sources = [ArraySource.of(arrays(batch), batch.weight, what) for batch, what in parts]
     module = build_seeded(build, seed)
+    done = train(recipe(module), *sources, options=options, seed=seed, device=device, on_epoch=on_epoch, resume=resume)
+    return module, done
 
-    def step(rows: tuple[Tensor, ...], _: object) -> Tensor:
-        return mean_squared_error(rows[0], module(rows[0]))
 
-    report = train(module, step, *samples, options=options, seed=seed, on_epoch=on_epoch, resume=resume)
-    return get_weights(module), report
+def fit_reconstruction(build: Callable[[], nn.Module], data: TrainingData, **how: Any) -> tuple[State, FitReport]:
+    """Train a new network on the mean squared error of its output from its input; its kept weights and how it went.
+
+    `how` is the rest of what `fit_network` takes.
+    """
+
+    def recipe(module: nn.Module) -> Recipe:
+        def step(rows: tuple[Tensor, ...], _: object) -> Tensor:
+            return mean_squared_error(rows[0], module(rows[0]))
+
+        return Recipe.of_rows(module, step)
+
+    _, done = fit_network(build, recipe, lambda batch: (batch.x,), data, **how)
+    return done.states[0], done.report

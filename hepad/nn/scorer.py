@@ -6,9 +6,9 @@ No torch in here, so that the rest of hepad can name the types without loading i
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,21 @@ import numpy.typing as npt
 from hepad.cards.analysis import TrainCard
 from hepad.errors import CardError, InputDataError
 from hepad.inputs.batch import Batch
+from hepad.inputs.layout import Layout
 
-__all__ = ["Checkpoint", "EpochEnd", "FitReport", "Scorer", "check_batch", "finite_scores"]
+__all__ = [
+    "Checkpoint",
+    "EpochEnd",
+    "FitReport",
+    "Scorer",
+    "Scores",
+    "State",
+    "Trainable",
+    "TrainingData",
+    "check_batch",
+    "finite_scores",
+    "trainable",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -72,14 +85,29 @@ class EpochEnd:
     checkpoint: Callable[[], Checkpoint] = field(repr=False)
 
 
+@dataclass(frozen=True)
+class TrainingData:
+    """What a model is trained on: background as the network sees it, and trained models that it learns from.
+
+    `teachers` are scorers by the names that the model's card gives them: a network to distil, an embedding to keep.
+    """
+
+    train: Batch
+    validation: Batch
+    teachers: Mapping[str, Scorer] = field(default_factory=dict)
+
+
 class Scorer(Protocol):
-    """A model that is fitted on background and scores events; higher is more anomalous."""
+    """A model that scores events, what a bundle holds; higher is more anomalous."""
 
     name: ClassVar[str]
     input_kinds: ClassVar[tuple[str, ...]]
+    layout: Layout
 
-    def __init__(self, config: Mapping[str, Any], columns: Sequence[str]) -> None:
-        """Build an untrained model for the given input columns; `CardError` for a wrong key in `config`."""
+    def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
+        """Build an untrained model for inputs of a layout; `CardError` for a wrong key in `config`, or a layout that
+        the model does not take.
+        """
 
     @property
     def score_names(self) -> tuple[str, ...]:
@@ -89,19 +117,6 @@ class Scorer(Protocol):
     @property
     def config(self) -> dict[str, Any]:
         """The complete configuration, defaults included, in JSON types."""
-        ...
-
-    def fit(
-        self,
-        train: Batch,
-        validation: Batch,
-        *,
-        options: TrainCard,
-        seed: int,
-        on_epoch: Callable[[EpochEnd], None] | None = None,
-        resume: Checkpoint | None = None,
-    ) -> FitReport:
-        """Train on background; the same seed gives the same weights. `FitFailedError` if the loss diverges."""
         ...
 
     def scores(self, batch: Batch) -> Scores:
@@ -117,13 +132,45 @@ class Scorer(Protocol):
         ...
 
 
-def check_batch(scorer: Scorer, columns: Sequence[str], batch: Batch) -> None:
-    """Raise `CardError` unless the batch is of a kind and has the columns that the scorer was built for."""
+@runtime_checkable
+class Trainable(Scorer, Protocol):
+    """A scorer that is trained here."""
+
+    def fit(
+        self,
+        data: TrainingData,
+        *,
+        options: TrainCard,
+        seed: int,
+        device: str = "cpu",
+        on_epoch: Callable[[EpochEnd], None] | None = None,
+        resume: Checkpoint | None = None,
+    ) -> FitReport:
+        """Train on background; on the CPU the same seed gives the same weights, bit for bit.
+
+        `FitFailedError` if the loss diverges; the weights from before are then still there.
+        """
+        ...
+
+
+def trainable(scorer: Scorer) -> Trainable:
+    """The scorer as one that is trained here; `CardError` if its weights only come from elsewhere."""
+    if not isinstance(scorer, Trainable):
+        raise CardError(
+            f"a model of kind {scorer.name} is not trained here: its weights come with 'hepad import-model'"
+        )
+    return scorer
+
+
+def check_batch(scorer: Scorer, batch: Batch) -> None:
+    """Raise `CardError` unless the batch is of a kind and has the layout that the scorer was built for."""
     if batch.kind not in scorer.input_kinds:
         raise CardError(f"{scorer.name} takes {' or '.join(scorer.input_kinds)} input, not {batch.kind}")
-    if tuple(columns) != batch.columns:
+    ours, theirs = scorer.layout, batch.layout
+    if (ours.axes, ours.shape, ours.features) != (theirs.axes, theirs.shape, theirs.features):
         raise CardError(
-            f"{scorer.name} was built for {len(columns)} columns ({columns[0]} ...), got {len(batch.columns)}"
+            f"{scorer.name} was built for {ours.summary} columns ({ours.features[0]} ...), got {theirs.summary} "
+            f"({theirs.features[0]} ...)"
         )
 
 

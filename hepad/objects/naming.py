@@ -9,7 +9,7 @@ import re
 
 from hepad.errors import UsageError
 
-__all__ = ["object_name", "parse_object"]
+__all__ = ["object_name", "parse_object", "singular"]
 
 _SINGULAR = {
     "jets": "jet",
@@ -27,9 +27,14 @@ _PLURAL = {short: name for name, short in _SINGULAR.items()}
 _NAME = re.compile(r"([a-z]+)([1-9][0-9]?)")
 
 
+def singular(collection: str) -> str:
+    """What one object of a collection is called: `jet` for `jets`."""
+    return _SINGULAR[collection]
+
+
 def object_name(collection: str, position: int) -> str:
     """The name of the object at a position counted from 0: `object_name("jets", 0)` is `jet1`."""
-    return f"{_SINGULAR[collection]}{position + 1}"
+    return f"{singular(collection)}{position + 1}"
 
 
 def parse_object(name: str) -> tuple[str, int]:

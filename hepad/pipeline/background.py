@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hepad.cards.analysis import TrainCard
 from hepad.cards.bundle import SetAside
 from hepad.cards.selection import SelectionCard
+from hepad.cards.train import TrainCard
 from hepad.errors import InputDataError
 from hepad.execution.executor import Execution
 from hepad.execution.parts import Part
@@ -53,7 +54,7 @@ class BackgroundJob:
     def _make(self, chunk: Chunk) -> Part:
         events, keep, flow = apply_selection(chunk.events, self.selection)
         batch = self.vector.raw(events)
-        return Part(len(keep), {"x": batch.x, "mask": batch.mask, "weight": batch.weight}, flows={"all": flow})
+        return Part(len(keep), _columns(batch), flows={"all": flow})
 
 
 def read_background(
@@ -78,8 +79,23 @@ def read_background(
     whole = Part.join([piece.part for piece in pieces])
     flow = checked_flow(whole.flows["all"], selection, what="background event")
     weight = whole.columns["weight"] * row_factors(pieces, len(paths), cross_sections)
-    batch = Batch(vector.kind, vector.columns, whole.columns["x"], whole.columns["mask"], weight)
-    return Background(batch, flow, tuple(run.skipped))
+    columns = {**whole.columns, "weight": weight}
+    return Background(_batch(vector, columns), flow, tuple(run.skipped))
+
+
+def _columns(batch: Batch) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of a batch by name, as a part keeps them."""
+    columns: dict[str, npt.NDArray[Any]] = {"x": batch.x, "weight": batch.weight}
+    if batch.mask is not None:
+        columns["mask"] = batch.mask
+    return columns | {f"beside.{name}": values for name, values in batch.beside.items()}
+
+
+def _batch(vector: Input, columns: Mapping[str, npt.NDArray[Any]]) -> Batch:
+    """The batch whose arrays these are."""
+    prefix = "beside."
+    beside = {name.removeprefix(prefix): values for name, values in columns.items() if name.startswith(prefix)}
+    return Batch(vector.kind, vector.layout, columns["x"], columns.get("mask"), columns["weight"], beside)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from hepad.cards.resolver import resolve
 from hepad.cards.selection import SelectionCard
 from hepad.errors import CardError
 from hepad.inputs.base import Input, input_from_state
+from hepad.inputs.layout import VECTOR
 from hepad.io.bundle import CARD, read_bundle
 from hepad.io.events import merge_fields
 from hepad.nn.scorer import Scorer
@@ -80,9 +81,9 @@ def load_bundle(name: str) -> Bundle:
         if card.input.kind not in entry.inputs:
             raise CardError(f"model {card.model.name} takes {' or '.join(entry.inputs)} input, not {card.input.kind}")
         vector = input_from_state(card.input, _part(tensors, "input."))
-        if vector.columns != card.columns:
+        if (vector.layout.features, vector.layout.shape) != (card.columns, card.shape or (len(card.columns),)):
             raise CardError("its columns are not those that its input makes")
-        scorer: Scorer = registry.load(entry)(card.model.config, vector.columns)
+        scorer: Scorer = registry.load(entry)(card.model.config, vector.layout)
         if tuple(scorer.score_names) != card.scores:
             raise CardError(f"its scores {', '.join(card.scores)} are not those of {card.model.name}")
         scorer.load_state(_part(tensors, "model."))
@@ -130,7 +131,8 @@ def scorer_content(scorer: Scorer, vector: Input) -> dict[str, Any]:
     """The part of a bundle's card that describes the model."""
     return {
         "model": {"name": scorer.name, **scorer.config},
-        "columns": list(vector.columns),
+        "columns": list(vector.layout.features),
+        **({"shape": list(vector.layout.shape)} if vector.layout.axes != VECTOR else {}),
         "scores": list(scorer.score_names),
     }
 

@@ -22,7 +22,7 @@ def _models() -> list[dict[str, Any]]:
                 "name": name,
                 "title": card.title,
                 "selection": card.selection.name,
-                "input": f"{card.input.kind} ({len(card.columns)})",
+                "input": f"{card.input.kind} ({' x '.join(map(str, card.shape or (len(card.columns),)))})",
                 "scores": ", ".join(card.scores),
                 "trained on": ", ".join(source["name"] for source in card.provenance.get("inputs", [])),
                 "fidelity": card.fidelity,

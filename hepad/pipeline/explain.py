@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import CardError, InputDataError, UsageError
+from hepad.inputs.layout import Layout
 from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files, read_events
 from hepad.nn.explain import EXPLAINED_SCORE, explains
@@ -163,7 +164,7 @@ def _read(paths: Sequence[InputPath], bundle: Bundle, selection: SelectionCard, 
         batch = bundle.input(events)
         entry = ak.to_numpy(events.index).astype(np.int64)
         file = np.full(len(batch), chunk.file, dtype=np.int64)
-        pieces.append((scorer.reconstruction_errors(batch), batch.mask, batch.weight, file, entry))
+        pieces.append((scorer.reconstruction_errors(batch), batch.there, batch.weight, file, entry))
         if options.on_events:
             options.on_events(len(chunk.events))
     if not sum(len(piece[0]) for piece in pieces):
@@ -177,8 +178,8 @@ def _sample(
     found = _read(paths, bundle, selection, options)
     if not np.isfinite(found.errors).all():
         raise InputDataError(f"sample {name}: a reconstruction error is not finite; is the input?")
-    columns = bundle.card.columns
-    objects, member = _objects(columns)
+    columns = bundle.input.layout.columns
+    objects, member = _objects(bundle.input.layout)
     parts = found.errors.astype(np.float64) @ member
     score = found.errors.astype(np.float64).mean(axis=1)
     has = (found.mask.astype(np.float64) @ member) > 0
@@ -207,9 +208,9 @@ def _sample(
     )
 
 
-def _objects(columns: Sequence[str]) -> tuple[tuple[str, ...], Floats]:
-    """Objects such as jet1 of columns such as jet1_pt, in order, and the (d, k) matrix of which column is whose."""
-    owners = [column.rpartition("_")[0] or column for column in columns]
+def _objects(layout: Layout) -> tuple[tuple[str, ...], Floats]:
+    """Objects such as jet1 of a vector, in order, and the (d, k) matrix of which column is whose."""
+    owners = [slot.owner for slot in layout.slots]
     objects = tuple(dict.fromkeys(owners))
     return objects, np.array([[owner == o for o in objects] for owner in owners], dtype=np.float64)
 

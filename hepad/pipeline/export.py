@@ -138,10 +138,10 @@ def _card(
 def _inputs(made: TriggerModel, *, logic: bool) -> list[dict[str, Any]]:
     vector = made.bundle.input
     scale = vector.scale if isinstance(vector, L1Vector) else None
-    width = len(vector.columns)
+    width = vector.layout.size
     gain, offset = (np.ones(width), np.zeros(width)) if scale is None else (scale.gain, scale.offset)
     found, place = [], 0
-    for column, a, b, form in zip(vector.columns, gain, offset, made.design.inputs, strict=True):
+    for column, a, b, form in zip(vector.layout.columns, gain, offset, made.design.inputs, strict=True):
         entry: dict[str, Any] = {"column": column, "gain": float(a), "offset": float(b)}
         if logic:
             entry |= {"signed": form.signed, "integer": form.integer, "fraction": form.fraction}

@@ -121,7 +121,7 @@ def _checked_float(
     model: TriggerModel, events: Batch, folder: Path, got: _Floats, *, tool: str, tools: dict[str, str]
 ) -> Written:
     reference = model.bundle.scorer.scores(events)[model.score]
-    _save(folder / "vectors.npz", x=events.x, score=reference, columns=np.array(model.bundle.input.columns))
+    _save(folder / "vectors.npz", x=events.x, score=reference, columns=np.array(model.bundle.input.layout.columns))
     difference = np.abs(got - reference) / np.maximum(np.abs(reference), np.abs(reference).mean())
     wrong = int((difference > _TOLERANCE).sum())
     decisions = decision_flips(model, reference, got)

@@ -91,7 +91,7 @@ def import_model(file: Path, card: str, *, options: ImportOptions) -> ImportRepo
     _check_regions(specs, options)
     vector = _input(recipe, options.scale)
     data = read_onnx(file)
-    scorer = OnnxScorer(recipe.model.config, vector.columns)
+    scorer = OnnxScorer(recipe.model.config, vector.layout)
     try:
         scorer.load_state({"onnx": np.frombuffer(data, dtype=np.uint8)})
     except CardError as error:

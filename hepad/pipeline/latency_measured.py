@@ -118,10 +118,10 @@ def _events(bundle: Bundle, files: Sequence[str], *, max_events: int | None, see
     if files:
         background = read_background(expand_files(files), bundle.card.selection, bundle.input, max_events=max_events)
         return bundle.input.scaled(background.batch)
-    rng, columns = np.random.default_rng(seed), bundle.input.columns
+    rng, layout = np.random.default_rng(seed), bundle.input.layout
     n = min(max_events or RANDOM_EVENTS, RANDOM_EVENTS)
-    x = rng.random((n, len(columns)), dtype=np.float32)
-    return Batch(bundle.card.input.kind, columns, x, np.ones(x.shape, dtype=np.bool_), np.ones(n))
+    x = rng.random((n, *layout.shape), dtype=np.float32)
+    return Batch(bundle.card.input.kind, layout, x, None, np.ones(n))
 
 
 def measure(model: FloatModel, events: Batch, options: MeasureOptions) -> Measured:
@@ -187,10 +187,10 @@ def _functions(model: FloatModel, kind: str, threads: int, left_out: list[str]) 
     """
     from hepad.trigger.torch_scores import torch_scores
 
-    scorer, columns, network = model.bundle.scorer, model.bundle.input.columns, model.network
+    scorer, layout, network = model.bundle.scorer, model.bundle.input.layout, model.network
 
     def own(rows: _Rows) -> Any:
-        return scorer.scores(Batch(kind, columns, rows, rows != 0, np.ones(len(rows))))
+        return scorer.scores(Batch(kind, layout, rows, rows != 0, np.ones(len(rows))))
 
     found: dict[str, _Function] = {"hepad": own}
     if network is None:

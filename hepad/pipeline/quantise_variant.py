@@ -143,7 +143,7 @@ def write_variant(variant: Variant, holdout: Batch, of: int, folder: Path, recor
     """
     bundle, design = variant.model.bundle, variant.model.design
     scorer: Scorer = registry.load(registry.SCORERS[bundle.card.model.name])(
-        bundle.card.model.config, bundle.input.columns
+        bundle.card.model.config, bundle.input.layout
     )
     scorer.load_state(state_of(variant.model.network, bundle.scorer.state()))
     quantiles, regions = regions_of(bundle, scorer, holdout)

@@ -64,7 +64,7 @@ def score_events(bundle: Bundle, events: ak.Array) -> Scores:
     `InputDataError` for events that lack what the model's input needs.
     """
     check_events(events, bundle.input.fields(), f"model {bundle.card.name!r}")
-    parts = [bundle.scorer.scores(bundle.input(block)) for block in blocks(events, len(bundle.input.columns))]
+    parts = [bundle.scorer.scores(bundle.input(block)) for block in blocks(events, bundle.input.layout.size)]
     return {name: np.concatenate([part[name] for part in parts]) for name in bundle.card.scores}
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from hepad.cards.study import ScanName, StudyCard
 from hepad.inputs.batch import Batch
+from hepad.objects.naming import singular
 from hepad.pipeline.figures import save_figure
 from hepad.pipeline.study_data import BACKGROUND
 from hepad.pipeline.study_plan import updates_per_epoch
@@ -52,12 +53,13 @@ def draw_figures(card: StudyCard, results: Results, folder: Path) -> list[str]:
 def counts(batch: Batch) -> dict[str, npt.NDArray[np.float64]]:
     """Numbers of `jets`, `electrons` and `muons` and `met` in GeV, of shape (n,), from an unscaled L1 vector."""
     found: dict[str, npt.NDArray[np.float64]] = {}
-    for key, stem in (("jets", "jet"), ("electrons", "electron"), ("muons", "muon")):
-        slots = [i for i, c in enumerate(batch.columns) if c.startswith(stem) and c.endswith("_pt")]
-        if slots:
-            found[key] = batch.mask[:, slots].sum(axis=1).astype(np.float64)
-    if "met_pt" in batch.columns:
-        found["met"] = batch.x[:, batch.columns.index("met_pt")].astype(np.float64)
+    momenta = [(i, slot.object) for i, slot in enumerate(batch.layout.slots) if slot.feature == "pt"]
+    for key in ("jets", "electrons", "muons"):
+        places = [i for i, name in momenta if name == singular(key)]
+        if places:
+            found[key] = batch.there[:, places].sum(axis=1).astype(np.float64)
+    for place in (i for i, name in momenta if name == "met"):
+        found["met"] = batch.x[:, place].astype(np.float64)
     return found
 
 

@@ -20,7 +20,7 @@ from hepad.inputs.base import make_input
 from hepad.inputs.batch import Batch
 from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.bundle import read_bundle, write_bundle_files
-from hepad.nn.scorer import FitReport, Scorer
+from hepad.nn.scorer import FitReport, Scorer, TrainingData, trainable
 from hepad.objects.cutflow import CutFlow
 from hepad.pipeline.background import Background, Split, read_background, set_aside, split_events
 from hepad.pipeline.bundle import bundle_tensors, recipe_content, scorer_content
@@ -119,15 +119,15 @@ def _train(
     split = split_events(len(raw), plan.card, options.seed)
     _check_regions(specs, raw.weight[split.holdout] if plan.sections else np.ones(len(split.holdout)))
     vector = make_input(recipe.input).fitted(raw.take(split.train))
-    scorer: Scorer = registry.load(registry.SCORERS[recipe.model.name])(recipe.model.config, vector.columns)
+    scorer = trainable(registry.load(registry.SCORERS[recipe.model.name])(recipe.model.config, vector.layout))
     records = files.wait({skipped.file: skipped.reason for skipped in background.skipped})
     store = CheckpointFolder(checkpoint, fingerprint(*plan.content(options), records, len(raw)))
     resume = store.begin(resume=options.resume, restart=options.restart)
     watch = Watch(store, options.on_epoch)
     with watch.signals():
+        parts = TrainingData(vector.scaled(raw.take(split.train)), vector.scaled(raw.take(split.validation)))
         fit = scorer.fit(
-            vector.scaled(raw.take(split.train)),
-            vector.scaled(raw.take(split.validation)),
+            parts,
             options=plan.card,
             seed=options.seed,
             on_epoch=watch,

@@ -107,7 +107,7 @@ def trigger_model(
         raise CardError(f"bundle {bundle.path}: key 'bits' has the unknown width {unknown[0]!r}")
     precision = Precision(**widths)
     scale = getattr(bundle.card.input, "scale", "none")
-    formats = input_formats(bundle.input.columns, precision.input, scale)
+    formats = input_formats(bundle.input.layout, precision.input, scale)
     return TriggerModel(bundle, network, Design(network, precision, formats, encoder=part == "encoder"), score)
 
 
@@ -129,7 +129,7 @@ def trigger_events(model: TriggerModel, files: Sequence[str], *, max_events: int
     columns = [rng.uniform(form.low, form.high, n) for form in model.design.inputs]
     x = np.stack(columns, axis=1) * (rng.random((n, len(columns))) < rng.random((n, 1)))  # padded slots are 0
     rows = model.design.quantised(x).astype(np.float32)
-    return Batch("l1_vector", model.bundle.input.columns, rows, rows != 0, np.ones(n))
+    return Batch("l1_vector", model.bundle.input.layout, rows, rows != 0, np.ones(n))
 
 
 def decision_flips(model: TriggerModel, reference: npt.NDArray[Any], other: npt.NDArray[Any]) -> tuple[Flips, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import CardError, UsageError
+from hepad.inputs.layout import Layout, Slot
 from hepad.trigger.fixed import (
     Floats,
     Format,
@@ -66,24 +67,26 @@ class Precision:
         return asdict(self)
 
 
-def input_formats(columns: Sequence[str], bits: int, scale: str) -> tuple[Format, ...]:
+def input_formats(layout: Layout, bits: int, scale: str) -> tuple[Format, ...]:
     """The format of each input column as the network sees it, after the input's scale.
 
     `max_with_floor` puts the background's largest momentum at 1 and formats reach to 2. With `standard` momenta are
     counted in standard deviations, about 20 GeV, and formats reach to 32 of them, beyond which no trigger needs to
     tell values apart. Angles reach to 4, pseudorapidities to 8. The pseudorapidity of missing momentum is always 0.
     """
-    return tuple(_input_format(column, bits, scale) for column in columns)
+    if not layout.slots:
+        raise CardError("only a vector of objects has fixed-point formats")
+    return tuple(_input_format(slot, bits, scale) for slot in layout.slots)
 
 
-def _input_format(column: str, bits: int, scale: str) -> Format:
-    if column == "met_eta":
+def _input_format(slot: Slot, bits: int, scale: str) -> Format:
+    if slot.name == "met_eta":
         return Format(False, 0, 1)
-    if column.endswith("_pt"):
+    if slot.feature == "pt":
         if scale == "none":
             raise CardError("an input without scale has no fixed-point format: choose another scale and train again")
         return Format(False, 1, bits - 1) if scale == "max_with_floor" else Format(True, 5, bits - 6)
-    return Format(True, 3, bits - 4) if column.endswith("_eta") else Format(True, 2, bits - 3)
+    return Format(True, 3, bits - 4) if slot.feature == "eta" else Format(True, 2, bits - 3)
 
 
 class Design:

@@ -34,7 +34,7 @@ def write_vectors(path: Path, **changes: np.ndarray) -> Path:
     """Inputs and outputs of our own dense autoencoder in numpy, whose weights the network has."""
     bundle = load_bundle("dnn_ae")
     x = np.random.default_rng(3).random((600, 19), dtype=np.float32)
-    batch = Batch("l1_vector", bundle.card.columns, x, np.ones(x.shape, dtype=bool), np.ones(len(x)))
+    batch = Batch("l1_vector", bundle.input.layout, x, np.ones(x.shape, dtype=bool), np.ones(len(x)))
     arrays = {"x": x, "y": bundle.scorer._reconstruct(x), "score": bundle.scorer.scores(batch)["mse"]}
     np.savez(path, **{**arrays, **changes})
     return path

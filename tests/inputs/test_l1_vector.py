@@ -16,6 +16,7 @@ from hepad.cards.selection import load_selection
 from hepad.errors import CardError, InputDataError
 from hepad.inputs.batch import Batch
 from hepad.inputs.l1_vector import L1Vector
+from hepad.inputs.layout import Layout
 from hepad.io.events import merge_fields
 from hepad.io.reader import read_events
 from hepad.objects.selection import apply_selection
@@ -78,7 +79,7 @@ def test_any_order_and_multiplicity(examples: Path) -> None:
 
 
 def batch_of(x: np.ndarray, columns: tuple[str, ...]) -> Batch:
-    return Batch("l1_vector", columns, x, x != 0, np.ones(len(x)))
+    return Batch("l1_vector", Layout.vector(columns), x, x != 0, np.ones(len(x)))
 
 
 card = L1VectorCard(kind="l1_vector", order=("jets", "met"), counts={"jets": 2}, scale="max_with_floor")
@@ -145,7 +146,13 @@ def test_faults_are_refused(examples: Path) -> None:
         L1Vector.from_state(recipe, {"gain": np.ones(3), "offset": np.ones(19)})
     with pytest.raises(InputDataError, match="no background"):
         L1Vector(recipe).fitted(batch.take(slice(0, 0)))
-    with pytest.raises(ValueError, match="different kind or columns"):
+    with pytest.raises(ValueError, match="different kind or layout"):
         Batch.concatenate([batch, batch_of(np.ones((2, 1), dtype=np.float32), ("a",))])
-    with pytest.raises(ValueError, match="must both have shape"):
-        Batch("l1_vector", ("a",), np.ones((2, 2), dtype=np.float32), np.ones((2, 2), dtype=bool), np.ones(2))
+    with pytest.raises(ValueError, match="its layout needs"):
+        Batch(
+            "l1_vector",
+            Layout.vector(["a"]),
+            np.ones((2, 2), dtype=np.float32),
+            np.ones((2, 2), dtype=bool),
+            np.ones(2),
+        )

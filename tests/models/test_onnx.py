@@ -9,24 +9,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hepad.cards.analysis import TrainCard
 from hepad.errors import CardError, InputDataError, MissingExtraError
 from hepad.inputs.batch import Batch
+from hepad.inputs.layout import Layout
 from hepad.models.onnx import OnnxScorer
+from hepad.nn.scorer import trainable
 from hepad.pipeline.bundle import load_bundle
 
 from ..onnx_graphs import bundled_dense, helper, model, numpy_helper
 
-COLUMNS = tuple(f"c{i}" for i in range(19))
+LAYOUT = Layout.vector([f"c{i}" for i in range(19)])
 
 
 def batch(n: int = 1200, seed: int = 1) -> Batch:
     x = np.random.default_rng(seed).random((n, 19), dtype=np.float32)
-    return Batch("l1_vector", COLUMNS, x, np.ones(x.shape, dtype=bool), np.ones(n))
+    return Batch("l1_vector", LAYOUT, x, np.ones(x.shape, dtype=bool), np.ones(n))
 
 
 def scorer(proto: Any, **config: Any) -> OnnxScorer:
-    made = OnnxScorer({"score": "mse", **config}, COLUMNS)
+    made = OnnxScorer({"score": "mse", **config}, LAYOUT)
     made.load_state({"onnx": np.frombuffer(proto.SerializeToString(), dtype=np.uint8)})
     return made
 
@@ -39,7 +40,7 @@ def dense() -> OnnxScorer:
 @pytest.mark.parametrize(("options", "rtol"), [({}, 1e-6), ({"batch": 100}, 1e-6), ({"dtype": "float64"}, 3e-6)])
 def test_parity_with_our_own_network(options: dict[str, Any], rtol: float) -> None:
     events = batch()
-    ours = load_bundle("dnn_ae").scorer.scores(replace(events, columns=load_bundle("dnn_ae").card.columns))["mse"]
+    ours = load_bundle("dnn_ae").scorer.scores(replace(events, layout=load_bundle("dnn_ae").input.layout))["mse"]
     np.testing.assert_allclose(scorer(bundled_dense(**options)).scores(events)["mse"], ours, rtol=rtol)
 
 
@@ -177,7 +178,7 @@ def test_a_non_finite_input_raises(dense: OnnxScorer) -> None:
 
 
 def test_state_and_back(dense: OnnxScorer) -> None:
-    again = OnnxScorer(dense.config, COLUMNS)
+    again = OnnxScorer(dense.config, LAYOUT)
     again.load_state(dense.state())
     np.testing.assert_array_equal(again.scores(batch(50))["mse"], dense.scores(batch(50))["mse"])
     with pytest.raises(CardError, match=r"model\.onnx is missing"):
@@ -196,28 +197,27 @@ def test_reconstruction_errors_average_to_the_score(dense: OnnxScorer) -> None:
 
 def test_it_is_not_trained(dense: OnnxScorer) -> None:
     with pytest.raises(CardError, match="hepad import-model"):
-        dense.fit(batch(), batch(), options=TrainCard(), seed=1)
+        trainable(dense)
     with pytest.raises(CardError, match="no weights"):
-        OnnxScorer({"score": "mse"}, COLUMNS).scores(batch(1))
+        OnnxScorer({"score": "mse"}, LAYOUT).scores(batch(1))
 
 
 @pytest.mark.parametrize(
-    ("config", "columns", "message"),
+    ("config", "layout", "message"),
     [
-        ({"score": "sum"}, COLUMNS, "'score'"),
-        ({"score": "mse", "command": "x"}, COLUMNS, "unknown key"),
-        ({"score": "kl", "output": "y"}, COLUMNS, "log_variance"),
-        ({"score": "kl", "log_variance": "y"}, COLUMNS, "needs output"),
-        ({"score": "mse", "input": "input_1"}, COLUMNS, "its input is called 'x', not 'input_1'"),
-        ({"score": "mse", "output": "z"}, COLUMNS, "it has no output 'z' but y"),
-        ({"score": "mse"}, COLUMNS[:18], "its input has 19 columns, the card's input makes 18"),
-        ({"score": "output"}, COLUMNS, "score output cannot be made of outputs of shape"),
-        ({"score": "mse"}, (), "at least one input column"),
+        ({"score": "sum"}, LAYOUT, "'score'"),
+        ({"score": "mse", "command": "x"}, LAYOUT, "unknown key"),
+        ({"score": "kl", "output": "y"}, LAYOUT, "log_variance"),
+        ({"score": "kl", "log_variance": "y"}, LAYOUT, "needs output"),
+        ({"score": "mse", "input": "input_1"}, LAYOUT, "its input is called 'x', not 'input_1'"),
+        ({"score": "mse", "output": "z"}, LAYOUT, "it has no output 'z' but y"),
+        ({"score": "mse"}, Layout.vector(LAYOUT.columns[:18]), "its input has 19 columns, the card's input makes 18"),
+        ({"score": "output"}, LAYOUT, "score output cannot be made of outputs of shape"),
     ],
 )
-def test_what_does_not_fit(config: dict[str, Any], columns: tuple[str, ...], message: str) -> None:
+def test_what_does_not_fit(config: dict[str, Any], layout: Layout, message: str) -> None:
     with pytest.raises(CardError, match=message):
-        OnnxScorer(config, columns).load_state(
+        OnnxScorer(config, layout).load_state(
             {"onnx": np.frombuffer(bundled_dense().SerializeToString(), dtype=np.uint8)}
         )
 
@@ -226,7 +226,7 @@ def test_another_input_is_refused(dense: OnnxScorer) -> None:
     with pytest.raises(CardError, match="input, not images"):
         dense.scores(replace(batch(2), kind="images"))
     with pytest.raises(CardError, match="built for 19 columns"):
-        dense.scores(Batch("l1_vector", ("a",), np.ones((1, 1), np.float32), np.ones((1, 1), bool), np.ones(1)))
+        dense.scores(Batch("l1_vector", Layout.vector(["a"]), np.ones((1, 1), np.float32), None, np.ones(1)))
 
 
 @pytest.mark.parametrize("missing", ["onnx", "onnxruntime"])

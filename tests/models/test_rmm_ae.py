@@ -3,33 +3,25 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from hepad.errors import CardError
+from hepad.inputs.layout import Layout
 from hepad.models.rmm_ae import RmmAutoencoder
-
-from .contract import ScorerContract, columns, synthetic
-
-
-class TestRmmAutoencoder(ScorerContract):
-    name = "rmm_ae"
-    kind = "rmm"
-    precision = np.float16
-    config: ClassVar[dict[str, Any]] = {"layers": [12, 3], "gain": 2.0}
+from hepad.testing.examples import example_batch, example_layout
 
 
 def test_the_network_has_the_published_layers() -> None:
-    scorer = RmmAutoencoder({}, [f"cell{i}" for i in range(1287)])
+    scorer = RmmAutoencoder({}, Layout.vector([f"cell{i}" for i in range(1287)]))
     widths = [array.shape[0] for array in scorer.state().values() if array.ndim == 2]
     assert widths == [800, 400, 200, 400, 800, 1287]
 
 
 def test_the_score_is_the_logarithm_of_the_mean_absolute_error() -> None:
-    events = synthetic(50, ("pt",), seed=6, kind="rmm")
-    scorer = RmmAutoencoder({"layers": [5, 2], "slope": 0.1, "gain": 8.0}, columns(("pt",)))
+    events = example_batch("rmm", 50, seed=6)
+    scorer = RmmAutoencoder({"layers": [5, 2], "slope": 0.1, "gain": 8.0}, example_layout())
     y = 8 * events.x
     weights = [array.astype(np.float32) for array in scorer.state().values()]
     for index in range(0, len(weights), 2):
@@ -43,15 +35,15 @@ def test_the_score_is_the_logarithm_of_the_mean_absolute_error() -> None:
 
 
 def test_a_perfect_reconstruction_has_a_score() -> None:
-    events = synthetic(3, ("pt",), seed=6, kind="rmm")
-    scorer = RmmAutoencoder({"layers": [6]}, columns(("pt",)))
+    events = example_batch("rmm", 3, seed=6)
+    scorer = RmmAutoencoder({"layers": [6]}, example_layout())
     scorer.load_state({name: np.zeros_like(array) for name, array in scorer.state().items()})
     events.x[:] = 0
     assert np.isfinite(scorer.scores(events)["log_mae"]).all()
 
 
 def test_weights_beyond_half_precision_are_refused() -> None:
-    scorer = RmmAutoencoder({"layers": [6]}, columns(("pt",)))
+    scorer = RmmAutoencoder({"layers": [6]}, example_layout())
     state = {name: np.full(array.shape, 1e6, dtype=np.float32) for name, array in scorer.state().items()}
     with pytest.raises(CardError, match="half precision"):
         scorer.load_state(state)
@@ -60,7 +52,7 @@ def test_weights_beyond_half_precision_are_refused() -> None:
 @pytest.mark.parametrize("config", [{"gain": 0}, {"slope": 1}, {"layers": []}])
 def test_impossible_settings_are_refused(config: dict[str, object]) -> None:
     with pytest.raises(CardError, match="model rmm_ae: key"):
-        RmmAutoencoder(config, columns(("pt",)))
+        RmmAutoencoder(config, example_layout())
 
 
 def test_the_bundle_scores_files_without_torch(data: Path, tmp_path: Path) -> None:
@@ -68,6 +60,7 @@ def test_the_bundle_scores_files_without_torch(data: Path, tmp_path: Path) -> No
 import sys
 from pathlib import Path
 from hepad.pipeline.score import ScoreOptions, score
+from hepad.testing.examples import example_batch, example_layout
 report = score([{str(data / "hpm_taunu_0.root")!r}], "atlas_ad_rmm", options=ScoreOptions(output=Path("s.root")))
 assert report.cutflow.selected.events > 0
 assert list(report.regions) == ["pb20", "pb10", "pb1", "pb0_1"]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -9,24 +8,18 @@ import pytest
 from hepad.cards.analysis import TrainCard
 from hepad.errors import CardError
 from hepad.inputs.batch import Batch
-from hepad.models.vae import VariationalAutoencoder
+from hepad.inputs.layout import Layout
+from hepad.models.vae.network import VariationalAutoencoder
 from hepad.nn.explain import explains
-
-from .contract import ScorerContract, columns, synthetic
+from hepad.nn.scorer import TrainingData
+from hepad.testing.examples import example_batch, example_layout
 
 FEATURES = ("pt", "eta", "phi")
 
 
-class TestVariationalAutoencoder(ScorerContract):
-    name = "vae"
-    config: ClassVar[dict[str, Any]] = {"layers": [16, 8], "latent": 2}
-    features = FEATURES
-    options = TrainCard(epochs=12, batch_size=100, learning_rate=5e-3)
-
-
 def test_padded_columns_do_not_enter_the_error() -> None:
-    events = synthetic(100, FEATURES, seed=8)
-    scorer = VariationalAutoencoder({}, events.columns)
+    events = example_batch("l1_vector", 100, seed=8, features=FEATURES)
+    scorer = VariationalAutoencoder({}, events.layout)
     nothing = replace(events, mask=np.zeros_like(events.mask))
     np.testing.assert_array_equal(scorer.scores(nothing)["mse"], 0)
     one = nothing.mask.copy()
@@ -36,10 +29,10 @@ def test_padded_columns_do_not_enter_the_error() -> None:
 
 
 def test_the_error_is_a_sum_over_present_columns_divided_by_all() -> None:
-    events = synthetic(100, FEATURES, seed=8)
-    scorer = VariationalAutoencoder({}, events.columns)
+    events = example_batch("l1_vector", 100, seed=8, features=FEATURES)
+    scorer = VariationalAutoencoder({}, events.layout)
     parts = []
-    for column in range(len(events.columns)):
+    for column in range(events.layout.size):
         mask = np.zeros_like(events.mask)
         mask[:, column] = events.mask[:, column]
         parts.append(scorer.scores(replace(events, mask=mask))["mse"])
@@ -47,15 +40,15 @@ def test_the_error_is_a_sum_over_present_columns_divided_by_all() -> None:
 
 
 def test_outputs_stay_within_the_detector() -> None:
-    names = columns(FEATURES)
-    scorer = VariationalAutoencoder({}, names)
+    layout = example_layout(features=FEATURES)
+    scorer = VariationalAutoencoder({}, layout)
     state = scorer.state()
     bias = list(state)[-1]
     state[bias] = np.full_like(state[bias], 1e6)  # saturates each tanh
     scorer.load_state(state)
     limits = {"jet_eta": 4.0, "muon_eta": 2.1, "electron_eta": 3.0}
-    events = synthetic(3, FEATURES, seed=8)
-    for column, name in enumerate(names):
+    events = example_batch("l1_vector", 3, seed=8, features=FEATURES)
+    for column, name in enumerate(layout.columns):
         if name.endswith("_pt"):
             continue
         thing, feature = name.rstrip("_etaphi").rstrip("0123456789"), name.rsplit("_", 1)[1]
@@ -68,8 +61,8 @@ def test_outputs_stay_within_the_detector() -> None:
 
 
 def test_the_encoder_scores_follow_from_its_output() -> None:
-    events = synthetic(10, FEATURES, seed=8)
-    scorer = VariationalAutoencoder({"latent": 2}, events.columns)
+    events = example_batch("l1_vector", 10, seed=8, features=FEATURES)
+    scorer = VariationalAutoencoder({"latent": 2}, events.layout)
     state = {name: np.zeros_like(array) for name, array in scorer.state().items()}
     state["encoder.4.bias"] = np.array([3.0, 1.0, np.log(4.0), 0.0], dtype=np.float32)
     scorer.load_state(state)
@@ -79,10 +72,10 @@ def test_the_encoder_scores_follow_from_its_output() -> None:
 
 
 def test_the_scores_are_those_asked_for_in_that_order() -> None:
-    events = synthetic(10, FEATURES, seed=8)
-    usual = VariationalAutoencoder({"latent": 2}, events.columns)
+    events = example_batch("l1_vector", 10, seed=8, features=FEATURES)
+    usual = VariationalAutoencoder({"latent": 2}, events.layout)
     assert usual.score_names == ("mse", "kl", "r")
-    other = VariationalAutoencoder({"latent": 2, "scores": ["mu2", "mse"]}, events.columns)
+    other = VariationalAutoencoder({"latent": 2, "scores": ["mu2", "mse"]}, events.layout)
     state = {name: np.zeros_like(array) for name, array in other.state().items()}
     state["encoder.4.bias"] = np.array([3.0, 1.0, np.log(4.0), 0.0], dtype=np.float32)
     for scorer in (usual, other):
@@ -90,45 +83,45 @@ def test_the_scores_are_those_asked_for_in_that_order() -> None:
     assert list(other.scores(events)) == ["mu2", "mse"]
     np.testing.assert_allclose(other.scores(events)["mu2"], 3**2 + 1, rtol=1e-6)
     np.testing.assert_array_equal(other.scores(events)["mse"], usual.scores(events)["mse"])
-    assert VariationalAutoencoder(other.config, events.columns).score_names == other.score_names
+    assert VariationalAutoencoder(other.config, events.layout).score_names == other.score_names
 
 
 @pytest.mark.parametrize("scores", [[], ["mse", "mse"], ["mu"]])
 def test_scores_must_be_known_and_different(scores: list[str]) -> None:
     with pytest.raises(CardError, match="scores"):
-        VariationalAutoencoder({"scores": scores}, ["jet1_pt"])
+        VariationalAutoencoder({"scores": scores}, Layout.vector(["jet1_pt"]))
 
 
 def test_without_a_reconstruction_error_nothing_is_explained() -> None:
     with pytest.raises(CardError, match="reconstructs nothing"):
-        explains(VariationalAutoencoder({"scores": ["mu2"]}, ["jet1_pt"]))
+        explains(VariationalAutoencoder({"scores": ["mu2"]}, Layout.vector(["jet1_pt"])))
 
 
 def test_met_has_a_column_for_eta_that_is_never_filled() -> None:
-    columns = ("met_pt", "met_eta", "met_phi")
+    layout = Layout.vector(["met_pt", "met_eta", "met_phi"])
     batch = Batch(
-        "l1_vector", columns, np.array([[1, 0, 2]], dtype=np.float32), np.array([[True, False, True]]), np.ones(1)
+        "l1_vector", layout, np.array([[1, 0, 2]], dtype=np.float32), np.array([[True, False, True]]), np.ones(1)
     )
-    assert np.isfinite(VariationalAutoencoder({}, columns).scores(batch)["mse"]).all()
+    assert np.isfinite(VariationalAutoencoder({}, layout).scores(batch)["mse"]).all()
 
 
 @pytest.mark.parametrize("column", ["HT", "jet_1", "jet1_mass"])
 def test_a_column_without_a_meaning_is_refused(column: str) -> None:
     with pytest.raises(CardError, match=column):
-        VariationalAutoencoder({}, [column])
+        VariationalAutoencoder({}, Layout.vector([column]))
 
 
 def test_a_new_object_needs_an_eta_limit() -> None:
     with pytest.raises(CardError, match=r"photon1_eta.*eta_limits"):
-        VariationalAutoencoder({}, ["photon1_pt", "photon1_eta"])
-    VariationalAutoencoder({"eta_limits": {"photon": 2.5}}, ["photon1_pt", "photon1_eta"])
+        VariationalAutoencoder({}, Layout.vector(["photon1_pt", "photon1_eta"]))
+    VariationalAutoencoder({"eta_limits": {"photon": 2.5}}, Layout.vector(["photon1_pt", "photon1_eta"]))
 
 
 def test_beta_weighs_divergence_against_error() -> None:
-    train, validation = synthetic(500, FEATURES, seed=2), synthetic(100, FEATURES, seed=3)
+    data = TrainingData(*(example_batch("l1_vector", n, seed=n, features=FEATURES) for n in (500, 100)))
     divergence = {}
     for beta in (0.01, 0.99):
-        scorer = VariationalAutoencoder({"beta": beta}, train.columns)
-        scorer.fit(train, validation, options=TrainCard(epochs=5, batch_size=100, learning_rate=1e-2), seed=1)
-        divergence[beta] = scorer.scores(validation)["kl"].mean()
+        scorer = VariationalAutoencoder({"beta": beta}, data.train.layout)
+        scorer.fit(data, options=TrainCard(epochs=5, batch_size=100, learning_rate=1e-2), seed=1)
+        divergence[beta] = scorer.scores(data.validation)["kl"].mean()
     assert divergence[0.99] < 0.1 * divergence[0.01]

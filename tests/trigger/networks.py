@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from hepad.inputs.layout import Layout
 from hepad.trigger.network import network_of
 
-COLUMNS = ("jet1_pt", "jet2_pt", "muon1_pt", "met_pt")
+LAYOUT = Layout.vector(["jet1_pt", "jet2_pt", "muon1_pt", "met_pt"])
 
 
 def layer(rng, prefix, inputs, outputs, bias=0.2):

@@ -8,27 +8,29 @@ import pytest
 from hepad.errors import CardError, UsageError
 from hepad.models.dnn_ae import DenseAutoencoder
 from hepad.models.snn_ae import SpikingAutoencoder
-from hepad.models.vae import VariationalAutoencoder
+from hepad.models.vae.network import VariationalAutoencoder
+from hepad.testing.examples import example_batch
 from hepad.trigger.calibration import POST_ROUTE, clock_period
 from hepad.trigger.design import Design, Precision, input_formats, quantised_weights
 from hepad.trigger.fixed import Format, at_most, bit, floor_to, power_format, to_grid
 from hepad.trigger.network import float_scores, network_of, operations, spike_trains
 
-from ..models.contract import synthetic
-from .networks import COLUMNS, dense, networks, rows, spiking
+from .networks import LAYOUT, dense, networks, rows, spiking
 
 FINE = Precision(input=16, weight=16, activation=14, membrane=16, leak=8, current=10, error=12, error_integer=3)
 
 
 def design(network, precision, **part):
-    return Design(network, precision, input_formats(COLUMNS, precision.input, "max_with_floor"), **part)
+    return Design(network, precision, input_formats(LAYOUT, precision.input, "max_with_floor"), **part)
 
 
 @pytest.mark.parametrize("kind", [SpikingAutoencoder, DenseAutoencoder, VariationalAutoencoder])
 def test_the_plain_network_gives_the_scores_of_the_scorer(kind):
-    batch = synthetic(400, ("pt", "eta", "phi") if kind is VariationalAutoencoder else ("pt",), 1)
+    batch = example_batch(
+        "l1_vector", 400, seed=1, features=("pt", "eta", "phi") if kind is VariationalAutoencoder else ("pt",)
+    )
     extra = {"scores": ["mu2", "kl"]} if kind is VariationalAutoencoder else {}
-    scorer = kind({"layers": [6, 3], **extra}, batch.columns)
+    scorer = kind({"layers": [6, 3], **extra}, batch.layout)
     for name in extra.get("scores", ["mse"]):
         network = network_of(kind.name, scorer.config, scorer.state(), name)
         np.testing.assert_allclose(float_scores(network, batch.x), scorer.scores(batch)[name], rtol=1e-4, atol=1e-6)
@@ -40,7 +42,7 @@ def test_models_and_scores_without_logic_are_refused_by_name():
     with pytest.raises(CardError, match="score 'mse' of vae has no logic: there is some for mu2, kl; it needs the dec"):
         network_of("vae", {"layers": [5]}, {}, "mse")
     with pytest.raises(CardError, match="input without scale"):
-        input_formats(COLUMNS, 8, "none")
+        input_formats(LAYOUT, 8, "none")
 
 
 def test_rounding_is_half_up_and_not_half_to_even():

@@ -5,20 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hepad.models.vae import VariationalAutoencoder
+from hepad.models.vae.network import VariationalAutoencoder
+from hepad.testing.examples import example_batch
 from hepad.trigger.design import Design, Precision, input_formats, quantised_weights
 from hepad.trigger.finetune import finetune
 from hepad.trigger.network import float_scores, network_of, state_of
 
-from ..models.contract import synthetic
-from .networks import COLUMNS, dense, rows, spiking, variational
+from .networks import LAYOUT, dense, rows, spiking, variational
 
 SPARE = rows(50, seed=5)
 
 
 def design(network, **bits):
     precision = Precision(**bits)
-    return Design(network, precision, input_formats(COLUMNS, precision.input, "max_with_floor"))
+    return Design(network, precision, input_formats(LAYOUT, precision.input, "max_with_floor"))
 
 
 @pytest.mark.parametrize("make", [spiking, dense])
@@ -57,8 +57,8 @@ def test_an_encoder_is_trained_towards_its_own_output():
 
 @pytest.mark.parametrize("score", ["kl", "mu2"])
 def test_weights_of_an_encoder_go_back_into_its_scorer(score):
-    batch = synthetic(600, ("pt", "eta", "phi"), 1)
-    scorer = VariationalAutoencoder({"layers": [6, 3], "scores": ["mu2", "kl", "mse"]}, batch.columns)
+    batch = example_batch("l1_vector", 600, seed=1, features=("pt", "eta", "phi"))
+    scorer = VariationalAutoencoder({"layers": [6, 3], "scores": ["mu2", "kl", "mse"]}, batch.layout)
     state = {name: np.array(values) for name, values in scorer.state().items()}
     rng = np.random.default_rng(2)
     state |= {

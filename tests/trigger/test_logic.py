@@ -6,13 +6,13 @@ import pytest
 from hepad.trigger.design import Design, Precision, input_formats
 from hepad.trigger.logic import compile_logic
 
-from .networks import COLUMNS, networks, rows
+from .networks import LAYOUT, networks, rows
 
 pytest.importorskip("da4ml")
 
 
 def design(network, precision, **part):
-    return Design(network, precision, input_formats(COLUMNS, precision.input, "max_with_floor"), **part)
+    return Design(network, precision, input_formats(LAYOUT, precision.input, "max_with_floor"), **part)
 
 
 @pytest.mark.parametrize("weight", [4, 7])

@@ -9,7 +9,7 @@ from hepad.trigger.logic import compile_logic
 from hepad.trigger.verilog import pack, simulate, unpack, verilator, write_project
 from hepad.trigger.yosys import synthesise, yosys
 
-from .networks import COLUMNS, rows, spiking
+from .networks import LAYOUT, rows, spiking
 
 FORMS = (Format(False, 1, 3), Format(True, 2, 2), Format(True, 0, 5), Format(False, 6, 0))
 
@@ -27,7 +27,7 @@ def project(tmp_path_factory):
     pytest.importorskip("da4ml")
     precision = Precision(input=5, weight=3, membrane=4, leak=3, current=4, error=4, activation=4, error_integer=1)
     network = spiking(sizes=(4, 3, 2, 3, 4), steps=3)
-    design = Design(network, precision, input_formats(COLUMNS, precision.input, "max_with_floor"))
+    design = Design(network, precision, input_formats(LAYOUT, precision.input, "max_with_floor"))
     logic, folder = compile_logic(design, cutoff=6), tmp_path_factory.mktemp("verilog")
     x = design.quantised(rows(300))
     assert len(np.unique(design(x))) > 20

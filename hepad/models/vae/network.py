@@ -1,58 +1,31 @@
-"""Variational autoencoder on the momenta of trigger objects.
-
-Reference: Govorkova et al., "Autoencoders on FPGAs for real-time, unsupervised new physics detection at 40 MHz",
-arXiv:2108.03986, and the training code that its authors published; "the authors" below are theirs.
-"""
+"""The network of the variational autoencoder, in torch."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from hepad.cards.base import Card, parse_card
+from hepad.cards.base import parse_card
 from hepad.errors import CardError
 from hepad.inputs.batch import Batch
+from hepad.inputs.layout import Layout, Slot
+from hepad.models.vae import SCORES, VariationalConfig
 from hepad.nn.blocks import dense_stack, kl_divergence
 from hepad.nn.inference import evaluate
 from hepad.nn.network import NetworkScorer
-from hepad.nn.scorer import check_batch
+from hepad.nn.recipe import Recipe
+from hepad.nn.scorer import TrainingData, check_batch
+from hepad.nn.sources import Noise
 
-__all__ = ["VariationalAutoencoder", "VariationalConfig"]
+__all__ = ["VariationalAutoencoder"]
 
 LARGEST_LOG_VARIANCE = 50.0  # far beyond what training reaches; keeps the exponential of absurd inputs finite
-Positive = Annotated[float, Field(gt=0)]
-ScoreName = Literal["mse", "kl", "r", "mu2"]
-SCORES: tuple[ScoreName, ...] = ("mse", "kl", "r")
-
-
-class VariationalConfig(Card):
-    """`layers` and `latent`: widths of the encoder, mirrored by the decoder; `beta`: weight of the KL divergence.
-
-    The loss is (1 - beta) * reconstruction + beta * KL; the authors use beta = 0.8.
-    `eta_limits`: the largest abs(eta) of each kind of object, which bounds its reconstructed eta.
-    `scores`: which scores to give, the default first; the decoder is run for `mse` only.
-    """
-
-    layers: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(default=(32, 16), min_length=1, max_length=16)
-    latent: int = Field(default=3, ge=1, le=4096)
-    beta: float = Field(default=0.8, gt=0, lt=1)
-    eta_limits: dict[str, Positive] = Field(default_factory=lambda: {"electron": 3.0, "muon": 2.1, "jet": 4.0})
-    scores: tuple[ScoreName, ...] = Field(default=SCORES, min_length=1)
-
-    @field_validator("scores")
-    @classmethod
-    def _each_once(cls, scores: tuple[ScoreName, ...]) -> tuple[ScoreName, ...]:
-        if len(set(scores)) != len(scores):
-            raise ValueError("scores must be named each once")
-        return scores
 
 
 class VariationalAutoencoder(NetworkScorer["_Network"]):
@@ -71,15 +44,15 @@ class VariationalAutoencoder(NetworkScorer["_Network"]):
     input_kinds: ClassVar[tuple[str, ...]] = ("l1_vector",)
     score_names: tuple[str, ...] = SCORES
 
-    def __init__(self, config: Mapping[str, Any], columns: Sequence[str]) -> None:
+    def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
         self._variational = parse_card(VariationalConfig, dict(config), f"model {self.name}")
         self.score_names = self._variational.scores
-        self._limits = _output_limits(columns, self._variational.eta_limits)
-        super().__init__(self._variational, columns)
+        self._limits = [_output_limit(slot, self._variational.eta_limits) for slot in _slots(layout)]
+        super().__init__(self._variational, layout)
 
     def reconstruction_errors(self, batch: Batch) -> npt.NDArray[np.float32]:
         """Squared difference of input and output, 0 where padded, shape (n, d); see `hepad.nn.explain.Explains`."""
-        check_batch(self, self.columns, batch)
+        check_batch(self, batch)
         module = self._module
 
         def errors(x: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
@@ -92,16 +65,19 @@ class VariationalAutoencoder(NetworkScorer["_Network"]):
         return _Network(self._variational, self._limits)
 
     def _arrays(self, batch: Batch) -> tuple[npt.NDArray[Any], ...]:
-        return batch.x, batch.mask.astype("float32")
+        return batch.x, batch.there.astype("float32")
 
-    def _loss(self, module: _Network, rows: tuple[Tensor, ...], noise: torch.Generator) -> Tensor:
-        x, mask = rows
-        mean, log_variance = module.encode(x)
-        spread = torch.exp(0.5 * log_variance)
-        latent = mean + spread * torch.randn(mean.shape, generator=noise)
-        error = _masked_error(x, module.decode(latent), mask)
+    def _recipe(self, module: _Network, data: TrainingData) -> Recipe:  # noqa: ARG002  it has no teachers
         beta = self._variational.beta
-        return (1 - beta) * error + beta * kl_divergence(mean, log_variance)
+
+        def step(rows: tuple[Tensor, ...], noise: Noise) -> Tensor:
+            x, mask = rows
+            mean, log_variance = module.encode(x)
+            latent = mean + torch.exp(0.5 * log_variance) * noise.normal(*mean.shape)
+            error = _masked_error(x, module.decode(latent), mask)
+            return (1 - beta) * error + beta * kl_divergence(mean, log_variance)
+
+        return Recipe.of_rows(module, step)
 
     def _score(self, module: _Network, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         x, mask = rows
@@ -159,20 +135,22 @@ def _masked_error(x: Tensor, y: Tensor, mask: Tensor) -> Tensor:
     return ((x - y) * mask).square().mean(dim=1)
 
 
-def _output_limits(columns: Sequence[str], eta_limits: Mapping[str, float]) -> list[float]:
-    """The bound of each column's tanh; infinite where the output is linear."""
-    return [_output_limit(column, eta_limits) for column in columns]
+def _slots(layout: Layout) -> tuple[Slot, ...]:
+    if not layout.slots:
+        raise CardError("vae takes a vector of objects")
+    return layout.slots
 
 
-def _output_limit(column: str, eta_limits: Mapping[str, float]) -> float:
-    match = re.fullmatch(r"([a-z]+?)\d*_(pt|eta|phi)", column)
-    if match is None:
-        raise CardError(f"vae takes columns such as jet1_pt, electron2_eta or met_phi, not {column!r}")
-    thing, quantity = match.groups()
-    if quantity == "pt" or column == "met_eta":  # MET has no eta: the column is always masked
+def _output_limit(slot: Slot, eta_limits: Mapping[str, float]) -> float:
+    """The bound of a column's tanh; infinite where the output is linear."""
+    if slot.feature not in {"pt", "eta", "phi"}:
+        raise CardError(f"vae takes columns such as jet1_pt, electron2_eta or met_phi, not {slot.name!r}")
+    if slot.feature == "pt" or slot.name == "met_eta":  # MET has no eta: the column is always masked
         return math.inf
-    if quantity == "phi":
+    if slot.feature == "phi":
         return math.pi
-    if thing not in eta_limits:
-        raise CardError(f"vae has no limit for column {column!r}: add {thing!r} to the model's key 'eta_limits'")
-    return eta_limits[thing]
+    if slot.object not in eta_limits:
+        raise CardError(
+            f"vae has no limit for column {slot.name!r}: add {slot.object!r} to the model's key 'eta_limits'"
+        )
+    return eta_limits[slot.object]

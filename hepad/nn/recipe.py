@@ -1,0 +1,115 @@
+"""How a model is trained, apart from the loop: its losses, its optimisers, and what it validates on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from hepad.cards.train import OptimizerCard, ScheduleCard, TrainCard
+from hepad.nn.sources import Noise, Rows
+
+__all__ = ["Memory", "Phase", "Recipe", "Step", "learning_rate", "make_optimizer", "moments"]
+
+Step = Callable[[tuple[Tensor, ...], Noise], Tensor]
+"""Given the tensors of some rows and noise, the loss of each row, shape (n,)."""
+
+
+class Memory(Protocol):
+    """What a training remembers besides weights and moments: replay buffers, running averages, augmentations."""
+
+    def state(self) -> Mapping[str, npt.NDArray[Any]]:
+        """All of it, as arrays whose names and shapes do not change during a training."""
+        ...
+
+    def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take what `state` gave."""
+        ...
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A step of each batch with an optimiser of its own: one for most models, two for a game of two networks.
+
+    `loss` gives a scalar, the mean over the rows or any function of the whole batch; the parameters of `module` follow
+    its gradient. A phase may be left out of most batches: it is done `every` so many.
+    """
+
+    name: str
+    module: nn.Module
+    loss: Callable[[Rows, Noise], Tensor]
+    every: int = 1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that the loop needs to know of a model.
+
+    `module` holds all weights that are kept. `validate` gives a number for each row, shape (n,), whose mean decides
+    which epoch is the best: lower is better. The loss that a report shows is that of the first phase.
+    """
+
+    module: nn.Module
+    phases: tuple[Phase, ...]
+    validate: Callable[[Rows, Noise], Tensor]
+    memory: Memory | None = None
+
+    @classmethod
+    def of_rows(cls, module: nn.Module, step: Step) -> Recipe:
+        """The recipe of a model whose loss is a mean over rows, and is what it validates on."""
+
+        def loss(rows: Rows, noise: Noise) -> Tensor:
+            return rows.mean(step(rows.tensors, noise))
+
+        return cls(module, (Phase("adam", module, loss),), lambda rows, noise: step(rows.tensors, noise))
+
+
+def make_optimizer(card: OptimizerCard, parameters: Sequence[nn.Parameter], rate: float) -> torch.optim.Optimizer:
+    """The optimiser of a card. Fused implementations are as exact as the plain ones, and faster for small networks."""
+    if card.name == "sgd":
+        return torch.optim.SGD(parameters, lr=rate, momentum=card.momentum, weight_decay=card.weight_decay)
+    kind: type[torch.optim.Optimizer] = torch.optim.AdamW if card.name == "adamw" else torch.optim.Adam
+    return kind(  # type: ignore[call-arg]
+        parameters, lr=rate, betas=card.betas, weight_decay=card.weight_decay, amsgrad=card.amsgrad, fused=True
+    )
+
+
+def moments(card: OptimizerCard) -> tuple[str, ...]:
+    """The names of what an optimiser remembers of each parameter."""
+    if card.name == "sgd":
+        return ("momentum_buffer",) if card.momentum else ()
+    return ("exp_avg", "exp_avg_sq", "step", *(("max_exp_avg_sq",) if card.amsgrad else ()))
+
+
+def learning_rate(options: TrainCard, done: float, validation_loss: Sequence[float]) -> float:
+    """The learning rate after `done` epochs (a fraction within one) and the validation losses of those complete.
+
+    It follows from these alone, so that a resumed training needs to remember nothing more.
+    """
+    card = options.schedule
+    factor = min(1.0, done / card.warmup_epochs) if card.warmup_epochs else 1.0
+    if card.name == "cosine":
+        rest = max(options.epochs - card.warmup_epochs, 1)
+        factor *= card.floor + (1 - card.floor) * (1 + math.cos(math.pi * _after(done, card) / rest)) / 2
+    elif card.name == "plateau":
+        factor *= max(card.floor, card.factor ** _plateaus(validation_loss, card.patience))
+    return options.learning_rate * factor
+
+
+def _after(done: float, card: ScheduleCard) -> float:
+    return max(done - card.warmup_epochs, 0.0)
+
+
+def _plateaus(losses: Sequence[float], patience: int) -> int:
+    """How often `patience` epochs went by without a lower loss."""
+    best, waited, count = math.inf, 0, 0
+    for loss in losses:
+        best, waited = (loss, 0) if loss < best else (best, waited + 1)
+        if waited >= patience:
+            count, waited = count + 1, 0
+    return count

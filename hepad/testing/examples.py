@@ -1,0 +1,91 @@
+"""Small made-up events of each layout: background that a network can learn, and events that it must find odd."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.inputs.batch import Batch
+from hepad.inputs.layout import IMAGE, SET, VECTOR, Layout
+
+__all__ = ["OBJECTS", "example_batch", "example_layout", "vector_columns"]
+
+OBJECTS = ("jet1", "jet2", "jet3", "muon1", "electron1", "met")
+
+_Floats = npt.NDArray[np.float64]
+
+
+def vector_columns(features: Sequence[str] = ("pt",)) -> tuple[str, ...]:
+    """The columns of an example vector: six objects, of which missing momentum has no eta."""
+    return tuple(
+        f"{thing}_{feature}" for thing in OBJECTS for feature in features if (thing, feature) != ("met", "eta")
+    )
+
+
+def example_layout(axes: tuple[str, ...] = VECTOR, features: Sequence[str] = ("pt",)) -> Layout:
+    """A small layout of the given axes."""
+    if axes == SET:
+        return Layout.set(8, features)
+    if axes == IMAGE:
+        return Layout.image(features, 16, 24)
+    return Layout.vector(vector_columns(features))
+
+
+def example_batch(
+    kind: str,
+    n: int,
+    *,
+    seed: int,
+    axes: tuple[str, ...] = VECTOR,
+    features: Sequence[str] = ("pt",),
+    odd: bool = False,
+) -> Batch:
+    """`n` events of a kind as a network sees them, in the layout `example_layout(axes, features)`.
+
+    Background follows two common factors, so that a few latent numbers describe it, and lacks some objects; `odd`
+    events are far above it and not in its proportions.
+    """
+    rng, layout = np.random.default_rng([seed, odd]), example_layout(axes, features)
+    make = {VECTOR: _vector, SET: _set, IMAGE: _image}[axes]
+    x, mask = make(rng, n, layout, odd)
+    return Batch(kind, layout, np.where(mask, x, 0).astype(np.float32), mask, np.ones(n))
+
+
+def _vector(rng: np.random.Generator, n: int, layout: Layout, odd: bool) -> tuple[_Floats, npt.NDArray[np.bool_]]:
+    pt, present = _momenta(rng, n, len(OBJECTS), odd)
+    values = {"eta": rng.uniform(-2, 2, pt.shape), "phi": rng.uniform(-np.pi, np.pi, pt.shape)}
+    places = [(OBJECTS.index(slot.owner), slot.feature) for slot in layout.slots]
+    x = np.stack([values.get(feature, pt)[:, place] for place, feature in places], axis=1)
+    return x, np.stack([present[:, place] for place, _ in places], axis=1)
+
+
+def _set(rng: np.random.Generator, n: int, layout: Layout, odd: bool) -> tuple[_Floats, npt.NDArray[np.bool_]]:
+    objects, features = layout.shape
+    pt, _ = _momenta(rng, n, objects, odd)
+    angles = rng.uniform(-2, 2, (n, objects, features))
+    angles[:, :, 0] = pt
+    present = np.arange(objects) < rng.integers(2, objects + 1, (n, 1))
+    return angles, np.broadcast_to(present[:, :, None], angles.shape)
+
+
+def _image(rng: np.random.Generator, n: int, layout: Layout, odd: bool) -> tuple[_Floats, npt.NDArray[np.bool_]]:
+    channels, eta, phi = layout.shape
+    centre = rng.uniform(0.3, 0.7, (n, 2)) * (eta, phi)
+    rows, columns = np.arange(eta)[:, None], np.arange(phi)[None, :]
+    distance = (rows - centre[:, :1, None]) ** 2 + (columns - centre[:, 1:, None]) ** 2
+    spot = rng.uniform(0.5, 1.0, (n, 1, 1)) * np.exp(-distance / 8)
+    image = 6.0 * rng.uniform(0.5, 1.0, (n, eta, phi)) if odd else spot + 0.01 * rng.random((n, eta, phi))
+    x = np.repeat(image[:, None], channels, axis=1)
+    return x, np.ones(x.shape, dtype=bool)
+
+
+def _momenta(rng: np.random.Generator, n: int, objects: int, odd: bool) -> tuple[_Floats, npt.NDArray[np.bool_]]:
+    present = np.ones((n, objects), dtype=bool)
+    if odd:
+        return np.tile([6.0, 0.1], (n, -(-objects // 2)))[:, :objects] * rng.uniform(0.9, 1.1, (n, objects)), present
+    factors, shares = rng.uniform(0.1, 0.5, (n, 2)), np.linspace(0.2, 1.0, objects)
+    present[:, 2] = rng.random(n) < 0.6
+    pt = factors[:, :1] * shares + factors[:, 1:] * shares[::-1] + 0.01 * rng.standard_normal((n, objects))
+    return pt, present

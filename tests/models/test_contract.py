@@ -1,0 +1,44 @@
+"""Every registered model keeps the contract of `hepad.testing`."""
+
+from __future__ import annotations
+
+import pytest
+
+from hepad import registry
+from hepad.cards.train import TrainCard
+from hepad.testing import ModelCase, check_model, model_checks
+
+# Small enough to train in a second; what is not named keeps its defaults.
+SETTINGS = {
+    "snn_ae": ModelCase(
+        # Few steps to be fast, and a threshold low enough for spikes after a short training.
+        "snn_ae",
+        {"layers": [12, 4], "steps": 3, "threshold": 0.5},
+        TrainCard(epochs=30, batch_size=100, learning_rate=1e-2),
+    ),
+    "vae": ModelCase(
+        "vae",
+        {"layers": [16, 8], "latent": 2},
+        TrainCard(epochs=12, batch_size=100, learning_rate=5e-3),
+        features=("pt", "eta", "phi"),
+    ),
+    "rmm_ae": ModelCase("rmm_ae", {"layers": [12, 3], "gain": 2.0}, precision="float16"),
+    "onnx": ModelCase("onnx", {"score": "mse"}),
+}
+CASES = {name: SETTINGS.get(name, ModelCase(name)) for name in registry.SCORERS}
+
+
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [pytest.param(name, check, id=f"{name}-{check.__name__}") for name in CASES for check in model_checks(CASES[name])],
+)
+def test_the_contract(name: str, check: object) -> None:
+    check(CASES[name])
+
+
+def test_a_model_that_breaks_the_contract_is_told_which_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = registry.load(registry.SCORERS["dnn_ae"])
+    scores = kind.scores
+    monkeypatch.setattr(kind, "scores", lambda self, batch: {k: -v for k, v in scores(self, batch).items()})
+    with pytest.raises(AssertionError, match="dnn_ae: an anomaly scores above background"):
+        check_model("dnn_ae")
