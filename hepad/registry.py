@@ -32,8 +32,11 @@ class Entry:
 
 
 INPUTS: dict[str, Entry] = {
-    "l1_vector": Entry("hepad.inputs.l1_vector:L1Vector", "fixed-length vector of trigger objects"),
-    "rmm": Entry("hepad.inputs.rmm:RapidityMassMatrix", "rapidity-mass matrix"),
+    "l1_vector": Entry(
+        "hepad.inputs.l1_vector:L1Vector", "fixed-length vector of trigger objects", config="L1VectorCard"
+    ),
+    "rmm": Entry("hepad.inputs.rmm:RapidityMassMatrix", "rapidity-mass matrix", config="RmmCard"),
+    "calo_image": Entry("hepad.inputs.calo_image:CaloImage", "calorimeter image", config="CaloImageCard"),
 }
 
 SCORERS: dict[str, Entry] = {
@@ -56,10 +59,16 @@ SCORERS: dict[str, Entry] = {
         ("rmm",),
         "RmmConfig",
     ),
+    "conv_ae": Entry(
+        "hepad.models.conv_ae.network:ConvAutoencoder",
+        "convolutional autoencoder of images",
+        ("calo_image",),
+        "ConvConfig",
+    ),
     "onnx": Entry(
         "hepad.models.onnx:OnnxScorer",
         "network of others, in ONNX",
-        tuple(INPUTS),
+        ("l1_vector", "rmm"),
         "OnnxConfig",
         trainable=False,
     ),

@@ -8,17 +8,17 @@ from pydantic import ConfigDict, Field, model_validator
 
 from hepad import registry
 from hepad.cards.base import Card, CardName, parse_card, read_yaml
-from hepad.cards.input import InputCard
+from hepad.cards.input import AnyInput
 from hepad.cards.resolver import resolve
 from hepad.cards.train import TrainCard
 from hepad.errors import CardError
 
-__all__ = ["AnalysisCard", "InputCard", "ModelCard", "Published", "RegionName", "RegionSpec", "TrainCard"]
+__all__ = ["AnalysisCard", "ModelCard", "Published", "RegionName", "RegionSpec", "TrainCard"]
 __all__ += ["REGION_KINDS", "load_analysis", "region_keys"]
 
 
 class ModelCard(Card):
-    """Which scorer; the other keys are its configuration, checked when the scorer is built."""
+    """Which scorer; the other keys are its configuration, checked by the class that the scorer has for it."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -28,6 +28,12 @@ class ModelCard(Card):
     def config(self) -> dict[str, Any]:
         """The scorer's configuration."""
         return dict(self.model_extra or {})
+
+    @model_validator(mode="after")
+    def _has_a_valid_configuration(self) -> ModelCard:
+        if self.name in registry.SCORERS:
+            registry.load_config(registry.SCORERS[self.name]).model_validate(self.config)
+        return self
 
 
 REGION_KINDS: dict[str, tuple[str, str | None]] = {
@@ -166,7 +172,7 @@ class AnalysisCard(Card):
     fidelity: Literal["exact", "approximate", "inspired"]
     fidelity_note: str = ""
     selection: str
-    input: InputCard
+    input: AnyInput
     model: ModelCard
     train: TrainCard = Field(default_factory=TrainCard)
     regions: dict[RegionName, RegionSpec] = Field(default_factory=dict)

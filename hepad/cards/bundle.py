@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from hepad.cards.analysis import REGION_KINDS, ModelCard, Published, RegionSpec, TrainCard, region_keys
 from hepad.cards.base import Card, CardName, validation_summary
-from hepad.cards.input import InputCard
+from hepad.cards.input import AnyInput
 from hepad.cards.selection import SelectionCard
 from hepad.errors import UsageError
 
@@ -100,7 +100,7 @@ class BundleCard(Card):
     fidelity: Literal["exact", "approximate", "inspired"]
     fidelity_note: str = ""
     selection: SelectionCard
-    input: InputCard
+    input: AnyInput
     model: ModelCard
     columns: tuple[str, ...]
     shape: tuple[int, ...] | None = None

@@ -8,26 +8,55 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field, model_validator
 
 from hepad.cards.condition import DERIVED
-from hepad.cards.input import L1VectorCard
+from hepad.cards.input import InputCard
 from hepad.errors import CardError, InputDataError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout, Slot
 from hepad.io.events import flat_columns
 from hepad.objects.naming import singular
 
-__all__ = ["L1Vector", "Scale"]
+__all__ = ["L1Vector", "L1VectorCard", "Scale"]
 
 FLOOR = 0.1
 """Where `max_with_floor` puts the smallest non-zero value of a slot (section 3 of the spiking-autoencoder paper)."""
 
 _Float = npt.NDArray[np.float64]
+
+
+Collection = Literal["jets", "muons", "electrons", "photons", "taus", "fatjets", "egammas"]
+
+
+def _adc2021_counts() -> dict[Collection, int]:
+    return {"jets": 10, "muons": 4, "electrons": 4}
+
+
+class L1VectorCard(InputCard):
+    """Input kind `l1_vector`: order, multiplicities, features and scaling."""
+
+    kind: Literal["l1_vector"]
+    features: tuple[Literal["pt", "eta", "phi"], ...] = ("pt",)
+    order: tuple[Collection | Literal["met"], ...] = ("jets", "muons", "electrons", "met")
+    counts: dict[Collection, Annotated[int, Field(ge=1, le=1000)]] = Field(default_factory=_adc2021_counts)
+    scale: Literal["none", "max_with_floor", "standard"] = "none"
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> L1VectorCard:
+        if not self.features or len(set(self.features)) != len(self.features):
+            raise ValueError("features must name pt, eta or phi, each once")
+        if not self.order or len(set(self.order)) != len(self.order):
+            raise ValueError("order must name collections or met, each once")
+        missing = [name for name in self.order if name != "met" and self.counts.get(name, 0) < 1]
+        if missing:
+            raise ValueError(f"counts must give a positive number for {', '.join(missing)}")
+        return self
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from itertools import combinations_with_replacement
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field, model_validator
 
-from hepad.cards.input import RMM_TYPES, RmmCard
+from hepad.cards.input import InputCard
 from hepad.errors import InputDataError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
@@ -25,7 +26,7 @@ from hepad.io.columns import Objects
 from hepad.io.events import SQRT_S
 from hepad.objects.naming import object_name
 
-__all__ = ["RapidityMassMatrix"]
+__all__ = ["RapidityMassMatrix", "RmmCard"]
 
 MASSES = {"muons": 0.1057, "electrons": 0.00051, "photons": 0.0}
 """GeV, as in ADFilter; jets have their own."""
@@ -34,6 +35,45 @@ JETS = ("jets", "lightjets", "bjets")
 
 _Float = npt.NDArray[np.float64]
 _Integers = npt.NDArray[np.int64]
+
+
+RmmType = Literal["jets", "lightjets", "bjets", "muons", "electrons", "photons"]
+
+RMM_TYPES: tuple[RmmType, ...] = ("jets", "lightjets", "bjets", "muons", "electrons", "photons")
+"""Object types of a rapidity-mass matrix in the order of its rows; `jets` are all, tagged or not."""
+
+
+def _t5n10() -> dict[RmmType, int]:
+    return dict.fromkeys(RMM_TYPES[1:], 10)
+
+
+def _adfilter_rows() -> dict[RmmType, int]:
+    return dict.fromkeys(RMM_TYPES[3:], 5)
+
+
+class RmmCard(InputCard):
+    """Input kind `rmm`: the size of the matrix, and which of its cells a network sees.
+
+    `counts` gives the objects of each type; types that it does not name are left out. A network sees the rows and
+    columns of the leading `network_counts` objects of a type (of all, where it names no number), without the masses
+    of the leading jets with one another and with the leading lepton or photon if `leave_out_masses` is set: a bump hunt
+    wants a score that does not know them. With the defaults that is 1287 of 51 * 51 cells, as in arXiv:2307.01612.
+
+    `met_min` in GeV: missing momentum below it counts as none. `sqrt_s_gev` is for files that do not say theirs.
+    """
+
+    kind: Literal["rmm"]
+    counts: dict[RmmType, Annotated[int, Field(ge=1, le=50)]] = Field(default_factory=_t5n10, min_length=1)
+    network_counts: dict[RmmType, Annotated[int, Field(ge=0)]] = Field(default_factory=_adfilter_rows)
+    leave_out_masses: bool = True
+    met_min: float = Field(default=30.0, ge=0)
+    sqrt_s_gev: float = Field(default=13000.0, gt=0)
+
+    @model_validator(mode="after")
+    def _takes_each_jet_once(self) -> RmmCard:
+        if "jets" in self.counts and {"lightjets", "bjets"} & self.counts.keys():
+            raise ValueError("counts names jets and also lightjets or bjets: each jet must be there once")
+        return self
 
 
 class RapidityMassMatrix:

@@ -47,7 +47,6 @@ class DenseAutoencoder(Autoencoder):
     """
 
     name: ClassVar[str] = "dnn_ae"
-    config_card: ClassVar[type[Card]] = DenseConfig
     input_kinds: ClassVar[tuple[str, ...]] = ("l1_vector",)
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import model_validator
 
-from hepad import registry
 from hepad.cards.base import Card, parse_card
 from hepad.errors import CardError, MissingExtraError
 from hepad.inputs.batch import Batch
@@ -79,8 +78,7 @@ class OnnxScorer:
     """
 
     name: ClassVar[str] = "onnx"
-    config_card: ClassVar[type[Card]] = OnnxConfig
-    input_kinds: ClassVar[tuple[str, ...]] = tuple(registry.INPUTS)
+    input_kinds: ClassVar[tuple[str, ...]] = ("l1_vector", "rmm")
     score_names: tuple[str, ...] = ("log_mae", "mae", "mse", "r", "kl", "output")
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:

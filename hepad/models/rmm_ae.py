@@ -59,7 +59,6 @@ class RmmAutoencoder(Autoencoder):
     """
 
     name: ClassVar[str] = "rmm_ae"
-    config_card: ClassVar[type[Card]] = RmmConfig
     input_kinds: ClassVar[tuple[str, ...]] = ("rmm",)
     score_names: ClassVar[tuple[str, ...]] = ("log_mae", "mse")
 

@@ -44,7 +44,6 @@ class SpikingAutoencoder(Autoencoder):
     """
 
     name: ClassVar[str] = "snn_ae"
-    config_card: ClassVar[type[Card]] = SpikingConfig
     input_kinds: ClassVar[tuple[str, ...]] = ("l1_vector",)
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:

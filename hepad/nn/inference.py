@@ -23,22 +23,27 @@ faster, and a single event costs a whole block."""
 
 
 def evaluate(
-    module: nn.Module, function: Callable[..., tuple[Tensor, ...]], arrays: Sequence[npt.NDArray[Any]], outputs: int
+    module: nn.Module,
+    function: Callable[..., tuple[Tensor, ...]],
+    arrays: Sequence[npt.NDArray[Any]],
+    outputs: int,
+    *,
+    block: int = BLOCK,
 ) -> list[npt.NDArray[np.float32]]:
-    """Apply `function` to the rows of `arrays` in zero-padded blocks of `BLOCK` rows, in evaluation mode.
+    """Apply `function` to the rows of `arrays` in zero-padded blocks of `block` rows, in evaluation mode.
 
     `arrays` share their first axis, of length n; `function` takes their blocks as float32 tensors and gives
     `outputs` tensors whose first axis is the rows'. Returns these for all n rows as float32.
     """
     rows = len(arrays[0])
-    padded = [torch.zeros((BLOCK, *array.shape[1:])) for array in arrays]
+    padded = [torch.zeros((block, *array.shape[1:])) for array in arrays]
     parts: list[list[npt.NDArray[np.float32]]] = [[] for _ in range(outputs)]
     module.eval()
     with single_thread(), torch.inference_mode():
-        for start in range(0, max(rows, 1), BLOCK):  # one block even without rows: it gives the outputs' shapes
-            filled = min(BLOCK, rows - start)
-            for block, array in zip(padded, arrays, strict=True):
-                values = block.numpy()
+        for start in range(0, max(rows, 1), block):  # one block even without rows: it gives the outputs' shapes
+            filled = min(block, rows - start)
+            for place, array in zip(padded, arrays, strict=True):
+                values = place.numpy()
                 values[:filled] = array[start : start + filled]
                 values[filled:] = 0
             results = function(*padded)

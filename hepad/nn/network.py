@@ -13,7 +13,7 @@ from hepad.cards.base import Card
 from hepad.cards.train import TrainCard
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
-from hepad.nn.inference import evaluate
+from hepad.nn.inference import BLOCK, evaluate
 from hepad.nn.recipe import Recipe
 from hepad.nn.reconstruction import fit_network
 from hepad.nn.reproducible import build_seeded
@@ -41,6 +41,7 @@ class NetworkScorer(ABC, Generic[Network]):
     name: ClassVar[str]
     input_kinds: ClassVar[tuple[str, ...]]
     score_names: tuple[str, ...]
+    block: ClassVar[int] = BLOCK
 
     def __init__(self, config: Card, layout: Layout) -> None:
         """Build an untrained network of a validated configuration; its weights are those of seed 0."""
@@ -92,7 +93,13 @@ class NetworkScorer(ABC, Generic[Network]):
         """
         check_batch(self, batch)
         module = self._module
-        values = evaluate(module, lambda *rows: self._score(module, rows), self._arrays(batch), len(self.score_names))
+        values = evaluate(
+            module,
+            lambda *rows: self._score(module, rows),
+            self._arrays(batch),
+            len(self.score_names),
+            block=self.block,
+        )
         return finite_scores(self.name, dict(zip(self.score_names, values, strict=True)))
 
     def state(self) -> State:

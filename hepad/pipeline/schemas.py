@@ -42,7 +42,7 @@ def card_of(name: str) -> type[Card]:
     if kind in SCHEMAS:
         return SCHEMAS[kind][0]
     if kind in models():
-        config: type[Card] = registry.load(registry.SCORERS[kind.removeprefix("model.")]).config_card
+        config: type[Card] = registry.load_config(registry.SCORERS[kind.removeprefix("model.")])
         return config
     raise UsageError(f"no schema {name!r}: choose one of {', '.join([*SCHEMAS, *models()])}")
 

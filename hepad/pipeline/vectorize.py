@@ -12,7 +12,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from hepad.cards.input import InputCard, L1VectorCard, parse_input
+from hepad.cards.input import InputCard, parse_input
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import InputDataError
 from hepad.execution.executor import Execution
@@ -21,6 +21,7 @@ from hepad.execution.run import Run, Skipped
 from hepad.execution.store import RunFolder
 from hepad.execution.units import Step
 from hepad.inputs.base import Input, make_input
+from hepad.inputs.l1_vector import L1VectorCard
 from hepad.io.atomic import atomic_path, check_file
 from hepad.io.events import Chunk, merge_fields
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files

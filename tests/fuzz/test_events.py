@@ -14,10 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hepad.cards.condition import Range
-from hepad.cards.input import L1VectorCard
 from hepad.cards.selection import SelectionCard
 from hepad.errors import InputDataError
-from hepad.inputs.l1_vector import L1Vector
+from hepad.inputs.l1_vector import L1Vector, L1VectorCard
 from hepad.io import columns as module
 from hepad.io.columns import Objects
 from hepad.io.reader import read_events

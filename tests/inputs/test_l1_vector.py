@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from hepad.cards.analysis import load_analysis
-from hepad.cards.input import L1VectorCard
 from hepad.cards.selection import load_selection
 from hepad.errors import CardError, InputDataError
 from hepad.inputs.batch import Batch
-from hepad.inputs.l1_vector import L1Vector
+from hepad.inputs.l1_vector import L1Vector, L1VectorCard
 from hepad.inputs.layout import Layout
 from hepad.io.events import merge_fields
 from hepad.io.reader import read_events

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hepad.cards.input import RmmCard
 from hepad.cards.selection import load_selection
 from hepad.errors import InputDataError
 from hepad.inputs.base import input_from_state, make_input
-from hepad.inputs.rmm import MASSES
+from hepad.inputs.rmm import MASSES, RmmCard
 from hepad.io.events import collection, missing_momentum
 from hepad.objects.selection import apply_selection
 

@@ -6,6 +6,7 @@ import pytest
 
 from hepad import registry
 from hepad.cards.train import TrainCard
+from hepad.inputs.layout import IMAGE
 from hepad.testing import ModelCase, check_model, model_checks
 
 # Small enough to train in a second; what is not named keeps its defaults.
@@ -23,6 +24,13 @@ SETTINGS = {
         features=("pt", "eta", "phi"),
     ),
     "rmm_ae": ModelCase("rmm_ae", {"layers": [12, 3], "gain": 2.0}, precision="float16"),
+    "conv_ae": ModelCase(
+        "conv_ae",
+        {"filters": [4, 8], "latent": 4},
+        TrainCard(epochs=5, batch_size=50, learning_rate=5e-3),
+        axes=IMAGE,
+        features=("et",),
+    ),
     "onnx": ModelCase("onnx", {"score": "mse"}),
 }
 CASES = {name: SETTINGS.get(name, ModelCase(name)) for name in registry.SCORERS}

@@ -10,11 +10,11 @@ import pytest
 from hepad.cards.analysis import AnalysisCard, RegionSpec
 from hepad.cards.base import parse_card
 from hepad.cards.bundle import parse_region
-from hepad.cards.input import RmmCard
 from hepad.cards.selection import load_selection
 from hepad.errors import CardError, InputDataError, UsageError
 from hepad.execution.run import Run
 from hepad.inputs.base import make_input
+from hepad.inputs.rmm import RmmCard
 from hepad.pipeline.background import read_background
 from hepad.pipeline.bundle import load_bundle
 from hepad.pipeline.explain import ExplainOptions, explain

@@ -40,7 +40,6 @@ class VariationalAutoencoder(NetworkScorer["_Network"]):
     """
 
     name: ClassVar[str] = "vae"
-    config_card: ClassVar[type[Card]] = VariationalConfig
     input_kinds: ClassVar[tuple[str, ...]] = ("l1_vector",)
     score_names: tuple[str, ...] = SCORES
 
