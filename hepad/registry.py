@@ -65,6 +65,9 @@ SCORERS: dict[str, Entry] = {
         ("calo_image",),
         "ConvConfig",
     ),
+    "ensemble": Entry("hepad.models.compose:Ensemble", "ensemble of one model", ("l1_vector", "rmm"), "EnsembleConfig"),
+    "parallel": Entry("hepad.models.compose:Parallel", "models side by side", ("l1_vector", "rmm"), "ParallelConfig"),
+    "chain": Entry("hepad.models.compose:Chain", "model of embeddings", ("l1_vector", "rmm"), "ChainConfig"),
     "onnx": Entry(
         "hepad.models.onnx:OnnxScorer",
         "network of others, in ONNX",

@@ -106,7 +106,7 @@ def test_the_cards_that_the_other_tests_break_are_whole(tmp_path):
             "model.name",
             "no_ae",
             "card",
-            "unknown model 'no_ae': choose one of conv_ae, dnn_ae, onnx, rmm_ae, snn_ae, vae",
+            f"unknown model 'no_ae': choose one of {', '.join(sorted(registry.SCORERS))}",
         ),
         ("model", "dnn_ae", "model", "dictionary"),
         ("input.kind", "no_image", "input", "unknown input kind 'no_image': choose one of"),

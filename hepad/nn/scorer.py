@@ -43,12 +43,14 @@ class FitReport:
     """What a training did: losses per epoch (in units of the model's loss) and which epoch, from 1, was kept.
 
     The kept epoch is the last one for a fixed number of epochs, the one of lowest validation loss with `patience`.
+    `stages` are the epochs of each of several models that were trained one after the other; empty for one.
     """
 
     train_loss: tuple[float, ...]
     validation_loss: tuple[float, ...]
     best_epoch: int
     stopped_early: bool
+    stages: tuple[int, ...] = ()
 
     @property
     def epochs(self) -> int:

@@ -278,10 +278,16 @@ def padding_does_not_matter(case: ModelCase) -> None:
 def the_training_lowers_the_loss(case: ModelCase) -> None:
     """It learns something."""
     report = case.fit(case.new(), options=case.options.model_copy(update={"epochs": 8}))
-    assert report.train_loss[-1] < report.train_loss[0]
-    assert report.validation_loss[-1] < report.validation_loss[0]
-    assert report.epochs == 8
+    stages = report.stages or (8,)
+    assert set(stages) == {8}
+    assert report.epochs == sum(stages)
     assert not report.stopped_early
+    for place in range(len(stages)):
+        train, validation = (
+            losses[8 * place : 8 * place + 8] for losses in (report.train_loss, report.validation_loss)
+        )
+        assert train[-1] < train[0]
+        assert validation[-1] < validation[0]
 
 
 def the_same_seed_gives_the_same_result(case: ModelCase) -> None:
@@ -331,9 +337,9 @@ def a_checkpoint_of_another_network_is_refused(case: ModelCase) -> None:
     kept: list[Checkpoint] = []
     case.fit(case.new(), on_epoch=_keeper(kept))
     tensors = dict(kept[0].tensors)
-    name = next(name for name in tensors if name.startswith("weights/"))
+    name = next(name for name in tensors if "weights/" in name)
     tensors[name] = np.zeros((99, 99), dtype=np.float32)
-    with _raises(CardError, name):
+    with _raises(CardError, name[name.index("weights/") :]):
         case.fit(case.new(), resume=replace(kept[0], tensors=tensors))
 
 

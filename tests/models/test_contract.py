@@ -31,6 +31,18 @@ SETTINGS = {
         axes=IMAGE,
         features=("et",),
     ),
+    "ensemble": ModelCase("ensemble", {"member": {"name": "dnn_ae", "layers": [8, 3]}, "members": 2}),
+    "parallel": ModelCase(
+        "parallel", {"members": {"one": {"name": "dnn_ae", "layers": [8, 3]}, "two": {"name": "dnn_ae", "layers": [4]}}}
+    ),
+    "chain": ModelCase(
+        "chain",
+        {
+            "embed": {"name": "vae", "layers": [16, 8], "latent": 3, "beta": 0.01, "scores": ["mu2"]},
+            "score": {"name": "dnn_ae", "layers": [4, 2]},
+        },
+        TrainCard(epochs=12, batch_size=100, learning_rate=5e-3),
+    ),
     "onnx": ModelCase("onnx", {"score": "mse"}),
 }
 CASES = {name: SETTINGS.get(name, ModelCase(name)) for name in registry.SCORERS}

@@ -60,6 +60,18 @@ class VariationalAutoencoder(NetworkScorer["_Network"]):
         (values,) = evaluate(module, errors, self._arrays(batch), 1)
         return values
 
+    @property
+    def embedding_layout(self) -> Layout:
+        """The latent means, `z1`, `z2`, ..."""
+        return Layout.vector([f"z{i + 1}" for i in range(self._variational.latent)])
+
+    def embed(self, batch: Batch) -> npt.NDArray[np.float32]:
+        """The means of the latent Gaussians, of shape (n, latent)."""
+        check_batch(self, batch)
+        module = self._module
+        (values,) = evaluate(module, lambda x, _: (module.encode(x)[0],), self._arrays(batch), 1)
+        return values
+
     def _build(self) -> _Network:
         return _Network(self._variational, self._limits)
 
