@@ -140,13 +140,11 @@ class Ensemble(_Composite):
         """The combined scores, by the names of the members' scores."""
         check_batch(self, batch)
         each = [one.scores(batch) for one in self._members.values()]
-        combine = {"mean": np.mean, "median": np.median, "max": np.max}[self._ensemble.combine]
-        return {
-            name: np.asarray(
-                combine(np.stack([scores[name] for scores in each]).astype(np.float64), axis=0), np.float32
-            )
-            for name in self.score_names
-        }
+        combined = {}
+        for name in self.score_names:
+            values = np.stack([scores[name] for scores in each]).astype(np.float64)
+            combined[name] = _combined(values, self._ensemble.combine).astype(np.float32)
+        return combined
 
 
 class Parallel(_Composite):
@@ -203,6 +201,13 @@ def _made(card: ModelCard, layout: Layout) -> Scorer:
     entry = registry.lookup(registry.SCORERS, card.name, "model")
     made: Scorer = registry.load(entry)(card.config, layout)
     return made
+
+
+def _combined(values: npt.NDArray[np.float64], how: str) -> npt.NDArray[np.float64]:
+    """One score an event of those of the members, of shape (members, n)."""
+    if how == "median":
+        return np.asarray(np.median(values, axis=0))
+    return np.asarray(values.max(axis=0) if how == "max" else values.mean(axis=0))
 
 
 def _seed(seed: int, place: int) -> int:
