@@ -62,7 +62,7 @@ class _Composite(ABC):
 
     name: ClassVar[str]
     input_kinds: ClassVar[tuple[str, ...]] = _VECTORS
-    score_names: tuple[str, ...]
+    score_names: tuple[str, ...] = ()
 
     def __init__(self, config: Card, layout: Layout, members: Mapping[str, Scorer]) -> None:
         self.layout = layout

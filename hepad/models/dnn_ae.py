@@ -18,6 +18,7 @@ from hepad.cards.base import Card, parse_card
 from hepad.inputs.layout import Layout
 from hepad.nn.affine import Affine
 from hepad.nn.autoencoder import Autoencoder, mirrored
+from hepad.nn.layers import Layer, Network
 from hepad.nn.scorer import State
 
 if TYPE_CHECKING:
@@ -55,6 +56,34 @@ class DenseAutoencoder(Autoencoder):
         self._sizes = mirrored(len(self.columns), self._layers.layers)
         self._network: list[Affine]
 
+    @property
+    def layered_scores(self) -> tuple[str, ...]:
+        """The scores that are made of layers alone."""
+        return self.score_names
+
+    def layers(self, score: str) -> Network:  # noqa: ARG002  it has one
+        """The layers; see `hepad.nn.layers`."""
+        state = {name: array.astype(np.float64) for name, array in self._trained().items()}
+        parts = [self._part(index) for index in range(len(self._sizes) - 1)]
+        layers = [
+            Layer(state[f"{part}.weight"], state[f"{part}.bias"], "linear" if index in self._linear else "relu")
+            for index, part in enumerate(parts)
+        ]
+        return Network(self.name, tuple(layers), "mse")
+
+    def state_of(self, network: Network) -> State:
+        """The weights of a network of the same layers, by their names here."""
+        return {
+            f"{self._part(i)}.{kind}": values.astype(np.float32)
+            for i, layer in enumerate(network.layers)
+            for kind, values in (("weight", layer.weight), ("bias", layer.bias))
+        }
+
+    @property
+    def _linear(self) -> set[int]:
+        """The layers that no activation follows: the latent one and the last."""
+        return {len(self._layers.layers) - 1, len(self._sizes) - 2}
+
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         shapes: dict[str, tuple[int, ...]] = {}
         for index, (inputs, outputs) in enumerate(pairwise(self._sizes)):
@@ -83,7 +112,7 @@ class DenseAutoencoder(Autoencoder):
 
     def _reconstruct(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         result = np.empty_like(x)
-        linear = {len(self._layers.layers) - 1, len(self._network) - 1}
+        linear = self._linear
         for start in range(0, len(x), BLOCK):
             rows = x[start : start + BLOCK]
             columns = np.zeros((x.shape[1], BLOCK), dtype=np.float32)

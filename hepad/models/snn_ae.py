@@ -16,6 +16,7 @@ from hepad.cards.base import Card, parse_card
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.nn.autoencoder import Autoencoder, mirrored
+from hepad.nn.layers import Layer, Network, Spiking
 from hepad.nn.lif import LifNetwork, lif_shapes
 from hepad.nn.scorer import State, check_batch
 
@@ -58,6 +59,30 @@ class SpikingAutoencoder(Autoencoder):
         check_batch(self, batch)
         self._trained()
         return self._network.spikes(batch.x, len(self._spiking.layers) - 1)
+
+    @property
+    def layered_scores(self) -> tuple[str, ...]:
+        """The scores that are made of layers alone."""
+        return self.score_names
+
+    def layers(self, score: str) -> Network:  # noqa: ARG002  it has one
+        """The layers with their neurons; see `hepad.nn.layers`."""
+        state = {name: array.astype(np.float64) for name, array in self._trained().items()}
+        last = len(self._sizes) - 2
+        layers = [
+            Layer(state[f"layers.{i}.weight"], state[f"layers.{i}.bias"], "spike" if i < last else "linear")
+            for i in range(last + 1)
+        ]
+        neurons = self._spiking
+        return Network(self.name, tuple(layers), "mse", Spiking(neurons.steps, neurons.beta, neurons.threshold))
+
+    def state_of(self, network: Network) -> State:
+        """The weights of a network of the same layers, by their names here."""
+        return {
+            f"layers.{i}.{kind}": values.astype(np.float32)
+            for i, layer in enumerate(network.layers)
+            for kind, values in (("weight", layer.weight), ("bias", layer.bias))
+        }
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         return lif_shapes(self._sizes)

@@ -18,11 +18,13 @@ import numpy.typing as npt
 from hepad.errors import CardError, MissingExtraError, UsageError
 from hepad.inputs.batch import Batch
 from hepad.io.reader import expand_files
+from hepad.nn.layers import Network, layers_of
 from hepad.pipeline.background import read_background
 from hepad.pipeline.bundle import Bundle, load_bundle
 from hepad.pipeline.latency_report import Tier
+from hepad.pipeline.trigger import default_score
 from hepad.trigger.memory import peak_memory_mb, processor
-from hepad.trigger.network import SCORES, Network, network_of, operations
+from hepad.trigger.network import operations
 from hepad.trigger.onnx_graph import onnx_bytes, onnx_session
 from hepad.trigger.timing import Timing, pinned, time_functions
 
@@ -101,15 +103,13 @@ def float_model(model: str, score: str | None = None) -> FloatModel:
     `UsageError` for a score that it does not have.
     """
     bundle = load_bundle(model)
-    name, scores = bundle.card.model.name, bundle.card.scores
-    with_logic: Sequence[str] = SCORES.get(name, ())
     if score is None:
-        score = next((s for s in scores if s in with_logic), scores[0])
-    elif score not in scores:
-        raise UsageError(f"--score {score}: {bundle.card.name} has {', '.join(scores)}")
+        score = default_score(bundle)
+    elif score not in bundle.card.scores:
+        raise UsageError(f"--score {score}: {bundle.card.name} has {', '.join(bundle.card.scores)}")
     network = None
     with suppress(CardError):  # a model without logic is timed all the same
-        network = network_of(name, bundle.scorer.config, bundle.scorer.state(), score)
+        network = layers_of(bundle.scorer, score)
     return FloatModel(bundle, score, network)
 
 

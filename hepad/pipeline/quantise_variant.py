@@ -13,6 +13,7 @@ from hepad import registry
 from hepad.cards.bundle import RegionCard
 from hepad.inputs.batch import Batch
 from hepad.io.bundle import write_bundle_files
+from hepad.nn.layers import has_layers
 from hepad.nn.scorer import Scorer
 from hepad.paths import InputPath
 from hepad.pipeline.bundle import Bundle, bundle_tensors
@@ -21,7 +22,6 @@ from hepad.pipeline.trigger import TriggerModel, decision_flips
 from hepad.provenance import file_record, provenance, sha256_file
 from hepad.stats.regions import Quantiles, background_quantiles, set_region
 from hepad.trigger.design import Design
-from hepad.trigger.network import state_of
 
 __all__ = [
     "Parted",
@@ -145,7 +145,7 @@ def write_variant(variant: Variant, holdout: Batch, of: int, folder: Path, recor
     scorer: Scorer = registry.load(registry.SCORERS[bundle.card.model.name])(
         bundle.card.model.config, bundle.input.layout
     )
-    scorer.load_state(state_of(variant.model.network, bundle.scorer.state()))
+    scorer.load_state(has_layers(bundle.scorer).state_of(variant.model.network))
     quantiles, regions = regions_of(bundle, scorer, holdout)
     content = {
         **bundle.card.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"hashes"}),

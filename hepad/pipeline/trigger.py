@@ -14,13 +14,22 @@ from hepad.errors import CardError, UsageError
 from hepad.inputs.batch import Batch
 from hepad.inputs.l1_vector import L1Vector
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
+from hepad.nn.layers import HasLayers, Network, layers_of
 from hepad.pipeline.background import read_background
 from hepad.pipeline.bundle import Bundle, load_bundle
 from hepad.stats.regions import set_region
 from hepad.trigger.design import Design, Precision, input_formats
-from hepad.trigger.network import SCORES, Network, network_of
 
-__all__ = ["Flips", "Part", "TriggerModel", "decision_flips", "parse_bits", "trigger_events", "trigger_model"]
+__all__ = [
+    "Flips",
+    "Part",
+    "TriggerModel",
+    "decision_flips",
+    "default_score",
+    "parse_bits",
+    "trigger_events",
+    "trigger_model",
+]
 
 Part = Literal["full", "encoder"]
 RANDOM_EVENTS = 2000
@@ -95,12 +104,11 @@ def trigger_model(
     `CardError` that names what has none, `UsageError` for widths out of bounds.
     """
     bundle = load_bundle(model)
-    name = bundle.card.model.name
     if score is None:
-        score = next((s for s in bundle.card.scores if s in SCORES.get(name, ())), bundle.card.scores[0])
+        score = default_score(bundle)
     elif score not in bundle.card.scores:
         raise UsageError(f"--score {score}: {bundle.card.name} has {', '.join(bundle.card.scores)}")
-    network = network_of(name, bundle.scorer.config, bundle.scorer.state(), score)
+    network = layers_of(bundle.scorer, score)
     widths = {**_DEFAULT_BITS[network.score], **(bundle.card.bits or {}), **bits}
     unknown = sorted(widths.keys() - Precision().to_json().keys())
     if unknown:
@@ -109,6 +117,12 @@ def trigger_model(
     scale = getattr(bundle.card.input, "scale", "none")
     formats = input_formats(bundle.input.layout, precision.input, scale)
     return TriggerModel(bundle, network, Design(network, precision, formats, encoder=part == "encoder"), score)
+
+
+def default_score(bundle: Bundle) -> str:
+    """The first score of a bundle that has logic, or else the first."""
+    layered = bundle.scorer.layered_scores if isinstance(bundle.scorer, HasLayers) else ()
+    return next((score for score in bundle.card.scores if score in layered), bundle.card.scores[0])
 
 
 def trigger_events(model: TriggerModel, files: Sequence[str], *, max_events: int | None = None, seed: int = 0) -> Batch:

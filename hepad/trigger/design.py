@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from hepad.errors import CardError, UsageError
 from hepad.inputs.layout import Layout, Slot
+from hepad.nn.layers import Layer, Network, Spiking
 from hepad.trigger.fixed import (
     Floats,
     Format,
@@ -28,7 +29,6 @@ from hepad.trigger.fixed import (
     power_format,
     to_grid,
 )
-from hepad.trigger.network import Layer, Network, Spiking
 
 __all__ = ["Design", "Precision", "input_formats", "quantised_weights"]
 

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hepad.nn.layers import Network
 from hepad.trigger.design import Design, Precision, quantised_weights
 from hepad.trigger.fixed import Floats, to_grid
-from hepad.trigger.network import Network
 
 __all__ = ["FineTuned", "finetune"]
 

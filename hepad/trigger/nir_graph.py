@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import CardError, MissingExtraError
-from hepad.trigger.network import Layer, Network, Spiking, float_scores
+from hepad.nn.layers import Layer, Network, Spiking
+from hepad.trigger.network import float_scores
 
 __all__ = ["nir_scores", "write_nir"]
 

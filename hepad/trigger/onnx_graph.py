@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import MissingExtraError
-from hepad.trigger.network import Layer, Network
+from hepad.nn.layers import Layer, Network
 
 __all__ = ["onnx_bytes", "onnx_scores", "onnx_session"]
 

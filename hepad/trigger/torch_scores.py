@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hepad.trigger.network import Network
+from hepad.nn.layers import Network
 
 __all__ = ["torch_scores"]
 

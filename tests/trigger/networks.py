@@ -6,10 +6,18 @@ from itertools import pairwise
 
 import numpy as np
 
+from hepad import registry
 from hepad.inputs.layout import Layout
-from hepad.trigger.network import network_of
+from hepad.nn.layers import layers_of
 
 LAYOUT = Layout.vector(["jet1_pt", "jet2_pt", "muon1_pt", "met_pt"])
+
+
+def made(model, config, state, score):
+    """The layers of a model with these weights; what they leave out keeps that of an untrained one."""
+    scorer = registry.load(registry.SCORERS[model])(config, LAYOUT)
+    scorer.load_state({**scorer.state(), **{k: np.asarray(v, dtype=np.float32) for k, v in state.items()}})
+    return layers_of(scorer, score)
 
 
 def layer(rng, prefix, inputs, outputs, bias=0.2):
@@ -25,7 +33,9 @@ def spiking(seed=3, sizes=(4, 5, 3, 5, 4), beta=0.9, steps=5):
     for i, (a, b) in enumerate(pairwise(sizes)):
         part = layer(rng, f"layers.{i}", a, b)
         state |= {k: v * (3 if k.endswith("weight") and i < len(sizes) - 2 else 0.5) for k, v in part.items()}
-    return network_of("snn_ae", {"steps": steps, "beta": beta, "threshold": 1.2}, state, "mse")
+    half = len(sizes) // 2
+    config = {"layers": list(sizes[1 : half + 1]), "steps": steps, "beta": beta, "threshold": 1.2}
+    return made("snn_ae", config, state, "mse")
 
 
 def dense(seed=3, sizes=(4, 5, 3, 5, 4)):
@@ -34,7 +44,7 @@ def dense(seed=3, sizes=(4, 5, 3, 5, 4)):
     state = {}
     for name, a, b in zip(names, sizes, sizes[1:], strict=False):
         state |= layer(rng, name, a, b)
-    return network_of("dnn_ae", {"layers": list(sizes[1 : half + 1])}, state, "mse")
+    return made("dnn_ae", {"layers": list(sizes[1 : half + 1])}, state, "mse")
 
 
 def variational(score, seed=3):
@@ -47,7 +57,7 @@ def variational(score, seed=3):
             f"{name}.running_mean": rng.normal(0, 0.2, width),
             f"{name}.running_var": rng.uniform(0.5, 1.5, width),
         }
-    return network_of("vae", {"layers": [5], "latent": 3}, state, score)
+    return made("vae", {"layers": [5], "latent": 3, "scores": [score]}, state, score)
 
 
 def networks():

@@ -7,13 +7,15 @@ import pytest
 
 from hepad.errors import CardError, UsageError
 from hepad.models.dnn_ae import DenseAutoencoder
+from hepad.models.rmm_ae import RmmAutoencoder
 from hepad.models.snn_ae import SpikingAutoencoder
 from hepad.models.vae.network import VariationalAutoencoder
+from hepad.nn.layers import layers_of
 from hepad.testing.examples import example_batch
 from hepad.trigger.calibration import POST_ROUTE, clock_period
 from hepad.trigger.design import Design, Precision, input_formats, quantised_weights
 from hepad.trigger.fixed import Format, at_most, bit, floor_to, power_format, to_grid
-from hepad.trigger.network import float_scores, network_of, operations, spike_trains
+from hepad.trigger.network import float_scores, operations, spike_trains
 
 from .networks import LAYOUT, dense, networks, rows, spiking
 
@@ -32,15 +34,16 @@ def test_the_plain_network_gives_the_scores_of_the_scorer(kind):
     extra = {"scores": ["mu2", "kl"]} if kind is VariationalAutoencoder else {}
     scorer = kind({"layers": [6, 3], **extra}, batch.layout)
     for name in extra.get("scores", ["mse"]):
-        network = network_of(kind.name, scorer.config, scorer.state(), name)
+        network = layers_of(scorer, name)
         np.testing.assert_allclose(float_scores(network, batch.x), scorer.scores(batch)[name], rtol=1e-4, atol=1e-6)
 
 
 def test_models_and_scores_without_logic_are_refused_by_name():
-    with pytest.raises(CardError, match="model 'rmm_ae' has no logic yet: there is some for dnn_ae, snn_ae, vae"):
-        network_of("rmm_ae", {}, {}, "mse")
+    with pytest.raises(CardError, match="model 'rmm_ae' has no logic yet"):
+        layers_of(RmmAutoencoder({"layers": [3]}, LAYOUT), "mse")
+    encoder = VariationalAutoencoder({"scores": ["mse", "mu2", "kl"]}, LAYOUT)
     with pytest.raises(CardError, match="score 'mse' of vae has no logic: there is some for mu2, kl; it needs the dec"):
-        network_of("vae", {"layers": [5]}, {}, "mse")
+        layers_of(encoder, "mse")
     with pytest.raises(CardError, match="input without scale"):
         input_formats(LAYOUT, 8, "none")
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from hepad.models.vae.network import VariationalAutoencoder
+from hepad.nn.layers import layers_of
 from hepad.testing.examples import example_batch
 from hepad.trigger.design import Design, Precision, input_formats, quantised_weights
 from hepad.trigger.finetune import finetune
-from hepad.trigger.network import float_scores, network_of, state_of
+from hepad.trigger.network import float_scores
 
 from .networks import LAYOUT, dense, rows, spiking, variational
 
@@ -67,12 +68,12 @@ def test_weights_of_an_encoder_go_back_into_its_scorer(score):
         if "running_mean" in name
     }
     scorer.load_state(state)
-    network = network_of("vae", scorer.config, scorer.state(), score)
+    network = layers_of(scorer, score)
     before = scorer.scores(batch)
-    scorer.load_state(state_of(network, scorer.state()))  # batch normalisation is in the layers now
+    scorer.load_state(scorer.state_of(network))  # batch normalisation is in the layers now
     after = scorer.scores(batch)
     for name in scorer.score_names:
         np.testing.assert_allclose(after[name], before[name], rtol=2e-4, atol=1e-5)
-    again = network_of("vae", scorer.config, scorer.state(), score)
+    again = layers_of(scorer, score)
     for a, b in zip(network.layers, again.layers, strict=True):
         np.testing.assert_allclose(a.weight, b.weight, rtol=1e-6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,12 +19,23 @@ from hepad.inputs.layout import Layout, Slot
 from hepad.models.vae import SCORES, VariationalConfig
 from hepad.nn.blocks import dense_stack, kl_divergence
 from hepad.nn.inference import evaluate
+from hepad.nn.layers import Layer, Network, folded_normalisation, identity_normalisation
 from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Recipe
-from hepad.nn.scorer import TrainingData, check_batch
+from hepad.nn.scorer import State, TrainingData, check_batch
 from hepad.nn.sources import Noise
 
 __all__ = ["VariationalAutoencoder"]
+
+SLOPE = 0.3
+"""Of the leaky ReLU below zero."""
+EPSILON = 1e-3
+"""Of batch normalisation, as in Keras, which the authors use."""
+
+_NO_LAYERS = {
+    "mse": "; it needs the decoder with its hyperbolic tangents, and to know which objects are there",
+    "r": "; it divides by variances, which range over orders of magnitude",
+}
 
 LARGEST_LOG_VARIANCE = 50.0  # far beyond what training reaches; keeps the exponential of absurd inputs finite
 
@@ -71,6 +83,43 @@ class VariationalAutoencoder(NetworkScorer["_Network"]):
         module = self._module
         (values,) = evaluate(module, lambda x, _: (module.encode(x)[0],), self._arrays(batch), 1)
         return values
+
+    @property
+    def layered_scores(self) -> tuple[str, ...]:
+        """The scores that are made of layers alone: those of the encoder."""
+        return tuple(name for name in ("mu2", "kl") if name in self.score_names)
+
+    def layers(self, score: str) -> Network:
+        """The encoder, batch normalisation folded into its layers; see `hepad.nn.layers`."""
+        if score not in self.layered_scores:
+            raise CardError(_NO_LAYERS.get(score, ""))
+        state = {name: array.astype(np.float64) for name, array in self.state().items()}
+        hidden, layers = len(self._variational.layers), []
+        for i in range(hidden + 1):
+            layer = Layer(state[f"encoder.{2 * i}.weight"], state[f"encoder.{2 * i}.bias"], "linear")
+            if i == 0:
+                gain, offset = folded_normalisation(state, "normalise", EPSILON)
+                layer = Layer(layer.weight * gain, layer.bias + layer.weight @ offset, "linear")
+            if i < hidden:
+                gain, offset = folded_normalisation(state, f"encoder.{2 * i + 1}.0", EPSILON)
+                layer = Layer(layer.weight * gain[:, np.newaxis], layer.bias * gain + offset, "leaky_relu")
+            layers.append(layer)
+        if score == "mu2":  # the variances are not needed
+            last, kept = layers[-1], self._variational.latent
+            layers[-1] = replace(last, weight=last.weight[:kept], bias=last.bias[:kept])
+        return Network(self.name, tuple(layers), "mu2" if score == "mu2" else "kl", slope=SLOPE)
+
+    def state_of(self, network: Network) -> State:
+        """The state with an encoder of these layers; normalisation that was folded into them becomes the identity."""
+        state = self.state()
+        hidden = len(network.layers) - 1
+        for name in ("normalise", *(f"encoder.{2 * i + 1}.0" for i in range(hidden))):
+            state |= identity_normalisation(name, len(state[f"{name}.weight"]), EPSILON)
+        for i, layer in enumerate(network.layers):
+            for kind, values in (("weight", layer.weight), ("bias", layer.bias)):
+                old = state[f"encoder.{2 * i}.{kind}"]  # for mu2 its last rows, of the log variances, are not there
+                state[f"encoder.{2 * i}.{kind}"] = np.concatenate([values.astype(np.float32), old[len(values) :]])
+        return state
 
     def _build(self) -> _Network:
         return _Network(self._variational, self._limits)
@@ -133,13 +182,13 @@ class _Network(nn.Module):
 
 
 def _normalisation(width: int) -> nn.BatchNorm1d:
-    # eps as in Keras, which the authors use. Their momentum of 0.99 (0.01 in torch's sense) needs hundreds of batches
+    # The authors' momentum of 0.99 (0.01 in torch's sense) needs hundreds of batches
     # before the running statistics forget their start; torch's default has the same limit.
-    return nn.BatchNorm1d(width, eps=1e-3)
+    return nn.BatchNorm1d(width, eps=EPSILON)
 
 
 def _activation(width: int) -> nn.Module:
-    return nn.Sequential(_normalisation(width), nn.LeakyReLU(0.3))
+    return nn.Sequential(_normalisation(width), nn.LeakyReLU(SLOPE))
 
 
 def _masked_error(x: Tensor, y: Tensor, mask: Tensor) -> Tensor:

@@ -1,0 +1,131 @@
+"""A scorer as a plain list of layers with its score: what quantisation, logic and exports are made from.
+
+A model that can be written so says so by itself; who uses the layers knows their types, and no model. Batch
+normalisation is folded into the affine layers beside it. Everything is float64: this is the reference that quantised
+versions are compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.errors import CardError
+from hepad.nn.scorer import Scorer, State
+
+__all__ = [
+    "After",
+    "Floats",
+    "HasLayers",
+    "Layer",
+    "Network",
+    "Score",
+    "Spiking",
+    "folded_normalisation",
+    "has_layers",
+    "identity_normalisation",
+    "layers_of",
+]
+
+Floats = npt.NDArray[np.float64]
+Score = Literal["mse", "mu2", "kl"]
+After = Literal["linear", "relu", "leaky_relu", "spike"]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """`weight` (outputs, inputs) and `bias` (outputs,) and what follows them."""
+
+    weight: Floats
+    bias: Floats
+    after: After
+
+
+@dataclass(frozen=True)
+class Spiking:
+    """Leaky integrate-and-fire neurons: see `hepad.nn.spiking.SpikingStack`."""
+
+    steps: int
+    beta: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Network:
+    """Layers, and the score that is made of their output.
+
+    `mse`: mean squared difference of input and output. `mu2` and `kl`: see `hepad.nn.score_rules`; the encoder is all
+    there is then, and its output the means, for `kl` followed by the log variances. `spiking` is None for a dense network.
+    `slope` is that of leaky_relu. `model` is the name of the model, for people.
+    """
+
+    model: str
+    layers: tuple[Layer, ...]
+    score: Score
+    spiking: Spiking | None = None
+    slope: float = 0.0
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The widths, inputs first."""
+        return (self.layers[0].weight.shape[1], *(len(layer.bias) for layer in self.layers))
+
+
+@runtime_checkable
+class HasLayers(Scorer, Protocol):
+    """A scorer that is a list of layers, for some of its scores."""
+
+    def layers(self, score: str) -> Network:
+        """The layers that give a score; `CardError` that says why, for a score that is not made of layers alone."""
+        ...
+
+    def state_of(self, network: Network) -> State:
+        """The scorer's state with the weights of the network in their places; the rest stays as it is."""
+        ...
+
+    @property
+    def layered_scores(self) -> tuple[str, ...]:
+        """The scores that `layers` has."""
+        ...
+
+
+def has_layers(scorer: Scorer) -> HasLayers:
+    """The scorer as one with layers; `CardError` if it has none."""
+    if not isinstance(scorer, HasLayers):
+        raise CardError(f"model {scorer.name!r} has no logic yet")
+    return scorer
+
+
+def layers_of(scorer: Scorer, score: str) -> Network:
+    """The layers of a trained scorer; `CardError` that names a model or score which has no logic."""
+    layered = has_layers(scorer)
+    try:
+        return layered.layers(score)
+    except CardError as error:
+        known = ", ".join(layered.layered_scores)
+        raise CardError(f"score {score!r} of {scorer.name} has no logic: there is some for {known}{error}") from error
+
+
+def folded_normalisation(weights: Mapping[str, npt.NDArray[Any]], name: str, epsilon: float) -> tuple[Floats, Floats]:
+    """Batch normalisation in evaluation: x * gain + offset."""
+    mean, variance, gain, offset = (
+        weights[f"{name}.{part}"].astype(np.float64) for part in ("running_mean", "running_var", "weight", "bias")
+    )
+    gain = gain / np.sqrt(variance + epsilon)
+    return gain, offset - mean * gain
+
+
+def identity_normalisation(name: str, width: int, epsilon: float) -> dict[str, npt.NDArray[np.float32]]:
+    """Batch normalisation that does nothing."""
+    one, zero = np.ones(width, dtype=np.float32), np.zeros(width, dtype=np.float32)
+    variance = np.full(width, 1 - epsilon, dtype=np.float32)
+    return {
+        f"{name}.weight": one,
+        f"{name}.bias": zero,
+        f"{name}.running_mean": zero,
+        f"{name}.running_var": variance,
+    }
