@@ -19,6 +19,7 @@ from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.io.onnx_file import OnnxFile, check_onnx
 from hepad.io.onnx_shapes import first_line
+from hepad.nn.score_rules import LATENT, RECONSTRUCTION
 from hepad.nn.scorer import Scores, State, check_batch, finite_scores
 
 __all__ = ["OnnxConfig", "OnnxScorer"]
@@ -29,44 +30,27 @@ _Rows = npt.NDArray[Any]
 _STATE = "onnx"
 
 
-def _mae(x: _Rows, y: _Rows) -> _Float64:
-    result: _Float64 = np.abs(x - y).mean(axis=1, dtype=np.float64)
-    return result
-
-
-def _log_mae(x: _Rows, y: _Rows) -> _Float64:
-    result: _Float64 = np.log(np.maximum(_mae(x, y), np.finfo(np.float32).tiny))
-    return result
-
-
-def _mse(x: _Rows, y: _Rows) -> _Float64:
-    result: _Float64 = np.square(x - y).mean(axis=1, dtype=np.float64)
-    return result
-
-
-_RECONSTRUCTION = {"log_mae": _log_mae, "mae": _mae, "mse": _mse}
-
-
 class OnnxConfig(Card):
     """What the output means, and which tensors of the graph are meant where it has several.
 
-    `score`: `log_mae` (ln of the mean absolute error), `mae` or `mse`, where the output reconstructs the input; `r`
-    (sum of mu squared, the latent means of a variational autoencoder) or `kl` (sum of (mu^2 + sigma^2 - ln sigma^2 -
-    1) / 2, with the output `log_variance` too); `output`, the score itself. `input` and `output` are names of tensors;
-    None takes the only one.
+    `score` is one of `hepad.nn.score_rules`: `log_mae`, `mae` or `mse`, where the output reconstructs the input; `mu2`,
+    or `r` and `kl` with the output `log_variance` too, where it is the latent means of a variational autoencoder; or
+    `output`, the score itself. `input` and `output` are names of tensors; None takes the only one.
     """
 
-    score: Literal["log_mae", "mae", "mse", "r", "kl", "output"]
+    score: Literal["log_mae", "mae", "mse", "mu2", "r", "kl", "output"]
     input: str | None = None
     output: str | None = None
     log_variance: str | None = None
 
     @model_validator(mode="after")
-    def _kl_has_a_variance(self) -> OnnxConfig:
-        if (self.score == "kl") != (self.log_variance is not None):
-            raise ValueError("log_variance, the name of an output, goes with score kl and only with it")
-        if self.score == "kl" and self.output is None:
-            raise ValueError("score kl needs output, the name of the output of the means")
+    def _has_a_variance_where_needed(self) -> OnnxConfig:
+        if (self.score in {"r", "kl"}) != (self.log_variance is not None):
+            raise ValueError(
+                "log_variance, the name of an output, goes with the scores r and kl and only with them; mu2 needs none"
+            )
+        if self.log_variance is not None and self.output is None:
+            raise ValueError(f"score {self.score} needs output, the name of the output of the means")
         return self
 
 
@@ -79,7 +63,7 @@ class OnnxScorer:
 
     name: ClassVar[str] = "onnx"
     input_kinds: ClassVar[tuple[str, ...]] = ("l1_vector", "rmm")
-    score_names: tuple[str, ...] = ("log_mae", "mae", "mse", "r", "kl", "output")
+    score_names: tuple[str, ...] = ("log_mae", "mae", "mse", "mu2", "r", "kl", "output")
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
         self.layout = layout
@@ -123,16 +107,11 @@ class OnnxScorer:
     def score_of(self, x: _Rows, *outputs: _Rows) -> _Float64:
         """The score, of shape (n,), of rows x of shape (n, d) for which the graph gave `outputs`."""
         kind = self._config.score
-        if kind in _RECONSTRUCTION:
-            return _RECONSTRUCTION[kind](x, outputs[0])
-        means = outputs[0].astype(np.float64)
-        if kind == "output":
-            return means[:, 0]
-        result: _Float64 = np.square(means).sum(axis=1)
-        if kind == "kl":
-            log_variance = outputs[1].astype(np.float64)
-            result = 0.5 * (result + (np.exp(log_variance) - log_variance - 1).sum(axis=1))
-        return result
+        if kind in RECONSTRUCTION:
+            return RECONSTRUCTION[kind](x, outputs[0])
+        if kind in LATENT:
+            return LATENT[kind](outputs[0], outputs[-1])
+        return np.asarray(outputs[0][:, 0], dtype=np.float64)
 
     def _blocks(self, x: _Rows) -> Iterator[tuple[slice, _Rows, tuple[_Rows, ...]]]:
         """Rows of x block by block as the graph takes them, and what it gives for them; one block even without rows."""
@@ -152,7 +131,7 @@ class OnnxScorer:
     def reconstruction_errors(self, batch: Batch) -> npt.NDArray[np.float32]:
         """Squared difference of input and output for each column, shape (n, d); see `hepad.nn.explain.Explains`."""
         check_batch(self, batch)
-        if self._config.score not in _RECONSTRUCTION:
+        if self._config.score not in RECONSTRUCTION:
             raise CardError(f"the score {self._config.score} of this network reconstructs nothing")
         with np.errstate(over="ignore", invalid="ignore"):
             return np.square(batch.x - self.outputs(batch.x)[0]).astype(np.float32)
@@ -187,7 +166,7 @@ class OnnxScorer:
                 raise CardError(f"it has no output {name!r} but {', '.join(graph.outputs)}: mend the card's model")
         shapes = [graph.outputs[name] for name in names]
         wanted = {"output": [(graph.block,), (graph.block, 1)]}.get(config.score, [(graph.block, graph.width)])
-        if config.score in {"r", "kl"}:
+        if config.score in LATENT:
             wanted = [shapes[0]] if len(shapes[0]) == 2 and shapes[0][0] == graph.block else []
         if any(shape not in wanted for shape in shapes):
             raise CardError(

@@ -59,7 +59,8 @@ class Network:
     """Layers, and the score that is made of their output.
 
     `mse`: mean squared difference of input and output. `mu2` and `kl`: see `hepad.nn.score_rules`; the encoder is all
-    there is then, and its output the means, for `kl` followed by the log variances. `spiking` is None for a dense network.
+    there is then, and its output the means, for `kl` followed by the log variances. `spiking` is None for a dense
+    network.
     `slope` is that of leaky_relu. `model` is the name of the model, for people.
     """
 

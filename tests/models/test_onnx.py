@@ -52,7 +52,7 @@ def test_kinds_of_score() -> None:
         "mae": np.abs(x - y).mean(axis=1),
         "mse": np.square(x - y).mean(axis=1),
         "log_mae": np.log(np.abs(x - y).mean(axis=1)),
-        "r": np.square(y).sum(axis=1),
+        "mu2": np.square(y).sum(axis=1),
     }
     for kind, values in expected.items():
         found = scorer(bundled_dense(), score=kind)
@@ -74,13 +74,15 @@ def test_a_score_given_directly_and_a_divergence() -> None:
     np.testing.assert_allclose(direct, events.x @ np.linspace(-1, 1, 19), rtol=1e-5)
     mu = events.x @ numpy_helper.to_array(both)
     divergence = scorer(proto, score="kl", output="mu", log_variance="logvar").scores(events)["kl"]
-    np.testing.assert_allclose(divergence, 0.5 * (mu**2 + np.exp(-mu) + mu - 1).sum(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(divergence, 0.5 * (mu**2 + np.exp(-mu) + mu - 1).mean(axis=1), rtol=1e-5)
+    ratio = scorer(proto, score="r", output="mu", log_variance="logvar").scores(events)["r"]
+    np.testing.assert_allclose(ratio, (mu**2 * np.exp(mu)).sum(axis=1), rtol=1e-4)
     with pytest.raises(CardError, match="it has outputs s, mu, logvar: name one"):
         scorer(proto, score="output")
     with pytest.raises(CardError, match="score mse cannot be made of outputs of shape"):
         scorer(proto, score="mse", output="mu")
     with pytest.raises(CardError, match="it has no output 'z'"):
-        scorer(proto, score="r", output="z")
+        scorer(proto, score="mu2", output="z")
 
 
 def as_integers(x: np.ndarray, scale: float, low: int, high: int, zero: int) -> np.ndarray:
@@ -192,7 +194,7 @@ def test_reconstruction_errors_average_to_the_score(dense: OnnxScorer) -> None:
     errors = dense.reconstruction_errors(events)
     np.testing.assert_allclose(errors.mean(axis=1), dense.scores(events)["mse"], rtol=1e-5)
     with pytest.raises(CardError, match="reconstructs nothing"):
-        scorer(bundled_dense(), score="r").reconstruction_errors(events)
+        scorer(bundled_dense(), score="mu2").reconstruction_errors(events)
 
 
 def test_it_is_not_trained(dense: OnnxScorer) -> None:
