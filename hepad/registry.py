@@ -1,27 +1,32 @@
 """Tables of names: what exists and where its code is, without importing it.
 
-A leaf of the import graph: cards use it to refuse a model that an input cannot feed before torch is loaded.
-A test compares the tables with the modules they name.
+A leaf of the import graph: cards use it to refuse a model that an input cannot feed before torch is loaded. A test
+compares the tables with the modules they name. Other packages add to them by entry points of the groups `hepad.models`,
+`hepad.inputs`, `hepad.methods` and `hepad.readers`, whose objects are an `Entry` each.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from hepad.errors import CardError
 
-__all__ = ["INPUTS", "SCORERS", "Entry", "load", "load_config", "lookup"]
+__all__ = ["INPUTS", "METHODS", "READERS", "SCORERS", "Entry", "Table", "load", "load_config", "lookup"]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One registered class: `target` is `module:Class`; `inputs` are the input kinds a scorer accepts.
+    """One registered class: `target` is `module:Class`; `inputs` are the input kinds that a scorer or method accepts.
 
-    `config` names the pydantic class of its settings, in the module of the target or in the package around it, which
-    loads without torch, so that a wrong card is refused before a file is opened. `trainable` is False for a scorer
-    whose weights only come from elsewhere.
+    `config` names the pydantic class of its settings, in the module of the target or, for a module `network`, in the
+    package around it, which loads without torch, so that a wrong card is refused before a file is opened. `trainable`
+    is False for a scorer whose weights only come from elsewhere. `tree` is that of the ROOT files that a reader reads.
+    `package` is where it is from, if not from hepad itself.
     """
 
     target: str
@@ -29,56 +34,126 @@ class Entry:
     inputs: tuple[str, ...] = ()
     config: str = ""
     trainable: bool = True
+    tree: str = ""
+    package: str = ""
 
 
-INPUTS: dict[str, Entry] = {
-    "l1_vector": Entry(
-        "hepad.inputs.l1_vector:L1Vector", "fixed-length vector of trigger objects", config="L1VectorCard"
-    ),
-    "rmm": Entry("hepad.inputs.rmm:RapidityMassMatrix", "rapidity-mass matrix", config="RmmCard"),
-    "calo_image": Entry("hepad.inputs.calo_image:CaloImage", "calorimeter image", config="CaloImageCard"),
-}
+class Table(Mapping[str, Entry]):
+    """Entries by name: hepad's own, and those of other packages, which are looked for when they are first needed."""
 
-SCORERS: dict[str, Entry] = {
-    "snn_ae": Entry(
-        "hepad.models.snn_ae:SpikingAutoencoder",
-        "spiking autoencoder",
-        ("l1_vector",),
-        "SpikingConfig",
-    ),
-    "dnn_ae": Entry("hepad.models.dnn_ae:DenseAutoencoder", "dense autoencoder", ("l1_vector",), "DenseConfig"),
-    "vae": Entry(
-        "hepad.models.vae.network:VariationalAutoencoder",
-        "variational autoencoder",
-        ("l1_vector",),
-        "VariationalConfig",
-    ),
-    "rmm_ae": Entry(
-        "hepad.models.rmm_ae:RmmAutoencoder",
-        "autoencoder of rapidity-mass matrices",
-        ("rmm",),
-        "RmmConfig",
-    ),
-    "conv_ae": Entry(
-        "hepad.models.conv_ae.network:ConvAutoencoder",
-        "convolutional autoencoder of images",
-        ("calo_image",),
-        "ConvConfig",
-    ),
-    "ensemble": Entry("hepad.models.compose:Ensemble", "ensemble of one model", ("l1_vector", "rmm"), "EnsembleConfig"),
-    "parallel": Entry("hepad.models.compose:Parallel", "models side by side", ("l1_vector", "rmm"), "ParallelConfig"),
-    "chain": Entry("hepad.models.compose:Chain", "model of embeddings", ("l1_vector", "rmm"), "ChainConfig"),
-    "onnx": Entry(
-        "hepad.models.onnx:OnnxScorer",
-        "network of others, in ONNX",
-        ("l1_vector", "rmm"),
-        "OnnxConfig",
-        trainable=False,
-    ),
-}
+    def __init__(self, what: str, group: str, own: Mapping[str, Entry]) -> None:
+        self._what, self._group, self._own = what, group, dict(own)
+
+    @property
+    def own(self) -> Mapping[str, Entry]:
+        """The entries of hepad itself."""
+        return dict(self._own)
+
+    @cached_property
+    def _points(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=self._group) if point.name not in self._own}
+
+    def __getitem__(self, name: str) -> Entry:
+        if name in self._own:
+            return self._own[name]
+        return _of_package(self._points[name], self._what)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._own
+        yield from sorted(self._points)
+
+    def __len__(self) -> int:
+        return len(self._own) + len(self._points)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._own or name in self._points
 
 
-def lookup(table: dict[str, Entry], name: str, what: str) -> Entry:
+def _of_package(point: EntryPoint, what: str) -> Entry:
+    """The entry of another package; `CardError` that names it if it does not load or is none."""
+    package = point.dist.name if point.dist else point.value
+    try:
+        entry = point.load()
+    except Exception as error:  # it is somebody else's code
+        raise CardError(f"{what} {point.name!r} of package {package} cannot be loaded: {error}") from error
+    if not isinstance(entry, Entry):
+        raise CardError(f"{what} {point.name!r} of package {package}: {point.value} is no hepad.registry.Entry")
+    return Entry(**{**vars(entry), "package": package})
+
+
+INPUTS = Table(
+    "input",
+    "hepad.inputs",
+    {
+        "l1_vector": Entry(
+            "hepad.inputs.l1_vector:L1Vector", "fixed-length vector of trigger objects", config="L1VectorCard"
+        ),
+        "rmm": Entry("hepad.inputs.rmm:RapidityMassMatrix", "rapidity-mass matrix", config="RmmCard"),
+        "calo_image": Entry("hepad.inputs.calo_image:CaloImage", "calorimeter image", config="CaloImageCard"),
+    },
+)
+
+SCORERS = Table(
+    "model",
+    "hepad.models",
+    {
+        "snn_ae": Entry(
+            "hepad.models.snn_ae:SpikingAutoencoder",
+            "spiking autoencoder",
+            ("l1_vector",),
+            "SpikingConfig",
+        ),
+        "dnn_ae": Entry("hepad.models.dnn_ae:DenseAutoencoder", "dense autoencoder", ("l1_vector",), "DenseConfig"),
+        "vae": Entry(
+            "hepad.models.vae.network:VariationalAutoencoder",
+            "variational autoencoder",
+            ("l1_vector",),
+            "VariationalConfig",
+        ),
+        "rmm_ae": Entry(
+            "hepad.models.rmm_ae:RmmAutoencoder",
+            "autoencoder of rapidity-mass matrices",
+            ("rmm",),
+            "RmmConfig",
+        ),
+        "conv_ae": Entry(
+            "hepad.models.conv_ae.network:ConvAutoencoder",
+            "convolutional autoencoder of images",
+            ("calo_image",),
+            "ConvConfig",
+        ),
+        "ensemble": Entry(
+            "hepad.models.compose:Ensemble", "ensemble of one model", ("l1_vector", "rmm"), "EnsembleConfig"
+        ),
+        "parallel": Entry(
+            "hepad.models.compose:Parallel", "models side by side", ("l1_vector", "rmm"), "ParallelConfig"
+        ),
+        "chain": Entry("hepad.models.compose:Chain", "model of embeddings", ("l1_vector", "rmm"), "ChainConfig"),
+        "onnx": Entry(
+            "hepad.models.onnx:OnnxScorer",
+            "network of others, in ONNX",
+            ("l1_vector", "rmm"),
+            "OnnxConfig",
+            trainable=False,
+        ),
+    },
+)
+
+METHODS = Table("method", "hepad.methods", {})
+
+READERS = Table(
+    "reader",
+    "hepad.readers",
+    {
+        "delphes": Entry("hepad.io.delphes:DelphesFile", "Delphes", tree="Delphes"),
+        "adfilter": Entry("hepad.io.adfilter:AdfilterFile", "ADFilter", tree="Ntuple"),
+        "nanoaod": Entry("hepad.io.nanoaod:NanoAodFile", "NanoAOD", tree="Events"),
+        "physlite": Entry("hepad.io.physlite:PhysliteFile", "PHYSLITE", tree="CollectionTree"),
+    },
+)
+
+
+def lookup(table: Mapping[str, Entry], name: str, what: str) -> Entry:
     """The entry called `name`; `CardError` that lists the known names otherwise."""
     if name not in table:
         known = ", ".join(sorted(table))

@@ -10,7 +10,6 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, ErrorDetails
 
-from hepad import registry
 from hepad.cards.document import Document, read_yaml
 from hepad.errors import CardError
 
@@ -22,8 +21,8 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9_.@+-]*$"
 
 CardName = Annotated[str, Field(pattern=NAME)]
 
-_NO_KEYS = frozenset({"[key]", *registry.INPUTS})
-"""Steps in the place of a fault that are no keys: for the name of a key, and for the kind of card in a union."""
+_NO_KEYS = frozenset({"[key]"})
+"""Steps in the place of a fault that are no keys: for the name of a key."""
 
 _REMEDIES = {
     NAME: "must be letters, digits and _ . @ + -, a letter or digit first",

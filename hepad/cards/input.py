@@ -22,7 +22,7 @@ def _of_its_kind(content: Any) -> Any:
     if not isinstance(content, dict):
         return content
     kind = content.get("kind")
-    if kind not in registry.INPUTS:
+    if not isinstance(kind, str) or kind not in registry.INPUTS:
         raise ValueError(f"unknown input kind {kind!r}: choose one of {', '.join(sorted(registry.INPUTS))}")
     return registry.load_config(registry.INPUTS[kind]).model_validate(content)
 

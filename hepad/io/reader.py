@@ -15,6 +15,7 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
+from hepad import registry
 from hepad.errors import InputDataError, UsageError
 from hepad.io.baskets import check_blocks
 from hepad.io.events import SQRT_S, Chunk, EventFile, Fields, chosen, objects_of
@@ -203,14 +204,7 @@ def _first_bytes(path: InputPath) -> bytes:
 
 def _root_formats() -> dict[str, Callable[[InputPath, Any, str], EventFile]]:
     """The reader of each name of a tree of events."""
-    from hepad.io import adfilter, delphes, nanoaod, physlite
-
-    return {
-        delphes.TREE: delphes.DelphesFile,
-        adfilter.TREE: adfilter.AdfilterFile,
-        nanoaod.TREE: nanoaod.NanoAodFile,
-        physlite.TREE: physlite.PhysliteFile,
-    }
+    return {entry.tree: registry.load(entry) for entry in registry.READERS.values() if entry.tree}
 
 
 def _open_root_events(path: InputPath) -> EventFile:
@@ -226,7 +220,7 @@ def _open_root_events(path: InputPath) -> EventFile:
         if not known:
             raise InputDataError(
                 f"{path}: no tree of events that hepad knows (trees in it: {', '.join(trees) or 'none'}); it reads "
-                "Delphes (tree 'Delphes'), ADFilter ('Ntuple'), NanoAOD ('Events') and PHYSLITE ('CollectionTree')"
+                + ", ".join(f"{entry.title} (tree {entry.tree!r})" for entry in registry.READERS.values())
             )
         tree = known[0]
         if classes[tree] != "TTree":

@@ -1,0 +1,1 @@
+"""Events of files as tables of columns: selected, weighted, scored, held out."""
