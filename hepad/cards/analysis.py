@@ -29,6 +29,13 @@ class ModelCard(Card):
         """The scorer's configuration."""
         return dict(self.model_extra or {})
 
+    @classmethod
+    def kinds(cls, content: object) -> tuple[type[Card], ...]:
+        """The card itself, and that of the settings of the model that the content names."""
+        named = content.get("name") if isinstance(content, dict) else None
+        known = isinstance(named, str) and named in registry.SCORERS
+        return (cls, registry.load_config(registry.SCORERS[str(named)])) if known else (cls,)
+
     @model_validator(mode="after")
     def _has_a_valid_configuration(self) -> ModelCard:
         if self.name in registry.SCORERS:

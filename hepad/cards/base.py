@@ -53,6 +53,11 @@ class Card(BaseModel):
     also: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
+    def kinds(cls, content: object) -> tuple[type[Card], ...]:  # noqa: ARG003  some cards are told by what they hold
+        """The cards whose keys `content` may have; all that there are where nothing is known of it."""
+        return (cls,)
+
+    @classmethod
     def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
         """Numbers and truth values are taken as what they are: 1 is not true, and no text is a number."""
         schema = handler(source)
@@ -83,7 +88,7 @@ def validation_summary(error: ValidationError, kind: type[Card] | None = None, c
     faults = error.errors(include_url=False)
     parts: list[str] = []
     for fault in faults[:3]:
-        known = _known(fault, kind)
+        known = _known(fault, kind, content)
         parts.append(_said(fault, content) + ("" if any(part.endswith(known) for part in parts) else known))
     if len(faults) > 3:
         parts.append(f"and {len(faults) - 3} more")
@@ -103,22 +108,22 @@ def _said(fault: ErrorDetails, content: object) -> str:
     return f"{where}: {message}{value}{f': {remedy}' if remedy else ''}"
 
 
-def _known(fault: ErrorDetails, kind: type[Card] | None) -> str:
+def _known(fault: ErrorDetails, kind: type[Card] | None, content: object) -> str:
     """For an unknown key those that are known, and the one that may have been meant."""
     if kind is None or fault["type"] != "extra_forbidden":
         return ""
-    known = known_keys(kind, fault["loc"][:-1])
+    known = known_keys(kind, fault["loc"][:-1], content)
     close = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
     return f", {f'did you mean {close[0]}? ' if close else ''}known keys: {', '.join(known)}"
 
 
-def known_keys(kind: type[Card], place: tuple[str | int, ...]) -> list[str]:
-    """The keys of the card at a place within a card of a kind, as one writes them."""
+def known_keys(kind: type[Card], place: tuple[str | int, ...], content: object = None) -> list[str]:
+    """The keys of the card at a place within a card of a kind, as one writes them; `content` is that of the card."""
     kinds = [kind]
     for step in place:
         inner = [card for k in kinds for card in _cards_of(k, step)]
-        tagged = [card for card in kinds if step in _tags(card)]
-        kinds = inner or tagged or kinds
+        content = _at(content, step)
+        kinds = [card for k in inner or kinds for card in k.kinds(content)]
     keys = [key for card in kinds for key in (*card.also, *(f.alias or n for n, f in card.model_fields.items()))]
     return list(dict.fromkeys(keys))
 
@@ -132,14 +137,16 @@ def _cards_of(kind: type[Card], step: str | int) -> list[type[Card]]:
 def cards_within(annotation: Any) -> list[type[Card]]:
     """The cards that an annotation speaks of: of `dict[str, A] | B | None` A and B."""
     if isinstance(annotation, type) and issubclass(annotation, Card):
-        return [annotation]
+        return list(annotation.kinds(None))
     return [card for part in getattr(annotation, "__args__", ()) for card in cards_within(part)]
 
 
-def _tags(kind: type[Card]) -> tuple[Any, ...]:
-    """What `kind:` may be in a card that is told by it."""
-    field = kind.model_fields.get("kind")
-    return () if field is None else getattr(field.annotation, "__args__", ())
+def _at(content: object, step: str | int) -> object:
+    """What stands at a key or place of a mapping or list, None if nothing does."""
+    try:
+        return content[step]  # type: ignore[index]
+    except (TypeError, LookupError):
+        return None
 
 
 def _short(value: object, limit: int = 60) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, SerializeAsAny
+from pydantic import BeforeValidator, GetJsonSchemaHandler, SerializeAsAny
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from hepad import registry
 from hepad.cards.base import Card, parse_card
@@ -17,6 +19,23 @@ class InputCard(Card):
 
     kind: str
 
+    @classmethod
+    def kinds(cls, content: object) -> tuple[type[Card], ...]:
+        """The card of the kind that the content names, or of each."""
+        if cls is not InputCard:
+            return (cls,)
+        named = content.get("kind") if isinstance(content, dict) else None
+        chosen = [named] if isinstance(named, str) and named in registry.INPUTS else list(registry.INPUTS)
+        return tuple(registry.load_config(registry.INPUTS[kind]) for kind in chosen)
+
+
+class _OneOfAll:
+    """For the JSON Schema: the card of any kind."""
+
+    @staticmethod
+    def __get_pydantic_json_schema__(_: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [handler(card.__pydantic_core_schema__) for card in InputCard.kinds(None)]}
+
 
 def _of_its_kind(content: Any) -> Any:
     if not isinstance(content, dict):
@@ -27,7 +46,7 @@ def _of_its_kind(content: Any) -> Any:
     return registry.load_config(registry.INPUTS[kind]).model_validate(content)
 
 
-AnyInput = Annotated[SerializeAsAny[InputCard], BeforeValidator(_of_its_kind)]
+AnyInput = Annotated[SerializeAsAny[InputCard], BeforeValidator(_of_its_kind), _OneOfAll()]
 """The card of any input kind, checked by the class of its kind."""
 
 
