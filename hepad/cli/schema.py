@@ -30,12 +30,12 @@ def schema(
     elif json:
         common.print_json(schemas.json_schema(name))
     elif markdown:
-        common.stdout().print(schemas.markdown(name), markup=False, highlight=False, soft_wrap=True)
+        common.print_lines(schemas.markdown(name))
     else:
         for table in schemas.tables(name):
             rows = [[key.key, key.value, key.default] for key in table.keys]
             common.print_table(table.name, ["key", "value", "default"], rows, numbers_from=3)
-            common.stdout().print(table.about, markup=False, highlight=False)
+            common.print_lines(table.about)
             common.stdout().print()
 
 
