@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hepad.errors import UsageError
-from hepad.objects.kinematics import invariant_mass, mass_fields, parse_mass
+from hepad.objects.kinematics import invariant_mass, mass_fields, parse_mass, separation
 from hepad.objects.naming import object_name, parse_object
 
 vectors = st.tuples(st.floats(1, 2000), st.floats(-4, 4), st.floats(-math.pi, math.pi), st.floats(0, 100))
@@ -68,6 +68,15 @@ def test_tagged_and_untagged_jets_are_counted_apart() -> None:
         "jets": {"pt", "eta", "phi", "mass", "btag"},
         "electrons": {"pt", "eta", "phi", "mass"},
     }
+
+
+def test_separations_are_positive_and_phi_goes_around() -> None:
+    events = events_of([[(50, 4, 3, 0), (40, -3, -3, 0)], [(50, 0, 0, 0)], [(50, -1, -1, 0), (40, 1, 1.5, 0)]])
+    eta, both = separation(events, parse_mass("jet1+jet2"), "eta")
+    phi, _ = separation(events, parse_mass("jet1+jet2"), "phi")
+    assert both.tolist() == [True, False, True]
+    assert eta == pytest.approx([7, 2])
+    assert phi == pytest.approx([2 * math.pi - 6, 2.5], rel=1e-6)
 
 
 @pytest.mark.parametrize("text", ["jet", "jet0", "track1", "jet1+jet1", "jet1+", "met"])

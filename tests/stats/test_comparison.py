@@ -82,5 +82,8 @@ def test_refusals():
         paired_difference([1.0], [1.0], [np.zeros(3)], [np.zeros(4)])
     with pytest.raises(ValueError, match="one shape"):
         paired_difference([], [1.0], [], [np.zeros(4)])
+    for drawn in ([[np.zeros(4)] * 2, [np.zeros(4)]], [[np.zeros(4)], [np.zeros(4)] * 2]):
+        with pytest.raises(ValueError, match="replicas of every training"):
+            paired_difference([1.0], [1.0], *drawn)
     with pytest.raises(ValueError, match="at least 2 replicas"):
         paired_difference([1.0], [1.0], [np.zeros(1)], [np.zeros(1)])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtr
 from scipy.stats import norm, poisson
 
-from hepad.stats.poisson import log_p_excess, on_off_root, signed_root, significance
+from hepad.stats.poisson import log_p_deficit, log_p_excess, on_off_root, signed_root, significance
 
 rates = st.floats(min_value=1e-3, max_value=1e7)
 
@@ -71,6 +71,21 @@ def test_a_huge_excess_does_not_underflow() -> None:
     assert float(log_p_excess(1e6, 5e5)) == pytest.approx(-193154.31410866027, rel=1e-12)
     assert significance(value) is not None
     assert math.isfinite(significance(value) or math.inf)
+
+
+def test_far_tails_on_both_sides() -> None:
+    """Sums of probabilities with mpmath at 60 digits, about and beyond the places where other formulae take over."""
+    excesses = {(10_000, 4100.0): -3020.9777948759258, (12_000, 6000.0): -2322.6884625503656}
+    excesses |= {(10_000, 9000.0): -56.835486168752249, (10_000, 9900.0): -1.8410472463668295}
+    excesses |= {(30_000, 20_000.0): -2168.9282484777044, (20, 1e-12): -594.9560387793254}
+    deficits = {(10_000, 24_000.0): -5250.2977980194124, (10_000, 15_000.0): -949.77482312367003}
+    deficits |= {(9999, 11_000.0): -50.130456686204312, (10_000, 10_100.0): -1.8258606273552618}
+    deficits |= {(30_000, 40_000.0): -1374.2252494422686, (100, 2000.0): -1603.5978639767751}
+    deficits |= {(500, 2500.0): -1199.0844343169845, (3, 800.0): -781.7341719483391, (0, 1000.0): -1000.0}
+    for tails, function in ((excesses, log_p_excess), (deficits, log_p_deficit)):
+        counts, expected = np.array(list(tails)).T
+        np.testing.assert_allclose(function(counts, expected), list(tails.values()), rtol=0, atol=2e-8)
+    np.testing.assert_array_equal(log_p_deficit([5, 6, 0], [5.0, 2.0, 0.0]), 0.0)
 
 
 def test_no_excess_has_probability_one_and_no_significance() -> None:
