@@ -42,8 +42,14 @@ def fit(
     ] = None,
     mass_range: MassRange = None,
     toys: Annotated[
-        int, typer.Option("--toys", min=0, help="Pseudo-experiments for the goodness of fit and --order auto.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            "--toys",
+            min=0,
+            help="Pseudo-experiments for the goodness of fit and --order auto.",
+            show_default="1000 for the goodness if a bin expects fewer than 5 events, else none",
+        ),
+    ] = None,
     window: Annotated[
         int | None,
         typer.Option("--window", min=1, help="Sliding-window fit with so many bins either side.", show_default=False),

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from hepad.cards.fit import load_fit
 from hepad.errors import InputDataError
 from hepad.io.spectra import Spectrum, counting_variances, read_spectrum, same_edges
-from hepad.stats.fit import FitResult, fit_background, select_function
+from hepad.stats.fit import FitResult, Refitter, fit_background, select_function
 from hepad.stats.functions import BackgroundFunction
+from hepad.stats.goodness import Goodness, goodness
 
 __all__ = ["AUTO_FUNCTIONS", "Background", "background_of", "restricted"]
 
@@ -25,11 +26,12 @@ _POOR_FIT = 0.01
 
 @dataclass(frozen=True)
 class Background:
-    """Expected events (n,), their own variances (n,) if they were counted, the fit if it is one, and remarks."""
+    """Expected events (n,), their variances (n,) if they were counted, a fit and how good it is, and remarks."""
 
     expected: FloatArray
     variances: FloatArray | None = None
     fit: FitResult | None = None
+    goodness: Goodness | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -53,13 +55,14 @@ def background_of(
         fit = select_function(spectrum.edges, spectrum.counts, candidates)
     else:
         fit = fit_background(spectrum.edges, spectrum.counts, BackgroundFunction.from_card(load_fit(function)))
-    if fit.p_value >= _POOR_FIT:
-        return Background(fit.expected, fit=fit)
+    good = goodness(spectrum.counts, fit.expected, ndf=fit.ndf, refit=Refitter(spectrum.edges, fit).fit)
+    if good.best_p is None or good.best_p >= _POOR_FIT:
+        return Background(fit.expected, fit=fit, goodness=good)
     remark = (
         f"{fit.function.name} describes the spectrum poorly: deviance {fit.deviance:.1f} for {fit.ndf} degrees of "
-        f"freedom (p = {fit.p_value:.2g})"
+        f"freedom (p = {good.best_p:.2g}{'' if good.p_toys is None else ' by pseudo-experiments'})"
     )
-    return Background(fit.expected, fit=fit, warnings=(remark,))
+    return Background(fit.expected, fit=fit, goodness=good, warnings=(remark,))
 
 
 def _other(spectrum: Spectrum, other: Spectrum, spec: str, *, exact: bool) -> Background:

@@ -61,7 +61,7 @@ class BumpHuntReport:
             "vetoed_windows": int(hunt.tomography.vetoed.sum()),
             "observed": hunt.observed,
             "expected": hunt.expected,
-            "fit": None if self.fit is None else _fit_json(self.fit),
+            "fit": _fit_json(self.backgrounds[0]),
             "spectrum": {
                 "name": Path(self.spectrum.name).name,
                 "bins": self.spectrum.n_bins,
@@ -77,16 +77,18 @@ class BumpHuntReport:
         return result
 
     def _channel(self, i: int) -> dict[str, Any]:
-        fit = self.backgrounds[i].fit
         return {
             "name": Path(self.spectra[i].name).name,
             "observed": float(self.hunt.observed_in[i]),
             "expected": float(self.hunt.expected_in[i]),
-            "fit": None if fit is None else _fit_json(fit),
+            "fit": _fit_json(self.backgrounds[i]),
         }
 
 
-def _fit_json(fit: FitResult) -> dict[str, Any]:
+def _fit_json(background: Background) -> dict[str, Any] | None:
+    fit, good = background.fit, background.goodness
+    if fit is None:
+        return None
     names = fit.function.parameter_names
     return {
         "function": fit.function.name,
@@ -95,6 +97,7 @@ def _fit_json(fit: FitResult) -> dict[str, Any]:
         "deviance": fit.deviance,
         "ndf": fit.ndf,
         "p_value": fit.p_value,
+        "p_toys": None if good is None else good.p_toys,
         "converged": fit.converged,
     }
 

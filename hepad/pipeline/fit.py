@@ -41,15 +41,16 @@ _WINDOW_TOYS = 100
 class FitOptions:
     """How to fit. `order` None takes the functions as they are, 0 chooses the number of parameters, else it is that.
 
-    `toys` pseudo-experiments for the goodness of fit and the order, 0 for asymptotic formulae only; `window` bins
-    either side make it a sliding-window fit, with a signal component of relative width `window_signal` if given.
+    `toys` pseudo-experiments for the goodness of fit and the order, 0 for asymptotic formulae only, None for a goodness
+    of fit by 1000 of them if bins are sparse; `window` bins either side make it a sliding-window fit, with a signal
+    component of relative width `window_signal` if given.
     `mass_range` in GeV keeps whole bins.
     """
 
     functions: tuple[str, ...] = ("dijet3",)
     order: int | None = 0
     mass_range: tuple[float, float] | None = None
-    toys: int = 0
+    toys: int | None = None
     seed: int = 0
     window: int | None = None
     window_signal: float | None = None
@@ -82,7 +83,7 @@ def fit_spectrum(spec: str, *, options: FitOptions | None = None) -> FitReport:
 
 
 def _check(options: FitOptions) -> None:
-    if options.toys < 0:
+    if options.toys is not None and options.toys < 0:
         raise UsageError(f"the number of pseudo-experiments is not negative, found {options.toys}")
     if not options.functions or len(set(options.functions)) < len(options.functions):
         raise UsageError("give each function once, and one at least")
@@ -106,7 +107,7 @@ def _by_function(name: str, data: BinnedData, options: FitOptions) -> Background
     steps: tuple[OrderStep, ...] = ()
     if options.order == 0:
         members = family_members(name)
-        fit, steps = choose_order(edges, counts, members, toys=options.toys, seed=options.seed, exposure=exposure)
+        fit, steps = choose_order(edges, counts, members, toys=options.toys or 0, seed=options.seed, exposure=exposure)
     else:
         fit = fit_background(edges, counts, function_of(name, options.order), exposure=exposure)
     refit = Refitter(edges, fit, exposure=exposure).fit
@@ -146,7 +147,7 @@ def _by_window(name: str, data: BinnedData, options: FitOptions) -> Background:
             "windows or fewer parameters"
         )
     errors = batch.expected[batch.converged].std(axis=0)
-    good = goodness(data.counts, expected, ndf=None, refit=windows.fit, toys=options.toys, seed=options.seed)
+    good = goodness(data.counts, expected, ndf=None, refit=windows.fit, toys=options.toys or 0, seed=options.seed)
     return Background(f"{function.name}_window", "sliding window", expected * data.weights, errors * data.weights, good)
 
 

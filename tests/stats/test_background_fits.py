@@ -152,6 +152,30 @@ def test_goodness_of_a_good_and_of_a_poor_fit() -> None:
         assert result.pearson > 1.5 * result.deviance  # which is why it is not to be believed
 
 
+def test_pseudo_experiments_take_over_where_bins_are_sparse() -> None:
+    """Right backgrounds of 1000 events in 50 bins: the chi-square probability is far from uniform, that of toys is."""
+    edges = np.linspace(1500.0, 6500.0, 51)
+    shape = fit_background(edges, np.geomspace(3e4, 1.0, 50), function("dijet3")).expected
+    rng, found = np.random.default_rng(9), []
+    for i in range(60):
+        fit = fit_background(edges, rng.poisson(1000 * shape / shape.sum()).astype(float), function("dijet3"))
+        counts = rng.poisson(fit.expected).astype(float)
+        fit = fit_background(edges, counts, function("dijet3"))
+        refit = Refitter(edges, fit).fit
+        result = goodness(counts, fit.expected, ndf=fit.ndf, refit=refit, toys=100, seed=i)
+        found.append((result.p_value, result.p_toys))
+    asymptotic, toys = np.array(found, dtype=float).T
+    assert asymptotic.mean() > 0.8
+    assert toys.mean() == pytest.approx(0.5, abs=0.112)  # three standard deviations
+    assert np.mean(toys <= 0.2) == pytest.approx(0.2, abs=0.15)
+    default = goodness(counts, fit.expected, ndf=fit.ndf, refit=refit)
+    assert default.toys == 1000
+    assert default.best_p == default.p_toys
+    assert goodness(counts, fit.expected, ndf=fit.ndf, refit=refit, toys=0).p_toys is None
+    dense = fit_background(edges, np.round(1e7 * shape / shape.sum()) + 5, function("dijet3"))
+    assert goodness(dense.expected, dense.expected, ndf=47, refit=refit).toys == 0
+
+
 def test_toys_never_give_zero_and_failures_never_a_result() -> None:
     assert toy_p(10.0, np.zeros(99)) == 0.01
 

@@ -14,6 +14,7 @@ from hepad.stats.bumphunt.layout import Layout
 from hepad.stats.bumphunt.null import CountedNull, FixedNull, Null, RefittedNull
 from hepad.stats.bumphunt.rare import rare_p
 from hepad.stats.bumphunt.scan import Expectation, Scan, scan_all
+from hepad.stats.bumphunt.weights import steady_variances
 from hepad.stats.bumphunt.windows import ScanOptions
 from hepad.stats.fit import FitResult
 from hepad.stats.poisson import significance
@@ -37,8 +38,9 @@ def bump_hunt(
     """Hunt for the largest deviation of counts (n,) from reference (n,) in bins of edges (n+1,).
 
     Pseudo-experiments are Poisson fluctuations of the reference. Give its own `variances` (n,) if it was counted or
-    simulated: then it fluctuates as well, in local and global p. Give the fit that made the reference as `refit` to
-    fit each pseudo-experiment anew, as the data were. `FitFailedError` if no refit converges.
+    simulated: then it fluctuates as well, in local and global p, with the weights of `steady_variances`. Give the fit
+    that made the reference as `refit` to fit each pseudo-experiment anew, as the data were. `FitFailedError` if no
+    refit converges.
     """
     counts, reference = counts[None], reference[None]
     variances = None if variances is None else variances[None]
@@ -144,8 +146,9 @@ def _null_of(
     if variances is None or not np.any(variances > 0):
         return FixedNull(reference, layout, options)
     some = (reference > 0) & (variances > 0)
-    expected = Expectation(reference, variances, float(variances[some].sum() / reference[some].sum()))
-    return CountedNull(counts, expected, layout, options)
+    weight = float(variances[some].sum() / reference[some].sum())
+    steady = np.stack([steady_variances(*both, layout.shape) for both in zip(reference, variances, strict=True)])
+    return CountedNull(counts, Expectation(reference, steady, weight), layout, options)
 
 
 def _found(
