@@ -52,6 +52,11 @@ def reinterpret(
         float | None,
         typer.Option("--signal-error", min=0.0, help="Relative uncertainty of the signal.", show_default="the card's"),
     ] = None,
+    calculator: common.CalculatorOption = "auto",
+    toys: Annotated[
+        int,
+        typer.Option("--toys", min=0, help="Pseudo-experiments; a number asks for toys.", show_default="1000"),
+    ] = 0,
     point: Annotated[
         list[str] | None,
         typer.Option("--point", help="MASS=FILE or MASS=FILE@XSEC (GeV, pb), may be repeated: an exclusion curve."),
@@ -87,6 +92,8 @@ def reinterpret(
             background=background,
             sqrt_s_gev=sqrt_s,
             signal_error=signal_error,
+            calculator=calculator,
+            toys=toys,
             points=_points(point, points),
             step_size=step_size,
             max_events=max_events,
@@ -202,7 +209,7 @@ def _print_limits(result: dict[str, Any]) -> None:
     if result["combined"]["channels"]:  # else the verdict says why
         for group in result["no_limit"]:
             _say(f"no limit: {group['text']}")
-        _say(f"combined: {result['combined']['method']}")
+        _say(f"combined: {result['combined']['method']}; from {result['combined']['calculator_reason']}")
 
 
 def _print_verdict(verdict: dict[str, Any], before: str = "") -> None:

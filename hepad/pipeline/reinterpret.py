@@ -19,6 +19,7 @@ from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.io.scores import ScoreWriter
 from hepad.pipeline.complete import finished
+from hepad.pipeline.limit_result import check_calculator
 from hepad.pipeline.reinterpret_answer import Answer, Settings, answer
 from hepad.pipeline.reinterpret_inputs import Inputs, held_against
 from hepad.pipeline.reinterpret_output import PAGE, RESULT, SCORES, write_folder
@@ -37,6 +38,7 @@ class ReinterpretOptions:
 
     `region` is one of the card's by name, or a new one with its spec, in which limits are set. `background` is a
     folder of `hepad analysis background`, in place of the card's. `points` are mass points for an exclusion curve.
+    `calculator` and `toys` as in `LimitOptions`.
     """
 
     output: Path | None = None
@@ -48,6 +50,8 @@ class ReinterpretOptions:
     background: Path | None = None
     sqrt_s_gev: float | None = None
     signal_error: float | None = None
+    calculator: str = "auto"
+    toys: int = 0
     points: tuple[Point, ...] = ()
     step_size: int = DEFAULT_STEP_SIZE
     max_events: int | None = None
@@ -96,6 +100,7 @@ def reinterpret(files: Sequence[str], analysis: str, *, options: ReinterpretOpti
 
 def _check_numbers(options: ReinterpretOptions) -> None:
     """Raise `UsageError` for numbers that stand for nothing: NaN passes every other comparison."""
+    check_calculator(options.calculator, options.toys)
     given = [("--xsec", "pb", options.cross_section_pb), ("--luminosity", "fb-1", options.luminosity_fb)]
     given += [("--sqrt-s", "GeV", options.sqrt_s_gev)]
     for name, unit, value in given:
@@ -140,7 +145,13 @@ def _reinterpret(files: Sequence[str], analysis: str, options: ReinterpretOption
         on_events=options.on_events,
     )
     settings = Settings(
-        search=search, simulated=simulated, reading=reading, signal_error=options.signal_error, remarks=remarks
+        search=search,
+        simulated=simulated,
+        reading=reading,
+        signal_error=options.signal_error,
+        calculator=check_calculator(options.calculator, options.toys),
+        toys=options.toys,
+        remarks=remarks,
     )
     if output is None:
         found, curve = _measured(inputs, settings, options)
@@ -244,6 +255,8 @@ def _command(search: Search, options: ReinterpretOptions) -> str:
         background=options.background and options.background.name,
         sqrt_s=options.sqrt_s_gev,
         signal_error=options.signal_error,
+        calculator=None if options.calculator == "auto" else options.calculator,
+        toys=options.toys or None,
         point=[point.words() for point in options.points],
         max_events=options.max_events,
     )

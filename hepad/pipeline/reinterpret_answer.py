@@ -23,18 +23,24 @@ from hepad.pipeline.sample import FileSample, common_cross_section, common_energ
 from hepad.pipeline.search import Search
 from hepad.pipeline.search_events import Reading
 from hepad.pipeline.search_expectation import Simulated
+from hepad.stats.cls import Calculator
 
 __all__ = ["Answer", "Settings", "answer"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What an answer needs besides the sample. `signal_error` None is the card's; `remarks` are warnings to pass on."""
+    """What an answer needs besides the sample. `signal_error` None is the card's; `remarks` are warnings to pass on.
+
+    `calculator` and `toys` as in `LimitOptions`.
+    """
 
     search: Search
     simulated: Simulated | None
     reading: Reading
     signal_error: float | None = None
+    calculator: Calculator = "auto"
+    toys: int = 0
     remarks: tuple[str, ...] = ()
 
 
@@ -164,6 +170,8 @@ def _limits(settings: Settings, measured: Measured, section: float | None) -> Li
         reference_pb=section or 1.0,
         signal_error=error,
         luminosity_error=card.luminosity.relative_error,
+        calculator=settings.calculator,
+        toys=settings.toys,
     )
     return set_limits(Inputs(measured, yields, settings.simulated))
 

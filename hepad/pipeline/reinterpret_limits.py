@@ -25,9 +25,10 @@ from hepad.pipeline.search_expectation import (
 )
 from hepad.pipeline.search_spectra import channel_edges
 from hepad.stats.acceptance import Acceptance, weighted_acceptance
+from hepad.stats.calculator import combined_experiment, set_limit
+from hepad.stats.cls import Calculator, LimitResult, known, known_list
 from hepad.stats.functions import BackgroundFunction
-from hepad.stats.limits import LimitResult
-from hepad.stats.resonance import ResonanceChannel, resonance_limits
+from hepad.stats.resonance import ResonanceChannel
 from hepad.stats.templates import kernel_template, signal_shape
 
 __all__ = [
@@ -47,6 +48,8 @@ __all__ = [
 ]
 
 FloatArray = npt.NDArray[np.float64]
+TOYS = 1000
+"""Pseudo-experiments per hypothesis and tested mu where few events are expected, unless a number is asked for."""
 FEWEST_EVENTS = {"narrow": 10, "broad": 50}
 """Effective simulated signal events in a channel below which its limit would be that of their accidental places.
 
@@ -62,12 +65,17 @@ Masks = dict[str, tuple[Category, Mask]]
 
 @dataclass(frozen=True, kw_only=True)
 class Yield:
-    """What turns fractions into events: luminosity (fb-1), a reference cross section (pb), errors of the signal."""
+    """What turns fractions into events: luminosity (fb-1), a reference cross section (pb), errors of the signal.
+
+    `calculator` and `toys` (0 for the default) say how limits on them are calculated, see `calculator.set_limit`.
+    """
 
     luminosity_fb: float
     reference_pb: float
     signal_error: float
     luminosity_error: float
+    calculator: Calculator = "auto"
+    toys: int = 0
 
     @property
     def events(self) -> float:
@@ -287,15 +295,27 @@ def effective_events(signal: FloatArray, variances: FloatArray) -> float:
 
 def common_limit(channels: Sequence[ResonanceChannel], yields: Yield) -> LimitResult:
     """The limit on the common signal strength of independent channels, with the errors of the signal."""
-    return resonance_limits(channels, signal_error=yields.signal_error, luminosity_error=yields.luminosity_error)
+    experiment = combined_experiment(channels, yields.signal_error, yields.luminosity_error)
+    return set_limit(experiment, yields.calculator, toys=yields.toys or TOYS, points=(0, 0))
 
 
 def limit_json(result: LimitResult | None, reference_pb: float) -> dict[str, Any]:
-    """The limits in pb, None where there are none."""
+    """The limits in pb and how they were calculated, None where there are none or, of errors, no toys."""
     if result is None:
-        return {"limit_pb_expected": None, "limit_pb_expected_band": None, "limit_pb_observed": None}
+        limits = dict.fromkeys(("expected", "expected_band", "observed", "expected_error", "observed_error"))
+        how = {"calculator": None, "calculator_reason": None, "toys": 0}
+        return {**{f"limit_pb_{name}": value for name, value in limits.items()}, **how}
+    errors = result.expected_errors
+    observed, observed_error = (
+        None if value is None else known(value * reference_pb) for value in (result.observed, result.observed_error)
+    )
     return {
-        "limit_pb_expected": float(result.expected[2]) * reference_pb,
-        "limit_pb_expected_band": (result.expected * reference_pb).tolist(),
-        "limit_pb_observed": None if result.observed is None else result.observed * reference_pb,
+        "limit_pb_expected": known(float(result.expected[2]) * reference_pb),
+        "limit_pb_expected_band": known_list(result.expected * reference_pb),
+        "limit_pb_observed": observed,
+        "limit_pb_expected_error": None if errors is None else known(float(errors[2]) * reference_pb),
+        "limit_pb_observed_error": observed_error,
+        "calculator": result.calculator,
+        "calculator_reason": result.reason or f"{result.calculator}, as asked for",
+        "toys": result.toys,
     }

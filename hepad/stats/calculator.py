@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from hepad.errors import UsageError
 from hepad.stats.cls import Calculator, Experiment, LimitResult, asymptotic_result
 from hepad.stats.exact import CountingSums, exact_result
+from hepad.stats.limits import CountingExperiment, LimitModel
 from hepad.stats.pseudo import ToyExperiment, ToysCannotTellError, toy_result
+from hepad.stats.resonance import ResonanceChannel, ResonanceModel
 
-__all__ = ["set_limit"]
+__all__ = ["combined_experiment", "set_limit"]
 
 
 def set_limit(
@@ -49,6 +54,27 @@ def set_limit(
             raise
         result = asymptotic_result(experiment, points=points[0], floor=True)
         return replace(result, reason=f"asymptotic formulae, as {beyond}")
+
+
+def combined_experiment(
+    channels: Sequence[ResonanceChannel], signal_error: float = 0.0, luminosity_error: float = 0.0
+) -> ToyExperiment:
+    """Independent channels with a common signal strength and common relative errors of the signal.
+
+    Channels that only count are a counting experiment, of which sums are exact; spectra are fitted together.
+    """
+    observed = [channel.observed for channel in channels if channel.observed is not None]
+    counting = all(channel.function is None and len(channel.signal) == 1 for channel in channels)
+    if not counting or len(observed) not in {0, len(channels)} or not channels:
+        return ResonanceModel(channels, signal_error, luminosity_error)
+    model = LimitModel(
+        np.concatenate([channel.signal for channel in channels]),
+        np.concatenate([np.asarray(channel.background) for channel in channels]),
+        np.concatenate(observed) if observed else None,
+        signal_error=signal_error,
+        luminosity_error=luminosity_error,
+    )
+    return CountingExperiment(model, np.array([channel.background_error for channel in channels]))
 
 
 def _to_be_summed(experiment: Experiment) -> bool:

@@ -33,6 +33,7 @@ __all__ = [
     "find_limits",
     "known",
     "known_list",
+    "least_cls",
     "limit_result",
 ]
 
@@ -122,14 +123,12 @@ class Experiment(Protocol):
 def asymptotic_result(experiment: Experiment, *, points: int = 40, floor: bool | None = None) -> LimitResult:
     """Limits by asymptotic formulae; `points` more than needed are tested for the curves of CLs.
 
-    With `floor` (None: where the background is known) CLs is at least exp(-s) for s signal events: with this
-    probability signal adds no event, so that P(A | s + b) >= exp(-s) P(A | b) for whatever A. Formulae do not know it.
+    With `floor` (None: where the background is known) CLs is at least `least_cls`, which formulae do not know.
     """
     floored = experiment.known_background if floor is None else floor
-    events = experiment.signal_events if floored else np.inf
 
     def cls(mu: float) -> tuple[float | None, FloatArray]:
-        least = float(np.exp(-mu * events))
+        least = least_cls(experiment, mu) if floored else 0.0
         expected = np.maximum(asymptotic_bands(experiment.prior(mu)), least)
         if not experiment.has_data:
             return None, expected
@@ -140,10 +139,19 @@ def asymptotic_result(experiment: Experiment, *, points: int = 40, floor: bool |
     remarks = experiment.remarks
     if experiment.few is not None:
         remarks += (f"{experiment.few}: asymptotic limits are unreliable below 10, use toys",)
-    least = -np.log(ALPHA) / events
+    least = -np.log(ALPHA) / experiment.signal_events if floored else 0.0
     if any(limit is not None and limit <= least * (1 + 1e-3) for limit in limits):
         remarks += ("asymptotic formulae give limits below 3.00 signal events, which no counting can: 3.00 is shown",)
     return limit_result(limits, tested, experiment.scale, calculator="asymptotics", remarks=remarks)
+
+
+def least_cls(experiment: Experiment, mu: float) -> float:
+    """The smallest CLs that counting permits, exp(-s) for s signal events: no limit is below 3.00 events.
+
+    With this probability the signal adds no event, so that P(A | s + b) >= exp(-s) P(A | b) for whatever A. Auxiliary
+    measurements that fluctuate, around values that differ with and without a signal, would else fall short of it.
+    """
+    return float(np.exp(-mu * experiment.signal_events))
 
 
 def _value(point: tuple[float | None, FloatArray], curve: int) -> float:

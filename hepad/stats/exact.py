@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy.special import gammaln, log_ndtr, logsumexp, ndtr, xlogy
 
 from hepad.errors import FitFailedError, UsageError
-from hepad.stats.cls import Experiment, LimitResult, fill_scan, find_limits, limit_result
+from hepad.stats.cls import Experiment, LimitResult, fill_scan, find_limits, least_cls, limit_result
 from hepad.stats.likelihood import Likelihood
 from hepad.stats.pseudo import Centre
 
@@ -235,8 +235,9 @@ def exact_result(experiment: Experiment, sums: CountingSums, *, points: int = 10
         def ratio(q: float) -> float:
             return float(np.exp(signal.log_tail(q) - background.log_tail(q)))
 
-        expected = np.array([ratio(q) for q in background.quantiles(levels)])
-        return (ratio(experiment.data(mu)) if experiment.has_data else None), expected
+        least = least_cls(experiment, mu)
+        expected = np.array([max(ratio(q), least) for q in background.quantiles(levels)])
+        return (max(ratio(experiment.data(mu)), least) if experiment.has_data else None), expected
 
     limits, tested = find_limits(cls, precision=3e-4)
     fill_scan(tested, cls, limits, 0 if sums.continuous else points)

@@ -199,17 +199,21 @@ def verdict(cross_section: float, limits: LimitResult | PublishedLimit | None, *
     if isinstance(limits, LimitResult):
         observed = None if limits.observed is None else limits.observed * reference_pb
         strongest, median = float(limits.expected[0]) * reference_pb, float(limits.expected[2]) * reference_pb
-        return _judge(cross_section, observed, median, strongest)
+        how = {"exact": ", exact sums", "asymptotics": ", asymptotic formulae"}
+        by = how.get(limits.calculator, f", {limits.toys} pseudo-experiments")
+        return _judge(cross_section, observed, median, strongest, by)
     if limits is None:
         return Verdict("cannot say", None, cross_section, None, None, "there is no limit for this signal")
     return _judge(cross_section, limits.observed_pb, limits.expected_pb, None)
 
 
-def _judge(value: float, observed: float | None, median: float | None, strongest: float | None) -> Verdict:
+def _judge(
+    value: float, observed: float | None, median: float | None, strongest: float | None, by: str = ""
+) -> Verdict:
     said = f"the cross section of {value:.3g} pb is"
     if observed is not None:
         above = value > observed
-        reason = f"{said} {'above' if above else 'not above'} the observed limit of {observed:.3g} pb at 95 % CL"
+        reason = f"{said} {'above' if above else 'not above'} the observed limit of {observed:.3g} pb at 95 % CL{by}"
         return Verdict("excluded" if above else "not excluded", "observed", value, observed, value / observed, reason)
     if median is None:
         return Verdict("cannot say", None, value, None, None, "there is no limit for this signal")

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.special import expit, ndtr
 
 from hepad.errors import FitFailedError
-from hepad.stats.cls import ALPHA, Experiment, LimitResult, Scan, fill_scan, find_limits, limit_result
+from hepad.stats.cls import ALPHA, Experiment, LimitResult, Scan, fill_scan, find_limits, least_cls, limit_result
 
 __all__ = ["Centre", "Pool", "ToyExperiment", "ToysCannotTellError", "log_ratio", "toy_result"]
 
@@ -136,8 +136,10 @@ def toy_result(experiment: ToyExperiment, *, toys: int, seed: int = 0, points: i
 
     def cls(mu: float) -> tuple[float | None, FloatArray]:
         pool = thrown[mu] = experiment.throw(mu, toys=toys, seed=seed)
-        expected = np.array([pool.cls(q) for q in pool.quantiles()])
-        return (pool.cls(experiment.data(mu)) if experiment.has_data else None), expected
+        least = least_cls(experiment, mu)
+        expected = np.array([np.maximum(pool.cls(q), least) for q in pool.quantiles()])
+        # NaN, for what no toy reaches, stays NaN.
+        return (float(np.maximum(pool.cls(experiment.data(mu)), least)) if experiment.has_data else None), expected
 
     limits, tested = find_limits(cls, precision=_PRECISION)
     if limits[0] is not None and np.isnan(limits[0]):

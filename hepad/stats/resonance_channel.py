@@ -69,7 +69,8 @@ class ResonanceChannel:
             return
         if self.background is None:
             raise UsageError(f"{self.name}: without a function the background must be given")
-        if self.observed is not None and np.any((self.background <= 0) & (self.observed > 0)):
+        single = len(self.signal) == 1
+        if not single and self.observed is not None and np.any((self.background <= 0) & (self.observed > 0)):
             raise InputDataError(f"{self.name}: the background is zero in a bin with observed events; merge bins")
 
     def _check_filled(self, function: BackgroundFunction) -> None:

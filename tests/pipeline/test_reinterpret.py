@@ -270,11 +270,26 @@ def test_a_counting_search_against_a_closed_form(card, examples):
     none = dict.fromkeys(("channels", "fits", "binning", "background_events"))
     path = card(categories=parts[:1], regions=["all"], thresholds=None, **none)
     found = answer(examples / SIGNAL, path, cross_section_pb=0.5, signal_error=0.0)
-    # no event, no background: mu s < 1.92 by the asymptotic formula (q = 2 mu s = 1.6449^2 / ... ), 3 exactly
-    limit = found["channels"]["a"]["limit_pb_observed"] * 1000 * 10 * found["channels"]["a"]["acceptance"]
-    assert 1.3 < limit < 3.1
+    acceptance = found["channels"]["a"]["acceptance"]
+    # No event: CLs is exp(-s), and the limit -ln 0.05, whatever the error of the luminosity.
+    assert found["channels"]["a"]["limit_pb_observed"] * 1e4 * acceptance == pytest.approx(-np.log(0.05), rel=1e-3)
+    assert found["channels"]["a"]["calculator"] == "exact"
     assert found["verdict"]["status"] == "excluded"
     assert found["verdict"]["basis"] == "observed"
+    # Half an event of background, none seen, and 2.6 events of signal: formulae would exclude it (2.21 events).
+    counts["all"] |= {"background": 0.5, "background_error": 0.1}
+    few = answer(
+        examples / SIGNAL,
+        path := card(categories=parts[:1], regions=["all"], thresholds=None, **none),
+        cross_section_pb=2.6 / (1e4 * acceptance),
+    )
+    assert few["verdict"]["status"] == "not excluded"
+    assert few["verdict"]["limit_pb"] * 1e4 * acceptance == pytest.approx(3.0, abs=0.02)
+    assert few["verdict"]["reason"].endswith("at 95 % CL, exact sums")
+    assert min(few["channels"]["a"]["limit_pb_expected_band"]) * 1e4 * acceptance > 2.99
+    wrong = answer(examples / SIGNAL, path, cross_section_pb=2.6 / (1e4 * acceptance), calculator="asymptotic")
+    assert wrong["verdict"]["reason"].endswith("asymptotic formulae")
+    assert any("unreliable below 10" in text for text in wrong["warnings"])
     two = answer(
         examples / SIGNAL, card(categories=parts, regions=["all"], thresholds=None, **none), cross_section_pb=0.5
     )
