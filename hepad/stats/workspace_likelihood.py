@@ -32,11 +32,14 @@ _LEAST = 1e-300
 _LEAST_VARIANCE = 1e-9
 _STEEP = 1e3
 """How -2 ln L grows below zero yields, where there is no likelihood: faster than an empty bin's falls."""
-_CLOSE = 1e-6
-"""-2 ln L above its minimum: a thousandth of a standard deviation."""
+_CLOSE = 1e-8
+"""-2 ln L above its minimum: a ten-thousandth of a standard deviation; Asimov data move with the parameters."""
 _CLOSE_ENOUGH = 1e-3
 """What the other minimisers are asked for: a thirtieth of a standard deviation."""
 _STEPS = 60
+_UPDATES = 6
+_LITTLE = 0.03
+"""Of the distance at the last Jacobian: closer than this an updated one does not know where the minimum is."""
 _HALVINGS = 30
 
 
@@ -83,23 +86,31 @@ class WorkspaceLikelihood:
         pulls = (values[places] - theta[parameters]) / widths
         return float(2 * main.sum() + pulls @ pulls - _STEEP * np.minimum(expected, 0.0).sum())
 
-    def linearised(self, theta: FloatArray, values: FloatArray, moving: npt.NDArray[np.intp]) -> Bounds:
-        """Residuals (R,) in standard deviations, and minus their derivatives (R, moving)."""
+    def jacobian(self, theta: FloatArray, moving: npt.NDArray[np.intp]) -> FloatArray:
+        """Derivatives (bins + Poisson constraints, moving) of the yields: as many evaluations as parameters move."""
         expected = self.expected(theta)
         slopes = np.empty((len(expected), len(moving)))
         for column, i in enumerate(moving):
             moved = theta.copy()
             moved[i] += _STEP * max(1.0, abs(theta[i]))
             slopes[:, column] = (self.expected(moved) - expected) / (moved[i] - theta[i])
+        return slopes
+
+    def linearised(
+        self, theta: FloatArray, values: FloatArray, moving: npt.NDArray[np.intp], jacobian: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Residuals (R,) in standard deviations, and minus their derivatives (R, moving)."""
+        expected = self.expected(theta)
         error = np.sqrt(np.maximum(expected, _LEAST_VARIANCE))
         places, parameters, widths = self._normal
         constraints = (parameters[:, None] == moving) / widths[:, None]
         residuals = [(self._counts(values) - expected) / error, (values[places] - theta[parameters]) / widths]
-        return np.concatenate(residuals), np.concatenate([slopes / error[:, None], constraints])
+        return np.concatenate(residuals), np.concatenate([jacobian / error[:, None], constraints])
 
     def information(self, theta: FloatArray, values: FloatArray) -> FloatArray:
         """Fisher's information (P, P), in which the observed counts do not enter."""
-        _, slopes = self.linearised(theta, values, np.arange(len(theta)))
+        every = np.arange(len(theta))
+        _, slopes = self.linearised(theta, values, every, self.jacobian(theta, every))
         return np.asarray(slopes.T @ slopes, dtype=np.float64)
 
     def negative(self, theta: FloatArray) -> str | None:
@@ -143,31 +154,50 @@ def maximise(likelihood: WorkspaceLikelihood, values: FloatArray, start: FloatAr
 def _scoring(
     likelihood: WorkspaceLikelihood, values: FloatArray, theta: FloatArray, bounds: Bounds, steps: int
 ) -> tuple[FloatArray, float]:
-    """Parameters (P,) after at most so many steps, and by how much -2 ln L is still above its minimum."""
-    low, high = bounds
-    moving = np.flatnonzero(high > low)
-    here, distance = likelihood.twice_nll(theta, values), 0.0
-    for _ in range(steps):
-        if len(moving) == 0:
-            break
-        residuals, slopes = likelihood.linearised(theta, values, moving)
-        if not (np.all(np.isfinite(residuals)) and np.all(np.isfinite(slopes))):
-            return theta, float("inf")
-        step = _least_squares(slopes, residuals, low[moving] - theta[moving], high[moving] - theta[moving])
-        # The gain of the linearised problem is that of -2 ln L to second order.
-        distance = float(residuals @ residuals - np.sum((residuals - slopes @ step) ** 2))
-        if distance <= _CLOSE:
-            break
-        for halving in range(_HALVINGS):
-            trial = theta.copy()
-            trial[moving] = np.clip(theta[moving] + step / 2**halving, low[moving], high[moving])
-            there = likelihood.twice_nll(trial, values)
-            if there < here:
-                theta, here = trial, there
+    """Parameters (P,) after at most so many Jacobians, and by how much -2 ln L was above its minimum at the last.
+
+    Between them the Jacobian is updated by Broyden's rule (Math. Comp. 19 (1965) 577) instead of P evaluations, as
+    long as that brings -2 ln L down much; what ends the search is always a new one.
+    """
+    moving = np.flatnonzero(bounds[1] > bounds[0])
+    distance = 0.0
+    for _ in range(steps if len(moving) else 0):
+        jacobian, distance = likelihood.jacobian(theta, moving), float("inf")
+        for update in range(_UPDATES):
+            residuals, slopes = likelihood.linearised(theta, values, moving, jacobian)
+            if not (np.all(np.isfinite(residuals)) and np.all(np.isfinite(slopes))):
+                return theta, distance
+            step = _least_squares(slopes, residuals, *(end[moving] - theta[moving] for end in bounds))
+            # The gain of the linearised problem is that of -2 ln L to second order.
+            gain = float(residuals @ residuals - np.sum((residuals - slopes @ step) ** 2))
+            distance = gain if update == 0 else distance
+            if gain <= max(_CLOSE, 0.0 if update == 0 else _LITTLE * distance):
                 break
-        else:
+            trial = _lower(likelihood, values, theta, _put(theta, moving, step, bounds) - theta)
+            if trial is None:
+                break
+            _update(jacobian, likelihood.expected(trial) - likelihood.expected(theta), (trial - theta)[moving], slopes)
+            theta = trial
+        if update == 0:
             break
     return theta, distance
+
+
+def _lower(
+    likelihood: WorkspaceLikelihood, values: FloatArray, theta: FloatArray, step: FloatArray
+) -> FloatArray | None:
+    """Parameters (P,) along the step (P,) where -2 ln L is lower than at theta, None if there are none."""
+    here = likelihood.twice_nll(theta, values)
+    trials = (theta + step / 2**halving for halving in range(_HALVINGS))
+    return next((trial for trial in trials if likelihood.twice_nll(trial, values) < here), None)
+
+
+def _update(jacobian: FloatArray, change: FloatArray, step: FloatArray, slopes: FloatArray) -> None:
+    """Let the Jacobian give the change of yields that the step made; parameters count in standard deviations."""
+    metric = np.einsum("ri,ri->i", slopes, slopes) * step
+    length = float(metric @ step)
+    if length > 0:
+        jacobian += np.outer(change - jacobian @ step, metric / length)
 
 
 def _least_squares(slopes: FloatArray, residuals: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:

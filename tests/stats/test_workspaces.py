@@ -178,6 +178,28 @@ def test_a_signal_that_makes_yields_negative_is_one_line(tmp_path: Path) -> None
     assert done.stderr.count("\n") == 1
 
 
+def test_the_minimum_of_a_curved_likelihood_is_closer_than_minuits() -> None:
+    """Yields that bend with their parameters, where scoring converges slowly: Minuit gains nothing more."""
+    from hepad.stats import workspace_likelihood as module
+
+    rng = np.random.default_rng(4)
+    spec = workspace([5.0, 10.0, 3.0], [50.0, 60.0, 20.0], [70.0, 50.0, 29.0], [2.0, 3.0, 2.0], kind="staterror")
+    for i in range(8):
+        up, down = rng.normal(0, 0.15, (2, 3)) * [50, 60, 20]
+        data = {"hi_data": [50 + up[0], 60 + up[1], 20 + up[2]], "lo_data": [50 - down[0], 60 - down[1], 20 - down[2]]}
+        spec["channels"][0]["samples"][1]["modifiers"].append({"name": f"h{i}", "type": "histosys", "data": data})
+    with numpy_backend():
+        experiment = PublishedExperiment(spec)
+        likelihood, values = experiment.likelihood, experiment.observed
+        low, high = np.array(experiment.model.config.suggested_bounds()).T
+        poi = experiment.model.config.poi_index
+        for mu in (0.0, 1.0, 3.0):
+            theta = experiment._data.fixed(mu)[0]
+            low[poi] = high[poi] = mu
+            other = module._minuit(likelihood, values, theta + 0.01 * (high > low), (low, high))
+            assert likelihood.twice_nll(theta, values) < likelihood.twice_nll(other, values) + 1e-7
+
+
 def test_a_minimum_is_proved_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Held up after one step, scoring hands over to SLSQP and Minuit; without them it says how far it still was."""
     from hepad.stats import workspace_likelihood
