@@ -38,6 +38,8 @@ _CLOSE_ENOUGH = 1e-3
 """What the other minimisers are asked for: a thirtieth of a standard deviation."""
 _STEPS = 60
 _UPDATES = 6
+"""Uses of one Jacobian; of few parameters a new one costs no more."""
+_KEPT = 8
 _LITTLE = 0.03
 """Of the distance at the last Jacobian: closer than this an updated one does not know where the minimum is."""
 _HALVINGS = 30
@@ -67,9 +69,18 @@ class WorkspaceLikelihood:
                     (normal if is_normal else poisson).append((at, parameter, float(scale)))
                 at += 1
         self._poisson, self._normal = _columns(poisson), _columns(normal)
+        self._known: dict[bytes, FloatArray] = {}
 
     def expected(self, theta: FloatArray) -> FloatArray:
-        """Yields (bins + Poisson constraints,)."""
+        """Yields (bins + Poisson constraints,); the last few are kept, as fits come back to their parameters."""
+        key = theta.tobytes()
+        if key not in self._known:
+            while len(self._known) >= _KEPT:
+                self._known.pop(next(iter(self._known)))
+            self._known[key] = self._yields(theta)
+        return self._known[key]
+
+    def _yields(self, theta: FloatArray) -> FloatArray:
         with np.errstate(all="ignore"):  # interpolations overflow far from the minimum
             yields = np.asarray(self.model.main_model.expected_data(theta), dtype=np.float64)
         _, parameters, factors = self._poisson
@@ -93,7 +104,7 @@ class WorkspaceLikelihood:
         for column, i in enumerate(moving):
             moved = theta.copy()
             moved[i] += _STEP * max(1.0, abs(theta[i]))
-            slopes[:, column] = (self.expected(moved) - expected) / (moved[i] - theta[i])
+            slopes[:, column] = (self._yields(moved) - expected) / (moved[i] - theta[i])
         return slopes
 
     def linearised(
@@ -163,7 +174,7 @@ def _scoring(
     distance = 0.0
     for _ in range(steps if len(moving) else 0):
         jacobian, distance = likelihood.jacobian(theta, moving), float("inf")
-        for update in range(_UPDATES):
+        for update in range(min(_UPDATES, 1 + len(moving) // 4)):
             residuals, slopes = likelihood.linearised(theta, values, moving, jacobian)
             if not (np.all(np.isfinite(residuals)) and np.all(np.isfinite(slopes))):
                 return theta, distance
