@@ -14,7 +14,7 @@ from hepad.cards.resolver import bundled_names, resolve
 from hepad.errors import UsageError
 from hepad.pipeline.schemas import SCHEMAS, card_of, json_schema, markdown, models, tables
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parents[1] / "docs"
 MARK = re.compile(r"<!-- hepad schema (\S+) --markdown -->\n\n")
 
 

@@ -22,7 +22,7 @@ from hepad.io import markup
 from hepad.io.lhe import LheEvent, LheFile, read_events, read_header
 from hepad.io.reader import open_events
 
-DATA = Path(__file__).parent.parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 quick = settings(
     max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

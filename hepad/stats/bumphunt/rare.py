@@ -9,6 +9,8 @@ Stochastic Simulation, 2007, section VI.1; D. Naiman and C. Priebe, J. Comput. G
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
@@ -141,7 +143,7 @@ def _squares(log_p: float, channels: int) -> list[FloatArray]:
 def _ratio(means: FloatArray, square: FloatArray, sign: int) -> FloatArray:
     """The factor r on means (...) that makes the likelihood ratio 2 means (r ln r - r + 1) equal to a square (...)."""
     half = np.maximum(np.divide(square, 2 * means, out=np.zeros_like(means), where=means > 0), 1e-12)
-    argument = (half - 1 if sign > 0 else np.minimum(half - 1, -1e-12)) / np.e
+    argument = (half - 1 if sign > 0 else np.minimum(half - 1, -1e-12)) / math.e
     branch: npt.NDArray[np.int64] = np.full(means.shape, 0 if sign > 0 else -1)
     ratio = np.exp(1 + lambertw(argument, branch).real)
     return np.asarray(np.where(means > 0, np.maximum(ratio, _LEAST_RATIO), 1.0), dtype=np.float64)
