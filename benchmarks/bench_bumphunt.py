@@ -23,10 +23,10 @@ from pathlib import Path
 import numpy as np
 
 from hepad.cards.fit import load_fit
-from hepad.io.spectra import read_spectrum
+from hepad.spectra.files import read_spectrum
 from hepad.stats.bumphunt import ScanOptions, bump_hunt
-from hepad.stats.fit import fit_background
-from hepad.stats.functions import BackgroundFunction
+from hepad.stats.fits.fit import fit_background
+from hepad.stats.fits.functions import BackgroundFunction
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = read_spectrum(str(ROOT / "tests/data/pybumphunter_example.csv"))

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hepad.pipeline.latency import LatencyOptions, latency
+from hepad.pipeline.latency.run import LatencyOptions, latency
 
 ROOT = Path(__file__).parents[1]
 EVENTS = [str(ROOT / "examples/data/background.h5")]

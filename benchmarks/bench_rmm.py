@@ -15,12 +15,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from hepad.bundles.bundle import load_bundle
 from hepad.execution.executor import Execution
 from hepad.io.reader import read_events
 from hepad.objects.selection import apply_selection
-from hepad.pipeline.bundle import load_bundle
 from hepad.pipeline.score import ScoreOptions, score
-from hepad.pipeline.selected import blocks
+from hepad.samples.selected import blocks
 
 ADFILTER = (350, 430)
 """Microseconds an event."""

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import uproot
 
+from hepad.bundles.bundle import load_bundle
 from hepad.execution.executor import Execution
-from hepad.pipeline.bundle import load_bundle
 from hepad.pipeline.score import ScoreOptions, score
 
 BRANCHES = [

@@ -29,6 +29,7 @@ import torch
 from snntorch import Leaky, SpikingNeuron
 from torch import nn
 
+from hepad.bundles.bundle import load_bundle
 from hepad.cards.analysis import TrainCard
 from hepad.io.reader import read_events
 from hepad.nn import lif
@@ -38,7 +39,6 @@ from hepad.nn.reproducible import build_seeded
 from hepad.nn.spiking import SpikingStack
 from hepad.nn.training import Sample, train
 from hepad.objects.selection import apply_selection
-from hepad.pipeline.bundle import load_bundle
 
 DATA = Path(__file__).resolve().parent.parent / "examples" / "data" / "background.h5"
 NEURONS = {"steps": 5, "beta": 0.9, "threshold": 1.2}

@@ -30,9 +30,9 @@ from hepad.stats.bumphunt import (
 from hepad.stats.bumphunt.hunt import look, tail
 from hepad.stats.bumphunt.layout import Layout
 from hepad.stats.bumphunt.scan import Expectation
-from hepad.stats.fit import Refitter, fit_background
-from hepad.stats.functions import BackgroundFunction
-from hepad.stats.goodness import goodness
+from hepad.stats.fits.fit import Refitter, fit_background
+from hepad.stats.fits.functions import BackgroundFunction
+from hepad.stats.fits.goodness import goodness
 
 Array = np.ndarray
 P = dict[str, list[float]]

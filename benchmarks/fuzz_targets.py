@@ -17,12 +17,18 @@ import h5py
 import numpy as np
 import uproot
 
+from hepad.bundles import files as bundle
+from hepad.bundles.bundle import load_bundle
 from hepad.cards import analysis, base, budget, fit, search, selection, study
 from hepad.cards.resolver import resolve
 from hepad.inputs.batch import Batch
-from hepad.io import archive, bundle, lhe, likelihoods, masses, onnx_file, planes, reader, scores, spectra, vectors
+from hepad.io import reader
+from hepad.io.exchange import archive, likelihoods, onnx_file
+from hepad.io.generator import lhe
+from hepad.io.tables import masses, scores, vectors
 from hepad.models.onnx import OnnxScorer
-from hepad.pipeline.bundle import load_bundle
+from hepad.spectra import files as spectra
+from hepad.spectra import planes
 
 __all__ = ["TARGETS", "Target"]
 

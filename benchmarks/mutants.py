@@ -40,47 +40,50 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("hepad/stats", "hepad/stats/bumphunt", "hepad/objects", "hepad/inputs")
 READERS = ("adc2021", "adfilter", "columns", "delphes", "hepmc", "lhe", "nanoaod", "physlite", "trees")
 
-_BACKGROUNDS, _EVENTS = "stats/test_background_fits.py", "io/test_delphes.py io/test_reader.py io/test_nanoaod.py"
-_HUNT = "stats/test_bumphunt.py stats/test_bumphunt_options.py stats/test_trials.py"
+_BACKGROUNDS, _EVENTS = (
+    "stats/fits/test_background_fits.py",
+    "io/detector/test_delphes.py io/test_reader.py io/detector/test_nanoaod.py",
+)
+_HUNT = "stats/bumphunt/test_hunt.py stats/bumphunt/test_options.py stats/bumphunt/test_trials.py"
 TESTS = {
     "hepad/inputs/base.py": "inputs pipeline/test_vectorize.py",
     "hepad/inputs/batch.py": "inputs models/test_dnn_ae.py pipeline/test_vectorize.py",
     "hepad/inputs/rmm_kernel.py": "inputs/test_rmm.py",
-    "hepad/io/columns.py": _EVENTS,
-    "hepad/io/trees.py": _EVENTS,
-    "hepad/objects/cutflow.py": "pipeline/test_vectorize.py pipeline/test_weighting.py",
+    "hepad/io/detector/columns.py": _EVENTS,
+    "hepad/io/detector/trees.py": _EVENTS,
+    "hepad/objects/cutflow.py": "pipeline/test_vectorize.py samples/test_weighting.py",
     "hepad/objects/naming.py": "inputs",
-    "hepad/stats/abcd.py": "stats/test_discovery.py",
-    "hepad/stats/cls.py": "stats/test_limits.py stats/test_discovery.py",
-    "hepad/stats/discovery_table.py": "stats/test_discovery.py",
-    "hepad/stats/functions.py": f"stats/test_fit.py {_BACKGROUNDS}",
-    "hepad/stats/gaussian_process.py": _BACKGROUNDS,
-    "hepad/stats/goodness.py": _BACKGROUNDS,
-    "hepad/stats/calculator.py": "stats/test_limits.py stats/test_discovery.py",
-    "hepad/stats/exact.py": "stats/test_limits.py stats/test_discovery.py",
-    "hepad/stats/likelihood.py": "stats/test_limits.py stats/test_discovery.py stats/test_pseudo.py",
-    "hepad/stats/line_search.py": "stats/test_fit.py stats/test_limits.py",
-    "hepad/stats/mass_scan.py": "stats/test_mass_limits.py stats/test_discovery.py",
-    "hepad/stats/minos.py": _BACKGROUNDS,
-    "hepad/stats/order.py": _BACKGROUNDS,
-    "hepad/stats/profile.py": f"stats/test_resonance.py {_BACKGROUNDS}",
-    "hepad/stats/published.py": "io/test_likelihoods.py stats/test_postfit.py stats/test_discovery.py",
-    "hepad/stats/quantiles.py": "stats/test_regions.py",
-    "hepad/stats/resonance.py": "stats/test_resonance.py stats/test_mass_limits.py",
-    "hepad/stats/resonance_channel.py": "stats/test_resonance.py stats/test_mass_limits.py",
-    "hepad/stats/resonance_likelihood.py": "stats/test_resonance.py",
-    "hepad/stats/resonance_stack.py": "stats/test_resonance.py stats/test_mass_limits.py",
-    "hepad/stats/signal_fit.py": "stats/test_injection.py",
-    "hepad/stats/toys_kernel.py": f"stats/test_toys.py {_HUNT}",
-    "hepad/stats/uncertain.py": "stats/test_tails.py",
-    "hepad/stats/window.py": _BACKGROUNDS,
-    "hepad/stats/workspace.py": "stats/test_limits.py stats/test_discovery.py",
+    "hepad/stats/limits/abcd.py": "stats/limits/test_discovery.py",
+    "hepad/stats/limits/cls.py": "stats/limits/test_limits.py stats/limits/test_discovery.py",
+    "hepad/stats/limits/discovery_table.py": "stats/limits/test_discovery.py",
+    "hepad/stats/fits/functions.py": f"stats/fits/test_fit.py {_BACKGROUNDS}",
+    "hepad/stats/fits/gaussian_process.py": _BACKGROUNDS,
+    "hepad/stats/fits/goodness.py": _BACKGROUNDS,
+    "hepad/stats/limits/calculator.py": "stats/limits/test_limits.py stats/limits/test_discovery.py",
+    "hepad/stats/limits/exact.py": "stats/limits/test_limits.py stats/limits/test_discovery.py",
+    "hepad/stats/limits/likelihood.py": "stats/limits/test_limits.py stats/limits/test_discovery.py stats/counts/test_pseudo.py",
+    "hepad/stats/fits/line_search.py": "stats/fits/test_fit.py stats/limits/test_limits.py",
+    "hepad/stats/limits/mass_scan.py": "stats/limits/test_mass_limits.py stats/limits/test_discovery.py",
+    "hepad/stats/fits/minos.py": _BACKGROUNDS,
+    "hepad/stats/fits/order.py": _BACKGROUNDS,
+    "hepad/stats/limits/profile.py": f"stats/limits/test_resonance.py {_BACKGROUNDS}",
+    "hepad/stats/limits/published.py": "io/exchange/test_likelihoods.py stats/limits/test_postfit.py stats/limits/test_discovery.py",
+    "hepad/stats/scores/quantiles.py": "stats/scores/test_regions.py",
+    "hepad/stats/limits/resonance.py": "stats/limits/test_resonance.py stats/limits/test_mass_limits.py",
+    "hepad/stats/limits/resonance_channel.py": "stats/limits/test_resonance.py stats/limits/test_mass_limits.py",
+    "hepad/stats/limits/resonance_likelihood.py": "stats/limits/test_resonance.py",
+    "hepad/stats/limits/resonance_stack.py": "stats/limits/test_resonance.py stats/limits/test_mass_limits.py",
+    "hepad/stats/fits/signal_fit.py": "stats/fits/test_injection.py",
+    "hepad/stats/counts/toys_kernel.py": f"stats/counts/test_toys.py {_HUNT}",
+    "hepad/stats/counts/uncertain.py": "stats/counts/test_tails.py",
+    "hepad/stats/fits/window.py": _BACKGROUNDS,
+    "hepad/stats/limits/workspace.py": "stats/limits/test_limits.py stats/limits/test_discovery.py",
 }
 """The tests of a file, below tests/; of others it is the one of the same name, and for bump hunts all of theirs."""
 ALWAYS = {
-    "hepad/stats": "stats/test_exact_values.py",
+    "hepad/stats": "stats/limits/test_exact_values.py",
     "hepad/objects": "objects",
-    "hepad/stats/bumphunt": f"{_HUNT} stats/test_exact_values.py",
+    "hepad/stats/bumphunt": f"{_HUNT} stats/limits/test_exact_values.py",
 }
 
 PRELOADED = "awkward boost_histogram h5py hist iminuit numba numpy pyarrow.parquet pydantic pyhf pytest "

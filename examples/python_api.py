@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import uproot
 
-from hepad.pipeline.bumphunt import BumpHuntOptions, bumphunt
-from hepad.pipeline.bundle import load_bundle
-from hepad.pipeline.hist import HistOptions, fill_histograms
-from hepad.pipeline.limit import LimitOptions, limit
+from hepad.bundles.bundle import load_bundle
+from hepad.pipeline.bumphunt.run import BumpHuntOptions, bumphunt
+from hepad.pipeline.hist.run import HistOptions, fill_histograms
+from hepad.pipeline.limit.run import LimitOptions, limit
 from hepad.pipeline.score import ScoreOptions, score
-from hepad.pipeline.scoring import scored_sample
-from hepad.stats.roc import roc_metrics
+from hepad.samples.scoring import scored_sample
+from hepad.stats.scores.roc import roc_metrics
 
 DATA = Path("examples/data")
 

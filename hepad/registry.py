@@ -145,10 +145,10 @@ READERS = Table(
     "reader",
     "hepad.readers",
     {
-        "delphes": Entry("hepad.io.delphes:DelphesFile", "Delphes", tree="Delphes"),
-        "adfilter": Entry("hepad.io.adfilter:AdfilterFile", "ADFilter", tree="Ntuple"),
-        "nanoaod": Entry("hepad.io.nanoaod:NanoAodFile", "NanoAOD", tree="Events"),
-        "physlite": Entry("hepad.io.physlite:PhysliteFile", "PHYSLITE", tree="CollectionTree"),
+        "delphes": Entry("hepad.io.detector.delphes:DelphesFile", "Delphes", tree="Delphes"),
+        "adfilter": Entry("hepad.io.detector.adfilter:AdfilterFile", "ADFilter", tree="Ntuple"),
+        "nanoaod": Entry("hepad.io.detector.nanoaod:NanoAodFile", "NanoAOD", tree="Events"),
+        "physlite": Entry("hepad.io.detector.physlite:PhysliteFile", "PHYSLITE", tree="CollectionTree"),
     },
 )
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hepad.bundles.files import read_bundle
 from hepad.cards.resolver import resolve
-from hepad.io.bundle import read_bundle
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

@@ -16,7 +16,7 @@ import typer
 from hepad.cli.arguments import PATHS, PLAIN, WITHOUT_EFFECT, invocation
 from hepad.cli.main import app
 from hepad.errors import InputDataError
-from hepad.pipeline.replay_inputs import find_inputs, stage
+from hepad.pipeline.replay.inputs import find_inputs, stage
 from hepad.provenance import (
     Invocation,
     Together,

@@ -10,9 +10,9 @@ import typer
 from hepad.cli import common
 
 if TYPE_CHECKING:
-    from hepad.pipeline.package import PackageReport
-    from hepad.pipeline.search_background import BackgroundReport
-    from hepad.pipeline.vectors import ValidateReport
+    from hepad.pipeline.analysis.package import PackageReport
+    from hepad.pipeline.analysis.vectors import ValidateReport
+    from hepad.search.background import BackgroundReport
 
 __all__ = ["app"]
 
@@ -40,7 +40,7 @@ def validate(
 
     Example: hepad analysis validate snn_ae
     """
-    from hepad.pipeline.vectors import validate as run
+    from hepad.pipeline.analysis.vectors import validate as run
 
     report = run(analysis, vectors=vectors, model=model)
     if json:
@@ -63,7 +63,7 @@ def vectors_(
 
     Example: hepad analysis vectors dnn_ae examples/data/hplus.h5 -o vectors
     """
-    from hepad.pipeline.vectors import write_vectors
+    from hepad.pipeline.analysis.vectors import write_vectors
 
     card = write_vectors(analysis, events, output, model=model, tolerance=tolerance)
     if json:
@@ -85,7 +85,7 @@ def pack(
 
     Example: hepad analysis pack snn_ae -o snn_ae.hepad.zip
     """
-    from hepad.pipeline.package import pack as run
+    from hepad.pipeline.analysis.package import pack as run
 
     report = run(analysis, output, model=model, vectors=vectors)
     if json:
@@ -107,7 +107,7 @@ def unpack(
 
     Example: hepad analysis unpack snn_ae.hepad.zip -o snn_ae_unpacked
     """
-    from hepad.pipeline.package import unpack as run
+    from hepad.pipeline.analysis.package import unpack as run
 
     report = run(archive, output, sha256=sha256)
     if json:
@@ -142,7 +142,7 @@ def background(
     Example: hepad analysis background atlas_2023_ad_two_body examples/data/w_lnu.root --cross-section
     w_lnu.root=20970 -o background
     """
-    from hepad.pipeline.search_background import BackgroundOptions, make_background
+    from hepad.search.background import BackgroundOptions, make_background
 
     with common.event_progress("reading") as on_events:
         options = BackgroundOptions(

@@ -21,8 +21,8 @@ import typer
 from typer.core import TyperCommand
 
 from hepad.errors import HepadError
-from hepad.io.atomic import replacing
-from hepad.io.remote import is_url, shown
+from hepad.io.remote.path import is_url, shown
+from hepad.output.atomic import replacing
 from hepad.provenance import Invocation, Together, Word, recording
 
 __all__ = ["FORCE", "PATHS", "PLAIN", "WITHOUT_EFFECT", "invocation", "recorded", "with_force"]
@@ -219,7 +219,7 @@ def _point(text: str, _files: list[Path], _: Parameters) -> list[Word]:
 
 def _points(table: Path) -> list[str]:
     """The rows of a table of points, as the texts of `--point`; nothing if it cannot be read."""
-    from hepad.pipeline.reinterpret_points import read_points
+    from hepad.pipeline.reinterpret.points import read_points
 
     with suppress(HepadError):  # it is told where the table is used
         points = read_points(table)

@@ -33,7 +33,7 @@ def bumphunt2d(
 
     Example: hepad bumphunt2d examples/data/plane.root:data --reference examples/data/plane.root:background -o plane
     """
-    from hepad.pipeline.bumphunt_plane import PlaneOptions, bumphunt_plane
+    from hepad.pipeline.bumphunt.plane import PlaneOptions, bumphunt_plane
     from hepad.stats.bumphunt import ScanOptions
 
     options = PlaneOptions(

@@ -212,7 +212,7 @@ def parse_regions(texts: list[str] | None) -> dict[str, RegionSpec]:
 
 def parse_cross_sections(texts: list[str] | None) -> list[tuple[str, float]]:
     """The patterns of files and cross sections in pb given with `--cross-section`."""
-    from hepad.pipeline.weighting import parse_cross_section
+    from hepad.samples.weighting import parse_cross_section
 
     return [parse_cross_section(text) for text in texts or []]
 

@@ -61,7 +61,7 @@ def discovery(
 
 
 def _print(report: DiscoveryReport) -> None:
-    from hepad.stats.cls import known
+    from hepad.stats.limits.cls import known
 
     rows = []
     for row in report.rows:

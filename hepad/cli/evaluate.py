@@ -10,7 +10,7 @@ import typer
 from hepad.cli import common
 
 if TYPE_CHECKING:
-    from hepad.pipeline.evaluate import EvaluateReport
+    from hepad.pipeline.evaluate.run import EvaluateReport
 
 
 _Models = Annotated[
@@ -81,8 +81,8 @@ def evaluate(
     Example: hepad evaluate --background examples/data/background.h5 --signal a4l=examples/data/a4l.h5
     --model snn_ae -o report
     """
-    from hepad.pipeline.evaluate import EvaluateOptions
-    from hepad.pipeline.evaluate import evaluate as run
+    from hepad.pipeline.evaluate.run import EvaluateOptions
+    from hepad.pipeline.evaluate.run import evaluate as run
 
     efficiencies = rejection_at or [0.3]
     with common.event_progress("scoring") as on_events:
@@ -117,7 +117,7 @@ def evaluate(
 
 
 def _print(report: EvaluateReport) -> None:
-    from hepad.pipeline import evaluate_report as tables
+    from hepad.pipeline.evaluate import report as tables
 
     for warning in report.warnings:
         common.stderr().print(f"warning: {warning}")

@@ -34,9 +34,9 @@ def export(
 
     Example: hepad export examples/data/background.h5 --model snn_ae --format verilog -o snn_ae_verilog
     """
-    from hepad.pipeline.export import ExportOptions
-    from hepad.pipeline.export import export as run
-    from hepad.pipeline.trigger import parse_bits
+    from hepad.pipeline.export.run import ExportOptions
+    from hepad.pipeline.export.run import export as run
+    from hepad.samples.trigger import parse_bits
 
     options = ExportOptions(
         output=output,

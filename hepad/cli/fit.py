@@ -10,7 +10,7 @@ from hepad.cli.common import Json, Output, Seed, parse_range, print_json, print_
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
-    from hepad.pipeline.fit_report import Background
+    from hepad.pipeline.fit.report import Background
 
 __all__ = ["MassRange", "fit"]
 
@@ -68,7 +68,7 @@ def fit(
 
     Example: hepad fit examples/data/atlas_dijet_139fb.csv --function dijet3 --order auto --toys 1000 -o fit
     """
-    from hepad.pipeline.fit import FitOptions, fit_spectrum
+    from hepad.pipeline.fit.run import FitOptions, fit_spectrum
 
     if function is None and order is None and window is None:
         order = "auto"

@@ -59,8 +59,8 @@ def hist(
 
     Example: hepad hist examples/data/w_lnu.root --selection adc2021 --mass jet1+jet2 --range 0:500 --bins 25 -o spectra
     """
-    from hepad.io.remote import input_path
-    from hepad.pipeline.hist import HistOptions, fill_histograms
+    from hepad.io.remote.path import input_path
+    from hepad.pipeline.hist.run import HistOptions, fill_histograms
 
     with common.event_progress("filling") as on_events:
         options = HistOptions(
@@ -96,7 +96,7 @@ def _print(result: dict[str, Any], *, complete_before: bool) -> None:
 
 def _edges(edges: str | None, bins: int, range_: str) -> tuple[float, ...]:
     from hepad.errors import UsageError
-    from hepad.pipeline.hist_fill import equal_bins
+    from hepad.pipeline.hist.fill import equal_bins
 
     try:
         if edges is not None:

@@ -10,7 +10,7 @@ import typer
 from hepad.cli import common
 
 if TYPE_CHECKING:
-    from hepad.pipeline.import_model import ImportReport
+    from hepad.pipeline.import_model.run import ImportReport
 
 
 def import_model(
@@ -42,8 +42,8 @@ def import_model(
 
     Example: hepad import-model model.onnx --card card.yaml --vectors vectors.npz -o my_bundle
     """
-    from hepad.pipeline.import_model import ImportOptions
-    from hepad.pipeline.import_model import import_model as run
+    from hepad.pipeline.import_model.run import ImportOptions
+    from hepad.pipeline.import_model.run import import_model as run
 
     options = ImportOptions(
         output=output,

@@ -11,7 +11,7 @@ from hepad.cli import common
 from hepad.errors import CheckFailedError, UsageError
 
 if TYPE_CHECKING:
-    from hepad.pipeline.latency_report import LatencyReport, Tier
+    from hepad.pipeline.latency.report import LatencyReport, Tier
 
 Bits = Annotated[
     list[str] | None,
@@ -77,10 +77,10 @@ def latency(
 
     Example: hepad latency examples/data/background.h5 --model snn_ae --budget cms-l1
     """
-    from hepad.pipeline.latency import LatencyOptions
-    from hepad.pipeline.latency import latency as run
-    from hepad.pipeline.latency_measured import MeasureOptions
-    from hepad.pipeline.trigger import parse_bits
+    from hepad.pipeline.latency.measured import MeasureOptions
+    from hepad.pipeline.latency.run import LatencyOptions
+    from hepad.pipeline.latency.run import latency as run
+    from hepad.samples.trigger import parse_bits
 
     options = LatencyOptions(
         budget=budget,

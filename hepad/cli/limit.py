@@ -183,8 +183,8 @@ def _unused(mode: str, **options: object) -> None:
 
 
 def _of_yields(given: tuple[str, str | None, str | None], options: dict[str, Any], json: bool) -> None:
-    from hepad.pipeline.limit import LimitOptions
-    from hepad.pipeline.limit import limit as run
+    from hepad.pipeline.limit.run import LimitOptions
+    from hepad.pipeline.limit.run import limit as run
 
     signal, background, data = given
     if background is None:
@@ -199,7 +199,7 @@ def _of_yields(given: tuple[str, str | None, str | None], options: dict[str, Any
 
 
 def _of_masses(spectrum: str, shapes: list[str], options: dict[str, Any], json: bool) -> None:
-    from hepad.pipeline.limit_mass import MassLimitOptions, mass_limits
+    from hepad.pipeline.limit.mass import MassLimitOptions, mass_limits
 
     if not shapes:
         raise UsageError("a limit in a --spectrum needs a --signal-shape, such as gauss:0.05 with --mass 2000:6000:100")
@@ -221,7 +221,7 @@ def _of_masses(spectrum: str, shapes: list[str], options: dict[str, Any], json: 
 def _from_workspace(
     workspace: str, patches: tuple[str, ...], measurement: str | None, how: dict[str, Any], json: bool
 ) -> None:
-    from hepad.pipeline.limit_workspace import WorkspaceLimitOptions, workspace_limits
+    from hepad.pipeline.limit.workspace import WorkspaceLimitOptions, workspace_limits
 
     report = workspace_limits(workspace, options=WorkspaceLimitOptions(patches=patches, measurement=measurement, **how))
     _warn(report.result.warnings)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from hepad.cli.common import print_table, stdout
 
 if TYPE_CHECKING:
-    from hepad.pipeline.limit_mass import MassLimitReport
-    from hepad.stats.cls import LimitResult
+    from hepad.pipeline.limit.mass import MassLimitReport
+    from hepad.stats.limits.cls import LimitResult
 
 __all__ = ["print_limits", "print_masses"]
 
@@ -47,7 +47,7 @@ def _error(error: float | None, scale: float) -> str:
 
 def print_masses(report: MassLimitReport) -> None:
     """A table of limits and p-values by mass, and the largest excess with its global p-value."""
-    from hepad.stats.discovery import format_p
+    from hepad.stats.limits.discovery import format_p
 
     scale, unit = report.pb_per_event or 1.0, "events" if report.pb_per_event is None else "pb"
     if unit == "pb" and max(point.limit.expected[2] for point in report.points) * scale < 0.1:

@@ -12,7 +12,7 @@ from hepad.cli.latency import Bits
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
-    from hepad.pipeline.quantise_report import QuantiseReport
+    from hepad.pipeline.quantise.report import QuantiseReport
 
 
 def quantise(
@@ -51,9 +51,9 @@ def quantise(
 
     Example: hepad quantise examples/data/background.h5 --model snn_ae --signal h0=examples/data/h0.h5 -o bits
     """
-    from hepad.pipeline.quantise import QuantiseOptions
-    from hepad.pipeline.quantise import quantise as run
-    from hepad.pipeline.trigger import parse_bits
+    from hepad.pipeline.quantise.run import QuantiseOptions
+    from hepad.pipeline.quantise.run import quantise as run
+    from hepad.samples.trigger import parse_bits
 
     options = QuantiseOptions(
         output=output,

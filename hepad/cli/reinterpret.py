@@ -11,8 +11,8 @@ from hepad.cli import common
 
 if TYPE_CHECKING:
     from hepad.cards.analysis import RegionSpec
-    from hepad.pipeline.reinterpret import ReinterpretReport
-    from hepad.pipeline.reinterpret_points import Point
+    from hepad.pipeline.reinterpret.points import Point
+    from hepad.pipeline.reinterpret.run import ReinterpretReport
 
 __all__ = ["reinterpret"]
 
@@ -78,8 +78,8 @@ def reinterpret(
 
     Example: hepad reinterpret examples/data/wprime_xy_3p5tev.root --analysis cms_2019_dijet --xsec 0.05 -o out
     """
-    from hepad.pipeline.reinterpret import ReinterpretOptions
-    from hepad.pipeline.reinterpret import reinterpret as run
+    from hepad.pipeline.reinterpret.run import ReinterpretOptions
+    from hepad.pipeline.reinterpret.run import reinterpret as run
 
     with common.event_progress("reading") as on_events:
         options = ReinterpretOptions(
@@ -125,7 +125,7 @@ def _region(text: str | None) -> tuple[str, RegionSpec | None] | None:
 def _points(texts: list[str] | None, table: Path | None) -> tuple[Point, ...]:
     if not texts and table is None:
         return ()
-    from hepad.pipeline.reinterpret_points import parse_point, read_points
+    from hepad.pipeline.reinterpret.points import parse_point, read_points
 
     return (*(parse_point(text) for text in texts or []), *(read_points(table) if table else []))
 
@@ -141,7 +141,7 @@ def _print(report: ReinterpretReport) -> None:
 
 
 def _print_points(result: dict[str, Any]) -> None:
-    from hepad.pipeline.reinterpret_words import mass_ranges, percent
+    from hepad.pipeline.reinterpret.words import mass_ranges, percent
 
     curve = result["points"]
     rows = []
@@ -168,7 +168,7 @@ def _print_points(result: dict[str, Any]) -> None:
 
 def _print_sample(result: dict[str, Any]) -> None:
     from hepad.objects.cutflow import CutFlow
-    from hepad.pipeline.reinterpret_words import fraction
+    from hepad.pipeline.reinterpret.words import fraction
 
     for category, selection in result["search"]["selections"].items():
         steps = [step for step in result["cutflow"] if step["category"] == category]

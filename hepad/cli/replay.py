@@ -10,7 +10,7 @@ import typer
 from hepad.cli import common
 
 if TYPE_CHECKING:
-    from hepad.pipeline.replay import ReplayReport
+    from hepad.pipeline.replay.run import ReplayReport
 
 _MOST = 20
 
@@ -36,8 +36,8 @@ def replay(
 
     Example: hepad replay w_lnu.scores.root --inputs examples/data
     """
-    from hepad.pipeline.replay import ReplayOptions
-    from hepad.pipeline.replay import replay as run
+    from hepad.pipeline.replay.run import ReplayOptions
+    from hepad.pipeline.replay.run import replay as run
 
     report = run(output, options=ReplayOptions(inputs=tuple(inputs or ()), keep=keep))
     for name, (then, now) in report.versions.items():

@@ -34,7 +34,7 @@ def score(
 
     Example: hepad score examples/data/w_lnu.root --model snn_ae
     """
-    from hepad.io.scores import check_format
+    from hepad.io.tables.scores import check_format
     from hepad.pipeline.score import ScoreOptions
     from hepad.pipeline.score import score as run
 

@@ -14,8 +14,8 @@ from hepad.cli import common
 
 if TYPE_CHECKING:
     from hepad.nn.scorer import EpochEnd
-    from hepad.pipeline.study import StudyReport
-    from hepad.pipeline.study_plan import PlannedTraining
+    from hepad.pipeline.study.plan import PlannedTraining
+    from hepad.pipeline.study.run import StudyReport
 
 
 def study(
@@ -50,8 +50,8 @@ def study(
 
     Example: hepad study adc2021 --data examples/data --quick -o report
     """
-    from hepad.pipeline.study import StudyOptions
-    from hepad.pipeline.study import study as run
+    from hepad.pipeline.study.run import StudyOptions
+    from hepad.pipeline.study.run import study as run
 
     with _progress(sys.stderr.isatty()) as (on_training, on_epoch):
         options = StudyOptions(

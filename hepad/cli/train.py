@@ -15,7 +15,7 @@ from hepad.cli import common
 if TYPE_CHECKING:
     from hepad.cards.analysis import TrainCard
     from hepad.nn.scorer import EpochEnd
-    from hepad.pipeline.train import TrainReport
+    from hepad.pipeline.train.run import TrainReport
 
 _CARDS = "the model's card"
 
@@ -59,8 +59,8 @@ def train(
 
     Example: hepad train examples/data/background.h5 --model snn_ae --epochs 5 --region loose=efficiency:0.01 -o my_snn
     """
-    from hepad.pipeline.train import TrainOptions
-    from hepad.pipeline.train import train as run
+    from hepad.pipeline.train.run import TrainOptions
+    from hepad.pipeline.train.run import train as run
 
     changes = {
         "epochs": epochs,

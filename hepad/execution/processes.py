@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from hepad.errors import HepadError, WorkerError
 from hepad.execution.units import Job, Outcome, Unit, Worker
-from hepad.nn.parallel import stay_on_one_thread
+from hepad.threads import stay_on_one_thread
 
 __all__ = ["ProcessExecutor"]
 

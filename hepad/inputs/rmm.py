@@ -22,7 +22,7 @@ from hepad.errors import InputDataError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.inputs.rmm_kernel import fill_cells
-from hepad.io.columns import Objects
+from hepad.io.detector.columns import Objects
 from hepad.io.events import SQRT_S
 from hepad.objects.naming import object_name
 

@@ -14,12 +14,12 @@ import awkward as ak
 import numpy as np
 
 from hepad.errors import InputDataError, UsageError
-from hepad.io.columns import MASSES, Columns
-from hepad.io.delphes import DelphesFile
+from hepad.io.detector.columns import MASSES, Columns
+from hepad.io.detector.delphes import DelphesFile
+from hepad.io.detector.nanoaod import NanoAodFile
+from hepad.io.detector.physlite import PhysliteFile
+from hepad.io.detector.trees import TreeFile
 from hepad.io.events import COLLECTION_FEATURES, SQRT_S, Fields, SampleInfo, check_not_negative, chosen, objects_of
-from hepad.io.nanoaod import NanoAodFile
-from hepad.io.physlite import PhysliteFile
-from hepad.io.trees import TreeFile
 
 __all__ = ["events_from"]
 

@@ -17,9 +17,9 @@ import numpy as np
 
 from hepad import registry
 from hepad.errors import InputDataError, UsageError
-from hepad.io.baskets import check_blocks
+from hepad.io.detector.baskets import check_blocks
 from hepad.io.events import SQRT_S, Chunk, EventFile, Fields, chosen, objects_of
-from hepad.io.remote import RemotePath, expand_url, is_url
+from hepad.io.remote.path import RemotePath, expand_url, is_url
 from hepad.io.text import check_regular
 from hepad.paths import InputPath
 
@@ -240,7 +240,7 @@ def _open_root_events(path: InputPath) -> EventFile:
 def _open_adc2021(path: InputPath) -> EventFile:
     import h5py
 
-    from hepad.io.adc2021 import Adc2021File
+    from hepad.io.detector.adc2021 import Adc2021File
 
     try:
         handle = h5py.File(path.open("rb") if isinstance(path, RemotePath) else path, "r")
@@ -262,11 +262,11 @@ def _open_generated(path: InputPath) -> EventFile | None:
 
     start = head(path)
     if b"<leshouchesevents" in start.lower():
-        from hepad.io.lhe import LheFile
+        from hepad.io.generator.lhe import LheFile
 
         return LheFile(path)
     if b"HepMC::" in start:
-        from hepad.io.hepmc import MARKS, HepmcFile
+        from hepad.io.generator.hepmc import MARKS, HepmcFile
 
         dialect = next((name for mark, name in MARKS.items() if mark in start), None)
         if dialect is None:

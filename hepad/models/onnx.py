@@ -17,8 +17,8 @@ from hepad.cards.base import Card, parse_card
 from hepad.errors import CardError, MissingExtraError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
-from hepad.io.onnx_file import OnnxFile, check_onnx
-from hepad.io.onnx_shapes import first_line
+from hepad.io.exchange.onnx_file import OnnxFile, check_onnx
+from hepad.io.exchange.onnx_shapes import first_line
 from hepad.nn.score_rules import LATENT, RECONSTRUCTION
 from hepad.nn.scorer import Scores, State, check_batch, finite_scores
 

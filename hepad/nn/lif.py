@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.nn.affine import Affine
-from hepad.nn.parallel import both
+from hepad.threads import both
 
 __all__ = ["LifNetwork", "lif_shapes"]
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from hepad.cards.condition import DERIVED
 from hepad.cards.selection import MergeRule, SelectionCard, WideJetRule
-from hepad.io.columns import Objects
+from hepad.io.detector.columns import Objects
 from hepad.io.events import collection
 
 __all__ = ["build_collections", "merged", "wide_jets"]

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from hepad.cards.condition import Range
 from hepad.errors import InputDataError
-from hepad.io.columns import Objects
+from hepad.io.detector.columns import Objects
 
 __all__ = ["Z_MASS", "opposite_pairs", "pairs_in_range"]
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from hepad.cards.condition import LEPTONS, ChargeSum, Condition, LeptonPairs, ObjectCuts, ObjectsRange, Range
 from hepad.cards.selection import SelectionCard
 from hepad.errors import InputDataError
-from hepad.io.columns import Objects
+from hepad.io.detector.columns import Objects
 from hepad.io.events import SQRT_S, Fields, collection, objects_of, record, taken
 from hepad.objects.build import build_collections
 from hepad.objects.cutflow import CutFlow, CutStep

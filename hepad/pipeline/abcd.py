@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import UsageError
-from hepad.io.atomic import atomic_folder, check_folder
-from hepad.pipeline.figures import save_figure
-from hepad.pipeline.limit_result import check_calculator, limit_figure, result_json, write_json
+from hepad.output.atomic import atomic_folder, check_folder
+from hepad.output.figures import save_figure
+from hepad.pipeline.limit.result import check_calculator, limit_figure, result_json, write_json
 from hepad.provenance import command_line, provenance
-from hepad.stats.abcd import AbcdExperiment, AbcdModel, abcd_workspace
-from hepad.stats.calculator import set_limit
-from hepad.stats.cls import LimitResult
-from hepad.stats.discovery import Excess, local_excess
+from hepad.stats.limits.abcd import AbcdExperiment, AbcdModel, abcd_workspace
+from hepad.stats.limits.calculator import set_limit
+from hepad.stats.limits.cls import LimitResult
+from hepad.stats.limits.discovery import Excess, local_excess
 
 __all__ = ["ABCD_TOYS", "AbcdOptions", "AbcdReport", "abcd"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from hepad.bundles.files import read_card
 from hepad.cards.analysis import load_analysis
 from hepad.cards.resolver import bundled_names, resolve
 from hepad.cards.search import SearchCard, load_search, search_names
 from hepad.cards.selection import load_selection
-from hepad.io.bundle import read_card
 
 __all__ = ["CATALOGUES", "catalogue"]
 

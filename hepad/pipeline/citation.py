@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hepad.bundles.files import read_card
 from hepad.cards.analysis import load_analysis
 from hepad.cards.base import read_yaml
 from hepad.cards.resolver import citation_file, resolve
 from hepad.cards.search import is_search, load_search, located
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.cards.study import load_study
-from hepad.io.bundle import read_card
 
 __all__ = ["Citation", "citations"]
 

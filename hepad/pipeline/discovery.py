@@ -8,10 +8,10 @@ from typing import Any
 
 from hepad.cards.regions import RegionCount, RegionsCard, load_regions
 from hepad.errors import UsageError
-from hepad.io.atomic import atomic_path, check_file
-from hepad.pipeline.limit_result import DEFAULT_TOYS, check_calculator, write_json
+from hepad.output.atomic import atomic_path, check_file
+from hepad.pipeline.limit.result import DEFAULT_TOYS, check_calculator, write_json
 from hepad.provenance import command_line, provenance, sha256_file
-from hepad.stats.discovery_table import DiscoveryLimits, discovery_limits
+from hepad.stats.limits.discovery_table import DiscoveryLimits, discovery_limits
 
 __all__ = ["DiscoveryOptions", "DiscoveryReport", "discovery", "one_region"]
 

@@ -12,19 +12,19 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
+from hepad.bundles.bundle import Bundle, load_bundle
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import CardError, InputDataError, UsageError
 from hepad.inputs.layout import Layout
-from hepad.io.atomic import atomic_folder, check_folder
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files, read_events
 from hepad.nn.explain import EXPLAINED_SCORE, explains
 from hepad.objects.selection import apply_selection
+from hepad.output.atomic import atomic_folder, check_folder
+from hepad.output.figures import save_figure
 from hepad.paths import InputPath
-from hepad.pipeline.bundle import Bundle, load_bundle
-from hepad.pipeline.figures import save_figure
 from hepad.printable import markdown as escaped
 from hepad.provenance import command_line, event_records, provenance
-from hepad.stats.shares import event_shares, mean_shares
+from hepad.stats.scores.shares import event_shares, mean_shares
 
 __all__ = [
     "EventRow",
@@ -253,7 +253,7 @@ def formatted_events(report: ExplainReport, leading: int = 3) -> Table:
 
 
 def _markdown(report: ExplainReport) -> str:
-    from hepad.pipeline.evaluate_report import markdown_table
+    from hepad.pipeline.evaluate.report import markdown_table
 
     return "\n".join(
         [

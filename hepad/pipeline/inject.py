@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import UsageError
-from hepad.io.atomic import atomic_folder, check_folder
-from hepad.io.spectra import spectrum_path
-from hepad.pipeline.figures import save_figure
-from hepad.pipeline.fit_models import card_hashes, function_of, read_binned, short_spec
-from hepad.pipeline.truth import SPECTRUM, truth
+from hepad.output.atomic import atomic_folder, check_folder
+from hepad.output.figures import save_figure
 from hepad.provenance import command_line, provenance
-from hepad.stats.functions import BackgroundFunction
-from hepad.stats.injection import Injection, Signal, inject
-from hepad.stats.signal_fit import PARAMETERS
+from hepad.spectra.files import spectrum_path
+from hepad.spectra.models import card_hashes, function_of, read_binned, short_spec
+from hepad.spectra.truth import SPECTRUM, truth
+from hepad.stats.fits.functions import BackgroundFunction
+from hepad.stats.fits.injection import Injection, Signal, inject
+from hepad.stats.fits.signal_fit import PARAMETERS
 
 __all__ = ["InjectOptions", "InjectReport", "inject_signals"]
 

@@ -12,7 +12,7 @@ from hepad.cards.selection import load_selection
 from hepad.errors import InputDataError
 from hepad.io.events import EventFile, Fields, SampleInfo
 from hepad.io.reader import open_events
-from hepad.io.scores import ScoreFile
+from hepad.io.tables.scores import ScoreFile
 from hepad.paths import InputPath
 
 __all__ = ["FileReport", "ObjectsFound", "inspect_file"]

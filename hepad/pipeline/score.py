@@ -13,6 +13,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
+from hepad.bundles.bundle import Bundle, load_bundle
 from hepad.cards.analysis import RegionSpec
 from hepad.cards.bundle import RegionCard
 from hepad.cards.selection import SelectionCard, load_selection
@@ -22,18 +23,17 @@ from hepad.execution.parts import Part
 from hepad.execution.run import Run, Skipped
 from hepad.execution.store import RunFolder
 from hepad.execution.units import Step
-from hepad.io.atomic import atomic_path, check_file
 from hepad.io.events import Chunk
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
-from hepad.io.scores import ScoreFile, ScoreWriter
+from hepad.io.tables.scores import ScoreFile, ScoreWriter
 from hepad.objects.cutflow import CutFlow
+from hepad.output.atomic import atomic_path, check_file
+from hepad.output.complete import would_be_same
 from hepad.paths import InputPath
-from hepad.pipeline.bundle import Bundle, load_bundle
-from hepad.pipeline.complete import would_be_same
-from hepad.pipeline.scoring import ScoredChunk, score_chunk
-from hepad.pipeline.selected import checked_flow
 from hepad.provenance import FileRecords, command_line, provenance
-from hepad.stats.quantiles import StreamSample
+from hepad.samples.scoring import ScoredChunk, score_chunk
+from hepad.samples.selected import checked_flow
+from hepad.stats.scores.quantiles import StreamSample
 
 __all__ = ["RegionCount", "ScoreOptions", "ScoreReport", "score"]
 

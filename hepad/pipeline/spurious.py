@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import UsageError
-from hepad.io.atomic import atomic_folder, check_folder
-from hepad.io.spectra import spectrum_path
-from hepad.pipeline.figures import save_figure
-from hepad.pipeline.fit_models import card_hashes, function_of, read_binned, short_spec
-from hepad.pipeline.truth import SPECTRUM, truth
+from hepad.output.atomic import atomic_folder, check_folder
+from hepad.output.figures import save_figure
 from hepad.provenance import command_line, provenance
-from hepad.stats.injection import SpuriousPoint, spurious_signals
+from hepad.spectra.files import spectrum_path
+from hepad.spectra.models import card_hashes, function_of, read_binned, short_spec
+from hepad.spectra.truth import SPECTRUM, truth
+from hepad.stats.fits.injection import SpuriousPoint, spurious_signals
 
 __all__ = ["MAX_RATIO", "SpuriousOptions", "SpuriousReport", "spurious"]
 

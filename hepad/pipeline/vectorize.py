@@ -22,15 +22,15 @@ from hepad.execution.store import RunFolder
 from hepad.execution.units import Step
 from hepad.inputs.base import Input, make_input
 from hepad.inputs.l1_vector import L1VectorCard
-from hepad.io.atomic import atomic_path, check_file
 from hepad.io.events import Chunk, merge_fields
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
-from hepad.io.tables import TableWriter, check_format, read_info
+from hepad.io.tables.files import TableWriter, check_format, read_info
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.selection import apply_selection
-from hepad.pipeline.complete import made_with, selection_hash, would_be_same
-from hepad.pipeline.selected import blocks, checked_flow
+from hepad.output.atomic import atomic_path, check_file
+from hepad.output.complete import made_with, selection_hash, would_be_same
 from hepad.provenance import FileRecords, command_line, provenance
+from hepad.samples.selected import blocks, checked_flow
 
 __all__ = ["VectorizeOptions", "VectorizeReport", "vectorize"]
 

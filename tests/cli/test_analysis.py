@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
+from hepad.bundles.bundle import load_bundle
 from hepad.cards.resolver import bundled_names, resolve, unpacked
 from hepad.cards.search import load_search
 from hepad.cards.selection import load_selection
 from hepad.errors import CardError, CheckFailedError, InputDataError, OutputError
-from hepad.pipeline.bundle import load_bundle
-from hepad.pipeline.package import pack, unpack
-from hepad.pipeline.reinterpret import reinterpret
-from hepad.pipeline.vectors import default_vectors, validate, write_vectors
+from hepad.pipeline.analysis.package import pack, unpack
+from hepad.pipeline.analysis.vectors import default_vectors, validate, write_vectors
+from hepad.pipeline.reinterpret.run import reinterpret
 from hepad.provenance import sha256_bytes, sha256_file
 
 from ..conftest import Run
@@ -246,7 +246,7 @@ def test_what_cannot_be_packed(tmp_path: Path, search: Path, vectors: Path) -> N
 
 
 def test_events_that_are_too_many_to_travel(tmp_path: Path, examples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hepad.pipeline.vectors.MAX_BYTES", 100)
+    monkeypatch.setattr("hepad.pipeline.analysis.vectors.MAX_BYTES", 100)
     with pytest.raises(InputDataError, match="at most 100 bytes"):
         write_vectors("dnn_ae", examples / "h0.h5", tmp_path / "v")
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hepad.cli.main import app
-from hepad.io.spectra import read_spectrum
+from hepad.spectra.files import read_spectrum
 
 ROOT = Path(__file__).parents[2]
 ATLAS = str(ROOT / "examples/data/atlas_dijet_139fb.csv")

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hepad.cli.main import app
-from hepad.io.spectra import read_spectrum
+from hepad.spectra.files import read_spectrum
 
 ROOT = Path(__file__).parents[2]
 ATLAS = str(ROOT / "examples/data/atlas_dijet_139fb.csv")
@@ -67,7 +67,7 @@ def test_fit_compares_backgrounds_and_warns_of_poor_ones() -> None:
 def test_a_weighted_spectrum_is_fitted_by_effective_counts(tmp_path: Path) -> None:
     import hist
 
-    from hepad.io.spectra import write_histograms_json
+    from hepad.spectra.files import write_histograms_json
 
     plain = read_spectrum(CMS)
     weighted = hist.Hist(hist.axis.Variable(plain.edges), storage=hist.storage.Weight())

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import uproot
 
+from hepad.bundles.bundle import load_bundle
+from hepad.bundles.files import read_card
 from hepad.cards.bundle import Imported
 from hepad.cli.common import parse_regions
 from hepad.errors import CardError, CheckFailedError, InputDataError, UsageError
 from hepad.inputs.batch import Batch
-from hepad.io.bundle import read_card
-from hepad.pipeline.bundle import load_bundle
-from hepad.pipeline.import_model import ImportOptions, ImportReport, import_model
+from hepad.pipeline.import_model.run import ImportOptions, ImportReport, import_model
 from hepad.pipeline.score import ScoreOptions, score
-from hepad.pipeline.train import TrainOptions, train
+from hepad.pipeline.train.run import TrainOptions, train
 from hepad.provenance import sha256_file
 
 from ..conftest import Run

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hepad.cli.main import app
-from hepad.io.spectra import write_histograms_root
+from hepad.spectra.files import write_histograms_root
 
 LOW = ("--signal", "1", "--background", "0.5", "--background-error", "0.4", "--data", "0")
 

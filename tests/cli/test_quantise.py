@@ -5,9 +5,9 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from hepad.bundles.files import read_card
 from hepad.cli.main import app
-from hepad.io.atomic import check_folder
-from hepad.io.bundle import read_card
+from hepad.output.atomic import check_folder
 
 pytest.importorskip("da4ml")
 

@@ -13,7 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from hepad.cli.main import app
-from hepad.io.hepdata import submission_faults
+from hepad.io.exchange.hepdata import submission_faults
 
 SIGNAL = "wprime_wz_2tev.root"
 FILES = {"reinterpret.json", "scores.root", "histograms.root", "histograms.json", "report.html"}

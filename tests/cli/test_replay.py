@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hepad.cli.main import app
-from hepad.pipeline.replay_compare import compare
+from hepad.pipeline.replay.compare import compare
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -64,7 +64,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
             result = CliRunner().invoke(app, words)
         assert made.exists(), result.output
 
-    monkeypatch.setattr("hepad.pipeline.replay._run", run)
+    monkeypatch.setattr("hepad.pipeline.replay.run._run", run)
 
 
 @pytest.mark.usefixtures("here")

@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 import uproot
 
+from hepad.bundles.bundle import load_bundle
 from hepad.cards.analysis import load_analysis
 from hepad.cards.selection import load_selection
 from hepad.inputs.l1_vector import L1Vector
 from hepad.io.events import merge_fields
 from hepad.io.reader import read_events
 from hepad.objects.selection import apply_selection
-from hepad.pipeline.bundle import load_bundle
 from hepad.pipeline.score import ScoreOptions, score
 
 

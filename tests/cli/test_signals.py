@@ -14,7 +14,7 @@ import os, signal, time
 from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background ignores it, and so its children
 from hepad.cli import main as cli
-from hepad.io.atomic import atomic_path
+from hepad.output.atomic import atomic_path
 
 @cli.app.command()
 def slow():

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 import yaml
 
+from hepad.bundles.bundle import load_bundle
 from hepad.cards.study import load_study
-from hepad.pipeline.bundle import load_bundle
-from hepad.pipeline.study_data import StudyData, find_files
-from hepad.pipeline.study_plan import make_plan
-from hepad.stats.roc import roc_curve
+from hepad.pipeline.study.data import StudyData, find_files
+from hepad.pipeline.study.plan import make_plan
+from hepad.stats.scores.roc import roc_curve
 
 from ..conftest import expect, invoke
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hepad.bundles.bundle import load_bundle
 from hepad.cards.analysis import RegionSpec, TrainCard
 from hepad.errors import InputDataError, OutputError
-from hepad.pipeline import train as train_stage
-from hepad.pipeline.background import split_events
-from hepad.pipeline.bundle import load_bundle
-from hepad.pipeline.train import TrainOptions
+from hepad.pipeline.train import run as train_stage
+from hepad.pipeline.train.run import TrainOptions
+from hepad.samples.background import split_events
 
 QUICK = ("--epochs", 3, "--batch-size", 500, "--region", "loose=efficiency:0.05")
 FEW = ("--max-events", "2000")
@@ -78,7 +78,7 @@ def test_split_is_disjoint_and_complete() -> None:
 INTERRUPTED = """
 import os, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background ignores it, and so its children
-from hepad.pipeline.checkpoint import Watch
+from hepad.pipeline.train.checkpoint import Watch
 plain = Watch.__call__
 
 def interrupting(watch, end):

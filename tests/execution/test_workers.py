@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from hepad.bundles.bundle import load_bundle
 from hepad.cli.main import app
 from hepad.errors import CardError, UsageError, WorkerError
 from hepad.execution.executor import Execution
 from hepad.execution.processes import ProcessExecutor
 from hepad.execution.units import Unit, stamps
-from hepad.pipeline.bundle import load_bundle
 from hepad.pipeline.score import ScoreJob, ScoreOptions, score
 
 from ..conftest import expect, invoke

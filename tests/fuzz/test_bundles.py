@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save, save_file
 
+from hepad.bundles import files as module
+from hepad.bundles.bundle import load_bundle
+from hepad.bundles.files import read_tensors
 from hepad.cards.resolver import resolve
 from hepad.errors import CardError
-from hepad.io import bundle as module
-from hepad.io.bundle import read_tensors
-from hepad.pipeline.bundle import load_bundle
 from hepad.provenance import sha256_bytes, sha256_file
 
 WEIGHTS = "model.safetensors"

@@ -17,8 +17,8 @@ from hepad.cards.condition import Range
 from hepad.cards.selection import SelectionCard
 from hepad.errors import InputDataError
 from hepad.inputs.l1_vector import L1Vector, L1VectorCard
-from hepad.io import columns as module
-from hepad.io.columns import Objects
+from hepad.io.detector import columns as module
+from hepad.io.detector.columns import Objects
 from hepad.io.reader import read_events
 from hepad.objects.pairs import pairs_in_range
 from hepad.objects.selection import apply_selection

@@ -20,13 +20,13 @@ import numpy as np
 import pytest
 
 from hepad.errors import HepadError, InputDataError
-from hepad.io.columns import Columns
-from hepad.io.lhe import read_events as read_partons
-from hepad.io.likelihoods import read_workspace
+from hepad.io.detector.columns import Columns
+from hepad.io.exchange.likelihoods import read_workspace
+from hepad.io.generator.lhe import read_events as read_partons
 from hepad.io.reader import open_events, read_events
-from hepad.io.scores import ScoreFile, ScoreWriter
-from hepad.io.spectra import read_spectrum
-from hepad.io.vectors import read_arrays
+from hepad.io.tables.scores import ScoreFile, ScoreWriter
+from hepad.io.tables.vectors import read_arrays
+from hepad.spectra.files import read_spectrum
 
 from .mutate import Mutation, covered, random_mutation, structure, text_mutation, truncations
 

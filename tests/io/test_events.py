@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hepad.io.columns import jagged
+from hepad.io.detector.columns import jagged
 from hepad.io.events import collection, record, taken
 
 rows = st.lists(st.tuples(st.booleans(), st.lists(st.floats(0, 100, width=32), max_size=4)), max_size=8)

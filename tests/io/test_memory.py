@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import uproot
 
+from hepad.bundles.bundle import load_bundle
 from hepad.cards.selection import load_selection
 from hepad.errors import HepadError, InputDataError, UsageError
 from hepad.io.events import SQRT_S, merge_fields
 from hepad.io.memory import events_from
 from hepad.io.reader import open_events, read_events
 from hepad.objects.selection import apply_selection
-from hepad.pipeline.bundle import load_bundle
-from hepad.pipeline.scoring import score_events
+from hepad.samples.scoring import score_events
 
 ALL = {"jets": {"pt", "eta", "phi", "mass", "btag"}, "electrons": {"pt", "charge"}, "met": {"pt", "phi"}}
 

@@ -12,9 +12,9 @@ import uproot
 
 from hepad.errors import InputDataError, UsageError
 from hepad.io.reader import expand_files, open_events
-from hepad.io.scores import ScoreFile
-from hepad.io.vectors import read_arrays
-from hepad.pipeline.reinterpret_points import read_points
+from hepad.io.tables.scores import ScoreFile
+from hepad.io.tables.vectors import read_arrays
+from hepad.pipeline.reinterpret.points import read_points
 
 
 def test_globs_are_expanded_in_order(examples: Path) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hepad.bundles.bundle import load_bundle
 from hepad.errors import CardError, InputDataError, MissingExtraError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.models.onnx import OnnxScorer
 from hepad.nn.scorer import trainable
-from hepad.pipeline.bundle import load_bundle
 
 from ..onnx_graphs import bundled_dense, helper, model, numpy_helper
 

@@ -40,7 +40,7 @@ def test_a_bundle_scores_without_torch(name: str) -> None:
     program = f"""
 import sys, numpy as np
 from hepad.inputs.batch import Batch
-from hepad.pipeline.bundle import load_bundle
+from hepad.bundles.bundle import load_bundle
 from hepad.testing.examples import example_batch, example_layout
 bundle = load_bundle("{name}")
 layout = bundle.input.layout

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hepad.nn import affine, lif, lif_kernel, parallel
+from hepad import threads as parallel
+from hepad.nn import affine, lif, lif_kernel
 from hepad.nn.lif import LifNetwork, lif_shapes
 from hepad.nn.reproducible import build_seeded
 from hepad.nn.spiking import SpikingStack

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import UsageError
-from hepad.io.columns import Objects
+from hepad.io.detector.columns import Objects
 from hepad.io.events import collection
 from hepad.io.reader import read_events
 from hepad.objects.build import merged, wide_jets

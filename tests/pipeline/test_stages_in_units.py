@@ -18,11 +18,11 @@ from hepad.execution.executor import Execution
 from hepad.execution.processes import ProcessExecutor
 from hepad.execution.serial import SerialExecutor
 from hepad.execution.units import Outcome
-from hepad.pipeline.evaluate import EvaluateOptions, evaluate
-from hepad.pipeline.hist import HistOptions, fill_histograms
+from hepad.pipeline.evaluate.run import EvaluateOptions, evaluate
+from hepad.pipeline.hist.run import HistOptions, fill_histograms
 from hepad.pipeline.score import ScoreOptions, score
-from hepad.pipeline.train import train
-from hepad.pipeline.train_plan import TrainOptions
+from hepad.pipeline.train.plan import TrainOptions
+from hepad.pipeline.train.run import train
 from hepad.pipeline.vectorize import VectorizeOptions, vectorize
 
 SKIP, TWO = Execution(skip_bad_files=True), Execution(workers=2, skip_bad_files=True)
@@ -211,7 +211,7 @@ def test_train(examples: Path, chunks: Counter[str], tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("one_process")
 def test_evaluate(examples: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("hepad.pipeline.evaluate_report.evaluation_figures", lambda *_, **__: [])
+    monkeypatch.setattr("hepad.pipeline.evaluate.report.evaluation_figures", lambda *_, **__: [])
     background = three(examples / "hplus.h5", tmp_path)
     signals = {"h0": [str(examples / "h0.h5")]}
     options = EvaluateOptions(tmp_path / "one", replicas=5, aso_subsets=0, step_size=300, execution=SKIP)

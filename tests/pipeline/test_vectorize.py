@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from hepad.errors import CardError
-from hepad.pipeline import selected
 from hepad.pipeline.vectorize import VectorizeOptions, vectorize
+from hepad.samples import selected
 
 OPTIONS = VectorizeOptions(selection="adfilter_0", input="rmm")
 

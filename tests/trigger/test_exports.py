@@ -20,7 +20,7 @@ def test_torch_gives_the_scores_of_the_network(name):
 def test_onnx_gives_the_scores_of_the_network_and_is_what_we_import(name):
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
-    from hepad.io.onnx_file import check_onnx
+    from hepad.io.exchange.onnx_file import check_onnx
     from hepad.trigger.onnx_graph import onnx_bytes, onnx_scores
 
     network, x = networks()[name], rows().astype(np.float32)

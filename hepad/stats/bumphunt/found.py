@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.stats.bumphunt.windows import IntArray
-from hepad.stats.poisson import significance
+from hepad.stats.counts.poisson import significance
 
 __all__ = ["BumpHunt", "Found", "PlaneHunt", "Tomography"]
 

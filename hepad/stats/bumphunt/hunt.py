@@ -16,8 +16,8 @@ from hepad.stats.bumphunt.rare import rare_p
 from hepad.stats.bumphunt.scan import Expectation, Scan, scan_all
 from hepad.stats.bumphunt.weights import steady_variances
 from hepad.stats.bumphunt.windows import ScanOptions
-from hepad.stats.fit import FitResult
-from hepad.stats.poisson import significance
+from hepad.stats.counts.poisson import significance
+from hepad.stats.fits.fit import FitResult
 
 __all__ = ["bump_hunt", "hunt_channels", "hunt_plane", "look", "make_null", "tail"]
 

@@ -13,9 +13,9 @@ from hepad.stats.bumphunt.layout import Layout
 from hepad.stats.bumphunt.scan import Expectation, fisher, smallest
 from hepad.stats.bumphunt.tables import allowed_counts, make_tables
 from hepad.stats.bumphunt.windows import ScanOptions
-from hepad.stats.fit import FitResult, Refitter
-from hepad.stats.toys import Sampler, in_blocks
-from hepad.stats.toys_kernel import scan_toys
+from hepad.stats.counts.toys import Sampler, in_blocks
+from hepad.stats.counts.toys_kernel import scan_toys
+from hepad.stats.fits.fit import FitResult, Refitter
 
 __all__ = ["CountedNull", "FixedNull", "Null", "RefittedNull"]
 

@@ -10,8 +10,8 @@ from scipy.special import ndtri_exp
 
 from hepad.stats.bumphunt.layout import Layout
 from hepad.stats.bumphunt.windows import ScanOptions
-from hepad.stats.poisson import log_p_deficit, log_p_excess, log_tail_above, log_tail_below, signed_root
-from hepad.stats.uncertain import log_p_deficit_uncertain, log_p_excess_uncertain, uncertain_root
+from hepad.stats.counts.poisson import log_p_deficit, log_p_excess, log_tail_above, log_tail_below, signed_root
+from hepad.stats.counts.uncertain import log_p_deficit_uncertain, log_p_excess_uncertain, uncertain_root
 
 __all__ = ["Expectation", "Scan", "fisher", "scan_all", "smallest"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hepad.stats.poisson import log_tail_above, log_tail_below
+from hepad.stats.counts.poisson import log_tail_above, log_tail_below
 
 __all__ = ["Tables", "allowed_counts", "make_tables"]
 

@@ -20,7 +20,7 @@ from scipy.stats import poisson
 
 from hepad.errors import FitFailedError, InputDataError
 from hepad.stats.bumphunt.null import FixedNull, RefittedNull
-from hepad.stats.toys import Sampler
+from hepad.stats.counts.toys import Sampler
 
 __all__ = ["Cells", "Trials", "check_table", "global_p_of_many", "make_cells"]
 

@@ -1,0 +1,1 @@
+"""Trained models on disk: what a bundle holds, how it is written, read and found."""

@@ -1,0 +1,1 @@
+"""Readers of detector-level event files."""

@@ -1,0 +1,1 @@
+"""Formats of neighbours: HEPData, pyhf, ONNX, archives."""

@@ -1,0 +1,1 @@
+"""Readers of generator files, and what is made of their particles."""

@@ -1,0 +1,1 @@
+"""What is written: atomic files, folders, documents, figures on disk."""

@@ -1,0 +1,1 @@
+"""The verb `analysis`: `run` does it; records, output and figures beside it."""

@@ -1,0 +1,1 @@
+"""The verb `bumphunt`: `run` does it; records, output and figures beside it."""

@@ -1,0 +1,169 @@
+"""From spectra to their most significant bump: background, scan, pseudo-experiments, injected signals, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.errors import InputDataError, UsageError
+from hepad.output.atomic import check_folder
+from hepad.pipeline.bumphunt.report import BumpHuntReport
+from hepad.spectra.files import Spectrum, read_spectrum, same_edges
+from hepad.spectra.reference import AUTO_FUNCTIONS, Background, background_of, restricted
+from hepad.stats.bumphunt import (
+    ScanOptions,
+    gaussian_shape,
+    hunt_channels,
+    make_null,
+    sensitivity,
+)
+
+__all__ = ["AUTO_FUNCTIONS", "BumpHuntOptions", "BumpHuntReport", "Injection", "bumphunt", "prepare"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Injection:
+    """A Gaussian at `mass` in GeV, of standard deviation `width` x mass, with these yields, `toys` experiments each.
+
+    Without yields: eight, up to ten standard deviations of the background within two widths of the mass.
+    """
+
+    mass: float
+    width: float
+    yields: tuple[float, ...] = ()
+    toys: int = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class BumpHuntOptions:
+    """How to hunt. `reference` is None (fit a function), "column" (the file's own) or the spec of another spectrum.
+
+    A reference with variances, or of whole counts, fluctuates itself in local and global p unless `exact_reference`.
+    `refit` None means: refit every pseudo-experiment if the background is a fit. `mass_range` in GeV keeps whole bins.
+    """
+
+    function: str = "auto"
+    reference: str | None = None
+    exact_reference: bool = False
+    mass_range: tuple[float, float] | None = None
+    scan: ScanOptions = field(default_factory=ScanOptions)
+    toys: int = 10_000
+    seed: int = 0
+    refit: bool | None = None
+    inject: Injection | None = None
+    output: Path | None = None
+
+
+def bumphunt(specs: str | Sequence[str], *, options: BumpHuntOptions | None = None) -> BumpHuntReport:
+    """Hunt for a bump in spectra (`file.root:name`, `file.json:name` or `file.csv`), the same window in all of them.
+
+    With `options.output` a folder with bumphunt.json and figures is written.
+    """
+    from hepad.pipeline.bumphunt.output import write
+
+    options = options or BumpHuntOptions()
+    specs = [specs] if isinstance(specs, str) else list(specs)
+    _check(options, specs)
+    if options.output is not None:
+        check_folder(options.output, verb="bumphunt")
+    spectra, backgrounds, warnings = prepare(specs, options)
+    _check_bins(specs, spectra)
+    report = _hunt(spectra, backgrounds, warnings, options)
+    if options.output is not None:
+        write(report, specs, options)
+    return report
+
+
+def prepare(
+    specs: Sequence[str], options: BumpHuntOptions
+) -> tuple[tuple[Spectrum, ...], tuple[Background, ...], list[str]]:
+    """The spectra in the range, their backgrounds and remarks; `InputDataError` for one without events."""
+    spectra = tuple(restricted(read_spectrum(spec), options.mass_range) for spec in specs)
+    for spec, spectrum in zip(specs, spectra, strict=True):
+        if spectrum.counts.sum() <= 0:
+            raise InputDataError(f"{spec} holds no events in the range")
+    backgrounds = tuple(
+        background_of(
+            spectrum,
+            function=options.function,
+            reference=options.reference,
+            mass_range=options.mass_range,
+            exact=options.exact_reference,
+        )
+        for spectrum in spectra
+    )
+    warnings = [remark for background in backgrounds for remark in background.warnings]
+    if any(spectrum.is_weighted for spectrum in spectra):
+        warnings.append("the spectrum is weighted: Poisson probabilities do not hold for it")
+    return spectra, backgrounds, warnings
+
+
+def _hunt(
+    spectra: tuple[Spectrum, ...],
+    backgrounds: tuple[Background, ...],
+    warnings: list[str],
+    options: BumpHuntOptions,
+) -> BumpHuntReport:
+    counts = np.stack([spectrum.counts for spectrum in spectra])
+    reference = np.stack([background.expected for background in backgrounds])
+    variances = [background.variances for background in backgrounds]
+    fits = [background.fit for background in backgrounds if background.fit is not None]
+    null = make_null(
+        spectra[0].edges,
+        counts,
+        reference,
+        variances=None if any(v is None for v in variances) else np.stack([v for v in variances if v is not None]),
+        options=options.scan,
+        refits=fits if fits and options.refit is not False else None,
+    )
+    hunt = hunt_channels(spectra[0].edges, counts, reference, null=null, toys=options.toys, seed=options.seed)
+    if hunt.failed_toys:
+        warnings.append(f"{hunt.failed_toys} pseudo-experiments were left out, their fits did not converge")
+    expected_z = None
+    if options.inject is not None:
+        shape = gaussian_shape(spectra[0].edges, options.inject.mass, options.inject.width)
+        yields = np.array(options.inject.yields or _yields(spectra[0], reference.sum(axis=0), options.inject))
+        expected_z = sensitivity(
+            null,
+            np.tile(shape / len(spectra), (len(spectra), 1)),
+            yields,
+            background=hunt.toy_statistics,
+            toys=options.inject.toys,
+            seed=options.seed,
+        )
+    return BumpHuntReport(spectra, backgrounds, hunt, options.seed, tuple(warnings), expected_z)
+
+
+def _yields(spectrum: Spectrum, expected: FloatArray, inject: Injection) -> FloatArray:
+    centres = (spectrum.edges[:-1] + spectrum.edges[1:]) / 2
+    near = np.abs(centres - inject.mass) <= 2 * inject.width * inject.mass
+    near[np.argmin(np.abs(centres - inject.mass))] = True
+    return np.linspace(0.0, 10 * np.sqrt(max(float(expected[near].sum()), 1.0)), 9)[1:]
+
+
+def _check(options: BumpHuntOptions, specs: Sequence[str]) -> None:
+    if not specs:
+        raise UsageError("give at least one spectrum")
+    if options.reference is not None and options.function != "auto":
+        raise UsageError("give either a function to fit or a reference, not both")
+    if options.reference is not None and options.refit:
+        raise UsageError("a reference is not fitted, so pseudo-experiments cannot be refitted; drop --refit")
+    if options.reference not in (None, "column") and len(specs) > 1:
+        raise UsageError("several spectra have either a function or the reference column of each, not one reference")
+    if options.toys < 0:
+        raise UsageError(f"the number of pseudo-experiments is not negative, found {options.toys}")
+    if options.mass_range is not None and not options.mass_range[0] < options.mass_range[1]:
+        raise UsageError(f"the range must rise, found {options.mass_range[0]:g}:{options.mass_range[1]:g}")
+
+
+def _check_bins(specs: Sequence[str], spectra: Sequence[Spectrum]) -> None:
+    edges = spectra[0].edges
+    for spec, other in zip(specs[1:], spectra[1:], strict=True):
+        if not same_edges(other.edges, edges):
+            raise InputDataError(f"{spec} has other bins than {specs[0]}; a window is the same in all channels")

@@ -1,0 +1,1 @@
+"""The verb `evaluate`: `run` does it; records, output and figures beside it."""

@@ -1,0 +1,184 @@
+"""Evaluate models: how well do their scores part signals from background, beside the published numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hepad.bundles.systems import Training, load_trainings
+from hepad.cards.selection import load_selection
+from hepad.errors import UsageError
+from hepad.execution.executor import Execution
+from hepad.execution.run import Skipped
+from hepad.execution.store import RunFolder
+from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
+from hepad.output.atomic import check_folder
+from hepad.output.complete import selection_hash, would_be_same
+from hepad.paths import InputPath
+from hepad.pipeline.evaluate.measure import compare_systems, measure_regions, measure_rows, summarise_systems
+from hepad.pipeline.evaluate.report import formatted_metrics, formatted_regions, markdown, write_report
+from hepad.pipeline.evaluate.results import EvaluateReport, RegionRow, Row
+from hepad.pipeline.evaluate.samples import scored_samples
+from hepad.provenance import FileRecords, command_line, provenance
+from hepad.samples.weighting import CrossSections
+
+__all__ = [
+    "EvaluateOptions",
+    "EvaluateReport",
+    "RegionRow",
+    "Row",
+    "evaluate",
+    "formatted_metrics",
+    "formatted_regions",
+    "markdown",
+]
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Options of `evaluate`.
+
+    `rejection_at` is the signal efficiency at which 1/eps_b is quoted, `more_rejections_at` are further ones; `fpr` are
+    background efficiencies at which the signal efficiency is wanted; `min_background` is the least number of effective
+    background events behind a TPR at small FPR and a significance improvement. The stochastic order is tested with the
+    AUCs of `aso_subsets` subsets of `aso_events` events; 0 subsets leave it out. `cross_sections` are patterns of
+    background files and pb, see `hepad.samples.weighting`; none leaves weights as they are.
+    """
+
+    output: Path
+    selection: str | None = None
+    rejection_at: float = 0.3
+    replicas: int = 200
+    seed: int = 1
+    simulation: bool = True
+    step_size: int = DEFAULT_STEP_SIZE
+    max_events: int | None = None
+    execution: Execution = field(default_factory=Execution)
+    on_events: Callable[[int], None] | None = None
+    more_rejections_at: tuple[float, ...] = ()
+    fpr: tuple[float, ...] = (1e-5,)
+    min_background: float = 10
+    aso_subsets: int = 1000
+    aso_events: int = 2000
+    cross_sections: Sequence[tuple[str, float]] = ()
+
+    @property
+    def rejections_at(self) -> tuple[float, ...]:
+        """All signal efficiencies at which 1/eps_b is wanted, once each, that of the comparisons first."""
+        return tuple(dict.fromkeys((self.rejection_at, *self.more_rejections_at)))
+
+
+def evaluate(
+    background: Sequence[str],
+    signals: Mapping[str, Sequence[str]],
+    models: Sequence[str],
+    *,
+    options: EvaluateOptions,
+) -> EvaluateReport:
+    """Score background and signals with each model and write a report folder: report.md, report.json and figures.
+
+    `models` are BUNDLE or NAME=BUNDLE; bundles of one NAME are trainings of one system, whose mean and standard
+    deviation are given. Errors are bootstrap errors over events of both samples; differences between systems are
+    paired. A background file that a model was trained on is warned of: its numbers would flatter the model.
+    An interrupted run is kept in `OUTPUT.run` and goes on with the same call; a report that is complete already stays.
+    """
+    check_folder(options.output, verb="evaluate")
+    if not signals or not models:
+        raise UsageError("give at least one --signal NAME=FILE and one --model")
+    if options.aso_subsets == 1:
+        raise UsageError("--aso-subsets: a distribution needs at least 2 subsets; 0 leaves the test out")
+    paths = {"background": expand_files(background), **{name: expand_files(files) for name, files in signals.items()}}
+    sections = CrossSections.of(options.cross_sections, paths["background"]) if options.cross_sections else None
+    trainings = load_trainings(models)
+    records = FileRecords([path for files in paths.values() for path in files])
+    described = partial(_provenance, options=options, trainings=trainings, paths=paths, sections=sections)
+    if options.output.exists() and not options.execution.force:
+        report = _finished(options, described(records.as_they_are()))
+        if report:
+            return report
+    with RunFolder.of(options.output, force=options.execution.force) as folder:
+        sampling = scored_samples(trainings, paths, folder, options, sections)
+        samples, skipped = sampling.samples, sampling.skipped
+        inputs = records.wait({each.file: each.reason for each in skipped})
+        rows = [row for training in trainings for row in measure_rows(training, samples[training.name], options)]
+        comparisons, not_compared = compare_systems(trainings, samples, rows, options)
+        report = EvaluateReport(
+            rows=tuple(rows),
+            regions=tuple(r for training in trainings for r in measure_regions(training, samples[training.name])),
+            events={name: sample.cutflow.selected.events for name, sample in samples[trainings[0].name].items()},
+            rejection_at=options.rejection_at,
+            warnings=(*_warnings(trainings, inputs[: len(paths["background"])]), *not_compared),
+            output=options.output,
+            systems=tuple(summarise_systems(rows)),
+            comparisons=tuple(comparisons),
+            min_background=options.min_background,
+            skipped=skipped,
+        )
+        write_report(report, trainings, samples, simulation=options.simulation, record=described(inputs))
+    return report
+
+
+def _provenance(
+    records: Sequence[dict[str, Any]],
+    *,
+    options: EvaluateOptions,
+    trainings: Sequence[Training],
+    paths: Mapping[str, Sequence[InputPath]],
+    sections: CrossSections | None,
+) -> dict[str, Any]:
+    command = command_line(
+        "evaluate" if options.simulation else "evaluate --data",
+        background=tuple(path.name for path in paths["background"]),
+        signal=tuple(f"{name}={path.name}" for name, files in paths.items() if name != "background" for path in files),
+        model=tuple(training.name for training in trainings),
+        selection=options.selection,
+        cross_section=sections.words() if sections else None,
+        rejection_at=options.rejections_at,
+        fpr=options.fpr,
+        min_background=options.min_background,
+        bootstrap=options.replicas,
+        aso_subsets=options.aso_subsets,
+        aso_events=options.aso_events,
+        max_events=options.max_events,
+    )
+    bundles = {f"bundle {training.name}": training.bundle.sha256 for training in trainings}
+    selection = selection_hash(load_selection(options.selection)) if options.selection else {}
+    return provenance(command, inputs=records, seed=options.seed, cards={**bundles, **selection})
+
+
+def _finished(options: EvaluateOptions, record: Mapping[str, Any]) -> EvaluateReport | None:
+    """The report of a folder that is there and complete, and is what we were about to make."""
+    try:
+        content = json.loads((options.output / "report.json").read_text(encoding="utf-8"))
+        if not would_be_same(content.pop("provenance"), record):
+            return None
+        return EvaluateReport(
+            rows=(),
+            regions=(),
+            events=content["events"],
+            rejection_at=options.rejection_at,
+            warnings=tuple(content["warnings"]),
+            output=options.output,
+            skipped=tuple(Skipped(**skipped) for skipped in content["skipped"]),
+            complete_before=content,
+        )
+    except (OSError, ValueError, KeyError, TypeError):  # something else, which will be replaced
+        return None
+
+
+def _warnings(trainings: Sequence[Training], background: Sequence[Mapping[str, Any]]) -> list[str]:
+    hashes = {record["sha256"]: record["name"] for record in background if "skipped" not in record}
+    found = []
+    for training in trainings:
+        inputs = training.bundle.card.provenance.get("inputs", [])
+        trained_on = {record["sha256"] for record in inputs if "skipped" not in record}
+        found += [
+            f"{name} was used to train {training.name}: its numbers are too good"
+            for sha256, name in hashes.items()
+            if sha256 in trained_on
+        ]
+    return found

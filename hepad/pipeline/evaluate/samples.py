@@ -1,0 +1,99 @@
+"""The scores of all samples of an evaluation by all its models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from hepad.bundles.systems import Training
+from hepad.cards.selection import load_selection
+from hepad.errors import InputDataError
+from hepad.execution.executor import Execution
+from hepad.execution.run import Run, Skipped
+from hepad.execution.store import FolderStore, RunFolder
+from hepad.output.complete import made_with, selection_hash
+from hepad.paths import InputPath
+from hepad.samples.scoring import SampleJob, ScoredSample, sample_of
+from hepad.samples.weighting import CrossSections
+
+__all__ = ["Sampling", "ScoringOptions", "scored_samples"]
+
+
+class ScoringOptions(Protocol):
+    """The options of an evaluation that say how it reads; `hepad.pipeline.evaluate.run.EvaluateOptions` has them."""
+
+    @property
+    def selection(self) -> str | None: ...  # noqa: D102
+    @property
+    def step_size(self) -> int: ...  # noqa: D102
+    @property
+    def max_events(self) -> int | None: ...  # noqa: D102
+    @property
+    def execution(self) -> Execution: ...  # noqa: D102
+    @property
+    def on_events(self) -> Callable[[int], None] | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Samples by training and name, and the files left out of them, with their places among the files of all."""
+
+    samples: dict[str, dict[str, ScoredSample]]
+    skipped: tuple[Skipped, ...]
+
+
+def scored_samples(
+    trainings: Sequence[Training],
+    paths: Mapping[str, Sequence[InputPath]],
+    folder: RunFolder,
+    options: ScoringOptions,
+    sections: CrossSections | None,
+) -> Sampling:
+    """Score all samples with all trainings; what is done is kept in `folder`.
+
+    `InputDataError` if a file can be used by one training only: the others would be measured on other events.
+    """
+    jobs = {training.name: _job(training, options) for training in trainings}
+    stores = {  # all of them first: the folder stays as long as one is not complete
+        (training.name, sample): _store(folder, f"model{i}-sample{j}", training, jobs[training.name])
+        for i, training in enumerate(trainings)
+        for j, sample in enumerate(paths)
+    }
+    samples: dict[str, dict[str, ScoredSample]] = {training.name: {} for training in trainings}
+    skipped: list[Skipped] = []
+    before = 0
+    for sample, files in paths.items():
+        reasons: dict[str, dict[int, str]] = {}
+        for training in trainings:
+            job, store = jobs[training.name], stores[training.name, sample]
+            run = Run(job, files, options.step_size, options.max_events, options.execution, store, options.on_events)
+            in_pb = sections if sample == "background" else None
+            samples[training.name][sample] = sample_of(run, cross_sections=in_pb)
+            reasons[training.name] = run.reasons()
+        common = _common(reasons, sample, files)
+        skipped += [Skipped(before + file, files[file].name, reason) for file, reason in common.items()]
+        before += len(files)
+    return Sampling(samples, tuple(skipped))
+
+
+def _job(training: Training, options: ScoringOptions) -> SampleJob:
+    bundle = training.bundle
+    return SampleJob(bundle, load_selection(options.selection) if options.selection else bundle.card.selection)
+
+
+def _store(folder: RunFolder, name: str, training: Training, job: SampleJob) -> FolderStore:
+    return folder.store(name, made_with(**selection_hash(job.selection), bundle=training.bundle.sha256))
+
+
+def _common(reasons: Mapping[str, Mapping[int, str]], sample: str, files: Sequence[InputPath]) -> Mapping[int, str]:
+    """Why files were left out, the same ones for every training."""
+    first, *others = reasons
+    for other in others:
+        for file in sorted(reasons[first].keys() ^ reasons[other].keys()):
+            bad, good = (first, other) if file in reasons[first] else (other, first)
+            raise InputDataError(
+                f"{files[file]}: {good} can read what it needs of this file of {sample}, but {bad} cannot "
+                f"({reasons[bad][file]}); leave it out yourself, so that both are measured on the same events"
+            )
+    return reasons[first]

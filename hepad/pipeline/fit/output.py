@@ -1,0 +1,74 @@
+"""Write fits of a spectrum: results, tables, figures."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+
+from hepad.output.atomic import atomic_folder
+from hepad.output.figures import save_figure
+from hepad.pipeline.fit.report import Background, FitReport, correlation
+from hepad.provenance import provenance
+from hepad.spectra.files import spectrum_path
+from hepad.spectra.models import BinnedData, card_hashes
+from hepad.stats.counts.poisson import signed_root
+
+__all__ = ["write_fits"]
+
+"""What the folder holds."""
+
+
+def write_fits(report: FitReport, spec: str, output: Path, command: str, functions: tuple[str, ...]) -> None:
+    """Write fit.json, and a table and figures of each background; `command` and `functions` are for the provenance."""
+    from hepad.plot.correlation import plot_correlation
+    from hepad.plot.spectrum import plot_spectrum
+
+    cards = card_hashes(functions)
+    record = provenance(command, inputs=[spectrum_path(spec)[0]], seed=report.seed, cards=cards)
+    spectrum, weights = report.data.spectrum, report.data.weights
+    with atomic_folder(output, verb="fit") as folder:
+        text = json.dumps({**report.to_json(), "provenance": record}, indent=2, allow_nan=False)
+        (folder / "fit.json").write_text(text + "\n", encoding="utf-8")
+        for background in report.backgrounds:
+            stem = folder / f"fit_{background.name}"
+            figure = plot_spectrum(
+                spectrum.edges,
+                spectrum.counts,
+                background.expected,
+                pulls=signed_root(report.data.counts, np.maximum(background.expected / weights, 1e-9)),
+                background_label=f"{background.name} ({background.kind})",
+                background_errors=background.errors,
+                count_errors=np.sqrt(spectrum.counts * weights) if spectrum.is_weighted else None,
+                remarks=_remarks(background),
+            )
+            save_figure(figure, stem)
+            if background.fit is not None:
+                matrix = plot_correlation(correlation(background.fit), background.fit.function.parameter_names)
+                save_figure(matrix, stem.with_name(f"{stem.name}_correlation"))
+            _write_table(stem.with_suffix(".csv"), report.data, background)
+
+
+def _write_table(path: Path, data: BinnedData, background: Background) -> None:
+    """The spectrum with the background as its reference, which `hepad bumphunt --reference column` reads."""
+    edges = data.edges
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["low", "high", "counts", "expected"])
+        writer.writerows(
+            [f"{low:.17g}", f"{high:.17g}", f"{n:.17g}", f"{e:.17g}"]
+            for low, high, n, e in zip(edges[:-1], edges[1:], data.spectrum.counts, background.expected, strict=True)
+        )
+
+
+def _remarks(background: Background) -> tuple[str, ...]:
+    good = background.goodness
+    ndf = "" if good.ndf is None else f" / {good.ndf:.3g}"
+    lines = [f"Deviance{' / ndf' if ndf else ''} = {good.deviance:.1f}{ndf}"]
+    if good.p_value is not None:
+        lines.append(f"p = {good.p_value:.2g} (chi-square)")
+    if good.p_toys is not None:
+        lines.append(f"p = {good.p_toys:.2g} ({good.toys} toys)")
+    return tuple(lines)

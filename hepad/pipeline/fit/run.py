@@ -1,0 +1,190 @@
+"""From a spectrum to its background: fits with errors, goodness of fit, figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.errors import FitFailedError, InputDataError, UsageError
+from hepad.output.atomic import check_folder
+from hepad.pipeline.fit.output import write_fits
+from hepad.pipeline.fit.report import Background, FitReport
+from hepad.provenance import command_line
+from hepad.spectra.models import (
+    BinnedData,
+    family_members,
+    function_of,
+    gp_base,
+    read_binned,
+    short_spec,
+)
+from hepad.stats.fits.fit import Refitter, fit_background
+from hepad.stats.fits.gaussian_process import fit_gaussian_process
+from hepad.stats.fits.goodness import goodness
+from hepad.stats.fits.minos import minos_errors
+from hepad.stats.fits.order import OrderStep, choose_order
+from hepad.stats.fits.window import WindowFit, WindowOptions
+
+__all__ = ["Background", "FitOptions", "FitReport", "fit_spectrum"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_POOR_FIT = 0.01
+_WINDOW_TOYS = 100
+"""Pseudo-experiments for the errors of a sliding-window fit where none are asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """How to fit. `order` None takes the functions as they are, 0 chooses the number of parameters, else it is that.
+
+    `toys` pseudo-experiments for the goodness of fit and the order, 0 for asymptotic formulae only, None for a goodness
+    of fit by 1000 of them if bins are sparse; `window` bins either side make it a sliding-window fit, with a signal
+    component of relative width `window_signal` if given.
+    `mass_range` in GeV keeps whole bins.
+    """
+
+    functions: tuple[str, ...] = ("dijet3",)
+    order: int | None = 0
+    mass_range: tuple[float, float] | None = None
+    toys: int | None = None
+    seed: int = 0
+    window: int | None = None
+    window_signal: float | None = None
+    output: Path | None = None
+
+
+def fit_spectrum(spec: str, *, options: FitOptions | None = None) -> FitReport:
+    """Fit backgrounds to the spectrum `spec` (`file.root:name`, `file.json:name` or `file.csv`).
+
+    With `options.output` a folder with fit.json and a table and figures of each is written. `FitFailedError` if any
+    fit fails: there is no result then.
+    """
+    options = options or FitOptions()
+    _check(options)
+    if options.output is not None:
+        check_folder(options.output, verb="fit")
+    data = read_binned(spec, options.mass_range)
+    if data.counts.sum() <= 0:
+        raise InputDataError(f"{spec} holds no events in the range")
+    backgrounds = tuple(_background(name, data, options) for name in options.functions)
+    warnings = [text for background in backgrounds for text in _warnings(background)]
+    if data.spectrum.is_weighted:
+        warnings.append(
+            "the spectrum is weighted: effective counts were fitted; deviances and p-values are theirs, and approximate"
+        )
+    report = FitReport(data, backgrounds, options.seed, tuple(warnings))
+    if options.output is not None:
+        write_fits(report, spec, options.output, _command(spec, options), options.functions)
+    return report
+
+
+def _check(options: FitOptions) -> None:
+    if options.toys is not None and options.toys < 0:
+        raise UsageError(f"the number of pseudo-experiments is not negative, found {options.toys}")
+    if not options.functions or len(set(options.functions)) < len(options.functions):
+        raise UsageError("give each function once, and one at least")
+    if options.window_signal is not None and (options.window is None or not options.window_signal > 0):
+        raise UsageError("--window-signal is a relative width above zero and needs --window")
+    if options.window is not None and options.order == 0:
+        raise UsageError("a sliding window takes its function as it is; leave out --order auto")
+
+
+def _background(name: str, data: BinnedData, options: FitOptions) -> Background:
+    base = gp_base(name)
+    if base is not None:
+        if options.window is not None:
+            raise UsageError("a Gaussian process needs no sliding window; leave out --window")
+        return _by_process(name, data, options)
+    return _by_function(name, data, options) if options.window is None else _by_window(name, data, options)
+
+
+def _by_function(name: str, data: BinnedData, options: FitOptions) -> Background:
+    edges, counts, exposure = data.edges, data.counts, data.exposure
+    steps: tuple[OrderStep, ...] = ()
+    if options.order == 0:
+        members = family_members(name)
+        fit, steps = choose_order(edges, counts, members, toys=options.toys or 0, seed=options.seed, exposure=exposure)
+    else:
+        fit = fit_background(edges, counts, function_of(name, options.order), exposure=exposure)
+    refit = Refitter(edges, fit, exposure=exposure).fit
+    return Background(
+        name=fit.function.name,
+        kind="function",
+        expected=fit.expected * data.weights,
+        errors=fit.expected_errors * data.weights,
+        goodness=goodness(counts, fit.expected, ndf=fit.ndf, refit=refit, toys=options.toys, seed=options.seed),
+        fit=fit,
+        minos=minos_errors(edges, counts, fit, exposure=exposure),
+        steps=steps,
+    )
+
+
+def _by_process(name: str, data: BinnedData, options: FitOptions) -> Background:
+    base = gp_base(name)
+    assert base is not None  # noqa: S101  by the caller
+    fit = fit_gaussian_process(data.edges, data.counts, base, exposure=data.exposure)
+    good = goodness(data.counts, fit.expected, ndf=fit.ndf, refit=fit.refit, toys=options.toys, seed=options.seed)
+    expected, errors = fit.expected * data.weights, fit.expected_errors * data.weights
+    return Background(name.replace(":", "_"), "gaussian process", expected, errors, good, process=fit)
+
+
+def _by_window(name: str, data: BinnedData, options: FitOptions) -> Background:
+    assert options.window is not None  # noqa: S101  by the caller
+    function = function_of(name, options.order)
+    how = WindowOptions(options.window, options.window_signal)
+    windows = WindowFit(data.edges, data.counts, function, how, exposure=data.exposure)
+    expected = windows.best()
+    rng = np.random.default_rng(options.seed)
+    toys = rng.poisson(expected, size=(options.toys or _WINDOW_TOYS, len(expected))).astype(np.float64)
+    batch = windows.fit(toys)
+    if np.count_nonzero(batch.converged) < len(toys) / 2:
+        raise FitFailedError(
+            f"most pseudo-experiments of the sliding window of {function.name} failed: there are no errors; try wider "
+            "windows or fewer parameters"
+        )
+    errors = batch.expected[batch.converged].std(axis=0)
+    good = goodness(data.counts, expected, ndf=None, refit=windows.fit, toys=options.toys or 0, seed=options.seed)
+    return Background(f"{function.name}_window", "sliding window", expected * data.weights, errors * data.weights, good)
+
+
+def _warnings(background: Background) -> list[str]:
+    """What a reader must know before using the fit."""
+    good, name = background.goodness, background.name
+    remarks = []
+    if good.best_p is not None and good.best_p < _POOR_FIT:
+        how = "chi-square" if good.p_toys is None else "pseudo-experiments"
+        remarks.append(
+            f"{name} describes the spectrum poorly: deviance {good.deviance:.1f}, p = {good.best_p:.2g} by {how}"
+        )
+    if good.sparse_bins:
+        remarks.append(
+            f"{name}: {good.sparse_bins} bins expect fewer than 5 events: Pearson's chi-square ({good.pearson:.1f}) "
+            "misleads there" + ("" if good.p_toys is not None else ", and the deviance's p-value needs --toys")
+        )
+    if good.failed_toys:
+        remarks.append(f"{name}: {good.failed_toys} pseudo-experiments were left out, their fits did not converge")
+    if background.minos is not None and not np.all(np.isfinite(background.minos)):
+        remarks.append(f"{name}: MINOS found no interval for some parameters; their errors are the covariance's only")
+    if background.process is not None and background.process.at_limit:
+        remarks.append(f"{name}: amplitude or length of the Gaussian process is at the end of its range")
+    return remarks
+
+
+def _command(spec: str, options: FitOptions) -> str:
+    """The command in its normal form, without folders and without the output's name."""
+    order = {None: None, 0: "auto"}.get(options.order, options.order)
+    span = None if options.mass_range is None else f"{options.mass_range[0]:g}:{options.mass_range[1]:g}"
+    return command_line(
+        f"fit {short_spec(spec)}",
+        function=[Path(name).name for name in options.functions],
+        order=order,
+        range=span,
+        toys=options.toys,
+        window=options.window,
+        window_signal=options.window_signal,
+        seed=options.seed,
+    )

@@ -1,0 +1,1 @@
+"""The verb `hist`: `run` does it; records, output and figures beside it."""

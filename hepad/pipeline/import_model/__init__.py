@@ -1,0 +1,1 @@
+"""The verb `import-model`: `run` does it; records, output and figures beside it."""

@@ -1,0 +1,187 @@
+"""Make a bundle of a network that was trained elsewhere: an ONNX file and a card, checked against its author's numbers.
+
+What cannot be told from the two is asked for: the scale of the inputs, and background for regions without a threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hepad.bundles.bundle import bundle_tensors, recipe_content, scorer_content
+from hepad.bundles.files import write_bundle_files
+from hepad.cards.analysis import AnalysisCard, RegionSpec, load_analysis
+from hepad.cards.bundle import Imported, RegionCard
+from hepad.cards.selection import SelectionCard, load_selection
+from hepad.errors import CardError, UsageError
+from hepad.inputs.base import Input, input_from_state
+from hepad.io.exchange.onnx_file import read_onnx
+from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
+from hepad.io.tables.vectors import read_arrays
+from hepad.models.onnx import OnnxScorer
+from hepad.objects.cutflow import CutFlow
+from hepad.output.atomic import atomic_folder, check_folder
+from hepad.pipeline.import_model.parity import PARITY_TOLERANCE, parity
+from hepad.provenance import command_line, event_records, file_record, provenance, sha256_bytes
+from hepad.samples.background import read_background
+from hepad.samples.weighting import CrossSections
+from hepad.stats.scores.regions import Quantiles, background_quantiles, set_region
+
+__all__ = ["ImportOptions", "ImportReport", "import_model"]
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """Options of `import_model`.
+
+    `vectors` is a .npz with `x`, inputs as the network sees them, and `y`, its output, or `score`; `scale` a .npz with
+    the numbers of the card's input scale; `background` files set regions that have no
+    threshold, with `cross_sections`, patterns of files and pb, also in pb.
+    """
+
+    output: Path
+    vectors: Path | None = None
+    tolerance: float = PARITY_TOLERANCE
+    scale: Path | None = None
+    background: Sequence[str] = ()
+    selection: str | None = None
+    regions: Mapping[str, RegionSpec] | None = None
+    cross_sections: Sequence[tuple[str, float]] = ()
+    step_size: int = DEFAULT_STEP_SIZE
+    max_events: int | None = None
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What was imported; without `parity` nobody has checked that the network gives its author's numbers."""
+
+    output: Path
+    model: str
+    imported: Imported
+    cutflow: CutFlow | None = None
+    regions: dict[str, RegionCard] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The report in JSON types."""
+        return {
+            "model": self.model,
+            **self.imported.model_dump(mode="json"),
+            "cutflow": None if self.cutflow is None else self.cutflow.to_json(),
+            "regions": {n: r.model_dump(mode="json", exclude_none=True) for n, r in self.regions.items()},
+            "output": str(self.output),
+        }
+
+
+def import_model(file: Path, card: str, *, options: ImportOptions) -> ImportReport:
+    """Write the bundle `options.output` of an ONNX file and an analysis card whose model is `onnx`.
+
+    `CheckFailedError`, and nothing is written, if the network does not give the numbers in `options.vectors`. The same
+    files and options give the same bundle, byte for byte.
+    """
+    check_folder(options.output, verb="import-model")
+    recipe = load_analysis(card)
+    if recipe.model.name != OnnxScorer.name:
+        raise CardError(f"{card}: an imported model is called {OnnxScorer.name}, not {recipe.model.name}")
+    selection = load_selection(options.selection or recipe.selection)
+    specs = recipe.regions if options.regions is None else options.regions
+    _check_regions(specs, options)
+    vector = _input(recipe, options.scale)
+    data = read_onnx(file)
+    scorer = OnnxScorer(recipe.model.config, vector.layout)
+    try:
+        scorer.load_state({"onnx": np.frombuffer(data, dtype=np.uint8)})
+    except CardError as error:
+        raise CardError(f"{file}: {error}") from error
+    compared = () if options.vectors is None else parity(scorer, options.vectors, options.tolerance)
+    quantiles, flow, total_pb = _calibrate(scorer, vector, selection, options)
+    complete = {name: spec.completed(total_pb) for name, spec in specs.items()}
+    regions = {name: set_region(name, spec, quantiles, scorer.score_names[0]) for name, spec in complete.items()}
+    calibrated = next(iter(quantiles.values()))
+    imported = Imported(
+        file=file.name,
+        sha256=sha256_bytes(data),
+        opset=scorer.graph.opset,
+        operators=scorer.graph.operators,
+        calibration_events=calibrated.events if calibrated else 0,
+        parity_checked=bool(compared),
+        parity=compared,
+    )
+    content = {
+        **recipe_content(recipe, selection),
+        **scorer_content(scorer, vector),
+        "regions": {name: region.model_dump(mode="json", exclude_none=True) for name, region in regions.items()},
+        "imported": imported.model_dump(mode="json"),
+        "provenance": _provenance(file, recipe, selection, options),
+    }
+    with atomic_folder(options.output, verb="import-model") as folder:
+        write_bundle_files(folder, content, bundle_tensors(vector, scorer, quantiles))
+    return ImportReport(options.output, recipe.name, imported, flow, regions)
+
+
+def _check_regions(specs: Mapping[str, RegionSpec], options: ImportOptions) -> None:
+    unset = [name for name, spec in specs.items() if spec.threshold is None]
+    if unset and not options.background:
+        raise UsageError(
+            f"region {', '.join(unset)} has no threshold: give background files with --background, "
+            "or a threshold in the card"
+        )
+
+
+def _input(recipe: AnalysisCard, scale: Path | None) -> Input:
+    """The card's input with its scale, which only the network's author knows."""
+    if scale is not None and getattr(recipe.input, "scale", "none") == "none":
+        raise UsageError(f"--scale {scale}: the card's input has scale none; say there which scale it is")
+    try:
+        return input_from_state(recipe.input, {} if scale is None else read_arrays(scale))
+    except CardError as error:
+        where = "give the numbers that the network was trained with as --scale FILE.npz" if scale is None else scale
+        raise CardError(f"{error}: {where}") from error
+
+
+def _calibrate(
+    scorer: OnnxScorer, vector: Input, selection: SelectionCard, options: ImportOptions
+) -> tuple[dict[str, Quantiles | None], CutFlow | None, float | None]:
+    """The quantiles of the background's scores, its cut flow, and its selected cross section in pb where it is known.
+
+    All of the background is used: none of it was in the training as far as hepad knows.
+    """
+    if not options.background:
+        return dict.fromkeys(scorer.score_names), None, None
+    paths = expand_files(options.background)
+    sections = CrossSections.of(options.cross_sections, paths) if options.cross_sections else None
+    background = read_background(
+        paths,
+        selection,
+        vector,
+        step_size=options.step_size,
+        max_events=options.max_events,
+        cross_sections=sections,
+    )
+    raw = background.batch
+    scores = scorer.scores(vector.scaled(raw))
+    quantiles: dict[str, Quantiles | None] = {
+        name: background_quantiles(values, raw.weight) for name, values in scores.items()
+    }
+    return quantiles, background.cutflow, float(raw.weight.sum()) if sections else None
+
+
+def _provenance(file: Path, recipe: AnalysisCard, selection: SelectionCard, options: ImportOptions) -> dict[str, Any]:
+    extra = [path for path in (options.vectors, options.scale) if path is not None]
+    background = expand_files(options.background) if options.background else []
+    sections = CrossSections.of(options.cross_sections, background).words() if options.cross_sections else ()
+    command = command_line(
+        f"import-model {file.name}",
+        card=recipe.name,
+        selection=selection.name,
+        vectors=options.vectors and options.vectors.name,
+        scale=options.scale and options.scale.name,
+        background=tuple(path.name for path in background),
+        cross_section=sections,
+        max_events=options.max_events,
+    )
+    inputs = [*map(file_record, (file, *extra)), *event_records(background)]
+    return provenance(command, inputs=inputs)

@@ -1,0 +1,100 @@
+"""The folder of `hepad latency`: the report, and what a processor does with batches as a table and a figure."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hepad.bundles.bundle import load_bundle
+from hepad.cards.budget import BudgetCard
+from hepad.io.reader import expand_files
+from hepad.output.atomic import atomic_folder, check_folder
+from hepad.output.figures import save_figure
+from hepad.pipeline.latency.report import LatencyReport
+from hepad.provenance import command_line, event_records, provenance
+
+if TYPE_CHECKING:
+    from hepad.pipeline.latency.run import LatencyOptions
+
+__all__ = ["check_output", "write_output"]
+
+
+def check_output(folder: Path) -> None:
+    """`OutputError` if no folder can be written there: ask before the work, not after."""
+    check_folder(folder, verb="latency")
+
+
+def write_output(
+    report: LatencyReport, files: Sequence[str], folder: Path, *, budget: BudgetCard | None, options: LatencyOptions
+) -> None:
+    """Write `latency.json`; with timings `throughput.csv`, a row each, and with batches of several sizes the figure."""
+    timings: list[dict[str, Any]] = report.details["timings"]
+    bundle = load_bundle(report.model)
+    record = provenance(
+        _command(report, options),
+        inputs=event_records(expand_files(files)) if files else [],
+        cards={bundle.card.name: bundle.sha256},
+        seed=options.seed,
+    )
+    with atomic_folder(folder, verb="latency") as scratch:
+        text = json.dumps({**report.to_json(), "provenance": record}, indent=1, allow_nan=False)
+        (scratch / "latency.json").write_text(text + "\n", encoding="utf-8")
+        if timings:
+            _write_table(timings, scratch / "throughput.csv")
+        if len({timing["batch"] for timing in timings}) > 1:
+            _write_figure(report, budget, scratch / "throughput")
+
+
+def _command(report: LatencyReport, options: LatencyOptions) -> str:
+    measure = options.measure
+    return command_line(
+        "latency",
+        model=report.model,
+        budget=report.budget,
+        tier=tuple(report.tiers),
+        bits=",".join(f"{name}={value}" for name, value in options.bits.items()),
+        score=report.details["score"],
+        part=options.part,
+        cutoff=options.cutoff,
+        threads=",".join(map(str, measure.threads)),
+        batch=",".join(map(str, measure.batches)),
+        seconds=measure.seconds,
+        repeat=measure.repetitions,
+        max_events=options.max_events,
+    )
+
+
+def _write_table(timings: Sequence[dict[str, Any]], path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(timings[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(timings)
+
+
+def _write_figure(report: LatencyReport, budget: BudgetCard | None, stem: Path) -> None:
+    from hepad.plot.throughput import ThroughputPoint, throughput_figure
+
+    points = [
+        ThroughputPoint(
+            t["backend"],
+            t["threads"],
+            t["batch"],
+            t["events_per_second"],
+            t["events_per_second_error"],
+            t["p99_ns"],
+            t["p99_error_ns"],
+        )
+        for t in report.details["timings"]
+    ]
+    limits = {}
+    if budget is not None and budget.device is None:
+        limits = {f"{budget.name}: {budget.latency_ns / 1e6:g} ms": budget.latency_ns}
+        limits[f"whole event: {budget.total_latency_ns / 1e6:g} ms"] = budget.total_latency_ns
+    figure = throughput_figure(
+        points, title=f"{report.model}, {report.details['score']}", caption=report.details["processor"]["name"],
+        limits=limits,
+    )  # fmt: skip
+    save_figure(figure, stem)

@@ -1,0 +1,289 @@
+"""Does a model fit the trigger, by how much, and how do we know?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.cards.budget import BudgetCard, load_budget, load_device
+from hepad.errors import MissingExtraError, UsageError
+from hepad.inputs.batch import Batch
+from hepad.pipeline.latency.measured import FloatModel, Measured, MeasureOptions, measure, measured_alone
+from hepad.pipeline.latency.output import check_output, write_output
+from hepad.pipeline.latency.report import TIERS, LatencyReport, Tier, TierName, checks
+from hepad.samples.trigger import Part, TriggerModel, decision_flips, trigger_events, trigger_model
+from hepad.trigger.calibration import Period, clock_period
+from hepad.trigger.logic import COMBINATIONAL, CUTOFF, Logic, compile_logic
+from hepad.trigger.network import operations
+from hepad.trigger.verilog import simulate, write_project
+from hepad.trigger.yosys import synthesise
+
+__all__ = ["LatencyOptions", "latency"]
+
+
+@dataclass(frozen=True)
+class LatencyOptions:
+    """Options of `latency`.
+
+    `tiers`: which, in any order; empty: the quickest one that the budget can be held against; `all`: each whose tool
+    is there. `bits` are those of `hepad.trigger.design.Precision` that differ from the defaults. `cutoff` is da4ml's
+    largest delay of a stage; nanoseconds are calibrated for the default only. `measure` is for the tier `measured`.
+    `output` is a folder for the report and a figure of the throughput.
+    """
+
+    budget: str | None = None
+    tiers: tuple[str, ...] = ()
+    bits: Mapping[str, int] = field(default_factory=dict)
+    score: str | None = None
+    part: Part = "full"
+    cutoff: float = CUTOFF
+    measure: MeasureOptions = field(default_factory=MeasureOptions)
+    max_events: int | None = None
+    seed: int = 0
+    output: Path | None = None
+
+
+def latency(files: Sequence[str], model: str, *, options: LatencyOptions) -> LatencyReport:
+    """Hold a model against a budget; with `options.output`, write a folder with the report and its figure.
+
+    `files` are events on which logic and emulation are compared, and decisions with the model's; without them random
+    inputs take their place. `MissingExtraError` if a tool of a tier that was asked for by name is missing. A model
+    without logic has the tier `measured`, if that is the only one.
+    """
+    if options.output is not None:
+        check_output(options.output)
+    budget = None if options.budget is None else load_budget(options.budget)
+    wanted, optional = _tiers(options, budget)
+    if budget is not None and budget.combinational:
+        if options.cutoff != CUTOFF:
+            raise UsageError(f"--cutoff {options.cutoff:g}: budget {budget.name} is of logic without stages")
+        options = replace(options, cutoff=COMBINATIONAL)
+    if wanted == ["measured"]:
+        report = _of_processor(files, model, budget, options)
+    else:
+        report = _of_logic(files, model, budget, options, wanted, optional=optional)
+    if options.output is not None:
+        write_output(report, files, options.output, budget=budget, options=options)
+    return report
+
+
+def _of_logic(
+    files: Sequence[str],
+    model: str,
+    budget: BudgetCard | None,
+    options: LatencyOptions,
+    wanted: Sequence[TierName],
+    *,
+    optional: bool,
+) -> LatencyReport:
+    made = trigger_model(model, bits=options.bits, score=options.score, part=options.part)
+    events = trigger_events(made, files, max_events=options.max_events, seed=options.seed)
+    work = _Work(made, events, options)
+    remarks: list[str] = []
+    tiers: dict[TierName, Tier] = {}
+    for name in wanted:
+        try:
+            with _stopwatch() as seconds:
+                tier = work.tier(name)
+            tiers[name] = _timed(tier, seconds())
+        except MissingExtraError as error:
+            if not optional:
+                raise
+            remarks.append(f"no {name} tier: {error}")
+    if not tiers:
+        raise MissingExtraError("; ".join(remarks))
+    remarks += work.remarks(tiers, budget)
+    found = () if budget is None else checks(budget, tiers, made.input_bits)
+    if budget is not None and not found:
+        raise UsageError(f"--tier {', '.join(tiers)} says nothing of budget {budget.name}: add {_needed(budget)[0]}")
+    return LatencyReport(model, options.budget, tiers, found, work.details(bool(files)), tuple(remarks))
+
+
+def _of_processor(
+    files: Sequence[str], model: str, budget: BudgetCard | None, options: LatencyOptions
+) -> LatencyReport:
+    """The measured tier alone, of any bundle."""
+    if options.bits or options.part != "full":
+        raise UsageError("--bits and --part are of logic; what a processor runs is the whole model in floating point")
+    if budget is not None and budget.device is not None:
+        raise UsageError(f"--tier measured says nothing of budget {budget.name}: add {_needed(budget)[0]}")
+    with _stopwatch() as seconds:
+        tier, details, remarks = measured_alone(
+            model, files, options.measure, score=options.score, max_events=options.max_events, seed=options.seed
+        )
+    tiers: dict[TierName, Tier] = {"measured": _timed(tier, seconds())}
+    checked = () if budget is None else checks(budget, tiers, 0)
+    return LatencyReport(model, options.budget, tiers, checked, details, tuple(remarks))
+
+
+class _Work:
+    """The tiers of one design; the logic is made once."""
+
+    def __init__(self, model: TriggerModel, events: Batch, options: LatencyOptions) -> None:
+        self._model, self._events, self._options = model, events, options
+        self._found: Measured | None = None
+
+    def tier(self, name: TierName) -> Tier:
+        """Run one tier."""
+        return {
+            "estimated": self._estimated,
+            "synthesised": self._synthesised,
+            "simulated": self._simulated,
+            "measured": self._measured,
+        }[name]()
+
+    @cached_property
+    def _rows(self) -> npt.NDArray[np.float64]:
+        return self._model.design.quantised(self._events.x)
+
+    @cached_property
+    def _expected(self) -> npt.NDArray[np.float64]:
+        return np.asarray(self._model.design(self._rows), dtype=np.float64)
+
+    @cached_property
+    def _logic(self) -> Logic:
+        return compile_logic(self._model.design, cutoff=self._options.cutoff)
+
+    @property
+    def _combinational(self) -> bool:
+        return self._options.cutoff == COMBINATIONAL
+
+    @cached_property
+    def _period(self) -> Period:
+        return clock_period(self._logic.cost)
+
+    def _of_edges(self, edges: int, **known: Any) -> Tier:
+        period, steps = self._period, float(edges)
+        if self._combinational:  # as many of the stages that the period is calibrated for as its path is long
+            steps = self._logic.depth / CUTOFF
+            return Tier(steps * period.ns, steps * period.error_ns, edges, 1, period_ns=steps * period.ns, **known)
+        return Tier(steps * period.ns, steps * period.error_ns, edges, 1, period_ns=period.ns, **known)
+
+    def _estimated(self) -> Tier:
+        logic = self._logic
+        wrong = int((logic.interpreted(self._rows) != self._expected).any(axis=1).sum())
+        return self._of_edges(
+            logic.clock_edges,
+            lut=round(logic.cost),
+            ff=logic.registers,
+            dsp=0,
+            bit_exact_events=len(self._rows),
+            mismatches=wrong,
+            tool=logic.tool,
+        )
+
+    def _simulated(self) -> Tier:
+        with self._project() as folder:
+            found = simulate(folder, self._logic)
+        return self._of_edges(
+            found.clock_edges, bit_exact_events=found.events, mismatches=found.mismatches, tool=found.tool
+        )
+
+    def _synthesised(self) -> Tier:
+        with self._project() as folder:
+            found = synthesise(folder)
+        return self._of_edges(self._logic.clock_edges, lut=found.lut, ff=found.ff, dsp=found.dsp, tool=found.tool)
+
+    @contextmanager
+    def _project(self) -> Iterator[Path]:
+        logic = self._logic
+        with TemporaryDirectory() as scratch:
+            write_project(logic, Path(scratch), self._rows, self._expected)
+            yield Path(scratch)
+
+    def _measured(self) -> Tier:
+        model = FloatModel(self._model.bundle, self._model.score, self._model.network)
+        self._found = measure(model, self._events, self._options.measure)
+        return self._found.tier
+
+    def remarks(self, tiers: Mapping[TierName, Tier], budget: BudgetCard | None) -> list[str]:
+        """What a reader of the numbers must know."""
+        found = []
+        default = self._model.bundle.card.scores[0]
+        if default != self._model.score and self._options.score is None:
+            found.append(f"score {default}, the model's default, has no logic: the numbers are of {self._model.score}")
+        if set(tiers) - {"measured"}:
+            period = self._period
+            if self._combinational:
+                found.append(
+                    f"combinational: nanoseconds are {self._logic.depth:g} adders in a row, each half of a clock "
+                    "period of published pipelined designs; edges are those of the registers at input and output"
+                )
+            elif self._options.cutoff != CUTOFF:
+                found.append(
+                    f"nanoseconds at cutoff {self._options.cutoff:g} are a guess: they are calibrated at {CUTOFF}"
+                )
+            if period.extrapolated:
+                found.append(
+                    f"the clock period of {period.ns:.2f} ns is extrapolated: published designs cost 34 k to 302 k LUT"
+                )
+            found.append(f"clock periods are those that published designs reached on an XCVU13P-2{_there(budget)}")
+        return found + (self._found.remarks() if self._found else [])
+
+    def details(self, real: bool) -> dict[str, Any]:
+        """Beyond the tiers: bit widths, what they do to decisions, operations, timings."""
+        model = self._model
+        found: dict[str, Any] = {
+            "score": model.score,
+            "part": self._options.part,
+            "combinational": self._combinational,
+            "bits": model.design.precision.to_json(),
+            "input_bits": model.input_bits,
+            "events": len(self._events),
+            "random_inputs": not real,
+            "operations": operations(model.network, self._events.x),
+            **(self._found.details() if self._found else {"timings": [], "memory_mb": None}),
+        }
+        if real and self._options.part == "full":
+            reference = model.bundle.scorer.scores(self._events)[model.score]
+            flips = decision_flips(model, reference, self._expected[:, 0] * model.design.scale)
+            found["decisions"] = [item.to_json() for item in flips]
+        return found
+
+
+def _tiers(options: LatencyOptions, budget: BudgetCard | None) -> tuple[list[TierName], bool]:
+    """Which tiers to run, and whether one may be left out when its tool is missing."""
+    unknown = [name for name in options.tiers if name not in {*TIERS, "all"}]
+    if unknown:
+        raise UsageError(f"--tier {unknown[0]}: choose from {', '.join(TIERS)}, all")
+    if "all" in options.tiers:
+        return list(TIERS), True
+    if options.tiers:
+        return [name for name in TIERS if name in options.tiers], False
+    return [_needed(budget)[0]], False
+
+
+def _needed(budget: BudgetCard | None) -> tuple[TierName, ...]:
+    return ("measured",) if budget is not None and budget.device is None else TIERS[:-1]
+
+
+def _there(budget: BudgetCard | None) -> str:
+    """What they are on the device of a budget."""
+    if budget is None or budget.device is None:
+        return ""
+    device = load_device(budget.device)
+    return {
+        "calibrated": "",
+        "same_family": f"; {device.name} is of its family",
+        "optimistic": f"; {device.name} is slower: its nanoseconds are optimistic, by how much is not known",
+        "unknown": f"; what {device.name} reaches is not known",
+    }[device.clock]
+
+
+@contextmanager
+def _stopwatch() -> Iterator[Callable[[], float]]:
+    start = time.perf_counter()
+    yield lambda: time.perf_counter() - start
+
+
+def _timed(tier: Tier, seconds: float) -> Tier:
+    return Tier(**{**vars(tier), "seconds": seconds})

@@ -1,0 +1,240 @@
+"""Limits and local p-values against the mass: a signal shape on a smooth background that is fitted to a spectrum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.cards.fit import load_fit
+from hepad.errors import FitFailedError, InputDataError, UsageError
+from hepad.output.atomic import check_folder
+from hepad.pipeline.bumphunt.run import AUTO_FUNCTIONS
+from hepad.pipeline.limit.result import check_calculator, result_json
+from hepad.spectra.files import Spectrum, read_spectrum
+from hepad.spectra.shapes import Signal, parse_masses, signals
+from hepad.stats.fits.fit import FitResult, fit_background, select_function
+from hepad.stats.fits.functions import BackgroundFunction
+from hepad.stats.limits.calculator import set_limit
+from hepad.stats.limits.cls import LimitResult, known, known_list
+from hepad.stats.limits.discovery import Excess, local_excess
+from hepad.stats.limits.mass_scan import GlobalExcess, global_excess
+from hepad.stats.limits.resonance import ResonanceChannel, ResonanceModel
+
+__all__ = ["SCAN_TOYS", "MassLimitOptions", "MassLimitReport", "MassPoint", "mass_limits"]
+
+SCAN_TOYS = 2000
+"""Pseudo-experiments per hypothesis and tested mu at a mass with low counts, unless a number is asked for."""
+_POOR_FIT = 0.01
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MassLimitOptions:
+    """How to set limits on a resonance in a spectrum.
+
+    `function` is a fit card or "auto". `masses` are LOW:HIGH:STEP or M1,M2,... in GeV, None for the shape's own.
+    `luminosity` in fb-1 turns events into pb, divided by the `acceptance` (times efficiency). `spurious` is the
+    standard deviation, in events, of a signal that the function may fake. `global_toys` are for the global p-value,
+    0 for the local one alone; `calculator` and `toys` as in `LimitOptions`, at each mass.
+    """
+
+    function: str = "auto"
+    masses: str | None = None
+    mass_range: tuple[float, float] | None = None
+    luminosity: float | None = None
+    acceptance: float = 1.0
+    signal_error: float = 0.0
+    luminosity_error: float = 0.0
+    spurious: float = 0.0
+    calculator: str = "auto"
+    toys: int = 0
+    global_toys: int = 200
+    seed: int = 0
+    output: Path | None = None
+
+    @property
+    def pb_per_event(self) -> float | None:
+        """The cross section, in pb, of one signal event; None without a luminosity."""
+        return None if self.luminosity is None else 1 / (1000 * self.luminosity * self.acceptance)
+
+
+@dataclass(frozen=True)
+class MassPoint:
+    """One mass in GeV: limit on the number of signal events, and the local excess there."""
+
+    mass: float
+    width: float
+    limit: LimitResult
+    excess: Excess
+
+
+@dataclass(frozen=True)
+class MassLimitReport:
+    """The points in rising mass, the background-only fit, and the global p-value, None if it was not asked for."""
+
+    points: tuple[MassPoint, ...]
+    fit: FitResult
+    spectrum: Spectrum
+    overall: GlobalExcess | None
+    pb_per_event: float | None
+    seed: int
+    warnings: tuple[str, ...]
+
+    @property
+    def largest(self) -> MassPoint:
+        """The point with the most significant excess."""
+        return min(self.points, key=lambda point: point.excess.log_p)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types; limits in events of signal, and in pb if there is a luminosity."""
+        top = self.largest
+        return {
+            "spectrum": {"name": Path(self.spectrum.name).name, "bins": self.spectrum.n_bins, "range": self._range()},
+            "function": self.fit.function.name,
+            "deviance": self.fit.deviance,
+            "ndf": self.fit.ndf,
+            "fit_p_value": self.fit.p_value,
+            "points": [self._point(point) for point in self.points],
+            "largest_excess": {"mass": top.mass, **top.excess.to_json()},
+            "global": None if self.overall is None else self.overall.to_json(),
+            "seed": self.seed,
+            "warnings": list(self.warnings),
+        }
+
+    def _range(self) -> list[float]:
+        return [float(self.spectrum.edges[0]), float(self.spectrum.edges[-1])]
+
+    def _point(self, point: MassPoint) -> dict[str, Any]:
+        content = {"mass": point.mass, "relative_width": point.width, **result_json(point.limit, self.seed)}
+        for scan in ("poi_name", "poi", "cls", "seed"):
+            del content[scan]
+        if self.pb_per_event is not None:
+            observed = point.limit.observed
+            content["observed_pb"] = None if observed is None else known(observed * self.pb_per_event)
+            content["expected_pb"] = known_list(point.limit.expected * self.pb_per_event)
+        return {**content, **point.excess.to_json()}
+
+
+def mass_limits(
+    spec: str,
+    shapes: Sequence[str],
+    *,
+    options: MassLimitOptions | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> MassLimitReport:
+    """Limits at 95 % CL and local p-values of signal shapes (`SHAPE_HELP`) in the spectrum `spec`, at each mass.
+
+    With `options.output` a folder with limit.json and the figures limit and local_p is written. `progress` is told
+    what is done. `FitFailedError` names the mass at which a fit fails: there is no result without it.
+    """
+    options = options or MassLimitOptions()
+    _check(options)
+    if options.output is not None:
+        check_folder(options.output, verb="limit")
+    masses = None if options.masses is None else parse_masses(options.masses)
+    spectrum, factor, warnings = _read(spec, options)
+    found = signals(shapes, masses, spectrum.edges)
+    fit = _background(spectrum, options.function)
+    if fit.p_value < _POOR_FIT:
+        warnings.append(
+            f"{fit.function.name} describes the spectrum poorly: deviance {fit.deviance:.1f} for {fit.ndf} degrees of "
+            f"freedom (p = {fit.p_value:.2g})"
+        )
+    models, points = [], []
+    for signal in found:
+        if progress is not None:
+            progress(f"{signal.mass:g} GeV")
+        try:
+            models.append(_model(spectrum, signal, fit.function, factor, options))
+            points.append(_point(models[-1], signal, options))
+        except FitFailedError as error:
+            raise FitFailedError(f"at {signal.mass:g} GeV: {error}") from error
+    overall = None
+    if options.global_toys > 0 and len(models) > 1:
+        warnings += _coarse(found)
+        largest = max(point.excess.q0 for point in points)
+        overall = global_excess(models, largest, toys=options.global_toys, seed=options.seed)
+    warnings += [f"{p.mass:g} GeV: {text}" for p in points for text in p.limit.warnings]
+    report = MassLimitReport(tuple(points), fit, spectrum, overall, options.pb_per_event, options.seed, tuple(warnings))
+    if options.output is not None:
+        from hepad.pipeline.limit.mass_output import write_mass_limits
+
+        write_mass_limits(report, spec, shapes, found, options)
+    return report
+
+
+def _check(options: MassLimitOptions) -> None:
+    check_calculator(options.calculator, options.toys)
+    if options.luminosity is not None and not 0 < options.luminosity < np.inf:
+        raise UsageError(f"the luminosity is positive, found {options.luminosity:g} fb-1")
+    if not 0 < options.acceptance <= 1:
+        raise UsageError(f"the acceptance is above 0 and at most 1, found {options.acceptance:g}")
+    if options.acceptance < 1 and options.luminosity is None:
+        raise UsageError("an acceptance turns events into cross sections; give --luminosity too")
+    if options.global_toys < 0:
+        raise UsageError(f"the number of pseudo-experiments is not negative, found {options.global_toys}")
+
+
+def _read(spec: str, options: MassLimitOptions) -> tuple[Spectrum, float, list[str]]:
+    """The spectrum in effective events, how many of them are one event, and what to say of that."""
+    spectrum = read_spectrum(spec)
+    if options.mass_range is not None:
+        spectrum = spectrum.restrict(*options.mass_range)
+    if spectrum.counts.sum() <= 0:
+        raise InputDataError(f"{spec} holds no events in the range")
+    if not spectrum.is_weighted or spectrum.variances is None:
+        return spectrum, 1.0, []
+    factor = float(spectrum.counts.sum() / spectrum.variances.sum())
+    effective = replace(spectrum, counts=spectrum.counts * factor, variances=None, reference=None)
+    remark = (
+        f"the spectrum is weighted: it is fitted as its {effective.counts.sum():.6g} effective events, "
+        "(sum w)^2 / sum w^2; limits are on sums of weights"
+    )
+    return effective, factor, [remark]
+
+
+def _background(spectrum: Spectrum, name: str) -> FitResult:
+    if name == "auto":
+        candidates = [BackgroundFunction.from_card(load_fit(each)) for each in AUTO_FUNCTIONS]
+        return select_function(spectrum.edges, spectrum.counts, candidates)
+    return fit_background(spectrum.edges, spectrum.counts, BackgroundFunction.from_card(load_fit(name)))
+
+
+def _model(
+    spectrum: Spectrum, signal: Signal, function: BackgroundFunction, factor: float, options: MassLimitOptions
+) -> ResonanceModel:
+    channel = ResonanceChannel(
+        name=Path(spectrum.name).name,
+        edges=spectrum.edges,
+        signal=signal.fractions * factor,
+        signal_variances=signal.variances * factor**2,
+        function=function,
+        observed=spectrum.counts,
+        spurious=options.spurious * factor,
+    )
+    return ResonanceModel([channel], options.signal_error, options.luminosity_error)
+
+
+def _point(model: ResonanceModel, signal: Signal, options: MassLimitOptions) -> MassPoint:
+    wanted = check_calculator(options.calculator, options.toys)
+    limit = set_limit(model, wanted, toys=options.toys or SCAN_TOYS, seed=options.seed, points=(0, 4))
+    return MassPoint(signal.mass, signal.width, limit, local_excess(model, limit, seed=options.seed))
+
+
+def _coarse(found: Sequence[Signal]) -> list[str]:
+    """A remark if the scan steps over excesses: then the global p-value comes out too small."""
+    steps = [(after.mass - before.mass) / (before.width * before.mass) for before, after in pairwise(found)]
+    if max(steps) <= 1:
+        return []
+    remark = (
+        f"the masses are up to {max(steps):.2g} signal widths apart: excesses between them are missed, and the global "
+        "p-value is for these masses only; use steps below one width"
+    )
+    return [remark]

@@ -1,0 +1,90 @@
+"""The folder of limits against the mass: JSON and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hepad.output.atomic import atomic_folder
+from hepad.output.figures import save_figure
+from hepad.pipeline.limit.mass import MassLimitOptions, MassLimitReport
+from hepad.pipeline.limit.result import write_json
+from hepad.provenance import command_line, provenance
+from hepad.spectra.files import spectrum_path
+from hepad.spectra.shapes import Signal
+from hepad.stats.limits.discovery import format_p
+
+__all__ = ["write_mass_limits"]
+
+
+def write_mass_limits(
+    report: MassLimitReport, spec: str, shapes: Sequence[str], found: Sequence[Signal], options: MassLimitOptions
+) -> None:
+    """Write the folder `options.output`: limit.json, limit.png and .pdf, local_p.png and .pdf."""
+    from hepad.plot.exclusion import plot_exclusion
+    from hepad.plot.local_p import plot_local_p
+
+    assert options.output is not None  # noqa: S101 - the caller has looked
+    scale = report.pb_per_event or 1.0
+    masses = np.array([point.mass for point in report.points])
+    observed = [point.limit.observed for point in report.points]
+    about = _about(report, found)
+    limits = plot_exclusion(
+        masses,
+        np.array([point.limit.expected for point in report.points]) * scale,
+        observed=np.array([np.nan if value is None else value for value in observed]) * scale,
+        y_title="95% CL limit on signal events" if report.pb_per_event is None else _pb_title(options),
+        remarks=about,
+    )
+    overall = () if report.overall is None else (rf"Global $p$ of the largest: {format_p(report.overall.log_p)}",)
+    local = plot_local_p(masses, np.array([point.excess.log_p for point in report.points]), remarks=(*about, *overall))
+    sources = [spectrum_path(spec)[0], *(signal.source for signal in found if signal.source is not None)]
+    command = command_line(
+        "limit",
+        spectrum=_bare(spec),
+        function=options.function,
+        signal_shape=[_bare(shape) for shape in shapes],
+        mass=options.masses,
+        range=None if options.mass_range is None else f"{options.mass_range[0]:g}:{options.mass_range[1]:g}",
+        luminosity=options.luminosity,
+        acceptance=options.acceptance,
+        signal_error=options.signal_error or None,
+        luminosity_error=options.luminosity_error or None,
+        spurious=options.spurious or None,
+        calculator=options.calculator,
+        toys=options.toys,
+        global_toys=options.global_toys,
+        seed=options.seed,
+    )
+    record = provenance(command, inputs=list(dict.fromkeys(sources)), seed=options.seed)
+    with atomic_folder(options.output, verb="limit") as folder:
+        write_json(folder / "limit.json", {**report.to_json(), "provenance": record})
+        save_figure(limits, folder / "limit")
+        save_figure(local, folder / "local_p")
+
+
+def _pb_title(options: MassLimitOptions) -> str:
+    return (
+        r"95% CL limit on $\sigma \times B$ [pb]"
+        if options.acceptance < 1
+        else (r"95% CL limit on $\sigma \times A \times B$ [pb]")
+    )
+
+
+def _about(report: MassLimitReport, found: Sequence[Signal]) -> tuple[str, ...]:
+    widths = {round(signal.width, 4) for signal in found}
+    shape = f"signal width {widths.pop():.3g} of the mass" if len(widths) == 1 else "simulated signals"
+    return (f"{report.fit.function.name}, {shape}",)
+
+
+def _bare(spec: str) -> str:
+    """A spec without the folders of its file."""
+    kind, colon, rest = spec.partition(":")
+    if kind == "hist" and colon:
+        return f"hist:{_bare(rest)}"
+    path, name = spectrum_path(spec)
+    if not Path(path).suffix:
+        return spec  # a shape of numbers
+    return path.name if name is None else f"{path.name}:{name}"

@@ -1,0 +1,184 @@
+"""The limit of all channels of a search together, with the events that they share taken care of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.errors import FitFailedError, HepadError, InputDataError
+from hepad.pipeline.reinterpret.limits import (
+    BROAD,
+    ChannelLimit,
+    Inputs,
+    Masks,
+    channel_limits,
+    check_signal,
+    common_limit,
+    count_channel,
+    signal_spectrum,
+    within,
+)
+from hepad.pipeline.reinterpret.measure import Measured
+from hepad.search.expectation import Simulated, channel_functions, simulated_expectation
+from hepad.stats.fits.templates import overlap_matrix, signal_shape
+from hepad.stats.limits.limits import LimitResult
+from hepad.stats.limits.resonance import ResonanceChannel
+
+__all__ = ["Combined", "Limits", "set_limits"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_MANY = 1000
+"""Effective events from which on the limit on a broad signal no longer depends on the sample by much."""
+_UNUSED = 0.1
+"""Part of a signal beyond the simulated background that is worth a warning."""
+
+
+@dataclass(frozen=True)
+class Combined:
+    """The limit of all channels: how it was made, of which channels, and the result or the reason why there is none.
+
+    `on_simulation` says that the background is simulated events, not what the search has published.
+    """
+
+    method: str
+    channels: tuple[str, ...]
+    result: LimitResult | None
+    reason: str | None = None
+    on_simulation: bool = False
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of a signal; `overlaps` (c, c) is the part of the row channel's events that the column channel has."""
+
+    inputs: Inputs
+    channels: Mapping[str, ChannelLimit]
+    combined: Combined
+    overlaps: FloatArray
+    warnings: tuple[str, ...]
+
+
+def set_limits(inputs: Inputs) -> Limits:
+    """The limit of each channel in the signal region, and the combined one."""
+    channels, masks = channel_limits(inputs)
+    overlaps = _overlaps(inputs.measured, masks)
+    combined = _combine(inputs, channels, masks, overlaps)
+    warnings = [text for limit in channels.values() if limit.result for text in limit.result.warnings]
+    warnings += [_accidental(limit) for limit in channels.values() if limit.result and _is_accidental(limit)]
+    warnings += [_unused(limit) for limit in channels.values() if limit.unused > _UNUSED]
+    if combined.result and len(combined.channels) > 1:
+        warnings += [f"combined: {text}" for text in combined.result.warnings]
+    return Limits(inputs, channels, combined, overlaps, tuple(dict.fromkeys(warnings)))
+
+
+def _overlaps(measured: Measured, masks: Masks) -> FloatArray:
+    """Of the weighted signal events of each channel (row), the fraction that each channel (column) has too."""
+    if not masks:
+        return np.zeros((0, 0))
+    rows = [measured.events[c.name].row for c in measured.search.categories]
+    weights = [measured.events[c.name].weight for c in measured.search.categories]
+    every, first = np.unique(np.concatenate(rows), return_index=True)
+    held = np.stack([np.isin(every, measured.events[c.name].row[mask]) for c, mask in masks.values()])
+    return overlap_matrix(held, np.concatenate(weights)[first])
+
+
+def _combine(inputs: Inputs, channels: Mapping[str, ChannelLimit], masks: Masks, overlaps: FloatArray) -> Combined:
+    """The limit of all channels that have one.
+
+    The events of a channel are also in others, so that their limits are not independent. With simulated background
+    each event, of signal and background, is given to the best (by expected limit) of the channels it is in: then they
+    are disjoint and are fitted together. Published spectra cannot be parted so: then the best expected channel stands
+    for all. Categories that only count are fitted together if no signal event is in two of them.
+    """
+    usable = {name: limit for name, limit in channels.items() if limit.result is not None}
+    order = sorted(usable, key=lambda name: _median(usable[name]))
+    if not order:
+        return Combined("none", (), None)
+    simulated = _is_simulated(usable[order[0]])
+    best = Combined("best expected channel", (order[0],), usable[order[0]].result, on_simulation=simulated)
+    if len(order) == 1:
+        return best
+    counting = all(not masks[name][0].channels for name in order)
+    places = [list(channels).index(name) for name in order]
+    shared = overlaps[np.ix_(places, places)] - np.eye(len(order))
+    try:
+        if counting and not np.any(shared > 0):
+            region = inputs.measured.search.signal_region
+            parts = [count_channel(usable[name], masks[name][0].card.counts[region]) for name in order]
+            return Combined("simultaneous fit of disjoint categories", tuple(order), common_limit(parts, inputs.yields))
+        from_simulation = all(_is_simulated(usable[name]) for name in order)
+        if counting or not from_simulation or inputs.simulated is None:
+            return best
+        parts = _exclusive(inputs, inputs.simulated, {name: usable[name] for name in order}, masks)
+        result = common_limit(parts, inputs.yields)
+    except HepadError as error:
+        return replace(best, reason=f"the simultaneous fit failed ({error})")
+    method = "simultaneous fit, each event in its best channel only"
+    return Combined(method, tuple(part.name for part in parts), result, on_simulation=True)
+
+
+def _exclusive(
+    inputs: Inputs, simulated: Simulated, channels: Mapping[str, ChannelLimit], masks: Masks
+) -> list[ResonanceChannel]:
+    """The channels, best first, each with the events that no better one has."""
+    measured, search = inputs.measured, inputs.measured.search
+    taken_signal, taken_background = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    parts = []
+    for name, limit in channels.items():
+        category, mask = masks[name]
+        events, background = measured.events[category.name], simulated.events[category.name]
+        edges = limit.edges[: limit.bins + 1]
+        keep = ~np.isin(background.row, taken_background)
+        mine = mask & ~np.isin(events.row, taken_signal)
+        taken_signal = np.union1d(taken_signal, events.row[mask & within(events.masses[name], edges)])
+        taken_background = np.union1d(taken_background, background.row[within(background.masses[name], edges)])
+        # The template is made of all masses and cut then: without those beyond the edge it would fall towards it.
+        signal, variances, _ = signal_spectrum(inputs, name, limit.edges, (category, mine))
+        signal, variances = signal[: limit.bins], variances[: limit.bins]
+        if signal.sum() <= 0:
+            continue
+        try:
+            check_signal(edges, signal, variances)
+            expectation = simulated_expectation(simulated, search, name, search.signal_region, keep)
+        except (FitFailedError, InputDataError):  # what the better channels leave says too little: it is given away
+            continue
+        assert expectation.background is not None  # noqa: S101  simulated ones have it
+        function = next(iter(channel_functions(search, name)), None)
+        smooth = expectation.background[: len(signal)]
+        parts.append(ResonanceChannel(name, edges, signal, variances, function, smooth))
+    return parts
+
+
+def _is_accidental(limit: ChannelLimit) -> bool:
+    """Whether the limit on a broad signal follows the accidents of its sample."""
+    if limit.expectation is None or len(limit.signal) < 2:
+        return False
+    _, width = signal_shape(limit.edges[: limit.bins + 1], limit.signal[: limit.bins])
+    return width > BROAD and limit.effective < _MANY
+
+
+def _accidental(limit: ChannelLimit) -> str:
+    return (
+        f"{limit.name}: the signal is so broad that a smooth background can imitate it, and its {limit.effective:.0f} "
+        f"effective events do not fix what is left: the limit may be off by a factor of two; simulate {_MANY} or more"
+    )
+
+
+def _unused(limit: ChannelLimit) -> str:
+    return (
+        f"{limit.name}: {limit.unused:.0%} of the signal is above {limit.edges[limit.bins]:.4g} GeV, where there is no "
+        "simulated background event, and is not used: more simulated background would make the limit stronger"
+    )
+
+
+def _is_simulated(limit: ChannelLimit) -> bool:
+    return limit.expectation is not None and limit.expectation.how.startswith("simulation")
+
+
+def _median(limit: ChannelLimit) -> float:
+    assert limit.result is not None  # noqa: S101  asked of channels with a limit only
+    return float(limit.result.expected[2])

@@ -1,0 +1,228 @@
+"""The figures of a reinterpretation, by name, and what each shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.cards.search import ALL
+from hepad.errors import HepadError
+from hepad.pipeline.reinterpret.answer import Answer
+from hepad.pipeline.reinterpret.limits import ChannelLimit as Limited
+from hepad.pipeline.reinterpret.points import Curve
+from hepad.search.spectra import channel_edges, fill_spectrum
+
+if TYPE_CHECKING:
+    import hist
+    from matplotlib.figure import Figure
+
+    from hepad.stats.limits.limits import LimitResult
+
+__all__ = ["figures", "signal_histograms"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_SIMULATION = "Simulation"
+
+
+def signal_histograms(answer: Answer) -> dict[str, hist.Hist[Any]]:
+    """The signal's spectra in all regions, `<channel>_<region>`: events at the luminosity and cross section.
+
+    Without a cross section they are for 1 pb. With a smooth background `<channel>_<region>_background` is there too.
+    """
+    found: dict[str, hist.Hist[Any]] = {}
+    search, limits = answer.search, answer.limits
+    if limits is None:
+        return found
+    scale = limits.inputs.yields.events / answer.measured.generated.weight
+    for category in search.categories:
+        events = answer.measured.events[category.name].scaled(scale)
+        for channel in category.channels:
+            edges = channel_edges(search, channel.name)
+            for region in search.regions:
+                name = f"{channel.name}_{region}"
+                found[name] = fill_spectrum(events, category, channel.name, region, edges)
+            expectation = limits.channels[channel.name].expectation
+            if expectation is not None and expectation.background is not None:
+                empty: hist.Hist[Any] = found[f"{channel.name}_{ALL}"].copy()
+                empty[...] = np.stack([expectation.background, np.zeros(len(edges) - 1)], axis=-1)
+                found[f"{channel.name}_{search.signal_region}_background"] = empty
+    return found
+
+
+def figures(answer: Answer, curve: Curve | None, spectra: dict[str, hist.Hist[Any]]) -> dict[str, tuple[Figure, str]]:
+    """All figures that the answer has numbers for, with their captions."""
+    drawn = {"cutflow": _cutflow(answer)}
+    for category in answer.search.categories:
+        if category.bundle is not None:
+            suffix = "" if len(answer.search.categories) == 1 else f"_{category.name}"
+            drawn[f"scores{suffix}"] = _scores(answer, category.name)
+    if answer.limits is not None and answer.search.card.channels:
+        drawn["spectra"] = _spectra(answer, spectra)
+        drawn |= {f"fit_{name}": figure for name, figure in _fits(answer).items()}
+    if answer.limits is not None and any(limit.result for limit in answer.limits.channels.values()):
+        drawn["limits"] = _limits(answer)
+    if curve is not None:
+        drawn["exclusion"] = _exclusion(curve)
+    return drawn
+
+
+def _cutflow(answer: Answer) -> tuple[Figure, str]:
+    from hepad.plot.search import cutflow_figure
+
+    measured, search = answer.measured, answer.search
+    flows = {}
+    for category in search.categories:
+        rows: list[tuple[str, float, float]] = []
+        steps = measured.flows[category.name].steps
+        for step, (value, error) in zip(steps, measured.fractions(category.name), strict=True):
+            rows.append((step.name, value, error))
+        for region in (name for name in search.regions if name != ALL):
+            fraction = measured.acceptance(region, category.name)
+            rows.append((f"region {region}", fraction.value, fraction.error))
+        flows[category.card.title if len(search.categories) == 1 else category.name] = rows
+    figure = cutflow_figure(flows, label=_SIMULATION)
+    return figure, "Fraction of all generated events after each step of the selection and in each region."
+
+
+def _scores(answer: Answer, name: str) -> tuple[Figure, str]:
+    from hepad.plot.search import score_figure
+
+    category = next(c for c in answer.search.categories if c.name == name)
+    assert category.bundle is not None  # noqa: S101  asked of categories with a model only
+    score = category.bundle.card.scores[0]
+    events = answer.measured.events[name]
+    table = category.bundle.quantiles[score]
+    figure = score_figure(
+        score,
+        (events.scores[score].astype(np.float64), events.weight),
+        None if table is None else (table.threshold, table.efficiency),
+        thresholds={region: cut.threshold for region, cut in category.regions.items() if cut.score == score},
+        label=_SIMULATION,
+    )
+    caption = "Fraction of selected events with at least that score; the lines are the thresholds of the regions."
+    return figure, caption
+
+
+def _spectra(answer: Answer, spectra: dict[str, hist.Hist[Any]]) -> tuple[Figure, str]:
+    from hepad.plot.search import SpectrumPanel, spectra_figure
+
+    assert answer.limits is not None  # noqa: S101  there are spectra with limits only
+    region, panels = answer.search.signal_region, []
+    for name, limit in answer.limits.channels.items():
+        if f"{name}_{ALL}" not in spectra:
+            continue
+        expectation = limit.expectation
+        variances = None if expectation is None else expectation.variances
+        panels.append(
+            SpectrumPanel(
+                title=answer.search.card.channels[name].title,
+                edges=limit.edges,
+                before=None if region == ALL else np.asarray(spectra[f"{name}_{ALL}"].values(), dtype=np.float64),
+                after=np.asarray(spectra[f"{name}_{region}"].values(), dtype=np.float64),
+                background=_background(answer, limit),
+                simulated=None if expectation is None else expectation.simulated,
+                errors=None if variances is None else np.sqrt(variances),
+                observed=None if expectation is None else expectation.observed,
+            )
+        )
+    yields = answer.limits.inputs.yields
+    label = f"{_SIMULATION}, {yields.luminosity_fb:g} fb$^{{-1}}$, {yields.reference_pb:.3g} pb"
+    caption = (
+        f"The spectra before and after region {region}, in events at {yields.luminosity_fb:g} fb-1 for a cross section "
+        f"of {yields.reference_pb:.3g} pb, with the background expected in the region where there is one."
+    )
+    return spectra_figure(panels, region="" if region == ALL else region, label=label), caption
+
+
+def _background(answer: Answer, limit: Limited) -> FloatArray | None:
+    """The background of the bins that are used; the fit to the observed counts where nothing else is published."""
+    from hepad.search.expectation import channel_functions
+    from hepad.stats.fits.fit import fit_background
+
+    expectation = limit.expectation
+    if expectation is None:
+        return None
+    if expectation.background is not None:
+        return expectation.background[: limit.bins]
+    functions = channel_functions(answer.search, limit.name)
+    if expectation.observed is None or not functions:
+        return None
+    try:
+        return fit_background(limit.edges, expectation.observed, functions[0]).expected
+    except HepadError:  # the limit says so in words
+        return None
+
+
+def _fits(answer: Answer) -> dict[str, tuple[Figure, str]]:
+    """The observed spectra with the fit of the background alone, their pulls, and the signal on top."""
+    from hepad.plot.spectrum import plot_spectrum
+    from hepad.stats.counts.poisson import signed_root
+
+    assert answer.limits is not None  # noqa: S101  there are spectra with limits only
+    yields, found = answer.limits.inputs.yields, {}
+    for name, limit in answer.limits.channels.items():
+        observed = None if limit.expectation is None else limit.expectation.observed
+        background = _background(answer, limit)
+        if observed is None or background is None:
+            continue
+        label = f"+ signal, {yields.reference_pb:.3g} pb"
+        figure = plot_spectrum(
+            limit.edges,
+            observed,
+            background,
+            pulls=signed_root(observed, background),
+            background_label="Fit of the background",
+            signal=limit.signal,
+            signal_label=label,
+            x_title=f"{answer.search.card.channels[name].title} [GeV]",
+            remarks=(f"{yields.luminosity_fb:g} fb$^{{-1}}$",),
+        )
+        caption = f"Observed spectrum of {name}, fit without signal, and the signal at {yields.reference_pb:.3g} pb."
+        found[name] = figure, caption
+    return found
+
+
+def _limits(answer: Answer) -> tuple[Figure, str]:
+    from hepad.plot.channels import ChannelLimit, plot_channels
+
+    assert answer.limits is not None  # noqa: S101  the caller has looked
+    yields, combined = answer.limits.inputs.yields, answer.limits.combined
+    titles = {name: channel.title for name, channel in answer.search.card.channels.items()}
+
+    def row(title: str, result: LimitResult | None, signal: float = 1.0) -> ChannelLimit:
+        if result is None:
+            return ChannelLimit(title, None, remark="no limit" if signal > 0 else "no signal")
+        observed = None if result.observed is None else result.observed * yields.reference_pb
+        return ChannelLimit(title, result.expected * yields.reference_pb, observed)
+
+    figure = plot_channels(
+        [
+            row(titles.get(name, name), limit.result, limit.signal.sum())
+            for name, limit in answer.limits.channels.items()
+        ],
+        combined=row("Combined" if len(combined.channels) != 1 else "Best channel", combined.result),
+        theory_pb=answer.cross_section_pb,
+        theory_label="Signal",
+        remarks=(f"Region {answer.search.signal_region}, {yields.luminosity_fb:g} fb$^{{-1}}$",),
+    )
+    return figure, "Upper limits at 95 % CL on the cross section of the signal, channel by channel and combined."
+
+
+def _exclusion(curve: Curve) -> tuple[Figure, str]:
+    from hepad.plot.exclusion import plot_exclusion
+
+    ranges = curve.excluded_expected if curve.excluded_observed is None else curve.excluded_observed
+    observed = np.array([np.nan if p.observed_pb is None else p.observed_pb for p in curve.points])
+    figure = plot_exclusion(
+        np.array([point.point.mass_gev for point in curve.points]),
+        np.array([point.expected_pb or [np.nan] * 5 for point in curve.points]),
+        observed=None if curve.excluded_observed is None else observed,
+        theory=np.array([point.answer.cross_section_pb for point in curve.points], dtype=np.float64),
+        theory_label="Model",
+        excluded=[(one.low, one.high) for one in ranges],
+        excluded_label="Excluded" if curve.excluded_observed is not None else "Expected to be excluded",
+    )
+    return figure, "Upper limits at 95 % CL against the mass, and the cross section of the model."

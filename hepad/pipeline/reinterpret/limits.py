@@ -1,0 +1,321 @@
+"""Limits on the cross section of a signal in the channels of a search, one by one and combined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.cards.search import CountCard
+from hepad.errors import FitFailedError, InputDataError
+from hepad.pipeline.reinterpret.measure import Measured
+from hepad.pipeline.reinterpret.reasons import Cause, NoLimitError, Reason
+from hepad.samples.sample import weight_sums
+from hepad.search.expectation import (
+    Expectation,
+    Simulated,
+    TooFewError,
+    channel_functions,
+    published_expectation,
+    simulated_expectation,
+)
+from hepad.search.search import Category
+from hepad.search.spectra import channel_edges
+from hepad.stats.fits.functions import BackgroundFunction
+from hepad.stats.fits.templates import kernel_template, signal_shape
+from hepad.stats.limits.calculator import combined_experiment, set_limit
+from hepad.stats.limits.cls import Calculator, LimitResult, known, known_list
+from hepad.stats.limits.resonance import ResonanceChannel
+from hepad.stats.scores.acceptance import Acceptance, weighted_acceptance
+
+__all__ = [
+    "BROAD",
+    "ChannelLimit",
+    "Inputs",
+    "Masks",
+    "Yield",
+    "channel_limits",
+    "check_signal",
+    "common_limit",
+    "count_channel",
+    "effective_events",
+    "limit_json",
+    "signal_spectrum",
+    "within",
+]
+
+FloatArray = npt.NDArray[np.float64]
+TOYS = 1000
+"""Pseudo-experiments per hypothesis and tested mu where few events are expected, unless a number is asked for."""
+FEWEST_EVENTS = {"narrow": 10, "broad": 50}
+"""Effective simulated signal events in a channel below which its limit would be that of their accidental places.
+
+A smooth background can imitate a broad signal: what is left to see is the details of its shape, which need more events.
+"""
+BROAD = 0.2
+"""Relative width (half of the central 68 % over the median) from which on a signal is broad."""
+
+Mask = npt.NDArray[np.bool_]
+Masks = dict[str, tuple[Category, Mask]]
+"""By channel its category, and which of the category's events are in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Yield:
+    """What turns fractions into events: luminosity (fb-1), a reference cross section (pb), errors of the signal.
+
+    `calculator` and `toys` (0 for the default) say how limits on them are calculated, see `calculator.set_limit`.
+    """
+
+    luminosity_fb: float
+    reference_pb: float
+    signal_error: float
+    luminosity_error: float
+    calculator: Calculator = "auto"
+    toys: int = 0
+
+    @property
+    def events(self) -> float:
+        """Events of the reference cross section, before any selection."""
+        return 1000 * self.luminosity_fb * self.reference_pb
+
+
+@dataclass(frozen=True)
+class ChannelLimit:
+    """A channel in the signal region: the signal that is in it and the limit, None with the `reason` if there is none.
+
+    `signal` (n,) are events at the reference cross section in the bins of the channel; those that are used rest on
+    `effective` events of equal weight.
+    """
+
+    name: str
+    acceptance: Acceptance
+    signal: FloatArray
+    edges: FloatArray
+    expectation: Expectation | None
+    result: LimitResult | None
+    reason: Reason | None = None
+    effective: float = 0.0
+    alternatives: Mapping[str, float] = field(default_factory=dict)
+
+    def events(self, yields: Yield) -> float:
+        """Signal events expected in the range of the channel."""
+        return self.acceptance.value * yields.events
+
+    @property
+    def bins(self) -> int:
+        """How many bins, from the first, are used: all, or those up to the last simulated background event.
+
+        Beyond it nothing but an extrapolation says how much background there is, and no limit may rest on that.
+        """
+        reach = None if self.expectation is None else self.expectation.reach
+        return len(self.signal) if reach is None else int(np.searchsorted(self.edges, reach))
+
+    @property
+    def unused(self) -> float:
+        """The part of the signal that is beyond the bins that are used."""
+        total = float(self.signal.sum())
+        return float(self.signal[self.bins :].sum()) / total if total > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What limits are set with: a measured signal, its yield, and simulated background or none."""
+
+    measured: Measured
+    yields: Yield
+    simulated: Simulated | None
+
+
+def channel_limits(inputs: Inputs) -> tuple[dict[str, ChannelLimit], Masks]:
+    """The limit of each spectrum in the signal region, and of each category that counts there; and what is in them."""
+    measured = inputs.measured
+    region = measured.search.signal_region
+    masks: Masks = {}
+    limits: dict[str, ChannelLimit] = {}
+    for category in measured.search.categories:
+        events = measured.events[category.name]
+        inside = events.inside(category, region)
+        for channel in category.channels:
+            edges = channel_edges(measured.search, channel.name)
+            masks[channel.name] = category, inside & within(events.masses[channel.name], edges)
+            limits[channel.name] = _spectrum_limit(inputs, channel.name, masks[channel.name])
+        count = category.card.counts.get(region)
+        if count is not None and not category.channels:
+            masks[category.name] = category, inside
+            limits[category.name] = _count_limit(inputs, count, category, inside)
+    return limits, masks
+
+
+def _spectrum_limit(inputs: Inputs, name: str, where: tuple[Category, Mask]) -> ChannelLimit:
+    search = inputs.measured.search
+    edges = channel_edges(search, name)
+    signal, variances, acceptance = signal_spectrum(inputs, name, edges, where)
+    empty = ChannelLimit(name, acceptance, signal, edges, None, None)
+    try:
+        expectation = _expectation(inputs, name)
+        empty = replace(empty, expectation=expectation)
+        if signal.sum() <= 0:
+            return replace(empty, reason=_not_in(edges))
+        functions = channel_functions(search, name)
+        choices: list[BackgroundFunction | None] = [*functions] or [None]
+        bins = empty.bins
+        if signal[:bins].sum() <= 0:
+            return replace(empty, reason=_not_in(edges[: bins + 1]))
+        spectra = [_spectrum(empty, expectation, variances, function, bins) for function in choices]
+        result, *others = [common_limit([spectrum], inputs.yields) for spectrum in spectra]
+    except (FitFailedError, InputDataError) as error:
+        return replace(empty, reason=_reason(error))
+    medians = {f.name: float(o.expected[2]) for f, o in zip(functions[1:], others, strict=True)}
+    return replace(
+        empty, result=result, alternatives=medians, effective=effective_events(signal[:bins], variances[:bins])
+    )
+
+
+def _not_in(edges: FloatArray) -> Reason:
+    where = f"from {edges[0]:.4g} to {edges[-1]:.4g} GeV, where the background is known"
+    return Reason(Cause.NOT_IN_RANGE, f"no signal event is {where}")
+
+
+def _reason(error: FitFailedError | InputDataError) -> Reason:
+    """Why there is no limit, of what was raised in place of one."""
+    if isinstance(error, NoLimitError):
+        return error.reason
+    if isinstance(error, TooFewError):
+        return Reason(Cause.FEW_BACKGROUND, "too few effective background events", error.effective, error.needed)
+    return Reason(Cause.FIT_FAILED, str(error))
+
+
+def _spectrum(
+    limit: ChannelLimit,
+    expectation: Expectation,
+    variances: FloatArray,
+    function: BackgroundFunction | None,
+    bins: int,
+) -> ResonanceChannel:
+    """The first bins of a channel with their background; `NoLimitError` if the signal's shape is not known."""
+    check_signal(limit.edges[: bins + 1], limit.signal[:bins], variances[:bins])
+
+    def cut(values: FloatArray | None) -> FloatArray | None:
+        return None if values is None else values[:bins]
+
+    return ResonanceChannel(
+        name=limit.name,
+        edges=limit.edges[: bins + 1],
+        signal=limit.signal[:bins],
+        signal_variances=variances[:bins],
+        function=function,
+        background=cut(expectation.background),
+        observed=cut(expectation.observed),
+    )
+
+
+def _count_limit(inputs: Inputs, count: CountCard, category: Category, inside: Mask) -> ChannelLimit:
+    sums = weight_sums(inputs.measured.events[category.name].weight[inside])
+    factor = inputs.yields.events / inputs.measured.generated.weight
+    signal, edges = np.array([max(sums.weight, 0.0) * factor]), np.array([0.0, 1.0])
+    observed = None if count.observed is None else np.array([float(count.observed)])
+    expectation = Expectation(edges, np.array([count.background]), observed, f"published counts, {count.source}")
+    acceptance = weighted_acceptance(sums, inputs.measured.generated)
+    empty = ChannelLimit(category.name, acceptance, signal, edges, expectation, None)
+    if signal.sum() <= 0:
+        return replace(empty, reason=Reason(Cause.NOT_IN_RANGE, "no signal event is in it"))
+    try:
+        return replace(empty, result=common_limit([count_channel(empty, count)], inputs.yields))
+    except (FitFailedError, InputDataError) as error:
+        return replace(empty, reason=_reason(error))
+
+
+def count_channel(limit: ChannelLimit, count: CountCard) -> ResonanceChannel:
+    """The single bin of a category that counts."""
+    assert limit.expectation is not None  # noqa: S101  it is made with one
+    return ResonanceChannel(
+        name=limit.name,
+        edges=limit.edges,
+        signal=limit.signal,
+        signal_variances=np.zeros_like(limit.signal),
+        function=None,
+        background=limit.expectation.background,
+        observed=limit.expectation.observed,
+        background_error=count.background_error / count.background if count.background else 0.0,
+    )
+
+
+def within(masses: FloatArray, edges: FloatArray) -> Mask:
+    """Mask (n,) of the masses in the range of the bins; NaN, for a mass that an event has not, is in none."""
+    return np.asarray((masses >= edges[0]) & (masses < edges[-1]), dtype=np.bool_)
+
+
+def _expectation(inputs: Inputs, name: str) -> Expectation:
+    search = inputs.measured.search
+    published = published_expectation(search, name) if search.as_published else None
+    if published is not None:
+        return published
+    if inputs.simulated is None:
+        raise NoLimitError(Reason(Cause.NO_BACKGROUND, "neither a published spectrum nor simulated background"))
+    return simulated_expectation(inputs.simulated, search, name, search.signal_region)
+
+
+def signal_spectrum(
+    inputs: Inputs, name: str, edges: FloatArray, where: tuple[Category, Mask]
+) -> tuple[FloatArray, FloatArray, Acceptance]:
+    """Signal events (n,) at the reference cross section, their variances (n,), and the acceptance of the channel.
+
+    The spectrum is smoothed as far as few events need it (`kernel_template`). Bins that negative weights have taken
+    below zero are set to zero and the others scaled to keep the sum.
+    """
+    category, mask = where
+    events = inputs.measured.events[category.name]
+    factor = inputs.yields.events / inputs.measured.generated.weight
+    masses, weights = events.masses[name][mask], events.weight[mask]
+    counts = kernel_template(edges, masses, weights * factor)
+    variances = np.histogram(masses, edges, weights=np.square(weights * factor))[0].astype(np.float64)
+    total, positive = max(float(counts.sum()), 0.0), np.clip(counts, 0.0, None)
+    if np.any(counts < 0) and positive.sum() > 0:
+        counts = positive * (total / positive.sum())
+    return np.clip(counts, 0.0, None), variances, weighted_acceptance(weight_sums(weights), inputs.measured.generated)
+
+
+def check_signal(edges: FloatArray, signal: FloatArray, variances: FloatArray) -> None:
+    """Raise `NoLimitError` unless a template (n,) in bins of edges rests on enough simulated events."""
+    effective = effective_events(signal, variances)
+    kind = "broad" if signal_shape(edges, signal)[1] > BROAD else "narrow"
+    needed = FEWEST_EVENTS[kind]
+    if effective < needed:
+        raise NoLimitError(Reason(Cause.FEW_SIGNAL, f"too few effective events of a {kind} signal", effective, needed))
+
+
+def effective_events(signal: FloatArray, variances: FloatArray) -> float:
+    """How many events of equal weight have the same relative error as a template (n,) with its variances (n,)."""
+    return float(signal.sum()) ** 2 / max(float(variances.sum()), np.finfo(float).tiny)
+
+
+def common_limit(channels: Sequence[ResonanceChannel], yields: Yield) -> LimitResult:
+    """The limit on the common signal strength of independent channels, with the errors of the signal."""
+    experiment = combined_experiment(channels, yields.signal_error, yields.luminosity_error)
+    return set_limit(experiment, yields.calculator, toys=yields.toys or TOYS, points=(0, 0))
+
+
+def limit_json(result: LimitResult | None, reference_pb: float) -> dict[str, Any]:
+    """The limits in pb and how they were calculated, None where there are none or, of errors, no toys."""
+    if result is None:
+        limits = dict.fromkeys(("expected", "expected_band", "observed", "expected_error", "observed_error"))
+        how = {"calculator": None, "calculator_reason": None, "toys": 0}
+        return {**{f"limit_pb_{name}": value for name, value in limits.items()}, **how}
+    errors = result.expected_errors
+    observed, observed_error = (
+        None if value is None else known(value * reference_pb) for value in (result.observed, result.observed_error)
+    )
+    return {
+        "limit_pb_expected": known(float(result.expected[2]) * reference_pb),
+        "limit_pb_expected_band": known_list(result.expected * reference_pb),
+        "limit_pb_observed": observed,
+        "limit_pb_expected_error": None if errors is None else known(float(errors[2]) * reference_pb),
+        "limit_pb_observed_error": observed_error,
+        "calculator": result.calculator,
+        "calculator_reason": result.reason or f"{result.calculator}, as asked for",
+        "toys": result.toys,
+    }

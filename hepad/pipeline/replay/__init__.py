@@ -1,0 +1,1 @@
+"""The verb `replay`: `run` does it; records, output and figures beside it."""

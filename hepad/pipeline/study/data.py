@@ -1,0 +1,141 @@
+"""The events of a study: which files, and what each network sees of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hepad.cards.analysis import AnalysisCard
+from hepad.cards.bundle import SetAside
+from hepad.cards.selection import load_selection
+from hepad.cards.study import StudyCard
+from hepad.errors import InputDataError, UsageError
+from hepad.inputs.base import make_input
+from hepad.inputs.batch import Batch
+from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
+from hepad.paths import InputPath
+from hepad.provenance import sha256_file
+from hepad.samples.background import read_background, set_aside
+
+__all__ = ["BACKGROUND", "Samples", "StudyData", "StudyFiles", "find_files"]
+
+BACKGROUND = "background"
+
+_READ_MORE = 1.1
+"""Events read for each that is wanted: a selection may drop some of a file that was selected before."""
+
+
+@dataclass(frozen=True)
+class StudyFiles:
+    """Files of a study; without an evaluation background a part of the background is set aside for it."""
+
+    background: tuple[InputPath, ...]
+    evaluation: tuple[InputPath, ...]
+    signals: dict[str, tuple[InputPath, ...]]
+
+    def everything(self) -> list[InputPath]:
+        """All files, background first."""
+        return [*self.background, *self.evaluation, *(path for paths in self.signals.values() for path in paths)]
+
+
+def find_files(
+    card: StudyCard,
+    folder: Path | None,
+    background: Sequence[str] = (),
+    evaluation: Sequence[str] = (),
+    signals: Mapping[str, Sequence[str]] | None = None,
+) -> StudyFiles:
+    """The files given, and for those not given the ones of the card's names in `folder`.
+
+    `UsageError` if nothing says where a sample is, `InputDataError` for a file that is not there, or if the
+    evaluation background is the training background.
+    """
+    if folder is not None and not folder.is_dir():
+        raise InputDataError(f"{folder} is not a folder; --data names the folder of the event files")
+    if folder is None and not (background and signals):
+        raise UsageError("give --data FOLDER, or --background FILE and at least one --signal NAME=FILE")
+    given = dict(signals or {})
+    if not given and folder is not None:
+        given = {name: [_first(folder, names, name)] for name, names in card.data.signals.items()}
+    held = list(evaluation)
+    if not background and folder is not None:
+        background = [_first(folder, card.data.background, BACKGROUND)]
+        held = held or [str(folder / n) for n in card.data.evaluation_background if (folder / n).is_file()][:1]
+    files = StudyFiles(
+        tuple(expand_files(background)),
+        tuple(expand_files(held)) if held else (),
+        {name: tuple(expand_files(paths)) for name, paths in given.items()},
+    )
+    trained_on = {sha256_file(path) for path in files.background}
+    for path in files.evaluation:
+        if sha256_file(path) in trained_on:
+            raise InputDataError(f"{path} is also the training background: leave it out, and a part will be set aside")
+    return files
+
+
+def _first(folder: Path, names: Sequence[str], sample: str) -> str:
+    for name in names:
+        if (folder / name).is_file():
+            return str(folder / name)
+    raise InputDataError(f"{folder}: no file of {sample}; looked for {', '.join(names)}")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Selected events as unscaled batches: to train on, and to measure on (`background` and the signals)."""
+
+    training: int
+    evaluation: dict[str, Batch]
+
+
+@dataclass
+class StudyData:
+    """Reads the files once for each kind of input."""
+
+    files: StudyFiles
+    card: StudyCard
+    step_size: int = DEFAULT_STEP_SIZE
+    _read: dict[str, Samples] = field(default_factory=dict)
+
+    @property
+    def set_aside(self) -> SetAside | None:
+        """The part of the background that no training sees, None if there are files for that."""
+        evaluation = self.card.evaluation
+        return None if self.files.evaluation else SetAside(fraction=evaluation.fraction, seed=evaluation.seed)
+
+    def max_background(self, recipe: AnalysisCard) -> int:
+        """How many background events are read, so that `training_events` of them are trained on."""
+        share = 1 - recipe.train.validation_fraction - recipe.train.holdout_fraction
+        if self.set_aside:
+            share *= 1 - self.set_aside.fraction
+        return math.ceil(_READ_MORE * self.card.training_events / share)
+
+    def samples(self, recipe: AnalysisCard) -> Samples:
+        """What the recipe's network sees, before scaling."""
+        limit = self.max_background(recipe)
+        key = f"{recipe.selection} {limit} {recipe.input.model_dump_json()}"
+        if key not in self._read:
+            self._read[key] = self._samples(recipe, limit)
+        return self._read[key]
+
+    def _samples(self, recipe: AnalysisCard, limit: int) -> Samples:
+        most = self.card.evaluation.events
+        background = self._batch(recipe, self.files.background, limit)
+        training = len(background)
+        if self.set_aside:
+            parts = set_aside(len(background), self.set_aside)
+            training, held = len(parts.rest), background.take(parts.aside[:most])
+        else:
+            held = self._batch(recipe, self.files.evaluation, most)
+        if not len(held):
+            raise InputDataError(f"{training} background events are too few to set some aside")
+        signals = {name: self._batch(recipe, paths, most) for name, paths in self.files.signals.items()}
+        return Samples(training, {BACKGROUND: held, **signals})
+
+    def _batch(self, recipe: AnalysisCard, paths: Sequence[InputPath], limit: int) -> Batch:
+        selection: Any = load_selection(recipe.selection)
+        vector = make_input(recipe.input)
+        return read_background(paths, selection, vector, step_size=self.step_size, max_events=limit).batch

@@ -1,0 +1,142 @@
+"""The figures of a study, each a pure function of its results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from hepad.cards.study import ScanName, StudyCard
+from hepad.inputs.batch import Batch
+from hepad.objects.naming import singular
+from hepad.output.figures import save_figure
+from hepad.pipeline.study.data import BACKGROUND
+from hepad.pipeline.study.plan import updates_per_epoch
+from hepad.pipeline.study.results import GRID, Measured, Results, Spread, roc_bands
+from hepad.plot.latent import latent_figure
+from hepad.plot.loss import LossCurves, loss_figure
+from hepad.plot.multiplicity import ObjectSample, object_figure
+from hepad.plot.roc import SIMULATION, RocLine, roc_figure
+from hepad.plot.scan import ScanLine, scan_figure
+
+__all__ = ["CAPTIONS", "counts", "draw_figures"]
+
+CAPTIONS = {
+    "roc": "ROC curves: mean over seeds of the background efficiency, and its standard deviation as a band.",
+    "loss": "Loss against updates: mean over seeds, the band covers the training losses of all seeds.",
+    "objects": "Numbers of objects and missing transverse momentum of all samples, each of unit area; the last "
+    "bin of the missing momentum holds all events beyond it.",
+    "objects_": "Numbers of objects and missing transverse momentum: {} and background.",
+    "latent_": "Fraction of events in which each latent neuron of {} spikes at each step, first seed.",
+    "scan_": "Scan of {}: loss and AUC, mean and standard deviation over seeds.",
+}
+
+_XLABELS = {
+    "steps": "Steps $T$",
+    "latent": "Latent dimension $D_z$",
+    "training_fraction": "Training events",
+}
+
+
+def draw_figures(card: StudyCard, results: Results, folder: Path) -> list[str]:
+    """Draw everything into `folder` as PNG and PDF; the names of the figures, in order."""
+    names = []
+    for name, figure in _figures(card, results):
+        save_figure(figure, folder / name)
+        names.append(name)
+    return names
+
+
+def counts(batch: Batch) -> dict[str, npt.NDArray[np.float64]]:
+    """Numbers of `jets`, `electrons` and `muons` and `met` in GeV, of shape (n,), from an unscaled L1 vector."""
+    found: dict[str, npt.NDArray[np.float64]] = {}
+    momenta = [(i, slot.object) for i, slot in enumerate(batch.layout.slots) if slot.feature == "pt"]
+    for key in ("jets", "electrons", "muons"):
+        places = [i for i, name in momenta if name == singular(key)]
+        if places:
+            found[key] = batch.there[:, places].sum(axis=1).astype(np.float64)
+    for place in (i for i, name in momenta if name == "met"):
+        found["met"] = batch.x[:, place].astype(np.float64)
+    return found
+
+
+def _figures(card: StudyCard, results: Results) -> Iterator[tuple[str, Figure]]:
+    lines = [
+        RocLine(card.label(b.analysis), card.label(b.signal), GRID, b.mean, b.low, b.high) for b in roc_bands(results)
+    ]
+    band = "± 1 std. dev. (seeds)"
+    yield "roc", roc_figure(lines, panels=True, simulation=True, band=band)
+    yield "loss", loss_figure(_loss_curves(card, results), label=SIMULATION)
+    yield from _objects(card, results)
+    for analysis, names in results.plan.table.items():
+        latent = results.trainings[names[0]].latent
+        if latent:
+            spikes = {card.label(sample): fractions for sample, fractions in latent.items()}
+            yield f"latent_{analysis}", latent_figure(spikes, label=SIMULATION)
+    for scan in card.scans:
+        yield f"scan_{scan}", _scan(card, results, scan)
+
+
+def _loss_curves(card: StudyCard, results: Results) -> list[LossCurves]:
+    """Losses of models with the same input can be compared and share a panel."""
+    groups: dict[str, list[str]] = {}
+    for analysis, names in results.plan.table.items():
+        recipe = results.trainings[names[0]].planned.recipe
+        groups.setdefault(f"{recipe.input.model_dump_json()}", []).append(analysis)
+    curves = []
+    for analyses in groups.values():
+        panel = ", ".join(card.label(analysis) for analysis in analyses)
+        for analysis in analyses:
+            trainings = results.group(results.plan.table[analysis])
+            length = max(len(t.train_loss) for t in trainings)
+            planned = trainings[0].planned
+            updates = updates_per_epoch(planned.events, planned.train.batch_size) * np.arange(1, length + 1)
+            losses = ([t.train_loss for t in trainings], [t.validation_loss for t in trainings])
+            curves.append(LossCurves(card.label(analysis), panel, updates, *(_padded(x, length) for x in losses)))
+    return curves
+
+
+def _padded(losses: list[tuple[float, ...]], length: int) -> npt.NDArray[np.float64]:
+    return np.array([[*loss, *[np.nan] * (length - len(loss))] for loss in losses], dtype=np.float64)
+
+
+def _objects(card: StudyCard, results: Results) -> Iterator[tuple[str, Figure]]:
+    """All samples in one figure, then each signal alone with the background."""
+    batches = next(iter(results.samples.values()))
+    samples = {
+        name: ObjectSample(card.label(name), counts(batch), batch.weight, style)
+        for style, (name, batch) in enumerate(batches.items(), start=-1)  # background comes first and has no style
+    }
+    background = samples.pop(BACKGROUND)
+    if not background.values:
+        return
+    yield "objects", object_figure(background, list(samples.values()), label=SIMULATION)
+    for name, sample in samples.items():
+        yield f"objects_{name}", object_figure(background, [sample], label=SIMULATION)
+
+
+def _scan(card: StudyCard, results: Results, scan: ScanName) -> Figure:
+    lines = []
+    for analysis in card.scans[scan].analyses:
+        points = results.scan(scan, analysis)
+        events = [_first(results, point.trainings).planned.events for point in points]
+        x = np.array(events if scan == "training_fraction" else [point.value for point in points], dtype=np.float64)
+        name = card.label(analysis)
+        lines.append(_line(name, None, x, [results.loss(point.trainings) for point in points]))
+        for signal in results.signals:
+            values = [results.auc(point.trainings, signal) for point in points]
+            lines.append(_line(name, card.label(signal), x, values))
+    return scan_figure(lines, xlabel=_XLABELS[scan], log_x=scan == "training_fraction", label=SIMULATION)
+
+
+def _first(results: Results, names: tuple[str, ...]) -> Measured:
+    return results.trainings[names[0]]
+
+
+def _line(model: str, signal: str | None, x: npt.NDArray[np.float64], values: list[Spread]) -> ScanLine:
+    mean = np.array([value.mean for value in values])
+    std = np.array([value.std or 0.0 for value in values])
+    return ScanLine(model, signal, x, mean, std)

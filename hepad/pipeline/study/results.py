@@ -1,0 +1,202 @@
+"""The numbers of a study, from its bundles alone: losses and efficiencies of each training, means over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.bundles.bundle import Bundle, load_bundle
+from hepad.inputs.batch import Batch
+from hepad.pipeline.study.data import BACKGROUND, StudyData
+from hepad.pipeline.study.plan import Plan, PlannedTraining, ScanPoint
+from hepad.pipeline.study.trainings import TRAININGS
+from hepad.stats.scores.roc import Estimate, roc_curve
+
+__all__ = ["Band", "Measured", "Results", "Spread", "measure", "roc_bands", "spread"]
+
+Floats = npt.NDArray[np.float64]
+
+GRID: Floats = np.linspace(0.01, 1, 100)
+"""Signal efficiencies of the ROC bands."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and sample standard deviation (None for one value) over trainings.
+
+    `is_lower_limit` if the value of at least one training is a lower limit: no background event survived.
+    """
+
+    mean: float
+    std: float | None
+    trainings: int
+    is_lower_limit: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """In JSON types."""
+        return dict(vars(self))
+
+
+def spread(values: Sequence[float | Estimate]) -> Spread:
+    """The spread of one value a training, at least one."""
+    numbers = np.array([v.value if isinstance(v, Estimate) else v for v in values], dtype=np.float64)
+    limit = any(isinstance(v, Estimate) and v.is_lower_limit for v in values)
+    std = float(numbers.std(ddof=1)) if len(numbers) > 1 else None
+    return Spread(float(numbers.mean()), std, len(numbers), limit)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One training: its card's losses, and by signal AUC, 1/eps_b and eps_b on `GRID` (default score).
+
+    `train_loss` and `validation_loss` are per epoch, in units of the model's loss; `kept` is the epoch, from 1,
+    whose weights the bundle holds. `latent` maps a sample to the fraction of its events whose latent neuron spikes,
+    shape (steps, latent); empty for a model without spikes.
+    """
+
+    planned: PlannedTraining
+    kept: int
+    train_loss: tuple[float, ...]
+    validation_loss: tuple[float, ...]
+    auc: dict[str, float]
+    rejection: dict[str, Estimate]
+    efficiency: dict[str, Floats]
+    latent: dict[str, Floats] = field(default_factory=dict)
+
+    @property
+    def loss(self) -> float:
+        """Training loss of the kept epoch."""
+        return self.train_loss[self.kept - 1]
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers of the training; losses per epoch are in the card of its bundle."""
+        planned = self.planned
+        return {
+            "name": planned.name,
+            "analysis": planned.analysis,
+            "seed": planned.seed,
+            "events": planned.events,
+            "updates": planned.updates,
+            "epochs": len(self.train_loss),
+            "kept_epoch": self.kept,
+            "train_loss": self.loss,
+            "validation_loss": self.validation_loss[self.kept - 1],
+            "auc": self.auc,
+            "rejection": {signal: estimate.to_json() for signal, estimate in self.rejection.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Results:
+    """All trainings by name, and how the plan groups them; `samples` are the events measured on, by analysis."""
+
+    plan: Plan
+    trainings: dict[str, Measured]
+    samples: dict[str, Mapping[str, Batch]]
+
+    @property
+    def signals(self) -> list[str]:
+        """Names of the signals."""
+        return [name for name in next(iter(self.samples.values())) if name != BACKGROUND]
+
+    def group(self, names: Sequence[str]) -> list[Measured]:
+        """The trainings of these names."""
+        return [self.trainings[name] for name in names]
+
+    def loss(self, names: Sequence[str], *, validation: bool = False) -> Spread:
+        """Spread of the loss of the kept epoch."""
+        return spread([t.validation_loss[t.kept - 1] if validation else t.loss for t in self.group(names)])
+
+    def auc(self, names: Sequence[str], signal: str) -> Spread:
+        """Spread of the area under the ROC curve."""
+        return spread([t.auc[signal] for t in self.group(names)])
+
+    def rejection(self, names: Sequence[str], signal: str) -> Spread:
+        """Spread of 1/eps_b."""
+        return spread([t.rejection[signal] for t in self.group(names)])
+
+    def scan(self, name: str, analysis: str) -> list[ScanPoint]:
+        """The points of one scan of one analysis, by rising value."""
+        points = [p for p in self.plan.scans if p.scan == name and p.analysis == analysis]
+        return sorted(points, key=lambda point: point.value)
+
+
+def measure(plan: Plan, data: StudyData, output: Path) -> Results:
+    """Score the samples with every bundle of the plan; nothing of the training is taken from elsewhere."""
+    samples = {t.analysis: data.samples(t.recipe).evaluation for t in plan.trainings.values()}
+    tabled = {name for names in plan.table.values() for name in names[:1]}
+    measured = {
+        name: _measure(
+            training, load_bundle(str(output / TRAININGS / name)), samples[training.analysis],
+            rejection_at=data.card.rejection_at, latent=name in tabled,
+        )
+        for name, training in plan.trainings.items()
+    }  # fmt: skip
+    return Results(plan, measured, dict(samples))
+
+
+def _measure(
+    planned: PlannedTraining, bundle: Bundle, samples: Mapping[str, Batch], *, rejection_at: float, latent: bool
+) -> Measured:
+    seen = {name: bundle.input.scaled(batch) for name, batch in samples.items()}
+    default = bundle.card.scores[0]
+    scores = {name: bundle.scorer.scores(batch)[default] for name, batch in seen.items()}
+    background = samples[BACKGROUND]
+    curves = {
+        name: roc_curve(scores[name], scores[BACKGROUND], samples[name].weight, background.weight)
+        for name in samples
+        if name != BACKGROUND
+    }
+    spikes = getattr(bundle.scorer, "latent_spikes", None) if latent else None
+    training = bundle.card.training
+    assert training is not None  # noqa: S101  a study scores what it trained
+    return Measured(
+        planned,
+        kept=training.best_epoch,
+        train_loss=training.train_loss,
+        validation_loss=training.validation_loss,
+        auc={name: curve.auc for name, curve in curves.items()},
+        rejection={name: curve.rejection_at(rejection_at) for name, curve in curves.items()},
+        efficiency={name: curve.background_efficiency_at(GRID) for name, curve in curves.items()},
+        latent={}
+        if spikes is None
+        else {name: np.average(spikes(batch), axis=0, weights=batch.weight) for name, batch in seen.items()},
+    )
+
+
+@dataclass(frozen=True)
+class Band:
+    """A ROC curve over seeds: mean eps_b on `GRID` and mean ± standard deviation, never below 0; shapes (100,)."""
+
+    analysis: str
+    signal: str
+    mean: Floats
+    low: Floats
+    high: Floats
+
+    def to_json(self) -> dict[str, Any]:
+        """In JSON types."""
+        arrays = {"mean": self.mean, "low": self.low, "high": self.high}
+        return {
+            "analysis": self.analysis,
+            "signal": self.signal,
+            "signal_efficiency": GRID.tolist(),
+            "background_efficiency": {name: array.tolist() for name, array in arrays.items()},
+        }
+
+
+def roc_bands(results: Results) -> list[Band]:
+    """One band for each analysis of the table and signal; of no width for a single seed."""
+    bands = []
+    for analysis, names in results.plan.table.items():
+        for signal in results.signals:
+            drawn = np.array([t.efficiency[signal] for t in results.group(names)])
+            mean = drawn.mean(axis=0)
+            std = drawn.std(axis=0, ddof=1) if len(drawn) > 1 else np.zeros_like(mean)
+            bands.append(Band(analysis, signal, mean, np.maximum(mean - std, 0.0), np.minimum(mean + std, 1.0)))
+    return bands

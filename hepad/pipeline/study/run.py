@@ -1,0 +1,212 @@
+"""Run a study: train every model over seeds, scan what the card says, and report beside the published numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from hepad.cards.resolver import resolve
+from hepad.cards.study import StudyCard, load_study
+from hepad.errors import OutputError
+from hepad.io.reader import DEFAULT_STEP_SIZE
+from hepad.nn.scorer import EpochEnd
+from hepad.output.atomic import atomic_folder, atomic_path, check_folder, check_place, is_replacing
+from hepad.output.document import Table, to_html, to_markdown
+from hepad.output.owned import SUMS, foreign_files, free_name, sums_text
+from hepad.pipeline.study.data import BACKGROUND, StudyData, find_files
+from hepad.pipeline.study.figures import draw_figures
+from hepad.pipeline.study.plan import make_plan
+from hepad.pipeline.study.report import blocks, formatted_losses, formatted_table
+from hepad.pipeline.study.results import Results, measure, roc_bands
+from hepad.pipeline.study.trainings import TRAININGS, OnTraining, run_trainings
+from hepad.provenance import event_records, provenance, sha256_bytes, sha256_file
+
+__all__ = ["StudyOptions", "StudyReport", "study"]
+
+_FIGURES = "figures"
+_VERB = "study"
+_FILES = ("report.md", "report.html", "results.json")
+
+
+@dataclass(frozen=True)
+class StudyOptions:
+    """Options of `study`: files by name, or a folder that holds those the card names; see `find_files`.
+
+    `workers` trainings run side by side; without `scans` only the table is trained.
+    """
+
+    output: Path
+    data: Path | None = None
+    background: Sequence[str] = ()
+    evaluation_background: Sequence[str] = ()
+    signals: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    quick: bool = False
+    scans: bool = True
+    workers: int = 1
+    step_size: int = DEFAULT_STEP_SIZE
+    on_training: OnTraining | None = None
+    on_epoch: Callable[[EpochEnd], None] | None = None
+
+
+@dataclass(frozen=True)
+class StudyReport:
+    """What a study gave: all numbers in JSON types, both halves of Table 1, and how many trainings this run made."""
+
+    content: dict[str, Any]
+    losses: Table
+    table: Table
+    trained: int
+    output: Path
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of results.json, and where it is."""
+        return {**self.content, "trained": self.trained, "output": str(self.output)}
+
+
+def study(name: str, *, options: StudyOptions) -> StudyReport:
+    """Run the study of a card into the folder `options.output`: trainings, figures, two reports and results.json.
+
+    What is trained already is not trained again, and an interrupted run goes on where it was: folders of trainings
+    carry a fingerprint of all that their result depends on. The reports are made anew from the bundles each time.
+    `OutputError` for a folder with foreign files, `CardError` for a card that does not fit, `InputDataError` for
+    event files, `InterruptedRunError` on Ctrl-C.
+    """
+    _check_output(options.output)
+    card = load_study(name)
+    chosen = card.quickened() if options.quick else card
+    chosen = chosen if options.scans else chosen.model_copy(update={"scans": {}})
+    files = find_files(chosen, options.data, options.background, options.evaluation_background, options.signals)
+    data = StudyData(files, chosen, options.step_size)
+    plan = make_plan(chosen, data)
+    options.output.mkdir(exist_ok=True)
+    trained = run_trainings(
+        plan,
+        data,
+        options.output,
+        workers=options.workers,
+        on_training=options.on_training,
+        on_epoch=options.on_epoch,
+    )
+    results = measure(plan, data, options.output)
+    bundles = {name: sha256_file(options.output / TRAININGS / name / "card.json") for name in plan.trainings}
+    texts = {f"study {chosen.name}": resolve("analyses/studies", name).read_text(encoding="utf-8")}
+    texts |= {f"analysis {n}": resolve("analyses", n).read_text(encoding="utf-8") for n in chosen.analyses}
+    record = provenance(
+        f"hepad study {chosen.name}{' --quick' if options.quick else ''}{'' if options.scans else ' --no-scans'}",
+        inputs=event_records(files.everything()),
+        cards={**{what: sha256_bytes(text.encode()) for what, text in texts.items()}, **bundles},
+    )
+    quick = " This was a quick run, to see that all works: its networks are not trained." if options.quick else ""
+    content = {**_content(chosen, data, results), "quick": options.quick, "provenance": record}
+    _write(chosen, results, content, texts, options.output, remark=quick)
+    losses, table = formatted_losses(chosen, results), formatted_table(chosen, results)
+    return StudyReport(content, losses, table, trained, options.output)
+
+
+def _check_output(output: Path) -> None:
+    """Refuse a folder with anything in it that a study does not write; leftovers of a killed run are ours."""
+    check_place(output)
+    if not output.name or not output.absolute().parent.is_dir():
+        raise OutputError(f"cannot write {output}: folder {output.parent} does not exist; create it or change -o")
+    if not output.exists():
+        return
+    if not output.is_dir():
+        raise OutputError(f"{output} is a file; give another name with -o")
+    kept = (f"{name}.~*~" for name in _FILES)
+    ours = (TRAININGS, _FIGURES, *_FILES, *kept, SUMS, f".{_FIGURES}.*", ".report.*", ".results.*", f".{SUMS}*")
+    for path in sorted(output.iterdir()):
+        if not any(fnmatchcase(path.name, pattern) for pattern in ours):
+            raise OutputError(
+                f"{output} holds {path.name}, which hepad did not write; move it or give another name with -o"
+            )
+    check_folder(output / _FIGURES, verb=_VERB)
+    foreign = [name for name in foreign_files(output, _VERB) if name in _FILES]
+    if foreign and not is_replacing():
+        raise OutputError(
+            f"{output} holds {foreign[0]}, which hepad did not write there, or not as it is now; move it, give another "
+            "name with -o, or add --force, which keeps it there"
+        )
+
+
+def _split_text(data: StudyData, results: Results) -> str:
+    """Where the evaluation background is from."""
+    held = len(next(iter(results.samples.values()))[BACKGROUND])
+    aside = data.set_aside
+    if aside is None:
+        names = ", ".join(path.name for path in data.files.evaluation)
+        return f"The evaluation background, {held} selected events, is a file of its own ({names})."
+    names = ", ".join(path.name for path in data.files.background)
+    return (
+        f"The evaluation background, {held} selected events, was set aside from {names} before any training: "
+        f"{aside.fraction:.0%} of the events that were read, drawn by seed {aside.seed}."
+    )
+
+
+def _content(card: StudyCard, data: StudyData, results: Results) -> dict[str, Any]:
+    """All numbers, in JSON types."""
+    signals = results.signals
+
+    def numbers(names: Sequence[str]) -> dict[str, Any]:
+        return {
+            "trainings": list(names),
+            "train_loss": results.loss(names).to_json(),
+            "validation_loss": results.loss(names, validation=True).to_json(),
+            "auc": {signal: results.auc(names, signal).to_json() for signal in signals},
+            "rejection": {signal: results.rejection(names, signal).to_json() for signal in signals},
+        }
+
+    plan = results.plan
+    return {
+        "study": card.name,
+        "card": card.model_dump(mode="json", by_alias=True, exclude={"quick"}),
+        "split": _split_text(data, results),
+        "events": {name: len(batch) for name, batch in next(iter(results.samples.values())).items()},
+        "table": {
+            analysis: {
+                **numbers(names),
+                "published": results.trainings[names[0]].planned.recipe.model_dump(mode="json")["published"],
+                "published_loss": card.published_loss.get(analysis),
+            }
+            for analysis, names in plan.table.items()
+        },
+        "scans": [
+            {"scan": p.scan, "analysis": p.analysis, "value": p.value, **numbers(p.trainings)} for p in plan.scans
+        ],
+        "roc": [band.to_json() for band in roc_bands(results)],
+        "latent_spikes": {
+            name: {sample: fractions.tolist() for sample, fractions in t.latent.items()}
+            for name, t in results.trainings.items()
+            if t.latent
+        },
+        "trainings": {name: t.to_json() for name, t in results.trainings.items()},
+    }
+
+
+def _write(
+    card: StudyCard,
+    results: Results,
+    content: Mapping[str, Any],
+    texts: Mapping[str, str],
+    output: Path,
+    *,
+    remark: str,
+) -> None:
+    """Figures, reports and results, each complete or not there."""
+    with atomic_folder(output / _FIGURES, verb=_VERB) as folder:
+        figures = draw_figures(card, results, folder)
+    cards = "\n".join(f"# {what}\n{text}" for what, text in texts.items())
+    report = blocks(card, results, content["provenance"], figures, split=content["split"] + remark, cards=cards)
+    whole = {**content, "figures": figures}
+    pages = (to_markdown(report), to_html(report, output), json.dumps(whole, indent=1, allow_nan=False) + "\n")
+    for name in foreign_files(output, _VERB):
+        if name in _FILES:
+            (output / name).rename(free_name(output / name))
+    for file, text in zip(_FILES, pages, strict=True):
+        with atomic_path(output / file) as path:
+            path.write_text(text, encoding="utf-8")
+    with atomic_path(output / SUMS) as path:
+        path.write_text(sums_text(_VERB, output, _FILES), encoding="utf-8")

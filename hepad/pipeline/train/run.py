@@ -1,0 +1,224 @@
+"""Train a scorer on background and write a bundle; an interrupted training can be resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad import registry
+from hepad.bundles.bundle import bundle_tensors, recipe_content, scorer_content
+from hepad.bundles.files import read_bundle, write_bundle_files
+from hepad.cards.analysis import AnalysisCard, RegionSpec, TrainCard
+from hepad.cards.bundle import RegionCard, Training
+from hepad.errors import CardError, OutputError, UsageError
+from hepad.execution.run import Skipped
+from hepad.execution.store import RunFolder
+from hepad.inputs.base import make_input
+from hepad.inputs.batch import Batch
+from hepad.nn.scorer import FitReport, Scorer, TrainingData, trainable
+from hepad.objects.cutflow import CutFlow
+from hepad.output.atomic import atomic_folder, check_folder
+from hepad.output.complete import made_with, selection_hash, would_be_same
+from hepad.output.figures import save_figure
+from hepad.pipeline.train.checkpoint import CheckpointFolder, Watch, check_checkpoint, fingerprint
+from hepad.pipeline.train.plan import TrainOptions, TrainPlan
+from hepad.provenance import FileRecords
+from hepad.samples.background import Background, Split, read_background, set_aside, split_events
+from hepad.stats.scores.regions import Quantiles, background_quantiles, set_region
+
+__all__ = ["TrainOptions", "TrainReport", "train"]
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What a training did; `skipped` are the files that were left out. `complete_before`: the bundle was there."""
+
+    output: Path
+    model: str
+    cutflow: CutFlow
+    fit: FitReport
+    split: dict[str, int]
+    regions: dict[str, RegionCard] = field(default_factory=dict)
+    skipped: tuple[Skipped, ...] = ()
+    complete_before: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The report in JSON types."""
+        return {
+            "model": self.model,
+            "events": self.cutflow.total.events,
+            "selected": self.cutflow.selected.events,
+            "cutflow": self.cutflow.to_json(),
+            "split": self.split,
+            "epochs": self.fit.epochs,
+            "best_epoch": self.fit.best_epoch,
+            "stopped_early": self.fit.stopped_early,
+            "train_loss": self.fit.train_loss[-1],
+            "validation_loss": self.fit.validation_loss[-1],
+            "regions": {
+                name: {
+                    "threshold": r.threshold,
+                    "score": r.score,
+                    "efficiency": r.efficiency,
+                    "efficiency_error": r.efficiency_error,
+                }
+                for name, r in self.regions.items()
+            },
+            "skipped": [vars(skipped) for skipped in self.skipped],
+            "output": str(self.output),
+        }
+
+
+def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOptions) -> TrainReport:
+    """Train the model of an analysis card on background files and write the bundle `options.output`.
+
+    `model` is a card, or its bundled name or path. The background is parted into training, validation and held-out
+    events; the input scale is fitted on the training events, regions are set on the held-out ones. The same files,
+    options and seed give the same bundle, byte for byte, interrupted or not. A bundle that is there already, made by
+    the same call of the same inputs, stays.
+    """
+    check_folder(options.output, verb="train")
+    checkpoint = options.output.with_name(f"{options.output.name}.checkpoint")
+    check_checkpoint(checkpoint, resume=options.resume, restart=options.restart)
+    plan = TrainPlan.of(files, model, options)
+    records = FileRecords(plan.paths)
+    again = options.execution.force or options.restart
+    if options.output.exists() and not again and not options.resume:
+        report = _finished(options.output, plan.provenance(options, records.as_they_are()))
+        if report:
+            return report
+    with RunFolder.of(options.output, force=again) as folder:
+        key = made_with(**selection_hash(plan.selection), input=plan.recipe.input.model_dump(mode="json"))
+        background = read_background(
+            plan.paths,
+            plan.selection,
+            make_input(plan.recipe.input),
+            step_size=options.step_size,
+            max_events=options.max_events,
+            cross_sections=plan.sections,
+            execution=options.execution,
+            store=folder.store("background", key),
+        )
+        # The parts stay until the bundle is there: a training that is resumed need not read again.
+        return _train(plan, background, options, checkpoint, records)
+
+
+def _train(
+    plan: TrainPlan, background: Background, options: TrainOptions, checkpoint: Path, files: FileRecords
+) -> TrainReport:
+    """Train on background that was read, and write the bundle."""
+    recipe, raw = plan.recipe, background.batch
+    specs = _complete_regions(plan.specs, raw if plan.sections else None)
+    if options.set_aside:
+        raw = raw.take(set_aside(len(raw), options.set_aside).rest)
+    split = split_events(len(raw), plan.card, options.seed)
+    _check_regions(specs, raw.weight[split.holdout] if plan.sections else np.ones(len(split.holdout)))
+    vector = make_input(recipe.input).fitted(raw.take(split.train))
+    scorer = trainable(registry.load(registry.SCORERS[recipe.model.name])(recipe.model.config, vector.layout))
+    records = files.wait({skipped.file: skipped.reason for skipped in background.skipped})
+    store = CheckpointFolder(checkpoint, fingerprint(*plan.content(options), records, len(raw)))
+    resume = store.begin(resume=options.resume, restart=options.restart)
+    watch = Watch(store, options.on_epoch)
+    with watch.signals():
+        parts = TrainingData(vector.scaled(raw.take(split.train)), vector.scaled(raw.take(split.validation)))
+        fit = scorer.fit(
+            parts,
+            options=plan.card,
+            seed=options.seed,
+            on_epoch=watch,
+            resume=resume,
+        )
+    quantiles = _calibrate(scorer, vector.scaled(raw.take(split.holdout)))
+    regions = {name: set_region(name, spec, quantiles, scorer.score_names[0]) for name, spec in specs.items()}
+    content = {
+        **recipe_content(recipe, plan.selection),
+        **scorer_content(scorer, vector),
+        "regions": {name: region.model_dump(mode="json", exclude_none=True) for name, region in regions.items()},
+        "training": _training(plan.card, options, split, fit).model_dump(mode="json", exclude_none=True),
+        "provenance": {**plan.provenance(options, records), "cutflow": background.cutflow.to_json()},
+    }
+    try:
+        _write(options.output, content, bundle_tensors(vector, scorer, quantiles), fit)
+    except OutputError as error:
+        watch.save_last()
+        raise OutputError(f"{error}; the training is kept in {store.path}: mend that and add --resume") from error
+    store.remove()
+    sizes = {"train": len(split.train), "validation": len(split.validation), "holdout": len(split.holdout)}
+    return TrainReport(options.output, recipe.name, background.cutflow, fit, sizes, regions, background.skipped)
+
+
+def _finished(output: Path, record: Mapping[str, Any]) -> TrainReport | None:
+    """The report of a bundle that is there and complete, and is what we were about to train."""
+    try:
+        card, _ = read_bundle(output)
+        stored = dict(card.provenance)
+        flow = CutFlow.from_json(stored.pop("cutflow"))
+        skipped = tuple(
+            Skipped(place, each["name"], each["skipped"])
+            for place, each in enumerate(stored["inputs"])
+            if "skipped" in each
+        )
+    except (CardError, KeyError, TypeError):  # something else, which will be replaced
+        return None
+    done = card.training
+    if done is None or not would_be_same(stored, record):
+        return None
+    fit = FitReport(done.train_loss, done.validation_loss, done.best_epoch, done.stopped_early)
+    sizes = {"train": done.events, "validation": done.validation_events, "holdout": done.holdout_events}
+    return TrainReport(output, card.name, flow, fit, sizes, dict(card.regions), skipped, complete_before=True)
+
+
+def _complete_regions(specs: Mapping[str, RegionSpec], in_pb: Batch | None) -> dict[str, RegionSpec]:
+    """The specs with the cross section of the background, if there is one with weights in pb."""
+    total = None if in_pb is None else float(in_pb.weight.sum())
+    return {name: spec.completed(total) for name, spec in specs.items()}
+
+
+def _check_regions(specs: Mapping[str, RegionSpec], weights: npt.NDArray[np.float64]) -> None:
+    """Refuse a region that the held-out events cannot set, before hours of training rather than after.
+
+    The heaviest event must not stand for more than the region keeps: it might be the one of the highest score.
+    """
+    most = len(weights) * weights.max() / weights.sum()
+    for name, spec in specs.items():
+        if spec.efficiency is not None and spec.efficiency * len(weights) < most * (1 - 1e-12):
+            raise UsageError(
+                f"region {name!r} at background efficiency {spec.efficiency:g} needs "
+                f"{int(np.ceil(most / spec.efficiency))} held-out events, there are {len(weights)}: "
+                "give more background, or other regions with --region"
+            )
+
+
+def _calibrate(scorer: Scorer, holdout: Batch) -> dict[str, Quantiles]:
+    return {name: background_quantiles(values, holdout.weight) for name, values in scorer.scores(holdout).items()}
+
+
+def _training(card: TrainCard, options: TrainOptions, split: Split, fit: FitReport) -> Training:
+    return Training(
+        options=card,
+        seed=options.seed,
+        set_aside=options.set_aside,
+        events=len(split.train),
+        validation_events=len(split.validation),
+        holdout_events=len(split.holdout),
+        epochs=fit.epochs,
+        best_epoch=fit.best_epoch,
+        stopped_early=fit.stopped_early,
+        train_loss=fit.train_loss,
+        validation_loss=fit.validation_loss,
+    )
+
+
+def _write(output: Path, content: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]], fit: FitReport) -> None:
+    from hepad.plot.loss import plot_loss
+
+    with atomic_folder(output, verb="train") as folder:
+        write_bundle_files(folder, content, tensors)
+        save_figure(
+            plot_loss(fit.train_loss, fit.validation_loss, best_epoch=fit.best_epoch), folder / "loss", kinds=("png",)
+        )

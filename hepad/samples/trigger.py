@@ -1,0 +1,165 @@
+"""What `hepad latency` and `hepad export` share: a bundle in fixed point, and how far that is from the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.bundles.bundle import Bundle, load_bundle
+from hepad.cards.bundle import RegionCard
+from hepad.errors import CardError, UsageError
+from hepad.inputs.batch import Batch
+from hepad.inputs.l1_vector import L1Vector
+from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
+from hepad.nn.layers import HasLayers, Network, layers_of
+from hepad.samples.background import read_background
+from hepad.stats.scores.regions import set_region
+from hepad.trigger.design import Design, Precision, input_formats
+
+__all__ = [
+    "Flips",
+    "Part",
+    "TriggerModel",
+    "decision_flips",
+    "default_score",
+    "parse_bits",
+    "trigger_events",
+    "trigger_model",
+]
+
+Part = Literal["full", "encoder"]
+RANDOM_EVENTS = 2000
+
+_DEFAULT_BITS: dict[str, dict[str, int]] = {"mse": {}, "mu2": {}, "kl": {"error": 5, "error_integer": 3}}
+
+
+@dataclass(frozen=True)
+class TriggerModel:
+    """A bundle, its network with one score, and that in fixed point."""
+
+    bundle: Bundle
+    network: Network
+    design: Design
+    score: str
+
+    @property
+    def input_bits(self) -> int:
+        """The width of the widest input."""
+        return max(form.bits for form in self.design.inputs)
+
+    def regions(self) -> dict[str, RegionCard]:
+        """The bundle's regions, on the score of the logic: at the same background efficiency if it was another."""
+        found = {}
+        for name, region in self.bundle.card.regions.items():
+            if region.score == self.score:
+                found[name] = region
+            elif region.spec.efficiency is not None:
+                spec = region.spec.model_copy(update={"score": self.score})
+                found[name] = set_region(name, spec, self.bundle.quantiles, self.score)
+        return found
+
+
+@dataclass(frozen=True)
+class Flips:
+    """How far scores are from the model's, in a region.
+
+    `flips` is the fraction of events that are in the region by one and not by the other at the model's threshold,
+    `flips_same_rate` at `threshold_same_rate`, moved so that as many events pass (None if none does). `passed` is the
+    fraction of events that the model itself lets pass.
+    """
+
+    region: str
+    events: int
+    passed: float
+    flips: float
+    flips_same_rate: float
+    threshold_same_rate: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers by name."""
+        return vars(self).copy()
+
+
+def parse_bits(texts: Sequence[str] | None) -> dict[str, int]:
+    """Bit widths given as `weight=6,membrane=5`; `UsageError` if a name is unknown or a value no integer."""
+    known = Precision().to_json()
+    found: dict[str, int] = {}
+    for text in [part for item in texts or () for part in item.split(",")]:
+        name, equals, value = text.strip().replace("-", "_").partition("=")
+        if name not in known or not equals or not value.lstrip("_").isdigit():
+            raise UsageError(f"--bits {text!r}: write NAME=NUMBER with one of {', '.join(known)}")
+        found[name] = int(value.replace("_", "-"))
+    return found
+
+
+def trigger_model(
+    model: str, *, bits: Mapping[str, int], score: str | None = None, part: Part = "full"
+) -> TriggerModel:
+    """A bundle as a design. Without `score` the first of its scores that has logic; `bits` replace the bundle's own.
+
+    `CardError` that names what has none, `UsageError` for widths out of bounds.
+    """
+    bundle = load_bundle(model)
+    if score is None:
+        score = default_score(bundle)
+    elif score not in bundle.card.scores:
+        raise UsageError(f"--score {score}: {bundle.card.name} has {', '.join(bundle.card.scores)}")
+    network = layers_of(bundle.scorer, score)
+    widths = {**_DEFAULT_BITS[network.score], **(bundle.card.bits or {}), **bits}
+    unknown = sorted(widths.keys() - Precision().to_json().keys())
+    if unknown:
+        raise CardError(f"bundle {bundle.path}: key 'bits' has the unknown width {unknown[0]!r}")
+    precision = Precision(**widths)
+    scale = getattr(bundle.card.input, "scale", "none")
+    formats = input_formats(bundle.input.layout, precision.input, scale)
+    return TriggerModel(bundle, network, Design(network, precision, formats, encoder=part == "encoder"), score)
+
+
+def default_score(bundle: Bundle) -> str:
+    """The first score of a bundle that has logic, or else the first."""
+    layered = bundle.scorer.layered_scores if isinstance(bundle.scorer, HasLayers) else ()
+    return next((score for score in bundle.card.scores if score in layered), bundle.card.scores[0])
+
+
+def trigger_events(model: TriggerModel, files: Sequence[str], *, max_events: int | None = None, seed: int = 0) -> Batch:
+    """The selected events of files as the network sees them; without files, random inputs over all of their range.
+
+    Random inputs show whether logic and emulation agree, not what the trigger does.
+    """
+    if files:
+        bundle = model.bundle
+        background = read_background(
+            expand_files(files), bundle.card.selection, bundle.input, step_size=DEFAULT_STEP_SIZE, max_events=max_events
+        )
+        if not isinstance(bundle.input, L1Vector):
+            raise CardError(f"input kind {bundle.card.input.kind} has no logic yet")
+        return bundle.input.scaled(background.batch)
+    rng = np.random.default_rng(seed)
+    n = min(max_events or RANDOM_EVENTS, RANDOM_EVENTS)
+    columns = [rng.uniform(form.low, form.high, n) for form in model.design.inputs]
+    x = np.stack(columns, axis=1) * (rng.random((n, len(columns))) < rng.random((n, 1)))  # padded slots are 0
+    rows = model.design.quantised(x).astype(np.float32)
+    return Batch("l1_vector", model.bundle.input.layout, rows, rows != 0, np.ones(n))
+
+
+def decision_flips(model: TriggerModel, reference: npt.NDArray[Any], other: npt.NDArray[Any]) -> tuple[Flips, ...]:
+    """Compare scores (n,) with the model's, in each region."""
+    found = []
+    for name, region in model.regions().items():
+        wanted = reference >= region.threshold
+        moved = _as_many(other, int(wanted.sum()))
+        flips, moved_flips = (float(((other >= cut) != wanted).mean()) for cut in (region.threshold, moved))
+        same = moved if wanted.any() else None
+        found.append(Flips(name, len(wanted), float(wanted.mean()), flips, moved_flips, same))
+    return tuple(found)
+
+
+def _as_many(scores: npt.NDArray[Any], count: int) -> float:
+    """The threshold that lets about `count` scores pass; equal ones pass or fail together."""
+    if count == 0:
+        return float("inf")
+    return float(np.sort(scores)[len(scores) - count])

@@ -1,0 +1,1 @@
+"""A published search, prepared: its channels, backgrounds and expectations, read once."""

@@ -1,0 +1,222 @@
+"""The background that a channel of a search expects, from published spectra or from simulated events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.cards.fit import FAMILIES, load_fit
+from hepad.cards.search import ALL, located
+from hepad.errors import FitFailedError, InputDataError
+from hepad.io.tables.background import read_background
+from hepad.search.events import CategoryEvents
+from hepad.search.search import Category, Search
+from hepad.search.spectra import channel_edges, observed_spectrum
+from hepad.spectra.files import read_spectrum, same_edges
+from hepad.stats.fits.functions import BackgroundFunction
+from hepad.stats.fits.smooth import choose_order
+
+__all__ = ["Expectation", "Simulated", "TooFewError", "channel_functions", "published_expectation"]
+__all__ += ["simulated_expectation"]
+
+FloatArray = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+_ENOUGH = 15.0
+"""Effective simulated events that the shape of a spectrum is made of at least; with fewer a looser region gives it."""
+
+
+class TooFewError(FitFailedError):
+    """No region has enough simulated events: the most `effective` ones, of `needed`."""
+
+    def __init__(self, effective: float) -> None:
+        super().__init__(f"{effective:.1f} effective simulated background events are too few for a spectrum")
+        self.effective, self.needed = effective, _ENOUGH
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Background events (n,) expected in the bins of a channel, and observed counts (n,) or None.
+
+    `background` None leaves it to a fit of the function to the observed counts. `simulated` (n,) are the simulated
+    events that it was made of, with `variances` (n,); `effective` is their effective number, and `reach` the mass
+    in GeV above which there are none that its shape is from. `how` says in words where it is from.
+    """
+
+    edges: FloatArray
+    background: FloatArray | None
+    observed: FloatArray | None
+    how: str
+    simulated: FloatArray | None = None
+    variances: FloatArray | None = None
+    effective: float | None = None
+    reach: float | None = None
+
+
+def channel_functions(search: Search, channel: str) -> list[BackgroundFunction]:
+    """The background functions of a channel, the nominal one first."""
+    return [
+        BackgroundFunction.from_card(load_fit(located(search.folder, "fits", name)))
+        for name in search.card.channel_fits(channel)
+    ]
+
+
+def published_expectation(search: Search, channel: str) -> Expectation | None:
+    """What is published for a channel: observed counts, an expected background, or both; None if neither is."""
+    card = search.card.channels[channel]
+    observed = observed_spectrum(search, channel)
+    background = None if card.background is None else read_spectrum(str(search.folder / card.background))
+    edges = channel_edges(search, channel)
+    for spectrum in (observed, background):
+        if spectrum is not None and not same_edges(spectrum.edges, edges):
+            raise InputDataError(f"{spectrum.name} has other bins than channel {channel!r} of {search.card.name}")
+    if observed is None and background is None:
+        return None
+    reference = None if observed is None else observed.reference
+    expected = reference if background is None else background.counts
+    how = "observed spectrum" if expected is None else "published background"
+    return Expectation(edges, expected, None if observed is None else observed.counts, how)
+
+
+class Simulated:
+    """Simulated background of a search, event by event, with weights in events at its luminosity.
+
+    `InputDataError` if it was made with another selection or model than the search as it is used has, for then its
+    scores and masses are not those that the signal is held against.
+    """
+
+    def __init__(self, folder: Path, search: Search) -> None:
+        columns, self.record = read_background(folder)
+        self._search = search
+        self._columns = columns
+        self._check(folder)
+        self.events = {c.name: self._events(i, c) for i, c in enumerate(search.categories)}
+
+    def inside(self, category: Category, region: str) -> Mask | None:
+        """Mask of the category's events in a region; None if events of that region were not kept."""
+        events = self.events[category.name]
+        if region == ALL:
+            return np.ones(len(events), dtype=np.bool_) if category.bundle is None else None
+        cut = category.regions[region]
+        kept = self._own(category)["kept_above"].get(cut.score)
+        return None if kept is None or cut.threshold < kept else events.inside(category, region)
+
+    def yields(self, category: Category, region: str) -> tuple[float, float]:
+        """Events expected in a region and their statistical error, at the luminosity."""
+        found = self._own(category)["regions"].get(region)
+        if found is None:
+            mask = self.inside(category, region)
+            weights = self.events[category.name].weight[mask if mask is not None else slice(0)]
+            return float(weights.sum()), float(np.sqrt(np.square(weights).sum()))
+        return found["cross_section_pb"] * self._scale, found["error_pb"] * self._scale
+
+    @property
+    def _scale(self) -> float:
+        luminosity = self._search.card.luminosity
+        return 1.0 if luminosity is None else 1000 * luminosity.fb
+
+    def _own(self, category: Category) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = next(own for own in self.record["categories"] if own["name"] == category.name)
+        return found
+
+    def _check(self, folder: Path) -> None:
+        names = [own["name"] for own in self.record["categories"]]
+        if names != [category.name for category in self._search.categories]:
+            raise InputDataError(f"{folder} is of categories {', '.join(names)}, not those of {self._search.card.name}")
+        for category in self._search.categories:
+            own = self._own(category)
+            if own["selection"] != category.selection.model_dump(mode="json", by_alias=True, exclude_none=True):
+                raise InputDataError(f"{folder}: was made with another selection than {category.selection.name!r}")
+            if own["bundle"] != (None if category.bundle is None else category.bundle.sha256):
+                raise InputDataError(f"{folder}: was scored with another model than the one used")
+            wanted = {f"m_{channel.name}" for channel in category.channels}
+            if not wanted <= set(self._columns):
+                raise InputDataError(
+                    f"{folder}: has no {', '.join(sorted(wanted - set(self._columns)))}; make it again"
+                )
+
+    def _events(self, number: int, category: Category) -> CategoryEvents:
+        mine = self._columns["category"] == number
+        scores = () if category.bundle is None else category.bundle.card.scores
+        return CategoryEvents(
+            self._columns["event"][mine].astype(np.int64),
+            self._columns["weight_pb"][mine].astype(np.float64) * self._scale,
+            {name: self._columns[f"score_{name}"][mine] for name in scores},
+            {c.name: self._columns[f"m_{c.name}"][mine].astype(np.float64) for c in category.channels},
+        )
+
+
+def simulated_expectation(
+    simulated: Simulated, search: Search, channel: str, region: str, keep: Mask | None = None
+) -> Expectation:
+    """The smooth background of a channel in a region, from simulated events (of `keep` only, if given).
+
+    The function of the channel with as many parameters as the events support is fitted to their spectrum, scaled to
+    the effective number of events (G. Bohm and G. Zech, arXiv:1309.1287). Where a region has too few events, the shape
+    is that of the next looser one with enough, scaled to the yield in the region; where that is zero, by the ratio
+    of the regions' total yields. `FitFailedError` if no region has enough events, or no fit converges.
+    """
+    category = search.category_of(channel)
+    events, edges = simulated.events[category.name], channel_edges(search, channel)
+    functions = channel_functions(search, channel)
+    mask = simulated.inside(category, region)
+    if mask is None:
+        raise FitFailedError(f"simulated events of region {region} were not kept")
+    part = np.ones(len(events), dtype=np.bool_) if keep is None else keep
+    counts, variances = _fill(events, channel, edges, mask & part)
+    effective = _effective(counts, variances)
+    total, most = float(counts.sum()), 0.0
+    for name in (region, *reversed(_looser(simulated, category, region))):
+        inside = simulated.inside(category, name)
+        if inside is None:
+            continue
+        shape, spread = _fill(events, channel, edges, inside & part)
+        most = max(most, _effective(shape, spread))
+        if _effective(shape, spread) < _ENOUGH:
+            continue
+        smooth = _smooth(edges, shape, spread, functions)
+        reach = float(edges[np.flatnonzero(shape > 0)[-1] + 1])
+        if name == region:
+            return Expectation(edges, smooth, None, "simulation", counts, variances, effective, reach)
+        wanted = (
+            total or float(shape.sum()) * simulated.yields(category, region)[0] / simulated.yields(category, name)[0]
+        )
+        how = f"simulation, shape of region {name}"
+        return Expectation(edges, smooth * (wanted / smooth.sum()), None, how, counts, variances, effective, reach)
+    raise TooFewError(most)
+
+
+def _looser(simulated: Simulated, category: Category, region: str) -> list[str]:
+    """The regions with more background than this one, the largest first."""
+    yields = {name: simulated.yields(category, name)[0] for name in category.regions}
+    return sorted((n for n in yields if yields[n] > yields.get(region, 0.0)), key=lambda n: -yields[n])
+
+
+def _fill(events: CategoryEvents, channel: str, edges: FloatArray, mask: Mask) -> tuple[FloatArray, FloatArray]:
+    masses, weights = events.masses[channel][mask], events.weight[mask]
+    counts, _ = np.histogram(masses, edges, weights=weights)
+    variances, _ = np.histogram(masses, edges, weights=np.square(weights))
+    return counts.astype(np.float64), variances.astype(np.float64)
+
+
+def _effective(counts: FloatArray, variances: FloatArray) -> float:
+    return float(counts.sum() ** 2 / variances.sum()) if variances.sum() > 0 and counts.sum() > 0 else 0.0
+
+
+def _smooth(
+    edges: FloatArray, counts: FloatArray, variances: FloatArray, functions: list[BackgroundFunction]
+) -> FloatArray:
+    """The fit of the simplest sufficient function of the nominal family; the counts themselves without a function."""
+    if not functions:
+        return counts
+    nominal = functions[0]
+    candidates = [
+        BackgroundFunction(f"{nominal.family}{n}", nominal.family, n, nominal.sqrt_s)
+        for n in range(FAMILIES[nominal.family][0], nominal.n_parameters + 1)
+    ]
+    return choose_order(edges, counts, variances, candidates).expected

@@ -1,0 +1,1 @@
+"""Spectra of masses: files, references, functions by name, signal shapes."""

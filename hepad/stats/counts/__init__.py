@@ -1,0 +1,1 @@
+"""Counts: Poisson probabilities, toys, uncertain means."""

@@ -1,0 +1,89 @@
+"""Poisson numbers for pseudo-experiments: alias tables, and a stream of random numbers for each pseudo-experiment.
+
+The counts of a pseudo-experiment depend on the seed and its index alone, not on blocks, threads or machine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.errors import InputDataError
+from hepad.stats.counts.toys_kernel import draw_counts, fill_alias
+
+__all__ = ["Sampler", "in_blocks", "threads"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_REACH = 8.5
+"""Standard deviations that a table covers on either side: what lies beyond has a probability below 1e-16."""
+_MOST = 1e10
+"""Largest mean with a table: 1.7 million entries."""
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Walker's alias tables (Vose, IEEE TSE 17 (1991) 972) of Poisson distributions, one after the other.
+
+    Bin i holds counts `lowest[i]` + j for j below `first[i+1]` - `first[i]`; `share` and `other` are its tables.
+    """
+
+    first: IntArray
+    lowest: IntArray
+    share: FloatArray
+    other: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, means: FloatArray) -> Sampler:
+        """Tables for means (n,); `InputDataError` if one is negative, not finite or above 1e10."""
+        if not np.all((means >= 0) & (means <= _MOST)):
+            worst = float(means[~((means >= 0) & (means <= _MOST))][0])
+            raise InputDataError(f"cannot draw pseudo-experiments with {worst:g} expected events in a bin")
+        sigma = np.sqrt(means)
+        # The upper tail is heavier than a Gaussian one: for small means the last term covers it.
+        lowest = np.maximum(np.floor(means - _REACH * sigma), 0).astype(np.int64)
+        highest = np.ceil(means + _REACH * sigma + np.where(means > 0, 20, 0)).astype(np.int64)
+        first = np.concatenate([[0], np.cumsum(highest - lowest + 1)])
+        share, other = np.empty(first[-1]), np.empty(first[-1], dtype=np.int32)
+        fill_alias(np.ascontiguousarray(means, dtype=np.float64), first, lowest, share, other)
+        return cls(first, lowest, share, other)
+
+    @property
+    def tables(self) -> tuple[IntArray, IntArray, FloatArray, npt.NDArray[np.int32]]:
+        """The arrays in the order in which the compiled loops take them."""
+        return self.first, self.lowest, self.share, self.other
+
+    def draw(self, seed: int, start: int, size: int) -> IntArray:
+        """Counts (size, n) of the pseudo-experiments of index `start` on."""
+        counts = np.empty((size, len(self.lowest)), dtype=np.int64)
+        draw_counts(np.uint64(seed), start, *self.tables, counts)
+        return counts
+
+
+def threads() -> int:
+    """As many as this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def in_blocks(job: Callable[[int, int], None], total: int, block: int) -> None:
+    """Call job(start, stop) for blocks of `total` items, in threads: for compiled loops, which run side by side."""
+    blocks = -(-total // block)
+    workers = max(min(threads(), blocks), 1)
+
+    def work(worker: int) -> None:
+        for i in range(worker, blocks, workers):
+            job(i * block, min((i + 1) * block, total))
+
+    if workers == 1:
+        work(0)
+        return
+    with ThreadPoolExecutor(workers, thread_name_prefix="hepad") as pool:
+        for _ in pool.map(work, range(workers)):
+            pass

@@ -1,0 +1,1 @@
+"""Fits of background and signal functions to spectra."""

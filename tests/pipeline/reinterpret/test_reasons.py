@@ -1,0 +1,153 @@
+"""Why nothing can be said of a signal, and the page of an exclusion curve."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hepad.pipeline.reinterpret.points import parse_point
+from hepad.pipeline.reinterpret.reasons import Cause, NoLimitError, Reason, Reasons, said_of_all
+from hepad.pipeline.reinterpret.run import ReinterpretOptions, reinterpret
+from hepad.pipeline.reinterpret.words import fraction, gev, mass_ranges, percent
+
+FEW = "too few effective events of a broad signal"
+
+
+def few(have: float, need: float = 50) -> Reason:
+    return Reason(Cause.FEW_SIGNAL, FEW, have, need)
+
+
+def test_alike_reasons_are_merged() -> None:
+    fit = Reason(Cause.FIT_FAILED, "the fit did not converge")
+    groups = Reasons.merged({"a": few(9.6), "b": fit, "c": few(9.6), "d": few(9.6), "e": few(3.0, 10)})
+    assert [group.words() for group in groups] == [
+        f"3 channels: {FEW} (9.6 of 50 needed)",
+        "b: the fit did not converge",
+        f"e: {FEW} (3 of 10 needed)",
+    ]
+    assert groups[0].to_json() == {
+        "channels": ["a", "c", "d"],
+        "cause": "too few signal events",
+        "text": f"3 channels: {FEW} (9.6 of 50 needed)",
+        "have": 9.6,
+        "need": 50,
+        "help": "simulate at least 6 times as many events",
+    }
+    assert said_of_all(groups, 5) == "; ".join(group.words() for group in groups)
+
+
+def test_different_numbers_are_a_range_and_the_best_says_what_helps() -> None:
+    (group,) = Reasons.merged({"a": few(12.5), "b": few(2.04)})
+    assert group.words() == f"a, b: {FEW} (2.04 to 12.5 of 50 needed)"
+    assert group.reason.help == "simulate at least 4 times as many events"
+    assert said_of_all([group], 2) == f"all 2 channels: {FEW} (2.04 to 12.5 of 50 needed)"
+    assert said_of_all([group], 1) == group.words()
+
+
+def test_a_reason_travels_with_the_error() -> None:
+    error = NoLimitError(few(9.6))
+    assert str(error) == f"{FEW} (9.6 of 50 needed)"
+    assert error.reason.reached == pytest.approx(0.192)
+    assert few(0.0).help is None
+    assert Reason(Cause.NO_DATA, "x").help is None
+    assert {cause for cause in Cause if Reason(cause, "x").help} == set(Cause) - {
+        Cause.FEW_SIGNAL,
+        Cause.FIT_FAILED,
+        Cause.NO_DATA,
+        Cause.WEAK_BACKGROUND,
+    }
+
+
+@pytest.mark.parametrize(
+    ("bound", "text"),
+    [
+        (1 - 0.05 ** (1 / 5000), "0.06 %"),  # 0.05990 %
+        (0.000591, "0.06 %"),
+        (0.0006, "0.06 %"),
+        (0.000601, "0.061 %"),
+        (0.6316, "64 %"),
+        (0.0999, "10 %"),
+        (1.0, "100 %"),
+        (0.0, "0 %"),
+    ],
+)
+def test_upper_bounds_are_rounded_up(bound: float, text: str) -> None:
+    assert percent(bound) == text
+
+
+def test_masses_and_fractions() -> None:
+    assert [gev(mass) for mass in (3143.5, 10250.0, 999.96, 92.5)] == ["3144", "10250", "1000", "92.5"]
+    ranges = [
+        {"low": 2000.0, "high": 3143.5, "from_start": True, "to_end": False},
+        {"low": 4000.0, "high": 5000.0, "from_start": False, "to_end": True},
+    ]
+    assert mass_ranges(ranges) == "2000 to 3144, 4000 to 5000 GeV"
+    assert mass_ranges(ranges, ends=True) == (
+        "2000 to 3144 (from the lowest mass given on), 4000 to 5000 (up to the highest) GeV"
+    )
+    assert mass_ranges([]) == ""
+    assert fraction({"events": 0, "value": 0.0, "error": 0.1, "upper_95": 0.0006}) == "below 0.06 % (95 % CL)"
+    assert fraction({"events": 3, "value": 0.25, "error": 0.01, "upper_95": 0.3}) == "25.000% ± 1.000%"
+
+
+def straight_crossing(masses: tuple[float, float], ratios: tuple[float, float]) -> float:
+    """Where ln(theory / limit), a straight line in ln(mass), is zero."""
+    slope, offset = np.polyfit(np.log(masses), np.log(ratios), 1)
+    return float(np.exp(-offset / slope))
+
+
+@pytest.fixture(scope="module")
+def curve(tmp_path_factory, examples) -> tuple[dict, str]:
+    """Three masses of one sample, of which the highest is not excluded."""
+    output = tmp_path_factory.mktemp("curve") / "out"
+    file = examples / "wprime_xy_3p5tev.root"
+    points = tuple(
+        parse_point(f"{mass}={file}@{section}") for mass, section in ((3000, 0.2), (3500, 0.02), (4000, 0.002))
+    )
+    report = reinterpret([], "cms_2019_dijet", options=ReinterpretOptions(output=output, points=points))
+    assert json.loads((output / "reinterpret.json").read_text()) == report.to_json()
+    return report.to_json(), (output / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_curve_is_the_verdict(curve) -> None:
+    result, _ = curve
+    table = result["points"]["table"]
+    end = straight_crossing(
+        (3500, 4000), tuple(row["cross_section_pb"] / row["limit_pb_observed"] for row in table[1:])
+    )
+    assert [row["verdict"]["status"] for row in table] == ["excluded", "excluded", "not excluded"]
+    verdict = result["verdict"]
+    assert verdict["status"] == "excluded"
+    assert verdict["basis"] == "observed"
+    assert verdict["ranges_gev"] == [{"low": 3000, "high": pytest.approx(end), "from_start": True, "to_end": False}]
+    assert verdict["reason"] == f"3000 to {end:.0f} GeV (observed)"
+    assert result["sample"]["mass_gev"] == 3000
+
+
+def test_the_page_of_a_curve_begins_with_it(curve) -> None:
+    result, page = curve
+    headings = re.findall(r"<h[12]>(.*?)</h[12]>", page)
+    assert headings[0] == f"Excluded: {result['verdict']['reason']}"
+    assert headings[1:4] == ["3000 GeV: excluded", "3500 GeV: excluded", "4000 GeV: not excluded"]
+    places = [page.index(text) for text in ("mass [GeV]", 'alt="exclusion.png"', headings[1], 'alt="cutflow.png"')]
+    assert places == sorted(places)
+    assert page.index("At 3000 GeV: Fraction of all generated events") < page.index(headings[2])
+    assert page.count("What the search keeps") == 3
+
+
+def test_a_curve_without_exclusion_says_so(examples, tmp_path: Path) -> None:
+    points = tuple(parse_point(f"{mass}={examples / 'wprime_xy_3p5tev.root'}@1e-6") for mass in (3000, 4000))
+    report = reinterpret([], "cms_2019_dijet", options=ReinterpretOptions(points=points))
+    verdict = report.to_json()["verdict"]
+    assert verdict["status"] == "not excluded"
+    assert verdict["reason"] == "no mass from 3000 to 4000 GeV (observed)"
+    points = tuple(parse_point(f"{mass}={examples / 'wprime_wz_2tev.root'}@0.1") for mass in (2000, 3000))
+    report = reinterpret([], "atlas_2023_ad_two_body", options=ReinterpretOptions(points=points))
+    verdict = report.to_json()["verdict"]
+    assert (verdict["status"], verdict["basis"], verdict["ranges_gev"]) == ("cannot say", None, [])
+    assert verdict["reason"].startswith("no mass has a limit; at 3000 GeV: ")
+    assert verdict["cause"] == "too few signal events"

@@ -1,0 +1,256 @@
+"""The parts of a study: what is planned, what is measured, what is written."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from hepad.cards.analysis import TrainCard
+from hepad.cards.bundle import SetAside
+from hepad.cards.study import StudyCard, load_study
+from hepad.errors import CardError, InputDataError, InterruptedRunError, OutputError, UsageError
+from hepad.output import document
+from hepad.pipeline.study.data import StudyData, find_files
+from hepad.pipeline.study.plan import epochs_for, make_plan, updates_per_epoch
+from hepad.pipeline.study.results import spread
+from hepad.pipeline.study.run import StudyOptions, study
+from hepad.pipeline.study.trainings import run_trainings
+from hepad.samples.background import set_aside, split_events
+from hepad.stats.scores.roc import Estimate
+
+ONE = {
+    "schema": "study/1",
+    "name": "one",
+    "title": "One model, one seed",
+    "reference": "none",
+    "analyses": ["dnn_ae"],
+    "seeds": [1],
+    "training_events": 1000,
+    "updates": 12,
+    "evaluation": {"fraction": 0.25, "seed": 5},
+    "data": {"background": ["background.h5"], "signals": {"hplus": ["no.h5", "hplus.h5"]}},
+}
+
+
+def write(path: Path, **changes: object) -> str:
+    path.write_text(yaml.safe_dump({**ONE, **changes}), encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("events", "epochs"),
+    [(100_000, 400), (50_000, 800), (25_000, 1600), (10_000, 4000)],  # section "Performance with limited data"
+)
+def test_epochs_are_those_of_the_paper(events: int, epochs: int) -> None:
+    assert epochs_for(40_000, events, 1000) == epochs
+
+
+def test_updates_are_at_least_those_asked_for_and_less_than_an_epoch_more() -> None:
+    for events in (1, 2, 999, 1000, 1001, 1002, 2001, 14_933):
+        batches = updates_per_epoch(events, 1000)
+        updates = epochs_for(40_000, events, 1000) * batches
+        assert 40_000 <= updates < 40_000 + batches
+    assert updates_per_epoch(1001, 1000) == 1  # the training loop joins a lone event to the batch before
+    assert updates_per_epoch(1001, 1) == 1001
+
+
+def test_what_is_set_aside_is_the_same_each_time_and_disjoint_from_the_rest() -> None:
+    card = SetAside(fraction=0.25, seed=3)
+    parts, again = set_aside(1001, card), set_aside(1001, card)
+    assert np.array_equal(parts.aside, again.aside)
+    assert len(parts.aside) == 250
+    assert np.array_equal(np.sort(np.concatenate([parts.aside, parts.rest])), np.arange(1001))
+
+
+def test_training_events_leave_the_other_parts_as_they_are() -> None:
+    whole, few = (split_events(1000, TrainCard(train_events=n), 7) for n in (None, 100))
+    assert np.array_equal(few.train, whole.train[:100])
+    assert np.array_equal(few.validation, whole.validation)
+    assert np.array_equal(few.holdout, whole.holdout)
+
+
+def test_no_training_is_planned_twice_and_all_have_equal_updates(examples: Path) -> None:
+    card = load_study("adc2021")
+    plan = make_plan(card, StudyData(find_files(card, examples), card))
+    # SNN: T, latent and size share the standard one; 5 + 2 + 3 others. DNN: 2 + 3 others. Each of five seeds.
+    assert len(plan.trainings) == 5 * (3 + 10 + 5)
+    assert {t.updates for t in plan.trainings.values()} <= set(range(40_000, 40_010))
+    standard = plan.table["snn_ae"]
+    for scan, value in (("steps", 5), ("latent", 4), ("training_fraction", 1)):
+        (point,) = [p for p in plan.scans if (p.scan, p.analysis, p.value) == (scan, "snn_ae", value)]
+        assert point.trainings == standard
+    (ten,) = [p for p in plan.scans if (p.scan, p.value) == ("steps", 10)]
+    assert {plan.trainings[name].recipe.model.config["steps"] for name in ten.trainings} == {10}
+    (wide,) = [p for p in plan.scans if (p.scan, p.analysis, p.value) == ("latent", "dnn_ae", 12)]
+    assert plan.trainings[wide.trainings[0]].recipe.model.config["layers"] == [24, 12, 12]
+
+
+def test_quick_replaces_what_it_names() -> None:
+    card = load_study("adc2021")
+    quick = card.quickened()
+    assert (quick.seeds, quick.updates) == ((1, 2), card.quick.updates)
+    assert quick.training_events == card.training_events
+    assert quick.scans["steps"].values == (1, 5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seeds": []}, "seeds"),
+        ({"seeds": [1, 1]}, "each be given once"),
+        ({"sedes": [1]}, "'sedes' at line 16: unknown key .* did you mean seeds"),
+        ({"scans": {"widths": {"analyses": ["dnn_ae"], "values": [1]}}}, "widths"),
+        ({"scans": {"latent": {"analyses": ["vae"], "values": [1]}}}, "names vae"),
+        ({"scans": {"latent": {"analyses": ["dnn_ae"], "values": [1.5]}}}, "whole numbers"),
+        ({"scans": {"training_fraction": {"analyses": ["dnn_ae"], "values": [2]}}}, "from 0 to 1"),
+        ({"analyses": ["nope"]}, "nope"),
+        ({"scans": {"steps": {"analyses": ["dnn_ae"], "values": [1]}}}, "has no steps"),
+    ],
+)
+def test_cards_that_do_not_fit_are_refused(changes, message: str, examples: Path, tmp_path: Path) -> None:
+    name = write(tmp_path / "card.yaml", **changes)
+    with pytest.raises(CardError, match=message):
+        study(name, options=StudyOptions(tmp_path / "out", data=examples))
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_are_those_given_or_those_of_the_folder(examples: Path, tmp_path: Path) -> None:
+    card = StudyCard.model_validate(ONE)
+    files = find_files(card, examples)
+    assert [p.name for p in files.everything()] == ["background.h5", "hplus.h5"]
+    given = find_files(
+        card, None, [str(examples / "lq.h5")], [str(examples / "h0.h5")], {"x": [str(examples / "a4l.h5")]}
+    )
+    assert [p.name for p in given.everything()] == ["lq.h5", "h0.h5", "a4l.h5"]
+    with pytest.raises(UsageError, match="give --data"):
+        find_files(card, None, [str(examples / "lq.h5")])
+    with pytest.raises(InputDataError, match="no file of hplus; looked for no"):
+        find_files(card, tmp_path)
+    with pytest.raises(InputDataError, match="is not a folder"):
+        find_files(card, tmp_path / "no")
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes((examples / "background.h5").read_bytes())
+    with pytest.raises(InputDataError, match="also the training background"):
+        find_files(card, examples, evaluation=[str(copy)])
+
+
+def test_the_published_names_are_found(tmp_path: Path) -> None:
+    names = [
+        "background_for_training.h5",
+        "hToTauTau_13TeV_PU20_filtered.h5",
+        "hChToTauNu_13TeV_PU20_filtered.h5",
+        "Ato4l_lepFilter_13TeV_filtered.h5",
+        "leptoquark_LOWMASS_lepFilter_13TeV_filtered.h5",
+    ]
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    files = find_files(load_study("adc2021"), tmp_path)
+    assert [p.name for p in files.everything()] == names
+    assert list(files.signals) == ["h0", "hplus", "a4l", "lq"]
+    assert files.evaluation == ()
+
+
+def test_spread() -> None:
+    value = spread([1.0, 2.0, 3.0])
+    assert (value.mean, value.std, value.trainings, value.is_lower_limit) == (2.0, 1.0, 3, False)
+    assert spread([1.0]).std is None
+    assert spread([Estimate(1.0), Estimate(3.0, is_lower_limit=True)]).is_lower_limit
+
+
+def bundle_bytes(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture
+def plain(monkeypatch) -> None:
+    """Studies without figures, which take longer than these trainings."""
+    monkeypatch.setattr("hepad.pipeline.study.run.draw_figures", lambda *_: [])
+
+
+def test_an_interrupted_study_goes_on_without_a_flag(plain, examples: Path, tmp_path: Path) -> None:
+    name = write(tmp_path / "card.yaml")
+    whole = study(name, options=StudyOptions(tmp_path / "whole", data=examples))
+    assert whole.trained == 1
+
+    def interrupt(end) -> None:
+        if end.epoch == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(InterruptedRunError, match="run the same command to go on") as caught:
+        study(name, options=StudyOptions(tmp_path / "cut", data=examples, on_epoch=interrupt))
+    assert caught.value.exit_code == 130
+    trainings = tmp_path / "cut" / "trainings"
+    name_of_it = next(iter(whole.content["trainings"]))
+    assert {p.name for p in trainings.iterdir()} == {f"{name_of_it}.checkpoint", f"{name_of_it}.run"}
+    epochs: list[int] = []
+    rest = study(
+        name, options=StudyOptions(tmp_path / "cut", data=examples, on_epoch=lambda end: epochs.append(end.epoch))
+    )
+    assert epochs == list(range(5, 13))
+    assert rest.content == whole.content
+    assert bundle_bytes(trainings) == bundle_bytes(tmp_path / "whole" / "trainings")
+
+
+def test_another_card_or_input_trains_under_another_name(plain, examples: Path, tmp_path: Path) -> None:
+    options = StudyOptions(tmp_path / "out", data=examples)
+    first = study(write(tmp_path / "card.yaml"), options=options)
+    assert study(write(tmp_path / "card.yaml", title="Another title"), options=options).trained == 0
+    more = study(write(tmp_path / "card.yaml", updates=13), options=options)
+    aside = study(write(tmp_path / "card.yaml", evaluation={"fraction": 0.25, "seed": 6}), options=options)
+    assert (more.trained, aside.trained) == (1, 1)
+    names = {next(iter(report.content["trainings"])) for report in (first, more, aside)}
+    assert {p.name for p in (tmp_path / "out" / "trainings").iterdir()} == names
+    assert len(names) == 3
+
+
+def test_trainings_side_by_side_are_those_one_after_the_other(examples: Path, tmp_path: Path) -> None:
+    card = StudyCard.model_validate({**ONE, "seeds": [1, 2, 3], "updates": 2})
+    data = StudyData(find_files(card, examples), card)
+    plan = make_plan(card, data)
+    places = []
+    for workers in (1, 2):
+        output = tmp_path / str(workers)
+        output.mkdir()
+        run = run_trainings(
+            plan, data, output, workers=workers, on_training=lambda place, total, _: places.append((place, total))
+        )
+        assert run == 3
+        assert run_trainings(plan, data, output, workers=workers) == 0
+    assert places == [(1, 3), (2, 3), (3, 3)] * 2
+    assert bundle_bytes(tmp_path / "1") == bundle_bytes(tmp_path / "2")
+
+
+def test_a_folder_with_other_things_is_left_alone(examples: Path, tmp_path: Path) -> None:
+    name = write(tmp_path / "card.yaml")
+    for place in ("notes.txt", "figures/notes.txt", "report.html", "figures/roc.png"):
+        folder = tmp_path / place.replace("/", "_")
+        (folder / place).parent.mkdir(parents=True)
+        (folder / place).write_text("mine")
+        with pytest.raises(OutputError, match=rf"holds {Path(place).name}, which hepad did not write"):
+            study(name, options=StudyOptions(folder, data=examples))
+        assert [p for p in folder.rglob("*") if p.is_file()] == [folder / place]
+    with pytest.raises(OutputError, match="does not exist"):
+        study(name, options=StudyOptions(tmp_path / "no" / "out", data=examples))
+
+
+def test_documents_escape_and_embed(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(b"abc")
+    blocks = [
+        document.Heading("A < B", 1),
+        document.Text("1 & 2"),
+        document.Table(["name", "value"], [["<x>", "1"]]),
+        document.Figure("x.png", "A picture"),
+        document.Code("a: <b>\n"),
+    ]
+    page = document.to_html(blocks, tmp_path)
+    assert "<title>A &lt; B</title>" in page
+    assert "&lt;x&gt;" in page
+    assert "data:image/png;base64,YWJj" in page
+    text = document.to_markdown(blocks)
+    assert "| name | value |\n| --- | ---: |\n| \\<x> | 1 |" in text
+    assert "![x](x.png)\n\nA picture" in text

@@ -1,0 +1,122 @@
+"""Regions: thresholds on held-out background."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from hepad.cards.analysis import RegionSpec
+from hepad.cards.bundle import parse_region
+from hepad.errors import UsageError
+from hepad.stats.scores.quantiles import StreamSample
+from hepad.stats.scores.regions import background_quantiles, set_region
+
+scores = hnp.arrays(np.float32, st.integers(5, 300), elements=st.floats(-10, 10, width=32))
+
+
+@settings(max_examples=80, deadline=None)
+@given(scores, st.floats(0.005, 1), st.integers(0, 3))
+def test_threshold_is_the_lowest_that_keeps_no_more_than_asked(s: np.ndarray, wanted: float, seed: int) -> None:
+    w = np.random.default_rng(seed).uniform(0.1, 3, len(s))
+    quantiles = {"mse": background_quantiles(s, w)}
+
+    def kept(threshold: float) -> float:
+        return float(w[s >= threshold].sum() / w.sum())
+
+    top = kept(float(s.max()))
+    if top > wanted * (1 + 1e-9):
+        with pytest.raises(UsageError, match="needs at least"):
+            set_region("r", RegionSpec(background_efficiency=wanted), quantiles, "mse")
+        return
+    region = set_region("r", RegionSpec(background_efficiency=wanted), quantiles, "mse")
+    assert kept(region.threshold) <= wanted * (1 + 1e-9)
+    assert region.efficiency == pytest.approx(kept(region.threshold), rel=1e-9)
+    below = s[s < region.threshold]
+    if len(below):
+        assert kept(float(below.max())) > wanted * (1 - 1e-9)
+
+
+def test_large_samples_are_exact_in_the_tail_and_close_below() -> None:
+    s = np.random.default_rng(0).normal(size=50_000).astype(np.float32)
+    quantiles = {"mse": background_quantiles(s, np.ones(len(s)))}
+    assert len(quantiles["mse"].threshold) <= 2000
+    for wanted in (1e-4, 0.01, 0.0199):
+        region = set_region("r", RegionSpec(background_efficiency=wanted), quantiles, "mse")
+        assert (s >= region.threshold).mean() == pytest.approx(wanted, abs=1.01 / len(s))
+    region = set_region("r", RegionSpec(background_efficiency=0.3), quantiles, "mse")
+    assert 0.297 < (s >= region.threshold).mean() <= 0.3
+
+
+def test_the_error_of_unequal_weights_is_the_spread_of_repeated_samples() -> None:
+    """A tail of few heavy events: the effective number of all events, which are many and light, says too little."""
+    rng, found = np.random.default_rng(11), []
+    for _ in range(400):
+        heavy, light = rng.poisson(20), rng.poisson(4000)
+        scores = np.concatenate([rng.uniform(1, 2, heavy), rng.uniform(0, 1, light)]).astype(np.float32)
+        table = background_quantiles(scores, np.repeat([50.0, 1.0], [heavy, light]))
+        at = int(np.flatnonzero(table.threshold >= 1)[-1])
+        found.append((table.efficiency[at], table.error[at]))
+    value, error = np.array(found).T
+    assert error.mean() == pytest.approx(value.std(), rel=0.1)
+    assert np.sqrt(0.2 * 0.8 / table.effective_events) < 0.6 * value.std()
+
+
+def test_error_is_binomial() -> None:
+    s = np.arange(10_000, dtype=np.float32)
+    region = set_region(
+        "r", RegionSpec(background_efficiency=0.01), {"m": background_quantiles(s, np.ones(10_000))}, "m"
+    )
+    assert region.efficiency == 0.01
+    assert region.efficiency_error == pytest.approx(np.sqrt(0.01 * 0.99 / 10_000))
+    assert region.calibration_events == 10_000
+
+
+def test_rate_and_cross_section_are_fractions_of_the_selected_background() -> None:
+    s = np.arange(1000, dtype=np.float32)
+    quantiles = {"m": background_quantiles(s, np.ones(1000))}
+    by_rate = set_region("r", RegionSpec(rate_khz=0.5, input_rate_khz=50), quantiles, "m")
+    by_pb = set_region("x", RegionSpec(cross_section_pb=10, background_cross_section_pb=1000), quantiles, "m")
+    assert by_rate.threshold == by_pb.threshold == 990
+    assert set_region("t", RegionSpec(threshold=4.5), quantiles, "m").threshold == 4.5
+
+
+def test_unknown_score_is_refused() -> None:
+    quantiles = {"mse": background_quantiles(np.ones(3, dtype=np.float32), np.ones(3))}
+    with pytest.raises(UsageError, match="unknown score 'kl'; this model has mse"):
+        set_region("r", RegionSpec(background_efficiency=1, score="kl"), quantiles, "mse")
+
+
+def test_parse_region() -> None:
+    assert parse_region("a=efficiency:0.01") == ("a", RegionSpec(background_efficiency=0.01))
+    assert parse_region("a=rate:0.5/30") == ("a", RegionSpec(rate_khz=0.5, input_rate_khz=30))
+    assert parse_region("b1=cross_section:10/48000")[1].efficiency == pytest.approx(10 / 48000)
+    assert parse_region("c=kl@threshold:-3") == ("c", RegionSpec(threshold=-3, score="kl"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "a", "a=0.01", "a=efficiency:x", "a=efficiency:0", "a=efficiency:2", "a=rate:5", "a=rate:50/5",
+        "1a=efficiency:0.1", "a b=efficiency:0.1", "a=efficiency:0.1/3", "a=threshold:nan",
+    ],
+)  # fmt: skip
+def test_wrong_regions(text: str) -> None:
+    with pytest.raises(UsageError, match="--region"):
+        parse_region(text)
+
+
+def test_stream_sample_is_exact_until_full_and_uniform_after() -> None:
+    values = np.random.default_rng(1).permutation(200_000).astype(np.float32)
+    small, large = StreamSample(capacity=20_000), StreamSample()
+    for piece in np.array_split(values, 13):
+        small.add(piece)
+        large.add(piece)
+    assert large.exact
+    assert not small.exact
+    assert large.quantiles((0.5,))[0.5] == np.quantile(values, 0.5)
+    # The median of 20 000 uniform numbers below 200 000 deviates by 200000 * 0.5 / sqrt(20000) = 707.
+    assert abs(small.quantiles((0.5,))[0.5] - 100_000) < 5 * 707
+    assert StreamSample().quantiles((0.5,)) == {}
