@@ -44,11 +44,10 @@ _BACKGROUNDS, _EVENTS = (
     "stats/fits/test_background_fits.py",
     "io/detector/test_delphes.py io/test_reader.py io/detector/test_nanoaod.py",
 )
-_HUNT = "stats/bumphunt/test_hunt.py stats/bumphunt/test_options.py stats/bumphunt/test_trials.py"
+_HUNT = "stats/bumphunt/test_hunt.py stats/bumphunt/test_options.py stats/bumphunt/test_rare.py stats/bumphunt/test_trials.py"
 TESTS = {
-    "hepad/inputs/base.py": "inputs pipeline/test_vectorize.py",
-    "hepad/inputs/batch.py": "inputs models/test_dnn_ae.py pipeline/test_vectorize.py",
-    "hepad/inputs/rmm_kernel.py": "inputs/test_rmm.py",
+    "hepad/inputs/base.py": "pipeline/test_vectorize.py",
+    "hepad/inputs/batch.py": "models/test_dnn_ae.py pipeline/test_vectorize.py",
     "hepad/io/detector/columns.py": _EVENTS,
     "hepad/io/detector/trees.py": _EVENTS,
     "hepad/objects/cutflow.py": "pipeline/test_vectorize.py samples/test_weighting.py",
@@ -67,6 +66,7 @@ TESTS = {
     "hepad/stats/fits/minos.py": _BACKGROUNDS,
     "hepad/stats/fits/order.py": _BACKGROUNDS,
     "hepad/stats/limits/profile.py": f"stats/limits/test_resonance.py {_BACKGROUNDS}",
+    "hepad/stats/counts/pseudo.py": "stats/counts/test_pseudo.py stats/limits/test_limits.py",
     "hepad/stats/limits/published.py": "io/exchange/test_likelihoods.py stats/limits/test_postfit.py stats/limits/test_discovery.py",
     "hepad/stats/scores/quantiles.py": "stats/scores/test_regions.py",
     "hepad/stats/limits/resonance.py": "stats/limits/test_resonance.py stats/limits/test_mass_limits.py",
@@ -78,9 +78,12 @@ TESTS = {
     "hepad/stats/counts/uncertain.py": "stats/counts/test_tails.py",
     "hepad/stats/fits/window.py": _BACKGROUNDS,
     "hepad/stats/limits/workspace.py": "stats/limits/test_limits.py stats/limits/test_discovery.py",
+    "hepad/stats/limits/workspace_likelihood.py": "stats/limits/test_workspaces.py io/exchange/test_likelihoods.py",
+    "hepad/stats/limits/workspace_model.py": "stats/limits/test_workspaces.py io/exchange/test_likelihoods.py",
 }
-"""The tests of a file, below tests/; of others it is the one of the same name, and for bump hunts all of theirs."""
+"""The tests of a file, below tests/; of others it is the one of the same name."""
 ALWAYS = {
+    "hepad/inputs": "inputs",
     "hepad/stats": "stats/limits/test_exact_values.py",
     "hepad/objects": "objects",
     "hepad/stats/bumphunt": f"{_HUNT} stats/limits/test_exact_values.py",
@@ -138,10 +141,8 @@ def targets() -> list[str]:
 
 
 def tests_of(file: str) -> list[str]:
-    folder, path = str(Path(file).parent), Path(file).relative_to("hepad")
-    own = TESTS.get(
-        file, "" if folder in {"hepad/objects", "hepad/stats/bumphunt"} else str(path.parent / f"test_{path.name}")
-    )
+    folder, mirror = str(Path(file).parent), str(Path(file).parent.relative_to("hepad") / f"test_{Path(file).name}")
+    own = TESTS.get(file, mirror if (ROOT / "tests" / mirror).is_file() else "")
     return [f"tests/{name}" for name in dict.fromkeys(f"{own} {ALWAYS.get(folder, '')}".split())]
 
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from hepad.cards.condition import Condition, Range
 from hepad.cards.selection import SelectionCard
 from hepad.io.events import collection
-from hepad.objects.pairs import Z_MASS
 from hepad.objects.selection import apply_selection
 
 from .test_build import Jet, cartesian
 
+Z_MASS = 91.188  # GeV, S. Navas et al. (Particle Data Group), Phys. Rev. D 110 (2024) 030001
 Lepton = tuple[Jet, int]  # momentum, charge
 NAMES = ("pt", "eta", "phi", "mass")
 momentum = st.tuples(st.floats(5, 200), st.floats(-2.5, 2.5), st.floats(-math.pi, math.pi), st.just(0.1))
@@ -84,6 +84,17 @@ def test_pairs_agree_with_a_loop(rows: list[Row], bounds: Range | None, wanted: 
     expected = [count_pairs(row, bounds) for row in rows]
     assert passing(rows, lepton_pairs=rule, min_count=wanted) == [n >= wanted for n in expected]
     assert passing(rows, lepton_pairs=rule, max_count=wanted) == [n <= wanted for n in expected]
+
+
+def test_a_pair_nearer_to_the_z_boson_goes_first() -> None:
+    """Back to back, m^2 = 4 pT1 pT2: of 90.5 and 92.2 GeV the first, which leaves a pair of 81 GeV and not of 79.5."""
+    first, second, third = 90.5**2 / 160, 40.0, 92.2**2 / 160
+    fourth = 81**2 / (4 * third)
+    momenta = ((third, math.pi, 1), (first, math.pi, 1), (second, 0.0, -1), (fourth, 0.0, -1))
+    row: Row = ([((pt, 0.0, phi, 0.0), charge) for pt, phi, charge in momenta], [])
+    assert passing([row], lepton_pairs={"mass": {"min": 80, "max": 100}}, min_count=2) == [True]
+    assert passing([row], lepton_pairs={"mass": {"min": 80, "max": 91}}, min_count=2) == [True]
+    assert passing([row], lepton_pairs={"mass": {"min": 82, "max": 100}}, min_count=2) == [False]
 
 
 @settings(max_examples=40, deadline=None)

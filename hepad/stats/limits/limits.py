@@ -210,8 +210,9 @@ def effective_counts(signal: FloatArray, background: FloatArray, counts: FloatAr
     well as for a counting experiment of this mean. Many events in bins that tell nothing do not count.
     """
     weight = np.minimum(np.log1p(signal / np.maximum(background, 1e-12)), _DECISIVE)
-    third = float(np.sum(weight**3 * counts))
-    return float(np.sum(weight**2 * counts)) ** 3 / third**2 if third > 0 else 0.0
+    weight /= max(float(weight.max()), 1e-290)  # whose size cancels, and whose cube may underflow
+    second, third = (float(np.sum(weight**power * counts)) for power in (2, 3))
+    return second * (second / third) ** 2 if third > 0 else 0.0
 
 
 def _ingredients(model: LimitModel, bin_errors: FloatArray | None = None) -> Ingredients:

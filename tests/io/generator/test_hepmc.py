@@ -12,7 +12,7 @@ import pytest
 
 from hepad.errors import InputDataError, MissingExtraError
 from hepad.io.generator import hepmc
-from hepad.io.generator.hepmc import HepmcFile
+from hepad.io.generator.hepmc import HepmcFile, _mothers
 from hepad.io.reader import open_events
 
 NAMES = ("ttbar_hepmc2.hepmc.gz", "ttbar_hepmc3.hepmc.gz")
@@ -22,6 +22,12 @@ FIELDS = {"jets": {"pt", "eta", "phi", "mass", "btag"}, "muons": {"pt"}, "met": 
 @pytest.fixture(params=NAMES)
 def path(request: pytest.FixtureRequest, data: Path) -> Path:
     return data / request.param
+
+
+def test_mothers_are_the_first_to_go_into_a_vertex() -> None:
+    """1 and 2 meet in the first vertex, which 3 and 4 leave; 4 goes into the second, which 5 leaves; 6 is alone."""
+    links = np.array([(1, -1), (2, -1), (-1, 3), (-1, 4), (4, -2), (-2, 5)])
+    assert _mothers(6, 2, *links.T).tolist() == [-1, -1, 0, 0, 3, -1]
 
 
 def test_entries_are_counted(path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from hepad.errors import InputDataError, MissingExtraError
-from hepad.io.generator.lhe import LheFile, read_events, read_header
+from hepad.io.generator.lhe import LheEvent, LheFile, _light_partons, read_events, read_header
 from hepad.io.reader import open_events
 from hepad.pipeline.inspect import inspect_file
 from hepad.pipeline.vectorize import VectorizeOptions, vectorize
@@ -61,6 +61,16 @@ def test_matching_and_powheg_are_told_by_the_header(data: Path) -> None:
     assert LheFile(data / "ttbar.lhe.gz").matching is None
     assert read_header(data / "powheg_w.lhe.gz").powheg
     assert not read_header(data / "ttbar.lhe.gz").powheg
+
+
+def test_partons_of_the_beams_are_matched_those_of_decays_are_not() -> None:
+    """Identity, status and mothers of each particle; a u, a gluon and a d of the beams are light and final."""
+    rows = [(2, -1, 0, 0), (21, -1, 0, 0)]  # the beams' own
+    rows += [(24, 2, 1, 2), (1, 1, 3, 3), (-2, 1, 3, 3)]  # a W boson and its decay
+    rows += [(2, 1, 1, 2), (21, 1, 1, 2), (-1, 1, 1, 0), (5, 1, 1, 2), (22, 1, 1, 2), (3, 2, 1, 2)]
+    event = LheEvent(1, 1.0, 91.2, 0.118, tuple((*row, 0, 0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 9.0) for row in rows))
+    assert _light_partons(event, 4) == 3
+    assert _light_partons(event, 5) == 4
 
 
 def test_compression_is_told_by_content(data: Path, tmp_path: Path) -> None:

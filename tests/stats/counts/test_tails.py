@@ -65,3 +65,10 @@ def test_the_gaussian_tail_of_the_root_is_a_lower_bound(d: int, m: int, w: float
     for sign, log_p in ((1, log_p_excess_uncertain(*values)[0]), (-1, log_p_deficit_uncertain(*values)[0])):
         if log_p < 0:
             assert -ndtri_exp(log_p) <= sign * root + 1e-6
+
+
+def test_the_root_of_counts_on_one_side_alone() -> None:
+    """All of n events on one side: n ln of the inverse of that side's share, twice and rooted."""
+    counts, expected, weight = np.array([3.0, 0.0, 0.0]), np.array([0.0, 6.0, 0.0]), np.array([0.5, 2.0, 1.0])
+    known = [np.sqrt(6 * np.log(1.5 / 0.5)), -np.sqrt(6 * np.log(3.0)), 0.0]
+    np.testing.assert_allclose(uncertain_root(counts, expected, weight), known, rtol=1e-12)

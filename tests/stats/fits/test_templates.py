@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from hepad.errors import InputDataError, UsageError
-from hepad.stats.fits.templates import gaussian_template, kernel_template, overlap_matrix, signal_shape
+from hepad.stats.fits.templates import (
+    crystal_ball_template,
+    gaussian_template,
+    kernel_template,
+    overlap_matrix,
+    signal_shape,
+)
 
 EDGES = np.linspace(200, 6000, 117)
 
@@ -64,6 +70,11 @@ def test_what_has_no_shape_is_refused() -> None:
         signal_shape(EDGES, np.zeros(len(EDGES) - 1))
     with pytest.raises(UsageError, match="do not fit"):
         overlap_matrix(np.ones((2, 3), dtype=bool), np.ones(4))
+    for tails in ((0, 2, 1, 2), (1, 2, 0, 2), (1, 1, 1, 2), (1, 2, 1, 1)):  # a power of one has no end
+        with pytest.raises(UsageError, match="alphas above 0 and exponents above 1"):
+            crystal_ball_template(EDGES, 1000.0, 0.03, tails)
+    with pytest.raises(UsageError, match="a mass and a width above zero"):
+        crystal_ball_template(EDGES, 1000.0, 0.0, (1, 2, 1, 2))
 
 
 def test_a_kernel_template_keeps_the_sum_and_follows_the_shape() -> None:

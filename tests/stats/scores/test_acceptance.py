@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -30,6 +31,20 @@ def test_equal_weights_give_the_binomial_error():
     assert found.low < 0.21 < found.high
     assert found.events == 21
     assert found.model_error is None
+
+
+def test_signs_that_are_known_scale_the_interval_of_all_events():
+    """Weights of +1 and -1: in units of the error, the ends are those of 13 of 48 events without their signs."""
+    passed, total = sums([1.0] * 10 + [-1.0] * 3), sums([1.0] * 40 + [-1.0] * 8)
+    found = weighted_acceptance(passed, total)
+    assert found.value == pytest.approx(7 / 32)
+    assert found.error == pytest.approx(math.sqrt((25 / 32) ** 2 * 13 + (7 / 32) ** 2 * 35) / 32)
+    ends = [(end - 13 / 48) / math.sqrt(13 * 35 / 48**3) for end in clopper_pearson(13, 48, content=0.6826894921370859)]
+    assert [(end - found.value) / found.error for end in (found.low, found.high)] == pytest.approx(ends, rel=1e-6)
+    unknown = weighted_acceptance(replace(passed, negative=None), replace(total, negative=None))
+    assert unknown.low <= found.low
+    assert unknown.high > found.high
+    assert (unknown.value, unknown.error) == (found.value, found.error)
 
 
 def test_clopper_pearson_agrees_with_closed_forms_and_r():

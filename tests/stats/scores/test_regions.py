@@ -83,6 +83,11 @@ def test_rate_and_cross_section_are_fractions_of_the_selected_background() -> No
     assert set_region("t", RegionSpec(threshold=4.5), quantiles, "m").threshold == 4.5
 
 
+def test_no_background_gives_no_regions() -> None:
+    with pytest.raises(UsageError, match="no background events"):
+        background_quantiles(np.empty(0, dtype=np.float32), np.empty(0))
+
+
 def test_unknown_score_is_refused() -> None:
     quantiles = {"mse": background_quantiles(np.ones(3, dtype=np.float32), np.ones(3))}
     with pytest.raises(UsageError, match="unknown score 'kl'; this model has mse"):
@@ -120,3 +125,14 @@ def test_stream_sample_is_exact_until_full_and_uniform_after() -> None:
     # The median of 20 000 uniform numbers below 200 000 deviates by 200000 * 0.5 / sqrt(20000) = 707.
     assert abs(small.quantiles((0.5,))[0.5] - 100_000) < 5 * 707
     assert StreamSample().quantiles((0.5,)) == {}
+
+
+def test_every_number_of_a_stream_is_as_likely_in_the_sample() -> None:
+    rising = np.arange(10_000, dtype=np.float32)
+    for pieces in (1, 3, 40):
+        sample = StreamSample(capacity=1000)
+        for piece in np.array_split(rising, pieces):
+            sample.add(piece)
+        assert len(sample._sample) == len(set(sample._sample)) == 1000  # memory is bounded
+        for fraction, found in sample.quantiles((0.1, 0.5, 0.9)).items():
+            assert found == pytest.approx(1e4 * fraction, abs=5e4 * np.sqrt(fraction * (1 - fraction) / 1000))

@@ -19,6 +19,7 @@ def test_by_hand():
     assert error == pytest.approx([np.sqrt(2) / 8] * 2)
     share, _ = mean_shares([[1.0, 3.0], [3.0, 1.0]], [3.0, 1.0])
     assert share == pytest.approx([6 / 16, 10 / 16])
+    assert mean_shares([[0.1, 0.3]], [0.01])[0] == pytest.approx([0.25, 0.75])  # of a sum of 0.004
 
 
 def test_the_error_is_that_of_the_bootstrap():
