@@ -81,7 +81,7 @@ def imports(session: nox.Session) -> None:
 
 @nox.session(python=PINNED)
 def mutants(session: nox.Session) -> None:
-    """See whether tests notice small changes of the code: `-- --each 20 hepad/stats/limits/cls.py` says how many and where."""
+    """See whether tests notice small changes of the code: `-- --each 9 hepad/objects/pairs.py` says how many."""
     install_pinned(session, "mutants")
     session.run("python", "benchmarks/mutants.py", *session.posargs)
 

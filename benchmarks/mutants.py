@@ -37,57 +37,54 @@ from cosmic_ray.operators.operator import Operator
 from cosmic_ray.plugins import get_operator, operator_names
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("hepad/stats", "hepad/stats/bumphunt", "hepad/objects", "hepad/inputs")
-READERS = ("adc2021", "adfilter", "columns", "delphes", "hepmc", "lhe", "nanoaod", "physlite", "trees")
+FOLDERS = ("hepad/stats", "hepad/objects", "hepad/inputs", "hepad/io/detector")
+GENERATORS = ("hepad/io/generator/hepmc.py", "hepad/io/generator/lhe.py")
 
-_BACKGROUNDS, _EVENTS = (
-    "stats/fits/test_background_fits.py",
-    "io/detector/test_delphes.py io/test_reader.py io/detector/test_nanoaod.py",
-)
-_HUNT = "stats/bumphunt/test_hunt.py stats/bumphunt/test_options.py stats/bumphunt/test_rare.py stats/bumphunt/test_trials.py"
+_LIMITS, _BACKGROUNDS = "test_limits.py test_discovery.py", "test_background_fits.py"
+_WORKSPACES = "test_workspaces.py io/exchange/test_likelihoods.py"
 TESTS = {
     "hepad/inputs/base.py": "pipeline/test_vectorize.py",
     "hepad/inputs/batch.py": "models/test_dnn_ae.py pipeline/test_vectorize.py",
-    "hepad/io/detector/columns.py": _EVENTS,
-    "hepad/io/detector/trees.py": _EVENTS,
+    "hepad/io/detector/baskets.py": "test_delphes.py io/test_reader.py",
+    "hepad/io/detector/columns.py": "test_delphes.py test_nanoaod.py io/test_reader.py",
+    "hepad/io/detector/trees.py": "test_delphes.py test_nanoaod.py io/test_reader.py",
     "hepad/objects/cutflow.py": "pipeline/test_vectorize.py samples/test_weighting.py",
     "hepad/objects/naming.py": "inputs",
-    "hepad/stats/limits/abcd.py": "stats/limits/test_discovery.py",
-    "hepad/stats/limits/cls.py": "stats/limits/test_limits.py stats/limits/test_discovery.py",
-    "hepad/stats/limits/discovery_table.py": "stats/limits/test_discovery.py",
-    "hepad/stats/fits/functions.py": f"stats/fits/test_fit.py {_BACKGROUNDS}",
-    "hepad/stats/fits/gaussian_process.py": _BACKGROUNDS,
+    "hepad/stats/counts/pseudo.py": "test_pseudo.py stats/limits/test_limits.py",
+    "hepad/stats/counts/toys_kernel.py": "test_toys.py stats/bumphunt",
+    "hepad/stats/counts/uncertain.py": "test_tails.py",
+    "hepad/stats/fits/functions.py": f"test_fit.py {_BACKGROUNDS}",
+    "hepad/stats/fits/gaussian_process.py": f"{_BACKGROUNDS} test_signal_oracles.py",
     "hepad/stats/fits/goodness.py": _BACKGROUNDS,
-    "hepad/stats/limits/calculator.py": "stats/limits/test_limits.py stats/limits/test_discovery.py",
-    "hepad/stats/limits/exact.py": "stats/limits/test_limits.py stats/limits/test_discovery.py",
-    "hepad/stats/limits/likelihood.py": "stats/limits/test_limits.py stats/limits/test_discovery.py stats/counts/test_pseudo.py",
-    "hepad/stats/fits/line_search.py": "stats/fits/test_fit.py stats/limits/test_limits.py",
-    "hepad/stats/limits/mass_scan.py": "stats/limits/test_mass_limits.py stats/limits/test_discovery.py",
+    "hepad/stats/fits/injection.py": "test_injection.py test_signal_oracles.py",
+    "hepad/stats/fits/line_search.py": "test_fit.py stats/limits/test_limits.py",
     "hepad/stats/fits/minos.py": _BACKGROUNDS,
     "hepad/stats/fits/order.py": _BACKGROUNDS,
-    "hepad/stats/limits/profile.py": f"stats/limits/test_resonance.py {_BACKGROUNDS}",
-    "hepad/stats/counts/pseudo.py": "stats/counts/test_pseudo.py stats/limits/test_limits.py",
-    "hepad/stats/limits/published.py": "io/exchange/test_likelihoods.py stats/limits/test_postfit.py stats/limits/test_discovery.py",
-    "hepad/stats/scores/quantiles.py": "stats/scores/test_regions.py",
-    "hepad/stats/limits/resonance.py": "stats/limits/test_resonance.py stats/limits/test_mass_limits.py",
-    "hepad/stats/limits/resonance_channel.py": "stats/limits/test_resonance.py stats/limits/test_mass_limits.py",
-    "hepad/stats/limits/resonance_likelihood.py": "stats/limits/test_resonance.py",
-    "hepad/stats/limits/resonance_stack.py": "stats/limits/test_resonance.py stats/limits/test_mass_limits.py",
-    "hepad/stats/fits/signal_fit.py": "stats/fits/test_injection.py",
-    "hepad/stats/counts/toys_kernel.py": f"stats/counts/test_toys.py {_HUNT}",
-    "hepad/stats/counts/uncertain.py": "stats/counts/test_tails.py",
+    "hepad/stats/fits/signal_fit.py": "test_injection.py test_signal_oracles.py",
+    "hepad/stats/fits/templates.py": "test_templates.py test_signal_oracles.py",
     "hepad/stats/fits/window.py": _BACKGROUNDS,
-    "hepad/stats/limits/workspace.py": "stats/limits/test_limits.py stats/limits/test_discovery.py",
-    "hepad/stats/limits/workspace_likelihood.py": "stats/limits/test_workspaces.py io/exchange/test_likelihoods.py",
-    "hepad/stats/limits/workspace_model.py": "stats/limits/test_workspaces.py io/exchange/test_likelihoods.py",
+    "hepad/stats/limits/abcd.py": "test_discovery.py",
+    "hepad/stats/limits/calculator.py": _LIMITS,
+    "hepad/stats/limits/cls.py": _LIMITS,
+    "hepad/stats/limits/discovery_table.py": "test_discovery.py",
+    "hepad/stats/limits/exact.py": _LIMITS,
+    "hepad/stats/limits/likelihood.py": f"{_LIMITS} stats/counts/test_pseudo.py",
+    "hepad/stats/limits/limits.py": _LIMITS,
+    "hepad/stats/limits/mass_scan.py": "test_mass_limits.py test_discovery.py",
+    "hepad/stats/limits/profile.py": f"test_resonance.py stats/fits/{_BACKGROUNDS}",
+    "hepad/stats/limits/published.py": f"{_WORKSPACES} test_postfit.py test_discovery.py",
+    "hepad/stats/limits/resonance.py": "test_resonance.py test_mass_limits.py",
+    "hepad/stats/limits/resonance_channel.py": "test_resonance.py test_mass_limits.py",
+    "hepad/stats/limits/resonance_likelihood.py": "test_resonance.py",
+    "hepad/stats/limits/resonance_stack.py": "test_resonance.py test_mass_limits.py",
+    "hepad/stats/limits/workspace.py": _LIMITS,
+    "hepad/stats/limits/workspace_likelihood.py": _WORKSPACES,
+    "hepad/stats/limits/workspace_model.py": _WORKSPACES,
+    "hepad/stats/scores/quantiles.py": "test_regions.py",
 }
-"""The tests of a file, below tests/; of others it is the one of the same name."""
-ALWAYS = {
-    "hepad/inputs": "inputs",
-    "hepad/stats": "stats/limits/test_exact_values.py",
-    "hepad/objects": "objects",
-    "hepad/stats/bumphunt": f"{_HUNT} stats/limits/test_exact_values.py",
-}
+"""The tests of a file, in its own folder below tests/ or with theirs; of others it is the one of the same name."""
+ALWAYS = {"hepad/inputs": "inputs", "hepad/objects": "objects", "hepad/stats": "stats/limits/test_exact_values.py"}
+ALWAYS["hepad/stats/bumphunt"] = "stats/bumphunt"
 
 PRELOADED = "awkward boost_histogram h5py hist iminuit numba numpy pyarrow.parquet pydantic pyhf pytest "
 PRELOADED += "scipy.optimize scipy.sparse scipy.special scipy.stats uproot vector yaml"
@@ -135,15 +132,16 @@ class Order:
 
 
 def targets() -> list[str]:
-    found = [path for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.py")) if path.name != "__init__.py"]
-    found += [ROOT / "hepad/io" / f"{name}.py" for name in READERS]
-    return [str(path.relative_to(ROOT)) for path in found]
+    found = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py")) if path.name != "__init__.py"]
+    return [*(str(path.relative_to(ROOT)) for path in found), *GENERATORS]
 
 
 def tests_of(file: str) -> list[str]:
-    folder, mirror = str(Path(file).parent), str(Path(file).parent.relative_to("hepad") / f"test_{Path(file).name}")
-    own = TESTS.get(file, mirror if (ROOT / "tests" / mirror).is_file() else "")
-    return [f"tests/{name}" for name in dict.fromkeys(f"{own} {ALWAYS.get(folder, '')}".split())]
+    own = Path(file).parent.relative_to("hepad")
+    named = TESTS.get(file, f"test_{Path(file).name}").split()
+    paths = [str(own / name) if name.endswith(".py") and "/" not in name else name for name in named]
+    paths += [tests for folder, tests in ALWAYS.items() if Path(file).is_relative_to(folder)]
+    return [f"tests/{path}" for path in dict.fromkeys(paths) if (ROOT / "tests" / path).exists()]
 
 
 def operators() -> dict[str, Any]:

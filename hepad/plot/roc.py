@@ -27,8 +27,8 @@ Vertical = Literal["rejection", "efficiency"]
 class RocLine:
     """One curve: background efficiency at rising signal efficiencies, and its band if there is one.
 
-    Arrays of shape (m,), dimensionless, as in `hepad.stats.scores.roc.RocBand`; 0 means that no background event survives,
-    and there a curve in rejection ends.
+    Arrays of shape (m,), dimensionless, as in `hepad.stats.scores.roc.RocBand`; 0 means that no background event
+    survives, and there a curve in rejection ends.
     """
 
     model: str

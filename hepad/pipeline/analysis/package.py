@@ -81,7 +81,7 @@ def pack(name: str, output: Path, *, model: str | None = None, vectors: Path | N
 
 
 def unpack(archive: Path, output: Path, *, sha256: str | None = None) -> PackageReport:
-    """Unpack an archive as the folder `output`, wholly or not at all; `hepad.io.exchange.archive` says what is refused."""
+    """Unpack an archive as the folder `output`, wholly or not at all; see `hepad.io.exchange.archive` for refusals."""
     return _report(archive, unpack_files(archive, output, sha256=sha256), output)
 
 

@@ -25,7 +25,7 @@ Samples = Mapping[str, ScoredSample]
 
 
 class MeasureOptions(Protocol):
-    """The options of an evaluation that its numbers depend on; `hepad.pipeline.evaluate.run.EvaluateOptions` has them."""
+    """The options of an evaluation that its numbers depend on, among those of `EvaluateOptions`."""
 
     @property
     def seed(self) -> int: ...  # noqa: D102
