@@ -17,7 +17,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hepad.pipeline.latency.run import LatencyOptions, latency
+from hepad.pipeline.latency.options import LatencyOptions
+from hepad.pipeline.latency.run import latency
 
 ROOT = Path(__file__).parents[1]
 EVENTS = [str(ROOT / "examples/data/background.h5")]

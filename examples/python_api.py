@@ -12,7 +12,8 @@ import numpy as np
 import uproot
 
 from hepad.bundles.bundle import load_bundle
-from hepad.pipeline.bumphunt.run import BumpHuntOptions, bumphunt
+from hepad.pipeline.bumphunt.options import BumpHuntOptions
+from hepad.pipeline.bumphunt.run import bumphunt
 from hepad.pipeline.hist.run import HistOptions, fill_histograms
 from hepad.pipeline.limit.run import LimitOptions, limit
 from hepad.pipeline.score import ScoreOptions, score

@@ -21,7 +21,7 @@ import typer
 from typer.core import TyperCommand
 
 from hepad.errors import HepadError
-from hepad.io.remote.path import is_url, shown
+from hepad.io.remote.urls import is_url, shown
 from hepad.output.atomic import replacing
 from hepad.provenance import Invocation, Together, Word, recording
 

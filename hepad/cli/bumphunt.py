@@ -11,8 +11,8 @@ from hepad.cli.common import Json, Output, Seed, parse_range, print_json, stderr
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
-    from hepad.pipeline.bumphunt.run import BumpHuntReport, Injection
-    from hepad.pipeline.bumphunt.trials import TrialsReport
+    from hepad.pipeline.bumphunt.options import Injection
+    from hepad.pipeline.bumphunt.report import BumpHuntReport, TrialsReport
     from hepad.stats.bumphunt import Sensitivity
 
 __all__ = ["BumpHuntCommand", "bumphunt"]
@@ -113,9 +113,10 @@ def bumphunt(
 
     Example: hepad bumphunt examples/data/atlas_dijet_139fb.csv --function dijet5 -o bump
     """
-    from hepad.pipeline.bumphunt.run import BumpHuntOptions
+    from hepad.pipeline.bumphunt.options import BumpHuntOptions
+    from hepad.pipeline.bumphunt.report import TrialsReport
     from hepad.pipeline.bumphunt.run import bumphunt as run
-    from hepad.pipeline.bumphunt.trials import TrialsReport, bumphunt_trials
+    from hepad.pipeline.bumphunt.trials import bumphunt_trials
     from hepad.stats.bumphunt import ScanOptions
 
     options = BumpHuntOptions(
@@ -143,7 +144,7 @@ def bumphunt(
 
 
 def _parse_injection(text: str | None) -> Injection | None:
-    from hepad.pipeline.bumphunt.run import Injection
+    from hepad.pipeline.bumphunt.options import Injection
 
     if text is None:
         return None

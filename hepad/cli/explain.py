@@ -56,7 +56,7 @@ def explain(
 def _samples(texts: list[str]) -> dict[str, list[str]]:
     import re
 
-    from hepad.io.remote.path import is_url
+    from hepad.io.remote.urls import is_url
 
     samples: dict[str, list[str]] = {}
     for text in texts:

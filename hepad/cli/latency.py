@@ -78,7 +78,7 @@ def latency(
     Example: hepad latency examples/data/background.h5 --model snn_ae --budget cms-l1
     """
     from hepad.pipeline.latency.measured import MeasureOptions
-    from hepad.pipeline.latency.run import LatencyOptions
+    from hepad.pipeline.latency.options import LatencyOptions
     from hepad.pipeline.latency.run import latency as run
     from hepad.samples.trigger import parse_bits
 

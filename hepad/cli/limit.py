@@ -199,7 +199,8 @@ def _of_yields(given: tuple[str, str | None, str | None], options: dict[str, Any
 
 
 def _of_masses(spectrum: str, shapes: list[str], options: dict[str, Any], json: bool) -> None:
-    from hepad.pipeline.limit.mass import MassLimitOptions, mass_limits
+    from hepad.pipeline.limit.mass import mass_limits
+    from hepad.pipeline.limit.mass_report import MassLimitOptions
 
     if not shapes:
         raise UsageError("a limit in a --spectrum needs a --signal-shape, such as gauss:0.05 with --mass 2000:6000:100")

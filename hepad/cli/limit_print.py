@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hepad.cli.common import print_table, stdout
 
 if TYPE_CHECKING:
-    from hepad.pipeline.limit.mass import MassLimitReport
+    from hepad.pipeline.limit.mass_report import MassLimitReport
     from hepad.stats.limits.cls import LimitResult
 
 __all__ = ["print_limits", "print_masses"]

@@ -19,7 +19,8 @@ from hepad import registry
 from hepad.errors import InputDataError, UsageError
 from hepad.io.detector.baskets import check_blocks
 from hepad.io.events import SQRT_S, Chunk, EventFile, Fields, chosen, objects_of
-from hepad.io.remote.path import RemotePath, expand_url, is_url
+from hepad.io.remote.path import RemotePath, expand_url
+from hepad.io.remote.urls import is_url
 from hepad.io.text import check_regular
 from hepad.paths import InputPath
 

@@ -44,9 +44,9 @@ def _content(path: Path) -> Any:
 
 
 def _root(path: Path) -> Any:
-    from hepad.io.reader import open_root
+    import uproot
 
-    with open_root(path) as file:
+    with uproot.open(path) as file:
         return json.loads(str(file["provenance"])) if "provenance" in file else None
 
 

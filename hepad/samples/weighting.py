@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from hepad.errors import InputDataError, UsageError
 from hepad.execution.run import FilePart
-from hepad.io.remote.path import is_url, shown
+from hepad.io.remote.urls import is_url, shown
 from hepad.paths import InputPath
 
 __all__ = ["CrossSections", "PbWeights", "parse_cross_section", "row_factors"]

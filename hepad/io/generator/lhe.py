@@ -9,7 +9,6 @@ import logging
 import re
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -17,13 +16,14 @@ import numpy as np
 from hepad.errors import InputDataError
 from hepad.io.events import SampleInfo
 from hepad.io.generator.files import BLOCK, GeneratorFile
+from hepad.io.generator.les_houches import LheEvent, LheHeader, Matching
 from hepad.io.generator.markup import Markup, content
 from hepad.io.generator.particle_level import ParticleLevel
 from hepad.io.generator.particles import Floats, Particles
 from hepad.io.text import damage_as_input_error, open_text
 from hepad.paths import InputPath
 
-__all__ = ["LheEvent", "LheFile", "LheHeader", "Matching", "read_events", "read_header"]
+__all__ = ["LheFile", "read_events", "read_header"]
 
 _log = logging.getLogger(__name__)
 
@@ -37,72 +37,6 @@ _NOT_STATED = -1.0
 _FORTRAN = re.compile(rb"([-+]?(?:\d+\.?\d*|\.\d+))[dDqQ]?((?<=[dDqQ])\d+|[-+]\d+)")
 _IMBALANCE = 1e-3
 """Momentum that an event may lose, as a fraction of its incoming energy; Pythia's own check allows a tenth of it."""
-
-
-@dataclass(frozen=True)
-class Matching:
-    """What MadGraph's run card says of MLM matching: kT cut in GeV, flavours counted as light, most extra partons."""
-
-    xqcut: float
-    flavours: int
-    partons: int
-
-    @property
-    def q_cut(self) -> float:
-        """The kT cut in GeV after the shower: 1.5 times that before it, MadGraph's default."""
-        return 1.5 * self.xqcut
-
-
-@dataclass(frozen=True)
-class LheHeader:
-    """`<init>`: beams (PDG number, energy in GeV), processes (number to cross section in pb), and the header's text.
-
-    `stated` is false if a process has the cross section -1, which means that it is not known (POWHEG).
-    """
-
-    beams: tuple[tuple[int, float], tuple[int, float]]
-    processes: dict[int, float]
-    text: str
-    stated: bool = True
-
-    @property
-    def sqrt_s(self) -> float:
-        """The centre-of-mass energy in GeV of head-on beams, their masses neglected."""
-        return float(2 * np.sqrt(self.beams[0][1] * self.beams[1][1]))
-
-    def number(self, key: str) -> float | None:
-        """A number of MadGraph's run card, in which `value = key` stands on a line."""
-        found = re.search(rf"^\s*([-+.\dEeDd]+)\s*=\s*{key}\b", self.text, re.MULTILINE)
-        try:
-            return float(found[1].lower().replace("d", "e")) if found else None
-        except ValueError:  # a lone point or sign
-            return None
-
-    @property
-    def slha(self) -> str | None:
-        """The SUSY Les Houches block: masses and decays of new particles."""
-        found = re.search(r"<slha>(.*?)</slha>", self.text, re.DOTALL | re.IGNORECASE)
-        return found[1] if found else None
-
-    @property
-    def powheg(self) -> bool:
-        """Whether POWHEG made the file."""
-        return "powheg" in self.text.lower()
-
-
-@dataclass(frozen=True)
-class LheEvent:
-    """One event: process, weight, scale in GeV, strong coupling; `particles` are rows of 13 numbers as in a file.
-
-    `more`: whether a line has further columns, which no standard knows and nobody reads.
-    """
-
-    process: int
-    weight: float
-    scale: float
-    alpha_s: float
-    particles: tuple[tuple[float, ...], ...]
-    more: bool = False
 
 
 class LheFile(GeneratorFile):

@@ -17,7 +17,7 @@ from hepad.io.generator.stdout import own_stdout
 from hepad.paths import InputPath
 
 if TYPE_CHECKING:
-    from hepad.io.generator.lhe import LheEvent, LheHeader, Matching
+    from hepad.io.generator.les_houches import LheEvent, LheHeader, Matching
 
 __all__ = ["SEED", "Shower"]
 

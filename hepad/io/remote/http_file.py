@@ -17,7 +17,7 @@ import fsspec
 from fsspec.implementations.http import HTTPFileSystem
 
 from hepad.errors import InputDataError
-from hepad.io.remote.path import shown
+from hepad.io.remote.urls import shown
 
 __all__ = ["RETRY_DELAYS", "SCHEME", "TIMEOUT", "HttpFile"]
 

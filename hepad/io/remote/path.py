@@ -18,22 +18,17 @@ from typing import IO, Any, Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from hepad.errors import HepadError, InputDataError, MissingExtraError
+from hepad.io.remote.urls import is_url, shown
 from hepad.paths import InputPath
 
-__all__ = ["RemotePath", "as_given", "expand_url", "input_path", "is_url", "shown"]
+__all__ = ["RemotePath", "as_given", "expand_url", "input_path"]
 
 _FIRST_BLOCK, _BLOCK = 1 << 16, 1 << 22
 """Bytes in the first request of a stream, and at most: each that goes on where the last one ended asks for more."""
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _PORTS = {"http": 80, "https": 443, "root": 1094}
 _XROOTD = {"XRD_REQUESTTIMEOUT": "60", "XRD_CONNECTIONWINDOW": "20", "XRD_CONNECTIONRETRY": "2"}
 """Seconds that the XRootD client waits, and attempts to connect: its own defaults add up to half an hour."""
-
-
-def is_url(name: str) -> bool:
-    """Whether a name is a URL and not a path on the disk."""
-    return _URL.match(name) is not None
 
 
 def input_path(name: str) -> InputPath:
@@ -63,12 +58,6 @@ def expand_url(url: str) -> list[RemotePath]:
         raise InputDataError(f"{pattern}: no such file on the server")
     query = f"?{parts.query}" if parts.query else ""
     return [RemotePath.parse(f"root://{parts.netloc}/{path}{query}") for path in found]
-
-
-def shown(url: str) -> str:
-    """A URL without user, password, query and fragment, any of which may hold a secret."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{'?...' if parts.query else ''}"
 
 
 @dataclass(frozen=True, repr=False)

@@ -12,6 +12,8 @@ import numpy as np
 from hepad.cards.resolver import resolve
 from hepad.output.atomic import atomic_folder
 from hepad.output.figures import save_figure
+from hepad.pipeline.bumphunt.options import BumpHuntOptions
+from hepad.pipeline.bumphunt.report import BumpHuntReport, TrialsReport
 from hepad.provenance import provenance, sha256_file
 from hepad.spectra.files import Spectrum, spectrum_path
 from hepad.spectra.reference import Background
@@ -21,8 +23,6 @@ from hepad.stats.counts.poisson import signed_root
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from hepad.pipeline.bumphunt.run import BumpHuntOptions, BumpHuntReport
-    from hepad.pipeline.bumphunt.trials import TrialsReport
 
 __all__ = ["write", "write_trials"]
 

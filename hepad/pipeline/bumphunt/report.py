@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ import numpy as np
 
 from hepad.spectra.files import Spectrum
 from hepad.spectra.reference import Background
-from hepad.stats.bumphunt import BumpHunt, Sensitivity
+from hepad.stats.bumphunt import BumpHunt, Sensitivity, Trials
 from hepad.stats.fits.fit import FitResult
 
-__all__ = ["BumpHuntReport"]
+__all__ = ["BumpHuntReport", "TrialsReport"]
 
 
 @dataclass(frozen=True)
@@ -113,3 +114,32 @@ def _sensitivity_json(found: Sensitivity) -> dict[str, Any]:
         "ceiling": found.ceiling,
         "toys": found.toys,
     }
+
+
+@dataclass(frozen=True)
+class TrialsReport:
+    """The hunt in each spectrum, without pseudo-experiments of its own, and what they say of all together."""
+
+    hunts: tuple[BumpHuntReport, ...]
+    trials: Trials
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The result in plain JSON types; `best` is the number of the spectrum with the smallest p-value, from 0."""
+        found = self.trials
+        spectra = []
+        for hunt, p in zip(self.hunts, found.single_p, strict=True):
+            result = hunt.to_json()
+            kept = ("window", "direction", "local_p", "local_z", "statistic", "windows", "observed", "expected", "fit")
+            spectra.append({"name": result["spectrum"]["name"], **{k: result[k] for k in kept}, "global_p": float(p)})
+        return {
+            "spectra": spectra,
+            "best": found.best,
+            "global_p": found.global_p,
+            "global_p_error": found.global_p_error,
+            "effective_spectra": found.effective if math.isfinite(found.effective) else None,
+            "toys": found.toys,
+            "failed_toys": found.failed_toys,
+            "shared_events": found.shared_events,
+            "warnings": list(self.warnings),
+        }

@@ -3,61 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError, UsageError
 from hepad.output.atomic import check_folder
+from hepad.pipeline.bumphunt.options import BumpHuntOptions, Injection
+from hepad.pipeline.bumphunt.prepare import prepare
 from hepad.pipeline.bumphunt.report import BumpHuntReport
-from hepad.spectra.files import Spectrum, read_spectrum, same_edges
-from hepad.spectra.reference import AUTO_FUNCTIONS, Background, background_of, restricted
+from hepad.spectra.files import Spectrum, same_edges
+from hepad.spectra.reference import Background
 from hepad.stats.bumphunt import (
-    ScanOptions,
     gaussian_shape,
     hunt_channels,
     make_null,
     sensitivity,
 )
 
-__all__ = ["AUTO_FUNCTIONS", "BumpHuntOptions", "BumpHuntReport", "Injection", "bumphunt", "prepare"]
+__all__ = ["bumphunt"]
 
 FloatArray = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Injection:
-    """A Gaussian at `mass` in GeV, of standard deviation `width` x mass, with these yields, `toys` experiments each.
-
-    Without yields: eight, up to ten standard deviations of the background within two widths of the mass.
-    """
-
-    mass: float
-    width: float
-    yields: tuple[float, ...] = ()
-    toys: int = 1000
-
-
-@dataclass(frozen=True, kw_only=True)
-class BumpHuntOptions:
-    """How to hunt. `reference` is None (fit a function), "column" (the file's own) or the spec of another spectrum.
-
-    A reference with variances, or of whole counts, fluctuates itself in local and global p unless `exact_reference`.
-    `refit` None means: refit every pseudo-experiment if the background is a fit. `mass_range` in GeV keeps whole bins.
-    """
-
-    function: str = "auto"
-    reference: str | None = None
-    exact_reference: bool = False
-    mass_range: tuple[float, float] | None = None
-    scan: ScanOptions = field(default_factory=ScanOptions)
-    toys: int = 10_000
-    seed: int = 0
-    refit: bool | None = None
-    inject: Injection | None = None
-    output: Path | None = None
 
 
 def bumphunt(specs: str | Sequence[str], *, options: BumpHuntOptions | None = None) -> BumpHuntReport:
@@ -78,30 +44,6 @@ def bumphunt(specs: str | Sequence[str], *, options: BumpHuntOptions | None = No
     if options.output is not None:
         write(report, specs, options)
     return report
-
-
-def prepare(
-    specs: Sequence[str], options: BumpHuntOptions
-) -> tuple[tuple[Spectrum, ...], tuple[Background, ...], list[str]]:
-    """The spectra in the range, their backgrounds and remarks; `InputDataError` for one without events."""
-    spectra = tuple(restricted(read_spectrum(spec), options.mass_range) for spec in specs)
-    for spec, spectrum in zip(specs, spectra, strict=True):
-        if spectrum.counts.sum() <= 0:
-            raise InputDataError(f"{spec} holds no events in the range")
-    backgrounds = tuple(
-        background_of(
-            spectrum,
-            function=options.function,
-            reference=options.reference,
-            mass_range=options.mass_range,
-            exact=options.exact_reference,
-        )
-        for spectrum in spectra
-    )
-    warnings = [remark for background in backgrounds for remark in background.warnings]
-    if any(spectrum.is_weighted for spectrum in spectra):
-        warnings.append("the spectrum is weighted: Poisson probabilities do not hold for it")
-    return spectra, backgrounds, warnings
 
 
 def _hunt(

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hepad.errors import UsageError
 from hepad.io.tables.masses import read_masses
 from hepad.output.atomic import check_folder
-from hepad.pipeline.bumphunt.run import BumpHuntOptions, BumpHuntReport, prepare
+from hepad.pipeline.bumphunt.options import BumpHuntOptions
+from hepad.pipeline.bumphunt.prepare import prepare
+from hepad.pipeline.bumphunt.report import BumpHuntReport, TrialsReport
 from hepad.spectra.files import Spectrum, spectrum_path
 from hepad.spectra.reference import Background
 from hepad.stats.bumphunt import (
     FixedNull,
     RefittedNull,
-    Trials,
     check_table,
     global_p_of_many,
     hunt_channels,
@@ -25,36 +23,7 @@ from hepad.stats.bumphunt import (
 )
 from hepad.stats.bumphunt.layout import Layout
 
-__all__ = ["TrialsReport", "bumphunt_trials"]
-
-
-@dataclass(frozen=True)
-class TrialsReport:
-    """The hunt in each spectrum, without pseudo-experiments of its own, and what they say of all together."""
-
-    hunts: tuple[BumpHuntReport, ...]
-    trials: Trials
-    warnings: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The result in plain JSON types; `best` is the number of the spectrum with the smallest p-value, from 0."""
-        found = self.trials
-        spectra = []
-        for hunt, p in zip(self.hunts, found.single_p, strict=True):
-            result = hunt.to_json()
-            kept = ("window", "direction", "local_p", "local_z", "statistic", "windows", "observed", "expected", "fit")
-            spectra.append({"name": result["spectrum"]["name"], **{k: result[k] for k in kept}, "global_p": float(p)})
-        return {
-            "spectra": spectra,
-            "best": found.best,
-            "global_p": found.global_p,
-            "global_p_error": found.global_p_error,
-            "effective_spectra": found.effective if math.isfinite(found.effective) else None,
-            "toys": found.toys,
-            "failed_toys": found.failed_toys,
-            "shared_events": found.shared_events,
-            "warnings": list(self.warnings),
-        }
+__all__ = ["bumphunt_trials"]
 
 
 def bumphunt_trials(

@@ -29,7 +29,7 @@ EXPORT_CARD = "export.json"
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Options of `export`; `bits`, `score`, `part` and `cutoff` as in `hepad.pipeline.latency.run.LatencyOptions`."""
+    """Options of `export`; `bits`, `score`, `part` and `cutoff` as in `hepad.pipeline.latency.options`."""
 
     output: Path
     format: str

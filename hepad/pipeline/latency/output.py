@@ -6,18 +6,16 @@ import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hepad.bundles.bundle import load_bundle
 from hepad.cards.budget import BudgetCard
 from hepad.io.reader import expand_files
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.figures import save_figure
+from hepad.pipeline.latency.options import LatencyOptions
 from hepad.pipeline.latency.report import LatencyReport
 from hepad.provenance import command_line, event_records, provenance
-
-if TYPE_CHECKING:
-    from hepad.pipeline.latency.run import LatencyOptions
 
 __all__ = ["check_output", "write_output"]
 

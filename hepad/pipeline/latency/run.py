@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,39 +17,18 @@ import numpy.typing as npt
 from hepad.cards.budget import BudgetCard, load_budget, load_device
 from hepad.errors import MissingExtraError, UsageError
 from hepad.inputs.batch import Batch
-from hepad.pipeline.latency.measured import FloatModel, Measured, MeasureOptions, measure, measured_alone
+from hepad.pipeline.latency.measured import FloatModel, Measured, measure, measured_alone
+from hepad.pipeline.latency.options import LatencyOptions
 from hepad.pipeline.latency.output import check_output, write_output
 from hepad.pipeline.latency.report import TIERS, LatencyReport, Tier, TierName, checks
-from hepad.samples.trigger import Part, TriggerModel, decision_flips, trigger_events, trigger_model
+from hepad.samples.trigger import TriggerModel, decision_flips, trigger_events, trigger_model
 from hepad.trigger.calibration import Period, clock_period
 from hepad.trigger.logic import COMBINATIONAL, CUTOFF, Logic, compile_logic
 from hepad.trigger.network import operations
 from hepad.trigger.verilog import simulate, write_project
 from hepad.trigger.yosys import synthesise
 
-__all__ = ["LatencyOptions", "latency"]
-
-
-@dataclass(frozen=True)
-class LatencyOptions:
-    """Options of `latency`.
-
-    `tiers`: which, in any order; empty: the quickest one that the budget can be held against; `all`: each whose tool
-    is there. `bits` are those of `hepad.trigger.design.Precision` that differ from the defaults. `cutoff` is da4ml's
-    largest delay of a stage; nanoseconds are calibrated for the default only. `measure` is for the tier `measured`.
-    `output` is a folder for the report and a figure of the throughput.
-    """
-
-    budget: str | None = None
-    tiers: tuple[str, ...] = ()
-    bits: Mapping[str, int] = field(default_factory=dict)
-    score: str | None = None
-    part: Part = "full"
-    cutoff: float = CUTOFF
-    measure: MeasureOptions = field(default_factory=MeasureOptions)
-    max_events: int | None = None
-    seed: int = 0
-    output: Path | None = None
+__all__ = ["latency"]
 
 
 def latency(files: Sequence[str], model: str, *, options: LatencyOptions) -> LatencyReport:

@@ -9,7 +9,7 @@ import numpy as np
 
 from hepad.output.atomic import atomic_folder
 from hepad.output.figures import save_figure
-from hepad.pipeline.limit.mass import MassLimitOptions, MassLimitReport
+from hepad.pipeline.limit.mass_report import MassLimitOptions, MassLimitReport
 from hepad.pipeline.limit.result import write_json
 from hepad.provenance import command_line, provenance
 from hepad.spectra.files import spectrum_path

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from hepad.pipeline.quantise.report import QuantisedPoint
+from hepad.pipeline.quantise.report import EqualCost, QuantisedPoint
 
-__all__ = ["QUANTITIES", "Curve", "EqualCost", "common_costs", "cost_curves", "costs_of"]
+__all__ = ["QUANTITIES", "Curve", "common_costs", "cost_curves", "costs_of"]
 
 Floats = npt.NDArray[np.float64]
 QUANTITIES = ("lut", "latency_ns", "operations", "mac", "conditional_adds", "neuron_updates")
@@ -47,21 +45,6 @@ class Curve:
             low, mean, high = (float(np.interp(auc, self.auc, row)) for row in rows)
             found[name] = (low, mean, high)
         return found
-
-
-@dataclass(frozen=True)
-class EqualCost:
-    """What a model takes at an AUC that all models of the scan reach; low and high are None without several seeds."""
-
-    signal: str
-    auc: float
-    model: str
-    costs: dict[str, tuple[float | None, float, float | None]]
-
-    def to_json(self) -> dict[str, Any]:
-        """The numbers by name."""
-        costs = {name: dict(zip(("low", "mean", "high"), v, strict=True)) for name, v in self.costs.items()}
-        return {"signal": self.signal, "auc": self.auc, "model": self.model, **costs}
 
 
 def costs_of(design: QuantisedPoint) -> tuple[float, ...]:

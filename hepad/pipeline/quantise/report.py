@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hepad.pipeline.quantise.equal import EqualCost
-
-__all__ = ["QuantiseReport", "QuantisedPoint", "Summary", "summaries"]
+__all__ = ["EqualCost", "QuantiseReport", "QuantisedPoint", "Summary", "summaries"]
 
 
 @dataclass(frozen=True)
@@ -131,3 +129,18 @@ def _spread(values: Sequence[float]) -> float | None:
 def _beats(other: Summary, item: Summary, signal: str) -> bool:
     a, b = (-other.auc[signal], other.lut or 0), (-item.auc[signal], item.lut or 0)
     return a != b and a[0] <= b[0] and a[1] <= b[1]
+
+
+@dataclass(frozen=True)
+class EqualCost:
+    """What a model takes at an AUC that all models of the scan reach; low and high are None without several seeds."""
+
+    signal: str
+    auc: float
+    model: str
+    costs: dict[str, tuple[float | None, float, float | None]]
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers by name."""
+        costs = {name: dict(zip(("low", "mean", "high"), v, strict=True)) for name, v in self.costs.items()}
+        return {"signal": self.signal, "auc": self.auc, "model": self.model, **costs}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hepad.errors import InputDataError, UsageError
-from hepad.io.remote.path import is_url
+from hepad.io.remote.urls import is_url
 from hepad.io.text import check_regular
 from hepad.pipeline.reinterpret.answer import Answer
 from hepad.pipeline.reinterpret.reasons import Cause

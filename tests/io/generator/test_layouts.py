@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from hepad.errors import InputDataError
 from hepad.io.generator import markup
-from hepad.io.generator.lhe import LheEvent, LheFile, read_events, read_header
+from hepad.io.generator.les_houches import LheEvent
+from hepad.io.generator.lhe import LheFile, read_events, read_header
 from hepad.io.reader import open_events
 
 DATA = Path(__file__).parents[2] / "data"

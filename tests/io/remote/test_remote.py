@@ -23,7 +23,8 @@ from typer.testing import CliRunner
 from hepad.cli.main import app
 from hepad.errors import InputDataError, MissingExtraError, UsageError
 from hepad.io.reader import expand_files, open_events
-from hepad.io.remote.path import RemotePath, as_given, input_path, is_url
+from hepad.io.remote.path import RemotePath, as_given, input_path
+from hepad.io.remote.urls import is_url
 from hepad.io.tables.scores import ScoreFile
 from hepad.pipeline.hist.run import HistOptions, fill_histograms
 from hepad.pipeline.inspect import inspect_file

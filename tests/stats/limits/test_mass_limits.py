@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from hepad.cards.fit import load_fit
 from hepad.cli.main import app
 from hepad.errors import FitFailedError, InputDataError, UsageError
-from hepad.pipeline.limit.mass import MassLimitOptions, mass_limits
+from hepad.pipeline.limit.mass import mass_limits
+from hepad.pipeline.limit.mass_report import MassLimitOptions
 from hepad.spectra.files import read_spectrum
 from hepad.spectra.shapes import parse_masses, signals
 from hepad.stats.fits.functions import BackgroundFunction
