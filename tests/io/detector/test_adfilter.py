@@ -124,7 +124,7 @@ def test_first_weight_counts(tmp_path: Path) -> None:
 
 def test_missing_branch_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "m.root", drop="bJET_mass")
-    assert open_events(path).available()["jets"] == {"pt", "eta", "phi", "btag"}
+    assert open_events(path).available() == {"jets": {"pt", "eta", "phi", "btag"}, "met": {"pt", "phi"}}
     with pytest.raises(InputDataError, match=r"m\.root.*'Ntuple' has no branch 'bJET_mass', needed for jets"):
         read(path, {"jets": {"pt", "mass"}})
     with pytest.raises(InputDataError, match="ADFilter files have no fatjets"):
