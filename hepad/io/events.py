@@ -1,9 +1,10 @@
 """The schema of Events: one awkward record array, whatever the file was.
 
 Fields: `jets, electrons, muons, photons, taus, fatjets` (jagged records by falling pT, whatever the file's order),
-`met` (one record an event), `scalar_ht` (GeV), `weight` (dimensionless) and `index` (the entry in its file). pt, mass
-and ht are in GeV, eta is dimensionless, phi is in radians, `btag` is a bool, `charge` of electrons and muons +1 or -1.
-Only what was asked for is there.
+`towers` of a calorimeter (their pt is E_T, `eem` and `ehad` are energies in GeV), `met` (one record an event),
+`scalar_ht` (GeV), `weight` (dimensionless) and `index` (the entry in its file). pt, mass and ht are in GeV, eta is
+dimensionless, phi is in radians, `btag` is a bool, `charge` of electrons and muons +1 or -1. Only what was asked for is
+there.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ COLLECTION_FEATURES: dict[str, tuple[str, ...]] = {
     "fatjets": ("pt", "eta", "phi", "mass", "btag"),
     "met": ("pt", "phi"),
     "scalar_ht": ("ht",),
+    "towers": ("pt", "eta", "phi", "eem", "ehad"),
 }
 
 

@@ -47,6 +47,7 @@ _BRANCHES: dict[str, tuple[str, dict[str, str]]] = {
     "fatjets": ("FatJet", {**_JET, "btag": "BTag"}),
     "met": ("MissingET", {"pt": "MET", "phi": "Phi"}),
     "scalar_ht": ("ScalarHT", {"ht": "HT"}),
+    "towers": ("Tower", {"pt": "ET", "eta": "Eta", "phi": "Phi", "eem": "Eem", "ehad": "Ehad"}),
 }
 _KNOWN = {name: {*features, *({"mass"} if name in MASSES else ())} for name, (_, features) in _BRANCHES.items()}
 _KINDS = {

@@ -1,0 +1,34 @@
+"""A convolutional autoencoder of calorimeter images, from a Delphes file to scores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import uproot
+
+from ..conftest import Run
+
+
+def test_images_are_trained_on_scored_and_listed(run: Run, data: Path, tmp_path: Path) -> None:
+    towers = data / "towers.root"
+    train = ("train", towers, "--model", "conv_ae", "--epochs", 2, "--region", "half=efficiency:0.5", "--json")
+    report: dict[str, Any] = json.loads(run(*train, "-o", "bundle").stdout)
+    assert report["events"] == 24
+    assert report["train_loss"] > 0
+    card = json.loads((tmp_path / "bundle" / "card.json").read_text())
+    assert (card["columns"], card["shape"]) == (["et"], [1, 16, 24])
+    run("score", towers, "--model", "./bundle", "-o", "scores.root")
+    scores = uproot.open(tmp_path / "scores.root")["Scores"].arrays(["score_mse", "in_half"], library="np")
+    assert np.isfinite(scores["score_mse"]).all()
+    assert 0 < scores["in_half"].sum() < 24
+    assert "conv_ae" in run("schema").stdout
+
+
+def test_a_wrong_setting_is_refused_before_a_file_is_opened(run: Run, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "analyses" / "conv_ae.yaml").read_text(encoding="utf-8")
+    (tmp_path / "wrong.yaml").write_text(text.replace("latent: 16", "latent: 0"), encoding="utf-8")
+    error = run("train", "no_such_file.root", "--model", "wrong.yaml", "-o", "bundle", code=3).stderr
+    assert "model.latent" in error
