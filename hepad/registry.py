@@ -26,7 +26,6 @@ class Entry:
     `config` names the pydantic class of its settings, in the module of the target or, for a module `network`, in the
     package around it, which loads without torch, so that a wrong card is refused before a file is opened. `trainable`
     is False for a scorer whose weights only come from elsewhere. `tree` is that of the ROOT files that a reader reads.
-    `package` is where it is from, if not from hepad itself.
     """
 
     target: str
@@ -35,14 +34,13 @@ class Entry:
     config: str = ""
     trainable: bool = True
     tree: str = ""
-    package: str = ""
 
 
 class Table(Mapping[str, Entry]):
     """Entries by name: hepad's own, and those of other packages, which are looked for when they are first needed."""
 
     def __init__(self, what: str, group: str, own: Mapping[str, Entry]) -> None:
-        self._what, self._group, self._own = what, group, dict(own)
+        self.what, self._group, self._own = what, group, dict(own)
 
     @property
     def own(self) -> Mapping[str, Entry]:
@@ -53,10 +51,17 @@ class Table(Mapping[str, Entry]):
     def _points(self) -> dict[str, EntryPoint]:
         return {point.name: point for point in entry_points(group=self._group) if point.name not in self._own}
 
+    def package_of(self, name: str) -> str:
+        """The package that an entry is from; `KeyError` for an unknown name."""
+        if name in self._own:
+            return "hepad"
+        point = self._points[name]
+        return point.dist.name if point.dist else point.value
+
     def __getitem__(self, name: str) -> Entry:
         if name in self._own:
             return self._own[name]
-        return _of_package(self._points[name], self._what)
+        return _of_package(self._points[name], self.what, self.package_of(name))
 
     def __iter__(self) -> Iterator[str]:
         yield from self._own
@@ -69,16 +74,15 @@ class Table(Mapping[str, Entry]):
         return name in self._own or name in self._points
 
 
-def _of_package(point: EntryPoint, what: str) -> Entry:
+def _of_package(point: EntryPoint, what: str, package: str) -> Entry:
     """The entry of another package; `CardError` that names it if it does not load or is none."""
-    package = point.dist.name if point.dist else point.value
     try:
         entry = point.load()
     except Exception as error:  # it is somebody else's code
         raise CardError(f"{what} {point.name!r} of package {package} cannot be loaded: {error}") from error
     if not isinstance(entry, Entry):
         raise CardError(f"{what} {point.name!r} of package {package}: {point.value} is no hepad.registry.Entry")
-    return Entry(**{**vars(entry), "package": package})
+    return entry
 
 
 INPUTS = Table(

@@ -14,7 +14,9 @@ _LONG = ("reference", "fidelity")
 
 
 def list_(
-    kind: Annotated[str, typer.Argument(help="models, analyses, studies, selections, fits or budgets.")] = "models",
+    kind: Annotated[
+        str, typer.Argument(help="models, analyses, studies, selections, fits, budgets, kinds.")
+    ] = "models",
     cite: Annotated[
         str | None, typer.Option("--cite", metavar="NAME", help="Print what to cite for it.", show_default=False)
     ] = None,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from hepad import registry
 from hepad.bundles.files import read_card
 from hepad.cards.analysis import load_analysis
 from hepad.cards.resolver import bundled_names, resolve
 from hepad.cards.search import SearchCard, load_search, search_names
 from hepad.cards.selection import load_selection
+from hepad.errors import CardError
 
 __all__ = ["CATALOGUES", "catalogue"]
 
@@ -89,6 +91,21 @@ def _studies() -> list[dict[str, Any]]:
     ]
 
 
+def _kinds() -> list[dict[str, Any]]:
+    """Models, inputs, methods and readers, and the packages that they are from; one that does not load says why."""
+    tables = (registry.SCORERS, registry.INPUTS, registry.METHODS, registry.READERS)
+    return [_kind(table, name) for table in tables for name in table]
+
+
+def _kind(table: registry.Table, name: str) -> dict[str, Any]:
+    try:
+        entry = table[name]
+    except CardError as error:
+        return {"name": name, "kind": table.what, "title": str(error), "inputs": "", "from": table.package_of(name)}
+    inputs = ", ".join(entry.inputs)
+    return {"name": name, "kind": table.what, "title": entry.title, "inputs": inputs, "from": table.package_of(name)}
+
+
 def _budgets() -> list[dict[str, Any]]:
     from hepad.cards.budget import load_budget
 
@@ -112,6 +129,7 @@ CATALOGUES = {
     "selections": _selections,
     "fits": _fits,
     "budgets": _budgets,
+    "kinds": _kinds,
 }
 
 
