@@ -83,7 +83,8 @@ def print_masses(report: MassLimitReport) -> None:
         console.print("global p  not estimated: these p-values are local")
         return
     overall = report.overall
+    direct = f"{'<' * overall.direct_is_bound}{overall.direct_p:.2g}"
     console.print(
         f"global p  {format_p(overall.log_p)} ({overall.z:.2f} sigma; Gross-Vitells, {overall.upcrossings:.2f} ± "
-        f"{overall.upcrossings_error:.2g} upcrossings); {overall.direct_p:.2g} by {overall.toys} toys directly"
+        f"{overall.upcrossings_error:.2g} upcrossings); {direct} by {overall.toys} toys directly"
     )

@@ -29,7 +29,8 @@ class GlobalExcess:
 
     `upcrossings` is the mean number of times that a scan of background alone crosses q0 = 0.5 upwards, with its
     `upcrossings_error`, counted in `toys` pseudo-experiments of which `failed` were left out. `log_p` is the natural
-    logarithm of the global p. `direct_p`, (k+1)/(n+1) for the k toys with a largest q0 as large, is the check.
+    logarithm of the global p. `direct_p`, (k+1)/(n+1) for the k toys with a largest q0 as large, is the check; it is an
+    upper bound if there is none.
     """
 
     q0: float
@@ -39,6 +40,11 @@ class GlobalExcess:
     direct_p: float
     toys: int
     failed: int
+
+    @property
+    def direct_is_bound(self) -> bool:
+        """Whether no toy has a q0 as large."""
+        return self.direct_p <= 1 / (self.toys + 1)
 
     @property
     def z(self) -> float:
@@ -56,6 +62,7 @@ class GlobalExcess:
             "upcrossings_error": self.upcrossings_error,
             "level": _LEVEL,
             "direct_p": self.direct_p,
+            "direct_p_is_bound": self.direct_is_bound,
             "toys": self.toys,
             "failed_toys": self.failed,
         }
