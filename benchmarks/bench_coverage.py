@@ -20,10 +20,10 @@ from scipy.special import ndtri
 from scipy.stats import norm, poisson
 
 from hepad.cards.fit import load_fit
-from hepad.stats.cls import ALPHA, asymptotic_cls, least_cls
-from hepad.stats.functions import BackgroundFunction
-from hepad.stats.limits import CountingExperiment, LimitModel, exact_limits
-from hepad.stats.resonance import ResonanceChannel, ResonanceModel
+from hepad.stats.fits.functions import BackgroundFunction
+from hepad.stats.limits.cls import ALPHA, asymptotic_cls, least_cls
+from hepad.stats.limits.limits import CountingExperiment, LimitModel, exact_limits
+from hepad.stats.limits.resonance import ResonanceChannel, ResonanceModel
 
 PLACES = 31
 """Auxiliary measurements, all as probable, that stand for a Gaussian."""

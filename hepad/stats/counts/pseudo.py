@@ -145,7 +145,7 @@ def toy_result(experiment: ToyExperiment, *, toys: int, seed: int = 0, points: i
     if limits[0] is not None and np.isnan(limits[0]):
         raise ToysCannotTellError(
             f"none of {toys} pseudo-experiments per hypothesis is as far out as the data, so that toys cannot tell the "
-            "limit: use --calculator exact or asymptotic, or more --toys"
+            "limit: use more --toys, or --calculator asymptotic"
         )
     fill_scan(tested, cls, limits, points)
     errors = [_limit_error(mu, curve, tested, thrown, experiment) for curve, mu in enumerate(limits) if mu is not None]

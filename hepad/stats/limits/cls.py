@@ -123,7 +123,8 @@ class Experiment(Protocol):
 def asymptotic_result(experiment: Experiment, *, points: int = 40, floor: bool | None = None) -> LimitResult:
     """Limits by asymptotic formulae; `points` more than needed are tested for the curves of CLs.
 
-    With `floor` (None: where the background is known) CLs is at least `least_cls`, which formulae do not know.
+    With `floor` (None: where the background is known) CLs is at least `least_cls`, which formulae do not know; it is
+    asked for where toys cannot tell.
     """
     floored = experiment.known_background if floor is None else floor
 
@@ -138,7 +139,8 @@ def asymptotic_result(experiment: Experiment, *, points: int = 40, floor: bool |
     fill_scan(tested, cls, limits, points)
     remarks = experiment.remarks
     if experiment.few is not None:
-        remarks += (f"{experiment.few}: asymptotic limits are unreliable below 10, use toys",)
+        use = "" if floor else ", use toys"
+        remarks += (f"{experiment.few}: asymptotic limits are unreliable below 10{use}",)
     least = -np.log(ALPHA) / experiment.signal_events if floored else 0.0
     if any(limit is not None and limit <= least * (1 + 1e-3) for limit in limits):
         remarks += ("asymptotic formulae give limits below 3.00 signal events, which no counting can: 3.00 is shown",)
@@ -182,7 +184,8 @@ def find_limits(cls: ClsFunction, *, precision: float = 1e-4) -> tuple[list[floa
     """Where CLs falls through 0.05: observed (None without data) and five expected, in units of about one.
 
     The bracket doubles until every curve has fallen or cannot be told any more; no range is asked of the user. A limit
-    is NaN if its curve cannot be told before it has fallen. Also returns every point tested.
+    is NaN if its curve cannot be told before it has fallen; if that is the observed one the expected stay None. Also
+    returns every point tested.
     """
     points: Scan = {}
 
@@ -205,6 +208,8 @@ def find_limits(cls: ClsFunction, *, precision: float = 1e-4) -> tuple[list[floa
     limits: list[float | None] = [None] * 6
     for curve in curves:
         limits[curve] = _crossing(lambda mu, c=curve: at(mu, c), points, curve, precision)  # type: ignore[misc]
+        if curve == 0 and np.isnan(limits[0] or 0.0):
+            break  # without an observed limit there is no result: the others are not looked for
     return limits, points
 
 
