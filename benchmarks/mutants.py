@@ -40,7 +40,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("hepad/stats", "hepad/objects", "hepad/inputs", "hepad/io/detector")
 GENERATORS = ("hepad/io/generator/hepmc.py", "hepad/io/generator/lhe.py")
 
-_LIMITS, _BACKGROUNDS = "test_limits.py test_discovery.py", "test_background_fits.py"
+_LIMITS, _BACKGROUNDS = "test_limits.py test_exact.py test_discovery.py", "test_background_fits.py"
 _WORKSPACES = "test_workspaces.py io/exchange/test_likelihoods.py"
 TESTS = {
     "hepad/inputs/base.py": "pipeline/test_vectorize.py",
