@@ -18,12 +18,15 @@ from hepad.execution.executor import Execution
 from hepad.execution.processes import ProcessExecutor
 from hepad.execution.serial import SerialExecutor
 from hepad.execution.units import Outcome
+from hepad.pipeline import vectorize as vectorizing
 from hepad.pipeline.evaluate.run import EvaluateOptions, evaluate
+from hepad.pipeline.hist import fill
 from hepad.pipeline.hist.run import HistOptions, fill_histograms
 from hepad.pipeline.score import ScoreOptions, score
 from hepad.pipeline.train.plan import TrainOptions
 from hepad.pipeline.train.run import train
 from hepad.pipeline.vectorize import VectorizeOptions, vectorize
+from hepad.samples import background
 
 SKIP, TWO = Execution(skip_bad_files=True), Execution(workers=2, skip_bad_files=True)
 BINS = tuple(float(x) for x in range(0, 400, 20))
@@ -48,15 +51,14 @@ def three(source: Path, folder: Path) -> list[str]:
 def chunks(monkeypatch) -> Counter[str]:
     """Counts the chunks of which stages have made something, in this process."""
     counted: Counter[str] = Counter()
-    for stage in ("hist_fill", "vectorize", "background"):
-        module = f"hepad.pipeline.{stage}.apply_selection"
-        original = __import__(f"hepad.pipeline.{stage}", fromlist=["apply_selection"]).apply_selection
+    for module in (fill, vectorizing, background):
+        original = module.apply_selection
 
         def counting(events, card, original=original):
             counted["chunks"] += 1
             return original(events, card)
 
-        monkeypatch.setattr(module, counting)
+        monkeypatch.setattr(module, "apply_selection", counting)
     return counted
 
 

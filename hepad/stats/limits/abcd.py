@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError, UsageError
-from hepad.stats.counts.pseudo import Pool
 from hepad.stats.limits.limits import FEW_EVENTS
 from hepad.stats.limits.profile import DataSet
+from hepad.stats.limits.pseudo import Pool
 from hepad.stats.limits.resonance_likelihood import ResonanceLikelihood, Terms
 from hepad.stats.limits.workspace import normsys
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from hepad.errors import UsageError
-from hepad.stats.counts.pseudo import ToyExperiment, ToysCannotTellError, toy_result
-from hepad.stats.limits.cls import Calculator, Experiment, LimitResult, asymptotic_result
-from hepad.stats.limits.exact import CountingSums, exact_result
+from hepad.stats.limits.cls import Calculator, Experiment, LimitResult, Sums, asymptotic_result
+from hepad.stats.limits.exact import exact_result
 from hepad.stats.limits.limits import CountingExperiment, LimitModel
+from hepad.stats.limits.pseudo import ToyExperiment, ToysCannotTellError, toy_result
 from hepad.stats.limits.resonance import ResonanceChannel, ResonanceModel
 
 __all__ = ["combined_experiment", "set_limit"]
@@ -82,7 +82,7 @@ def _to_be_summed(experiment: Experiment) -> bool:
     return sums is not None and (sums.cheap or (experiment.few is not None and sums.affordable))
 
 
-def _checked(sums: CountingSums | None) -> CountingSums:
+def _checked(sums: Sums | None) -> Sums:
     if sums is None:
         raise UsageError(
             "exact sums are for counts with a background of known size or error; use --calculator auto or toys"

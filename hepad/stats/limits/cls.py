@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,6 @@ from scipy.special import log_ndtr
 
 from hepad.errors import FitFailedError
 
-if TYPE_CHECKING:
-    from hepad.stats.limits.exact import CountingSums
-
 __all__ = [
     "ALPHA",
     "Calculator",
@@ -26,6 +23,8 @@ __all__ = [
     "Experiment",
     "LimitResult",
     "Scan",
+    "Sums",
+    "Tail",
     "asymptotic_bands",
     "asymptotic_cls",
     "asymptotic_result",
@@ -76,6 +75,45 @@ class LimitResult:
     reason: str = ""
 
 
+class Tail(Protocol):
+    """The distribution of a test statistic."""
+
+    def log_tail(self, q: float) -> float:
+        """ln P(statistic >= q)."""
+        ...
+
+    def quantiles(self, levels: FloatArray) -> FloatArray:
+        """The statistics (k,) that are reached with these probabilities (k,)."""
+        ...
+
+
+class Sums(Protocol):
+    """Exact sums over the outcomes of a counting experiment; `hepad.stats.limits.exact` makes them."""
+
+    @property
+    def affordable(self) -> bool:
+        """Whether there are few enough outcomes to sum."""
+        ...
+
+    @property
+    def cheap(self) -> bool:
+        """Whether they take no longer than a second."""
+        ...
+
+    @property
+    def continuous(self) -> bool:
+        """Whether auxiliary measurements are integrated over."""
+        ...
+
+    def q_tilde(self, mu: float) -> tuple[Tail, Tail]:
+        """The distributions of q-tilde at mu with a signal of this mu and without."""
+        ...
+
+    def q_zero(self) -> Tail:
+        """The distribution of q0, the statistic of a discovery, without a signal."""
+        ...
+
+
 class Experiment(Protocol):
     """A model with its data, if there are any; signal strengths are in units of `scale`, where they are about one."""
 
@@ -109,7 +147,7 @@ class Experiment(Protocol):
         """All signal events at a signal strength of one."""
 
     @property
-    def sums(self) -> CountingSums | None:
+    def sums(self) -> Sums | None:
         """What exact sums are made with, None for an experiment that is no counting."""
 
     @property

@@ -10,8 +10,8 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from hepad.stats.counts.poisson import significance
-from hepad.stats.counts.pseudo import ToyExperiment
 from hepad.stats.limits.cls import LimitResult
+from hepad.stats.limits.pseudo import ToyExperiment
 
 __all__ = ["Excess", "format_p", "local_excess", "p_json"]
 

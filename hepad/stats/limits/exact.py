@@ -18,9 +18,9 @@ import numpy.typing as npt
 from scipy.special import gammaln, log_ndtr, logsumexp, ndtr, xlogy
 
 from hepad.errors import FitFailedError, UsageError
-from hepad.stats.counts.pseudo import Centre
-from hepad.stats.limits.cls import Experiment, LimitResult, fill_scan, find_limits, least_cls, limit_result
+from hepad.stats.limits.cls import Experiment, LimitResult, Sums, fill_scan, find_limits, least_cls, limit_result
 from hepad.stats.limits.likelihood import Likelihood
+from hepad.stats.limits.pseudo import Centre
 
 __all__ = ["CountingSums", "Tails", "exact_result"]
 
@@ -225,7 +225,7 @@ class CountingSums:
         return np.where(converged, np.sqrt(q), 0.0)
 
 
-def exact_result(experiment: Experiment, sums: CountingSums, *, points: int = 10) -> LimitResult:
+def exact_result(experiment: Experiment, sums: Sums, *, points: int = 10) -> LimitResult:
     """Limits by exact sums over the outcomes of an experiment."""
     levels = ndtr(np.array([2.0, 1.0, 0.0, -1.0, -2.0]))
 

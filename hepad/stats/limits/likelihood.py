@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import FitFailedError
-from hepad.stats.counts.pseudo import Centre, Pool, log_ratio
 from hepad.stats.fits.fit import deviance
 from hepad.stats.fits.line_search import halve_steps
+from hepad.stats.limits.pseudo import Centre, Pool, log_ratio
 
 __all__ = ["Ingredients", "Likelihood"]
 

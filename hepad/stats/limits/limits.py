@@ -9,10 +9,10 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 
 from hepad.errors import FitFailedError, InputDataError, UsageError
-from hepad.stats.counts.pseudo import Pool, toy_result
 from hepad.stats.limits.cls import LimitResult, asymptotic_result
 from hepad.stats.limits.exact import CountingSums, exact_result
 from hepad.stats.limits.likelihood import Ingredients, Likelihood
+from hepad.stats.limits.pseudo import Pool, toy_result
 
 __all__ = [
     "FEW_EVENTS",

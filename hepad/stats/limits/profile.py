@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import FitFailedError
-from hepad.stats.counts.pseudo import Centre, Pool, log_ratio
+from hepad.stats.limits.pseudo import Centre, Pool, log_ratio
 from hepad.stats.limits.resonance_likelihood import ResonanceLikelihood
 
 __all__ = ["DataSet"]

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import FitFailedError, InputDataError
-from hepad.stats.counts.pseudo import Pool
 from hepad.stats.limits.limits import LimitModel, few_of, sensitivity
+from hepad.stats.limits.pseudo import Pool
 from hepad.stats.limits.workspace_likelihood import Fit, WorkspaceLikelihood, maximise
 from hepad.stats.limits.workspace_model import workspace_model
 

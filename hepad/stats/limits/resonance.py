@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import UsageError
-from hepad.stats.counts.pseudo import Pool, toy_result
 from hepad.stats.fits.fit import deviance
 from hepad.stats.limits.cls import LimitResult, asymptotic_result
 from hepad.stats.limits.limits import LimitModel, few_of, sensitivity
 from hepad.stats.limits.profile import DataSet
+from hepad.stats.limits.pseudo import Pool, toy_result
 from hepad.stats.limits.resonance_channel import ResonanceChannel, channel_warnings
 from hepad.stats.limits.resonance_likelihood import ResonanceLikelihood
 from hepad.stats.limits.resonance_stack import split_channels, stack_channels

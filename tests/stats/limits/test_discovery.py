@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from scipy.stats import gamma, norm, poisson
 
 from hepad.errors import InputDataError, UsageError
-from hepad.stats.counts.pseudo import toy_result
 from hepad.stats.limits.abcd import AbcdExperiment, AbcdModel, abcd_workspace
 from hepad.stats.limits.cls import asymptotic_result
 from hepad.stats.limits.discovery import Excess, format_p, local_excess
 from hepad.stats.limits.discovery_table import discovery_limits
 from hepad.stats.limits.limits import CountingExperiment, LimitModel, exact_limits, low_counts, toy_limits
 from hepad.stats.limits.mass_scan import gross_vitells, upcrossings
+from hepad.stats.limits.pseudo import toy_result
 from hepad.stats.limits.published import PublishedExperiment, numpy_backend
 from hepad.stats.limits.workspace import build_workspace
 

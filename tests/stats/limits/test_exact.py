@@ -9,11 +9,11 @@ from scipy.special import gammaln, ndtr, xlogy
 from scipy.stats import norm, poisson
 
 from hepad.errors import UsageError
-from hepad.stats.counts.pseudo import ToysCannotTellError, toy_result
 from hepad.stats.limits.abcd import AbcdExperiment, AbcdModel
 from hepad.stats.limits.calculator import combined_experiment, set_limit
 from hepad.stats.limits.discovery import local_excess
 from hepad.stats.limits.limits import CountingExperiment, LimitModel, asymptotic_limits, exact_limits
+from hepad.stats.limits.pseudo import ToysCannotTellError, toy_result
 from hepad.stats.limits.resonance import ResonanceChannel
 
 FloatArray = np.ndarray

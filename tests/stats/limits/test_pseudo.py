@@ -7,9 +7,9 @@ import pytest
 from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import norm, poisson
 
-from hepad.stats.counts.pseudo import Pool
 from hepad.stats.limits.likelihood import Ingredients, Likelihood
 from hepad.stats.limits.limits import LimitModel, toy_limits
+from hepad.stats.limits.pseudo import Pool
 
 SIGMAS = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
 
