@@ -373,9 +373,9 @@ def test_xrootd_by_its_fsspec_interface(monkeypatch, examples) -> None:
     ("url", "package"), [("http://host/a.root", "aiohttp"), ("root://host//a.root", "fsspec_xrootd")]
 )
 def test_a_missing_package_names_the_extra(monkeypatch, url, package) -> None:
-    import hepad.io
+    import hepad.io.remote
 
-    monkeypatch.delattr(hepad.io, "http_file", raising=False)
+    monkeypatch.delattr(hepad.io.remote, "http_file", raising=False)
     monkeypatch.delitem(sys.modules, "hepad.io.remote.http_file", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=rf"{package}.*install 'hepad\[remote\]"):
