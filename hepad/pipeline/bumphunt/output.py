@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["write", "write_trials"]
 
-_MOST = 20
-_STEMS = ("bumphunt", *(f"bumphunt_{i + 1}" for i in range(_MOST)), "tomography", "sensitivity")
-OURS = ("bumphunt.json", *(f"{stem}.{kind}" for stem in _STEMS for kind in ("png", "pdf")))
-
 
 def write(report: BumpHuntReport, specs: Sequence[str], options: BumpHuntOptions) -> None:
     """The folder of one hunt: bumphunt.json, a figure per channel, the windows, and the expected sensitivity."""
