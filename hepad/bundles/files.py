@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from hepad.cards.base import parse_card
 from hepad.cards.bundle import BundleCard
+from hepad.cards.document import each_key_once
 from hepad.errors import CardError
 from hepad.provenance import sha256_bytes
 
@@ -60,7 +61,7 @@ def read_card(folder: Path) -> BundleCard:
     if not folder.is_dir():
         raise CardError(f"{folder} is not a bundle: a bundle is a folder with {CARD} and {WEIGHTS}")
     try:
-        content = json.loads(_read_bytes(folder / CARD))
+        content = json.loads(_read_bytes(folder / CARD), object_pairs_hook=each_key_once)
         card = parse_card(BundleCard, content, f"bundle {folder}, {CARD}")
         content.pop("hashes")
         found = _content_hash(content)

@@ -1,4 +1,4 @@
-"""YAML files as mappings that know their lines: safe, strict about what could be read in two ways.
+"""YAML files as mappings that know their lines: safe, strict about what could be read in two ways, as JSON is.
 
 PyYAML reads YAML 1.1, where `1:00` is sixty, `010` is eight and `on` is true. Here plain values are those of the core
 schema of YAML 1.2 (https://yaml.org/spec/1.2.2, 10.3), and a number that the two versions read differently is refused.
@@ -15,7 +15,7 @@ import yaml
 
 from hepad.errors import CardError
 
-__all__ = ["Document", "read_yaml"]
+__all__ = ["Document", "each_key_once", "read_yaml"]
 
 MAX_BYTES = 1 << 18
 """Largest card; those that ship with hepad have a few kB."""
@@ -136,6 +136,19 @@ def read_yaml(path: Path) -> Document:
     if node is None or not isinstance(content, dict):
         raise CardError(f"{path} must hold a mapping of keys to values, found {type(content).__name__}")
     return Document(content, node)
+
+
+def each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An `object_pairs_hook` for `json.loads`, which alone would let a second key silently undo the first.
+
+    `ValueError` names the key.
+    """
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in content if keys.count(key) > 1)
+        raise ValueError(f"key {twice[:60]!r} is given twice")
+    return content
 
 
 def _check_size(node: yaml.Node | None) -> None:

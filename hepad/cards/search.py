@@ -89,19 +89,21 @@ class BinningCard(Card):
     def _is_a_range(self) -> BinningCard:
         if self.low >= self.high:
             raise ValueError(f"low {self.low:g} must be below high {self.high:g}")
-        if self.absolute + self.relative * self.low <= 0 or (self.high - self.low) / self._first_width > 10_000:
+        first_width = self.absolute + self.relative * self.low
+        if first_width <= 0 or (self.high - self.low) / first_width > 10_000:
             raise ValueError("absolute or relative must make bins, at most 10000 of them")
+        if len(self.edges()) < 2:
+            raise ValueError(f"low {self.low:g} must be below high {self.high:g} by more than 1e-6 GeV")
         return self
 
-    @property
-    def _first_width(self) -> float:
-        return self.absolute + self.relative * self.low
-
     def edges(self) -> tuple[float, ...]:
-        """The edges in GeV, rounded to 1e-6 GeV."""
+        """The edges in GeV, rounded to 1e-6 GeV; `ValueError` if a bin is so narrow that its edges are equal then."""
         edges = [self.low]
         while edges[-1] < self.high - 1e-6:
             edges.append(round(edges[-1] + self.absolute + self.relative * edges[-1], 6))
+            if edges[-1] <= edges[-2]:
+                width = self.absolute + self.relative * edges[-1]
+                raise ValueError(f"a bin of {width:g} GeV at {edges[-1]:g} is too narrow: its edges would be equal")
         return tuple(edges)
 
 

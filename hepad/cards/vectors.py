@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from hepad.cards.base import Card, parse_card
+from hepad.cards.document import each_key_once
 from hepad.errors import CardError
 
 __all__ = ["VECTORS", "CategoryVectors", "EventsFile", "Step", "VectorsCard", "Yield", "load_vectors"]
@@ -89,7 +90,7 @@ def load_vectors(path: Path) -> VectorsCard:
             raise CardError(f"{path} does not exist; write vectors with 'hepad analysis vectors'")
         if path.stat().st_size > MAX_BYTES:
             raise CardError(f"{path} has more than {MAX_BYTES} bytes")
-        content = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes(), object_pairs_hook=each_key_once)
     except (OSError, ValueError, RecursionError) as error:
         raise CardError(f"{path} is not valid JSON ({error})") from error
     return parse_card(VectorsCard, content, str(path))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from hepad.cards.document import each_key_once
 from hepad.errors import InputDataError
 from hepad.io.reader import open_root
 from hepad.io.text import first_line
@@ -201,7 +202,7 @@ def _read_root(path: Path, name: str | None) -> Spectrum:
 
 def _read_json(path: Path, name: str | None) -> Spectrum:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=each_key_once)
     except json.JSONDecodeError as error:
         raise InputDataError(f"{path} is not valid JSON at line {error.lineno}: {error.msg}") from error
     except (ValueError, RecursionError) as error:  # a number of a thousand digits, brackets a thousand deep

@@ -125,6 +125,10 @@ def test_counting_in_several_categories(write):
         ({"binning": {"low": 10, "high": 5, "absolute": 1}}, "below high"),
         ({"binning": {"low": 1, "high": 5}}, "must make bins"),
         ({"binning": {"low": 1, "high": 1e9, "absolute": 1}}, "at most 10000"),
+        ({"binning": {"low": 1, "high": 1.003, "absolute": 4e-7}}, "too narrow"),
+        ({"binning": {"low": 1e17, "high": 1.0000000000001e17, "absolute": 1}}, "too narrow"),
+        ({"binning": {"low": 2.0**53 - 2, "high": 2.0**53 + 4, "absolute": 1}}, "too narrow"),  # from the third bin on
+        ({"binning": {"low": 1, "high": 1.0000005, "absolute": 1}}, "by more than 1e-6"),
         ({"name": "../other"}, "key 'name'"),
         ({"categories__0__counts": {"all": {"background": 1, "source": "t"}}}, "give one of them"),
         ({"schema": "search/2"}, "schema"),

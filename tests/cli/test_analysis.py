@@ -15,6 +15,7 @@ from hepad.bundles.bundle import load_bundle
 from hepad.cards.resolver import bundled_names, resolve, unpacked
 from hepad.cards.search import load_search
 from hepad.cards.selection import load_selection
+from hepad.cards.vectors import load_vectors
 from hepad.errors import CardError, CheckFailedError, InputDataError, OutputError
 from hepad.pipeline.analysis.package import pack, unpack
 from hepad.pipeline.analysis.vectors import default_vectors, validate, write_vectors
@@ -150,6 +151,9 @@ def test_damaged_vectors(vectors: Path, change: Callable[[dict[str, Any]], Any],
     edited(vectors, change)
     with pytest.raises((CardError, InputDataError), match=message):
         validate("dnn_ae", vectors=vectors)
+    vectors.write_text(vectors.read_text().replace("{", '{"tolerance": 0.5, "tolerance": 0.1, ', 1))
+    with pytest.raises(CardError, match="key 'tolerance' is given twice"):
+        load_vectors(vectors)
 
 
 def test_a_search_with_its_own_parts(tmp_path: Path, search: Path, write_slim: Callable[..., Path]) -> None:

@@ -57,6 +57,13 @@ def test_numbers_that_are_no_json_anywhere_in_the_card(value: float, bundle: Pat
     refused(bundle)
 
 
+def test_a_key_that_is_given_twice(bundle: Path) -> None:
+    """Python would take the last one, and its hash would be right; another reader takes the first one."""
+    text = (bundle / "card.json").read_text()
+    (bundle / "card.json").write_text(text.replace('"provenance": {', '"name": "other", "provenance": {', 1))
+    refused(bundle, r"card\.json is not valid JSON \(key 'name' is given twice")
+
+
 def test_a_card_nested_a_thousand_deep(bundle: Path) -> None:
     text = (bundle / "card.json").read_text()
     for depth in (500, 900, 2000, 100_000):

@@ -118,6 +118,9 @@ def test_files_that_are_no_spectra(tmp_path: Path) -> None:
     (tmp_path / "broken.json").write_text('{"axes": \n')
     with pytest.raises(InputDataError, match="not valid JSON at line 2"):
         read_spectrum(str(tmp_path / "broken.json"))
+    (tmp_path / "twice.json").write_text('{"h": {"axes": []}, "h": {"axes": []}}')
+    with pytest.raises(InputDataError, match="not valid JSON: key 'h' is given twice"):
+        read_spectrum(str(tmp_path / "twice.json"))
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(InputDataError, match=r"cannot read .*bytes\.csv"):
         read_spectrum(str(tmp_path / "bytes.csv"))

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hepad.cards.document import each_key_once
 from hepad.errors import InputDataError
 from hepad.io.text import open_text
 
@@ -138,7 +139,7 @@ def _read(path: Path, member: str | None) -> Json:
     except (OSError, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputDataError(f"cannot read {origin}: {_line(error)}") from error
     try:
-        content = json.loads(data, parse_constant=_no_constant, parse_float=_finite)
+        content = json.loads(data, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=each_key_once)
     except (ValueError, RecursionError) as error:  # a UnicodeDecodeError is a ValueError
         raise InputDataError(f"{origin} is not valid JSON: {_line(error)}") from error
     if not isinstance(content, dict | list):
