@@ -93,6 +93,9 @@ INPUTS = Table(
             "hepad.inputs.l1_vector:L1Vector", "fixed-length vector of trigger objects", config="L1VectorCard"
         ),
         "rmm": Entry("hepad.inputs.rmm:RapidityMassMatrix", "rapidity-mass matrix", config="RmmCard"),
+        "event_features": Entry(
+            "hepad.inputs.event_features:EventFeatures", "quantities of an event", config="EventFeaturesCard"
+        ),
         "calo_image": Entry("hepad.inputs.calo_image:CaloImage", "calorimeter image", config="CaloImageCard"),
     },
 )

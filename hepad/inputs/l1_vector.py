@@ -7,7 +7,7 @@ or, with pt, eta and phi, the 57 numbers of arXiv:2108.03986.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import awkward as ak
@@ -20,10 +20,11 @@ from hepad.cards.input import InputCard
 from hepad.errors import CardError, InputDataError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout, Slot
+from hepad.inputs.scale import Scale
 from hepad.io.events import flat_columns
 from hepad.objects.naming import singular
 
-__all__ = ["L1Vector", "L1VectorCard", "Scale"]
+__all__ = ["L1Vector", "L1VectorCard"]
 
 FLOOR = 0.1
 """Where `max_with_floor` puts the smallest non-zero value of a slot (section 3 of the spiking-autoencoder paper)."""
@@ -57,14 +58,6 @@ class L1VectorCard(InputCard):
         if missing:
             raise ValueError(f"counts must give a positive number for {', '.join(missing)}")
         return self
-
-
-@dataclass(frozen=True)
-class Scale:
-    """An affine map a column: `x * gain + offset` for objects that are there, 0 for padding; shapes (d,)."""
-
-    gain: _Float
-    offset: _Float
 
 
 class L1Vector:
@@ -107,11 +100,7 @@ class L1Vector:
             return batch
         if self.scale is None:
             raise CardError(f"scale {self.card.scale} must be fitted on background before it is used")
-        there = np.flatnonzero(batch.there)  # most of it is padding
-        column = there % len(self.columns)
-        x = np.zeros(batch.x.shape, dtype=np.float32)
-        x.reshape(-1)[there] = batch.x.reshape(-1)[there] * self.scale.gain[column] + self.scale.offset[column]
-        return replace(batch, x=x)
+        return self.scale.of(batch)
 
     @property
     def table_names(self) -> npt.NDArray[Any]:
@@ -136,19 +125,14 @@ class L1Vector:
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """The fitted scale as arrays for a bundle."""
-        return {} if self.scale is None else {"gain": self.scale.gain, "offset": self.scale.offset}
+        return {} if self.scale is None else self.scale.state()
 
     @classmethod
     def from_state(cls, card: L1VectorCard, state: Mapping[str, npt.NDArray[Any]]) -> L1Vector:
         """The input of a card with the scale that `state` gave; `CardError` if it does not fit the card."""
-        vector = cls(card)
         if card.scale == "none":
-            return vector
-        arrays = {name: state.get(name) for name in ("gain", "offset")}
-        for name, array in arrays.items():
-            if array is None or array.shape != (len(vector.columns),) or not np.isfinite(array).all():
-                raise CardError(f"input scale {name!r} must be {len(vector.columns)} finite numbers")
-        return cls(card, Scale(*(np.asarray(a, dtype=np.float64) for a in arrays.values())))
+            return cls(card)
+        return cls(card, Scale.from_state(state, len(cls(card).columns)))
 
     def _fill_met(self, events: ak.Array, x: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> int:
         """Put MET into the first columns; how many these are."""

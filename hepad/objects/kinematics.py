@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from functools import cache, reduce
 from operator import add, and_
 from typing import Literal
@@ -15,7 +16,16 @@ from hepad.cards.condition import DERIVED
 from hepad.errors import UsageError
 from hepad.objects.naming import parse_object
 
-__all__ = ["MASS_FEATURES", "invariant_mass", "mass_fields", "named_objects", "parse_mass", "separation"]
+__all__ = [
+    "MASS_FEATURES",
+    "invariant_mass",
+    "mass_fields",
+    "named_objects",
+    "object_fields",
+    "object_records",
+    "parse_mass",
+    "separation",
+]
 
 MASS_FEATURES = frozenset({"pt", "eta", "phi", "mass"})
 _BTAGGED = {"bjets": True, "lightjets": False}
@@ -31,12 +41,17 @@ def parse_mass(text: str) -> tuple[tuple[str, int], ...]:
 
 def mass_fields(objects: Sequence[tuple[str, int]]) -> dict[str, set[str]]:
     """What must be read to compute a mass; the selection reads what it builds other collections of."""
+    return object_fields([name for name, _ in objects], MASS_FEATURES)
+
+
+def object_fields(collections: Sequence[str], features: AbstractSet[str]) -> dict[str, set[str]]:
+    """What must be read to know features of the objects of `named_objects`."""
     fields: dict[str, set[str]] = {}
-    for name, _ in objects:
+    for name in collections:
         if name in DERIVED:
             continue
         tagged = name in _BTAGGED
-        fields.setdefault("jets" if tagged else name, set()).update(MASS_FEATURES | ({"btag"} if tagged else set()))
+        fields.setdefault("jets" if tagged else name, set()).update(features | ({"btag"} if tagged else set()))
     return fields
 
 
@@ -58,7 +73,7 @@ def invariant_mass(
     The masses, of shape (m,), are those of the m events where the mask is True. Computed in double precision.
     """
     _behaviour()
-    records, has_all = _records(events, objects)
+    records, has_all = object_records(events, objects)
     vectors = [_double_precision(record) for record in records]
     return ak.to_numpy(reduce(add, vectors).mass).astype(np.float64), has_all
 
@@ -67,14 +82,16 @@ def separation(
     events: ak.Array, objects: Sequence[tuple[str, int]], feature: Literal["eta", "phi"]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """The distance of two objects in eta, or in phi (radians, 0 to pi), and a mask as of `invariant_mass`."""
-    records, has_all = _records(events, objects)
+    records, has_all = object_records(events, objects)
     first, second = (ak.to_numpy(record[feature]).astype(np.float64) for record in records)
     distance = np.abs(first - second)
     return (np.minimum(distance, np.abs(2 * np.pi - distance)) if feature == "phi" else distance), has_all
 
 
-def _records(events: ak.Array, objects: Sequence[tuple[str, int]]) -> tuple[list[ak.Array], npt.NDArray[np.bool_]]:
-    """The objects of the events that have them all, one record an event, and which events these are."""
+def object_records(
+    events: ak.Array, objects: Sequence[tuple[str, int]]
+) -> tuple[list[ak.Array], npt.NDArray[np.bool_]]:
+    """The objects of the events that have them all, one record an event, and the mask of shape (n,) of these events."""
     has_all = reduce(and_, [ak.to_numpy(ak.num(named_objects(events, name)) > position) for name, position in objects])
     complete = events[has_all]
     return [named_objects(complete, name)[:, position] for name, position in objects], has_all

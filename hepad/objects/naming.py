@@ -9,7 +9,7 @@ import re
 
 from hepad.errors import UsageError
 
-__all__ = ["object_name", "parse_object", "singular"]
+__all__ = ["is_collection", "object_name", "parse_object", "singular"]
 
 _SINGULAR = {
     "jets": "jet",
@@ -30,6 +30,11 @@ _NAME = re.compile(r"([a-z]+)([1-9][0-9]?)")
 def singular(collection: str) -> str:
     """What one object of a collection is called: `jet` for `jets`."""
     return _SINGULAR[collection]
+
+
+def is_collection(name: str) -> bool:
+    """Whether `name` is a collection whose objects have names: `jets`, not `met`."""
+    return name in _SINGULAR
 
 
 def object_name(collection: str, position: int) -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import IMAGE, SET, VECTOR, Layout
+from hepad.io.events import COLLECTION_FEATURES, Fields
+from hepad.io.memory import events_from
 
-__all__ = ["OBJECTS", "example_batch", "example_layout", "vector_columns"]
+__all__ = ["OBJECTS", "example_batch", "example_events", "example_layout", "vector_columns"]
 
 OBJECTS = ("jet1", "jet2", "jet3", "muon1", "electron1", "met")
 
@@ -51,6 +55,34 @@ def example_batch(
     make = {VECTOR: _vector, SET: _set, IMAGE: _image}[axes]
     x, mask = make(rng, n, layout, odd)
     return Batch(kind, layout, np.where(mask, x, 0).astype(np.float32), mask, np.ones(n))
+
+
+def example_events(n: int, *, seed: int, fields: Fields | None = None) -> ak.Array:
+    """`n` events of every collection in hepad's schema, with the fields asked for; weights are not all the same.
+
+    A collection has none to four objects, so that any quantity is missing in some events.
+    """
+    rng = np.random.default_rng(seed)
+    arrays: dict[str, Any] = {"weight": rng.uniform(0.5, 1.5, n), "scalar_ht": rng.uniform(0, 500, n)}
+    for name, features in COLLECTION_FEATURES.items():
+        if name == "scalar_ht":
+            continue
+        counts = None if name == "met" else rng.integers(0, 5, n)
+        size = n if counts is None else int(counts.sum())
+        flat = {
+            "pt": rng.exponential(80, size) + 20,
+            "eta": rng.uniform(-2.5, 2.5, size),
+            "phi": rng.uniform(-np.pi, np.pi, size),
+            "mass": rng.exponential(10, size),
+            "btag": rng.random(size) < 0.3,
+            "charge": rng.choice([-1, 1], size),
+            "eem": rng.exponential(20, size),
+            "ehad": rng.exponential(20, size),
+        }
+        kept = {feature: flat[feature] for feature in features}
+        whole = {key: ak.Array(value) if counts is None else ak.unflatten(value, counts) for key, value in kept.items()}
+        arrays |= {name: ak.zip(whole)}
+    return events_from(arrays, fields, sqrt_s_gev=13000)
 
 
 def _vector(rng: np.random.Generator, n: int, layout: Layout, odd: bool) -> tuple[_Floats, npt.NDArray[np.bool_]]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -14,11 +13,12 @@ import numpy.typing as npt
 
 from hepad import registry
 from hepad.cards.train import TrainCard
-from hepad.errors import CardError, FitFailedError, HepadError, InputDataError
+from hepad.errors import CardError, FitFailedError, InputDataError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import SET, VECTOR, Layout
 from hepad.nn.explain import EXPLAINED_SCORE, Explains
-from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, State, TrainingData
+from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, TrainingData
+from hepad.testing.asserts import assert_same, raises
 from hepad.testing.examples import example_batch, example_layout
 
 __all__ = ["ModelCase", "check_model", "model_checks"]
@@ -135,7 +135,7 @@ def the_registry_names_the_class(case: ModelCase) -> None:
 
 def an_unknown_key_is_refused(case: ModelCase) -> None:
     """A wrong key of the configuration is named."""
-    with _raises(CardError, "key 'no_such_key': unknown key"):
+    with raises(CardError, "key 'no_such_key': unknown key"):
         case.new({**case.config, "no_such_key": 1})
 
 
@@ -210,7 +210,7 @@ def a_non_finite_input_raises(case: ModelCase) -> None:
     """A NaN is not scored."""
     x = case.events.x.copy()
     x[1234].reshape(-1)[0] = np.nan
-    with _raises(InputDataError, "row 1234"):
+    with raises(InputDataError, "row 1234"):
         case.trained.scores(replace(case.events, x=x))
 
 
@@ -225,11 +225,11 @@ def a_wrong_kind_of_input_raises(case: ModelCase) -> None:
     """A batch of another kind is refused by scoring and training."""
     other = next((kind for kind in registry.INPUTS if kind not in case.entry.inputs), "no_such_kind")
     wrong = replace(case.data.train, kind=other)
-    with _raises(CardError, other):
+    with raises(CardError, other):
         case.trained.scores(wrong)
-    with _raises(CardError, other):
+    with raises(CardError, other):
         case.fit(case.new(), replace(case.data, train=wrong))
-    with _raises(CardError, other):
+    with raises(CardError, other):
         case.fit(case.new(), replace(case.data, validation=replace(case.data.validation, kind=other)))
 
 
@@ -237,7 +237,7 @@ def wrong_columns_raise(case: ModelCase) -> None:
     """A batch of another layout is refused."""
     layout = case.layout
     swapped = replace(layout, features=tuple(f"other{i}" for i in range(len(layout.features))), slots=())
-    with _raises(CardError, "columns"):
+    with raises(CardError, "columns"):
         case.trained.scores(replace(case.data.train, layout=swapped))
 
 
@@ -251,7 +251,7 @@ def reconstruction_errors_average_to_the_score(case: ModelCase) -> None:
     mean = errors.reshape(len(errors), -1).mean(axis=1)
     np.testing.assert_allclose(mean, case.trained.scores(case.events)[EXPLAINED_SCORE], rtol=1e-5)
     np.testing.assert_array_equal(case.events.x, before)
-    with _raises(CardError, "another"):
+    with raises(CardError, "another"):
         case.trained.reconstruction_errors(replace(case.events, kind="another"))
 
 
@@ -294,8 +294,8 @@ def the_same_seed_gives_the_same_result(case: ModelCase) -> None:
     """Bit for bit, on the CPU."""
     first, second = case.new(), case.new()
     assert case.fit(first) == case.fit(second)
-    _assert_same(first.state(), second.state())
-    _assert_same(first.scores(case.events), second.scores(case.events))
+    assert_same(first.state(), second.state())
+    assert_same(first.scores(case.events), second.scores(case.events))
 
 
 def fitting_again_starts_anew(case: ModelCase) -> None:
@@ -304,7 +304,7 @@ def fitting_again_starts_anew(case: ModelCase) -> None:
     case.fit(scorer, seed=5)
     case.fit(scorer)
     case.fit(fresh)
-    _assert_same(scorer.state(), fresh.state())
+    assert_same(scorer.state(), fresh.state())
 
 
 def another_seed_gives_another_result(case: ModelCase) -> None:
@@ -329,7 +329,7 @@ def a_resumed_training_ends_like_an_uninterrupted_one(case: ModelCase) -> None:
             checkpoint = replace(kept[after - 1], tensors=load(save(kept[after - 1].tensors)))
             resumed = case.new()
             assert case.fit(resumed, options=options, resume=checkpoint) == report
-            _assert_same(whole.state(), resumed.state())
+            assert_same(whole.state(), resumed.state())
 
 
 def a_checkpoint_of_another_network_is_refused(case: ModelCase) -> None:
@@ -339,7 +339,7 @@ def a_checkpoint_of_another_network_is_refused(case: ModelCase) -> None:
     tensors = dict(kept[0].tensors)
     name = next(name for name in tensors if "weights/" in name)
     tensors[name] = np.zeros((99, 99), dtype=np.float32)
-    with _raises(CardError, name[name.index("weights/") :]):
+    with raises(CardError, name[name.index("weights/") :]):
         case.fit(case.new(), resume=replace(kept[0], tensors=tensors))
 
 
@@ -347,16 +347,16 @@ def a_diverging_training_fails_and_keeps_the_weights(case: ModelCase) -> None:
     """A failed training leaves the model as it was."""
     scorer = case.new()
     before = scorer.state()
-    with _raises(FitFailedError, "epoch"):
+    with raises(FitFailedError, "epoch"):
         case.fit(scorer, options=case.options.model_copy(update={"learning_rate": 1e30, "clip_norm": None}))
-    _assert_same(before, scorer.state())
+    assert_same(before, scorer.state())
 
 
 def a_training_needs_events(case: ModelCase) -> None:
     """It says which part has none."""
-    with _raises(FitFailedError, "no training events"):
+    with raises(FitFailedError, "no training events"):
         case.fit(case.new(), replace(case.data, train=case.data.train.take(slice(0, 0))))
-    with _raises(FitFailedError, "no validation events"):
+    with raises(FitFailedError, "no validation events"):
         case.fit(case.new(), replace(case.data, validation=case.data.validation.take(slice(0, 0))))
 
 
@@ -367,7 +367,7 @@ def weights_matter_and_equal_ones_do_not(case: ModelCase) -> None:
     case.fit(plain)
     case.fit(doubled, replace(case.data, train=replace(train, weight=2 * train.weight)))
     case.fit(uneven, replace(case.data, train=replace(train, weight=np.linspace(0, 1, len(train)))))
-    _assert_same(plain.state(), doubled.state())
+    assert_same(plain.state(), doubled.state())
     assert any(not np.array_equal(plain.state()[name], array) for name, array in uneven.state().items())
 
 
@@ -383,8 +383,8 @@ def saving_and_loading_is_exact(case: ModelCase) -> None:
     other = case.new(json.loads(json.dumps(case.trained.config)))
     other.load_state(load(save(state)))
     assert other.config == case.trained.config
-    _assert_same(state, other.state())
-    _assert_same(case.trained.scores(case.events), other.scores(case.events))
+    assert_same(state, other.state())
+    assert_same(case.trained.scores(case.events), other.scores(case.events))
 
 
 def a_state_is_a_copy(case: ModelCase) -> None:
@@ -392,7 +392,7 @@ def a_state_is_a_copy(case: ModelCase) -> None:
     before, state = case.trained.state(), case.trained.state()
     for array in state.values():
         array.fill(12345)
-    _assert_same(before, case.trained.state())
+    assert_same(before, case.trained.state())
 
 
 def a_state_that_does_not_fit_is_refused(case: ModelCase) -> None:
@@ -409,9 +409,9 @@ def a_state_that_does_not_fit_is_refused(case: ModelCase) -> None:
         scorer = case.new()
         before = scorer.state()
         state = {key: array for key, array in {**case.trained.state(), **changes}.items() if array is not None}
-        with _raises(CardError, message):
+        with raises(CardError, message):
             scorer.load_state(state)
-        _assert_same(before, scorer.state())
+        assert_same(before, scorer.state())
 
 
 _OF_SCORES: list[Check] = [
@@ -440,22 +440,5 @@ _OF_TRAINING: list[Check] = [
 _OF_WEIGHTS: list[Check] = [saving_and_loading_is_exact, a_state_is_a_copy, a_state_that_does_not_fit_is_refused]
 
 
-@contextmanager
-def _raises(kind: type[HepadError], message: str) -> Iterator[None]:
-    """`AssertionError` unless the body raises an error of the kind whose text holds the message."""
-    try:
-        yield
-    except kind as error:
-        assert message in str(error), f"{error} does not say {message!r}"
-    else:
-        raise AssertionError(f"no {kind.__name__} with {message!r}")
-
-
 def _keeper(kept: list[Checkpoint]) -> Callable[[EpochEnd], None]:
     return lambda end: kept.append(end.checkpoint())
-
-
-def _assert_same(first: State, second: State) -> None:
-    assert first.keys() == second.keys()
-    for name, array in first.items():
-        np.testing.assert_array_equal(array, second[name], err_msg=name)

@@ -1,0 +1,254 @@
+"""Event features: a list of quantities of an event, such as masses, momenta, distances and multiplicities.
+
+What weakly supervised searches train on, who choose by hand what does not follow the resonance's mass (Collins, Howe,
+Nachman, arXiv:1902.02634; the R&D data of the LHC Olympics, arXiv:2101.08320).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, Literal
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, field_validator
+
+from hepad.cards.input import InputCard
+from hepad.errors import CardError, InputDataError, UsageError
+from hepad.inputs.batch import Batch
+from hepad.inputs.layout import Layout
+from hepad.inputs.scale import Scale
+from hepad.io.events import merge_fields
+from hepad.objects.kinematics import (
+    MASS_FEATURES,
+    invariant_mass,
+    mass_fields,
+    named_objects,
+    object_fields,
+    object_records,
+    parse_mass,
+    separation,
+)
+from hepad.objects.naming import is_collection
+
+__all__ = ["EventFeatures", "EventFeaturesCard"]
+
+_Values = tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]
+"""The values (m,) of the events that have the quantity, and the mask (n,) of these events."""
+
+_NAME = re.compile(r"(?P<of>[a-z0-9+]+)_(?P<what>[a-z]+)")
+
+
+class EventFeaturesCard(InputCard):
+    """Input kind `event_features`: the quantities, the mass beside them, and the scale.
+
+    A quantity is `OBJECTS_WHAT`. Of one object, `jet1`: `pt`, `eta`, `phi`, `mass`. Of two or more, `jet1+jet2`: the
+    invariant `mass`, and the `lightest` and `heaviest` of their masses; of two also their distances `deta`, `dphi` and
+    `dr`. Of `met`: `pt`, `phi`. Of a collection, `jets`: the number `n` and the sum of pT, `ht`. `mass` names objects
+    whose invariant mass stands beside the batch, where no network sees it. `scale: standard` takes each quantity to
+    mean 0 and standard deviation 1 over the events that have it; one that an event lacks is 0.
+    """
+
+    kind: Literal["event_features"]
+    features: tuple[str, ...] = Field(min_length=1, max_length=1000)
+    mass: str | None = None
+    scale: Literal["none", "standard"] = "standard"
+
+    @field_validator("features")
+    @classmethod
+    def _are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) != len(names):
+            raise ValueError("features must name each quantity once")
+        for name in names:
+            _understood(_quantity, name)
+        return names
+
+    @field_validator("mass")
+    @classmethod
+    def _is_of_objects(cls, name: str | None) -> str | None:
+        if name is not None:
+            _understood(parse_mass, name)
+        return name
+
+
+class EventFeatures:
+    """Events to a `Batch` of kind `event_features`: pt, mass and ht in GeV before scaling.
+
+    `beside["mass"]` is the card's mass in GeV, NaN for events without its objects.
+    """
+
+    kind: ClassVar[str] = "event_features"
+
+    def __init__(self, card: EventFeaturesCard, scale: Scale | None = None) -> None:
+        self.card = card
+        self.scale = scale
+        self._quantities = [_quantity(name) for name in card.features]
+        self._mass = None if card.mass is None else parse_mass(card.mass)
+        self.layout = Layout.vector(card.features)
+
+    def fields(self) -> dict[str, set[str]]:
+        """The collections and properties that must be read."""
+        mass = () if self._mass is None else (mass_fields(self._mass),)
+        return merge_fields(*(quantity.fields for quantity in self._quantities), *mass)
+
+    def raw(self, events: ak.Array) -> Batch:
+        """The batch in physical units, before scaling."""
+        shape = (len(events), *self.layout.shape)
+        x, mask = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=bool)
+        for i, quantity in enumerate(self._quantities):
+            values, there = quantity.of(events)
+            x[there, i], mask[:, i] = values, there
+        beside = {} if self._mass is None else {"mass": _spread(invariant_mass(events, self._mass))}
+        return Batch(self.kind, self.layout, x, mask, ak.to_numpy(events.weight).astype(np.float64), beside)
+
+    def scaled(self, batch: Batch) -> Batch:
+        """The batch as the network sees it; `CardError` if the scale was never fitted."""
+        if self.card.scale == "none":
+            return batch
+        if self.scale is None:
+            raise CardError(f"scale {self.card.scale} must be fitted on background before it is used")
+        return self.scale.of(batch)
+
+    def __call__(self, events: ak.Array) -> Batch:
+        """The batch as the network sees it."""
+        return self.scaled(self.raw(events))
+
+    def fitted(self, background: Batch) -> EventFeatures:
+        """A copy whose scale is fitted on an unscaled batch."""
+        if len(background) == 0:
+            raise InputDataError("no events to fit the input scale on")
+        return self if self.card.scale == "none" else EventFeatures(self.card, _standard(background))
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """The fitted scale as arrays for a bundle."""
+        return {} if self.scale is None else self.scale.state()
+
+    @classmethod
+    def from_state(cls, card: EventFeaturesCard, state: Mapping[str, npt.NDArray[Any]]) -> EventFeatures:
+        """The input of a card with the scale that `state` gave; `CardError` if it does not fit the card."""
+        return cls(card, None if card.scale == "none" else Scale.from_state(state, len(card.features)))
+
+    @property
+    def table_names(self) -> npt.NDArray[Any]:
+        """The quantities."""
+        return np.array(self.card.features)
+
+    def table(self, events: ak.Array) -> npt.NDArray[np.float32]:
+        """The unscaled quantities of events, of shape (n, d)."""
+        return self.raw(events).x
+
+
+@dataclass(frozen=True)
+class _Quantity:
+    """What must be read for a quantity, and how it is made of events."""
+
+    fields: dict[str, set[str]]
+    of: Callable[[ak.Array], _Values]
+
+
+def _quantity(name: str) -> _Quantity:
+    """The quantity of a name; `UsageError` that says what there is otherwise."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise UsageError(f"{name!r} is no quantity: write OBJECTS_WHAT, for instance jet1_pt or jet1+jet2_mass")
+    of, what = match["of"], match["what"]
+    if of == "met":
+        known = {kind: _Quantity({"met": {kind}}, partial(_met, feature=kind)) for kind in _MET}
+    elif is_collection(of):
+        known = {"n": _Quantity(object_fields([of], {"pt"}), partial(_count, name=of))}
+        known["ht"] = _Quantity(object_fields([of], {"pt"}), partial(_ht, name=of))
+    else:
+        known = _of_objects(parse_mass(of))
+    if what not in known:
+        raise UsageError(f"{name!r} is no quantity: of {of} there are {', '.join(known)}")
+    return known[what]
+
+
+_MET = ("pt", "phi")
+Objects = tuple[tuple[str, int], ...]
+
+
+def _of_objects(objects: Objects) -> dict[str, _Quantity]:
+    collections = [name for name, _ in objects]
+
+    def quantity(features: set[str], of: Callable[[ak.Array], _Values]) -> _Quantity:
+        return _Quantity(object_fields(collections, {"pt"} | features), of)
+
+    if len(objects) == 1:
+        return {
+            feature: quantity({feature}, partial(_feature, objects=objects, feature=feature))
+            for feature in ("pt", "eta", "phi", "mass")
+        }
+    known = {
+        "mass": quantity(set(MASS_FEATURES), partial(invariant_mass, objects=objects)),
+        "lightest": quantity({"mass"}, partial(_extreme, objects=objects, which=np.min)),
+        "heaviest": quantity({"mass"}, partial(_extreme, objects=objects, which=np.max)),
+    }
+    if len(objects) == 2:
+        known["deta"] = quantity({"eta"}, partial(separation, objects=objects, feature="eta"))
+        known["dphi"] = quantity({"phi"}, partial(separation, objects=objects, feature="phi"))
+        known["dr"] = quantity({"eta", "phi"}, partial(_distance, objects=objects))
+    return known
+
+
+def _met(events: ak.Array, feature: str) -> _Values:
+    return ak.to_numpy(events.met[feature]).astype(np.float64), np.ones(len(events), dtype=np.bool_)
+
+
+def _count(events: ak.Array, name: str) -> _Values:
+    return ak.to_numpy(ak.num(named_objects(events, name))).astype(np.float64), np.ones(len(events), dtype=np.bool_)
+
+
+def _ht(events: ak.Array, name: str) -> _Values:
+    momenta = ak.values_astype(named_objects(events, name).pt, np.float64)
+    return ak.to_numpy(ak.sum(momenta, axis=1)).astype(np.float64), np.ones(len(events), dtype=np.bool_)
+
+
+def _features(events: ak.Array, objects: Objects, feature: str) -> tuple[list[npt.NDArray[np.float64]], Any]:
+    records, there = object_records(events, objects)
+    return [ak.to_numpy(record[feature]).astype(np.float64) for record in records], there
+
+
+def _feature(events: ak.Array, objects: Objects, feature: str) -> _Values:
+    (values,), there = _features(events, objects, feature)
+    return values, there
+
+
+def _extreme(events: ak.Array, objects: Objects, which: Callable[..., Any]) -> _Values:
+    masses, there = _features(events, objects, "mass")
+    return which(np.stack(masses), axis=0), there
+
+
+def _distance(events: ak.Array, objects: Objects) -> _Values:
+    (eta, there), (phi, _) = (separation(events, objects, feature) for feature in ("eta", "phi"))
+    return np.hypot(eta, phi), there
+
+
+def _spread(found: _Values) -> npt.NDArray[np.float64]:
+    values, there = found
+    column = np.full(len(there), np.nan)
+    column[there] = values
+    return column
+
+
+def _standard(batch: Batch) -> Scale:
+    """Mean 0 and standard deviation 1 over the events that have a quantity; one of one value goes to 0."""
+    gain, offset = np.ones(len(batch.columns)), np.zeros(len(batch.columns))
+    for i in range(len(gain)):
+        values = batch.x[batch.there[:, i], i].astype(np.float64)
+        spread = values.std() if len(values) else 0.0
+        gain[i] = 1 / spread if spread > 0 else 1.0
+        offset[i] = -values.mean() * gain[i] if len(values) else 0.0
+    return Scale(gain, offset)
+
+
+def _understood(parse: Callable[[str], object], name: str) -> None:
+    """Let pydantic tell of an error, with the place of the key."""
+    try:
+        parse(name)
+    except UsageError as error:
+        raise ValueError(str(error)) from error

@@ -1,0 +1,46 @@
+"""What a vector input learns from background: an affine map of each column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.errors import CardError
+from hepad.inputs.batch import Batch
+
+__all__ = ["Scale"]
+
+_Float = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """An affine map a column: `x * gain + offset` for what is there, 0 for padding; shapes (d,)."""
+
+    gain: _Float
+    offset: _Float
+
+    def of(self, batch: Batch) -> Batch:
+        """The scaled batch of a vector of d numbers."""
+        there = np.flatnonzero(batch.there)  # most of it may be padding
+        column = there % len(self.gain)
+        x = np.zeros(batch.x.shape, dtype=np.float32)
+        x.reshape(-1)[there] = batch.x.reshape(-1)[there] * self.gain[column] + self.offset[column]
+        return replace(batch, x=x)
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """The numbers, for a bundle."""
+        return {"gain": self.gain, "offset": self.offset}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, npt.NDArray[Any]], columns: int) -> Scale:
+        """What `state` gave; `CardError` if it is not of so many columns."""
+        arrays = {name: state.get(name) for name in ("gain", "offset")}
+        for name, array in arrays.items():
+            if array is None or array.shape != (columns,) or not np.isfinite(array).all():
+                raise CardError(f"input scale {name!r} must be {columns} finite numbers")
+        return cls(*(np.asarray(array, dtype=np.float64) for array in arrays.values()))
