@@ -20,6 +20,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from hepad.cli.modes import check_modes
 from hepad.errors import HepadError
 from hepad.io.remote.urls import is_url, shown
 from hepad.output.atomic import replacing
@@ -87,6 +88,7 @@ def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
                     item.help = _MARKUP.sub(r"\\\1", item.help)
 
         def invoke(self, ctx: Any) -> Any:
+            check_modes(ctx, _verb(ctx))
             # Now, as what a glob means may change while the command runs.
             forced = bool(ctx.params.get("force"))
             with recording(invocation(ctx) if "output" in ctx.params else None), replacing(forced):

@@ -131,8 +131,6 @@ def bumphunt(
         inject=_parse_injection(inject),
         output=output,
     )
-    if events is not None and not trials:
-        raise UsageError("--events belongs to --trials")
     report = bumphunt_trials(spectra, events, options=options) if trials else run(spectra, options=options)
     for warning in report.warnings:
         stderr().print(f"hepad: warning: {warning}", markup=False)

@@ -44,7 +44,7 @@ def discovery(
     from hepad.pipeline.discovery import DiscoveryOptions, one_region
     from hepad.pipeline.discovery import discovery as run
 
-    if (regions is None) == (data is None) or (regions is not None and (background is not None or background_error)):
+    if regions is None and data is None:
         raise UsageError("give either a card of regions, or --data and --background of one")
     if regions is None and background is None:
         raise UsageError("--data needs a --background")

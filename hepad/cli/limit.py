@@ -157,29 +157,17 @@ def limit(
     """
     how: dict[str, Any] = {"calculator": calculator, "toys": toys, "seed": seed, "output": output}
     errors = {"signal_error": signal_error, "luminosity_error": luminosity_error}
-    modes = {"--signal": signal, "--spectrum": spectrum, "--workspace": workspace}
-    given = [name for name, value in modes.items() if value is not None]
-    if len(given) != 1:
-        found = " and ".join(given) or "none"
-        raise UsageError(f"give --signal and --background, or --spectrum, or --workspace; found {found} of them")
     if workspace is not None:
-        _unused("--workspace", background=background, data=data, signal_shape=signal_shape, mass=mass, **errors)
         _from_workspace(workspace, tuple(patch or ()), measurement, how, json)
     elif spectrum is not None:
-        _unused("--spectrum", background=background, data=data, patch=patch, background_error=background_error)
         shape = {"function": function, "masses": mass, "mass_range": mass_range, "luminosity": luminosity}
         more = {"acceptance": acceptance, "spurious": spurious, "global_toys": global_toys}
         _of_masses(spectrum, signal_shape or [], {**shape, **more, **errors, **how}, json)
-    else:
-        _unused("--signal", signal_shape=signal_shape, mass=mass, patch=patch, luminosity=luminosity)
+    elif signal is not None:
         uncertain = {"background_error": background_error, "cross_section": cross_section, **errors}
-        _of_yields((signal or "", background, data), {**uncertain, **how}, json)
-
-
-def _unused(mode: str, **options: object) -> None:
-    for name, value in options.items():
-        if value:
-            raise UsageError(f"--{name.replace('_', '-')} does not go with {mode}; see hepad limit --help")
+        _of_yields((signal, background, data), {**uncertain, **how}, json)
+    else:
+        raise UsageError("give --signal and --background, or --spectrum, or --workspace; found none of them")
 
 
 def _of_yields(given: tuple[str, str | None, str | None], options: dict[str, Any], json: bool) -> None:

@@ -109,8 +109,8 @@ def test_a_poor_fit_is_said() -> None:
     [
         (("missing.csv",), 4, "missing.csv does not exist"),
         ((ATLAS, "--function", "dijet9"), 3, "dijet9"),
-        ((ATLAS, "--reference", "column", "--function", "dijet4"), 2, "not both"),
-        ((ATLAS, "--reference", "column", "--refit"), 2, "drop --refit"),
+        ((ATLAS, "--reference", "column", "--function", "dijet4"), 2, "--function does not go with --reference column"),
+        ((ATLAS, "--reference", "column", "--refit"), 2, "it is for a fitted function"),
         ((CMS, "--reference", "column"), 4, "has no reference column"),
         ((CMS, "--reference", ATLAS), 4, "other bins"),
         ((CMS, "--range", "2000"), 2, "--range is LOW:HIGH"),

@@ -122,7 +122,7 @@ def test_deficits_and_vetoes_are_said() -> None:
     ("arguments", "code", "message"),
     [
         (("--trials",), 2, "two or more"),
-        (("--events", "x.npz"), 2, "belongs to --trials"),
+        (("--events", "x.npz"), 2, "it is for --trials"),
         (("--direction", "up"), 2, "excess, deficit, both"),
         (("--sideband-veto", "0.9"), 2, "between 0 and 0.5"),
         (("--inject", "5"), 2, "MASS:WIDTH"),

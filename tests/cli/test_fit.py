@@ -88,7 +88,7 @@ def test_a_weighted_spectrum_is_fitted_by_effective_counts(tmp_path: Path) -> No
         (("fit", CMS, "--order", "best"), 2, "--order is auto or a number"),
         (("fit", CMS, "--range", "2000"), 2, "--range is LOW:HIGH"),
         (("fit", CMS, "--function", "dijet3", "--function", "dijet3"), 2, "each function once"),
-        (("fit", CMS, "--window-signal", "0.05"), 2, "needs --window"),
+        (("fit", CMS, "--window-signal", "0.05"), 2, "it is for --window"),
         (("fit", CMS, "--function", "gp", "--window", "9"), 2, "needs no sliding window"),
         (("fit", CMS, "--function", "nothing"), 3, "nothing"),
         (("fit", "nowhere.csv"), 4, "does not exist"),

@@ -180,7 +180,7 @@ def test_a_small_network_is_simulated(run) -> None:
 
 def test_what_a_processor_cannot_be_asked_is_refused(run, tmp_path) -> None:
     options = ("--model", "dnn_ae", "--tier", "measured")
-    assert "are of logic" in run("latency", *options, "--bits", "weight=4", code=2).stderr
+    assert "it is for logic" in run("latency", *options, "--bits", "weight=4", code=2).stderr
     assert "says nothing of budget cms-l1" in run("latency", *options, "--budget", "cms-l1", code=2).stderr
     assert "--threads '0'" in run("latency", *options, "--threads", "1,0", code=2).stderr
     assert "give fewer" in run("latency", *options, "--threads", 9999, code=2).stderr

@@ -62,8 +62,8 @@ def test_a_scan_refuses_what_would_flatter(examples, tmp_path):
     out = ("-m", "snn_ae", "-o", tmp_path / "x")
     result = invoke("quantise", background, *signal, *out, "--finetune", background, code=4)
     assert "both background and for fine-tuning" in result.stderr
-    assert "give --finetune" in invoke("quantise", background, *signal, *out, "--save", "4", code=2).stderr
-    assert "--seeds is for fine-tuning" in invoke("quantise", background, *signal, *out, "--seeds", 2, code=2).stderr
+    assert "it is for --finetune" in invoke("quantise", background, *signal, *out, "--save", "4", code=2).stderr
+    assert "--seeds does not go with" in invoke("quantise", background, *signal, *out, "--seeds", 2, code=2).stderr
     tuning = ("--finetune", examples / "h0.h5", "--weights", "4", "--save", "5")
     few = invoke("quantise", background, *signal, *out, *tuning[:4], "--save", "4", code=2)
     assert "needs at least 1000 background events" in few.stderr  # said before the scan, not after

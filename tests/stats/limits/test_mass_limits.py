@@ -189,7 +189,7 @@ def test_masses_and_shapes_are_read() -> None:
     ("arguments", "message"),
     [
         ([], "give --signal and --background, or --spectrum, or --workspace"),
-        (["--signal", "1", "--spectrum", "x.csv"], "found --signal and --spectrum"),
+        (["--signal", "1", "--spectrum", "x.csv"], "give one of --signal and --spectrum"),
         (["--signal", "1"], "needs a --background"),
         (["--spectrum", "x.csv"], "needs a --signal-shape"),
         (["--signal", "1", "--background", "2", "--patch", "p.json"], "--patch does not go with --signal"),
