@@ -76,7 +76,7 @@ class ProcessExecutor:
                 assert isinstance(connection, Connection)  # noqa: S101  nothing else was waited for
                 try:
                     answer = connection.recv()
-                except (EOFError, ConnectionResetError):
+                except (EOFError, OSError):  # it died before it answered, or in the middle of it
                     self._bury(connection)
                     break
                 self._processes[connection].units.popleft()

@@ -6,10 +6,13 @@ import multiprocessing
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -64,11 +67,30 @@ def test_a_unit_that_kills_every_process_is_named(files) -> None:
 
     killer = threading.Thread(target=kill_all)
     killer.start()
-    with pytest.raises(WorkerError, match=r"a\.root: 2 processes died of it \(exit -9"):
-        executor.wait()
-    over.set()
-    killer.join()
+    try:
+        with pytest.raises(WorkerError, match=r"a\.root: 2 processes died of it \(exit -9"):
+            executor.wait()
+    finally:
+        over.set()
+        killer.join()
     executor.close()
+
+
+def test_a_process_that_dies_in_the_middle_of_its_answer_is_replaced(files) -> None:
+    bundle = load_bundle(MODEL)
+    executor = ProcessExecutor(ScoreJob(bundle, bundle.card.selection, {}), 1)
+    executor.submit(Unit(0, Path(files[0]), stamps([Path(files[0])])[0], 10_000))
+    (process,) = executor._processes.values()
+    process.process.kill()
+    ours, theirs = multiprocessing.Pipe()
+    os.write(theirs.fileno(), struct.pack("!i", 1000) + b"half")
+    theirs.close()
+    executor._processes = {ours: process}
+    outcome = executor.wait()
+    executor.close()
+    assert outcome.part is not None
+    assert outcome.part.events == 6173
+    assert children() == []
 
 
 def test_no_more_processes_are_started_than_there_are_units(files) -> None:
@@ -108,26 +130,20 @@ def by_command(files, tmp_path_factory) -> bytes:
     return output.read_bytes()
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """A command in a process group of its own, as a terminal starts it."""
-    words = [
-        sys.executable,
-        "-m",
-        "hepad",
-        "score",
-        *arguments,
-        "--model",
-        MODEL,
-        "--step-size",
-        str(STEP),
-        "-o",
-        "s.root",
-    ]
+@contextmanager
+def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A command in a process group of its own, as a terminal starts it; what is left of the group is killed."""
+    words = ["hepad", "score", *arguments, "--model", MODEL, "--step-size", str(STEP), "-o", "s.root"]
     restore = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    code = f"{restore}; import sys; sys.argv = {words[2:]!r}; from hepad.cli.main import main; main()"
-    return subprocess.Popen(
+    code = f"{restore}; import sys; sys.argv = {words!r}; from hepad.cli.main import main; main()"
+    with subprocess.Popen(
         [sys.executable, "-c", code], cwd=folder, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def wait_for_parts(folder: Path, count: int) -> None:
@@ -144,7 +160,7 @@ def wait_for_parts(folder: Path, count: int) -> None:
     [(signal.SIGKILL, 2, -9), (signal.SIGINT, 2, 130), (signal.SIGTERM, 1, 143)],
 )
 def test_a_killed_command_goes_on_to_the_same_bytes(files, by_command, tmp_path, number, workers, code) -> None:
-    with start(tmp_path, *files, "--workers", str(workers)) as process:
+    with started(tmp_path, *files, "--workers", str(workers)) as process:
         wait_for_parts(tmp_path, 10)
         offspring = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
         if number == signal.SIGINT:

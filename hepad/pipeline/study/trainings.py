@@ -158,7 +158,7 @@ def _answered(processes: Mapping[Connection, BaseProcess]) -> list[Connection]:
     for connection in done:
         try:
             answer = connection.recv()
-        except EOFError:
+        except (EOFError, OSError):
             processes[connection].join()
             code = processes[connection].exitcode
             answer = ("", f"a training process ended without a word (exit {code}); run the same command to go on", 6)
