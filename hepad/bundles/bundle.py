@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad import registry
-from hepad.bundles.files import CARD, read_bundle
+from hepad.bundles.files import CARD, bundle_files, read_bundle
 from hepad.cards.analysis import AnalysisCard, RegionSpec
+from hepad.cards.base import parse_card
 from hepad.cards.bundle import BundleCard, RegionCard
 from hepad.cards.resolver import resolve
 from hepad.cards.selection import SelectionCard
@@ -22,10 +24,10 @@ from hepad.inputs.base import Input, input_from_state
 from hepad.inputs.layout import VECTOR
 from hepad.io.events import merge_fields
 from hepad.nn.scorer import Scorer
-from hepad.provenance import sha256_file
+from hepad.provenance import sha256_bytes, sha256_file
 from hepad.stats.scores.regions import Quantiles, set_region
 
-__all__ = ["Bundle", "bundle_tensors", "load_bundle", "recipe_content", "scorer_content"]
+__all__ = ["Bundle", "bundle_in_memory", "bundle_tensors", "load_bundle", "recipe_content", "scorer_content"]
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,27 @@ class Bundle:
         return {**self.card.regions, **set_now}
 
 
-def load_bundle(name: str) -> Bundle:
-    """The bundle of a bundled name or a folder; `CardError` if it is damaged or does not fit together."""
+def load_bundle(name: str | Bundle) -> Bundle:
+    """The bundle of a bundled name or a folder; one in memory is itself.
+
+    `CardError` if it is damaged or does not fit together.
+    """
+    if isinstance(name, Bundle):
+        return name
     path = resolve("bundles", name)
     card, tensors = read_bundle(path)
+    return _put_together(card, tensors, path, sha256_file(path / CARD))
+
+
+def bundle_in_memory(content: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]]) -> Bundle:
+    """The bundle that `write_bundle_files` would write of these, as if it had been read again."""
+    files = bundle_files(content, tensors)
+    path = Path(f"{content['name']} in memory")
+    card = parse_card(BundleCard, json.loads(files[CARD]), f"bundle {path}, {CARD}")
+    return _put_together(card, tensors, path, sha256_bytes(files[CARD]))
+
+
+def _put_together(card: BundleCard, tensors: Mapping[str, npt.NDArray[Any]], path: Path, sha256: str) -> Bundle:
     origin = f"bundle {path}"
     try:
         entry = registry.lookup(registry.SCORERS, card.model.name, "model")
@@ -90,7 +109,7 @@ def load_bundle(name: str) -> Bundle:
         quantiles = {score: _quantiles(_part(tensors, f"quantiles.{score}."), score, card) for score in card.scores}
     except CardError as error:
         raise CardError(f"{origin}: {error}") from error
-    return Bundle(card, path, sha256_file(path / CARD), vector, scorer, quantiles)
+    return Bundle(card, path, sha256, vector, scorer, quantiles)
 
 
 @lru_cache(maxsize=8)

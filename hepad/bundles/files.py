@@ -21,7 +21,7 @@ from hepad.cards.document import each_key_once
 from hepad.errors import CardError
 from hepad.provenance import sha256_bytes
 
-__all__ = ["CARD", "GRAPH", "WEIGHTS", "read_bundle", "read_card", "read_tensors", "write_bundle_files"]
+__all__ = ["CARD", "GRAPH", "WEIGHTS", "bundle_files", "read_bundle", "read_card", "read_tensors", "write_bundle_files"]
 
 CARD = "card.json"
 WEIGHTS = "model.safetensors"
@@ -35,16 +35,20 @@ Tensors = dict[str, npt.NDArray[Any]]
 
 def write_bundle_files(folder: Path, card: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write all files into an existing folder; `hashes` is added to the card."""
+    for name, data in bundle_files(card, tensors).items():
+        (folder / name).write_bytes(data)
+
+
+def bundle_files(card: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]]) -> dict[str, bytes]:
+    """What the files of a bundle hold, by their names; `hashes` is added to the card."""
     from safetensors.numpy import save
 
     kept = {name: np.ascontiguousarray(array) for name, array in sorted(tensors.items()) if name != GRAPH}
     files = {WEIGHTS: save(kept)}
     if GRAPH in tensors:
         files[GRAPH] = np.asarray(tensors[GRAPH], dtype=np.uint8).tobytes()
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
     complete = {**card, "hashes": {CARD: _content_hash(card), **{n: sha256_bytes(d) for n, d in files.items()}}}
-    (folder / CARD).write_text(json.dumps(complete, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return {**files, CARD: (json.dumps(complete, indent=1, allow_nan=False) + "\n").encode()}
 
 
 def read_bundle(folder: Path) -> tuple[BundleCard, Tensors]:

@@ -107,7 +107,7 @@ def evaluate(
         report = run(background, common.parse_signals(signal), model, options=options)
     if json:
         common.print_json(report.to_json())
-    elif report.complete_before:
+    elif report.complete_before and report.output:
         common.print_lines((report.output / "report.md").read_text(encoding="utf-8"))
     else:
         _print(report)

@@ -45,7 +45,7 @@ def events_from(
     with objects of pT 0. None: the names tell. The weight is 1 where the arrays have none.
 
     `fields` says what is needed, as `Bundle.fields(selection)` does; None: all that can be made. `sqrt_s_gev` is the
-    collision energy in GeV, for models that need it.
+    collision energy in GeV, for models that need it; None: that of a field `sqrt_s`, if there is one.
 
     `InputDataError` names what is missing, a value that is not finite, a negative pT, and momenta so large that they
     must be in MeV (half of them above half the collision energy, 7 TeV if it is not given). `UsageError` for what is
@@ -61,7 +61,9 @@ def events_from(
     _check_units(events, (sqrt_s_gev or 2 * _BEAM) / 2)
     if source.format == _SchemaFile.format and ("index",) in leaves:
         events = ak.with_field(events, leaves["index",], "index")
-    if sqrt_s_gev is not None or SQRT_S in (fields or {}):
+    if sqrt_s_gev is None and source.format == _SchemaFile.format and (SQRT_S,) in leaves:
+        events = ak.with_field(events, leaves[SQRT_S,], SQRT_S)
+    elif sqrt_s_gev is not None or SQRT_S in (fields or {}):
         events = ak.with_field(events, np.full(len(events), np.nan if sqrt_s_gev is None else sqrt_s_gev), SQRT_S)
     return events
 

@@ -19,6 +19,7 @@ from hepad import registry
 from hepad.errors import InputDataError, UsageError
 from hepad.io.detector.baskets import check_blocks
 from hepad.io.events import SQRT_S, Chunk, EventFile, Fields, chosen, objects_of
+from hepad.io.loaded import LoadedEvents, LoadedFile
 from hepad.io.remote.path import RemotePath, expand_url
 from hepad.io.remote.urls import is_url
 from hepad.io.text import check_regular
@@ -34,14 +35,18 @@ _EVENT_DATA = "EventData"  # ATLAS' name for its RNTuple of events
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
-def expand_files(names: Sequence[str]) -> list[InputPath]:
+def expand_files(names: Sequence[str | InputPath]) -> list[InputPath]:
     """Paths of the inputs: globs expanded in sorted order, `-` replaced by names read from stdin, URLs as they are.
 
+    What is a path already, such as events in memory, is taken as it is.
     `InputDataError` for a file that is not there (of a URL that is asked when it is opened), `UsageError` if none or
     the same one twice is given.
     """
     paths: list[InputPath] = []
     for name in names:
+        if not isinstance(name, str):
+            paths.append(name)
+            continue
         if name == "-" and sys.stdin is None:
             raise UsageError("'-' reads file names from stdin, which is closed")
         lines = [line.strip() for line in sys.stdin] if name == "-" else [name]
@@ -93,6 +98,8 @@ def open_events(path: InputPath) -> EventFile:
 
     `InputDataError` if it is not a known format, damaged or truncated.
     """
+    if isinstance(path, LoadedEvents):
+        return LoadedFile(path)
     magic = _first_bytes(path)
     if not magic:
         raise InputDataError(f"{path} is empty")

@@ -49,7 +49,7 @@ def apply_selection(events: ak.Array, card: SelectionCard) -> tuple[ak.Array, _M
 
 def check_events(events: Any, needed: Fields, by: str) -> None:
     """Raise `InputDataError` unless events have the fields that are `needed` `by` something, and finite momenta."""
-    remedy = "make them with hepad.io.memory.events_from"
+    remedy = "make them with hepad.load_events"
     if not isinstance(events, ak.Array):
         raise InputDataError(f"{by} takes hepad's events, an awkward array, not {type(events).__name__}; {remedy}")
     needed = objects_of(needed) | {name: set() for name in needed if name == SQRT_S}

@@ -35,7 +35,7 @@ from hepad.samples.scoring import ScoredChunk, score_chunk
 from hepad.samples.selected import checked_flow
 from hepad.stats.scores.quantiles import StreamSample
 
-__all__ = ["RegionCount", "ScoreOptions", "ScoreReport", "score"]
+__all__ = ["RegionCount", "ScoreOptions", "ScoreReport", "Scored", "score", "score_in_memory"]
 
 QUANTILES = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999)
 
@@ -87,11 +87,12 @@ class ScoreReport:
     """What `score` did; `quantiles` are of the default score over selected events.
 
     `skipped` are the files that were left out, in their order. `complete_before`: the output was there already.
+    `output` is None if nothing was written.
     """
 
     model: str
     selection: str
-    output: Path
+    output: Path | None
     cutflow: CutFlow
     regions: dict[str, RegionCount]
     quantiles: dict[float, float]
@@ -100,7 +101,7 @@ class ScoreReport:
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
-        return {**self.content(), "output": str(self.output)}
+        return {**self.content(), "output": None if self.output is None else str(self.output)}
 
     def content(self) -> dict[str, Any]:
         """The report in JSON types, wherever it is written to."""
@@ -139,13 +140,10 @@ def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = No
     """
     options = options or ScoreOptions()
     paths = expand_files(files)
-    bundle = load_bundle(model)
-    selection = bundle.card.selection if options.selection is None else load_selection(options.selection)
-    regions = bundle.regions(options.regions)
+    job = _job(load_bundle(model), options)
     output = options.output or default_output(paths, options.format)
     check_file(output, verb="score", inputs=paths)
     records = FileRecords(paths)
-    job = ScoreJob(bundle, selection, regions)
     described = partial(_info, job=job, options=options)
     if output.exists() and not options.execution.force:
         report = _finished(output, described(records.as_they_are()))
@@ -158,13 +156,40 @@ def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = No
             atomic_path(output, verb="score", within=folder.path) as temporary,
             ScoreWriter(temporary, options.format) as out,
         ):
-            tally = _Tally(regions)
+            tally = _Tally(job.regions)
             for piece in run:
                 out.write(piece.part.columns)
                 tally.add(piece.part)
-            report = tally.report(bundle.card.name, selection, output, run.skipped)
+            report = tally.report(job, output, run.skipped)
             out.describe({**described(records.wait(run.reasons())), "report": report.content()})
     return report
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores in memory: the columns (n,) of a score file, for all n events read, and the report."""
+
+    columns: dict[str, npt.NDArray[Any]]
+    report: ScoreReport
+
+
+def score_in_memory(
+    files: Sequence[str | InputPath], model: str | Bundle, *, options: ScoreOptions | None = None
+) -> Scored:
+    """What `score` does, but nothing is written: options of the output and of the execution are not heeded."""
+    options = options or ScoreOptions()
+    job = _job(load_bundle(model), options)
+    run = Run(job, expand_files(files), options.step_size, options.max_events, on_events=options.on_events)
+    tally, parts = _Tally(job.regions), []
+    for piece in run:
+        parts.append(piece.part)
+        tally.add(piece.part)
+    return Scored(Part.join(parts).columns, tally.report(job, None, run.skipped))
+
+
+def _job(bundle: Bundle, options: ScoreOptions) -> ScoreJob:
+    selection = bundle.card.selection if options.selection is None else load_selection(options.selection)
+    return ScoreJob(bundle, selection, bundle.regions(options.regions))
 
 
 def _finished(output: Path, described: Mapping[str, Any]) -> ScoreReport | None:
@@ -242,9 +267,9 @@ class _Tally:
             self._events[name] += int(inside.sum())
             self._weights[name] += float(columns["weight"][inside].sum())
 
-    def report(self, model: str, selection: SelectionCard, output: Path, skipped: Sequence[Skipped]) -> ScoreReport:
+    def report(self, job: ScoreJob, output: Path | None, skipped: Sequence[Skipped]) -> ScoreReport:
         """The report; `InputDataError` if nothing was selected: scores of nothing are no result."""
-        flow = checked_flow(self._flow, selection)
+        flow = checked_flow(self._flow, job.selection)
         total = flow.selected.weight
         regions = {
             name: RegionCount(
@@ -253,4 +278,4 @@ class _Tally:
             for name, region in self._regions.items()
         }
         quantiles = self.sample.quantiles(QUANTILES)
-        return ScoreReport(model, selection.name, output, flow, regions, quantiles, tuple(skipped))
+        return ScoreReport(job.bundle.card.name, job.selection.name, output, flow, regions, quantiles, tuple(skipped))

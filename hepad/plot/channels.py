@@ -10,8 +10,8 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hepad.plot.panels import SIMULATION
-from hepad.plot.style import GREY, ONE_SIGMA, TWO_SIGMA, hep_style
+from hepad.plot.panels import SIMULATION, legend
+from hepad.plot.style import GREY, ONE_SIGMA, TWO_SIGMA, canvas, figure_of
 
 __all__ = ["ChannelLimit", "plot_channels"]
 
@@ -42,14 +42,16 @@ def plot_channels(
     x_title: str = r"95% CL limit on $\sigma$ [pb]",
     remarks: tuple[str, ...] = (),
     simulation: bool = False,
+    ax: Axes | None = None,
 ) -> Figure:
-    """One row a channel, the combination below a line; `theory_pb` is the cross section of the signal in pb."""
+    """One row a channel, the combination below a line; `theory_pb` is the cross section of the signal in pb.
+
+    Drawn on `ax`, if given, with the legend within.
+    """
     rows = [*channels, *([combined] if combined is not None else [])]
     if not rows:
         raise ValueError("there is no channel to draw")
-    with hep_style():
-        figure = Figure(figsize=(8, 2.6 + 0.48 * len(rows)), layout="constrained")
-        axes = figure.subplots()
+    with canvas(ax, (8, 2.6 + 0.48 * len(rows))) as axes:
         axes.set_xscale("log")
         low, high = _range(rows, theory_pb)
         axes.set_xlim(low, high)
@@ -67,12 +69,18 @@ def plot_channels(
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.set_xlabel(x_title)
         title = "\n".join(remarks)
-        figure.legend(
-            loc="outside upper right", ncols=2, title=title or None, alignment="left", frameon=False, fontsize=13
+        legend(
+            axes,
+            beside="outside upper right" if ax is None else None,
+            ncols=2,
+            title=title or None,
+            alignment="left",
+            frameon=False,
+            fontsize=13,
         )
         if simulation:
             axes.text(0, 1.01, SIMULATION, transform=axes.transAxes, va="bottom", fontstyle="italic")
-        return figure
+        return figure_of(axes)
 
 
 def _draw(axes: Axes, row: ChannelLimit, position: int) -> None:

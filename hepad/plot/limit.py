@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hepad.plot.style import ONE_SIGMA, TWO_SIGMA, hep_style
+from hepad.plot.style import ONE_SIGMA, TWO_SIGMA, canvas, figure_of
 
 __all__ = ["plot_limit"]
 
@@ -25,18 +26,17 @@ def plot_limit(
     x_title: str = r"Signal strength $\mu$",
     remarks: tuple[str, ...] = (),
     simulation: bool = False,
+    ax: Axes | None = None,
 ) -> Figure:
     """Expected CLs (m, 5) for -2 to 2 standard deviations and observed CLs (m,) or None at signal strengths (m,).
 
-    Limits at 95 % CL are marked where the curves cross 0.05: `expected` (5,) and `observed`.
+    Limits at 95 % CL are marked where the curves cross 0.05: `expected` (5,) and `observed`. Drawn on `ax`, if given.
     """
     # Without signal nothing is excluded: CLs is 1 at mu = 0.
     poi = np.concatenate([[0.0], poi])
     cls_expected = np.concatenate([np.ones((1, 5)), cls_expected])
     cls_observed = None if cls_observed is None else np.concatenate([[1.0], cls_observed])
-    with hep_style():
-        figure = Figure(figsize=(8, 6), layout="constrained")
-        axes = figure.subplots()
+    with canvas(ax, (8, 6)) as axes:
         axes.fill_between(poi, cls_expected[:, 0], cls_expected[:, 4], color=TWO_SIGMA, label=r"Expected $\pm 2\sigma$")
         axes.fill_between(poi, cls_expected[:, 1], cls_expected[:, 3], color=ONE_SIGMA, label=r"Expected $\pm 1\sigma$")
         axes.plot(poi, cls_expected[:, 2], color="black", linestyle="--", label=f"Expected: $\\mu$ < {expected[2]:.3g}")
@@ -55,4 +55,4 @@ def plot_limit(
         legend.get_title().set_fontsize(14)
         if simulation:
             axes.text(0, 1.01, "Simulation (Delphes)", transform=axes.transAxes, va="bottom", fontstyle="italic")
-        return figure
+        return figure_of(axes)

@@ -12,17 +12,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from hepad.plot.style import COLOURS, hep_style
+from hepad.plot.style import COLOURS, canvas, figure_of, hep_style
 
 __all__ = ["LossCurves", "loss_figure", "plot_loss"]
 
 
-def plot_loss(train: Sequence[float], validation: Sequence[float], *, best_epoch: int) -> Figure:
-    """Training and validation loss against epoch; a dot marks the epoch whose weights were kept."""
+def plot_loss(
+    train: Sequence[float], validation: Sequence[float], *, best_epoch: int, ax: Axes | None = None
+) -> Figure:
+    """Training and validation loss against epoch; a dot marks the epoch whose weights were kept.
+
+    Drawn on `ax`, if given.
+    """
     epochs = range(1, len(train) + 1)
-    with hep_style():
-        figure = Figure(figsize=(8, 6), layout="constrained")
-        axes = figure.subplots()
+    with canvas(ax, (8, 6)) as axes:
         axes.plot(epochs, train, label="training")
         axes.plot(epochs, validation, label="validation")
         kept = (best_epoch, validation[best_epoch - 1])
@@ -35,7 +38,7 @@ def plot_loss(train: Sequence[float], validation: Sequence[float], *, best_epoch
         axes.set_xlabel("Epoch")
         axes.set_ylabel("Loss per event")
         axes.legend()
-    return figure
+    return figure_of(axes)
 
 
 @dataclass(frozen=True)

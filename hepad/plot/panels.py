@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-__all__ = ["SIMULATION", "header", "ordered", "panel_grid", "pick"]
+from hepad.plot.style import figure_of
+
+__all__ = ["SIMULATION", "header", "legend", "ordered", "panel_grid", "pick"]
 
 SIMULATION = "Simulation (Delphes)"
 """The label of private simulation; never the name of an experiment."""
@@ -32,6 +34,14 @@ def header(left: Axes, right: Axes, simulation: bool, caption: str) -> None:
         left.text(0, 1.015, SIMULATION, transform=left.transAxes, ha="left", va="bottom", fontstyle="italic")
     if caption:
         right.text(1, 1.015, caption, transform=right.transAxes, ha="right", va="bottom", fontsize="small")
+
+
+def legend(axes: Axes, *, beside: Literal["outside right upper", "outside upper right"] | None, **options: Any) -> None:
+    """A legend beside all axes of the figure; within these where `beside` is None: what stands beside is not ours."""
+    if beside is None:
+        axes.legend(loc="best", **options)
+    else:
+        figure_of(axes).legend(loc=beside, **options)
 
 
 def ordered(names: Iterable[str]) -> list[str]:

@@ -14,13 +14,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from hepad.plot.panels import SIMULATION, header, ordered, panel_grid, pick
-from hepad.plot.style import COLOURS, DASHES, GREY, hep_style
+from hepad.plot.panels import SIMULATION, header, legend, ordered, panel_grid, pick
+from hepad.plot.style import COLOURS, DASHES, GREY, figure_of, hep_style
 
 __all__ = ["SIMULATION", "RocLine", "roc_figure", "score_figure"]
 
 Floats = npt.NDArray[np.float64]
 Vertical = Literal["rejection", "efficiency"]
+
+_BESIDE: Literal["outside right upper"] = "outside right upper"
 
 
 @dataclass(frozen=True)
@@ -47,19 +49,22 @@ def roc_figure(
     band: str = "68 % bootstrap",
     simulation: bool = False,
     caption: str = "",
+    ax: Axes | None = None,
 ) -> Figure:
     """ROC curves with signal efficiency on x and, on a log axis, background rejection or efficiency on y.
 
     A colour is a model; a dash pattern is a signal, or with `panels` each signal has a panel of its own. `band`
     says in the legend what the band is. `simulation` puts the label of private simulation above the axes, `caption`
-    stands above them on the right. `ValueError` without a line.
+    stands above them on the right. Drawn on `ax`, if given, in one panel with the legend within. `ValueError` without a
+    line.
     """
     if not lines:
         raise ValueError("there is no ROC curve to draw")
     models, signals = ordered(line.model for line in lines), ordered(line.signal for line in lines)
+    panels = panels and ax is None
     with hep_style():
         columns = min(math.ceil(math.sqrt(len(signals))), 3) if panels else 1
-        figure, shown = panel_grid(len(signals) if panels else 1, columns)
+        figure, shown = _one_panel(ax) if ax is not None else panel_grid(len(signals) if panels else 1, columns)
         for axes, signal in zip(shown, signals, strict=panels):
             inside = [line for line in lines if not panels or line.signal == signal]
             for line in inside:
@@ -72,7 +77,9 @@ def roc_figure(
                 axes.text(0.95, y, signal, transform=axes.transAxes, ha="right", va=side, fontweight="bold")
         _roc_axes(shown, columns, lines, vertical)
         shown_band = band if any(line.low is not None for line in lines) else ""
-        _roc_legend(figure, models, [] if panels else signals, shown_band)
+        handles = _roc_handles(models, [] if panels else signals, shown_band)
+        place = _BESIDE if ax is None else None
+        legend(shown[0], beside=place, handles=handles, frameon=False, handlelength=2.6, borderpad=0.2)
         header(shown[0], shown[min(columns, len(shown)) - 1], simulation, caption)
     return figure
 
@@ -90,12 +97,13 @@ def score_figure(
     log_x: bool | None = None,
     simulation: bool = False,
     caption: str = "",
+    ax: Axes | None = None,
 ) -> Figure:
     """Score distributions of shape (n,) on a log axis: background filled, signals as lines, each of unit area.
 
     `thresholds` maps region names to scores and draws labelled vertical lines. Scores beyond the axis are put into
     its first and last bin. With `log_x` bins are even in log10 of the score and so is the area; None chooses that
-    if all scores are positive and the 99.9 % quantile is over 20 times the median.
+    if all scores are positive and the 99.9 % quantile is over 20 times the median. Drawn on `ax`, if given.
     `ValueError` if there is no background, or a sample's weights do not sum to more than 0.
     """
     marks = dict(thresholds or {})
@@ -105,7 +113,7 @@ def score_figure(
     on_log = _wants_log(everything, marks.values()) if log_x is None else log_x
     edges = _edges([*everything, np.array(list(marks.values()), dtype=np.float64)], bins, on_log)
     with hep_style():
-        figure, (axes,) = panel_grid(1, 1)
+        figure, (axes,) = panel_grid(1, 1) if ax is None else _one_panel(ax)
         heights = [_density(*filled, edges, on_log)]
         axes.stairs(heights[0], edges, fill=True, color=GREY, alpha=0.35, lw=0, label=background_name)
         axes.stairs(heights[0], edges, color=GREY, lw=1.2)
@@ -114,9 +122,13 @@ def score_figure(
             axes.stairs(heights[-1], edges, color=pick(COLOURS, i), ls=pick(DASHES, i), lw=2, label=name)
         _score_axes(axes, edges, np.concatenate(heights), on_log, score, headroom=bool(marks))
         _draw_thresholds(axes, marks, on_log)
-        figure.legend(loc="outside right upper", frameon=False, borderpad=0.2)
+        legend(axes, beside=_BESIDE if ax is None else None, frameon=False, borderpad=0.2)
         header(axes, axes, simulation, caption)
     return figure
+
+
+def _one_panel(ax: Axes) -> tuple[Figure, list[Axes]]:
+    return figure_of(ax), [ax]
 
 
 def _draw_roc(axes: Axes, line: RocLine, colour: str, dash: Any, vertical: Vertical) -> None:
@@ -160,7 +172,7 @@ def _roc_axes(shown: Sequence[Axes], columns: int, lines: Sequence[RocLine], ver
             axes.set_ylabel(label_y)
 
 
-def _roc_legend(figure: Figure, models: Sequence[str], signals: Sequence[str], band: str) -> None:
+def _roc_handles(models: Sequence[str], signals: Sequence[str], band: str) -> list[Any]:
     handles: list[Any] = [Line2D([], [], color=pick(COLOURS, i), lw=2.5, label=m) for i, m in enumerate(models)]
     if band:
         handles.append(Patch(color=GREY, alpha=0.3, lw=0, label=band))
@@ -168,7 +180,7 @@ def _roc_legend(figure: Figure, models: Sequence[str], signals: Sequence[str], b
     if signals:
         handles.append(Line2D([], [], ls="", label=" "))
         handles += [Line2D([], [], color="black", ls=pick(DASHES, i), lw=2, label=s) for i, s in enumerate(signals)]
-    figure.legend(handles=handles, loc="outside right upper", frameon=False, handlelength=2.6, borderpad=0.2)
+    return handles
 
 
 def _weighted(name: str, scores: npt.ArrayLike, weight: npt.ArrayLike | None) -> tuple[Floats, Floats]:

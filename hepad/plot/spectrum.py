@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.special import gammaincinv
 
-from hepad.plot.style import hep_style
+from hepad.plot.style import figure_of, hep_style
 
 __all__ = ["plot_spectrum", "poisson_interval"]
 
@@ -40,17 +40,18 @@ def plot_spectrum(
     remarks: tuple[str, ...] = (),
     x_title: str = "Mass [GeV]",
     simulation: bool = False,
+    ax: Axes | None = None,
 ) -> Figure:
     """Counts and expected events (n,) in bins of edges (n+1,) in GeV, over their pulls (n,) in standard deviations.
 
     `window` is marked in both panels, `remarks` are written beside the legend. `background_errors` (n,) are drawn as a
     band of one standard deviation of the logarithm, `signal` (n,) events on top of the background. `count_errors` (n,)
     are standard deviations of weighted counts, in place of those of Poisson counts. `data_label` names what the counts
-    are: "Asimov data" for an expectation, which has no error bars.
+    are: "Asimov data" for an expectation, which has no error bars. With `ax` the counts alone are drawn on it, without
+    the panel of pulls.
     """
     with hep_style():
-        figure = Figure(figsize=(8, 7), layout="constrained")
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        top, bottom = (ax, None) if ax is not None else _panels()
         errors = np.stack(poisson_interval(counts)) if count_errors is None else np.tile(count_errors, (2, 1))
         _draw_counts(top, edges, counts, None if data_label == _ASIMOV else errors, data_label)
         _draw_expected(top, edges, counts, expected, background_label)
@@ -66,16 +67,13 @@ def plot_spectrum(
                 baseline=None,
                 label=signal_label,
             )
-        bottom.stairs(pulls, edges, fill=True, color=_BLUE)
-        bottom.axhline(0.0, color="black", linewidth=1.0)
-        reach = max(3.0, float(np.max(np.abs(pulls))) * 1.15)
-        bottom.set_ylim(-reach, reach)
-        bottom.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, symmetric=True))
-        bottom.set_xlabel(x_title)
-        bottom.set_ylabel("Significance", loc="center")
-        bottom.set_xlim(edges[0], edges[-1])
+        if bottom is not None:
+            _draw_pulls(bottom, edges, pulls)
+        lowest = bottom or top
+        lowest.set_xlabel(x_title)
+        lowest.set_xlim(edges[0], edges[-1])
         if window is not None:
-            for axes in (top, bottom):
+            for axes in filter(None, (top, bottom)):
                 for edge in window:
                     axes.axvline(edge, color=_RED, linestyle="--", linewidth=1.4)
             # A proxy: one legend entry for the four lines.
@@ -83,8 +81,24 @@ def plot_spectrum(
         _annotate(top, remarks, data_label)
         if simulation:
             top.text(0, 1.01, "Simulation (Delphes)", transform=top.transAxes, va="bottom", fontstyle="italic")
-        figure.align_ylabels()
+        figure = figure_of(top)
+        if bottom is not None:
+            figure.align_ylabels()
         return figure
+
+
+def _panels() -> tuple[Axes, Axes]:
+    top, bottom = Figure(figsize=(8, 7), layout="constrained").subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    return top, bottom
+
+
+def _draw_pulls(axes: Axes, edges: FloatArray, pulls: FloatArray) -> None:
+    axes.stairs(pulls, edges, fill=True, color=_BLUE)
+    axes.axhline(0.0, color="black", linewidth=1.0)
+    reach = max(3.0, float(np.max(np.abs(pulls))) * 1.15)
+    axes.set_ylim(-reach, reach)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, symmetric=True))
+    axes.set_ylabel("Significance", loc="center")
 
 
 def poisson_interval(counts: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["COLOURS", "DASHES", "GREY", "ONE_SIGMA", "TWO_SIGMA", "hep_style"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["COLOURS", "DASHES", "GREY", "ONE_SIGMA", "TWO_SIGMA", "canvas", "figure_of", "hep_style"]
 
 COLOURS = ("#3f90da", "#e76300", "#bd1f01", "#832db6", "#92dadd", "#a96b59", "#717581", "#b9ac70", "#ffa90e")
 """Lines that lie on one another, in the order in which figures use them."""
@@ -54,3 +58,19 @@ def hep_style() -> Iterator[None]:
             }
         )
         yield
+
+
+@contextmanager
+def canvas(ax: Axes | None, size: tuple[float, float]) -> Iterator[Axes]:
+    """The style, and what to draw on: the axes given, or those of a new figure of a size in inches."""
+    from matplotlib.figure import Figure
+
+    with hep_style():
+        yield Figure(figsize=size, layout="constrained").subplots() if ax is None else ax
+
+
+def figure_of(axes: Axes) -> Figure:
+    """The figure that axes are part of, be it through others."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # noqa: S101  axes that are drawn on have one
+    return figure

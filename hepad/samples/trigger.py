@@ -16,6 +16,7 @@ from hepad.inputs.batch import Batch
 from hepad.inputs.l1_vector import L1Vector
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.nn.layers import HasLayers, Network, layers_of
+from hepad.paths import InputPath
 from hepad.samples.background import read_background
 from hepad.stats.scores.regions import set_region
 from hepad.trigger.design import Design, Precision, input_formats
@@ -97,7 +98,7 @@ def parse_bits(texts: Sequence[str] | None) -> dict[str, int]:
 
 
 def trigger_model(
-    model: str, *, bits: Mapping[str, int], score: str | None = None, part: Part = "full"
+    model: str | Bundle, *, bits: Mapping[str, int], score: str | None = None, part: Part = "full"
 ) -> TriggerModel:
     """A bundle as a design. Without `score` the first of its scores that has logic; `bits` replace the bundle's own.
 
@@ -125,7 +126,9 @@ def default_score(bundle: Bundle) -> str:
     return next((score for score in bundle.card.scores if score in layered), bundle.card.scores[0])
 
 
-def trigger_events(model: TriggerModel, files: Sequence[str], *, max_events: int | None = None, seed: int = 0) -> Batch:
+def trigger_events(
+    model: TriggerModel, files: Sequence[str | InputPath], *, max_events: int | None = None, seed: int = 0
+) -> Batch:
     """The selected events of files as the network sees them; without files, random inputs over all of their range.
 
     Random inputs show whether logic and emulation agree, not what the trigger does.

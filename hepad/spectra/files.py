@@ -67,6 +67,9 @@ class Spectrum:
             if values is not None:
                 _check_bins(self.name, what, values, self.edges)
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def n_bins(self) -> int:
         """The number of bins."""
@@ -121,8 +124,8 @@ def spectrum_path(spec: str) -> tuple[Path, str | None]:
     return Path(spec), None
 
 
-def read_spectrum(spec: str) -> Spectrum:
-    """Read one spectrum from `file.root[:name]`, `file.json[:name]` (UHI) or `file.csv`.
+def read_spectrum(spec: str | Spectrum) -> Spectrum:
+    """Read one spectrum from `file.root[:name]`, `file.json[:name]` (UHI) or `file.csv`; one in memory is itself.
 
     Without a name the file must hold a single one-dimensional histogram. Under- and overflow are left out.
     A CSV has the columns low edge, high edge, counts and optionally the expected background; a header is optional.
@@ -130,6 +133,8 @@ def read_spectrum(spec: str) -> Spectrum:
     Variances are those that the file stores, never made up. `InputDataError` names the file and the value at fault,
     and what the object is where it is no spectrum: a profile, categories, averages, a cross section.
     """
+    if isinstance(spec, Spectrum):
+        return spec
     path, name = spectrum_path(spec)
     if path.suffix not in _SUFFIXES:
         raise InputDataError(f"{spec} is not a spectrum: give file.root:name, file.json:name or file.csv")

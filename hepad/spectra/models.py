@@ -47,7 +47,7 @@ class BinnedData:
         return 1 / self.weights if self.spectrum.is_weighted else None
 
 
-def read_binned(spec: str, mass_range: tuple[float, float] | None) -> BinnedData:
+def read_binned(spec: str | Spectrum, mass_range: tuple[float, float] | None) -> BinnedData:
     """Read a spectrum and keep the whole bins within the range in GeV."""
     if mass_range is not None and not mass_range[0] < mass_range[1]:
         raise UsageError(f"the range must rise, found {mass_range[0]:g}:{mass_range[1]:g}")

@@ -41,15 +41,20 @@ def restricted(spectrum: Spectrum, mass_range: tuple[float, float] | None) -> Sp
 
 
 def background_of(
-    spectrum: Spectrum, *, function: str, reference: str | None, mass_range: tuple[float, float] | None, exact: bool
+    spectrum: Spectrum,
+    *,
+    function: str,
+    reference: str | Spectrum | None,
+    mass_range: tuple[float, float] | None,
+    exact: bool,
 ) -> Background:
-    """Fit `function`, or take the reference: "column" or the spec of another spectrum, without variances if `exact`."""
+    """Fit `function`, or take the reference: "column" or another spectrum or its spec, without variances if `exact`."""
     if reference == "column":
         if spectrum.reference is None:
             raise InputDataError(f"{spectrum.name} has no reference column; give a function or another spectrum")
         return Background(spectrum.reference)
     if reference is not None:
-        return _other(spectrum, restricted(read_spectrum(reference), mass_range), reference, exact=exact)
+        return _other(spectrum, restricted(read_spectrum(reference), mass_range), exact=exact)
     if function == "auto":
         candidates = [BackgroundFunction.from_card(load_fit(name)) for name in AUTO_FUNCTIONS]
         fit = select_function(spectrum.edges, spectrum.counts, candidates)
@@ -65,11 +70,11 @@ def background_of(
     return Background(fit.expected, fit=fit, goodness=good, warnings=(remark,))
 
 
-def _other(spectrum: Spectrum, other: Spectrum, spec: str, *, exact: bool) -> Background:
+def _other(spectrum: Spectrum, other: Spectrum, *, exact: bool) -> Background:
     if not same_edges(other.edges, spectrum.edges):
-        raise InputDataError(f"{spec} has other bins than {spectrum.name}")
+        raise InputDataError(f"{other.name} has other bins than {spectrum.name}")
     if other.counts.sum() <= 0:
-        raise InputDataError(f"{spec} is zero in all bins of the range")
+        raise InputDataError(f"{other.name} is zero in all bins of the range")
     variances = counting_variances(other.counts, other.variances)
     if variances is None:
         return Background(other.counts)

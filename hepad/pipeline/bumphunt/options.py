@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hepad.spectra.files import Spectrum
 from hepad.stats.bumphunt import ScanOptions
 
 __all__ = ["BumpHuntOptions", "Injection"]
@@ -25,14 +26,15 @@ class Injection:
 
 @dataclass(frozen=True, kw_only=True)
 class BumpHuntOptions:
-    """How to hunt. `reference` is None (fit a function), "column" (the file's own) or the spec of another spectrum.
+    """How to hunt. `reference` is None (fit a function), "column" (the file's own) or another spectrum or its
+    spec.
 
     A reference with variances, or of whole counts, fluctuates itself in local and global p unless `exact_reference`.
     `refit` None means: refit every pseudo-experiment if the background is a fit. `mass_range` in GeV keeps whole bins.
     """
 
     function: str = "auto"
-    reference: str | None = None
+    reference: str | Spectrum | None = None
     exact_reference: bool = False
     mass_range: tuple[float, float] | None = None
     scan: ScanOptions = field(default_factory=ScanOptions)

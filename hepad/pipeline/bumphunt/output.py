@@ -135,7 +135,7 @@ def _command(specs: Sequence[str], options: BumpHuntOptions, extra: tuple[str, .
     scan = options.scan
     parts = ["hepad bumphunt", *(_short(spec) for spec in specs), *extra]
     parts += [f"--function {options.function}"] if options.reference is None else []
-    parts += [f"--reference {_short(options.reference)}"] if options.reference is not None else []
+    parts += [f"--reference {_short(str(options.reference))}"] if options.reference is not None else []
     parts += ["--exact-reference"] if options.exact_reference else []
     if options.mass_range is not None:
         parts.append(f"--range {options.mass_range[0]:g}:{options.mass_range[1]:g}")

@@ -13,13 +13,13 @@ __all__ = ["prepare"]
 
 
 def prepare(
-    specs: Sequence[str], options: BumpHuntOptions
+    specs: Sequence[str | Spectrum], options: BumpHuntOptions
 ) -> tuple[tuple[Spectrum, ...], tuple[Background, ...], list[str]]:
     """The spectra in the range, their backgrounds and remarks; `InputDataError` for one without events."""
     spectra = tuple(restricted(read_spectrum(spec), options.mass_range) for spec in specs)
-    for spec, spectrum in zip(specs, spectra, strict=True):
+    for spectrum in spectra:
         if spectrum.counts.sum() <= 0:
-            raise InputDataError(f"{spec} holds no events in the range")
+            raise InputDataError(f"{spectrum.name} holds no events in the range")
     backgrounds = tuple(
         background_of(
             spectrum,

@@ -21,7 +21,7 @@ from hepad.stats.bumphunt import (
     sensitivity,
 )
 
-__all__ = ["bumphunt"]
+__all__ = ["bumphunt", "hunt"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -35,15 +35,20 @@ def bumphunt(specs: str | Sequence[str], *, options: BumpHuntOptions | None = No
 
     options = options or BumpHuntOptions()
     specs = [specs] if isinstance(specs, str) else list(specs)
-    _check(options, specs)
     if options.output is not None:
         check_folder(options.output, verb="bumphunt")
-    spectra, backgrounds, warnings = prepare(specs, options)
-    _check_bins(specs, spectra)
-    report = _hunt(spectra, backgrounds, warnings, options)
+    report = hunt(specs, options)
     if options.output is not None:
         write(report, specs, options)
     return report
+
+
+def hunt(spectra: Sequence[str | Spectrum], options: BumpHuntOptions) -> BumpHuntReport:
+    """The same for spectra in memory, too; nothing is written."""
+    _check(options, spectra)
+    prepared, backgrounds, warnings = prepare(spectra, options)
+    _check_bins(prepared)
+    return _hunt(prepared, backgrounds, warnings, options)
 
 
 def _hunt(
@@ -89,7 +94,7 @@ def _yields(spectrum: Spectrum, expected: FloatArray, inject: Injection) -> Floa
     return np.linspace(0.0, 10 * np.sqrt(max(float(expected[near].sum()), 1.0)), 9)[1:]
 
 
-def _check(options: BumpHuntOptions, specs: Sequence[str]) -> None:
+def _check(options: BumpHuntOptions, specs: Sequence[str | Spectrum]) -> None:
     if not specs:
         raise UsageError("give at least one spectrum")
     if options.reference is not None and options.function != "auto":
@@ -104,8 +109,8 @@ def _check(options: BumpHuntOptions, specs: Sequence[str]) -> None:
         raise UsageError(f"the range must rise, found {options.mass_range[0]:g}:{options.mass_range[1]:g}")
 
 
-def _check_bins(specs: Sequence[str], spectra: Sequence[Spectrum]) -> None:
-    edges = spectra[0].edges
-    for spec, other in zip(specs[1:], spectra[1:], strict=True):
-        if not same_edges(other.edges, edges):
-            raise InputDataError(f"{spec} has other bins than {specs[0]}; a window is the same in all channels")
+def _check_bins(spectra: Sequence[Spectrum]) -> None:
+    first = spectra[0]
+    for other in spectra[1:]:
+        if not same_edges(other.edges, first.edges):
+            raise InputDataError(f"{other.name} has other bins than {first.name}; a window is the same in all channels")

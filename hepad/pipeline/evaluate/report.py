@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hepad.bundles.systems import Training
@@ -191,12 +192,13 @@ def write_report(
     report: EvaluateReport,
     trainings: Sequence[Training],
     samples: Mapping[str, Mapping[str, ScoredSample]],
+    output: Path,
     *,
     simulation: bool,
     record: Mapping[str, Any],
 ) -> None:
-    """Write report.md, report.json with its provenance `record`, and the figures to the folder of the report."""
-    with atomic_folder(report.output, verb="evaluate") as folder:
+    """Write report.md, report.json with its provenance `record`, and the figures to the folder `output`."""
+    with atomic_folder(output, verb="evaluate") as folder:
         (folder / "report.md").write_text(markdown(report), encoding="utf-8")
         content = {**report.to_json(), "provenance": record}
         del content["output"]  # outputs name no folders

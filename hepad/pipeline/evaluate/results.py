@@ -136,8 +136,8 @@ class Comparison:
 class EvaluateReport:
     """All rows; `warnings` say what makes a number less than it seems, `skipped` which files were left out.
 
-    `complete_before` is the content of report.json of an output that was complete already; then there are no rows, for
-    nothing was measured.
+    `output` is None if nothing was written. `complete_before` is the content of report.json of an output that was
+    complete already; then there are no rows, for nothing was measured.
     """
 
     rows: tuple[Row, ...]
@@ -145,7 +145,7 @@ class EvaluateReport:
     events: dict[str, int]
     rejection_at: float
     warnings: tuple[str, ...]
-    output: Path
+    output: Path | None
     systems: tuple[SystemRow, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     min_background: float = 10
@@ -154,7 +154,7 @@ class EvaluateReport:
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
-        return {**(self.complete_before or self.content()), "output": str(self.output)}
+        return {**(self.complete_before or self.content()), "output": None if self.output is None else str(self.output)}
 
     def content(self) -> dict[str, Any]:
         """The report in JSON types, wherever it is written to."""

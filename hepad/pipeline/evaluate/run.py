@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from hepad.pipeline.evaluate.report import formatted_metrics, formatted_regions,
 from hepad.pipeline.evaluate.results import EvaluateReport, RegionRow, Row
 from hepad.pipeline.evaluate.samples import scored_samples
 from hepad.provenance import FileRecords, command_line, provenance
+from hepad.samples.scoring import ScoredSample
 from hepad.samples.weighting import CrossSections
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "RegionRow",
     "Row",
     "evaluate",
+    "evaluate_samples",
     "formatted_metrics",
     "formatted_regions",
     "markdown",
@@ -49,7 +51,7 @@ class EvaluateOptions:
     background files and pb, see `hepad.samples.weighting`; none leaves weights as they are.
     """
 
-    output: Path
+    output: Path | None = None
     selection: str | None = None
     rejection_at: float = 0.3
     replicas: int = 200
@@ -65,6 +67,13 @@ class EvaluateOptions:
     aso_subsets: int = 1000
     aso_events: int = 2000
     cross_sections: Sequence[tuple[str, float]] = ()
+
+    @property
+    def folder(self) -> Path:
+        """The output; `UsageError` if there is none."""
+        if self.output is None:
+            raise UsageError("give the folder that the report goes to")
+        return self.output
 
     @property
     def rejections_at(self) -> tuple[float, ...]:
@@ -86,7 +95,8 @@ def evaluate(
     paired. A background file that a model was trained on is warned of: its numbers would flatter the model.
     An interrupted run is kept in `OUTPUT.run` and goes on with the same call; a report that is complete already stays.
     """
-    check_folder(options.output, verb="evaluate")
+    output = options.folder
+    check_folder(output, verb="evaluate")
     if not signals or not models:
         raise UsageError("give at least one --signal NAME=FILE and one --model")
     if options.aso_subsets == 1:
@@ -96,30 +106,38 @@ def evaluate(
     trainings = load_trainings(models)
     records = FileRecords([path for files in paths.values() for path in files])
     described = partial(_provenance, options=options, trainings=trainings, paths=paths, sections=sections)
-    if options.output.exists() and not options.execution.force:
+    if output.exists() and not options.execution.force:
         report = _finished(options, described(records.as_they_are()))
         if report:
             return report
-    with RunFolder.of(options.output, force=options.execution.force) as folder:
+    with RunFolder.of(output, force=options.execution.force) as folder:
         sampling = scored_samples(trainings, paths, folder, options, sections)
         samples, skipped = sampling.samples, sampling.skipped
         inputs = records.wait({each.file: each.reason for each in skipped})
-        rows = [row for training in trainings for row in measure_rows(training, samples[training.name], options)]
-        comparisons, not_compared = compare_systems(trainings, samples, rows, options)
-        report = EvaluateReport(
-            rows=tuple(rows),
-            regions=tuple(r for training in trainings for r in measure_regions(training, samples[training.name])),
-            events={name: sample.cutflow.selected.events for name, sample in samples[trainings[0].name].items()},
-            rejection_at=options.rejection_at,
-            warnings=(*_warnings(trainings, inputs[: len(paths["background"])]), *not_compared),
-            output=options.output,
-            systems=tuple(summarise_systems(rows)),
-            comparisons=tuple(comparisons),
-            min_background=options.min_background,
-            skipped=skipped,
-        )
-        write_report(report, trainings, samples, simulation=options.simulation, record=described(inputs))
+        warnings = _warnings(trainings, inputs[: len(paths["background"])])
+        report = replace(evaluate_samples(trainings, samples, options), skipped=skipped)
+        report = replace(report, warnings=(*warnings, *report.warnings))
+        write_report(report, trainings, samples, output, simulation=options.simulation, record=described(inputs))
     return report
+
+
+def evaluate_samples(
+    trainings: Sequence[Training], samples: Mapping[str, Mapping[str, ScoredSample]], options: EvaluateOptions
+) -> EvaluateReport:
+    """The numbers of samples that were scored, by training and name, `background` among them; nothing is written."""
+    rows = [row for training in trainings for row in measure_rows(training, samples[training.name], options)]
+    comparisons, not_compared = compare_systems(trainings, samples, rows, options)
+    return EvaluateReport(
+        rows=tuple(rows),
+        regions=tuple(r for training in trainings for r in measure_regions(training, samples[training.name])),
+        events={name: sample.cutflow.selected.events for name, sample in samples[trainings[0].name].items()},
+        rejection_at=options.rejection_at,
+        warnings=tuple(not_compared),
+        output=options.output,
+        systems=tuple(summarise_systems(rows)),
+        comparisons=tuple(comparisons),
+        min_background=options.min_background,
+    )
 
 
 def _provenance(
@@ -153,7 +171,7 @@ def _provenance(
 def _finished(options: EvaluateOptions, record: Mapping[str, Any]) -> EvaluateReport | None:
     """The report of a folder that is there and complete, and is what we were about to make."""
     try:
-        content = json.loads((options.output / "report.json").read_text(encoding="utf-8"))
+        content = json.loads((options.folder / "report.json").read_text(encoding="utf-8"))
         if not would_be_same(content.pop("provenance"), record):
             return None
         return EvaluateReport(

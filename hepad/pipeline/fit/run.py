@@ -13,6 +13,7 @@ from hepad.output.atomic import check_folder
 from hepad.pipeline.fit.output import write_fits
 from hepad.pipeline.fit.report import Background, FitReport
 from hepad.provenance import command_line
+from hepad.spectra.files import Spectrum
 from hepad.spectra.models import (
     BinnedData,
     family_members,
@@ -28,7 +29,7 @@ from hepad.stats.fits.minos import minos_errors
 from hepad.stats.fits.order import OrderStep, choose_order
 from hepad.stats.fits.window import WindowFit, WindowOptions
 
-__all__ = ["Background", "FitOptions", "FitReport", "fit_spectrum"]
+__all__ = ["Background", "FitOptions", "FitReport", "fit_backgrounds", "fit_spectrum"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -64,22 +65,27 @@ def fit_spectrum(spec: str, *, options: FitOptions | None = None) -> FitReport:
     fit fails: there is no result then.
     """
     options = options or FitOptions()
-    _check(options)
     if options.output is not None:
         check_folder(options.output, verb="fit")
-    data = read_binned(spec, options.mass_range)
+    report = fit_backgrounds(spec, options)
+    if options.output is not None:
+        write_fits(report, spec, options.output, _command(spec, options), options.functions)
+    return report
+
+
+def fit_backgrounds(spectrum: str | Spectrum, options: FitOptions) -> FitReport:
+    """The same for a spectrum in memory, too; nothing is written."""
+    _check(options)
+    data = read_binned(spectrum, options.mass_range)
     if data.counts.sum() <= 0:
-        raise InputDataError(f"{spec} holds no events in the range")
+        raise InputDataError(f"{data.spectrum.name} holds no events in the range")
     backgrounds = tuple(_background(name, data, options) for name in options.functions)
     warnings = [text for background in backgrounds for text in _warnings(background)]
     if data.spectrum.is_weighted:
         warnings.append(
             "the spectrum is weighted: effective counts were fitted; deviances and p-values are theirs, and approximate"
         )
-    report = FitReport(data, backgrounds, options.seed, tuple(warnings))
-    if options.output is not None:
-        write_fits(report, spec, options.output, _command(spec, options), options.functions)
-    return report
+    return FitReport(data, backgrounds, options.seed, tuple(warnings))
 
 
 def _check(options: FitOptions) -> None:

@@ -20,10 +20,12 @@ from hepad.stats.limits.cls import known, known_list
 from hepad.stats.limits.limits import CountingExperiment, LimitModel, LimitResult
 from hepad.stats.limits.workspace import build_workspace
 
-__all__ = ["LimitOptions", "LimitReport", "limit"]
-
+__all__ = ["LimitOptions", "LimitReport", "Yields", "limit", "limit_of"]
 
 FloatArray = npt.NDArray[np.float64]
+
+Yields = float | str | Spectrum
+"""A number of events, or a spectrum or the spec of one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,20 +82,25 @@ def limit(
     limit.png and limit.pdf is written.
     """
     options = options or LimitOptions()
-    wanted = check_calculator(options.calculator, options.toys)
-    if options.cross_section is not None and not 0 < options.cross_section < np.inf:
-        raise UsageError(f"the signal's cross section is positive, found {options.cross_section:g} pb")
     if options.output is not None:
         check_folder(options.output, verb="limit")
-    model = _model(signal, background, data, options)
-    result = set_limit(CountingExperiment(model), wanted, toys=options.toys or DEFAULT_TOYS, seed=options.seed)
-    report = LimitReport(result, model, options.cross_section, options.seed)
+    report = limit_of(signal, background, data, options)
     if options.output is not None:
         _write(report, (signal, background, data), options, options.output)
     return report
 
 
-def _model(signal: float | str, background: float | str, data: float | str | None, options: LimitOptions) -> LimitModel:
+def limit_of(signal: Yields, background: Yields, data: Yields | None, options: LimitOptions) -> LimitReport:
+    """The same for spectra in memory, too; nothing is written."""
+    wanted = check_calculator(options.calculator, options.toys)
+    if options.cross_section is not None and not 0 < options.cross_section < np.inf:
+        raise UsageError(f"the signal's cross section is positive, found {options.cross_section:g} pb")
+    model = _model(signal, background, data, options)
+    result = set_limit(CountingExperiment(model), wanted, toys=options.toys or DEFAULT_TOYS, seed=options.seed)
+    return LimitReport(result, model, options.cross_section, options.seed)
+
+
+def _model(signal: Yields, background: Yields, data: Yields | None, options: LimitOptions) -> LimitModel:
     s, b = _yields(signal), _yields(background)
     d = None if data is None else _yields(data)
     binned = [isinstance(given, Spectrum) for given in (s, b, d) if given is not None]
@@ -111,7 +118,9 @@ def _model(signal: float | str, background: float | str, data: float | str | Non
     )
 
 
-def _yields(given: float | str) -> Spectrum | float:
+def _yields(given: Yields) -> Spectrum | float:
+    if isinstance(given, Spectrum):
+        return given
     try:
         return float(given)
     except ValueError:

@@ -86,7 +86,7 @@ def _job(training: PlannedTraining, data: StudyData, output: Path) -> _Job:
 
 
 def _train(job: _Job) -> None:
-    output = job.options.output
+    output = job.options.folder
     checkpoint = output.with_name(f"{output.name}.checkpoint")
     resume = checkpoint.exists()
     try:

@@ -28,12 +28,13 @@ __all__ = ["TrainOptions", "TrainPlan"]
 class TrainOptions:
     """Options of `train`; None takes the value of the model's card. `resume` goes on from a checkpoint.
 
-    `set_aside` names selected background that the training must not see in any way, because a study measures on it.
+    `output` None is for a bundle that stays in memory. `set_aside` names selected background that the training must not
+    see in any way, because a study measures on it.
     `cross_sections` are patterns of files and pb: see `hepad.samples.weighting`; none leaves weights as they are.
     `execution` is how the files are read; the training itself is one process.
     """
 
-    output: Path
+    output: Path | None = None
     selection: str | None = None
     seed: int = 1
     train: TrainCard | None = None
@@ -46,6 +47,13 @@ class TrainOptions:
     restart: bool = False
     execution: Execution = field(default_factory=Execution)
     on_epoch: Callable[[EpochEnd], None] | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The output; `UsageError` if there is none."""
+        if self.output is None:
+            raise UsageError("give the folder that the bundle goes to")
+        return self.output
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ class TrainPlan:
     sections: CrossSections | None
 
     @classmethod
-    def of(cls, files: Sequence[str], model: str | AnalysisCard, options: TrainOptions) -> TrainPlan:
+    def of(cls, files: Sequence[str | InputPath], model: str | AnalysisCard, options: TrainOptions) -> TrainPlan:
         """Load the cards; `UsageError` for a model that is not trained."""
         recipe = load_analysis(model) if isinstance(model, str) else model
         if not registry.SCORERS[recipe.model.name].trainable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,27 +18,31 @@ from hepad.cards.bundle import RegionCard, Training
 from hepad.errors import CardError, OutputError, UsageError
 from hepad.execution.run import Skipped
 from hepad.execution.store import RunFolder
-from hepad.inputs.base import make_input
+from hepad.inputs.base import Input, make_input
 from hepad.inputs.batch import Batch
-from hepad.nn.scorer import FitReport, Scorer, TrainingData, trainable
+from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, Scorer, Trainable, TrainingData, trainable
 from hepad.objects.cutflow import CutFlow
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.complete import made_with, selection_hash, would_be_same
 from hepad.output.figures import save_figure
+from hepad.paths import InputPath
 from hepad.pipeline.train.checkpoint import CheckpointFolder, Watch, check_checkpoint, fingerprint
 from hepad.pipeline.train.plan import TrainOptions, TrainPlan
 from hepad.provenance import FileRecords
 from hepad.samples.background import Background, Split, read_background, set_aside, split_events
 from hepad.stats.scores.regions import Quantiles, background_quantiles, set_region
 
-__all__ = ["TrainOptions", "TrainReport", "train"]
+__all__ = ["TrainOptions", "TrainReport", "Trained", "train", "train_in_memory", "write_trained"]
 
 
 @dataclass(frozen=True)
 class TrainReport:
-    """What a training did; `skipped` are the files that were left out. `complete_before`: the bundle was there."""
+    """What a training did; `skipped` are the files that were left out. `complete_before`: the bundle was there.
 
-    output: Path
+    `output` is None if nothing was written.
+    """
+
+    output: Path | None
     model: str
     cutflow: CutFlow
     fit: FitReport
@@ -70,8 +74,17 @@ class TrainReport:
                 for name, r in self.regions.items()
             },
             "skipped": [vars(skipped) for skipped in self.skipped],
-            "output": str(self.output),
+            "output": None if self.output is None else str(self.output),
         }
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A bundle in memory: the content of its card, its numbers by name, and the report."""
+
+    content: dict[str, Any]
+    tensors: dict[str, npt.NDArray[Any]]
+    report: TrainReport
 
 
 def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOptions) -> TrainReport:
@@ -82,17 +95,18 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
     options and seed give the same bundle, byte for byte, interrupted or not. A bundle that is there already, made by
     the same call of the same inputs, stays.
     """
-    check_folder(options.output, verb="train")
-    checkpoint = options.output.with_name(f"{options.output.name}.checkpoint")
+    output = options.folder
+    check_folder(output, verb="train")
+    checkpoint = output.with_name(f"{output.name}.checkpoint")
     check_checkpoint(checkpoint, resume=options.resume, restart=options.restart)
     plan = TrainPlan.of(files, model, options)
     records = FileRecords(plan.paths)
     again = options.execution.force or options.restart
-    if options.output.exists() and not again and not options.resume:
-        report = _finished(options.output, plan.provenance(options, records.as_they_are()))
+    if output.exists() and not again and not options.resume:
+        report = _finished(output, plan.provenance(options, records.as_they_are()))
         if report:
             return report
-    with RunFolder.of(options.output, force=again) as folder:
+    with RunFolder.of(output, force=again) as folder:
         key = made_with(**selection_hash(plan.selection), input=plan.recipe.input.model_dump(mode="json"))
         background = read_background(
             plan.paths,
@@ -108,48 +122,93 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
         return _train(plan, background, options, checkpoint, records)
 
 
+def train_in_memory(files: Sequence[str | InputPath], model: str | AnalysisCard, *, options: TrainOptions) -> Trained:
+    """The same training, but nothing is written: options of the output and of the execution are not heeded."""
+    plan = TrainPlan.of(files, model, options)
+    records = FileRecords(plan.paths)
+    background = read_background(
+        plan.paths,
+        plan.selection,
+        make_input(plan.recipe.input),
+        step_size=options.step_size,
+        max_events=options.max_events,
+        cross_sections=plan.sections,
+    )
+    training = _Training.of(plan, options, background)
+    return training.bundle(training.fit(options.on_epoch), records.wait())
+
+
 def _train(
     plan: TrainPlan, background: Background, options: TrainOptions, checkpoint: Path, files: FileRecords
 ) -> TrainReport:
     """Train on background that was read, and write the bundle."""
-    recipe, raw = plan.recipe, background.batch
-    specs = _complete_regions(plan.specs, raw if plan.sections else None)
-    if options.set_aside:
-        raw = raw.take(set_aside(len(raw), options.set_aside).rest)
-    split = split_events(len(raw), plan.card, options.seed)
-    _check_regions(specs, raw.weight[split.holdout] if plan.sections else np.ones(len(split.holdout)))
-    vector = make_input(recipe.input).fitted(raw.take(split.train))
-    scorer = trainable(registry.load(registry.SCORERS[recipe.model.name])(recipe.model.config, vector.layout))
+    training = _Training.of(plan, options, background)
     records = files.wait({skipped.file: skipped.reason for skipped in background.skipped})
-    store = CheckpointFolder(checkpoint, fingerprint(*plan.content(options), records, len(raw)))
+    store = CheckpointFolder(checkpoint, fingerprint(*plan.content(options), records, len(training.raw)))
     resume = store.begin(resume=options.resume, restart=options.restart)
     watch = Watch(store, options.on_epoch)
     with watch.signals():
-        parts = TrainingData(vector.scaled(raw.take(split.train)), vector.scaled(raw.take(split.validation)))
-        fit = scorer.fit(
-            parts,
-            options=plan.card,
-            seed=options.seed,
-            on_epoch=watch,
-            resume=resume,
-        )
-    quantiles = _calibrate(scorer, vector.scaled(raw.take(split.holdout)))
-    regions = {name: set_region(name, spec, quantiles, scorer.score_names[0]) for name, spec in specs.items()}
-    content = {
-        **recipe_content(recipe, plan.selection),
-        **scorer_content(scorer, vector),
-        "regions": {name: region.model_dump(mode="json", exclude_none=True) for name, region in regions.items()},
-        "training": _training(plan.card, options, split, fit).model_dump(mode="json", exclude_none=True),
-        "provenance": {**plan.provenance(options, records), "cutflow": background.cutflow.to_json()},
-    }
+        fit = training.fit(watch, resume)
+    trained = training.bundle(fit, records)
     try:
-        _write(options.output, content, bundle_tensors(vector, scorer, quantiles), fit)
+        with atomic_folder(options.folder, verb="train") as folder:
+            write_trained(trained, folder)
     except OutputError as error:
         watch.save_last()
         raise OutputError(f"{error}; the training is kept in {store.path}: mend that and add --resume") from error
     store.remove()
-    sizes = {"train": len(split.train), "validation": len(split.validation), "holdout": len(split.holdout)}
-    return TrainReport(options.output, recipe.name, background.cutflow, fit, sizes, regions, background.skipped)
+    return trained.report
+
+
+@dataclass(frozen=True)
+class _Training:
+    """A training whose events were read: those it may see, their parts, the regions asked for, input and scorer."""
+
+    plan: TrainPlan
+    options: TrainOptions
+    background: Background
+    raw: Batch
+    split: Split
+    specs: dict[str, RegionSpec]
+    vector: Input
+    scorer: Trainable
+
+    @classmethod
+    def of(cls, plan: TrainPlan, options: TrainOptions, background: Background) -> _Training:
+        recipe, raw = plan.recipe, background.batch
+        specs = _complete_regions(plan.specs, raw if plan.sections else None)
+        if options.set_aside:
+            raw = raw.take(set_aside(len(raw), options.set_aside).rest)
+        split = split_events(len(raw), plan.card, options.seed)
+        _check_regions(specs, raw.weight[split.holdout] if plan.sections else np.ones(len(split.holdout)))
+        vector = make_input(recipe.input).fitted(raw.take(split.train))
+        scorer = trainable(registry.load(registry.SCORERS[recipe.model.name])(recipe.model.config, vector.layout))
+        return cls(plan, options, background, raw, split, specs, vector, scorer)
+
+    def _part(self, rows: npt.NDArray[np.int64]) -> Batch:
+        return self.vector.scaled(self.raw.take(rows))
+
+    def fit(self, on_epoch: Callable[[EpochEnd], None] | None, resume: Checkpoint | None = None) -> FitReport:
+        """Train the scorer."""
+        data = TrainingData(self._part(self.split.train), self._part(self.split.validation))
+        return self.scorer.fit(data, options=self.plan.card, seed=self.options.seed, on_epoch=on_epoch, resume=resume)
+
+    def bundle(self, fit: FitReport, records: Sequence[dict[str, Any]]) -> Trained:
+        """Set the regions on the held-out events, and put the bundle together."""
+        plan, split, scorer, flow = self.plan, self.split, self.scorer, self.background.cutflow
+        quantiles = _calibrate(scorer, self._part(split.holdout))
+        regions = {name: set_region(name, spec, quantiles, scorer.score_names[0]) for name, spec in self.specs.items()}
+        content = {
+            **recipe_content(plan.recipe, plan.selection),
+            **scorer_content(scorer, self.vector),
+            "regions": {name: region.model_dump(mode="json", exclude_none=True) for name, region in regions.items()},
+            "training": _training(plan.card, self.options, split, fit).model_dump(mode="json", exclude_none=True),
+            "provenance": {**plan.provenance(self.options, records), "cutflow": flow.to_json()},
+        }
+        sizes = {"train": len(split.train), "validation": len(split.validation), "holdout": len(split.holdout)}
+        skipped = self.background.skipped
+        report = TrainReport(self.options.output, plan.recipe.name, flow, fit, sizes, regions, skipped)
+        return Trained(content, bundle_tensors(self.vector, scorer, quantiles), report)
 
 
 def _finished(output: Path, record: Mapping[str, Any]) -> TrainReport | None:
@@ -214,11 +273,11 @@ def _training(card: TrainCard, options: TrainOptions, split: Split, fit: FitRepo
     )
 
 
-def _write(output: Path, content: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]], fit: FitReport) -> None:
+def write_trained(trained: Trained, folder: Path) -> None:
+    """The files of a bundle, and the figure of its losses, into an existing folder."""
     from hepad.plot.loss import plot_loss
 
-    with atomic_folder(output, verb="train") as folder:
-        write_bundle_files(folder, content, tensors)
-        save_figure(
-            plot_loss(fit.train_loss, fit.validation_loss, best_epoch=fit.best_epoch), folder / "loss", kinds=("png",)
-        )
+    fit = trained.report.fit
+    write_bundle_files(folder, trained.content, trained.tensors)
+    figure = plot_loss(fit.train_loss, fit.validation_loss, best_epoch=fit.best_epoch)
+    save_figure(figure, folder / "loss", kinds=("png",))
