@@ -12,7 +12,18 @@ from urllib.parse import quote
 
 from hepad.printable import markdown, printable
 
-__all__ = ["Block", "Code", "Figure", "Heading", "Table", "Text", "table_lines", "to_html", "to_markdown"]
+__all__ = [
+    "Block",
+    "Code",
+    "Figure",
+    "Heading",
+    "Table",
+    "Text",
+    "table_lines",
+    "to_html",
+    "to_html_part",
+    "to_markdown",
+]
 
 
 @dataclass(frozen=True)
@@ -80,6 +91,11 @@ def to_html(blocks: Sequence[Block], folder: Path) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f"<title>{_escaped(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
+
+
+def to_html_part(blocks: Sequence[Block]) -> str:
+    """Blocks without figures as HTML for a page of somebody else, a notebook say; all text is escaped."""
+    return "\n".join(_html(block, Path()) for block in blocks)
 
 
 def _markdown(block: Block) -> str:

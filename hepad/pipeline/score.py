@@ -31,7 +31,7 @@ from hepad.output.atomic import atomic_path, check_file
 from hepad.output.complete import would_be_same
 from hepad.paths import InputPath
 from hepad.provenance import FileRecords, command_line, provenance
-from hepad.samples.scoring import ScoredChunk, score_chunk
+from hepad.samples.scoring import ScoredChunk, score_chunk, spread
 from hepad.samples.selected import checked_flow
 from hepad.stats.scores.quantiles import StreamSample
 
@@ -211,7 +211,7 @@ def default_output(paths: Sequence[InputPath], kind: str) -> Path:
 def score_columns(piece: ScoredChunk, regions: Mapping[str, RegionCard]) -> dict[str, npt.NDArray[Any]]:
     """The output columns for all events of a chunk, selected or not."""
     keep, events = piece.keep, piece.chunk.events
-    spread = {name: _spread(values, keep) for name, values in piece.scores.items()}
+    spread = {name: spread(values, keep) for name, values in piece.scores.items()}
     columns: dict[str, npt.NDArray[Any]] = {
         "file": np.full(len(keep), piece.chunk.file, dtype=np.int32),
         "entry": ak.to_numpy(events.index).astype(np.int64),
@@ -223,12 +223,6 @@ def score_columns(piece: ScoredChunk, regions: Mapping[str, RegionCard]) -> dict
     # A comparison with NaN is False: events that were not selected are in no region.
     columns |= {f"in_{name}": spread[r.score].astype(np.float64) >= r.threshold for name, r in regions.items()}
     return columns
-
-
-def _spread(values: npt.NDArray[np.float32], keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    column = np.full(len(keep), np.nan, dtype=np.float32)
-    column[keep] = values
-    return column
 
 
 def _info(

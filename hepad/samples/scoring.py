@@ -22,7 +22,16 @@ from hepad.paths import InputPath
 from hepad.samples.selected import blocks, checked_flow
 from hepad.samples.weighting import CrossSections, row_factors
 
-__all__ = ["SampleJob", "ScoredChunk", "ScoredSample", "sample_of", "score_chunk", "score_events", "scored_sample"]
+__all__ = [
+    "SampleJob",
+    "ScoredChunk",
+    "ScoredSample",
+    "sample_of",
+    "score_chunk",
+    "score_events",
+    "scored_sample",
+    "spread",
+]
 
 Scores = dict[str, npt.NDArray[np.float32]]
 
@@ -66,6 +75,13 @@ def score_events(bundle: Bundle, events: ak.Array) -> Scores:
     check_events(events, bundle.input.fields(), f"model {bundle.card.name!r}")
     parts = [bundle.scorer.scores(bundle.input(block)) for block in blocks(events, bundle.input.layout.size)]
     return {name: np.concatenate([part[name] for part in parts]) for name in bundle.card.scores}
+
+
+def spread(values: npt.NDArray[np.float32], keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """The scores of selected events as those of all events (n,), NaN where the mask (n,) says that one was not."""
+    column = np.full(len(keep), np.nan, dtype=np.float32)
+    column[keep] = values
+    return column
 
 
 @dataclass(frozen=True)

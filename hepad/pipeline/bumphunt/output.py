@@ -21,10 +21,11 @@ from hepad.stats.bumphunt import BumpHunt
 from hepad.stats.counts.poisson import signed_root
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-__all__ = ["write", "write_trials"]
+__all__ = ["spectrum_figure", "write", "write_trials"]
 
 
 def write(report: BumpHuntReport, specs: Sequence[str], options: BumpHuntOptions) -> None:
@@ -34,7 +35,7 @@ def write(report: BumpHuntReport, specs: Sequence[str], options: BumpHuntOptions
     figures: dict[str, Figure] = {}
     for i, (spectrum, background) in enumerate(zip(report.spectra, report.backgrounds, strict=True)):
         stem = "bumphunt" if len(report.spectra) == 1 else f"bumphunt_{i + 1}"
-        figures[stem] = _spectrum_figure(spectrum, background, report.hunt, channels=len(report.spectra))
+        figures[stem] = spectrum_figure(spectrum, background, report.hunt, channels=len(report.spectra))
     windows = report.hunt.tomography
     figures["tomography"] = plot_tomography(
         report.spectrum.edges,
@@ -54,7 +55,7 @@ def write(report: BumpHuntReport, specs: Sequence[str], options: BumpHuntOptions
 def write_trials(report: TrialsReport, specs: Sequence[str], options: BumpHuntOptions, events: str | None) -> None:
     """The folder of hunts in several spectra: bumphunt.json and a figure per spectrum."""
     figures = {
-        f"bumphunt_{i + 1}": _spectrum_figure(hunt.spectrum, hunt.backgrounds[0], hunt.hunt, channels=1)
+        f"bumphunt_{i + 1}": spectrum_figure(hunt.spectrum, hunt.backgrounds[0], hunt.hunt, channels=1)
         for i, hunt in enumerate(report.hunts)
     }
     backgrounds = [hunt.backgrounds[0] for hunt in report.hunts]
@@ -94,7 +95,10 @@ def _save(
             save_figure(figure, folder / stem)
 
 
-def _spectrum_figure(spectrum: Spectrum, background: Background, hunt: BumpHunt, *, channels: int) -> Figure:
+def spectrum_figure(
+    spectrum: Spectrum, background: Background, hunt: BumpHunt, *, channels: int = 1, ax: Axes | None = None
+) -> Figure:
+    """A channel with its background and the window, over its pulls; on `ax`, if given, without them."""
     from hepad.plot.bumphunt import add_statistics
     from hepad.plot.spectrum import plot_spectrum
 
@@ -111,8 +115,9 @@ def _spectrum_figure(spectrum: Spectrum, background: Background, hunt: BumpHunt,
         window_label=f"Largest {hunt.direction}",
         background_label="Reference" if background.fit is None else f"Fit ({background.fit.function.name})",
         remarks=_remarks(hunt, background, channels=channels),
+        ax=ax,
     )
-    if len(hunt.toy_statistics) >= 20:
+    if ax is None and len(hunt.toy_statistics) >= 20:
         add_statistics(figure, hunt.toy_statistics, hunt.statistic, edges=spectrum.edges, counts=spectrum.counts)
     return figure
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +17,11 @@ from hepad.spectra.files import spectrum_path
 from hepad.spectra.models import BinnedData, card_hashes
 from hepad.stats.counts.poisson import signed_root
 
-__all__ = ["write_fits"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["fit_figure", "write_fits"]
 
 """What the folder holds."""
 
@@ -24,31 +29,37 @@ __all__ = ["write_fits"]
 def write_fits(report: FitReport, spec: str, output: Path, command: str, functions: tuple[str, ...]) -> None:
     """Write fit.json, and a table and figures of each background; `command` and `functions` are for the provenance."""
     from hepad.plot.correlation import plot_correlation
-    from hepad.plot.spectrum import plot_spectrum
 
     cards = card_hashes(functions)
     record = provenance(command, inputs=[spectrum_path(spec)[0]], seed=report.seed, cards=cards)
-    spectrum, weights = report.data.spectrum, report.data.weights
     with atomic_folder(output, verb="fit") as folder:
         text = json.dumps({**report.to_json(), "provenance": record}, indent=2, allow_nan=False)
         (folder / "fit.json").write_text(text + "\n", encoding="utf-8")
         for background in report.backgrounds:
             stem = folder / f"fit_{background.name}"
-            figure = plot_spectrum(
-                spectrum.edges,
-                spectrum.counts,
-                background.expected,
-                pulls=signed_root(report.data.counts, np.maximum(background.expected / weights, 1e-9)),
-                background_label=f"{background.name} ({background.kind})",
-                background_errors=background.errors,
-                count_errors=np.sqrt(spectrum.counts * weights) if spectrum.is_weighted else None,
-                remarks=_remarks(background),
-            )
-            save_figure(figure, stem)
+            save_figure(fit_figure(report, background), stem)
             if background.fit is not None:
                 matrix = plot_correlation(correlation(background.fit), background.fit.function.parameter_names)
                 save_figure(matrix, stem.with_name(f"{stem.name}_correlation"))
             _write_table(stem.with_suffix(".csv"), report.data, background)
+
+
+def fit_figure(report: FitReport, background: Background, *, ax: Axes | None = None) -> Figure:
+    """The spectrum with one of its backgrounds over the pulls; on `ax`, if given, without them."""
+    from hepad.plot.spectrum import plot_spectrum
+
+    spectrum, weights = report.data.spectrum, report.data.weights
+    return plot_spectrum(
+        spectrum.edges,
+        spectrum.counts,
+        background.expected,
+        pulls=signed_root(report.data.counts, np.maximum(background.expected / weights, 1e-9)),
+        background_label=f"{background.name} ({background.kind})",
+        background_errors=background.errors,
+        count_errors=np.sqrt(spectrum.counts * weights) if spectrum.is_weighted else None,
+        remarks=_remarks(background),
+        ax=ax,
+    )
 
 
 def _write_table(path: Path, data: BinnedData, background: Background) -> None:

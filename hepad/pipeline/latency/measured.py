@@ -20,6 +20,7 @@ from hepad.errors import CardError, MissingExtraError, UsageError
 from hepad.inputs.batch import Batch
 from hepad.io.reader import expand_files
 from hepad.nn.layers import Network, layers_of
+from hepad.paths import InputPath
 from hepad.pipeline.latency.report import Tier
 from hepad.samples.background import read_background
 from hepad.samples.trigger import default_score
@@ -97,7 +98,7 @@ class Measured:
         return [*self.left_out, *busy]
 
 
-def float_model(model: str, score: str | None = None) -> FloatModel:
+def float_model(model: str | Bundle, score: str | None = None) -> FloatModel:
     """A bundle to be timed. Without `score` the one that the logic has, or else the first.
 
     `UsageError` for a score that it does not have.
@@ -113,7 +114,7 @@ def float_model(model: str, score: str | None = None) -> FloatModel:
     return FloatModel(bundle, score, network)
 
 
-def _events(bundle: Bundle, files: Sequence[str], *, max_events: int | None, seed: int) -> Batch:
+def _events(bundle: Bundle, files: Sequence[str | InputPath], *, max_events: int | None, seed: int) -> Batch:
     """The selected events of files as the network sees them; without files, random inputs from 0 to 1."""
     if files:
         background = read_background(expand_files(files), bundle.card.selection, bundle.input, max_events=max_events)
@@ -149,8 +150,8 @@ def measure(model: FloatModel, events: Batch, options: MeasureOptions) -> Measur
 
 
 def measured_alone(
-    model: str,
-    files: Sequence[str],
+    model: str | Bundle,
+    files: Sequence[str | InputPath],
     options: MeasureOptions,
     *,
     score: str | None = None,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hepad.bundles.bundle import load_bundle
-from hepad.cards.budget import BudgetCard
+from hepad.cards.budget import BudgetCard, load_budget
 from hepad.io.reader import expand_files
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.figures import save_figure
@@ -25,9 +25,7 @@ def check_output(folder: Path) -> None:
     check_folder(folder, verb="latency")
 
 
-def write_output(
-    report: LatencyReport, files: Sequence[str], folder: Path, *, budget: BudgetCard | None, options: LatencyOptions
-) -> None:
+def write_output(report: LatencyReport, files: Sequence[str], folder: Path, *, options: LatencyOptions) -> None:
     """Write `latency.json`; with timings `throughput.csv`, a row each, and with batches of several sizes the figure."""
     timings: list[dict[str, Any]] = report.details["timings"]
     bundle = load_bundle(report.model)
@@ -43,6 +41,7 @@ def write_output(
         if timings:
             _write_table(timings, scratch / "throughput.csv")
         if len({timing["batch"] for timing in timings}) > 1:
+            budget = None if options.budget is None else load_budget(options.budget)
             _write_figure(report, budget, scratch / "throughput")
 
 

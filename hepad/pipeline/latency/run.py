@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hepad.bundles.bundle import Bundle
 from hepad.cards.budget import BudgetCard, load_budget, load_device
 from hepad.errors import MissingExtraError, UsageError
 from hepad.inputs.batch import Batch
+from hepad.paths import InputPath
 from hepad.pipeline.latency.measured import FloatModel, Measured, measure, measured_alone
 from hepad.pipeline.latency.options import LatencyOptions
 from hepad.pipeline.latency.output import check_output, write_output
@@ -28,7 +30,7 @@ from hepad.trigger.network import operations
 from hepad.trigger.verilog import simulate, write_project
 from hepad.trigger.yosys import synthesise
 
-__all__ = ["latency"]
+__all__ = ["latency", "latency_of"]
 
 
 def latency(files: Sequence[str], model: str, *, options: LatencyOptions) -> LatencyReport:
@@ -40,6 +42,14 @@ def latency(files: Sequence[str], model: str, *, options: LatencyOptions) -> Lat
     """
     if options.output is not None:
         check_output(options.output)
+    report = latency_of(files, model, options=options)
+    if options.output is not None:
+        write_output(report, files, options.output, options=options)
+    return report
+
+
+def latency_of(files: Sequence[str | InputPath], model: str | Bundle, *, options: LatencyOptions) -> LatencyReport:
+    """The same for events and bundles in memory, too; nothing is written."""
     budget = None if options.budget is None else load_budget(options.budget)
     wanted, optional = _tiers(options, budget)
     if budget is not None and budget.combinational:
@@ -47,17 +57,13 @@ def latency(files: Sequence[str], model: str, *, options: LatencyOptions) -> Lat
             raise UsageError(f"--cutoff {options.cutoff:g}: budget {budget.name} is of logic without stages")
         options = replace(options, cutoff=COMBINATIONAL)
     if wanted == ["measured"]:
-        report = _of_processor(files, model, budget, options)
-    else:
-        report = _of_logic(files, model, budget, options, wanted, optional=optional)
-    if options.output is not None:
-        write_output(report, files, options.output, budget=budget, options=options)
-    return report
+        return _of_processor(files, model, budget, options)
+    return _of_logic(files, model, budget, options, wanted, optional=optional)
 
 
 def _of_logic(
-    files: Sequence[str],
-    model: str,
+    files: Sequence[str | InputPath],
+    model: str | Bundle,
     budget: BudgetCard | None,
     options: LatencyOptions,
     wanted: Sequence[TierName],
@@ -84,11 +90,11 @@ def _of_logic(
     found = () if budget is None else checks(budget, tiers, made.input_bits)
     if budget is not None and not found:
         raise UsageError(f"--tier {', '.join(tiers)} says nothing of budget {budget.name}: add {_needed(budget)[0]}")
-    return LatencyReport(model, options.budget, tiers, found, work.details(bool(files)), tuple(remarks))
+    return LatencyReport(_name(model), options.budget, tiers, found, work.details(bool(files)), tuple(remarks))
 
 
 def _of_processor(
-    files: Sequence[str], model: str, budget: BudgetCard | None, options: LatencyOptions
+    files: Sequence[str | InputPath], model: str | Bundle, budget: BudgetCard | None, options: LatencyOptions
 ) -> LatencyReport:
     """The measured tier alone, of any bundle."""
     if options.bits or options.part != "full":
@@ -101,7 +107,11 @@ def _of_processor(
         )
     tiers: dict[TierName, Tier] = {"measured": _timed(tier, seconds())}
     checked = () if budget is None else checks(budget, tiers, 0)
-    return LatencyReport(model, options.budget, tiers, checked, details, tuple(remarks))
+    return LatencyReport(_name(model), options.budget, tiers, checked, details, tuple(remarks))
+
+
+def _name(model: str | Bundle) -> str:
+    return model if isinstance(model, str) else model.card.name
 
 
 class _Work:

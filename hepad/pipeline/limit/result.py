@@ -10,6 +10,7 @@ from hepad.errors import UsageError
 from hepad.stats.limits.cls import Calculator, LimitResult, known, known_list
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
@@ -63,8 +64,8 @@ def result_json(result: LimitResult, seed: int) -> dict[str, Any]:
     }
 
 
-def limit_figure(result: LimitResult, remarks: tuple[str, ...]) -> Figure:
-    """CLs against the signal strength, with the limits."""
+def limit_figure(result: LimitResult, remarks: tuple[str, ...], *, ax: Axes | None = None) -> Figure:
+    """CLs against the signal strength, with the limits; on `ax`, if given."""
     from hepad.plot.limit import plot_limit
 
     return plot_limit(
@@ -74,6 +75,7 @@ def limit_figure(result: LimitResult, remarks: tuple[str, ...]) -> Figure:
         expected=result.expected,
         observed=result.observed,
         remarks=remarks,
+        ax=ax,
     )
 
 

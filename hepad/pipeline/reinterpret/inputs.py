@@ -30,7 +30,7 @@ class Inputs:
     first: Point | None
 
     @classmethod
-    def of(cls, files: Sequence[str], points: Sequence[Point]) -> Inputs:
+    def of(cls, files: Sequence[str | InputPath], points: Sequence[Point]) -> Inputs:
         """Find all files; `UsageError` if there are none, or two points have the same mass."""
         if not files and not points:
             raise UsageError("give event files, or mass points with --point")

@@ -19,6 +19,7 @@ from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.io.tables.scores import ScoreWriter
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.complete import finished
+from hepad.paths import InputPath
 from hepad.pipeline.limit.result import check_calculator
 from hepad.pipeline.reinterpret.answer import Answer, Settings, answer
 from hepad.pipeline.reinterpret.inputs import Inputs, held_against
@@ -83,7 +84,9 @@ class ReinterpretReport:
         return self.content
 
 
-def reinterpret(files: Sequence[str], analysis: str, *, options: ReinterpretOptions | None = None) -> ReinterpretReport:
+def reinterpret(
+    files: Sequence[str | InputPath], analysis: str, *, options: ReinterpretOptions | None = None
+) -> ReinterpretReport:
     """What fraction of a signal a published search keeps, in which spectra it shows, and whether it is excluded.
 
     `files` are one sample; without any the first of the points is it. A signal of which nothing is selected has an
@@ -112,7 +115,7 @@ def _check_numbers(options: ReinterpretOptions) -> None:
         raise UsageError(f"--max-events must be at least 1, found {options.max_events}")
 
 
-def _reinterpret(files: Sequence[str], analysis: str, options: ReinterpretOptions) -> ReinterpretReport:
+def _reinterpret(files: Sequence[str | InputPath], analysis: str, options: ReinterpretOptions) -> ReinterpretReport:
     output = options.output
     if output is not None:
         check_folder(output, verb="reinterpret")
