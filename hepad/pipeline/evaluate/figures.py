@@ -14,12 +14,13 @@ from hepad.samples.scoring import ScoredSample
 from hepad.stats.scores.working_points import improvement_band
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from hepad.plot.roc import RocLine
     from hepad.plot.sic import SicLine
 
-__all__ = ["evaluation_figures"]
+__all__ = ["evaluation_figures", "roc_of"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,22 +37,36 @@ def evaluation_figures(
     Curves are of the default scores. A system trained once has its bootstrap band, one trained often the geometric mean
     of its curves with the standard deviation of their logarithms.
     """
-    from hepad.plot.roc import roc_figure
     from hepad.plot.sic import sic_figure
 
-    scores = {training.name: training.bundle.card.scores[0] for training in trainings}
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in report.rows:
-        if row.score == scores[row.model]:
-            groups.setdefault((row.system, row.signal), []).append(row)
+    groups = _groups(report)
     band = _band_name([len(rows) for rows in groups.values()])
-    yield "roc", roc_figure([_roc(g) for g in groups.values()], panels=True, band=band, simulation=simulation)
+    yield "roc", roc_of(report, simulation=simulation)
     floor = f"at least {report.min_background:g}\nbackground events"
     lines = [_sic(g, report.min_background) for g in groups.values()]
     yield "sic", sic_figure(lines, band=band, floor=floor, simulation=simulation)
     for system in dict.fromkeys(training.system for training in trainings):
         training = next(t for t in trainings if t.system == system)
         yield f"scores_{system}", _score_figure(training, samples[training.name], simulation=simulation)
+
+
+def roc_of(report: EvaluateReport, *, simulation: bool = False, ax: Axes | None = None) -> Figure:
+    """The ROC curves of the default scores, a panel a signal; all in one on `ax`, if given."""
+    from hepad.plot.roc import roc_figure
+
+    groups = _groups(report)
+    band = _band_name([len(rows) for rows in groups.values()])
+    return roc_figure([_roc(g) for g in groups.values()], panels=True, band=band, simulation=simulation, ax=ax)
+
+
+def _groups(report: EvaluateReport) -> dict[tuple[str, str], list[Row]]:
+    """The rows of the default scores, which come first, by system and signal."""
+    default: dict[str, str] = {}
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in report.rows:
+        if row.score == default.setdefault(row.model, row.score):
+            groups.setdefault((row.system, row.signal), []).append(row)
+    return groups
 
 
 def _band_name(trainings: Sequence[int]) -> str:
