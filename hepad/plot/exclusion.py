@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hepad.plot.panels import SIMULATION
-from hepad.plot.style import GREY, ONE_SIGMA, TWO_SIGMA, hep_style
+from hepad.plot.style import GREY, ONE_SIGMA, TWO_SIGMA, canvas, figure_of
 
 __all__ = ["plot_exclusion"]
 
@@ -32,15 +32,14 @@ def plot_exclusion(
     y_title: str = r"95% CL limit on $\sigma$ [pb]",
     remarks: tuple[str, ...] = (),
     simulation: bool = False,
+    ax: Axes | None = None,
 ) -> Figure:
     """Expected limits (m, 5) for -2 to 2 standard deviations, in pb, at masses (m,) in GeV; observed ones (m,) if any.
 
     `theory` (m,) is the cross section in pb of the same final state; `excluded` are ranges of masses in GeV, shaded
-    and written out. NaN leaves gaps. A single mass is drawn as one bar of bands.
+    and written out. NaN leaves gaps. A single mass is drawn as one bar of bands. Drawn on `ax`, if given.
     """
-    with hep_style():
-        figure = Figure(figsize=(8, 6), layout="constrained")
-        axes = figure.subplots()
+    with canvas(ax, (8, 6)) as axes:
         x, bands = _widened(masses, expected)
         axes.fill_between(x, bands[:, 0], bands[:, 4], color=TWO_SIGMA, linewidth=0, label=r"Expected $\pm 2\sigma$")
         axes.fill_between(x, bands[:, 1], bands[:, 3], color=ONE_SIGMA, linewidth=0, label=r"Expected $\pm 1\sigma$")
@@ -61,7 +60,7 @@ def plot_exclusion(
         legend.get_title().set_multialignment("left")
         if simulation:
             axes.text(0, 1.01, SIMULATION, transform=axes.transAxes, va="bottom", fontstyle="italic")
-        return figure
+        return figure_of(axes)
 
 
 def _widened(masses: FloatArray, expected: FloatArray) -> tuple[FloatArray, FloatArray]:

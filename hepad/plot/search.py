@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from hepad.plot.style import GREY, hep_style
 
-__all__ = ["SpectrumPanel", "cutflow_figure", "score_figure", "spectra_figure"]
+__all__ = ["SpectrumPanel", "cutflow_figure", "draw_flow", "score_figure", "spectra_figure"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -144,17 +144,7 @@ def cutflow_figure(flows: Mapping[str, Sequence[tuple[str, float, float]]], *, l
         heights = [len(flow) for flow in flows.values()]
         grid = figure.subplots(len(flows), 1, squeeze=False, height_ratios=heights, sharex=True).ravel()
         for axes, (category, flow) in zip(grid, flows.items(), strict=True):
-            places = np.arange(len(flow))[::-1]
-            values = np.array([value for _, value, _ in flow])
-            errors = np.array([error for _, _, error in flow])
-            axes.barh(places, np.clip(values, 0, None), color=_BLUE, height=0.62)
-            axes.errorbar(values, places, xerr=errors, fmt="none", color="black", lw=1.2)
-            for place, value, error in zip(places, values, errors, strict=True):
-                axes.text(1.03, place, _fraction(value, error), va="center", transform=axes.get_yaxis_transform())
-            axes.set_yticks(places, [name for name, _, _ in flow])
-            axes.tick_params(axis="y", which="both", length=0)
-            axes.minorticks_off()
-            axes.set(xlim=(0, 1.05), ylim=(-0.6, len(flow) - 0.4))
+            draw_flow(axes, flow)
             if len(flows) > 1:
                 axes.set_title(category, loc="right", fontsize="medium")
         grid[-1].set_xlabel("Fraction of all generated events")
@@ -163,6 +153,21 @@ def cutflow_figure(flows: Mapping[str, Sequence[tuple[str, float, float]]], *, l
         elif label:  # above the first panel is its title
             figure.suptitle(label, x=0.02, ha="left", fontsize="medium", fontstyle="italic")
     return figure
+
+
+def draw_flow(axes: Axes, flow: Sequence[tuple[str, float, float]]) -> None:
+    """A bar for each fraction of all generated events, (name, fraction, error), from the top."""
+    places = np.arange(len(flow))[::-1]
+    values = np.array([value for _, value, _ in flow])
+    errors = np.array([error for _, _, error in flow])
+    axes.barh(places, np.clip(values, 0, None), color=_BLUE, height=0.62)
+    axes.errorbar(values, places, xerr=errors, fmt="none", color="black", lw=1.2)
+    for place, value, error in zip(places, values, errors, strict=True):
+        axes.text(1.03, place, _fraction(value, error), va="center", transform=axes.get_yaxis_transform())
+    axes.set_yticks(places, [name for name, _, _ in flow])
+    axes.tick_params(axis="y", which="both", length=0)
+    axes.minorticks_off()
+    axes.set(xlim=(0, 1.05), ylim=(-0.6, len(flow) - 0.4))
 
 
 def _fraction(value: float, error: float) -> str:

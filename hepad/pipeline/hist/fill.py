@@ -22,7 +22,7 @@ from hepad.pipeline.hist.scores import EventScores
 if TYPE_CHECKING:
     import hist
 
-__all__ = ["HistJob", "Masses", "binning", "equal_bins", "histogram_sums", "histograms_of"]
+__all__ = ["HistJob", "Masses", "binning", "empty_histogram", "equal_bins", "histogram_sums", "histograms_of"]
 
 Masses = Mapping[str, Sequence[tuple[str, int]]]
 """The objects of each mass, by the mass's name."""
@@ -65,7 +65,7 @@ class HistJob:
         sums = {}
         for name, mass, region in self.histograms():
             masses, present = values[mass]
-            filled = _empty(self.edges, mass)
+            filled = empty_histogram(self.edges, mass)
             if region is None:
                 filled.fill(masses, weight=weight[present])
             else:
@@ -97,13 +97,14 @@ def histograms_of(job: HistJob, sums: Sums) -> dict[str, hist.Hist[Any]]:
     """The histograms of a job with these numbers."""
     made = {}
     for name, mass, _ in job.histograms():
-        made[name] = _empty(job.edges, mass)
+        made[name] = empty_histogram(job.edges, mass)
         view: Any = made[name].view(flow=True)
         view["value"], view["variance"] = sums[name][:, 0], sums[name][:, 1]
     return made
 
 
-def _empty(edges: tuple[float, ...], mass: str) -> hist.Hist[Any]:
+def empty_histogram(edges: tuple[float, ...], mass: str) -> hist.Hist[Any]:
+    """A weighted histogram of a mass, `jet1_jet2` say, with these edges in GeV."""
     import hist
 
     axis = hist.axis.Variable(list(edges), name="mass", label=f"m({', '.join(mass.split('_'))}) [GeV]")

@@ -33,7 +33,7 @@ from hepad.spectra.files import read_histograms, write_histograms_json, write_hi
 if TYPE_CHECKING:
     import hist
 
-__all__ = ["HistOptions", "HistReport", "fill_histograms"]
+__all__ = ["HistOptions", "HistReport", "fill_histograms", "normalisation"]
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def fill_histograms(files: Sequence[str], *, options: HistOptions) -> HistReport
         whole = _filled(run, inputs, paths, records)
         flow = checked_flow(whole.flows["all"], job.selection)
         skipped = _skipped(run, job, inputs)
-        scale = _normalisation(options, flow)
+        scale = normalisation(options.cross_section_pb, options.luminosity_fb, flow)
         histograms = {name: h * scale for name, h in histograms_of(job, whole.sums).items()}
         report = HistReport(histograms, flow, targets, skipped)
         record = described(records.wait({s.file: s.reason for s in skipped}))
@@ -245,11 +245,12 @@ def _sums(histogram: hist.Hist[Any]) -> dict[str, float]:
     return {"sum": inside, "underflow_overflow": everything - inside}
 
 
-def _normalisation(options: HistOptions, flow: CutFlow) -> float:
-    if (options.cross_section_pb is None) != (options.luminosity_fb is None):
+def normalisation(cross_section_pb: float | None, luminosity_fb: float | None, flow: CutFlow) -> float:
+    """What weights are multiplied with so that all events read stand for that many; 1 without the two."""
+    if (cross_section_pb is None) != (luminosity_fb is None):
         raise UsageError("--cross-section and --luminosity go together")
-    if options.cross_section_pb is None or options.luminosity_fb is None:
+    if cross_section_pb is None or luminosity_fb is None:
         return 1.0
     if flow.total.weight <= 0:
         raise InputDataError(f"the weights of all events sum to {flow.total.weight:g}: they cannot be scaled")
-    return options.cross_section_pb * 1000 * options.luminosity_fb / flow.total.weight
+    return cross_section_pb * 1000 * luminosity_fb / flow.total.weight

@@ -16,11 +16,12 @@ from hepad.search.spectra import channel_edges, fill_spectrum
 
 if TYPE_CHECKING:
     import hist
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from hepad.stats.limits.limits import LimitResult
 
-__all__ = ["figures", "signal_histograms"]
+__all__ = ["draw_answer", "figures", "signal_histograms"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -185,7 +186,21 @@ def _fits(answer: Answer) -> dict[str, tuple[Figure, str]]:
     return found
 
 
-def _limits(answer: Answer) -> tuple[Figure, str]:
+def draw_answer(answer: Answer, curve: Curve | None, ax: Axes) -> None:
+    """The figure that says most on axes: the exclusion curve, the limits, or what each region keeps."""
+    if curve is not None:
+        _exclusion(curve, ax)
+    elif answer.limits is not None and any(limit.result for limit in answer.limits.channels.values()):
+        _limits(answer, ax)
+    else:
+        from hepad.plot.search import draw_flow
+
+        kept = {region: answer.measured.acceptance(region) for region in answer.search.regions}
+        draw_flow(ax, [(region, fraction.value, fraction.error) for region, fraction in kept.items()])
+        ax.set_xlabel("Fraction of all generated events")
+
+
+def _limits(answer: Answer, ax: Axes | None = None) -> tuple[Figure, str]:
     from hepad.plot.channels import ChannelLimit, plot_channels
 
     assert answer.limits is not None  # noqa: S101  the caller has looked
@@ -207,11 +222,12 @@ def _limits(answer: Answer) -> tuple[Figure, str]:
         theory_pb=answer.cross_section_pb,
         theory_label="Signal",
         remarks=(f"Region {answer.search.signal_region}, {yields.luminosity_fb:g} fb$^{{-1}}$",),
+        ax=ax,
     )
     return figure, "Upper limits at 95 % CL on the cross section of the signal, channel by channel and combined."
 
 
-def _exclusion(curve: Curve) -> tuple[Figure, str]:
+def _exclusion(curve: Curve, ax: Axes | None = None) -> tuple[Figure, str]:
     from hepad.plot.exclusion import plot_exclusion
 
     ranges = curve.excluded_expected if curve.excluded_observed is None else curve.excluded_observed
@@ -224,5 +240,6 @@ def _exclusion(curve: Curve) -> tuple[Figure, str]:
         theory_label="Model",
         excluded=[(one.low, one.high) for one in ranges],
         excluded_label="Excluded" if curve.excluded_observed is not None else "Expected to be excluded",
+        ax=ax,
     )
     return figure, "Upper limits at 95 % CL against the mass, and the cross section of the model."
