@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
 import importlib
+import importlib.util
 import json
 import os
 import shutil
@@ -141,7 +143,8 @@ def tests_of(file: str) -> list[str]:
     named = TESTS.get(file, f"test_{Path(file).name}").split()
     paths = [str(own / name) if name.endswith(".py") and "/" not in name else name for name in named]
     paths += [tests for folder, tests in ALWAYS.items() if Path(file).is_relative_to(folder)]
-    return [f"tests/{path}" for path in dict.fromkeys(paths) if (ROOT / "tests" / path).exists()]
+    found = [path for path in sorted(set(paths)) if (ROOT / "tests" / path).exists()]
+    return [f"tests/{path}" for path in found if not any(str(above) in found for above in Path(path).parents)]
 
 
 def operators() -> dict[str, Any]:
@@ -160,7 +163,7 @@ def _plausible(name: str) -> bool:
 
 
 def draw(file: str, each: int, seed: int) -> list[Mutant]:
-    """Mutants of a file at `each` places drawn at random, annotations and texts left alone; all for 0."""
+    """Mutants of a file at `each` places drawn at random, but for those in `_quiet`; all for 0."""
     code = (ROOT / file).read_text(encoding="utf-8")
     seen, quiet, random = operators(), _quiet(code), Random(f"{seed} {file}")
     places: dict[tuple[int, int], list[tuple[str, int]]] = {}
@@ -188,11 +191,15 @@ def _unpacks(code: str, place: tuple[int, int]) -> bool:
 
 
 def _quiet(code: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """From where to where there are annotations, which nobody evaluates, and what is said in errors."""
+    """From where to where nothing can be seen: annotations, what is said in errors, options of decorators and `zip`."""
     spans = []
     for node in ast.walk(ast.parse(code)):
         parts = [getattr(node, "annotation", None), getattr(node, "returns", None)]
         parts += [node] if isinstance(node, ast.JoinedStr) else []
+        parts += [
+            option.value for call in getattr(node, "decorator_list", []) for option in getattr(call, "keywords", [])
+        ]
+        parts += [node.value] if isinstance(node, ast.keyword) and node.arg == "strict" else []
         spans += [((p.lineno, p.col_offset), (p.end_lineno, p.end_col_offset)) for p in parts if p is not None]
     return spans
 
@@ -235,34 +242,47 @@ def _tests(folder: Path, tests: list[str], plugin: Order) -> int:
     return code
 
 
+@functools.cache
+def unchanged(folder: Path, *tests: str) -> tuple[dict[str, float], float] | None:
+    """The seconds of each test and of all where nothing is changed; None if they fail."""
+    start = time.monotonic()
+    if run(folder, list(tests), Order(), 3600) != "passed":
+        return None
+    return json.loads((folder / "times.json").read_text()), time.monotonic() - start
+
+
+def write(path: Path, code: str) -> None:
+    """Write a source, and forget what is compiled of it: Python tells versions of a file by their second and length."""
+    path.write_text(code, encoding="utf-8")
+    Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
+
+
 def judge(folder: Path, file: str, mutants: list[Mutant], end: float) -> dict[Mutant, str] | None:
     """What became of each mutant of a file, None if its tests fail without one."""
     path, tests = folder / file, tests_of(file)
-    code, start = path.read_text(encoding="utf-8"), time.monotonic()
-    if run(folder, tests, Order(), 3600) != "passed":
+    code = path.read_text(encoding="utf-8")
+    before = unchanged(folder, *tests)
+    if before is None:
         return None
-    # Twice as long, and as much again for what is compiled anew.
-    allowed = 60 + 3 * (time.monotonic() - start)
-    known = json.loads((folder / "times.json").read_text())
+    known, seconds = before
+    allowed = 60 + 3 * seconds  # twice as long, and as much again for what is compiled anew
     found: dict[Mutant, str] = {}
     for mutant in mutants:
         if time.monotonic() > end:
             break
-        path.write_text(mutate_code(code, operators()[mutant.operator], mutant.occurrence), encoding="utf-8")
+        write(path, mutate_code(code, operators()[mutant.operator], mutant.occurrence))
         found[mutant] = {"passed": "survived"}.get(outcome := run(folder, tests, Order(known), allowed), outcome)
         if found[mutant] == "survived":
             print(f"  survived  {file}:{mutant.line}\n    - {mutant.before}\n    + {mutant.after}", flush=True)
-    path.write_text(code, encoding="utf-8")
+    write(path, code)
     return found
 
 
 def copy(folder: Path) -> None:
-    """What tests need of the project, without compiled files: a mutant must not be taken for its original."""
+    """What tests need of the project, without compiled files."""
     skipped = shutil.ignore_patterns(".*", "__pycache__", "*.pyc", "dist", "build")
     shutil.copytree(ROOT, folder, ignore=skipped, dirs_exist_ok=True)
-    os.environ |= {"PYTHONDONTWRITEBYTECODE": "1", "NUMBA_CACHE_DIR": str(folder / "numba"), "OMP_NUM_THREADS": "1"}
-    os.environ["PYTHONPATH"] = str(folder)
-    sys.dont_write_bytecode = True
+    os.environ |= {"NUMBA_CACHE_DIR": str(folder / "numba"), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder)}
     for name in PRELOADED.split():
         importlib.import_module(name)
 
