@@ -21,7 +21,7 @@ from hepad.pipeline.limit.workspace import WorkspaceLimitOptions, workspace_limi
 from hepad.plot.postfit import MOST_CHANNELS, StackedChannel, plot_postfit
 from hepad.plot.pulls import MOST_ROWS, Row, plot_pulls
 from hepad.stats.limits import postfit
-from hepad.stats.limits.postfit import PostFit, post_fit
+from hepad.stats.limits.postfit import FittedParameter, PostFit, post_fit
 from hepad.stats.limits.published import PublishedExperiment, numpy_backend
 
 WORKSPACE: dict[str, Any] = {
@@ -112,6 +112,18 @@ def test_errors_are_those_of_the_second_derivatives() -> None:
     np.testing.assert_allclose(errors[moved], expected, rtol=1e-3)
 
 
+def test_errors_of_strongly_correlated_parameters_are_of_the_second_derivatives() -> None:
+    """Counts n of means exp(A x): the covariance at the minimum is (A^T diag(n) A)^-1. Migrad's own is off by 10 %."""
+    a, n = np.array([[1, 0.5, 0.1], [1, -0.5, 0.2], [1, 0.3, 1]]), np.array([1.0, 9.0, 100.0])
+
+    def twice_nll(x: Any) -> float:
+        return 2 * float(np.sum(np.exp(a @ x) - n * (a @ x)))
+
+    found = postfit._minimise(twice_nll, np.zeros(3), np.full(3, 0.1), np.zeros(3, dtype=bool), [(-50.0, 50.0)] * 3)
+    exact = np.linalg.inv(a.T @ np.diag(n) @ a)
+    np.testing.assert_allclose(np.diag(np.array(found.covariance)), np.diag(exact), rtol=0.06)
+
+
 def test_each_parameter_has_its_kind_and_constraint() -> None:
     found, _ = fit()
     of = {p.name: p for p in found.parameters}
@@ -126,6 +138,16 @@ def test_each_parameter_has_its_kind_and_constraint() -> None:
     assert of["mu"].pull is None
     assert not any(p.at_bound for p in of.values() if p.kind != "fixed")
     assert [(c.name, list(c.samples)) for c in found.channels] == [("CR", ["b", "fakes"]), ("SR", ["b", "s"])]
+
+
+@pytest.mark.parametrize(
+    ("centre", "width", "pulls"), [(1.0, 0.5, (2.0, 0.6)), (1.0, 0.0, (None, None)), (None, 0.5, (None, None))]
+)
+def test_a_pull_needs_a_centre_and_a_width(
+    centre: float | None, width: float, pulls: tuple[float | None, float | None]
+) -> None:
+    found = FittedParameter("jes", "constrained", 2.0, 0.3, centre, width)
+    assert (found.pull, found.pull_error) == pulls
 
 
 def test_figures_and_numbers_are_written_and_left_out_without_a_minimum(
