@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from hepad.cards.fit import load_fit
 from hepad.errors import FitFailedError, InputDataError, UsageError
 from hepad.spectra.files import read_spectrum
 from hepad.stats.bumphunt import ScanOptions, bump_hunt, make_windows
 from hepad.stats.bumphunt import null as module
+from hepad.stats.bumphunt.hunt import tail
 from hepad.stats.bumphunt.layout import Layout
 from hepad.stats.bumphunt.scan import Expectation, scan_all, smallest
 from hepad.stats.fits import fit as fit_module
@@ -34,6 +36,7 @@ def test_pybumphunter_example() -> None:
     assert hunt.window == pytest.approx((5.33333, 6.66667), abs=1e-5)
     assert hunt.local_p == pytest.approx(1.73410678e-4, rel=1e-8)
     assert hunt.local_z == pytest.approx(3.577556, abs=1e-6)
+    assert hunt.global_z == pytest.approx(norm.isf(hunt.global_p))
     assert hunt.statistic == pytest.approx(8.659847913, abs=1e-8)
     assert hunt.global_p is not None
     assert hunt.global_p_error is not None
@@ -139,6 +142,14 @@ def test_data_without_an_excess() -> None:
     assert (hunt.statistic, hunt.local_p, hunt.local_z, hunt.global_p) == (0.0, 1.0, None, 1.0)
 
 
+def test_the_share_of_pseudo_experiments_and_its_error() -> None:
+    """(k + 1) / (n + 1) and its binomial error; what differs in the last bits is equal."""
+    drawn = np.array([0.5, 3.0 - 1e-9, 3.0, 7.0])
+    assert tail(drawn, 3.0) == (3, 0.8, pytest.approx(np.sqrt(0.8 * 0.2 / 5), rel=1e-12))
+    assert tail(drawn, 3.1) == (1, 0.4, pytest.approx(np.sqrt(0.4 * 0.6 / 5), rel=1e-12))
+    assert tail(np.empty(0), 3.0) == (0, None, None)
+
+
 def test_windows_follow_widths_and_steps() -> None:
     first, last = make_windows(10, ScanOptions(width_min=2, width_max=6, width_step=2, scan_step=3))
     found = list(zip(first.tolist(), last.tolist(), strict=True))
@@ -149,6 +160,11 @@ def test_windows_follow_widths_and_steps() -> None:
 def test_options_that_make_no_sense() -> None:
     with pytest.raises(UsageError, match="at least 1 bin"):
         ScanOptions(scan_step=0)
+    with pytest.raises(UsageError, match="at least 1 bin"):
+        ScanOptions(width_min=0)
+    for p in (0.0, 0.5):
+        with pytest.raises(UsageError, match=r"between 0 and 0\.5"):
+            ScanOptions(sideband_p=p)
     with pytest.raises(UsageError, match=r"largest width \(1 bins\) is below"):
         ScanOptions(width_min=2, width_max=1)
     with pytest.raises(UsageError, match="do not fit into 10 bins"):
