@@ -35,6 +35,12 @@ def test_a_small_case_with_ties_by_hand():
     assert curve.background_entries == 4
 
 
+def test_the_efficiency_that_keeps_so_many_events_is_linear_between_thresholds():
+    curve = roc_curve(SIGNAL, BACKGROUND)
+    assert curve.background_kept.tolist() == [0, 0, 1, 3, 4]
+    assert [curve.efficiency_that_keeps(n) for n in (0.5, 1, 2, 3.5, 4, 5)] == [0.125, 0.25, 0.5, 0.875, 1, np.inf]
+
+
 def test_a_small_case_with_weights_by_hand():
     curve = roc_curve(SIGNAL, BACKGROUND, [1, 1, 2, 4], [1, 2, 3, 4])
     assert curve.signal_efficiency.tolist() == [0, 1 / 8, 0.5, 0.5, 1]
