@@ -53,6 +53,7 @@ def test_no_surviving_background_bounds_the_fpr():
     assert found.fpr40.is_upper_limit
     assert found.fpr40.value == pytest.approx(ZERO_EVENT_LIMIT / 600)
     assert found.rejections[0.3].is_lower_limit
+    assert [(p.wanted, p.at) for p in found.tpr_at_fpr] == [(1e-5, pytest.approx(10 / 600))]  # ten events by default
 
 
 def test_the_maximum_has_the_value_and_error_of_the_curve():
