@@ -211,17 +211,17 @@ def default_output(paths: Sequence[InputPath], kind: str) -> Path:
 def score_columns(piece: ScoredChunk, regions: Mapping[str, RegionCard]) -> dict[str, npt.NDArray[Any]]:
     """The output columns for all events of a chunk, selected or not."""
     keep, events = piece.keep, piece.chunk.events
-    spread = {name: spread(values, keep) for name, values in piece.scores.items()}
+    scores = {name: spread(values, keep) for name, values in piece.scores.items()}
     columns: dict[str, npt.NDArray[Any]] = {
         "file": np.full(len(keep), piece.chunk.file, dtype=np.int32),
         "entry": ak.to_numpy(events.index).astype(np.int64),
         "selected": keep,
         "weight": ak.to_numpy(events.weight).astype(np.float64),
-        "score": next(iter(spread.values())),
+        "score": next(iter(scores.values())),
     }
-    columns |= {f"score_{name}": values for name, values in spread.items()}
+    columns |= {f"score_{name}": values for name, values in scores.items()}
     # A comparison with NaN is False: events that were not selected are in no region.
-    columns |= {f"in_{name}": spread[r.score].astype(np.float64) >= r.threshold for name, r in regions.items()}
+    columns |= {f"in_{name}": scores[r.score].astype(np.float64) >= r.threshold for name, r in regions.items()}
     return columns
 
 
