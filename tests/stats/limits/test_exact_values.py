@@ -11,6 +11,7 @@ from hepad.stats.bumphunt.layout import Layout
 from hepad.stats.bumphunt.null import CountedNull
 from hepad.stats.bumphunt.scan import Expectation
 from hepad.stats.counts.toys import Sampler
+from hepad.stats.fits import goodness as goodness_module
 from hepad.stats.fits.fit import BatchFit
 from hepad.stats.fits.goodness import goodness
 from hepad.stats.limits.cls import asymptotic_bands, asymptotic_cls
@@ -70,6 +71,21 @@ def test_goodness_by_hand() -> None:
     assert goodness(counts[::-1], expected[::-1], ndf=2.0, refit=never, toys=0).ks == pytest.approx(0.5)
     middle = goodness(np.array([1.0, 6.0, 1.0]), np.array([2.0, 1.0, 5.0]), ndf=2.0, refit=never, toys=0)
     assert middle.ks == pytest.approx(7 / 8 - 3 / 8)
+
+
+def test_toys_of_goodness_are_thrown_in_blocks_and_failed_fits_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven in blocks of three; the first fit of each block fails. All fits are the expectation of one bin."""
+    monkeypatch.setattr(goodness_module, "_BLOCK", 3)
+    sizes = []
+
+    def refit(counts: np.ndarray) -> BatchFit:
+        sizes.append(len(counts))
+        return BatchFit(np.full_like(counts, 4.0), np.arange(len(counts)) + 0.5, np.arange(len(counts)) > 0)
+
+    found = goodness(np.array([4.0, 5.0]), np.array([4.0, 4.0]), ndf=None, refit=refit, toys=7)
+    assert sizes == [3, 3, 1]
+    assert (found.toys, found.failed_toys) == (4, 3)
+    assert found.p_toys == 1  # 1.5 and 2.5, twice, are above 2 (5 ln(5 / 4) - 1) = 0.23
 
 
 def test_intervals_hold_what_they_say() -> None:

@@ -223,3 +223,17 @@ def test_no_background_gives_the_limit_of_three_events() -> None:
 def test_cls_that_never_falls_is_a_failed_fit() -> None:
     with pytest.raises(FitFailedError, match=r"does not cross 0\.05"):
         find_limits(lambda _: (1.0, np.ones(5)))
+
+
+def test_an_observed_cls_that_cannot_be_told_leaves_no_limit() -> None:
+    """Observed toys end at 0.3, before CLs has fallen; expected ones would cross at ln 20 / 3."""
+
+    def cls(mu: float) -> tuple[float, np.ndarray]:
+        return (0.5 if mu < 0.3 else np.nan, np.full(5, np.exp(-3 * mu)))
+
+    limits, _ = find_limits(cls)
+    assert np.isnan(limits[0])  # type: ignore[arg-type]
+    assert limits[1:] == [None] * 5
+    limits, _ = find_limits(lambda mu: (None, cls(mu)[1]))
+    assert limits[0] is None
+    assert limits[1:] == [pytest.approx(np.log(20) / 3, rel=1e-4)] * 5
