@@ -17,7 +17,7 @@ from hepad.stats.fits.functions import BackgroundFunction
 from hepad.stats.fits.gaussian_process import fit_gaussian_process
 from hepad.stats.fits.goodness import goodness, toy_p
 from hepad.stats.fits.minos import minos_errors
-from hepad.stats.fits.order import choose_order
+from hepad.stats.fits.order import _by_toys, choose_order
 from hepad.stats.fits.templates import gaussian_template
 from hepad.stats.fits.window import WindowFit, WindowOptions
 
@@ -110,6 +110,20 @@ def test_minos_intervals_cover() -> None:
         low, high = fit.parameters[0] + minos_errors(edges, counts, fit)[0]
         hits += low < truth[0] < high
     assert hits / 60 == pytest.approx(0.683, abs=0.18)  # three standard deviations
+
+
+def test_order_by_toys_counts_those_that_both_functions_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of falls 4, 1, 8 and 2 the first two count: one of two reaches 2, and p = (1 + 1) / (2 + 1)."""
+    batches = iter(
+        BatchFit(np.ones((4, 1)), np.array(deviances), np.array(converged))
+        for deviances, converged in (
+            ([9.0, 9.0, 9.0, 9.0], [True, True, False, True]),
+            ([5.0, 8.0, 1.0, 7.0], [True, True, True, False]),
+        )
+    )
+    monkeypatch.setattr(Refitter, "fit", lambda *_: next(batches))
+    fits = [fit_background(CMS.edges, CMS.counts, function(name)) for name in ("dijet3", "dijet4")]
+    assert _by_toys(CMS.edges, fits[0], fits[1], 2.0, toys=4, seed=0, exposure=None) == pytest.approx(2 / 3)
 
 
 def test_the_band_is_the_spread_of_refits() -> None:
@@ -241,6 +255,15 @@ def test_windows_describe_what_the_whole_does_not() -> None:
     assert windows.windows[40] == (28, 53)
     with pytest.raises(UsageError, match="--window must be from 2 to 45"):
         WindowFit(ATLAS.edges, ATLAS.counts, function("dijet3"), WindowOptions(46))
+
+
+def test_windows_lie_within_the_spectrum_and_grow_until_enough_bins_are_filled() -> None:
+    edges, filled = np.geomspace(1000.0, 3000.0, 10), np.ones(9)
+    windows = WindowFit(edges, filled, function("dijet3"), WindowOptions(2)).windows
+    assert windows == [(0, 5), (0, 5), (0, 5), (1, 6), (2, 7), (3, 8), (4, 9), (4, 9), (4, 9)]
+    filled[[1, 6]] = 0  # 3 parameters and 2 more need five filled bins
+    windows = WindowFit(edges, filled, function("dijet3"), WindowOptions(2)).windows
+    assert windows == [(0, 6), (0, 6), (0, 6), (0, 7), (1, 8), (2, 9), (3, 9), (3, 9), (3, 9)]
 
 
 def test_a_signal_component_keeps_a_signal_out_of_the_window() -> None:

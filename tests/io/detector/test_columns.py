@@ -1,0 +1,62 @@
+"""Collections as flat columns: sums, counts, orders and pairs of four events by hand, one of them empty."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from hepad.io.detector.columns import MASSES, Objects
+
+OFFSETS = np.array([0, 2, 2, 5, 5])
+JETS = Objects(
+    OFFSETS,
+    {
+        "pt": np.array([30.0, 50.0, 20.0, 40.0, 40.0]),
+        "eta": np.array([0.0, 1.0, 0.0, -1.0, 2.0]),
+        "phi": np.array([3.1, 0.0, 0.0, 1.0, 2.0]),
+    },
+)
+
+
+def test_numbers_and_sums_of_each_event() -> None:
+    assert JETS.counts.tolist() == [2, 0, 3, 0]
+    assert JETS.event.tolist() == [0, 0, 2, 2, 2]
+    assert JETS.sum_by_event(JETS["pt"]).tolist() == [80.0, 0.0, 100.0, 0.0]
+    assert JETS.number(JETS["pt"] >= 40).tolist() == [1, 0, 2, 0]
+
+
+def test_cuts_and_orders() -> None:
+    assert JETS.sorted()["eta"].tolist() == [1.0, 0.0, -1.0, 2.0, 0.0]  # of equal pT the first stays the first
+    ordered = JETS.sorted()
+    assert ordered.sorted() is ordered
+    leading = ordered.first(1)
+    assert leading.offsets.tolist() == [0, 1, 1, 2, 2]
+    assert leading["pt"].tolist() == [50.0, 40.0]
+    assert JETS.first(3) is JETS
+    kept = JETS.take(JETS["pt"] > 25)
+    assert kept.offsets.tolist() == [0, 2, 2, 4, 4]
+    assert kept["pt"].tolist() == [30.0, 50.0, 40.0, 40.0]
+
+
+def test_pairs_are_near_around_the_seam_and_in_one_event_only() -> None:
+    columns = {"pt": np.ones(2), "eta": np.array([0.0, 0.0]), "phi": np.array([-3.1, 0.0])}
+    first, second = (Objects(np.array(o), columns) for o in ([0, 2, 2, 2, 2], [0, 0, 1, 2, 2]))
+    distance = 2 * math.pi - 6.2
+    assert JETS.near(first, 1.01 * distance).tolist() == [True, False, False, False, False]
+    assert not JETS.near(first, 0.99 * distance).any()
+    assert JETS.near(second, 0.1).tolist() == [False, False, True, False, False]
+
+
+def test_collections_are_merged_by_falling_momentum() -> None:
+    others = Objects(np.array([0, 1, 2, 2, 2]), {name: np.array([45.0, 7.0]) for name in ("pt", "eta", "phi")})
+    merged = Objects.merged(JETS, others)
+    assert merged.offsets.tolist() == [0, 3, 4, 7, 7]
+    assert merged["pt"].tolist() == [50.0, 45.0, 30.0, 7.0, 40.0, 40.0, 20.0]
+
+
+def test_masses_are_those_of_the_particle_data_group() -> None:
+    """In GeV; S. Navas et al. (Particle Data Group), Phys. Rev. D 110 (2024) 030001."""
+    expected = {"electrons": 0.51099895e-3, "muons": 0.1056583755, "photons": 0.0}
+    assert pytest.approx(expected, rel=1e-9) == MASSES
