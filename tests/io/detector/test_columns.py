@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
+import awkward as ak
 import numpy as np
 import pytest
 
-from hepad.io.detector.columns import MASSES, Objects
+from hepad.io.detector.columns import MASSES, Objects, jagged
 
 OFFSETS = np.array([0, 2, 2, 5, 5])
 JETS = Objects(
@@ -54,6 +55,18 @@ def test_collections_are_merged_by_falling_momentum() -> None:
     merged = Objects.merged(JETS, others)
     assert merged.offsets.tolist() == [0, 3, 4, 7, 7]
     assert merged["pt"].tolist() == [50.0, 45.0, 30.0, 7.0, 40.0, 40.0, 20.0]
+
+
+def test_lists_of_one_length_or_cut_out_have_offsets_from_zero() -> None:
+    whole = ak.Array([[1.0, 2.0], [], [3.0]])
+    for array, offsets, values in (
+        (whole, [0, 2, 2, 3], [1, 2, 3]),
+        (whole[1:], [0, 0, 1], [3]),
+        (whole[[2, 0]], [0, 1, 3], [3, 1, 2]),
+        (ak.from_numpy(np.arange(6).reshape(3, 2), regulararray=True), [0, 2, 4, 6], [0, 1, 2, 3, 4, 5]),
+    ):
+        found = jagged(array)
+        assert (found[0].tolist(), found[1].tolist()) == (offsets, values)
 
 
 def test_masses_are_those_of_the_particle_data_group() -> None:

@@ -259,11 +259,11 @@ def test_windows_describe_what_the_whole_does_not() -> None:
 
 def test_windows_lie_within_the_spectrum_and_grow_until_enough_bins_are_filled() -> None:
     edges, filled = np.geomspace(1000.0, 3000.0, 10), np.ones(9)
-    windows = WindowFit(edges, filled, function("dijet3"), WindowOptions(2)).windows
-    assert windows == [(0, 5), (0, 5), (0, 5), (1, 6), (2, 7), (3, 8), (4, 9), (4, 9), (4, 9)]
-    filled[[1, 6]] = 0  # 3 parameters and 2 more need five filled bins
-    windows = WindowFit(edges, filled, function("dijet3"), WindowOptions(2)).windows
-    assert windows == [(0, 6), (0, 6), (0, 6), (0, 7), (1, 8), (2, 9), (3, 9), (3, 9), (3, 9)]
+    windows = WindowFit(edges, filled, function("dijet3"), WindowOptions(3)).windows
+    assert windows == [(0, 7)] * 4 + [(1, 8)] + [(2, 9)] * 4
+    filled[[1, 5, 6]] = 0  # 3 parameters and 2 more need five filled bins
+    windows = WindowFit(edges, filled, function("dijet3"), WindowOptions(3)).windows
+    assert windows == [(0, 8)] * 4 + [(0, 9)] + [(2, 9)] * 4
 
 
 def test_a_signal_component_keeps_a_signal_out_of_the_window() -> None:

@@ -237,3 +237,9 @@ def test_an_observed_cls_that_cannot_be_told_leaves_no_limit() -> None:
     limits, _ = find_limits(lambda mu: (None, cls(mu)[1]))
     assert limits[0] is None
     assert limits[1:] == [pytest.approx(np.log(20) / 3, rel=1e-4)] * 5
+
+
+def test_a_limit_just_before_cls_cannot_be_told_any_more_is_found() -> None:
+    """Observed toys end at 0.8, between two points of the bracket; CLs = exp(-5 mu) falls through 0.05 before."""
+    limits, _ = find_limits(lambda mu: (np.exp(-5 * mu) if mu < 0.8 else np.nan, np.full(5, np.exp(-3 * mu))))
+    assert limits[0] == pytest.approx(np.log(20) / 5, rel=1e-4)
