@@ -146,7 +146,15 @@ SCORERS = Table(
     },
 )
 
-METHODS = Table("method", "hepad.methods", {})
+METHODS = Table(
+    "method",
+    "hepad.methods",
+    {
+        "cwola": Entry(
+            "hepad.methods.cwola:Cwola", "classification without labels", ("event_features",), "CwolaConfig"
+        ),
+    },
+)
 
 READERS = Table(
     "reader",

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from hepad import registry
 from hepad.cards.base import Card, CardName, parse_card, read_yaml
+from hepad.cards.configured import Configured
 from hepad.cards.input import AnyInput
 from hepad.cards.resolver import resolve
 from hepad.cards.train import TrainCard
@@ -17,30 +18,10 @@ __all__ = ["AnalysisCard", "ModelCard", "Published", "RegionName", "RegionSpec",
 __all__ += ["REGION_KINDS", "load_analysis", "region_keys"]
 
 
-class ModelCard(Card):
+class ModelCard(Configured):
     """Which scorer; the other keys are its configuration, checked by the class that the scorer has for it."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    name: str
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The scorer's configuration."""
-        return dict(self.model_extra or {})
-
-    @classmethod
-    def kinds(cls, content: object) -> tuple[type[Card], ...]:
-        """The card itself, and that of the settings of the model that the content names."""
-        named = content.get("name") if isinstance(content, dict) else None
-        known = isinstance(named, str) and named in registry.SCORERS
-        return (cls, registry.load_config(registry.SCORERS[str(named)])) if known else (cls,)
-
-    @model_validator(mode="after")
-    def _has_a_valid_configuration(self) -> ModelCard:
-        if self.name in registry.SCORERS:
-            registry.load_config(registry.SCORERS[self.name]).model_validate(self.config)
-        return self
+    table: ClassVar[registry.Table] = registry.SCORERS
 
 
 REGION_KINDS: dict[str, tuple[str, str | None]] = {

@@ -24,6 +24,7 @@ _SINGULAR = {
     "fits": "fit",
     "bundles": "model",
     "analyses/studies": "study",
+    "analyses/methods": "method",
     "budgets": "budget",
     "budgets/devices": "device",
 }

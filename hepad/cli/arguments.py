@@ -36,8 +36,8 @@ WITHOUT_EFFECT = frozenset(
 
 PATHS = frozenset(
     {"analysis", "archive", "background", "budget", "card", "cross_section", "data", "evaluation_background", "events"}
-    | {"file", "files", "finetune", "function", "model", "patch", "plane", "point", "points", "reference", "regions"}
-    | {"scale", "scores", "selection", "signal", "signal_shape", "spectra", "spectrum", "truth", "vectors"}
+    | {"file", "files", "finetune", "function", "method", "model", "patch", "plane", "point", "points", "reference"}
+    | {"regions", "scale", "scores", "selection", "signal", "signal_shape", "spectra", "spectrum", "truth", "vectors"}
     | {"workspace"}
 )
 """Parameters whose text may name files, cards or bundles, alone or as NAME=FILE, FILE:HISTOGRAM, FILE@NUMBER."""
@@ -50,6 +50,7 @@ PLAIN = frozenset(
         "counts",
         "direction",
         "edges",
+        "feature",
         "features",
         "floating",
         "format_",
@@ -57,7 +58,7 @@ PLAIN = frozenset(
         "input_",
     }
     | {"kind", "mass", "mass_range", "masses", "measurement", "order", "part", "range_", "region", "save", "score"}
-    | {"search", "sha256", "threads", "tier", "weights"}
+    | {"search", "sha256", "sidebands", "threads", "tier", "weights", "window"}
 )
 """Parameters whose text never names a file."""
 

@@ -43,6 +43,7 @@ __all__ = [
     "event_progress",
     "execution",
     "parse_cross_sections",
+    "parse_pair",
     "parse_range",
     "parse_regions",
     "parse_signals",
@@ -186,15 +187,18 @@ def print_cutflow(flow: CutFlow, selection: str) -> None:
 
 def parse_range(text: str | None) -> tuple[float, float] | None:
     """The two numbers of LOW:HIGH, None for None; `UsageError` if it is not that."""
-    if text is None:
-        return None
+    return None if text is None else parse_pair("--range", text)
+
+
+def parse_pair(option: str, text: str) -> tuple[float, float]:
+    """The two numbers of LOW:HIGH; `UsageError` that names the option if it is not that."""
     low, colon, high = text.partition(":")
     try:
         if colon:
             return float(low), float(high)
     except ValueError:
         pass
-    raise UsageError(f"--range is LOW:HIGH in GeV, found {text!r}")
+    raise UsageError(f"{option} is LOW:HIGH in GeV, found {text!r}")
 
 
 def parse_regions(texts: list[str] | None) -> dict[str, RegionSpec]:

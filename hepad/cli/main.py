@@ -22,6 +22,7 @@ from hepad.cli import (
     export,
     fit,
     hist,
+    hunt,
     import_model,
     inject,
     inspect,
@@ -131,6 +132,7 @@ def _register() -> None:
     app.command("train")(train.train)
     app.command("import-model")(import_model.import_model)
     app.command("score")(score.score)
+    app.command("hunt")(hunt.hunt)
     app.command("evaluate")(evaluate.evaluate)
     app.command("study")(study.study)
     app.command("explain")(explain.explain)

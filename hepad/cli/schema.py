@@ -40,11 +40,10 @@ def schema(
 
 
 def _names(*, json: bool) -> None:
-    from hepad import registry
     from hepad.pipeline import schemas
 
     rows = [{"name": name, "what": what} for name, (_, what) in schemas.SCHEMAS.items()]
-    rows += [{"name": f"model.{name}", "what": entry.title} for name, entry in registry.SCORERS.items()]
+    rows += [{"name": name, "what": entry.title} for name, entry in schemas.settings().items()]
     if json:
         common.print_json(rows)
         return

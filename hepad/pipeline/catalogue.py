@@ -7,6 +7,7 @@ from typing import Any
 from hepad import registry
 from hepad.bundles.files import read_card
 from hepad.cards.analysis import load_analysis
+from hepad.cards.method import METHODS_FOLDER, load_method
 from hepad.cards.resolver import bundled_names, resolve
 from hepad.cards.search import SearchCard, load_search, search_names
 from hepad.cards.selection import load_selection
@@ -70,6 +71,22 @@ def _selection(card: SearchCard) -> str:
     return names[0] if len(names) == 1 else f"{len(names)} selections"
 
 
+def _methods() -> list[dict[str, Any]]:
+    cards = [load_method(name) for name in bundled_names(METHODS_FOLDER)]
+    return [
+        {
+            "name": c.name,
+            "title": c.title,
+            "selection": c.selection,
+            "method": c.method.name,
+            "folds": c.folds,
+            "fidelity": c.fidelity,
+            "reference": c.reference,
+        }
+        for c in cards
+    ]
+
+
 def _selections() -> list[dict[str, Any]]:
     cards = [load_selection(name) for name in bundled_names("selections")]
     return [{"name": c.name, "title": c.title, "reference": c.reference} for c in cards]
@@ -125,6 +142,7 @@ def _budgets() -> list[dict[str, Any]]:
 CATALOGUES = {
     "models": _models,
     "analyses": _analyses,
+    "methods": _methods,
     "studies": _studies,
     "selections": _selections,
     "fits": _fits,

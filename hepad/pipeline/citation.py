@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hepad.bundles.files import read_card
 from hepad.cards.analysis import load_analysis
 from hepad.cards.base import read_yaml
+from hepad.cards.method import load_method
 from hepad.cards.resolver import citation_file, resolve
 from hepad.cards.search import is_search, load_search, located
 from hepad.cards.selection import SelectionCard, load_selection
@@ -62,6 +63,11 @@ def _study(name: str) -> list[Reference]:
     return [(f"study {card.name}", f"study-{card.name}", card.reference), *analyses]
 
 
+def _method(name: str) -> list[Reference]:
+    card = load_method(name)
+    return [(f"method {card.name}", card.name, card.reference), _selection(load_selection(card.selection))]
+
+
 def _fit(name: str) -> list[Reference]:
     from hepad.cards.fit import load_fit
 
@@ -83,6 +89,7 @@ def _selection(card: SelectionCard) -> Reference:
 _REFERENCES: dict[str, Callable[[str], list[Reference]]] = {
     "models": _model,
     "analyses": _analysis,
+    "methods": _method,
     "studies": _study,
     "selections": lambda name: [_selection(load_selection(name))],
     "fits": _fit,

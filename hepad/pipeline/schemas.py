@@ -10,17 +10,19 @@ from hepad.cards.base import Card
 from hepad.cards.budget import BudgetCard, DeviceCard
 from hepad.cards.fit import FitCard
 from hepad.cards.keys import CardKeys, Key, card_keys
+from hepad.cards.method import MethodCard
 from hepad.cards.regions import RegionsCard
 from hepad.cards.search import SearchCard
 from hepad.cards.selection import SelectionCard
 from hepad.cards.study import StudyCard
 from hepad.errors import UsageError
 
-__all__ = ["SCHEMAS", "card_of", "json_schema", "markdown", "models", "tables"]
+__all__ = ["SCHEMAS", "card_of", "json_schema", "markdown", "settings", "tables"]
 
 SCHEMAS: dict[str, tuple[type[Card], str]] = {
     "selection": (SelectionCard, "objects, counts and requirements: --selection"),
     "analysis": (AnalysisCard, "a model to train: hepad train --model"),
+    "method": (MethodCard, "a data-driven method: hepad hunt --method"),
     "search": (SearchCard, "a published search: hepad reinterpret --analysis"),
     "fit": (FitCard, "a background function: hepad fit --function"),
     "study": (StudyCard, "trainings over seeds, and scans: hepad study"),
@@ -31,9 +33,12 @@ SCHEMAS: dict[str, tuple[type[Card], str]] = {
 """The cards that one writes, and what for."""
 
 
-def models() -> list[str]:
-    """The models, which have keys of their own beside `name`."""
-    return [f"model.{name}" for name in registry.SCORERS]
+_SETTINGS = {"model": registry.SCORERS, "method": registry.METHODS}
+
+
+def settings() -> dict[str, registry.Entry]:
+    """The models and methods, which have keys of their own beside `name`: `model.vae`."""
+    return {f"{kind}.{name}": table[name] for kind, table in _SETTINGS.items() for name in table}
 
 
 def card_of(name: str) -> type[Card]:
@@ -41,10 +46,10 @@ def card_of(name: str) -> type[Card]:
     kind = name.removesuffix("/1")
     if kind in SCHEMAS:
         return SCHEMAS[kind][0]
-    if kind in models():
-        config: type[Card] = registry.load_config(registry.SCORERS[kind.removeprefix("model.")])
+    if kind in settings():
+        config: type[Card] = registry.load_config(settings()[kind])
         return config
-    raise UsageError(f"no schema {name!r}: choose one of {', '.join([*SCHEMAS, *models()])}")
+    raise UsageError(f"no schema {name!r}: choose one of {', '.join([*SCHEMAS, *settings()])}")
 
 
 def tables(name: str) -> list[CardKeys]:

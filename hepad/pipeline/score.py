@@ -31,7 +31,7 @@ from hepad.output.atomic import atomic_path, check_file
 from hepad.output.complete import would_be_same
 from hepad.paths import InputPath
 from hepad.provenance import FileRecords, command_line, provenance
-from hepad.samples.scoring import ScoredChunk, score_chunk, spread
+from hepad.samples.scoring import EventRows, ScoredChunk, score_chunk, score_rows
 from hepad.samples.selected import checked_flow
 from hepad.stats.scores.quantiles import StreamSample
 
@@ -210,19 +210,9 @@ def default_output(paths: Sequence[InputPath], kind: str) -> Path:
 
 def score_columns(piece: ScoredChunk, regions: Mapping[str, RegionCard]) -> dict[str, npt.NDArray[Any]]:
     """The output columns for all events of a chunk, selected or not."""
-    keep, events = piece.keep, piece.chunk.events
-    scores = {name: spread(values, keep) for name, values in piece.scores.items()}
-    columns: dict[str, npt.NDArray[Any]] = {
-        "file": np.full(len(keep), piece.chunk.file, dtype=np.int32),
-        "entry": ak.to_numpy(events.index).astype(np.int64),
-        "selected": keep,
-        "weight": ak.to_numpy(events.weight).astype(np.float64),
-        "score": next(iter(scores.values())),
-    }
-    columns |= {f"score_{name}": values for name, values in scores.items()}
-    # A comparison with NaN is False: events that were not selected are in no region.
-    columns |= {f"in_{name}": scores[r.score].astype(np.float64) >= r.threshold for name, r in regions.items()}
-    return columns
+    events = piece.chunk.events
+    entry, weight = ak.to_numpy(events.index).astype(np.int64), ak.to_numpy(events.weight).astype(np.float64)
+    return score_rows(EventRows(piece.chunk.file, entry, piece.keep, weight), piece.scores, regions)
 
 
 def _info(

@@ -28,7 +28,17 @@ from hepad.paths import InputPath
 from hepad.samples.selected import checked_flow
 from hepad.samples.weighting import CrossSections, row_factors
 
-__all__ = ["Background", "BackgroundJob", "Parts", "Split", "read_background", "set_aside", "split_events"]
+__all__ = [
+    "Background",
+    "BackgroundJob",
+    "Parts",
+    "Split",
+    "batch_columns",
+    "batch_of",
+    "read_background",
+    "set_aside",
+    "split_events",
+]
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,7 @@ class BackgroundJob:
     def _make(self, chunk: Chunk) -> Part:
         events, keep, flow = apply_selection(chunk.events, self.selection)
         batch = self.vector.raw(events)
-        return Part(len(keep), _columns(batch), flows={"all": flow})
+        return Part(len(keep), batch_columns(batch), flows={"all": flow})
 
 
 def read_background(
@@ -80,10 +90,10 @@ def read_background(
     flow = checked_flow(whole.flows["all"], selection, what="background event")
     weight = whole.columns["weight"] * row_factors(pieces, len(paths), cross_sections)
     columns = {**whole.columns, "weight": weight}
-    return Background(_batch(vector, columns), flow, tuple(run.skipped))
+    return Background(batch_of(vector, columns), flow, tuple(run.skipped))
 
 
-def _columns(batch: Batch) -> dict[str, npt.NDArray[Any]]:
+def batch_columns(batch: Batch) -> dict[str, npt.NDArray[Any]]:
     """The arrays of a batch by name, as a part keeps them."""
     columns: dict[str, npt.NDArray[Any]] = {"x": batch.x, "weight": batch.weight}
     if batch.mask is not None:
@@ -91,7 +101,7 @@ def _columns(batch: Batch) -> dict[str, npt.NDArray[Any]]:
     return columns | {f"beside.{name}": values for name, values in batch.beside.items()}
 
 
-def _batch(vector: Input, columns: Mapping[str, npt.NDArray[Any]]) -> Batch:
+def batch_of(vector: Input, columns: Mapping[str, npt.NDArray[Any]]) -> Batch:
     """The batch whose arrays these are."""
     prefix = "beside."
     beside = {name.removeprefix(prefix): values for name, values in columns.items() if name.startswith(prefix)}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
 from hepad.bundles.bundle import Bundle
+from hepad.cards.bundle import RegionCard
 from hepad.cards.selection import SelectionCard
 from hepad.execution.parts import Part
 from hepad.execution.run import Run
@@ -21,14 +23,17 @@ from hepad.objects.selection import apply_selection, check_events
 from hepad.paths import InputPath
 from hepad.samples.selected import blocks, checked_flow
 from hepad.samples.weighting import CrossSections, row_factors
+from hepad.stats.scores.regions import region_of
 
 __all__ = [
+    "EventRows",
     "SampleJob",
     "ScoredChunk",
     "ScoredSample",
     "sample_of",
     "score_chunk",
     "score_events",
+    "score_rows",
     "scored_sample",
     "spread",
 ]
@@ -82,6 +87,34 @@ def spread(values: npt.NDArray[np.float32], keep: npt.NDArray[np.bool_]) -> npt.
     column = np.full(len(keep), np.nan, dtype=np.float32)
     column[keep] = values
     return column
+
+
+@dataclass(frozen=True)
+class EventRows:
+    """Consecutive events of the `file`-th input: their entries, the mask of those selected and weights, each (n,)."""
+
+    file: int
+    entry: npt.NDArray[np.int64]
+    keep: npt.NDArray[np.bool_]
+    weight: npt.NDArray[np.float64]
+
+
+def score_rows(rows: EventRows, scores: Scores, regions: Mapping[str, RegionCard]) -> dict[str, npt.NDArray[Any]]:
+    """The columns of a score file for events, selected or not.
+
+    `scores` are those of the selected events, the default first; the others have none and are in no region.
+    """
+    keep = rows.keep
+    columns: dict[str, npt.NDArray[Any]] = {
+        "file": np.full(len(keep), rows.file, dtype=np.int32),
+        "entry": rows.entry,
+        "selected": keep,
+        "weight": rows.weight,
+    }
+    of_all = {name: spread(values, keep) for name, values in scores.items()}
+    columns["score"] = next(iter(of_all.values()))
+    columns |= {f"score_{name}": values for name, values in of_all.items()}
+    return columns | {f"in_{name}": region_of(card).inside(of_all) for name, card in regions.items()}
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from hepad.paths import InputPath
 from hepad.provenance import provenance
 from hepad.samples.scoring import score_events
 from hepad.search.search import Category, Search
+from hepad.stats.scores.regions import region_of
 
 __all__ = ["CategoryEvents", "Reading", "SearchJob", "SearchPart", "search_parts"]
 
@@ -73,8 +74,7 @@ class CategoryEvents:
         """Mask (n,) of the events in a region of their category."""
         if region == ALL:
             return np.ones(len(self), dtype=np.bool_)
-        cut = category.regions[region]
-        return self.above(cut.score, cut.threshold)
+        return region_of(category.regions[region]).inside(self.scores)
 
     def above(self, score: str, threshold: float) -> Mask:
         """Mask (n,) of the events with a score at or above a threshold."""

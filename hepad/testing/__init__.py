@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from hepad.testing.examples import example_batch, example_events
 from hepad.testing.inputs import InputCase, check_input, input_checks
+from hepad.testing.methods import MethodCase, check_method, method_checks
 from hepad.testing.models import ModelCase, check_model, model_checks
 
 __all__ = [
     "InputCase",
+    "MethodCase",
     "ModelCase",
     "check_input",
+    "check_method",
     "check_model",
     "example_batch",
     "example_events",
     "input_checks",
+    "method_checks",
     "model_checks",
 ]

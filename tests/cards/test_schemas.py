@@ -12,7 +12,7 @@ from hepad import registry
 from hepad.cards.base import known_keys, read_yaml
 from hepad.cards.resolver import bundled_names, resolve
 from hepad.errors import UsageError
-from hepad.pipeline.schemas import SCHEMAS, card_of, json_schema, markdown, models, tables
+from hepad.pipeline.schemas import SCHEMAS, card_of, json_schema, markdown, settings, tables
 
 DOCS = Path(__file__).parents[2] / "docs"
 MARK = re.compile(r"<!-- hepad schema (\S+) --markdown -->\n\n")
@@ -20,13 +20,13 @@ MARK = re.compile(r"<!-- hepad schema (\S+) --markdown -->\n\n")
 
 def test_the_documentation_has_the_keys_of_every_card() -> None:
     seen = []
-    for page in (DOCS / "models.md", DOCS / "cards.md"):
+    for page in (DOCS / "models.md", DOCS / "cards.md", DOCS / "hunt.md"):
         text = page.read_text(encoding="utf-8")
         for mark in MARK.finditer(text):
             name = mark[1]
             seen.append(name)
             assert text.startswith(markdown(name) + "\n", mark.end()), f"{page.name}: hepad schema {name} --markdown"
-    assert sorted(seen) == sorted([*SCHEMAS, *models()])
+    assert sorted(seen) == sorted([*SCHEMAS, *settings()])
 
 
 def test_the_example_in_the_documentation_is_a_card(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_the_example_in_the_documentation_is_a_card(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("name", [*SCHEMAS, *models()])
+@pytest.mark.parametrize("name", [*SCHEMAS, *settings()])
 def test_the_tables_have_all_keys(name: str) -> None:
     card = card_of(name)
     first = tables(name)[0]
@@ -68,6 +68,9 @@ def test_the_bundled_cards_obey_the_json_schema() -> None:
         content = dict(read_yaml(resolve("analyses", name)))
         kind = str(content["schema"]).removesuffix("/1")
         jsonschema.validate(json.loads(json.dumps(content)), json_schema(kind))
+    for name in bundled_names("analyses/methods"):
+        content = read_yaml(resolve("analyses/methods", name))
+        jsonschema.validate(json.loads(json.dumps(content)), json_schema("method"))
     words = {"rate": "0.5/30"}, {"efficiency": 0.01}, "rate:0.5/30", {"cross_section": 10}
     schema = {"$defs": json_schema("analysis")["$defs"], "$ref": "#/$defs/RegionSpec"}
     for region in words:
@@ -77,7 +80,7 @@ def test_the_bundled_cards_obey_the_json_schema() -> None:
 
 
 def test_the_command(run) -> None:
-    assert {row["name"] for row in json.loads(run("schema", "--json").stdout)} == {*SCHEMAS, *models()}
+    assert {row["name"] for row in json.loads(run("schema", "--json").stdout)} == {*SCHEMAS, *settings()}
     assert "model.vae" in run("schema").stdout
     assert json.loads(run("schema", "analysis/1", "--json").stdout) == json_schema("analysis")
     shown = run("schema", "selection").stdout
@@ -87,4 +90,4 @@ def test_the_command(run) -> None:
     assert "not both" in run("schema", "fit", "--json", "--markdown", code=2).stderr
     with pytest.raises(UsageError):
         card_of("model.none")
-    assert set(models()) == {f"model.{name}" for name in registry.SCORERS}
+    assert set(settings()) == {*(f"model.{name}" for name in registry.SCORERS), "method.cwola"}

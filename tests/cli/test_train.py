@@ -78,7 +78,7 @@ def test_split_is_disjoint_and_complete() -> None:
 INTERRUPTED = """
 import os, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background ignores it, and so its children
-from hepad.pipeline.train.checkpoint import Watch
+from hepad.bundles.checkpoint import Watch
 plain = Watch.__call__
 
 def interrupting(watch, end):

@@ -16,6 +16,7 @@ from hepad.samples.sample import weight_sums
 from hepad.samples.scoring import ScoredSample
 from hepad.stats.scores.acceptance import weighted_acceptance
 from hepad.stats.scores.comparison import log_rejection, paired_difference
+from hepad.stats.scores.regions import region_of
 from hepad.stats.scores.stochastic_order import StochasticOrder, almost_stochastic_order, subset_aucs
 from hepad.stats.scores.working_points import working_points
 
@@ -77,7 +78,7 @@ def measure_regions(training: Training, samples: Samples) -> list[RegionRow]:
     rows = []
     for region, card in training.bundle.card.regions.items():
         measured = {
-            sample: _efficiency(scored.scores[card.score] >= np.float64(card.threshold), scored.weights)
+            sample: _efficiency(region_of(card).inside(scored.scores), scored.weights)
             for sample, scored in samples.items()
         }
         background = measured.pop("background")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hepad.bundles.checkpoint import fingerprint
 from hepad.cards.analysis import AnalysisCard, RegionSpec, TrainCard, load_analysis
 from hepad.cards.base import parse_card
 from hepad.cards.selection import load_selection
 from hepad.cards.study import ScanName, StudyCard
 from hepad.errors import CardError
 from hepad.pipeline.study.data import StudyData
-from hepad.pipeline.train.checkpoint import fingerprint
 from hepad.provenance import file_record
 from hepad.samples.background import split_events
 

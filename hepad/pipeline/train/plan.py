@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hepad import registry
+from hepad.bundles.checkpoint import fingerprint
 from hepad.cards.analysis import AnalysisCard, RegionSpec, TrainCard, load_analysis
 from hepad.cards.bundle import SetAside
 from hepad.cards.selection import SelectionCard, load_selection
@@ -17,7 +18,6 @@ from hepad.execution.executor import Execution
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.nn.scorer import EpochEnd
 from hepad.paths import InputPath
-from hepad.pipeline.train.checkpoint import fingerprint
 from hepad.provenance import provenance
 from hepad.samples.weighting import CrossSections
 

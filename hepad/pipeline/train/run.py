@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from hepad import registry
 from hepad.bundles.bundle import bundle_tensors, recipe_content, scorer_content
+from hepad.bundles.checkpoint import CheckpointFolder, Watch, check_checkpoint, fingerprint
 from hepad.bundles.files import read_bundle, write_bundle_files
 from hepad.cards.analysis import AnalysisCard, RegionSpec, TrainCard
 from hepad.cards.bundle import RegionCard, Training
@@ -26,7 +27,6 @@ from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.complete import made_with, selection_hash, would_be_same
 from hepad.output.figures import save_figure
 from hepad.paths import InputPath
-from hepad.pipeline.train.checkpoint import CheckpointFolder, Watch, check_checkpoint, fingerprint
 from hepad.pipeline.train.plan import TrainOptions, TrainPlan
 from hepad.provenance import FileRecords
 from hepad.samples.background import Background, Split, read_background, set_aside, split_events

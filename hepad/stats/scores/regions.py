@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from hepad.cards.analysis import RegionSpec
 from hepad.cards.bundle import RegionCard
 from hepad.errors import UsageError
 
-__all__ = ["Quantiles", "background_quantiles", "set_region"]
+__all__ = ["Above", "Quantiles", "Region", "background_quantiles", "region_of", "set_region"]
 
 _EXACT_RANKS = 1000
 _TABLE_SIZE = 2000
@@ -36,6 +37,41 @@ class Quantiles:
     error: npt.NDArray[np.float64]
     events: int
     effective_events: float
+
+
+class Region(Protocol):
+    """A cut on scores of events."""
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """The scores that it cuts on."""
+        ...
+
+    def inside(self, scores: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.bool_]:
+        """The mask (n,) of the events in it, of scores (n,) by name; an event whose score is NaN is in no region."""
+        ...
+
+
+@dataclass(frozen=True)
+class Above:
+    """Events with a score at or above a threshold."""
+
+    score: str
+    threshold: float
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """The score that it cuts on."""
+        return (self.score,)
+
+    def inside(self, scores: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.bool_]:
+        """The mask (n,) of the events in it."""
+        return np.asarray(scores[self.score].astype(np.float64) >= self.threshold)
+
+
+def region_of(card: RegionCard) -> Region:
+    """The region of a card of a bundle."""
+    return Above(card.score, card.threshold)
 
 
 def background_quantiles(scores: npt.NDArray[np.float32], weights: npt.NDArray[np.float64]) -> Quantiles:

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: a folder beside the bundle-to-be, with a fingerprint of what is being trained."""
+"""Checkpoints of a training: a folder beside the output-to-be, with a fingerprint of what is being trained."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SECONDS_BETWEEN = 30.0
 
 
 def fingerprint(*parts: Any) -> str:
-    """A sha256 of JSON-like parts: two trainings with the same fingerprint give the same bundle."""
+    """A sha256 of JSON-like parts: two trainings with the same fingerprint give the same weights."""
     return sha256_bytes(json.dumps(parts, sort_keys=True).encode())
 
 

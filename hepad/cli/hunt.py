@@ -1,0 +1,172 @@
+"""`hepad hunt`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hepad.cli import common
+
+if TYPE_CHECKING:
+    from hepad.methods.base import Window
+    from hepad.nn.scorer import EpochEnd
+    from hepad.pipeline.hunt.report import HuntReport
+
+_CARDS = "the method's card"
+
+
+def hunt(
+    files: common.Files,
+    method: Annotated[
+        str,
+        typer.Option("--method", "-m", help="A bundled method ('hepad list methods') or a card.", show_default=False),
+    ],
+    mass: Annotated[str, typer.Option("--mass", help="Objects to sum, for instance jet1+jet2.", show_default=False)],
+    window: Annotated[
+        str, typer.Option("--window", help="Where to look for the resonance, LOW:HIGH in GeV.", show_default=False)
+    ],
+    sidebands: Annotated[
+        str,
+        typer.Option("--sidebands", help="The window and what is around it, LOW:HIGH in GeV.", show_default=False),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The score file to write, .root or .parquet.", show_default=False)
+    ],
+    format_: Annotated[
+        str | None, typer.Option("--format", help="root or parquet.", show_default="the output's ending, else root")
+    ] = None,
+    selection: Annotated[
+        str | None,
+        typer.Option("--selection", "-s", help="A bundled selection or a card.", show_default=_CARDS),
+    ] = None,
+    feature: Annotated[
+        list[str] | None,
+        typer.Option("--feature", help="A quantity the networks see. May be repeated.", show_default=_CARDS),
+    ] = None,
+    region: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--region",
+            help="NAME=efficiency:0.01, of the events in the sidebands, or NAME=threshold:X; SCORE@ before the kind "
+            "picks another score. May be repeated.",
+            show_default=_CARDS,
+        ),
+    ] = None,
+    seed: common.Seed = 1,
+    folds: Annotated[int | None, typer.Option(min=3, help="Parts of the data.", show_default=_CARDS)] = None,
+    restarts: Annotated[
+        int | None, typer.Option(min=1, help="Networks of which the best is kept.", show_default=_CARDS)
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Of each network, at most.", show_default=_CARDS)] = None,
+    step_size: common.StepSize = 100_000,
+    max_events: common.MaxEvents = None,
+    workers: common.Workers = 1,
+    executor: common.Executor = "local",
+    scheduler: common.Scheduler = None,
+    skip_bad_files: common.SkipBadFiles = False,
+    force: common.Force = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Forget an interrupted training.")] = False,
+    json: common.Json = False,
+) -> None:
+    """Tell a window of a mass from its sidebands, on the data themselves, and score every event.
+
+    Example: hepad hunt examples/data/w_lnu.root --method cwola --selection adc2021 --mass jet1+jet2 --window 150:220
+    --sidebands 60:400 --epochs 2 --restarts 1 --region loose=efficiency:0.2 -o hunt.root
+    """
+    from hepad.io.tables.scores import check_format
+    from hepad.pipeline.hunt.run import HuntOptions
+    from hepad.pipeline.hunt.run import hunt as run
+
+    with _progress() as (on_events, on_epoch):
+        options = HuntOptions(
+            mass=mass,
+            window=_window(window, sidebands),
+            output=output,
+            format=check_format(format_, output),
+            selection=selection,
+            features=tuple(feature or ()),
+            regions=common.parse_regions(region),
+            seed=seed,
+            folds=folds,
+            restarts=restarts,
+            epochs=epochs,
+            step_size=step_size,
+            max_events=max_events,
+            resume=resume,
+            restart=restart,
+            execution=common.execution(workers, executor, scheduler, skip_bad_files, force),
+            on_events=on_events,
+            on_epoch=on_epoch,
+        )
+        report = run(files, method, options=options)
+    if json:
+        common.print_json(report.to_json())
+    else:
+        _print(report)
+    if report.complete_before:
+        common.print_complete(report.output)
+    common.print_skipped(report.skipped)
+
+
+@contextmanager
+def _progress() -> Iterator[tuple[Callable[[int], None] | None, Callable[[EpochEnd], None] | None]]:
+    """Count events and then epochs on a terminal; nothing where stderr is not one."""
+    if not sys.stderr.isatty():
+        yield None, None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=common.stderr(), transient=True) as progress:
+        events = progress.add_task("events", total=None)
+        training = progress.add_task("epochs of all networks", total=None)
+        yield (
+            lambda n: progress.advance(events, n),
+            lambda end: progress.update(training, completed=end.epoch, total=end.epochs),
+        )
+
+
+def _window(window: str, sidebands: str) -> Window:
+    from hepad.methods.base import Window
+
+    low, high = common.parse_pair("--window", window)
+    return Window(low, high, common.parse_pair("--sidebands", sidebands))
+
+
+def _print(report: HuntReport) -> None:
+    common.print_cutflow(report.cutflow, report.selection)
+    common.print_table(
+        f"Events by {report.mass}", ["part", "events"], [[what, f"{n}"] for what, n in report.events.items()]
+    )
+    kept = [network for network in report.networks if network.kept]
+    losses = [network.loss for network in kept]
+    common.stdout().print(
+        f"{len(report.networks)} networks in {report.folds} folds, {len(kept)} kept; validation loss "
+        f"{min(losses):.4f} to {max(losses):.4f}, {LOSS_OF_CHANCE:.4f} is chance"
+    )
+    rows = [
+        [
+            name,
+            f"{r.threshold:.5g}",
+            "" if r.efficiency is None else f"{r.efficiency:.3%} ± {r.efficiency_error:.3%}",
+            *(f"{r.events[part]}" for part in r.events),
+            f"{r.expected:.5g}",
+        ]
+        for name, r in report.regions.items()
+    ]
+    parts = list(next(iter(report.regions.values())).events) if rows else []
+    header = ["region", "threshold", "of the sidebands", *parts, "window, by the sidebands"]
+    if rows:
+        common.print_table("Regions", header, rows)
+    if not report.complete_before:
+        common.stdout().print(f"wrote {report.output}")
+
+
+LOSS_OF_CHANCE = 0.6931
+"""ln 2: the cross entropy of a network that sees no difference."""

@@ -1,0 +1,135 @@
+"""How a hunt was asked for, and the card that this amounts to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from hepad.bundles.checkpoint import fingerprint
+from hepad.cards.analysis import RegionSpec
+from hepad.cards.base import parse_card
+from hepad.cards.method import MethodCard, load_method
+from hepad.cards.selection import SelectionCard, load_selection
+from hepad.errors import UsageError
+from hepad.execution.executor import Execution
+from hepad.inputs.base import make_input
+from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
+from hepad.methods.base import Window, make_method
+from hepad.nn.scorer import EpochEnd
+from hepad.objects.kinematics import parse_mass
+from hepad.output.complete import selection_hash
+from hepad.paths import InputPath
+from hepad.provenance import command_line, provenance, sha256_bytes
+
+__all__ = ["HuntOptions", "HuntPlan"]
+
+
+@dataclass(frozen=True)
+class HuntOptions:
+    """Options of `hunt`; None takes the value of the method's card.
+
+    `mass` names the objects whose mass is hunted in, `window` is in GeV. `features` are those of the input,
+    `restarts` a key of the method. `resume` goes on from a checkpoint, `restart` forgets it.
+    """
+
+    mass: str
+    window: Window
+    output: Path
+    format: Literal["root", "parquet"] = "root"
+    selection: str | None = None
+    features: Sequence[str] = ()
+    regions: Mapping[str, RegionSpec] = field(default_factory=dict)
+    seed: int = 1
+    folds: int | None = None
+    restarts: int | None = None
+    epochs: int | None = None
+    step_size: int = DEFAULT_STEP_SIZE
+    max_events: int | None = None
+    device: str = "cpu"
+    resume: bool = False
+    restart: bool = False
+    execution: Execution = field(default_factory=Execution)
+    on_events: Callable[[int], None] | None = None
+    on_epoch: Callable[[EpochEnd], None] | None = None
+
+
+@dataclass(frozen=True)
+class HuntPlan:
+    """What is hunted for, before any event is read: the card with all that was changed in it."""
+
+    card: MethodCard
+    selection: SelectionCard
+    mass: tuple[tuple[str, int], ...]
+    window: Window
+    seed: int
+    paths: Sequence[InputPath]
+
+    @classmethod
+    def of(cls, files: Sequence[str], method: str, options: HuntOptions) -> HuntPlan:
+        """Load the cards; `UsageError` if the network would see the mass itself, `CardError` for a wrong card."""
+        card = _changed(load_method(method), options)
+        mass = parse_mass(options.mass)
+        layout = make_input(card.input).layout
+        own = f"{'+'.join(part.strip() for part in options.mass.split('+'))}_mass"
+        if own in layout.features:
+            raise UsageError(f"the feature {own} is the mass that is hunted in: it tells the window by itself")
+        make_method(card.method, layout).check_folds(card.folds)
+        selection = load_selection(card.selection)
+        return cls(card, selection, mass, options.window, options.seed, expand_files(files))
+
+    def content(self) -> dict[str, Any]:
+        """What the weights depend on besides the events, in JSON types."""
+        return {
+            "card": self.card.model_dump(mode="json", by_alias=True, exclude={"regions"}),
+            "selection": self.selection.model_dump(mode="json", by_alias=True),
+            "mass": [list(one) for one in self.mass],
+            "window": [self.window.low, self.window.high, *self.window.sidebands],
+            "seed": self.seed,
+        }
+
+    def key(self, records: Sequence[dict[str, Any]], events: int) -> str:
+        """The fingerprint of a training on these files and so many events."""
+        return fingerprint(self.content(), list(records), events)
+
+    def provenance(
+        self, options: HuntOptions, records: Sequence[dict[str, Any]], *, arguments: bool = True
+    ) -> dict[str, Any]:
+        """The record of the output."""
+        window, (below, above) = self.window, self.window.sidebands
+        command = command_line(
+            "hunt",
+            method=self.card.name,
+            mass=options.mass,
+            window=f"{window.low!r}:{window.high!r}",
+            sidebands=f"{below!r}:{above!r}",
+            selection=self.selection.name,
+            seed=options.seed,
+            max_events=options.max_events,
+        )
+        content = json.dumps(self.card.model_dump(mode="json", by_alias=True), sort_keys=True)
+        cards = {**selection_hash(self.selection), f"method {self.card.name}": sha256_bytes(content.encode())}
+        return provenance(command, inputs=records, seed=options.seed, cards=cards, arguments=arguments)
+
+
+def _changed(card: MethodCard, options: HuntOptions) -> MethodCard:
+    """The card with what the options say in place of its own."""
+    content = card.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    if options.selection is not None:
+        content["selection"] = options.selection
+    if options.folds is not None:
+        content["folds"] = options.folds
+    if options.features:
+        content["input"]["features"] = list(options.features)
+    if options.restarts is not None:
+        content["method"]["restarts"] = options.restarts
+    if options.epochs is not None:
+        content.setdefault("train", {})["epochs"] = options.epochs
+    content["regions"] = {**content.get("regions", {}), **{name: _spec(spec) for name, spec in options.regions.items()}}
+    return parse_card(MethodCard, content, f"method {card.name}, with the options of the command line")
+
+
+def _spec(spec: RegionSpec) -> dict[str, Any]:
+    return spec.model_dump(mode="json", exclude_none=True)

@@ -1,0 +1,197 @@
+"""`hepad hunt`: from made-up dijets to a bump, the same scores in any order of files, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+
+from hepad.provenance import sha256_file
+from hepad.samples.split import fold_of
+
+from ..conftest import Run
+
+CARD = """
+schema: method/1
+name: quick
+title: A small method
+reference: nobody has published it
+fidelity: inspired
+selection: all_events
+input: {kind: event_features, features: [jet1+jet2_lightest, jet1+jet2_heaviest]}
+method: {name: cwola, layers: [16, 8], rotations: 1, restarts: 1}
+folds: 3
+train: {epochs: 12, batch_size: 200, learning_rate: 5.0e-3}
+regions: {loose: {background_efficiency: 0.1}}
+"""
+WINDOW = ("--mass", "jet1+jet2", "--window", "3300:3700", "--sidebands", "2800:4200")
+HUNT = ("--method", "quick.yaml", *WINDOW)
+
+
+@pytest.fixture
+def dijets(tmp_path: Path) -> Callable[..., Path]:
+    """Write back-to-back jets whose invariant mass falls, with masses of their own; a resonance of 500 and 100 GeV."""
+
+    def write(name: str, background: int, signal: int = 0, seed: int = 1, weight: float = 1.0) -> Path:
+        rng = np.random.default_rng(seed)
+        n = background + signal
+        mass = np.append(2500 + rng.exponential(700, background), rng.normal(3500, 40, signal))
+        masses = rng.exponential(60, (n, 2)) + 10
+        masses[background:] = rng.normal(1, 0.04, (signal, 2)) * (500, 100)
+        energy = (mass[:, None] ** 2 + masses**2 - masses[:, ::-1] ** 2) / (2 * mass[:, None])
+        momentum = np.sqrt(energy[:, 0] ** 2 - masses[:, 0] ** 2)
+        phi = rng.uniform(-np.pi, np.pi, n)
+        order = rng.permutation(n)
+        jets = {
+            "Jet.PT": np.stack([momentum, momentum], axis=1)[order],
+            "Jet.Eta": np.zeros((n, 2)),
+            "Jet.Phi": np.stack([phi, np.where(phi > 0, phi - np.pi, phi + np.pi)], axis=1)[order],
+            "Jet.Mass": masses[order],
+        }
+        counts = np.where(np.arange(n) % 50 == 7, 1, 2)  # some events have one jet alone
+        kept = np.arange(2) < counts[:, None]
+        content = {name: ak.unflatten(values[kept].astype(np.float32), counts) for name, values in jets.items()}
+        content["Weight.Weight"] = ak.Array(np.full((n, 1), weight, dtype=np.float32))
+        path = tmp_path / name
+        with uproot.recreate(path) as file:
+            types = dict.fromkeys(content, "var * float32")
+            tree = file.mktree("Delphes", types, counter_name=lambda key: key.replace(".", "_") + "_size")
+            tree.extend({name: ak.from_regular(values) for name, values in content.items()})
+        (tmp_path / "quick.yaml").write_text(CARD, encoding="utf-8")
+        return path
+
+    return write
+
+
+def rows(path: Path, *columns: str) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = uproot.open(path)["Scores"].arrays(list(columns), library="np")
+    return found
+
+
+def test_a_resonance_is_found_in_spectra_of_its_scores(run: Run, dijets: Callable[..., Path], tmp_path: Path) -> None:
+    one, other = dijets("one.root", 2000, 60), dijets("other.root", 1000, 30, seed=2)
+    report = json.loads(run("hunt", one, other, *HUNT, "-o", "s.root", "--json").stdout)
+    region, events = report["regions"]["loose"], report["events"]
+    assert events["selected"] == 3090
+    assert events["without the mass"] == 63
+    sides = events["lower sideband"] + events["upper sideband"]
+    kept = region["events"]["lower sideband"] + region["events"]["upper sideband"]
+    assert kept / sides == pytest.approx(region["efficiency"]) == pytest.approx(0.1, abs=0.01)
+    assert region["expected"] == pytest.approx(region["efficiency"] * events["window"])
+    assert region["events"]["window"] > region["expected"] + 50
+    found = rows(tmp_path / "s.root", "file", "entry", "selected", "weight", "score", "score_log_odds", "in_loose")
+    assert len(found["file"]) == 3090
+    assert np.isnan(found["score"]).sum() == 63
+    assert np.array_equal(found["in_loose"], found["score"] >= region["threshold"])
+    for spectrum in ("m_jet1_jet2", "m_jet1_jet2_loose"):
+        assert spectrum in json.loads(
+            run("hist", one, other, "--scores", "s.root", "--mass", "jet1+jet2", "--range", "2800:4200", "--bins", 14,
+                "-o", "h.json", "--json").stdout
+        )["histograms"]  # fmt: skip
+    bump = {
+        name: json.loads(run("bumphunt", f"h.json:{name}", "--function", "ua2_3", "--toys", 200, "--json").stdout)
+        for name in ("m_jet1_jet2", "m_jet1_jet2_loose")
+    }
+    assert bump["m_jet1_jet2_loose"]["local_z"] > max(bump["m_jet1_jet2"]["local_z"], 3)
+
+
+def test_scores_do_not_depend_on_how_events_are_given(run: Run, dijets: Callable[..., Path], tmp_path: Path) -> None:
+    files = [dijets("one.root", 500), dijets("other.root", 400, 20, seed=2)]
+    run("hunt", *files, *HUNT, "--epochs", 2, "-o", "a.root")
+    again = run("hunt", *files, *HUNT, "--epochs", 2, "-o", "a.root")
+    assert "complete already" in again.stderr
+    run("hunt", *files[::-1], *HUNT, "--epochs", 2, "--step-size", 77, "-o", "b.parquet")
+    run("hunt", *files, *HUNT, "--epochs", 2, "--seed", 2, "-o", "c.root")
+    import pyarrow.parquet as pq
+
+    a, b = rows(tmp_path / "a.root", "score", "in_loose"), pq.read_table(tmp_path / "b.parquet")
+    for name, values in a.items():
+        swapped = np.concatenate([b[name].to_numpy()[420:], b[name].to_numpy()[:420]])
+        np.testing.assert_array_equal(values, swapped)
+    assert not np.array_equal(a["score"], rows(tmp_path / "c.root", "score")["score"])
+    assert "identical" in run("replay", "a.root").stdout
+
+
+def test_a_hunt_goes_on_where_it_was_interrupted(
+    run: Run, dijets: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hepad.bundles.checkpoint import Watch
+
+    file = dijets("one.root", 500, 20)
+    run("hunt", file, *HUNT, "--epochs", 2, "-o", "whole.root")
+    passed = Watch.__call__
+
+    def interrupt(self: Watch, end: object) -> None:
+        if end.epoch == 3:
+            self._signal = 2
+        passed(self, end)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Watch, "__call__", interrupt)
+        assert "--resume" in run("hunt", file, *HUNT, "--epochs", 2, "-o", "s.root", code=130).stderr
+    assert not (tmp_path / "s.root").exists()
+    assert "--resume" in run("hunt", file, *HUNT, "--epochs", 2, "-o", "s.root", code=2).stderr
+    run("hunt", file, *HUNT, "--epochs", 2, "-o", "s.root", "--resume")
+    assert sorted(path.name for path in tmp_path.glob("s.root*")) == ["s.root"]
+    whole, parts = (rows(tmp_path / name, "score")["score"] for name in ("whole.root", "s.root"))
+    np.testing.assert_array_equal(whole, parts)
+
+
+def test_folds_are_those_of_the_events(run: Run, dijets: Callable[..., Path], tmp_path: Path) -> None:
+    """An event in a fold without its own: remove it, and the rest of its fold keeps its scores."""
+    file = dijets("one.root", 700)
+    run("hunt", file, *HUNT, "--epochs", 2, "-o", "s.root")
+    found = rows(tmp_path / "s.root", "entry", "score")
+    fold = fold_of(sha256_file(file), found["entry"], seed=1, folds=3)
+    there = ~np.isnan(found["score"])
+    highest = [found["score"][there & (fold == one)].max() for one in range(3)]
+    with uproot.open(file)["Delphes"] as tree:
+        momentum, own = (tree[f"Jet.{leaf}"].array() for leaf in ("PT", "Mass"))
+    sizes = []
+    for one in range(3):
+        pt, m = (np.asarray(part[there & (fold == one)], dtype=float) for part in (momentum, own))
+        mass = np.sqrt(np.hypot(pt, m).sum(axis=1) ** 2 - (pt[:, 0] - pt[:, 1]) ** 2)
+        sizes.append(int(np.sum(((mass >= 2800) & (mass < 3300)) | ((mass >= 3700) & (mass < 4200)))))
+    np.testing.assert_allclose(highest, np.log10(sizes), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "said"),
+    [
+        (("--window", "2700:3700"), 2, "must lie within the sidebands 2800:4200 GeV"),
+        (("--window", "3300"), 2, "--window is LOW:HIGH in GeV, found '3300'"),
+        (("--sidebands", "a:b"), 2, "--sidebands is LOW:HIGH"),
+        (
+            ("--window", "9000:9100", "--sidebands", "8900:9900"),
+            4,
+            "no selected event has a mass of jet1+jet2 from 8900 to 9900 GeV",
+        ),
+        (("--folds", 60), 4, "too few for so many folds"),
+        (("--folds", 2), 2, "folds"),
+        (("--feature", "jet1+jet2_mass"), 2, "is the mass that is hunted in"),
+        (("--feature", "jet1_charm"), 3, "'jet1_charm' is no quantity"),
+        (("--mass", "jet1+jet"), 2, "'jet' is not an object"),
+        (("--method", "cwolla"), 3, "no method named 'cwolla': bundled are cwola"),
+        (("--selection", "nothing"), 3, "no selection named 'nothing'"),
+        (("--region", "x=efficiency:0.00001"), 2, "needs at least 100000 background events"),
+        (("--region", "x=cross_section:1"), 3, "cross_section_pb"),
+        (("--epochs", 1, "--restarts", 1, "--region", "x=nothing@threshold:1"), 2, "unknown score 'nothing'"),
+    ],
+)
+def test_what_cannot_be_hunted_is_refused(
+    changes: tuple[object, ...], code: int, said: str, run: Run, dijets: Callable[..., Path], tmp_path: Path
+) -> None:
+    given = ("hunt", dijets("one.root", 300), *HUNT, "--epochs", 1, *changes, "-o", "s.root")
+    error = run(*given, code=code).stderr
+    assert said in " ".join(error.split())
+    assert not list(tmp_path.glob("s.root*"))
+
+
+def test_simulation_of_negative_weights_is_refused(run: Run, dijets: Callable[..., Path]) -> None:
+    files = [dijets("one.root", 300), dijets("other.root", 100, seed=2, weight=-1.0)]
+    assert "is not positive" in run("hunt", *files, *HUNT, "-o", "s.root", code=4).stderr

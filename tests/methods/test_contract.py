@@ -1,0 +1,35 @@
+"""Every registered method keeps the contract of `hepad.testing`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hepad import registry
+from hepad.methods.cwola import FittedCwola
+from hepad.testing import MethodCase, check_method, method_checks
+
+# Small enough to train in a second; what is not named keeps its defaults.
+SETTINGS = {"cwola": MethodCase("cwola", {"layers": [8], "rotations": 1, "restarts": 2})}
+CASES = {name: SETTINGS.get(name, MethodCase(name)) for name in registry.METHODS}
+
+
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        pytest.param(name, check, id=f"{name}-{check.__name__}")
+        for name in CASES
+        for check in method_checks(CASES[name])
+    ],
+)
+def test_the_contract(name: str, check: object) -> None:
+    check(CASES[name])
+
+
+def test_a_method_that_breaks_the_contract_is_told_which_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = FittedCwola.scores
+    monkeypatch.setattr(
+        FittedCwola, "scores", lambda self, batch, folds: scores(self, batch, np.where(folds < 0, -1, (folds + 1) % 3))
+    )
+    with pytest.raises(AssertionError, match="cwola: an event is not scored by a network that saw it"):
+        check_method("cwola", config=SETTINGS["cwola"].config)

@@ -1,0 +1,117 @@
+"""CWoLa hunting, against what is known of made-up spectra: densities, weights and ranks in closed form."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hepad.cards.train import TrainCard
+from hepad.errors import UsageError
+from hepad.inputs.batch import Batch
+from hepad.inputs.layout import Layout
+from hepad.methods.base import MASS, Window
+from hepad.methods.cwola import Cwola, FittedCwola, _Rows
+from hepad.nn.classifier import LABEL
+
+WINDOW = Window(3300, 3700, (2800, 4200))
+LAYOUT = Layout.vector(["jet1_mass", "jet2_mass"])
+OPTIONS = TrainCard(epochs=30, batch_size=500, learning_rate=3e-3, patience=8)
+
+
+def spectrum(background: int, signal: int, seed: int = 1) -> tuple[Batch, np.ndarray]:
+    """Background N(0, 1) in two numbers and flat in the mass, signal N((1.5, 1.5), 0.5) in the window."""
+    rng = np.random.default_rng(seed)
+    mass = np.concatenate([rng.uniform(2800, 4200, background), rng.uniform(3300, 3700, signal)])
+    x = np.concatenate([rng.normal(0, 1, (background, 2)), rng.normal(1.5, 0.5, (signal, 2))])
+    order = rng.permutation(len(mass))
+    batch = Batch("event_features", LAYOUT, x[order].astype(np.float32), None, np.ones(len(mass)), {MASS: mass[order]})
+    return batch, rng.integers(0, 5, len(mass))
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[FittedCwola, Batch, np.ndarray]:
+    data, folds = spectrum(4000, 400)
+    method = Cwola({"layers": [16, 8], "rotations": 2, "restarts": 2}, LAYOUT)
+    return method.fit(data, folds, WINDOW, options=OPTIONS, seed=1), data, folds
+
+
+def test_the_network_is_the_ratio_of_the_densities(fitted: tuple[FittedCwola, Batch, np.ndarray]) -> None:
+    """Metodiev, Nachman, Thaler: it rises with the likelihood ratio of signal and background, which is known here."""
+    learned, data, folds = fitted
+    found = learned.scores(data, folds)["log_odds"].astype(np.float64)
+    x = data.x.astype(np.float64)
+    signal = np.exp(-0.5 * ((x - 1.5) ** 2).sum(axis=1) / 0.25) / 0.25
+    background = np.exp(-0.5 * (x**2).sum(axis=1))
+    share = 400 / (400 + 4000 * 400 / 1400)
+    exact = np.log((1 - share) + share * signal / background)
+    assert np.corrcoef(found, exact)[0, 1] > 0.9
+    assert abs(np.mean(found[exact > 0.5]) - np.mean(exact[exact > 0.5])) < 0.4
+    assert np.mean(found[exact < -0.25]) == pytest.approx(np.mean(exact[exact < -0.25]), abs=0.2)
+
+
+def test_the_rank_is_the_fraction_of_the_sidebands_of_the_fold(fitted: tuple[FittedCwola, Batch, np.ndarray]) -> None:
+    learned, data, folds = fitted
+    scores = learned.scores(data, folds)
+    window = WINDOW.parts(data.beside[MASS])["window"]
+    for fold in range(5):
+        mine = folds == fold
+        sides = np.sort(scores["log_odds"][mine & ~window])
+        above = len(sides) - np.searchsorted(sides, scores["log_odds"][mine & ~window], side="left")
+        expected = -np.log10(above / len(sides))
+        np.testing.assert_allclose(scores["rank"][mine & ~window], expected, atol=2e-3)
+        highest = scores["rank"][mine & window & (scores["log_odds"] > sides[-1])]
+        np.testing.assert_allclose(highest, np.log10(len(sides)), rtol=1e-5)
+
+
+def test_the_restart_of_lowest_validation_loss_is_kept(fitted: tuple[FittedCwola, Batch, np.ndarray]) -> None:
+    networks = fitted[0].networks
+    assert len(networks) == 5 * 2 * 2
+    assert {(n.fold, n.validation) for n in networks} == {(i, (i + r) % 5) for i in range(5) for r in (1, 2)}
+    for fold in range(5):
+        for other in {n.validation for n in networks if n.fold == fold}:
+            tried = [n for n in networks if (n.fold, n.validation) == (fold, other)]
+            assert [n.kept for n in tried] == [n.loss == min(m.loss for m in tried) for n in tried]
+            assert sum(n.kept for n in tried) == 1
+    assert len(fitted[0].kept) == 10
+    assert max(n.loss for n in networks if n.kept) < np.log(2)
+
+
+def test_classes_and_sides_count_equally() -> None:
+    data, folds = spectrum(300, 30)
+    mass = np.where(np.arange(330) % 3 == 0, 2900.0, data.beside[MASS])
+    data = replace(data, weight=np.linspace(1, 2, 330), beside={MASS: mass})
+    parts = WINDOW.parts(mass)
+    made = _Rows(data, parts, folds > 1, folds == 1)()
+    for batch, rows in ((made.train, folds > 1), (made.validation, folds == 1)):
+        assert len(batch) == rows.sum()
+        np.testing.assert_array_equal(batch.beside[LABEL], parts["window"][rows])
+        for part, share in (("lower sideband", 0.25), ("window", 0.5), ("upper sideband", 0.25)):
+            assert batch.weight[parts[part][rows]].sum() == pytest.approx(share)
+        own = parts["lower sideband"][rows]
+        np.testing.assert_allclose(
+            batch.weight[own] / batch.weight[own].sum(), data.weight[rows][own] / data.weight[rows][own].sum()
+        )
+
+
+def test_a_window_is_half_open_and_within_its_sidebands() -> None:
+    edges = np.array([2799.9, 2800, 3300, 3699.9, 3700, 4199.9, 4200])
+    found = WINDOW.parts(edges)
+    assert found["lower sideband"].tolist() == [False, True, False, False, False, False, False]
+    assert found["window"].tolist() == [False, False, True, True, False, False, False]
+    assert found["upper sideband"].tolist() == [False, False, False, False, True, True, False]
+    for low, high, sides in ((3700, 3300, (2800, 4200)), (2800, 3700, (2800, 4200)), (3300, 4300, (2800, 4200))):
+        with pytest.raises(UsageError, match="must lie within the sidebands"):
+            Window(low, high, sides)
+    with pytest.raises(UsageError, match="numbers in GeV"):
+        Window(3300, np.nan, (2800, 4200))
+
+
+def test_too_few_folds_and_background_are_refused() -> None:
+    method = Cwola({"layers": [4]}, LAYOUT)
+    method.check_folds(5)
+    with pytest.raises(UsageError, match="4 folds are too few for 4 rotations"):
+        method.check_folds(4)
+    with pytest.raises(UsageError, match="takes no background"):
+        method.fit(*spectrum(50, 5), WINDOW, background=spectrum(5, 1)[0], options=OPTIONS, seed=1)
