@@ -12,6 +12,7 @@ from scipy.stats import multivariate_normal
 from hepad.cards.fit import FAMILIES, load_fit
 from hepad.errors import FitFailedError, InputDataError, UsageError
 from hepad.spectra.files import read_spectrum
+from hepad.stats.fits import gaussian_process
 from hepad.stats.fits.fit import BatchFit, Design, Refitter, deviance, fisher_scoring, fit_background
 from hepad.stats.fits.functions import BackgroundFunction
 from hepad.stats.fits.gaussian_process import fit_gaussian_process
@@ -219,6 +220,7 @@ def test_the_gaussian_process_agrees_with_the_parametric_fit() -> None:
 def test_the_process_departs_only_where_the_base_function_fails() -> None:
     sufficient = fit_gaussian_process(CMS.edges, CMS.counts, function("dijet3"))
     assert sufficient.n_effective == pytest.approx(3, abs=0.05)
+    assert (sufficient.amplitude, sufficient.length) == pytest.approx((1e-4, 3.0))  # the least departure that is tried
     assert sufficient.deviance == pytest.approx(41.39, abs=0.05)
 
 
@@ -229,7 +231,7 @@ def test_a_process_that_swallows_a_signal_says_so() -> None:
     assert fit_gaussian_process(ATLAS.edges, np.round(clean + signal), function("dijet3")).at_limit
 
 
-def test_laplace_is_exact_where_counts_are_large() -> None:
+def test_laplace_is_exact_where_counts_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """With many events the evidence is that of a Gaussian of the logarithms, which can be written out."""
     from hepad.stats.fits.gaussian_process import _evidence
 
@@ -243,6 +245,8 @@ def test_laplace_is_exact_where_counts_are_large() -> None:
         for scale in (1, 4)
     ]
     assert difference == pytest.approx(exact[0] - exact[1], abs=1e-3)
+    monkeypatch.setattr(gaussian_process, "_MAX_ITERATIONS", 1)
+    assert _evidence(prior, features, counts) == -np.inf  # what cannot be fitted is chosen last
 
 
 def test_windows_describe_what_the_whole_does_not() -> None:
