@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm, poisson
 
 from hepad.errors import FitFailedError, InputDataError, UsageError
-from hepad.stats.limits.cls import find_limits
+from hepad.stats.limits.cls import fill_scan, find_limits, known_list, limit_result
 from hepad.stats.limits.likelihood import Likelihood
 from hepad.stats.limits.limits import (
     LimitModel,
@@ -243,3 +243,26 @@ def test_a_limit_just_before_cls_cannot_be_told_any_more_is_found() -> None:
     """Observed toys end at 0.8, between two points of the bracket; CLs = exp(-5 mu) falls through 0.05 before."""
     limits, _ = find_limits(lambda mu: (np.exp(-5 * mu) if mu < 0.8 else np.nan, np.full(5, np.exp(-3 * mu))))
     assert limits[0] == pytest.approx(np.log(20) / 5, rel=1e-4)
+
+
+def test_the_scan_is_filled_to_beyond_the_largest_limit_and_put_into_units_of_the_signal() -> None:
+    def cls(mu: float) -> tuple[float, np.ndarray]:
+        return np.exp(-mu), np.exp(-mu * np.array([5.0, 4.0, 3.0, 2.0, 1.0]))
+
+    limits, tested = [2.0, 1.0, 0.9, np.nan, 3.0, 4.0], {0.5: cls(0.5)}
+    fill_scan(tested, cls, limits, 4)
+    assert sorted(tested) == pytest.approx([0.5, 1.3, 2.6, 3.9, 5.2])  # to 1.3 times the largest
+    fill_scan(tested, cls, [None, np.nan], 4)
+    fill_scan(tested, cls, limits, 0)
+    assert len(tested) == 5
+    found = limit_result(limits, tested, 10.0, calculator="toys", remarks=("few",), toys=7, errors=[0.1] * 6)
+    assert (found.observed, found.observed_error, found.toys, found.warnings) == (20.0, 1.0, 7, ("few",))
+    np.testing.assert_allclose(found.expected, [10, 10, np.nan, 30, 40])  # bands do not fall
+    np.testing.assert_allclose(found.expected_errors, [1.0] * 5)  # type: ignore[arg-type]
+    np.testing.assert_allclose(found.poi, [5, 13, 26, 39, 52])
+    np.testing.assert_allclose(found.cls_observed, np.exp(-found.poi / 10))  # type: ignore[arg-type]
+    np.testing.assert_allclose(found.cls_expected[:, 4], np.exp(-found.poi / 10))
+    blind = limit_result([None, *limits[1:]], tested, 10.0, calculator="toys", remarks=(), errors=[0.1] * 5)
+    assert blind.observed is blind.cls_observed is blind.observed_error is None
+    np.testing.assert_allclose(blind.expected_errors, [1.0] * 5)  # type: ignore[arg-type]
+    assert known_list(np.array([[1.0, np.nan], [np.inf, 2.0]])) == [[1.0, None], [None, 2.0]]
