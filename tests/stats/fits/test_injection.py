@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from hepad.errors import FitFailedError, UsageError
 from hepad.spectra.files import read_spectrum
 from hepad.stats.fits.fit import Design, deviance, fit_background
 from hepad.stats.fits.functions import BackgroundFunction
-from hepad.stats.fits.injection import Signal, inject, spurious_signals
+from hepad.stats.fits.injection import Injection, Signal, SpuriousPoint, _with_toys, inject, spurious_signals
 from hepad.stats.fits.signal_fit import SignalFit
 from hepad.stats.fits.templates import gaussian_template
 
@@ -70,6 +72,26 @@ def test_one_signal_is_recovered_with_right_errors_over_500_experiments() -> Non
     np.testing.assert_allclose(pulls.mean(axis=0), 0.0, atol=0.2)  # 4.5 standard deviations; the width's are skewed
     np.testing.assert_allclose(pulls.std(axis=0), 1.0, atol=0.13)
     np.testing.assert_allclose(np.mean(np.abs(pulls) < 1, axis=0), 0.683, atol=0.065)
+
+
+def test_pulls_are_of_fits_that_found_the_signal_and_of_what_floats() -> None:
+    values = np.array([[12.0, 100.0, 0.1], [9.0, 131.0, 0.1], [10.0, 70.0, 0.1]])  # within 3 x 0.1 x 100 GeV or not
+    result = Injection(Signal(10.0, 100.0, 0.1), ("yield", "mass"), 3, 0, values, np.full((3, 3), 2.0))
+    assert result.found.tolist() == [True, False, True]
+    np.testing.assert_allclose(result.pulls, [[1, 0, np.nan], [0, -15, np.nan]])
+
+
+def test_toys_of_a_spurious_signal_by_hand() -> None:
+    values, errors = np.array([[1.0], [3.0], [5.0], [99.0]]), np.array([[1.0, 9], [2.0, 9], [5.0, 9], [1.0, 9]])
+    fits = SimpleNamespace(values=values, errors=errors, converged=np.array([True, True, True, False]))
+    model: Any = SimpleNamespace(fit=lambda counts, start: fits)
+    point, start = SpuriousPoint(2000.0, 3.0, 4.0), np.zeros((1, 3))
+    found = _with_toys(point, model, np.zeros((4, 5)), start)
+    assert (found.mass, found.ratio, found.toys, found.failed_toys, found.toy_mean) == (2000.0, 0.75, 3, 1, 3.0)
+    assert found.toy_error == pytest.approx(2 / np.sqrt(3))
+    assert found.pull_width == pytest.approx(np.std([1.0, 1.5, 1.0], ddof=1))
+    fits.converged = np.array([True, False, False, False])
+    assert _with_toys(point, model, np.zeros((4, 5)), start) == SpuriousPoint(2000.0, 3.0, 4.0, 1, 3)
 
 
 def test_a_wrong_background_function_shows_in_the_pulls() -> None:
