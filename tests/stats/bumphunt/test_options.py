@@ -21,6 +21,7 @@ from hepad.stats.bumphunt import (
     make_null,
     sensitivity,
 )
+from hepad.stats.bumphunt.injection import Sensitivity
 from hepad.stats.bumphunt.layout import Layout
 from hepad.stats.counts.toys import Sampler
 
@@ -226,6 +227,14 @@ def test_injected_signals_raise_the_significance() -> None:
         sensitivity(null, shape[None], np.array([1.0]), background=background[:50])
     with pytest.raises(UsageError, match="mass within 0 to 20"):
         gaussian_shape(EDGES, 30.0, 0.1)
+
+
+def test_the_yield_that_is_needed_is_that_of_the_median_between_yields() -> None:
+    medians = np.array([0.0, 2.0, 1.5, 4.0])
+    z = medians[:, None] + np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+    found = Sensitivity(np.array([0.0, 10.0, 20.0, 30.0]), z, np.zeros(4), 5.0, 100)
+    assert [found.needed(level) for level in (0.0, 1.0, 2.0, 3.0, 4.0)] == [0.0, 5.0, 10.0, 25.0, 30.0]
+    assert found.needed(4.1) is None
 
 
 def test_directions_and_vetoes_that_make_no_sense() -> None:

@@ -34,6 +34,14 @@ def test_known_and_empty_bins_neither_change_nor_count() -> None:
     np.testing.assert_allclose(steady_variances(events, variances, (12,)), variances)
 
 
+def test_the_weight_where_nothing_was_counted_is_that_of_counted_bins() -> None:
+    """30 events of variance 12 weigh 0.4 each; a known bin and an empty one say nothing of it."""
+    events, variances = np.array([[10.0, 20.0, 30.0, 0.0]]), np.array([[2.0, 10.0, 0.0, 3.0]])
+    null = make_null(np.arange(5.0), events, events, variances=variances, options=ScanOptions(1, 1))
+    assert isinstance(null, CountedNull)
+    assert null.reference.weight == pytest.approx(0.4)
+
+
 def test_a_plane_has_neighbours_on_both_axes() -> None:
     events, variances = np.ones((7, 8)), np.ones((7, 8))
     variances[3, 4] = 10.0
