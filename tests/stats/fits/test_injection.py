@@ -116,6 +116,12 @@ def test_no_spurious_signal_of_the_true_function_and_one_of_a_poorer() -> None:
     assert poorer[0].toy_mean is None
 
 
+def test_a_fitted_width_is_no_less_than_a_sixth_of_the_injected_one() -> None:
+    """So few events are lost: in two of these experiments a spike of a single bin would be likelier still."""
+    found = inject(ATLAS.edges, SMOOTH, function("dijet4"), Signal(100.0, 2500.0, 0.03), experiments=6, seed=1)
+    assert np.sort(found.values[:, 2])[:2] == pytest.approx(0.03 / 6, rel=2e-3)
+
+
 def test_the_same_seed_gives_the_same_experiments() -> None:
     signal = Signal(5000.0, 2500.0, 0.03)
     first, again, other = (
