@@ -25,6 +25,7 @@ from hepad.stats.fits.templates import gaussian_template
 from hepad.stats.limits import resonance_likelihood
 from hepad.stats.limits.limits import LimitModel, asymptotic_limits
 from hepad.stats.limits.resonance import ResonanceChannel, ResonanceModel, resonance_limits, resonance_toys
+from hepad.stats.limits.resonance_likelihood import ResonanceLikelihood, Terms
 from hepad.stats.limits.workspace import build_workspace
 
 FloatArray = npt.NDArray[np.float64]
@@ -400,3 +401,20 @@ def test_options_that_make_no_sense_are_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(resonance_likelihood, "_MAX_ITERATIONS", 1)
     with pytest.raises(FitFailedError, match="did not converge"):
         resonance_limits([channel(seed=1)])
+
+
+def test_expected_events_under_a_negative_spurious_signal_stay_above_the_floor_without_cancellation() -> None:
+    """E (E - raw) = floor^2, here of 2 background events and spurious ones on a floor of 1e-9."""
+    nothing = np.zeros((1, 1, 1))
+    terms = Terms(
+        signal=np.array([3.0]),
+        signal_logs=np.zeros(0),
+        spurious=np.array([[10.0]]),
+        floor=np.array([1e-9]),
+        features=nothing,
+        weights=np.array([[2.0]]),
+        constrained=np.array([False]),
+    )
+    theta = np.array([[0.5, 1.0, 0.0], [0.0, -1e5, 0.0], [0.0, -0.2, 0.0]])
+    expected = ResonanceLikelihood(terms).expected(theta)[:, 0]
+    np.testing.assert_allclose(expected, [13.5, 1e-18 / 999_998, 1e-9], rtol=1e-9)
