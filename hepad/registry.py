@@ -25,7 +25,8 @@ class Entry:
 
     `config` names the pydantic class of its settings, in the module of the target or, for a module `network`, in the
     package around it, which loads without torch, so that a wrong card is refused before a file is opened. `trainable`
-    is False for a scorer whose weights only come from elsewhere. `tree` is that of the ROOT files that a reader reads.
+    is False for a scorer whose weights only come from elsewhere. `tree` is that of the ROOT files that a reader reads;
+    of readers of the same tree, branches that the class `tells` decide.
     """
 
     target: str
@@ -163,6 +164,7 @@ READERS = Table(
         "delphes": Entry("hepad.io.detector.delphes:DelphesFile", "Delphes", tree="Delphes"),
         "adfilter": Entry("hepad.io.detector.adfilter:AdfilterFile", "ADFilter", tree="Ntuple"),
         "nanoaod": Entry("hepad.io.detector.nanoaod:NanoAodFile", "NanoAOD", tree="Events"),
+        "l1_nanoaod": Entry("hepad.io.detector.l1_nanoaod:L1NanoAodFile", "CMS Level-1 NanoAOD", tree="Events"),
         "physlite": Entry("hepad.io.detector.physlite:PhysliteFile", "PHYSLITE", tree="CollectionTree"),
     },
 )

@@ -70,8 +70,8 @@ class BuildCard(Card):
 class CollectionsCard(Card):
     """Which of a file's collections is which of ours, by the branch of each, where a file has several.
 
-    Cards of Delphes write `JetPUPPI` beside `Jet`, `MuonLoose` and `MuonTight`, and so on. `taus` are by default the
-    tagged ones of what `jets` are.
+    Cards of Delphes write `JetPUPPI` beside `Jet`, `MuonLoose` and `MuonTight`, and so on; there `taus` are by default
+    the tagged ones of what `jets` are. Level-1 files have emulated objects beside those of the detector.
     """
 
     jets: BranchName | None = None
@@ -81,6 +81,7 @@ class CollectionsCard(Card):
     taus: BranchName | None = None
     fatjets: BranchName | None = None
     met: BranchName | None = None
+    towers: BranchName | None = None
 
 
 class Requirement(Card):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from hepad.cli import common
@@ -45,11 +46,21 @@ def _print(report: FileReport) -> None:
     for name, branches in report.others.items():
         choice = f"collections: {{{name}: {branches[0]}}}"
         console.print(f"also {name}: {', '.join(branches)} (in a selection card: {choice})", markup=False)
+    if report.triggers:
+        console.print(_triggers(report.triggers), markup=False)
     if report.objects:
         runs = [
             [name, "yes" if not lacks else f"no: lacks {', '.join(lacks)}"] for name, lacks in report.selections.items()
         ]
         common.print_table("Bundled selections", ["selection", "runs"], runs, numbers_from=2)
+
+
+def _triggers(names: tuple[str, ...]) -> str:
+    """How many bits of each menu there are, and which are of anomaly triggers."""
+    counts = Counter(name.partition("_")[0] for name in names)
+    anomaly = [name for name in names if name.startswith(("L1_AXO_", "L1_CICADA_"))]
+    listed = f"; of anomaly triggers: {', '.join(anomaly)}" if anomaly else ""
+    return f"trigger bits: {', '.join(f'{number} {menu}' for menu, number in counts.items())}{listed}"
 
 
 def _sample(sample: SampleInfo) -> str:

@@ -5,6 +5,9 @@ Fields: `jets, electrons, muons, photons, taus, fatjets` (jagged records by fall
 `scalar_ht` (GeV), `weight` (dimensionless) and `index` (the entry in its file). pt, mass and ht are in GeV, eta is
 dimensionless, phi is in radians, `btag` is a bool, `charge` of electrons and muons +1 or -1. Only what was asked for is
 there.
+
+Files of a Level-1 trigger have the integers of its hardware too: `hw_pt`, `hw_eta`, `hw_phi`, of towers `ieta`, `iphi`,
+`iet`. Their muons are in the trigger's own order, by pT and quality. `trigger` (see `TRIGGER`) has the trigger's bits.
 """
 
 from __future__ import annotations
@@ -26,12 +29,14 @@ __all__ = [
     "COLLECTION_FEATURES",
     "SOURCES",
     "SQRT_S",
+    "TRIGGER",
     "Chunk",
     "EventFile",
     "Fields",
     "SampleInfo",
     "check_finite",
     "check_not_negative",
+    "check_within",
     "chosen",
     "collection",
     "flat_columns",
@@ -52,16 +57,21 @@ file, NaN where the file does not say. `SOURCES` among them asks for other branc
 
 SQRT_S = "sqrt_s"
 
+TRIGGER = "trigger"
+"""Asks for a record of booleans, one for each name of a trigger bit that is given in place of a property."""
+
+_HARDWARE = ("hw_pt", "hw_eta", "hw_phi")
+
 COLLECTION_FEATURES: dict[str, tuple[str, ...]] = {
-    "jets": ("pt", "eta", "phi", "mass", "btag"),
-    "electrons": ("pt", "eta", "phi", "mass", "charge"),
-    "muons": ("pt", "eta", "phi", "mass", "charge"),
-    "photons": ("pt", "eta", "phi", "mass"),
-    "taus": ("pt", "eta", "phi", "mass"),
+    "jets": ("pt", "eta", "phi", "mass", "btag", *_HARDWARE),
+    "electrons": ("pt", "eta", "phi", "mass", "charge", *_HARDWARE),
+    "muons": ("pt", "eta", "phi", "mass", "charge", *_HARDWARE),
+    "photons": ("pt", "eta", "phi", "mass", *_HARDWARE),
+    "taus": ("pt", "eta", "phi", "mass", *_HARDWARE),
     "fatjets": ("pt", "eta", "phi", "mass", "btag"),
-    "met": ("pt", "phi"),
+    "met": ("pt", "phi", "hw_pt", "hw_phi"),
     "scalar_ht": ("ht",),
-    "towers": ("pt", "eta", "phi", "eem", "ehad"),
+    "towers": ("pt", "eta", "phi", "eem", "ehad", "ieta", "iphi", "iet"),
 }
 
 
@@ -151,8 +161,8 @@ def chosen(source: EventFile, fields: Fields) -> EventFile:
     if choose is None:
         name, branch = next(iter(branches.items()))
         raise InputDataError(
-            f"{source.path}: the selection takes {branch!r} for {name} (its key collections), which Delphes files "
-            f"alone can have, not {source.format}"
+            f"{source.path}: the selection takes {branch!r} for {name} (its key collections), which Delphes and "
+            f"Level-1 files alone can have, not {source.format}"
         )
     found: EventFile = choose(branches)
     return found
@@ -251,6 +261,21 @@ def check_not_negative(
     _refuse(np.asarray(values) < 0, values, path, branch, start, offsets)
 
 
+def check_within(
+    values: npt.NDArray[np.generic],
+    low: int,
+    high: int,
+    *,
+    path: InputPath,
+    branch: str,
+    start: int,
+    offsets: npt.NDArray[np.int64] | None = None,
+) -> None:
+    """Raise `InputDataError` like `check_finite` if an integer is not from `low` to `high`."""
+    outside = (np.asarray(values) < low) | (np.asarray(values) > high)
+    _refuse(outside, values, path, branch, start, offsets, f", which is not {low} to {high}")
+
+
 def _refuse(  # noqa: PLR0917  only called above
     bad: npt.NDArray[np.bool_],
     values: npt.NDArray[np.generic],
@@ -258,11 +283,13 @@ def _refuse(  # noqa: PLR0917  only called above
     branch: str,
     start: int,
     offsets: npt.NDArray[np.int64] | None,
+    why: str = "",
 ) -> None:
     if not bad.any():
         return
     position = int(np.flatnonzero(bad)[0])
     row = position if offsets is None else int(np.searchsorted(offsets, position, side="right")) - 1
     raise InputDataError(
-        f"{path}: branch {branch!r} holds {values[position]} at entry {start + row}; repair that entry or leave it out"
+        f"{path}: branch {branch!r} holds {values[position]} at entry {start + row}{why}; "
+        "repair that entry or leave it out"
     )

@@ -210,9 +210,24 @@ def _first_bytes(path: InputPath) -> bytes:
         raise InputDataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _root_formats() -> dict[str, Callable[[InputPath, Any, str], EventFile]]:
-    """The reader of each name of a tree of events."""
-    return {entry.tree: registry.load(entry) for entry in registry.READERS.values() if entry.tree}
+def _root_formats() -> dict[str, list[Callable[[InputPath, Any, str], EventFile]]]:
+    """The readers of each name of a tree of events."""
+    formats: dict[str, list[Callable[[InputPath, Any, str], EventFile]]] = {}
+    for entry in registry.READERS.values():
+        if entry.tree:
+            formats.setdefault(entry.tree, []).append(registry.load(entry))
+    return formats
+
+
+def _format_of(tree: Any, formats: list[Callable[[InputPath, Any, str], EventFile]]) -> Callable[..., EventFile]:
+    """Of the formats with a tree of this name, the one with a branch that tells it, or else the one that needs none."""
+    leaves = {key.rpartition("/")[2] for key in tree.keys(recursive=True)} if len(formats) > 1 else set()
+    told = [each for each in formats if leaves & set(_tells(each))]
+    return (told or [each for each in formats if not _tells(each)] or formats)[0]
+
+
+def _tells(reader: Any) -> tuple[str, ...]:
+    return getattr(reader, "tells", ())
 
 
 def _open_root_events(path: InputPath) -> EventFile:
@@ -234,7 +249,7 @@ def _open_root_events(path: InputPath) -> EventFile:
         if classes[tree] != "TTree":
             of_atlas = ", as newer PHYSLITE has it" if tree == _EVENT_DATA else ""
             raise InputDataError(f"{path}: {tree!r} is an RNTuple{of_atlas}; hepad reads TTrees: convert it")
-        return formats[tree](path, file, tree)
+        return _format_of(file[tree], formats[tree])(path, file, tree)
     except InputDataError:
         file.close()
         raise

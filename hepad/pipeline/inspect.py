@@ -32,7 +32,8 @@ class ObjectsFound:
 class FileReport:
     """What is in a file. `selections` maps a bundled selection to what it lacks: nothing if it can run.
 
-    `others` are branches that hold collections of a kind beside the usual one, for the key `collections` of selections.
+    `others` are branches that hold collections of a kind beside the usual one, for the key `collections` of selections;
+    `triggers` the names of the bits of a trigger.
     """
 
     path: InputPath
@@ -44,6 +45,7 @@ class FileReport:
     model: str | None = None
     sample: SampleInfo = field(default_factory=SampleInfo)
     others: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    triggers: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
@@ -57,6 +59,7 @@ class FileReport:
             "model": self.model,
             "sample": asdict(self.sample),
             "others": {name: list(branches) for name, branches in self.others.items()},
+            "triggers": list(self.triggers),
         }
 
 
@@ -80,6 +83,7 @@ def inspect_file(path: InputPath) -> FileReport:
             {name: _lacks(load_selection(name).fields(), available) for name in bundled_names("selections")},
             sample=source.sample(),
             others=getattr(source, "others", {}),
+            triggers=getattr(source, "triggers", ()),
         )
 
 

@@ -25,6 +25,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -35,10 +36,11 @@ import numpy.typing as npt
 from hepad.errors import InputDataError
 from hepad.io.detector.columns import MASSES, Columns, Objects
 from hepad.io.detector.trees import TreeFile
-from hepad.io.events import SampleInfo
+from hepad.io.detector.trigger_bits import bits_among, check_bits, read_bits
+from hepad.io.events import TRIGGER, SampleInfo
 from hepad.paths import InputPath
 
-__all__ = ["TREE", "NanoAodFile"]
+__all__ = ["TREE", "NanoAodFile", "generated"]
 
 TREE = "Events"
 
@@ -120,21 +122,15 @@ class NanoAodFile(TreeFile):
         """The collections and properties that this file can give."""
         return self.buildable(_KNOWN)
 
+    @cached_property
+    def triggers(self) -> tuple[str, ...]:
+        """The names of the trigger's bits, to be asked for as `TRIGGER`."""
+        return bits_among(self.keys)
+
     def sample(self) -> SampleInfo:
         """The generated events and their weights, which `Runs` counts."""
         notes = (_UNMENDED,) if self._criteria("jets") == {"Jet_jetId"} and self._is_faulty("Jet_jetId") else ()
-        totals = {}
-        try:
-            runs = self.directory.get("Runs", {})  # data and slims have none
-            for name in ("genEventCount", "genEventSumw"):
-                key = name if name in runs else f"{name}_"  # version 6 wrote a trailing underscore
-                if key not in runs:
-                    return SampleInfo(notes=notes)
-                totals[name] = float(np.sum(runs[key].array(library="np")))
-        except Exception as error:
-            raise InputDataError(f"{self.path}: tree 'Runs' is damaged; copy the file again") from error
-        events, weight = int(totals["genEventCount"]), totals["genEventSumw"]
-        return SampleInfo(generated_events=events, generated_weight=weight, notes=notes)
+        return replace(generated(self.path, self.directory), notes=notes)
 
     def weight_branches(self) -> set[str]:
         """`genWeight`, if it is there."""
@@ -142,6 +138,9 @@ class NanoAodFile(TreeFile):
 
     def branches(self, name: str, features: AbstractSet[str]) -> set[str]:
         """The branches of one collection, of its criteria, and of what its objects may overlap with."""
+        if name == TRIGGER:
+            check_bits(self.path, features, self.triggers)
+            return set(features)
         self.refuse_unknown(name, features, _KNOWN)
         if name == "met":
             needed = set(self._columns(name, features).values())
@@ -154,6 +153,8 @@ class NanoAodFile(TreeFile):
 
     def build(self, name: str, features: AbstractSet[str], columns: Columns) -> Any:
         """One field of Events."""
+        if name == TRIGGER:
+            return read_bits(columns, features)
         if name == "met":
             return columns.momentum(self._columns(name, features))
         objects = self._identified(name, features | _PLACE[name], columns)
@@ -251,6 +252,21 @@ class NanoAodFile(TreeFile):
             _, is_mask, medium = self._tau_id
             return np.asarray((values & medium) > 0 if is_mask else values >= medium)
         return values.astype(bool)
+
+
+def generated(path: InputPath, directory: Any) -> SampleInfo:
+    """The generated events and their weights of a file, which its tree `Runs` counts, if it does."""
+    totals = {}
+    try:
+        runs = directory.get("Runs", {})  # data and slims have none
+        for name in ("genEventCount", "genEventSumw"):
+            key = name if name in runs else f"{name}_"  # version 6 wrote a trailing underscore
+            if key not in runs:
+                return SampleInfo()
+            totals[name] = float(np.sum(runs[key].array(library="np")))
+    except Exception as error:
+        raise InputDataError(f"{path}: tree 'Runs' is damaged; copy the file again") from error
+    return SampleInfo(generated_events=int(totals["genEventCount"]), generated_weight=totals["genEventSumw"])
 
 
 def _tight(found: Mapping[str, npt.NDArray[Any]], eta: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, ClassVar
 
 import awkward as ak
 import numpy as np
@@ -32,6 +32,8 @@ class TreeFile(ABC):
     """The format's name in messages."""
     hint = "run 'hepad inspect' to see which selections this file can feed"
     """What to do if a branch is missing."""
+    tells: ClassVar[tuple[str, ...]] = ()
+    """Branches of which one tells the format from others with a tree of that name; a format without has the rest."""
 
     def __init__(self, path: InputPath, directory: Any, name: str) -> None:
         """Take the tree `name` of an open file or directory."""
