@@ -98,6 +98,12 @@ INPUTS = Table(
             "hepad.inputs.event_features:EventFeatures", "quantities of an event", config="EventFeaturesCard"
         ),
         "calo_image": Entry("hepad.inputs.calo_image:CaloImage", "calorimeter image", config="CaloImageCard"),
+        "l1_hardware": Entry(
+            "hepad.inputs.l1_hardware:L1Hardware", "trigger objects in hardware units", config="L1HardwareCard"
+        ),
+        "calo_regions": Entry(
+            "hepad.inputs.calo_regions:CaloRegions", "calorimeter regions in hardware units", config="CaloRegionsCard"
+        ),
     },
 )
 
@@ -137,6 +143,13 @@ SCORERS = Table(
             "hepad.models.compose:Parallel", "models side by side", ("l1_vector", "rmm"), "ParallelConfig"
         ),
         "chain": Entry("hepad.models.compose:Chain", "model of embeddings", ("l1_vector", "rmm"), "ChainConfig"),
+        "fixed": Entry(
+            "hepad.models.fixed.network:FixedNetwork",
+            "network of a trigger, in its own fixed-point arithmetic",
+            ("l1_hardware", "calo_regions"),
+            "FixedConfig",
+            trainable=False,
+        ),
         "onnx": Entry(
             "hepad.models.onnx:OnnxScorer",
             "network of others, in ONNX",

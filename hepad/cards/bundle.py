@@ -62,18 +62,19 @@ class Compared(Card):
     quantity: str
     compared: int = Field(ge=1)
     largest_difference: float = Field(ge=0)
-    tolerance: float = Field(gt=0)
+    tolerance: float = Field(ge=0)
 
 
 class Imported(Card):
     """Where the weights of others came from.
 
     `parity` is what their author's vectors were held against; without vectors `parity_checked` is False: nobody knows.
+    `opset` is that of an ONNX file, whose `operators` are its own; a C++ library has kinds of layers.
     """
 
     file: str
     sha256: str
-    opset: int
+    opset: int | None = None
     operators: tuple[str, ...]
     calibration_events: int = Field(default=0, ge=0)
     parity_checked: bool

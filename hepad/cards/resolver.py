@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hepad.errors import CardError
 
-__all__ = ["bundled_names", "citation_file", "resolve", "shipped", "unpacked"]
+__all__ = ["bundled_names", "citation_file", "resolve", "shipped", "shipped_file", "unpacked"]
 
 _PACKAGE_DATA = Path(__file__).resolve().parent.parent / "data"
 _REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -114,10 +114,15 @@ def bundled_names(folder: str) -> list[str]:
 
 def citation_file() -> Path:
     """hepad's own CITATION.cff; `CardError` if the installation lacks it."""
+    return shipped_file("CITATION.cff")
+
+
+def shipped_file(name: str) -> Path:
+    """A file that ships with hepad, by its path in the repository; `CardError` if the installation lacks it."""
     for folder in (_PACKAGE_DATA, _REPOSITORY):
-        if (folder / "CITATION.cff").is_file():
-            return folder / "CITATION.cff"
-    raise CardError("CITATION.cff is missing from this installation of hepad; install it again")
+        if (folder / name).is_file():
+            return folder / name
+    raise CardError(f"{name} is missing from this installation of hepad; install it again")
 
 
 def _candidates(folder: str) -> tuple[Path, ...]:

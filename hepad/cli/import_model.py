@@ -14,9 +14,15 @@ if TYPE_CHECKING:
 
 
 def import_model(
-    file: Annotated[Path, typer.Argument(help="The network, an ONNX file.", show_default=False)],
-    card: Annotated[str, typer.Option("--card", help="Its analysis card, model: {name: onnx}.", show_default=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(help="The network: an ONNX file, or a folder of C++ headers.", show_default=False),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The bundle folder to write.", show_default=False)],
+    card: Annotated[
+        str | None,
+        typer.Option(help="The analysis card of an ONNX file, model: {name: onnx}.", show_default="none"),
+    ] = None,
     vectors: Annotated[
         Path | None,
         typer.Option(
@@ -41,6 +47,8 @@ def import_model(
     """Make a bundle of a network that was trained elsewhere.
 
     Example: hepad import-model model.onnx --card card.yaml --vectors vectors.npz -o my_bundle
+
+    Of a checkout of a trigger's library: hepad import-model AXOL1TL/AXOL1TL_v5 -o axol1tl_v5
     """
     from hepad.pipeline.import_model.run import ImportOptions
     from hepad.pipeline.import_model.run import import_model as run
@@ -69,7 +77,8 @@ def _print(report: ImportReport) -> None:
     out = common.stdout()
     if report.cutflow is not None:
         common.print_cutflow(report.cutflow, "of the background")
-    out.print(f"{report.model}: {imported.file}, opset {imported.opset}, operators {', '.join(imported.operators)}")
+    what = "layers" if imported.opset is None else f"opset {imported.opset}, operators"
+    out.print(f"{report.model}: {imported.file}, {what} {', '.join(imported.operators)}")
     rows = [[c.quantity, f"{c.compared}", f"{c.largest_difference:.3g}", f"{c.tolerance:g}"] for c in imported.parity]
     if rows:
         common.print_table("Against the author's numbers", ["", "compared", "largest difference", "tolerance"], rows)

@@ -44,6 +44,14 @@ SETTINGS = {
         TrainCard(epochs=12, batch_size=100, learning_rate=5e-3),
     ),
     "onnx": ModelCase("onnx", {"score": "mse"}),
+    "fixed": ModelCase(
+        "fixed",
+        {
+            "input": "ap_ufixed<10,10>",
+            "layers": [{"kind": "relu", "output": "ap_ufixed<8,8>"}],
+            "score": {"kind": "squares", "result": "ap_ufixed<18,18>", "output": "ap_ufixed<18,18>", "per_unit": 1},
+        },
+    ),
 }
 CASES = {name: SETTINGS.get(name, ModelCase(name)) for name in registry.SCORERS}
 

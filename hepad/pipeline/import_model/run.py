@@ -1,4 +1,5 @@
-"""Make a bundle of a network that was trained elsewhere: an ONNX file and a card, checked against its author's numbers.
+"""Make a bundle of a network that was trained elsewhere: an ONNX file and a card, or the C++ headers of a trigger's,
+checked against its author's numbers.
 
 What cannot be told from the two is asked for: the scale of the inputs, and background for regions without a threshold.
 """
@@ -16,15 +17,18 @@ from hepad.bundles.bundle import bundle_tensors, recipe_content, scorer_content
 from hepad.bundles.files import write_bundle_files
 from hepad.cards.analysis import AnalysisCard, RegionSpec, load_analysis
 from hepad.cards.bundle import Imported, RegionCard
+from hepad.cards.input import parse_input
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import CardError, UsageError
-from hepad.inputs.base import Input, input_from_state
+from hepad.inputs.base import Input, input_from_state, make_input
 from hepad.io.exchange.onnx_file import read_onnx
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.tables.vectors import read_arrays
+from hepad.models.fixed.network import FixedNetwork
 from hepad.models.onnx import OnnxScorer
 from hepad.objects.cutflow import CutFlow
 from hepad.output.atomic import atomic_folder, check_folder
+from hepad.pipeline.import_model.library import read_library
 from hepad.pipeline.import_model.parity import PARITY_TOLERANCE, parity
 from hepad.provenance import command_line, event_records, file_record, provenance, sha256_bytes
 from hepad.samples.background import read_background
@@ -76,13 +80,54 @@ class ImportReport:
         }
 
 
-def import_model(file: Path, card: str, *, options: ImportOptions) -> ImportReport:
-    """Write the bundle `options.output` of an ONNX file and an analysis card whose model is `onnx`.
+def import_model(file: Path, card: str | None, *, options: ImportOptions) -> ImportReport:
+    """Write the bundle `options.output` of an ONNX file and an analysis card whose model is `onnx`, or of a folder with
+    the C++ headers of a trigger's network, which needs no card.
 
     `CheckFailedError`, and nothing is written, if the network does not give the numbers in `options.vectors`. The same
     files and options give the same bundle, byte for byte.
     """
     check_folder(options.output, verb="import-model")
+    if file.is_dir():
+        return _import_library(file, card, options)
+    if card is None:
+        raise UsageError(f"{file}: an ONNX file needs its analysis card, --card CARD.yaml")
+    return _import_onnx(file, card, options)
+
+
+def _import_library(folder: Path, card: str | None, options: ImportOptions) -> ImportReport:
+    """Of a folder of headers."""
+    if card is not None or options.scale is not None:
+        raise UsageError(f"{folder}: the headers of a library say what --card and --scale would")
+    library = read_library(folder, options.vectors)
+    selection = load_selection(options.selection or "all_events")
+    specs = {name: RegionSpec(threshold=value) for name, value in library.thresholds.items()}
+    specs = specs if options.regions is None else dict(options.regions)
+    _check_regions(specs, options)
+    card_of_input = parse_input({"kind": library.kind}, f"{folder}")
+    vector = make_input(card_of_input)
+    quantiles, flow, total_pb = _calibrate(library.scorer, vector, selection, options)
+    complete = {name: spec.completed(total_pb) for name, spec in specs.items()}
+    regions = {name: set_region(name, spec, quantiles, "score") for name, spec in complete.items()}
+    calibrated = quantiles["score"]
+    imported = library.imported.model_copy(update={"calibration_events": calibrated.events if calibrated else 0})
+    content = {
+        "schema": "bundle/1",
+        **library.words,
+        "input": card_of_input.model_dump(mode="json"),
+        "selection": selection.model_dump(mode="json", by_alias=True, exclude_none=True),
+        **scorer_content(library.scorer, vector),
+        "regions": {name: region.model_dump(mode="json", exclude_none=True) for name, region in regions.items()},
+        "imported": imported.model_dump(mode="json", exclude_none=True),
+        "provenance": _provenance(folder, library.files, None, selection, options),
+    }
+    with atomic_folder(options.output, verb="import-model") as written:
+        write_bundle_files(written, content, bundle_tensors(vector, library.scorer, quantiles))
+    return ImportReport(options.output, library.words["name"], imported, flow, regions)
+
+
+def _import_onnx(file: Path, card: str, options: ImportOptions) -> ImportReport:
+    """Of an ONNX file and its card."""
     recipe = load_analysis(card)
     if recipe.model.name != OnnxScorer.name:
         raise CardError(f"{card}: an imported model is called {OnnxScorer.name}, not {recipe.model.name}")
@@ -114,8 +159,8 @@ def import_model(file: Path, card: str, *, options: ImportOptions) -> ImportRepo
         **recipe_content(recipe, selection),
         **scorer_content(scorer, vector),
         "regions": {name: region.model_dump(mode="json", exclude_none=True) for name, region in regions.items()},
-        "imported": imported.model_dump(mode="json"),
-        "provenance": _provenance(file, recipe, selection, options),
+        "imported": imported.model_dump(mode="json", exclude_none=True),
+        "provenance": _provenance(file, (file,), recipe.name, selection, options),
     }
     with atomic_folder(options.output, verb="import-model") as folder:
         write_bundle_files(folder, content, bundle_tensors(vector, scorer, quantiles))
@@ -143,7 +188,7 @@ def _input(recipe: AnalysisCard, scale: Path | None) -> Input:
 
 
 def _calibrate(
-    scorer: OnnxScorer, vector: Input, selection: SelectionCard, options: ImportOptions
+    scorer: OnnxScorer | FixedNetwork, vector: Input, selection: SelectionCard, options: ImportOptions
 ) -> tuple[dict[str, Quantiles | None], CutFlow | None, float | None]:
     """The quantiles of the background's scores, its cut flow, and its selected cross section in pb where it is known.
 
@@ -169,13 +214,15 @@ def _calibrate(
     return quantiles, background.cutflow, float(raw.weight.sum()) if sections else None
 
 
-def _provenance(file: Path, recipe: AnalysisCard, selection: SelectionCard, options: ImportOptions) -> dict[str, Any]:
+def _provenance(
+    file: Path, files: Sequence[Path], card: str | None, selection: SelectionCard, options: ImportOptions
+) -> dict[str, Any]:
     extra = [path for path in (options.vectors, options.scale) if path is not None]
     background = expand_files(options.background) if options.background else []
     sections = CrossSections.of(options.cross_sections, background).words() if options.cross_sections else ()
     command = command_line(
         f"import-model {file.name}",
-        card=recipe.name,
+        card=card,
         selection=selection.name,
         vectors=options.vectors and options.vectors.name,
         scale=options.scale and options.scale.name,
@@ -183,5 +230,5 @@ def _provenance(file: Path, recipe: AnalysisCard, selection: SelectionCard, opti
         cross_section=sections,
         max_events=options.max_events,
     )
-    inputs = [*map(file_record, (file, *extra)), *event_records(background)]
+    inputs = [*map(file_record, (*files, *extra)), *event_records(background)]
     return provenance(command, inputs=inputs)

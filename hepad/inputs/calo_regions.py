@@ -1,0 +1,105 @@
+"""Energies of CMS's 18 x 14 calorimeter regions in hardware units: what CICADA sees.
+
+A region is 4 x 4 trigger towers. In eta the towers end at the edges of the hadron calorimeter's (CMS, JINST 3 (2008)
+S08004, section 5): 0.087 wide up to 1.74, then wider. In phi region 0 begins three quarters of a region after phi = 0,
+with tower 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from hepad.cards.input import InputCard
+from hepad.errors import InputDataError
+from hepad.inputs.batch import Batch
+from hepad.inputs.layout import Layout
+from hepad.io.events import flat_columns
+
+__all__ = ["CaloRegions", "CaloRegionsCard"]
+
+_ETA, _PHI = 14, 18
+_TOWERS = 72
+_EDGES = np.array([*(0.087 * np.arange(21)), 1.830, 1.930, 2.043, 2.172, 2.322, 2.500, 2.650, 3.000])
+_STEP = 0.5
+_CLOSE = 1e-3
+"""Of a step: what single precision may take from an energy that stands on one."""
+
+
+class CaloRegionsCard(InputCard):
+    """Input kind `calo_regions`: sums of transverse energy over 4 x 4 towers, in steps of 0.5 GeV.
+
+    A tower's E_T is a number of steps, rounded down and at most `tower_max`; a sum is at most `region_max`. Towers
+    beyond |eta| = 3 are left out, as are the trigger's own calibration and noise.
+    """
+
+    kind: Literal["calo_regions"]
+    tower_max: int = Field(default=511, ge=1, le=65535)
+    region_max: int = Field(default=1023, ge=1, le=65535)
+
+
+class CaloRegions:
+    """Events to a `Batch` of kind `calo_regions`, of shape (n, 1, 14, 18): eta, then phi. Nothing is learned."""
+
+    kind: ClassVar[str] = "calo_regions"
+
+    def __init__(self, card: CaloRegionsCard) -> None:
+        self.card = card
+        self.layout = Layout.image(("et",), _ETA, _PHI)
+
+    def fields(self) -> dict[str, set[str]]:
+        """The collections and properties that must be read."""
+        return {"towers": {"pt", "eta", "phi"}}
+
+    def raw(self, events: ak.Array) -> Batch:
+        """The batch in hardware units."""
+        offsets, towers = flat_columns(events["towers"])
+        rows = np.repeat(np.arange(len(events)), np.diff(offsets))
+        pt, eta, phi = (np.asarray(towers[name], dtype=np.float64) for name in ("pt", "eta", "phi"))
+        energy = np.clip(np.floor(pt / _STEP + _CLOSE), 0, self.card.tower_max)
+        ring = np.searchsorted(_EDGES, np.abs(eta), side="right")  # from 1, as the trigger counts
+        inside = ring < len(_EDGES)
+        turn = np.floor(np.mod(phi / (2 * np.pi), 1) * _TOWERS).astype(np.int64) % _TOWERS + 1
+        quarter = (ring - 1) // 4
+        place = np.where(eta >= 0, _ETA // 2 + quarter, _ETA // 2 - 1 - quarter)
+        pixel = (rows * _ETA + place) * _PHI + (turn + 1) // 4 % _PHI
+        sums = np.bincount(pixel[inside], energy[inside], minlength=len(events) * _ETA * _PHI)
+        x = np.minimum(sums, self.card.region_max).astype(np.float32).reshape(len(events), 1, _ETA, _PHI)
+        return Batch(self.kind, self.layout, x, None, ak.to_numpy(events.weight).astype(np.float64))
+
+    def scaled(self, batch: Batch) -> Batch:
+        """The batch itself."""
+        return batch
+
+    def __call__(self, events: ak.Array) -> Batch:
+        """The batch as the network sees it."""
+        return self.raw(events)
+
+    def fitted(self, background: Batch) -> CaloRegions:
+        """The input itself: there is nothing to learn."""
+        if len(background) == 0:
+            raise InputDataError("no background events")
+        return self
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Nothing was learned."""
+        return {}
+
+    @classmethod
+    def from_state(cls, card: CaloRegionsCard, state: Mapping[str, npt.NDArray[Any]]) -> CaloRegions:  # noqa: ARG003
+        """The input of a card; there is no state to take."""
+        return cls(card)
+
+    @property
+    def table_names(self) -> npt.NDArray[Any]:
+        """The names of the regions, of shape (1, 14, 18)."""
+        return np.array([[[f"et[{i},{j}]" for j in range(_PHI)] for i in range(_ETA)]])
+
+    def table(self, events: ak.Array) -> npt.NDArray[np.float32]:
+        """The energies of events in hardware units."""
+        return self.raw(events).x
