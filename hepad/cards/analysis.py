@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -37,7 +38,24 @@ RegionName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 
 
 def region_keys(text: str) -> dict[str, Any]:
-    """The keys of a region written as `[SCORE@]KIND:VALUE`, VALUE a number or OUT/IN; `ValueError` for another form."""
+    """The keys of a region written as `[SCORE@]KIND:VALUE`, VALUE a number or OUT/IN; `ValueError` for another form.
+
+    After `SCORE@threshold:X` more of the kind may follow, with commas between: all of them are asked for.
+    """
+    first, *others = text.split(",")
+    return {**_first_keys(first), **({"where": dict(map(_bound, others))} if others else {})}
+
+
+def _bound(text: str) -> tuple[str, dict[str, float]]:
+    """The score and the lowest value in `SCORE@threshold:X`."""
+    score, _, setting = text.partition("@")
+    kind, _, value = setting.partition(":")
+    if not score or kind != "threshold":
+        raise ValueError(f"{text!r}: after a comma comes SCORE@threshold:X")
+    return score, {"min": float(value)}
+
+
+def _first_keys(text: str) -> dict[str, Any]:
     score, _, setting = text.rpartition("@")
     kind, colon, value = setting.partition(":")
     if not colon or kind not in REGION_KINDS:
@@ -64,13 +82,46 @@ def _with_words(schema: dict[str, Any]) -> None:
     schema["type"] = ["object", "string"]
 
 
+class ScoreRange(Card):
+    """Scores at or above `min` and below `max`, of which one at least is given."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> ScoreRange:
+        if self.min is None and self.max is None:
+            raise ValueError("give min, max or both")
+        if not self.low < self.high:
+            raise ValueError(f"min {self.low:g} must be below max {self.high:g}")
+        return self
+
+    @property
+    def low(self) -> float:
+        """The lowest score in it."""
+        return -math.inf if self.min is None else self.min
+
+    @property
+    def high(self) -> float:
+        """Where it ends."""
+        return math.inf if self.max is None else self.max
+
+
+class PolygonCard(Card):
+    """The inside of a closed polygon in the plane of two scores."""
+
+    scores: tuple[str, str]
+    polygon: tuple[tuple[float, float], ...] = Field(min_length=3, max_length=10_000)
+
+
 class RegionSpec(Card):
     """How a region's threshold is set on held-out background; exactly one kind.
 
     `background_efficiency` is a fraction of the selected background; `rate_khz` needs `input_rate_khz`, the rate
     of the selected background; `cross_section_pb` needs `background_cross_section_pb`, that of the selected
     background, unless the events have weights in pb, which give it; `threshold` is the score itself. `score` names a
-    score other than the default. The words of the command line are understood too: `rate: 0.5/30`, or the text
+    score other than the default. With a `threshold`, `where` bounds other scores and `within` names a polygon in the
+    plane of two: an event must pass all. The words of the command line are understood too: `rate: 0.5/30`, or the text
     `rate:0.5/30` in place of the whole.
     """
 
@@ -84,6 +135,8 @@ class RegionSpec(Card):
     background_cross_section_pb: float | None = Field(default=None, gt=0)
     threshold: float | None = None
     score: str | None = None
+    where: dict[str, ScoreRange] | None = None
+    within: PolygonCard | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -111,6 +164,8 @@ class RegionSpec(Card):
             raise ValueError(
                 f"give one of background_efficiency, rate_khz, cross_section_pb, threshold; found {kinds or 'none'}"
             )
+        if self.other_scores and self.threshold is None:
+            raise ValueError("where and within go with a threshold: of two scores together no efficiency is known")
         for kind, total in (("rate_khz", "input_rate_khz"), ("cross_section_pb", "background_cross_section_pb")):
             part, whole = getattr(self, kind), getattr(self, total)
             if (part is None) != (whole is None) and not (kind == "cross_section_pb" and whole is None):
@@ -118,6 +173,11 @@ class RegionSpec(Card):
             if part is not None and whole is not None and part > whole:
                 raise ValueError(f"{kind} {part:g} exceeds {total} {whole:g}")
         return self
+
+    @property
+    def other_scores(self) -> tuple[str, ...]:
+        """The scores that it cuts on besides the one of the threshold."""
+        return (*(self.where or ()), *(() if self.within is None else self.within.scores))
 
     @property
     def efficiency(self) -> float | None:

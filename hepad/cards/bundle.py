@@ -19,7 +19,7 @@ _REGION_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 class RegionCard(Card):
-    """A region as it was set: events with `score` at or above `threshold` are in it.
+    """A region as it was set: events with `score` at or above `threshold` are in it that pass what else `spec` asks.
 
     `efficiency` is the fraction of the calibration background above the threshold, `efficiency_error` its
     statistical error; both are None when the threshold was given by hand.
@@ -131,10 +131,9 @@ class BundleCard(Card):
     @model_validator(mode="after")
     def _regions_cut_on_known_scores(self) -> BundleCard:
         for name, region in self.regions.items():
-            if region.score not in self.scores:
-                raise ValueError(
-                    f"region {name!r} cuts on score {region.score!r}, which is none of {list(self.scores)}"
-                )
+            for score in (region.score, *region.spec.other_scores):
+                if score not in self.scores:
+                    raise ValueError(f"region {name!r} cuts on score {score!r}, which is none of {list(self.scores)}")
         return self
 
 
@@ -142,8 +141,8 @@ def parse_region(text: str) -> tuple[str, RegionSpec]:
     """The name and spec of a region given on the command line as `NAME=[SCORE@]KIND:VALUE`.
 
     `loose=efficiency:0.01`, `l1=rate:0.5/30` (kHz of input kHz), `gold=cross_section:10/48000` (pb of background
-    pb, which may be left out where events have weights in pb), `cut=kl@threshold:4.2`. `UsageError` if it is none of
-    these.
+    pb, which may be left out where events have weights in pb), `cut=kl@threshold:4.2`, `box=kl@threshold:4.2,
+    mse@threshold:1` of several scores. `UsageError` if it is none of these.
     """
     name, _, setting = text.partition("=")
     if not _REGION_NAME.fullmatch(name):
@@ -163,5 +162,6 @@ def region_words(name: str, spec: RegionSpec | None) -> str:
         part, whole = getattr(spec, part_key, None), getattr(spec, whole_key or "", None)
         if spec is not None and part is not None:
             score = f"{spec.score}@" if spec.score else ""
-            return f"{name}={score}{kind}:{part!r}" + ("" if whole is None else f"/{whole!r}")
+            others = "".join(f",{other}@threshold:{bounds.min!r}" for other, bounds in (spec.where or {}).items())
+            return f"{name}={score}{kind}:{part!r}" + ("" if whole is None else f"/{whole!r}") + others
     return name

@@ -121,7 +121,7 @@ Regions = Annotated[
     typer.Option(
         "--region",
         help="NAME=efficiency:0.01, NAME=rate:OUT/IN (kHz), NAME=cross_section:OUT or OUT/IN (pb) or NAME=threshold:X; "
-        "SCORE@ before the kind picks another score. May be repeated.",
+        "SCORE@ before the kind picks another score; more of SCORE@threshold:X after commas. May be repeated.",
         show_default="the bundle's",
     ),
 ]

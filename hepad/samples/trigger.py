@@ -53,9 +53,14 @@ class TriggerModel:
         return max(form.bits for form in self.design.inputs)
 
     def regions(self) -> dict[str, RegionCard]:
-        """The bundle's regions, on the score of the logic: at the same background efficiency if it was another."""
+        """The bundle's regions, on the score of the logic: at the same background efficiency if it was another.
+
+        Those that cut on several scores are left out: the logic has one.
+        """
         found = {}
         for name, region in self.bundle.card.regions.items():
+            if region.spec.other_scores:
+                continue
             if region.score == self.score:
                 found[name] = region
             elif region.spec.efficiency is not None:

@@ -76,10 +76,6 @@ class CategoryEvents:
             return np.ones(len(self), dtype=np.bool_)
         return region_of(category.regions[region]).inside(self.scores)
 
-    def above(self, score: str, threshold: float) -> Mask:
-        """Mask (n,) of the events with a score at or above a threshold."""
-        return np.asarray(self.scores[score].astype(np.float64) >= threshold, dtype=np.bool_)
-
     def take(self, rows: Mask) -> CategoryEvents:
         """The events that a mask (n,) has."""
         return CategoryEvents(

@@ -17,6 +17,7 @@ from hepad.samples.sample import FileSample, Samples, weight_sums
 from hepad.search.events import CategoryEvents, SearchJob, SearchPart, search_parts
 from hepad.search.search import Category, Search
 from hepad.stats.scores.acceptance import Acceptance, Sums, weighted_acceptance
+from hepad.stats.scores.regions import region_of
 
 __all__ = ["Measured", "measure", "score_columns"]
 
@@ -63,7 +64,8 @@ class Measured:
         return [first, *((one.value, one.error) for one in found[1:])]
 
     def _above(self, category: Category, region: str, edge: int) -> Mask:
-        return self.events[category.name].above(category.regions[region].score, category.shifted[region][edge])
+        shifted = region_of(category.regions[region], category.shifted[region][edge])
+        return shifted.inside(self.events[category.name].scores)
 
     def _passed(self, categories: Sequence[Category], masks: Sequence[Mask]) -> Sums:
         rows = np.concatenate([self.events[c.name].row[mask] for c, mask in zip(categories, masks, strict=True)])

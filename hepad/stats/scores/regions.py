@@ -1,4 +1,4 @@
-"""Regions: thresholds on a score at a background efficiency, a rate or a cross section.
+"""Regions: cuts on scores, and thresholds on one at a background efficiency, a rate or a cross section.
 
 They are set on background that the model has not seen. `Quantiles` keeps what is needed to set new ones later.
 """
@@ -17,7 +17,18 @@ from hepad.cards.analysis import RegionSpec
 from hepad.cards.bundle import RegionCard
 from hepad.errors import UsageError
 
-__all__ = ["Above", "Quantiles", "Region", "background_quantiles", "region_of", "set_region"]
+__all__ = [
+    "Above",
+    "Both",
+    "Box",
+    "Contour",
+    "Level",
+    "Quantiles",
+    "Region",
+    "background_quantiles",
+    "region_of",
+    "set_region",
+]
 
 _EXACT_RANKS = 1000
 _TABLE_SIZE = 2000
@@ -69,9 +80,98 @@ class Above:
         return np.asarray(scores[self.score].astype(np.float64) >= self.threshold)
 
 
-def region_of(card: RegionCard) -> Region:
-    """The region of a card of a bundle."""
-    return Above(card.score, card.threshold)
+@dataclass(frozen=True)
+class Box:
+    """Events with each score at or above its first bound and below its second: a quadrant, a region of ABCD.
+
+    A bound may be infinite.
+    """
+
+    bounds: Mapping[str, tuple[float, float]]
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """The scores that it cuts on."""
+        return tuple(self.bounds)
+
+    def inside(self, scores: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.bool_]:
+        """The mask (n,) of the events in it."""
+        parts = []
+        for name, (low, high) in self.bounds.items():
+            values = scores[name].astype(np.float64)
+            parts.append((values >= low) & (values < high))
+        return np.asarray(np.logical_and.reduce(parts))
+
+
+@dataclass(frozen=True)
+class Contour:
+    """Events within closed polygons in the plane of two scores; where an even number of them overlap is outside.
+
+    `polygons` are of shape (m, 2) each, m at least 3. A point on an edge is in one of the areas that the edge parts.
+    """
+
+    scores: tuple[str, str]
+    polygons: tuple[npt.NDArray[np.float64], ...]
+
+    def inside(self, scores: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.bool_]:
+        """The mask (n,) of the events in it: those from which a ray to the right crosses an odd number of edges."""
+        x, y = (scores[name].astype(np.float64) for name in self.scores)
+        found = np.zeros(len(x), dtype=np.bool_)
+        for polygon in self.polygons:
+            for (x0, y0), (x1, y1) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
+                if y0 != y1:
+                    crosses = (y0 <= y) != (y1 <= y)
+                    found ^= crosses & (x < x0 + (y - y0) * ((x1 - x0) / (y1 - y0)))
+        return found
+
+
+@dataclass(frozen=True)
+class Level:
+    """Events where a function of two scores is at or above a level: within a level curve, as of a ratio of densities.
+
+    `values` (a, b) of the function are given at rising `x` (a,) and `y` (b,), bilinear between and -inf beyond.
+    """
+
+    scores: tuple[str, str]
+    x: npt.NDArray[np.float64]
+    y: npt.NDArray[np.float64]
+    values: npt.NDArray[np.float64]
+    level: float
+
+    def inside(self, scores: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.bool_]:
+        """The mask (n,) of the events in it."""
+        from scipy.interpolate import RegularGridInterpolator
+
+        at = np.stack([scores[name].astype(np.float64) for name in self.scores], axis=1)
+        function = RegularGridInterpolator((self.x, self.y), self.values, bounds_error=False, fill_value=-np.inf)
+        return np.asarray(function(at) >= self.level)
+
+
+@dataclass(frozen=True)
+class Both:
+    """Events that are in all of several regions."""
+
+    regions: tuple[Region, ...]
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """The scores that they cut on."""
+        return tuple(dict.fromkeys(name for region in self.regions for name in region.scores))
+
+    def inside(self, scores: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.bool_]:
+        """The mask (n,) of the events in it."""
+        return np.asarray(np.logical_and.reduce([region.inside(scores) for region in self.regions]))
+
+
+def region_of(card: RegionCard, threshold: float | None = None) -> Region:
+    """The region of a card of a bundle, with another threshold if one is given."""
+    spec = card.spec
+    parts: list[Region] = [Above(card.score, card.threshold if threshold is None else threshold)]
+    if spec.where:
+        parts.append(Box({name: (bounds.low, bounds.high) for name, bounds in spec.where.items()}))
+    if spec.within is not None:
+        parts.append(Contour(spec.within.scores, (np.array(spec.within.polygon, dtype=np.float64),)))
+    return parts[0] if len(parts) == 1 else Both(tuple(parts))
 
 
 def background_quantiles(scores: npt.NDArray[np.float32], weights: npt.NDArray[np.float64]) -> Quantiles:
@@ -112,6 +212,9 @@ def set_region(
     score = spec.score or default_score
     if score not in quantiles:
         raise UsageError(f"region {name!r}: unknown score {score!r}; this model has {', '.join(quantiles)}")
+    for other in spec.other_scores:
+        if other not in quantiles:
+            raise UsageError(f"region {name!r}: unknown score {other!r}; this model has {', '.join(quantiles)}")
     if spec.threshold is not None:
         return RegionCard(score=score, threshold=spec.threshold, spec=spec)
     table, wanted = quantiles[score], spec.efficiency

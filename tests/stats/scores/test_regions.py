@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from hepad.cards.analysis import RegionSpec
-from hepad.cards.bundle import parse_region
+from hepad.cards.bundle import parse_region, region_words
 from hepad.errors import UsageError
 from hepad.stats.scores.quantiles import StreamSample
-from hepad.stats.scores.regions import background_quantiles, set_region
+from hepad.stats.scores.regions import Above, Box, Contour, Level, background_quantiles, region_of, set_region
 
 scores = hnp.arrays(np.float32, st.integers(5, 300), elements=st.floats(-10, 10, width=32))
 
@@ -136,3 +136,82 @@ def test_every_number_of_a_stream_is_as_likely_in_the_sample() -> None:
         assert len(sample._sample) == len(set(sample._sample)) == 1000  # memory is bounded
         for fraction, found in sample.quantiles((0.1, 0.5, 0.9)).items():
             assert found == pytest.approx(1e4 * fraction, abs=5e4 * np.sqrt(fraction * (1 - fraction) / 1000))
+
+
+def _plane(n: int = 4000) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(5)
+    return {name: rng.uniform(-1, 2, n).astype(np.float32) for name in ("mse", "kl")}
+
+
+def test_a_box_is_half_open_and_nothing_is_inside_without_a_score() -> None:
+    box = Box({"mse": (1.0, 2.0), "kl": (-np.inf, 0.5)})
+    found = box.inside({"mse": np.array([1, 2, 1.5, 0.9, np.nan, 1]), "kl": np.array([0, 0, 0.5, 0, 0, np.nan])})
+    assert found.tolist() == [True, False, False, False, False, False]
+    assert box.scores == ("mse", "kl")
+    assert Above("kl", 0.5).inside({"kl": np.array([0.5, 0.4, np.nan])}).tolist() == [True, False, False]
+
+
+def test_a_contour_is_that_of_matplotlib() -> None:
+    from matplotlib.path import Path
+
+    plane = _plane()
+    star = np.array([[0, 1.6], [0.4, 0.6], [1.5, 0.5], [0.6, -0.1], [0.9, -0.9], [0, -0.3], [-0.8, -0.8], [-0.4, 0.4]])
+    hole = np.array([[0, 0], [0.3, 0], [0.3, 0.3], [0, 0.3]])
+    points = np.stack([plane["mse"], plane["kl"]], axis=1)
+    outer, inner = (Path(polygon, closed=False).contains_points(points) for polygon in (star, hole))
+    np.testing.assert_array_equal(Contour(("mse", "kl"), (star,)).inside(plane), outer)
+    np.testing.assert_array_equal(Contour(("mse", "kl"), (star, hole)).inside(plane), outer & ~inner)
+    assert 0 < (outer & inner).sum() < outer.sum()
+    corners = {"mse": np.array([0, 0.3, np.nan]), "kl": np.array([0, 0.3, 0.1])}
+    assert Contour(("mse", "kl"), (hole,)).inside(corners).tolist() == [True, False, False]
+
+
+def test_a_level_curve_is_that_of_a_bilinear_function() -> None:
+    x, y = np.linspace(-1, 2, 4), np.linspace(-1, 2, 7)
+    plane = _plane()
+    curve = Level(("mse", "kl"), x, y, np.multiply.outer(2 * x + 1, y - 1), 0.3)  # a bilinear function is its own
+    exact = (2 * plane["mse"].astype(float) + 1) * (plane["kl"].astype(float) - 1)
+    clear = np.abs(exact - 0.3) > 1e-9
+    np.testing.assert_array_equal(curve.inside(plane)[clear], (exact >= 0.3)[clear])
+    assert not curve.inside({"mse": np.array([2.1, np.nan]), "kl": np.array([2.0, 2.0])}).any()
+
+
+def test_a_card_of_several_scores_is_the_region_of_all_its_conditions() -> None:
+    name, spec = parse_region("r=mse@threshold:0.5,kl@threshold:-0.25")
+    quantiles = dict.fromkeys(("mse", "kl", "r2"))
+    region = region_of(set_region(name, spec, quantiles, "r2"))
+    plane = _plane()
+    np.testing.assert_array_equal(region.inside(plane), (plane["mse"] >= 0.5) & (plane["kl"] >= -0.25))
+    assert region.scores == ("mse", "kl")
+    assert parse_region(region_words(name, spec)) == (name, spec)
+    square = {"scores": ["mse", "kl"], "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]]}
+    spec = RegionSpec.model_validate(
+        {"threshold": 0.2, "score": "kl", "where": {"mse": {"max": 0.5}}, "within": square}
+    )
+    card = set_region("r", spec, quantiles, "mse")
+    kl, mse = plane["kl"], plane["mse"]
+    expected = (kl >= 0.2) & (mse < 0.5) & (mse >= 0) & (mse < 1) & (kl < 1)
+    np.testing.assert_array_equal(region_of(card).inside(plane), expected)
+    np.testing.assert_array_equal(region_of(card, 0.6).inside(plane), expected & (kl >= 0.6))
+    assert type(card).model_validate(card.model_dump(mode="json", exclude_none=True)) == card
+    with pytest.raises(UsageError, match="unknown score 'kl'; this model has mse"):
+        set_region("r", spec, {"mse": None}, "mse")
+    with pytest.raises(UsageError, match="unknown score 'mse'; this model has kl"):
+        set_region("r", spec, {"kl": None}, "kl")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("r=efficiency:0.1,kl@threshold:1", "go with a threshold"),
+        ("r=threshold:1,kl@efficiency:0.1", "after a comma comes SCORE@threshold:X"),
+        ("r=threshold:1,threshold:2", "after a comma comes SCORE@threshold:X"),
+        ("r=threshold:1,kl@threshold:x", "could not convert"),
+    ],
+)
+def test_what_is_no_region_of_several_scores_is_refused(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        parse_region(text)
+    for empty in ({}, {"min": 1.0, "max": 1.0}):
+        with pytest.raises(ValueError, match="min"):
+            RegionSpec.model_validate({"threshold": 1.0, "where": {"kl": empty}})
