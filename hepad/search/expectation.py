@@ -17,9 +17,10 @@ from hepad.io.tables.background import read_background
 from hepad.search.events import CategoryEvents
 from hepad.search.search import Category, Search
 from hepad.search.spectra import channel_edges, observed_spectrum
-from hepad.spectra.files import read_spectrum, same_edges
+from hepad.spectra.backgrounds import fit_functions
+from hepad.spectra.files import Spectrum, read_spectrum, same_edges
+from hepad.spectra.models import BinnedData
 from hepad.stats.fits.functions import BackgroundFunction
-from hepad.stats.fits.smooth import choose_order
 
 __all__ = ["Expectation", "Simulated", "TooFewError", "channel_functions", "published_expectation"]
 __all__ += ["simulated_expectation"]
@@ -219,4 +220,5 @@ def _smooth(
         BackgroundFunction(f"{nominal.family}{n}", nominal.family, n, nominal.sqrt_s)
         for n in range(FAMILIES[nominal.family][0], nominal.n_parameters + 1)
     ]
-    return choose_order(edges, counts, variances, candidates).expected
+    data = BinnedData.of(Spectrum("simulated events", edges, counts, variances))
+    return fit_functions(data, candidates)[0].expected * data.weights

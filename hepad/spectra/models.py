@@ -13,12 +13,25 @@ from hepad.errors import UsageError
 from hepad.provenance import sha256_file
 from hepad.spectra.files import Spectrum, read_spectrum, spectrum_path
 from hepad.stats.fits.functions import BackgroundFunction
-from hepad.stats.fits.smooth import event_weights
+from hepad.stats.fits.weights import event_weights
 
-__all__ = ["GP", "BinnedData", "card_hashes", "family_members", "function_of", "gp_base", "read_binned", "short_spec"]
+__all__ = [
+    "AUTO",
+    "GP",
+    "BinnedData",
+    "card_hashes",
+    "function_of",
+    "functions_of",
+    "gp_base",
+    "read_binned",
+    "short_spec",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
+AUTO = "auto"
+"""The name for `_AUTO_BASE` with as few parameters as suffice."""
+_AUTO_BASE = "dijet3"
 GP = "gp"
 """The name of the Gaussian process; `gp:NAME` takes another base function than `_GP_BASE`."""
 _GP_BASE = "dijet3"
@@ -35,6 +48,14 @@ class BinnedData:
     spectrum: Spectrum
     counts: FloatArray
     weights: FloatArray
+
+    @classmethod
+    def of(cls, spectrum: Spectrum) -> BinnedData:
+        """A spectrum with the weights that its variances tell; `InputDataError` if a filled bin has none."""
+        weights = np.ones(spectrum.n_bins)
+        if spectrum.is_weighted and spectrum.variances is not None:
+            weights = event_weights(spectrum.edges, spectrum.counts, spectrum.variances)
+        return cls(spectrum, spectrum.counts / weights, weights)
 
     @property
     def edges(self) -> FloatArray:
@@ -54,10 +75,7 @@ def read_binned(spec: str | Spectrum, mass_range: tuple[float, float] | None) ->
     spectrum = read_spectrum(spec)
     if mass_range is not None:
         spectrum = spectrum.restrict(*mass_range)
-    weights = np.ones(spectrum.n_bins)
-    if spectrum.is_weighted and spectrum.variances is not None:
-        weights = event_weights(spectrum.edges, spectrum.counts, spectrum.variances)
-    return BinnedData(spectrum, spectrum.counts / weights, weights)
+    return BinnedData.of(spectrum)
 
 
 def function_of(name: str, order: int | None = None) -> BackgroundFunction:
@@ -71,9 +89,20 @@ def function_of(name: str, order: int | None = None) -> BackgroundFunction:
     return _member(function, order)
 
 
-def family_members(name: str) -> list[BackgroundFunction]:
-    """All functions of a card's family, the one with fewest parameters first."""
-    function = BackgroundFunction.from_card(load_fit(name))
+def functions_of(name: str, order: int | None = None) -> list[BackgroundFunction]:
+    """The functions that a name stands for: all of a family, the simplest first, if the order is to be chosen (0).
+
+    `order` None takes the function of the card as it is, a number the member of its family with so many parameters;
+    of "auto" the order is always chosen. `UsageError` for a Gaussian process, which is no function.
+    """
+    if gp_base(name) is not None:
+        raise UsageError(
+            f"{name} is not a function: 'hepad fit SPECTRUM --function {name} -o fit' writes its background as a "
+            "reference for 'hepad bumphunt'"
+        )
+    if name != AUTO and order != 0:
+        return [function_of(name, order)]
+    function = function_of(_AUTO_BASE if name == AUTO else name)
     low, high = FAMILIES[function.family]
     return [_member(function, n) for n in range(low, high + 1)]
 
@@ -86,7 +115,8 @@ def gp_base(name: str) -> BackgroundFunction | None:
 
 def card_hashes(names: tuple[str, ...]) -> dict[str, str]:
     """The sha256 of the card behind each name, for the provenance."""
-    cards = [name.partition(":")[2] or _GP_BASE if name.partition(":")[0] == GP else name for name in names]
+    bases = [name.partition(":")[2] or _GP_BASE if name.partition(":")[0] == GP else name for name in names]
+    cards = [_AUTO_BASE if name == AUTO else name for name in bases]
     return {load_fit(card).name: sha256_file(resolve("fits", card)) for card in cards}
 
 

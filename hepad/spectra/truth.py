@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
-from hepad.spectra.models import BinnedData, function_of, gp_base
-from hepad.stats.fits.fit import fit_background
+from hepad.spectra.backgrounds import fit_functions
+from hepad.spectra.models import BinnedData, functions_of, gp_base
 from hepad.stats.fits.gaussian_process import fit_gaussian_process
 
 __all__ = ["SPECTRUM", "truth"]
@@ -33,4 +33,4 @@ def truth(name: str, data: BinnedData) -> npt.NDArray[np.float64]:
     base = gp_base(name)
     if base is not None:
         return fit_gaussian_process(data.edges, data.counts, base, exposure=data.exposure).expected * data.weights
-    return fit_background(data.edges, data.counts, function_of(name), exposure=data.exposure).expected * data.weights
+    return fit_functions(data, functions_of(name))[0].expected * data.weights

@@ -102,15 +102,16 @@ def spectrum_figure(
     from hepad.plot.bumphunt import add_statistics
     from hepad.plot.spectrum import plot_spectrum
 
-    expected = background.expected
+    expected, weights = background.expected, background.weights
     # Where nothing is expected a bin has no significance of its own.
     filled = expected > 0
-    pulls = np.where(filled, signed_root(spectrum.counts, np.where(filled, expected, 1.0)), 0.0)
+    pulls = np.where(filled, signed_root(spectrum.counts / weights, np.where(filled, expected / weights, 1.0)), 0.0)
     figure = plot_spectrum(
         spectrum.edges,
         spectrum.counts,
         expected,
         pulls=pulls,
+        count_errors=np.sqrt(spectrum.counts * weights) if spectrum.is_weighted else None,
         window=hunt.window,
         window_label=f"Largest {hunt.direction}",
         background_label="Reference" if background.fit is None else f"Fit ({background.fit.function.name})",

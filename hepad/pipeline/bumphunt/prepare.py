@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from hepad.errors import InputDataError
 from hepad.pipeline.bumphunt.options import BumpHuntOptions
+from hepad.spectra.backgrounds import WEIGHTED
 from hepad.spectra.files import Spectrum, read_spectrum
+from hepad.spectra.models import BinnedData
 from hepad.spectra.reference import Background, background_of, restricted
 
 __all__ = ["prepare"]
@@ -22,15 +24,16 @@ def prepare(
             raise InputDataError(f"{spectrum.name} holds no events in the range")
     backgrounds = tuple(
         background_of(
-            spectrum,
+            BinnedData.of(spectrum),
             function=options.function,
             reference=options.reference,
             mass_range=options.mass_range,
             exact=options.exact_reference,
+            seed=options.seed,
         )
         for spectrum in spectra
     )
     warnings = [remark for background in backgrounds for remark in background.warnings]
     if any(spectrum.is_weighted for spectrum in spectra):
-        warnings.append("the spectrum is weighted: Poisson probabilities do not hold for it")
+        warnings.append(WEIGHTED)
     return spectra, backgrounds, warnings

@@ -67,6 +67,7 @@ class BumpHuntReport:
                 "name": Path(self.spectrum.name).name,
                 "bins": self.spectrum.n_bins,
                 "range": [float(edges[0]), float(edges[-1])],
+                "weighted": self.spectrum.is_weighted,
             },
             "seed": self.seed,
             "warnings": list(self.warnings),

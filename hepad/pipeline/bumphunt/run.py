@@ -57,28 +57,33 @@ def _hunt(
     warnings: list[str],
     options: BumpHuntOptions,
 ) -> BumpHuntReport:
-    counts = np.stack([spectrum.counts for spectrum in spectra])
-    reference = np.stack([background.expected for background in backgrounds])
-    variances = [background.variances for background in backgrounds]
+    edges, weights = spectra[0].edges, np.stack([background.weights for background in backgrounds])
+    counts = np.stack([spectrum.counts for spectrum in spectra]) / weights
+    expected = np.stack([background.expected for background in backgrounds])
+    variances = [background.variances for background in backgrounds if background.variances is not None]
     fits = [background.fit for background in backgrounds if background.fit is not None]
     null = make_null(
-        spectra[0].edges,
+        edges,
         counts,
-        reference,
-        variances=None if any(v is None for v in variances) else np.stack([v for v in variances if v is not None]),
+        expected / weights,
+        variances=np.stack(variances) / weights**2 if len(variances) == len(spectra) else None,
         options=options.scan,
         refits=fits if fits and options.refit is not False else None,
+        exposures=[background.exposure for background in backgrounds],
     )
-    hunt = hunt_channels(spectra[0].edges, counts, reference, null=null, toys=options.toys, seed=options.seed)
+    hunt = hunt_channels(
+        edges, counts, expected / weights, null=null, toys=options.toys, seed=options.seed, weights=weights
+    )
     if hunt.failed_toys:
         warnings.append(f"{hunt.failed_toys} pseudo-experiments were left out, their fits did not converge")
     expected_z = None
     if options.inject is not None:
-        shape = gaussian_shape(spectra[0].edges, options.inject.mass, options.inject.width)
-        yields = np.array(options.inject.yields or _yields(spectra[0], reference.sum(axis=0), options.inject))
+        shape = gaussian_shape(edges, options.inject.mass, options.inject.width)
+        spread = (expected * weights).sum(axis=0)
+        yields = np.array(options.inject.yields or _yields(spectra[0], spread, options.inject))
         expected_z = sensitivity(
             null,
-            np.tile(shape / len(spectra), (len(spectra), 1)),
+            np.tile(shape / len(spectra), (len(spectra), 1)) / weights,
             yields,
             background=hunt.toy_statistics,
             toys=options.inject.toys,
@@ -87,11 +92,11 @@ def _hunt(
     return BumpHuntReport(spectra, backgrounds, hunt, options.seed, tuple(warnings), expected_z)
 
 
-def _yields(spectrum: Spectrum, expected: FloatArray, inject: Injection) -> FloatArray:
+def _yields(spectrum: Spectrum, variances: FloatArray, inject: Injection) -> FloatArray:
     centres = (spectrum.edges[:-1] + spectrum.edges[1:]) / 2
     near = np.abs(centres - inject.mass) <= 2 * inject.width * inject.mass
     near[np.argmin(np.abs(centres - inject.mass))] = True
-    return np.linspace(0.0, 10 * np.sqrt(max(float(expected[near].sum()), 1.0)), 9)[1:]
+    return np.linspace(0.0, 10 * np.sqrt(max(float(variances[near].sum()), 1.0)), 9)[1:]
 
 
 def _check(options: BumpHuntOptions, specs: Sequence[str | Spectrum]) -> None:

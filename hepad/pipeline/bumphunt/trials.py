@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hepad.errors import UsageError
+from hepad.errors import InputDataError, UsageError
 from hepad.io.tables.masses import read_masses
 from hepad.output.atomic import check_folder
 from hepad.pipeline.bumphunt.options import BumpHuntOptions
@@ -46,6 +46,8 @@ def bumphunt_trials(
         raise UsageError(f"spectra need different names, found {', '.join(names)}")
     cells = None
     if events is not None:
+        if any(spectrum.is_weighted for spectrum in spectra):
+            raise InputDataError("a table of events is for spectra of plain counts, not for weighted ones")
         masses = read_masses(events, names)
         edges = [spectrum.edges for spectrum in spectra]
         check_table(masses, edges, [spectrum.counts for spectrum in spectra], names)
@@ -54,7 +56,14 @@ def bumphunt_trials(
         warnings.append("no table of events was given: the spectra are taken to share none")
     nulls = [_null(s, b, options) for s, b in zip(spectra, backgrounds, strict=True)]
     hunts = [
-        hunt_channels(s.edges, s.counts[None], b.expected[None], null=null, toys=0)
+        hunt_channels(
+            s.edges,
+            s.counts[None] / b.weights,
+            b.expected[None] / b.weights,
+            null=null,
+            toys=0,
+            weights=b.weights[None],
+        )
         for s, b, null in zip(spectra, backgrounds, nulls, strict=True)
     ]
     found = global_p_of_many([hunt.statistic for hunt in hunts], nulls, cells, toys=options.toys, seed=options.seed)
@@ -78,8 +87,8 @@ def column_of(spec: str) -> str:
 def _null(spectrum: Spectrum, background: Background, options: BumpHuntOptions) -> FixedNull | RefittedNull:
     layout = Layout.line(spectrum.n_bins, options.scan)
     if background.fit is not None and options.refit is not False:
-        return RefittedNull(spectrum.edges, (background.fit,), layout, options.scan)
-    return FixedNull(background.expected[None], layout, options.scan)
+        return RefittedNull(spectrum.edges, (background.fit,), layout, options.scan, (background.exposure,))
+    return FixedNull(background.expected[None] / background.weights, layout, options.scan)
 
 
 def _check(specs: Sequence[str], options: BumpHuntOptions) -> None:

@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hepad.spectra.backgrounds import FittedBackground
 from hepad.spectra.models import BinnedData
 from hepad.stats.fits.fit import FitResult
-from hepad.stats.fits.gaussian_process import GaussianProcessFit
-from hepad.stats.fits.goodness import Goodness
-from hepad.stats.fits.order import OrderStep
 
 __all__ = ["Background", "FitReport", "correlation"]
 
@@ -21,22 +19,15 @@ FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Background:
-    """One background of the spectrum: expected events (n,) and their standard deviations (n,), in its own units.
+class Background(FittedBackground):
+    """A fitted background with the `minos` errors (k, 2) of a function, down and up, NaN where MINOS failed."""
 
-    `fit` is there for a function on the whole range, with its `minos` errors (k, 2) down and up, NaN where MINOS
-    failed; `process` for a Gaussian process; neither for a sliding window.
-    """
-
-    name: str
-    kind: str
-    expected: FloatArray
-    errors: FloatArray
-    goodness: Goodness
-    fit: FitResult | None = None
     minos: FloatArray | None = None
-    process: GaussianProcessFit | None = None
-    steps: tuple[OrderStep, ...] = ()
+
+    @classmethod
+    def of(cls, found: FittedBackground, minos: FloatArray | None = None) -> Background:
+        """The background that was found, and its MINOS errors."""
+        return cls(**vars(found), minos=minos)
 
     def to_json(self) -> dict[str, Any]:
         """The background in plain JSON types, without a key for what it does not have."""

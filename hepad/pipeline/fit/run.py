@@ -13,27 +13,17 @@ from hepad.output.atomic import check_folder
 from hepad.pipeline.fit.output import write_fits
 from hepad.pipeline.fit.report import Background, FitReport
 from hepad.provenance import command_line
+from hepad.spectra.backgrounds import WEIGHTED, fitted_function, fitted_process
 from hepad.spectra.files import Spectrum
-from hepad.spectra.models import (
-    BinnedData,
-    family_members,
-    function_of,
-    gp_base,
-    read_binned,
-    short_spec,
-)
-from hepad.stats.fits.fit import Refitter, fit_background
-from hepad.stats.fits.gaussian_process import fit_gaussian_process
+from hepad.spectra.models import AUTO, BinnedData, function_of, gp_base, read_binned, short_spec
 from hepad.stats.fits.goodness import goodness
 from hepad.stats.fits.minos import minos_errors
-from hepad.stats.fits.order import OrderStep, choose_order
 from hepad.stats.fits.window import WindowFit, WindowOptions
 
 __all__ = ["Background", "FitOptions", "FitReport", "fit_backgrounds", "fit_spectrum"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_POOR_FIT = 0.01
 _WINDOW_TOYS = 100
 """Pseudo-experiments for the errors of a sliding-window fit where none are asked for."""
 
@@ -82,9 +72,7 @@ def fit_backgrounds(spectrum: str | Spectrum, options: FitOptions) -> FitReport:
     backgrounds = tuple(_background(name, data, options) for name in options.functions)
     warnings = [text for background in backgrounds for text in _warnings(background)]
     if data.spectrum.is_weighted:
-        warnings.append(
-            "the spectrum is weighted: effective counts were fitted; deviances and p-values are theirs, and approximate"
-        )
+        warnings.append(WEIGHTED)
     return FitReport(data, backgrounds, options.seed, tuple(warnings))
 
 
@@ -95,8 +83,8 @@ def _check(options: FitOptions) -> None:
         raise UsageError("give each function once, and one at least")
     if options.window_signal is not None and (options.window is None or not options.window_signal > 0):
         raise UsageError("--window-signal is a relative width above zero and needs --window")
-    if options.window is not None and options.order == 0:
-        raise UsageError("a sliding window takes its function as it is; leave out --order auto")
+    if options.window is not None and (options.order == 0 or AUTO in options.functions):
+        raise UsageError("a sliding window takes its function as it is; leave out auto")
 
 
 def _background(name: str, data: BinnedData, options: FitOptions) -> Background:
@@ -104,38 +92,12 @@ def _background(name: str, data: BinnedData, options: FitOptions) -> Background:
     if base is not None:
         if options.window is not None:
             raise UsageError("a Gaussian process needs no sliding window; leave out --window")
-        return _by_process(name, data, options)
-    return _by_function(name, data, options) if options.window is None else _by_window(name, data, options)
-
-
-def _by_function(name: str, data: BinnedData, options: FitOptions) -> Background:
-    edges, counts, exposure = data.edges, data.counts, data.exposure
-    steps: tuple[OrderStep, ...] = ()
-    if options.order == 0:
-        members = family_members(name)
-        fit, steps = choose_order(edges, counts, members, toys=options.toys or 0, seed=options.seed, exposure=exposure)
-    else:
-        fit = fit_background(edges, counts, function_of(name, options.order), exposure=exposure)
-    refit = Refitter(edges, fit, exposure=exposure).fit
-    return Background(
-        name=fit.function.name,
-        kind="function",
-        expected=fit.expected * data.weights,
-        errors=fit.expected_errors * data.weights,
-        goodness=goodness(counts, fit.expected, ndf=fit.ndf, refit=refit, toys=options.toys, seed=options.seed),
-        fit=fit,
-        minos=minos_errors(edges, counts, fit, exposure=exposure),
-        steps=steps,
-    )
-
-
-def _by_process(name: str, data: BinnedData, options: FitOptions) -> Background:
-    base = gp_base(name)
-    assert base is not None  # noqa: S101  by the caller
-    fit = fit_gaussian_process(data.edges, data.counts, base, exposure=data.exposure)
-    good = goodness(data.counts, fit.expected, ndf=fit.ndf, refit=fit.refit, toys=options.toys, seed=options.seed)
-    expected, errors = fit.expected * data.weights, fit.expected_errors * data.weights
-    return Background(name.replace(":", "_"), "gaussian process", expected, errors, good, process=fit)
+        return Background.of(fitted_process(data, name, base, toys=options.toys, seed=options.seed))
+    if options.window is not None:
+        return _by_window(name, data, options)
+    found = fitted_function(data, name, order=options.order, toys=options.toys, seed=options.seed)
+    assert found.fit is not None  # noqa: S101  of a function
+    return Background.of(found, minos_errors(data.edges, data.counts, found.fit, exposure=data.exposure))
 
 
 def _by_window(name: str, data: BinnedData, options: FitOptions) -> Background:
@@ -160,12 +122,7 @@ def _by_window(name: str, data: BinnedData, options: FitOptions) -> Background:
 def _warnings(background: Background) -> list[str]:
     """What a reader must know before using the fit."""
     good, name = background.goodness, background.name
-    remarks = []
-    if good.best_p is not None and good.best_p < _POOR_FIT:
-        how = "chi-square" if good.p_toys is None else "pseudo-experiments"
-        remarks.append(
-            f"{name} describes the spectrum poorly: deviance {good.deviance:.1f}, p = {good.best_p:.2g} by {how}"
-        )
+    remarks = [] if background.poor is None else [background.poor]
     if good.sparse_bins:
         remarks.append(
             f"{name}: {good.sparse_bins} bins expect fewer than 5 events: Pearson's chi-square ({good.pearson:.1f}) "

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from hepad.cards.fit import load_fit
 from hepad.errors import FitFailedError, InputDataError, UsageError
 from hepad.output.atomic import check_folder
 from hepad.pipeline.limit.mass_report import MassLimitOptions, MassLimitReport, MassPoint
 from hepad.pipeline.limit.result import check_calculator
-from hepad.spectra.files import Spectrum, read_spectrum
-from hepad.spectra.reference import AUTO_FUNCTIONS
+from hepad.spectra.backgrounds import WEIGHTED, FittedBackground, fitted_function
+from hepad.spectra.models import BinnedData, read_binned
 from hepad.spectra.shapes import Signal, parse_masses, signals
-from hepad.stats.fits.fit import FitResult, fit_background, select_function
-from hepad.stats.fits.functions import BackgroundFunction
 from hepad.stats.limits.calculator import set_limit
 from hepad.stats.limits.discovery import local_excess
 from hepad.stats.limits.mass_scan import global_excess
@@ -29,7 +25,6 @@ __all__ = ["SCAN_TOYS", "mass_limits"]
 
 SCAN_TOYS = 2000
 """Pseudo-experiments per hypothesis and tested mu at a mass with low counts, unless a number is asked for."""
-_POOR_FIT = 0.01
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -51,20 +46,19 @@ def mass_limits(
     if options.output is not None:
         check_folder(options.output, verb="limit")
     masses = None if options.masses is None else parse_masses(options.masses)
-    spectrum, factor, warnings = _read(spec, options)
-    found = signals(shapes, masses, spectrum.edges)
-    fit = _background(spectrum, options.function)
-    if fit.p_value < _POOR_FIT:
-        warnings.append(
-            f"{fit.function.name} describes the spectrum poorly: deviance {fit.deviance:.1f} for {fit.ndf} degrees of "
-            f"freedom (p = {fit.p_value:.2g})"
-        )
+    data = read_binned(spec, options.mass_range)
+    if data.counts.sum() <= 0:
+        raise InputDataError(f"{data.spectrum.name} holds no events in the range")
+    found = signals(shapes, masses, data.edges)
+    background = fitted_function(data, options.function, seed=options.seed)
+    warnings = [f"{WEIGHTED}; limits are on sums of weights"] if data.spectrum.is_weighted else []
+    warnings += [] if background.poor is None else [background.poor]
     models, points = [], []
     for signal in found:
         if progress is not None:
             progress(f"{signal.mass:g} GeV")
         try:
-            models.append(_model(spectrum, signal, fit.function, factor, options))
+            models.append(_model(data, signal, background, options))
             points.append(_point(models[-1], signal, options))
         except FitFailedError as error:
             raise FitFailedError(f"at {signal.mass:g} GeV: {error}") from error
@@ -74,7 +68,9 @@ def mass_limits(
         largest = max(point.excess.q0 for point in points)
         overall = global_excess(models, largest, toys=options.global_toys, seed=options.seed)
     warnings += [f"{p.mass:g} GeV: {text}" for p in points for text in p.limit.warnings]
-    report = MassLimitReport(tuple(points), fit, spectrum, overall, options.pb_per_event, options.seed, tuple(warnings))
+    report = MassLimitReport(
+        tuple(points), background, data.spectrum, overall, options.pb_per_event, options.seed, tuple(warnings)
+    )
     if options.output is not None:
         from hepad.pipeline.limit.mass_output import write_mass_limits
 
@@ -94,42 +90,19 @@ def _check(options: MassLimitOptions) -> None:
         raise UsageError(f"the number of pseudo-experiments is not negative, found {options.global_toys}")
 
 
-def _read(spec: str, options: MassLimitOptions) -> tuple[Spectrum, float, list[str]]:
-    """The spectrum in effective events, how many of them are one event, and what to say of that."""
-    spectrum = read_spectrum(spec)
-    if options.mass_range is not None:
-        spectrum = spectrum.restrict(*options.mass_range)
-    if spectrum.counts.sum() <= 0:
-        raise InputDataError(f"{spec} holds no events in the range")
-    if not spectrum.is_weighted or spectrum.variances is None:
-        return spectrum, 1.0, []
-    factor = float(spectrum.counts.sum() / spectrum.variances.sum())
-    effective = replace(spectrum, counts=spectrum.counts * factor, variances=None, reference=None)
-    remark = (
-        f"the spectrum is weighted: it is fitted as its {effective.counts.sum():.6g} effective events, "
-        "(sum w)^2 / sum w^2; limits are on sums of weights"
-    )
-    return effective, factor, [remark]
-
-
-def _background(spectrum: Spectrum, name: str) -> FitResult:
-    if name == "auto":
-        candidates = [BackgroundFunction.from_card(load_fit(each)) for each in AUTO_FUNCTIONS]
-        return select_function(spectrum.edges, spectrum.counts, candidates)
-    return fit_background(spectrum.edges, spectrum.counts, BackgroundFunction.from_card(load_fit(name)))
-
-
-def _model(
-    spectrum: Spectrum, signal: Signal, function: BackgroundFunction, factor: float, options: MassLimitOptions
-) -> ResonanceModel:
+def _model(data: BinnedData, signal: Signal, background: FittedBackground, options: MassLimitOptions) -> ResonanceModel:
+    assert background.fit is not None  # noqa: S101  of a function
+    shape = signal.fractions / data.weights
+    total = float(signal.fractions.sum())
     channel = ResonanceChannel(
-        name=Path(spectrum.name).name,
-        edges=spectrum.edges,
-        signal=signal.fractions * factor,
-        signal_variances=signal.variances * factor**2,
-        function=function,
-        observed=spectrum.counts,
-        spurious=options.spurious * factor,
+        name=Path(data.spectrum.name).name,
+        edges=data.edges,
+        signal=shape,
+        signal_variances=signal.variances / data.weights**2,
+        function=background.fit.function,
+        observed=data.counts,
+        spurious=options.spurious * (float(shape.sum()) / total if total > 0 else 1.0),
+        exposure=data.exposure,
     )
     return ResonanceModel([channel], options.signal_error, options.luminosity_error)
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.pipeline.limit.result import result_json
+from hepad.spectra.backgrounds import FittedBackground
 from hepad.spectra.files import Spectrum
 from hepad.stats.fits.fit import FitResult
 from hepad.stats.limits.cls import LimitResult, known, known_list
@@ -66,12 +67,18 @@ class MassLimitReport:
     """The points in rising mass, the background-only fit, and the global p-value, None if it was not asked for."""
 
     points: tuple[MassPoint, ...]
-    fit: FitResult
+    background: FittedBackground
     spectrum: Spectrum
     overall: GlobalExcess | None
     pb_per_event: float | None
     seed: int
     warnings: tuple[str, ...]
+
+    @property
+    def fit(self) -> FitResult:
+        """The fit of the background alone, to effective counts."""
+        assert self.background.fit is not None  # noqa: S101  of a function
+        return self.background.fit
 
     @property
     def largest(self) -> MassPoint:
@@ -82,11 +89,17 @@ class MassLimitReport:
         """Plain JSON types; limits in events of signal, and in pb if there is a luminosity."""
         top = self.largest
         return {
-            "spectrum": {"name": Path(self.spectrum.name).name, "bins": self.spectrum.n_bins, "range": self._range()},
+            "spectrum": {
+                "name": Path(self.spectrum.name).name,
+                "bins": self.spectrum.n_bins,
+                "range": self._range(),
+                "weighted": self.spectrum.is_weighted,
+            },
             "function": self.fit.function.name,
             "deviance": self.fit.deviance,
             "ndf": self.fit.ndf,
             "fit_p_value": self.fit.p_value,
+            "fit_p_toys": self.background.goodness.p_toys,
             "points": [self._point(point) for point in self.points],
             "largest_excess": {"mass": top.mass, **top.excess.to_json()},
             "global": None if self.overall is None else self.overall.to_json(),

@@ -57,12 +57,16 @@ def make_null(
     variances: FloatArray | None = None,
     options: ScanOptions | None = None,
     refits: Sequence[FitResult] | None = None,
+    exposures: Sequence[FloatArray | None] | None = None,
 ) -> Null:
-    """What pseudo-experiments of channels (channels, n) are: refitted, of a counted reference, or of a known one."""
+    """What pseudo-experiments of channels (channels, n) are: refitted, of a counted reference, or of a known one.
+
+    `exposures` (n,) are those with which `refits` were made.
+    """
     options = options or ScanOptions()
     layout = Layout.line(counts.shape[1], options)
     if refits is not None:
-        return RefittedNull(edges, tuple(refits), layout, options)
+        return RefittedNull(edges, tuple(refits), layout, options, None if exposures is None else tuple(exposures))
     return _null_of(counts, reference, variances, layout, options)
 
 
@@ -74,16 +78,21 @@ def hunt_channels(
     null: Null | None = None,
     toys: int = 10_000,
     seed: int = 0,
+    weights: FloatArray | None = None,
 ) -> BumpHunt:
     """Hunt in several channels at once: counts and reference (channels, n) in bins of edges (n+1,).
 
     A window is the same in all channels. Its p-value combines those of the channels, P(N >= d | b) on both sides of
     the expectation, by Fisher's method; the statistic is -ln of the smallest combined p. One channel is `bump_hunt`.
-    `null` is that of `make_null`, by default for a known reference.
+    `null` is that of `make_null`, by default for a known reference. Of weighted spectra counts and reference are
+    effective ones, and `weights` (channels, n) what one of them stands for in `observed_in` and `expected_in`.
     """
     null = null or make_null(edges, counts, reference)
     expected = null.reference if isinstance(null, CountedNull) else Expectation(reference)
     found, best = _found(counts, expected, null, toys=toys, seed=seed)
+    if weights is not None:
+        found["observed_in"] = null.layout.sums(counts * weights)[:, best]
+        found["expected_in"] = null.layout.sums(expected.events * weights)[:, best]
     first, last = int(null.layout.first[0, best]), int(null.layout.last[0, best])
     return BumpHunt(**found, first=first, last=last, window=(float(edges[first]), float(edges[last])))
 

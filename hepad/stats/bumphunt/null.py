@@ -157,12 +157,16 @@ class CountedNull:
 
 @dataclass(frozen=True)
 class RefittedNull:
-    """Pseudo-experiments of fitted backgrounds (channels, bins), each fitted anew as the data were."""
+    """Pseudo-experiments of fitted backgrounds (channels, bins), each fitted anew as the data were.
+
+    `exposures` are those of the fits of the channels, None for all without.
+    """
 
     edges: FloatArray
     fits: tuple[FitResult, ...]
     layout: Layout
     options: ScanOptions
+    exposures: tuple[FloatArray | None, ...] | None = None
 
     def draw(self, toys: int, seed: int, *, signal: FloatArray | None = None) -> FloatArray:
         """t (toys,), NaN where a fit did not converge, with `signal` (channels, bins) in the data if given."""
@@ -202,7 +206,8 @@ class RefittedNull:
 
     @cached_property
     def _refitters(self) -> list[Refitter]:
-        return [Refitter(self.edges, fit) for fit in self.fits]
+        exposures = self.exposures or (None,) * len(self.fits)
+        return [Refitter(self.edges, fit, exposure=own) for fit, own in zip(self.fits, exposures, strict=True)]
 
     @property
     def _block(self) -> int:

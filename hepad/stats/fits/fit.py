@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,7 +21,6 @@ __all__ = [
     "deviance",
     "fisher_scoring",
     "fit_background",
-    "select_function",
 ]
 
 FloatArray = npt.NDArray[np.float64]
@@ -107,35 +105,6 @@ def fit_background(
     if not minuit.valid or not minuit.accurate or covariance is None or not np.isfinite(minuit.fval or np.inf):
         raise FitFailedError(f"the fit of {function.name} did not converge; try fewer parameters or another range")
     return _result(design, function, np.asarray(minuit.values), np.asarray(covariance), counts)
-
-
-def select_function(
-    edges: FloatArray,
-    counts: FloatArray,
-    candidates: Sequence[BackgroundFunction],
-    *,
-    level: float = 0.05,
-    exposure: FloatArray | None = None,
-) -> FitResult:
-    """Fit nested functions in order and keep the first that the next one does not improve.
-
-    An added parameter is kept if the fall in deviance has a chi-square probability (Wilks) below `level`; `exposure`
-    as in `fit_background`.
-    `FitFailedError` if not even the first function can be fitted.
-    """
-    chosen = fit_background(edges, counts, candidates[0], exposure=exposure)
-    for candidate in candidates[1:]:
-        if candidate.n_parameters >= len(counts):
-            break
-        try:
-            richer = fit_background(edges, counts, candidate, exposure=exposure)
-        except FitFailedError:  # a function that the data cannot constrain is not needed either
-            break
-        added = candidate.n_parameters - chosen.function.n_parameters
-        if chi2.sf(max(chosen.deviance - richer.deviance, 0.0), added) >= level:
-            break
-        chosen = richer
-    return chosen
 
 
 class Refitter:

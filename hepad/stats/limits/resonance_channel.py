@@ -25,7 +25,8 @@ class ResonanceChannel:
     `background` (n,) are the events expected, of which the Asimov data are made; without them they are made of the fit
     of `function` to the `observed` counts (n,). Without a function the background is known: up to its relative
     `background_error`, log-normal and common to the channel's bins. `spurious` is the standard deviation, in events,
-    of a signal that the function may fake or hide; it has the shape of the signal.
+    of a signal that the function may fake or hide; it has the shape of the signal. Of a weighted spectrum all events
+    are effective ones, and `exposure` (n,) is how many of them an event of the spectrum is.
 
     `InputDataError` for arrays that do not fit together or are negative or not finite, `UsageError` for fields that do
     not go together.
@@ -40,12 +41,13 @@ class ResonanceChannel:
     observed: FloatArray | None = None
     spurious: float = 0.0
     background_error: float = 0.0
+    exposure: FloatArray | None = None
 
     def __post_init__(self) -> None:
         if self.edges.ndim != 1 or len(self.edges) < 2 or not np.all(np.diff(self.edges) > 0):
             raise InputDataError(f"{self.name}: the edges must be finite and rise")
         bins = len(self.edges) - 1
-        for what in ("signal", "signal_variances", "background", "observed"):
+        for what in ("signal", "signal_variances", "background", "observed", "exposure"):
             values = getattr(self, what)
             if values is None:
                 continue

@@ -27,7 +27,7 @@ def stack_channels(channels: Sequence[ResonanceChannel], signal_logs: FloatArray
             starts.append(np.zeros(len(errors)))
         else:
             counts = channel.prior_counts
-            design = Design(channel.edges, counts, channel.function)
+            design = Design(channel.edges, counts, channel.function, exposure=channel.exposure)
             features.append(design.features)
             weights.append(design.weights)
             starts.append(design.start(counts))

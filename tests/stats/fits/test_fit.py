@@ -16,8 +16,9 @@ from hepad.cards.resolver import bundled_names
 from hepad.errors import CardError, FitFailedError, InputDataError
 from hepad.spectra.files import read_spectrum
 from hepad.stats.fits import fit as fit_module
-from hepad.stats.fits.fit import Refitter, deviance, fit_background, select_function
+from hepad.stats.fits.fit import Refitter, deviance, fit_background
 from hepad.stats.fits.functions import BackgroundFunction
+from hepad.stats.fits.order import choose_order
 
 ROOT = Path(__file__).parents[3]
 CMS = str(ROOT / "examples/data/cms_dijet_137fb.csv")
@@ -122,7 +123,7 @@ def test_the_deviance_test_chooses_the_number_of_parameters() -> None:
     candidates = [function(f"dijet{k}") for k in (3, 4, 5, 6)]
     for spec, expected in ((CMS, "dijet3"), (ATLAS, "dijet5")):
         spectrum = read_spectrum(spec)
-        assert select_function(spectrum.edges, spectrum.counts, candidates).function.name == expected
+        assert choose_order(spectrum.edges, spectrum.counts, candidates)[0].function.name == expected
 
 
 def test_a_negative_example_is_recognised_as_a_poor_fit() -> None:

@@ -141,7 +141,7 @@ def test_weighted_spectra_are_fitted_as_effective_events(tmp_path: Path) -> None
     weighted = mass_limits(f"{tmp_path / 'w.json'}:m", ["gauss:2500,0.04"], options=options)
     plain = mass_limits(write(tmp_path / "d.csv", counts), ["gauss:2500,0.04"], options=options)
     np.testing.assert_allclose(weighted.points[0].limit.expected, 0.5 * plain.points[0].limit.expected, rtol=1e-3)
-    assert "effective events" in weighted.warnings[0]
+    assert "effective counts" in weighted.warnings[0]
 
 
 def test_low_counts_at_a_mass_are_thrown(tmp_path: Path) -> None:
