@@ -29,7 +29,7 @@ from hepad.samples.sample import Samples, weight_sums
 from hepad.samples.weighting import CrossSections, PbWeights
 from hepad.search.events import CategoryEvents, Reading, SearchJob, search_parts
 from hepad.search.search import Category, Search, prepare_search
-from hepad.search.spectra import channel_edges, fill_spectrum
+from hepad.search.spectra import fill_spectrum
 from hepad.spectra.files import write_histograms_json
 
 __all__ = ["BackgroundOptions", "BackgroundReport", "make_background"]
@@ -203,9 +203,7 @@ def _record(
 def _spectra(search: Search, events: Mapping[str, CategoryEvents]) -> dict[str, Any]:
     """The spectra in pb of all channels in all regions."""
     return {
-        f"{channel.name}_{region}": fill_spectrum(
-            events[category.name], category, channel.name, region, channel_edges(search, channel.name)
-        )
+        f"{channel.name}_{region}": fill_spectrum(events[category.name], category, channel.name, region, channel.edges)
         for category in search.categories
         for channel in category.channels
         for region in search.regions

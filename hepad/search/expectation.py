@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,19 +10,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hepad.cards.fit import FAMILIES, load_fit
-from hepad.cards.search import ALL, located
+from hepad.cards.fit import FAMILIES
+from hepad.cards.search import ALL
 from hepad.errors import FitFailedError, InputDataError
 from hepad.io.tables.background import read_background
 from hepad.search.events import CategoryEvents
 from hepad.search.search import Category, Search
-from hepad.search.spectra import channel_edges, observed_spectrum
 from hepad.spectra.backgrounds import fit_functions
-from hepad.spectra.files import Spectrum, read_spectrum, same_edges
+from hepad.spectra.files import Spectrum, same_edges
 from hepad.spectra.models import BinnedData
 from hepad.stats.fits.functions import BackgroundFunction
 
-__all__ = ["Expectation", "Simulated", "TooFewError", "channel_functions", "published_expectation"]
+__all__ = ["Expectation", "Simulated", "TooFewError", "published_expectation"]
 __all__ += ["simulated_expectation"]
 
 FloatArray = npt.NDArray[np.float64]
@@ -59,23 +58,13 @@ class Expectation:
     reach: float | None = None
 
 
-def channel_functions(search: Search, channel: str) -> list[BackgroundFunction]:
-    """The background functions of a channel, the nominal one first."""
-    return [
-        BackgroundFunction.from_card(load_fit(located(search.folder, "fits", name)))
-        for name in search.card.channel_fits(channel)
-    ]
-
-
-def published_expectation(search: Search, channel: str) -> Expectation | None:
+def published_expectation(search: Search, name: str) -> Expectation | None:
     """What is published for a channel: observed counts, an expected background, or both; None if neither is."""
-    card = search.card.channels[channel]
-    observed = observed_spectrum(search, channel)
-    background = None if card.background is None else read_spectrum(str(search.folder / card.background))
-    edges = channel_edges(search, channel)
+    channel = search.channel(name)
+    observed, background, edges = channel.observed, channel.background, channel.edges
     for spectrum in (observed, background):
         if spectrum is not None and not same_edges(spectrum.edges, edges):
-            raise InputDataError(f"{spectrum.name} has other bins than channel {channel!r} of {search.card.name}")
+            raise InputDataError(f"{spectrum.name} has other bins than channel {name!r} of {search.card.name}")
     if observed is None and background is None:
         return None
     reference = None if observed is None else observed.reference
@@ -97,6 +86,8 @@ class Simulated:
         self._columns = columns
         self._check(folder)
         self.events = {c.name: self._events(i, c) for i, c in enumerate(search.categories)}
+        self.smooth: dict[tuple[str, str], Expectation] = {}
+        """Fits of all events that were made, by channel and region: many signals are held against the same."""
 
     def inside(self, category: Category, region: str) -> Mask | None:
         """Mask of the category's events in a region; None if events of that region were not kept."""
@@ -162,9 +153,17 @@ def simulated_expectation(
     is that of the next looser one with enough, scaled to the yield in the region; where that is zero, by the ratio
     of the regions' total yields. `FitFailedError` if no region has enough events, or no fit converges.
     """
+    if keep is not None:
+        return _expectation(simulated, search, channel, region, keep)
+    if (channel, region) not in simulated.smooth:
+        simulated.smooth[channel, region] = _expectation(simulated, search, channel, region, None)
+    return simulated.smooth[channel, region]
+
+
+def _expectation(simulated: Simulated, search: Search, channel: str, region: str, keep: Mask | None) -> Expectation:
     category = search.category_of(channel)
-    events, edges = simulated.events[category.name], channel_edges(search, channel)
-    functions = channel_functions(search, channel)
+    events, own = simulated.events[category.name], search.channel(channel)
+    edges, functions = own.edges, own.functions
     mask = simulated.inside(category, region)
     if mask is None:
         raise FitFailedError(f"simulated events of region {region} were not kept")
@@ -210,7 +209,7 @@ def _effective(counts: FloatArray, variances: FloatArray) -> float:
 
 
 def _smooth(
-    edges: FloatArray, counts: FloatArray, variances: FloatArray, functions: list[BackgroundFunction]
+    edges: FloatArray, counts: FloatArray, variances: FloatArray, functions: Sequence[BackgroundFunction]
 ) -> FloatArray:
     """The fit of the simplest sufficient function of the nominal family; the counts themselves without a function."""
     if not functions:

@@ -1,7 +1,8 @@
-"""A published search made ready: its card with the selections, models, regions and masses that it names."""
+"""A published search made ready: its card with the selections, models, regions and channels that it names."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,22 +14,15 @@ from hepad.cards.search import ALL, CategoryCard, SearchCard, load_search, locat
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import CardError, UsageError
 from hepad.io.events import merge_fields
-from hepad.objects.kinematics import mass_fields, parse_mass
+from hepad.objects.kinematics import mass_fields
 from hepad.provenance import sha256_file
+from hepad.search.channels import Channel, prepare_channels
 from hepad.stats.scores.regions import Quantiles
 
 __all__ = ["Category", "Channel", "Search", "prepare_search"]
 
 Extra = dict[str, RegionSpec]
 """Regions beside those of the card, by name."""
-
-
-@dataclass(frozen=True)
-class Channel:
-    """A spectrum: its name, and the objects whose invariant mass it is of, as (collection, position from 0)."""
-
-    name: str
-    objects: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -79,6 +73,10 @@ class Search:
         """What must be read from event files for all categories."""
         return merge_fields(*(category.fields() for category in self.categories))
 
+    def channel(self, name: str) -> Channel:
+        """A channel by its name."""
+        return next(own for category in self.categories for own in category.channels if own.name == name)
+
     def category_of(self, channel: str) -> Category:
         """The category that a channel belongs to."""
         return next(c for c in self.categories if any(channel == own.name for own in c.channels))
@@ -105,10 +103,13 @@ def prepare_search(
         )
     if model and card.categories[0].bundle is None:
         raise UsageError(f"{card.name} uses no model: leave out --model")
-    bundles = [_bundle(card, folder, part, model) for part in card.categories]
+    channels = prepare_channels(card, folder)
+    bundles = {name: _bundle(card, folder, name, model) for name in {part.bundle for part in card.categories}}
+    asked = {part.selection: selection or located(folder, "selections", part.selection) for part in card.categories}
+    selections = {name: load_selection(path) for name, path in asked.items()}
     categories = tuple(
-        _category(card, folder, part, bundle, selection=selection, extra=extra)
-        for part, bundle in zip(card.categories, bundles, strict=True)
+        _category(card, part, channels, selection=selections[part.selection], bundle=bundles[part.bundle], extra=extra)
+        for part in card.categories
     )
     if len({category.selection.collections for category in categories}) > 1:
         raise CardError(f"analysis {card.name}: the selections of its categories take different collections of a file")
@@ -160,29 +161,34 @@ def _extra_region(card: SearchCard, region: tuple[str, RegionSpec | None] | None
 
 
 def _category(
-    card: SearchCard, folder: Path, part: CategoryCard, bundle: Bundle | None, *, selection: str | None, extra: Extra
+    card: SearchCard,
+    part: CategoryCard,
+    channels: Mapping[str, Channel],
+    *,
+    selection: SelectionCard,
+    bundle: Bundle | None,
+    extra: Extra,
 ) -> Category:
-    names = [name for name in card.channels if card.in_category(name, part)]
     regions = {} if bundle is None else _regions(card, bundle, extra)
     return Category(
         card=part,
-        selection=load_selection(selection or located(folder, "selections", part.selection)),
+        selection=selection,
         bundle=bundle,
         regions=regions,
         shifted={} if bundle is None else {name: _shifted(region, bundle) for name, region in regions.items()},
-        channels=tuple(Channel(name, parse_mass(card.channels[name].mass)) for name in names),
+        channels=tuple(own for name, own in channels.items() if card.in_category(name, part)),
     )
 
 
-def _bundle(card: SearchCard, folder: Path, part: CategoryCard, model: str | None) -> Bundle | None:
-    if part.bundle is None:
+def _bundle(card: SearchCard, folder: Path, name: str | None, model: str | None) -> Bundle | None:
+    if name is None:
         return None
-    if model is None and "/" not in part.bundle and part.bundle not in bundled_names("bundles"):
+    if model is None and "/" not in name and name not in bundled_names("bundles"):
         raise CardError(
-            f"analysis {card.name}: its bundle {part.bundle!r} is not installed; give one with --model (bundled are "
+            f"analysis {card.name}: its bundle {name!r} is not installed; give one with --model (bundled are "
             f"{', '.join(bundled_names('bundles')) or 'none'})"
         )
-    return load_bundle(model or located(folder, "bundles", part.bundle))
+    return load_bundle(model or located(folder, "bundles", name))
 
 
 def _regions(card: SearchCard, bundle: Bundle, extra: Extra) -> dict[str, RegionCard]:

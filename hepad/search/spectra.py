@@ -1,4 +1,4 @@
-"""Spectra of a search: bins of its channels, and histograms of events in a region."""
+"""Histograms of the events of a search in a region."""
 
 from __future__ import annotations
 
@@ -8,31 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.search.events import CategoryEvents
-from hepad.search.search import Category, Search
-from hepad.spectra.files import Spectrum, read_spectrum
+from hepad.search.search import Category
 
 if TYPE_CHECKING:
     import hist
 
-__all__ = ["channel_edges", "fill_spectrum", "observed_spectrum"]
+__all__ = ["fill_spectrum"]
 
 FloatArray = npt.NDArray[np.float64]
-
-
-def channel_edges(search: Search, channel: str) -> FloatArray:
-    """The edges (n+1,) of a channel in GeV: the card's, else those of its observed spectrum."""
-    edges = search.card.channel_edges(channel)
-    if edges is not None:
-        return np.asarray(edges, dtype=np.float64)
-    observed = observed_spectrum(search, channel)
-    assert observed is not None  # noqa: S101  the card has edges or an observed spectrum
-    return observed.edges
-
-
-def observed_spectrum(search: Search, channel: str) -> Spectrum | None:
-    """The published spectrum of a channel, None if the card has none."""
-    file = search.card.channels[channel].observed
-    return None if file is None else read_spectrum(str(search.folder / file))
 
 
 def fill_spectrum(

@@ -12,7 +12,6 @@ from hepad.cards.analysis import load_analysis
 from hepad.cards.resolver import resolve
 from hepad.cards.search import load_search, located, search_names
 from hepad.errors import CardError
-from hepad.search.expectation import channel_functions
 from hepad.search.search import prepare_search
 
 CUT_BASED = """
@@ -173,4 +172,4 @@ def test_what_a_card_names_does_not_depend_on_the_working_directory(tmp_path, mo
     after = prepare_search("atlas_2023_ad_two_body")
     assert after.cards == before.cards
     assert {"selection adfilter_0", "bundle atlas_ad_rmm", "fit dijet5"} <= set(after.cards)
-    assert channel_functions(after, "jj")[0].n_parameters == 5
+    assert after.channel("jj").functions[0].n_parameters == 5

@@ -22,7 +22,7 @@ from hepad.pipeline.reinterpret.limits import (
     within,
 )
 from hepad.pipeline.reinterpret.measure import Measured
-from hepad.search.expectation import Simulated, channel_functions, simulated_expectation
+from hepad.search.expectation import Simulated, simulated_expectation
 from hepad.stats.fits.templates import overlap_matrix, signal_shape
 from hepad.stats.limits.limits import LimitResult
 from hepad.stats.limits.resonance import ResonanceChannel
@@ -147,7 +147,7 @@ def _exclusive(
         except (FitFailedError, InputDataError):  # what the better channels leave says too little: it is given away
             continue
         assert expectation.background is not None  # noqa: S101  simulated ones have it
-        function = next(iter(channel_functions(search, name)), None)
+        function = next(iter(search.channel(name).functions), None)
         smooth = expectation.background[: len(signal)]
         parts.append(ResonanceChannel(name, edges, signal, variances, function, smooth))
     return parts

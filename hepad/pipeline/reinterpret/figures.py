@@ -8,11 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.cards.search import ALL
-from hepad.errors import HepadError
 from hepad.pipeline.reinterpret.answer import Answer
-from hepad.pipeline.reinterpret.limits import ChannelLimit as Limited
 from hepad.pipeline.reinterpret.points import Curve
-from hepad.search.spectra import channel_edges, fill_spectrum
+from hepad.search.spectra import fill_spectrum
 
 if TYPE_CHECKING:
     import hist
@@ -41,14 +39,13 @@ def signal_histograms(answer: Answer) -> dict[str, hist.Hist[Any]]:
     for category in search.categories:
         events = answer.measured.events[category.name].scaled(scale)
         for channel in category.channels:
-            edges = channel_edges(search, channel.name)
             for region in search.regions:
                 name = f"{channel.name}_{region}"
-                found[name] = fill_spectrum(events, category, channel.name, region, edges)
+                found[name] = fill_spectrum(events, category, channel.name, region, channel.edges)
             expectation = limits.channels[channel.name].expectation
             if expectation is not None and expectation.background is not None:
                 empty: hist.Hist[Any] = found[f"{channel.name}_{ALL}"].copy()
-                empty[...] = np.stack([expectation.background, np.zeros(len(edges) - 1)], axis=-1)
+                empty[...] = np.stack([expectation.background, np.zeros(len(expectation.background))], axis=-1)
                 found[f"{channel.name}_{search.signal_region}_background"] = empty
     return found
 
@@ -123,7 +120,7 @@ def _spectra(answer: Answer, spectra: dict[str, hist.Hist[Any]]) -> tuple[Figure
                 edges=limit.edges,
                 before=None if region == ALL else np.asarray(spectra[f"{name}_{ALL}"].values(), dtype=np.float64),
                 after=np.asarray(spectra[f"{name}_{region}"].values(), dtype=np.float64),
-                background=_background(answer, limit),
+                background=limit.background,
                 simulated=None if expectation is None else expectation.simulated,
                 errors=None if variances is None else np.sqrt(variances),
                 observed=None if expectation is None else expectation.observed,
@@ -138,25 +135,6 @@ def _spectra(answer: Answer, spectra: dict[str, hist.Hist[Any]]) -> tuple[Figure
     return spectra_figure(panels, region="" if region == ALL else region, label=label), caption
 
 
-def _background(answer: Answer, limit: Limited) -> FloatArray | None:
-    """The background of the bins that are used; the fit to the observed counts where nothing else is published."""
-    from hepad.search.expectation import channel_functions
-    from hepad.stats.fits.fit import fit_background
-
-    expectation = limit.expectation
-    if expectation is None:
-        return None
-    if expectation.background is not None:
-        return expectation.background[: limit.bins]
-    functions = channel_functions(answer.search, limit.name)
-    if expectation.observed is None or not functions:
-        return None
-    try:
-        return fit_background(limit.edges, expectation.observed, functions[0]).expected
-    except HepadError:  # the limit says so in words
-        return None
-
-
 def _fits(answer: Answer) -> dict[str, tuple[Figure, str]]:
     """The observed spectra with the fit of the background alone, their pulls, and the signal on top."""
     from hepad.plot.spectrum import plot_spectrum
@@ -166,7 +144,7 @@ def _fits(answer: Answer) -> dict[str, tuple[Figure, str]]:
     yields, found = answer.limits.inputs.yields, {}
     for name, limit in answer.limits.channels.items():
         observed = None if limit.expectation is None else limit.expectation.observed
-        background = _background(answer, limit)
+        background = limit.background
         if observed is None or background is None:
             continue
         label = f"+ signal, {yields.reference_pb:.3g} pb"

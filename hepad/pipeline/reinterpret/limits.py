@@ -18,12 +18,10 @@ from hepad.search.expectation import (
     Expectation,
     Simulated,
     TooFewError,
-    channel_functions,
     published_expectation,
     simulated_expectation,
 )
 from hepad.search.search import Category
-from hepad.search.spectra import channel_edges
 from hepad.stats.fits.functions import BackgroundFunction
 from hepad.stats.fits.templates import kernel_template, signal_shape
 from hepad.stats.limits.calculator import combined_experiment, set_limit
@@ -88,7 +86,8 @@ class ChannelLimit:
     """A channel in the signal region: the signal that is in it and the limit, None with the `reason` if there is none.
 
     `signal` (n,) are events at the reference cross section in the bins of the channel; those that are used rest on
-    `effective` events of equal weight.
+    `effective` events of equal weight. `fitted` (n,) is the function fitted to the observed counts, where nothing else
+    says what background there is.
     """
 
     name: str
@@ -100,6 +99,14 @@ class ChannelLimit:
     reason: Reason | None = None
     effective: float = 0.0
     alternatives: Mapping[str, float] = field(default_factory=dict)
+    fitted: FloatArray | None = None
+
+    @property
+    def background(self) -> FloatArray | None:
+        """The background events of the bins that are used; those of a fit where nothing else is published."""
+        found = None if self.expectation is None else self.expectation.background
+        found = self.fitted if found is None else found
+        return None if found is None else found[: self.bins]
 
     def events(self, yields: Yield) -> float:
         """Signal events expected in the range of the channel."""
@@ -140,8 +147,7 @@ def channel_limits(inputs: Inputs) -> tuple[dict[str, ChannelLimit], Masks]:
         events = measured.events[category.name]
         inside = events.inside(category, region)
         for channel in category.channels:
-            edges = channel_edges(measured.search, channel.name)
-            masks[channel.name] = category, inside & within(events.masses[channel.name], edges)
+            masks[channel.name] = category, inside & within(events.masses[channel.name], channel.edges)
             limits[channel.name] = _spectrum_limit(inputs, channel.name, masks[channel.name])
         count = category.card.counts.get(region)
         if count is not None and not category.channels:
@@ -151,16 +157,16 @@ def channel_limits(inputs: Inputs) -> tuple[dict[str, ChannelLimit], Masks]:
 
 
 def _spectrum_limit(inputs: Inputs, name: str, where: tuple[Category, Mask]) -> ChannelLimit:
-    search = inputs.measured.search
-    edges = channel_edges(search, name)
+    channel = inputs.measured.search.channel(name)
+    edges, functions = channel.edges, channel.functions
     signal, variances, acceptance = signal_spectrum(inputs, name, edges, where)
     empty = ChannelLimit(name, acceptance, signal, edges, None, None)
     try:
         expectation = _expectation(inputs, name)
-        empty = replace(empty, expectation=expectation)
+        fitted = channel.fitted if expectation.background is None else None
+        empty = replace(empty, expectation=expectation, fitted=fitted)
         if signal.sum() <= 0:
             return replace(empty, reason=_not_in(edges))
-        functions = channel_functions(search, name)
         choices: list[BackgroundFunction | None] = [*functions] or [None]
         bins = empty.bins
         if signal[:bins].sum() <= 0:

@@ -10,7 +10,7 @@ import numpy as np
 from hepad.pipeline.reinterpret.limits import ChannelLimit
 from hepad.search.search import Search
 from hepad.stats.fits.templates import signal_shape
-from hepad.stats.limits.exclusion import PublishedLimit, Verdict, read_published_limits, verdict
+from hepad.stats.limits.exclusion import PublishedLimit, Verdict, verdict
 
 __all__ = ["Published", "published_limit"]
 
@@ -50,10 +50,11 @@ class Published:
 
 def published_limit(search: Search, limit: ChannelLimit, cross_section_pb: float | None) -> Published | None:
     """The published limit for a signal in a channel; None if the card has no table or the signal no events there."""
-    channel = search.card.channels.get(limit.name)
-    if channel is None or channel.published is None or not search.as_published or limit.signal.sum() <= 0:
+    if limit.name not in search.card.channels or not search.as_published or limit.signal.sum() <= 0:
         return None
-    table = read_published_limits(search.folder / channel.published)
+    table = search.channel(limit.name).published
+    if table is None:
+        return None
     mass, width = signal_shape(limit.edges, limit.signal)
     centres = (limit.edges[:-1] + limit.edges[1:]) / 2
     near = np.abs(centres - mass) <= max(_PEAK * width * mass, float(np.diff(limit.edges).max()) / 2)

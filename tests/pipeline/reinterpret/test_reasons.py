@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from hepad.cards import base, search
 from hepad.pipeline.reinterpret.points import parse_point
 from hepad.pipeline.reinterpret.reasons import Cause, NoLimitError, Reason, Reasons, said_of_all
 from hepad.pipeline.reinterpret.run import ReinterpretOptions, reinterpret
 from hepad.pipeline.reinterpret.words import fraction, gev, mass_ranges, percent
+from hepad.spectra import files
+from hepad.stats.fits import fit
 
 FEW = "too few effective events of a broad signal"
 
@@ -101,14 +107,31 @@ def straight_crossing(masses: tuple[float, float], ratios: tuple[float, float]) 
 
 
 @pytest.fixture(scope="module")
-def curve(tmp_path_factory, examples) -> tuple[dict, str]:
+def read() -> Counter[str]:
+    """How often what was called when `curve` was made."""
+    return Counter()
+
+
+@pytest.fixture(scope="module")
+def curve(tmp_path_factory, examples, read) -> tuple[dict, str]:
     """Three masses of one sample, of which the highest is not excluded."""
     output = tmp_path_factory.mktemp("curve") / "out"
     file = examples / "wprime_xy_3p5tev.root"
     points = tuple(
         parse_point(f"{mass}={file}@{section}") for mass, section in ((3000, 0.2), (3500, 0.02), (4000, 0.002))
     )
-    report = reinterpret([], "cms_2019_dijet", options=ReinterpretOptions(output=output, points=points))
+
+    def counted(what: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def count(first: Any, *more: Any, **options: Any) -> Any:
+            read[f"{what} {first.name}" if isinstance(first, Path) else what] += 1
+            return call(first, *more, **options)
+
+        return count
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in ((base, "read_yaml"), (search, "read_yaml"), (files, "csv_bins"), (fit, "fisher_scoring")):
+            patch.setattr(module, name, counted(name, getattr(module, name)))
+        report = reinterpret([], "cms_2019_dijet", options=ReinterpretOptions(output=output, points=points))
     assert json.loads((output / "reinterpret.json").read_text()) == report.to_json()
     return report.to_json(), (output / "report.html").read_text(encoding="utf-8")
 
@@ -126,6 +149,17 @@ def test_the_curve_is_the_verdict(curve) -> None:
     assert verdict["ranges_gev"] == [{"low": 3000, "high": pytest.approx(end), "from_start": True, "to_end": False}]
     assert verdict["reason"] == f"3000 to {end:.0f} GeV (observed)"
     assert result["sample"]["mass_gev"] == 3000
+
+
+def test_a_curve_reads_its_search_once_and_its_figures_fit_nothing(curve, read) -> None:
+    """Three points and their figures: each card and spectrum once, and one fit of the observed spectrum."""
+    assert read == {
+        "read_yaml cms_2019_dijet.yaml": 1,
+        "read_yaml cms_dijet.yaml": 1,
+        "read_yaml dijet4.yaml": 1,
+        "csv_bins spectrum.csv": 1,
+        "fisher_scoring": 1,
+    }
 
 
 def test_the_page_of_a_curve_begins_with_it(curve) -> None:
