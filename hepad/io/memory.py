@@ -230,7 +230,16 @@ def _leaves(arrays: Any) -> dict[tuple[str, ...], Any]:
             found |= {(name, leaf): value[leaf] for leaf in value.fields}
         else:
             found[name,] = value if hasattr(value, "__len__") else np.asarray(value)
-    return found
+    return found | _flat_unpadded(found)
+
+
+def _flat_unpadded(found: Mapping[tuple[str, ...], Any]) -> dict[tuple[str, ...], Any]:
+    """The same for collections whose arrays are called `jets.pt` and so on."""
+    unpadded: dict[tuple[str, ...], Any] = {}
+    for prefix in {key[0].removesuffix("pt") for key in found if len(key) == 1 and key[0].endswith(".pt")}:
+        own = {key[0].removeprefix(prefix): value for key, value in found.items() if key[0].startswith(prefix)}
+        unpadded |= {(f"{prefix}{leaf}",): value for leaf, value in _unpadded(own).items()}
+    return unpadded
 
 
 def _unpadded(objects: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -248,6 +257,8 @@ def _plain(value: Any) -> ak.Array:
     if "string" in str(array.type):  # which are lists of numbers without their parameters
         return array
     array = ak.without_parameters(ak.from_regular(array, axis=None))
+    if "unknown" in str(array.type):  # lists of which all are empty
+        array = ak.values_astype(array, np.float64, including_unknown=True)
     if "?" in str(array.type) or "option" in str(array.type):  # as tables of Parquet have it
         for axis in range(array.ndim):
             if not ak.any(ak.is_none(array, axis=axis), axis=None):

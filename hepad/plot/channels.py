@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hepad.plot.panels import SIMULATION, legend
+from hepad.plot.panels import SIMULATION
 from hepad.plot.style import GREY, ONE_SIGMA, TWO_SIGMA, canvas, figure_of
 
 __all__ = ["ChannelLimit", "plot_channels"]
@@ -46,7 +47,7 @@ def plot_channels(
 ) -> Figure:
     """One row a channel, the combination below a line; `theory_pb` is the cross section of the signal in pb.
 
-    Drawn on `ax`, if given, with the legend within.
+    Drawn on `ax`, if given, with the legend above it.
     """
     rows = [*channels, *([combined] if combined is not None else [])]
     if not rows:
@@ -69,15 +70,17 @@ def plot_channels(
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.set_xlabel(x_title)
         title = "\n".join(remarks)
-        legend(
-            axes,
-            beside="outside upper right" if ax is None else None,
-            ncols=2,
-            title=title or None,
-            alignment="left",
-            frameon=False,
-            fontsize=13,
-        )
+        look: dict[str, Any] = {
+            "ncols": 2,
+            "title": title or None,
+            "alignment": "left",
+            "frameon": False,
+            "fontsize": 13,
+        }
+        if ax is None:
+            figure_of(axes).legend(loc="outside upper right", **look)
+        else:  # rows leave no room within
+            ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), **look)
         if simulation:
             axes.text(0, 1.01, SIMULATION, transform=axes.transAxes, va="bottom", fontstyle="italic")
         return figure_of(axes)

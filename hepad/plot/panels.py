@@ -36,7 +36,7 @@ def header(left: Axes, right: Axes, simulation: bool, caption: str) -> None:
         right.text(1, 1.015, caption, transform=right.transAxes, ha="right", va="bottom", fontsize="small")
 
 
-def legend(axes: Axes, *, beside: Literal["outside right upper", "outside upper right"] | None, **options: Any) -> None:
+def legend(axes: Axes, *, beside: Literal["outside right upper"] | None, **options: Any) -> None:
     """A legend beside all axes of the figure; within these where `beside` is None: what stands beside is not ours."""
     if beside is None:
         axes.legend(loc="best", **options)

@@ -1,0 +1,228 @@
+"""What the API gives is what the command gives, number for number."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import hist
+import numpy as np
+import pytest
+import uproot
+
+import hepad
+from hepad.api.spectra import yields_of
+from hepad.bundles.bundle import load_bundle
+from hepad.spectra.files import write_histograms_json, write_histograms_root
+
+
+def without(content: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in content.items() if key not in keys}
+
+
+@pytest.fixture(scope="module")
+def background(examples: Path) -> ak.Array:
+    return hepad.load_events(examples / "background.h5")
+
+
+def test_scores(run, examples: Path, tmp_path: Path) -> None:
+    path = examples / "w_lnu.root"
+    said = json.loads(run("score", path, "-m", "snn_ae", "--region", "mine=efficiency:0.05", "--json").stdout)
+    rows = uproot.open(tmp_path / "w_lnu.scores.root")["Scores"].arrays(library="np")
+    assert 0 < rows["selected"].sum() < len(rows["selected"])
+
+    events, model = hepad.load_events(path), hepad.load_model("snn_ae")
+    scores = model.scores(events)
+    np.testing.assert_array_equal(scores["mse"], rows["score_mse"])
+    assert scores["mse"].dtype == rows["score_mse"].dtype
+    assert {name: mask.tolist() for name, mask in model.regions(scores).items()} == {
+        name: rows[f"in_{name}"].tolist() for name in ("loose", "tight")
+    }
+    assert model.region("mine=efficiency:0.05").inside(scores).tolist() == rows["in_mine"].tolist()
+    assert model.region("mine=efficiency:0.05").inside(scores["mse"]).tolist() == rows["in_mine"].tolist()
+
+    for given in (events, path):
+        found = hepad.score(given, model, regions={"mine": "efficiency:0.05"}, step_size=4000)
+        assert without(json.loads(json.dumps(found.to_json())), "output") == without(said, "output")
+        np.testing.assert_array_equal(found.scores["mse"], rows["score_mse"])
+        assert found.selected.tolist() == rows["selected"].tolist()
+        assert found.weight.tolist() == rows["weight"].tolist()
+        assert found.masks["mine"].tolist() == rows["in_mine"].tolist()
+        assert found.regions["mine"].selected == rows["in_mine"].sum()
+        assert found.cutflow.selected.events == rows["selected"].sum()
+
+    edges = "60,100,160,250,400"
+    run("hist", path, "--mass", "jet1+jet2", "--edges", edges, "--scores", "w_lnu.scores.root", "-o", "m.json")
+    written = json.loads((tmp_path / "m.json").read_text())
+    numbers = [float(edge) for edge in edges.split(",")]
+    for name, where in (("m_jet1_jet2", None), ("m_jet1_jet2_mine", rows["in_mine"])):
+        filled = hepad.hist(events, "jet1+jet2", edges=numbers, selection=model, where=where)
+        assert filled.values(flow=True).tolist() == written[name]["storage"]["values"]
+        assert filled.variances(flow=True).tolist() == written[name]["storage"]["variances"]
+
+
+def test_scores_with_another_selection_and_with_none(background: ak.Array) -> None:
+    model = hepad.load_model("snn_ae")
+    own = model.scores(background)["mse"]
+    assert np.isfinite(own).all()  # all of them are selected events
+    np.testing.assert_array_equal(model.scores(background, selection=True)["mse"], own)
+    np.testing.assert_array_equal(model.scores(background, selection="adc2021")["mse"], own)
+    electrons = model.scores(background, selection="adc2021_electron")["mse"]
+    assert 0 < np.isnan(electrons).sum() < len(own)
+    np.testing.assert_array_equal(electrons[np.isfinite(electrons)], own[np.isfinite(electrons)])
+    soft = {f"{name}.{f}": [[20.0 if f == "pt" else 0.1]] for name in ("jets", "muons", "electrons")
+            for f in ("pt", "eta", "phi")} | {"met.pt": [1.0], "met.phi": [0.0]}  # fmt: skip
+    assert np.isnan(model.scores(soft)["mse"]).all()
+    assert np.isfinite(model.scores(soft, selection=False)["mse"]).all()
+
+
+def test_training(run, examples: Path, tmp_path: Path, background: ak.Array, unrendered: None) -> None:
+    path, options = examples / "background.h5", ["--epochs", 2, "--seed", 5, "--region", "loose=efficiency:0.05"]
+    said = json.loads(run("train", path, "-m", "dnn_ae", *options, "-o", "bundle", "--json").stdout)
+    model = hepad.train(path, "dnn_ae", epochs=2, seed=5, regions={"loose": "efficiency:0.05"})
+    assert without(model.to_json(), "output") == without(said, "output")
+    folder = model.save(tmp_path / "mine")
+    assert (folder / "model.safetensors").read_bytes() == (tmp_path / "bundle" / "model.safetensors").read_bytes()
+    cards = [json.loads((tmp_path / name / "card.json").read_text()) for name in ("bundle", "mine")]
+    assert without(cards[0], "provenance", "hashes") == without(cards[1], "provenance", "hashes")
+    kept = [without(card["provenance"], "arguments") for card in cards]
+    assert kept[0] == kept[1]
+    assert (folder / "loss.png").is_file()
+
+    # What stays in memory scores as what was written, and events in memory train as their file.
+    again = hepad.load_model(folder)
+    assert again.bundle.sha256 == model.bundle.sha256
+    assert again.bundle.card == model.bundle.card
+    np.testing.assert_array_equal(again.scores(background)["mse"], model.scores(background)["mse"])
+    of_memory = hepad.train(background, "dnn_ae", epochs=2, seed=5, regions={"loose": "efficiency:0.05"})
+    np.testing.assert_array_equal(of_memory.scores(background)["mse"], model.scores(background)["mse"])
+    (record,) = of_memory.bundle.card.provenance["inputs"]
+    assert record["name"] == "events in memory"
+    assert len(record["sha256"]) == 64
+
+
+def test_evaluation(run, examples: Path, tmp_path: Path, background: ak.Array, unrendered: None) -> None:
+    few = ["--bootstrap", 20, "--aso-subsets", 10, "--max-events", 1500]
+    files = ["--background", examples / "background.h5", "--signal", f"h0={examples / 'h0.h5'}"]
+    models = ["-m", "spiking=snn_ae", "-m", "dense=dnn_ae"]
+    said = json.loads(run("evaluate", *files, *models, *few, "-o", "report", "--json").stdout)
+    found = hepad.evaluate(
+        background,
+        {"h0": examples / "h0.h5"},
+        {"spiking": hepad.load_model("snn_ae"), "dense": "dnn_ae"},
+        bootstrap=20,
+        aso_subsets=10,
+        max_events=1500,
+    )
+    assert without(json.loads(json.dumps(found.to_json())), "output") == without(said, "output")
+    rows = {row["model"]: row for row in said["rows"]}
+    assert found.auc("h0") == (rows["spiking"]["auc"]["value"], rows["spiking"]["auc"]["std"])
+    assert found.auc("h0", model="dense")[0] == rows["dense"]["auc"]["value"]
+
+
+def test_bump_hunt_and_fit(run, examples: Path) -> None:
+    spec = examples / "cms_dijet_137fb.csv"
+    low, high, counts = np.loadtxt(spec, delimiter=",", skiprows=1, usecols=(0, 1, 2), unpack=True)
+    pair = (counts, np.append(low, high[-1]))
+    options = ["--function", "dijet3", "--range", "2000:7000", "--toys", 100, "--seed", 3]
+    said = json.loads(run("bumphunt", spec, *options, "--width-max", 6, "--json").stdout)
+    found = hepad.bumphunt(pair, function="dijet3", mass_range=(2000, 7000), toys=100, seed=3, width_max=6)
+    assert without(json.loads(json.dumps(found.to_json())), "spectrum") == without(said, "spectrum")
+    assert (found.window, found.local_p, found.global_p) == (tuple(said["window"]), said["local_p"], said["global_p"])
+    assert found.fit is not None
+    several = hepad.bumphunt([pair, str(spec)], function="dijet3", toys=0)
+    assert several.report.hunt.observed_in[0] == several.report.hunt.observed_in[1]
+
+    said = json.loads(run("fit", spec, "--function", "dijet3", "--function", "power2", "--toys", 0, "--json").stdout)
+    record = hepad.fit(pair, ["dijet3", "power2"], toys=0)
+    assert without(json.loads(json.dumps(record.to_json())), "spectrum") == without(said, "spectrum")
+    assert record.parameters == said["fits"][0]["parameters"]
+    assert record.errors == said["fits"][0]["errors"]
+    assert record["power2"].expected.tolist() == said["fits"][1]["expected"]
+    assert hepad.fit(pair, order="auto").report.backgrounds[0].steps
+
+
+def test_limits(run, tmp_path: Path) -> None:
+    edges = np.array([0.0, 10.0, 20.0, 30.0])
+    signal, background, data = (hist.Hist(hist.axis.Variable(edges), storage=s) for s in (
+        hist.storage.Double(), hist.storage.Weight(), hist.storage.Int64()))  # fmt: skip
+    signal[...] = [1.0, 4.0, 1.5]
+    background.fill([5.0] * 60 + [15.0] * 30 + [25.0] * 10, weight=[0.5] * 100)
+    data[...] = [28, 17, 6]
+    given = {"signal": signal, "background": background, "data": data}
+    write_histograms_json(tmp_path / "h.json", given)
+    words = [word for name in given for word in (f"--{name}", f"h.json:{name}")]
+    options = ["--background-error", 0.05, "--calculator", "asymptotic", "--cross-section", 0.2, "--json"]
+    said = json.loads(run("limit", *words, *options).stdout)
+    how = {"background_error": 0.05, "calculator": "asymptotic", "cross_section_pb": 0.2}
+    found = hepad.limit(**given, **how)
+    assert json.loads(json.dumps(found.to_json())) == said
+    assert found.observed == said["observed"]
+    assert found.observed_pb == said["cross_section_pb"]["observed"]
+    assert found.expected.tolist() == said["expected"]
+    assert found.report.model.background_variances.tolist() == [15.0, 7.5, 2.5]
+
+    assert found.workspace()["channels"]
+
+    # The same from arrays, pairs and uproot's histograms; counts have no errors of finite statistics, as in a file.
+    whole = hist.Hist(hist.axis.Variable(edges), storage=hist.storage.Double(), data=data.values())
+    write_histograms_root(tmp_path / "h.root", {**given, "data": whole})
+    with uproot.open(tmp_path / "h.root") as file:
+        of_root = yields_of(**{name: file[name] for name in given})
+    triple = (background.values(), edges, background.variances())
+    of_arrays = yields_of(signal=[1.0, 4.0, 1.5], background=triple, data=np.array([28, 17, 6]))
+    for name, wanted in yields_of(**given).items():
+        for spectrum in (of_root[name], of_arrays[name]):
+            assert spectrum.edges.tolist() == edges.tolist()
+            assert spectrum.counts.tolist() == wanted.counts.tolist()
+            assert spectrum.is_weighted is wanted.is_weighted
+    assert of_root["background"].variances.tolist() == of_arrays["background"].variances.tolist() == [15.0, 7.5, 2.5]
+    assert of_root["data"].variances is yields_of(data=data)["data"].variances is None
+    assert yields_of(background=(background.values(), edges))["background"].variances is None
+
+    said = json.loads(run("limit", "--signal", 9, "--background", 50, "--data", 55, "--json").stdout)
+    assert hepad.limit(9, 50, 55).to_json() == said
+    assert hepad.limit(np.float64(9), np.int64(50)).observed is None
+    said = json.loads(run("discovery", "--data", 6, "--background", 3.5, "--luminosity", 139, "--json").stdout)
+    assert hepad.discovery(data=6, background=3.5, luminosity_fb=139).to_json() == said
+    table = hepad.discovery({"one": {"observed": 6, "background": 3.5}}, luminosity_fb=139)
+    assert table["one"].limit.observed == said["regions"][0]["s95_observed"]
+    said = json.loads(run("abcd", "--counts", "35,100,80,400", "--calculator", "asymptotic", "--json").stdout)
+    assert hepad.abcd([35, 100, 80, 400], calculator="asymptotic").to_json() == said
+
+
+def test_reinterpretation(run, examples: Path) -> None:
+    path = examples / "wprime_wz_2tev.root"
+    said = json.loads(run("reinterpret", path, "-a", "cms_2019_dijet", "--xsec", 0.1, "--json").stdout)
+    ours = json.loads(json.dumps(hepad.reinterpret(path, "cms_2019_dijet", cross_section_pb=0.1).to_json()))
+    assert without(ours, "provenance") == without(said, "provenance")
+    found = hepad.reinterpret(hepad.load_events(path), "cms_2019_dijet", cross_section_pb=0.1)
+    assert found.verdict == said["verdict"]["status"]
+    assert found.observed_pb == said["combined"]["limit_pb_observed"]
+    assert found.expected_pb == said["combined"]["limit_pb_expected"]
+    assert found.acceptance["all"][0] == said["acceptance"]["all"]["value"]
+
+
+def test_latency(run, examples: Path) -> None:
+    pytest.importorskip("da4ml")
+    path = examples / "background.h5"
+    words = ["latency", path, "-m", "snn_ae", "--budget", "cms-l1", "--max-events", 200, "--json"]
+    words += ["--bits", "weight=3,membrane=4"]
+    said = json.loads(run(*words).stdout)
+    how: Any = {"budget": "cms-l1", "max_events": 200, "bits": {"weight": 3, "membrane": 4}}
+    found = hepad.latency(hepad.load_model("snn_ae"), hepad.load_events(path), **how)
+    assert found.passed is said["passed"] is True
+    assert found.tiers["estimated"].to_json() == said["tiers"]["estimated"]
+    assert [check.to_json() for check in found.checks] == said["details"]["checks"]
+    ours = found.to_json()
+    assert without(ours["details"], "seconds") == without(said["details"], "seconds")
+    assert ours["model"] == said["model"]
+
+
+def test_a_trained_model_goes_into_every_verb(background: ak.Array) -> None:
+    model = hepad.train(background, "dnn_ae", epochs=1, regions={"loose": "efficiency:0.1"})
+    assert load_bundle(model.bundle) is model.bundle
+    assert hepad.score(background, model).regions["loose"].fraction == pytest.approx(0.1, abs=0.03)
+    assert hepad.evaluate(background[:500], {"same": background[500:1000]}, model, bootstrap=5).auc("same")[0] > 0.4
