@@ -1,69 +1,85 @@
-"""The line from a Delphes file to a limit through the Python API: what the commands do, in a script or notebook.
+"""From a Delphes file to a limit through the Python API: nothing but the sample is read, nothing is written."""
 
-Run it in the folder that holds `examples`: python examples/python_api.py
-"""
+# %% [markdown]
+# # From a Delphes file to a limit, in memory
+#
+# Every cell below is plain Python: run it as a script (`python examples/python_api.py`, in the folder that holds
+# `examples`), or cell by cell in an editor or notebook that knows `# %%`. The only file read is the sample.
 
-from __future__ import annotations
-
-import tempfile
-from pathlib import Path
-
+# %%
 import numpy as np
-import uproot
 
-from hepad.bundles.bundle import load_bundle
-from hepad.pipeline.bumphunt.options import BumpHuntOptions
-from hepad.pipeline.bumphunt.run import bumphunt
-from hepad.pipeline.hist.run import HistOptions, fill_histograms
-from hepad.pipeline.limit.run import LimitOptions, limit
-from hepad.pipeline.score import ScoreOptions, score
-from hepad.samples.scoring import scored_sample
-from hepad.stats.scores.roc import roc_metrics
+import hepad
 
-DATA = Path("examples/data")
+events = hepad.load_events("examples/data/w_lnu.root")
+print(f"{len(events)} events with {', '.join(events.fields)}")
 
+# %% [markdown]
+# ## Scores and a region
+#
+# Scores are of all events, NaN where the selection of the model does not pass. A region is a mask; this one keeps 30 %
+# of the background that the model was calibrated on.
 
-def main() -> None:
-    """Score, evaluate, fill, hunt and limit."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder)
+# %%
+model = hepad.load_model("snn_ae")
+scores = model.scores(events)
+region = model.region("anomalous=efficiency:0.3")
+inside = region.inside(scores)
+print(f"{np.isfinite(scores['mse']).sum()} selected, {inside.sum()} with {region.score} >= {region.threshold:.3g}")
 
-        report = score([str(DATA / "w_lnu.root")], "snn_ae", options=ScoreOptions(output=out / "scores.root"))
-        print(f"{report.cutflow.selected.events} of {report.cutflow.total.events} events selected")
-        for name, region in report.regions.items():
-            print(f"region {name}: score >= {region.threshold:.4g}, {region.selected} events")
-        rows = uproot.open(report.output)["Scores"].arrays(["entry", "score"], "selected", library="np")
-        print(f"the most anomalous event is entry {rows['entry'][np.argmax(rows['score'])]}")
+record = hepad.score(events, model, regions={"anomalous": "efficiency:0.3"})
+assert (record.masks["anomalous"] == inside).all()
+print(record)
+record.plot()
 
-        bundle = load_bundle("snn_ae")
-        signal, background = (
-            scored_sample([DATA / name], bundle, bundle.card.selection) for name in ("a4l.h5", "background.h5")
-        )
-        metrics = roc_metrics(signal.scores["mse"], background.scores["mse"], rng=np.random.default_rng(1))
-        print(f"A -> 4l: AUC {metrics.auc.value:.3f} ± {metrics.auc.std:.3f}")
+# %% [markdown]
+# ## The spectrum in the region, and a smooth background
 
-        spectra = fill_histograms(
-            [str(DATA / "w_lnu.root")],
-            options=HistOptions(
-                output=out / "spectra.root",
-                masses=("jet1+jet2",),
-                edges=tuple(np.linspace(0, 500, 26)),
-                scores=report.output,
-            ),
-        )
-        print(f"{spectra.histograms['m_jet1_jet2'].sum().value:.0f} events have two jets")
+# %%
+spectrum = hepad.hist(events, "jet1+jet2", edges=np.geomspace(60, 600, 13), selection=model, where=inside)
+print(f"{spectrum.sum().value:.0f} events in the spectrum")
 
-        hunt = bumphunt(
-            str(DATA / "cms_dijet_137fb.csv"), options=BumpHuntOptions(function="dijet4", toys=1000)
-        ).to_json()
-        low, high = hunt["window"]
-        print(
-            f"CMS dijets: {low:.0f} to {high:.0f} GeV, global p = {hunt['global_p']:.3f} ± {hunt['global_p_error']:.3f}"
-        )
+fit = hepad.fit(spectrum, "power3")
+print(fit)
+fit.plot()
 
-        upper = limit(9, 50, 55, options=LimitOptions(background_error=0.1)).to_json()
-        print(f"limit on the signal strength: {upper['observed']:.2f} observed, {upper['expected'][2]:.2f} expected")
+# %% [markdown]
+# ## Is there a bump?
 
+# %%
+bump = hepad.bumphunt(spectrum, function="power3", toys=500)
+print(bump)
+bump.plot()
 
-if __name__ == "__main__":
-    main()
+# %% [markdown]
+# ## A limit on a resonance at 150 GeV
+#
+# A Gaussian of 10 events and a width of 10 % on the background that was fitted, with 10 % uncertainty. Without
+# `calculator` hepad would see that few events decide, and take pseudo-experiments, for minutes.
+
+# %%
+edges = spectrum.axes[0].edges
+centres = (edges[:-1] + edges[1:]) / 2
+shape = np.exp(-((centres - 150) ** 2) / (2 * (0.1 * 150) ** 2)) * np.diff(edges)
+limit = hepad.limit(
+    signal=10 * shape / shape.sum(),
+    background=(fit.expected, edges),
+    data=spectrum,
+    background_error=0.1,
+    calculator="asymptotic",
+)
+print(
+    f"at most {10 * limit.observed:.1f} events at 95 % CL, {10 * limit.expected[2]:.1f} expected ({limit.calculator})"
+)
+
+# %% [markdown]
+# ## All of it in one figure
+
+# %%
+from matplotlib import pyplot as plt  # noqa: E402
+
+figure, (left, middle, right) = plt.subplots(1, 3, figsize=(21, 6), layout="constrained")
+fit.plot(left)
+bump.plot(middle)
+limit.plot(right)
+assert limit.to_json()["observed"] == limit.observed
