@@ -28,6 +28,8 @@ Objects = Literal["met", "egammas", "muons", "jets", "taus"]
 _PT_STEP, _ETA_STEP, _PHI_STEPS = 0.5, 0.0435, 144
 _FINER = {"muons": 4}
 """Muons have steps in eta and phi that are so many times finer."""
+_LOWEST = {"muons": 1}
+"""The number that stands for 0 GeV: none of a muon that is there is 0."""
 _CLOSE = 1e-3
 """Of a step: what single precision may take from a momentum that stands on one."""
 
@@ -43,10 +45,10 @@ def _widths() -> dict[Objects, int]:
 class L1HardwareCard(InputCard):
     """Input kind `l1_hardware`: pt, eta and phi of objects in hardware units, 0 where there is none.
 
-    `egammas` are the electrons and photons together. An E_T is a number of steps of 0.5 GeV, rounded down, at most what
-    the `bits` of its kind hold, and divided by `pt_divisor`; eta and phi are the nearest steps, phi counted from 0.
-    Left out: quality and isolation, the trigger's own resolution and efficiency, and bunch crossings other than that of
-    the event.
+    `egammas` are the electrons and photons together. An E_T is a number of steps of 0.5 GeV, rounded down (and one more
+    for muons, whose 0 GeV is 1), at most what the `bits` of its kind hold, and divided by `pt_divisor`; eta and phi are
+    the nearest steps, phi counted from 0. Left out: quality and isolation, the trigger's own resolution and efficiency,
+    and bunch crossings other than that of the event.
     """
 
     kind: Literal["l1_hardware"]
@@ -101,7 +103,7 @@ class L1Hardware:
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         pt, eta, phi = (np.asarray(columns[key], dtype=np.float64) for key in ("pt", "eta", "phi"))
         finer = _FINER.get(name, 1)
-        steps = np.minimum(np.floor(pt / _PT_STEP + _CLOSE), 2 ** self.card.bits[name] - 1)
+        steps = np.minimum(np.floor(pt / _PT_STEP + _CLOSE) + _LOWEST.get(name, 0), 2 ** self.card.bits[name] - 1)
         turns = np.rint(phi / (2 * np.pi) * _PHI_STEPS * finer) % (_PHI_STEPS * finer)
         return np.floor(steps / self.card.pt_divisor), np.rint(eta / _ETA_STEP * finer), turns
 

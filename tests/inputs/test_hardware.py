@@ -45,7 +45,7 @@ def test_objects_are_integers_of_the_trigger() -> None:
         met=[(33.4, 0, -STEP)],  # 66 steps of 0.5 GeV, halved: 33
         electrons=[(20.6, 0.0435 * 7, 0.0)],
         photons=[(50.0, -0.0435 * 3.4, STEP * 5.4), (10.0, 0, 0)],
-        muons=[(7.0, 0.010875 * 40, 2 * math.pi / 576 * 300)],
+        muons=[(6.5, 0.010875 * 40, 2 * math.pi / 576 * 300)],  # 13 steps, counted from 1, halved: 7
         jets=[(1500.0, -1.0, math.pi), (30.49, 2.0, 3.0)],
     )
     assert found == {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 
 from hepad.bundles.bundle import load_bundle
@@ -318,6 +319,23 @@ def test_the_version_of_adder_graphs_is_exact(tmp_path: Path) -> None:
         layers[number] = arrays[f"w{old}"].reshape(-1, len(bias)), bias
     write_graph(folder, layers, "ap_fixed<44, 22>")
     assert read_library(folder, None).imported.parity[0].quantity == "score of axol1tl v6.0.3"
+
+
+@pytest.mark.skipif("HEPAD_TEST_DATA" not in os.environ, reason="needs the weights of the triggers' libraries")
+@pytest.mark.parametrize(("family", "version"), [("axol1tl", "v4"), ("axol1tl", "v5"), ("cicada", "v2p2p0")])
+def test_real_events_have_the_scores_of_the_trigger(tmp_path: Path, run, family: str, version: str) -> None:
+    """From a Level-1 NanoAOD file of 2024, through GeV and back, to the score of each of its 100 events."""
+    source = Path(os.environ["HEPAD_TEST_DATA"])
+    types, sizes, declared = content(source / family / f"{version}.json")
+    with np.load(source / family / f"{version}.npz") as archive:
+        folder = write_library(tmp_path / "lib", types, sizes, dict(archive), DECLARED | declared)
+    run("import-model", folder, "-o", "b")
+    file = source / "l1_real" / "L1NanoAOD_run380963_100events.root"
+    run("score", file, "--model", "./b", "-o", "s.parquet", "--format", "parquet")
+    scores = pyarrow.parquet.read_table(tmp_path / "s.parquet")["score"].to_numpy()
+    with np.load(source / "l1_real" / "nano380963.npz") as archive:
+        expected = archive[f"axo_unp_{version}_x16" if family == "axol1tl" else f"cicada_emu_{version}"]
+    assert scores.tolist() == expected.tolist()
 
 
 def content(path: Path) -> tuple[dict[str, str], dict[str, int], dict[str, str]]:
