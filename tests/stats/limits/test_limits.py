@@ -195,6 +195,18 @@ def test_the_workspace_is_plain_json_that_pyhf_validates() -> None:
     }
 
 
+def test_a_workspace_has_no_modifiers_for_errors_of_zero() -> None:
+    signal, background = build_workspace(counting(1.0, 5.0, 6.0))["channels"][0]["samples"]
+    assert signal["modifiers"] == [{"name": "mu", "type": "normfactor", "data": None}]
+    assert background["modifiers"] == []
+    whole = build_workspace(counting(1.0, 5.0, 6.0, signal_error=0.1, luminosity_error=0.25, background_error=0.5))
+    signal, background = whole["channels"][0]["samples"]
+    errors = [
+        (m["name"], m["data"]["hi"], m["data"]["lo"]) for m in (*signal["modifiers"][1:], *background["modifiers"])
+    ]
+    assert errors == [("signal_error", 1.1, 1 / 1.1), ("luminosity", 1.25, 0.8), ("background_error", 1.5, 1 / 1.5)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
