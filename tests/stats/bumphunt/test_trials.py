@@ -102,6 +102,7 @@ def test_a_bin_whose_events_happen_to_be_shared_has_events_in_one_spectrum_alone
     cells = make_cells(np.stack([mass, part], axis=1), [edges] * 2, [expected, 0.2 * expected])
     np.testing.assert_allclose(cells.means @ cells.incidence, [10, 1.2, 2, 0.24], rtol=1e-4)
     found = {tuple(row): m for row, m in zip(cells.incidence.toarray().astype(int).tolist(), cells.means, strict=True)}
+    assert len(found) == len(cells.means) == 6  # each once
     assert found[0, 1, 0, 1] == pytest.approx(0.24, rel=1e-3)  # in both
     assert found[0, 1, 0, 0] == pytest.approx(0.96, rel=1e-3)  # in the larger one alone, which nobody has seen
     assert found[0, 0, 0, 1] < 1e-3  # and none is in the smaller one alone
