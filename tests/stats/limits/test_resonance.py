@@ -418,3 +418,11 @@ def test_expected_events_under_a_negative_spurious_signal_stay_above_the_floor_w
     theta = np.array([[0.5, 1.0, 0.0], [0.0, -1e5, 0.0], [0.0, -0.2, 0.0]])
     expected = ResonanceLikelihood(terms).expected(theta)[:, 0]
     np.testing.assert_allclose(expected, [13.5, 1e-18 / 999_998, 1e-9], rtol=1e-9)
+
+
+def test_a_background_is_known_if_no_channel_has_a_function_or_an_error() -> None:
+    """Then no limit is below 3.00 events."""
+    fitted = channel()
+    known, uncertain = (replace(fitted, function=None, background_error=error) for error in (0.0, 1.0))
+    channels = [[known], [uncertain], [fitted], [known, known], [known, uncertain]]
+    assert [ResonanceModel(each).known_background for each in channels] == [True, False, False, True, False]
