@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import awkward as ak
 import numpy as np
 import pytest
 
-from hepad.io.detector.columns import MASSES, Objects, jagged
+from hepad.errors import InputDataError
+from hepad.io.detector.columns import MASSES, Columns, Objects, jagged
 
 OFFSETS = np.array([0, 2, 2, 5, 5])
 JETS = Objects(
@@ -67,6 +69,14 @@ def test_lists_of_one_length_or_cut_out_have_offsets_from_zero() -> None:
     ):
         found = jagged(array)
         assert (found[0].tolist(), found[1].tolist()) == (offsets, values)
+
+
+def test_codes_are_whole_numbers_and_the_first_that_is_none_is_named() -> None:
+    columns = Columns(Path("a.root"), 0, {})
+    assert columns._whole("flag", np.array([1.0, -2.0])).tolist() == [1, -2]
+    assert columns._whole("flag", np.array([True, False])).dtype == bool
+    with pytest.raises(InputDataError, match=r"a\.root: branch 'flag' holds 2\.5; it must"):
+        columns._whole("flag", np.array([1.0, 2.5, 3.25]))
 
 
 def test_masses_are_those_of_the_particle_data_group() -> None:
