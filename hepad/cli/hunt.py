@@ -76,8 +76,8 @@ def hunt(
 ) -> None:
     """Tell a window of a mass from its sidebands, on the data themselves, and score every event.
 
-    Example: hepad hunt examples/data/w_lnu.root --method cwola --selection adc2021 --mass jet1+jet2 --window 150:220
-    --sidebands 60:400 --epochs 2 --restarts 1 --region loose=efficiency:0.2 -o hunt.root
+    Example: hepad hunt examples/data/w_lnu.root --method cwola --mass jet1+jet2 --window 150:220 --sidebands 60:400
+    --epochs 2 --restarts 1 -o hunt.root
     """
     from hepad.io.tables.scores import check_format
     from hepad.pipeline.hunt.run import HuntOptions
