@@ -178,6 +178,9 @@ READERS = Table(
         "adfilter": Entry("hepad.io.detector.adfilter:AdfilterFile", "ADFilter", tree="Ntuple"),
         "nanoaod": Entry("hepad.io.detector.nanoaod:NanoAodFile", "NanoAOD", tree="Events"),
         "l1_nanoaod": Entry("hepad.io.detector.l1_nanoaod:L1NanoAodFile", "CMS Level-1 NanoAOD", tree="Events"),
+        "l1_ntuple": Entry(
+            "hepad.io.detector.l1_ntuple:L1NtupleFile", "CMS Level-1 ntuple", tree="l1UpgradeTree/L1UpgradeTree"
+        ),
         "physlite": Entry("hepad.io.detector.physlite:PhysliteFile", "PHYSLITE", tree="CollectionTree"),
     },
 )

@@ -22,6 +22,7 @@ from typer.core import TyperCommand
 
 from hepad.cli.modes import check_modes
 from hepad.errors import HepadError
+from hepad.io.object_folder import object_files
 from hepad.io.remote.urls import is_url, shown
 from hepad.output.atomic import replacing
 from hepad.provenance import Invocation, Together, Word, recording
@@ -192,7 +193,9 @@ def _starts(text: str) -> list[int]:
 
 def _is_input(path: Path, folders: bool) -> bool:
     try:
-        return path.is_file() or (path.is_dir() and (folders or any((path / mark).is_file() for mark in _MARKS)))
+        if path.is_dir():
+            return folders or any((path / mark).is_file() for mark in _MARKS) or bool(object_files(path))
+        return path.is_file()
     except OSError:  # a name longer than the file system takes
         return False
 

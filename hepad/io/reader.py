@@ -20,6 +20,7 @@ from hepad.errors import InputDataError, UsageError
 from hepad.io.detector.baskets import check_blocks
 from hepad.io.events import SQRT_S, Chunk, EventFile, Fields, chosen, objects_of
 from hepad.io.loaded import LoadedEvents, LoadedFile
+from hepad.io.object_folder import ObjectFiles, object_files, objects_at
 from hepad.io.remote.path import RemotePath, expand_url
 from hepad.io.remote.urls import is_url
 from hepad.io.text import check_regular
@@ -32,6 +33,7 @@ DEFAULT_STEP_SIZE = 100_000
 
 _ROOT_MAGIC = b"root"
 _EVENT_DATA = "EventData"  # ATLAS' name for its RNTuple of events
+_PARQUET_MAGIC = b"PAR1"
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
@@ -80,17 +82,19 @@ def _matches(name: str) -> Sequence[InputPath]:
     except OSError as error:
         raise InputDataError(f"{name[:80]}: {error.strerror}") from error
     if exists:
+        if ntuples := object_files(Path(name)):
+            return ntuples
         if Path(name).is_dir():
             raise InputDataError(f"{name} is a folder; name its files, for instance '{name.rstrip('/')}/*.root'")
         check_regular(Path(name))
-        return [Path(name)]
+        return [objects_at(Path(name)) or Path(name)]
     found = sorted(glob.glob(name)) if glob.has_magic(name) else []  # noqa: PTH207  a pattern may be absolute
     if not found:
         raise InputDataError(f"{name}: no such file")
     paths = [Path(match) for match in found]
     for path in paths:
         check_regular(path)
-    return paths
+    return list(dict.fromkeys(objects_at(path) or path for path in paths))  # `DATA/*/NTUPLE.parquet` is one input
 
 
 def open_events(path: InputPath) -> EventFile:
@@ -100,18 +104,27 @@ def open_events(path: InputPath) -> EventFile:
     """
     if isinstance(path, LoadedEvents):
         return LoadedFile(path)
+    if isinstance(path, ObjectFiles):
+        from hepad.io.detector.l1_parquet import L1ParquetFile
+
+        return L1ParquetFile(path)
     magic = _first_bytes(path)
     if not magic:
         raise InputDataError(f"{path} is empty")
     if magic.startswith(_ROOT_MAGIC):
         return _open_root_events(path)
+    if magic.startswith(_PARQUET_MAGIC):
+        raise InputDataError(
+            f"{path}: a Parquet file in no folder of CMS's Level-1 set (jets/, muons/, ... side by side), which alone "
+            "hepad reads as events in Parquet"
+        )
     if magic.startswith(_HDF5_MAGIC):
         return _open_adc2021(path)
     generated = _open_generated(path)
     if generated is None:
         raise InputDataError(
             f"{path} is neither a ROOT nor an HDF5 file, nor LHE or HepMC text; "
-            "hepad reads event trees in ROOT files, ADC2021 HDF5, LHE and HepMC"
+            "hepad reads event trees in ROOT files, ADC2021 HDF5, LHE and HepMC, and folders of CMS's Level-1 Parquet"
         )
     return generated
 
@@ -215,7 +228,9 @@ def _root_formats() -> dict[str, list[Callable[[InputPath, Any, str], EventFile]
     formats: dict[str, list[Callable[[InputPath, Any, str], EventFile]]] = {}
     for entry in registry.READERS.values():
         if entry.tree:
-            formats.setdefault(entry.tree, []).append(registry.load(entry))
+            reader = registry.load(entry)
+            for tree in (entry.tree, *getattr(reader, "also", ())):
+                formats.setdefault(tree, []).append(reader)
     return formats
 
 

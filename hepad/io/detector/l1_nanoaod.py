@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 from hepad.io.detector.columns import Columns
 from hepad.io.detector.level1 import Level1File
 from hepad.io.detector.nanoaod import NanoAodFile, generated
-from hepad.io.detector.trigger_bits import bits_among, check_bits, read_bits
-from hepad.io.events import TRIGGER, SampleInfo
+from hepad.io.detector.trigger_bits import bits_among
+from hepad.io.events import SampleInfo
 from hepad.paths import InputPath
 
 __all__ = ["L1NanoAodFile"]
@@ -61,7 +61,7 @@ class L1NanoAodFile(Level1File):
 
     def integers(self, name: str, source: str) -> dict[str, str]:
         """The branches of a collection's integers; of muons at the vertex, where they are there."""
-        leaves = {"met": _SUM_LEAVES, "towers": _TOWER_LEAVES}.get(name, _LEAVES)
+        leaves = _SUM_LEAVES if name in {"met", "scalar_ht"} else _TOWER_LEAVES if name == "towers" else _LEAVES
         if name == "muons" and self.has(*(f"{source}_{leaf}" for leaf in _AT_VERTEX.values())):
             leaves = leaves | _AT_VERTEX
         if name == "towers" and self.has(f"{source}_bx"):
@@ -95,18 +95,13 @@ class L1NanoAodFile(Level1File):
         return {_WEIGHT} if self.has(_WEIGHT) else set()
 
     def branches(self, name: str, features: AbstractSet[str]) -> set[str]:
-        """The branches of one collection, or of bits."""
-        if name == TRIGGER:
-            check_bits(self.path, features, self.triggers)
-            return set(features)
+        """The branches of one collection."""
         if self._offline is not None and self._is_offline(name):
             return self._offline.branches(name, features)
         return super().branches(name, features)
 
     def build(self, name: str, features: AbstractSet[str], columns: Columns) -> Any:
         """One field of Events."""
-        if name == TRIGGER:
-            return read_bits(columns, features)
         if self._offline is not None and self._is_offline(name):
             return self._offline.build(name, features, columns)
         return super().build(name, features, columns)

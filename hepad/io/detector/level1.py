@@ -20,13 +20,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
 from hepad.io.detector.columns import MASSES, Columns, Objects
 from hepad.io.detector.trees import TreeFile
-from hepad.io.events import SampleInfo, check_within, collection, missing_momentum
+from hepad.io.detector.trigger_bits import check_bits, read_bits
+from hepad.io.events import TRIGGER, SampleInfo, check_within, collection, missing_momentum
 from hepad.paths import InputPath
 
 __all__ = ["Level1File"]
@@ -96,6 +98,19 @@ class Level1File(TreeFile):
         `bx` is the bunch crossing, if objects of several are there; `kind` the type of a sum, if there are several.
         """
 
+    @property
+    @abstractmethod
+    def triggers(self) -> tuple[str, ...]:
+        """The names of the trigger's bits."""
+
+    def bit_branches(self, names: AbstractSet[str]) -> set[str]:
+        """The branches of bits, which have one number an event."""
+        return set(names)
+
+    def bits(self, names: AbstractSet[str], columns: Columns) -> ak.Array:
+        """The record of bits."""
+        return read_bits(columns, {name: name for name in names})
+
     @cached_property
     def present(self) -> dict[str, tuple[str, ...]]:
         """The sources of each collection that the file has."""
@@ -138,7 +153,11 @@ class Level1File(TreeFile):
 
     def available(self) -> dict[str, set[str]]:
         """The collections and properties that this file can give."""
-        return self.buildable(_KNOWN)
+        return self.buildable(self._known)
+
+    @property
+    def _known(self) -> dict[str, set[str]]:
+        return {name: features for name, features in _KNOWN.items() if _SAME.get(name, name) in self.sources}
 
     def sample(self) -> SampleInfo:
         """Nothing: it is data, or its generator is not named."""
@@ -149,14 +168,19 @@ class Level1File(TreeFile):
         return set()
 
     def branches(self, name: str, features: AbstractSet[str]) -> set[str]:
-        """The branches of one collection."""
-        self.refuse_unknown(name, features, _KNOWN)
+        """The branches of one collection, or of bits."""
+        if name == TRIGGER:
+            check_bits(self.path, features, self.triggers)
+            return self.bit_branches(features)
+        self.refuse_unknown(name, features, self._known)
         needed = set(self._columns(name, features).values())
         self.require(sorted(needed), name)
         return needed
 
     def build(self, name: str, features: AbstractSet[str], columns: Columns) -> Any:
         """One field of Events."""
+        if name == TRIGGER:
+            return self.bits(features, columns)
         branches = self._columns(name, features)
         wanted = [f for f in _ORDER if f in features | {"pt"}]
         if name == "photons":
@@ -165,10 +189,9 @@ class Level1File(TreeFile):
         if name == "towers":
             return Objects(objects.offsets, objects.columns | _towers(objects.columns)).to_awkward(wanted)
         found = objects.columns | _physical(_SCALES[name], objects.columns)
-        if name == "met":
-            return missing_momentum({f: found[f] for f in wanted if f in found})
-        if name == "scalar_ht":
-            return found["pt"]
+        if name in _KINDS:
+            of_met = {f: found[f] for f in wanted if f in found}
+            return found["pt"] if name == "scalar_ht" else missing_momentum(of_met)
         if name in MASSES:
             found["mass"] = np.full(len(found["pt"]), MASSES[name])
         if name == "muons":  # in the trigger's own order
@@ -177,7 +200,7 @@ class Level1File(TreeFile):
 
     def _columns(self, name: str, features: AbstractSet[str]) -> dict[str, str]:
         """Integer to branch, for what is asked for; E_T is always there to give the counts."""
-        known = self.integers(_SAME.get(name, name), self.source(name))
+        known = self.integers("electrons" if name == "photons" else name, self.source(name))
         names = _TOWER_INTEGERS if name == "towers" else _INTEGERS
         needed = {names.get(feature, feature) for feature in features | {"pt"}} | {"bx", "kind"}
         return {integer: branch for integer, branch in known.items() if integer in needed}

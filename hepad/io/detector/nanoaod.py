@@ -154,7 +154,7 @@ class NanoAodFile(TreeFile):
     def build(self, name: str, features: AbstractSet[str], columns: Columns) -> Any:
         """One field of Events."""
         if name == TRIGGER:
-            return read_bits(columns, features)
+            return read_bits(columns, {bit: bit for bit in features})
         if name == "met":
             return columns.momentum(self._columns(name, features))
         objects = self._identified(name, features | _PLACE[name], columns)

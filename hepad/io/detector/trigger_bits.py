@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from difflib import get_close_matches
 
@@ -34,6 +34,6 @@ def check_bits(path: InputPath, wanted: AbstractSet[str], known: Collection[str]
         raise InputDataError(f"{path}: {what} (the file has {len(known) or 'none'}{of}); see hepad inspect --json")
 
 
-def read_bits(columns: Columns, names: AbstractSet[str]) -> ak.Array:
-    """The record of bits of branches with one number an event."""
-    return record({name: np.asarray(columns.first(name) != 0) for name in sorted(names)})
+def read_bits(columns: Columns, branches: Mapping[str, str]) -> ak.Array:
+    """The record of bits by their names, of branches with one number an event."""
+    return record({name: np.asarray(columns.first(branches[name]) != 0) for name in sorted(branches)})

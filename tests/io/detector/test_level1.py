@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,8 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import uproot
 
@@ -34,6 +39,10 @@ OBJECTS = {
 # Sums as (type, hwPt, hwPhi, bunch crossing) and towers as (ieta, iphi, iet).
 SUMS = [[(2, 7, 1, -1), (1, 999, 0, 0), (2, 4095, 143, 0)], [(2, 0, 0, 0), (1, 0, 0, 0)], [(1, 3, 0, 0), (2, 1, 72, 0)]]
 TOWERS = [[(1, 1, 2), (-28, 72, 511)], [], [(-20, 36, 1), (30, 37, 4)]]
+
+
+KINDS = ("muons", "jets", "egammas", "taus", "HT", "MET", "cica", "seeds")
+"""Folders of the Parquet set, in the order in which their files are one."""
 
 
 def column(events: list[list[tuple[int, ...]]], place: int, type_: str = "int16") -> ak.Array:
@@ -70,6 +79,63 @@ def nano(folder: Path, **changes: Any) -> Path:
     bits = {"L1_AXO_Tight": np.array([True, False, True]), "HLT_Mu50": np.array([False, False, True])}
     branches = {**nano_branches(), **bits, **changes}
     return write_tree(folder / "nano.root", "Events", {k: v for k, v in branches.items() if v is not None})
+
+
+def ntuple_branches() -> dict[str, dict[str, Any]]:
+    """The trees of an ntuple: the detector's objects and, all E_T halved, the emulator's; towers of the latter."""
+    objects = {}
+    for name, events in OBJECTS.items():
+        prefix = {"Jet": "jet", "EG": "eg", "Tau": "tau", "Mu": "muon"}[name]
+        for place, leaf in enumerate(("IEt", "IEta", "IPhi", "Bx")):
+            objects[prefix + leaf] = column(events, place)
+    for leaf in ("IEta", "IPhi"):
+        objects[f"muon{leaf}AtVtx"], objects[f"muon{leaf}"] = objects[f"muon{leaf}"], objects[f"muon{leaf}"] * 0
+    for place, leaf in enumerate(("sumType", "sumIEt", "sumIPhi")):
+        objects[leaf] = column(SUMS, place)
+    objects["sumBx"] = column(SUMS, 3, "float32")  # as it is there
+    emulated = {
+        leaf: values // 2 + (values == 1) if leaf.endswith("IEt") else values for leaf, values in objects.items()
+    }
+    towers = {leaf: column(TOWERS, place) for place, leaf in enumerate(("ieta", "iphi", "iet"))}
+    return {
+        "l1UpgradeTree/L1UpgradeTree": objects,
+        "l1UpgradeEmuTree/L1UpgradeTree": emulated,
+        "l1CaloTowerEmuTree/L1CaloTowerTree": towers,
+        "l1uGTTree/L1uGTTree": {"m_algoDecisionInitial": ak.Array([[False, True], [True, False], [False, True]])},
+        "l1RecoTree/RecoTree": {"nVtx": np.zeros(0, dtype=np.int32)},
+    }
+
+
+def ntuple(folder: Path, trees: dict[str, dict[str, Any]] | None = None) -> Path:
+    with uproot.recreate(folder / "L1Ntuple.root") as file:
+        for tree, branches in (trees or ntuple_branches()).items():
+            put_tree(file, tree, branches)
+    return folder / "L1Ntuple.root"
+
+
+def parquet_tables(events: slice = slice(0, 3)) -> dict[str, dict[str, ak.Array]]:
+    """The columns of each folder, without objects of other bunch crossings."""
+    folders = {"Jet": ("jets", "jet"), "EG": ("egammas", "eg"), "Tau": ("taus", "tau"), "Mu": ("muons", "muon")}
+    tables = {}
+    for name, (folder, prefix) in folders.items():
+        found = [[one for one in event if one[3] == 0] for event in OBJECTS[name]][events]
+        at = "AtVtx" if name == "Mu" else ""
+        leaves = (f"{prefix}IEt", f"{prefix}IEta{at}", f"{prefix}IPhi{at}")
+        tables[folder] = {leaf: column(found, place) for place, leaf in enumerate(leaves)}
+    for folder, kind in (("MET", 2), ("HT", 1)):
+        found = [[one for one in event if (one[0], one[3]) == (kind, 0)] for event in SUMS][events]
+        tables[folder] = {leaf: column(found, place) for place, leaf in ((1, "Et"), (2, "phi"))}
+    tables["seeds"] = {"L1_AXO_Tight": ak.Array([[True], [False], [True]])[events]}
+    tables["cica"] = {"CICADAScore": ak.Array([1.5, 2.5, 3.5])[events]}
+    return tables
+
+
+def parquet(folder: Path, tables: dict[str, dict[str, Any]] | None = None, name: str = "n1.parquet") -> Path:
+    for kind, columns in (tables or parquet_tables()).items():
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        table = pa.table({leaf: ak.to_arrow(values, extensionarray=False) for leaf, values in columns.items()})
+        pq.write_table(table, folder / kind / name, row_group_size=2, compression="snappy")
+    return folder
 
 
 def read(names: Iterable[Path], fields: Fields = FIELDS, **options: Any) -> ak.Array:
@@ -157,6 +223,112 @@ def test_bits_are_read_when_they_are_asked_for(tmp_path: Path, run: Callable[...
         read([path], {"trigger": {"L1_AXO_Tigt"}})
     with pytest.raises(InputDataError, match="no trigger bit was named"):
         read([path], {"trigger": set()})
+
+
+def same(one: ak.Array, other: ak.Array) -> bool:
+    return one.fields == other.fields and all(ak.array_equal(one[name], other[name]) for name in one.fields)
+
+
+def test_an_ntuple_has_the_same_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Any]
+) -> None:
+    aliases = {
+        "L1_AXO_Tight": "L1uGT.m_algoDecisionInitial[1]",
+        "other": "jetIEt * 0.5",
+        "L1_ZB": "m_algoDecisionInitial[7]",
+    }
+    path, expected = ntuple(tmp_path), read([nano(tmp_path)])
+    monkeypatch.setattr(uproot.behaviors.TTree.TTree, "aliases", property(lambda _: aliases))  # uproot writes none
+    assert same(read([path]), expected)
+    for step in (1, 2):
+        assert same(read([path], step_size=step), expected)
+    emulated = read([path], {"jets": {"hw_pt"}, "muons": {"hw_pt"}, SOURCES: {"jets=l1UpgradeEmuTree"}})
+    assert emulated.jets.hw_pt.tolist() == [[1023, 30], [], [1]]
+    assert emulated.muons.hw_pt.tolist() == [[10, 84], [1], [33]]
+    bits = read([path], {"trigger": {"L1_AXO_Tight"}}, step_size=2).trigger
+    assert bits["L1_AXO_Tight"].tolist() == [True, False, True]
+    with pytest.raises(InputDataError, match="has 2 decisions at entry 0, and the names ask for 8"):
+        read([path], {"trigger": {"L1_ZB"}})
+    shown = run("inspect", path).stdout
+    assert "l1_ntuple, 3 entries" in shown
+    assert "trigger bits: 2 L1; of anomaly triggers: L1_AXO_Tight" in shown
+
+
+def test_an_ntuple_of_the_emulator_alone(tmp_path: Path) -> None:
+    trees = {name: branches for name, branches in ntuple_branches().items() if "Emu" in name}
+    events = read([ntuple(tmp_path, trees)], {"jets": {"hw_pt"}, "towers": {"iet"}})
+    assert events.jets.hw_pt.tolist() == [[1023, 30], [], [1]]
+    assert events.towers.iet.tolist() == [[511, 2], [], [4, 1]]
+    with pytest.raises(InputDataError, match=r"no trigger bit 'L1_ZB' \(the file has none\)"):
+        read([tmp_path / "L1Ntuple.root"], {"trigger": {"L1_ZB"}})
+
+
+def test_friends_of_different_lengths(tmp_path: Path, run: Callable[..., Any]) -> None:
+    trees = ntuple_branches()
+    trees["l1CaloTowerEmuTree/L1CaloTowerTree"] = {
+        k: v[:2] for k, v in trees["l1CaloTowerEmuTree/L1CaloTowerTree"].items()
+    }
+    error = run("inspect", ntuple(tmp_path, trees), code=4).stderr
+    assert "tree 'l1UpgradeTree' has 3 events and tree 'l1CaloTowerEmuTree' has 2" in " ".join(error.split())
+    del trees["l1UpgradeTree/L1UpgradeTree"]["jetBx"]
+    del trees["l1CaloTowerEmuTree/L1CaloTowerTree"]
+    with pytest.raises(InputDataError, match=r"no branch 'l1UpgradeTree\.jetBx', needed for jets"):
+        read([ntuple(tmp_path, trees)], {"jets": {"pt"}})
+
+
+def test_a_folder_of_parquet_is_one_sample(tmp_path: Path, run: Callable[..., Any]) -> None:
+    fields = {name: features for name, features in FIELDS.items() if name != "towers"}
+    expected = read([nano(tmp_path)], fields)
+    whole, halves = parquet(tmp_path / "whole"), tmp_path / "halves"
+    parquet(halves, parquet_tables(slice(0, 2)), "a.parquet")
+    parquet(halves, parquet_tables(slice(2, 3)), "b.parquet")
+    for step in (1, 2, 3):
+        assert same(read([whole], fields, step_size=step), expected)
+    assert open_events(*expand_files([str(whole)])).cuts({"jets": {"pt"}}) == [0, 2, 3]
+    found = ak.with_field(read([halves], fields), [0, 1, 2], "index")
+    assert same(found, expected)
+    assert read([halves / "jets" / "b.parquet"], {"jets": {"hw_pt"}}).jets.hw_pt.tolist() == [[1]]
+    assert [str(path) for path in expand_files([f"{halves}/*/a.parquet"])] == [f"{halves}/*/a.parquet"]
+    assert read([whole], {"trigger": {"L1_AXO_Tight"}}).trigger["L1_AXO_Tight"].tolist() == [True, False, True]
+    with pytest.raises(InputDataError, match="Level-1 Parquet files have no towers"):
+        read([whole], {"towers": {"pt"}})
+    shown = run("inspect", whole).stdout
+    assert "l1_parquet, 3 entries" in shown
+    assert "L1_AXO_Tight" in shown
+    run("vectorize", whole, "--selection", "all_events", "-o", "v.npz")
+    record = json.loads(str(np.load(tmp_path / "v.npz")["provenance"]))["provenance"]["inputs"]
+    content = b"".join(path.read_bytes() for kind in KINDS for path in (whole / kind).glob("*"))
+    assert record == [{"name": "n1.parquet", "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}]
+
+
+def test_folders_of_parquet_that_do_not_fit(tmp_path: Path, run: Callable[..., Any]) -> None:
+    fields = {"jets": {"pt"}, "met": {"pt"}}
+    short = parquet(tmp_path / "short", parquet_tables() | {"muons": parquet_tables(slice(0, 2))["muons"]})
+    message = r"muons/n1\.parquet has 2 events and jets/n1\.parquet has 3"
+    assert re.search(message, " ".join(run("inspect", short, code=4).stderr.split()))
+    lacking = parquet(tmp_path / "lacking")
+    (lacking / "MET" / "n1.parquet").rename(lacking / "MET" / "n2.parquet")
+    with pytest.raises(InputDataError, match=r"MET has no n1\.parquet, which .*muons has"):
+        read([lacking], fields)
+    cases = [
+        ({"MET": {"Et": ak.Array([[1], [], [2]]), "phi": ak.Array([[1], [1], [1]])}}, "0 sums of type 2 .met."),
+        ({"MET": {"Et": ak.Array([[20.25], [1], [2]])}}, r"'MET\.Et' holds 20.25; it must hold whole numbers"),
+        ({"jets": {"jetIEt": ak.Array([[1, None], [], []])}}, r"column 'jets\.jetIEt' lacks values"),
+        ({"jets": {"jetIEt": ak.Array([["a"], [], []])}}, r"column 'jets\.jetIEt' must hold numbers"),
+        ({"jets": {"jetEt": ak.Array([[1], [], []])}}, r"no branch 'jets\.jetIEt', needed for jets"),
+    ]
+    for number, (table, message) in enumerate(cases):
+        path = parquet(tmp_path / str(number), parquet_tables() | table)
+        with pytest.raises(InputDataError, match=message):
+            read([path], fields)
+    damaged = parquet(tmp_path / "damaged") / "jets" / "n1.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    with pytest.raises(InputDataError, match="damaged or truncated Parquet file"):
+        read([damaged.parents[1]], fields)
+    lone = tmp_path / "lone.parquet"
+    lone.write_bytes((lacking / "jets" / "n1.parquet").read_bytes())
+    with pytest.raises(InputDataError, match="a Parquet file in no folder of CMS's Level-1 set"):
+        read([lone], fields)
 
 
 @pytest.mark.parametrize(
@@ -260,3 +432,26 @@ def test_real_level1_nanoaod(tag: str, sources: set[str]) -> None:
     for from_gev in (False, True):
         assert np.array_equal(axol1tl(events, from_gev=from_gev), known[f"axo_in_{tag}"])
     assert np.array_equal(regions(events.towers), known[f"regions_{tag}"])
+
+
+@needs_real_events
+@pytest.mark.parametrize(
+    ("name", "known", "tag", "trees"),
+    [
+        ("L1Ntuple_run320040_200events", "ntuple320040", "_unp", ("l1UpgradeTree", "l1CaloTowerTree")),
+        ("L1Ntuple_run320040_200events", "ntuple320040", "_emu", ("l1UpgradeEmuTree", "l1CaloTowerEmuTree")),
+        ("L1Ntuple_mc_1event_with_CICADA_input", "ntuple_mc1", "", ("l1UpgradeTree", "l1CaloTowerEmuTree")),
+    ],
+)
+def test_real_level1_ntuples(name: str, known: str, tag: str, trees: tuple[str, str]) -> None:
+    expected, path = np.load(real(f"{known}.npz")), real(f"{name}.root")
+    sources = {f"{collection}={trees[0]}" for collection in ("jets", "electrons", "muons", "met")}
+    events = read([path], {**FIELDS, SOURCES: sources | {f"towers={trees[1]}"}}, step_size=128)
+    for from_gev in (False, True):
+        assert np.array_equal(axol1tl(events, from_gev=from_gev), expected[f"axo_in{tag}"])
+    assert np.array_equal(regions(events.towers), expected[f"regions{tag}"])
+    with uproot.open(path) as file:
+        tree = file["l1uGTTree/L1uGTTree"]
+        decisions, place = tree["L1uGT/m_algoDecisionInitial"].array(), tree.aliases["L1_ZeroBias"]
+    bits = read([path], {"trigger": {"L1_ZeroBias"}}).trigger["L1_ZeroBias"]
+    assert bits.tolist() == decisions[:, int(place.split("[")[1][:-1])].tolist()
