@@ -49,6 +49,7 @@ PLAIN = frozenset(
         "bits",
         "calculator",
         "counts",
+        "device",
         "direction",
         "edges",
         "feature",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CalculatorOption",
     "CrossSection",
+    "Device",
     "Executor",
     "Files",
     "Force",
@@ -67,6 +68,13 @@ CrossSection = Annotated[
         help="FILE_OR_GLOB=PB, once a sample of background: its events then stand for so many pb together, in "
         "proportion to their weights. May be repeated; every background file needs one.",
         show_default="weights as in the files",
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        help="Where torch runs: cpu, bit for bit the same each time; cuda or mps; auto: one of these if it is there.",
     ),
 ]
 Executor = Annotated[

@@ -63,6 +63,7 @@ def hunt(
         int | None, typer.Option(min=1, help="Networks of which the best is kept.", show_default=_CARDS)
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Of each network, at most.", show_default=_CARDS)] = None,
+    device: common.Device = "cpu",
     step_size: common.StepSize = 100_000,
     max_events: common.MaxEvents = None,
     workers: common.Workers = 1,
@@ -98,6 +99,7 @@ def hunt(
             epochs=epochs,
             step_size=step_size,
             max_events=max_events,
+            device=device,
             resume=resume,
             restart=restart,
             execution=common.execution(workers, executor, scheduler, skip_bad_files, force),

@@ -21,6 +21,7 @@ def score(
     ] = None,
     selection: common.Selection = None,
     region: common.Regions = None,
+    device: common.Device = "cpu",
     step_size: common.StepSize = 100_000,
     max_events: common.MaxEvents = None,
     workers: common.Workers = 1,
@@ -46,6 +47,7 @@ def score(
             regions=common.parse_regions(region),
             step_size=step_size,
             max_events=max_events,
+            device=device,
             execution=common.execution(workers, executor, scheduler, skip_bad_files, force),
             on_events=on_events,
         )

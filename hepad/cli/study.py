@@ -43,6 +43,7 @@ def study(
     quick: Annotated[bool, typer.Option("--quick", help="A small version, to see that all works.")] = False,
     scans: Annotated[bool, typer.Option("--scans/--no-scans", help="Also train the scans of the card.")] = True,
     workers: Annotated[int, typer.Option(min=1, help="Trainings side by side; each takes one core.")] = 1,
+    device: common.Device = "cpu",
     step_size: common.StepSize = 100_000,
     json: common.Json = False,
 ) -> None:
@@ -63,6 +64,7 @@ def study(
             quick=quick,
             scans=scans,
             workers=workers,
+            device=device,
             step_size=step_size,
             on_training=on_training,
             on_epoch=on_epoch,

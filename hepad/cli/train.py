@@ -51,6 +51,7 @@ def train(
     scheduler: common.Scheduler = None,
     skip_bad_files: common.SkipBadFiles = False,
     force: common.Force = False,
+    device: common.Device = "cpu",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Forget an interrupted training.")] = False,
     json: common.Json = False,
@@ -83,6 +84,7 @@ def train(
             execution=common.execution(workers, executor, scheduler, skip_bad_files, force),
             resume=resume,
             restart=restart,
+            device=device,
             on_epoch=on_epoch,
         )
         report = run(background, model, options=options)

@@ -20,6 +20,7 @@ from hepad.cards.train import TrainCard
 from hepad.errors import CardError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
+from hepad.nn.device import OnDevice
 from hepad.nn.embeds import EMBEDDING, embeds
 from hepad.nn.in_turn import Stage, fit_in_turn
 from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, Scorer, Scores, State, TrainingData, check_batch, trainable
@@ -95,6 +96,17 @@ class _Composite(ABC):
         except BaseException:
             self.load_state(before)
             raise
+
+    @property
+    def takes_device(self) -> bool:
+        """Whether one of the members is evaluated with torch: see `hepad.nn.device.OnDevice`."""
+        return any(isinstance(one, OnDevice) and one.takes_device for one in self._members.values())
+
+    def score_on(self, device: str) -> None:
+        """Evaluate the members that torch evaluates on this device, in this process."""
+        for one in self._members.values():
+            if isinstance(one, OnDevice):
+                one.score_on(device)
 
     @abstractmethod
     def scores(self, batch: Batch) -> Scores:

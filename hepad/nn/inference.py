@@ -29,16 +29,18 @@ def evaluate(
     outputs: int,
     *,
     block: int = BLOCK,
+    device: str = "cpu",
 ) -> list[npt.NDArray[np.float32]]:
     """Apply `function` to the rows of `arrays` in zero-padded blocks of `block` rows, in evaluation mode.
 
     `arrays` share their first axis, of length n; `function` takes their blocks as float32 tensors and gives
-    `outputs` tensors whose first axis is the rows'. Returns these for all n rows as float32.
+    `outputs` tensors whose first axis is the rows'. Returns these for all n rows as float32. `module` is left on
+    `device`; only on the processor are the results the same bit for bit wherever that is.
     """
     rows = len(arrays[0])
     padded = [torch.zeros((block, *array.shape[1:])) for array in arrays]
     parts: list[list[npt.NDArray[np.float32]]] = [[] for _ in range(outputs)]
-    module.eval()
+    module.to(device).eval()
     with single_thread(), torch.inference_mode():
         for start in range(0, max(rows, 1), block):  # one block even without rows: it gives the outputs' shapes
             filled = min(block, rows - start)
@@ -46,7 +48,7 @@ def evaluate(
                 values = place.numpy()
                 values[:filled] = array[start : start + filled]
                 values[filled:] = 0
-            results = function(*padded)
+            results = function(*(place.to(device) for place in padded))
             for part, result in zip(parts, results, strict=True):
-                part.append(result[:filled].to(torch.float32).numpy().copy())
+                part.append(result[:filled].to(torch.float32).cpu().numpy().copy())
     return [np.concatenate(part) for part in parts]

@@ -48,6 +48,16 @@ class NetworkScorer(ABC, Generic[Network]):
         self.layout = layout
         self._config = config
         self._module = build_seeded(self._build, 0)
+        self._device = "cpu"
+
+    @property
+    def takes_device(self) -> bool:
+        """It is evaluated with torch: see `hepad.nn.device.OnDevice`."""
+        return True
+
+    def score_on(self, device: str) -> None:
+        """Evaluate on this device from now on, in this process."""
+        self._device = device
 
     @property
     def config(self) -> dict[str, Any]:
@@ -99,6 +109,7 @@ class NetworkScorer(ABC, Generic[Network]):
             self._arrays(batch),
             len(self.score_names),
             block=self.block,
+            device=self._device,
         )
         return finite_scores(self.name, dict(zip(self.score_names, values, strict=True)))
 

@@ -73,9 +73,10 @@ def make_optimizer(card: OptimizerCard, parameters: Sequence[nn.Parameter], rate
     """The optimiser of a card. Fused implementations are as exact as the plain ones, and faster for small networks."""
     if card.name == "sgd":
         return torch.optim.SGD(parameters, lr=rate, momentum=card.momentum, weight_decay=card.weight_decay)
+    fused = all(parameter.device.type in {"cpu", "cuda"} for parameter in parameters)  # there since torch 2.4
     kind: type[torch.optim.Optimizer] = torch.optim.AdamW if card.name == "adamw" else torch.optim.Adam
     return kind(  # type: ignore[call-arg]
-        parameters, lr=rate, betas=card.betas, weight_decay=card.weight_decay, amsgrad=card.amsgrad, fused=True
+        parameters, lr=rate, betas=card.betas, weight_decay=card.weight_decay, amsgrad=card.amsgrad, fused=fused
     )
 
 

@@ -26,6 +26,7 @@ from hepad.execution.units import Step
 from hepad.io.events import Chunk
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.tables.scores import ScoreFile, ScoreWriter
+from hepad.nn.device import OnDevice, scoring_device
 from hepad.objects.cutflow import CutFlow
 from hepad.output.atomic import atomic_path, check_file
 from hepad.output.complete import would_be_same
@@ -50,6 +51,7 @@ class ScoreOptions:
     regions: Mapping[str, RegionSpec] = field(default_factory=dict)
     step_size: int = DEFAULT_STEP_SIZE
     max_events: int | None = None
+    device: str = "cpu"
     execution: Execution = field(default_factory=Execution)
     on_events: Callable[[int], None] | None = None
 
@@ -61,9 +63,13 @@ class ScoreJob:
     bundle: Bundle
     selection: SelectionCard
     regions: Mapping[str, RegionCard]
+    device: str = "cpu"
 
     def prepare(self) -> Step:
         """The bundle was loaded when the job came to this process."""
+        scorer = self.bundle.scorer
+        if isinstance(scorer, OnDevice):
+            scorer.score_on(self.device)
         return Step(self.bundle.fields(self.selection), self._make)
 
     def _make(self, chunk: Chunk) -> Part:
@@ -189,7 +195,8 @@ def score_in_memory(
 
 def _job(bundle: Bundle, options: ScoreOptions) -> ScoreJob:
     selection = bundle.card.selection if options.selection is None else load_selection(options.selection)
-    return ScoreJob(bundle, selection, bundle.regions(options.regions))
+    device = scoring_device(bundle.scorer, options.device)
+    return ScoreJob(bundle, selection, bundle.regions(options.regions), device)
 
 
 def _finished(output: Path, described: Mapping[str, Any]) -> ScoreReport | None:
@@ -220,7 +227,10 @@ def _info(
 ) -> dict[str, Any]:
     """What a score file says of itself; `hepad hist` reads the selection and `max_events` from it."""
     card = job.bundle.card
-    command = command_line("score", model=card.name, selection=job.selection.name, max_events=options.max_events)
+    device = None if job.device == "cpu" else job.device
+    command = command_line(
+        "score", model=card.name, selection=job.selection.name, max_events=options.max_events, device=device
+    )
     return {
         "model": card.name,
         "selection": job.selection.model_dump(mode="json", by_alias=True, exclude_none=True),

@@ -66,6 +66,7 @@ class HuntPlan:
     window: Window
     seed: int
     paths: Sequence[InputPath]
+    device: str = "cpu"
 
     @classmethod
     def of(cls, files: Sequence[str], method: str, options: HuntOptions) -> HuntPlan:
@@ -78,7 +79,7 @@ class HuntPlan:
             raise UsageError(f"the feature {own} is the mass that is hunted in: it tells the window by itself")
         make_method(card.method, layout).check_folds(card.folds)
         selection = load_selection(card.selection)
-        return cls(card, selection, mass, options.window, options.seed, expand_files(files))
+        return cls(card, selection, mass, options.window, options.seed, expand_files(files), options.device)
 
     def content(self) -> dict[str, Any]:
         """What the weights depend on besides the events, in JSON types."""
@@ -88,6 +89,7 @@ class HuntPlan:
             "mass": [list(one) for one in self.mass],
             "window": [self.window.low, self.window.high, *self.window.sidebands],
             "seed": self.seed,
+            **({} if self.device == "cpu" else {"device": self.device}),
         }
 
     def key(self, records: Sequence[dict[str, Any]], events: int) -> str:
@@ -108,6 +110,7 @@ class HuntPlan:
             selection=self.selection.name,
             seed=options.seed,
             max_events=options.max_events,
+            device=None if self.device == "cpu" else self.device,
         )
         content = json.dumps(self.card.model_dump(mode="json", by_alias=True), sort_keys=True)
         cards = {**selection_hash(self.selection), f"method {self.card.name}": sha256_bytes(content.encode())}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from hepad.execution.store import RunFolder
 from hepad.inputs.base import make_input
 from hepad.io.tables.scores import ScoreFile, ScoreWriter
 from hepad.methods.base import MASS, Fitted, make_method
+from hepad.nn.device import resolve_device
 from hepad.nn.scorer import Scores
 from hepad.output.atomic import atomic_path, check_file
 from hepad.output.complete import made_with, selection_hash, would_be_same
@@ -39,6 +40,7 @@ def hunt(files: Sequence[str], method: str, *, options: HuntOptions) -> HuntRepo
     same files, in any order, options and seed give the same scores, interrupted or not. `InputDataError` if a part of
     the spectrum has too few events for the folds.
     """
+    options = replace(options, device=resolve_device(options.device))
     check_file(options.output, verb="hunt")
     checkpoint = options.output.with_name(f"{options.output.name}.checkpoint")
     check_checkpoint(checkpoint, resume=options.resume, restart=options.restart)

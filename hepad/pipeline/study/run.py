@@ -13,6 +13,7 @@ from hepad.cards.resolver import resolve
 from hepad.cards.study import StudyCard, load_study
 from hepad.errors import OutputError
 from hepad.io.reader import DEFAULT_STEP_SIZE
+from hepad.nn.device import resolve_device
 from hepad.nn.scorer import EpochEnd
 from hepad.output.atomic import atomic_folder, atomic_path, check_folder, check_place, is_replacing
 from hepad.output.document import Table, to_html, to_markdown
@@ -36,7 +37,7 @@ _FILES = ("report.md", "report.html", "results.json")
 class StudyOptions:
     """Options of `study`: files by name, or a folder that holds those the card names; see `find_files`.
 
-    `workers` trainings run side by side; without `scans` only the table is trained.
+    `workers` trainings run side by side, each on the `device`; without `scans` only the table is trained.
     """
 
     output: Path
@@ -47,6 +48,7 @@ class StudyOptions:
     quick: bool = False
     scans: bool = True
     workers: int = 1
+    device: str = "cpu"
     step_size: int = DEFAULT_STEP_SIZE
     on_training: OnTraining | None = None
     on_epoch: Callable[[EpochEnd], None] | None = None
@@ -75,6 +77,7 @@ def study(name: str, *, options: StudyOptions) -> StudyReport:
     `OutputError` for a folder with foreign files, `CardError` for a card that does not fit, `InputDataError` for
     event files, `InterruptedRunError` on Ctrl-C.
     """
+    device = resolve_device(options.device)
     _check_output(options.output)
     card = load_study(name)
     chosen = card.quickened() if options.quick else card
@@ -88,6 +91,7 @@ def study(name: str, *, options: StudyOptions) -> StudyReport:
         data,
         options.output,
         workers=options.workers,
+        device=device,
         on_training=options.on_training,
         on_epoch=options.on_epoch,
     )
@@ -96,7 +100,8 @@ def study(name: str, *, options: StudyOptions) -> StudyReport:
     texts = {f"study {chosen.name}": resolve("analyses/studies", name).read_text(encoding="utf-8")}
     texts |= {f"analysis {n}": resolve("analyses", n).read_text(encoding="utf-8") for n in chosen.analyses}
     record = provenance(
-        f"hepad study {chosen.name}{' --quick' if options.quick else ''}{'' if options.scans else ' --no-scans'}",
+        f"hepad study {chosen.name}{' --quick' if options.quick else ''}{'' if options.scans else ' --no-scans'}"
+        f"{'' if device == 'cpu' else f' --device {device}'}",
         inputs=event_records(files.everything()),
         cards={**{what: sha256_bytes(text.encode()) for what, text in texts.items()}, **bundles},
     )

@@ -42,6 +42,7 @@ def run_trainings(
     output: Path,
     *,
     workers: int = 1,
+    device: str = "cpu",
     on_training: OnTraining | None = None,
     on_epoch: Callable[[EpochEnd], None] | None = None,
 ) -> int:
@@ -56,7 +57,7 @@ def run_trainings(
     jobs = []
     for place, training in enumerate(plan.trainings.values(), start=1):
         if not (folder / training.name / CARD).is_file():
-            jobs.append((place, _job(training, data, folder / training.name)))
+            jobs.append((place, _job(training, data, folder / training.name, device)))
 
     def announced() -> Iterator[_Job]:
         for place, job in jobs:
@@ -72,7 +73,7 @@ def run_trainings(
     return len(jobs)
 
 
-def _job(training: PlannedTraining, data: StudyData, output: Path) -> _Job:
+def _job(training: PlannedTraining, data: StudyData, output: Path, device: str) -> _Job:
     options = TrainOptions(
         output=output,
         seed=training.seed,
@@ -81,6 +82,7 @@ def _job(training: PlannedTraining, data: StudyData, output: Path) -> _Job:
         step_size=data.step_size,
         max_events=data.max_background(training.recipe),
         set_aside=data.set_aside,
+        device=device,
     )
     return _Job(training, tuple(as_given(path) for path in data.files.background), options)
 

@@ -31,7 +31,7 @@ class TrainOptions:
     `output` None is for a bundle that stays in memory. `set_aside` names selected background that the training must not
     see in any way, because a study measures on it.
     `cross_sections` are patterns of files and pb: see `hepad.samples.weighting`; none leaves weights as they are.
-    `execution` is how the files are read; the training itself is one process.
+    `execution` is how the files are read; the training itself is one process, on a `device` (`hepad.nn.device`).
     """
 
     output: Path | None = None
@@ -45,6 +45,7 @@ class TrainOptions:
     cross_sections: Sequence[tuple[str, float]] = ()
     resume: bool = False
     restart: bool = False
+    device: str = "cpu"
     execution: Execution = field(default_factory=Execution)
     on_epoch: Callable[[EpochEnd], None] | None = None
 
@@ -94,6 +95,7 @@ class TrainPlan:
             options.seed,
             options.set_aside.model_dump(mode="json") if options.set_aside else None,
             self.sections.words() if self.sections else None,
+            *([] if options.device == "cpu" else [options.device]),
         ]
 
     def provenance(self, options: TrainOptions, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -108,5 +110,6 @@ def _command(options: TrainOptions, plan: TrainPlan) -> str:
     selection = options.selection or plan.recipe.selection
     words = [f"hepad train --model {plan.name} --selection {selection} --seed {options.seed}"]
     words += [f"--cross-section {shlex.quote(word)}" for word in (plan.sections.words() if plan.sections else ())]
+    words += [] if options.device == "cpu" else [f"--device {options.device}"]
     words += [] if options.max_events is None else [f"--max-events {options.max_events}"]
     return " ".join(words)

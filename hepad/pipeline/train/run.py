@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from hepad.execution.run import Skipped
 from hepad.execution.store import RunFolder
 from hepad.inputs.base import Input, make_input
 from hepad.inputs.batch import Batch
+from hepad.nn.device import resolve_device
 from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, Scorer, Trainable, TrainingData, trainable
 from hepad.objects.cutflow import CutFlow
 from hepad.output.atomic import atomic_folder, check_folder
@@ -92,10 +93,11 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
 
     `model` is a card, or its bundled name or path. The background is parted into training, validation and held-out
     events; the input scale is fitted on the training events, regions are set on the held-out ones. The same files,
-    options and seed give the same bundle, byte for byte, interrupted or not. A bundle that is there already, made by
+    options and seed give the same bundle, byte for byte, interrupted or not, on the processor; losses on another device
+    agree to about a part in a thousand. A bundle that is there already, made by
     the same call of the same inputs, stays.
     """
-    output = options.folder
+    output, options = options.folder, replace(options, device=resolve_device(options.device))
     check_folder(output, verb="train")
     checkpoint = output.with_name(f"{output.name}.checkpoint")
     check_checkpoint(checkpoint, resume=options.resume, restart=options.restart)
@@ -124,6 +126,7 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
 
 def train_in_memory(files: Sequence[str | InputPath], model: str | AnalysisCard, *, options: TrainOptions) -> Trained:
     """The same training, but nothing is written: options of the output and of the execution are not heeded."""
+    options = replace(options, device=resolve_device(options.device))
     plan = TrainPlan.of(files, model, options)
     records = FileRecords(plan.paths)
     background = read_background(
@@ -191,7 +194,14 @@ class _Training:
     def fit(self, on_epoch: Callable[[EpochEnd], None] | None, resume: Checkpoint | None = None) -> FitReport:
         """Train the scorer."""
         data = TrainingData(self._part(self.split.train), self._part(self.split.validation))
-        return self.scorer.fit(data, options=self.plan.card, seed=self.options.seed, on_epoch=on_epoch, resume=resume)
+        return self.scorer.fit(
+            data,
+            options=self.plan.card,
+            seed=self.options.seed,
+            device=self.options.device,
+            on_epoch=on_epoch,
+            resume=resume,
+        )
 
     def bundle(self, fit: FitReport, records: Sequence[dict[str, Any]]) -> Trained:
         """Set the regions on the held-out events, and put the bundle together."""
