@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hepad.errors import InputDataError
-from hepad.io.detector.columns import MASSES, Columns, Objects, jagged
+from hepad.io.detector.columns import MASSES, Columns, Objects, _blocks, _is_whole, jagged
 
 OFFSETS = np.array([0, 2, 2, 5, 5])
 JETS = Objects(
@@ -77,6 +77,21 @@ def test_codes_are_whole_numbers_and_the_first_that_is_none_is_named() -> None:
     assert columns._whole("flag", np.array([True, False])).dtype == bool
     with pytest.raises(InputDataError, match=r"a\.root: branch 'flag' holds 2\.5; it must"):
         columns._whole("flag", np.array([1.0, 2.5, 3.25]))
+
+
+@pytest.mark.parametrize(
+    ("offsets", "whole"),
+    [([0, 2, 2, 3], True), ([1, 2, 3], True), ([-1, 2, 3], False), ([0, 2, 1], False), ([0, 4], False)],
+)
+def test_counts_that_do_not_fit_their_numbers(offsets: list[int], whole: bool) -> None:
+    numbers = ak.contents.NumpyArray(np.arange(3.0))
+    lists = ak.contents.ListOffsetArray(ak.index.Index64(np.array(offsets)), numbers)
+    assert _is_whole(ak.Array(lists)) is whole
+
+
+def test_blocks_hold_no_more_than_they_should_but_one_alone() -> None:
+    assert list(_blocks(np.array([2, 3, 1, 9, 0, 4]), 5)) == [slice(0, 2), slice(2, 3), slice(3, 4), slice(4, 6)]
+    assert list(_blocks(np.array([], dtype=int), 5)) == []
 
 
 def test_masses_are_those_of_the_particle_data_group() -> None:

@@ -26,6 +26,7 @@ from hepad.stats.limits import resonance_likelihood
 from hepad.stats.limits.limits import LimitModel, asymptotic_limits
 from hepad.stats.limits.resonance import ResonanceChannel, ResonanceModel, resonance_limits, resonance_toys
 from hepad.stats.limits.resonance_likelihood import ResonanceLikelihood, Terms
+from hepad.stats.limits.resonance_stack import split_channels, stack_channels
 from hepad.stats.limits.workspace import build_workspace
 
 FloatArray = npt.NDArray[np.float64]
@@ -426,3 +427,22 @@ def test_a_background_is_known_if_no_channel_has_a_function_or_an_error() -> Non
     known, uncertain = (replace(fitted, function=None, background_error=error) for error in (0.0, 1.0))
     channels = [[known], [uncertain], [fitted], [known, known], [known, uncertain]]
     assert [ResonanceModel(each).known_background for each in channels] == [True, False, False, True, False]
+
+
+def test_channels_are_stacked_with_a_spurious_signal_of_less_than_an_event() -> None:
+    """Half an event in the shape of the signal; channels without one have no column of it."""
+    counting = ResonanceChannel(
+        "c", np.arange(3.0), np.array([2.0, 4.0]), np.zeros(2), None, np.array([5.0, 7.0]), background_error=0.5
+    )
+    spectrum = channel(spurious=0.5)
+    terms, start = stack_channels([counting, spectrum], np.zeros((0,)))
+    assert terms.spurious.shape == (2 + len(EDGES) - 1, 1)
+    np.testing.assert_allclose(terms.spurious[2:, 0], 0.5 * spectrum.signal / spectrum.signal.sum())
+    assert not terms.spurious[:2].any()
+    assert terms.constrained.tolist() == [True, False, False, False]
+    assert len(start) == 4
+    np.testing.assert_allclose(terms.features[:2, 0, 0], np.log(1.5))
+    assert not terms.features[:2, :, 1:].any()
+    assert not terms.features[2:, :, 0].any()
+    np.testing.assert_allclose(terms.weights[:2].sum(axis=1), [5, 7])
+    assert [len(part) for part in split_channels([counting, spectrum], terms.signal)] == [2, len(EDGES) - 1]

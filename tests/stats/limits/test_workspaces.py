@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyhf
 import pytest
 from scipy.optimize import brentq
 from typer.testing import CliRunner
 
 from hepad.cli.main import app
-from hepad.errors import FitFailedError
+from hepad.errors import FitFailedError, InputDataError
 from hepad.stats.limits.cls import asymptotic_bands, asymptotic_cls, asymptotic_result
 from hepad.stats.limits.published import PublishedExperiment, numpy_backend
 from hepad.stats.limits.workspace_likelihood import WorkspaceLikelihood, maximise
+from hepad.stats.limits.workspace_model import workspace_model
 
 LARGE = {
     "signal": [231463.62, 190822.11, 72307.73, 24744.96, 9013.512],
@@ -166,6 +168,15 @@ def test_what_makes_no_model_is_one_line(tmp_path: Path, content: dict[str, Any]
     assert done.exit_code == 4, done.output
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_whatever_pyhf_raises_is_input_that_makes_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise RuntimeError("first line\nsecond line")
+
+    monkeypatch.setattr(pyhf.Workspace, "model", fails)
+    with pytest.raises(InputDataError, match=r"^the workspace makes no model: first line$"):
+        workspace_model(workspace([5.0], [50.0], [55.0]))
 
 
 def test_a_signal_that_makes_yields_negative_is_one_line(tmp_path: Path) -> None:
