@@ -12,9 +12,9 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from hepad.cards.input import InputCard
-from hepad.errors import InputDataError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
+from hepad.inputs.unlearned import Unlearned
 from hepad.io.events import flat_columns
 
 __all__ = ["CaloImage", "CaloImageCard"]
@@ -45,7 +45,7 @@ class CaloImageCard(InputCard):
         return self
 
 
-class CaloImage:
+class CaloImage(Unlearned):
     """Events to a `Batch` of kind `calo_image`, of shape (n, channels, eta, phi), in GeV before scaling.
 
     A tower on the edge of two bins belongs to the upper one. Nothing is learned from background.
@@ -53,8 +53,10 @@ class CaloImage:
 
     kind: ClassVar[str] = "calo_image"
 
+    card: CaloImageCard
+
     def __init__(self, card: CaloImageCard) -> None:
-        self.card = card
+        super().__init__(card)
         self.layout = Layout.image(card.channels, card.eta_bins, card.phi_bins)
 
     def fields(self) -> dict[str, set[str]]:
@@ -83,35 +85,12 @@ class CaloImage:
         """The batch as the network sees it."""
         return batch if self.card.scale == "none" else replace(batch, x=np.log1p(batch.x))
 
-    def __call__(self, events: ak.Array) -> Batch:
-        """The batch as the network sees it."""
-        return self.scaled(self.raw(events))
-
-    def fitted(self, background: Batch) -> CaloImage:
-        """The input itself: there is nothing to learn."""
-        if len(background) == 0:
-            raise InputDataError("no background events")
-        return self
-
-    def state(self) -> dict[str, npt.NDArray[Any]]:
-        """Nothing was learned."""
-        return {}
-
-    @classmethod
-    def from_state(cls, card: CaloImageCard, state: Mapping[str, npt.NDArray[Any]]) -> CaloImage:  # noqa: ARG003
-        """The input of a card; there is no state to take."""
-        return cls(card)
-
     @property
     def table_names(self) -> npt.NDArray[Any]:
         """The names of the pixels, of shape (channels, eta, phi)."""
         channels, eta, phi = self.layout.shape
         names = [f"{c}[{i},{j}]" for c in self.card.channels for i in range(eta) for j in range(phi)]
         return np.array(names).reshape(channels, eta, phi)
-
-    def table(self, events: ak.Array) -> npt.NDArray[np.float32]:
-        """The images in GeV."""
-        return self.raw(events).x
 
 
 def _transverse(towers: Mapping[str, npt.NDArray[Any]], name: str, eta: npt.NDArray[np.float64]) -> npt.NDArray[Any]:

@@ -7,7 +7,6 @@ with tower 3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import awkward as ak
@@ -16,9 +15,9 @@ import numpy.typing as npt
 from pydantic import Field
 
 from hepad.cards.input import InputCard
-from hepad.errors import InputDataError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
+from hepad.inputs.unlearned import Unlearned
 from hepad.io.events import flat_columns
 
 __all__ = ["CaloRegions", "CaloRegionsCard"]
@@ -43,13 +42,15 @@ class CaloRegionsCard(InputCard):
     region_max: int = Field(default=1023, ge=1, le=65535)
 
 
-class CaloRegions:
+class CaloRegions(Unlearned):
     """Events to a `Batch` of kind `calo_regions`, of shape (n, 1, 14, 18): eta, then phi. Nothing is learned."""
 
     kind: ClassVar[str] = "calo_regions"
 
+    card: CaloRegionsCard
+
     def __init__(self, card: CaloRegionsCard) -> None:
-        self.card = card
+        super().__init__(card)
         self.layout = Layout.image(("et",), _ETA, _PHI)
 
     def fields(self) -> dict[str, set[str]]:
@@ -72,34 +73,7 @@ class CaloRegions:
         x = np.minimum(sums, self.card.region_max).astype(np.float32).reshape(len(events), 1, _ETA, _PHI)
         return Batch(self.kind, self.layout, x, None, ak.to_numpy(events.weight).astype(np.float64))
 
-    def scaled(self, batch: Batch) -> Batch:
-        """The batch itself."""
-        return batch
-
-    def __call__(self, events: ak.Array) -> Batch:
-        """The batch as the network sees it."""
-        return self.raw(events)
-
-    def fitted(self, background: Batch) -> CaloRegions:
-        """The input itself: there is nothing to learn."""
-        if len(background) == 0:
-            raise InputDataError("no background events")
-        return self
-
-    def state(self) -> dict[str, npt.NDArray[Any]]:
-        """Nothing was learned."""
-        return {}
-
-    @classmethod
-    def from_state(cls, card: CaloRegionsCard, state: Mapping[str, npt.NDArray[Any]]) -> CaloRegions:  # noqa: ARG003
-        """The input of a card; there is no state to take."""
-        return cls(card)
-
     @property
     def table_names(self) -> npt.NDArray[Any]:
         """The names of the regions, of shape (1, 14, 18)."""
         return np.array([[[f"et[{i},{j}]" for j in range(_PHI)] for i in range(_ETA)]])
-
-    def table(self, events: ak.Array) -> npt.NDArray[np.float32]:
-        """The energies of events in hardware units."""
-        return self.raw(events).x

@@ -15,9 +15,9 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from hepad.cards.input import InputCard
-from hepad.errors import InputDataError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout, Slot
+from hepad.inputs.unlearned import Unlearned
 from hepad.io.events import flat_columns
 from hepad.objects.naming import singular
 
@@ -67,13 +67,15 @@ class L1HardwareCard(InputCard):
         return self
 
 
-class L1Hardware:
+class L1Hardware(Unlearned):
     """Events to a `Batch` of kind `l1_hardware`, integers as float32. Nothing is learned from background."""
 
     kind: ClassVar[str] = "l1_hardware"
 
+    card: L1HardwareCard
+
     def __init__(self, card: L1HardwareCard) -> None:
-        self.card = card
+        super().__init__(card)
         self.layout = Layout.vector([slot for name in card.order for slot in _slots(card, name)])
 
     def fields(self) -> dict[str, set[str]]:
@@ -107,37 +109,10 @@ class L1Hardware:
         turns = np.rint(phi / (2 * np.pi) * _PHI_STEPS * finer) % (_PHI_STEPS * finer)
         return np.floor(steps / self.card.pt_divisor), np.rint(eta / _ETA_STEP * finer), turns
 
-    def scaled(self, batch: Batch) -> Batch:
-        """The batch itself: the network scales the integers."""
-        return batch
-
-    def __call__(self, events: ak.Array) -> Batch:
-        """The batch as the network sees it."""
-        return self.raw(events)
-
-    def fitted(self, background: Batch) -> L1Hardware:
-        """The input itself: there is nothing to learn."""
-        if len(background) == 0:
-            raise InputDataError("no background events")
-        return self
-
-    def state(self) -> dict[str, npt.NDArray[Any]]:
-        """Nothing was learned."""
-        return {}
-
-    @classmethod
-    def from_state(cls, card: L1HardwareCard, state: Mapping[str, npt.NDArray[Any]]) -> L1Hardware:  # noqa: ARG003
-        """The input of a card; there is no state to take."""
-        return cls(card)
-
     @property
     def table_names(self) -> npt.NDArray[Any]:
         """The columns."""
         return np.array(self.layout.columns)
-
-    def table(self, events: ak.Array) -> npt.NDArray[np.float32]:
-        """The integers of events, of shape (n, d)."""
-        return self.raw(events).x
 
 
 def _slots(card: L1HardwareCard, name: Objects) -> list[Slot]:

@@ -7,7 +7,6 @@ arXiv:1805.11650; as used in arXiv:2307.01612 and by ADFilter (arXiv:2409.03065)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from itertools import combinations_with_replacement
 from typing import Annotated, Any, ClassVar, Literal
@@ -18,10 +17,10 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from hepad.cards.input import InputCard
-from hepad.errors import InputDataError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.inputs.rmm_kernel import fill_cells
+from hepad.inputs.unlearned import Unlearned
 from hepad.io.detector.columns import Objects
 from hepad.io.events import SQRT_S
 from hepad.objects.naming import object_name
@@ -76,7 +75,7 @@ class RmmCard(InputCard):
         return self
 
 
-class RapidityMassMatrix:
+class RapidityMassMatrix(Unlearned):
     """Events to a `Batch` of kind `rmm`, the cells that the card leaves to a network, or to whole matrices.
 
     With S the collision energy, E_T = E sin(theta), y the rapidity and m_T the transverse mass of an object a and the
@@ -95,8 +94,10 @@ class RapidityMassMatrix:
 
     kind: ClassVar[str] = "rmm"
 
+    card: RmmCard
+
     def __init__(self, card: RmmCard) -> None:
-        self.card = card
+        super().__init__(card)
         self.types = tuple(name for name in RMM_TYPES if name in card.counts)
         self.objects = ("met", *(object_name(t, k) for t in self.types for k in range(card.counts[t])))
         self._slots = np.cumsum([1, *(card.counts[t] for t in self.types)])[:-1].astype(np.int64)
@@ -133,29 +134,6 @@ class RapidityMassMatrix:
         """The cells that a network sees, of shape (n, d)."""
         cells, known = self._cells(events, self._kept)
         return Batch(self.kind, self.layout, cells, known, ak.to_numpy(events.weight).astype(np.float64))
-
-    def scaled(self, batch: Batch) -> Batch:
-        """The batch itself: the cells are of order one or below by construction."""
-        return batch
-
-    def __call__(self, events: ak.Array) -> Batch:
-        """The batch as the network sees it."""
-        return self.raw(events)
-
-    def fitted(self, background: Batch) -> RapidityMassMatrix:
-        """The input itself: there is nothing to learn."""
-        if len(background) == 0:
-            raise InputDataError("no background events")
-        return self
-
-    def state(self) -> dict[str, npt.NDArray[Any]]:
-        """Nothing was learned."""
-        return {}
-
-    @classmethod
-    def from_state(cls, card: RmmCard, state: Mapping[str, npt.NDArray[Any]]) -> RapidityMassMatrix:  # noqa: ARG003
-        """The input of a card; there is no state to take."""
-        return cls(card)
 
     def _cell_name(self, row: int, column: int, firsts: set[int]) -> str:
         low, high = self.objects[min(row, column)], self.objects[max(row, column)]
