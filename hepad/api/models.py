@@ -15,6 +15,7 @@ from hepad.api.record import Record, Row
 from hepad.bundles.bundle import Bundle
 from hepad.cards.bundle import RegionCard
 from hepad.errors import InputDataError, UsageError
+from hepad.stats.scores.regions import region_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,32 +35,43 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Region:
-    """Events with a score at or above a threshold; `efficiency` is the fraction of background in it, if it is known."""
+    """Events whose scores pass the cuts of a region."""
 
     name: str
-    score: str
-    threshold: float
-    efficiency: float | None = None
-    efficiency_error: float | None = None
+    card: RegionCard
 
-    @classmethod
-    def of(cls, name: str, card: RegionCard) -> Region:
-        """The region of a card."""
-        return cls(name, card.score, card.threshold, card.efficiency, card.efficiency_error)
+    @property
+    def score(self) -> str:
+        """The score that its threshold is on."""
+        return self.card.score
+
+    @property
+    def threshold(self) -> float:
+        """Events with the score at or above it are in the region, if they pass what else it asks for."""
+        return self.card.threshold
+
+    @property
+    def efficiency(self) -> float | None:
+        """The fraction of the held-out background above the threshold; None for a threshold that was given by hand."""
+        return self.card.efficiency
+
+    @property
+    def efficiency_error(self) -> float | None:
+        """Its statistical error."""
+        return self.card.efficiency_error
 
     def inside(self, scores: Mapping[str, npt.ArrayLike] | npt.ArrayLike) -> Mask:
-        """Mask (n,) of the events in the region; scores (n,) by name, or those of its own score alone.
+        """Mask (n,) of the events in the region, of scores (n,) by name; or of its score alone, if it cuts on one.
 
-        An event with a score of NaN, as one that was not selected has, is in no region. `InputDataError` without the
+        An event with a score of NaN, as one that was not selected has, is in no region. `InputDataError` without a
         score that the region cuts on.
         """
-        values: Any = scores
-        if isinstance(scores, Mapping):
-            if self.score not in scores:
-                raise InputDataError(f"region {self.name!r} cuts on score {self.score!r}, found {', '.join(scores)}")
-            values = scores[self.score]
-        # Compared in double precision, as `hepad score` does it.
-        return np.asarray(np.asarray(values).astype(np.float64) >= self.threshold, dtype=np.bool_)
+        cut = region_of(self.card)
+        named = scores if isinstance(scores, Mapping) else {self.score: scores}
+        missing = [name for name in cut.scores if name not in named]
+        if missing:
+            raise InputDataError(f"region {self.name!r} cuts on score {missing[0]!r}, found {', '.join(named)}")
+        return cut.inside({name: np.asarray(named[name]) for name in cut.scores})
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,13 +99,13 @@ class Model:
             from hepad.cards.bundle import parse_region
 
             name, spec = parse_region(name)
-            return Region.of(name, self.bundle.regions({name: spec})[name])
+            return Region(name, self.bundle.regions({name: spec})[name])
         if name not in self.bundle.card.regions:
             known = ", ".join(self.bundle.card.regions) or "none"
             raise UsageError(
                 f"model {self.name} has no region {name!r}; it has {known}, NAME=efficiency:X sets a new one"
             )
-        return Region.of(name, self.bundle.card.regions[name])
+        return Region(name, self.bundle.card.regions[name])
 
     def scores(self, events: Any, *, selection: str | bool | None = None) -> Scores:
         """The scores (n,) of events by name, single precision: value for value what `hepad score` writes.

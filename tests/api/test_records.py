@@ -75,6 +75,15 @@ def test_model_in_a_notebook() -> None:
     assert model.region("tight").efficiency < model.region("loose").efficiency
 
 
+def test_regions_of_several_scores() -> None:
+    region = hepad.load_model("vae").region("both=mse@threshold:2,kl@threshold:1")
+    scores = {"mse": [3.0, 3.0, 1.0, np.nan], "kl": [1.0, 0.5, 3.0, 3.0]}
+    assert region.inside(scores).tolist() == [True, False, False, False]
+    assert (region.score, region.threshold, region.efficiency) == ("mse", 2, None)
+    with pytest.raises(InputDataError, match="region 'both' cuts on score 'kl', found mse"):
+        region.inside(scores["mse"])
+
+
 class Protocol:
     """A histogram of nobody's library, by the UHI protocol alone."""
 
