@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hepad.errors import InputDataError
+from hepad.io.object_folder import objects_at
 from hepad.provenance import folder_record, sha256_file
 
 __all__ = ["find_inputs", "stage"]
@@ -38,7 +39,7 @@ def find_inputs(records: Sequence[Mapping[str, Any]], folders: Sequence[Path], d
             continue
         for path in dict.fromkeys(candidates):
             if path not in hashes:
-                hashes[path] = folder_record(path)["sha256"] if path.is_dir() else sha256_file(path)
+                hashes[path] = folder_record(path)["sha256"] if path.is_dir() else sha256_file(objects_at(path) or path)
             if hashes[path] == sha256:
                 found.append(path)
                 break

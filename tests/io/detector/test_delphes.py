@@ -292,7 +292,9 @@ def test_choices_that_a_file_cannot_meet(write_slim, tmp_path: Path, examples: P
     wrong = load_selection(str(selection_card(tmp_path, "collections: {jets: JetPuppi}")))
     with pytest.raises(InputDataError, match=r"takes 'JetPuppi' for jets .*no branch 'JetPuppi\.PT' .*: JetPUPPI\)"):
         read(path, wrong.fields())
-    with pytest.raises(InputDataError, match=r"'JetPuppi' for jets .*Delphes files alone can have, not adc2021"):
+    with pytest.raises(
+        InputDataError, match=r"'JetPuppi' for jets .*Delphes and Level-1 files alone can have, not adc2021"
+    ):
         read(examples / "h0.h5", wrong.fields())
     right = load_selection(str(selection_card(tmp_path, "collections: {jets: JetPUPPI}")))
     with pytest.raises(UsageError, match="jets are JetPUPPI in one selection and JetPuppi in another"):
