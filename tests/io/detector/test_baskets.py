@@ -10,7 +10,7 @@ import pytest
 from uproot.source.chunk import Chunk
 from uproot.source.cursor import Cursor
 
-from hepad.io.detector.baskets import _check_offsets, _check_sizes
+from hepad.io.detector.baskets import _check_offsets, _check_sizes, _first_damaged, find_damage
 
 
 def block(packed: int, unpacked: int) -> bytes:
@@ -38,3 +38,23 @@ def test_offsets_that_do_not_fit_their_numbers(offsets: list[int]) -> None:
     _check_offsets(SimpleNamespace(offsets=np.array([1, 1, 3]), content=np.zeros(3)))
     with pytest.raises(ValueError, match="do not fit"):
         _check_offsets(SimpleNamespace(offsets=np.array(offsets), content=np.zeros(3)))
+
+
+def test_damage_is_looked_for_among_the_entries_that_are_asked_for() -> None:
+    """Three baskets of ten entries, of which the first and the last cannot be read."""
+
+    def array(_: object, *, entry_start: int, entry_stop: int, library: str) -> None:
+        if not 10 <= entry_start < entry_stop <= 20:
+            raise ValueError
+
+    branch = SimpleNamespace(
+        num_baskets=3,
+        basket_entry_start_stop=lambda number: (10 * number, 10 * number + 10),
+        array=array,
+        member=lambda name, none_if_missing: [100, 200] if (name, none_if_missing) == ("fBasketSeek", True) else None,
+    )
+    assert _first_damaged(branch, None, 10, 20) is None
+    assert _first_damaged(branch, None, 9, 20) == "basket 0 at byte 100, entries 0 to 9"
+    assert _first_damaged(branch, None, 10, 21) == "basket 2, which is in the tree's own record, entries 20 to 29"
+    assert find_damage({"Jet/Jet.PT": branch}, {"Jet/Jet.PT": None}, 10, 20) is None
+    assert find_damage({"Jet/x": branch}, {"Jet/x": None}, 0, 1) == "branch 'x', basket 0 at byte 100, entries 0 to 9"
