@@ -211,6 +211,20 @@ def test_the_minimum_of_a_curved_likelihood_is_closer_than_minuits() -> None:
             assert likelihood.twice_nll(theta, values) < likelihood.twice_nll(other, values) + 1e-7
 
 
+def test_the_likelihood_is_saturated_at_the_counts_and_steep_below_zero_yields() -> None:
+    """Two bins, 5 - mu and 20 + 2 mu, without constraints: a Poisson deviance, and 1000 for each event below 0."""
+    with numpy_backend():
+        experiment = PublishedExperiment(workspace([-1.0, 2.0], [5.0, 20.0], [3.0, 24.0]))
+        likelihood, values = WorkspaceLikelihood(experiment.model), experiment.observed
+        found = [likelihood.twice_nll(np.array([mu]), values) for mu in (2.0, 0.0, 5.5)]
+        empty = PublishedExperiment(workspace([-1.0, 2.0], [5.0, 20.0], [0.0, 24.0]))
+        below = WorkspaceLikelihood(empty.model).twice_nll(np.array([5.5]), empty.observed)
+    assert found[0] == pytest.approx(0, abs=1e-12)
+    assert found[1] == pytest.approx(2 * (5 - 3 - 3 * np.log(5 / 3) + 20 - 24 - 24 * np.log(20 / 24)))
+    assert found[2] > 1000 * 0.5 + 2 * 3 * 600
+    assert below == pytest.approx(500 + 2 * (31 - 24 - 24 * np.log(31 / 24)))
+
+
 def test_a_minimum_is_proved_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Held up after one step, scoring hands over to SLSQP and Minuit; without them it says how far it still was."""
     from hepad.stats.limits import workspace_likelihood
