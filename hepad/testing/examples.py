@@ -57,6 +57,9 @@ def example_batch(
     return Batch(kind, layout, np.where(mask, x, 0).astype(np.float32), mask, np.ones(n))
 
 
+_INTEGERS = ("hw_pt", "hw_eta", "hw_phi", "ieta", "iphi", "iet")
+
+
 def example_events(n: int, *, seed: int, fields: Fields | None = None) -> ak.Array:
     """`n` events of every collection in hepad's schema, with the fields asked for; weights are not all the same.
 
@@ -79,6 +82,7 @@ def example_events(n: int, *, seed: int, fields: Fields | None = None) -> ak.Arr
             "eem": rng.exponential(20, size),
             "ehad": rng.exponential(20, size),
         }
+        flat |= {name: rng.integers(1, 60, size) for name in _INTEGERS}
         kept = {feature: flat[feature] for feature in features}
         whole = {key: ak.Array(value) if counts is None else ak.unflatten(value, counts) for key, value in kept.items()}
         arrays |= {name: ak.zip(whole)}
