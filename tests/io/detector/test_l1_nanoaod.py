@@ -42,6 +42,8 @@ def test_muons_have_finer_steps_begin_with_one_and_keep_the_order_of_the_trigger
     assert muons.pt.tolist() == [[4.5, 41.5], [0], [16]]
     assert ak.flatten(muons.eta).tolist() == pytest.approx([-223 * 0.010875, 222 * 0.010875, 0, 0.0435], abs=1e-12)
     assert ak.flatten(muons.phi).tolist() == pytest.approx([np.pi, -np.pi * 287 / 288, 0, -np.pi / 288], abs=1e-12)
+    elsewhere = read([nano(tmp_path, L1Mu_hwEtaAtVtx=None)], {"muons": {"hw_eta", "hw_phi"}}).muons
+    assert elsewhere.hw_eta.tolist() == elsewhere.hw_phi.tolist() == [[0, 0], [0], [0]]
     assert muons.mass.tolist() == [[0.1056583755] * 2, [0.1056583755], [0.1056583755]]
 
 
