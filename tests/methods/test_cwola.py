@@ -115,3 +115,20 @@ def test_too_few_folds_and_background_are_refused() -> None:
         method.check_folds(4)
     with pytest.raises(UsageError, match="takes no background"):
         method.fit(*spectrum(50, 5), WINDOW, background=spectrum(5, 1)[0], options=OPTIONS, seed=1)
+
+
+def test_a_network_is_not_trained_on_the_fold_that_it_is_validated_on() -> None:
+    """With one rotation, fold 0 is validated on fold 1 and trained on fold 2 alone."""
+    data, folds = spectrum(300, 30)
+    folds %= 3
+    method = Cwola({"layers": [4], "rotations": 1, "restarts": 1}, LAYOUT)
+    options = TrainCard(epochs=3, batch_size=50)
+    kept = (folds != 1) | (np.arange(330) % 3 > 0)
+    whole = method.fit(data, folds, WINDOW, options=options, seed=1)
+    fewer = method.fit(data.take(kept), folds[kept], WINDOW, options=options, seed=1)
+    states = [{name: array for name, array in one.state().items() if name.startswith("0.1/")} for one in (whole, fewer)]
+    assert states[0]
+    for name, array in states[0].items():
+        np.testing.assert_array_equal(array, states[1][name])
+    assert whole.networks[0].loss != fewer.networks[0].loss
+    assert not np.array_equal(whole.state()["2.0/0.weight"], fewer.state()["2.0/0.weight"])
