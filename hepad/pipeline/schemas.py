@@ -64,11 +64,15 @@ def json_schema(name: str) -> dict[str, Any]:
 
 
 def markdown(name: str) -> str:
-    """The keys of a schema in Markdown."""
+    """The keys of a schema in Markdown; cards within it that an analysis has too are not repeated."""
+    first, *others = tables(name)
+    known = set() if first.name == AnalysisCard.__name__ else {table.name for table in tables("analysis")}
     parts = []
-    for table in tables(name):
+    for table in (first, *(other for other in others if other.name not in known)):
         rows = [f"| `{key.key}` | {key.value} | {_default(key)} |" for key in table.keys]
         parts += [f"**{table.name}**: {table.about}", "\n".join(["| key | value | default |", "|---|---|---|", *rows])]
+    if known & {other.name for other in others}:
+        parts.append("The keys of other cards are as in `hepad schema analysis`.")
     return "\n\n".join(parts)
 
 
