@@ -12,7 +12,7 @@ import pytest
 
 from hepad.errors import InputDataError, MissingExtraError
 from hepad.io.generator import hepmc
-from hepad.io.generator.hepmc import HepmcFile, _mothers
+from hepad.io.generator.hepmc import HepmcFile, _Event, _join, _mothers
 from hepad.io.reader import open_events
 
 NAMES = ("ttbar_hepmc2.hepmc.gz", "ttbar_hepmc3.hepmc.gz")
@@ -28,6 +28,21 @@ def test_mothers_are_the_first_to_go_into_a_vertex() -> None:
     """1 and 2 meet in the first vertex, which 3 and 4 leave; 4 goes into the second, which 5 leaves; 6 is alone."""
     links = np.array([(1, -1), (2, -1), (-1, 3), (-1, 4), (4, -2), (-2, 5)])
     assert _mothers(6, 2, *links.T).tolist() == [-1, -1, 0, 0, 3, -1]
+
+
+def test_events_are_joined_and_who_has_no_mother_keeps_none() -> None:
+    types = [("pid", int), ("status", int), *((name, float) for name in ("px", "py", "pz", "e"))]
+    first, second = (np.zeros(n, dtype=types) for n in (3, 2))
+    first["pid"], second["pid"] = (2212, 2212, 21), (11, 22)
+    first["status"], second["status"], second["e"] = (4, 4, 1), (1, 2), (5.0, 7.0)
+    events = [_Event(first, np.array([-1, -1, 1]), None), _Event(second, np.array([-1, 0]), 2.5)]
+    particles, weights = _join(events)
+    assert particles.offsets.tolist() == [0, 3, 5]
+    assert particles.pdg.tolist() == [2212, 2212, 21, 11, 22]
+    assert particles.mother.tolist() == [-1, -1, 1, -1, 3]
+    assert particles.final.tolist() == [False, False, True, True, False]
+    assert particles.e.tolist() == [0, 0, 0, 5, 7]
+    assert weights.tolist() == [1.0, 2.5]
 
 
 def test_entries_are_counted(path: Path) -> None:
@@ -80,6 +95,9 @@ def test_truncated(path: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.hepmc").write_bytes(text[: len(text) // 2])
     with pytest.raises(InputDataError, match=r"cut\.hepmc: truncated after event 2"):
         open_events(tmp_path / "cut.hepmc")
+    (tmp_path / "head.hepmc").write_bytes(text.partition(b"\nE ")[0])
+    with pytest.raises(InputDataError, match=r"head\.hepmc: truncated after event 0"):
+        open_events(tmp_path / "head.hepmc")
     (tmp_path / "cut.gz").write_bytes(path.read_bytes()[:40_000])
     with pytest.raises(InputDataError, match=r"cut\.gz: damaged or truncated"):
         open_events(tmp_path / "cut.gz")

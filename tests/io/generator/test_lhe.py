@@ -7,13 +7,14 @@ import ctypes
 import gzip
 import itertools
 from pathlib import Path
+from types import SimpleNamespace
 
 import awkward as ak
 import numpy as np
 import pytest
 
 from hepad.errors import InputDataError, MissingExtraError
-from hepad.io.generator.lhe import LheEvent, LheFile, _light_partons, read_events, read_header
+from hepad.io.generator.lhe import LheEvent, LheFile, _ColourFlow, _light_partons, read_events, read_header
 from hepad.io.reader import open_events
 from hepad.pipeline.inspect import inspect_file
 from hepad.pipeline.vectorize import VectorizeOptions, vectorize
@@ -61,6 +62,28 @@ def test_matching_and_powheg_are_told_by_the_header(data: Path) -> None:
     assert LheFile(data / "ttbar.lhe.gz").matching is None
     assert read_header(data / "powheg_w.lhe.gz").powheg
     assert not read_header(data / "ttbar.lhe.gz").powheg
+
+
+@pytest.mark.parametrize(
+    ("events", "missing"),
+    [
+        ([[(2, 0, 0), (11, 0, 0)]], True),
+        ([[(-6, 0, 0)], [(21, 0, 0)]], True),
+        ([[(21, 0, 0)], [(1, 501, 0)]], False),
+        ([[(21, 0, 502)]], False),
+        ([[(11, 0, 0), (-11, 0, 0), (22, 0, 0)], [(23, 0, 0)]], False),
+        ([], False),
+    ],
+)
+def test_a_colour_flow_is_missing_where_partons_have_no_colour(
+    events: list[list[tuple[int, int, int]]], missing: bool
+) -> None:
+    """Identity and the two colours of each particle; electrons, photons and Z bosons need none."""
+    flow = _ColourFlow()
+    for rows in events:
+        particles = [(pdg, 1, 0, 0, colour, anti, 0.0, 0.0, 0.0, 1.0) for pdg, colour, anti in rows]
+        flow.see(SimpleNamespace(particles=particles))  # type: ignore[arg-type]
+    assert flow.missing is missing
 
 
 def test_partons_of_the_beams_are_matched_those_of_decays_are_not() -> None:

@@ -82,9 +82,12 @@ def test_toys_of_goodness_are_thrown_in_blocks_and_failed_fits_counted(monkeypat
         sizes.append(len(counts))
         return BatchFit(np.full_like(counts, 4.0), np.arange(len(counts)) + 0.5, np.arange(len(counts)) > 0)
 
+    single = BatchFit(np.full((1, 2), 4.0), np.array([0.1]), np.array([True]))
     found = goodness(np.array([4.0, 5.0]), np.array([4.0, 4.0]), ndf=None, refit=refit, toys=7)
     assert sizes == [3, 3, 1]
     assert (found.toys, found.failed_toys) == (4, 3)
+    one = goodness(np.array([4.0, 5.0]), np.array([4.0, 4.0]), ndf=None, refit=lambda _: single, toys=1)
+    assert (one.toys, one.p_toys) == (1, 0.5)  # 0.1 is below 0.23
     assert found.p_toys == 1  # 1.5 and 2.5, twice, are above 2 (5 ln(5 / 4) - 1) = 0.23
 
 
