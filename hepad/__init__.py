@@ -14,6 +14,7 @@ _WHERE = {
     "train": "hepad.api.models",
     "score": "hepad.api.scores",
     "evaluate": "hepad.api.scores",
+    "hunt": "hepad.api.methods",
     "hist": "hepad.api.histograms",
     "bumphunt": "hepad.api.hunts",
     "fit": "hepad.api.hunts",

@@ -5,6 +5,7 @@ from hepad.api.hunts import fit as fit
 from hepad.api.limits import abcd as abcd
 from hepad.api.limits import discovery as discovery
 from hepad.api.limits import limit as limit
+from hepad.api.methods import hunt as hunt
 from hepad.api.models import load_model as load_model
 from hepad.api.models import train as train
 from hepad.api.reinterpretation import reinterpret as reinterpret

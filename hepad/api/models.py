@@ -248,6 +248,7 @@ def train(
     selection: str | None = None,
     regions: Mapping[str, str] | None = None,
     max_events: int | None = None,
+    device: str = "cpu",
     on_epoch: Callable[[EpochEnd], None] | None = None,
     **settings: Any,
 ) -> TrainedModel:
@@ -256,8 +257,8 @@ def train(
     `events` are what `hepad.load_events` takes: files, or arrays in memory. `model` is an analysis card, its bundled
     name or path. `epochs` and the other `settings` (`batch_size`, `learning_rate`, `patience`, ...: the keys of `train`
     in the card) replace the card's. `regions` replaces its regions: names to settings such as "efficiency:0.01".
-    `on_epoch` is told of each epoch. The same events, card and seed give the same weights on one kind of machine, and
-    those of `hepad train`.
+    `device` is "cpu", "cuda", "mps" or "auto"; `on_epoch` is told of each epoch. On the processor the same events, card
+    and seed give the same weights on one kind of machine, and those of `hepad train`.
 
     The result scores (`scores`, `regions`), shows its losses (`plot()`) and writes its bundle (`save(folder)`).
 
@@ -289,6 +290,7 @@ def train(
         train=parse_card(TrainCard, {**card.train.model_dump(), **given}, "training settings") if given else None,
         regions=specs,
         max_events=max_events,
+        device=device,
         on_epoch=on_epoch,
     )
     trained = train_in_memory(as_files(events), card, options=options)

@@ -31,9 +31,14 @@ if TYPE_CHECKING:
 
     from hepad.paths import InputPath
 
-__all__ = ["EvaluateRecord", "ScoreRecord", "evaluate", "score"]
+__all__ = ["EvaluateRecord", "ScoreRecord", "columns_named", "evaluate", "score"]
 
 Mask = npt.NDArray[np.bool_]
+
+
+def columns_named(columns: Mapping[str, npt.NDArray[Any]], prefix: str) -> dict[str, npt.NDArray[Any]]:
+    """The columns of a score file that begin with a prefix, without it."""
+    return {name.removeprefix(prefix): values for name, values in columns.items() if name.startswith(prefix)}
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,8 +50,7 @@ class ScoreRecord(Record):
     @property
     def scores(self) -> dict[str, npt.NDArray[np.float32]]:
         """Scores (n,) by name; NaN for an event that was not selected."""
-        columns = self.scored.columns
-        return {name.removeprefix("score_"): values for name, values in columns.items() if name.startswith("score_")}
+        return columns_named(self.scored.columns, "score_")
 
     @property
     def selected(self) -> Mask:
@@ -61,8 +65,7 @@ class ScoreRecord(Record):
     @property
     def masks(self) -> dict[str, Mask]:
         """Mask (n,) of the events in each region."""
-        columns = self.scored.columns
-        return {name: np.asarray(columns[f"in_{name}"]) for name in self.scored.report.regions}
+        return columns_named(self.scored.columns, "in_")
 
     @property
     def regions(self) -> dict[str, RegionCount]:
@@ -116,12 +119,14 @@ def score(
     regions: Mapping[str, str] | None = None,
     max_events: int | None = None,
     step_size: int = DEFAULT_STEP_SIZE,
+    device: str = "cpu",
 ) -> ScoreRecord:
     """Score events: scores and regions of each, the cut flow, and the fraction of events in each region.
 
     `events` are files, which are read `step_size` events at a time, or arrays in memory, as in `hepad.load_events`.
     `model` is one of `hepad.load_model` or `hepad.train`, or its name. `selection` None is the model's own. `regions`
     are more of them, names to settings such as "efficiency:0.002" or "threshold:4.2", on the held-out background.
+    `device` is "cpu", "cuda", "mps" or "auto", for models that torch evaluates; the processor alone is reproducible.
 
     `InputDataError` if a file cannot be read, the events lack something, or none passes the selection.
 
@@ -135,7 +140,9 @@ def score(
     from hepad.cards.bundle import parse_region
 
     specs = dict(parse_region(f"{name}={text}") for name, text in (regions or {}).items())
-    options = ScoreOptions(selection=selection, regions=specs, step_size=step_size, max_events=max_events)
+    options = ScoreOptions(
+        selection=selection, regions=specs, step_size=step_size, max_events=max_events, device=device
+    )
     return ScoreRecord(score_in_memory(as_files(events), as_model(model).bundle, options=options))
 
 

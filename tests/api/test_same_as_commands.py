@@ -11,10 +11,12 @@ import hist
 import numpy as np
 import pytest
 import uproot
+from matplotlib.figure import Figure
 
 import hepad
 from hepad.api.spectra import yields_of
 from hepad.bundles.bundle import load_bundle
+from hepad.errors import UsageError
 from hepad.spectra.files import write_histograms_json, write_histograms_root
 
 
@@ -191,6 +193,46 @@ def test_limits(run, tmp_path: Path) -> None:
     assert table["one"].limit.observed == said["regions"][0]["s95_observed"]
     said = json.loads(run("abcd", "--counts", "35,100,80,400", "--calculator", "asymptotic", "--json").stdout)
     assert hepad.abcd([35, 100, 80, 400], calculator="asymptotic").to_json() == said
+
+
+METHOD = """
+schema: method/1
+name: quick
+title: A small method
+reference: nobody has published it
+fidelity: inspired
+selection: adc2021
+input: {kind: event_features, features: [jet1+jet2_lightest, jet1+jet2_heaviest]}
+method: {name: cwola, layers: [8], rotations: 1, restarts: 1}
+folds: 3
+train: {epochs: 1}
+regions: {loose: {background_efficiency: 0.2}}
+"""
+
+
+def test_hunt(run, examples: Path, tmp_path: Path) -> None:
+    path = examples / "w_lnu.root"
+    (tmp_path / "quick.yaml").write_text(METHOD)
+    words = ["--method", "quick.yaml", "--mass", "jet1+jet2", "--window", "150:220", "--sidebands", "60:400"]
+    said = json.loads(run("hunt", path, *words, "--region", "mine=efficiency:0.1", "-o", "h.root", "--json").stdout)
+    rows = uproot.open(tmp_path / "h.root")["Scores"].arrays(library="np")
+    how: Any = {"mass": "jet1+jet2", "window": (150, 220), "sidebands": (60, 400)}
+    found = hepad.hunt(path, tmp_path / "quick.yaml", **how, regions={"mine": "efficiency:0.1"})
+    assert without(json.loads(json.dumps(found.to_json())), "output") == without(said, "output")
+    for name, values in found.scores.items():
+        np.testing.assert_array_equal(values, rows[f"score_{name}"])
+    assert found.masks["mine"].tolist() == rows["in_mine"].tolist()
+    assert found.selected.tolist() == rows["selected"].tolist()
+    assert found.weight.tolist() == rows["weight"].tolist()
+    inside = found.masks["mine"] & (found.mass >= 150) & (found.mass < 220)
+    assert inside.sum() == found.regions["mine"].events["window"] > 0
+    assert np.isnan(found.mass[~found.selected]).all()
+    ax = Figure().subplots()
+    assert found.plot(ax) is ax
+    assert ax.has_data()
+    assert "<td >mine</td>" in found._repr_html_()
+    with pytest.raises(UsageError, match="must lie within the sidebands"):
+        hepad.hunt(path, mass="jet1+jet2", window=(150, 220), sidebands=(160, 400))
 
 
 def test_reinterpretation(run, examples: Path) -> None:

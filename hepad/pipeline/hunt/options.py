@@ -31,13 +31,14 @@ __all__ = ["HuntOptions", "HuntPlan"]
 class HuntOptions:
     """Options of `hunt`; None takes the value of the method's card.
 
-    `mass` names the objects whose mass is hunted in, `window` is in GeV. `features` are those of the input,
-    `restarts` a key of the method. `resume` goes on from a checkpoint, `restart` forgets it.
+    `mass` names the objects whose mass is hunted in, `window` is in GeV. `features` are those of the input, `restarts`
+    a key of the method. `output` None is for scores that stay in memory. `resume` goes on from a checkpoint, `restart`
+    forgets it.
     """
 
     mass: str
     window: Window
-    output: Path
+    output: Path | None = None
     format: Literal["root", "parquet"] = "root"
     selection: str | None = None
     features: Sequence[str] = ()
@@ -55,6 +56,13 @@ class HuntOptions:
     on_events: Callable[[int], None] | None = None
     on_epoch: Callable[[EpochEnd], None] | None = None
 
+    @property
+    def file(self) -> Path:
+        """The output; `UsageError` if there is none."""
+        if self.output is None:
+            raise UsageError("give the file that the scores go to")
+        return self.output
+
 
 @dataclass(frozen=True)
 class HuntPlan:
@@ -69,7 +77,7 @@ class HuntPlan:
     device: str = "cpu"
 
     @classmethod
-    def of(cls, files: Sequence[str], method: str, options: HuntOptions) -> HuntPlan:
+    def of(cls, files: Sequence[str | InputPath], method: str, options: HuntOptions) -> HuntPlan:
         """Load the cards; `UsageError` if the network would see the mass itself, `CardError` for a wrong card."""
         card = _changed(load_method(method), options)
         mass = parse_mass(options.mass)

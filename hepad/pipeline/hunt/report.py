@@ -35,11 +35,12 @@ class HuntReport:
     """What `hunt` did. `events` are those selected, in the window, in each sideband, and without the mass.
 
     `skipped` are the files that were left out, in their order. `complete_before`: the output was there already.
+    `output` is None if nothing was written.
     """
 
     method: str
     selection: str
-    output: Path
+    output: Path | None
     mass: str
     cutflow: CutFlow
     folds: int
@@ -51,7 +52,7 @@ class HuntReport:
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
-        return {**self.content(), "output": str(self.output)}
+        return {**self.content(), "output": None if self.output is None else str(self.output)}
 
     def content(self) -> dict[str, Any]:
         """The report in JSON types, wherever it is written to."""

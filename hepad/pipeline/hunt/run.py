@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,19 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hepad.bundles.checkpoint import CheckpointFolder, Watch, check_checkpoint
 from hepad.cards.bundle import RegionCard
 from hepad.errors import InputDataError, OutputError
+from hepad.execution.executor import Execution
 from hepad.execution.run import Run
-from hepad.execution.store import RunFolder
-from hepad.inputs.base import make_input
+from hepad.execution.store import MemoryStore, RunFolder, Store
+from hepad.inputs.base import Input, make_input
 from hepad.io.tables.scores import ScoreFile, ScoreWriter
-from hepad.methods.base import MASS, Fitted, make_method
+from hepad.methods.base import MASS, Fitted, Folds, Method, make_method
 from hepad.nn.device import resolve_device
-from hepad.nn.scorer import Scores
+from hepad.nn.scorer import Checkpoint, EpochEnd, Scores
 from hepad.output.atomic import atomic_path, check_file
 from hepad.output.complete import made_with, selection_hash, would_be_same
+from hepad.paths import InputPath
 from hepad.pipeline.hunt.events import HuntEvents, HuntJob
 from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
 from hepad.pipeline.hunt.report import HuntRegion, HuntReport
@@ -30,7 +33,7 @@ from hepad.provenance import FileRecords
 from hepad.samples.scoring import EventRows, score_rows
 from hepad.stats.scores.regions import background_quantiles, region_of, set_region
 
-__all__ = ["HuntOptions", "HuntReport", "hunt"]
+__all__ = ["HuntOptions", "HuntReport", "Hunted", "hunt", "hunt_in_memory"]
 
 
 def hunt(files: Sequence[str], method: str, *, options: HuntOptions) -> HuntReport:
@@ -41,40 +44,71 @@ def hunt(files: Sequence[str], method: str, *, options: HuntOptions) -> HuntRepo
     the spectrum has too few events for the folds.
     """
     options = replace(options, device=resolve_device(options.device))
-    check_file(options.output, verb="hunt")
-    checkpoint = options.output.with_name(f"{options.output.name}.checkpoint")
+    output = options.file
+    check_file(output, verb="hunt")
+    checkpoint = output.with_name(f"{output.name}.checkpoint")
     check_checkpoint(checkpoint, resume=options.resume, restart=options.restart)
     plan = HuntPlan.of(files, method, options)
-    check_file(options.output, verb="hunt", inputs=plan.paths)
+    check_file(output, verb="hunt", inputs=plan.paths)
     records = FileRecords(plan.paths)
     described = partial(_info, plan=plan, options=options)
     again = options.execution.force or options.restart
-    if options.output.exists() and not again and not options.resume:
-        report = _finished(options.output, described(records.as_they_are()))
+    if output.exists() and not again and not options.resume:
+        report = _finished(output, described(records.as_they_are()))
         if report:
             return report
-    with RunFolder.of(options.output, force=again) as folder:
-        events = _read(plan, options, folder, records)
+    with RunFolder.of(output, force=again) as folder:
+        keyed = made_with(
+            **selection_hash(plan.selection), input=plan.card.input.model_dump(mode="json"), mass=plan.mass
+        )
+        events = _read(plan, options, folder.store("events", keyed), records)
+        task = _Task.of(plan, events, options)
         store = CheckpointFolder(checkpoint, plan.key(events.records, len(events.raw)))
         watch = Watch(store, options.on_epoch)
-        found = _learned(plan, events, options, store, watch)
+        resume = store.begin(resume=options.resume, restart=options.restart)
+        with watch.signals():
+            fitted = task.fit(options, watch, resume)
+        found = task.found(fitted)
         report = _report(plan, events, found, options)
         try:
             with (
-                atomic_path(options.output, verb="hunt", within=folder.path) as temporary,
+                atomic_path(output, verb="hunt", within=folder.path) as temporary,
                 ScoreWriter(temporary, options.format) as out,
             ):
-                for piece, rows in events.rows():
-                    scores = {name: values[rows] for name, values in found.scores.items()}
-                    columns = piece.part.columns
-                    place = EventRows(piece.file, columns["entry"], columns["keep"], columns["all_weight"])
-                    out.write(score_rows(place, scores, found.regions))
+                for columns in _columns(events, found):
+                    out.write(columns)
                 out.describe({**described(events.records), "report": report.content()})
         except OutputError as error:
             watch.save_last()
             raise OutputError(f"{error}; the training is kept in {store.path}: mend that and add --resume") from error
         store.remove()
     return report
+
+
+@dataclass(frozen=True)
+class Hunted:
+    """A hunt in memory: the columns (n,) of a score file and the mass (n,) in GeV of all n events, and the report.
+
+    The mass is NaN for an event that was not selected or lacks the objects.
+    """
+
+    columns: dict[str, npt.NDArray[Any]]
+    mass: npt.NDArray[np.float64]
+    report: HuntReport
+
+
+def hunt_in_memory(files: Sequence[str | InputPath], method: str, *, options: HuntOptions) -> Hunted:
+    """The same hunt, but nothing is written: options of the output and of the execution are not heeded."""
+    options = replace(options, device=resolve_device(options.device), execution=Execution())
+    plan = HuntPlan.of(files, method, options)
+    events = _read(plan, options, MemoryStore(), FileRecords(plan.paths))
+    task = _Task.of(plan, events, options)
+    found = task.found(task.fit(options, options.on_epoch))
+    pieces = list(_columns(events, found))
+    columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    mass = np.full(len(columns["selected"]), np.nan)
+    mass[columns["selected"]] = events.raw.beside[MASS]
+    return Hunted(columns, mass, _report(plan, events, found, options))
 
 
 @dataclass(frozen=True)
@@ -86,43 +120,71 @@ class _Found:
     regions: dict[str, RegionCard]
 
 
-def _read(plan: HuntPlan, options: HuntOptions, folder: RunFolder, records: FileRecords) -> HuntEvents:
-    """All events, in memory; what was read stays in the folder, for a training that is resumed."""
-    keyed = made_with(**selection_hash(plan.selection), input=plan.card.input.model_dump(mode="json"), mass=plan.mass)
+def _read(plan: HuntPlan, options: HuntOptions, store: Store, records: FileRecords) -> HuntEvents:
+    """All events, in memory; what was read stays in the store, for a training that is resumed."""
     job = HuntJob(plan.selection, make_input(plan.card.input), plan.mass)
-    store = folder.store("events", keyed)
     run = Run(job, plan.paths, options.step_size, options.max_events, options.execution, store, options.on_events)
     pieces = list(run)
     return HuntEvents(job, tuple(pieces), tuple(records.wait(run.reasons())), tuple(run.skipped))
 
 
-def _learned(plan: HuntPlan, events: HuntEvents, options: HuntOptions, store: CheckpointFolder, watch: Watch) -> _Found:
-    """Train on the window and its sidebands, then score all events that have the mass."""
-    events.check()
-    raw, folds = events.raw, events.folds(plan.card.folds, plan.seed)
-    rows = events.around(plan.window)
-    if not len(rows):
-        below, above = plan.window.sidebands
-        raise InputDataError(f"no selected event has a mass of {options.mass} from {below:g} to {above:g} GeV")
-    vector = events.job.vector.fitted(raw.take(rows))
-    method = make_method(plan.card.method, vector.layout)
-    resume = store.begin(resume=options.resume, restart=options.restart)
-    with watch.signals():
-        fitted = method.fit(
-            vector.scaled(raw.take(rows)),
-            folds[rows],
-            plan.window,
-            options=plan.card.train,
-            seed=plan.seed,
+@dataclass(frozen=True)
+class _Task:
+    """A method before its training: the events that were read, their folds, and the numbers of those to learn from."""
+
+    plan: HuntPlan
+    events: HuntEvents
+    folds: Folds
+    rows: npt.NDArray[np.int64]
+    vector: Input
+    method: Method
+
+    @classmethod
+    def of(cls, plan: HuntPlan, events: HuntEvents, options: HuntOptions) -> _Task:
+        events.check()
+        folds = events.folds(plan.card.folds, plan.seed)
+        rows = events.around(plan.window)
+        if not len(rows):
+            below, above = plan.window.sidebands
+            raise InputDataError(f"no selected event has a mass of {options.mass} from {below:g} to {above:g} GeV")
+        vector = events.job.vector.fitted(events.raw.take(rows))
+        return cls(plan, events, folds, rows, vector, make_method(plan.card.method, vector.layout))
+
+    def fit(
+        self,
+        options: HuntOptions,
+        on_epoch: Callable[[EpochEnd], None] | None,
+        resume: Checkpoint | None = None,
+    ) -> Fitted:
+        """Train on the window and its sidebands."""
+        return self.method.fit(
+            self.vector.scaled(self.events.raw.take(self.rows)),
+            self.folds[self.rows],
+            self.plan.window,
+            options=self.plan.card.train,
+            seed=self.plan.seed,
             device=options.device,
-            on_epoch=watch,
+            on_epoch=on_epoch,
             resume=resume,
         )
-    there = np.flatnonzero(~np.isnan(raw.beside[MASS]))
-    scores = {name: np.full(len(raw), np.nan, dtype=np.float32) for name in fitted.score_names}
-    for name, values in fitted.scores(vector.scaled(raw.take(there)), folds[there]).items():
-        scores[name][there] = values
-    return _Found(fitted, scores, _regions(plan, events, scores))
+
+    def found(self, fitted: Fitted) -> _Found:
+        """Score all events that have the mass."""
+        raw = self.events.raw
+        there = np.flatnonzero(~np.isnan(raw.beside[MASS]))
+        scores = {name: np.full(len(raw), np.nan, dtype=np.float32) for name in fitted.score_names}
+        for name, values in fitted.scores(self.vector.scaled(raw.take(there)), self.folds[there]).items():
+            scores[name][there] = values
+        return _Found(fitted, scores, _regions(self.plan, self.events, scores))
+
+
+def _columns(events: HuntEvents, found: _Found) -> Iterator[dict[str, npt.NDArray[Any]]]:
+    """The columns of the score file, piece by piece."""
+    for piece, rows in events.rows():
+        scores = {name: values[rows] for name, values in found.scores.items()}
+        columns = piece.part.columns
+        place = EventRows(piece.file, columns["entry"], columns["keep"], columns["all_weight"])
+        yield score_rows(place, scores, found.regions)
 
 
 def _regions(plan: HuntPlan, events: HuntEvents, scores: Scores) -> dict[str, RegionCard]:
