@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from hepad.cards.selection import SelectionCard
+from hepad.errors import InputDataError
 from hepad.provenance import provenance, sha256_bytes
 
-__all__ = ["finished", "made_with", "selection_hash", "would_be_same"]
+__all__ = ["made_with", "selection_hash", "stored_record", "would_be_same"]
 
 
 def would_be_same(stored: Any, now: Mapping[str, Any]) -> bool:
@@ -22,17 +23,16 @@ def would_be_same(stored: Any, now: Mapping[str, Any]) -> bool:
     return bool(_without_reasons(stored) == _without_reasons(now))
 
 
-def finished(record: Path, now: Mapping[str, Any], files: Sequence[str] = ()) -> dict[str, Any] | None:
-    """The content of a folder's record in JSON, if it is what we were about to make; else None.
+def stored_record(record: Path, files: Sequence[str] = ()) -> tuple[Any, dict[str, Any]]:
+    """The provenance and the whole content of a folder's record in JSON.
 
-    `now` is the provenance that would be written, `files` are others that the folder must hold.
+    `InputDataError` if the folder lacks one of the other `files`; what else is wrong is raised as it comes.
     """
-    try:
-        content: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
-        same = would_be_same(content["provenance"], now)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # something else, which will be replaced
-        return None
-    return content if same and all((record.parent / name).is_file() for name in files) else None
+    content: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+    for name in files:
+        if not (record.parent / name).is_file():
+            raise InputDataError(f"{record.parent} has no {name}")
+    return content["provenance"], content
 
 
 def made_with(**what: Any) -> dict[str, Any]:

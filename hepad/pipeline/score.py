@@ -19,9 +19,9 @@ from hepad.cards.bundle import RegionCard
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import InputDataError
 from hepad.execution.executor import Execution
+from hepad.execution.making import Making
 from hepad.execution.parts import Part
 from hepad.execution.run import Run, Skipped
-from hepad.execution.store import RunFolder
 from hepad.execution.units import Step
 from hepad.io.events import Chunk
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
@@ -29,9 +29,8 @@ from hepad.io.tables.scores import ScoreFile, ScoreWriter
 from hepad.nn.device import OnDevice, scoring_device
 from hepad.objects.cutflow import CutFlow
 from hepad.output.atomic import atomic_path, check_file
-from hepad.output.complete import would_be_same
 from hepad.paths import InputPath
-from hepad.provenance import FileRecords, command_line, provenance
+from hepad.provenance import command_line, provenance
 from hepad.samples.scoring import EventRows, ScoredChunk, score_chunk, score_rows
 from hepad.samples.selected import checked_flow
 from hepad.stats.scores.quantiles import StreamSample
@@ -149,13 +148,11 @@ def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = No
     job = _job(load_bundle(model), options)
     output = options.output or default_output(paths, options.format)
     check_file(output, verb="score", inputs=paths)
-    records = FileRecords(paths)
     described = partial(_info, job=job, options=options)
-    if output.exists() and not options.execution.force:
-        report = _finished(output, described(records.as_they_are()))
-        if report:
-            return report
-    with RunFolder.of(output, force=options.execution.force) as folder:
+    making = Making.of(output, paths, described, again=options.execution.force)
+    if before := making.before(read=_stored):
+        return before
+    with making.run_folder() as folder:
         store = folder.store("score", described([], arguments=False))
         run = Run(job, paths, options.step_size, options.max_events, options.execution, store, options.on_events)
         with (
@@ -167,7 +164,7 @@ def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = No
                 out.write(piece.part.columns)
                 tally.add(piece.part)
             report = tally.report(job, output, run.skipped)
-            out.describe({**described(records.wait(run.reasons())), "report": report.content()})
+            out.describe({**making.description(run.reasons()), "report": report.content()})
     return report
 
 
@@ -199,15 +196,14 @@ def _job(bundle: Bundle, options: ScoreOptions) -> ScoreJob:
     return ScoreJob(bundle, selection, bundle.regions(options.regions), device)
 
 
-def _finished(output: Path, described: Mapping[str, Any]) -> ScoreReport | None:
-    """The report of an output that is there and complete, and is what we were about to make."""
-    try:
-        with closing(ScoreFile(output)) as file:
-            info, rows = file.info, file.entries
-        report = ScoreReport.from_json(info.pop("report"), output)
-    except (InputDataError, KeyError, TypeError):  # something else, which will be replaced
-        return None
-    return report if would_be_same(info, described) and report.cutflow.total.events == rows else None
+def _stored(output: Path) -> tuple[dict[str, Any], ScoreReport]:
+    """What an output that is there says of itself, and its report; `InputDataError` if rows of it are missing."""
+    with closing(ScoreFile(output)) as file:
+        info, rows = file.info, file.entries
+    report = ScoreReport.from_json(info.pop("report"), output)
+    if report.cutflow.total.events != rows:
+        raise InputDataError(f"{output} has {rows} rows, for {report.cutflow.total.events} events")
+    return info, report
 
 
 def default_output(paths: Sequence[InputPath], kind: str) -> Path:

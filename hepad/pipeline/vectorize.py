@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,10 @@ import numpy.typing as npt
 
 from hepad.cards.input import InputCard, parse_input
 from hepad.cards.selection import SelectionCard, load_selection
-from hepad.errors import InputDataError
 from hepad.execution.executor import Execution
+from hepad.execution.making import Making
 from hepad.execution.parts import Part
 from hepad.execution.run import Run, Skipped
-from hepad.execution.store import RunFolder
 from hepad.execution.units import Step
 from hepad.inputs.base import Input, make_input
 from hepad.inputs.l1_vector import L1VectorCard
@@ -28,8 +27,8 @@ from hepad.io.tables.files import TableWriter, check_format, read_info
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.selection import apply_selection
 from hepad.output.atomic import atomic_path, check_file
-from hepad.output.complete import made_with, selection_hash, would_be_same
-from hepad.provenance import FileRecords, command_line, provenance
+from hepad.output.complete import made_with, selection_hash
+from hepad.provenance import command_line, provenance
 from hepad.samples.selected import blocks, checked_flow
 
 __all__ = ["VectorizeOptions", "VectorizeReport", "vectorize"]
@@ -122,13 +121,10 @@ def vectorize(files: Sequence[str], output: Path, *, options: VectorizeOptions |
     job = VectorizeJob(load_selection(options.selection), _input_card(options))
     names = make_input(job.input).table_names
     columns = tuple(names.ravel().tolist())
-    records = FileRecords(paths)
-    described = partial(_info, options=options, job=job)
-    if output.exists() and not options.execution.force:
-        report = _finished(output, described(records.as_they_are()), columns)
-        if report:
-            return report
-    with RunFolder.of(output, force=options.execution.force) as folder:
+    making = Making.of(output, paths, partial(_info, options=options, job=job), again=options.execution.force)
+    if before := making.before(read=partial(_stored, columns=columns)):
+        return before
+    with making.run_folder() as folder:
         store = folder.store(
             "vectorize", made_with(**selection_hash(job.selection), input=job.input.model_dump(mode="json"))
         )
@@ -141,20 +137,16 @@ def vectorize(files: Sequence[str], output: Path, *, options: VectorizeOptions |
                 own = piece.part.flows["all"]
                 flow = own if flow is None else flow + own
             report = VectorizeReport(output, checked_flow(flow, job.selection), columns, tuple(run.skipped))
-            out.describe({**described(records.wait(run.reasons())), "report": report.content()})
+            out.describe({**making.description(run.reasons()), "report": report.content()})
     return report
 
 
-def _finished(output: Path, described: Mapping[str, Any], columns: tuple[str, ...]) -> VectorizeReport | None:
-    """The report of an output that is there and complete, and is what we were about to make."""
-    try:
-        info = read_info(output)
-        content = info.pop("report")
-        flow, skipped = CutFlow.from_json(content["cutflow"]), tuple(Skipped(**each) for each in content["skipped"])
-    except (InputDataError, KeyError, TypeError):  # something else, which will be replaced
-        return None
-    report = VectorizeReport(output, flow, columns, skipped, complete_before=True)
-    return report if would_be_same(info, described) else None
+def _stored(output: Path, columns: tuple[str, ...]) -> tuple[dict[str, Any], VectorizeReport]:
+    """What an output that is there says of itself, and its report."""
+    info = read_info(output)
+    content = info.pop("report")
+    flow, skipped = CutFlow.from_json(content["cutflow"]), tuple(Skipped(**each) for each in content["skipped"])
+    return info, VectorizeReport(output, flow, columns, skipped, complete_before=True)
 
 
 def _info(records: Sequence[dict[str, Any]], *, options: VectorizeOptions, job: VectorizeJob) -> dict[str, Any]:

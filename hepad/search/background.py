@@ -16,14 +16,15 @@ from hepad.cards.resolver import unpacked
 from hepad.cards.search import ALL
 from hepad.errors import InputDataError, UsageError
 from hepad.execution.executor import Execution
+from hepad.execution.making import Making
 from hepad.execution.run import Run, Skipped
 from hepad.execution.store import RunFolder
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.tables.background import EVENTS, RECORD, SCHEMA, SPECTRA, write_background_events
 from hepad.output.atomic import atomic_folder, check_folder
-from hepad.output.complete import finished
+from hepad.output.complete import stored_record
 from hepad.paths import InputPath
-from hepad.provenance import FileRecords, command_line, provenance
+from hepad.provenance import command_line, provenance
 from hepad.samples.heldout import held_out
 from hepad.samples.sample import Samples, weight_sums
 from hepad.samples.weighting import CrossSections, PbWeights
@@ -87,9 +88,8 @@ def make_background(analysis: str, files: Sequence[str], *, options: BackgroundO
 
 
 def _make(search: Search, paths: Sequence[InputPath], options: BackgroundOptions) -> BackgroundReport:
-    output, force = options.output, options.execution.force
+    output = options.output
     sections = CrossSections.of(options.cross_sections, paths) if options.cross_sections else None
-    records = FileRecords(paths)
     command = command_line(
         "analysis background",
         analysis=search.card.name,
@@ -99,15 +99,13 @@ def _make(search: Search, paths: Sequence[InputPath], options: BackgroundOptions
         sqrt_s=options.sqrt_s_gev,
     )
 
-    def described(reasons: Mapping[int, str]) -> dict[str, Any]:
-        return provenance(command, inputs=records.wait(reasons), cards=search.cards)
+    def described(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        return provenance(command, inputs=records, cards=search.cards)
 
-    now = provenance(command, inputs=records.as_they_are(), cards=search.cards) if output.exists() else {}
-    before = None if force else finished(output / RECORD, now, files=(EVENTS, SPECTRA))
-    if before is not None:
-        del before["provenance"]
-        return BackgroundReport(output, before, complete_before=True)
-    with RunFolder.of(output, force=force) as runs, atomic_folder(output, verb="analysis background") as folder:
+    making = Making.of(output, paths, described, again=options.execution.force)
+    if before := making.before(read=_stored):
+        return before
+    with making.run_folder() as runs, atomic_folder(output, verb="analysis background") as folder:
         reading = Reading(
             sqrt_s_gev=options.sqrt_s_gev,
             step_size=options.step_size,
@@ -119,9 +117,16 @@ def _make(search: Search, paths: Sequence[InputPath], options: BackgroundOptions
         record = _record(search, events, {paths[file]: factor for file, factor in factors.items()}, run.skipped)
         write_background_events(folder / EVENTS, _kept(search, events))
         write_histograms_json(folder / SPECTRA, _spectra(search, events))
-        content = {**record, "provenance": described(run.reasons())}
+        content = {**record, "provenance": making.description(run.reasons())}
         (folder / RECORD).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return BackgroundReport(output, record)
+
+
+def _stored(output: Path) -> tuple[Any, BackgroundReport]:
+    """What a background that is there says of itself, and its report."""
+    record, content = stored_record(output / RECORD, files=(EVENTS, SPECTRA))
+    del content["provenance"]
+    return record, BackgroundReport(output, content, complete_before=True)
 
 
 def _unseen(run: Run[SearchJob], runs: RunFolder) -> dict[str, Sequence[FloatArray | None]]:

@@ -19,7 +19,6 @@ from hepad.errors import InputDataError, InterruptedRunError
 from hepad.execution.executor import Execution
 from hepad.execution.parts import FileFacts, Part
 from hepad.io.events import SampleInfo
-from hepad.output.complete import finished
 from hepad.pipeline.reinterpret.inputs import Inputs
 from hepad.pipeline.reinterpret.points import Point
 from hepad.pipeline.reinterpret.run import ReinterpretOptions, reinterpret
@@ -130,22 +129,6 @@ def test_a_complete_output_is_left_alone(tmp_path, card, files, options, referen
     other = {**region, "region": ("mine", RegionSpec(background_efficiency=0.2))}
     assert not again(**other).complete_before
     assert again(**other).complete_before
-
-
-def test_an_output_with_something_missing_is_not_complete(tmp_path):
-    def described(reasons):
-        return {"inputs": [{"name": "a"}, {"name": "b", "skipped": reasons[1]} if 1 in reasons else {"name": "b"}]}
-
-    record = tmp_path / "record.json"
-    now = described({})
-    assert finished(record, now) is None
-    for content in ("", "[]", "{}", '{"provenance": {"inputs": [1]}}', '{"provenance": {"inputs": [{"name": "a"}]}}'):
-        record.write_text(content)
-        assert finished(record, now) is None
-    for reasons in ({}, {1: "cut off"}):
-        record.write_text(json.dumps({"provenance": described(reasons), "x": 1}))
-        assert finished(record, now, files=("record.json",)) == {"provenance": described(reasons), "x": 1}
-        assert finished(record, now, files=("other",)) is None
 
 
 def test_an_interrupted_run_goes_on(tmp_path, card, files, options, reference, monkeypatch):

@@ -13,17 +13,17 @@ from hepad.bundles.systems import Training, load_trainings
 from hepad.cards.selection import load_selection
 from hepad.errors import UsageError
 from hepad.execution.executor import Execution
+from hepad.execution.making import Making
 from hepad.execution.run import Skipped
-from hepad.execution.store import RunFolder
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.output.atomic import check_folder
-from hepad.output.complete import selection_hash, would_be_same
+from hepad.output.complete import selection_hash
 from hepad.paths import InputPath
 from hepad.pipeline.evaluate.measure import compare_systems, measure_regions, measure_rows, summarise_systems
 from hepad.pipeline.evaluate.report import formatted_metrics, formatted_regions, markdown, write_report
 from hepad.pipeline.evaluate.results import EvaluateReport, RegionRow, Row
 from hepad.pipeline.evaluate.samples import scored_samples
-from hepad.provenance import FileRecords, command_line, provenance
+from hepad.provenance import command_line, provenance
 from hepad.samples.scoring import ScoredSample
 from hepad.samples.weighting import CrossSections
 
@@ -104,16 +104,15 @@ def evaluate(
     paths = {"background": expand_files(background), **{name: expand_files(files) for name, files in signals.items()}}
     sections = CrossSections.of(options.cross_sections, paths["background"]) if options.cross_sections else None
     trainings = load_trainings(models)
-    records = FileRecords([path for files in paths.values() for path in files])
     described = partial(_provenance, options=options, trainings=trainings, paths=paths, sections=sections)
-    if output.exists() and not options.execution.force:
-        report = _finished(options, described(records.as_they_are()))
-        if report:
-            return report
-    with RunFolder.of(output, force=options.execution.force) as folder:
+    every = [path for files in paths.values() for path in files]
+    making = Making.of(output, every, described, again=options.execution.force)
+    if before := making.before(read=partial(_stored, options=options)):
+        return before
+    with making.run_folder() as folder:
         sampling = scored_samples(trainings, paths, folder, options, sections)
         samples, skipped = sampling.samples, sampling.skipped
-        inputs = records.wait({each.file: each.reason for each in skipped})
+        inputs = making.records.wait({each.file: each.reason for each in skipped})
         warnings = _warnings(trainings, inputs[: len(paths["background"])])
         report = replace(evaluate_samples(trainings, samples, options), skipped=skipped)
         report = replace(report, warnings=(*warnings, *report.warnings))
@@ -168,24 +167,21 @@ def _provenance(
     return provenance(command, inputs=records, seed=options.seed, cards={**bundles, **selection})
 
 
-def _finished(options: EvaluateOptions, record: Mapping[str, Any]) -> EvaluateReport | None:
-    """The report of a folder that is there and complete, and is what we were about to make."""
-    try:
-        content = json.loads((options.folder / "report.json").read_text(encoding="utf-8"))
-        if not would_be_same(content.pop("provenance"), record):
-            return None
-        return EvaluateReport(
-            rows=(),
-            regions=(),
-            events=content["events"],
-            rejection_at=options.rejection_at,
-            warnings=tuple(content["warnings"]),
-            output=options.output,
-            skipped=tuple(Skipped(**skipped) for skipped in content["skipped"]),
-            complete_before=content,
-        )
-    except (OSError, ValueError, KeyError, TypeError):  # something else, which will be replaced
-        return None
+def _stored(output: Path, options: EvaluateOptions) -> tuple[dict[str, Any], EvaluateReport]:
+    """What a report that is there says of itself, and the report."""
+    content = json.loads((output / "report.json").read_text(encoding="utf-8"))
+    record = content.pop("provenance")
+    report = EvaluateReport(
+        rows=(),
+        regions=(),
+        events=content["events"],
+        rejection_at=options.rejection_at,
+        warnings=tuple(content["warnings"]),
+        output=options.output,
+        skipped=tuple(Skipped(**skipped) for skipped in content["skipped"]),
+        complete_before=content,
+    )
+    return record, report
 
 
 def _warnings(trainings: Sequence[Training], background: Sequence[Mapping[str, Any]]) -> list[str]:

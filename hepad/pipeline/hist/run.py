@@ -14,15 +14,15 @@ from hepad.cards.base import parse_card
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import CompanionError, InputDataError, UsageError
 from hepad.execution.executor import Execution
+from hepad.execution.making import Making
 from hepad.execution.parts import Part
 from hepad.execution.run import Run, Skipped
-from hepad.execution.store import RunFolder
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.tables.scores import ScoreFile
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.kinematics import parse_mass
 from hepad.output.atomic import atomic_path, check_file
-from hepad.output.complete import made_with, selection_hash, would_be_same
+from hepad.output.complete import made_with, selection_hash
 from hepad.paths import InputPath
 from hepad.pipeline.hist.fill import HistJob, binning, histograms_of
 from hepad.pipeline.hist.scores import EventScores, ScoredInputs
@@ -101,23 +101,21 @@ def fill_histograms(files: Sequence[str], *, options: HistOptions) -> HistReport
         inputs = ScoredInputs.of(scores, paths) if scores else None
         job = _job(options, scores, inputs)
         limit = sum(job.scores.rows) if scores and job.scores and scores.info.get("max_events") else None
-    records = FileRecords(given)
     described = partial(_provenance, options=options, job=job)
-    if not options.execution.force:
-        report = _finished(targets, described(records.as_they_are()), job) if _all_exist(targets) else None
-        if report:
-            return report
+    making = Making.of(options.output, given, described, again=options.execution.force)
+    if before := making.before(*targets, read=partial(_stored, job=job, targets=targets)):
+        return before
     kept = [paths[number] for number in job.scores.numbers] if job.scores else paths
-    with RunFolder.of(options.output, force=options.execution.force) as folder:
+    with making.run_folder() as folder:
         store = folder.store("hist", _key(job))
         run = Run(job, kept, options.step_size, limit, options.execution, store, options.on_events)
-        whole = _filled(run, inputs, paths, records)
+        whole = _filled(run, inputs, paths, making.records)
         flow = checked_flow(whole.flows["all"], job.selection)
         skipped = _skipped(run, job, inputs)
         scale = normalisation(options.cross_section_pb, options.luminosity_fb, flow)
         histograms = {name: h * scale for name, h in histograms_of(job, whole.sums).items()}
         report = HistReport(histograms, flow, targets, skipped)
-        record = described(records.wait({s.file: s.reason for s in skipped}))
+        record = making.description({s.file: s.reason for s in skipped})
         _write(targets, histograms, {**record, "report": report.content()})
     return report
 
@@ -181,27 +179,12 @@ def _key(job: HistJob) -> dict[str, Any]:
     return made_with(**selection_hash(job.selection), **filled, scores=scores)
 
 
-def _all_exist(targets: Sequence[Path]) -> bool:
-    return all(target.exists() for target in targets)
-
-
-def _finished(targets: Sequence[Path], described: Mapping[str, Any], job: HistJob) -> HistReport | None:
-    """The report of histograms that are there and are what we were about to make."""
-    try:
-        for target in targets:
-            sums, record = read_histograms(target)
-            content = record.pop("report")
-            if not would_be_same(record, described):
-                return None
-        return HistReport(
-            histograms_of(job, sums),
-            CutFlow.from_json(content["cutflow"]),
-            tuple(targets),
-            tuple(Skipped(**skipped) for skipped in content["skipped"]),
-            complete_before=True,
-        )
-    except (InputDataError, KeyError, TypeError, ValueError):  # something else, which will be replaced
-        return None
+def _stored(target: Path, job: HistJob, targets: tuple[Path, ...]) -> tuple[dict[str, Any], HistReport]:
+    """What a file of histograms says of itself, and the report."""
+    sums, record = read_histograms(target)
+    content = record.pop("report")
+    flow, skipped = CutFlow.from_json(content["cutflow"]), tuple(Skipped(**each) for each in content["skipped"])
+    return record, HistReport(histograms_of(job, sums), flow, targets, skipped, complete_before=True)
 
 
 def _write(targets: Sequence[Path], histograms: Mapping[str, hist.Hist[Any]], record: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,15 +16,16 @@ from hepad.bundles.checkpoint import CheckpointFolder, Watch, check_checkpoint
 from hepad.cards.bundle import RegionCard
 from hepad.errors import InputDataError, OutputError
 from hepad.execution.executor import Execution
+from hepad.execution.making import Making
 from hepad.execution.run import Run
-from hepad.execution.store import MemoryStore, RunFolder, Store
+from hepad.execution.store import MemoryStore, Store
 from hepad.inputs.base import Input, make_input
 from hepad.io.tables.scores import ScoreFile, ScoreWriter
 from hepad.methods.base import MASS, Fitted, Folds, Method, make_method
 from hepad.nn.device import resolve_device
 from hepad.nn.scorer import Checkpoint, EpochEnd, Scores
 from hepad.output.atomic import atomic_path, check_file
-from hepad.output.complete import made_with, selection_hash, would_be_same
+from hepad.output.complete import made_with, selection_hash
 from hepad.paths import InputPath
 from hepad.pipeline.hunt.events import HuntEvents, HuntJob
 from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
@@ -50,18 +51,16 @@ def hunt(files: Sequence[str], method: str, *, options: HuntOptions) -> HuntRepo
     check_checkpoint(checkpoint, resume=options.resume, restart=options.restart)
     plan = HuntPlan.of(files, method, options)
     check_file(output, verb="hunt", inputs=plan.paths)
-    records = FileRecords(plan.paths)
     described = partial(_info, plan=plan, options=options)
     again = options.execution.force or options.restart
-    if output.exists() and not again and not options.resume:
-        report = _finished(output, described(records.as_they_are()))
-        if report:
-            return report
-    with RunFolder.of(output, force=again) as folder:
+    making = Making.of(output, plan.paths, described, again=again)
+    if not options.resume and (before := making.before(read=_stored)):
+        return before
+    with making.run_folder() as folder:
         keyed = made_with(
             **selection_hash(plan.selection), input=plan.card.input.model_dump(mode="json"), mass=plan.mass
         )
-        events = _read(plan, options, folder.store("events", keyed), records)
+        events = _read(plan, options, folder.store("events", keyed), making.records)
         task = _Task.of(plan, events, options)
         store = CheckpointFolder(checkpoint, plan.key(events.records, len(events.raw)))
         watch = Watch(store, options.on_epoch)
@@ -239,12 +238,11 @@ def _info(
     }
 
 
-def _finished(output: Path, described: Mapping[str, Any]) -> HuntReport | None:
-    """The report of an output that is there and complete, and is what we were about to make."""
-    try:
-        with closing(ScoreFile(output)) as file:
-            info, rows = file.info, file.entries
-        report = HuntReport.from_json(info.pop("report"), output)
-    except (InputDataError, KeyError, TypeError):  # something else, which will be replaced
-        return None
-    return report if would_be_same(info, described) and report.cutflow.total.events == rows else None
+def _stored(output: Path) -> tuple[dict[str, Any], HuntReport]:
+    """What an output that is there says of itself, and its report; `InputDataError` if rows of it are missing."""
+    with closing(ScoreFile(output)) as file:
+        info, rows = file.info, file.entries
+    report = HuntReport.from_json(info.pop("report"), output)
+    if report.cutflow.total.events != rows:
+        raise InputDataError(f"{output} has {rows} rows, for {report.cutflow.total.events} events")
+    return info, report

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,20 @@ from hepad.cards.bundle import region_words
 from hepad.cards.resolver import unpacked
 from hepad.errors import InputDataError, UsageError
 from hepad.execution.executor import Execution
+from hepad.execution.making import Making
 from hepad.execution.run import Skipped
 from hepad.execution.store import RunFolder, Store
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.io.tables.scores import ScoreWriter
 from hepad.output.atomic import atomic_folder, check_folder
-from hepad.output.complete import finished
+from hepad.output.complete import stored_record
 from hepad.paths import InputPath
 from hepad.pipeline.limit.result import check_calculator
 from hepad.pipeline.reinterpret.answer import Answer, Settings, answer
 from hepad.pipeline.reinterpret.inputs import Inputs, held_against
 from hepad.pipeline.reinterpret.output import PAGE, RESULT, SCORES, write_folder
 from hepad.pipeline.reinterpret.points import Curve, Point, measure_points
-from hepad.provenance import FileRecords, command_line, provenance
+from hepad.provenance import command_line, provenance
 from hepad.search.events import Reading
 from hepad.search.expectation import Simulated
 from hepad.search.search import Search, prepare_search
@@ -127,18 +129,15 @@ def _reinterpret(files: Sequence[str | InputPath], analysis: str, options: Reint
         region=options.region,
         luminosity_fb=options.luminosity_fb,
     )
-    records = FileRecords(inputs.paths)
     cards = {**search.cards, **held_against(search, options.background)}
     command = _command(search, options)
 
-    def described(reasons: Mapping[int, str]) -> dict[str, Any]:
-        return provenance(command, inputs=records.wait(reasons), cards=cards)
+    def described(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        return provenance(command, inputs=records, cards=cards)
 
-    if output is not None and not options.execution.force:
-        now = provenance(command, inputs=records.as_they_are(), cards=cards)
-        before = finished(output / RESULT, now, files=(SCORES, PAGE))
-        if before is not None and before.get("files") == inputs.numbers():
-            return ReinterpretReport(before, None, None, output, complete_before=True)
+    making = Making.of(output, inputs.paths, described, again=options.execution.force)
+    if before := making.before(read=partial(_stored, numbers=inputs.numbers())):
+        return before
     simulated, remarks = _simulated(search, options.background)
     reading = Reading(
         sqrt_s_gev=options.sqrt_s_gev,
@@ -158,17 +157,25 @@ def _reinterpret(files: Sequence[str | InputPath], analysis: str, options: Reint
     )
     if output is None:
         found, curve = _measured(inputs, settings, options)
-        return _report(inputs, found, curve, described, None)
+        return _report(inputs, found, curve, making)
     with (
-        RunFolder.of(output, force=options.execution.force) as runs,
+        making.run_folder() as runs,
         atomic_folder(output, verb="reinterpret") as folder,
         ScoreWriter(folder / SCORES, "root") as scores,
     ):
         found, curve = _measured(inputs, settings, options, runs, scores)
-        report = _report(inputs, found, curve, described, output)
+        report = _report(inputs, found, curve, making)
         scores.describe(_info(search, options, report.content["provenance"]))
         write_folder(folder, report.to_json(), found, curve)
     return report
+
+
+def _stored(output: Path, numbers: Mapping[str, Any]) -> tuple[Any, ReinterpretReport]:
+    """What a folder that is there says of itself, and its report; `numbers` are those of the files."""
+    record, content = stored_record(output / RESULT, files=(SCORES, PAGE))
+    if content["files"] != numbers:
+        raise InputDataError(f"{output} is of other points")
+    return record, ReinterpretReport(content, None, None, output, complete_before=True)
 
 
 def _measured(
@@ -201,8 +208,7 @@ def _report(
     inputs: Inputs,
     found: Answer,
     curve: Curve | None,
-    described: Callable[[Mapping[int, str]], dict[str, Any]],
-    output: Path | None,
+    making: Making,
 ) -> ReinterpretReport:
     skipped = inputs.skipped(found, curve)
     own = found.to_json()
@@ -214,9 +220,9 @@ def _report(
         "files": inputs.numbers(),
         "skipped": [vars(one) for one in skipped],
         "points": None if curve is None else curve.to_json(),
-        "provenance": described({one.file: one.reason for one in skipped}),
+        "provenance": making.description({one.file: one.reason for one in skipped}),
     }
-    return ReinterpretReport(content, found, curve, output)
+    return ReinterpretReport(content, found, curve, making.output)
 
 
 def _info(search: Search, options: ReinterpretOptions, record: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,15 @@ from hepad.bundles.files import read_bundle, write_bundle_files
 from hepad.cards.analysis import AnalysisCard, RegionSpec, TrainCard
 from hepad.cards.bundle import RegionCard, Training
 from hepad.errors import CardError, OutputError, UsageError
+from hepad.execution.making import Making
 from hepad.execution.run import Skipped
-from hepad.execution.store import RunFolder
 from hepad.inputs.base import Input, make_input
 from hepad.inputs.batch import Batch
 from hepad.nn.device import resolve_device
 from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, Scorer, Trainable, TrainingData, trainable
 from hepad.objects.cutflow import CutFlow
 from hepad.output.atomic import atomic_folder, check_folder
-from hepad.output.complete import made_with, selection_hash, would_be_same
+from hepad.output.complete import made_with, selection_hash
 from hepad.output.figures import save_figure
 from hepad.paths import InputPath
 from hepad.pipeline.train.plan import TrainOptions, TrainPlan
@@ -102,13 +103,11 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
     checkpoint = output.with_name(f"{output.name}.checkpoint")
     check_checkpoint(checkpoint, resume=options.resume, restart=options.restart)
     plan = TrainPlan.of(files, model, options)
-    records = FileRecords(plan.paths)
     again = options.execution.force or options.restart
-    if output.exists() and not again and not options.resume:
-        report = _finished(output, plan.provenance(options, records.as_they_are()))
-        if report:
-            return report
-    with RunFolder.of(output, force=again) as folder:
+    making = Making.of(output, plan.paths, partial(plan.provenance, options), again=again)
+    if not options.resume and (before := making.before(read=_stored)):
+        return before
+    with making.run_folder() as folder:
         key = made_with(**selection_hash(plan.selection), input=plan.recipe.input.model_dump(mode="json"))
         background = read_background(
             plan.paths,
@@ -121,7 +120,7 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
             store=folder.store("background", key),
         )
         # The parts stay until the bundle is there: a training that is resumed need not read again.
-        return _train(plan, background, options, checkpoint, records)
+        return _train(plan, background, options, checkpoint, making.records)
 
 
 def train_in_memory(files: Sequence[str | InputPath], model: str | AnalysisCard, *, options: TrainOptions) -> Trained:
@@ -221,25 +220,19 @@ class _Training:
         return Trained(content, bundle_tensors(self.vector, scorer, quantiles), report)
 
 
-def _finished(output: Path, record: Mapping[str, Any]) -> TrainReport | None:
-    """The report of a bundle that is there and complete, and is what we were about to train."""
-    try:
-        card, _ = read_bundle(output)
-        stored = dict(card.provenance)
-        flow = CutFlow.from_json(stored.pop("cutflow"))
-        skipped = tuple(
-            Skipped(place, each["name"], each["skipped"])
-            for place, each in enumerate(stored["inputs"])
-            if "skipped" in each
-        )
-    except (CardError, KeyError, TypeError):  # something else, which will be replaced
-        return None
-    done = card.training
-    if done is None or not would_be_same(stored, record):
-        return None
+def _stored(output: Path) -> tuple[dict[str, Any], TrainReport]:
+    """What a bundle that is there says of itself, and its report; `CardError` if it was not trained here."""
+    card, _ = read_bundle(output)
+    record, done = dict(card.provenance), card.training
+    if done is None:
+        raise CardError(f"{output}: was not trained here")
+    flow = CutFlow.from_json(record.pop("cutflow"))
+    places = enumerate(record["inputs"])
+    skipped = tuple(Skipped(n, each["name"], each["skipped"]) for n, each in places if "skipped" in each)
     fit = FitReport(done.train_loss, done.validation_loss, done.best_epoch, done.stopped_early)
     sizes = {"train": done.events, "validation": done.validation_events, "holdout": done.holdout_events}
-    return TrainReport(output, card.name, flow, fit, sizes, dict(card.regions), skipped, complete_before=True)
+    report = TrainReport(output, card.name, flow, fit, sizes, dict(card.regions), skipped, complete_before=True)
+    return record, report
 
 
 def _complete_regions(specs: Mapping[str, RegionSpec], in_pb: Batch | None) -> dict[str, RegionSpec]:
