@@ -90,4 +90,7 @@ def test_the_command(run) -> None:
     assert "not both" in run("schema", "fit", "--json", "--markdown", code=2).stderr
     with pytest.raises(UsageError):
         card_of("model.none")
-    assert set(settings()) == {*(f"model.{name}" for name in registry.SCORERS), "method.cwola"}
+    assert set(settings()) == {
+        *(f"model.{name}" for name in registry.SCORERS),
+        *(f"method.{name}" for name in registry.METHODS),
+    }
