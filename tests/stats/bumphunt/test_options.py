@@ -224,7 +224,11 @@ def test_injected_signals_raise_the_significance() -> None:
     assert 20 < needed < 120
     assert found.needed(9.0) is None
     with pytest.raises(UsageError, match="needs 100"):
-        sensitivity(null, shape[None], np.array([1.0]), background=background[:50])
+        sensitivity(null, shape[None], np.array([1.0]), background=background[:99])
+    with pytest.raises(UsageError, match="needs 100"):
+        sensitivity(null, shape[None], np.array([1.0]), background=background, toys=99)
+    few = sensitivity(null, shape[None], np.array([1.0]), background=background[:100], toys=100)
+    assert few.ceiling == pytest.approx(norm.isf(1 / 101))
     with pytest.raises(UsageError, match="mass within 0 to 20"):
         gaussian_shape(EDGES, 30.0, 0.1)
 
