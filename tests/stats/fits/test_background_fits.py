@@ -249,6 +249,15 @@ def test_laplace_is_exact_where_counts_are_large(monkeypatch: pytest.MonkeyPatch
     assert _evidence(prior, features, counts) == -np.inf  # what cannot be fitted is chosen last
 
 
+def test_newton_steps_that_overshoot_are_halved() -> None:
+    """One bin, 50 events for 1: the mode c of 10 (50 - exp(10 c)) = c; the first full step goes to exp(48)."""
+    coefficients, _, converged = gaussian_process._mode(np.ones(1), np.array([[10.0]]), np.array([[50.0], [1.0]]))
+    assert converged.all()
+    np.testing.assert_allclose(
+        10 * (np.array([50.0, 1.0]) - np.exp(10 * coefficients[:, 0])), coefficients[:, 0], atol=1e-3
+    )
+
+
 def test_windows_describe_what_the_whole_does_not() -> None:
     windows = WindowFit(ATLAS.edges, ATLAS.counts, function("dijet3"), WindowOptions(12))
     expected = windows.best()

@@ -134,6 +134,8 @@ def test_the_same_seed_gives_the_same_experiments() -> None:
 def test_what_cannot_be_injected_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="width between 0 and 1"):
         Signal(10.0, 2500.0, 0.0)
+    with pytest.raises(UsageError):
+        Signal(10.0, 0.0, 0.05)
     with pytest.raises(UsageError, match="not within"):
         inject(ATLAS.edges, SMOOTH, function("dijet4"), Signal(10.0, 900.0, 0.05), experiments=2)
     monkeypatch.setattr("hepad.stats.fits.signal_fit._MAX_ITERATIONS", 0)
