@@ -37,7 +37,7 @@ categories:
 regions: [loose]
 fits: [dijet5]
 channels:
-  jj: {mass: jet1+jet2, title: dijet, edges: [50, 100, 200], observed: "spectra/mjj.json"}
+  jj: {mass: jet1+jet2, title: dijet, edges: [50, 100, 200], observed: "spectra/mjj.csv"}
 """
 
 
@@ -56,7 +56,7 @@ def search(tmp_path: Path) -> Path:
         (folder / name).mkdir(parents=True)
     shutil.copyfile(resolve("selections", "adc2021"), folder / "sel" / "one.yaml")
     shutil.copytree(resolve("bundles", "dnn_ae"), folder / "networks" / "net")
-    (folder / "spectra" / "mjj.json").write_text("{}")
+    (folder / "spectra" / "mjj.csv").write_text("50,100,3\n100,200,1\n")
     (folder / "mine.yaml").write_text(SEARCH)
     return folder / "mine.yaml"
 
@@ -166,7 +166,7 @@ def test_a_search_with_its_own_parts(tmp_path: Path, search: Path, write_slim: C
     report = pack(str(search), tmp_path / "mine.zip")
     assert [member.path for member in report.manifest.files] == [
         "analyses/mine.yaml", "analyses/networks/net/card.json", "analyses/networks/net/loss.png",
-        "analyses/networks/net/model.safetensors", "analyses/sel/one.yaml", "analyses/spectra/mjj.json",
+        "analyses/networks/net/model.safetensors", "analyses/sel/one.yaml", "analyses/spectra/mjj.csv",
         "analyses/vectors/events.root", "analyses/vectors/vectors.json", "fits/dijet5.yaml",
     ]  # fmt: skip
     unpack(tmp_path / "mine.zip", tmp_path / "theirs")
