@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from hepad.io.detector.columns import Columns
 from hepad.io.detector.level1 import Level1File
-from hepad.io.detector.nanoaod import NanoAodFile, generated
+from hepad.io.detector.nanoaod import PREFIXES, NanoAodFile, generated
 from hepad.io.detector.trigger_bits import bits_among
 from hepad.io.events import SampleInfo
 from hepad.paths import InputPath
@@ -25,15 +25,7 @@ _LEAVES = {"hw_pt": "hwPt", "hw_eta": "hwEta", "hw_phi": "hwPhi", "bx": "bx"}
 _SUM_LEAVES = {"hw_pt": "hwPt", "hw_phi": "hwPhi", "kind": "etSumType", "bx": "bx"}
 _TOWER_LEAVES = {"iet": "iet", "ieta": "ieta", "iphi": "iphi"}
 _AT_VERTEX = {"hw_eta": "hwEtaAtVtx", "hw_phi": "hwPhiAtVtx"}
-_OFFLINE = {
-    "jets": "Jet",
-    "electrons": "Electron",
-    "muons": "Muon",
-    "photons": "Photon",
-    "taus": "Tau",
-    "fatjets": "FatJet",
-    "met": "PuppiMET",
-}
+_OFFLINE = {**PREFIXES, "met": "PuppiMET"}
 _WEIGHT = "genWeight"
 
 

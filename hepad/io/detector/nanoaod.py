@@ -40,12 +40,12 @@ from hepad.io.detector.trigger_bits import bits_among, check_bits, read_bits
 from hepad.io.events import TRIGGER, SampleInfo
 from hepad.paths import InputPath
 
-__all__ = ["TREE", "NanoAodFile", "generated"]
+__all__ = ["PREFIXES", "TREE", "NanoAodFile", "generated"]
 
 TREE = "Events"
 
 _MOMENTUM = ("pt", "eta", "phi", "mass")
-_PREFIXES = {
+PREFIXES = {
     "jets": "Jet",
     "electrons": "Electron",
     "muons": "Muon",
@@ -76,7 +76,7 @@ _UNMENDED = (
 )
 _OVERLAPS = {"jets": ("electrons", "muons", "photons"), "taus": ("electrons", "muons")}
 _RADIUS, _OVERLAP_PT = 0.4, 10.0
-_PLACE = {name: {"eta", "phi"} if name in _OVERLAPS else {"eta"} if name == "fatjets" else set() for name in _PREFIXES}
+_PLACE = {name: {"eta", "phi"} if name in _OVERLAPS else {"eta"} if name == "fatjets" else set() for name in PREFIXES}
 """What is read of each collection, asked for or not, to identify its objects."""
 # Medium points of the b-tagging group, btv-wiki.docs.cern.ch/ScaleFactors, as cards of CMS analyses repeat them. Other
 # years: UParT none; ParticleNet 0.245-0.2605 (2022), 0.192 (2023); DeepJet 0.2598 and 0.2489 (2016), 0.3040 (2017),
@@ -98,7 +98,7 @@ _TAU_IDS = {
 }
 _METS = ("PuppiMET", "MET", "PFMET")
 _WEIGHT = "genWeight"
-_KNOWN = {name: set(_MOMENTUM) for name in _PREFIXES} | {
+_KNOWN = {name: set(_MOMENTUM) for name in PREFIXES} | {
     "jets": {*_MOMENTUM, "btag"},
     **{name: {*_MOMENTUM, "charge"} for name in ("electrons", "muons")},
     "met": {"pt", "phi"},
@@ -113,7 +113,7 @@ class NanoAodFile(TreeFile):
 
     def __init__(self, path: InputPath, directory: Any, name: str) -> None:
         super().__init__(path, directory, name)
-        if not any(self.has(f"{prefix}_pt") for prefix in (*_PREFIXES.values(), *_METS)):
+        if not any(self.has(f"{prefix}_pt") for prefix in (*PREFIXES.values(), *_METS)):
             raise InputDataError(
                 f"{path}: tree {name!r} has no branch of NanoAOD, such as 'Jet_pt'; hepad reads no other CMS format"
             )
@@ -195,7 +195,7 @@ class NanoAodFile(TreeFile):
             prefix = next((met for met in _METS if self.has(f"{met}_pt")), _METS[0])
             return {feature: f"{prefix}_{feature}" for feature in ("pt", "phi") if feature in features | {"pt"}}
         wanted = [f for f in _MOMENTUM if f in features | {"pt"} and not (f == "mass" and name in MASSES)]
-        columns = {f: f"{_PREFIXES[name]}_{f}" for f in (*wanted, *({"charge"} & features))}
+        columns = {f: f"{PREFIXES[name]}_{f}" for f in (*wanted, *({"charge"} & features))}
         if "btag" in features:
             columns["btag"] = self._btag or "Jet_btagDeepFlavB"
         return columns
@@ -203,7 +203,7 @@ class NanoAodFile(TreeFile):
     def _criteria(self, name: str) -> set[str]:
         """The branches that identify the objects of a collection."""
         if name in {"jets", "fatjets"}:
-            return self._jet_criteria(_PREFIXES[name])
+            return self._jet_criteria(PREFIXES[name])
         if name == "taus":
             return {self._tau_id[0] if self._tau_id else next(iter(_TAU_IDS))}
         if name == "photons":
@@ -227,7 +227,7 @@ class NanoAodFile(TreeFile):
 
     def _identified(self, name: str, features: AbstractSet[str], columns: Columns) -> Objects:
         """The objects that pass the criteria of their collection."""
-        prefix = _PREFIXES[name]
+        prefix = PREFIXES[name]
         criteria = {branch.removeprefix(f"{prefix}_"): branch for branch in sorted(self._criteria(name))}
         objects = columns.objects({**self._columns(name, features), **criteria}, whole=criteria.keys() - _REAL)
         if "btag" in objects.columns:

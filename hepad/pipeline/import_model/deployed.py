@@ -42,12 +42,12 @@ class Release:
     compared: int
 
 
-def recognised(network: FixedNetwork) -> Release | None:
-    """The released version that gives the same score for every known input, if there is one."""
-    kind = next((kind for kind in _FILES if _FILES[kind] and network.layout.size == _inputs(kind).shape[1]), None)
-    if kind is None:
+def recognised(kind: str, network: FixedNetwork) -> Release | None:
+    """The released version of an input kind that gives the same score for every known input, if there is one."""
+    inputs = _inputs(kind)
+    if network.layout.size != inputs.shape[1]:
         return None
-    found = network.exact(_inputs(kind))
+    found = network.exact(inputs)
     for version, scores in _outputs(kind).items():
         if np.array_equal(found, scores):
             return Release(f"{_FILES[kind]} {version}", len(scores))

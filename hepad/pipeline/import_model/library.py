@@ -53,26 +53,26 @@ def read_library(folder: Path, vectors: Path | None) -> Library:
     `CheckFailedError` the first difference from the vectors.
     """
     headers = read_headers(folder)
-    made = [(network, _scorer(network)) for network in networks_of(headers)]
-    release = next(((found, scorer) for _, scorer in made if (found := recognised(scorer))), None)
-    same = all(np.array_equal(made[0][0].tensors[n], made[1][0].tensors[n]) for n in made[0][0].tensors)
+    networks = list(networks_of(headers))
+    kind, scorers = networks[0].kind, [_scorer(network) for network in networks]
+    release = next(((found, scorer) for scorer in scorers if (found := recognised(kind, scorer))), None)
     compared: list[Compared] = []
-    scorer = made[0][1]
+    scorer = scorers[0]
     if release is not None:
         found, scorer = release
         compared.append(_equal(f"score of {found.name}", found.compared))
     if vectors is not None:
-        scorer = _agreeing([scorer] if release or same else [each for _, each in made], vectors)
-        compared.append(_equal("score", len(read_arrays(vectors)["score"])))
-    elif release is None and not same:
+        scorer, count = _agreeing([scorer] if release else scorers, vectors)
+        compared.append(_equal("score", count))
+    elif release is None and len(scorers) > 1:
         raise CardError(
             f"{folder}: nothing tells whether weights lie by rows or by columns; give inputs and scores with --vectors"
         )
     name = release[0].name if release else ""
     family = name.partition(" ")[0]
     content = b"".join(path.read_bytes() for path in headers.files)
-    kinds = dict.fromkeys(layer["kind"] for layer in made[0][0].config["layers"])
-    title = _TITLES[made[0][0].kind]
+    kinds = dict.fromkeys(layer["kind"] for layer in networks[0].config["layers"])
+    title = _TITLES[kind]
     words = {
         "name": re.sub(r"[^A-Za-z0-9_.@+-]+", "_", folder.resolve().name).strip("_.") or "library",
         "title": f"{_release_title(name)}: {title}" if name else title,
@@ -89,7 +89,7 @@ def read_library(folder: Path, vectors: Path | None) -> Library:
         parity_checked=bool(compared),
         parity=tuple(compared),
     )
-    return Library(scorer, made[0][0].kind, words, THRESHOLDS.get(name, {}), imported, headers.files)
+    return Library(scorer, kind, words, THRESHOLDS.get(name, {}), imported, headers.files)
 
 
 def _release_title(name: str) -> str:
@@ -107,7 +107,8 @@ def _scorer(network: LibraryNetwork) -> FixedNetwork:
     return scorer
 
 
-def _agreeing(candidates: Sequence[FixedNetwork], vectors: Path) -> FixedNetwork:
+def _agreeing(candidates: Sequence[FixedNetwork], vectors: Path) -> tuple[FixedNetwork, int]:
+    """The network that gives the scores of the vectors, and how many these are."""
     arrays = read_arrays(vectors)
     if not {"x", "score"} <= arrays.keys():
         raise InputDataError(f"{vectors}: needs x, the integers that the network sees, and score")
@@ -117,7 +118,7 @@ def _agreeing(candidates: Sequence[FixedNetwork], vectors: Path) -> FixedNetwork
     found = [scorer.exact(x) for scorer in candidates]
     for scorer, values in zip(candidates, found, strict=True):
         if np.array_equal(values, score):
-            return scorer
+            return scorer, len(score)
     row = int(np.flatnonzero(found[0] != score)[0])
     raise CheckFailedError(
         f"{vectors}: row {row} has score {score[row]:g}, the network gives {found[0][row]:g}; nothing was written"

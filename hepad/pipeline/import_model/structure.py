@@ -74,8 +74,11 @@ def networks_of(headers: HlsHeaders) -> Iterator[LibraryNetwork]:
         missing = "input_t" if inputs else "N_INPUT_1_1"
         raise InputDataError(f"{headers.files[0]}: {missing} is missing; is this the folder of one version?")
     layers = _layers(headers)
-    for by_output in (False, True):
-        yield _network(headers, layers, inputs, by_output)
+    by_input = _network(headers, layers, inputs, by_output=False)
+    yield by_input
+    by_output = _network(headers, layers, inputs, by_output=True)
+    if any(not np.array_equal(values, by_output.tensors[name]) for name, values in by_input.tensors.items()):
+        yield by_output
 
 
 def _layers(headers: HlsHeaders) -> list[_Dense]:
@@ -112,7 +115,7 @@ def _layers(headers: HlsHeaders) -> list[_Dense]:
     return found
 
 
-def _network(headers: HlsHeaders, layers: list[_Dense], inputs: int, by_output: bool) -> LibraryNetwork:
+def _network(headers: HlsHeaders, layers: list[_Dense], inputs: int, *, by_output: bool) -> LibraryNetwork:
     made, numbers, outputs = _Made(), inputs, []
     kind = _typed(headers, "input_t")
     for layer in layers:
