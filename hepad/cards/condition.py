@@ -15,12 +15,14 @@ __all__ = [
     "FOUR_MOMENTUM",
     "LEPTONS",
     "SOURCES",
+    "TRIGGER",
     "ChargeSum",
     "Condition",
     "LeptonPairs",
     "ObjectCuts",
     "ObjectsRange",
     "Range",
+    "TriggerBit",
 ]
 
 COLLECTIONS = ("jets", "electrons", "muons", "photons", "taus", "fatjets")
@@ -35,12 +37,15 @@ LEPTONS = ("electrons", "muons")
 SOURCES = "sources"
 """Among the fields to read: which branches of the file are our collections, each as `jets=JetPUPPI`."""
 
+TRIGGER = "trigger"
+"""Among the fields to read: the bits of the trigger whose names are given in place of properties."""
+
 FOUR_MOMENTUM = frozenset({"pt", "eta", "phi", "mass"})
 
 _TAGGED = ("bjets", "lightjets")
 _COUNTED = (*COLLECTIONS, *DERIVED, "leptons", "lepton_pairs")
 _PAIRS = {"delta_eta": frozenset({"pt", "eta"}), "delta_phi": frozenset({"pt", "phi"}), "mass": FOUR_MOMENTUM}
-_QUANTITIES = (*_COUNTED, *_PAIRS, "lepton_charge", "met", "scalar_ht")
+_QUANTITIES = (*_COUNTED, *_PAIRS, "lepton_charge", "met", "scalar_ht", TRIGGER)
 _OBJECT = re.compile(r"([a-z]+)[1-9][0-9]?")
 
 
@@ -112,12 +117,22 @@ class ChargeSum(Card):
     values: tuple[int, ...] = Field(min_length=1)
 
 
+class TriggerBit(Card):
+    """What the trigger of the experiment decided: the bit of one of its algorithms, by its name in the file.
+
+    `fired: false` asks for events that this algorithm did not accept.
+    """
+
+    bit: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+    fired: bool = True
+
+
 class Condition(Card):
     """One quantity of an event and what it may be.
 
     A collection, `leptons` (electrons and muons together) or `lepton_pairs` is counted, against `min_count` and
     `max_count`. `mass` (GeV), `delta_eta` and `delta_phi` (both without sign) belong to named objects, the latter two
-    to exactly two. `met` and `scalar_ht` are in GeV.
+    to exactly two. `met` and `scalar_ht` are in GeV. `trigger` is a bit of the trigger that took the event.
     """
 
     jets: ObjectCuts | None = None
@@ -136,6 +151,7 @@ class Condition(Card):
     delta_phi: ObjectsRange | None = None
     met: Range | None = None
     scalar_ht: Range | None = None
+    trigger: TriggerBit | None = None
     min_count: int | None = Field(default=None, ge=1)
     max_count: int | None = Field(default=None, ge=0)
 
@@ -173,4 +189,6 @@ class Condition(Card):
             return {n: {"pt", "charge"} | (FOUR_MOMENTUM if rule.mass else frozenset()) for n in LEPTONS}
         if isinstance(rule, ChargeSum):
             return {n: {"pt", "charge"} for n in LEPTONS}
+        if isinstance(rule, TriggerBit):
+            return {TRIGGER: {rule.bit}}
         return {name: {"ht" if name == "scalar_ht" else "pt"}}

@@ -21,7 +21,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from hepad.cards.condition import SOURCES
+from hepad.cards.condition import SOURCES, TRIGGER
 from hepad.errors import InputDataError, UsageError
 from hepad.paths import InputPath
 
@@ -52,13 +52,10 @@ Fields = Mapping[str, AbstractSet[str]]
 
 `SQRT_S` among the collections asks for a field of that name: the sample's energy in GeV, the same for all events of a
 file, NaN where the file does not say. `SOURCES` among them asks for other branches than the usual ones, each as
-`jets=JetPUPPI`.
+`jets=JetPUPPI`; `TRIGGER` for a record of booleans, one for each trigger bit that is named in place of a property.
 """
 
 SQRT_S = "sqrt_s"
-
-TRIGGER = "trigger"
-"""Asks for a record of booleans, one for each name of a trigger bit that is given in place of a property."""
 
 _HARDWARE = ("hw_pt", "hw_eta", "hw_phi")
 

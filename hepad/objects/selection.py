@@ -9,7 +9,16 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from hepad.cards.condition import LEPTONS, ChargeSum, Condition, LeptonPairs, ObjectCuts, ObjectsRange, Range
+from hepad.cards.condition import (
+    LEPTONS,
+    ChargeSum,
+    Condition,
+    LeptonPairs,
+    ObjectCuts,
+    ObjectsRange,
+    Range,
+    TriggerBit,
+)
 from hepad.cards.selection import SelectionCard
 from hepad.errors import InputDataError
 from hepad.io.detector.columns import Objects
@@ -103,6 +112,8 @@ def _holds(events: ak.Array, condition: Condition) -> _Mask:
     if isinstance(rule, Range):
         values = events.met.pt if name == "met" else events[name]
         return np.asarray(_inside(ak.to_numpy(values), rule))
+    if isinstance(rule, TriggerBit):
+        return np.asarray(ak.to_numpy(events.trigger[rule.bit]) == rule.fired)
     if isinstance(rule, ChargeSum):
         return np.isin(sum(_charge(Objects.of(events[n])) for n in LEPTONS), rule.values)
     if isinstance(rule, LeptonPairs):

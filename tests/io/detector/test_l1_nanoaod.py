@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import uproot
 
+from hepad.cards.selection import SelectionCard
 from hepad.errors import InputDataError
 from hepad.io.events import SOURCES
 from hepad.io.reader import open_events
+from hepad.objects.selection import apply_selection
 
 from ...level1_files import HARDWARE, nano, nano_branches, read, write_tree
 
@@ -144,3 +146,18 @@ def test_other_files_have_no_integers(data: Path, examples: Path) -> None:
         read([data / "hpm_taunu_0.root"], {"towers": {"iet"}})
     with pytest.raises(InputDataError, match=r"has no electrons\.hw_eta"):
         read([examples / "h0.h5"], {"electrons": {"hw_eta"}})
+
+
+def test_a_selection_asks_for_bits_and_for_their_absence(tmp_path: Path) -> None:
+    fired = [{"trigger": {"bit": "L1_AXO_Tight"}}]
+    vetoed = [{"trigger": {"bit": "HLT_Mu50", "fired": False}}]
+    head = {"schema": "selection/1", "name": "fired", "title": "t", "reference": "none"}
+    steps = [{"name": "anomalous", "any": fired}, {"name": "no muon", "all": vetoed}]
+    card = SelectionCard.model_validate(head | {"require": steps})
+    assert card.fields() == {"trigger": {"L1_AXO_Tight", "HLT_Mu50"}}
+    selected, keep, flow = apply_selection(read([nano(tmp_path)], {"met": {"pt"}, **card.fields()}), card)
+    assert keep.tolist() == [True, False, False]
+    assert selected.trigger["L1_AXO_Tight"].tolist() == [True]
+    assert [step.events for step in flow.steps] == [3, 2, 1]
+    with pytest.raises(InputDataError, match=r"lack trigger.L1_AXO_Tight, which selection 'fired' needs"):
+        apply_selection(read([tmp_path / "nano.root"], {"met": {"pt"}, "trigger": {"HLT_Mu50"}}), card)
