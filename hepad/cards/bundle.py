@@ -41,10 +41,14 @@ class SetAside(Card):
 
 
 class Training(Card):
-    """How the weights came about."""
+    """How the weights came about.
+
+    `split` is the rule that parted the events (`hepad.samples.parting`): bundles from before there were two lack it.
+    """
 
     options: TrainCard
     seed: int
+    split: Literal["rows/1", "entries/1"] = "rows/1"
     events: int
     validation_events: int
     holdout_events: int

@@ -38,7 +38,7 @@ class ScheduleCard(Card):
 
 
 class TrainCard(Card):
-    """How to train. `patience` None means fixed epochs; fractions are of the background events.
+    """How to train. `patience` None means fixed epochs; fractions are probabilities of an event.
 
     `train_events` bounds the events of the training part, None takes them all. `keep` says whether the weights of the
     `last` epoch are kept or those of the `best`, by validation loss; None keeps the best with `patience` and the last

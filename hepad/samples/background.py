@@ -1,4 +1,4 @@
-"""Background to train on: read it all, part it into training, validation and held-out events."""
+"""Background to train on: read it all."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from hepad.cards.bundle import SetAside
 from hepad.cards.selection import SelectionCard
-from hepad.cards.train import TrainCard
-from hepad.errors import InputDataError
 from hepad.execution.executor import Execution
 from hepad.execution.parts import Part
 from hepad.execution.run import Run, Skipped
@@ -26,28 +24,28 @@ from hepad.objects.cutflow import CutFlow
 from hepad.objects.selection import apply_selection
 from hepad.paths import InputPath
 from hepad.samples.selected import checked_flow
+from hepad.samples.split import EventIds
 from hepad.samples.weighting import CrossSections, row_factors
 
-__all__ = [
-    "Background",
-    "BackgroundJob",
-    "Parts",
-    "Split",
-    "batch_columns",
-    "batch_of",
-    "read_background",
-    "set_aside",
-    "split_events",
-]
+__all__ = ["Background", "BackgroundJob", "batch_columns", "batch_of", "read_background"]
 
 
 @dataclass(frozen=True)
 class Background:
-    """All selected events as one unscaled batch, their cut flow, and the files that were left out."""
+    """All n selected events as one unscaled batch, their cut flow, and the files that were left out.
+
+    `file` and `entry` (n,) say where each is from: the place of its file among the inputs, and its entry there.
+    """
 
     batch: Batch
     cutflow: CutFlow
+    file: npt.NDArray[np.int64]
+    entry: npt.NDArray[np.int64]
     skipped: tuple[Skipped, ...] = ()
+
+    def ids(self, records: Sequence[Mapping[str, Any]]) -> EventIds:
+        """Who the events are, with the records of the input files."""
+        return EventIds([record["sha256"] for record in records], self.file, self.entry)
 
 
 @dataclass(frozen=True)
@@ -63,8 +61,8 @@ class BackgroundJob:
 
     def _make(self, chunk: Chunk) -> Part:
         events, keep, flow = apply_selection(chunk.events, self.selection)
-        batch = self.vector.raw(events)
-        return Part(len(keep), batch_columns(batch), flows={"all": flow})
+        own = {"entry": ak.to_numpy(events.index).astype(np.int64)}
+        return Part(len(keep), {**own, **batch_columns(self.vector.raw(events))}, flows={"all": flow})
 
 
 def read_background(
@@ -90,7 +88,8 @@ def read_background(
     flow = checked_flow(whole.flows["all"], selection, what="background event")
     weight = whole.columns["weight"] * row_factors(pieces, len(paths), cross_sections)
     columns = {**whole.columns, "weight": weight}
-    return Background(batch_of(vector, columns), flow, tuple(run.skipped))
+    file = np.repeat([piece.file for piece in pieces], [len(piece.part.columns["entry"]) for piece in pieces])
+    return Background(batch_of(vector, columns), flow, file, whole.columns["entry"], tuple(run.skipped))
 
 
 def batch_columns(batch: Batch) -> dict[str, npt.NDArray[Any]]:
@@ -106,41 +105,3 @@ def batch_of(vector: Input, columns: Mapping[str, npt.NDArray[Any]]) -> Batch:
     prefix = "beside."
     beside = {name.removeprefix(prefix): values for name, values in columns.items() if name.startswith(prefix)}
     return Batch(vector.kind, vector.layout, columns["x"], columns.get("mask"), columns["weight"], beside)
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Row numbers of the events set aside and of the rest, both rising."""
-
-    aside: npt.NDArray[np.int64]
-    rest: npt.NDArray[np.int64]
-
-
-def set_aside(n: int, card: SetAside) -> Parts:
-    """Draw the fraction of n events that is set aside; the same n and card give the same events."""
-    order = np.random.default_rng(card.seed).permutation(n)
-    count = round(n * card.fraction)
-    return Parts(np.sort(order[:count]), np.sort(order[count:]))
-
-
-@dataclass(frozen=True)
-class Split:
-    """Row numbers of the three disjoint parts of the background."""
-
-    train: npt.NDArray[np.int64]
-    validation: npt.NDArray[np.int64]
-    holdout: npt.NDArray[np.int64]
-
-
-def split_events(n: int, options: TrainCard, seed: int) -> Split:
-    """Shuffle n events by the seed and part them into training, validation and held-out events.
-
-    With `options.train_events` only so many of the training part are kept; the other parts do not depend on it.
-    """
-    order = np.random.default_rng(seed).permutation(n)
-    holdout, validation = round(n * options.holdout_fraction), round(n * options.validation_fraction)
-    training = order[holdout + validation :][: options.train_events]
-    parts = Split(training, order[holdout : holdout + validation], order[:holdout])
-    if min(len(parts.train), len(parts.validation), len(parts.holdout)) < 1:
-        raise InputDataError(f"{n} background events are too few to part into training, validation and held-out events")
-    return parts

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.bundles.bundle import Bundle
+from hepad.cards.bundle import Training
 from hepad.cards.selection import SelectionCard
 from hepad.errors import InputDataError
 from hepad.execution.executor import Execution
@@ -19,14 +20,14 @@ from hepad.execution.store import MemoryStore, Store
 from hepad.execution.units import Step
 from hepad.io.events import Chunk
 from hepad.io.reader import DEFAULT_STEP_SIZE
-from hepad.objects.cutflow import CutFlow
 from hepad.objects.selection import apply_selection
 from hepad.paths import InputPath
 from hepad.provenance import sha256_file
-from hepad.samples.background import set_aside, split_events
+from hepad.samples.parting import unseen
 from hepad.samples.selected import checked_flow
+from hepad.samples.split import EventIds
 
-__all__ = ["HeldOut", "SelectionJob", "held_out", "unseen"]
+__all__ = ["HeldOut", "SelectionJob", "held_out"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class SelectionJob:
-    """Makes `keep`, whether they are selected, and `weight` of all events."""
+    """Makes `entry`, `keep`, whether they are selected, and `weight` of all events."""
 
     selection: SelectionCard
 
@@ -54,7 +55,8 @@ class SelectionJob:
     def _make(self, chunk: Chunk) -> Part:
         _, keep, flow = apply_selection(chunk.events, self.selection)
         weight = ak.to_numpy(chunk.events.weight).astype(np.float64)
-        return Part(len(keep), {"keep": keep, "weight": weight}, flows={"all": flow})
+        entry = ak.to_numpy(chunk.events.index).astype(np.int64)
+        return Part(len(keep), {"entry": entry, "keep": keep, "weight": weight}, flows={"all": flow})
 
 
 def held_out(
@@ -66,11 +68,12 @@ def held_out(
 ) -> HeldOut:
     """The events of files that a bundle's training did not see; None for a file that was no part of it.
 
-    Files are told by their sha256. `InputDataError` if only some of the training files are given, as the split can
-    be drawn again from all of them only, or if it does not come out as the bundle says. What is read of training
-    files is kept in `store`, which is made if there are any.
+    Files are told by their sha256. Of a bundle whose events were parted by their rows, `InputDataError` if only some of
+    the training files are given, as the split can be drawn again from all of them only, or if it does not come out as
+    the bundle says. What is read of training files is kept in `store`, which is made if there are any.
     """
-    if bundle.card.training is None:  # imported: hepad cannot know what its author trained it on
+    training = bundle.card.training
+    if training is None:  # imported: hepad cannot know what its author trained it on
         return HeldOut(tuple(None for _ in paths), tuple(False for _ in paths))
     trained = [record for record in bundle.card.provenance.get("inputs", []) if "skipped" not in record]
     inputs = [record["sha256"] for record in trained]
@@ -78,18 +81,20 @@ def held_out(
     known = tuple(sha in inputs for sha in hashes)
     if not any(known):
         return HeldOut(tuple(None for _ in paths), known)
+    by_rows = training.split == "rows/1"
     missing = [record["name"] for record in trained if record["sha256"] not in hashes]
-    if missing:
+    if by_rows and missing:
         raise InputDataError(
             f"bundle {bundle.card.name} was trained on some of these files, and on {', '.join(missing)} too: give all "
             "of them, for only together do they tell which events were held out, or none"
         )
-    order = [hashes.index(sha) for sha in inputs]
+    order = [hashes.index(sha) for sha in inputs] if by_rows else [place for place, seen in enumerate(known) if seen]
     factors: list[npt.NDArray[np.float64] | None] = [None] * len(paths)
     of_all = replace(execution or Execution(), skip_bad_files=False)  # these are not bad: their sha256 is known
     job = SelectionJob(bundle.card.selection)
     run = Run(job, [paths[i] for i in order], DEFAULT_STEP_SIZE, execution=of_all, store=store())
-    for place, factor in zip(order, _factors(run, bundle), strict=True):
+    factor_of = _factors(run, [hashes[place] for place in order], training, bundle.card.name)
+    for place, factor in zip(order, factor_of, strict=True):
         factors[place] = factor
     return HeldOut(tuple(factors), known)
 
@@ -102,45 +107,22 @@ def _sha256(path: InputPath) -> str:
         return ""
 
 
-def _factors(run: Run[SelectionJob], bundle: Bundle) -> list[npt.NDArray[np.float64]]:
-    """Repeat the selection and the draw of the training on its files, in its order."""
-    keeps: list[list[npt.NDArray[np.bool_]]] = [[] for _ in run.paths]
-    weights: list[list[npt.NDArray[np.float64]]] = [[] for _ in run.paths]
-    flow: CutFlow | None = None
-    for piece in run:
-        keeps[piece.file].append(piece.part.columns["keep"])
-        weights[piece.file].append(piece.part.columns["weight"])
-        flow = piece.part.flows["all"] if flow is None else flow + piece.part.flows["all"]
-    checked_flow(flow, run.job.selection, what="background event")
-    selected = np.concatenate([mask for parts in keeps for mask in parts])
-    mask = unseen(int(selected.sum()), bundle)
-    factor = np.ones(len(selected))
-    factor[selected] = np.where(mask, 1.0, 0.0)
-    found, start = [], 0
-    for parts, weight in zip(keeps, weights, strict=True):
-        keep = np.concatenate(parts) if parts else np.empty(0, dtype=np.bool_)
-        mine, w = factor[start : start + len(keep)], np.concatenate(weight) if weight else np.empty(0)
-        start += len(keep)
-        left = float(w[keep] @ mine[keep])
-        found.append(np.where(keep & (left != 0), mine * (float(w[keep].sum()) / (left or 1.0)), mine))
+def _factors(
+    run: Run[SelectionJob], sha256: Sequence[str], training: Training, name: str
+) -> list[npt.NDArray[np.float64]]:
+    """The factors of the events of each file of a run, whose hashes are these."""
+    pieces = list(run)
+    whole = Part.join([piece.part for piece in pieces])
+    checked_flow(whole.flows["all"], run.job.selection, what="background event")
+    entry, keep, weight = (whole.columns[column] for column in ("entry", "keep", "weight"))
+    file = np.repeat([piece.file for piece in pieces], [len(piece.part.columns["keep"]) for piece in pieces])
+    usable = np.ones(len(keep))
+    usable[keep] = unseen(EventIds(sha256, file[keep], entry[keep]), training, name)
+    found = []
+    for place in range(len(run.paths)):
+        mine = file == place
+        factor, selected, w = usable[mine], keep[mine], weight[mine]
+        left = float(w[selected] @ factor[selected])
+        factor[selected & (left != 0)] *= float(w[selected].sum()) / (left or 1.0)
+        found.append(factor)
     return found
-
-
-def unseen(n: int, bundle: Bundle) -> npt.NDArray[np.bool_]:
-    """Mask (n,) of the training's selected events that were held out, or set aside for a study."""
-    training = bundle.card.training
-    assert training is not None  # noqa: S101  callers have looked
-    mask = np.zeros(n, dtype=np.bool_)
-    rows = np.arange(n)
-    if training.set_aside is not None:
-        parts = set_aside(n, training.set_aside)
-        mask[parts.aside] = True
-        rows = parts.rest
-    split = split_events(len(rows), training.options, training.seed)
-    if (len(split.train), len(split.holdout)) != (training.events, training.holdout_events):
-        raise InputDataError(
-            f"bundle {bundle.card.name} held out {training.holdout_events} of its events, these files give "
-            f"{len(split.holdout)}: was it trained with --max-events, or by another version of hepad?"
-        )
-    mask[rows[split.holdout]] = True
-    return mask

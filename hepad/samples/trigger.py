@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from hepad.inputs.l1_vector import L1Vector
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.nn.layers import HasLayers, Network, layers_of
 from hepad.paths import InputPath
-from hepad.samples.background import read_background
+from hepad.samples.background import Background, read_background
 from hepad.stats.scores.regions import set_region
 from hepad.trigger.design import Design, Precision, input_formats
 
@@ -28,6 +28,7 @@ __all__ = [
     "decision_flips",
     "default_score",
     "parse_bits",
+    "trigger_background",
     "trigger_events",
     "trigger_model",
 ]
@@ -139,19 +140,26 @@ def trigger_events(
     Random inputs show whether logic and emulation agree, not what the trigger does.
     """
     if files:
-        bundle = model.bundle
-        background = read_background(
-            expand_files(files), bundle.card.selection, bundle.input, step_size=DEFAULT_STEP_SIZE, max_events=max_events
-        )
-        if not isinstance(bundle.input, L1Vector):
-            raise CardError(f"input kind {bundle.card.input.kind} has no logic yet")
-        return bundle.input.scaled(background.batch)
+        return trigger_background(model, files, max_events=max_events).batch
     rng = np.random.default_rng(seed)
     n = min(max_events or RANDOM_EVENTS, RANDOM_EVENTS)
     columns = [rng.uniform(form.low, form.high, n) for form in model.design.inputs]
     x = np.stack(columns, axis=1) * (rng.random((n, len(columns))) < rng.random((n, 1)))  # padded slots are 0
     rows = model.design.quantised(x).astype(np.float32)
     return Batch("l1_vector", model.bundle.input.layout, rows, rows != 0, np.ones(n))
+
+
+def trigger_background(
+    model: TriggerModel, files: Sequence[str | InputPath], *, max_events: int | None = None
+) -> Background:
+    """The selected events of files, their batch as the network sees it; `CardError` for an input without logic."""
+    bundle = model.bundle
+    background = read_background(
+        expand_files(files), bundle.card.selection, bundle.input, step_size=DEFAULT_STEP_SIZE, max_events=max_events
+    )
+    if not isinstance(bundle.input, L1Vector):
+        raise CardError(f"input kind {bundle.card.input.kind} has no logic yet")
+    return replace(background, batch=bundle.input.scaled(background.batch))
 
 
 def decision_flips(model: TriggerModel, reference: npt.NDArray[Any], other: npt.NDArray[Any]) -> tuple[Flips, ...]:

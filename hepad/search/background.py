@@ -135,7 +135,7 @@ def _unseen(run: Run[SearchJob], runs: RunFolder) -> dict[str, Sequence[FloatArr
     for number, category in enumerate(run.job.search.categories, 1):
         found[category.name] = [None] * len(run.paths)
         if category.bundle is not None:
-            key = {"provenance": provenance("selection", cards={"bundle": category.bundle.sha256})}
+            key = {"provenance": provenance("selection of entries", cards={"bundle": category.bundle.sha256})}
             store = partial(runs.store, f"training_{number}", key)
             found[category.name] = held_out(run.paths, category.bundle, execution=run.execution, store=store).factors
     return found

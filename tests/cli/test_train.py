@@ -15,10 +15,12 @@ import pytest
 
 from hepad.bundles.bundle import load_bundle
 from hepad.cards.analysis import RegionSpec, TrainCard
-from hepad.errors import InputDataError, OutputError
+from hepad.errors import OutputError
 from hepad.pipeline.train import run as train_stage
 from hepad.pipeline.train.run import TrainOptions
-from hepad.samples.background import split_events
+from hepad.provenance import sha256_file
+from hepad.samples.parting import split_events
+from hepad.samples.split import EventIds
 
 QUICK = ("--epochs", 3, "--batch-size", 500, "--region", "loose=efficiency:0.05")
 FEW = ("--max-events", "2000")
@@ -46,12 +48,14 @@ def test_the_same_seed_gives_the_same_bundle(model: str, process, run, examples:
 def test_report_and_card(run, examples: Path, tmp_path: Path) -> None:
     result = run("train", examples / "background.h5", "--model", "dnn_ae", *QUICK, "-o", "a", "--json")
     report = json.loads(result.stdout)
-    assert report["split"] == {"train": 4978, "validation": 711, "holdout": 1422}  # of 7111: 70, 10 and 20 %
+    assert sum(report["split"].values()) == 7111
+    for part, share in {"train": 0.7, "validation": 0.1, "holdout": 0.2}.items():
+        assert report["split"][part] == pytest.approx(7111 * share, abs=5 * np.sqrt(7111 * share * (1 - share)))
     assert report["epochs"] == 3
     card = load_bundle(str(tmp_path / "a")).card
-    assert card.training.events == 4978
+    assert card.training.events == report["split"]["train"]
     assert card.training.train_loss[0] > card.training.train_loss[-1]
-    assert card.regions["loose"].calibration_events == 1422
+    assert card.regions["loose"].calibration_events == report["split"]["holdout"]
     assert str(tmp_path) not in (tmp_path / "a" / "card.json").read_text()
 
 
@@ -63,16 +67,9 @@ def test_regions_are_closed_on_the_held_out_events(run, examples: Path, tmp_path
     import uproot
 
     rows = uproot.open(tmp_path / "s.root")["Scores"].arrays(["score", "in_loose"], library="np")
-    held_out = split_events(7111, bundle.card.training.options, 5).holdout
+    ids = EventIds([sha256_file(examples / "background.h5")], np.zeros(7111, dtype=np.int64), np.arange(7111))
+    held_out = split_events(ids, bundle.card.training.options, 5).holdout
     assert rows["in_loose"][held_out].mean() == pytest.approx(bundle.card.regions["loose"].efficiency)
-
-
-def test_split_is_disjoint_and_complete() -> None:
-    split = split_events(1000, TrainCard(), 1)
-    everything = np.concatenate([split.train, split.validation, split.holdout])
-    assert np.array_equal(np.sort(everything), np.arange(1000))
-    with pytest.raises(InputDataError, match="too few"):
-        split_events(3, TrainCard(), 1)
 
 
 INTERRUPTED = """

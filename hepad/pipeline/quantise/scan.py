@@ -12,7 +12,7 @@ from hepad.io.reader import expand_files
 from hepad.paths import InputPath
 from hepad.pipeline.quantise.report import QuantisedPoint
 from hepad.pipeline.quantise.variant import Parted, Variant, fine_tuned, least_changed, part
-from hepad.samples.trigger import TriggerModel, decision_flips, trigger_events, trigger_model
+from hepad.samples.trigger import TriggerModel, decision_flips, trigger_background, trigger_events, trigger_model
 from hepad.stats.scores.roc import roc_curve
 from hepad.trigger.calibration import clock_period
 from hepad.trigger.logic import compile_logic
@@ -54,7 +54,7 @@ class Scan:
         self._reference = self._scores(self._batch)
         self.parted: Parted | None = None
         if tuning is not None:
-            events = trigger_events(self.model, [str(path) for path in tuning.files], max_events=max_events)
+            events = trigger_background(self.model, tuning.files, max_events=max_events)
             self.parted = part(self.model, events, tuning.files, seed=tuning.seeds[0])
         self.variants: dict[int, Variant] = {}
 

@@ -13,12 +13,15 @@ from hepad import registry
 from hepad.bundles.bundle import Bundle, bundle_tensors
 from hepad.bundles.files import write_bundle_files
 from hepad.cards.bundle import RegionCard
+from hepad.errors import InputDataError
 from hepad.inputs.batch import Batch
 from hepad.nn.layers import has_layers
 from hepad.nn.scorer import Scorer
 from hepad.paths import InputPath
-from hepad.provenance import file_record, provenance, sha256_file
-from hepad.samples.heldout import unseen
+from hepad.provenance import file_record, provenance
+from hepad.samples.background import Background
+from hepad.samples.parting import SPLIT, unseen
+from hepad.samples.split import EventIds
 from hepad.samples.trigger import TriggerModel, decision_flips
 from hepad.stats.scores.regions import Quantiles, background_quantiles, set_region
 from hepad.trigger.design import Design
@@ -63,29 +66,32 @@ class Variant:
     flips: float | None
 
 
-def part(model: TriggerModel, background: Batch, paths: Sequence[InputPath], *, seed: int) -> Parted:
-    """Hold events out of the background in files `paths` (n selected events).
+def part(model: TriggerModel, background: Background, paths: Sequence[InputPath], *, seed: int) -> Parted:
+    """Hold events out of the background in files `paths`, scaled.
 
-    If these are the files of the model's own training, and all of them, the events that it held out are: then neither
-    the model nor a fine-tuning has seen them. Otherwise a fifth, drawn by the seed.
+    Those that the model's own training holds out, which an event knows: then neither the model nor a fine-tuning has
+    seen them. Where the training parted events by their rows, that takes the files of the training, all of them; with
+    others, and for a model that was not trained here, a fifth is held out, drawn by the seed. `InputDataError` if there
+    are too few events for that.
     """
-    n = len(background)
-    if _trained_on(model.bundle, paths, n):
-        mask = unseen(n, model.bundle)
+    ids, training = background.ids([file_record(path) for path in paths]), model.bundle.card.training
+    if training is not None and (training.split == SPLIT or _trained_on(model.bundle, ids)):
+        mask = unseen(ids, training, model.bundle.card.name)
     else:
-        mask = np.zeros(n, dtype=np.bool_)
-        mask[np.random.default_rng(seed).permutation(n)[: round(n * _HOLDOUT)]] = True
-    training, holdout = (background.take(np.flatnonzero(m)) for m in (~mask, mask))
-    return Parted(training, holdout, model.bundle.scorer.scores(holdout)[model.score])
+        mask = ids.part(seed=seed, fractions=(_HOLDOUT,), draw="fine-tuning") == 0
+    if not 0 < mask.sum() < len(mask):
+        raise InputDataError(f"{len(mask)} background events are too few to fine-tune on some and hold some out")
+    tuning, holdout = (background.batch.take(np.flatnonzero(m)) for m in (~mask, mask))
+    return Parted(tuning, holdout, model.bundle.scorer.scores(holdout)[model.score])
 
 
-def _trained_on(bundle: Bundle, paths: Sequence[InputPath], n: int) -> bool:
+def _trained_on(bundle: Bundle, ids: EventIds) -> bool:
     training = bundle.card.training
     if training is None or training.set_aside or training.options.train_events:
         return False
     own = [record.get("sha256") for record in bundle.card.provenance.get("inputs", [])]
-    complete = n == training.events + training.validation_events + training.holdout_events
-    return complete and own == [sha256_file(path) for path in paths]
+    complete = len(ids) == training.events + training.validation_events + training.holdout_events
+    return complete and own == list(ids.sha256)
 
 
 def fine_tuned(made: TriggerModel, parted: Parted, *, epochs: int, learning_rate: float, seed: int) -> Variant:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hepad.cards.analysis import AnalysisCard
 from hepad.cards.bundle import SetAside
 from hepad.cards.selection import load_selection
@@ -17,8 +19,10 @@ from hepad.inputs.base import make_input
 from hepad.inputs.batch import Batch
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.paths import InputPath
-from hepad.provenance import sha256_file
-from hepad.samples.background import read_background, set_aside
+from hepad.provenance import file_record, sha256_file
+from hepad.samples.background import Background, read_background
+from hepad.samples.parting import is_aside
+from hepad.samples.split import EventIds
 
 __all__ = ["BACKGROUND", "Samples", "StudyData", "StudyFiles", "find_files"]
 
@@ -85,9 +89,9 @@ def _first(folder: Path, names: Sequence[str], sample: str) -> str:
 
 @dataclass(frozen=True)
 class Samples:
-    """Selected events as unscaled batches: to train on, and to measure on (`background` and the signals)."""
+    """Who the background events are that were read, and batches to measure on (`background` and the signals)."""
 
-    training: int
+    ids: EventIds
     evaluation: dict[str, Batch]
 
 
@@ -123,19 +127,18 @@ class StudyData:
 
     def _samples(self, recipe: AnalysisCard, limit: int) -> Samples:
         most = self.card.evaluation.events
-        background = self._batch(recipe, self.files.background, limit)
-        training = len(background)
+        background = self._background(recipe, self.files.background, limit)
+        ids = background.ids([file_record(path) for path in self.files.background])
         if self.set_aside:
-            parts = set_aside(len(background), self.set_aside)
-            training, held = len(parts.rest), background.take(parts.aside[:most])
+            held = background.batch.take(np.flatnonzero(is_aside(ids, self.set_aside))[:most])
         else:
-            held = self._batch(recipe, self.files.evaluation, most)
+            held = self._background(recipe, self.files.evaluation, most).batch
         if not len(held):
-            raise InputDataError(f"{training} background events are too few to set some aside")
-        signals = {name: self._batch(recipe, paths, most) for name, paths in self.files.signals.items()}
-        return Samples(training, {BACKGROUND: held, **signals})
+            raise InputDataError(f"{len(ids)} background events are too few to set some aside")
+        signals = {name: self._background(recipe, paths, most).batch for name, paths in self.files.signals.items()}
+        return Samples(ids, {BACKGROUND: held, **signals})
 
-    def _batch(self, recipe: AnalysisCard, paths: Sequence[InputPath], limit: int) -> Batch:
+    def _background(self, recipe: AnalysisCard, paths: Sequence[InputPath], limit: int) -> Background:
         selection: Any = load_selection(recipe.selection)
         vector = make_input(recipe.input)
-        return read_background(paths, selection, vector, step_size=self.step_size, max_events=limit).batch
+        return read_background(paths, selection, vector, step_size=self.step_size, max_events=limit)

@@ -15,7 +15,7 @@ from hepad.cards.study import ScanName, StudyCard
 from hepad.errors import CardError
 from hepad.pipeline.study.data import StudyData
 from hepad.provenance import file_record
-from hepad.samples.background import split_events
+from hepad.samples.parting import SPLIT, split_events
 
 __all__ = ["Plan", "PlannedTraining", "ScanPoint", "epochs_for", "make_plan", "updates_per_epoch"]
 
@@ -100,13 +100,12 @@ class _Planner:
         return tuple(training.name for training in planned)
 
     def _training(self, analysis: str, recipe: AnalysisCard, fraction: float, seed: int) -> PlannedTraining:
-        available = self.data.samples(recipe).training
-        parts = split_events(available, recipe.train, seed)
+        ids, aside = self.data.samples(recipe).ids, self.data.set_aside
+        parts = split_events(ids, recipe.train, seed, aside).checked()
         events = max(round(min(len(parts.train), self.card.training_events) * fraction), 1)
         epochs = epochs_for(self.card.updates, events, recipe.train.batch_size)
         train = recipe.train.model_copy(update={"epochs": epochs, "train_events": events})
         regions = _feasible(recipe.regions, len(parts.holdout))
-        aside = self.data.set_aside
         key = fingerprint(
             recipe.model_dump(mode="json", exclude={"published", "title", "reference", "fidelity_note"}),
             load_selection(recipe.selection).model_dump(mode="json"),
@@ -114,7 +113,8 @@ class _Planner:
             {name: spec.model_dump(mode="json") for name, spec in regions.items()},
             seed,
             self.inputs,
-            available,
+            SPLIT,
+            len(ids),
             aside.model_dump(mode="json") if aside else None,
         )
         share = "" if fraction == 1 else f"-events{events}"

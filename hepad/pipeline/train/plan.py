@@ -19,6 +19,7 @@ from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.nn.scorer import EpochEnd
 from hepad.paths import InputPath
 from hepad.provenance import provenance
+from hepad.samples.parting import SPLIT
 from hepad.samples.weighting import CrossSections
 
 __all__ = ["TrainOptions", "TrainPlan"]
@@ -95,6 +96,7 @@ class TrainPlan:
             options.seed,
             options.set_aside.model_dump(mode="json") if options.set_aside else None,
             self.sections.words() if self.sections else None,
+            SPLIT,
             *([] if options.device == "cpu" else [options.device]),
         ]
 

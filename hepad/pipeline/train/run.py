@@ -18,8 +18,10 @@ from hepad.bundles.files import read_bundle, write_bundle_files
 from hepad.cards.analysis import AnalysisCard, RegionSpec, TrainCard
 from hepad.cards.bundle import RegionCard, Training
 from hepad.errors import CardError, OutputError, UsageError
+from hepad.execution.executor import Execution
 from hepad.execution.making import Making
 from hepad.execution.run import Skipped
+from hepad.execution.store import Store
 from hepad.inputs.base import Input, make_input
 from hepad.inputs.batch import Batch
 from hepad.nn.device import resolve_device
@@ -31,7 +33,8 @@ from hepad.output.figures import save_figure
 from hepad.paths import InputPath
 from hepad.pipeline.train.plan import TrainOptions, TrainPlan
 from hepad.provenance import FileRecords
-from hepad.samples.background import Background, Split, read_background, set_aside, split_events
+from hepad.samples.background import Background, read_background
+from hepad.samples.parting import SPLIT, Split, split_events
 from hepad.stats.scores.regions import Quantiles, background_quantiles, set_region
 
 __all__ = ["TrainOptions", "TrainReport", "Trained", "train", "train_in_memory", "write_trained"]
@@ -93,10 +96,10 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
     """Train the model of an analysis card on background files and write the bundle `options.output`.
 
     `model` is a card, or its bundled name or path. The background is parted into training, validation and held-out
-    events; the input scale is fitted on the training events, regions are set on the held-out ones. The same files,
-    options and seed give the same bundle, byte for byte, interrupted or not, on the processor; losses on another device
-    agree to about a part in a thousand. A bundle that is there already, made by
-    the same call of the same inputs, stays.
+    events, of which each knows its part whatever the files and their order (`hepad.samples.parting`); the input scale
+    is fitted on the training events, regions are set on the held-out ones. The same files, options and seed give the
+    same bundle, byte for byte, interrupted or not, on the processor; losses on another device agree to about a part in
+    a thousand. A bundle that is there already, made by the same call of the same inputs, stays.
     """
     output, options = options.folder, replace(options, device=resolve_device(options.device))
     check_folder(output, verb="train")
@@ -108,17 +111,8 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
     if not options.resume and (before := making.before(read=_stored)):
         return before
     with making.run_folder() as folder:
-        key = made_with(**selection_hash(plan.selection), input=plan.recipe.input.model_dump(mode="json"))
-        background = read_background(
-            plan.paths,
-            plan.selection,
-            make_input(plan.recipe.input),
-            step_size=options.step_size,
-            max_events=options.max_events,
-            cross_sections=plan.sections,
-            execution=options.execution,
-            store=folder.store("background", key),
-        )
+        key = made_with(**selection_hash(plan.selection), input=plan.recipe.input.model_dump(mode="json"), split=SPLIT)
+        background = _read(plan, options, options.execution, folder.store("background", key))
         # The parts stay until the bundle is there: a training that is resumed need not read again.
         return _train(plan, background, options, checkpoint, making.records)
 
@@ -127,26 +121,35 @@ def train_in_memory(files: Sequence[str | InputPath], model: str | AnalysisCard,
     """The same training, but nothing is written: options of the output and of the execution are not heeded."""
     options = replace(options, device=resolve_device(options.device))
     plan = TrainPlan.of(files, model, options)
-    records = FileRecords(plan.paths)
-    background = read_background(
+    files_of = FileRecords(plan.paths)
+    background = _read(plan, options)
+    records = files_of.wait()
+    training = _Training.of(plan, options, background, records)
+    return training.bundle(training.fit(options.on_epoch), records)
+
+
+def _read(
+    plan: TrainPlan, options: TrainOptions, execution: Execution | None = None, store: Store | None = None
+) -> Background:
+    return read_background(
         plan.paths,
         plan.selection,
         make_input(plan.recipe.input),
         step_size=options.step_size,
         max_events=options.max_events,
         cross_sections=plan.sections,
+        execution=execution,
+        store=store,
     )
-    training = _Training.of(plan, options, background)
-    return training.bundle(training.fit(options.on_epoch), records.wait())
 
 
 def _train(
     plan: TrainPlan, background: Background, options: TrainOptions, checkpoint: Path, files: FileRecords
 ) -> TrainReport:
     """Train on background that was read, and write the bundle."""
-    training = _Training.of(plan, options, background)
     records = files.wait({skipped.file: skipped.reason for skipped in background.skipped})
-    store = CheckpointFolder(checkpoint, fingerprint(*plan.content(options), records, len(training.raw)))
+    training = _Training.of(plan, options, background, records)
+    store = CheckpointFolder(checkpoint, fingerprint(*plan.content(options), records, len(background.batch)))
     resume = store.begin(resume=options.resume, restart=options.restart)
     watch = Watch(store, options.on_epoch)
     with watch.signals():
@@ -164,31 +167,30 @@ def _train(
 
 @dataclass(frozen=True)
 class _Training:
-    """A training whose events were read: those it may see, their parts, the regions asked for, input and scorer."""
+    """A training whose events were read: their parts, the regions asked for, input and scorer."""
 
     plan: TrainPlan
     options: TrainOptions
     background: Background
-    raw: Batch
     split: Split
     specs: dict[str, RegionSpec]
     vector: Input
     scorer: Trainable
 
     @classmethod
-    def of(cls, plan: TrainPlan, options: TrainOptions, background: Background) -> _Training:
+    def of(
+        cls, plan: TrainPlan, options: TrainOptions, background: Background, records: Sequence[dict[str, Any]]
+    ) -> _Training:
         recipe, raw = plan.recipe, background.batch
         specs = _complete_regions(plan.specs, raw if plan.sections else None)
-        if options.set_aside:
-            raw = raw.take(set_aside(len(raw), options.set_aside).rest)
-        split = split_events(len(raw), plan.card, options.seed)
+        split = split_events(background.ids(records), plan.card, options.seed, options.set_aside).checked()
         _check_regions(specs, raw.weight[split.holdout] if plan.sections else np.ones(len(split.holdout)))
         vector = make_input(recipe.input).fitted(raw.take(split.train))
         scorer = trainable(registry.load(registry.SCORERS[recipe.model.name])(recipe.model.config, vector.layout))
-        return cls(plan, options, background, raw, split, specs, vector, scorer)
+        return cls(plan, options, background, split, specs, vector, scorer)
 
     def _part(self, rows: npt.NDArray[np.int64]) -> Batch:
-        return self.vector.scaled(self.raw.take(rows))
+        return self.vector.scaled(self.background.batch.take(rows))
 
     def fit(self, on_epoch: Callable[[EpochEnd], None] | None, resume: Checkpoint | None = None) -> FitReport:
         """Train the scorer."""
@@ -264,6 +266,7 @@ def _training(card: TrainCard, options: TrainOptions, split: Split, fit: FitRepo
     return Training(
         options=card,
         seed=options.seed,
+        split=SPLIT,
         set_aside=options.set_aside,
         events=len(split.train),
         validation_events=len(split.validation),

@@ -6,12 +6,9 @@ import os
 import signal
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 
-from hepad.cards.analysis import TrainCard
-from hepad.cards.bundle import SetAside
 from hepad.cards.study import StudyCard, load_study
 from hepad.errors import CardError, InputDataError, InterruptedRunError, OutputError, UsageError
 from hepad.output import document
@@ -20,7 +17,6 @@ from hepad.pipeline.study.plan import epochs_for, make_plan, updates_per_epoch
 from hepad.pipeline.study.results import spread
 from hepad.pipeline.study.run import StudyOptions, study
 from hepad.pipeline.study.trainings import run_trainings
-from hepad.samples.background import set_aside, split_events
 from hepad.stats.scores.roc import Estimate
 
 ONE = {
@@ -57,21 +53,6 @@ def test_updates_are_at_least_those_asked_for_and_less_than_an_epoch_more() -> N
         assert 40_000 <= updates < 40_000 + batches
     assert updates_per_epoch(1001, 1000) == 1  # the training loop joins a lone event to the batch before
     assert updates_per_epoch(1001, 1) == 1001
-
-
-def test_what_is_set_aside_is_the_same_each_time_and_disjoint_from_the_rest() -> None:
-    card = SetAside(fraction=0.25, seed=3)
-    parts, again = set_aside(1001, card), set_aside(1001, card)
-    assert np.array_equal(parts.aside, again.aside)
-    assert len(parts.aside) == 250
-    assert np.array_equal(np.sort(np.concatenate([parts.aside, parts.rest])), np.arange(1001))
-
-
-def test_training_events_leave_the_other_parts_as_they_are() -> None:
-    whole, few = (split_events(1000, TrainCard(train_events=n), 7) for n in (None, 100))
-    assert np.array_equal(few.train, whole.train[:100])
-    assert np.array_equal(few.validation, whole.validation)
-    assert np.array_equal(few.holdout, whole.holdout)
 
 
 def test_no_training_is_planned_twice_and_all_have_equal_updates(examples: Path) -> None:
