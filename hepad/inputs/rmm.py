@@ -19,7 +19,6 @@ from pydantic import Field, model_validator
 from hepad.cards.input import InputCard
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
-from hepad.inputs.rmm_kernel import fill_cells
 from hepad.inputs.unlearned import Unlearned
 from hepad.io.detector.columns import Objects
 from hepad.io.events import SQRT_S
@@ -162,6 +161,8 @@ class RapidityMassMatrix(Unlearned):
         self, events: ak.Array, wanted: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
         """The wanted cells of events, row by row, and which of them belong to objects that are there; (n, d)."""
+        from hepad.inputs.rmm_kernel import fill_cells  # numba takes a second to import
+
         place = np.where(wanted, np.cumsum(wanted).reshape(wanted.shape) - 1, -1)
         cells = np.zeros((len(events), int(wanted.sum())), dtype=np.float32)
         known = np.zeros(cells.shape, dtype=np.bool_)

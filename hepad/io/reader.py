@@ -23,7 +23,7 @@ from hepad.io.loaded import LoadedEvents, LoadedFile
 from hepad.io.object_folder import ObjectFiles, object_files, objects_at
 from hepad.io.remote.path import RemotePath, expand_url
 from hepad.io.remote.urls import is_url
-from hepad.io.text import check_regular
+from hepad.io.text import check_regular, first_line
 from hepad.paths import InputPath
 
 __all__ = ["DEFAULT_STEP_SIZE", "expand_files", "open_events", "open_root", "read_chunks", "read_events", "unit_edges"]
@@ -119,7 +119,7 @@ def open_events(path: InputPath) -> EventFile:
             "hepad reads as events in Parquet"
         )
     if magic.startswith(_HDF5_MAGIC):
-        return _open_adc2021(path)
+        return _open_hdf5(path)
     generated = _open_generated(path)
     if generated is None:
         raise InputDataError(
@@ -275,23 +275,44 @@ def _open_root_events(path: InputPath) -> EventFile:
         ) from error
 
 
-def _open_adc2021(path: InputPath) -> EventFile:
+def _open_hdf5(path: InputPath) -> EventFile:
     import h5py
-
-    from hepad.io.detector.adc2021 import Adc2021File
 
     try:
         handle = h5py.File(path.open("rb") if isinstance(path, RemotePath) else path, "r")
     except Exception as error:  # h5py's errors are of many kinds
         raise InputDataError(f"{path}: damaged or truncated HDF5 file; copy it again") from error
     try:
-        source = Adc2021File(path, handle)
+        source = _hdf5_format(path, handle)(path, handle)
     except InputDataError:
         handle.close()
         raise
     if isinstance(path, RemotePath):
         weakref.finalize(source, handle.close)  # left open, HDF5 asks for the stream after Python's end and crashes
     return source
+
+
+def _hdf5_format(path: InputPath, handle: Any) -> Callable[[InputPath, Any], EventFile]:
+    """The format whose dataset the file has; `InputDataError` that names those it has if it is none."""
+    from hepad.io.detector import adc2021, region_file
+
+    try:
+        found = list(handle)
+    except Exception as error:  # h5py's errors are of many kinds
+        raise InputDataError(f"{path}: damaged HDF5 file ({first_line(error)}); copy it again") from error
+    if adc2021.DATASET in found:
+        return adc2021.Adc2021File
+    if region_file.DATASET in found:
+        return region_file.RegionFile
+    if {"events", "particles", "procInfo"} <= set(found):
+        raise InputDataError(
+            f"{path}: Les Houches events in HDF5 (LHEH5), which hepad reads as text alone; convert them, "
+            "for instance with pylhe: LHEFile.fromfile(name).tofile('events.lhe')"
+        )
+    raise InputDataError(
+        f"{path}: no dataset {adc2021.DATASET!r} (datasets in it: {', '.join(found) or 'none'}); is it an ADC2021 "
+        f"file? One of calorimeter regions has {region_file.DATASET!r}"
+    )
 
 
 def _open_generated(path: InputPath) -> EventFile | None:

@@ -20,7 +20,6 @@ from hepad.errors import CardError
 from hepad.inputs.layout import Layout
 from hepad.nn.autoencoder import Autoencoder, mirrored
 from hepad.nn.scorer import FitReport, Scores, State, TrainingData
-from hepad.nn.sparse_kernel import sparse_product
 
 if TYPE_CHECKING:
     from torch import nn
@@ -105,6 +104,8 @@ class RmmAutoencoder(Autoencoder):
             array[:] /= gain
 
     def _reconstruct(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        from hepad.nn.sparse_kernel import sparse_product
+
         result = np.empty(x.shape, dtype=np.float32)
         slope = np.float32(self._settings.slope)
         (first, first_bias), *others = self._network

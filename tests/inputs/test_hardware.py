@@ -100,9 +100,12 @@ def test_cards_that_do_not_fit_are_refused(card: dict[str, object], reason: str)
         parse_input({"kind": "l1_hardware", **card}, "a card")
 
 
-def regions(**collections: list[tuple[float, float, float]]) -> dict[tuple[int, int], float]:
+def regions(
+    card: dict[str, object] | None = None, **collections: list[tuple[float, float, float]]
+) -> dict[tuple[int, int], float]:
     """Energies by (phi, eta)."""
-    image = make_input(parse_input({"kind": "calo_regions"}, "a card")).raw(event(**collections)).x[0, 0]
+    made = make_input(parse_input({"kind": "calo_regions", **(card or {})}, "a card"))
+    image = made.raw(event(**collections)).x[0, 0]
     assert image.shape == (14, 18)
     return {(int(phi), int(eta)): float(image[eta, phi]) for eta, phi in zip(*np.nonzero(image), strict=True)}
 
@@ -123,3 +126,21 @@ def test_regions_are_sums_of_four_by_four_towers() -> None:
         ]
     )
     assert found == {(0, 7): 30, (0, 6): 4, (1, 8): 8, (0, 12): 16, (0, 0): 1023}
+
+
+def test_regions_may_be_rounded_as_a_whole_and_begin_anywhere() -> None:
+    """Three towers of 0.4 GeV are no step each, but two steps together; 1.2 GeV at 355 degrees are in the last region
+    from 0 degrees on and in the first from -10 on. An edge of regions is at 0.695."""
+    degree = math.pi / 180
+    towers = [
+        (0.4, 0.1, 1 * degree),
+        (0.4, 0.6949, 1 * degree),
+        (0.4, 0.2, 19 * degree),
+        (0.4, 0.3, 11 * degree),
+        (1.2, -0.6955, 355 * degree),
+    ]
+    assert regions({"round": "regions", "first_phi": 0}, towers=towers) == {(0, 7): 2, (17, 4): 2}
+    assert regions({"round": "regions"}, towers=towers) == {(1, 7): 1, (0, 4): 2}
+    assert regions({"tower_max": 1}, towers=towers) == {(0, 4): 1}
+    with pytest.raises(CardError, match="round"):
+        regions({"round": "events"}, towers=towers)

@@ -14,7 +14,6 @@ from hepad.stats.bumphunt.scan import Expectation, fisher, smallest
 from hepad.stats.bumphunt.tables import allowed_counts, make_tables
 from hepad.stats.bumphunt.windows import ScanOptions
 from hepad.stats.counts.toys import Sampler, in_blocks
-from hepad.stats.counts.toys_kernel import scan_toys
 from hepad.stats.fits.fit import FitResult, Refitter
 
 __all__ = ["CountedNull", "FixedNull", "Null", "RefittedNull"]
@@ -66,6 +65,8 @@ class FixedNull:
 
     def _scan(self, counts: IntArray) -> FloatArray:
         """t (T,) of counts (T, channels x bins)."""
+        from hepad.stats.counts.toys_kernel import scan_toys
+
         out = np.empty(len(counts))
         arguments = (counts, *self._arguments, out)
         scan_toys(*arguments)

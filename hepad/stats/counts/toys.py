@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
-from hepad.stats.counts.toys_kernel import draw_counts, fill_alias
 
 __all__ = ["Sampler", "in_blocks", "threads"]
 
@@ -42,6 +41,8 @@ class Sampler:
     @classmethod
     def of(cls, means: FloatArray) -> Sampler:
         """Tables for means (n,); `InputDataError` if one is negative, not finite or above 1e10."""
+        from hepad.stats.counts.toys_kernel import fill_alias  # numba takes a second to import
+
         if not np.all((means >= 0) & (means <= _MOST)):
             worst = float(means[~((means >= 0) & (means <= _MOST))][0])
             raise InputDataError(f"cannot draw pseudo-experiments with {worst:g} expected events in a bin")
@@ -61,6 +62,8 @@ class Sampler:
 
     def draw(self, seed: int, start: int, size: int) -> IntArray:
         """Counts (size, n) of the pseudo-experiments of index `start` on."""
+        from hepad.stats.counts.toys_kernel import draw_counts
+
         counts = np.empty((size, len(self.lowest)), dtype=np.int64)
         draw_counts(np.uint64(seed), start, *self.tables, counts)
         return counts
