@@ -130,6 +130,12 @@ SCORERS = Table(
             ("rmm",),
             "RmmConfig",
         ),
+        "double_ae": Entry(
+            "hepad.models.double_ae.network:DoubleAutoencoder",
+            "two decorrelated autoencoders",
+            ("l1_vector",),
+            "DoubleConfig",
+        ),
         "conv_ae": Entry(
             "hepad.models.conv_ae.network:ConvAutoencoder",
             "convolutional autoencoder of images",

@@ -73,7 +73,8 @@ class Imported(Card):
     """Where the weights of others came from.
 
     `parity` is what their author's vectors were held against; without vectors `parity_checked` is False: nobody knows.
-    `opset` is that of an ONNX file, whose `operators` are its own; a C++ library has kinds of layers.
+    `opset` is that of an ONNX file, whose `operators` are its own; a C++ library has kinds of layers, a file of weights
+    neither.
     """
 
     file: str

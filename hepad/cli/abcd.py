@@ -1,22 +1,26 @@
-"""`hepad abcd`: background estimate, excess and limit of the ABCD method."""
+"""`hepad abcd`: background estimate, excess and limit of the ABCD method, and whether it closes on two scores."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hepad.cli.common import CalculatorOption, Json, Output, Seed, print_json, stderr, stdout
+from hepad.cli.common import CalculatorOption, Json, Output, Seed, print_json, print_table, stderr, stdout
 from hepad.errors import UsageError
+
+if TYPE_CHECKING:
+    from hepad.pipeline.closure import ClosureReport
 
 __all__ = ["abcd"]
 
 
 def abcd(
     counts: Annotated[
-        str,
+        str | None,
         typer.Option("--counts", help="A,B,C,D: events; A is the signal region, '-' if blinded.", show_default=False),
-    ],
+    ] = None,
     nonclosure: Annotated[
         float, typer.Option("--nonclosure", min=0.0, help="Relative error of A = B C / D, log-normal.")
     ] = 0.0,
@@ -30,13 +34,102 @@ def abcd(
         typer.Option("--toys", min=0, help="Pseudo-experiments; a number asks for toys.", show_default="4000"),
     ] = 0,
     seed: Seed = 0,
+    scores: Annotated[
+        str | None,
+        typer.Option("--scores", help="Background that 'hepad score' scored: test the closure.", show_default=False),
+    ] = None,
+    plane: Annotated[
+        str | None,
+        typer.Option("--plane", help="SCORE,SCORE: the two to cut on.", show_default="the first two"),
+    ] = None,
+    efficiency: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--efficiency", help="Background left in A. May be repeated.", show_default="0.005, 0.01, ... 0.05"
+        ),
+    ] = None,
+    min_events: Annotated[int, typer.Option("--min-events", min=1, help="Least events of each region.")] = 100,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="A score file to count at the same cuts.", show_default="none"),
+    ] = None,
     output: Output = None,
     json: Json = False,
 ) -> None:
     """Estimate the background of region A as B C / D in one likelihood, with non-closure and signal everywhere.
 
     Example: hepad abcd --counts 35,100,80,400 --nonclosure 0.2 --signal 10,2,1,0.5 -o abcd
+
+    Does it close on a background? hepad abcd --scores background.scores.root --plane mse1,mse2 -o closure
     """
+    if scores is not None:
+        report = _closure(scores, plane, efficiency, min_events, data, output)
+        if json:
+            print_json(report.to_json())
+        else:
+            _print_closure(report, output)
+        return
+    if counts is None:
+        raise UsageError("give --counts A,B,C,D, or --scores FILE to test the closure; see hepad abcd --help")
+    _estimate(counts, nonclosure, signal, calculator, toys, seed, output, json=json)
+
+
+def _closure(
+    scores: str,
+    plane: str | None,
+    efficiency: list[float] | None,
+    min_events: int,
+    data: str | None,
+    output: Path | None,
+) -> ClosureReport:
+    from hepad.io.remote.path import input_path
+    from hepad.pipeline.closure import EFFICIENCIES, ClosureOptions, abcd_closure
+
+    names = None if plane is None else [name.strip() for name in plane.split(",")]
+    if names is not None and len(names) != 2:
+        raise UsageError(f"--plane is two scores, SCORE,SCORE, found {plane!r}")
+    options = ClosureOptions(
+        plane=names,
+        efficiencies=tuple(efficiency or EFFICIENCIES),
+        min_events=min_events,
+        data=input_path(data) if data else None,
+        output=output,
+    )
+    return abcd_closure(input_path(scores), options=options)
+
+
+def _print_closure(report: ClosureReport, output: Path | None) -> None:
+    for what, points in (("of the background", report.background), ("of the data at the same cuts", report.data)):
+        rows = []
+        for point in points:
+            (predicted, predicted_error), (ratio, error) = point.predicted, point.ratio
+            counts = [f"{count:.6g}" for count in point.counts]
+            expected = f"{predicted:.4g} ± {predicted_error:.2g}"
+            rows.append(
+                [f"{point.efficiency:g}", *counts, expected, f"{ratio:.3f} ± {error:.3f}", f"{point.pull:+.2f}"]
+            )
+        if rows:
+            header = ["efficiency", "A", "B", "C", "D", "B C / D", "A D / (B C)", "pull"]
+            print_table(f"Regions {what}, {report.scores[0]} and {report.scores[1]}", header, rows)
+    if report.left_out:
+        left_out = ", ".join(f"{value:g}" for value in report.left_out)
+        stderr().print(f"hepad: warning: too few events in a region at efficiency {left_out}")
+    stdout().print(f"non-closure at most {report.nonclosure:.3f} (--nonclosure of hepad abcd --counts)")
+    if output is not None:
+        stdout().print(f"wrote {output}")
+
+
+def _estimate(
+    counts: str,
+    nonclosure: float,
+    signal: str | None,
+    calculator: str,
+    toys: int,
+    seed: int,
+    output: Path | None,
+    *,
+    json: bool,
+) -> None:
     from hepad.cli.limit_print import print_limits
     from hepad.pipeline.abcd import AbcdOptions
     from hepad.pipeline.abcd import abcd as run

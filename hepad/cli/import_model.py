@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 def import_model(
     file: Annotated[
         Path,
-        typer.Argument(help="The network: an ONNX file, or a folder of C++ headers.", show_default=False),
+        typer.Argument(
+            help="The network: an ONNX file, a .npz of weights, or a folder of C++ headers.", show_default=False
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The bundle folder to write.", show_default=False)],
     card: Annotated[
         str | None,
-        typer.Option(help="The analysis card of an ONNX file, model: {name: onnx}.", show_default="none"),
+        typer.Option(help="The card of an ONNX file, model: {name: onnx}, or of weights.", show_default="none"),
     ] = None,
     vectors: Annotated[
         Path | None,
@@ -47,6 +49,8 @@ def import_model(
     """Make a bundle of a network that was trained elsewhere.
 
     Example: hepad import-model model.onnx --card card.yaml --vectors vectors.npz -o my_bundle
+
+    Of the weights of a model of hepad's: hepad import-model weights.npz --card double_ae --background sm.h5 -o ae
 
     Of a checkout of a trigger's library: hepad import-model AXOL1TL/AXOL1TL_v5 -o axol1tl_v5
     """
@@ -77,8 +81,11 @@ def _print(report: ImportReport) -> None:
     out = common.stdout()
     if report.cutflow is not None:
         common.print_cutflow(report.cutflow, "of the background")
-    what = "layers" if imported.opset is None else f"opset {imported.opset}, operators"
-    out.print(f"{report.model}: {imported.file}, {what} {', '.join(imported.operators)}")
+    if imported.opset is not None:
+        what = f"opset {imported.opset}, operators {', '.join(imported.operators)}"
+    else:
+        what = f"layers {', '.join(imported.operators)}" if imported.operators else "weights"
+    out.print(f"{report.model}: {imported.file}, {what}")
     rows = [[c.quantity, f"{c.compared}", f"{c.largest_difference:.3g}", f"{c.tolerance:g}"] for c in imported.parity]
     if rows:
         common.print_table("Against the author's numbers", ["", "compared", "largest difference", "tolerance"], rows)

@@ -154,6 +154,13 @@ VERBS: dict[str, Verb] = {
             _mode("--signal", _given("signal"), "signal background data background_error cross_section " + _ERRORS),
         ),
     ),
+    "abcd": _verb(
+        "",
+        (
+            _mode("--scores", _given("scores"), "scores plane efficiency min_events data"),
+            _mode("--counts", _always, "counts nonclosure signal calculator toys seed"),
+        ),
+    ),
     "discovery": _verb(
         "luminosity calculator toys seed",
         (

@@ -40,13 +40,18 @@ def _adc2021_counts() -> dict[Collection, int]:
 
 
 class L1VectorCard(InputCard):
-    """Input kind `l1_vector`: order, multiplicities, features and scaling."""
+    """Input kind `l1_vector`: order, multiplicities, features and scaling.
+
+    `scale` is learned from background: `max_with_floor` takes the smallest pt of a slot to 0.1 and the largest to 1,
+    eta and phi to at most 1; `standard` takes pt to mean 0 and standard deviation 1; `min_max` takes each column's
+    smallest number to 0 and its largest to 1, padding being zeros like any others. Otherwise padding stays 0.
+    """
 
     kind: Literal["l1_vector"]
     features: tuple[Literal["pt", "eta", "phi"], ...] = ("pt",)
     order: tuple[Collection | Literal["met"], ...] = ("jets", "muons", "electrons", "met")
     counts: dict[Collection, Annotated[int, Field(ge=1, le=1000)]] = Field(default_factory=_adc2021_counts)
-    scale: Literal["none", "max_with_floor", "standard"] = "none"
+    scale: Literal["none", "max_with_floor", "standard", "min_max"] = "none"
 
     @model_validator(mode="after")
     def _is_complete(self) -> L1VectorCard:
@@ -100,7 +105,7 @@ class L1Vector:
             return batch
         if self.scale is None:
             raise CardError(f"scale {self.card.scale} must be fitted on background before it is used")
-        return self.scale.of(batch)
+        return self.scale.of_all(batch) if self.card.scale == "min_max" else self.scale.of(batch)
 
     @property
     def table_names(self) -> npt.NDArray[Any]:
@@ -119,7 +124,7 @@ class L1Vector:
         """A copy whose scale is fitted on an unscaled background batch."""
         if len(background) == 0:
             raise InputDataError("no background events to fit the input scale on")
-        fits = {"none": None, "max_with_floor": _max_with_floor, "standard": _standard}
+        fits = {"none": None, "max_with_floor": _max_with_floor, "standard": _standard, "min_max": _min_max}
         fit = fits[self.card.scale]
         return self if fit is None else L1Vector(self.card, fit(background))
 
@@ -219,3 +224,13 @@ def _standard(batch: Batch) -> Scale:
             gain[i] = 1 / spread if spread > 0 else 1.0
             offset[i] = -values.mean() * gain[i]
     return Scale(gain, offset)
+
+
+def _min_max(batch: Batch) -> Scale:
+    """The smallest number of a column goes to 0 and the largest to 1, padding included, as in arXiv:2111.06417's code.
+
+    A column that is always the same goes to 0.
+    """
+    low, high = (extreme(batch.x, axis=0).astype(np.float64) for extreme in (np.min, np.max))
+    gain = 1 / np.where(high > low, high - low, 1.0)
+    return Scale(gain, -low * gain)

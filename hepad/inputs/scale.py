@@ -19,18 +19,22 @@ _Float = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Scale:
-    """An affine map a column: `x * gain + offset` for what is there, 0 for padding; shapes (d,)."""
+    """An affine map a column, `x * gain + offset`; shapes (d,)."""
 
     gain: _Float
     offset: _Float
 
     def of(self, batch: Batch) -> Batch:
-        """The scaled batch of a vector of d numbers."""
+        """The scaled batch of a vector of d numbers, 0 where there is padding."""
         there = np.flatnonzero(batch.there)  # most of it may be padding
         column = there % len(self.gain)
         x = np.zeros(batch.x.shape, dtype=np.float32)
         x.reshape(-1)[there] = batch.x.reshape(-1)[there] * self.gain[column] + self.offset[column]
         return replace(batch, x=x)
+
+    def of_all(self, batch: Batch) -> Batch:
+        """The scaled batch, its padding mapped as if it were zeros that are there."""
+        return replace(batch, x=(batch.x * self.gain + self.offset).astype(np.float32))
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """The numbers, for a bundle."""

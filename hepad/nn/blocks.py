@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-__all__ = ["dense_stack", "kl_divergence", "mean_squared_error"]
+__all__ = ["dense_stack", "distance_correlation", "kl_divergence", "mean_squared_error"]
 
 
 def dense_stack(sizes: Sequence[int], between: Callable[[int], nn.Module]) -> nn.Sequential:
@@ -32,3 +32,24 @@ def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     The average instead of the sum is what the authors of arXiv:2108.03986 use; it fixes the meaning of their beta.
     """
     return 0.5 * (mean.square() + torch.exp(log_variance) - log_variance - 1.0).mean(dim=1)
+
+
+def distance_correlation(x: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Squared distance correlation of two numbers of n events, of shape (n,) each: 0 if independent, at most 1.
+
+    sum(ab) / sqrt(sum(aa) sum(bb)) with a, b the doubly centred distances of all pairs (Szekely, Rizzo, Bakirov, Ann.
+    Statist. 35 (2007) 2769), pairs weighted by the product of their events' `weight`. Where all are equal it is 0.
+    """
+    part = torch.full_like(x, 1 / len(x)) if weight is None else weight / weight.sum()
+    a, b = _centred_distances(x, part), _centred_distances(y, part)
+    pairs = part[:, None] * part[None, :]
+    product, first, second = (pairs * a * b).sum(), (pairs * a * a).sum(), (pairs * b * b).sum()
+    tiny = torch.finfo(x.dtype).tiny
+    return product / torch.sqrt((first * second).clamp_min(tiny))
+
+
+def _centred_distances(x: Tensor, part: Tensor) -> Tensor:
+    """Distances of all pairs less their weighted means by row and by column, shape (n, n)."""
+    distances = (x[:, None] - x[None, :]).abs()
+    rows = distances @ part
+    return distances - rows[:, None] - rows[None, :] + rows @ part

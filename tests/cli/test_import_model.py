@@ -256,3 +256,41 @@ def test_a_dangerous_network_with_a_right_hash_is_refused(tmp_path: Path, inputs
 def test_a_card_cannot_claim_a_check_without_its_numbers() -> None:
     with pytest.raises(ValueError, match="parity_checked"):
         Imported(file="m", sha256="0", opset=17, operators=(), parity_checked=True)
+
+
+def test_weights_by_name_and_in_the_order_of_keras(run: Run, tmp_path: Path, examples: Path) -> None:
+    """Weights of the bundled dense autoencoder in a .npz give its scores; its own scale is learned from background."""
+    bundle = load_bundle("dnn_ae")
+    state = bundle.scorer.state()
+    np.savez(tmp_path / "named.npz", **state)
+    keras = {}
+    for place, array in enumerate(state.values()):  # dense_8, dense_9, dense_10, ...; biases first in the file
+        kind = "kernel" if array.ndim == 2 else "bias"
+        keras[f"dense_{8 + place // 2}|dense_{8 + place // 2}|{kind}:0"] = array.T
+    np.savez(tmp_path / "keras.npz", layer_names=np.array(["dense"]), **dict(reversed(keras.items())))
+    np.savez(tmp_path / "scale.npz", **bundle.input.state())
+    x = np.random.default_rng(3).random((50, 19), dtype=np.float32)
+    batch = Batch("l1_vector", bundle.input.layout, x, None, np.ones(len(x)))
+    np.savez(tmp_path / "vectors.npz", x=x, mse=bundle.scorer.scores(batch)["mse"])
+    regions = ["--region", "cut=threshold:0.1"]
+    for name in ("named", "keras"):
+        options = ["--card", "dnn_ae", "--scale", "scale.npz", "--vectors", "vectors.npz", *regions]
+        said = json.loads(run("import-model", f"{name}.npz", *options, "-o", name, "--json").stdout)
+        assert said["parity"][0]["largest_difference"] == 0
+        made = load_bundle(str(tmp_path / name))
+        np.testing.assert_array_equal(made.scorer.scores(batch)["mse"], bundle.scorer.scores(batch)["mse"])
+    run("import-model", "keras.npz", "--card", "dnn_ae", "--background", examples / "background.h5", "-o", "learned")
+    learned = load_bundle(str(tmp_path / "learned"))
+    assert set(learned.regions({})) == {"loose", "tight"}
+    gains = [one.input.state()["gain"][0] for one in (learned, bundle)]
+    assert gains[0] == pytest.approx(gains[1], rel=0.5)  # of other events
+    assert gains[0] != gains[1]
+    np.savez(tmp_path / "vectors.npz", x=x, mse=2 * bundle.scorer.scores(batch)["mse"])
+    run("import-model", "keras.npz", *options, "-o", "wrong", code=7)
+    np.savez(tmp_path / "less.npz", **dict(list(keras.items())[2:]))
+    refused = run("import-model", "less.npz", "--card", "dnn_ae", *regions, "--scale", "scale.npz", "-o", "x", code=3)
+    assert "less.npz: has 10 arrays" in refused.stderr
+    keras["dense_8|dense_8|kernel:0"] = np.zeros((19, 3), np.float32)
+    np.savez(tmp_path / "bad.npz", **keras)
+    refused = run("import-model", "bad.npz", "--card", "dnn_ae", *regions, "--scale", "scale.npz", "-o", "x", code=3)
+    assert "dense_8|dense_8|kernel:0 has shape (19, 3)" in " ".join(refused.stderr.split())

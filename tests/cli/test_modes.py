@@ -21,6 +21,7 @@ BASE = {
     "fit": "s.csv",
     "bumphunt": "s.csv",
     "limit": "",
+    "abcd": "",
     "discovery": "",
     "reinterpret": "--analysis cms_2019_dijet",
     "latency": "--model snn_ae",
@@ -47,6 +48,7 @@ ASKED = {
         "one hunt in all spectra": "",
     },
     "limit": {"--workspace": "--workspace w.json", "--spectrum": "--spectrum s.csv", "--signal": "--signal 3"},
+    "abcd": {"--scores": "--scores s.root", "--counts": "--counts 1,2,3,4"},
     "discovery": {"a card of regions": "regions.yaml", "--data": "--data 3"},
     "reinterpret": {
         "event files": "e.root",

@@ -128,6 +128,19 @@ def test_standard_scale_is_that_of_the_fpga_paper(examples: Path) -> None:
     assert (scaled.x[~batch.mask] == 0).all()
 
 
+def test_min_max_scale_takes_padding_for_zeros(examples: Path) -> None:
+    """sklearn's MinMaxScaler on the padded numbers, as in the code of arXiv:2111.06417."""
+    card = L1VectorCard(kind="l1_vector", features=("pt", "eta", "phi"), order=("met", "muons"), scale="min_max")
+    batch = raw(examples / "h0.h5", card)
+    scaled = L1Vector(card).fitted(batch).scaled(batch).x.astype(np.float64)
+    x = batch.x.astype(np.float64)
+    span = np.ptp(x, axis=0)
+    assert (span == 0).any()  # met_eta
+    np.testing.assert_allclose(scaled, (x - x.min(axis=0)) / np.where(span > 0, span, 1), atol=1e-6)
+    eta = batch.columns.index("muon2_eta")
+    assert scaled[~batch.mask[:, eta], eta].min() > 0.4  # not the 0 of the most negative eta
+
+
 def test_state_round_trip(examples: Path) -> None:
     recipe = load_analysis("snn_ae").input
     batch = raw(examples / "h0.h5", recipe)

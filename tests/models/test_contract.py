@@ -24,6 +24,11 @@ SETTINGS = {
         features=("pt", "eta", "phi"),
     ),
     "rmm_ae": ModelCase("rmm_ae", {"layers": [12, 3], "gain": 2.0}, precision="float16"),
+    "double_ae": ModelCase(
+        "double_ae",
+        {"layers": [24, 4], "decorrelation": 0.1},
+        TrainCard(epochs=30, batch_size=100, learning_rate=1e-2),
+    ),
     "conv_ae": ModelCase(
         "conv_ae",
         {"filters": [4, 8], "latent": 4},

@@ -91,6 +91,7 @@ class ScoreFile:
             self.entries = int(self._source.num_entries if self._root else self._source.metadata.num_rows)
             names = self._source.keys() if self._root else self._source.schema_arrow.names
         self.regions = tuple(n.removeprefix("in_") for n in names if n.startswith("in_"))
+        self.scores = tuple(n.removeprefix("score_") for n in names if n.startswith("score_"))
         missing = {"file", "entry", "selected", "weight", "score"} - set(names)
         if missing:
             raise InputDataError(f"{path}: no column {', '.join(sorted(missing))}; write it again with 'hepad score'")

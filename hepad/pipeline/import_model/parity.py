@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from hepad.errors import CheckFailedError, InputDataError
 from hepad.io.tables.vectors import read_arrays
 from hepad.models.onnx import OnnxScorer
 
-__all__ = ["PARITY_TOLERANCE", "parity"]
+__all__ = ["PARITY_TOLERANCE", "check_compared", "compared", "parity", "rows"]
 
 PARITY_TOLERANCE = 1e-5
 """Largest relative difference from the author's numbers: ten times what single precision loses in a few layers."""
@@ -28,7 +28,7 @@ def parity(scorer: OnnxScorer, path: Path, tolerance: float) -> tuple[Compared, 
     `CheckFailedError` with the largest difference if it exceeds the tolerance.
     """
     arrays = read_arrays(path)
-    x = _rows(arrays, "x", path)
+    x = rows(arrays, "x", path)
     if x.shape[1] != len(scorer.columns):
         raise InputDataError(f"{path}: x has {x.shape[1]} columns, the network takes {len(scorer.columns)}")
     if "columns" in arrays and tuple(map(str, arrays["columns"])) != scorer.columns:
@@ -40,19 +40,25 @@ def parity(scorer: OnnxScorer, path: Path, tolerance: float) -> tuple[Compared, 
     scores = scorer.score_of(x, *got)
     found = []
     if "y" in arrays:
-        y = _rows(arrays, "y", path)
+        y = rows(arrays, "y", path)
         if y.shape != got[0].shape:
             raise InputDataError(f"{path}: y has shape {y.shape}, the network gives {got[0].shape}")
         scale = np.abs(y).max(axis=1, keepdims=True)
-        found.append(_compared("output", got[0], y, scale, tolerance))
+        found.append(compared("output", got[0], y, scale, tolerance))
         if len(got) == 1:
             found.append(_compare_scores(scorer, "score of output", scores, scorer.score_of(x, y), tolerance))
     if "score" in arrays:
-        expected = _rows(arrays, "score", path)
+        expected = rows(arrays, "score", path)
         if expected.shape[1] != 1:
             raise InputDataError(f"{path}: score must hold one number an event")
         expected = expected[:, 0]
         found.append(_compare_scores(scorer, "score", scores, expected, tolerance))
+    check_compared(found, path, tolerance)
+    return tuple(found)
+
+
+def check_compared(found: Sequence[Compared], path: Path, tolerance: float) -> None:
+    """`CheckFailedError` that names what differs by more than its tolerance."""
     wrong = [c for c in found if not c.largest_difference <= c.tolerance]
     if wrong:
         what = ", ".join(f"{c.quantity} differs by {c.largest_difference:.3g}" for c in wrong)
@@ -60,19 +66,19 @@ def parity(scorer: OnnxScorer, path: Path, tolerance: float) -> tuple[Compared, 
             f"the network does not give the numbers in {path}: {what}, tolerance {tolerance:g}; "
             "are x the inputs as the network sees them, and the card's score the one meant? Nothing was written"
         )
-    return tuple(found)
 
 
 def _compare_scores(
     scorer: OnnxScorer, what: str, got: npt.NDArray[Any], expected: npt.NDArray[Any], tolerance: float
 ) -> Compared:
     logarithm = scorer.score_names[0] == "log_mae"
-    return _compared(what, got, expected, np.ones(1) if logarithm else np.abs(expected), tolerance)
+    return compared(what, got, expected, np.ones(1) if logarithm else np.abs(expected), tolerance)
 
 
-def _compared(
+def compared(
     what: str, got: npt.NDArray[Any], expected: npt.NDArray[Any], scale: npt.NDArray[Any], tolerance: float
 ) -> Compared:
+    """The largest difference in units of `scale`; `InputDataError` for numbers of another shape."""
     if got.shape != expected.shape:
         raise InputDataError(f"{what}: {expected.shape} expected numbers, {got.shape} from the network")
     difference = np.abs(got - expected) / np.maximum(scale, np.finfo(np.float32).tiny)
@@ -80,7 +86,7 @@ def _compared(
     return Compared(quantity=what, compared=got.size, largest_difference=largest, tolerance=tolerance)
 
 
-def _rows(arrays: Mapping[str, npt.NDArray[Any]], name: str, path: Path) -> npt.NDArray[np.float64]:
+def rows(arrays: Mapping[str, npt.NDArray[Any]], name: str, path: Path) -> npt.NDArray[np.float64]:
     """An array of numbers by rows, of shape (n, k)."""
     if name not in arrays:
         raise InputDataError(f"{path}: array {name!r} is missing")

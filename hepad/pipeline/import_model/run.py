@@ -1,5 +1,5 @@
-"""Make a bundle of a network that was trained elsewhere: an ONNX file and a card, or the C++ headers of a trigger's,
-checked against its author's numbers.
+"""Make a bundle of a network that was trained elsewhere: an ONNX file or weights and a card, or the C++ headers of a
+trigger's, checked against its author's numbers.
 
 What cannot be told from the two is asked for: the scale of the inputs, and background for regions without a threshold.
 """
@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from hepad import registry
 from hepad.bundles.bundle import bundle_tensors, recipe_content, scorer_content
 from hepad.bundles.files import write_bundle_files
 from hepad.cards.analysis import AnalysisCard, RegionSpec, load_analysis
-from hepad.cards.bundle import Imported, RegionCard
+from hepad.cards.bundle import Compared, Imported, RegionCard
 from hepad.cards.input import parse_input
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import CardError, UsageError
@@ -24,14 +25,15 @@ from hepad.inputs.base import Input, input_from_state, make_input
 from hepad.io.exchange.onnx_file import read_onnx
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.tables.vectors import read_arrays
-from hepad.models.fixed.network import FixedNetwork
 from hepad.models.onnx import OnnxScorer
+from hepad.nn.scorer import Scorer, trainable
 from hepad.objects.cutflow import CutFlow
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.pipeline.import_model.library import read_library
 from hepad.pipeline.import_model.parity import PARITY_TOLERANCE, parity
-from hepad.provenance import command_line, event_records, file_record, provenance, sha256_bytes
-from hepad.samples.background import read_background
+from hepad.pipeline.import_model.weights import is_weights, load_weights, score_parity
+from hepad.provenance import command_line, event_records, file_record, provenance, sha256_bytes, sha256_file
+from hepad.samples.background import Background, read_background
 from hepad.samples.weighting import CrossSections
 from hepad.stats.scores.regions import Quantiles, background_quantiles, set_region
 
@@ -42,9 +44,9 @@ __all__ = ["ImportOptions", "ImportReport", "import_model"]
 class ImportOptions:
     """Options of `import_model`.
 
-    `vectors` is a .npz with `x`, inputs as the network sees them, and `y`, its output, or `score`; `scale` a .npz with
-    the numbers of the card's input scale; `background` files set regions that have no
-    threshold, with `cross_sections`, patterns of files and pb, also in pb.
+    `vectors` is a .npz with `x`, inputs as the network sees them, and `y`, its output, or `score`, for weights the
+    scores by their names; `scale` a .npz with the numbers of the card's input scale; `background` files set regions
+    that have no threshold, with `cross_sections`, patterns of files and pb, also in pb.
     """
 
     output: Path
@@ -81,8 +83,8 @@ class ImportReport:
 
 
 def import_model(file: Path, card: str | None, *, options: ImportOptions) -> ImportReport:
-    """Write the bundle `options.output` of an ONNX file and an analysis card whose model is `onnx`, or of a folder with
-    the C++ headers of a trigger's network, which needs no card.
+    """Write the bundle `options.output` of an ONNX file and an analysis card whose model is `onnx`, of a .npz with the
+    weights of the card's model, or of a folder with the C++ headers of a trigger's network, which needs no card.
 
     `CheckFailedError`, and nothing is written, if the network does not give the numbers in `options.vectors`. The same
     files and options give the same bundle, byte for byte.
@@ -91,8 +93,9 @@ def import_model(file: Path, card: str | None, *, options: ImportOptions) -> Imp
     if file.is_dir():
         return _import_library(file, card, options)
     if card is None:
-        raise UsageError(f"{file}: an ONNX file needs its analysis card, --card CARD.yaml")
-    return _import_onnx(file, card, options)
+        what = "a file of weights" if is_weights(file) else "an ONNX file"
+        raise UsageError(f"{file}: {what} needs its analysis card, --card CARD.yaml")
+    return _import_file(file, card, options)
 
 
 def _import_library(folder: Path, card: str | None, options: ImportOptions) -> ImportReport:
@@ -106,7 +109,8 @@ def _import_library(folder: Path, card: str | None, options: ImportOptions) -> I
     _check_regions(specs, options)
     card_of_input = parse_input({"kind": library.kind}, f"{folder}")
     vector = make_input(card_of_input)
-    quantiles, flow, total_pb = _calibrate(library.scorer, vector, selection, options)
+    background = _background(vector, selection, options)
+    quantiles, total_pb = _calibrate(library.scorer, vector, background, options)
     complete = {name: spec.completed(total_pb) for name, spec in specs.items()}
     regions = {name: set_region(name, spec, quantiles, "score") for name, spec in complete.items()}
     calibrated = quantiles["score"]
@@ -123,38 +127,24 @@ def _import_library(folder: Path, card: str | None, options: ImportOptions) -> I
     }
     with atomic_folder(options.output, verb="import-model") as written:
         write_bundle_files(written, content, bundle_tensors(vector, library.scorer, quantiles))
+    flow = None if background is None else background.cutflow
     return ImportReport(options.output, library.words["name"], imported, flow, regions)
 
 
-def _import_onnx(file: Path, card: str, options: ImportOptions) -> ImportReport:
-    """Of an ONNX file and its card."""
+def _import_file(file: Path, card: str, options: ImportOptions) -> ImportReport:
+    """Of an ONNX file, or of a .npz of weights, and its card."""
     recipe = load_analysis(card)
-    if recipe.model.name != OnnxScorer.name:
-        raise CardError(f"{card}: an imported model is called {OnnxScorer.name}, not {recipe.model.name}")
     selection = load_selection(options.selection or recipe.selection)
     specs = recipe.regions if options.regions is None else options.regions
     _check_regions(specs, options)
-    vector = _input(recipe, options.scale)
-    data = read_onnx(file)
-    scorer = OnnxScorer(recipe.model.config, vector.layout)
-    try:
-        scorer.load_state({"onnx": np.frombuffer(data, dtype=np.uint8)})
-    except CardError as error:
-        raise CardError(f"{file}: {error}") from error
-    compared = () if options.vectors is None else parity(scorer, options.vectors, options.tolerance)
-    quantiles, flow, total_pb = _calibrate(scorer, vector, selection, options)
+    background = _background(make_input(recipe.input), selection, options)
+    network = _weights(file, recipe, background, options) if is_weights(file) else _onnx(file, card, recipe, options)
+    vector, scorer, imported = network
+    quantiles, total_pb = _calibrate(scorer, vector, background, options)
     complete = {name: spec.completed(total_pb) for name, spec in specs.items()}
     regions = {name: set_region(name, spec, quantiles, scorer.score_names[0]) for name, spec in complete.items()}
     calibrated = next(iter(quantiles.values()))
-    imported = Imported(
-        file=file.name,
-        sha256=sha256_bytes(data),
-        opset=scorer.graph.opset,
-        operators=scorer.graph.operators,
-        calibration_events=calibrated.events if calibrated else 0,
-        parity_checked=bool(compared),
-        parity=compared,
-    )
+    imported = imported.model_copy(update={"calibration_events": calibrated.events if calibrated else 0})
     content = {
         **recipe_content(recipe, selection),
         **scorer_content(scorer, vector),
@@ -164,7 +154,44 @@ def _import_onnx(file: Path, card: str, options: ImportOptions) -> ImportReport:
     }
     with atomic_folder(options.output, verb="import-model") as folder:
         write_bundle_files(folder, content, bundle_tensors(vector, scorer, quantiles))
-    return ImportReport(options.output, recipe.name, imported, flow, regions)
+    return ImportReport(
+        options.output, recipe.name, imported, None if background is None else background.cutflow, regions
+    )
+
+
+def _onnx(file: Path, card: str, recipe: AnalysisCard, options: ImportOptions) -> tuple[Input, Scorer, Imported]:
+    if recipe.model.name != OnnxScorer.name:
+        raise CardError(f"{card}: an imported model is called {OnnxScorer.name}, not {recipe.model.name}")
+    vector = _input(recipe, options.scale)
+    data = read_onnx(file)
+    scorer = OnnxScorer(recipe.model.config, vector.layout)
+    try:
+        scorer.load_state({"onnx": np.frombuffer(data, dtype=np.uint8)})
+    except CardError as error:
+        raise CardError(f"{file}: {error}") from error
+    found = () if options.vectors is None else parity(scorer, options.vectors, options.tolerance)
+    graph = scorer.graph
+    return vector, scorer, _imported(file, sha256_bytes(data), found, opset=graph.opset, operators=graph.operators)
+
+
+def _weights(
+    file: Path, recipe: AnalysisCard, background: Background | None, options: ImportOptions
+) -> tuple[Input, Scorer, Imported]:
+    """Without --scale the input learns its scale from the background, as it does in a training."""
+    if background is None or options.scale is not None:
+        vector = _input(recipe, options.scale)
+    else:
+        vector = make_input(recipe.input).fitted(background.batch)
+    scorer = trainable(registry.load(registry.SCORERS[recipe.model.name])(recipe.model.config, vector.layout))
+    load_weights(scorer, file)
+    found: tuple[Compared, ...] = ()
+    if options.vectors is not None:
+        found = score_parity(scorer, recipe.input.kind, options.vectors, options.tolerance)
+    return vector, scorer, _imported(file, sha256_file(file), found, operators=())
+
+
+def _imported(file: Path, sha256: str, found: tuple[Compared, ...], **of_file: Any) -> Imported:
+    return Imported(file=file.name, sha256=sha256, parity_checked=bool(found), parity=found, **of_file)
 
 
 def _check_regions(specs: Mapping[str, RegionSpec], options: ImportOptions) -> None:
@@ -187,31 +214,34 @@ def _input(recipe: AnalysisCard, scale: Path | None) -> Input:
         raise CardError(f"{error}: {where}") from error
 
 
-def _calibrate(
-    scorer: OnnxScorer | FixedNetwork, vector: Input, selection: SelectionCard, options: ImportOptions
-) -> tuple[dict[str, Quantiles | None], CutFlow | None, float | None]:
-    """The quantiles of the background's scores, its cut flow, and its selected cross section in pb where it is known.
-
-    All of the background is used: none of it was in the training as far as hepad knows.
+def _background(vector: Input, selection: SelectionCard, options: ImportOptions) -> Background | None:
+    """The selected background, unscaled; None without any. All of it is used: none of it was in the training as far as
+    hepad knows.
     """
     if not options.background:
-        return dict.fromkeys(scorer.score_names), None, None
+        return None
     paths = expand_files(options.background)
-    sections = CrossSections.of(options.cross_sections, paths) if options.cross_sections else None
-    background = read_background(
+    return read_background(
         paths,
         selection,
         vector,
         step_size=options.step_size,
         max_events=options.max_events,
-        cross_sections=sections,
+        cross_sections=CrossSections.of(options.cross_sections, paths) if options.cross_sections else None,
     )
+
+
+def _calibrate(
+    scorer: Scorer, vector: Input, background: Background | None, options: ImportOptions
+) -> tuple[dict[str, Quantiles | None], float | None]:
+    """The quantiles of the background's scores, and its selected cross section in pb where it is known."""
+    if background is None:
+        return dict.fromkeys(scorer.score_names), None
     raw = background.batch
-    scores = scorer.scores(vector.scaled(raw))
     quantiles: dict[str, Quantiles | None] = {
-        name: background_quantiles(values, raw.weight) for name, values in scores.items()
+        name: background_quantiles(values, raw.weight) for name, values in scorer.scores(vector.scaled(raw)).items()
     }
-    return quantiles, background.cutflow, float(raw.weight.sum()) if sections else None
+    return quantiles, float(raw.weight.sum()) if options.cross_sections else None
 
 
 def _provenance(

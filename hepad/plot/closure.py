@@ -1,0 +1,34 @@
+"""Whether the ABCD method closes: A over B C / D against the efficiency of the background."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from hepad.plot.style import COLOURS, hep_style
+
+__all__ = ["plot_closure"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def plot_closure(lines: Mapping[str, tuple[FloatArray, FloatArray, FloatArray]], *, caption: str = "") -> Figure:
+    """`lines` are by name efficiencies, ratios and their errors, (k,) each; points are moved a little apart."""
+    with hep_style():
+        figure = Figure(figsize=(8, 5.6), layout="constrained")
+        axes = figure.subplots()
+        axes.axhline(1.0, color="black", linewidth=1)
+        for i, (name, (efficiency, ratio, error)) in enumerate(lines.items()):
+            place = 100 * efficiency * (1 + 0.03 * (i - (len(lines) - 1) / 2))
+            axes.errorbar(place, ratio, error, fmt="osD^v"[i % 5], color=COLOURS[i % len(COLOURS)], label=name)
+        reach = 1.25 * max(0.02, *(float(np.max(np.abs(r - 1) + e)) for _, r, e in lines.values()))
+        axes.set_ylim(1 - reach, 1 + reach)
+        axes.set_xlabel("Background efficiency [%]")
+        axes.set_ylabel(r"$N_A\,/\,(N_B N_C / N_D)$")
+        axes.legend(loc="upper right", frameon=False)
+        if caption:
+            axes.text(0, 1.02, caption, transform=axes.transAxes, va="bottom", fontsize=13)
+        return figure
