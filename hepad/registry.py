@@ -142,6 +142,12 @@ SCORERS = Table(
             ("calo_image",),
             "ConvConfig",
         ),
+        "cicada": Entry(
+            "hepad.models.cicada.network:Cicada",
+            "autoencoder of calorimeter regions and a student of its score",
+            ("calo_regions",),
+            "CicadaConfig",
+        ),
         "ensemble": Entry(
             "hepad.models.compose:Ensemble", "ensemble of one model", ("l1_vector", "rmm"), "EnsembleConfig"
         ),

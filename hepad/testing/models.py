@@ -30,7 +30,8 @@ Check = Callable[["ModelCase"], None]
 class ModelCase:
     """A model to check: its registered name, a configuration that trains in a second, and what it is fed.
 
-    `precision` is that of its weights, which saving must keep.
+    `precision` is that of its weights, which saving must keep. `unit` multiplies the example events, whose numbers are
+    about one, for a model of larger ones.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ModelCase:
     axes: tuple[str, ...] = VECTOR
     features: tuple[str, ...] = ("pt",)
     precision: str = "float32"
+    unit: float = 1.0
 
     @property
     def entry(self) -> registry.Entry:
@@ -68,7 +70,7 @@ class ModelCase:
     @cached_property
     def odd(self) -> Batch:
         """Anomalies."""
-        return example_batch(self.kind, 20, seed=99, axes=self.axes, features=self.features, odd=True)
+        return self._batch(20, 99, odd=True)
 
     @cached_property
     def trained(self) -> Any:
@@ -92,8 +94,9 @@ class ModelCase:
         report: FitReport = scorer.fit(data or self.data, **settings)
         return report
 
-    def _batch(self, n: int, seed: int) -> Batch:
-        return example_batch(self.kind, n, seed=seed, axes=self.axes, features=self.features)
+    def _batch(self, n: int, seed: int, *, odd: bool = False) -> Batch:
+        batch = example_batch(self.kind, n, seed=seed, axes=self.axes, features=self.features, odd=odd)
+        return replace(batch, x=batch.x * np.float32(self.unit))
 
 
 def check_model(name: str, **settings: Any) -> None:

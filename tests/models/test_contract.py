@@ -36,6 +36,14 @@ SETTINGS = {
         axes=IMAGE,
         features=("et",),
     ),
+    "cicada": ModelCase(
+        "cicada",
+        {"teacher_filters": [4, 6], "latent": 4, "hidden": [8], "balance": 5.0},
+        TrainCard(epochs=5, batch_size=50, learning_rate=5e-3),
+        axes=IMAGE,
+        features=("et",),
+        unit=50.0,  # the regions are of many steps of energy
+    ),
     "ensemble": ModelCase("ensemble", {"member": {"name": "dnn_ae", "layers": [8, 3]}, "members": 2}),
     "parallel": ModelCase(
         "parallel", {"members": {"one": {"name": "dnn_ae", "layers": [8, 3]}, "two": {"name": "dnn_ae", "layers": [4]}}}
