@@ -97,7 +97,7 @@ def balanced(score: npt.NDArray[Any], most: float) -> npt.NDArray[np.float64]:
     edges = np.linspace(score.min(initial=0.0), score.max(initial=0.0), _BINS + 1)
     place = np.clip(np.searchsorted(edges, score, side="right") - 1, 0, _BINS - 1)
     counts = np.bincount(place, minlength=_BINS)
-    return np.minimum(len(score) / (np.count_nonzero(counts) * counts[place]), most)
+    return np.asarray(np.minimum(len(score) / (np.count_nonzero(counts) * counts[place]), most))
 
 
 class _Teacher(NetworkScorer["_Autoencoder"]):
@@ -204,7 +204,8 @@ class _Autoencoder(nn.Module):
 
     def error(self, x: Tensor) -> Tensor:
         """Mean squared error over the regions, of shape (n,)."""
-        return (x - self(x)).square().flatten(1).mean(dim=1)
+        difference: Tensor = x - self(x)
+        return difference.square().flatten(1).mean(dim=1)
 
 
 def _same(inputs: int, outputs: int) -> nn.Conv2d:
