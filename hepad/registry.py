@@ -124,6 +124,12 @@ SCORERS = Table(
             ("l1_vector",),
             "VariationalConfig",
         ),
+        "l1_vae": Entry(
+            "hepad.models.l1_vae.network:HardwareVae",
+            "variational autoencoder of hardware integers",
+            ("l1_hardware",),
+            "HardwareVaeConfig",
+        ),
         "rmm_ae": Entry(
             "hepad.models.rmm_ae:RmmAutoencoder",
             "autoencoder of rapidity-mass matrices",

@@ -21,7 +21,7 @@ from hepad.inputs.unlearned import Unlearned
 from hepad.io.events import flat_columns
 from hepad.objects.naming import singular
 
-__all__ = ["L1Hardware", "L1HardwareCard"]
+__all__ = ["L1Hardware", "L1HardwareCard", "eta_step", "phi_steps"]
 
 Objects = Literal["met", "egammas", "muons", "jets", "taus"]
 
@@ -32,6 +32,20 @@ _LOWEST = {"muons": 1}
 """The number that stands for 0 GeV: none of a muon that is there is 0."""
 _CLOSE = 1e-3
 """Of a step: what single precision may take from a momentum that stands on one."""
+
+
+def eta_step(thing: str) -> float:
+    """The step in eta of an object (`muon`, `jet`, `met`): pseudorapidity is so many times its integer."""
+    return _ETA_STEP / _finer(thing)
+
+
+def phi_steps(thing: str) -> int:
+    """In how many steps an object (`muon`, `jet`, `met`) goes around in phi."""
+    return _PHI_STEPS * _finer(thing)
+
+
+def _finer(thing: str) -> int:
+    return next((times for name, times in _FINER.items() if singular(name) == thing), 1)
 
 
 def _axol1tl_counts() -> dict[Objects, int]:

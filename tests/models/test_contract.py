@@ -23,6 +23,12 @@ SETTINGS = {
         TrainCard(epochs=12, batch_size=100, learning_rate=5e-3),
         features=("pt", "eta", "phi"),
     ),
+    "l1_vae": ModelCase(
+        "l1_vae",
+        {"layers": [16, 8], "latent": 3, "decoder": [8, 16], "beta": 0.01},
+        TrainCard(epochs=12, batch_size=100, learning_rate=5e-3),
+        features=("pt", "eta", "phi"),
+    ),
     "rmm_ae": ModelCase("rmm_ae", {"layers": [12, 3], "gain": 2.0}, precision="float16"),
     "double_ae": ModelCase(
         "double_ae",

@@ -1,0 +1,52 @@
+"""Momenta of trigger objects in torch: where they stand in a vector of hardware integers, and how far two are apart."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from hepad.errors import CardError
+from hepad.inputs.l1_hardware import eta_step
+from hepad.inputs.layout import Layout
+
+__all__ = ["ObjectColumns", "cylindrical_error", "object_columns"]
+
+LARGEST_ETA = 5.5
+"""Beyond all that a trigger has; bounds the longitudinal momentum of a bad reconstruction."""
+
+
+class ObjectColumns(NamedTuple):
+    """Of each object, of shape (k,): its columns of pt, eta and phi (-1 for what it lacks) and its step in eta."""
+
+    pt: Tensor
+    eta: Tensor
+    phi: Tensor
+    eta_step: Tensor
+
+
+def object_columns(layout: Layout, model: str) -> ObjectColumns:
+    """Where the objects stand; `CardError` naming the model unless each column is pt, eta or phi of one with a pt."""
+    if not layout.slots:
+        raise CardError(f"{model} takes a vector of objects")
+    found: dict[str, dict[str, int]] = {}
+    steps: dict[str, float] = {}
+    for i, slot in enumerate(layout.slots):
+        if slot.feature not in {"pt", "eta", "phi"}:
+            raise CardError(f"{model} takes columns such as jet1_pt, muon2_eta or met_phi, not {slot.name!r}")
+        found.setdefault(slot.owner, {})[slot.feature] = i
+        steps[slot.owner] = eta_step(slot.object)
+    if lacking := next((owner for owner, columns in found.items() if "pt" not in columns), None):
+        raise CardError(f"{model} needs the pt of {lacking}")
+    pt, eta, phi = (torch.tensor([one.get(name, -1) for one in found.values()]) for name in ("pt", "eta", "phi"))
+    return ObjectColumns(pt, eta, phi, torch.tensor([steps[owner] for owner in found]))
+
+
+def cylindrical_error(pt: Tensor, eta: Tensor, pt_hat: Tensor, eta_hat: Tensor) -> Tensor:
+    """Mean over the objects of |pt - pt'| + |pz - pz'|, with pz = pt sinh eta; shapes (n, k) to (n,), in units of pt.
+
+    An object that is not there has pt 0, and so has no direction.
+    """
+    pz, pz_hat = (p * torch.sinh(e.clamp(-LARGEST_ETA, LARGEST_ETA)) for p, e in ((pt, eta), (pt_hat, eta_hat)))
+    return ((pt - pt_hat).abs() + (pz - pz_hat).abs()).mean(dim=1)
