@@ -21,48 +21,48 @@ __all__ = ["ReinterpretRecord", "reinterpret"]
 
 @dataclass(frozen=True, repr=False)
 class ReinterpretRecord(Record):
-    """What a published search says of a signal; `report.answer` has all numbers as typed records."""
+    """What a published search says of a signal; `report.result` has all numbers as typed records."""
 
     report: ReinterpretReport
 
     @property
     def verdict(self) -> str:
         """The answer: "excluded", "not excluded" or "cannot say"."""
-        return str(self.report.content["verdict"]["status"])
+        return self.report.result.verdict.status
 
     @property
     def reason(self) -> str:
         """Why, in words."""
-        return str(self.report.content["verdict"]["reason"])
+        return self.report.result.verdict.reason
 
     @property
     def acceptance(self) -> dict[str, tuple[float, float]]:
         """The fraction of all generated events in each region, and its error from the finite sample."""
-        return {name: (f["value"], f["error"]) for name, f in self.report.content["acceptance"].items()}
+        return {name: (one.value, one.error) for name, one in self.report.result.sample.acceptance.items()}
 
     @property
     def observed_pb(self) -> float | None:
         """The observed limit on the cross section in pb, all channels combined; None if there is none."""
-        return (self.report.content["combined"] or {}).get("limit_pb_observed")
+        return self.report.result.sample.limit.observed
 
     @property
     def expected_pb(self) -> float | None:
         """The median expected limit on the cross section in pb, all channels combined; None if there is none."""
-        return (self.report.content["combined"] or {}).get("limit_pb_expected")
+        return self.report.result.sample.limit.expected
 
     def to_json(self) -> dict[str, Any]:
         """As `hepad reinterpret --json`."""
         return self.report.to_json()
 
     def _remarks(self) -> Sequence[str]:
-        return list(self.report.content["warnings"])
+        return self.report.result.warnings
 
     def _table(self) -> tuple[str, Row, Sequence[Row]]:
         rows = [["because", self.reason]]
         rows += [[f"acceptance, {name}", f"{a:.3%} ± {error:.3%}"] for name, (a, error) in self.acceptance.items()]
         for what, limit in (("expected", self.expected_pb), ("observed", self.observed_pb)):
             rows += [] if limit is None else [[f"limit, {what}", f"{limit:.4g} pb"]]
-        return f"{self.report.content['analysis']}: {self.verdict}", ["quantity", "value"], rows
+        return f"{self.report.result.analysis}: {self.verdict}", ["quantity", "value"], rows
 
     def _draw(self, ax: Axes) -> None:
         from hepad.errors import UsageError

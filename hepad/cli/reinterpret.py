@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,8 @@ from hepad.cli import common
 if TYPE_CHECKING:
     from hepad.cards.analysis import RegionSpec
     from hepad.pipeline.reinterpret.points import Point
+    from hepad.pipeline.reinterpret.report import CurveRow, SampleRow
+    from hepad.pipeline.reinterpret.rows import CombinedRow, SearchRow, VerdictRow
     from hepad.pipeline.reinterpret.run import ReinterpretReport
 
 __all__ = ["reinterpret"]
@@ -101,7 +103,7 @@ def reinterpret(
             on_events=on_events,
         )
         report = run(files or [], analysis, options=options)
-    for warning in report.content["warnings"]:
+    for warning in report.result.warnings:
         common.stderr().print(f"hepad: warning: {warning}")
     if json:
         common.print_json(report.to_json())
@@ -131,68 +133,67 @@ def _points(texts: list[str] | None, table: Path | None) -> tuple[Point, ...]:
 
 
 def _print(report: ReinterpretReport) -> None:
-    result = report.to_json()
-    if result["points"] is not None:
-        _print_points(result)
+    result = report.result
+    if result.curve is not None:
+        _print_points(result.curve)
     else:
-        _print_sample(result)
+        _print_sample(result.search, result.sample)
     if report.output is not None and not report.complete_before:
         common.stdout().print(f"wrote {report.output}")
 
 
-def _print_points(result: dict[str, Any]) -> None:
+def _print_points(curve: CurveRow) -> None:
     from hepad.pipeline.reinterpret.words import mass_ranges, percent
 
-    curve = result["points"]
     rows = []
-    for point in curve["table"]:
-        acceptance, cross_section = point["acceptance"], point["cross_section_pb"]
-        numbers = (cross_section, point["limit_pb_expected"], point["limit_pb_observed"])
+    for point in curve.points:
+        acceptance, sample = point.acceptance, point.sample
+        numbers = (sample.cross_section_pb, sample.limit.expected, sample.limit.observed)
         rows.append(
             [
-                f"{point['mass_gev']:g}",
-                f"{acceptance['value']:.2%}" if acceptance["events"] else f"below {percent(acceptance['upper_95'])}",
+                f"{point.mass_gev:g}",
+                f"{acceptance.value:.2%}" if acceptance.events else f"below {percent(acceptance.upper_95)}",
                 *("none" if number is None else f"{number:.4g}" for number in numbers),
-                point["verdict"]["status"],
+                sample.verdict.status,
             ]
         )
     header = ["mass [GeV]", "acceptance", "cross section", "expected", "observed", "verdict"]
     common.print_table("Cross sections and limits at 95 % CL [pb]", header, rows)
-    for point in curve["table"]:
-        if point["verdict"]["status"] == "cannot say":
-            _print_verdict(point["verdict"], f"{point['mass_gev']:g} GeV: ")
-    if curve["excluded_observed_gev"] is not None:
-        _say(f"expected to be excluded: {mass_ranges(curve['excluded_expected_gev']) or 'nothing'}")
-    _print_verdict(result["verdict"])
+    for point in curve.points:
+        if point.sample.verdict.status == "cannot say":
+            _print_verdict(point.sample.verdict, f"{point.mass_gev:g} GeV: ")
+    if curve.excluded_observed_gev is not None:
+        _say(f"expected to be excluded: {mass_ranges(curve.excluded_expected_gev) or 'nothing'}")
+    _print_verdict(curve.verdict)
 
 
-def _print_sample(result: dict[str, Any]) -> None:
+def _print_sample(search: SearchRow, sample: SampleRow) -> None:
     from hepad.objects.cutflow import CutFlow
     from hepad.pipeline.reinterpret.words import fraction
 
-    for category, selection in result["search"]["selections"].items():
-        steps = [step for step in result["cutflow"] if step["category"] == category]
-        common.print_cutflow(CutFlow.from_json(steps), selection)
+    for category, selection in search.selections.items():
+        steps = tuple(row.step for row in sample.cutflow if row.category == category)
+        common.print_cutflow(CutFlow(steps), selection)
     rows = [
         [
             name,
-            f"{found['events']}",
+            f"{found.events}",
             fraction(found),
-            "" if found["model_error"] is None or not found["events"] else f"{found['model_error']:.2%}",
+            "" if found.model_error is None or not found.events else f"{found.model_error:.2%}",
         ]
-        for name, found in result["acceptance"].items()
+        for name, found in sample.acceptance.items()
     ]
     common.print_table("Acceptance", ["region", "events", "of all generated", "model error"], rows)
-    if result["channels"]:
-        _print_limits(result)
-    _print_verdict(result["verdict"])
+    if sample.channels and sample.combined is not None:
+        _print_limits(search.signal_region, sample, sample.combined)
+    _print_verdict(sample.verdict)
 
 
-def _print_limits(result: dict[str, Any]) -> None:
+def _print_limits(region: str, sample: SampleRow, combined: CombinedRow) -> None:
     rows = []
-    for name, found in {**result["channels"], "combined": result["combined"]}.items():
-        events, band = found.get("expected_events"), found["limit_pb_expected_band"]
-        observed = found["limit_pb_observed"]
+    found = [(name, channel.expected_events, channel.limit) for name, channel in sample.channels.items()]
+    for name, events, limit in (*found, ("combined", None, combined.limit)):
+        band, observed = limit.band, limit.observed
         rows.append(
             [
                 name,
@@ -202,20 +203,18 @@ def _print_limits(result: dict[str, Any]) -> None:
             ]
         )
     common.print_table(
-        f"Limits in region {result['search']['signal_region']} at 95 % CL [pb]",
-        ["channel", "signal events", "expected", "observed"],
-        rows,
+        f"Limits in region {region} at 95 % CL [pb]", ["channel", "signal events", "expected", "observed"], rows
     )
-    if result["combined"]["channels"]:  # else the verdict says why
-        for group in result["no_limit"]:
-            _say(f"no limit: {group['text']}")
-        _say(f"combined: {result['combined']['method']}; from {result['combined']['calculator_reason']}")
+    if combined.channels:  # else the verdict says why
+        for group in sample.no_limit:
+            _say(f"no limit: {group.reason.text}")
+        _say(f"combined: {combined.method}; from {combined.limit.calculator_reason}")
 
 
-def _print_verdict(verdict: dict[str, Any], before: str = "") -> None:
-    _say(f"{before}{verdict['status']}: {verdict['reason']}")
-    if verdict["help"]:
-        _say(f"{before}what helps: {verdict['help']}")
+def _print_verdict(verdict: VerdictRow, before: str = "") -> None:
+    _say(f"{before}{verdict.status}: {verdict.reason}")
+    if verdict.help:
+        _say(f"{before}what helps: {verdict.help}")
 
 
 def _say(text: str) -> None:

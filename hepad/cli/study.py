@@ -15,7 +15,7 @@ from hepad.cli import common
 if TYPE_CHECKING:
     from hepad.nn.scorer import EpochEnd
     from hepad.pipeline.study.plan import PlannedTraining
-    from hepad.pipeline.study.run import StudyReport
+    from hepad.pipeline.study.report import StudyReport
 
 
 def study(
@@ -100,8 +100,11 @@ def _progress(terminal: bool) -> Iterator[tuple[OnTraining | None, OnEpoch | Non
 
 
 def _print(report: StudyReport) -> None:
-    for title, table in (("Losses", report.losses), ("Mean ± standard deviation over trainings", report.table)):
+    from hepad.pipeline.study.page import formatted_losses, formatted_table
+
+    losses, numbers = (make(report.card, report.results) for make in (formatted_losses, formatted_table))
+    for title, table in (("Losses", losses), ("Mean ± standard deviation over trainings", numbers)):
         common.print_table(title, table.header, table.rows, numbers_from=table.numbers_from)
-    kept = len(report.content["trainings"]) - report.trained
+    kept = len(report.results.trainings) - report.trained
     remark = f", {kept} were there" if kept else ""
     common.stdout().print(f"{report.trained} trainings{remark}; wrote {report.output}/report.html")

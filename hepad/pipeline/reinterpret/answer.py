@@ -15,7 +15,7 @@ from hepad.execution.run import Skipped
 from hepad.execution.store import Store
 from hepad.paths import InputPath
 from hepad.pipeline.reinterpret.combine import Limits, set_limits
-from hepad.pipeline.reinterpret.limits import ChannelLimit, Inputs, Yield, limit_json
+from hepad.pipeline.reinterpret.limits import Inputs, Yield
 from hepad.pipeline.reinterpret.measure import Measured, measure
 from hepad.pipeline.reinterpret.published import Published, published_limit
 from hepad.pipeline.reinterpret.verdict import Conclusion, conclude
@@ -63,73 +63,6 @@ class Answer:
     def search(self) -> Search:
         """The search."""
         return self.measured.search
-
-    def to_json(self) -> dict[str, Any]:
-        """All numbers in JSON types."""
-        measured, search = self.measured, self.search
-        return {
-            "analysis": search.card.name,
-            "search": _search_json(search),
-            "events": measured.read.events,
-            "sum_weights": measured.read.weight,
-            "generated": {"events": measured.generated.events, "sum_weights": measured.generated.weight},
-            "cross_section_pb": self.cross_section_pb,
-            "cutflow": _cutflow(measured),
-            "acceptance": {region: _acceptance(measured, region) for region in search.regions},
-            "channels": {name: self._channel(limit) for name, limit in self._channels().items()},
-            "combined": self._combined(),
-            "overlaps": self._overlaps(),
-            "verdict": self.conclusion.to_json(),
-            "no_limit": [group.to_json() for group in self.conclusion.reasons],
-            "warnings": list(self.warnings),
-            "skipped": [vars(skipped) for skipped in self.skipped],
-        }
-
-    def _channels(self) -> Mapping[str, ChannelLimit]:
-        return self.limits.channels if self.limits else {}
-
-    def _channel(self, limit: ChannelLimit) -> dict[str, Any]:
-        assert self.limits is not None  # noqa: S101  there are channels with limits only
-        yields, expectation = self.limits.inputs.yields, limit.expectation
-        background = None if expectation is None or expectation.background is None else expectation.background
-        known = self.cross_section_pb is not None
-        return {
-            "expected_events": limit.events(yields) if known else None,
-            "expected_events_error": limit.acceptance.error * yields.events if known else None,
-            "acceptance": limit.acceptance.value,
-            "acceptance_error": limit.acceptance.error,
-            "simulated_events": limit.acceptance.events,
-            "background_events": None if background is None else float(background.sum()),
-            "background": None if expectation is None else expectation.how,
-            "background_effective_events": None if expectation is None else expectation.effective,
-            "signal_unused": limit.unused,
-            "range_gev": [float(limit.edges[0]), float(limit.edges[limit.bins])],
-            "observed_events": None
-            if expectation is None or expectation.observed is None
-            else float(expectation.observed.sum()),
-            **limit_json(limit.result, yields.reference_pb),
-            "limit_pb_expected_alternatives": {k: v * yields.reference_pb for k, v in limit.alternatives.items()},
-            "no_limit_because": None if limit.reason is None else limit.reason.words(),
-            "no_limit": None if limit.reason is None else limit.reason.to_json(),
-            "published": self.published[limit.name].to_json() if limit.name in self.published else None,
-        }
-
-    def _combined(self) -> dict[str, Any] | None:
-        if self.limits is None:
-            return None
-        combined = self.limits.combined
-        return {
-            "method": combined.method,
-            "channels": list(combined.channels),
-            **limit_json(combined.result, self.limits.inputs.yields.reference_pb),
-            "remark": combined.reason,
-        }
-
-    def _overlaps(self) -> dict[str, dict[str, float]]:
-        if self.limits is None:
-            return {}
-        names = list(self.limits.channels)
-        return {a: {b: float(self.limits.overlaps[i, j]) for j, b in enumerate(names)} for i, a in enumerate(names)}
 
 
 def answer(
@@ -210,35 +143,3 @@ def _notes(samples: Sequence[FileSample]) -> list[str]:
         f"{names[0]}{f' and {len(names) - 1} more files' if len(names) > 1 else ''}: {note}"
         for note, names in files.items()
     ]
-
-
-def _search_json(search: Search) -> dict[str, Any]:
-    card = search.card
-    return {
-        "title": card.title,
-        "reference": card.reference,
-        "fidelity": card.fidelity,
-        "fidelity_note": card.fidelity_note,
-        "as_published": search.as_published,
-        "signal_region": search.signal_region,
-        "luminosity_fb": None if card.luminosity is None else card.luminosity.fb,
-        "sqrt_s_gev": card.sqrt_s_gev,
-        "selections": {category.name: category.selection.name for category in search.categories},
-        "models": {c.name: None if c.bundle is None else c.bundle.card.name for c in search.categories},
-    }
-
-
-def _cutflow(measured: Measured) -> list[dict[str, Any]]:
-    rows = []
-    for name, flow in measured.flows.items():
-        for (value, error), numbers in zip(measured.fractions(name), flow.to_json(), strict=True):
-            rows.append({"category": name, **numbers, "efficiency": value, "efficiency_error": error})
-    return rows
-
-
-def _acceptance(measured: Measured, region: str) -> dict[str, Any]:
-    found = measured.acceptance(region).to_json()
-    if len(measured.search.categories) > 1:
-        parts = {c.name: measured.acceptance(region, c.name).to_json() for c in measured.search.categories}
-        found["categories"] = parts
-    return found

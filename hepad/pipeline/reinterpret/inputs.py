@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from hepad.cards.search import search_files
 from hepad.errors import UsageError
@@ -15,6 +14,7 @@ from hepad.io.tables.background import EVENTS, RECORD
 from hepad.paths import InputPath
 from hepad.pipeline.reinterpret.answer import Answer
 from hepad.pipeline.reinterpret.points import Curve, Point, in_order
+from hepad.pipeline.reinterpret.report import FilesRow
 from hepad.provenance import sha256_file
 from hepad.search.search import Search
 
@@ -43,9 +43,9 @@ class Inputs:
         """All files, each once: the inputs of the provenance."""
         return list(dict.fromkeys([*self.sample, *(path for paths in self.points.values() for path in paths)]))
 
-    def numbers(self) -> dict[str, Any]:
+    def numbers(self) -> FilesRow:
         """How many files the sample and each point have: with the provenance, this says which have which."""
-        return {"sample": len(self.sample), "points": [len(paths) for paths in self.points.values()]}
+        return FilesRow(len(self.sample), tuple(len(paths) for paths in self.points.values()))
 
     def skipped(self, found: Answer, curve: Curve | None) -> list[Skipped]:
         """The files that were left out, by their place among `paths`."""

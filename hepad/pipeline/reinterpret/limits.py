@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ from hepad.cards.search import CountCard
 from hepad.errors import FitFailedError, InputDataError
 from hepad.pipeline.reinterpret.measure import Measured
 from hepad.pipeline.reinterpret.reasons import Cause, NoLimitError, Reason
+from hepad.pipeline.reinterpret.rows import LimitRow
 from hepad.samples.sample import weight_sums
 from hepad.search.expectation import (
     Expectation,
@@ -40,7 +40,7 @@ __all__ = [
     "common_limit",
     "count_channel",
     "effective_events",
-    "limit_json",
+    "limit_row",
     "signal_spectrum",
     "within",
 ]
@@ -305,23 +305,21 @@ def common_limit(channels: Sequence[ResonanceChannel], yields: Yield) -> LimitRe
     return set_limit(experiment, yields.calculator, toys=yields.toys or TOYS, points=(0, 0))
 
 
-def limit_json(result: LimitResult | None, reference_pb: float) -> dict[str, Any]:
+def limit_row(result: LimitResult | None, reference_pb: float) -> LimitRow:
     """The limits in pb and how they were calculated, None where there are none or, of errors, no toys."""
     if result is None:
-        limits = dict.fromkeys(("expected", "expected_band", "observed", "expected_error", "observed_error"))
-        how = {"calculator": None, "calculator_reason": None, "toys": 0}
-        return {**{f"limit_pb_{name}": value for name, value in limits.items()}, **how}
+        return LimitRow()
     errors = result.expected_errors
     observed, observed_error = (
         None if value is None else known(value * reference_pb) for value in (result.observed, result.observed_error)
     )
-    return {
-        "limit_pb_expected": known(float(result.expected[2]) * reference_pb),
-        "limit_pb_expected_band": known_list(result.expected * reference_pb),
-        "limit_pb_observed": observed,
-        "limit_pb_expected_error": None if errors is None else known(float(errors[2]) * reference_pb),
-        "limit_pb_observed_error": observed_error,
-        "calculator": result.calculator,
-        "calculator_reason": result.reason or f"{result.calculator}, as asked for",
-        "toys": result.toys,
-    }
+    return LimitRow(
+        expected=known(float(result.expected[2]) * reference_pb),
+        expected_band=tuple(known_list(result.expected * reference_pb)),
+        observed=observed,
+        expected_error=None if errors is None else known(float(errors[2]) * reference_pb),
+        observed_error=observed_error,
+        calculator=result.calculator,
+        calculator_reason=result.reason or f"{result.calculator}, as asked for",
+        toys=result.toys,
+    )

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from hepad.errors import CheckFailedError
 from hepad.io.exchange.hepdata import submission_faults, write_submission
 from hepad.output.document import to_html
 from hepad.pipeline.reinterpret.answer import Answer
 from hepad.pipeline.reinterpret.hepdata import comment, tables
+from hepad.pipeline.reinterpret.page import blocks
 from hepad.pipeline.reinterpret.points import Curve
-from hepad.pipeline.reinterpret.report import blocks
+from hepad.pipeline.reinterpret.report import Result
 from hepad.spectra.files import write_histograms_json, write_histograms_root
 
 __all__ = ["PAGE", "RESULT", "SCORES", "write_folder"]
@@ -35,7 +34,7 @@ OURS = (
 )
 
 
-def write_folder(folder: Path, result: Mapping[str, Any], answer: Answer, curve: Curve | None) -> None:
+def write_folder(folder: Path, result: Result, answer: Answer, curve: Curve | None) -> None:
     """Write everything but the scores: JSON, histograms, figures, the HEPData submission and the page.
 
     `CheckFailedError` if hepdata-validator, where it is installed, does not accept the submission.
@@ -43,12 +42,12 @@ def write_folder(folder: Path, result: Mapping[str, Any], answer: Answer, curve:
     from hepad.output.figures import save_figure
     from hepad.pipeline.reinterpret.figures import figures, signal_histograms
 
-    text = json.dumps(result, indent=2, allow_nan=False)
+    text = json.dumps(result.to_json(), indent=2, allow_nan=False)
     (folder / RESULT).write_text(text + "\n", encoding="utf-8")
     spectra = signal_histograms(answer)
     if spectra:
-        write_histograms_root(folder / "histograms.root", spectra, result["provenance"])
-        write_histograms_json(folder / "histograms.json", spectra, result["provenance"])
+        write_histograms_root(folder / "histograms.root", spectra, result.provenance)
+        write_histograms_json(folder / "histograms.json", spectra, result.provenance)
     captions = {}
     for name, (figure, caption) in figures(answer, curve, spectra).items():
         save_figure(figure, folder / name)

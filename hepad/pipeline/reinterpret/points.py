@@ -5,22 +5,20 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from hepad.errors import InputDataError, UsageError
 from hepad.io.remote.urls import is_url
 from hepad.io.text import check_regular
 from hepad.pipeline.reinterpret.answer import Answer
 from hepad.pipeline.reinterpret.reasons import Cause
+from hepad.pipeline.reinterpret.rows import CurveVerdictRow
 from hepad.pipeline.reinterpret.words import gev, mass_ranges
 from hepad.stats.limits.exclusion import Excluded, exclusion
 
 __all__ = ["Curve", "Point", "PointResult", "in_order", "measure_points", "parse_point", "read_points"]
 
-_PARTS = ("events", "sum_weights", "generated", "cutflow", "channels", "combined", "overlaps", "no_limit", "warnings")
-"""What of the answer for a point is kept beside the limits; `acceptances` are those of all regions."""
 _HEADER = ("mass_gev", "file", "cross_section_pb")
 
 
@@ -61,22 +59,6 @@ class PointResult:
             return None
         return limits.combined.result.observed * limits.inputs.yields.reference_pb
 
-    def to_json(self) -> dict[str, Any]:
-        """The point as a row of a table, and the parts of its answer."""
-        region = self.answer.search.signal_region
-        expected, full = self.expected_pb, self.answer.to_json()
-        return {
-            "mass_gev": self.point.mass_gev,
-            "cross_section_pb": self.answer.cross_section_pb,
-            "acceptance": self.answer.measured.acceptance(region).to_json(),
-            "limit_pb_expected": None if expected is None else expected[2],
-            "limit_pb_expected_band": expected,
-            "limit_pb_observed": self.observed_pb,
-            "verdict": self.answer.conclusion.to_json(),
-            "acceptances": full["acceptance"],
-            **{key: full[key] for key in _PARTS},
-        }
-
 
 @dataclass(frozen=True)
 class Curve:
@@ -86,26 +68,25 @@ class Curve:
     excluded_expected: tuple[Excluded, ...]
     excluded_observed: tuple[Excluded, ...] | None
 
-    def verdict_json(self) -> dict[str, Any]:
+    def verdict(self) -> CurveVerdictRow:
         """Which masses are excluded, in the form of the verdict on one sample, with the ranges in GeV."""
-        empty = dict.fromkeys(("cross_section_pb", "limit_pb", "ratio", "cause", "have", "need", "help"))
         if all(point.expected_pb is None for point in self.points):
-            last = self.points[-1].answer.conclusion.to_json()
-            reason = f"no mass has a limit; at {gev(self.points[-1].point.mass_gev)} GeV: {last['reason']}"
-            return {**last, "cross_section_pb": None, "reason": reason, "ranges_gev": []}
-        basis = "expected" if self.excluded_observed is None else "observed"
-        found = [asdict(one) for one in (self.excluded_observed or ())]
+            last = self.points[-1].answer.conclusion.row()
+            reason = f"no mass has a limit; at {gev(self.points[-1].point.mass_gev)} GeV: {last.reason}"
+            return CurveVerdictRow(**vars(replace(last, cross_section_pb=None, reason=reason)), ranges_gev=())
         span = f"{gev(self.points[0].point.mass_gev)} to {gev(self.points[-1].point.mass_gev)} GeV"
+        basis, cause = "observed", None
+        found = self.excluded_observed or ()
         if self.excluded_observed is None:
-            found = [asdict(one) for one in self.excluded_expected]
+            basis, cause, found = "expected", Cause.NO_DATA.value, self.excluded_expected
             masses = mass_ranges(found) or f"no mass from {span}"
             reason = f"{masses} expected to be excluded, but without data nothing can be"
-            status, empty["cause"] = "cannot say", Cause.NO_DATA.value
+            status = "cannot say"
         elif found:
             status, reason = "excluded", f"{mass_ranges(found)} (observed)"
         else:
             status, reason = "not excluded", f"no mass from {span} (observed)"
-        return {"status": status, "basis": basis, **empty, "reason": reason, "ranges_gev": found}
+        return CurveVerdictRow(status, basis, None, None, None, reason, cause, None, None, None, found)
 
     def warnings(self, others: Sequence[str] = ()) -> list[str]:
         """The warnings of all points with their masses, those that all have without; first `others`."""
@@ -115,15 +96,6 @@ class Curve:
                 masses.setdefault(text, []).append(gev(point.point.mass_gev))
         n = len(self.points)
         return [text if len(at) in {0, n} else f"at {', '.join(at)} GeV: {text}" for text, at in masses.items()]
-
-    def to_json(self) -> dict[str, Any]:
-        """The table of points and the excluded masses in GeV; observed null without data."""
-        observed = self.excluded_observed
-        return {
-            "table": [point.to_json() for point in self.points],
-            "excluded_expected_gev": [asdict(one) for one in self.excluded_expected],
-            "excluded_observed_gev": None if observed is None else [asdict(one) for one in observed],
-        }
 
 
 def parse_point(text: str) -> Point:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from hepad.pipeline.reinterpret.limits import ChannelLimit
+from hepad.pipeline.reinterpret.rows import PublishedRow
 from hepad.search.search import Search
 from hepad.stats.fits.templates import signal_shape
 from hepad.stats.limits.exclusion import PublishedLimit, Verdict, verdict
@@ -31,21 +31,21 @@ class Published:
     limit: PublishedLimit | None
     verdict: Verdict | None
 
-    def to_json(self) -> dict[str, Any]:
-        """All numbers in JSON types; `limit_pb` are on the cross section itself, by the acceptance in the peak."""
+    def row(self) -> PublishedRow:
+        """The record of it, with the limits on the cross section itself, by the acceptance in the peak."""
         observed = None if self.limit is None else self.limit.observed_pb
         expected = None if self.limit is None else self.limit.expected_pb
-        return {
-            "mass_gev": self.mass_gev,
-            "width": self.width,
-            "peak_acceptance": self.peak_acceptance,
-            "limit_pb_observed": None if observed is None else observed / self.peak_acceptance,
-            "limit_pb_expected": None if expected is None else expected / self.peak_acceptance,
-            "visible_limit_pb_observed": observed,
-            "visible_limit_pb_expected": expected,
-            "note": None if self.limit is None else self.limit.note,
-            "verdict": None if self.verdict is None else self.verdict.to_json(),
-        }
+        return PublishedRow(
+            mass_gev=self.mass_gev,
+            width=self.width,
+            peak_acceptance=self.peak_acceptance,
+            limit_pb_observed=None if observed is None else observed / self.peak_acceptance,
+            limit_pb_expected=None if expected is None else expected / self.peak_acceptance,
+            visible_limit_pb_observed=observed,
+            visible_limit_pb_expected=expected,
+            note=None if self.limit is None else self.limit.note,
+            verdict=self.verdict,
+        )
 
 
 def published_limit(search: Search, limit: ChannelLimit, cross_section_pb: float | None) -> Published | None:

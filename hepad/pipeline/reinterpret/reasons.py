@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any
 
 from hepad.cards.search import ALL
 from hepad.errors import InputDataError
 from hepad.pipeline.reinterpret.measure import Measured
+from hepad.pipeline.reinterpret.rows import NoLimitRow, ReasonRow
 from hepad.pipeline.reinterpret.words import percent
 
 __all__ = ["Cause", "NoLimitError", "Reason", "Reasons", "nothing_left", "said_of_all"]
@@ -74,10 +74,9 @@ class Reason:
             return f"simulate at least {math.ceil(self.need / self.have)} times as many events"
         return _HELP.get(self.cause)
 
-    def to_json(self) -> dict[str, Any]:
-        """All of it in JSON types."""
-        numbers = {"have": self.have, "need": self.need}
-        return {"cause": self.cause.value, "text": self.words(), **numbers, "help": self.help}
+    def row(self) -> ReasonRow:
+        """The record of it."""
+        return ReasonRow(self.cause.value, self.words(), self.have, self.need, self.help)
 
 
 class NoLimitError(InputDataError):
@@ -117,9 +116,9 @@ class Reasons:
             said = f"{reason.text} ({self.least:.3g} to {reason.have:.3g} of {reason.need:g} needed)"
         return f"{who}: {said}"
 
-    def to_json(self) -> dict[str, Any]:
-        """All of it in JSON types."""
-        return {"channels": list(self.channels), **self.reason.to_json(), "text": self.words()}
+    def row(self) -> NoLimitRow:
+        """The record of them."""
+        return NoLimitRow(self.channels, replace(self.reason.row(), text=self.words()))
 
 
 def nothing_left(measured: Measured) -> Reason | None:

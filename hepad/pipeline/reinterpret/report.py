@@ -1,214 +1,224 @@
-"""The report of a reinterpretation: verdict, numbers, tables and figures on one page."""
+"""What a reinterpretation found: the records that are written to `reinterpret.json`, and read back from it.
+
+The page, the HEPData tables, the terminal and the Python API read these; nothing but `to_json` and `from_json` knows
+the keys of the file. `rows` has their parts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from hepad.output.document import Block, Code, Figure, Heading, Table, Text
-from hepad.pipeline.reinterpret.words import fraction, gev, mass_ranges, percent
+from hepad.execution.run import Skipped
+from hepad.pipeline.reinterpret.rows import (
+    ChannelRow,
+    CombinedRow,
+    CurveVerdictRow,
+    CutRow,
+    LimitRow,
+    NoLimitRow,
+    RegionRow,
+    SearchRow,
+    VerdictRow,
+)
+from hepad.stats.limits.exclusion import Excluded
+from hepad.stats.scores.acceptance import Acceptance
 
-__all__ = ["blocks"]
+__all__ = ["CurveRow", "FilesRow", "PointRow", "Result", "SampleRow"]
 
 
-def blocks(result: Mapping[str, Any], captions: Mapping[str, str]) -> list[Block]:
-    """The page for the JSON of a result; `captions` are those of the figures that were drawn, by name.
+@dataclass(frozen=True)
+class SampleRow:
+    """What a search says of one sample: `acceptance` by region, `channels` by name.
 
-    An exclusion curve comes first, then each of its points with its mass.
+    `combined` is None if the search sets no limits; `overlaps` is, by two channels, the part of the signal events of
+    the first that the second has too.
     """
-    search, verdict, points = result["search"], result["verdict"], result["points"]
-    status = verdict["status"].capitalize()
-    title = f"{status}: the signal against {result['analysis']}" if points is None else f"{status}: {verdict['reason']}"
-    return [
-        Heading(title, 1),
-        *_said(verdict),
-        *([] if points is None else [*_points(points), *_shown(captions, "exclusion")]),
-        Text(
-            f"{search['title']}. {search['reference']}. Fidelity of this reinterpretation: {search['fidelity']} "
-            f"({search['fidelity_note']})."
-        ),
-        *(Text(f"Note: {text}.") for text in result["warnings"]),
-        *(Text(f"Left out, as it cannot be read: {skipped['reason']}.") for skipped in result["skipped"]),
-        *_samples(result, captions),
-        Heading("Provenance"),
-        Code(_provenance(result["provenance"])),
-    ]
 
+    events: int
+    sum_weights: float
+    generated_events: int
+    generated_weight: float
+    cross_section_pb: float | None
+    cutflow: tuple[CutRow, ...]
+    acceptance: Mapping[str, RegionRow]
+    channels: Mapping[str, ChannelRow]
+    combined: CombinedRow | None
+    overlaps: Mapping[str, Mapping[str, float]]
+    verdict: VerdictRow
+    no_limit: tuple[NoLimitRow, ...]
 
-def _said(verdict: Mapping[str, Any]) -> list[Block]:
-    """The reason of a verdict, and what helps where none is possible."""
-    reason = verdict["reason"]
-    said: list[Block] = [Text(f"{reason[0].upper()}{reason[1:]}.")]
-    if verdict["help"]:
-        said.append(Text(f"What helps: {verdict['help']}."))
-    return said
+    @property
+    def limit(self) -> LimitRow:
+        """The limit of all channels, without a number if the search sets none."""
+        return LimitRow() if self.combined is None else self.combined.limit
 
+    def to_json(self) -> dict[str, Any]:
+        """All of it in JSON types."""
+        return {
+            "events": self.events,
+            "sum_weights": self.sum_weights,
+            "generated": {"events": self.generated_events, "sum_weights": self.generated_weight},
+            "cross_section_pb": self.cross_section_pb,
+            "cutflow": [asdict(row) for row in self.cutflow],
+            "acceptance": {region: row.to_json() for region, row in self.acceptance.items()},
+            "channels": {name: row.to_json() for name, row in self.channels.items()},
+            "combined": None if self.combined is None else self.combined.to_json(),
+            "overlaps": {name: dict(row) for name, row in self.overlaps.items()},
+            "verdict": self.verdict.to_json(),
+            "no_limit": [row.to_json() for row in self.no_limit],
+        }
 
-def _samples(result: Mapping[str, Any], captions: Mapping[str, str]) -> list[Block]:
-    """The sample, or each point of a curve under its mass; the figures are those of the sample, the first point."""
-    if result["points"] is None:
-        return _sample(result, result, captions)
-    mass, found = result["sample"]["mass_gev"], []
-    if mass is None:
-        found += [Heading("The sample of the command line"), *_said(result["sample"]["verdict"])]
-        found += _sample(result, result, captions)
-    for point in result["points"]["table"]:
-        at = f"{gev(point['mass_gev'])} GeV"
-        drawn = {name: f"At {at}: {text}" for name, text in captions.items()} if point["mass_gev"] == mass else {}
-        found += [Heading(f"{at}: {point['verdict']['status']}"), *_said(point["verdict"])]
-        found += _sample(result, {**point, "acceptance": point["acceptances"]}, drawn)
-    return found
-
-
-def _sample(result: Mapping[str, Any], sample: Mapping[str, Any], captions: Mapping[str, str]) -> list[Block]:
-    """What the search keeps of one sample, its limits and spectra."""
-    level = 2 if sample is result else 3
-    return [
-        Heading("What the search keeps", level),
-        _numbers(result["search"], sample),
-        _cutflow(sample),
-        *_shown(captions, "cutflow"),
-        _acceptance(sample),
-        Text(
-            "Acceptance: weighted events in the region over all generated events, before any selection. The first "
-            "error is that of the finite sample; the error of the model is the largest change when the threshold "
-            "moves by the uncertainty of the background efficiency that it was set at."
-        ),
-        *_shown(captions, "scores"),
-        *([Heading("Limits", level), *_limits(sample), *_shown(captions, "limits")] if sample["channels"] else []),
-        *([Heading("Spectra", level), *_shown(captions, "spectra", "fit")] if "spectra" in captions else []),
-    ]
-
-
-def _shown(captions: Mapping[str, str], *names: str) -> list[Block]:
-    return [Figure(f"{n}.png", captions[n]) for name in names for n in captions if n.split("_")[0] == name]
-
-
-def _numbers(search: Mapping[str, Any], result: Mapping[str, Any]) -> Table:
-    generated, section = result["generated"], result["cross_section_pb"]
-    luminosity = search["luminosity_fb"]
-    rows = [
-        ["events read", f"{result['events']}"],
-        ["events generated", f"{generated['events']}"],
-        ["sum of weights of all generated", f"{generated['sum_weights']:.6g}"],
-        ["cross section", "not given" if section is None else f"{section:.4g} pb"],
-        ["luminosity", "none" if luminosity is None else f"{luminosity:g} fb-1"],
-        ["selection", ", ".join(dict.fromkeys(search["selections"].values()))],
-        ["model", ", ".join(dict.fromkeys(name for name in search["models"].values() if name)) or "none"],
-        ["region of the limits", search["signal_region"]],
-    ]
-    return Table(["", ""], rows)
-
-
-def _cutflow(result: Mapping[str, Any]) -> Table:
-    several = len({step["category"] for step in result["cutflow"]}) > 1
-    rows = [
-        [
-            f"{step['category']}: {step['name']}" if several else step["name"],
-            f"{step['events']}",
-            f"{step['weight']:.6g}",
-            _pm(step["efficiency"], step["efficiency_error"]),
-        ]
-        for step in result["cutflow"]
-    ]
-    return Table(["step", "events", "sum of weights", "of all generated"], rows)
-
-
-def _acceptance(result: Mapping[str, Any]) -> Table:
-    rows = []
-    for region, found in result["acceptance"].items():
-        model = found["model_error"]
-        rows.append(
-            [
-                region,
-                f"{found['events']}",
-                fraction(found),
-                "" if model is None else f"{model:.2%}",
-                f"{found['low']:.3%} to {found['high']:.3%}",
-                percent(found["upper_95"]),
-            ]
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> SampleRow:
+        """What `to_json` made, among other keys."""
+        generated, combined = content["generated"], content["combined"]
+        return cls(
+            events=content["events"],
+            sum_weights=content["sum_weights"],
+            generated_events=generated["events"],
+            generated_weight=generated["sum_weights"],
+            cross_section_pb=content["cross_section_pb"],
+            cutflow=tuple(CutRow(**row) for row in content["cutflow"]),
+            acceptance={region: RegionRow.from_json(row) for region, row in content["acceptance"].items()},
+            channels={name: ChannelRow.from_json(row) for name, row in content["channels"].items()},
+            combined=None if combined is None else CombinedRow.from_json(combined),
+            overlaps=content["overlaps"],
+            verdict=VerdictRow(**content["verdict"]),
+            no_limit=tuple(NoLimitRow.from_json(row) for row in content["no_limit"]),
         )
-    header = ["region", "events", "acceptance", "model", "68.3 % interval", "below, at 95 % CL"]
-    return Table(header, rows)
 
 
-def _limits(result: Mapping[str, Any]) -> list[Block]:
-    rows = [
-        [
-            name,
-            "" if found["expected_events"] is None else f"{found['expected_events']:.4g}",
-            "" if found["background_events"] is None else f"{found['background_events']:.4g}",
-            _number(found["limit_pb_expected"]),
-            _band(found["limit_pb_expected_band"]),
-            _number(found["limit_pb_observed"]),
-            found["background"] or "none",
-        ]
-        for name, found in result["channels"].items()
-    ]
-    combined = result["combined"]
-    rows.append(
-        [
-            "combined",
-            "",
-            "",
-            _number(combined["limit_pb_expected"]),
-            _band(combined["limit_pb_expected_band"]),
-            _number(combined["limit_pb_observed"]),
-            combined["method"],
-        ]
-    )
-    header = ["channel", "signal", "background", "expected [pb]", "68 % band [pb]", "observed [pb]", "background from"]
-    names = list(result["channels"])
-    shared = [[a, *(f"{result['overlaps'][a][b]:.2f}" for b in names)] for a in names]
-    method = f" Combined is: {combined['method']} ({', '.join(combined['channels'])})." if combined["channels"] else ""
-    return [
-        Table(header, rows),
-        *(Text(f"No limit: {group['text']}.") for group in result["no_limit"]),
-        Text(
-            "Limits are CLs upper limits at 95 % CL on the cross section of the signal. Events are in several "
-            f"spectra, so that channels are not independent.{method}"
-        ),
-        *([Text(f"Combined: {combined['remark']}.")] if combined["remark"] else []),
-        Text("Of the signal events of the channel on the left, the part that the channel above has too:"),
-        Table(["", *names], shared),
-    ]
+@dataclass(frozen=True)
+class PointRow:
+    """A mass point and what the search says of its sample; `acceptance` is that of the region of the limits."""
+
+    mass_gev: float
+    acceptance: Acceptance
+    sample: SampleRow
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The point as a row of a table, and the parts of its answer: `acceptances` are those of all regions."""
+        parts, limit = self.sample.to_json(), self.sample.limit
+        return {
+            "mass_gev": self.mass_gev,
+            "cross_section_pb": parts.pop("cross_section_pb"),
+            "acceptance": self.acceptance.to_json(),
+            "limit_pb_expected": limit.expected,
+            "limit_pb_expected_band": None if limit.expected_band is None else list(limit.expected_band),
+            "limit_pb_observed": limit.observed,
+            "verdict": parts.pop("verdict"),
+            "acceptances": parts.pop("acceptance"),
+            **parts,
+            "warnings": list(self.warnings),
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> PointRow:
+        """What `to_json` made."""
+        sample = SampleRow.from_json({**content, "acceptance": content["acceptances"]})
+        return cls(content["mass_gev"], Acceptance(**content["acceptance"]), sample, tuple(content["warnings"]))
 
 
-def _points(points: Mapping[str, Any]) -> list[Block]:
-    rows = [
-        [
-            f"{point['mass_gev']:g}",
-            f"{point['cross_section_pb']:.4g}",
-            fraction(point["acceptance"]),
-            _number(point["limit_pb_expected"]),
-            _number(point["limit_pb_observed"]),
-            point["verdict"]["status"],
-        ]
-        for point in points["table"]
-    ]
-    header = ["mass [GeV]", "cross section [pb]", "acceptance", "expected [pb]", "observed [pb]", "verdict"]
-    said = [Text(f"Expected exclusion: {mass_ranges(points['excluded_expected_gev'], ends=True) or 'no mass'}.")]
-    if points["excluded_observed_gev"] is not None:
-        observed = mass_ranges(points["excluded_observed_gev"], ends=True)
-        said.append(Text(f"Observed exclusion: {observed or 'no mass'}."))
-    return [Table(header, rows), *said]
+@dataclass(frozen=True)
+class CurveRow:
+    """Points in rising mass, and the masses that are excluded: expected to be, and observed, None without data."""
+
+    points: tuple[PointRow, ...]
+    excluded_expected_gev: tuple[Excluded, ...]
+    excluded_observed_gev: tuple[Excluded, ...] | None
+    verdict: CurveVerdictRow
+
+    def to_json(self) -> dict[str, Any]:
+        """The table of points and the excluded masses in JSON types; the verdict is that of the whole result."""
+        observed = self.excluded_observed_gev
+        return {
+            "table": [point.to_json() for point in self.points],
+            "excluded_expected_gev": [asdict(one) for one in self.excluded_expected_gev],
+            "excluded_observed_gev": None if observed is None else [asdict(one) for one in observed],
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any], verdict: Mapping[str, Any]) -> CurveRow:
+        """What `to_json` made, with the verdict of the whole result."""
+        expected, observed = content["excluded_expected_gev"], content["excluded_observed_gev"]
+        return cls(
+            tuple(PointRow.from_json(point) for point in content["table"]),
+            tuple(Excluded(**one) for one in expected),
+            None if observed is None else tuple(Excluded(**one) for one in observed),
+            CurveVerdictRow.from_json(verdict),
+        )
 
 
-def _pm(value: float, error: float) -> str:
-    return f"{value:.3%} ± {error:.3%}"
+@dataclass(frozen=True)
+class FilesRow:
+    """How many files the sample and each point have: with the provenance, this says which have which."""
+
+    sample: int
+    points: tuple[int, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Both in JSON types."""
+        return {"sample": self.sample, "points": list(self.points)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> FilesRow:
+        """What `to_json` made."""
+        return cls(content["sample"], tuple(content["points"]))
 
 
-def _number(value: float | None) -> str:
-    return "none" if value is None else f"{value:.4g}"
+@dataclass(frozen=True)
+class Result:
+    """All of a reinterpretation: a sample, and an exclusion curve if there are mass points.
 
+    `mass_gev` is that of the point that is the sample, None if none is. `skipped` are the files that were left out, by
+    their place among the inputs of the `provenance`, which is the record that every output of hepad carries.
+    """
 
-def _band(values: list[float] | None) -> str:
-    return "" if values is None else f"{values[1]:.3g} to {values[3]:.3g}"
+    analysis: str
+    search: SearchRow
+    sample: SampleRow
+    mass_gev: float | None
+    warnings: tuple[str, ...]
+    files: FilesRow
+    skipped: tuple[Skipped, ...]
+    curve: CurveRow | None
+    provenance: dict[str, Any]
 
+    @property
+    def verdict(self) -> VerdictRow:
+        """The answer: that of the curve if there is one."""
+        return self.sample.verdict if self.curve is None else self.curve.verdict
 
-def _provenance(record: Mapping[str, Any]) -> str:
-    lines = [record["command"], f"hepad {record['hepad']}, Python {record['python']}"]
-    lines += [f"{name} {version}" for name, version in record["packages"].items()]
-    lines += [f"{item['name']} {item['bytes']} bytes sha256 {item['sha256']}" for item in record["inputs"]]
-    lines += [f"{name} sha256 {sha}" for name, sha in record["cards"].items()]
-    return "\n".join(lines)
+    def to_json(self) -> dict[str, Any]:
+        """The content of `reinterpret.json`."""
+        return {
+            "analysis": self.analysis,
+            "search": asdict(self.search),
+            **self.sample.to_json(),
+            "verdict": self.verdict.to_json(),
+            "warnings": list(self.warnings),
+            "skipped": [asdict(one) for one in self.skipped],
+            "sample": {"mass_gev": self.mass_gev, "verdict": self.sample.verdict.to_json()},
+            "files": self.files.to_json(),
+            "points": None if self.curve is None else self.curve.to_json(),
+            "provenance": self.provenance,
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Result:
+        """What `to_json` made; `KeyError`, `TypeError` or `ValueError` for most else."""
+        own, points = content["sample"], content["points"]
+        return cls(
+            analysis=content["analysis"],
+            search=SearchRow(**content["search"]),
+            sample=SampleRow.from_json({**content, "verdict": own["verdict"]}),
+            mass_gev=own["mass_gev"],
+            warnings=tuple(content["warnings"]),
+            files=FilesRow.from_json(content["files"]),
+            skipped=tuple(Skipped(**one) for one in content["skipped"]),
+            curve=None if points is None else CurveRow.from_json(points, content["verdict"]),
+            provenance=content["provenance"],
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,8 @@ from hepad.pipeline.reinterpret.answer import Answer, Settings, answer
 from hepad.pipeline.reinterpret.inputs import Inputs, held_against
 from hepad.pipeline.reinterpret.output import PAGE, RESULT, SCORES, write_folder
 from hepad.pipeline.reinterpret.points import Curve, Point, measure_points
+from hepad.pipeline.reinterpret.records import result_of
+from hepad.pipeline.reinterpret.report import FilesRow, Result
 from hepad.provenance import command_line, provenance
 from hepad.search.events import Reading
 from hepad.search.expectation import Simulated
@@ -64,26 +66,26 @@ class ReinterpretOptions:
 
 @dataclass(frozen=True)
 class ReinterpretReport:
-    """All numbers in JSON types as `content`, and where they were written, None if nowhere.
+    """The result, and where it was written, None if nowhere.
 
     `answer` is that for the signal, `curve` that of the mass points; both None if the output was complete before, for
     then nothing was done.
     """
 
-    content: dict[str, Any]
+    result: Result
     answer: Answer | None
     curve: Curve | None
     output: Path | None
     complete_before: bool = False
 
     @property
-    def skipped(self) -> list[Skipped]:
+    def skipped(self) -> tuple[Skipped, ...]:
         """The files that were left out, by their place among the inputs of the provenance."""
-        return [Skipped(**one) for one in self.content["skipped"]]
+        return self.result.skipped
 
     def to_json(self) -> dict[str, Any]:
         """All numbers in JSON types."""
-        return self.content
+        return self.result.to_json()
 
 
 def reinterpret(
@@ -165,17 +167,18 @@ def _reinterpret(files: Sequence[str | InputPath], analysis: str, options: Reint
     ):
         found, curve = _measured(inputs, settings, options, runs, scores)
         report = _report(inputs, found, curve, making)
-        scores.describe(_info(search, options, report.content["provenance"]))
-        write_folder(folder, report.to_json(), found, curve)
+        scores.describe(_info(search, options, report.result.provenance))
+        write_folder(folder, report.result, found, curve)
     return report
 
 
-def _stored(output: Path, numbers: Mapping[str, Any]) -> tuple[Any, ReinterpretReport]:
+def _stored(output: Path, numbers: FilesRow) -> tuple[Any, ReinterpretReport]:
     """What a folder that is there says of itself, and its report; `numbers` are those of the files."""
     record, content = stored_record(output / RESULT, files=(SCORES, PAGE))
-    if content["files"] != numbers:
+    result = Result.from_json(content)
+    if result.files != numbers:
         raise InputDataError(f"{output} is of other points")
-    return record, ReinterpretReport(content, None, None, output, complete_before=True)
+    return record, ReinterpretReport(result, None, None, output, complete_before=True)
 
 
 def _measured(
@@ -204,25 +207,10 @@ def _measured(
     return found, measure_points(list(inputs.points), ask) if inputs.points else None
 
 
-def _report(
-    inputs: Inputs,
-    found: Answer,
-    curve: Curve | None,
-    making: Making,
-) -> ReinterpretReport:
+def _report(inputs: Inputs, found: Answer, curve: Curve | None, making: Making) -> ReinterpretReport:
     skipped = inputs.skipped(found, curve)
-    own = found.to_json()
-    content = {
-        **own,
-        "verdict": own["verdict"] if curve is None else curve.verdict_json(),
-        "sample": {"mass_gev": inputs.first and inputs.first.mass_gev, "verdict": own["verdict"]},
-        "warnings": own["warnings"] if curve is None else curve.warnings(own["warnings"]),
-        "files": inputs.numbers(),
-        "skipped": [vars(one) for one in skipped],
-        "points": None if curve is None else curve.to_json(),
-        "provenance": making.description({one.file: one.reason for one in skipped}),
-    }
-    return ReinterpretReport(content, found, curve, making.output)
+    record = making.description({one.file: one.reason for one in skipped})
+    return ReinterpretReport(result_of(inputs, found, curve, skipped, record), found, curve, making.output)
 
 
 def _info(search: Search, options: ReinterpretOptions, record: dict[str, Any]) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from hepad.pipeline.reinterpret.combine import Limits
 from hepad.pipeline.reinterpret.measure import Measured
 from hepad.pipeline.reinterpret.published import Published
 from hepad.pipeline.reinterpret.reasons import Cause, Reason, Reasons, nothing_left, said_of_all
+from hepad.pipeline.reinterpret.rows import VerdictRow
 from hepad.stats.limits.exclusion import Verdict, verdict
 
 __all__ = ["Conclusion", "conclude"]
@@ -27,15 +27,22 @@ class Conclusion:
     missing: Reason | None
     reasons: tuple[Reasons, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """Status, numbers, and for "cannot say" the cause, what number is missing and what helps."""
-        empty = {"basis": None, "cross_section_pb": self.cross_section_pb, "limit_pb": None, "ratio": None}
-        missing = {"cause": None, "text": "", "have": None, "need": None, "help": None}
-        missing |= self.missing.to_json() if self.missing is not None else {}
-        said = {"status": "cannot say", **empty} if self.verdict is None else self.verdict.to_json()
-        reason = said.pop("reason", None) or missing["text"]
-        del missing["text"]
-        return {**said, "reason": reason, **missing}
+    def row(self) -> VerdictRow:
+        """The record of it: status, numbers, and for "cannot say" the cause, what number is missing and what helps."""
+        found, missing = self.verdict, None if self.missing is None else self.missing.row()
+        reason = (found.reason if found else "") or (missing.text if missing else "")
+        return VerdictRow(
+            status="cannot say" if found is None else found.status,
+            basis=None if found is None else found.basis,
+            cross_section_pb=self.cross_section_pb if found is None else found.cross_section_pb,
+            limit_pb=None if found is None else found.limit_pb,
+            ratio=None if found is None else found.ratio,
+            reason=reason,
+            cause=None if missing is None else missing.cause,
+            have=None if missing is None else missing.have,
+            need=None if missing is None else missing.need,
+            help=None if missing is None else missing.help,
+        )
 
 
 def conclude(

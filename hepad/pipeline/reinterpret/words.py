@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+
+from hepad.stats.limits.exclusion import Excluded
+from hepad.stats.scores.acceptance import Acceptance
 
 __all__ = ["fraction", "gev", "mass_ranges", "percent"]
 
@@ -17,11 +19,11 @@ def percent(bound: float) -> str:
     return f"{math.ceil(round(100 * bound * digits, 6)) / digits:g} %"
 
 
-def fraction(acceptance: Mapping[str, Any]) -> str:
+def fraction(acceptance: Acceptance) -> str:
     """An acceptance with its error; where no event passes, its upper bound."""
-    if not acceptance["events"]:
-        return f"below {percent(acceptance['upper_95'])} (95 % CL)"
-    return f"{acceptance['value']:.3%} ± {acceptance['error']:.3%}"
+    if not acceptance.events:
+        return f"below {percent(acceptance.upper_95)} (95 % CL)"
+    return f"{acceptance.value:.3%} ± {acceptance.error:.3%}"
 
 
 def gev(mass: float) -> str:
@@ -29,12 +31,12 @@ def gev(mass: float) -> str:
     return f"{mass:.0f}" if mass >= 1000 else f"{mass:.4g}"
 
 
-def mass_ranges(found: Sequence[Mapping[str, Any]], *, ends: bool = False) -> str:
+def mass_ranges(found: Sequence[Excluded], *, ends: bool = False) -> str:
     """Ranges of mass, empty without any; with `ends` also whether they end only because no other mass was tested."""
     parts = []
     for one in found:
-        text = f"{gev(one['low'])} to {gev(one['high'])}"
+        text = f"{gev(one.low)} to {gev(one.high)}"
         if ends:
-            text += " (from the lowest mass given on)" * one["from_start"] + " (up to the highest)" * one["to_end"]
+            text += " (from the lowest mass given on)" * one.from_start + " (up to the highest)" * one.to_end
         parts.append(text)
     return f"{', '.join(parts)} GeV" if parts else ""

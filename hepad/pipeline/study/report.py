@@ -1,167 +1,75 @@
-"""The report of a study: tables beside the published numbers, figures, cards and provenance."""
+"""What a study gave: its card, its numbers and what they were made of, and their plain form."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hepad.cards.study import StudyCard
-from hepad.output.document import Block, Code, Figure, Heading, Table, Text
-from hepad.pipeline.study.data import BACKGROUND
-from hepad.pipeline.study.figures import CAPTIONS, counts
-from hepad.pipeline.study.results import Results, Spread
+from hepad.pipeline.study.results import Results, roc_bands
 
-__all__ = ["SCAN_TITLES", "blocks", "formatted_losses", "formatted_table"]
-
-SCAN_TITLES = {
-    "steps": "Steps T of the forward pass",
-    "latent": "Latent dimension",
-    "training_fraction": "Training events at equal updates",
-}
-
-_SCALE = 1e5
-"""Losses are printed in units of 1e-5, as in Table 1 of the paper."""
+__all__ = ["StudyReport"]
 
 
-def formatted_losses(card: StudyCard, results: Results) -> Table:
-    """The losses of Table 1 of the paper: mean ± standard deviation over trainings beside the published ones."""
-    rows = [
-        [
-            card.label(analysis),
-            str(len(names)),
-            _pm(results.loss(names), 2, _SCALE),
-            _pm(results.loss(names, validation=True), 2, _SCALE),
-            _published(card.published_loss.get(analysis), 2, _SCALE),
-        ]
-        for analysis, names in results.plan.table.items()
-    ]
-    return Table(["model", "trainings", "loss [1e-5]", "validation [1e-5]", "published [1e-5]"], rows)
+@dataclass(frozen=True)
+class StudyReport:
+    """The `results` of the trainings of a card, and how many trainings this run made.
 
+    `split` says in words where the evaluation background is from; `quick` that the networks are not trained.
+    `provenance` is the record that every output of hepad carries.
+    """
 
-def formatted_table(card: StudyCard, results: Results) -> Table:
-    """The rest of Table 1: AUC and 1/eps_b of each signal beside the published numbers."""
-    header = ["model", "signal", "AUC", "published", f"1/eps_b({card.rejection_at:g})", "published"]
-    rows = []
-    for analysis, names in results.plan.table.items():
-        published = results.trainings[names[0]].planned.recipe.published
-        for signal in results.signals:
-            theirs = published.get(signal, {})
-            rows.append(
-                [
-                    card.label(analysis),
-                    signal,
-                    _pm(results.auc(names, signal), 3),
-                    _published(theirs.get("auc"), 3),
-                    _pm(results.rejection(names, signal), 1),
-                    _published(theirs.get(f"rejection_at_{card.rejection_at:g}"), 1),
-                ]
-            )
-    return Table(header, rows, numbers_from=2)
+    card: StudyCard
+    results: Results
+    split: str
+    quick: bool
+    provenance: dict[str, Any]
+    trained: int
+    output: Path
 
+    def to_json(self) -> dict[str, Any]:
+        """The content of results.json, and where it is."""
+        return {**self.content(), "trained": self.trained, "output": str(self.output)}
 
-def blocks(
-    card: StudyCard, results: Results, record: Mapping[str, Any], figures: list[str], *, split: str, cards: str
-) -> list[Block]:
-    """The whole report; `figures` are the names of the figures that were drawn, `cards` the cards as text."""
-    seeds = ", ".join(str(seed) for seed in card.seeds)
-    pictures = [Figure(f"figures/{name}.png", _caption(name)) for name in figures]
+    def content(self) -> dict[str, Any]:
+        """All numbers in JSON types, wherever they are written to."""
+        card, results = self.card, self.results
+        points = results.plan.scans
+        return {
+            "study": card.name,
+            "card": card.model_dump(mode="json", by_alias=True, exclude={"quick"}),
+            "split": self.split,
+            "events": {name: len(batch) for name, batch in next(iter(results.samples.values())).items()},
+            "table": {analysis: self._row(analysis, names) for analysis, names in results.plan.table.items()},
+            "scans": [
+                {"scan": p.scan, "analysis": p.analysis, "value": p.value, **self._numbers(p.trainings)} for p in points
+            ],
+            "roc": [band.to_json() for band in roc_bands(results)],
+            "latent_spikes": {
+                name: {sample: fractions.tolist() for sample, fractions in t.latent.items()}
+                for name, t in results.trainings.items()
+                if t.latent
+            },
+            "trainings": {name: t.to_json() for name, t in results.trainings.items()},
+            "quick": self.quick,
+            "provenance": self.provenance,
+        }
 
-    def shown(prefix: str) -> list[Block]:
-        return [p for p in pictures if p.path.startswith(f"figures/{prefix}")]
+    def _row(self, analysis: str, names: Sequence[str]) -> dict[str, Any]:
+        """The numbers of the table beside those that were published."""
+        recipe = self.results.trainings[names[0]].planned.recipe
+        published = recipe.model_dump(mode="json", include={"published"})
+        return {**self._numbers(names), **published, "published_loss": self.card.published_loss.get(analysis)}
 
-    scans: list[Block] = [block for name in card.scans for block in (*_scan(name, results), *shown(f"scan_{name}"))]
-    return [
-        Heading(f"Study {card.name}: {card.title}", 1),
-        Text(f"After: {card.reference}."),
-        Text(
-            f"Seeds {seeds}; at least {card.updates} updates of the weights in each training, so that fewer events "
-            "mean more epochs; a model that stops by its patience may do with fewer. Numbers are mean ± sample "
-            f"standard deviation over seeds. {split}"
-        ),
-        Heading("Performance (Table 1 of the reference)"),
-        formatted_losses(card, results),
-        formatted_table(card, results),
-        Text(
-            "Loss: of the training events in the last epoch, or in the epoch that was kept. Losses of models with "
-            "different inputs cannot be compared. '>' marks a mean with lower limits in it, because no background "
-            "event survived in at least one training. The published numbers are from the data set of the reference, "
-            "and can be expected only from its files."
-        ),
-        *shown("roc"),
-        *shown("loss"),
-        Heading("Samples"),
-        _samples(results),
-        *shown("objects"),
-        *([Heading("Latent spikes"), *shown("latent")] if shown("latent") else []),
-        *([Heading("Scans"), *scans] if scans else []),
-        Heading("Trainings"),
-        _trainings(results),
-        Heading("Provenance"),
-        Code(_provenance(record)),
-        Heading("Cards"),
-        Code(cards),
-    ]
-
-
-def _caption(name: str) -> str:
-    key = next(key for key in sorted(CAPTIONS, key=len, reverse=True) if name.startswith(key))
-    return CAPTIONS[key].format(name.removeprefix(key).strip("_"))
-
-
-def _scan(name: str, results: Results) -> list[Block]:
-    rows = [
-        [
-            point.analysis,
-            f"{point.value:g}",
-            str(results.trainings[point.trainings[0]].planned.events),
-            _pm(results.loss(point.trainings), 2, _SCALE),
-            *(_pm(results.auc(point.trainings, signal), 3) for signal in results.signals),
-        ]
-        for point in results.plan.scans
-        if point.scan == name
-    ]
-    header = ["model", "value", "events", "loss [1e-5]", *(f"AUC {signal}" for signal in results.signals)]
-    return [Heading(SCAN_TITLES.get(name, name), 3), Table(header, rows)]
-
-
-def _samples(results: Results) -> Table:
-    header = ["sample", "events", "jets", "electrons", "muons", "MET [GeV]"]
-    rows = []
-    for name, batch in next(iter(results.samples.values())).items():
-        means = {key: float(values.mean()) for key, values in counts(batch).items()}
-        numbers = [f"{means[key]:.2f}" if key in means else "" for key in ("jets", "electrons", "muons")]
-        rows.append([name, str(len(batch)), *numbers, f"{means['met']:.1f}" if "met" in means else ""])
-    assert rows[0][0] == BACKGROUND  # noqa: S101  the order in which the samples are read
-    return Table(header, rows)
-
-
-def _trainings(results: Results) -> Table:
-    header = ["training", "events", "updates", "epochs", "loss [1e-5]", *(f"AUC {s}" for s in results.signals)]
-    rows = [
-        [
-            name,
-            str(t.planned.events),
-            str(t.planned.updates),
-            str(len(t.train_loss)),
-            f"{t.loss * _SCALE:.2f}",
-            *(f"{t.auc[signal]:.4f}" for signal in results.signals),
-        ]
-        for name, t in results.trainings.items()
-    ]
-    return Table(header, rows)
-
-
-def _provenance(record: Mapping[str, Any]) -> str:
-    packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
-    lines = [record["command"], f"hepad {record['hepad']}, Python {record['python']}, {packages}"]
-    lines += [f"sha256 {r['sha256']}  {r['name']} ({r['bytes']} bytes)" for r in record["inputs"]]
-    return "\n".join(lines + [f"sha256 {digest}  {name}" for name, digest in record["cards"].items()])
-
-
-def _pm(value: Spread, digits: int, scale: float = 1.0) -> str:
-    error = "" if value.std is None else f" ± {value.std * scale:.{digits}f}"
-    return f"{'> ' if value.is_lower_limit else ''}{value.mean * scale:.{digits}f}{error}"
-
-
-def _published(pair: tuple[float, float] | None, digits: int, scale: float = 1.0) -> str:
-    return "" if pair is None else f"{pair[0] * scale:.{digits}f} ± {pair[1] * scale:.{digits}f}"
+    def _numbers(self, names: Sequence[str]) -> dict[str, Any]:
+        """Means and spreads over trainings."""
+        results = self.results
+        return {
+            "trainings": list(names),
+            "train_loss": results.loss(names).to_json(),
+            "validation_loss": results.loss(names, validation=True).to_json(),
+            "auc": {signal: results.auc(names, signal).to_json() for signal in results.signals},
+            "rejection": {signal: results.rejection(names, signal).to_json() for signal in results.signals},
+        }

@@ -7,22 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from hepad.cards.resolver import resolve
-from hepad.cards.study import StudyCard, load_study
+from hepad.cards.study import load_study
 from hepad.errors import OutputError
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.nn.device import resolve_device
 from hepad.nn.scorer import EpochEnd
 from hepad.output.atomic import atomic_folder, atomic_path, check_folder, check_place, is_replacing
-from hepad.output.document import Table, to_html, to_markdown
+from hepad.output.document import to_html, to_markdown
 from hepad.output.owned import SUMS, foreign_files, free_name, sums_text
 from hepad.pipeline.study.data import BACKGROUND, StudyData, find_files
 from hepad.pipeline.study.figures import draw_figures
+from hepad.pipeline.study.page import blocks
 from hepad.pipeline.study.plan import make_plan
-from hepad.pipeline.study.report import blocks, formatted_losses, formatted_table
-from hepad.pipeline.study.results import Results, measure, roc_bands
+from hepad.pipeline.study.report import StudyReport
+from hepad.pipeline.study.results import Results, measure
 from hepad.pipeline.study.trainings import TRAININGS, OnTraining, run_trainings
 from hepad.provenance import event_records, provenance, sha256_bytes, sha256_file
 
@@ -52,21 +52,6 @@ class StudyOptions:
     step_size: int = DEFAULT_STEP_SIZE
     on_training: OnTraining | None = None
     on_epoch: Callable[[EpochEnd], None] | None = None
-
-
-@dataclass(frozen=True)
-class StudyReport:
-    """What a study gave: all numbers in JSON types, both halves of Table 1, and how many trainings this run made."""
-
-    content: dict[str, Any]
-    losses: Table
-    table: Table
-    trained: int
-    output: Path
-
-    def to_json(self) -> dict[str, Any]:
-        """The content of results.json, and where it is."""
-        return {**self.content, "trained": self.trained, "output": str(self.output)}
 
 
 def study(name: str, *, options: StudyOptions) -> StudyReport:
@@ -105,11 +90,9 @@ def study(name: str, *, options: StudyOptions) -> StudyReport:
         inputs=event_records(files.everything()),
         cards={**{what: sha256_bytes(text.encode()) for what, text in texts.items()}, **bundles},
     )
-    quick = " This was a quick run, to see that all works: its networks are not trained." if options.quick else ""
-    content = {**_content(chosen, data, results), "quick": options.quick, "provenance": record}
-    _write(chosen, results, content, texts, options.output, remark=quick)
-    losses, table = formatted_losses(chosen, results), formatted_table(chosen, results)
-    return StudyReport(content, losses, table, trained, options.output)
+    report = StudyReport(chosen, results, _split_text(data, results), options.quick, record, trained, options.output)
+    _write(report, texts)
+    return report
 
 
 def _check_output(output: Path) -> None:
@@ -151,62 +134,15 @@ def _split_text(data: StudyData, results: Results) -> str:
     )
 
 
-def _content(card: StudyCard, data: StudyData, results: Results) -> dict[str, Any]:
-    """All numbers, in JSON types."""
-    signals = results.signals
-
-    def numbers(names: Sequence[str]) -> dict[str, Any]:
-        return {
-            "trainings": list(names),
-            "train_loss": results.loss(names).to_json(),
-            "validation_loss": results.loss(names, validation=True).to_json(),
-            "auc": {signal: results.auc(names, signal).to_json() for signal in signals},
-            "rejection": {signal: results.rejection(names, signal).to_json() for signal in signals},
-        }
-
-    plan = results.plan
-    return {
-        "study": card.name,
-        "card": card.model_dump(mode="json", by_alias=True, exclude={"quick"}),
-        "split": _split_text(data, results),
-        "events": {name: len(batch) for name, batch in next(iter(results.samples.values())).items()},
-        "table": {
-            analysis: {
-                **numbers(names),
-                "published": results.trainings[names[0]].planned.recipe.model_dump(mode="json")["published"],
-                "published_loss": card.published_loss.get(analysis),
-            }
-            for analysis, names in plan.table.items()
-        },
-        "scans": [
-            {"scan": p.scan, "analysis": p.analysis, "value": p.value, **numbers(p.trainings)} for p in plan.scans
-        ],
-        "roc": [band.to_json() for band in roc_bands(results)],
-        "latent_spikes": {
-            name: {sample: fractions.tolist() for sample, fractions in t.latent.items()}
-            for name, t in results.trainings.items()
-            if t.latent
-        },
-        "trainings": {name: t.to_json() for name, t in results.trainings.items()},
-    }
-
-
-def _write(
-    card: StudyCard,
-    results: Results,
-    content: Mapping[str, Any],
-    texts: Mapping[str, str],
-    output: Path,
-    *,
-    remark: str,
-) -> None:
-    """Figures, reports and results, each complete or not there."""
+def _write(report: StudyReport, texts: Mapping[str, str]) -> None:
+    """Figures, reports and results, each complete or not there; `texts` are the cards."""
+    output = report.output
     with atomic_folder(output / _FIGURES, verb=_VERB) as folder:
-        figures = draw_figures(card, results, folder)
+        figures = draw_figures(report.card, report.results, folder)
     cards = "\n".join(f"# {what}\n{text}" for what, text in texts.items())
-    report = blocks(card, results, content["provenance"], figures, split=content["split"] + remark, cards=cards)
-    whole = {**content, "figures": figures}
-    pages = (to_markdown(report), to_html(report, output), json.dumps(whole, indent=1, allow_nan=False) + "\n")
+    page = blocks(report, figures, cards)
+    whole = {**report.content(), "figures": figures}
+    pages = (to_markdown(page), to_html(page, output), json.dumps(whole, indent=1, allow_nan=False) + "\n")
     for name in foreign_files(output, _VERB):
         if name in _FILES:
             (output / name).rename(free_name(output / name))

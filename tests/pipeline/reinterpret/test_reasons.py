@@ -15,10 +15,13 @@ import pytest
 from hepad.cards import base, search
 from hepad.pipeline.reinterpret.points import parse_point
 from hepad.pipeline.reinterpret.reasons import Cause, NoLimitError, Reason, Reasons, said_of_all
+from hepad.pipeline.reinterpret.report import Result
 from hepad.pipeline.reinterpret.run import ReinterpretOptions, reinterpret
 from hepad.pipeline.reinterpret.words import fraction, gev, mass_ranges, percent
 from hepad.spectra import files
 from hepad.stats.fits import fit
+from hepad.stats.limits.exclusion import Excluded
+from hepad.stats.scores.acceptance import Acceptance
 
 FEW = "too few effective events of a broad signal"
 
@@ -35,7 +38,7 @@ def test_alike_reasons_are_merged() -> None:
         "b: the fit did not converge",
         f"e: {FEW} (3 of 10 needed)",
     ]
-    assert groups[0].to_json() == {
+    assert groups[0].row().to_json() == {
         "channels": ["a", "c", "d"],
         "cause": "too few signal events",
         "text": f"3 channels: {FEW} (9.6 of 50 needed)",
@@ -88,22 +91,29 @@ def test_upper_bounds_are_rounded_up(bound: float, text: str) -> None:
 def test_masses_and_fractions() -> None:
     assert [gev(mass) for mass in (3143.5, 10250.0, 999.96, 92.5)] == ["3144", "10250", "1000", "92.5"]
     ranges = [
-        {"low": 2000.0, "high": 3143.5, "from_start": True, "to_end": False},
-        {"low": 4000.0, "high": 5000.0, "from_start": False, "to_end": True},
+        Excluded(2000.0, 3143.5, from_start=True, to_end=False),
+        Excluded(4000.0, 5000.0, from_start=False, to_end=True),
     ]
     assert mass_ranges(ranges) == "2000 to 3144, 4000 to 5000 GeV"
     assert mass_ranges(ranges, ends=True) == (
         "2000 to 3144 (from the lowest mass given on), 4000 to 5000 (up to the highest) GeV"
     )
     assert mass_ranges([]) == ""
-    assert fraction({"events": 0, "value": 0.0, "error": 0.1, "upper_95": 0.0006}) == "below 0.06 % (95 % CL)"
-    assert fraction({"events": 3, "value": 0.25, "error": 0.01, "upper_95": 0.3}) == "25.000% ± 1.000%"
+    assert fraction(Acceptance(0.0, 0.1, 0.0, 0.1, upper_95=0.0006, events=0)) == "below 0.06 % (95 % CL)"
+    assert fraction(Acceptance(0.25, 0.01, 0.24, 0.26, upper_95=0.3, events=3)) == "25.000% ± 1.000%"
 
 
 def straight_crossing(masses: tuple[float, float], ratios: tuple[float, float]) -> float:
     """Where ln(theory / limit), a straight line in ln(mass), is zero."""
     slope, offset = np.polyfit(np.log(masses), np.log(ratios), 1)
     return float(np.exp(-offset / slope))
+
+
+def assert_read_back(result: Result, text: str) -> None:
+    """The file has the record, and nothing is lost on the way: neither a number, nor a type, nor the order of keys."""
+    again = Result.from_json(json.loads(text))
+    assert again == result
+    assert json.dumps(again.to_json(), indent=2) + "\n" == text
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +142,7 @@ def curve(tmp_path_factory, examples, read) -> tuple[dict, str]:
         for module, name in ((base, "read_yaml"), (search, "read_yaml"), (files, "csv_bins"), (fit, "fisher_scoring")):
             patch.setattr(module, name, counted(name, getattr(module, name)))
         report = reinterpret([], "cms_2019_dijet", options=ReinterpretOptions(output=output, points=points))
-    assert json.loads((output / "reinterpret.json").read_text()) == report.to_json()
+    assert_read_back(report.result, (output / "reinterpret.json").read_text())
     return report.to_json(), (output / "report.html").read_text(encoding="utf-8")
 
 
@@ -176,7 +186,7 @@ def test_the_page_of_a_curve_begins_with_it(curve) -> None:
 def test_a_curve_without_exclusion_says_so(examples, tmp_path: Path) -> None:
     points = tuple(parse_point(f"{mass}={examples / 'wprime_xy_3p5tev.root'}@1e-6") for mass in (3000, 4000))
     report = reinterpret([], "cms_2019_dijet", options=ReinterpretOptions(points=points))
-    verdict = report.to_json()["verdict"]
+    other = verdict = report.to_json()["verdict"]
     assert verdict["status"] == "not excluded"
     assert verdict["reason"] == "no mass from 3000 to 4000 GeV (observed)"
     points = tuple(parse_point(f"{mass}={examples / 'wprime_wz_2tev.root'}@0.1") for mass in (2000, 3000))
@@ -185,3 +195,7 @@ def test_a_curve_without_exclusion_says_so(examples, tmp_path: Path) -> None:
     assert (verdict["status"], verdict["basis"], verdict["ranges_gev"]) == ("cannot say", None, [])
     assert verdict["reason"].startswith("no mass has a limit; at 3000 GeV: ")
     assert verdict["cause"] == "too few signal events"
+    assert_read_back(report.result, json.dumps(report.to_json(), indent=2) + "\n")
+    own = (*vars(report.result.sample.verdict), "ranges_gev")
+    assert tuple(verdict) == own  # without limits of the masses it is the verdict on the last one
+    assert tuple(other) == (*(key for key in own[:-1] if key != "reason"), "reason", "ranges_gev")

@@ -17,6 +17,7 @@ from hepad.errors import CardError, InputDataError, UsageError
 from hepad.io.tables.background import read_background
 from hepad.pipeline.reinterpret import limits as reinterpret_limits
 from hepad.pipeline.reinterpret.points import parse_point, read_points
+from hepad.pipeline.reinterpret.report import Result
 from hepad.pipeline.reinterpret.run import ReinterpretOptions, reinterpret
 from hepad.samples.heldout import held_out
 from hepad.search.background import BackgroundOptions, make_background
@@ -63,7 +64,10 @@ def answer(files, card, **options):
     names = [files] if isinstance(files, Path) else files
     report = reinterpret([str(f) for f in names], str(card), options=ReinterpretOptions(**options))
     result = report.to_json()
-    json.dumps(result, allow_nan=False)
+    text = json.dumps(result, allow_nan=False)
+    again = Result.from_json(json.loads(text))  # what is said of an output that was complete before
+    assert again == report.result
+    assert json.dumps(again.to_json()) == text
     return result
 
 

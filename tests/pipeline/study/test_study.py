@@ -166,14 +166,14 @@ def test_an_interrupted_study_goes_on_without_a_flag(plain, examples: Path, tmp_
         study(name, options=StudyOptions(tmp_path / "cut", data=examples, on_epoch=interrupt))
     assert caught.value.exit_code == 130
     trainings = tmp_path / "cut" / "trainings"
-    name_of_it = next(iter(whole.content["trainings"]))
+    name_of_it = next(iter(whole.results.trainings))
     assert {p.name for p in trainings.iterdir()} == {f"{name_of_it}.checkpoint", f"{name_of_it}.run"}
     epochs: list[int] = []
     rest = study(
         name, options=StudyOptions(tmp_path / "cut", data=examples, on_epoch=lambda end: epochs.append(end.epoch))
     )
     assert epochs == list(range(5, 13))
-    assert rest.content == whole.content
+    assert rest.content() == whole.content()
     assert bundle_bytes(trainings) == bundle_bytes(tmp_path / "whole" / "trainings")
 
 
@@ -184,7 +184,7 @@ def test_another_card_or_input_trains_under_another_name(plain, examples: Path, 
     more = study(write(tmp_path / "card.yaml", updates=13), options=options)
     aside = study(write(tmp_path / "card.yaml", evaluation={"fraction": 0.25, "seed": 6}), options=options)
     assert (more.trained, aside.trained) == (1, 1)
-    names = {next(iter(report.content["trainings"])) for report in (first, more, aside)}
+    names = {next(iter(report.results.trainings)) for report in (first, more, aside)}
     assert {p.name for p in (tmp_path / "out" / "trainings").iterdir()} == names
     assert len(names) == 3
 

@@ -1,0 +1,203 @@
+"""The page of a reinterpretation: verdict, numbers, tables and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hepad.output.document import Block, Code, Figure, Heading, Table, Text
+from hepad.pipeline.reinterpret.report import CurveRow, Result, SampleRow
+from hepad.pipeline.reinterpret.rows import CombinedRow, CutRow, LimitRow, RegionRow, SearchRow, VerdictRow
+from hepad.pipeline.reinterpret.words import fraction, gev, mass_ranges, percent
+
+__all__ = ["blocks"]
+
+
+def blocks(result: Result, captions: Mapping[str, str]) -> list[Block]:
+    """The page of a result; `captions` are those of the figures that were drawn, by name.
+
+    An exclusion curve comes first, then each of its points with its mass.
+    """
+    search, verdict, curve = result.search, result.verdict, result.curve
+    status = verdict.status.capitalize()
+    title = f"{status}: the signal against {result.analysis}" if curve is None else f"{status}: {verdict.reason}"
+    return [
+        Heading(title, 1),
+        *_said(verdict),
+        *([] if curve is None else [*_points(curve), *_shown(captions, "exclusion")]),
+        Text(
+            f"{search.title}. {search.reference}. Fidelity of this reinterpretation: {search.fidelity} "
+            f"({search.fidelity_note})."
+        ),
+        *(Text(f"Note: {text}.") for text in result.warnings),
+        *(Text(f"Left out, as it cannot be read: {skipped.reason}.") for skipped in result.skipped),
+        *_samples(result, captions),
+        Heading("Provenance"),
+        Code(_provenance(result.provenance)),
+    ]
+
+
+def _said(verdict: VerdictRow) -> list[Block]:
+    """The reason of a verdict, and what helps where none is possible."""
+    reason = verdict.reason
+    said: list[Block] = [Text(f"{reason[0].upper()}{reason[1:]}.")]
+    if verdict.help:
+        said.append(Text(f"What helps: {verdict.help}."))
+    return said
+
+
+def _samples(result: Result, captions: Mapping[str, str]) -> list[Block]:
+    """The sample, or each point of a curve under its mass; the figures are those of the sample, the first point."""
+    if result.curve is None:
+        return _sample(result.search, result.sample, captions, level=2)
+    found: list[Block] = []
+    if result.mass_gev is None:
+        found += [Heading("The sample of the command line"), *_said(result.sample.verdict)]
+        found += _sample(result.search, result.sample, captions, level=2)
+    for point in result.curve.points:
+        at, verdict = f"{gev(point.mass_gev)} GeV", point.sample.verdict
+        drawn = {name: f"At {at}: {text}" for name, text in captions.items()}
+        found += [Heading(f"{at}: {verdict.status}"), *_said(verdict)]
+        found += _sample(result.search, point.sample, drawn if point.mass_gev == result.mass_gev else {}, level=3)
+    return found
+
+
+def _sample(search: SearchRow, sample: SampleRow, captions: Mapping[str, str], *, level: int) -> list[Block]:
+    """What the search keeps of one sample, its limits and spectra."""
+    combined = sample.combined
+    limits = [] if combined is None else [*_limits(sample, combined), *_shown(captions, "limits")]
+    return [
+        Heading("What the search keeps", level),
+        _numbers(search, sample),
+        _cutflow(sample.cutflow),
+        *_shown(captions, "cutflow"),
+        _acceptance(sample.acceptance),
+        Text(
+            "Acceptance: weighted events in the region over all generated events, before any selection. The first "
+            "error is that of the finite sample; the error of the model is the largest change when the threshold "
+            "moves by the uncertainty of the background efficiency that it was set at."
+        ),
+        *_shown(captions, "scores"),
+        *([Heading("Limits", level), *limits] if sample.channels else []),
+        *([Heading("Spectra", level), *_shown(captions, "spectra", "fit")] if "spectra" in captions else []),
+    ]
+
+
+def _shown(captions: Mapping[str, str], *names: str) -> list[Block]:
+    return [Figure(f"{n}.png", captions[n]) for name in names for n in captions if n.split("_")[0] == name]
+
+
+def _numbers(search: SearchRow, sample: SampleRow) -> Table:
+    section, luminosity = sample.cross_section_pb, search.luminosity_fb
+    rows = [
+        ["events read", f"{sample.events}"],
+        ["events generated", f"{sample.generated_events}"],
+        ["sum of weights of all generated", f"{sample.generated_weight:.6g}"],
+        ["cross section", "not given" if section is None else f"{section:.4g} pb"],
+        ["luminosity", "none" if luminosity is None else f"{luminosity:g} fb-1"],
+        ["selection", ", ".join(dict.fromkeys(search.selections.values()))],
+        ["model", ", ".join(dict.fromkeys(name for name in search.models.values() if name)) or "none"],
+        ["region of the limits", search.signal_region],
+    ]
+    return Table(["", ""], rows)
+
+
+def _cutflow(steps: Sequence[CutRow]) -> Table:
+    several = len({step.category for step in steps}) > 1
+    rows = [
+        [
+            f"{step.category}: {step.name}" if several else step.name,
+            f"{step.events}",
+            f"{step.weight:.6g}",
+            _pm(step.efficiency, step.efficiency_error),
+        ]
+        for step in steps
+    ]
+    return Table(["step", "events", "sum of weights", "of all generated"], rows)
+
+
+def _acceptance(regions: Mapping[str, RegionRow]) -> Table:
+    rows = [
+        [
+            region,
+            f"{found.events}",
+            fraction(found),
+            "" if found.model_error is None else f"{found.model_error:.2%}",
+            f"{found.low:.3%} to {found.high:.3%}",
+            percent(found.upper_95),
+        ]
+        for region, found in regions.items()
+    ]
+    header = ["region", "events", "acceptance", "model", "68.3 % interval", "below, at 95 % CL"]
+    return Table(header, rows)
+
+
+def _limits(sample: SampleRow, combined: CombinedRow) -> list[Block]:
+    rows = [
+        [
+            name,
+            "" if found.expected_events is None else f"{found.expected_events:.4g}",
+            "" if found.background_events is None else f"{found.background_events:.4g}",
+            *_cells(found.limit),
+            found.background or "none",
+        ]
+        for name, found in sample.channels.items()
+    ]
+    rows.append(["combined", "", "", *_cells(combined.limit), combined.method])
+    header = ["channel", "signal", "background", "expected [pb]", "68 % band [pb]", "observed [pb]", "background from"]
+    names = list(sample.channels)
+    shared = [[a, *(f"{sample.overlaps[a][b]:.2f}" for b in names)] for a in names]
+    method = f" Combined is: {combined.method} ({', '.join(combined.channels)})." if combined.channels else ""
+    return [
+        Table(header, rows),
+        *(Text(f"No limit: {group.reason.text}.") for group in sample.no_limit),
+        Text(
+            "Limits are CLs upper limits at 95 % CL on the cross section of the signal. Events are in several "
+            f"spectra, so that channels are not independent.{method}"
+        ),
+        *([Text(f"Combined: {combined.remark}.")] if combined.remark else []),
+        Text("Of the signal events of the channel on the left, the part that the channel above has too:"),
+        Table(["", *names], shared),
+    ]
+
+
+def _cells(limit: LimitRow) -> list[str]:
+    """The expected limit, its band, and the observed limit."""
+    band = "" if limit.band is None else f"{limit.band[1]:.3g} to {limit.band[3]:.3g}"
+    return [_number(limit.expected), band, _number(limit.observed)]
+
+
+def _points(curve: CurveRow) -> list[Block]:
+    rows = [
+        [
+            f"{point.mass_gev:g}",
+            _number(point.sample.cross_section_pb),
+            fraction(point.acceptance),
+            _number(point.sample.limit.expected),
+            _number(point.sample.limit.observed),
+            point.sample.verdict.status,
+        ]
+        for point in curve.points
+    ]
+    header = ["mass [GeV]", "cross section [pb]", "acceptance", "expected [pb]", "observed [pb]", "verdict"]
+    said = [Text(f"Expected exclusion: {mass_ranges(curve.excluded_expected_gev, ends=True) or 'no mass'}.")]
+    if curve.excluded_observed_gev is not None:
+        observed = mass_ranges(curve.excluded_observed_gev, ends=True)
+        said.append(Text(f"Observed exclusion: {observed or 'no mass'}."))
+    return [Table(header, rows), *said]
+
+
+def _pm(value: float, error: float) -> str:
+    return f"{value:.3%} ± {error:.3%}"
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4g}"
+
+
+def _provenance(record: Mapping[str, Any]) -> str:
+    lines = [record["command"], f"hepad {record['hepad']}, Python {record['python']}"]
+    lines += [f"{name} {version}" for name, version in record["packages"].items()]
+    lines += [f"{item['name']} {item['bytes']} bytes sha256 {item['sha256']}" for item in record["inputs"]]
+    lines += [f"{name} sha256 {sha}" for name, sha in record["cards"].items()]
+    return "\n".join(lines)

@@ -1,0 +1,168 @@
+"""The pages of a study: tables beside the published numbers, figures, cards and provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hepad.cards.study import StudyCard
+from hepad.output.document import Block, Code, Figure, Heading, Table, Text
+from hepad.pipeline.study.data import BACKGROUND
+from hepad.pipeline.study.figures import CAPTIONS, counts
+from hepad.pipeline.study.report import StudyReport
+from hepad.pipeline.study.results import Results, Spread
+
+__all__ = ["SCAN_TITLES", "blocks", "formatted_losses", "formatted_table"]
+
+SCAN_TITLES = {
+    "steps": "Steps T of the forward pass",
+    "latent": "Latent dimension",
+    "training_fraction": "Training events at equal updates",
+}
+
+_QUICK = " This was a quick run, to see that all works: its networks are not trained."
+_SCALE = 1e5
+"""Losses are printed in units of 1e-5, as in Table 1 of the paper."""
+
+
+def formatted_losses(card: StudyCard, results: Results) -> Table:
+    """The losses of Table 1 of the paper: mean ± standard deviation over trainings beside the published ones."""
+    rows = [
+        [
+            card.label(analysis),
+            str(len(names)),
+            _pm(results.loss(names), 2, _SCALE),
+            _pm(results.loss(names, validation=True), 2, _SCALE),
+            _published(card.published_loss.get(analysis), 2, _SCALE),
+        ]
+        for analysis, names in results.plan.table.items()
+    ]
+    return Table(["model", "trainings", "loss [1e-5]", "validation [1e-5]", "published [1e-5]"], rows)
+
+
+def formatted_table(card: StudyCard, results: Results) -> Table:
+    """The rest of Table 1: AUC and 1/eps_b of each signal beside the published numbers."""
+    header = ["model", "signal", "AUC", "published", f"1/eps_b({card.rejection_at:g})", "published"]
+    rows = []
+    for analysis, names in results.plan.table.items():
+        published = results.trainings[names[0]].planned.recipe.published
+        for signal in results.signals:
+            theirs = published.get(signal, {})
+            rows.append(
+                [
+                    card.label(analysis),
+                    signal,
+                    _pm(results.auc(names, signal), 3),
+                    _published(theirs.get("auc"), 3),
+                    _pm(results.rejection(names, signal), 1),
+                    _published(theirs.get(f"rejection_at_{card.rejection_at:g}"), 1),
+                ]
+            )
+    return Table(header, rows, numbers_from=2)
+
+
+def blocks(report: StudyReport, figures: Sequence[str], cards: str) -> list[Block]:
+    """The whole report; `figures` are the names of the figures that were drawn, `cards` the cards as text."""
+    card, results = report.card, report.results
+    seeds = ", ".join(str(seed) for seed in card.seeds)
+    pictures = [Figure(f"figures/{name}.png", _caption(name)) for name in figures]
+
+    def shown(prefix: str) -> list[Block]:
+        return [p for p in pictures if p.path.startswith(f"figures/{prefix}")]
+
+    scans: list[Block] = [block for name in card.scans for block in (*_scan(name, results), *shown(f"scan_{name}"))]
+    return [
+        Heading(f"Study {card.name}: {card.title}", 1),
+        Text(f"After: {card.reference}."),
+        Text(
+            f"Seeds {seeds}; at least {card.updates} updates of the weights in each training, so that fewer events "
+            "mean more epochs; a model that stops by its patience may do with fewer. Numbers are mean ± sample "
+            f"standard deviation over seeds. {report.split}{_QUICK if report.quick else ''}"
+        ),
+        Heading("Performance (Table 1 of the reference)"),
+        formatted_losses(card, results),
+        formatted_table(card, results),
+        Text(
+            "Loss: of the training events in the last epoch, or in the epoch that was kept. Losses of models with "
+            "different inputs cannot be compared. '>' marks a mean with lower limits in it, because no background "
+            "event survived in at least one training. The published numbers are from the data set of the reference, "
+            "and can be expected only from its files."
+        ),
+        *shown("roc"),
+        *shown("loss"),
+        Heading("Samples"),
+        _samples(results),
+        *shown("objects"),
+        *([Heading("Latent spikes"), *shown("latent")] if shown("latent") else []),
+        *([Heading("Scans"), *scans] if scans else []),
+        Heading("Trainings"),
+        _trainings(results),
+        Heading("Provenance"),
+        Code(_provenance(report.provenance)),
+        Heading("Cards"),
+        Code(cards),
+    ]
+
+
+def _caption(name: str) -> str:
+    key = next(key for key in sorted(CAPTIONS, key=len, reverse=True) if name.startswith(key))
+    return CAPTIONS[key].format(name.removeprefix(key).strip("_"))
+
+
+def _scan(name: str, results: Results) -> list[Block]:
+    rows = [
+        [
+            point.analysis,
+            f"{point.value:g}",
+            str(results.trainings[point.trainings[0]].planned.events),
+            _pm(results.loss(point.trainings), 2, _SCALE),
+            *(_pm(results.auc(point.trainings, signal), 3) for signal in results.signals),
+        ]
+        for point in results.plan.scans
+        if point.scan == name
+    ]
+    header = ["model", "value", "events", "loss [1e-5]", *(f"AUC {signal}" for signal in results.signals)]
+    return [Heading(SCAN_TITLES.get(name, name), 3), Table(header, rows)]
+
+
+def _samples(results: Results) -> Table:
+    header = ["sample", "events", "jets", "electrons", "muons", "MET [GeV]"]
+    rows = []
+    for name, batch in next(iter(results.samples.values())).items():
+        means = {key: float(values.mean()) for key, values in counts(batch).items()}
+        numbers = [f"{means[key]:.2f}" if key in means else "" for key in ("jets", "electrons", "muons")]
+        rows.append([name, str(len(batch)), *numbers, f"{means['met']:.1f}" if "met" in means else ""])
+    assert rows[0][0] == BACKGROUND  # noqa: S101  the order in which the samples are read
+    return Table(header, rows)
+
+
+def _trainings(results: Results) -> Table:
+    header = ["training", "events", "updates", "epochs", "loss [1e-5]", *(f"AUC {s}" for s in results.signals)]
+    rows = [
+        [
+            name,
+            str(t.planned.events),
+            str(t.planned.updates),
+            str(len(t.train_loss)),
+            f"{t.loss * _SCALE:.2f}",
+            *(f"{t.auc[signal]:.4f}" for signal in results.signals),
+        ]
+        for name, t in results.trainings.items()
+    ]
+    return Table(header, rows)
+
+
+def _provenance(record: Mapping[str, Any]) -> str:
+    packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
+    lines = [record["command"], f"hepad {record['hepad']}, Python {record['python']}, {packages}"]
+    lines += [f"sha256 {r['sha256']}  {r['name']} ({r['bytes']} bytes)" for r in record["inputs"]]
+    return "\n".join(lines + [f"sha256 {digest}  {name}" for name, digest in record["cards"].items()])
+
+
+def _pm(value: Spread, digits: int, scale: float = 1.0) -> str:
+    error = "" if value.std is None else f" ± {value.std * scale:.{digits}f}"
+    return f"{'> ' if value.is_lower_limit else ''}{value.mean * scale:.{digits}f}{error}"
+
+
+def _published(pair: tuple[float, float] | None, digits: int, scale: float = 1.0) -> str:
+    return "" if pair is None else f"{pair[0] * scale:.{digits}f} ± {pair[1] * scale:.{digits}f}"
