@@ -210,10 +210,10 @@ Published = dict[str, dict[str, tuple[float, float]]]
 """Signal name to metric name to (value, standard deviation), as printed in the reference."""
 
 
-class AnalysisCard(Card):
-    """A published system as a composition; `hepad train --model NAME` and the pipeline need nothing else."""
+class Composition(Card):
+    """What the cards of analyses and of methods have in common: where it is from, what it sees, how it is trained."""
 
-    schema_: Literal["analysis/1"] = Field(alias="schema")
+    schema_: str = Field(alias="schema")
     name: CardName
     title: str
     reference: str
@@ -221,9 +221,15 @@ class AnalysisCard(Card):
     fidelity_note: str = ""
     selection: str
     input: AnyInput
-    model: ModelCard
     train: TrainCard = Field(default_factory=TrainCard)
     regions: dict[RegionName, RegionSpec] = Field(default_factory=dict)
+
+
+class AnalysisCard(Composition):
+    """A published system as a composition; `hepad train --model NAME` and the pipeline need nothing else."""
+
+    schema_: Literal["analysis/1"] = Field(alias="schema")
+    model: ModelCard
     published: Published = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -7,12 +7,10 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from hepad import registry
-from hepad.cards.analysis import RegionName, RegionSpec
-from hepad.cards.base import Card, CardName, parse_card, read_yaml
+from hepad.cards.analysis import Composition
+from hepad.cards.base import parse_card, read_yaml
 from hepad.cards.configured import Configured
-from hepad.cards.input import AnyInput
 from hepad.cards.resolver import resolve
-from hepad.cards.train import TrainCard
 
 __all__ = ["METHODS_FOLDER", "MethodCard", "MethodKeys", "load_method"]
 
@@ -25,7 +23,7 @@ class MethodKeys(Configured):
     table: ClassVar[registry.Table] = registry.METHODS
 
 
-class MethodCard(Card):
+class MethodCard(Composition):
     """A data-driven method as a composition; `hepad hunt --method NAME` needs only a mass and a window besides.
 
     Events are parted into `folds` by the content of their file and their entry; an event is scored by networks that
@@ -33,17 +31,8 @@ class MethodCard(Card):
     """
 
     schema_: Literal["method/1"] = Field(alias="schema")
-    name: CardName
-    title: str
-    reference: str
-    fidelity: Literal["exact", "approximate", "inspired"]
-    fidelity_note: str = ""
-    selection: str
-    input: AnyInput
     method: MethodKeys
     folds: int = Field(default=5, ge=3, le=100)
-    train: TrainCard = Field(default_factory=TrainCard)
-    regions: dict[RegionName, RegionSpec] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _method_takes_input(self) -> MethodCard:

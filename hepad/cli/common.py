@@ -35,6 +35,8 @@ __all__ = [
     "Model",
     "Output",
     "Regions",
+    "Restart",
+    "Resume",
     "Scheduler",
     "Seed",
     "Selection",
@@ -48,6 +50,7 @@ __all__ = [
     "parse_range",
     "parse_regions",
     "parse_signals",
+    "percent",
     "print_complete",
     "print_cutflow",
     "print_json",
@@ -148,6 +151,8 @@ Scheduler = Annotated[
 SkipBadFiles = Annotated[
     bool, typer.Option("--skip-bad-files", help="Leave out files that cannot be read; the exit code is then 8.")
 ]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")]
+Restart = Annotated[bool, typer.Option("--restart", help="Forget an interrupted training.")]
 Workers = Annotated[int, typer.Option("--workers", "-j", min=1, help="Processes side by side; same result, sooner.")]
 StepSize = Annotated[int, typer.Option("--step-size", min=1, help="Events in memory at a time.")]
 
@@ -256,6 +261,11 @@ def execution(
         raise UsageError(f"--executor {executor!r}: choose local or dask")
     kind: Literal["local", "dask"] = "dask" if executor == "dask" else "local"
     return Execution(workers, kind, scheduler, skip_bad_files, force)
+
+
+def percent(value: float | None, error: float | None) -> str:
+    """A cell with a fraction and its error in percent; empty if there is none."""
+    return "" if value is None else f"{value:.3%} ± {error:.3%}"
 
 
 def print_complete(*outputs: Path | None) -> None:

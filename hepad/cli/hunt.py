@@ -71,8 +71,8 @@ def hunt(
     scheduler: common.Scheduler = None,
     skip_bad_files: common.SkipBadFiles = False,
     force: common.Force = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
-    restart: Annotated[bool, typer.Option("--restart", help="Forget an interrupted training.")] = False,
+    resume: common.Resume = False,
+    restart: common.Restart = False,
     json: common.Json = False,
 ) -> None:
     """Tell a window of a mass from its sidebands, on the data themselves, and score every event.
@@ -156,7 +156,7 @@ def _print(report: HuntReport) -> None:
         [
             name,
             f"{r.threshold:.5g}",
-            "" if r.efficiency is None else f"{r.efficiency:.3%} ± {r.efficiency_error:.3%}",
+            common.percent(r.efficiency, r.efficiency_error),
             *(f"{r.events[part]}" for part in r.events),
             f"{r.expected:.5g}",
         ]

@@ -52,8 +52,8 @@ def train(
     skip_bad_files: common.SkipBadFiles = False,
     force: common.Force = False,
     device: common.Device = "cpu",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
-    restart: Annotated[bool, typer.Option("--restart", help="Forget an interrupted training.")] = False,
+    resume: common.Resume = False,
+    restart: common.Restart = False,
     json: common.Json = False,
 ) -> None:
     """Train a model on background and write a bundle.
@@ -147,7 +147,7 @@ def _print(report: TrainReport) -> None:
             name,
             r.score,
             f"{r.threshold:.5g}",
-            "" if r.efficiency is None else f"{r.efficiency:.3%} ± {r.efficiency_error:.3%}",
+            common.percent(r.efficiency, r.efficiency_error),
         ]
         for name, r in report.regions.items()
     ]

@@ -25,6 +25,7 @@ from hepad.nn.scorer import (
     State,
     TrainingData,
     check_batch,
+    check_training,
     finite_scores,
 )
 
@@ -81,8 +82,7 @@ class Autoencoder(ABC):
         """
         from hepad.nn.reconstruction import fit_reconstruction
 
-        for batch in (data.train, data.validation):
-            check_batch(self, batch)
+        check_training(self, data)
         weights, report = fit_reconstruction(
             self._build, data, options=options, seed=seed, device=device, on_epoch=on_epoch, resume=resume
         )

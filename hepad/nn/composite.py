@@ -16,7 +16,17 @@ from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.nn.device import OnDevice
 from hepad.nn.in_turn import Stage, fit_in_turn
-from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, Scorer, Scores, State, TrainingData, check_batch, trainable
+from hepad.nn.scorer import (
+    Checkpoint,
+    EpochEnd,
+    FitReport,
+    Scorer,
+    Scores,
+    State,
+    TrainingData,
+    check_training,
+    trainable,
+)
 
 __all__ = ["Composite", "member_seed"]
 
@@ -49,8 +59,7 @@ class Composite(ABC):
         resume: Checkpoint | None = None,
     ) -> FitReport:
         """Train the members one after the other, each with a seed of its own; a checkpoint knows where it was."""
-        for batch in (data.train, data.validation):
-            check_batch(self, batch)
+        check_training(self, data)
         before = self.state()
         try:
             return fit_in_turn(

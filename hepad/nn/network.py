@@ -25,6 +25,7 @@ from hepad.nn.scorer import (
     State,
     TrainingData,
     check_batch,
+    check_training,
     finite_scores,
 )
 from hepad.nn.tensors import get_weights, set_weights
@@ -80,8 +81,7 @@ class NetworkScorer(ABC, Generic[Network]):
         or checkpoint that does not fit, `FitFailedError` without events or if the loss diverges; the weights from
         before are then still there.
         """
-        for batch in (data.train, data.validation):
-            check_batch(self, batch)
+        check_training(self, data)
         self._module, done = fit_network(
             self._build,
             lambda module: self._recipe(module, data),

@@ -28,6 +28,7 @@ __all__ = [
     "Trainable",
     "TrainingData",
     "check_batch",
+    "check_training",
     "finite_scores",
     "trainable",
 ]
@@ -174,6 +175,12 @@ def check_batch(scorer: Scorer, batch: Batch) -> None:
             f"{scorer.name} was built for {ours.summary} columns ({ours.features[0]} ...), got {theirs.summary} "
             f"({theirs.features[0]} ...)"
         )
+
+
+def check_training(scorer: Scorer, data: TrainingData) -> None:
+    """Raise `CardError` unless the events to train and to validate on fit, as `check_batch` says."""
+    for batch in (data.train, data.validation):
+        check_batch(scorer, batch)
 
 
 def finite_scores(model: str, scores: Mapping[str, npt.NDArray[np.float32]]) -> Scores:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,6 @@ from hepad.bundles.bundle import Bundle, load_bundle
 from hepad.cards.analysis import RegionSpec
 from hepad.cards.bundle import RegionCard
 from hepad.cards.selection import SelectionCard, load_selection
-from hepad.errors import InputDataError
 from hepad.execution.executor import Execution
 from hepad.execution.making import Making
 from hepad.execution.parts import Part
@@ -25,13 +23,13 @@ from hepad.execution.run import Run, Skipped
 from hepad.execution.units import Step
 from hepad.io.events import Chunk
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
-from hepad.io.tables.scores import ScoreFile, ScoreWriter
+from hepad.io.tables.scores import ScoreWriter
 from hepad.nn.device import OnDevice, scoring_device
 from hepad.objects.cutflow import CutFlow
 from hepad.output.atomic import atomic_path, check_file
 from hepad.paths import InputPath
 from hepad.provenance import command_line, provenance
-from hepad.samples.scoring import EventRows, ScoredChunk, score_chunk, score_rows
+from hepad.samples.scoring import EventRows, ScoredChunk, score_chunk, score_rows, stored_scores
 from hepad.samples.selected import checked_flow
 from hepad.stats.scores.quantiles import StreamSample
 
@@ -197,13 +195,8 @@ def _job(bundle: Bundle, options: ScoreOptions) -> ScoreJob:
 
 
 def _stored(output: Path) -> tuple[dict[str, Any], ScoreReport]:
-    """What an output that is there says of itself, and its report; `InputDataError` if rows of it are missing."""
-    with closing(ScoreFile(output)) as file:
-        info, rows = file.info, file.entries
-    report = ScoreReport.from_json(info.pop("report"), output)
-    if report.cutflow.total.events != rows:
-        raise InputDataError(f"{output} has {rows} rows, for {report.cutflow.total.events} events")
-    return info, report
+    info, report = stored_scores(output)
+    return info, ScoreReport.from_json(report, output)
 
 
 def default_output(paths: Sequence[InputPath], kind: str) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import awkward as ak
@@ -13,11 +15,13 @@ import numpy.typing as npt
 from hepad.bundles.bundle import Bundle
 from hepad.cards.bundle import RegionCard
 from hepad.cards.selection import SelectionCard
+from hepad.errors import InputDataError
 from hepad.execution.parts import Part
 from hepad.execution.run import Run
 from hepad.execution.units import Step
 from hepad.io.events import Chunk
 from hepad.io.reader import DEFAULT_STEP_SIZE
+from hepad.io.tables.scores import ScoreFile
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.selection import apply_selection, check_events
 from hepad.paths import InputPath
@@ -36,6 +40,7 @@ __all__ = [
     "score_rows",
     "scored_sample",
     "spread",
+    "stored_scores",
 ]
 
 Scores = dict[str, npt.NDArray[np.float32]]
@@ -155,3 +160,17 @@ def sample_of(run: Run[SampleJob], *, cross_sections: CrossSections | None = Non
         checked_flow(all_of_it.flows["all"], run.job.selection),
         columns["keep"],
     )
+
+
+def stored_scores(output: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a score file that is there says of itself, and the content of its report, which has a `cutflow`.
+
+    `InputDataError` if rows of it are missing.
+    """
+    with closing(ScoreFile(output)) as file:
+        info, rows = file.info, file.entries
+    report: dict[str, Any] = info.pop("report")
+    events = CutFlow.from_json(report["cutflow"]).total.events
+    if events != rows:
+        raise InputDataError(f"{output} has {rows} rows, for {events} events")
+    return info, report

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from hepad.execution.making import Making
 from hepad.execution.run import Run
 from hepad.execution.store import MemoryStore, Store
 from hepad.inputs.base import Input, make_input
-from hepad.io.tables.scores import ScoreFile, ScoreWriter
+from hepad.io.tables.scores import ScoreWriter
 from hepad.methods.base import MASS, Fitted, Folds, Method, make_method
 from hepad.nn.device import resolve_device
 from hepad.nn.scorer import Checkpoint, EpochEnd, Scores
@@ -31,7 +30,7 @@ from hepad.pipeline.hunt.events import HuntEvents, HuntJob
 from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
 from hepad.pipeline.hunt.report import HuntRegion, HuntReport
 from hepad.provenance import FileRecords
-from hepad.samples.scoring import EventRows, score_rows
+from hepad.samples.scoring import EventRows, score_rows, stored_scores
 from hepad.stats.scores.regions import background_quantiles, region_of, set_region
 
 __all__ = ["HuntOptions", "HuntReport", "Hunted", "hunt", "hunt_in_memory"]
@@ -239,10 +238,5 @@ def _info(
 
 
 def _stored(output: Path) -> tuple[dict[str, Any], HuntReport]:
-    """What an output that is there says of itself, and its report; `InputDataError` if rows of it are missing."""
-    with closing(ScoreFile(output)) as file:
-        info, rows = file.info, file.entries
-    report = HuntReport.from_json(info.pop("report"), output)
-    if report.cutflow.total.events != rows:
-        raise InputDataError(f"{output} has {rows} rows, for {report.cutflow.total.events} events")
-    return info, report
+    info, report = stored_scores(output)
+    return info, HuntReport.from_json(report, output)

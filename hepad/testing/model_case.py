@@ -1,0 +1,96 @@
+"""A model to check, and what it is fed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from hepad import registry
+from hepad.cards.train import TrainCard
+from hepad.inputs.batch import Batch
+from hepad.inputs.layout import VECTOR, Layout
+from hepad.nn.scorer import FitReport, TrainingData
+from hepad.testing.examples import example_batch, example_layout
+
+__all__ = ["Check", "ModelCase"]
+
+
+@dataclass(frozen=True)
+class ModelCase:
+    """A model to check: its registered name, a configuration that trains in a second, and what it is fed.
+
+    `precision` is that of its weights, which saving must keep. `unit` multiplies the example events, whose numbers are
+    about one, for a model of larger ones.
+    """
+
+    name: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    options: TrainCard = field(default_factory=lambda: TrainCard(epochs=30, batch_size=100, learning_rate=5e-3))
+    axes: tuple[str, ...] = VECTOR
+    features: tuple[str, ...] = ("pt",)
+    precision: str = "float32"
+    unit: float = 1.0
+
+    @property
+    def entry(self) -> registry.Entry:
+        """Its entry in the registry."""
+        return registry.lookup(registry.SCORERS, self.name, "model")
+
+    @property
+    def kind(self) -> str:
+        """The input kind that it is fed: the first that it takes."""
+        return self.entry.inputs[0]
+
+    @property
+    def layout(self) -> Layout:
+        """The layout of its example events."""
+        return example_layout(self.axes, self.features)
+
+    @cached_property
+    def events(self) -> Batch:
+        """Background to score."""
+        return self._batch(2500, 1)
+
+    @cached_property
+    def data(self) -> TrainingData:
+        """Background to train on."""
+        return TrainingData(self._batch(1000, 2), self._batch(201, 3))
+
+    @cached_property
+    def odd(self) -> Batch:
+        """Anomalies."""
+        return self._batch(20, 99, odd=True)
+
+    @cached_property
+    def trained(self) -> Any:
+        """A trained model, shared by the checks: not to be fitted or loaded again."""
+        scorer = self.new()
+        scorer.fit(self.data, options=self.options, seed=1)
+        return scorer
+
+    @property
+    def trainable(self) -> bool:
+        """Whether it is trained here."""
+        return self.entry.trainable
+
+    def new(self, config: Mapping[str, Any] | None = None) -> Any:
+        """An untrained model."""
+        return registry.load(self.entry)(self.config if config is None else config, self.layout)
+
+    def fit(self, scorer: Any, data: TrainingData | None = None, **changes: Any) -> FitReport:
+        """Train a few epochs."""
+        settings = {"options": self.options.model_copy(update={"epochs": 4}), "seed": 1} | changes
+        report: FitReport = scorer.fit(data or self.data, **settings)
+        return report
+
+    def _batch(self, n: int, seed: int, *, odd: bool = False) -> Batch:
+        batch = example_batch(self.kind, n, seed=seed, axes=self.axes, features=self.features, odd=odd)
+        return replace(batch, x=batch.x * np.float32(self.unit))
+
+
+Check = Callable[[ModelCase], None]
+"""Raises if what it stands for does not hold."""
