@@ -120,13 +120,13 @@ def open_events(path: InputPath) -> EventFile:
         )
     if magic.startswith(_HDF5_MAGIC):
         return _open_hdf5(path)
-    generated = _open_generated(path)
-    if generated is None:
+    events = _open_text_events(path)
+    if events is None:
         raise InputDataError(
-            f"{path} is neither a ROOT nor an HDF5 file, nor LHE or HepMC text; "
-            "hepad reads event trees in ROOT files, ADC2021 HDF5, LHE and HepMC, and folders of CMS's Level-1 Parquet"
+            f"{path} is neither a ROOT nor an HDF5 file, nor LHE, HepMC or Dark Machines text; hepad reads event "
+            "trees in ROOT files, ADC2021 HDF5, LHE, HepMC, Dark Machines text, and folders of CMS's Level-1 Parquet"
         )
-    return generated
+    return events
 
 
 def open_root(path: InputPath) -> Any:
@@ -315,8 +315,8 @@ def _hdf5_format(path: InputPath, handle: Any) -> Callable[[InputPath, Any], Eve
     )
 
 
-def _open_generated(path: InputPath) -> EventFile | None:
-    """Open a text file of a generator, compressed or not; None if it is none."""
+def _open_text_events(path: InputPath) -> EventFile | None:
+    """Open a text file of events, compressed or not; None if it is none."""
     from hepad.io.text import head
 
     start = head(path)
@@ -331,4 +331,6 @@ def _open_generated(path: InputPath) -> EventFile | None:
         if dialect is None:
             raise InputDataError(f"{path}: neither HepMC2 nor HepMC3 in ascii; convert it to one of these")
         return HepmcFile(path, dialect)
-    return None
+    from hepad.io.detector.dark_machines import DarkMachinesFile, is_dark_machines
+
+    return DarkMachinesFile(path) if is_dark_machines(start) else None
