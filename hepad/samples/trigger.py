@@ -13,13 +13,14 @@ from hepad.bundles.bundle import Bundle, load_bundle
 from hepad.cards.bundle import RegionCard
 from hepad.errors import CardError, UsageError
 from hepad.inputs.batch import Batch
-from hepad.inputs.l1_vector import L1Vector
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
+from hepad.nn.exact import HasExactLayers, rows_as_inputs
 from hepad.nn.layers import HasLayers, Network, layers_of
 from hepad.paths import InputPath
 from hepad.samples.background import Background, read_background
 from hepad.stats.scores.regions import set_region
 from hepad.trigger.design import Design, Precision, input_formats
+from hepad.trigger.exact import ExactDesign
 
 __all__ = [
     "Flips",
@@ -41,17 +42,27 @@ _DEFAULT_BITS: dict[str, dict[str, int]] = {"mse": {}, "mu2": {}, "kl": {"error"
 
 @dataclass(frozen=True)
 class TriggerModel:
-    """A bundle, its network with one score, and that in fixed point."""
+    """A bundle, its network with one score, and that in fixed point.
+
+    `network` is None for a bundle that is in fixed point already: it has no widths to choose.
+    """
 
     bundle: Bundle
-    network: Network
-    design: Design
+    network: Network | None
+    design: Design | ExactDesign
     score: str
 
     @property
+    def rounded(self) -> tuple[Network, Design]:
+        """The network in floating point and its design; `CardError` for a bundle that is in fixed point already."""
+        if self.network is None or not isinstance(self.design, Design):
+            raise CardError(f"{self.bundle.card.name} is in fixed point already: there is no network to round")
+        return self.network, self.design
+
+    @property
     def input_bits(self) -> int:
-        """The width of the widest input."""
-        return max(form.bits for form in self.design.inputs)
+        """The width of the widest number that the network is given, after the input's scale."""
+        return self.design.bits["input"]
 
     def regions(self) -> dict[str, RegionCard]:
         """The bundle's regions, on the score of the logic: at the same background efficiency if it was another.
@@ -115,6 +126,8 @@ def trigger_model(
         score = default_score(bundle)
     elif score not in bundle.card.scores:
         raise UsageError(f"--score {score}: {bundle.card.name} has {', '.join(bundle.card.scores)}")
+    if isinstance(bundle.scorer, HasExactLayers):
+        return _exact(bundle, bundle.scorer, score, bits=bits, part=part)
     network = layers_of(bundle.scorer, score)
     widths = {**_DEFAULT_BITS[network.score], **(bundle.card.bits or {}), **bits}
     unknown = sorted(widths.keys() - Precision().to_json().keys())
@@ -124,6 +137,14 @@ def trigger_model(
     scale = getattr(bundle.card.input, "scale", "none")
     formats = input_formats(bundle.input.layout, precision.input, scale)
     return TriggerModel(bundle, network, Design(network, precision, formats, encoder=part == "encoder"), score)
+
+
+def _exact(bundle: Bundle, scorer: HasExactLayers, score: str, *, bits: Mapping[str, int], part: Part) -> TriggerModel:
+    if bits or part != "full":
+        option = "--bits" if bits else "--part"
+        raise UsageError(f"{option}: {bundle.card.name} is in fixed point already, with its library's own types")
+    design = ExactDesign(scorer.exact_layers(), bundle.input.layout)
+    return TriggerModel(bundle, None, design, score)
 
 
 def default_score(bundle: Bundle) -> str:
@@ -145,20 +166,20 @@ def trigger_events(
     n = min(max_events or RANDOM_EVENTS, RANDOM_EVENTS)
     columns = [rng.uniform(form.low, form.high, n) for form in model.design.inputs]
     x = np.stack(columns, axis=1) * (rng.random((n, len(columns))) < rng.random((n, 1)))  # padded slots are 0
-    rows = model.design.quantised(x).astype(np.float32)
-    return Batch("l1_vector", model.bundle.input.layout, rows, rows != 0, np.ones(n))
+    layout = model.bundle.input.layout
+    rows = model.design.quantised(rows_as_inputs(x, layout)).astype(np.float32)
+    inputs = rows_as_inputs(rows, layout)
+    return Batch(model.bundle.card.input.kind, layout, inputs, inputs != 0, np.ones(n))
 
 
 def trigger_background(
     model: TriggerModel, files: Sequence[str | InputPath], *, max_events: int | None = None
 ) -> Background:
-    """The selected events of files, their batch as the network sees it; `CardError` for an input without logic."""
+    """The selected events of files, their batch as the network sees it."""
     bundle = model.bundle
     background = read_background(
         expand_files(files), bundle.card.selection, bundle.input, step_size=DEFAULT_STEP_SIZE, max_events=max_events
     )
-    if not isinstance(bundle.input, L1Vector):
-        raise CardError(f"input kind {bundle.card.input.kind} has no logic yet")
     return replace(background, batch=bundle.input.scaled(background.batch))
 
 

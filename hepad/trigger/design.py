@@ -113,6 +113,11 @@ class Design:
         self._layers = layers
 
     @property
+    def bits(self) -> dict[str, int]:
+        """The bit widths by name."""
+        return self.precision.to_json()
+
+    @property
     def scale(self) -> float:
         """The network's score for a raw score of 1."""
         outputs = self.network.sizes[-1]

@@ -7,15 +7,14 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from hepad.errors import MissingExtraError
-from hepad.trigger.design import Design
-from hepad.trigger.fixed import Floats, Format
+from hepad.trigger.fixed import Floats, Format, Numbers
 
-__all__ = ["COMBINATIONAL", "CUTOFF", "Logic", "compile_logic", "write_cpp"]
+__all__ = ["COMBINATIONAL", "CUTOFF", "Logic", "Traceable", "compile_logic", "write_cpp"]
 
 CUTOFF = 2
 """The largest delay of a stage, in da4ml's unit, about an adder: the one that the clock period is calibrated for."""
@@ -24,6 +23,16 @@ COMBINATIONAL = 1e6
 """A cutoff that no design reaches: one stage, without registers between those of its input and its output."""
 
 _SOLVER = {"hard_dc": 1}  # adder trees at most one adder deeper than the shallowest
+
+
+class Traceable(Protocol):
+    """What becomes logic: `hepad.trigger.design.Design` and `hepad.trigger.exact.ExactDesign`."""
+
+    inputs: tuple[Format, ...]
+
+    def __call__(self, x: Numbers) -> Numbers:
+        """What it gives for one traced row (d,), of shape (outputs,)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,7 @@ def write_cpp(logic: Logic, folder: Path, rows: Floats | None) -> Floats | None:
         return np.asarray(model.predict(np.ascontiguousarray(rows)), dtype=np.float64).reshape(len(rows), -1)
 
 
-def compile_logic(design: Design, *, cutoff: float = CUTOFF) -> Logic:
+def compile_logic(design: Traceable, *, cutoff: float = CUTOFF) -> Logic:
     """Trace a design and cut it into stages of at most `cutoff`; `MissingExtraError` without da4ml.
 
     Interval arithmetic sets all inner widths: nothing overflows, and what can never be set takes no logic.

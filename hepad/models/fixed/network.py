@@ -18,6 +18,7 @@ from hepad.errors import CardError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.models.fixed import Affine, Convolution, Dense, FixedConfig, Scaling, ScoreRule
+from hepad.nn.exact import Cast, ExactNetwork, ExactScore, Multiplied, Shifted, Step, Summed, hardware_rows
 from hepad.nn.fixed_point import FixedType, Floats, fraction_of
 from hepad.nn.scorer import Scores, State, check_batch, finite_scores
 
@@ -61,7 +62,7 @@ def _same(x: Floats) -> Floats:
     return x
 
 
-_Step = Callable[[Floats], Floats]
+_Function = Callable[[Floats], Floats]
 
 
 class FixedNetwork:
@@ -80,7 +81,7 @@ class FixedNetwork:
         if FixedType.parse(self._config.score.output).width > _SINGLE:
             raise CardError(f"model.score.output: scores have up to {_SINGLE} bits")
         self._state: State | None = None
-        self._steps: list[_Step] = []
+        self._steps: list[_Function] = []
         self._score: Callable[[list[Floats]], Floats]
         # An input, and what the scaling makes of it, within float32 wherever that holds it.
         first = FixedType.parse(self._config.input)
@@ -94,9 +95,7 @@ class FixedNetwork:
     def scores(self, batch: Batch) -> Scores:
         """Float32 scores of shape (n,), higher more anomalous, in the units of the trigger's thresholds."""
         check_batch(self, batch)
-        # Regions are counted along eta first: 14 phi + eta.
-        x = batch.x if batch.x.ndim == 2 else np.moveaxis(batch.x, 2, 3)
-        found = self.exact(x.reshape(len(batch), -1))
+        found = self.exact(hardware_rows(batch.x))
         return finite_scores(self.name, {"score": found.astype(np.float32)})
 
     def exact(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
@@ -113,6 +112,26 @@ class FixedNetwork:
             found[start : start + len(rows)] = self._score(given)
         return found
 
+    def exact_layers(self) -> ExactNetwork:
+        """The steps, for logic; see `hepad.nn.exact`."""
+        state, card, parse = self.state(), self._config, FixedType.parse
+        scaling = None
+        if card.scaling is not None:
+            types = (parse(card.scaling.inner), parse(card.scaling.output))
+            scaling = Shifted(state["scale.offset"], state["scale.shift"], *types)
+        steps = tuple(_step(layer, f"{place}", state) for place, layer in enumerate(card.layers))
+        rule = card.score
+        score = ExactScore(
+            rule.kind,
+            parse(rule.accumulator or rule.result),
+            parse(rule.result),
+            parse(rule.output),
+            rule.per_unit,
+            None if rule.difference is None else parse(rule.difference),
+            rule.compared_to,
+        )
+        return ExactNetwork(parse(card.input), scaling, steps, score, self.exact)
+
     def state(self) -> State:
         """The numbers of the layers, as float64 arrays."""
         if self._state is None:
@@ -124,7 +143,7 @@ class FixedNetwork:
         taken = _Tensors(state)
         kind = FixedType.parse(self._config.input)
         numbers = _Numbers.of(kind, self.layout.size)
-        steps: list[_Step] = [kind.cast]
+        steps: list[_Function] = [kind.cast]
         if self._config.scaling is not None:
             steps[0], numbers = _scaling(self._config.scaling, taken, self.layout.size, kind)
         seen = [numbers]
@@ -163,7 +182,7 @@ class _Tensors:
             raise CardError(f"unknown tensor {unknown[0]!r}")
 
 
-def _scaling(card: Scaling, taken: _Tensors, size: int, kind: FixedType) -> tuple[_Step, _Numbers]:
+def _scaling(card: Scaling, taken: _Tensors, size: int, kind: FixedType) -> tuple[_Function, _Numbers]:
     """x - offset, then a shift to the right that drops bits, or to the left that drops upper ones."""
     inner, output = FixedType.parse(card.inner), FixedType.parse(card.output)
     offset, shift = taken("scale.offset", size), taken("scale.shift", size)
@@ -180,7 +199,7 @@ def _scaling(card: Scaling, taken: _Tensors, size: int, kind: FixedType) -> tupl
     return step, _Numbers.of(output, size)
 
 
-def _layer(card: Any, name: str, taken: _Tensors, numbers: _Numbers) -> tuple[_Step, _Numbers, float]:
+def _layer(card: Any, name: str, taken: _Tensors, numbers: _Numbers) -> tuple[_Function, _Numbers, float]:
     """The step of a layer, what is known of its numbers, and the widest sum in it, in bits."""
     output = FixedType.parse(card.output)
     if isinstance(card, Dense):
@@ -205,7 +224,9 @@ def _layer(card: Any, name: str, taken: _Tensors, numbers: _Numbers) -> tuple[_S
     return (lambda x: cast(np.maximum(x, 0))) if positive else cast, after, numbers.bits
 
 
-def _dense(card: Dense | Convolution, weight: Floats, bias: Floats, numbers: _Numbers) -> tuple[_Step, _Numbers, float]:
+def _dense(
+    card: Dense | Convolution, weight: Floats, bias: Floats, numbers: _Numbers
+) -> tuple[_Function, _Numbers, float]:
     accumulator, output = FixedType.parse(card.accumulator), FixedType.parse(card.output)
     if accumulator.overflow != "AP_WRAP":
         raise CardError(f"accumulator {accumulator}: a sum that saturates depends on its order and is not known")
@@ -241,17 +262,37 @@ class _TruncatedProducts:
         return np.stack(columns, axis=1) * self._step
 
 
+def _step(card: Any, name: str, state: State) -> Step:
+    """A layer as a step for logic."""
+    output = FixedType.parse(card.output)
+    if isinstance(card, Affine):
+        return Multiplied(state[f"{name}.scale"], state[f"{name}.bias"], output)
+    if not isinstance(card, (Dense, Convolution)):
+        return Cast(output, card.kind == "relu")
+    weight, places = state[f"{name}.weight"], None
+    if isinstance(card, Convolution):
+        places = _places(card, *weight.shape[1:])
+        weight = weight.reshape(len(weight), -1).T
+    return Summed(weight, state[f"{name}.bias"], FixedType.parse(card.accumulator), output, places)
+
+
+def _places(card: Convolution, height: int, width: int) -> npt.NDArray[np.int64]:
+    """The pixels under each position of a filter, shape (positions, height * width)."""
+    rows, columns = card.image
+    down, across = (rows - height) // card.stride + 1, (columns - width) // card.stride + 1
+    first = np.arange(down)[:, None] * card.stride * columns + np.arange(across) * card.stride
+    inside = np.arange(height)[:, None] * columns + np.arange(width)
+    return (first[..., None, None] + inside).reshape(-1, height * width)
+
+
 def _convolution(
     card: Convolution, weight: Floats, taken: _Tensors, name: str, numbers: _Numbers
-) -> tuple[_Step, _Numbers, float]:
+) -> tuple[_Function, _Numbers, float]:
     filters, height, width = weight.shape
     rows, columns = card.image
     if rows * columns != len(numbers.low) or height > rows or width > columns:
         raise CardError(f"layer {name}: {len(numbers.low)} numbers are no image {rows} x {columns} for its filters")
-    down, across = (rows - height) // card.stride + 1, (columns - width) // card.stride + 1
-    first = np.arange(down)[:, None] * card.stride * columns + np.arange(across) * card.stride
-    inside = np.arange(height)[:, None] * columns + np.arange(width)
-    places = (first[..., None, None] + inside).reshape(-1, height * width)  # of the pixels under each position
+    places = _places(card, height, width)
     patch = _Numbers(numbers.low[places].min(axis=0), numbers.high[places].max(axis=0), numbers.fraction)
     step, after, widest = _dense(card, weight.reshape(filters, -1).T, taken(f"{name}.bias", filters), patch)
     spread = replace(after, low=np.tile(after.low, len(places)), high=np.tile(after.high, len(places)))

@@ -67,7 +67,8 @@ def _cpp(model: TriggerModel, events: Batch, folder: Path, *, cutoff: float, sim
 
 def _onnx(model: TriggerModel, events: Batch, folder: Path, *, cutoff: float, simulate: bool) -> Written:  # noqa: ARG001
     _refuse_part(model, "onnx")
-    data = onnx_bytes(model.network)
+    network, _ = model.rounded
+    data = onnx_bytes(network)
     (folder / "model.onnx").write_bytes(data)
     (folder / "card.yaml").write_text(_import_card(model), encoding="utf-8")
     scale = getattr(model.bundle.input, "scale", None)
@@ -79,7 +80,8 @@ def _onnx(model: TriggerModel, events: Batch, folder: Path, *, cutoff: float, si
 
 def _nir(model: TriggerModel, events: Batch, folder: Path, *, cutoff: float, simulate: bool) -> Written:  # noqa: ARG001
     _refuse_part(model, "nir")
-    write_nir(model.network, folder / "model.nir")
+    network, _ = model.rounded
+    write_nir(network, folder / "model.nir")
     scores = nir_scores(folder / "model.nir", events.x)
     tools = {"nir": version("nir")}
     return _checked_float(model, events, folder, scores, tool="our interpreter of the file", tools=tools)

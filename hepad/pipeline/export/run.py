@@ -129,7 +129,7 @@ def _card(
         "hashes": hashes,
     }
     if logic is not None:
-        content["bits"] = made.design.precision.to_json()
+        content["bits"] = made.design.bits
         content["clock_edges"] = logic.clock_edges
         content["raw_fraction"] = logic.outputs[0].fraction
     return parse_card(ExportCard, content, "export")

@@ -225,11 +225,15 @@ class _Work:
             "score": model.score,
             "part": self._options.part,
             "combinational": self._combinational,
-            "bits": model.design.precision.to_json(),
+            "bits": model.design.bits,
             "input_bits": model.input_bits,
             "events": len(self._events),
             "random_inputs": not real,
-            "operations": operations(model.network, self._events.x),
+            "operations": (
+                model.design.operations(self._events.x)
+                if model.network is None
+                else operations(model.network, self._events.x)
+            ),
             **(self._found.details() if self._found else {"timings": [], "memory_mb": None}),
         }
         if real and self._options.part == "full":

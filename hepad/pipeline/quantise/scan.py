@@ -49,6 +49,7 @@ class Scan:
     ) -> None:
         self._name, self._bits, self._tuning = name, bits, tuning
         self.model = trigger_model(name, bits=bits)
+        self.model.rounded  # noqa: B018  refuses what is in fixed point already, before any file is read
         self._batch = trigger_events(self.model, background, max_events=max_events)
         self._signals = {key: trigger_events(self.model, f, max_events=max_events) for key, f in signals.items()}
         self._reference = self._scores(self._batch)
@@ -61,7 +62,7 @@ class Scan:
     @property
     def operations(self) -> dict[str, float]:
         """Those of the model in floating point, on the background."""
-        return operations(self.model.network, self._batch.x)
+        return operations(self.model.rounded[0], self._batch.x)
 
     def points(self, weights: Sequence[int]) -> list[QuantisedPoint]:
         """The model in floating point, then the designs of each width; the variants chosen of it are kept."""
@@ -84,7 +85,7 @@ class Scan:
         return self.model.bundle.scorer.scores(batch)[self.model.score]
 
     def _point(self, made: TriggerModel, variant: Variant | None = None, *, chosen: bool = False) -> QuantisedPoint:
-        design = made.design
+        _, design = made.rounded
         own = design.scores(self._batch.x)
         logic = compile_logic(design)
         period = clock_period(logic.cost)

@@ -99,8 +99,9 @@ def fine_tuned(made: TriggerModel, parted: Parted, *, epochs: int, learning_rate
     from hepad.trigger.finetune import finetune
 
     training, holdout = (batch.x.astype(np.float64) for batch in (parted.training, parted.holdout))
-    found = finetune(made.design, training, holdout, epochs=epochs, learning_rate=learning_rate, seed=seed)
-    design = Design(found.network, made.design.precision, made.design.inputs, encoder=made.design.encoder)
+    _, rounded = made.rounded
+    found = finetune(rounded, training, holdout, epochs=epochs, learning_rate=learning_rate, seed=seed)
+    design = Design(found.network, rounded.precision, rounded.inputs, encoder=rounded.encoder)
     model = replace(made, network=found.network, design=design)
     flips = decision_flips(model, parted.reference, design.scores(holdout))
     return Variant(
@@ -147,11 +148,11 @@ def write_variant(variant: Variant, holdout: Batch, of: int, folder: Path, recor
 
     `holdout` is background that the fine-tuning has not seen; `of` so many fine-tunings the variant was chosen.
     """
-    bundle, design = variant.model.bundle, variant.model.design
+    bundle, (network, design) = variant.model.bundle, variant.model.rounded
     scorer: Scorer = registry.load(registry.SCORERS[bundle.card.model.name])(
         bundle.card.model.config, bundle.input.layout
     )
-    scorer.load_state(has_layers(bundle.scorer).state_of(variant.model.network))
+    scorer.load_state(has_layers(bundle.scorer).state_of(network))
     quantiles, regions = regions_of(bundle, scorer, holdout)
     content = {
         **bundle.card.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"hashes"}),

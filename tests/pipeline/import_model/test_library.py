@@ -17,8 +17,10 @@ from hepad.cards.analysis import RegionSpec
 from hepad.errors import CardError, CheckFailedError, InputDataError
 from hepad.io.exchange.hls_headers import read_headers
 from hepad.pipeline.import_model import deployed
-from hepad.pipeline.import_model.library import read_library
+from hepad.pipeline.import_model.library import Library, read_library
 from hepad.pipeline.import_model.run import ImportOptions, import_model
+from hepad.trigger.exact import ExactDesign
+from hepad.trigger.logic import compile_logic
 
 from ...hls import write_graph, write_library
 
@@ -114,6 +116,30 @@ def test_headers_become_a_bundle_that_scores(tmp_path: Path, data: Path, run) ->
     run("import-model", folder, "--card", "dnn_ae", "-o", "c", code=2)
     run("import-model", folder, "--region", "all=efficiency:0.5", "-o", "c", code=2)
     assert "parity was NOT checked" in run("import-model", folder, "-o", "c").stdout
+
+
+def test_a_library_is_logic_without_a_choice_of_widths(tmp_path: Path, data: Path, run) -> None:
+    """On events of a file, by da4ml's interpreter: the logic's score is the bundle's, and its thresholds are exact."""
+    pytest.importorskip("da4ml")
+    folder, events = objects_library(tmp_path / "TRIGGER_v3"), data / "hpm_taunu_0.root"
+    run("import-model", folder, "--region", "all=threshold:160", "-o", "b")
+    report = json.loads(run("latency", events, "--model", "./b", "--budget", "cms-gt-anomaly", "--json").stdout)
+    tier, details = report["tiers"]["estimated"], report["details"]
+    assert (report["passed"], tier["mismatches"], tier["dsp"]) == (True, 0, 0)
+    assert tier["bit_exact_events"] == details["events"] == 680
+    assert (details["bits"], details["decisions"][0]["flips"]) == ({"input": 8}, 0)
+    assert details["operations"]["mac"] == sum(np.count_nonzero(numbers()[name]) for name in ("w2", "w4"))
+    card = json.loads(run("export", events, "-m", "./b", "--format", "da4ml", "-o", "e", "--json").stdout)
+    assert (card["score_scale"], card["raw_fraction"]) == (16, 4)
+    assert card["regions"]["all"]["raw_threshold"] == 160  # steps of 1/16, as the trigger counts
+    assert [(i["signed"], i["integer"]) for i in card["inputs"][:3]] == [(False, 12), (True, 8), (False, 10)]
+    assert card["parity"]["mismatches"] == 0
+    run("latency", "--model", "./b", "--bits", "weight=4", code=2)
+    run("latency", "--model", "./b", "--part", "encoder", code=2)
+    for name in ("onnx", "nir"):
+        assert "in fixed point already" in run("export", "-m", "./b", "--format", name, "-o", "f", code=3).stderr
+    words = ("quantise", events, "-m", "./b", "--signal", f"s={events}", "-o", "q")
+    assert "there is no network to round" in run(*words, code=3).stderr
 
 
 def test_decimal_numbers_are_what_their_type_holds(tmp_path: Path) -> None:
@@ -302,6 +328,18 @@ def test_every_released_version_is_exact(tmp_path: Path, family: str, version: s
     library = read_library(folder, None)
     assert library.words["fidelity"] == "exact"
     assert library.imported.parity[0].quantity == f"score of {family} {version}"
+    if f"{family} {version}" in deployed.THRESHOLDS:
+        check_logic(library)
+
+
+def check_logic(library: Library) -> None:
+    """The logic gives what the collaboration's C++ does, for each known input."""
+    pytest.importorskip("da4ml")
+    x = deployed._inputs(library.kind).astype(np.float64)
+    design = ExactDesign(library.scorer.exact_layers(), library.scorer.layout)
+    assert np.array_equal(x, np.clip(x, [f.low for f in design.inputs], [f.high for f in design.inputs]))
+    found = compile_logic(design).interpreted(x)[:, 0] * design.scale
+    assert any(np.array_equal(found, scores) for scores in deployed._outputs(library.kind).values())
 
 
 @pytest.mark.skipif("HEPAD_TEST_DATA" not in os.environ, reason="needs the weights of the triggers' libraries")
@@ -318,7 +356,9 @@ def test_the_version_of_adder_graphs_is_exact(tmp_path: Path) -> None:
         bias = arrays[f"b{old}"]
         layers[number] = arrays[f"w{old}"].reshape(-1, len(bias)), bias
     write_graph(folder, layers, "ap_fixed<44, 22>")
-    assert read_library(folder, None).imported.parity[0].quantity == "score of axol1tl v6.0.3"
+    library = read_library(folder, None)
+    assert library.imported.parity[0].quantity == "score of axol1tl v6.0.3"
+    check_logic(library)
 
 
 @pytest.mark.skipif("HEPAD_TEST_DATA" not in os.environ, reason="needs the weights of the triggers' libraries")
