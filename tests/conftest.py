@@ -16,6 +16,10 @@ from hypothesis import settings
 if "PYTEST_XDIST_WORKER" in os.environ:  # one core a worker, and a worker's processes: threads of both would only fight
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Hundreds of processes are started, each of which would compile our modules anew; git ignores what is kept of it.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # The same examples each time: a suite that fails by chance is of no use to anyone.
 settings.register_profile("hepad", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("hepad")

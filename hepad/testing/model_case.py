@@ -72,6 +72,12 @@ class ModelCase:
         scorer.fit(self.data, options=self.options, seed=1)
         return scorer
 
+    @cached_property
+    def brief(self) -> tuple[Any, FitReport]:
+        """A model trained for a few epochs, and its report; as `trained`, shared by the checks."""
+        scorer = self.new()
+        return scorer, self.fit(scorer)
+
     @property
     def trainable(self) -> bool:
         """Whether it is trained here."""

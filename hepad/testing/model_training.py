@@ -35,44 +35,41 @@ def the_training_lowers_the_loss(case: ModelCase) -> None:
 
 def the_same_seed_gives_the_same_result(case: ModelCase) -> None:
     """Bit for bit, on the CPU."""
-    first, second = case.new(), case.new()
-    assert case.fit(first) == case.fit(second)
+    (first, report), second = case.brief, case.new()
+    assert case.fit(second) == report
     assert_same(first.state(), second.state())
     assert_same(first.scores(case.events), second.scores(case.events))
 
 
 def fitting_again_starts_anew(case: ModelCase) -> None:
     """A model that was trained before forgets it."""
-    scorer, fresh = case.new(), case.new()
+    scorer, (fresh, _) = case.new(), case.brief
     case.fit(scorer, seed=5)
     case.fit(scorer)
-    case.fit(fresh)
     assert_same(scorer.state(), fresh.state())
 
 
 def another_seed_gives_another_result(case: ModelCase) -> None:
     """The seed is used."""
-    first, second = case.new(), case.new()
-    case.fit(first)
+    (first, _), second = case.brief, case.new()
     case.fit(second, seed=2)
     name = first.score_names[0]
     assert not np.array_equal(first.scores(case.events)[name], second.scores(case.events)[name])
 
 
 def a_resumed_training_ends_like_an_uninterrupted_one(case: ModelCase) -> None:
-    """From any checkpoint, with and without patience, through a file."""
+    """From an early checkpoint without patience and a late one with it, through a file."""
     from safetensors.numpy import load, save
 
-    for patience in (None, 3):
+    for patience, after in ((None, 1), (3, 3)):
         options = case.options.model_copy(update={"epochs": 5, "patience": patience})
         kept: list[Checkpoint] = []
         whole = case.new()
         report = case.fit(whole, options=options, on_epoch=_keeper(kept))
-        for after in (1, 3):
-            checkpoint = replace(kept[after - 1], tensors=load(save(kept[after - 1].tensors)))
-            resumed = case.new()
-            assert case.fit(resumed, options=options, resume=checkpoint) == report
-            assert_same(whole.state(), resumed.state())
+        checkpoint = replace(kept[after - 1], tensors=load(save(kept[after - 1].tensors)))
+        resumed = case.new()
+        assert case.fit(resumed, options=options, resume=checkpoint) == report
+        assert_same(whole.state(), resumed.state())
 
 
 def a_checkpoint_of_another_network_is_refused(case: ModelCase) -> None:
@@ -106,8 +103,7 @@ def a_training_needs_events(case: ModelCase) -> None:
 def weights_matter_and_equal_ones_do_not(case: ModelCase) -> None:
     """Weights of events are relative."""
     train = case.data.train
-    plain, doubled, uneven = case.new(), case.new(), case.new()
-    case.fit(plain)
+    (plain, _), doubled, uneven = case.brief, case.new(), case.new()
     case.fit(doubled, replace(case.data, train=replace(train, weight=2 * train.weight)))
     case.fit(uneven, replace(case.data, train=replace(train, weight=np.linspace(0, 1, len(train)))))
     assert_same(plain.state(), doubled.state())
