@@ -16,9 +16,15 @@ import pytest
 import yaml
 
 from hepad.bundles.bundle import load_bundle
+from hepad.cards.base import parse_card
+from hepad.cards.bundle import SetAside, Training
+from hepad.cards.selection import load_selection
 from hepad.cards.study import load_study
+from hepad.inputs.base import make_input
 from hepad.pipeline.study.data import StudyData, find_files
 from hepad.pipeline.study.plan import make_plan
+from hepad.samples.background import read_background
+from hepad.samples.parting import split_events
 from hepad.stats.scores.roc import roc_curve
 
 from ..conftest import expect, invoke
@@ -141,9 +147,7 @@ def recipe_of(card, analysis: str):
 
 
 def test_the_evaluation_background_is_not_trained_on(finished: Path, examples: Path) -> None:
-    for path in (finished / "out" / "trainings").glob("*/card.json"):
-        training = json.loads(path.read_text(encoding="utf-8"))["training"]
-        assert training["set_aside"] == {"fraction": 0.25, "seed": 5}
+    """What was measured on is what each training says that it kept away from."""
     card = load_study(str(finished / "tiny.yaml"))
     data = StudyData(find_files(card, examples), card)
     from hepad.cards.analysis import load_analysis
@@ -151,7 +155,18 @@ def test_the_evaluation_background_is_not_trained_on(finished: Path, examples: P
     recipe = load_analysis("dnn_ae")
     samples = data.samples(recipe)
     read = min(data.max_background(recipe), 7111)
-    assert samples.training + len(samples.evaluation["background"]) == read
+    assert len(samples.ids) == read
+    selection, vector = load_selection(recipe.selection), make_input(recipe.input)
+    background = read_background(data.files.background, selection, vector, max_events=read).batch
+    found = sorted((finished / "out" / "trainings").glob("dnn_ae-*/card.json"))
+    assert len(found) == 4
+    for path in found:
+        training = parse_card(Training, json.loads(path.read_text(encoding="utf-8"))["training"], path.name)
+        assert training.set_aside == SetAside(fraction=0.25, seed=5)
+        split = split_events(samples.ids, training.options, training.seed, training.set_aside)
+        sizes = (training.events, training.validation_events, training.holdout_events)
+        assert (len(split.train), len(split.validation), len(split.holdout)) == sizes
+        np.testing.assert_array_equal(samples.evaluation["background"].x, background.take(np.sort(split.aside)).x)
 
 
 def test_study_faults(run, examples: Path, tmp_path: Path) -> None:
