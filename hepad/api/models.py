@@ -258,7 +258,8 @@ def train(
     name or path. `epochs` and the other `settings` (`batch_size`, `learning_rate`, `patience`, ...: the keys of `train`
     in the card) replace the card's. `regions` replaces its regions: names to settings such as "efficiency:0.01".
     `device` is "cpu", "cuda", "mps" or "auto"; `on_epoch` is told of each epoch. On the processor the same events, card
-    and seed give the same weights on one kind of machine, and those of `hepad train`.
+    and seed give the same weights on one kind of machine, and those of `hepad train` for files. Arrays in memory are
+    not the file that they were read from: other events of them are held out, the same ones for the same arrays.
 
     The result scores (`scores`, `regions`), shows its losses (`plot()`) and writes its bundle (`save(folder)`).
 
