@@ -46,6 +46,9 @@ def test_the_help_loads_nothing_heavy(warnings):
     loaded = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
     assert {"hepad.cli.main", "typer"} <= loaded
     assert sorted(set(HEAVY) & loaded) == []
+    own = {name for name in loaded if name.startswith("hepad.cli.")}
+    assert own == {"hepad.cli.commands", "hepad.cli.main", "hepad.cli.process"}
+    assert not {"hepad.provenance", "importlib.metadata"} & loaded
 
 
 def test_commands_do_not_load_what_they_do_not_need():

@@ -14,6 +14,7 @@ import pytest
 import typer
 
 from hepad.cli.arguments import PATHS, PLAIN, WITHOUT_EFFECT, invocation
+from hepad.cli.commands import COMMANDS, command_app
 from hepad.cli.main import app
 from hepad.errors import InputDataError
 from hepad.pipeline.replay.inputs import find_inputs, stage
@@ -29,14 +30,15 @@ from hepad.provenance import (
 )
 
 
-def writers(group: typer.Typer = app, before: str = "") -> dict[str, Any]:
+def writers() -> dict[str, Any]:
     """The functions of all commands with an option --output that names what they write, by their words."""
     found: dict[str, Any] = {}
-    for info in group.registered_commands:
-        if "output" in inspect.signature(info.callback).parameters and info.name != "replay":
-            found[f"{before}{info.name or info.callback.__name__}"] = info.callback
-    for inner in group.registered_groups:
-        found |= writers(inner.typer_instance, f"{inner.name} ")
+    for name in COMMANDS:
+        group = command_app(name)
+        for info in group.registered_commands:
+            own = info.name or info.callback.__name__
+            if "output" in inspect.signature(info.callback).parameters and name != "replay":
+                found[name if own == name else f"{name} {own}"] = info.callback
     return found
 
 

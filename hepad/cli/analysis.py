@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Make, check, pack and unpack what belongs to an analysis.")
+app = typer.Typer(
+    name="analysis",
+    add_completion=False,
+    no_args_is_help=True,
+    help="Make, check, pack and unpack what belongs to an analysis.",
+)
 
 Analysis = Annotated[
     str, typer.Argument(help="A bundled analysis, a card, or a folder that was unpacked.", show_default=False)

@@ -15,17 +15,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 from hepad.cli.modes import check_modes
 from hepad.errors import HepadError
-from hepad.io.object_folder import object_files
-from hepad.io.remote.urls import is_url, shown
-from hepad.output.atomic import replacing
-from hepad.provenance import Invocation, Together, Word, recording
+
+if TYPE_CHECKING:
+    from hepad.provenance import Invocation, Together, Word
 
 __all__ = ["FORCE", "PATHS", "PLAIN", "WITHOUT_EFFECT", "invocation", "recorded", "with_force"]
 
@@ -91,6 +90,9 @@ def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
                     item.help = _MARKUP.sub(r"\\\1", item.help)
 
         def invoke(self, ctx: Any) -> Any:
+            from hepad.output.atomic import replacing
+            from hepad.provenance import recording
+
             check_modes(ctx, _verb(ctx))
             # Now, as what a glob means may change while the command runs.
             forced = bool(ctx.params.get("force"))
@@ -123,6 +125,8 @@ def with_force(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def invocation(ctx: Any) -> Invocation:
     """The command of a context of click: its options as they are declared, those at their default left out."""
+    from hepad.provenance import Invocation
+
     words: list[Word] = []
     files: list[Path] = []
     for param in ctx.command.params:
@@ -167,6 +171,8 @@ def _parts(name: str, text: str, files: list[Path], given: Parameters) -> Iterat
 
 def _public(text: str) -> str:
     """The text with no credentials in its URL, `URL` or `NAME=URL`: what is recorded, anyone may read."""
+    from hepad.io.remote.urls import is_url, shown
+
     start = next((start for start in _starts(text) if is_url(text[start:])), None)
     return text if start is None else text[:start] + shown(text[start:])
 
@@ -193,6 +199,8 @@ def _starts(text: str) -> list[int]:
 
 
 def _is_input(path: Path, folders: bool) -> bool:
+    from hepad.io.object_folder import object_files
+
     try:
         if path.is_dir():
             return folders or any((path / mark).is_file() for mark in _MARKS) or bool(object_files(path))
@@ -259,6 +267,7 @@ def _analysis(text: str, _files: list[Path], _: Parameters) -> list[Word]:
     """The card of a search given by its path, and what it names below its folder; other cards are single files."""
     from hepad.cards.base import read_yaml
     from hepad.cards.search import is_path, is_search, load_search, search_files
+    from hepad.provenance import Together
 
     if not Path(text).is_file() or not is_search(read_yaml(Path(text))):
         return []
@@ -280,6 +289,8 @@ _SPECIAL: dict[str, Callable[[str, list[Path], Parameters], list[Word]]] = {
 
 
 def _together(paths: list[Path]) -> Together:
+    from hepad.provenance import Together
+
     return Together(tuple(paths), tuple(path.name for path in paths))
 
 

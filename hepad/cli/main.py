@@ -4,42 +4,16 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
 from hepad import __version__
-from hepad.cli import (
-    abcd,
-    analysis,
-    bumphunt,
-    bumphunt2d,
-    discovery,
-    evaluate,
-    explain,
-    export,
-    fit,
-    hist,
-    hunt,
-    import_model,
-    inject,
-    inspect,
-    latency,
-    limit,
-    list_,
-    quantise,
-    reinterpret,
-    replay,
-    schema,
-    score,
-    spurious,
-    study,
-    train,
-    vectorize,
-)
-from hepad.cli.arguments import recorded, with_force
+from hepad.cli.commands import Commands, listed
 from hepad.cli.process import check_environment, pipes_may_close, prepare_process
 from hepad.errors import HepadError, OutputError
 from hepad.printable import printable
@@ -50,7 +24,32 @@ _DISK_FULL = (28, 122)  # ENOSPC, EDQUOT
 
 
 class HepadGroup(TyperGroup):
-    """Turns hepad's errors into one line on stderr and the exit code of the error."""
+    """Imports a command when it is asked for, and turns errors into one line on stderr and the exit code of the error.
+
+    What only lists the commands, the help and the completion of a name, imports none.
+    """
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = Commands()
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The page with one line for each command."""
+        with self._listed():
+            super().format_help(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Names of commands, or of options."""
+        with self._listed():
+            return super().shell_complete(ctx, incomplete)
+
+    @contextmanager
+    def _listed(self) -> Iterator[None]:
+        commands, self.commands = self.commands, listed()
+        try:
+            yield
+        finally:
+            self.commands = commands
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """Commands in the order of the work, not of the alphabet."""
@@ -123,51 +122,6 @@ def _options(
     ] = False,
 ) -> None:
     """Options of all commands; `HepadGroup` reads `debug` itself."""
-
-
-def _register() -> None:
-    """Add the commands in the order of the work; each module imports its heavy parts inside its command."""
-    app.command("inspect")(inspect.inspect)
-    app.command("vectorize")(vectorize.vectorize)
-    app.command("train")(train.train)
-    app.command("import-model")(import_model.import_model)
-    app.command("score")(score.score)
-    app.command("hunt")(hunt.hunt)
-    app.command("evaluate")(evaluate.evaluate)
-    app.command("study")(study.study)
-    app.command("explain")(explain.explain)
-    app.command("hist")(hist.hist)
-    app.command("fit")(fit.fit)
-    app.command("spurious")(spurious.spurious)
-    app.command("inject")(inject.inject)
-    app.command("bumphunt", cls=bumphunt.BumpHuntCommand)(bumphunt.bumphunt)
-    app.command("bumphunt2d")(bumphunt2d.bumphunt2d)
-    app.command("limit")(limit.limit)
-    app.command("discovery")(discovery.discovery)
-    app.command("abcd")(abcd.abcd)
-    app.command("reinterpret")(reinterpret.reinterpret)
-    app.add_typer(analysis.app, name="analysis")
-    app.command("latency")(latency.latency)
-    app.command("quantise")(quantise.quantise)
-    app.command("export")(export.export)
-    app.command("replay")(replay.replay)
-    app.command("schema")(schema.schema)
-    app.command("list")(list_.list_)
-
-
-def _record(group: typer.Typer) -> None:
-    """Let the outputs of all commands say how they were called; a new command cannot be forgotten."""
-    for command in group.registered_commands:
-        command.cls = recorded(command.cls or TyperCommand)
-        if command.callback is not None:
-            command.callback = with_force(command.callback)
-    for inner in group.registered_groups:
-        if inner.typer_instance is not None:
-            _record(inner.typer_instance)
-
-
-_register()
-_record(app)
 
 
 def main() -> None:

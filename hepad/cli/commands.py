@@ -1,0 +1,111 @@
+"""The commands of `hepad`: what each is for, and where it is.
+
+A command is imported when it is asked for, and so that the list of all is there at once, their first lines stand here;
+a test holds them equal to those of the commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+__all__ = ["COMMANDS", "Commands", "command_app", "listed"]
+
+COMMANDS = {
+    "inspect": "Show what is in files: format, entries, sample, objects, and which bundled selections can run.",
+    "vectorize": "Write what a network sees: x, columns, file, entry and weight of the selected events, unscaled.",
+    "train": "Train a model on background and write a bundle.",
+    "import-model": "Make a bundle of a network that was trained elsewhere.",
+    "score": "Score events: one row an input event, with its regions.",
+    "hunt": "Tell a window of a mass from its sidebands, on the data themselves, and score every event.",
+    "evaluate": "Measure how well models part signals from background, and compare them: AUC, 1/eps_b, differences, "
+    "figures.",
+    "study": "Train the models of a published study over seeds, and report beside its numbers; run it again to go on.",
+    "explain": "Show which objects carry the anomaly score: shares of the reconstruction error as tables and figures.",
+    "hist": "Fill masses of selected events, in all of them and in each region, into ROOT TH1 and UHI JSON.",
+    "fit": "Fit background functions to a mass spectrum: errors, order, goodness of fit.",
+    "spurious": "Fit signal and background where there is no signal, against mass: what does the function fake?",
+    "inject": "Inject a Gaussian signal into the background of a spectrum and recover yield, mass and width, with "
+    "their pulls.",
+    "bumphunt": "Find the most significant excess in a mass spectrum, and how often background alone gives one like "
+    "it.",
+    "bumphunt2d": "Find the rectangle of a plane that deviates most from the background, and how often background "
+    "gives one like it.",
+    "limit": "Set an upper limit at 95 % CL on a signal with the CLs method.",
+    "discovery": "Visible cross section, S95, CLb and discovery p-value of signal regions, as collaborations tabulate "
+    "them.",
+    "abcd": "Estimate the background of region A as B C / D in one likelihood, with non-closure and signal everywhere.",
+    "reinterpret": "Is my model excluded? Acceptance, spectra and limits of a signal in a published search.",
+    "latency": "Say whether a model fits a trigger's budget, by how much, and how that is known.",
+    "quantise": "Scan weight widths: AUC and decisions against lookup tables and nanoseconds, rounded and fine-tuned.",
+    "export": "Write a model for other tools, with input scales, test vectors and a check of every number.",
+    "replay": "Make an output again from its provenance, and compare: 0 if it is the same, 7 if not.",
+    "schema": "Which keys a card may have: tables, or a JSON Schema with --json.",
+    "list": "List what ships with hepad, or say what to cite for one of them.",
+    "analysis": "Make, check, pack and unpack what belongs to an analysis.",
+}
+"""The commands in the order of the work, and the first line of their help."""
+
+_CLASSES = {"bumphunt": "BumpHuntCommand"}
+"""The classes of commands that have one of their own."""
+
+
+@cache
+def command_app(name: str) -> typer.Typer:
+    """A command, or group of them, as an application of its own: the function of that name in the module of that name.
+
+    The outputs of all commands say how they were called; a new command cannot be forgotten.
+    """
+    stem = "list_" if name == "list" else name.replace("-", "_")
+    module = import_module(f"hepad.cli.{stem}")
+    found = getattr(module, "app", None)
+    if not isinstance(found, typer.Typer):
+        found = typer.Typer(add_completion=False, rich_markup_mode="rich")
+        found.command(name, cls=getattr(module, _CLASSES.get(name, ""), TyperCommand))(getattr(module, stem))
+    _record(found)
+    return found
+
+
+def _record(app: typer.Typer) -> None:
+    from hepad.cli.arguments import recorded, with_force
+
+    for command in app.registered_commands:
+        command.cls = recorded(command.cls or TyperCommand)
+        if command.callback is not None:
+            command.callback = with_force(command.callback)
+
+
+class Commands(MutableMapping[str, Any]):
+    """The commands by name; each is imported when it is taken."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            if name not in COMMANDS:
+                raise KeyError(name)
+            self._made[name] = typer.main.get_command(command_app(name))
+        return self._made[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._made[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**COMMANDS, **self._made})
+
+    def __len__(self) -> int:
+        return len({**COMMANDS, **self._made})
+
+
+def listed() -> dict[str, Any]:
+    """Commands that have a name and a help and no more: enough for a list of them."""
+    return {name: TyperCommand(name, help=said, rich_markup_mode="rich") for name, said in COMMANDS.items()}
