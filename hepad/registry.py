@@ -136,6 +136,12 @@ SCORERS = Table(
             ("rmm",),
             "RmmConfig",
         ),
+        "nf_vae": Entry(
+            "hepad.models.nf_vae.network:FlowVariationalAutoencoder",
+            "variational autoencoder with a normalising flow",
+            ("l1_vector",),
+            "FlowVaeConfig",
+        ),
         "double_ae": Entry(
             "hepad.models.double_ae.network:DoubleAutoencoder",
             "two decorrelated autoencoders",

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-__all__ = ["dense_stack", "distance_correlation", "kl_divergence", "mean_squared_error"]
+__all__ = ["chamfer_distance", "dense_stack", "distance_correlation", "kl_divergence", "mean_squared_error"]
 
 
 def dense_stack(sizes: Sequence[int], between: Callable[[int], nn.Module]) -> nn.Sequential:
@@ -32,6 +32,14 @@ def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     The average instead of the sum is what the authors of arXiv:2108.03986 use; it fixes the meaning of their beta.
     """
     return 0.5 * (mean.square() + torch.exp(log_variance) - log_variance - 1.0).mean(dim=1)
+
+
+def chamfer_distance(x: Tensor, y: Tensor) -> Tensor:
+    """Sum over the objects of two sets (n, a, f) and (n, b, f) of the squared distance to the nearest of the other set,
+    shape (n,).
+    """
+    distances = (x[:, :, None, :] - y[:, None, :, :]).square().sum(dim=3)
+    return distances.amin(dim=2).sum(dim=1) + distances.amin(dim=1).sum(dim=1)
 
 
 def distance_correlation(x: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:

@@ -30,6 +30,19 @@ SETTINGS = {
         features=("pt", "eta", "phi"),
     ),
     "rmm_ae": ModelCase("rmm_ae", {"layers": [12, 3], "gain": 2.0}, precision="float16"),
+    "nf_vae": ModelCase(
+        "nf_vae",
+        {
+            "filters": [8, 4],
+            "kernels": [2, 3],
+            "dense": 12,
+            "latent": 3,
+            "beta": 0.01,
+            "flow": {"kind": "householder", "steps": 2, "vectors": 2, "width": 8, "kernel": 2},
+        },
+        TrainCard(epochs=20, batch_size=100, learning_rate=1e-2),
+        features=("pt", "phi"),
+    ),
     "double_ae": ModelCase(
         "double_ae",
         {"layers": [24, 4], "decorrelation": 0.1},
