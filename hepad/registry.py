@@ -107,6 +107,9 @@ INPUTS = Table(
     },
 )
 
+_VECTORS = ("l1_vector", "l1_hardware", "rmm")
+"""The inputs of models that are made of models."""
+
 SCORERS = Table(
     "model",
     "hepad.models",
@@ -129,6 +132,18 @@ SCORERS = Table(
             "variational autoencoder of hardware integers",
             ("l1_hardware",),
             "HardwareVaeConfig",
+        ),
+        "vicreg": Entry(
+            "hepad.models.vicreg.network:VicregEmbedding",
+            "embedding of hardware integers by VICReg",
+            ("l1_hardware",),
+            "VicregConfig",
+        ),
+        "dense_vae": Entry(
+            "hepad.models.dense_vae.network:DenseVae",
+            "variational autoencoder of an embedding",
+            ("l1_vector",),
+            "DenseVaeConfig",
         ),
         "rmm_ae": Entry(
             "hepad.models.rmm_ae:RmmAutoencoder",
@@ -160,13 +175,9 @@ SCORERS = Table(
             ("calo_regions",),
             "CicadaConfig",
         ),
-        "ensemble": Entry(
-            "hepad.models.compose:Ensemble", "ensemble of one model", ("l1_vector", "rmm"), "EnsembleConfig"
-        ),
-        "parallel": Entry(
-            "hepad.models.compose:Parallel", "models side by side", ("l1_vector", "rmm"), "ParallelConfig"
-        ),
-        "chain": Entry("hepad.models.compose:Chain", "model of embeddings", ("l1_vector", "rmm"), "ChainConfig"),
+        "ensemble": Entry("hepad.models.compose:Ensemble", "ensemble of one model", _VECTORS, "EnsembleConfig"),
+        "parallel": Entry("hepad.models.compose:Parallel", "models side by side", _VECTORS, "ParallelConfig"),
+        "chain": Entry("hepad.models.compose:Chain", "model of embeddings", _VECTORS, "ChainConfig"),
         "fixed": Entry(
             "hepad.models.fixed.network:FixedNetwork",
             "network of a trigger, in its own fixed-point arithmetic",

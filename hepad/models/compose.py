@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from hepad import registry
 from hepad.cards.analysis import ModelCard
 from hepad.cards.base import Card, parse_card
+from hepad.cards.train import TrainCard
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.nn.composite import Composite, member_seed
@@ -24,7 +25,7 @@ from hepad.nn.scorer import Scorer, Scores, TrainingData, check_batch, trainable
 
 __all__ = ["Chain", "ChainConfig", "Ensemble", "EnsembleConfig", "Parallel", "ParallelConfig"]
 
-_VECTORS = ("l1_vector", "rmm")
+_VECTORS = ("l1_vector", "l1_hardware", "rmm")
 
 
 class EnsembleConfig(Card):
@@ -49,10 +50,15 @@ class ParallelConfig(Card):
 
 
 class ChainConfig(Card):
-    """`embed`: the model that is trained first and then only embeds; `score`: the model of its embeddings."""
+    """`embed`: the model that is trained first and then only embeds; `score`: the model of its embeddings.
+
+    `embed_train`: how the first is trained, None as the second, by the card's `train`; its fractions, seeds and
+    `train_events` are not heeded.
+    """
 
     embed: ModelCard
     score: ModelCard
+    embed_train: TrainCard | None = None
 
 
 class Ensemble(Composite):
@@ -105,6 +111,7 @@ class Chain(Composite):
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
         chain = parse_card(ChainConfig, dict(config), f"model {self.name}")
+        self._embed_train = chain.embed_train
         self._first = embeds(_made(chain.embed, layout))
         self._second = _made(chain.score, self._first.embedding_layout)
         super().__init__(chain, layout, {"embed": self._first, "score": self._second})
@@ -125,7 +132,7 @@ class Chain(Composite):
             return TrainingData(self._embedded(data.train), self._embedded(data.validation), data.teachers)
 
         return [
-            Stage(trainable(self._first), lambda: data, member_seed(seed, 0)),
+            Stage(trainable(self._first), lambda: data, member_seed(seed, 0), self._embed_train),
             Stage(trainable(self._second), embedded, member_seed(seed, 1)),
         ]
 

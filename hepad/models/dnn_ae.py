@@ -16,7 +16,7 @@ from pydantic import Field
 
 from hepad.cards.base import Card, parse_card
 from hepad.inputs.layout import Layout
-from hepad.nn.affine import Affine
+from hepad.nn.affine import Stack
 from hepad.nn.autoencoder import Autoencoder, mirrored
 from hepad.nn.layers import Layer, Network
 from hepad.nn.scorer import State
@@ -54,7 +54,7 @@ class DenseAutoencoder(Autoencoder):
         self._layers = parse_card(DenseConfig, dict(config), f"model {self.name}")
         super().__init__(self._layers, layout)
         self._sizes = mirrored(len(self.columns), self._layers.layers)
-        self._network: list[Affine]
+        self._network: Stack
 
     @property
     def layered_scores(self) -> tuple[str, ...]:
@@ -108,18 +108,8 @@ class DenseAutoencoder(Autoencoder):
 
     def _set_weights(self, weights: State) -> None:
         parts = [self._part(index) for index in range(len(self._sizes) - 1)]
-        self._network = [Affine(weights[f"{part}.weight"], weights[f"{part}.bias"], BLOCK) for part in parts]
+        layers = [(weights[f"{p}.weight"], weights[f"{p}.bias"], i not in self._linear) for i, p in enumerate(parts)]
+        self._network = Stack(layers, BLOCK)
 
     def _reconstruct(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        result = np.empty_like(x)
-        linear = self._linear
-        for start in range(0, len(x), BLOCK):
-            rows = x[start : start + BLOCK]
-            columns = np.zeros((x.shape[1], BLOCK), dtype=np.float32)
-            columns[:, : len(rows)] = rows.T
-            for index, layer in enumerate(self._network):
-                columns = layer(columns)
-                if index not in linear:
-                    np.maximum(columns, 0, out=columns)
-            result[start : start + BLOCK] = columns[:, : len(rows)].T
-        return result
+        return self._network(x)

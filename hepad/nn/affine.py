@@ -6,12 +6,12 @@ the bias. Where the library at hand is seen to keep to it, it does the work; els
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Affine"]
+__all__ = ["Affine", "Stack"]
 
 _Float32 = npt.NDArray[np.float32]
 _Float64 = npt.NDArray[np.float64]
@@ -40,6 +40,29 @@ class Affine:
         total: _Float32 = self._sum(self._weight, columns)
         total += self._bias
         return total
+
+
+class Stack:
+    """Affine layers one after the other, some followed by a ReLU: rows in, rows out, whatever the rows around them."""
+
+    def __init__(self, layers: Sequence[tuple[_Float32, _Float32, bool]], block: int) -> None:
+        """Layers as (weight, bias, whether a ReLU follows); events are taken `block` at a time."""
+        self._layers = [(Affine(weight, bias, block), relu) for weight, bias, relu in layers]
+        self._outputs, self._block = len(layers[-1][1]), block
+
+    def __call__(self, x: _Float32) -> _Float32:
+        """The outputs of the last layer, shape (n, outputs), for rows of shape (n, inputs)."""
+        result = np.empty((len(x), self._outputs), dtype=np.float32)
+        for start in range(0, len(x), self._block):
+            rows = x[start : start + self._block]
+            columns = np.zeros((x.shape[1], self._block), dtype=np.float32)
+            columns[:, : len(rows)] = rows.T
+            for layer, relu in self._layers:
+                columns = layer(columns)
+                if relu:
+                    np.maximum(columns, 0, out=columns)
+            result[start : start + self._block] = columns[:, : len(rows)].T
+        return result
 
 
 def _matmul(weight: _Float32, columns: _Float32) -> _Float32:

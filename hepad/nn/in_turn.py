@@ -22,11 +22,15 @@ _REPORT = "report"
 
 @dataclass(frozen=True)
 class Stage:
-    """A model, its seed, and what it is trained on, which is made when the stages before are done."""
+    """A model, its seed, and what it is trained on, which is made when the stages before are done.
+
+    `options` are its own, None those of the whole.
+    """
 
     scorer: Trainable
     data: Callable[[], TrainingData]
     seed: int
+    options: TrainCard | None = None
 
 
 def fit_in_turn(
@@ -45,8 +49,9 @@ def fit_in_turn(
     for place in range(len(done), len(stages)):
         stage = stages[place]
         watch = _Watch(stages, tuple(done), options, on_epoch)
+        how = stage.options or options
         report = stage.scorer.fit(
-            stage.data(), options=options, seed=stage.seed, device=device, on_epoch=watch, resume=current
+            stage.data(), options=how, seed=stage.seed, device=device, on_epoch=watch, resume=current
         )
         done.append(report)
         current = None
@@ -66,7 +71,7 @@ class _Watch:
         if self.on_epoch is None:
             return
         before = sum(report.epochs for report in self.done)
-        epochs = before + self.options.epochs * (len(self.stages) - len(self.done))
+        epochs = before + sum((stage.options or self.options).epochs for stage in self.stages[len(self.done) :])
         whole = replace(end, epoch=before + end.epoch, epochs=epochs, checkpoint=lambda: self._checkpoint(end))
         self.on_epoch(whole)
 

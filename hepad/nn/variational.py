@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hepad.nn.blocks import dense_stack
-from hepad.nn.layers import Layer
+from hepad.nn.layers import After, Layer
 from hepad.nn.scorer import State
 from hepad.nn.sources import Noise
 
@@ -44,14 +44,17 @@ class GaussianAutoencoder(nn.Module):
 
 
 def dense_layers(
-    state: Mapping[str, npt.NDArray[Any]], prefix: str, count: int, kept: int | None = None
+    state: Mapping[str, npt.NDArray[Any]], prefix: str, count: int, kept: int | None = None, last: After = "linear"
 ) -> tuple[Layer, ...]:
-    """The first `count` affine layers of a stack with ReLU between them, in float64; `kept` outputs of the last."""
+    """The first `count` affine layers of a stack with ReLU between them, in float64; `kept` outputs of the last.
+
+    `last` is what follows the last one.
+    """
     layers = []
     for i in range(count):
         weight, bias = (state[f"{prefix}.{2 * i}.{part}"].astype(np.float64) for part in ("weight", "bias"))
         rows = slice(kept) if i == count - 1 else slice(None)
-        layers.append(Layer(weight[rows], bias[rows], "linear" if i == count - 1 else "relu"))
+        layers.append(Layer(weight[rows], bias[rows], last if i == count - 1 else "relu"))
     return tuple(layers)
 
 

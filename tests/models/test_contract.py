@@ -29,6 +29,17 @@ SETTINGS = {
         TrainCard(epochs=12, batch_size=100, learning_rate=5e-3),
         features=("pt", "eta", "phi"),
     ),
+    "vicreg": ModelCase(
+        "vicreg",
+        {"layers": [12, 6], "projector": [16, 16], "blur_magnitude": 0.1, "mask": 0.1},
+        TrainCard(epochs=12, batch_size=250, learning_rate=3e-3),
+        features=("pt", "eta", "phi"),
+    ),
+    "dense_vae": ModelCase(
+        "dense_vae",
+        {"layers": [8], "latent": 2, "alpha": 100.0, "beta": 0.1},
+        TrainCard(epochs=30, batch_size=100, learning_rate=1e-2),
+    ),
     "rmm_ae": ModelCase("rmm_ae", {"layers": [12, 3], "gain": 2.0}, precision="float16"),
     "nf_vae": ModelCase(
         "nf_vae",

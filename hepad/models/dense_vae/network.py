@@ -1,0 +1,68 @@
+"""The network of the variational autoencoder of an embedding, in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from hepad.cards.base import parse_card
+from hepad.inputs.layout import Layout
+from hepad.models.dense_vae import DenseVaeConfig
+from hepad.nn.affine import Stack
+from hepad.nn.blocks import kl_divergence
+from hepad.nn.network import NetworkScorer
+from hepad.nn.recipe import Recipe
+from hepad.nn.scorer import TrainingData
+from hepad.nn.sources import Noise
+from hepad.nn.tensors import get_weights
+from hepad.nn.variational import GaussianAutoencoder, dense_layers
+
+__all__ = ["DenseVae"]
+
+
+class DenseVae(NetworkScorer[GaussianAutoencoder]):
+    """Dense encoder with ReLU to the mean and log variance of a Gaussian, and its mirror image; all outputs linear.
+
+    Score `sse`: the sum over the columns of the squared difference of the input and the reconstruction of the mean.
+    """
+
+    name: ClassVar[str] = "dense_vae"
+    input_kinds: ClassVar[tuple[str, ...]] = ("l1_vector",)
+    score_names: tuple[str, ...] = ("sse",)
+
+    def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
+        self._settings = parse_card(DenseVaeConfig, dict(config), f"model {self.name}")
+        self._width = len(layout.columns)
+        super().__init__(self._settings, layout)
+
+    def _build(self) -> GaussianAutoencoder:
+        layers = self._settings.layers
+        return GaussianAutoencoder(self._width, layers, self._settings.latent, layers[::-1])
+
+    def _recipe(self, module: GaussianAutoencoder, data: TrainingData) -> Recipe:  # noqa: ARG002  it has no teachers
+        alpha, beta, latent = self._settings.alpha, self._settings.beta, self._settings.latent
+
+        def step(rows: tuple[Tensor, ...], noise: Noise) -> Tensor:
+            mean, log_variance = module.encode(rows[0])
+            error = _squared_error(rows[0], module.decode(module.sample(mean, log_variance, noise)))
+            return alpha * (1 - beta) * error + beta * latent * kl_divergence(mean, log_variance)
+
+        return Recipe.of_rows(module, step)
+
+    def _score(self, module: GaussianAutoencoder, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        # Of so small matrices libraries sum in an order that depends on the place of a row.
+        x = rows[0].cpu().numpy()
+        count, state = len(self._settings.layers) + 1, get_weights(module)
+        layers = (
+            *dense_layers(state, "encoder", count, self._settings.latent),
+            *dense_layers(state, "decoder", count),
+        )
+        exact = [(layer.weight.astype("f4"), layer.bias.astype("f4"), layer.after == "relu") for layer in layers]
+        return (_squared_error(rows[0], torch.from_numpy(Stack(exact, len(x))(x)).to(rows[0].device)),)
+
+
+def _squared_error(x: Tensor, y: Tensor) -> Tensor:
+    return (x - y).square().sum(dim=1)
