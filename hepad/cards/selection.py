@@ -21,6 +21,7 @@ __all__ = [
     "Range",
     "Requirement",
     "SelectionCard",
+    "SumRule",
     "WideJetRule",
     "load_selection",
 ]
@@ -51,11 +52,21 @@ class MergeRule(Card):
     source: tuple[Literal["electrons", "muons", "photons"], ...] = Field(alias="from", min_length=1)
 
 
+class SumRule(ObjectCuts):
+    """The scalar sum of the pT of objects that pass these cuts, besides those of their collection."""
+
+    source: Literal["jets"] = Field(alias="from")
+
+
 class BuildCard(Card):
-    """Collections that no file holds, made of objects that have passed their cuts."""
+    """Collections that no file holds, made of objects that have passed their cuts.
+
+    `scalar_ht` takes the place of that of the file: a trigger sums its own jets.
+    """
 
     widejets: WideJetRule | None = None
     egammas: MergeRule | None = None
+    scalar_ht: SumRule | None = None
 
     def sources(self) -> dict[str, tuple[str, ...]]:
         """What each collection that is built is made of."""
@@ -143,6 +154,9 @@ class SelectionCard(Card):
             needed.pop(name, None)
             for source in sources:
                 needed.setdefault(source, set()).update(FOUR_MOMENTUM)
+        if self.build is not None and (rule := self.build.scalar_ht) is not None:
+            needed.pop("scalar_ht", None)
+            needed.setdefault(rule.source, set()).update({"pt"} | rule.features())
         if self.collections is not None:
             chosen = self.collections.model_dump(exclude_none=True)
             needed[SOURCES] = {f"{name}={branch}" for name, branch in chosen.items()}

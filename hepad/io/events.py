@@ -2,8 +2,8 @@
 
 Fields: `jets, electrons, muons, photons, taus, fatjets` (jagged records by falling pT, whatever the file's order),
 `towers` of a calorimeter (their pt is E_T, `eem` and `ehad` are energies in GeV), `met` (one record an event),
-`scalar_ht` (GeV), `weight` (dimensionless) and `index` (the entry in its file). pt, mass and ht are in GeV, eta is
-dimensionless, phi is in radians, `btag` is a bool, `charge` of electrons and muons +1 or -1. Only what was asked for is
+`scalar_ht` (GeV), `vertices` (how many interactions were reconstructed), `weight` (dimensionless) and `index` (the
+entry in its file). pt, mass and ht are in GeV, eta is dimensionless, phi is in radians, `btag` is a bool, `charge` of electrons and muons +1 or -1. Only what was asked for is
 there.
 
 Files of a Level-1 trigger have the integers of its hardware too: `hw_pt`, `hw_eta`, `hw_phi`, of towers `ieta`, `iphi`,
@@ -27,6 +27,7 @@ from hepad.paths import InputPath
 
 __all__ = [
     "COLLECTION_FEATURES",
+    "SCALARS",
     "SOURCES",
     "SQRT_S",
     "TRIGGER",
@@ -68,8 +69,13 @@ COLLECTION_FEATURES: dict[str, tuple[str, ...]] = {
     "fatjets": ("pt", "eta", "phi", "mass", "btag"),
     "met": ("pt", "phi", "hw_pt", "hw_phi"),
     "scalar_ht": ("ht",),
+    "vertices": ("number",),
     "towers": ("pt", "eta", "phi", "eem", "ehad", "ieta", "iphi", "iet"),
 }
+
+
+SCALARS = {"scalar_ht": "ht", "vertices": "number"}
+"""What is one number an event, and the name of that property."""
 
 
 @dataclass(frozen=True)

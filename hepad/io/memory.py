@@ -19,13 +19,21 @@ from hepad.io.detector.delphes import DelphesFile
 from hepad.io.detector.nanoaod import NanoAodFile
 from hepad.io.detector.physlite import PhysliteFile
 from hepad.io.detector.trees import TreeFile
-from hepad.io.events import COLLECTION_FEATURES, SQRT_S, Fields, SampleInfo, check_not_negative, chosen, objects_of
+from hepad.io.events import (
+    COLLECTION_FEATURES,
+    SCALARS,
+    SQRT_S,
+    Fields,
+    SampleInfo,
+    check_not_negative,
+    chosen,
+    objects_of,
+)
 
 __all__ = ["events_from"]
 
 _WHERE = Path("events in memory")
 _BEAM = 7000.0  # GeV: no object of the LHC has more, but for the MeV of whom forgot to divide
-_SCALAR = "scalar_ht"
 
 
 def events_from(
@@ -134,7 +142,7 @@ class _SchemaFile(TreeFile):
 
     def available(self) -> dict[str, set[str]]:
         found = {name: {f for f in known if self.has(f"{name}.{f}")} for name, known in COLLECTION_FEATURES.items()}
-        found |= {_SCALAR: {"ht"} if self.has(_SCALAR) else set()}
+        found |= {name: {feature} if self.has(name) else set() for name, feature in SCALARS.items()}
         return {name: present | ({"mass"} if name in MASSES else set()) for name, present in found.items() if present}
 
     def sample(self) -> SampleInfo:
@@ -153,9 +161,9 @@ class _SchemaFile(TreeFile):
         branches = self._columns(name, features)
         if name == "met":
             return columns.momentum(branches)
-        if name == _SCALAR:
-            values = columns.first(_SCALAR)
-            check_not_negative(values, path=self.path, branch=_SCALAR, start=columns.start)
+        if name in SCALARS:
+            values = columns.first(name)
+            check_not_negative(values, path=self.path, branch=name, start=columns.start)
             return values
         objects = columns.objects(branches, whole={"btag"})
         if "btag" in objects.columns:
@@ -166,8 +174,8 @@ class _SchemaFile(TreeFile):
 
     def _columns(self, name: str, features: AbstractSet[str]) -> dict[str, str]:
         """Property to array; the masses of electrons, muons and photons are known where they are not given."""
-        if name == _SCALAR:
-            return {"ht": _SCALAR}
+        if name in SCALARS:
+            return {SCALARS[name]: name}
         wanted = [f for f in COLLECTION_FEATURES[name] if f in features | {"pt"}]
         known = name in MASSES and not self.has(f"{name}.mass")
         return {f: f"{name}.{f}" for f in wanted if not (f == "mass" and known)}
@@ -269,7 +277,7 @@ def _plain(value: Any) -> ak.Array:
 def _check_units(events: ak.Array, beam: float) -> None:
     """Raise `InputDataError` if half the events have an object of more than the beam's energy in GeV."""
     for name in events.fields:
-        if name not in COLLECTION_FEATURES or name == _SCALAR:
+        if name not in COLLECTION_FEATURES or name in SCALARS:
             continue
         pt = events[name].pt
         leading = ak.to_numpy(pt if name == "met" else pt[ak.num(pt) > 0][:, 0])

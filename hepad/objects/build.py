@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.cards.condition import DERIVED
-from hepad.cards.selection import MergeRule, SelectionCard, WideJetRule
+from hepad.cards.selection import MergeRule, SelectionCard, SumRule, WideJetRule
 from hepad.io.detector.columns import Objects
 from hepad.io.events import collection
+from hepad.objects.cuts import passing
 
 __all__ = ["build_collections", "merged", "wide_jets"]
 
@@ -30,7 +31,17 @@ def build_collections(events: ak.Array, card: SelectionCard) -> ak.Array:
         else:
             continue
         events = ak.with_field(events, collection(objects.offsets, objects.columns), name)
+    if card.build.scalar_ht is not None:
+        events = ak.with_field(events, _scalar_sum(events, card.build.scalar_ht), "scalar_ht")
     return events
+
+
+def _scalar_sum(events: ak.Array, rule: SumRule) -> _Float:
+    """The summed pT (n,) of the objects of a collection that pass the rule's cuts."""
+    objects = Objects.of(events[rule.source])
+    mask = passing(objects, rule)
+    counted = objects if mask is None else objects.take(mask)
+    return counted.sum_by_event(counted["pt"])
 
 
 def wide_jets(jets: Objects, radius: float) -> Objects:

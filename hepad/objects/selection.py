@@ -19,16 +19,17 @@ from hepad.cards.condition import (
     Range,
     TriggerBit,
 )
-from hepad.cards.selection import SelectionCard
+from hepad.cards.selection import Requirement, SelectionCard
 from hepad.errors import InputDataError
 from hepad.io.detector.columns import Objects
 from hepad.io.events import SQRT_S, Fields, collection, objects_of, record, taken
 from hepad.objects.build import build_collections
 from hepad.objects.cutflow import CutFlow, CutStep
+from hepad.objects.cuts import inside, passing
 from hepad.objects.kinematics import invariant_mass, parse_mass, separation
 from hepad.objects.pairs import opposite_pairs, pairs_in_range
 
-__all__ = ["apply_selection", "check_events"]
+__all__ = ["apply_selection", "check_events", "fulfils"]
 
 _Mask = npt.NDArray[np.bool_]
 
@@ -50,10 +51,15 @@ def apply_selection(events: ak.Array, card: SelectionCard) -> tuple[ak.Array, _M
     keep: _Mask = np.ones(len(events), dtype=bool)
     steps = [CutStep.of("all events", weights)]
     for requirement in card.require:
-        masks = [_holds(events, condition) for condition in (*requirement.any, *requirement.all)]
-        keep = keep & reduce(np.logical_or if requirement.any else np.logical_and, masks)
+        keep = keep & fulfils(events, requirement)
         steps.append(CutStep.of(requirement.name, weights[keep]))
     return taken(events, keep), keep, CutFlow(tuple(steps))
+
+
+def fulfils(events: ak.Array, requirement: Requirement) -> _Mask:
+    """The mask (n,) of the events that fulfil a requirement; their objects are cut, sorted and built already."""
+    masks = [_holds(events, condition) for condition in (*requirement.any, *requirement.all)]
+    return np.asarray(reduce(np.logical_or if requirement.any else np.logical_and, masks))
 
 
 def check_events(events: Any, needed: Fields, by: str) -> None:
@@ -80,27 +86,13 @@ def check_events(events: Any, needed: Fields, by: str) -> None:
 
 def _define(events: ak.Array, name: str, cuts: ObjectCuts, max_count: int | None) -> ak.Array:
     objects = Objects.of(events[name])
-    mask = _passes(objects, cuts)
+    mask = passing(objects, cuts)
     if mask is not None:
         objects = objects.take(mask)
     objects = objects.sorted()
     if max_count is not None:
         objects = objects.first(max_count)
     return collection(objects.offsets, objects.columns)
-
-
-def _passes(objects: Objects, cuts: ObjectCuts) -> _Mask | None:
-    """Flat mask of the objects that pass all cuts; None if there are no cuts."""
-    masks: list[_Mask] = []
-    for feature in ("pt", "eta", "mass"):
-        bounds = getattr(cuts, feature)
-        if bounds is not None:
-            masks.append(_inside(objects.columns[feature], bounds))
-    if cuts.abs_eta is not None:
-        masks.append(_inside(abs(objects.columns["eta"]), cuts.abs_eta))
-    if cuts.btag is not None:
-        masks.append(objects.columns["btag"] == cuts.btag)
-    return reduce(np.logical_and, masks) if masks else None
 
 
 def _holds(events: ak.Array, condition: Condition) -> _Mask:
@@ -111,7 +103,7 @@ def _holds(events: ak.Array, condition: Condition) -> _Mask:
         return _objects_hold(events, name, rule)
     if isinstance(rule, Range):
         values = events.met.pt if name == "met" else events[name]
-        return np.asarray(_inside(ak.to_numpy(values), rule))
+        return np.asarray(inside(ak.to_numpy(values), rule))
     if isinstance(rule, TriggerBit):
         return np.asarray(ak.to_numpy(events.trigger[rule.bit]) == rule.fired)
     if isinstance(rule, ChargeSum):
@@ -136,24 +128,16 @@ def _objects_hold(events: ak.Array, name: str, rule: ObjectsRange) -> _Mask:
     else:
         values, has_all = separation(events, objects, "eta" if name == "delta_eta" else "phi")
     result: _Mask = has_all.copy()
-    result[has_all] = _inside(values, rule)
+    result[has_all] = inside(values, rule)
     return result
 
 
 def _count(collection: ak.Array, cuts: ObjectCuts) -> npt.NDArray[np.int64]:
     objects = Objects.of(collection)
-    mask = _passes(objects, cuts)
+    mask = passing(objects, cuts)
     return objects.counts if mask is None else objects.number(mask)
 
 
 def _charge(leptons: Objects) -> npt.NDArray[np.int64]:
     charge = leptons.columns["charge"]
     return leptons.number(charge > 0) - leptons.number(charge < 0)
-
-
-def _inside(values: Any, bounds: Range) -> Any:
-    if bounds.min is None:
-        return values < bounds.max
-    if bounds.max is None:
-        return values > bounds.min
-    return (values > bounds.min) & (values < bounds.max)

@@ -10,7 +10,7 @@ from typing import Any
 from hepad.cards.resolver import bundled_names
 from hepad.cards.selection import load_selection
 from hepad.errors import InputDataError
-from hepad.io.events import EventFile, Fields, SampleInfo
+from hepad.io.events import SCALARS, EventFile, Fields, SampleInfo
 from hepad.io.reader import open_events
 from hepad.io.tables.scores import ScoreFile
 from hepad.paths import InputPath
@@ -104,7 +104,7 @@ def _lacks(needed: Fields, available: Fields) -> tuple[str, ...]:
 
 def _mean_counts(source: EventFile, names: Iterable[str]) -> dict[str, float | None]:
     """Mean number of objects an event in the first events; None for quantities that every event has once."""
-    jagged = [name for name in names if name not in ("met", "scalar_ht")]
+    jagged = [name for name in names if name != "met" and name not in SCALARS]
     counts: dict[str, float | None] = dict.fromkeys(names)
     if source.entries == 0 or not jagged:
         return counts

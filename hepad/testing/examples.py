@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import IMAGE, SET, VECTOR, Layout
-from hepad.io.events import COLLECTION_FEATURES, Fields
+from hepad.io.events import COLLECTION_FEATURES, SCALARS, Fields
 from hepad.io.memory import events_from
 
 __all__ = ["OBJECTS", "example_batch", "example_events", "example_layout", "vector_columns"]
@@ -68,7 +68,7 @@ def example_events(n: int, *, seed: int, fields: Fields | None = None) -> ak.Arr
     rng = np.random.default_rng(seed)
     arrays: dict[str, Any] = {"weight": rng.uniform(0.5, 1.5, n), "scalar_ht": rng.uniform(0, 500, n)}
     for name, features in COLLECTION_FEATURES.items():
-        if name == "scalar_ht":
+        if name in SCALARS:
             continue
         counts = None if name == "met" else rng.integers(0, 5, n)
         size = n if counts is None else int(counts.sum())

@@ -29,7 +29,7 @@ import numpy.typing as npt
 from hepad.errors import InputDataError
 from hepad.io.detector.columns import MASSES, Columns
 from hepad.io.detector.trees import TreeFile, positive
-from hepad.io.events import SampleInfo, check_not_negative
+from hepad.io.events import SCALARS, SampleInfo, check_not_negative
 
 __all__ = ["TREE", "DelphesFile"]
 
@@ -47,6 +47,7 @@ _BRANCHES: dict[str, tuple[str, dict[str, str]]] = {
     "fatjets": ("FatJet", {**_JET, "btag": "BTag"}),
     "met": ("MissingET", {"pt": "MET", "phi": "Phi"}),
     "scalar_ht": ("ScalarHT", {"ht": "HT"}),
+    "vertices": ("Vertex_size", {"number": ""}),
     "towers": ("Tower", {"pt": "ET", "eta": "Eta", "phi": "Phi", "eem": "Eem", "ehad": "Ehad"}),
 }
 _KNOWN = {name: {*features, *({"mass"} if name in MASSES else ())} for name, (_, features) in _BRANCHES.items()}
@@ -147,7 +148,7 @@ class DelphesFile(TreeFile):
         """The collections and properties that this file can give."""
         found: dict[str, set[str]] = {}
         for name, (prefix, features) in self._branches.items():
-            present = {feature for feature, leaf in features.items() if self.has(f"{prefix}.{leaf}")}
+            present = {feature for feature, leaf in features.items() if self.has(_branch(prefix, leaf))}
             if present and name in MASSES:
                 present.add("mass")
             if present and (name != "taus" or self.has(f"{prefix}.TauTag")):
@@ -195,9 +196,10 @@ class DelphesFile(TreeFile):
         branches = self._columns(name, features)
         if name == "met":
             return columns.momentum(branches)
-        if name == "scalar_ht":
-            values = columns.first(branches["ht"])
-            check_not_negative(values, path=self.path, branch=branches["ht"], start=columns.start)
+        if name in SCALARS:
+            (branch,) = branches.values()
+            values = columns.first(branch)
+            check_not_negative(values, path=self.path, branch=branch, start=columns.start)
             return values
         tags = {"tautag": self._tau_tag} if name == "taus" else {}
         objects = columns.objects({**branches, **tags}, whole={"btag", "tautag"})
@@ -217,4 +219,8 @@ class DelphesFile(TreeFile):
     def _columns(self, name: str, features: AbstractSet[str]) -> dict[str, str]:
         """Property to branch for one collection, in a fixed order; pT is always there to give the counts."""
         prefix, known = self._branches[name]
-        return {f: f"{prefix}.{known[f]}" for f in known if f in features or f == "pt"}
+        return {f: _branch(prefix, known[f]) for f in known if f in features or f == "pt"}
+
+
+def _branch(prefix: str, leaf: str) -> str:
+    return f"{prefix}.{leaf}" if leaf else prefix

@@ -16,7 +16,7 @@ Unlike Delphes, NanoAOD holds candidates. This reader keeps those that pass:
 
 A jet is b-tagged at the medium working point (1 % of light jets) of the newest tagger that the file fills; a file does
 not say its year, so that the point of one year is taken for all (see `_BTAGS`). `met` is PuppiMET, or else MET. Masses
-of electrons, muons and photons are the known ones. Weights are `genWeight`, 1 in data. NanoAOD states neither the cross
+of electrons, muons and photons are the known ones. `vertices` is `PV_npvs`. Weights are `genWeight`, 1 in data. NanoAOD states neither the cross
 section nor the energy; the tree `Runs` counts the generated events and their weights.
 """
 
@@ -97,11 +97,12 @@ _TAU_IDS = {
     "Tau_idMVAoldDM": "",
 }
 _METS = ("PuppiMET", "MET", "PFMET")
-_WEIGHT = "genWeight"
+_WEIGHT, _VERTICES = "genWeight", "PV_npvs"
 _KNOWN = {name: set(_MOMENTUM) for name in PREFIXES} | {
     "jets": {*_MOMENTUM, "btag"},
     **{name: {*_MOMENTUM, "charge"} for name in ("electrons", "muons")},
     "met": {"pt", "phi"},
+    "vertices": {"number"},
 }
 
 
@@ -142,7 +143,9 @@ class NanoAodFile(TreeFile):
             check_bits(self.path, features, self.triggers)
             return set(features)
         self.refuse_unknown(name, features, _KNOWN)
-        if name == "met":
+        if name == "vertices":
+            needed = {_VERTICES}
+        elif name == "met":
             needed = set(self._columns(name, features).values())
         else:
             needed = {*self._columns(name, features | _PLACE[name]).values(), *self._criteria(name)}
@@ -155,6 +158,8 @@ class NanoAodFile(TreeFile):
         """One field of Events."""
         if name == TRIGGER:
             return read_bits(columns, {bit: bit for bit in features})
+        if name == "vertices":
+            return columns.first(_VERTICES)
         if name == "met":
             return columns.momentum(self._columns(name, features))
         objects = self._identified(name, features | _PLACE[name], columns)

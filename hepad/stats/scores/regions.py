@@ -16,6 +16,7 @@ import numpy.typing as npt
 from hepad.cards.analysis import RegionSpec
 from hepad.cards.bundle import RegionCard
 from hepad.errors import UsageError
+from hepad.stats.scores.acceptance import Sums
 
 __all__ = [
     "Above",
@@ -174,10 +175,13 @@ def region_of(card: RegionCard, threshold: float | None = None) -> Region:
     return parts[0] if len(parts) == 1 else Both(tuple(parts))
 
 
-def background_quantiles(scores: npt.NDArray[np.float32], weights: npt.NDArray[np.float64]) -> Quantiles:
+def background_quantiles(
+    scores: npt.NDArray[np.float32], weights: npt.NDArray[np.float64], *, below: Sums | None = None
+) -> Quantiles:
     """The quantile table of background scores of shape (n,): exact for the 1000 highest, 1000 ranks below.
 
-    Equal scores share one entry, for a threshold cannot part them. Errors are those of `weighted_acceptance`.
+    Equal scores share one entry, for a threshold cannot part them. Errors are those of `weighted_acceptance`. `below`
+    are the sums over background that is not given, because its scores are lower than all of these.
     """
     if len(scores) == 0:
         raise UsageError("no background events to set regions on")
@@ -191,14 +195,16 @@ def background_quantiles(scores: npt.NDArray[np.float32], weights: npt.NDArray[n
         lower = np.geomspace(_EXACT_RANKS, n - 1, _TABLE_SIZE - _EXACT_RANKS).astype(int)
         ranks = np.unique(np.concatenate([ranks[:_EXACT_RANKS], lower]))
     kept = last_of_value[ranks]
-    efficiency = cumulative[kept] / cumulative[-1]
-    above, below = squares[kept], squares[-1] - squares[kept]
+    rest = below or Sums(0, 0.0, 0.0)
+    total, total_squares = cumulative[-1] + rest.weight, squares[-1] + rest.weight2
+    efficiency = cumulative[kept] / total
+    passed, failed = squares[kept], total_squares - squares[kept]
     return Quantiles(
         values[kept],
         np.minimum(efficiency, 1.0),
-        np.sqrt((1 - efficiency) ** 2 * above + efficiency**2 * below) / cumulative[-1],
-        len(scores),
-        float(cumulative[-1] ** 2 / squares[-1]),
+        np.sqrt((1 - efficiency) ** 2 * passed + efficiency**2 * failed) / total,
+        len(scores) + rest.events,
+        float(total**2 / total_squares),
     )
 
 
