@@ -22,6 +22,7 @@ _WHERE = {
     "discovery": "hepad.api.limits",
     "abcd": "hepad.api.limits",
     "reinterpret": "hepad.api.reinterpretation",
+    "rates": "hepad.api.rates",
     "latency": "hepad.api.trigger",
     "HepadError": "hepad.errors",
 }

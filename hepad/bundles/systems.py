@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hepad.bundles.bundle import Bundle, load_bundle
 from hepad.errors import UsageError
 from hepad.printable import NAME
 
-__all__ = ["Training", "load_trainings"]
+__all__ = ["Training", "load_trainings", "trained_on"]
 
 _NAME = re.compile(rf"({NAME})=(.+)")
 
@@ -54,6 +55,21 @@ def load_trainings(models: Sequence[str]) -> list[Training]:
         if names.count(name) > 1:
             raise UsageError(f"two of the trainings would be called {name!r}; give one of the systems another NAME")
     return trainings
+
+
+def trained_on(trainings: Sequence[Training], background: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Warnings of files, by their records of provenance, that a model was trained on: they flatter it."""
+    hashes = {record["sha256"]: record["name"] for record in background if "skipped" not in record}
+    found = []
+    for training in trainings:
+        inputs = training.bundle.card.provenance.get("inputs", [])
+        known = {record["sha256"] for record in inputs if "skipped" not in record}
+        found += [
+            f"{name} was used to train {training.name}: its numbers are too good"
+            for sha256, name in hashes.items()
+            if sha256 in known
+        ]
+    return found
 
 
 def _check_group(name: str, bundles: Sequence[Bundle]) -> None:

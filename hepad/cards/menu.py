@@ -91,7 +91,7 @@ class MenuCard(Card):
 
     def _as_selection(self) -> SelectionCard:
         return SelectionCard(
-            schema="selection/1",
+            schema_="selection/1",
             name=self.name,
             title=self.title,
             reference=self.reference,

@@ -36,9 +36,9 @@ WITHOUT_EFFECT = frozenset(
 
 PATHS = frozenset(
     {"analysis", "archive", "background", "budget", "card", "cross_section", "data", "evaluation_background", "events"}
-    | {"file", "files", "finetune", "function", "method", "model", "patch", "plane", "point", "points", "reference"}
-    | {"regions", "scale", "scores", "selection", "signal", "signal_shape", "spectra", "spectrum", "truth", "vectors"}
-    | {"workspace"}
+    | {"file", "files", "finetune", "function", "menu", "method", "model", "patch", "plane", "point", "points"}
+    | {"reference", "regions", "scale", "scores", "selection", "signal", "signal_shape", "spectra", "spectrum"}
+    | {"test", "truth", "vectors", "workspace"}
 )
 """Parameters whose text may name files, cards or bundles, alone or as NAME=FILE, FILE:HISTOGRAM, FILE@NUMBER."""
 
@@ -59,7 +59,7 @@ PLAIN = frozenset(
         "input_",
     }
     | {"kind", "mass", "mass_range", "masses", "measurement", "order", "part", "range_", "region", "save", "score"}
-    | {"search", "sha256", "sidebands", "threads", "tier", "weights", "window"}
+    | {"search", "sha256", "sidebands", "threads", "threshold", "tier", "weights", "window"}
 )
 """Parameters whose text never names a file."""
 

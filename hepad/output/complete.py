@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hepad.cards.base import Card
 from hepad.cards.selection import SelectionCard
 from hepad.errors import InputDataError
 from hepad.provenance import provenance, sha256_bytes
 
-__all__ = ["made_with", "selection_hash", "stored_record", "would_be_same"]
+__all__ = ["card_hash", "made_with", "selection_hash", "stored_record", "would_be_same"]
 
 
 def would_be_same(stored: Any, now: Mapping[str, Any]) -> bool:
@@ -43,8 +44,13 @@ def made_with(**what: Any) -> dict[str, Any]:
 
 def selection_hash(selection: SelectionCard) -> dict[str, str]:
     """The sha256 of a selection card's content by the card's name, for provenance: a name alone tells too little."""
-    content = json.dumps(selection.model_dump(mode="json", by_alias=True, exclude_none=True), sort_keys=True)
-    return {f"selection {selection.name}": sha256_bytes(content.encode())}
+    return card_hash("selection", selection.name, selection)
+
+
+def card_hash(kind: str, name: str, card: Card) -> dict[str, str]:
+    """The same of any card."""
+    content = json.dumps(card.model_dump(mode="json", by_alias=True, exclude_none=True), sort_keys=True)
+    return {f"{kind} {name}": sha256_bytes(content.encode())}
 
 
 def _without_reasons(content: Any) -> Any:

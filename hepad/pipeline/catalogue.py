@@ -139,6 +139,13 @@ def _budgets() -> list[dict[str, Any]]:
     ]
 
 
+def _menus() -> list[dict[str, Any]]:
+    from hepad.cards.menu import MENUS_FOLDER, load_menu
+
+    cards = [load_menu(name) for name in bundled_names(MENUS_FOLDER)]
+    return [{"name": c.name, "title": c.title, "seeds": str(len(c.seeds)), "reference": c.reference} for c in cards]
+
+
 CATALOGUES = {
     "models": _models,
     "analyses": _analyses,
@@ -147,6 +154,7 @@ CATALOGUES = {
     "selections": _selections,
     "fits": _fits,
     "budgets": _budgets,
+    "menus": _menus,
     "kinds": _kinds,
 }
 

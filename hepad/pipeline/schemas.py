@@ -10,6 +10,7 @@ from hepad.cards.base import Card
 from hepad.cards.budget import BudgetCard, DeviceCard
 from hepad.cards.fit import FitCard
 from hepad.cards.keys import CardKeys, Key, card_keys
+from hepad.cards.menu import MenuCard
 from hepad.cards.method import MethodCard
 from hepad.cards.regions import RegionsCard
 from hepad.cards.search import SearchCard
@@ -28,10 +29,14 @@ SCHEMAS: dict[str, tuple[type[Card], str]] = {
     "study": (StudyCard, "trainings over seeds, and scans: hepad study"),
     "regions": (RegionsCard, "observed and expected events of regions: hepad discovery"),
     "budget": (BudgetCard, "what a trigger leaves to an algorithm: hepad latency --budget"),
+    "menu": (MenuCard, "seeds of a trigger: hepad rates --menu"),
     "device": (DeviceCard, "what a chip holds: device of a budget"),
 }
 """The cards that one writes, and what for."""
 
+
+_TOLD_ONCE = ("analysis", "selection")
+"""Schemas whose cards are within others, which do not repeat their keys."""
 
 _SETTINGS = {"model": registry.SCORERS, "method": registry.METHODS}
 
@@ -64,15 +69,19 @@ def json_schema(name: str) -> dict[str, Any]:
 
 
 def markdown(name: str) -> str:
-    """The keys of a schema in Markdown; cards within it that an analysis has too are not repeated."""
+    """The keys of a schema in Markdown; cards within it that an analysis or a selection has too are not repeated."""
     first, *others = tables(name)
-    known = set() if first.name == AnalysisCard.__name__ else {table.name for table in tables("analysis")}
+    known = {kind: {table.name for table in tables(kind)} for kind in _TOLD_ONCE}
+    of_kind = next((i for i, kind in enumerate(_TOLD_ONCE) if first.name == card_of(kind).__name__), len(_TOLD_ONCE))
+    before = {table: kind for kind in reversed(_TOLD_ONCE[:of_kind]) for table in known[kind]}
     parts = []
-    for table in (first, *(other for other in others if other.name not in known)):
+    for table in (first, *(other for other in others if other.name not in before)):
         rows = [f"| `{key.key}` | {key.value} | {_default(key)} |" for key in table.keys]
         parts += [f"**{table.name}**: {table.about}", "\n".join(["| key | value | default |", "|---|---|---|", *rows])]
-    if known & {other.name for other in others}:
-        parts.append("The keys of other cards are as in `hepad schema analysis`.")
+    told = {before[other.name] for other in others if other.name in before}
+    if told:
+        where = " and ".join(f"`hepad schema {kind}`" for kind in _TOLD_ONCE if kind in told)
+        parts.append(f"The keys of other cards are as in {where}.")
     return "\n\n".join(parts)
 
 

@@ -16,8 +16,8 @@ Unlike Delphes, NanoAOD holds candidates. This reader keeps those that pass:
 
 A jet is b-tagged at the medium working point (1 % of light jets) of the newest tagger that the file fills; a file does
 not say its year, so that the point of one year is taken for all (see `_BTAGS`). `met` is PuppiMET, or else MET. Masses
-of electrons, muons and photons are the known ones. `vertices` is `PV_npvs`. Weights are `genWeight`, 1 in data. NanoAOD states neither the cross
-section nor the energy; the tree `Runs` counts the generated events and their weights.
+of electrons, muons and photons are the known ones. `vertices` is `PV_npvs`. Weights are `genWeight`, 1 in data. NanoAOD
+states neither the cross section nor the energy; the tree `Runs` counts the generated events and their weights.
 """
 
 from __future__ import annotations

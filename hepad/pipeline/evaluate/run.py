@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hepad.bundles.systems import Training, load_trainings
+from hepad.bundles.systems import Training, load_trainings, trained_on
 from hepad.cards.selection import load_selection
 from hepad.errors import UsageError
 from hepad.execution.executor import Execution
@@ -113,7 +113,7 @@ def evaluate(
         sampling = scored_samples(trainings, paths, folder, options, sections)
         samples, skipped = sampling.samples, sampling.skipped
         inputs = making.records.wait({each.file: each.reason for each in skipped})
-        warnings = _warnings(trainings, inputs[: len(paths["background"])])
+        warnings = trained_on(trainings, inputs[: len(paths["background"])])
         report = replace(evaluate_samples(trainings, samples, options), skipped=skipped)
         report = replace(report, warnings=(*warnings, *report.warnings))
         write_report(report, trainings, samples, output, simulation=options.simulation, record=described(inputs))
@@ -182,17 +182,3 @@ def _stored(output: Path, options: EvaluateOptions) -> tuple[dict[str, Any], Eva
         complete_before=content,
     )
     return record, report
-
-
-def _warnings(trainings: Sequence[Training], background: Sequence[Mapping[str, Any]]) -> list[str]:
-    hashes = {record["sha256"]: record["name"] for record in background if "skipped" not in record}
-    found = []
-    for training in trainings:
-        inputs = training.bundle.card.provenance.get("inputs", [])
-        trained_on = {record["sha256"] for record in inputs if "skipped" not in record}
-        found += [
-            f"{name} was used to train {training.name}: its numbers are too good"
-            for sha256, name in hashes.items()
-            if sha256 in trained_on
-        ]
-    return found

@@ -1,0 +1,173 @@
+"""The report of rates on one page: tables for people, figures, JSON, in a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hepad.output.atomic import atomic_folder
+from hepad.output.document import Block, Figure, Heading, Table, Text, to_html, to_markdown
+from hepad.output.figures import save_figure
+from hepad.pipeline.rates.figures import CAPTIONS, rates_figures
+from hepad.pipeline.rates.report import RatesReport, SampleRates
+from hepad.stats.scores.acceptance import Acceptance
+from hepad.trigger.rates import Rate
+
+__all__ = ["points_table", "seeds_table", "signals_table", "triggers_table", "write_report"]
+
+
+def write_report(report: RatesReport, output: Path, *, simulation: bool, record: Mapping[str, Any]) -> None:
+    """Write report.md, report.html, report.json with its provenance `record`, and the figures to a folder."""
+    with atomic_folder(output, verb="rates") as folder:
+        names = []
+        for name, figure in rates_figures(report, simulation=simulation):
+            save_figure(figure, folder / name)
+            names.append(name)
+        page = _page(report, names)
+        (folder / "report.md").write_text(to_markdown(page), encoding="utf-8")
+        (folder / "report.html").write_text(to_html(page, folder), encoding="utf-8")
+        content = {**report.content(), "provenance": record}
+        (folder / "report.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def points_table(report: RatesReport) -> Table:
+    """The thresholds, the zero-bias events behind each, and the rate where it is measured."""
+    rates = {(row.model, row.point): row.total for row in report.measured.triggers}
+    rows = [
+        [
+            p.model,
+            p.score,
+            p.point,
+            f"{p.threshold:.6g}",
+            "by hand" if p.events is None else f"{p.events}{_few(p.events)}",
+            _rate(rates[p.model, p.point]),
+        ]
+        for p in report.points
+    ]
+    measured = "measured in test [kHz]" if len(report.samples) > 1 else "measured [kHz]"
+    return Table(["model", "score", "working point", "threshold", "set on events", measured], rows, numbers_from=3)
+
+
+def triggers_table(sample: SampleRates) -> Table:
+    """Total, pure and unique rates of the models in a sample, and what they add to the menu."""
+    menu = sample.menu is not None
+    header = ["model", "working point", "events", "total [kHz]", *(["pure"] if menu else []), "unique"]
+    header += ["added to the menu", "menu and it"] if menu else []
+    rows = []
+    for row in sample.triggers:
+        cells = [row.model, row.point, f"{row.total.events}", _rate(row.total)]
+        cells += [_rate(row.pure)] if row.pure is not None else []
+        cells.append(_rate(row.unique))
+        cells += [_rate(rate) for rate in (row.added, row.with_menu) if rate is not None]
+        rows.append(cells)
+    return Table(header, rows, numbers_from=2)
+
+
+def seeds_table(sample: SampleRates, *, brief: bool = False) -> Table:
+    """The seeds of the menu; `brief` leaves out those that accept nothing."""
+    rows = [
+        [
+            seed.seed,
+            f"{seed.total.events}",
+            _rate(seed.total),
+            _prescale(seed.prescale),
+            _rate(seed.kept),
+            _rate(seed.pure),
+        ]
+        for seed in sample.seeds
+        if seed.total.events or not brief
+    ]
+    return Table(["seed", "events", "accepts [kHz]", "prescale", "after it", "pure"], rows)
+
+
+def signals_table(report: RatesReport) -> Table:
+    """Efficiency of each signal by each model at each working point, and what it adds to the menu, in per cent."""
+    menu = report.menu is not None
+    header = ["signal", "model", "working point", "efficiency [%]"]
+    header += ["menu alone", "menu or model", "gained", "events gained"] if menu else []
+    rows = []
+    for row in report.signals:
+        cells = [row.signal, row.model, row.point, _percent(row.efficiency)]
+        for part in (row.menu, row.with_menu, row.gained):
+            cells += [_percent(part)] if part is not None else []
+        if row.gained is not None:
+            cells.append(f"{row.gained.value * report.signal_events[row.signal]:.3g}")
+        rows.append(cells)
+    return Table(header, rows, numbers_from=3)
+
+
+def _page(report: RatesReport, figures: list[str]) -> list[Block]:
+    def shown(name: str) -> list[Block]:
+        return [Figure(f"{name}.png", CAPTIONS[name])] if name in figures else []
+
+    sample = report.measured
+    blocks: list[Block] = [
+        Heading("Trigger rates", 1),
+        Text(_crossings(report)),
+        *(Text(f"Note: {remark}.") for remark in report.remarks),
+        *(Text(f"Left out: {skipped.reason}") for skipped in report.skipped),
+        Heading("Working points"),
+        points_table(report),
+        *shown("rate_threshold"),
+        Heading(f"Rates in {', '.join(sample.files)}"),
+        Text(_meaning(report)),
+        triggers_table(sample),
+        *shown("overlap"),
+    ]
+    if report.signals:
+        blocks += [Heading("Signals"), signals_table(report), *shown("efficiency_rate")]
+    if sample.pileup:
+        blocks += [Heading("Pile-up"), *shown("rate_pileup")]
+    if sample.seeds:
+        blocks += [Heading(f"Menu {report.menu}"), Text(_menu(report)), seeds_table(sample)]
+    return blocks
+
+
+def _crossings(report: RatesReport) -> str:
+    counts = ", ".join(f"{s.sample} {s.events} events ({', '.join(s.files)})" for s in report.samples)
+    one = report.crossings_khz / report.measured.events
+    return (
+        f"Zero bias: {counts}. {report.bunches} bunches give {report.crossings_khz:.6g} kHz of crossings, so that one "
+        f"event of the last is {one:.3g} kHz. Working points are {'pure' if report.pure else 'total'} rates in the "
+        "first sample; rates are with 68 % Clopper-Pearson intervals, and an upper limit at 95 % where there is no "
+        "event. * marks what rests on fewer than 10 events."
+    )
+
+
+def _meaning(report: RatesReport) -> str:
+    if report.menu is None:
+        return "Unique: no other model at the same working point accepts the crossing."
+    return (
+        "Pure: no unprescaled seed of the menu accepts the crossing; unique: no other model at the same working point "
+        "either. Added: what menu and model together have above the menu, whose prescaled seeds keep one in N."
+    )
+
+
+def _menu(report: RatesReport) -> str:
+    rate = report.measured.menu
+    limit = "" if report.limit_khz is None else f"; it may have {report.limit_khz:g} kHz"
+    return f"The menu after prescales: {'-' if rate is None else _rate(rate)} kHz{limit}."
+
+
+def _rate(rate: Rate) -> str:
+    if rate.khz == 0:
+        return f"< {rate.upper_95_khz:.3g}*"
+    return f"{rate.khz:.3g} [{rate.low_khz:.3g}, {rate.high_khz:.3g}]{_few(rate.events)}"
+
+
+def _few(events: int) -> str:
+    from hepad.trigger.rates import FEW
+
+    return "*" if events < FEW else ""
+
+
+def _prescale(prescale: float) -> str:
+    return f"{prescale:g}" if prescale else "off"
+
+
+def _percent(part: Acceptance) -> str:
+    if part.value == 0:
+        return f"< {100 * part.upper_95:.2g}"
+    return f"{100 * part.value:.3g} [{100 * part.low:.3g}, {100 * part.high:.3g}]"
