@@ -1,4 +1,4 @@
-"""Menus of a trigger: seeds, each with thresholds on objects or a bit that the file holds, and a prescale."""
+"""Menus of a trigger: seeds, each with thresholds on objects and a prescale."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from hepad.cards.base import Card, CardName, load_card
-from hepad.cards.condition import Condition
 from hepad.cards.resolver import resolve
 from hepad.cards.selection import BuildCard, CollectionsCard, ObjectRule, Requirement, SelectionCard
 
@@ -16,22 +15,17 @@ __all__ = ["MENUS_FOLDER", "MenuCard", "Seed", "load_menu"]
 MENUS_FOLDER = "analyses/menus"
 
 
-class Seed(Card):
-    """A seed: any, or all, of its conditions, or a `bit` of the file, a trigger's own decision such as `L1_SingleMu22`.
+class Seed(Requirement):
+    """A seed: any, or all, of its conditions, which may be bits of the file, a trigger's own decisions.
 
     `prescale` N keeps one of N crossings that it accepts; 0 switches it off.
     """
 
     name: CardName
-    any: tuple[Condition, ...] = ()
-    all: tuple[Condition, ...] = ()
-    bit: str | None = Field(default=None, pattern=r"^(L1|HLT)_[A-Za-z0-9_]+$")
     prescale: float = 1.0
 
     @model_validator(mode="after")
-    def _accepts_something(self) -> Seed:
-        if bool(self.any) + bool(self.all) + (self.bit is not None) != 1:
-            raise ValueError("give a list of conditions under either any or all, or a bit of the file")
+    def _keeps_some_or_none(self) -> Seed:
         if self.prescale != 0 and self.prescale < 1:
             raise ValueError(f"prescale {self.prescale:g} must be 0 (off) or at least 1")
         return self
@@ -72,21 +66,12 @@ class MenuCard(Card):
         return self._as_selection().model_copy(update={"require": ()})
 
     @property
-    def bits(self) -> frozenset[str]:
-        """The bits of the file that seeds stand for."""
-        return frozenset(seed.bit for seed in self.seeds if seed.bit is not None)
-
-    @property
     def prescales(self) -> tuple[float, ...]:
         """Those of the seeds, in their order."""
         return tuple(seed.prescale for seed in self.seeds)
 
-    def requirement(self, seed: Seed) -> Requirement:
-        """The conditions of a seed that is no bit."""
-        return Requirement(name=seed.name, any=seed.any, all=seed.all)
-
     def fields(self) -> dict[str, set[str]]:
-        """The collections and their properties that must be read, bits aside."""
+        """The collections and their properties that must be read to apply this card."""
         return self._as_selection().fields()
 
     def _as_selection(self) -> SelectionCard:
@@ -98,7 +83,7 @@ class MenuCard(Card):
             objects=self.objects,
             collections=self.collections,
             build=self.build,
-            require=tuple(self.requirement(seed) for seed in self.seeds if seed.bit is None),
+            require=self.seeds,
         )
 
 

@@ -122,7 +122,8 @@ def _print(report: RatesReport) -> None:
     if report.measured.seeds:
         _show(f"Menu {report.menu}: seeds that accept anything [kHz]", tables.seeds_table(report.measured, brief=True))
     if report.signals:
-        _show("Signals, of all events [%]", tables.signals_table(report))
+        what = "Signals [% of all events]" + (", and what is added to the menu" if report.menu else "")
+        _show(what, tables.signals_table(report, brief=True))
     common.stdout().print("* rests on fewer than 10 events; brackets are 68 % intervals")
     common.stdout().print(f"wrote {report.output}")
 

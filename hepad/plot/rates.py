@@ -207,19 +207,23 @@ def pileup_figure(lines: Sequence[PileupLine], *, simulation: bool = False, capt
     with hep_style():
         figure = Figure(figsize=(9.4, 5.8), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
         axes = figure.subplots()
+        spread = 0.3 * float(np.diff(lines[0].vertices).min(initial=1)) / len(lines)
         for i, line in enumerate(lines):
             colour, marker = pick(COLOURS, i), pick(_MARKERS, i)
-            axes.errorbar(line.vertices, line.khz, yerr=line.errors, color=colour, ls="", marker="", lw=1.4, capsize=2)
-            axes.plot(line.vertices, line.khz, color=colour, ls=pick(DASHES, i), lw=1, label=line.label)
+            beside = line.vertices + spread * (i - (len(lines) - 1) / 2)  # so that bars do not hide one another
+            axes.errorbar(beside, line.khz, yerr=line.errors, color=colour, ls="", marker="", lw=1.4, capsize=2)
+            axes.plot(beside, line.khz, color=colour, ls=pick(DASHES, i), lw=1, label=line.label)
             for few in (False, True):
                 own = line.few == few
                 face = "white" if few else colour
-                axes.plot(line.vertices[own], line.khz[own], ls="", marker=marker, color=colour, mfc=face, ms=7)
+                axes.plot(beside[own], line.khz[own], ls="", marker=marker, color=colour, mfc=face, ms=7)
         axes.plot([], [], ls="", marker="o", color="black", mfc="white", label=_FEW)
         axes.set(xlabel="Reconstructed vertices", ylabel="Rate [kHz]")
-        axes.set_ylim(0, None)
+        axes.ticklabel_format(axis="y", style="plain")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.margins(x=0.05, y=0.1)
         axes.autoscale_view()
+        axes.set_ylim(0, None)
         header(axes, axes, simulation, caption)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False, borderpad=0.2)
     return figure

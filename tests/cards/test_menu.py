@@ -23,7 +23,7 @@ CARD: dict[str, Any] = {
     "seeds": [
         {"name": "jet", "all": [{"jets": {"pt": {"min": 100}}, "min_count": 1}]},
         {"name": "eg", "any": [{"egammas": {}, "min_count": 2}, {"met": {"min": 80}}], "prescale": 20},
-        {"name": "bit", "bit": "L1_SingleMu22", "prescale": 0},
+        {"name": "bit", "all": [{"trigger": {"bit": "L1_SingleMu22"}}], "prescale": 0},
     ],
 }
 
@@ -44,8 +44,8 @@ def test_shipped() -> None:
 
 def test_what_it_reads() -> None:
     menu = parse_card(MenuCard, CARD, "card")
-    assert menu.fields().keys() == {"jets", "electrons", "photons", "met"}
-    assert menu.bits == {"L1_SingleMu22"}
+    assert menu.fields().keys() == {"jets", "electrons", "photons", "met", "trigger"}
+    assert menu.fields()["trigger"] == {"L1_SingleMu22"}
     assert menu.prescales == (1, 20, 0)
     assert menu.objects_selection.require == ()
     assert set(menu.objects_selection.objects) == {"jets"}
@@ -58,12 +58,12 @@ def test_what_it_reads() -> None:
         ({"all": [{"jets": {"et": {"min": 3}}, "min_count": 1}]}, "unknown key"),
         ({"all": [{"jets": {}}]}, "min_count or max_count goes with"),
         ({"all": [{"widejets": {}, "min_count": 1}]}, "say under build how they are made"),
-        ({}, "give a list of conditions under either any or all, or a bit"),
-        ({"bit": "L1_X", "any": [{"met": {"min": 3}}]}, "give a list of conditions"),
-        ({"bit": "SingleMu"}, "bit"),
-        ({"bit": "L1_X", "prescale": 0.5}, "prescale 0.5 must be 0"),
-        ({"bit": "L1_X", "prescale": -1}, "prescale -1 must be 0"),
-        ({"name": "jet", "bit": "L1_X"}, "two seeds are called 'jet'"),
+        ({}, "give a list of conditions under either any or all"),
+        ({"bit": "L1_X", "any": [{"met": {"min": 3}}]}, "unknown key"),
+        ({"any": [{"trigger": {"bits": "L1_X"}}]}, r"unknown key .*did you mean bit\?"),
+        ({"any": [{"met": {"min": 3}}], "prescale": 0.5}, r"prescale 0\.5 must be 0"),
+        ({"any": [{"met": {"min": 3}}], "prescale": -1}, "prescale -1 must be 0"),
+        ({"name": "jet", "any": [{"met": {"min": 3}}]}, "two seeds are called 'jet'"),
     ],
 )
 def test_refused(seed: dict[str, Any], said: str) -> None:

@@ -103,7 +103,8 @@ def test_bits_pileup_and_a_test_sample(run, tmp_path: Path, data: Path) -> None:
     bits = [name for name in tree.keys() if name.startswith("HLT_")]  # noqa: SIM118  uproot's
     bit = max(bits, key=lambda name: 0 < tree[name].array(library="np").sum() < 150)
     (tmp_path / "menu.yaml").write_text(
-        f"schema: menu/1\nname: bits\ntitle: t\nreference: r\nseeds: [{{name: bit, bit: {bit}}}]\n"
+        "schema: menu/1\nname: bits\ntitle: t\nreference: r\n"
+        f"seeds: [{{name: bit, all: [{{trigger: {{bit: {bit}}}}}]}}]\n"
     )
     other = tmp_path / "other.root"
     other.write_bytes(nano.read_bytes())
@@ -123,7 +124,7 @@ def test_bits_pileup_and_a_test_sample(run, tmp_path: Path, data: Path) -> None:
     assert [each["events"] for each in test["pileup"]] == inside
     assert "rate_pileup.png" in {path.name for path in (tmp_path / "out").iterdir()}
     (tmp_path / "menu.yaml").write_text(
-        "schema: menu/1\nname: m\ntitle: t\nreference: r\nseeds: [{name: x, bit: HLT_IsoMu20000}]\n"
+        "schema: menu/1\nname: m\ntitle: t\nreference: r\nseeds: [{name: x, all: [{trigger: {bit: HLT_IsoMu20000}}]}]\n"
     )
     assert "no trigger bit 'HLT_IsoMu20000'" in run(*command[:-1], "other", code=4).stderr
 
@@ -152,7 +153,10 @@ def test_refused(process, run, tmp_path: Path, examples: Path, menu: Path) -> No
     menu.write_text(MENU.replace("muons: {pt", "muon: {pt"))
     assert "did you mean muons?" in process(*base, "--menu", menu, "-o", "a", code=3).stderr
     menu.write_text(
-        MENU.replace("name: muon\n    all: [{muons: {pt: {min: 30}}, min_count: 1}]", "name: b\n    bit: L1_A")
+        MENU.replace(
+            "name: muon\n    all: [{muons: {pt: {min: 30}}, min_count: 1}]",
+            "name: b\n    all: [{trigger: {bit: L1_A}}]",
+        )
     )
     assert "Delphes files have no trigger" in run(*base, "--menu", menu, "-o", "c", code=4).stderr
     with uproot.recreate(tmp_path / "empty.root") as file:

@@ -139,3 +139,28 @@ def test_what_is_used_must_be_built() -> None:
         card(require=[{"name": "a", "all": [{"delta_eta": {"objects": "widejet1+jet1", "max": 1}}]}])
     with pytest.raises(ValueError, match="radius"):
         card(build={"widejets": {"from": "jets", "radius": 0}})
+
+
+def test_a_selection_sums_its_own_jets() -> None:
+    rows = [[(90.0, 0, 0, 1), (40.0, 2.4, 0, 1), (35.0, 3, 0, 1), (31.0, 0, 0, 1)], [], [(100.0, -2.6, 0, 1)]]
+    objects = flat(rows)
+    events = ak.zip(
+        {"jets": collection(objects.offsets, objects.columns), "scalar_ht": [900.0, 900, 900], "weight": [1.0, 1, 1]},
+        depth_limit=1,
+    )
+    content = {
+        "schema": "selection/1",
+        "name": "sum",
+        "title": "t",
+        "reference": "r",
+        "objects": {"jets": {"pt": {"min": 32}}},
+        "build": {"scalar_ht": {"from": "jets", "abs_eta": {"max": 2.5}}},
+        "require": [{"name": "sum", "all": [{"scalar_ht": {"min": 100}}]}],
+    }
+    card = SelectionCard.model_validate(content)
+    assert card.fields() == {"jets": {"pt", "eta"}}
+    selected, keep, _ = apply_selection(events, card)
+    assert keep.tolist() == [True, False, False]
+    assert selected.scalar_ht.tolist() == [130]
+    every, _, _ = apply_selection(events, card.model_copy(update={"require": ()}))
+    assert every.scalar_ht.tolist() == [130, 0, 0]

@@ -13,7 +13,7 @@ from hepad.trigger.rates import FEW
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from hepad.plot.rates import PileupLine, RateLine, RateMark
+    from hepad.plot.rates import EfficiencyLine, PileupLine, RateLine, RateMark
 
 __all__ = ["CAPTIONS", "drawn_overlap", "rate_lines", "rate_marks", "rates_figures"]
 
@@ -82,16 +82,11 @@ def rate_marks(report: RatesReport) -> list[RateMark]:
 
 
 def drawn_overlap(report: RatesReport) -> tuple[Overlap, list[str], str] | None:
-    """The matrix that is shown: at the lowest working point of which all rates are known, or else the highest."""
-    triggers, models = report.measured.triggers, len(report.models)
+    """The matrix that is shown, with names that have the events, and of which working point it is."""
+    models = len(report.models)
     if models + len(report.measured.seeds) < 2:
         return None
-    known = {
-        overlap.point: [row.total.few for row in triggers if row.point == overlap.point]
-        for overlap in report.measured.overlaps
-    }
-    sure = [point for point, few in known.items() if len(few) == models and not any(few)]
-    point = sure[0] if sure else list(known)[-1]
+    point = _shown_point(report)
     whole = next(overlap for overlap in report.measured.overlaps if overlap.point == point)
     own = [whole.khz[i][i] for i in range(len(whole.triggers))]
     seeds = sorted(range(models, len(own)), key=lambda i: -own[i])[:_MOST_SEEDS]
@@ -106,7 +101,17 @@ def drawn_overlap(report: RatesReport) -> tuple[Overlap, list[str], str] | None:
     return part, names, f"models at {point}, (events)"
 
 
-def _efficiency_lines(report: RatesReport) -> list:  # type: ignore[type-arg]
+def _shown_point(report: RatesReport) -> str:
+    """The lowest working point at which the rates of all models are known, or else the last."""
+    known = {
+        overlap.point: [row.total.few for row in report.measured.triggers if row.point == overlap.point]
+        for overlap in report.measured.overlaps
+    }
+    sure = [point for point, few in known.items() if len(few) == len(report.models) and not any(few)]
+    return sure[0] if sure else list(known)[-1]
+
+
+def _efficiency_lines(report: RatesReport) -> list[EfficiencyLine]:
     from hepad.plot.rates import EfficiencyLine
 
     return [EfficiencyLine(c.signal, c.model, c.khz, c.efficiency, c.low, c.high) for c in report.signal_curves]
@@ -115,9 +120,9 @@ def _efficiency_lines(report: RatesReport) -> list:  # type: ignore[type-arg]
 def _pileup_lines(report: RatesReport) -> list[PileupLine]:
     from hepad.plot.rates import PileupLine
 
-    bins = report.measured.pileup
+    bins, point = report.measured.pileup, _shown_point(report)
     lines = []
-    for name in bins[0].rates:
+    for name in (name for name in bins[0].rates if name == "menu" or name.endswith(f", {point}")):
         rates = [each.rates[name] for each in bins]
         khz = np.array([rate.khz for rate in rates])
         errors = np.array([[r.khz - r.low_khz for r in rates], [r.high_khz - r.khz for r in rates]])

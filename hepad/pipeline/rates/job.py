@@ -13,7 +13,7 @@ from hepad.cards.selection import SelectionCard
 from hepad.execution.parts import Part
 from hepad.execution.units import Step
 from hepad.io.events import Chunk, merge_fields
-from hepad.objects.menu import menu_fields, seed_decisions
+from hepad.objects.menu import seed_decisions
 from hepad.samples.scoring import score_chunk, spread
 from hepad.trigger.counting import Decisions
 
@@ -37,7 +37,7 @@ class RatesJob:
     def prepare(self) -> Step:
         """The bundles were loaded when the job came to this process."""
         fields = [t.bundle.fields(s) for t, s in zip(self.trainings, self.selections, strict=True)]
-        fields += [menu_fields(self.menu)] if self.menu is not None else []
+        fields += [self.menu.fields()] if self.menu is not None else []
         fields += [{_VERTICES: {"number"}}] if self.vertices else []
         return Step(merge_fields(*fields), self._make)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,11 @@ from hepad.output.atomic import atomic_folder
 from hepad.output.document import Block, Figure, Heading, Table, Text, to_html, to_markdown
 from hepad.output.figures import save_figure
 from hepad.pipeline.rates.figures import CAPTIONS, rates_figures
-from hepad.pipeline.rates.report import RatesReport, SampleRates
+from hepad.pipeline.rates.report import RatesReport, SampleRates, SignalRow
 from hepad.stats.scores.acceptance import Acceptance
 from hepad.trigger.rates import Rate
 
-__all__ = ["points_table", "seeds_table", "signals_table", "triggers_table", "write_report"]
+__all__ = ["gains_table", "points_table", "seeds_table", "signals_table", "triggers_table", "write_report"]
 
 
 def write_report(report: RatesReport, output: Path, *, simulation: bool, record: Mapping[str, Any]) -> None:
@@ -82,20 +82,46 @@ def seeds_table(sample: SampleRates, *, brief: bool = False) -> Table:
     return Table(["seed", "events", "accepts [kHz]", "prescale", "after it", "pure"], rows)
 
 
-def signals_table(report: RatesReport) -> Table:
-    """Efficiency of each signal by each model at each working point, and what it adds to the menu, in per cent."""
-    menu = report.menu is not None
-    header = ["signal", "model", "working point", "efficiency [%]"]
-    header += ["menu alone", "menu or model", "gained", "events gained"] if menu else []
-    rows = []
+def signals_table(report: RatesReport, *, brief: bool = False) -> Table:
+    """Efficiency in per cent of each signal by each model, a column a working point, beside that of the menu alone.
+
+    `brief` leaves out intervals, and has what the model adds to the menu in brackets.
+    """
+
+    def shown(row: SignalRow) -> str:
+        if not brief:
+            return _percent(row.efficiency)
+        added = "" if row.gained is None else f" (+{100 * row.gained.value:.1f})"
+        return f"{100 * row.efficiency.value:.1f}{added}"
+
+    return _by_point(report, shown, lambda row: _percent(row.menu, brief=brief) if row.menu is not None else None)
+
+
+def gains_table(report: RatesReport) -> Table:
+    """What each model adds to the menu, in per cent of all events of a signal and in events."""
+
+    def shown(row: SignalRow) -> str:
+        assert row.gained is not None  # noqa: S101  with a menu
+        return f"{_percent(row.gained)}; {row.gained.value * report.signal_events[row.signal]:.3g}"
+
+    return _by_point(report, shown, lambda _: None)
+
+
+def _by_point(
+    report: RatesReport, shown: Callable[[SignalRow], str], beside: Callable[[SignalRow], str | None]
+) -> Table:
+    """A row a signal and model, a column a working point."""
+    points = list(dict.fromkeys(row.point for row in report.signals))
+    found: dict[tuple[str, str], dict[str, SignalRow]] = {}
     for row in report.signals:
-        cells = [row.signal, row.model, row.point, _percent(row.efficiency)]
-        for part in (row.menu, row.with_menu, row.gained):
-            cells += [_percent(part)] if part is not None else []
-        if row.gained is not None:
-            cells.append(f"{row.gained.value * report.signal_events[row.signal]:.3g}")
-        rows.append(cells)
-    return Table(header, rows, numbers_from=3)
+        found.setdefault((row.signal, row.model), {})[row.point] = row
+    rows = []
+    for (signal, model), cells in found.items():
+        more = beside(next(iter(cells.values())))
+        own = [shown(cells[point]) if point in cells else "-" for point in points]
+        rows.append([signal, model, *([] if more is None else [more]), *own])
+    extra = ["menu alone"] if rows and len(rows[0]) > 2 + len(points) else []
+    return Table(["signal", "model", *extra, *points], rows, numbers_from=2)
 
 
 def _page(report: RatesReport, figures: list[str]) -> list[Block]:
@@ -117,7 +143,11 @@ def _page(report: RatesReport, figures: list[str]) -> list[Block]:
         *shown("overlap"),
     ]
     if report.signals:
-        blocks += [Heading("Signals"), signals_table(report), *shown("efficiency_rate")]
+        blocks += [Heading("Signals"), Text("Efficiency of all events, in per cent."), signals_table(report)]
+        blocks += shown("efficiency_rate")
+    if report.signals and report.menu is not None:
+        said = "Accepted by menu or model and not by the menu alone: in per cent of all events, and in events."
+        blocks += [Heading("What the models add to the menu"), Text(said), gains_table(report)]
     if sample.pileup:
         blocks += [Heading("Pile-up"), *shown("rate_pileup")]
     if sample.seeds:
@@ -167,7 +197,9 @@ def _prescale(prescale: float) -> str:
     return f"{prescale:g}" if prescale else "off"
 
 
-def _percent(part: Acceptance) -> str:
+def _percent(part: Acceptance, *, brief: bool = False) -> str:
+    if brief:
+        return f"{100 * part.value:.1f}"
     if part.value == 0:
         return f"< {100 * part.upper_95:.2g}"
     return f"{100 * part.value:.3g} [{100 * part.low:.3g}, {100 * part.high:.3g}]"

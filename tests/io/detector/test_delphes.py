@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import awkward as ak
@@ -302,3 +303,15 @@ def test_choices_that_a_file_cannot_meet(write_slim, tmp_path: Path, examples: P
     for bad in ("{jets: 'a=b'}", "{tracks: Track}", "{jets: Jet.PT}"):
         with pytest.raises(CardError, match="collections"):
             load_selection(str(selection_card(tmp_path, f"collections: {bad}")))
+
+
+def test_vertices_are_counted(tmp_path: Path, write_slim) -> None:
+    path = tmp_path / "vertices.root"
+    with uproot.recreate(path) as file:
+        branches = {"Vertex_size": np.array([51, 0, 7], dtype=np.int32)}
+        file.mktree("Delphes", {name: values.dtype for name, values in branches.items()}).extend(branches)
+    assert read(path, {"vertices": {"number"}}).vertices.tolist() == [51, 0, 7]
+    with closing(open_events(path)) as source:
+        assert source.available()["vertices"] == {"number"}
+    with pytest.raises(InputDataError, match="no branch 'Vertex_size', needed for vertices"):
+        read(write_slim(), {"vertices": {"number"}})

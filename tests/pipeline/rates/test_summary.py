@@ -21,7 +21,10 @@ from hepad.pipeline.rates.report import RatesReport
 from hepad.pipeline.rates.summary import sample_rates, signal_rows
 
 MENU = {"schema": "menu/1", "name": "m", "title": "t", "reference": "r", "limit_khz": 100.0}
-SEEDS = [{"name": "s", "bit": "L1_S"}, {"name": "p", "bit": "L1_P", "prescale": 2}]
+SEEDS = [
+    {"name": "s", "all": [{"trigger": {"bit": "L1_S"}}]},
+    {"name": "p", "all": [{"trigger": {"bit": "L1_P"}}], "prescale": 2},
+]
 
 # Crossings are 20 kHz, 1 kHz each.
 A = np.array([20, 19, 18, 17, 16, 15, 14, 13, 12, 11, *[0] * 10], np.float32)
