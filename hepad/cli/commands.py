@@ -41,7 +41,7 @@ COMMANDS = {
     "them.",
     "abcd": "Estimate the background of region A as B C / D in one likelihood, with non-closure and signal everywhere.",
     "reinterpret": "Is my model excluded? Acceptance, spectra and limits of a signal in a published search.",
-    "rates": "Set thresholds of anomaly triggers on zero bias: rates, pure, unique, overlaps, and what they add to a menu.",
+    "rates": "Set thresholds of anomaly triggers on zero bias: rates, overlaps, and what they add to a menu.",
     "latency": "Say whether a model fits a trigger's budget, by how much, and how that is known.",
     "quantise": "Scan weight widths: AUC and decisions against lookup tables and nanoseconds, rounded and fine-tuned.",
     "export": "Write a model for other tools, with input scales, test vectors and a check of every number.",

@@ -62,7 +62,7 @@ def rates(
     force: common.Force = False,
     json: common.Json = False,
 ) -> None:
-    """Set thresholds of anomaly triggers on zero bias: rates, pure, unique, overlaps, and what they add to a menu.
+    """Set thresholds of anomaly triggers on zero bias: rates, overlaps, and what they add to a menu.
 
     Example: hepad rates examples/data/w_lnu.root --model gelato_l1 --rate 100 -o rates
     """
