@@ -73,6 +73,7 @@ class ExportCard(Card):
     score_scale: float
     raw_fraction: int | None = None
     bits: dict[str, int] | None = None
+    shallow: bool | None = None
     clock_edges: int | None = None
     inputs: tuple[InputScale, ...]
     regions: dict[str, ExportRegion]

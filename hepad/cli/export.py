@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hepad.cli import common
-from hepad.cli.latency import Bits, Part, Score
+from hepad.cli.latency import Bits, Part, Score, Shallow
 
 
 def export(
@@ -23,6 +23,7 @@ def export(
     score: Score = None,
     part: Part = "full",
     cutoff: Annotated[float, typer.Option(min=1, help="Largest delay of a pipeline stage, in adders.")] = 2,
+    shallow: Shallow = False,
     simulate: Annotated[
         bool, typer.Option(help="Check Verilog with Verilator and C++ with g++, if they are there.")
     ] = True,
@@ -45,6 +46,7 @@ def export(
         score=score,
         part=part,
         cutoff=cutoff,
+        shallow=shallow,
         simulate=simulate,
         max_events=max_events,
         seed=seed,

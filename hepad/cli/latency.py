@@ -25,6 +25,13 @@ Bits = Annotated[
 Score = Annotated[
     str | None, typer.Option("--score", help="Which score.", show_default="the first of the model that has logic")
 ]
+Shallow = Annotated[
+    bool,
+    typer.Option(
+        help="Fewer adders in a row, for more of them: linear layers as one, squares from tables with a sign, the "
+        "shallowest trees of adders."
+    ),
+]
 PartChoice = Literal["full", "encoder"]
 Part = Annotated[PartChoice, typer.Option("--part", help="The whole with its score, or the encoder alone.")]
 
@@ -51,6 +58,7 @@ def latency(
     score: Score = None,
     part: Part = "full",
     cutoff: Annotated[float, typer.Option(min=1, help="Largest delay of a pipeline stage, in adders.")] = 2,
+    shallow: Shallow = False,
     batch: Annotated[
         list[str] | None,
         typer.Option(
@@ -89,6 +97,7 @@ def latency(
         score=score,
         part=part,
         cutoff=cutoff,
+        shallow=shallow,
         measure=MeasureOptions(
             threads=_numbers("--threads", threads) or (1,),
             batches=(1, *(_numbers("--batch", batch) or (1000,))),

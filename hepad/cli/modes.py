@@ -100,7 +100,7 @@ def _verb(common: str, *axes: Axis) -> Verb:
 
 _RUN = "step_size workers executor scheduler skip_bad_files"
 _ERRORS = "signal_error luminosity_error"
-_LOGIC, _TIMES = "bits part cutoff", "batch threads seconds repeat"
+_LOGIC, _TIMES = "bits part cutoff shallow", "batch threads seconds repeat"
 
 VERBS: dict[str, Verb] = {
     "inject": _verb(

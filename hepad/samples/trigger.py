@@ -115,7 +115,12 @@ def parse_bits(texts: Sequence[str] | None) -> dict[str, int]:
 
 
 def trigger_model(
-    model: str | Bundle, *, bits: Mapping[str, int], score: str | None = None, part: Part = "full"
+    model: str | Bundle,
+    *,
+    bits: Mapping[str, int],
+    score: str | None = None,
+    part: Part = "full",
+    shallow: bool = False,
 ) -> TriggerModel:
     """A bundle as a design. Without `score` the first of its scores that has logic; `bits` replace the bundle's own.
 
@@ -127,7 +132,7 @@ def trigger_model(
     elif score not in bundle.card.scores:
         raise UsageError(f"--score {score}: {bundle.card.name} has {', '.join(bundle.card.scores)}")
     if isinstance(bundle.scorer, HasExactLayers):
-        return _exact(bundle, bundle.scorer, score, bits=bits, part=part)
+        return _exact(bundle, bundle.scorer, score, bits=bits, part=part, shallow=shallow)
     network = layers_of(bundle.scorer, score)
     widths = {**_DEFAULT_BITS[network.score], **(bundle.card.bits or {}), **bits}
     unknown = sorted(widths.keys() - Precision().to_json().keys())
@@ -136,14 +141,17 @@ def trigger_model(
     precision = Precision(**widths)
     scale = getattr(bundle.card.input, "scale", "none")
     formats = input_formats(bundle.input.layout, precision.input, scale)
-    return TriggerModel(bundle, network, Design(network, precision, formats, encoder=part == "encoder"), score)
+    design = Design(network, precision, formats, encoder=part == "encoder", shallow=shallow)
+    return TriggerModel(bundle, network, design, score)
 
 
-def _exact(bundle: Bundle, scorer: HasExactLayers, score: str, *, bits: Mapping[str, int], part: Part) -> TriggerModel:
+def _exact(
+    bundle: Bundle, scorer: HasExactLayers, score: str, *, bits: Mapping[str, int], part: Part, shallow: bool
+) -> TriggerModel:
     if bits or part != "full":
         option = "--bits" if bits else "--part"
         raise UsageError(f"{option}: {bundle.card.name} is in fixed point already, with its library's own types")
-    design = ExactDesign(scorer.exact_layers(), bundle.input.layout)
+    design = ExactDesign(scorer.exact_layers(), bundle.input.layout, shallow=shallow)
     return TriggerModel(bundle, None, design, score)
 
 

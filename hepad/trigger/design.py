@@ -29,6 +29,7 @@ from hepad.trigger.fixed import (
     power_format,
     to_grid,
 )
+from hepad.trigger.shallow import difference_layer, joined, merged, squares
 
 __all__ = ["Design", "Precision", "input_formats", "quantised_weights"]
 
@@ -94,18 +95,30 @@ class Design:
 
     The network's score is `scale` times the raw one. With `encoder` only, the output is that of the latent layer: for
     a spiking network, each neuron's spikes as a number whose bit of value 2^t is the spike at step t.
+
+    `shallow` logic has fewer adders in a row and more of them: a dense network's linear layers are multiplied into the
+    next, and rounded only then; what is squared is summed with the last layer, and rounded only then; squares come from
+    tables of numbers with their sign; and each tree of adders is as shallow as can be.
     """
 
     def __init__(
-        self, network: Network, precision: Precision, inputs: Sequence[Format], *, encoder: bool = False
+        self,
+        network: Network,
+        precision: Precision,
+        inputs: Sequence[Format],
+        *,
+        encoder: bool = False,
+        shallow: bool = False,
     ) -> None:
         if len(inputs) != network.sizes[0]:
             raise ValueError(f"{len(inputs)} formats for {network.sizes[0]} inputs")
         if encoder and network.score != "mse":
             raise UsageError(f"a design with score {network.score} is an encoder already")
         self.network, self.precision, self.inputs = network, precision, tuple(inputs)
-        self.encoder = encoder
+        self.encoder, self.shallow = encoder, shallow
         layers = network.layers[: len(network.layers) // 2] if encoder else network.layers
+        if shallow and network.spiking is None:
+            layers = tuple(merged(layers))
         in_thresholds = _in_thresholds(layers, network.spiking)
         self._weights = [quantised_weights(layer.weight, precision.weight) for layer in in_thresholds]
         self._weights[0][:, [form.bits < 2 for form in inputs]] = 0  # always 0
@@ -158,12 +171,22 @@ class Design:
 
     def __call__(self, x: Numbers) -> Numbers:
         """The raw score of numpy rows (n, d), or of one traced row (d,)."""
+        if self.shallow and self.network.spiking is None and self.network.score == "mse" and not self.encoder:
+            return self._sum_of_squares(self._difference(x))
         output = self._spiking(x) if self.network.spiking else self._dense(x)
         return output if self.encoder else self._score(x, output)
 
-    def _dense(self, x: Numbers) -> Numbers:
+    def _difference(self, x: Numbers) -> Numbers:
+        """Input less output, not rounded but to the nearest step of what is squared."""
+        hidden = self._dense(x, len(self._layers) - 1)
+        f = self.precision.error
+        bias = 2.0 ** -(f + 1) - to_grid(self._biases[-1], self.precision.activation + _GUARD)
+        return joined(x, hidden) @ difference_layer(self._weights[-1]).T + bias
+
+    def _dense(self, x: Numbers, count: int | None = None) -> Numbers:
+        """What the first `count` layers give; all of them without it."""
         f = self.precision.activation
-        for layer, weight, bias in zip(self._layers, self._weights, self._biases, strict=True):
+        for layer, weight, bias in [*zip(self._layers, self._weights, self._biases, strict=True)][:count]:
             x = x @ weight.T + (to_grid(bias, f + _GUARD) + 2.0 ** -(f + 1))
             if layer.after == "relu":
                 x = positive_part(x)
@@ -227,6 +250,8 @@ class Design:
 
     def _sum_of_squares(self, values: Numbers) -> Numbers:
         form = Format(False, self.precision.error_integer, self.precision.error)
+        if self.shallow:
+            return _total(squares(values, form))
         square = Format(False, 2 * form.integer, 2 * form.fraction)
         return _total(lookup(at_most(magnitude(values), form), np.square, square))
 

@@ -27,12 +27,13 @@ class ExactDesign:
     """A network that has its bit widths, with the interface of `hepad.trigger.design.Design`.
 
     Called with rows of integers (n, d) it gives what the network itself computes, with one traced row (d,) the logic.
+    `shallow` asks for the shallowest trees of adders; what it computes stays the same.
     """
 
     encoder = False
 
-    def __init__(self, network: ExactNetwork, layout: Layout) -> None:
-        self.network, self.inputs = network, hardware_formats(layout, network)
+    def __init__(self, network: ExactNetwork, layout: Layout, *, shallow: bool = False) -> None:
+        self.network, self.inputs, self.shallow = network, hardware_formats(layout, network), shallow
 
     @property
     def scale(self) -> float:

@@ -22,13 +22,15 @@ CUTOFF = 2
 COMBINATIONAL = 1e6
 """A cutoff that no design reaches: one stage, without registers between those of its input and its output."""
 
-_SOLVER = {"hard_dc": 1}  # adder trees at most one adder deeper than the shallowest
+_DEEPER = 1
+"""Adders by which a tree may be deeper than the shallowest, where that saves others."""
 
 
 class Traceable(Protocol):
     """What becomes logic: `hepad.trigger.design.Design` and `hepad.trigger.exact.ExactDesign`."""
 
     inputs: tuple[Format, ...]
+    shallow: bool
 
     def __call__(self, x: Numbers) -> Numbers:
         """What it gives for one traced row (d,), of shape (outputs,)."""
@@ -132,7 +134,8 @@ def compile_logic(design: Traceable, *, cutoff: float = CUTOFF) -> Logic:
         from da4ml.types import minimal_kif
     except ImportError as error:
         raise MissingExtraError.of(error, "logic needs", "da4ml", "trigger") from error
-    row = FixedVariableArrayInput((len(design.inputs),), hwconf=HWConfig(1, -1, -1), solver_options=_SOLVER)
+    options = {"hard_dc": 0 if design.shallow else _DEEPER}
+    row = FixedVariableArrayInput((len(design.inputs),), hwconf=HWConfig(1, -1, -1), solver_options=options)
     signed, integer, fraction = (np.array(part, dtype=np.int64) for part in zip(*design.inputs, strict=True))
     comb = comb_trace(row, design(row.quantize(signed, integer, fraction)), keep_dead_inputs=True)
     pipeline = to_pipeline(comb, cutoff, verbose=False)

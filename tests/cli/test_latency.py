@@ -76,6 +76,19 @@ def test_a_budget_that_is_too_small_fails_by_name(run, tmp_path) -> None:
     assert json.loads(result.stdout)["passed"] is False
 
 
+def test_a_shallow_dense_autoencoder_takes_50_ns(run, background, tmp_path) -> None:
+    words = (background, "--model", "dnn_ae@w6", "--bits", "error=6", "--shallow", *FEW)
+    report = json.loads(run("latency", *words, "--budget", "cms-l1", "--json").stdout)
+    tier = report["tiers"]["estimated"]
+    assert (report["passed"], tier["mismatches"], report["details"]["shallow"]) == (True, 0, True)
+    assert 45 < tier["latency_ns"] < 50
+    assert report["details"]["decisions"][0]["flips_same_rate"] < 0.01
+    card = json.loads(run("export", *words, "--format", "da4ml", "-o", tmp_path / "e", "--json").stdout)
+    assert (card["shallow"], card["clock_edges"], card["parity"]["mismatches"]) == (True, tier["clock_edges"], 0)
+    assert card["provenance"]["command"].endswith("--shallow")
+    run("latency", "--model", "dnn_ae", "--tier", "measured", "--shallow", code=2)
+
+
 def test_a_combinational_budget_has_no_stages(run) -> None:
     options = ("--model", "dnn_ae", "--bits", "weight=3", "--max-events", 100)
     plain = json.loads(run("latency", *options, "--json").stdout)

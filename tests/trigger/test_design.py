@@ -16,6 +16,7 @@ from hepad.trigger.calibration import POST_ROUTE, clock_period
 from hepad.trigger.design import Design, Precision, input_formats, quantised_weights
 from hepad.trigger.fixed import Format, at_most, bit, floor_to, power_format, to_grid
 from hepad.trigger.network import float_scores, operations, spike_trains
+from hepad.trigger.shallow import merged, squares
 
 from .networks import LAYOUT, dense, networks, rows, spiking
 
@@ -77,6 +78,22 @@ def test_with_many_bits_the_design_gives_the_scores_of_the_network(name):
         assert len(np.unique(got)) > 100
 
 
+@pytest.mark.parametrize("name", ["dense", "mu2", "kl"])
+def test_shallow_logic_gives_the_scores_of_the_network_too(name):
+    """Its roundings are fewer: linear layers are one, and differences are rounded once."""
+    network, x = replace(networks()[name], slope=5 / 16), rows()
+    expected, got = float_scores(network, x), design(network, FINE, shallow=True).scores(x)
+    below = expected < 8
+    np.testing.assert_allclose(got[below], expected[below], rtol=0.03 if name == "kl" else 0.005, atol=0.005)
+    assert below.sum() > 200
+
+
+def test_squares_beyond_their_range_are_the_largest_on_both_sides():
+    form, values = Format(False, 1, 2), np.array([-9.0, -2.0, -1.9, -0.3, 0.0, 1.76, 1.99, 2.0, 77.0])
+    # Rounded down: -2 is the lowest, whose square 4 is one step more than two bits before the point hold.
+    assert squares(values, form).tolist() == [3.9375, 3.9375, 3.9375, 0.25, 0, 3.0625, 3.0625, 3.9375, 3.9375]
+
+
 def test_with_a_leak_that_bits_hold_spikes_are_those_of_the_network():
     network, x = spiking(beta=0.875), rows()
     got = design(network, FINE, encoder=True)(design(network, FINE).quantised(x))
@@ -94,6 +111,14 @@ def test_fewer_bits_are_further_from_the_network():
         for bits in (3, 5, 9)
     ]
     assert errors[0] > errors[1] > errors[2]
+
+
+def test_linear_layers_that_follow_one_another_are_one():
+    layers = merged(dense().layers)
+    assert [layer.weight.shape for layer in layers] == [(5, 4), (5, 5), (4, 5)]
+    assert [layer.after for layer in layers] == ["relu", "relu", "linear"]
+    found = float_scores(replace(dense(), layers=tuple(layers)), rows())
+    np.testing.assert_allclose(found, float_scores(dense(), rows()))
 
 
 def test_operations_count_spikes():

@@ -24,6 +24,8 @@ RELU, SUMS = "ap_ufixed<10,6,AP_RND_CONV,AP_SAT>", "ap_fixed<24,14>"
 class Traced:
     """A function of a row as what becomes logic."""
 
+    shallow = False
+
     def __init__(self, inputs, function):
         self.inputs, self._function = inputs, function
 
@@ -62,10 +64,10 @@ def test_squares_are_exact_before_they_are_cast(form, kind) -> None:
     assert np.array_equal(logic.interpreted(x)[:, 0], kind.cast(kind.cast(np.square(x)).sum(axis=1)))
 
 
-def made(config, tensors, layout) -> ExactDesign:
+def made(config, tensors, layout, **options) -> ExactDesign:
     network = FixedNetwork(config, layout)
     network.load_state(tensors)
-    return ExactDesign(network.exact_layers(), layout)
+    return ExactDesign(network.exact_layers(), layout, **options)
 
 
 def weights(rng, *shape):
@@ -96,7 +98,7 @@ def test_a_network_of_objects_is_its_own_integers(sums, kind) -> None:
     tensors = {"scale.offset": rng.integers(-20, 20, 6) / 2.0, "scale.shift": np.array([4.0, 2, 3, -1, 0, 5])}
     tensors |= {"0.weight": weights(rng, 6, 4) / 4, "0.bias": weights(rng, 4)}
     tensors |= {"2.weight": weights(rng, 4, 4) / 4, "2.bias": weights(rng, 4)}
-    design = made(config, tensors, layout)
+    design = made(config, tensors, layout, shallow=kind == "distance")
     assert [form.bits for form in design.inputs] == [12, 9, 10] * 2
     assert design.bits == {"input": 8}
     x = np.concatenate([rng.integers(-40, 60, (400, 6)), rng.integers(-300, 4500, (50, 6))])

@@ -28,6 +28,17 @@ def test_logic_is_the_emulation_bit_for_bit(name, weight):
     assert logic.clock_edges == logic.stages + 1 > 5
 
 
+@pytest.mark.parametrize(("name", "encoder"), [*((name, False) for name in sorted(networks())), ("dense", True)])
+def test_shallow_logic_is_exact_and_has_fewer_adders_in_a_row(name, encoder):
+    precision = Precision(weight=7, error_integer=-1 if name == "mu2" else 0, error=5)
+    made, plain = (design(networks()[name], precision, encoder=encoder, shallow=s) for s in (True, False))
+    logic, x = compile_logic(made), made.quantised(rows(1000) * 2)
+    found = made(x)
+    assert np.array_equal(logic.interpreted(x), found)
+    assert len(np.unique(found)) > 50
+    assert logic.depth < compile_logic(plain).depth + encoder
+
+
 def test_the_encoder_alone_is_smaller_and_exact():
     network = networks()["spiking"]
     whole, part = (design(network, Precision(), encoder=encoder) for encoder in (False, True))

@@ -29,7 +29,7 @@ EXPORT_CARD = "export.json"
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Options of `export`; `bits`, `score`, `part` and `cutoff` as in `hepad.pipeline.latency.options`."""
+    """Options of `export`; `bits`, `score`, `part`, `cutoff` and `shallow` as in `hepad.pipeline.latency.options`."""
 
     output: Path
     format: str
@@ -37,6 +37,7 @@ class ExportOptions:
     score: str | None = None
     part: Part = "full"
     cutoff: float = CUTOFF
+    shallow: bool = False
     simulate: bool = True
     max_events: int | None = None
     seed: int = 0
@@ -65,7 +66,7 @@ def export(files: Sequence[str], model: str, *, options: ExportOptions) -> Expor
     check_folder(options.output, verb="export")
     if options.format not in FORMATS:
         raise UsageError(f"--format {options.format}: choose one of {', '.join(FORMATS)}")
-    made = trigger_model(model, bits=options.bits, score=options.score, part=options.part)
+    made = trigger_model(model, bits=options.bits, score=options.score, part=options.part, shallow=options.shallow)
     events = trigger_events(made, files, max_events=options.max_events, seed=options.seed)
     with atomic_folder(options.output, verb="export") as folder:
         written = FORMATS[options.format](made, events, folder, cutoff=options.cutoff, simulate=options.simulate)
@@ -99,7 +100,7 @@ def _card(
         score=options.score,
         part=None if options.part == "full" else options.part,
         max_events=options.max_events,
-    )
+    ) + (" --shallow" if options.shallow else "")
     content = {
         "schema": "export/1",
         "format": options.format,
@@ -130,6 +131,7 @@ def _card(
     }
     if logic is not None:
         content["bits"] = made.design.bits
+        content["shallow"] = made.design.shallow
         content["clock_edges"] = logic.clock_edges
         content["raw_fraction"] = logic.outputs[0].fraction
     return parse_card(ExportCard, content, "export")

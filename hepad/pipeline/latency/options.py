@@ -19,7 +19,8 @@ class LatencyOptions:
 
     `tiers`: which, in any order; empty: the quickest one that the budget can be held against; `all`: each whose tool
     is there. `bits` are those of `hepad.trigger.design.Precision` that differ from the defaults. `cutoff` is da4ml's
-    largest delay of a stage; nanoseconds are calibrated for the default only. `measure` is for the tier `measured`.
+    largest delay of a stage; nanoseconds are calibrated for the default only. `shallow`: see
+    `hepad.trigger.design.Design`. `measure` is for the tier `measured`.
     `output` is a folder for the report and a figure of the throughput.
     """
 
@@ -29,6 +30,7 @@ class LatencyOptions:
     score: str | None = None
     part: Part = "full"
     cutoff: float = CUTOFF
+    shallow: bool = False
     measure: MeasureOptions = field(default_factory=MeasureOptions)
     max_events: int | None = None
     seed: int = 0

@@ -47,7 +47,7 @@ def write_output(report: LatencyReport, files: Sequence[str], folder: Path, *, o
 
 def _command(report: LatencyReport, options: LatencyOptions) -> str:
     measure = options.measure
-    return command_line(
+    words = command_line(
         "latency",
         model=report.model,
         budget=report.budget,
@@ -62,6 +62,7 @@ def _command(report: LatencyReport, options: LatencyOptions) -> str:
         repeat=measure.repetitions,
         max_events=options.max_events,
     )
+    return words + (" --shallow" if options.shallow else "")
 
 
 def _write_table(timings: Sequence[dict[str, Any]], path: Path) -> None:

@@ -70,7 +70,7 @@ def _of_logic(
     *,
     optional: bool,
 ) -> LatencyReport:
-    made = trigger_model(model, bits=options.bits, score=options.score, part=options.part)
+    made = trigger_model(model, bits=options.bits, score=options.score, part=options.part, shallow=options.shallow)
     events = trigger_events(made, files, max_events=options.max_events, seed=options.seed)
     work = _Work(made, events, options)
     remarks: list[str] = []
@@ -97,8 +97,10 @@ def _of_processor(
     files: Sequence[str | InputPath], model: str | Bundle, budget: BudgetCard | None, options: LatencyOptions
 ) -> LatencyReport:
     """The measured tier alone, of any bundle."""
-    if options.bits or options.part != "full":
-        raise UsageError("--bits and --part are of logic; what a processor runs is the whole model in floating point")
+    if options.bits or options.part != "full" or options.shallow:
+        raise UsageError(
+            "--bits, --part and --shallow are of logic; what a processor runs is the whole model in floating point"
+        )
     if budget is not None and budget.device is not None:
         raise UsageError(f"--tier measured says nothing of budget {budget.name}: add {_needed(budget)[0]}")
     with _stopwatch() as seconds:
@@ -224,6 +226,7 @@ class _Work:
         found: dict[str, Any] = {
             "score": model.score,
             "part": self._options.part,
+            "shallow": self._options.shallow,
             "combinational": self._combinational,
             "bits": model.design.bits,
             "input_bits": model.input_bits,
