@@ -36,7 +36,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 def test_from_background_to_report(process, run, examples: Path, tmp_path: Path, search: str, search_card: str) -> None:
     w = examples / "w_lnu.root"
-    process("analysis", "background", search, w, "--cross-section", "w_lnu.root=20970", "-o", "background")
+    run("analysis", "background", search, w, "--cross-section", "w_lnu.root=20970", "-o", "background")
     (tmp_path / search).write_text(search_card + "background_events: background\n")
     command = ("reinterpret", w, "--analysis", search, "--xsec", 0.5)
     result = json.loads(process(*command, "-o", "out", "--json").stdout)

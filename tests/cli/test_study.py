@@ -67,8 +67,7 @@ def finished(tmp_path_factory, examples: Path) -> Path:
         process.send_signal(signal.SIGKILL)
     before = bundles(folder / "out")
     assert before
-    done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
+    done = expect(0, invoke(folder, arguments[3:]))
     report = json.loads(done.stdout)
     assert report["trained"] == 8 - len({path.parent for path in before})
     after = bundles(folder / "out")

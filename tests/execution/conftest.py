@@ -23,5 +23,5 @@ def files(examples: Path, data: Path, tmp_path_factory) -> list[str]:
 def alone(files, tmp_path_factory) -> bytes:
     """The score file that one process makes."""
     output = tmp_path_factory.mktemp("alone") / "scores.root"
-    score(files, "dnn_ae", options=ScoreOptions(output=output, step_size=100))
+    score(files, "dnn_ae", options=ScoreOptions(output=output, step_size=200))
     return output.read_bytes()
