@@ -42,6 +42,8 @@ COMMANDS = {
     "abcd": "Estimate the background of region A as B C / D in one likelihood, with non-closure and signal everywhere.",
     "reinterpret": "Is my model excluded? Acceptance, spectra and limits of a signal in a published search.",
     "rates": "Set thresholds of anomaly triggers on zero bias: rates, overlaps, and what they add to a menu.",
+    "cluster": "Cluster the events that a model keeps, compare the clusters with what is expected, and say what makes "
+    "each.",
     "latency": "Say whether a model fits a trigger's budget, by how much, and how that is known.",
     "quantise": "Scan weight widths: AUC and decisions against lookup tables and nanoseconds, rounded and fine-tuned.",
     "export": "Write a model for other tools, with input scales, test vectors and a check of every number.",

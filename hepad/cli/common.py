@@ -49,6 +49,7 @@ __all__ = [
     "parse_pair",
     "parse_range",
     "parse_regions",
+    "parse_samples",
     "parse_signals",
     "percent",
     "print_complete",
@@ -236,15 +237,19 @@ def parse_cross_sections(texts: list[str] | None) -> list[tuple[str, float]]:
 
 def parse_signals(texts: list[str] | None) -> dict[str, list[str]]:
     """The files given with `--signal NAME=FILE`, by name."""
-    signals: dict[str, list[str]] = {}
+    return parse_samples("--signal", texts, reserved=("background",))
+
+
+def parse_samples(option: str, texts: list[str] | None, *, reserved: Sequence[str] = ()) -> dict[str, list[str]]:
+    """The files given with an option as NAME=FILE, by name; `reserved` names are taken by other samples."""
+    samples: dict[str, list[str]] = {}
     for text in texts or []:
         name, equals, file = text.partition("=")
-        if not (equals and file and re.fullmatch(NAME, name)) or name == "background":
-            raise UsageError(
-                f"--signal {text!r}: write NAME=FILE, with a NAME of letters, digits and _.+- other than 'background'"
-            )
-        signals.setdefault(name, []).append(file)
-    return signals
+        if not (equals and file and re.fullmatch(NAME, name)) or name in reserved:
+            other = f" other than {' or '.join(map(repr, reserved))}" if reserved else ""
+            raise UsageError(f"{option} {text!r}: write NAME=FILE, with a NAME of letters, digits and _.+-{other}")
+        samples.setdefault(name, []).append(file)
+    return samples
 
 
 def execution(

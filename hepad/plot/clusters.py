@@ -1,0 +1,114 @@
+"""Figures of clusters: where they are, how many events they have, and what makes one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hepad.plot.panels import header, legend
+from hepad.plot.style import COLOURS, GREY, canvas, figure_of
+
+__all__ = ["characteristic_figure", "count_figure", "map_figure"]
+
+_SHOWN = 20_000
+_NAMED = 8
+_COLOURS = (*(colour for colour in COLOURS if colour != GREY), "#d5d5d5")
+_MARKED = 1 << 30
+
+Floats = npt.NDArray[np.float64]
+
+
+def map_figure(
+    points: Floats,
+    classes: npt.NDArray[np.int64],
+    marked: int | None = None,
+    *,
+    simulation: bool = False,
+    caption: str = "",
+    ax: Axes | None = None,
+) -> Figure:
+    """Events (n, k >= 1) in the plane of their first two axes, by cluster; those in none (-1) are grey.
+
+    The `marked` cluster is black, on top of all. Of more than 20 000 events every k-th is drawn; from the ninth cluster
+    on they share a colour.
+    """
+    step = max(1, -(-len(points) // _SHOWN))
+    x = points[::step, 0]
+    y = points[::step, 1] if points.shape[1] > 1 else np.zeros(len(x))
+    shown = np.where(classes[::step] == marked, _MARKED, np.minimum(classes[::step], _NAMED))
+    with canvas(ax, (9.4, 6.4)) as axes:
+        for number in np.unique(shown):
+            here = shown == number
+            name = {-1: "no cluster", _NAMED: "further clusters", _MARKED: f"cluster {(marked or 0) + 1}"}.get(
+                int(number), f"cluster {number + 1}"
+            )
+            colour = GREY if number < 0 else "black" if number == _MARKED else _COLOURS[number]
+            size = 2.5 if number < 0 else 5 if number == _MARKED else 4
+            axes.plot(x[here], y[here], ".", markersize=size, color=colour, label=name, alpha=0.8)
+        axes.margins(0.03)
+        axes.set(xlabel="First principal axis", ylabel="Second principal axis")
+        legend(axes, beside="outside right upper" if ax is None else None, markerscale=2.5, frameon=False)
+        header(axes, axes, simulation, caption)
+    return figure_of(axes)
+
+
+def count_figure(
+    names: Sequence[str],
+    data: Floats,
+    expected: Floats | None,
+    p_values: Sequence[float] | None = None,
+    *,
+    simulation: bool = False,
+    caption: str = "",
+    ax: Axes | None = None,
+) -> Figure:
+    """Events of each cluster, (k,), with Poisson errors, beside those expected; p-values of excesses stand above."""
+    places = np.arange(len(names))
+    with canvas(ax, (min(max(7.0, 3.0 + 0.8 * len(names)), 15.0), 5.6)) as axes:
+        if expected is not None:
+            axes.bar(places, expected, width=0.75, color="#92dadd", label="expected from background")
+        axes.errorbar(
+            places, data, np.sqrt(data), fmt="o", color="black", label="data", capsize=0, markersize=6, linestyle="none"
+        )
+        for place, p_value in zip(places, p_values or (), strict=False):
+            if p_value < 0.01:
+                top = data[place] + np.sqrt(data[place])
+                axes.annotate(
+                    f"$p$ = {p_value:.1g}",
+                    (place, top),
+                    xytext=(0, 5),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=12,
+                )
+        axes.set_xticks(places, names)
+        axes.tick_params(axis="x", which="minor", length=0)
+        top = float(max(data.max(initial=1), 0 if expected is None else expected.max(initial=1)))
+        axes.set(xlabel="Cluster", ylabel="Events", ylim=(0.5, 4 * top), yscale="log")
+        axes.legend(frameon=False, loc="upper right", ncols=2)
+        header(axes, axes, simulation, caption)
+    return figure_of(axes)
+
+
+def characteristic_figure(
+    names: Sequence[str],
+    values: Sequence[float],
+    *,
+    simulation: bool = False,
+    caption: str = "",
+    ax: Axes | None = None,
+) -> Figure:
+    """Standardised differences of quantities inside a cluster from the rest, the first at the top."""
+    places = np.arange(len(names))[::-1]
+    with canvas(ax, (8.6, 1.8 + 0.5 * len(names))) as axes:
+        axes.barh(places, values, height=0.62, color=[COLOURS[0] if value > 0 else COLOURS[1] for value in values])
+        axes.axvline(0.0, color="black", linewidth=1.2)
+        axes.set_yticks(places, names)
+        axes.tick_params(axis="y", which="both", length=0)
+        axes.set_xlabel("Difference from the rest [standard deviations]")
+        header(axes, axes, simulation, caption)
+    return figure_of(axes)
