@@ -181,7 +181,7 @@ def efficiency_figure(
                 axes.plot(line.khz, line.efficiency, color=colour, ls=pick(DASHES, i), lw=1.8, label=line.model)
                 axes.fill_between(line.khz, line.low, line.high, color=colour, alpha=0.2, lw=0)
             if menus and signal in menus:
-                axes.axhline(menus[signal], color=GREY, ls=(0, (5, 3)), lw=1.4, label="menu alone")
+                axes.axhline(menus[signal], color="black", ls=(0, (1, 2)), lw=1.4, label="menu alone")
             if few_khz > 0:
                 axes.axvspan(1e-6, few_khz, color=GREY, alpha=0.12, lw=0, label=_FEW)
             axes.text(0.04, 0.95, signal, transform=axes.transAxes, va="top")

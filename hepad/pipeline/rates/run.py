@@ -81,9 +81,11 @@ def rates(
         vertices = _has_vertices(paths)
         key = made_with(**_cards(asked), vertices=vertices)
         names = {sample: f"sample{i}" for i, sample in enumerate(paths)}
-        for name in names.values():  # all of them first: the folder stays as long as one is not complete
-            folder.store(name, key)
-        streams = _Streams(asked, paths, options, vertices, lambda sample: folder.store(names[sample], key))
+        # All of them first: the folder stays as long as one is not complete. Zero bias is gone through again.
+        stores = {sample: folder.store(name, key) for sample, name in names.items()}
+        streams = _Streams(
+            asked, paths, options, vertices, lambda sample: stores.pop(sample, None) or folder.store(names[sample], key)
+        )
         report = _measure(asked, paths, streams, options)
         records = making.records.wait({each.file: each.reason for each in report.skipped})
         report = _with_remarks(report, trained_on(asked.trainings, records[: _of_zero_bias(paths)]))
