@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
-Score = Literal["mse", "mu2", "kl"]
+Score = Literal["mse", "mu2", "kl", "r"]
 After = Literal["linear", "relu", "leaky_relu", "spike"]
 
 
@@ -58,9 +58,9 @@ class Spiking:
 class Network:
     """Layers, and the score that is made of their output.
 
-    `mse`: mean squared difference of input and output. `mu2` and `kl`: see `hepad.nn.score_rules`; the encoder is all
-    there is then, and its output the means, for `kl` followed by the log variances. `spiking` is None for a dense
-    network.
+    `mse`: mean squared difference of input and output. `mu2`, `kl` and `r`: see `hepad.nn.score_rules`; the encoder is
+    all there is then, and its output the means, for `kl` and `r` followed by the log variances. `spiking` is None for a
+    dense network.
     `slope` is that of leaky_relu. `model` is the name of the model, for people.
     """
 

@@ -37,7 +37,12 @@ __all__ = [
 Part = Literal["full", "encoder"]
 RANDOM_EVENTS = 2000
 
-_DEFAULT_BITS: dict[str, dict[str, int]] = {"mse": {}, "mu2": {}, "kl": {"error": 5, "error_integer": 3}}
+_DEFAULT_BITS: dict[str, dict[str, int]] = {
+    "mse": {},
+    "mu2": {},
+    "kl": {"error": 5, "error_integer": 3},
+    "r": {"error_integer": 3},
+}
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ __all__ = ["Design", "Precision", "input_formats", "quantised_weights"]
 
 _GUARD = 2  # bits of a bias beyond those of what it is added to
 _SLOPE_FRACTION = 4  # 0.3 becomes 5/16: one adder
+_LOG_FRACTION = 5  # bits after the point of the logarithm of mean^2 / variance
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class Design:
     def scale(self) -> float:
         """The network's score for a raw score of 1."""
         outputs = self.network.sizes[-1]
-        return {"mse": 1 / outputs, "mu2": 1.0, "kl": 1 / outputs}[self.network.score]
+        return {"mse": 1 / outputs, "mu2": 1.0, "r": 1.0, "kl": 1 / outputs}[self.network.score]
 
     def quantised(self, x: npt.ArrayLike) -> Floats:
         """Inputs on the grid of their formats, saturated: what the logic is given, shape (n, d)."""
@@ -246,7 +247,10 @@ class Design:
         if self.network.score == "mu2":
             return self._sum_of_squares(output)
         latent = self.network.sizes[-1] // 2
-        return self._sum_of_squares(output[..., :latent]) + self._variance_terms(output[..., latent:])
+        mean, log_variance = output[..., :latent], output[..., latent:]
+        if self.network.score == "r":
+            return self._ratios(mean, log_variance)
+        return self._sum_of_squares(mean) + self._variance_terms(log_variance)
 
     def _sum_of_squares(self, values: Numbers) -> Numbers:
         form = Format(False, self.precision.error_integer, self.precision.error)
@@ -255,11 +259,27 @@ class Design:
         square = Format(False, 2 * form.integer, 2 * form.fraction)
         return _total(lookup(at_most(magnitude(values), form), np.square, square))
 
+    def _ratios(self, mean: Numbers, log_variance: Numbers) -> Numbers:
+        """The sum of mean^2 / variance by its logarithm, which is a difference: two tables, no product and no division.
+
+        A logarithm has 5 bits after the point, so that a term is known to 1.6 %; it saturates at e^4.
+        """
+        size = at_most(magnitude(mean), Format(False, self.precision.error_integer, self.precision.error))
+        logarithm = lookup(size, _log_square, Format(True, 5, _LOG_FRACTION)) - log_variance
+        moved = positive_part(logarithm + (12.0 + 2.0 ** -(_LOG_FRACTION + 1)))
+        inside = at_most(moved, Format(False, 4, _LOG_FRACTION))
+        return _total(lookup(inside, lambda v: np.exp(v - 12), Format(False, 6, 12)))
+
     def _variance_terms(self, log_variance: Numbers) -> Numbers:
         """The sum of exp(v) - v - 1, v between -8 and 8; it saturates at 64."""
         f = min(self.precision.error, 5)
         inside = at_most(positive_part(log_variance + (8.0 + 2.0 ** -(f + 1))), Format(False, 4, f))
         return _total(lookup(inside, lambda v: np.exp(v - 8) - (v - 8) - 1, Format(False, 6, 2 * f)))
+
+
+def _log_square(size: Floats) -> Floats:
+    """The logarithm of a square; the square of 0 is too small to count."""
+    return np.where(size > 0, 2 * np.log(np.maximum(size, 2.0**-20)), -32.0)
 
 
 def quantised_weights(weight: Floats, bits: int) -> Floats:

@@ -19,6 +19,8 @@ def float_scores(network: Network, x: npt.ArrayLike) -> Floats:
     if network.score == "mu2":
         return np.asarray(np.square(output).sum(axis=1))
     mean, log_variance = np.split(output, 2, axis=1)
+    if network.score == "r":
+        return np.asarray((np.square(mean) * np.exp(-log_variance)).sum(axis=1))
     return np.asarray(0.5 * (np.square(mean) + np.exp(log_variance) - log_variance - 1).mean(axis=1))
 
 

@@ -138,6 +138,10 @@ def _score(graph: _Graph, network: Network) -> None:
     cuts = [graph.number([value], "int64") for value in (0, half, 2 * half)]
     mean = graph.add("Slice", "output", cuts[0], cuts[1], axes)
     log_variance = graph.add("Slice", "output", cuts[1], cuts[2], axes)
+    if network.score == "r":
+        ratios = graph.add("Mul", graph.add("Mul", mean, mean), graph.add("Exp", graph.add("Neg", log_variance)))
+        graph.add("ReduceSum", ratios, axes, name="score", keepdims=0)
+        return
     variance = graph.add("Sub", graph.add("Exp", log_variance), log_variance)
     terms = graph.add("Sub", graph.add("Add", graph.add("Mul", mean, mean), variance), graph.number(1))
     average = graph.add("ReduceMean", terms, axes=[1], keepdims=0)

@@ -38,6 +38,8 @@ def _torch_score(network: Network, x: Tensor, weights: list[tuple[Tensor, Tensor
     if network.score == "mu2":
         return output.square().sum(dim=1)
     mean, log_variance = output.chunk(2, dim=1)
+    if network.score == "r":
+        return (mean.square() * torch.exp(-log_variance)).sum(dim=1)
     return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).mean(dim=1)
 
 

@@ -120,8 +120,10 @@ def test_a_budget_says_when_its_device_is_not_calibrated(run) -> None:
 def test_another_score_than_the_default_is_said(run) -> None:
     result = run("latency", "--model", "vae", "--bits", "weight=3,activation=5", "--max-events", 50)
     assert "score mse, the model's default, has no logic: the numbers are of kl" in " ".join(result.stderr.split())
-    asked = run("latency", "--model", "vae", "--score", "r", "--max-events", 50, code=3).stderr
-    assert "divides by variances" in " ".join(asked.split())
+    asked = run("latency", "--model", "vae", "--score", "mse", "--max-events", 50, code=3).stderr
+    assert "there is some for kl, r; it needs the decoder" in " ".join(asked.split())
+    report = run("latency", "--model", "vae", "--score", "r", "--bits", "weight=3", "--max-events", 50, "--json")
+    assert json.loads(report.stdout)["details"]["score"] == "r"
 
 
 def test_the_encoder_is_a_part_and_fewer_bits_are_less_logic(run) -> None:

@@ -61,7 +61,13 @@ def variational(score, seed=3):
 
 
 def networks():
-    return {"spiking": spiking(), "dense": dense(), "mu2": variational("mu2"), "kl": variational("kl")}
+    return {
+        "spiking": spiking(),
+        "dense": dense(),
+        "mu2": variational("mu2"),
+        "kl": variational("kl"),
+        "r": variational("r"),
+    }
 
 
 def rows(n=500, seed=0):

@@ -19,7 +19,7 @@ from hepad.inputs.layout import Layout, Slot
 from hepad.models.vae import SCORES, VariationalConfig
 from hepad.nn.blocks import dense_stack, kl_divergence
 from hepad.nn.inference import evaluate
-from hepad.nn.layers import Layer, Network, folded_normalisation, identity_normalisation
+from hepad.nn.layers import Layer, Network, Score, folded_normalisation, identity_normalisation
 from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Recipe
 from hepad.nn.scorer import State, TrainingData, check_batch
@@ -32,9 +32,9 @@ SLOPE = 0.3
 EPSILON = 1e-3
 """Of batch normalisation, as in Keras, which the authors use."""
 
+_LAYERED: dict[str, Score] = {"mu2": "mu2", "kl": "kl", "r": "r"}
 _NO_LAYERS = {
     "mse": "; it needs the decoder with its hyperbolic tangents, and to know which objects are there",
-    "r": "; it divides by variances, which range over orders of magnitude",
 }
 
 LARGEST_LOG_VARIANCE = 50.0  # far beyond what training reaches; keeps the exponential of absurd inputs finite
@@ -87,7 +87,7 @@ class VariationalAutoencoder(NetworkScorer["_Network"]):
     @property
     def layered_scores(self) -> tuple[str, ...]:
         """The scores that are made of layers alone: those of the encoder."""
-        return tuple(name for name in ("mu2", "kl") if name in self.score_names)
+        return tuple(name for name in _LAYERED if name in self.score_names)
 
     def layers(self, score: str) -> Network:
         """The encoder, batch normalisation folded into its layers; see `hepad.nn.layers`."""
@@ -107,7 +107,7 @@ class VariationalAutoencoder(NetworkScorer["_Network"]):
         if score == "mu2":  # the variances are not needed
             last, kept = layers[-1], self._variational.latent
             layers[-1] = replace(last, weight=last.weight[:kept], bias=last.bias[:kept])
-        return Network(self.name, tuple(layers), "mu2" if score == "mu2" else "kl", slope=SLOPE)
+        return Network(self.name, tuple(layers), _LAYERED[score], slope=SLOPE)
 
     def state_of(self, network: Network) -> State:
         """The state with an encoder of these layers; normalisation that was folded into them becomes the identity."""
