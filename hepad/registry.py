@@ -151,6 +151,12 @@ SCORERS = Table(
             ("rmm",),
             "RmmConfig",
         ),
+        "anomaly_clr": Entry(
+            "hepad.models.anomaly_clr.network:ContrastiveEmbedding",
+            "contrastive representation of objects",
+            ("l1_vector",),
+            "ContrastiveConfig",
+        ),
         "nf_vae": Entry(
             "hepad.models.nf_vae.network:FlowVariationalAutoencoder",
             "variational autoencoder with a normalising flow",

@@ -41,6 +41,12 @@ SETTINGS = {
         TrainCard(epochs=30, batch_size=100, learning_rate=1e-2),
     ),
     "rmm_ae": ModelCase("rmm_ae", {"layers": [12, 3], "gain": 2.0}, precision="float16"),
+    "anomaly_clr": ModelCase(
+        "anomaly_clr",
+        {"width": 16, "heads": 2, "layers": 1, "feedforward": 16, "output": 12, "temperature": 0.5},
+        TrainCard(epochs=20, batch_size=100, learning_rate=3e-3),
+        features=("pt", "eta", "phi"),
+    ),
     "nf_vae": ModelCase(
         "nf_vae",
         {
