@@ -133,6 +133,12 @@ SCORERS = Table(
             ("l1_hardware",),
             "HardwareVaeConfig",
         ),
+        "vae_gan": Entry(
+            "hepad.models.vae_gan.network:VaeGan",
+            "variational autoencoder against a discriminator",
+            ("l1_hardware", "l1_vector"),
+            "VaeGanConfig",
+        ),
         "vicreg": Entry(
             "hepad.models.vicreg.network:VicregEmbedding",
             "embedding of hardware integers by VICReg",

@@ -62,7 +62,8 @@ class L1HardwareCard(InputCard):
     `egammas` are the electrons and photons together. An E_T is a number of steps of 0.5 GeV, rounded down (and one more
     for muons, whose 0 GeV is 1), at most what the `bits` of its kind hold, and divided by `pt_divisor`; eta and phi are
     the nearest steps, phi counted from 0. Left out: quality and isolation, the trigger's own resolution and efficiency,
-    and bunch crossings other than that of the event.
+    and bunch crossings other than that of the event. `met_eta` says whether the missing momentum has a column for an
+    eta, always 0, as AXOL1TL's has.
     """
 
     kind: Literal["l1_hardware"]
@@ -70,6 +71,7 @@ class L1HardwareCard(InputCard):
     counts: dict[Objects, Annotated[int, Field(ge=1, le=100)]] = Field(default_factory=_axol1tl_counts)
     bits: dict[Objects, Annotated[int, Field(ge=1, le=15)]] = Field(default_factory=_widths)
     pt_divisor: int = Field(default=2, ge=1, le=16)
+    met_eta: bool = True
 
     @model_validator(mode="after")
     def _is_complete(self) -> L1HardwareCard:
@@ -107,11 +109,13 @@ class L1Hardware(Unlearned):
         for name in self.card.order:
             count = 1 if name == "met" else self.card.counts[name]
             rows, place, columns = _met(events) if name == "met" else _objects(events, name, count)
-            at = first + 3 * place
-            for i, values in enumerate(self._integers(name, columns)):
-                x[rows, at + i] = values
+            found = dict(zip(("pt", "eta", "phi"), self._integers(name, columns), strict=True))
+            features = _features(self.card, name)
+            at = first + len(features) * place
+            for i, feature in enumerate(features):
+                x[rows, at + i] = found[feature]
                 mask[rows, at + i] = True
-            first += 3 * count
+            first += len(features) * count
         return Batch(self.kind, self.layout, x, mask, ak.to_numpy(events.weight).astype(np.float64))
 
     def _integers(
@@ -130,10 +134,14 @@ class L1Hardware(Unlearned):
 
 
 def _slots(card: L1HardwareCard, name: Objects) -> list[Slot]:
-    features = ("pt", "eta", "phi")
+    features = _features(card, name)
     if name == "met":
         return [Slot("met", 0, feature) for feature in features]
     return [Slot(singular(name), i + 1, feature) for i in range(card.counts[name]) for feature in features]
+
+
+def _features(card: L1HardwareCard, name: Objects) -> tuple[str, ...]:
+    return ("pt", "phi") if name == "met" and not card.met_eta else ("pt", "eta", "phi")
 
 
 def _met(events: ak.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], dict[str, npt.NDArray[Any]]]:

@@ -144,3 +144,22 @@ def test_regions_may_be_rounded_as_a_whole_and_begin_anywhere() -> None:
     assert regions({"tower_max": 1}, towers=towers) == {(0, 4): 1}
     with pytest.raises(CardError, match="round"):
         regions({"round": "events"}, towers=towers)
+
+
+def test_missing_momentum_may_do_without_an_eta() -> None:
+    card = {"order": ["jets", "met", "muons"], "counts": {"jets": 1, "muons": 1}, "met_eta": False}
+    made = make_input(parse_input({"kind": "l1_hardware", **card}, "a card"))
+    names = ("jet1_pt", "jet1_eta", "jet1_phi", "met_pt", "met_phi", "muon1_pt", "muon1_eta", "muon1_phi")
+    assert made.layout.columns == names
+    gelato = {"order": ["jets", "taus", "muons", "met"], "counts": {"jets": 6, "taus": 4, "muons": 4}}
+    assert make_input(parse_input({"kind": "l1_hardware", **gelato, "met_eta": False}, "a card")).layout.size == 44
+    found = columns(card, met=[(33.4, 0, 3 * STEP)], jets=[(20, 0.0435, STEP)], muons=[(6.5, 0, STEP)])
+    assert found == {
+        "jet1_pt": 20,
+        "jet1_eta": 1,
+        "jet1_phi": 1,
+        "met_pt": 33,
+        "met_phi": 3,
+        "muon1_pt": 7,
+        "muon1_phi": 4,
+    }

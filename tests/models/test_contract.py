@@ -29,6 +29,12 @@ SETTINGS = {
         TrainCard(epochs=12, batch_size=100, learning_rate=5e-3),
         features=("pt", "eta", "phi"),
     ),
+    "vae_gan": ModelCase(
+        "vae_gan",
+        {"layers": [16, 8], "latent": 2, "discriminator": [8], "beta": 0.01, "gamma": 0.1},
+        TrainCard(epochs=12, batch_size=100, learning_rate=5e-3),
+        features=("pt", "eta", "phi"),
+    ),
     "vicreg": ModelCase(
         "vicreg",
         {"layers": [12, 6], "projector": [16, 16], "blur_magnitude": 0.1, "mask": 0.1},

@@ -32,6 +32,14 @@ def test_a_column_without_numbers_takes_the_scale_of_the_object_before() -> None
     assert scale_of(ramp, [7.0, 7.0]) == [(51, 5), (7, 0)]
 
 
+def test_the_zero_of_an_empty_object_may_lie_within() -> None:
+    x = np.array([[40.0 + i, -40.0 - i, i - 50.0] for i in range(1, 102)])  # percentiles 45 and 135, and so on
+    slots = Layout.vector(("jet1_pt", "jet2_pt", "jet3_pt")).slots
+    offset, shift = power_of_two_scale(x, slots, with_zero=True)
+    assert offset.tolist() == [68, -68, 1]  # 67.5 and 68 to even; 135 / 4 is at most 64, 90 / 4 at most 32
+    assert shift.tolist() == [6, 6, 5]
+
+
 def test_the_scale_is_undone_and_folded() -> None:
     slots = Layout.vector(("jet1_pt", "jet2_pt")).slots
     scale = HardwareScale(2)

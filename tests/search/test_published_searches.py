@@ -179,6 +179,6 @@ def test_generators_know_the_charges_that_the_multilepton_search_asks_for(tmp_pa
     assert 20 <= found["q0_2z"] <= 40
 
 
-@pytest.mark.parametrize("name", ["axol1tl_v3", "gelato_l1"])
+@pytest.mark.parametrize("name", ["axol1tl_v3", "gelato_l1_vae"])
 def test_the_bundles_of_triggers_are_small(name: str) -> None:
     assert sum(file.stat().st_size for file in load_bundle(name).path.iterdir()) < 300_000

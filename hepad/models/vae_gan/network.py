@@ -1,0 +1,107 @@
+"""The network of the variational autoencoder with a discriminator, in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from hepad.cards.base import parse_card
+from hepad.errors import CardError
+from hepad.inputs.layout import Layout
+from hepad.models.vae_gan import VaeGanConfig
+from hepad.nn.adversarial import discriminator_loss, generator_loss
+from hepad.nn.blocks import dense_stack, kl_divergence
+from hepad.nn.hardware_scale import HardwareScale, folded_scale, identity_scale
+from hepad.nn.layers import Network
+from hepad.nn.network import NetworkScorer
+from hepad.nn.recipe import Phase, Recipe
+from hepad.nn.scorer import State, TrainingData
+from hepad.nn.sources import Noise, Rows
+from hepad.nn.variational import GaussianAutoencoder, dense_layers, with_layers
+
+__all__ = ["VaeGan"]
+
+
+class VaeGan(NetworkScorer["_Network"]):
+    """Numbers scaled by powers of two, encoder, decoder, and a discriminator of real, reconstructed and drawn events.
+
+    Score `mu2`: the sum over the latent axes of the mean squared; the encoder is all that it needs.
+    """
+
+    name: ClassVar[str] = "vae_gan"
+    input_kinds: ClassVar[tuple[str, ...]] = ("l1_hardware", "l1_vector")
+    score_names: tuple[str, ...] = ("mu2",)
+
+    def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
+        self._settings = parse_card(VaeGanConfig, dict(config), f"model {self.name}")
+        if not layout.slots:
+            raise CardError(f"{self.name} takes a vector of objects")
+        super().__init__(self._settings, layout)
+
+    @property
+    def layered_scores(self) -> tuple[str, ...]:
+        """The scores that are made of layers alone."""
+        return self.score_names
+
+    def layers(self, score: str) -> Network:
+        """The encoder of the means, the scale folded into its first layer; see `hepad.nn.layers`."""
+        if score not in self.layered_scores:
+            raise CardError("")
+        state, count = self.state(), len(self._settings.layers) + 1
+        first, *others = dense_layers(state, "inner.encoder", count, self._settings.latent)
+        return Network(self.name, (folded_scale(first, state, "scale"), *others), "mu2")
+
+    def state_of(self, network: Network) -> State:
+        """The state with an encoder of these layers, and the scale that was folded into them the identity."""
+        return with_layers(self.state(), "inner.encoder", network.layers) | identity_scale("scale", self.layout.size)
+
+    def _build(self) -> _Network:
+        return _Network(self._settings, self.layout.size)
+
+    def _recipe(self, module: _Network, data: TrainingData) -> Recipe:
+        module.scale.learn(data.train.x, self.layout.slots, with_zero=True)
+        beta, gamma, latent = self._settings.beta, self._settings.gamma, self._settings.latent
+
+        def made(x: Tensor, noise: Noise) -> tuple[Tensor, Tensor, Tensor]:
+            """Loss of the autoencoder, shape (n,), and the events that it reconstructs and draws."""
+            mean, log_variance = module.inner.encode(x)
+            y = module.inner.decode(module.inner.sample(mean, log_variance, noise))
+            own = (x - y).square().sum(dim=1) / 2 + beta * latent * kl_divergence(mean, log_variance)
+            return own, y, module.inner.decode(noise.normal(*mean.shape))
+
+        def of_autoencoder(rows: Rows, noise: Noise) -> Tensor:
+            own, *events = made(module.scale(rows.tensors[0]), noise)
+            fooled = [generator_loss(module.tell(y)) for y in events]
+            return rows.mean(own + gamma * (fooled[0] + fooled[1]) / 2)
+
+        def of_discriminator(rows: Rows, noise: Noise) -> Tensor:
+            x = module.scale(rows.tensors[0])
+            _, *events = made(x, noise)
+            told = [discriminator_loss(module.tell(x), module.tell(y.detach())) for y in events]
+            return rows.mean((told[0] + told[1]) / 2)
+
+        phases = (
+            Phase("autoencoder", module.inner, of_autoencoder),
+            Phase("discriminator", module.discriminator, of_discriminator),
+        )
+        return Recipe(module, phases, lambda rows, noise: made(module.scale(rows.tensors[0]), noise)[0])
+
+    def _score(self, module: _Network, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (module.inner.encode(module.scale(rows[0]))[0].square().sum(dim=1),)
+
+
+class _Network(nn.Module):
+    """Scale, autoencoder and discriminator."""
+
+    def __init__(self, config: VaeGanConfig, width: int) -> None:
+        super().__init__()
+        self.scale = HardwareScale(width)
+        self.inner = GaussianAutoencoder(width, config.layers, config.latent, config.layers[::-1])
+        self.discriminator = dense_stack((width, *config.discriminator, 1), lambda _: nn.LeakyReLU(0.2))
+
+    def tell(self, x: Tensor) -> Tensor:
+        """The log-odds that scaled events are real, shape (n,)."""
+        odds: Tensor = self.discriminator(x)
+        return odds[:, 0]
