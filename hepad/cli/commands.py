@@ -44,6 +44,7 @@ COMMANDS = {
     "rates": "Set thresholds of anomaly triggers on zero bias: rates, overlaps, and what they add to a menu.",
     "cluster": "Cluster the events that a model keeps, compare the clusters with what is expected, and say what makes "
     "each.",
+    "monitor": "Compare runs with a reference: scores, regions, objects and inputs of a model, and what has shifted.",
     "latency": "Say whether a model fits a trigger's budget, by how much, and how that is known.",
     "quantise": "Scan weight widths: AUC and decisions against lookup tables and nanoseconds, rounded and fine-tuned.",
     "export": "Write a model for other tools, with input scales, test vectors and a check of every number.",

@@ -1,0 +1,110 @@
+"""A report on runs for people and machines: HTML, Markdown, JSON, a table, figures."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad.output.atomic import atomic_folder
+from hepad.output.document import Block, Figure, Heading, Table, Text, to_html, to_markdown
+from hepad.output.figures import save_figure
+from hepad.pipeline.monitor.figures import map_of, run_figures
+from hepad.pipeline.monitor.report import MonitorReport, QuantityRow, RunRow
+
+__all__ = ["formatted_runs", "summary", "write_report"]
+
+_SHOWN = 15
+
+Table_ = tuple[list[str], list[list[str]]]
+
+
+def formatted_runs(report: MonitorReport) -> Table_:
+    """Header and rows: events, how many quantities shifted, and the least probable one."""
+    rows = []
+    for run in report.runs:
+        first = run.quantities[0]
+        rows.append(
+            [
+                run.name,
+                str(run.events),
+                f"{len(run.shifted)} of {len(run.quantities)}",
+                first.quantity,
+                f"{first.distance:.3f}",
+                f"{first.p_value:.2g}",
+                f"{first.adjusted:.2g}",
+            ]
+        )
+    return ["run", "events", "shifted", "least probable", "distance", "p", "p (all tests)"], rows
+
+
+def summary(report: MonitorReport) -> str:
+    """What came out, in a sentence."""
+    shifted = [run.name for run in report.runs if run.shifted]
+    names = ": " + ", ".join(shifted) if shifted else ""
+    least = f" and a distance of at least {report.min_distance:g}" if report.min_distance else ""
+    return (
+        f"{len(shifted)} of {len(report.runs)} runs have shifted against {report.reference_events} events of the "
+        f"reference{names} (p < {report.alpha:g} after {report.tests} tests{least})."
+    )
+
+
+def write_report(
+    report: MonitorReport,
+    columns: Mapping[str, Mapping[str, npt.NDArray[np.float64]]],
+    output: Path,
+    *,
+    simulation: bool,
+    record: Mapping[str, Any],
+) -> None:
+    """Write the folder `output`; `record` is its provenance, `simulation` labels the figures."""
+    with atomic_folder(output, verb="monitor") as folder:
+        save_figure(map_of(report, simulation=simulation), folder / "shifts")
+        for name, figure in run_figures(report, columns, simulation=simulation):
+            save_figure(figure, folder / f"run_{name}")
+        blocks = _blocks(report)
+        (folder / "report.md").write_text(to_markdown(blocks), encoding="utf-8")
+        (folder / "report.html").write_text(to_html(blocks, folder), encoding="utf-8")
+        content = {**report.to_json(), "provenance": record}
+        (folder / "report.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        with (folder / "shifts.csv").open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(["run", "quantity", "distance", "p_value", "adjusted", "mean", "reference_mean", "shifted"])
+            writer.writerows([run.name, *vars(row).values()] for run in report.runs for row in run.quantities)
+
+
+def _blocks(report: MonitorReport) -> list[Block]:
+    blocks: list[Block] = [
+        Heading("Runs beside the reference", 1),
+        Text(summary(report)),
+        *(Text(f"Left out: {one.reason}") for one in report.skipped),
+        Table(*formatted_runs(report)),
+        Figure("shifts.png", "p-values after adjustment for all tests (Holm), as minus their decimal logarithms."),
+        Text(
+            "The distance is the largest difference of the cumulative distributions. p is the chance of one as large "
+            "if run and reference are draws of one distribution."
+        ),
+    ]
+    for run in report.runs:
+        blocks += [
+            Heading(f"Run {run.name}"),
+            Text(f"{run.events} events, {len(run.shifted)} of {len(run.quantities)} quantities shifted."),
+            _table(run),
+            Figure(f"run_{run.name}.png", f"Run {run.name}: the score and the least probable quantities."),
+        ]
+    return blocks
+
+
+def _table(run: RunRow) -> Table:
+    header = ["quantity", "distance", "p", "p (all tests)", "mean", "in the reference", "shifted"]
+    return Table(header, [_cells(row) for row in run.quantities[:_SHOWN]])
+
+
+def _cells(row: QuantityRow) -> list[str]:
+    numbers = [f"{row.distance:.3f}", f"{row.p_value:.2g}", f"{row.adjusted:.2g}"]
+    return [row.quantity, *numbers, f"{row.mean:.4g}", f"{row.reference_mean:.4g}", "yes" if row.shifted else ""]

@@ -1,0 +1,103 @@
+"""Figures of runs against a reference: which quantities shifted where, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from hepad.plot.panels import header
+from hepad.plot.style import hep_style
+
+__all__ = ["Compared", "distribution_figure", "shift_map"]
+
+_LARGEST = 10.0
+"""Of minus the logarithm of a p-value: what is beyond is as clear."""
+_BINS = 30
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A quantity in a run and in the reference, arrays of events, and what stands above it."""
+
+    quantity: str
+    run: Floats
+    reference: Floats
+    words: str
+
+
+def shift_map(
+    runs: Sequence[str], quantities: Sequence[str], p_values: Floats, *, simulation: bool = False, caption: str = ""
+) -> Figure:
+    """Minus the decimal logarithm of p-values (runs, quantities) as a heat map, up to 10; from 2 on as numbers."""
+    values = np.minimum(-np.log10(np.maximum(p_values, 1e-300)), _LARGEST)
+    with hep_style():
+        size = (4.6 + 0.5 * len(quantities), 3.4 + 0.42 * len(runs))
+        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
+        axes = figure.subplots()
+        image = axes.pcolormesh(values, cmap="Blues", vmin=0, vmax=_LARGEST, edgecolors="white", linewidth=0.8)
+        for (i, j), value in np.ndenumerate(values):
+            if value >= 2:
+                text = "10+" if value >= _LARGEST else f"{value:.0f}"
+                colour = "white" if value > 0.6 * _LARGEST else "black"
+                axes.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=10, color=colour)
+        axes.invert_yaxis()
+        axes.set_xticks(np.arange(len(quantities)) + 0.5, quantities, rotation=90, fontsize=12)
+        axes.set_yticks(np.arange(len(runs)) + 0.5, runs, fontsize=12)
+        axes.tick_params(which="both", length=0)
+        axes.minorticks_off()
+        bar = figure.colorbar(image, ax=axes, pad=0.02)
+        bar.set_label(r"$-\log_{10}\,p$, adjusted", fontsize=13)
+        bar.ax.tick_params(labelsize=12)
+        header(axes, axes, simulation, caption)
+    return figure
+
+
+def distribution_figure(panels: Sequence[Compared], *, run: str, simulation: bool = False, caption: str = "") -> Figure:
+    """Some quantities in a run, with Poisson errors, over those of the reference, as shares of the events."""
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    with hep_style():
+        figure = Figure(
+            figsize=(0.6 + 5.6 * columns, 0.6 + 4.2 * rows), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06)
+        )
+        grid = list(figure.subplots(rows, columns, squeeze=False).ravel())
+        for spare in grid[len(panels) :]:
+            spare.remove()
+        for axes, panel in zip(grid, panels, strict=False):
+            edges = _edges(np.concatenate([panel.run, panel.reference]))
+            known, found = (
+                np.histogram(np.clip(v, edges[0], edges[-1]), edges)[0] for v in (panel.reference, panel.run)
+            )
+            axes.stairs(known / known.sum(), edges, fill=True, color="#92dadd", label="reference")
+            middle = (edges[:-1] + edges[1:]) / 2
+            axes.errorbar(
+                middle,
+                found / found.sum(),
+                np.sqrt(found) / found.sum(),
+                fmt="o",
+                color="black",
+                markersize=4,
+                label=run,
+            )
+            top = max(float((known / known.sum()).max()), float((found / found.sum()).max()))
+            low = 0.3 / max(known.sum(), found.sum())
+            axes.set(xlabel=panel.quantity, ylabel="Share of events", yscale="log", ylim=(low, 30 * top))
+            axes.text(0.04, 0.95, panel.words, transform=axes.transAxes, va="top", fontsize=12)
+            axes.legend(frameon=False, loc="upper right", fontsize=12)
+        header(grid[0], grid[min(columns, len(panels)) - 1], simulation, caption)
+    return figure
+
+
+def _edges(values: Floats) -> Floats:
+    """Bins over all but the last thousandth on either side; one a whole number for a few of these."""
+    low, high = np.quantile(values, [0.001, 0.999])
+    if np.all(values == np.round(values)) and high - low <= _BINS:
+        return np.arange(low, high + 2) - 0.5
+    return np.linspace(low, high if high > low else low + 1, _BINS + 1)
