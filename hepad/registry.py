@@ -190,6 +190,12 @@ SCORERS = Table(
         "ensemble": Entry("hepad.models.compose:Ensemble", "ensemble of one model", _VECTORS, "EnsembleConfig"),
         "parallel": Entry("hepad.models.compose:Parallel", "models side by side", _VECTORS, "ParallelConfig"),
         "chain": Entry("hepad.models.compose:Chain", "model of embeddings", _VECTORS, "ChainConfig"),
+        "cascade": Entry(
+            "hepad.models.compose:Cascade",
+            "model of what another one lets pass",
+            ("l1_vector", "l1_hardware"),
+            "CascadeConfig",
+        ),
         "fixed": Entry(
             "hepad.models.fixed.network:FixedNetwork",
             "network of a trigger, in its own fixed-point arithmetic",

@@ -1,4 +1,4 @@
-"""Models made of models: an ensemble of one kind, several side by side, or a network on what another one found.
+"""Models made of models: an ensemble, several side by side, one on what another found, or one on what another let pass.
 
 Members are named in the card as any model is, and found through the registry: no member is imported here.
 """
@@ -6,7 +6,7 @@ Members are named in the card as any model is, and found through the registry: n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +16,20 @@ from hepad import registry
 from hepad.cards.analysis import ModelCard
 from hepad.cards.base import Card, parse_card
 from hepad.cards.train import TrainCard
+from hepad.errors import CardError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
+from hepad.nn.arrays import check_arrays
 from hepad.nn.composite import Composite, member_seed
 from hepad.nn.embeds import EMBEDDING, embeds
 from hepad.nn.in_turn import Stage
-from hepad.nn.scorer import Scorer, Scores, TrainingData, check_batch, trainable
+from hepad.nn.scorer import Scorer, Scores, State, TrainingData, check_batch, trainable
 
-__all__ = ["Chain", "ChainConfig", "Ensemble", "EnsembleConfig", "Parallel", "ParallelConfig"]
+__all__ = ["Cascade", "CascadeConfig", "Chain", "ChainConfig"]
+__all__ += ["Ensemble", "EnsembleConfig", "Parallel", "ParallelConfig"]
+
+REFUSED = -1.0
+"""The score of what the gate of a cascade does not let pass."""
 
 _VECTORS = ("l1_vector", "l1_hardware", "rmm")
 
@@ -59,6 +65,21 @@ class ChainConfig(Card):
     embed: ModelCard
     score: ModelCard
     embed_train: TrainCard | None = None
+
+
+class CascadeConfig(Card):
+    """`gate`: the model that lets a share `accept` of the background pass; `score`: the model of what passes.
+
+    `gate_sees` and `score_sees`: how many of the leading objects of each kind (`jet`, `met`) a model sees; the eta that
+    missing momentum has not is left out. `gate_train`: how the gate is trained, None by the card's `train`.
+    """
+
+    gate: ModelCard
+    score: ModelCard
+    accept: float = Field(default=0.1, gt=0, lt=1)
+    gate_sees: dict[str, Annotated[int, Field(ge=1)]] = Field(min_length=1)
+    score_sees: dict[str, Annotated[int, Field(ge=1)]] = Field(min_length=1)
+    gate_train: TrainCard | None = None
 
 
 class Ensemble(Composite):
@@ -135,6 +156,105 @@ class Chain(Composite):
             Stage(trainable(self._first), lambda: data, member_seed(seed, 0), self._embed_train),
             Stage(trainable(self._second), embedded, member_seed(seed, 1)),
         ]
+
+
+class Cascade(Composite):
+    """A trigger of two levels: what a first model does not let pass, a second one neither learns from nor scores.
+
+    Events below the threshold of the gate, which the training sets on its background, have the score -1, which is lower
+    than any error.
+    """
+
+    name: ClassVar[str] = "cascade"
+    input_kinds: ClassVar[tuple[str, ...]] = ("l1_vector", "l1_hardware")
+
+    def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
+        self._cascade = parse_card(CascadeConfig, dict(config), f"model {self.name}")
+        self._seen = {
+            "gate": _columns(layout, self._cascade.gate_sees),
+            "score": _columns(layout, self._cascade.score_sees),
+        }
+        cards = {"gate": self._cascade.gate, "score": self._cascade.score}
+        made = {name: _made(card, self._part(layout, name)) for name, card in cards.items()}
+        super().__init__(self._cascade, layout, made)
+        self.score_names = tuple(made["score"].score_names)
+        self._threshold = np.zeros(1, dtype=np.float32)
+
+    def scores(self, batch: Batch) -> Scores:
+        """The scores of what passes the gate, -1 for the rest."""
+        check_batch(self, batch)
+        passed = self._passed(batch)
+        found = self._members["score"].scores(self._view(batch.take(passed), "score"))
+        scores = {name: np.full(len(batch), REFUSED, dtype=np.float32) for name in self.score_names}
+        for name, values in found.items():
+            scores[name][passed] = values
+        return scores
+
+    def state(self) -> State:
+        """The weights of both, `member/tensor`, and the threshold of the gate."""
+        return super().state() | {"threshold": self._threshold.copy()}
+
+    def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take what `state` gave; `CardError` that names the tensor at fault, and nothing is taken."""
+        own = {name: array for name, array in state.items() if name == "threshold"}
+        check_arrays({"threshold": (1,)}, own, f"weights of {self.name}")
+        super().load_state({name: array for name, array in state.items() if name != "threshold"})
+        self._threshold = np.array(own["threshold"], dtype=np.float32)
+
+    def _stages(self, data: TrainingData, seed: int) -> list[Stage]:
+        gate, score = (trainable(self._members[name]) for name in ("gate", "score"))
+
+        def seen(name: str, train: Batch, validation: Batch) -> TrainingData:
+            return TrainingData(self._view(train, name), self._view(validation, name), data.teachers)
+
+        def passing() -> TrainingData:
+            self._threshold = self._set(data.train)
+            train, validation = (part.take(self._passed(part)) for part in (data.train, data.validation))
+            return seen("score", train, validation)
+
+        first = seen("gate", data.train, data.validation)
+        return [
+            Stage(gate, lambda: first, member_seed(seed, 0), self._cascade.gate_train),
+            Stage(score, passing, member_seed(seed, 1)),
+        ]
+
+    def _set(self, background: Batch) -> npt.NDArray[np.float32]:
+        """The score of the gate that a share `accept` of the weight of the background reaches."""
+        scores = self._gated(background)
+        order = np.argsort(-scores, kind="stable")
+        above = np.cumsum(background.weight[order])
+        place = int(np.searchsorted(above, self._cascade.accept * above[-1] * (1 - 1e-12)))
+        return scores[order[[min(place, len(order) - 1)]]]
+
+    def _gated(self, batch: Batch) -> npt.NDArray[np.float32]:
+        gate = self._members["gate"]
+        return gate.scores(self._view(batch, "gate"))[gate.score_names[0]]
+
+    def _passed(self, batch: Batch) -> npt.NDArray[np.int64]:
+        return np.flatnonzero(self._gated(batch) >= self._threshold)
+
+    def _part(self, layout: Layout, name: str) -> Layout:
+        return Layout.vector([layout.slots[i] for i in self._seen[name]])
+
+    def _view(self, batch: Batch, name: str) -> Batch:
+        """What a member sees of a batch."""
+        seen, kinds = self._seen[name], self._members[name].input_kinds
+        kind = batch.kind if batch.kind in kinds else kinds[0]
+        layout = self._part(self.layout, name)
+        return Batch(kind, layout, batch.x[:, seen], batch.there[:, seen], batch.weight, batch.beside)
+
+
+def _columns(layout: Layout, sees: Mapping[str, int]) -> list[int]:
+    """The columns of the leading objects; `CardError` for objects that the input has not."""
+    owners = {(slot.object, max(slot.position, 1)) for slot in layout.slots}
+    for thing, count in sees.items():
+        if (thing, count) not in owners:
+            raise CardError(f"model cascade: the input has no {count} objects {thing!r}")
+    return [
+        i
+        for i, slot in enumerate(layout.slots)
+        if max(slot.position, 1) <= sees.get(slot.object, 0) and (slot.object, slot.feature) != ("met", "eta")
+    ]
 
 
 def _made(card: ModelCard, layout: Layout) -> Scorer:

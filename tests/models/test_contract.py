@@ -98,6 +98,25 @@ SETTINGS = {
         },
         TrainCard(epochs=12, batch_size=100, learning_rate=5e-3),
     ),
+    "cascade": ModelCase(
+        "cascade",
+        {
+            "gate": {
+                "name": "vae_gan",
+                "layers": [16, 8],
+                "latent": 2,
+                "discriminator": [8],
+                "beta": 0.01,
+                "gamma": 0.1,
+            },
+            "score": {"name": "dnn_ae", "layers": [8, 3]},
+            "accept": 0.5,
+            "gate_sees": {"jet": 3, "met": 1},
+            "score_sees": {"jet": 2, "muon": 1, "electron": 1, "met": 1},
+        },
+        TrainCard(epochs=12, batch_size=100, learning_rate=5e-3),
+        features=("pt", "eta", "phi"),
+    ),
     "onnx": ModelCase("onnx", {"score": "mse"}),
     "fixed": ModelCase(
         "fixed",
