@@ -61,7 +61,8 @@ class Network:
     `mse`: mean squared difference of input and output. `mu2`, `kl` and `r`: see `hepad.nn.score_rules`; the encoder is
     all there is then, and its output the means, for `kl` and `r` followed by the log variances. `spiking` is None for a
     dense network.
-    `slope` is that of leaky_relu. `model` is the name of the model, for people.
+    `slope` is that of leaky_relu. Inputs that are integers have a `shift` (inputs,): 2^-shift of one is of the order of
+    1, and weights are the smaller for it. `model` is the name of the model, for people.
     """
 
     model: str
@@ -69,6 +70,7 @@ class Network:
     score: Score
     spiking: Spiking | None = None
     slope: float = 0.0
+    shift: Floats | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:

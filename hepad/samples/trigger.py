@@ -20,7 +20,7 @@ from hepad.paths import InputPath
 from hepad.samples.background import Background, read_background
 from hepad.stats.scores.regions import set_region
 from hepad.trigger.design import Design, Precision, input_formats
-from hepad.trigger.exact import ExactDesign
+from hepad.trigger.exact import ExactDesign, hardware_ports
 
 __all__ = [
     "Flips",
@@ -43,6 +43,8 @@ _DEFAULT_BITS: dict[str, dict[str, int]] = {
     "kl": {"error": 5, "error_integer": 3},
     "r": {"error_integer": 3},
 }
+_HARDWARE_BITS = {"error": 5, "error_integer": 4}
+"""Means of networks on the integers of the hardware are not of the order of 1: they saturate at 16."""
 
 
 @dataclass(frozen=True)
@@ -139,13 +141,20 @@ def trigger_model(
     if isinstance(bundle.scorer, HasExactLayers):
         return _exact(bundle, bundle.scorer, score, bits=bits, part=part, shallow=shallow)
     network = layers_of(bundle.scorer, score)
-    widths = {**_DEFAULT_BITS[network.score], **(bundle.card.bits or {}), **bits}
+    hardware = bundle.card.input.kind == "l1_hardware"
+    defaults = _DEFAULT_BITS[network.score] | (_HARDWARE_BITS if hardware else {})
+    widths = {**defaults, **(bundle.card.bits or {}), **bits}
     unknown = sorted(widths.keys() - Precision().to_json().keys())
     if unknown:
         raise CardError(f"bundle {bundle.path}: key 'bits' has the unknown width {unknown[0]!r}")
-    precision = Precision(**widths)
-    scale = getattr(bundle.card.input, "scale", "none")
-    formats = input_formats(bundle.input.layout, precision.input, scale)
+    if hardware:  # integers, as wide as they are
+        formats = hardware_ports(bundle.input.layout)
+        widths["input"] = max(form.bits for form in formats)
+        precision = Precision(**widths)
+    else:
+        precision = Precision(**widths)
+        scale = getattr(bundle.card.input, "scale", "none")
+        formats = input_formats(bundle.input.layout, precision.input, scale)
     design = Design(network, precision, formats, encoder=part == "encoder", shallow=shallow)
     return TriggerModel(bundle, network, design, score)
 

@@ -121,7 +121,12 @@ class Design:
         if shallow and network.spiking is None:
             layers = tuple(merged(layers))
         in_thresholds = _in_thresholds(layers, network.spiking)
-        self._weights = [quantised_weights(layer.weight, precision.weight) for layer in in_thresholds]
+        shift = np.zeros(network.sizes[0]) if network.shift is None else network.shift
+        shifts: list[Floats | float] = [shift, *[0.0] * (len(in_thresholds) - 1)]
+        self._weights = [
+            quantised_weights(layer.weight * 2.0**s, precision.weight) * 2.0**-s
+            for layer, s in zip(in_thresholds, shifts, strict=True)
+        ]
         self._weights[0][:, [form.bits < 2 for form in inputs]] = 0  # always 0
         self._biases = [layer.bias for layer in in_thresholds]
         self._layers = layers

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from hepad.inputs.layout import Layout, Slot
+from hepad.errors import CardError
+from hepad.inputs.layout import Layout
 from hepad.nn.exact import ExactNetwork, Multiplied, Step, Summed, hardware_rows
 from hepad.trigger.casts import cast, format_of, products_summed, sum_of_squares
 from hepad.trigger.fixed import Floats, Format, Numbers, positive_part
 
-__all__ = ["ExactDesign", "hardware_formats"]
+__all__ = ["ExactDesign", "hardware_formats", "hardware_ports"]
 
 _PORTS = {"pt": Format(False, 12, 0), "eta": Format(True, 8, 0), "phi": Format(False, 10, 0)}
 """What a trigger's objects have: the widest E_T is that of sums, and muons have the finest angles."""
@@ -19,8 +20,15 @@ _PORTS = {"pt": Format(False, 12, 0), "eta": Format(True, 8, 0), "phi": Format(F
 def hardware_formats(layout: Layout, network: ExactNetwork) -> tuple[Format, ...]:
     """The ports of a network's inputs: those of an object's features, else the integers of its input type."""
     whole = format_of(network.input)._replace(fraction=0)
-    slots = layout.slots or (Slot("", 0, ""),) * layout.size
-    return tuple(_PORTS.get(slot.feature, whole) for slot in slots)
+    return hardware_ports(layout) if layout.slots else (whole,) * layout.size
+
+
+def hardware_ports(layout: Layout) -> tuple[Format, ...]:
+    """The ports of objects in the integers of the hardware; `CardError` for what is none of their features."""
+    for slot in layout.slots:
+        if slot.feature not in _PORTS:
+            raise CardError(f"column {slot.name!r} is no pt, eta or phi of an object: how wide it is is not known")
+    return tuple(_PORTS[slot.feature] for slot in layout.slots)
 
 
 class ExactDesign:

@@ -122,7 +122,9 @@ def _unit(index: int, network: Network) -> float:
 
 
 def _on_grid(weight: Floats, index: int, network: Network, precision: Precision) -> Floats:
-    unit = _unit(index, network)
+    unit: Floats | float = _unit(index, network)
+    if index == 0 and network.shift is not None:
+        unit = unit * 2.0**-network.shift
     return quantised_weights(weight / unit, precision.weight) * unit
 
 

@@ -89,6 +89,13 @@ def test_a_shallow_dense_autoencoder_takes_50_ns(run, background, tmp_path) -> N
     run("latency", "--model", "dnn_ae", "--tier", "measured", "--shallow", code=2)
 
 
+def test_a_network_of_hardware_integers_has_their_ports(run) -> None:
+    report = json.loads(run("latency", "--model", "axol1tl_v4", "--max-events", 100, "--json").stdout)
+    bits, tier = report["details"]["bits"], report["tiers"]["estimated"]
+    assert (tier["mismatches"], bits["input"], bits["error_integer"]) == (0, 12, 4)
+    assert 35 < tier["latency_ns"] < 55
+
+
 def test_a_combinational_budget_has_no_stages(run) -> None:
     options = ("--model", "dnn_ae", "--bits", "weight=3", "--max-events", 100)
     plain = json.loads(run("latency", *options, "--json").stdout)

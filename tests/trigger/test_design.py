@@ -104,6 +104,21 @@ def test_with_a_leak_that_bits_hold_spikes_are_those_of_the_network():
     assert (got == codes).mean() > 0.97
 
 
+def test_integers_of_different_size_have_weights_of_their_own_place():
+    """Inputs up to 2^9 times as large with weights as much smaller: no weight is rounded away for another's size."""
+    shift = np.array([0.0, 3.0, 6.0, 9.0])
+    network, formats = networks()["mu2"], [Format(False, 2 + int(s), 4) for s in shift]
+    first = replace(network.layers[0], weight=network.layers[0].weight * 2.0**-shift)
+    whole, x = replace(network, layers=(first, *network.layers[1:])), np.floor(rows() * 16) / 16 * 2.0**shift
+    plain, placed = (
+        Design(n, Precision(weight=6, error_integer=3), formats) for n in (whole, replace(whole, shift=shift))
+    )
+    expected = float_scores(whole, x)
+    errors = [np.abs(made.scores(x) - expected).mean() for made in (plain, placed)]
+    assert errors[1] < 0.25 * errors[0]
+    np.testing.assert_allclose(placed.scores(x), design(network, Precision(error_integer=3)).scores(x / 2.0**shift))
+
+
 def test_fewer_bits_are_further_from_the_network():
     network, x = dense(), rows()
     errors = [

@@ -67,7 +67,8 @@ class HardwareVae(NetworkScorer["_Network"]):
             raise CardError("")
         state, hidden = self.state(), len(self._settings.layers)
         first, *others = dense_layers(state, "inner.encoder", hidden + 1, self._settings.latent)
-        return Network(self.name, (folded_scale(first, state, "scale"), *others), "mu2")
+        layers = (folded_scale(first, state, "scale"), *others)
+        return Network(self.name, layers, "mu2", shift=state["scale.shift"].astype(np.float64))
 
     def state_of(self, network: Network) -> State:
         """The state with an encoder of these layers, and the scale that was folded into them the identity."""

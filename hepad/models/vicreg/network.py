@@ -69,7 +69,8 @@ class VicregEmbedding(NetworkScorer["_Network"]):
             raise CardError("")
         state = self.state()
         first, *others = dense_layers(state, "backbone", len(self._settings.layers), last="relu")
-        return Network(self.name, (folded_scale(first, state, "scale"), *others), "mu2")
+        layers = (folded_scale(first, state, "scale"), *others)
+        return Network(self.name, layers, "mu2", shift=state["scale.shift"].astype(np.float64))
 
     def state_of(self, network: Network) -> State:
         """The state with these layers, and the scale that was folded into them the identity."""
