@@ -14,6 +14,7 @@ from hepad.cards.resolver import citation_file, resolve
 from hepad.cards.search import is_search, load_search, located
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.cards.study import load_study
+from hepad.errors import UsageError
 
 __all__ = ["Citation", "citations"]
 
@@ -32,8 +33,10 @@ class Citation:
 def citations(kind: str, name: str) -> list[Citation]:
     """What to cite for `name` of a kind in `CATALOGUES`; `CardError` if there is no such thing.
 
-    The text is the `reference` of the card as it stands there; an entry has its arXiv number as a field.
+    `UsageError` for a kind without references. The text is the `reference` of the card as it stands there; an entry has its arXiv number as a field.
     """
+    if kind not in _REFERENCES:
+        raise UsageError(f"{kind} have no references; choose one of {', '.join(_REFERENCES)}")
     parts = [*dict.fromkeys(_REFERENCES[kind](name))]
     found = [Citation(what, text, _entry(key, [f"note = {{{text}}}"], text)) for what, key, text in parts]
     return [*found, _hepad()]
@@ -82,6 +85,13 @@ def _budget(name: str) -> list[Reference]:
     return [(f"budget {card.name}", card.name, card.reference)]
 
 
+def _menu(name: str) -> list[Reference]:
+    from hepad.cards.menu import load_menu
+
+    card = load_menu(name)
+    return [(f"menu {card.name}", card.name, card.reference)]
+
+
 def _selection(card: SelectionCard) -> Reference:
     return f"selection {card.name}", f"selection-{card.name}", card.reference
 
@@ -94,6 +104,7 @@ _REFERENCES: dict[str, Callable[[str], list[Reference]]] = {
     "selections": lambda name: [_selection(load_selection(name))],
     "fits": _fit,
     "budgets": _budget,
+    "menus": _menu,
 }
 
 

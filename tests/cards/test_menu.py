@@ -76,3 +76,9 @@ def test_refused(seed: dict[str, Any], said: str) -> None:
 def test_unknown_menu() -> None:
     with pytest.raises(CardError, match="no menu named 'atlas': bundled are cms_run3_2024"):
         load_menu("atlas")
+
+
+def test_listed(run) -> None:
+    assert "run3_like_delphes" in run("list", "menus").stdout
+    assert run("list", "menus", "--cite", "cms_run3_2024").stdout.startswith("menu cms_run3_2024: CMS, Level-1 menu")
+    assert "kinds have no references" in run("list", "kinds", "--cite", "vae", code=2).stderr

@@ -71,6 +71,8 @@ def test_the_bundled_cards_obey_the_json_schema() -> None:
     for name in bundled_names("analyses/methods"):
         content = read_yaml(resolve("analyses/methods", name))
         jsonschema.validate(json.loads(json.dumps(content)), json_schema("method"))
+    for name in bundled_names("analyses/menus"):
+        jsonschema.validate(json.loads(json.dumps(read_yaml(resolve("analyses/menus", name)))), json_schema("menu"))
     words = {"rate": "0.5/30"}, {"efficiency": 0.01}, "rate:0.5/30", {"cross_section": 10}
     schema = {"$defs": json_schema("analysis")["$defs"], "$ref": "#/$defs/RegionSpec"}
     for region in words:
