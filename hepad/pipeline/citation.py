@@ -33,7 +33,8 @@ class Citation:
 def citations(kind: str, name: str) -> list[Citation]:
     """What to cite for `name` of a kind in `CATALOGUES`; `CardError` if there is no such thing.
 
-    `UsageError` for a kind without references. The text is the `reference` of the card as it stands there; an entry has its arXiv number as a field.
+    `UsageError` for a kind without references. The text is the `reference` of the card as it stands there; an entry has
+    its arXiv number as a field.
     """
     if kind not in _REFERENCES:
         raise UsageError(f"{kind} have no references; choose one of {', '.join(_REFERENCES)}")
