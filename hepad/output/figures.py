@@ -8,14 +8,18 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from matplotlib import rc_context, rcParams
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, Formatter, FuncFormatter
+from matplotlib.transforms import Bbox
 
 from hepad.printable import printable
 
 __all__ = ["save_figure"]
 
+_DPI = 150
+"""Dots per inch of PNG files, and of the layout."""
 _LONGEST = 100
 """Characters of a line: more take all the room from the axes."""
 _COLLAPSED = "constrained_layout not applied"
@@ -28,22 +32,28 @@ def save_figure(figure: Figure, stem: Path, kinds: tuple[str, ...] = ("png", "pd
     """
     _make_drawable(figure)
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in kinds]
+    box = _laid_out(figure)
     for path in paths:
-        _save(figure, path)
+        dateless = {"CreationDate": None} if path.suffix == ".pdf" else {"Software": None}
+        figure.savefig(path, metadata=dateless, bbox_inches=box, dpi=_DPI)
     return paths
 
 
-def _save(figure: Figure, path: Path) -> None:
-    dateless = {"CreationDate": None} if path.suffix == ".pdf" else {"Software": None}
+def _laid_out(figure: Figure) -> Bbox:
+    """Give everything its place and return the box in inches around it: once, not again for each kind of file."""
+    figure.set_dpi(_DPI)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=_COLLAPSED)
         try:
-            figure.savefig(path, metadata=dateless, bbox_inches="tight", dpi=150)
+            figure.draw_without_rendering()
         except UserWarning as warning:
             if _COLLAPSED not in str(warning):
                 raise
             figure.set_layout_engine("none")  # labels may lie on one another, but the axes are there
-            figure.savefig(path, metadata=dateless, bbox_inches="tight", dpi=150)
+            figure.draw_without_rendering()
+    with rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+        figure.set_layout_engine(None)  # what is drawn from now on stays where it is
+    return figure.get_tightbbox().padded(rcParams["savefig.pad_inches"])
 
 
 def _make_drawable(figure: Figure) -> None:
