@@ -123,7 +123,7 @@ def open_events(path: InputPath) -> EventFile:
     events = _open_text_events(path)
     if events is None:
         raise InputDataError(
-            f"{path} is neither a ROOT nor an HDF5 file, nor LHE, HepMC or Dark Machines text; hepad reads event "
+            f"{path} is neither a ROOT nor an HDF5 file, nor LHE or HepMC, nor Dark Machines text; hepad reads event "
             "trees in ROOT files, ADC2021 HDF5, LHE, HepMC, Dark Machines text, and folders of CMS's Level-1 Parquet"
         )
     return events
