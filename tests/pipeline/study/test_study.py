@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hepad.cards.analysis import load_analysis
 from hepad.cards.study import StudyCard, load_study
 from hepad.errors import CardError, InputDataError, InterruptedRunError, OutputError, UsageError
 from hepad.output import document
@@ -69,6 +70,19 @@ def test_no_training_is_planned_twice_and_all_have_equal_updates(examples: Path)
     assert {plan.trainings[name].recipe.model.config["steps"] for name in ten.trainings} == {10}
     (wide,) = [p for p in plan.scans if (p.scan, p.analysis, p.value) == ("latent", "dnn_ae", 12)]
     assert plan.trainings[wide.trainings[0]].recipe.model.config["layers"] == [24, 12, 12]
+
+
+def test_the_study_of_triggers_is_of_zero_bias_and_its_signals(tmp_path: Path) -> None:
+    card = load_study("l1_triggers")
+    for names in ((*card.data.background, *card.data.evaluation_background), *card.data.signals.values()):
+        for name in names:
+            (tmp_path / name).write_bytes(name.encode())
+    files = find_files(card, tmp_path)
+    assert [path.name for path in (*files.background, *files.evaluation)] == ["zero_bias.root", "zero_bias_2.root"]
+    assert len(files.signals) == 9
+    recipes = [load_analysis(name) for name in card.analyses]
+    assert {recipe.model.name for recipe in recipes} == {"l1_vae", "chain", "vae_gan", "cascade"}
+    assert {name for recipe in recipes for name in recipe.regions} == {"rate_1mhz", "rate_300khz"}
 
 
 def test_quick_replaces_what_it_names() -> None:
