@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import numpy as np
 from torch import Tensor, nn
 
 from hepad.cards.base import parse_card
@@ -51,7 +52,8 @@ class VaeGan(NetworkScorer["_Network"]):
             raise CardError("")
         state, count = self.state(), len(self._settings.layers) + 1
         first, *others = dense_layers(state, "inner.encoder", count, self._settings.latent)
-        return Network(self.name, (folded_scale(first, state, "scale"), *others), "mu2")
+        layers = (folded_scale(first, state, "scale"), *others)
+        return Network(self.name, layers, "mu2", shift=state["scale.shift"].astype(np.float64))
 
     def state_of(self, network: Network) -> State:
         """The state with an encoder of these layers, and the scale that was folded into them the identity."""
