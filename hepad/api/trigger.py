@@ -76,6 +76,7 @@ def latency(
     tiers: str | Sequence[str] = (),
     bits: Mapping[str, int] | None = None,
     score: str | None = None,
+    shallow: bool = False,
     max_events: int | None = None,
     seed: int = 0,
 ) -> LatencyRecord:
@@ -84,7 +85,8 @@ def latency(
     `events`, files or arrays in memory as in `hepad.load_events`, are what logic and emulation are compared on; without
     them random inputs. `budget` is a bundled one (`hepad list budgets`) or a card. `tiers` are "estimated",
     "synthesised", "simulated", "measured" or "all"; none: the quickest that the budget can be held against. `bits` are
-    widths by name (`{"weight": 6}`), `score` is which score. A model that does not fit is no error: `passed` is False.
+    widths by name (`{"weight": 6}`), `score` is which score, and `shallow` logic has fewer adders in a row and more of
+    them. A model that does not fit is no error: `passed` is False.
 
     `MissingExtraError` if a tool of a tier is missing (logic needs `hepad[trigger]`), `CardError` for a model without
     logic.
@@ -101,6 +103,7 @@ def latency(
         tiers=(tiers,) if isinstance(tiers, str) else tuple(tiers),
         bits=dict(bits or {}),
         score=score,
+        shallow=shallow,
         max_events=max_events,
         seed=seed,
     )

@@ -257,9 +257,9 @@ def test_latency(run, examples: Path) -> None:
     pytest.importorskip("da4ml")
     path = examples / "background.h5"
     words = ["latency", path, "-m", "snn_ae", "--budget", "cms-l1", "--max-events", 200, "--json"]
-    words += ["--bits", "weight=3,membrane=4"]
+    words += ["--bits", "weight=3,membrane=4", "--shallow"]
     said = json.loads(run(*words).stdout)
-    how: Any = {"budget": "cms-l1", "max_events": 200, "bits": {"weight": 3, "membrane": 4}}
+    how: Any = {"budget": "cms-l1", "max_events": 200, "bits": {"weight": 3, "membrane": 4}, "shallow": True}
     found = hepad.latency(hepad.load_model("snn_ae"), hepad.load_events(path), **how)
     assert found.passed is said["passed"] is True
     assert found.tiers["estimated"].to_json() == said["tiers"]["estimated"]
