@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import h5py
@@ -14,6 +15,7 @@ import pytest
 
 from ..conftest import Run
 
+needs_sklearn = pytest.mark.skipif(find_spec("sklearn") is None, reason="needs scikit-learn")
 KEPT = ("--model", "dnn_ae", "--region", "kept=efficiency:0.1", "--space", "quantities")
 
 
@@ -34,6 +36,7 @@ def samples(examples: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@needs_sklearn
 @pytest.mark.usefixtures("without_pdf")
 def test_an_injected_signal_is_found_and_described(run: Run, samples: Path) -> None:
     words = ("cluster", "data.h5", "--background", "expected.h5", "--simulation", "four=four.h5", *KEPT)
@@ -63,6 +66,7 @@ def test_an_injected_signal_is_found_and_described(run: Run, samples: Path) -> N
     assert f"cluster {best['name']}:" in again.stdout
 
 
+@needs_sklearn
 @pytest.mark.usefixtures("unrendered")
 def test_without_a_background_nothing_is_tested(run: Run, samples: Path) -> None:
     """By default all selected events, in the model's inputs if it embeds nothing."""
@@ -75,6 +79,7 @@ def test_without_a_background_nothing_is_tested(run: Run, samples: Path) -> None
     assert "p (excess)" not in told.stdout
 
 
+@needs_sklearn
 @pytest.mark.usefixtures("unrendered")
 def test_what_cannot_be_done_is_told(run: Run, samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def told(*words: object, code: int, model: tuple[object, ...] = KEPT) -> str:
@@ -94,6 +99,7 @@ def test_what_cannot_be_done_is_told(run: Run, samples: Path, monkeypatch: pytes
     assert "hepad cluster needs the package sklearn" in told("data.h5", code=5)
 
 
+@needs_sklearn
 def test_events_of_different_weights_are_refused(run: Run, samples: Path, write_slim: Callable[..., Path]) -> None:
     words = ("cluster", "data.h5", "--background", write_slim(), "--model", "dnn_ae", "-o", "clusters")
     assert "background: events of different weights (0.5 to 2)" in run(*words, code=4).stderr

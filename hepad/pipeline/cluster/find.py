@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError, MissingExtraError
 
-__all__ = ["NONE", "check_enough", "differences", "find_clusters", "least_size", "nearest", "prepared"]
+__all__ = ["NONE", "check_enough", "clusterer", "differences", "find_clusters", "least_size", "nearest", "prepared"]
 
 NONE = -1
 """The class of the events that are in no cluster."""
@@ -50,16 +52,22 @@ def check_enough(events: int, least: int) -> None:
         )
 
 
+def clusterer() -> Any:
+    """scikit-learn's HDBSCAN; `MissingExtraError` without it."""
+    try:
+        from sklearn.cluster import HDBSCAN
+    except ImportError as error:
+        raise MissingExtraError.of(error, "hepad cluster needs", "sklearn", "methods") from error
+    return HDBSCAN
+
+
 def find_clusters(points: Floats, least: int) -> Classes:
     """Classes (n,) of points (n, d) by HDBSCAN: clusters from 0, the largest first, and `NONE`.
 
     HDBSCAN: Campello, Moulavi, Sander (2013), as in scikit-learn; leaves of the tree of clusters if its stable ones
     are fewer than two. `MissingExtraError` without scikit-learn.
     """
-    try:
-        from sklearn.cluster import HDBSCAN
-    except ImportError as error:
-        raise MissingExtraError.of(error, "hepad cluster needs", "sklearn", "methods") from error
+    HDBSCAN = clusterer()  # noqa: N806  a class
     found = np.full(len(points), NONE)
     for method in ("eom", "leaf"):
         model = HDBSCAN(

@@ -23,7 +23,16 @@ from hepad.io.reader import expand_files
 from hepad.output.atomic import check_folder
 from hepad.output.complete import made_with, selection_hash
 from hepad.paths import InputPath
-from hepad.pipeline.cluster.find import NONE, check_enough, differences, find_clusters, least_size, nearest, prepared
+from hepad.pipeline.cluster.find import (
+    NONE,
+    check_enough,
+    clusterer,
+    differences,
+    find_clusters,
+    least_size,
+    nearest,
+    prepared,
+)
 from hepad.pipeline.cluster.options import ClusterOptions
 from hepad.pipeline.cluster.output import write_report
 from hepad.pipeline.cluster.report import Characteristic, ClusterReport, ClusterRow, Sampled
@@ -81,6 +90,7 @@ def cluster(
     )
     if before := making.before(read=_stored):
         return replace(before, output=output)
+    clusterer()  # whether it is there is known before all events are read
     with making.run_folder() as folder:
         samples, skipped = _read(job, paths, folder, options)
         report, found = clusters_of(samples, job, options)

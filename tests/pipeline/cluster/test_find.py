@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -11,12 +12,15 @@ from hepad.errors import InputDataError, MissingExtraError
 from hepad.pipeline.cluster.find import NONE, check_enough, differences, find_clusters, least_size, nearest, prepared
 from hepad.stats.counts.partition import partition_test
 
+needs_sklearn = pytest.mark.skipif(find_spec("sklearn") is None, reason="needs scikit-learn")
+
 
 def blobs(rng: np.random.Generator, sizes: tuple[int, ...]) -> np.ndarray:
     centres = 12 * np.eye(len(sizes), 3)
     return np.concatenate([rng.normal(centre, 1, (n, 3)) for centre, n in zip(centres, sizes, strict=True)])
 
 
+@needs_sklearn
 def test_clusters_are_numbered_by_size_and_stray_events_are_in_none() -> None:
     rng = np.random.default_rng(1)
     points = np.concatenate([blobs(rng, (40, 90, 60)), [[60.0, 60, 60], [-70, 0, 0]]])
@@ -56,6 +60,7 @@ def test_differences_are_in_standard_deviations() -> None:
     assert differences(values, np.ones(4, dtype=bool)).tolist() == [0, 0, 0]
 
 
+@needs_sklearn
 def test_clusters_that_were_found_in_the_events_may_be_tested_with_them() -> None:
     """150 null experiments: data and background from the same three crowds, clustered anew each time."""
     rng = np.random.default_rng(7)
