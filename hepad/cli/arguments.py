@@ -37,7 +37,8 @@ WITHOUT_EFFECT = frozenset(
 PATHS = frozenset(
     {"analysis", "archive", "background", "budget", "card", "cross_section", "data", "evaluation_background", "events"}
     | {"file", "files", "finetune", "function", "menu", "method", "model", "patch", "plane", "point", "points"}
-    | {"reference", "regions", "scale", "scores", "selection", "signal", "signal_shape", "spectra", "spectrum"}
+    | {"reference", "regions", "scale", "scores", "run", "selection", "signal", "signal_shape", "simulation"}
+    | {"spectra", "spectrum"}
     | {"test", "truth", "vectors", "workspace"}
 )
 """Parameters whose text may name files, cards or bundles, alone or as NAME=FILE, FILE:HISTOGRAM, FILE@NUMBER."""
@@ -58,7 +59,20 @@ PLAIN = frozenset(
         "inject",
         "input_",
     }
-    | {"kind", "mass", "mass_range", "masses", "measurement", "order", "part", "range_", "region", "save", "score"}
+    | {
+        "kind",
+        "mass",
+        "mass_range",
+        "masses",
+        "measurement",
+        "order",
+        "part",
+        "range_",
+        "region",
+        "save",
+        "score",
+        "space",
+    }
     | {"search", "sha256", "sidebands", "threads", "threshold", "tier", "weights", "window"}
 )
 """Parameters whose text never names a file."""
