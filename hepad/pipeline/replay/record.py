@@ -64,7 +64,8 @@ def find_origin(output: Path) -> Origin:
 def provenance_of(output: Path) -> dict[str, Any] | None:
     """The provenance in a file, or in a JSON file of a folder; None if there is none. `InputDataError` if damaged."""
     if output.is_dir():
-        found = [record for path in sorted(output.glob("*.json")) if (record := _of_json(path)) is not None]
+        files = [path for path in sorted(output.glob("*.json")) if path.is_file()]  # a pipe would be waited for
+        found = [record for path in files if (record := _of_json(path)) is not None]
         return next((record for record in found if "arguments" in record), found[0] if found else None)
     return record_of(output)
 
