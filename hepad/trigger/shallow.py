@@ -49,9 +49,11 @@ def squares(values: Numbers, form: Format) -> Numbers:
     inside = moved.quantize(0, form.integer + 1, form.fraction, "WRAP", "TRN")
     found = lookup(inside, lambda u: np.square(u - middle), square)
     signed, integer, _ = moved.kif
-    over = moved.quantize(signed, integer, np.full_like(integer, -form.integer - 1), "WRAP", "TRN")
+    place = form.integer + 1  # the first bit, or that of the sign, that tells of what is beyond
+    over = moved.quantize(signed, np.maximum(integer, place), np.full_like(integer, -place), "WRAP", "TRN")
     # Instead of a single bit da4ml 0.6 asks the number that it was cut from, whose highest bit may be another by then;
     # what `&` gives was cut from nothing.
     alone = (over.kif.sum(axis=0) == 1) & (signed == 0)
     parts = [over[i : i + 1] & over[i : i + 1] if one else over[i : i + 1] for i, one in enumerate(alone)]
-    return np.where(np.concatenate(parts).to_bool("any"), square.high, found)
+    beyond: Numbers = np.concatenate(parts)
+    return np.where(beyond.to_bool("any"), square.high, found)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from hepad.trigger.design import Design, Precision, input_formats
+from hepad.trigger.fixed import Format
 from hepad.trigger.logic import compile_logic
+from hepad.trigger.shallow import squares
 
 from .networks import LAYOUT, networks, rows
 
@@ -55,3 +57,24 @@ def test_a_larger_cutoff_has_fewer_stages_and_the_same_logic():
     short, long = (compile_logic(made, cutoff=cutoff) for cutoff in (2, 5))
     assert long.stages < short.stages
     assert long.cost == short.cost
+
+
+class SquaresOfSums:
+    """Squares of sums of all kinds of ranges: within that of the table, or beyond it on one side or on both."""
+
+    shallow = True
+    inputs = (Format(False, 1, 3),) * 3
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.weight = np.round(rng.uniform(-1, 1, (60, 3)) * 4) / 4
+        self.bias = np.round(rng.uniform(-1, 1, 60) * 16) / 16
+
+    def __call__(self, x):
+        return squares(x @ self.weight.T + self.bias, Format(False, 0, 4))
+
+
+def test_squares_with_their_sign_are_exact_whatever_the_range_of_what_is_squared():
+    made = SquaresOfSums()
+    x = np.stack(np.meshgrid(*[np.arange(16) / 8] * 3), axis=-1).reshape(-1, 3)
+    assert np.array_equal(compile_logic(made).interpreted(x), made(x))
