@@ -6,6 +6,7 @@ Members are named in the card as any model is, and found through the registry: n
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -23,6 +24,7 @@ from hepad.nn.arrays import check_arrays
 from hepad.nn.composite import Composite, member_seed
 from hepad.nn.embeds import EMBEDDING, embeds
 from hepad.nn.in_turn import Stage
+from hepad.nn.layers import HasLayers, Network, has_layers
 from hepad.nn.scorer import Scorer, Scores, State, TrainingData, check_batch, trainable
 
 __all__ = ["Cascade", "CascadeConfig", "Chain", "ChainConfig"]
@@ -143,6 +145,31 @@ class Chain(Composite):
         check_batch(self, batch)
         return self._second.scores(self._embedded(batch))
 
+    @property
+    def layered_scores(self) -> tuple[str, ...]:
+        """The squared error of the second model, where both are layers alone."""
+        first, second = self._first, self._second
+        if not isinstance(first, HasLayers) or not isinstance(second, HasLayers) or not _embeds_by_layers(first):
+            return ()
+        return tuple(name for name in second.layered_scores if name == "sse")
+
+    def layers(self, score: str) -> Network:
+        """The layers of both in a row; see `hepad.nn.layers`."""
+        if score not in self.layered_scores:
+            raise CardError("")
+        first, second = has_layers(self._first), has_layers(self._second)
+        one, two = first.layers(first.score_names[0]), second.layers(score)
+        return replace(one, model=self.name, layers=one.layers + two.layers, score="sse", embedding=len(one.layers))
+
+    def state_of(self, network: Network) -> State:
+        """The state with these layers."""
+        count = network.embedding
+        parts = {
+            "embed": has_layers(self._first).state_of(replace(network, layers=network.layers[:count])),
+            "score": has_layers(self._second).state_of(replace(network, layers=network.layers[count:])),
+        }
+        return {f"{name}/{key}": array for name, state in parts.items() for key, array in state.items()}
+
     def _embedded(self, batch: Batch) -> Batch:
         x = self._first.embed(batch)
         kind = self._second.input_kinds[0] if EMBEDDING not in self._second.input_kinds else EMBEDDING
@@ -242,6 +269,11 @@ class Cascade(Composite):
         kind = batch.kind if batch.kind in kinds else kinds[0]
         layout = self._part(self.layout, name)
         return Batch(kind, layout, batch.x[:, seen], batch.there[:, seen], batch.weight, batch.beside)
+
+
+def _embeds_by_layers(scorer: HasLayers) -> bool:
+    """Whether the embedding is what the layers of the first score give: that of the squares of the whole embedding."""
+    return scorer.score_names[0] == "z2"
 
 
 def _columns(layout: Layout, sees: Mapping[str, int]) -> list[int]:

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
-Score = Literal["mse", "mu2", "kl", "r"]
+Score = Literal["mse", "sse", "mu2", "kl", "r"]
 After = Literal["linear", "relu", "leaky_relu", "spike"]
 
 
@@ -58,9 +58,10 @@ class Spiking:
 class Network:
     """Layers, and the score that is made of their output.
 
-    `mse`: mean squared difference of input and output. `mu2`, `kl` and `r`: see `hepad.nn.score_rules`; the encoder is
-    all there is then, and its output the means, for `kl` and `r` followed by the log variances. `spiking` is None for a
-    dense network.
+    `mse`: mean squared difference of input and output; `sse`: the sum of the squared differences of the last output and
+    that of the first `embedding` layers, of which 0 is the input. `mu2`, `kl` and `r`: see `hepad.nn.score_rules`; the
+    encoder is all there is then, and its output the means, for `kl` and `r` followed by the log variances. `spiking` is
+    None for a dense network.
     `slope` is that of leaky_relu. Inputs that are integers have a `shift` (inputs,): 2^-shift of one is of the order of
     1, and weights are the smaller for it. `model` is the name of the model, for people.
     """
@@ -71,6 +72,12 @@ class Network:
     spiking: Spiking | None = None
     slope: float = 0.0
     shift: Floats | None = None
+    embedding: int = 0
+
+    @property
+    def encoder(self) -> tuple[Layer, ...]:
+        """The layers up to the latent ones, of an autoencoder."""
+        return self.layers[: (self.embedding + len(self.layers)) // 2]
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -98,7 +105,7 @@ class HasLayers(Scorer, Protocol):
 
 def has_layers(scorer: Scorer) -> HasLayers:
     """The scorer as one with layers; `CardError` if it has none."""
-    if not isinstance(scorer, HasLayers):
+    if not isinstance(scorer, HasLayers) or not scorer.layered_scores:
         raise CardError(f"model {scorer.name!r} has no logic yet")
     return scorer
 

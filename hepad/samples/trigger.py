@@ -39,6 +39,7 @@ RANDOM_EVENTS = 2000
 
 _DEFAULT_BITS: dict[str, dict[str, int]] = {
     "mse": {},
+    "sse": {},
     "mu2": {},
     "kl": {"error": 5, "error_integer": 3},
     "r": {"error_integer": 3},

@@ -33,6 +33,7 @@ from hepad.trigger.shallow import difference_layer, joined, merged, squares
 
 __all__ = ["Design", "Precision", "input_formats", "quantised_weights"]
 
+_AUTOENCODERS = ("mse", "sse")
 _GUARD = 2  # bits of a bias beyond those of what it is added to
 _SLOPE_FRACTION = 4  # 0.3 becomes 5/16: one adder
 _LOG_FRACTION = 5  # bits after the point of the logarithm of mean^2 / variance
@@ -113,13 +114,15 @@ class Design:
     ) -> None:
         if len(inputs) != network.sizes[0]:
             raise ValueError(f"{len(inputs)} formats for {network.sizes[0]} inputs")
-        if encoder and network.score != "mse":
+        if encoder and network.score not in _AUTOENCODERS:
             raise UsageError(f"a design with score {network.score} is an encoder already")
         self.network, self.precision, self.inputs = network, precision, tuple(inputs)
         self.encoder, self.shallow = encoder, shallow
-        layers = network.layers[: len(network.layers) // 2] if encoder else network.layers
+        layers = network.encoder if encoder else network.layers
+        self._embedding = network.embedding
         if shallow and network.spiking is None:
-            layers = tuple(merged(layers))
+            first, others = (tuple(merged(part)) for part in (layers[: self._embedding], layers[self._embedding :]))
+            self._embedding, layers = len(first), first + others
         in_thresholds = _in_thresholds(layers, network.spiking)
         shift = np.zeros(network.sizes[0]) if network.shift is None else network.shift
         shifts: list[Floats | float] = [shift, *[0.0] * (len(in_thresholds) - 1)]
@@ -140,7 +143,7 @@ class Design:
     def scale(self) -> float:
         """The network's score for a raw score of 1."""
         outputs = self.network.sizes[-1]
-        return {"mse": 1 / outputs, "mu2": 1.0, "r": 1.0, "kl": 1 / outputs}[self.network.score]
+        return {"mse": 1 / outputs, "sse": 1.0, "mu2": 1.0, "r": 1.0, "kl": 1 / outputs}[self.network.score]
 
     def quantised(self, x: npt.ArrayLike) -> Floats:
         """Inputs on the grid of their formats, saturated: what the logic is given, shape (n, d)."""
@@ -177,22 +180,27 @@ class Design:
 
     def __call__(self, x: Numbers) -> Numbers:
         """The raw score of numpy rows (n, d), or of one traced row (d,)."""
-        if self.shallow and self.network.spiking is None and self.network.score == "mse" and not self.encoder:
+        if self.shallow and self.network.spiking is None and self.network.score in _AUTOENCODERS and not self.encoder:
             return self._sum_of_squares(self._difference(x))
-        output = self._spiking(x) if self.network.spiking else self._dense(x)
+        if self.network.spiking:
+            output = self._spiking(x)
+        else:
+            x = self._dense(x, 0, self._embedding)
+            output = self._dense(x, self._embedding, len(self._layers))
         return output if self.encoder else self._score(x, output)
 
     def _difference(self, x: Numbers) -> Numbers:
         """Input less output, not rounded but to the nearest step of what is squared."""
-        hidden = self._dense(x, len(self._layers) - 1)
+        x = self._dense(x, 0, self._embedding)
+        hidden = self._dense(x, self._embedding, len(self._layers) - 1)
         f = self.precision.error
         bias = 2.0 ** -(f + 1) - to_grid(self._biases[-1], self.precision.activation + _GUARD)
         return joined(x, hidden) @ difference_layer(self._weights[-1]).T + bias
 
-    def _dense(self, x: Numbers, count: int | None = None) -> Numbers:
-        """What the first `count` layers give; all of them without it."""
+    def _dense(self, x: Numbers, first: int, end: int) -> Numbers:
+        """What the layers from `first` to before `end` make of it."""
         f = self.precision.activation
-        for layer, weight, bias in [*zip(self._layers, self._weights, self._biases, strict=True)][:count]:
+        for layer, weight, bias in [*zip(self._layers, self._weights, self._biases, strict=True)][first:end]:
             x = x @ weight.T + (to_grid(bias, f + _GUARD) + 2.0 ** -(f + 1))
             if layer.after == "relu":
                 x = positive_part(x)
@@ -247,7 +255,7 @@ class Design:
         return to_grid(self._biases[index], fraction + _GUARD) + 2.0 ** -(fraction + 1)
 
     def _score(self, x: Numbers, output: Numbers) -> Numbers:
-        if self.network.score == "mse":
+        if self.network.score in _AUTOENCODERS:
             return self._sum_of_squares(x - output)
         if self.network.score == "mu2":
             return self._sum_of_squares(output)

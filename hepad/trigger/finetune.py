@@ -87,12 +87,23 @@ class _Trained:
         """The mean squared error of a batch, with rounded weights."""
         network, precision = self._network, self._precision
         rounded = [_rounded(weight, i, network, precision) for i, weight in enumerate(self.weights)]
+        if network.embedding:  # an autoencoder is trained on an embedding that stays as it is
+            with torch.no_grad():
+                wanted = self._embedded(batch, self._first_weights, self._first_biases)
+            return (wanted - _output(network, precision, batch, rounded, self.biases)).square().mean() + (
+                wanted - self._embedded(batch, rounded, self.biases)
+            ).square().mean()
         output = _output(network, precision, batch, rounded, self.biases)
-        if network.score == "mse":
+        if network.score in {"mse", "sse"}:
             return (batch - output).square().mean()
         with torch.no_grad():
             wanted = _output(network, precision, batch, self._first_weights, self._first_biases)
         return (wanted - output).square().mean()
+
+    def _embedded(self, batch: Tensor, weights: list[Tensor], biases: list[Tensor]) -> Tensor:
+        network, count = self._network, self._network.embedding
+        first = replace(network, layers=network.layers[:count])
+        return _output(first, self._precision, batch, weights[:count], biases[:count])
 
     def evaluated(self, rows: Tensor) -> float:
         """The loss as a number."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
-from hepad.nn.layers import Floats, Network
+from hepad.nn.layers import Floats, Layer, Network
 
 __all__ = ["float_scores", "operations", "spike_trains"]
 
@@ -13,9 +15,12 @@ __all__ = ["float_scores", "operations", "spike_trains"]
 def float_scores(network: Network, x: npt.ArrayLike) -> Floats:
     """The score of each row of x, in float64, shape (n,)."""
     rows = np.asarray(x, dtype=np.float64)
-    output = _spiking_output(network, rows)[0] if network.spiking else _dense_output(network, rows)
+    output = _spiking_output(network, rows)[0] if network.spiking else _dense_output(network.layers, network, rows)
     if network.score == "mse":
         return np.asarray(np.square(rows - output).mean(axis=1))
+    if network.score == "sse":
+        embedded = _dense_output(network.layers[: network.embedding], network, rows)
+        return np.asarray(np.square(embedded - output).sum(axis=1))
     if network.score == "mu2":
         return np.asarray(np.square(output).sum(axis=1))
     mean, log_variance = np.split(output, 2, axis=1)
@@ -49,8 +54,8 @@ def operations(network: Network, x: npt.ArrayLike | None = None) -> dict[str, fl
     return {"mac": float(macs[0]), "conditional_adds": adds, "neuron_updates": float(updates)}
 
 
-def _dense_output(network: Network, rows: Floats) -> Floats:
-    for layer in network.layers:
+def _dense_output(layers: Sequence[Layer], network: Network, rows: Floats) -> Floats:
+    for layer in layers:
         rows = rows @ layer.weight.T + layer.bias
         if layer.after != "linear":
             rows = np.where(rows > 0, rows, rows * (network.slope if layer.after == "leaky_relu" else 0.0))

@@ -52,9 +52,9 @@ def onnx_bytes(network: Network) -> bytes:
     graph = _Graph()
     from onnx import TensorProto, helper
 
-    output = _spiking(graph, network) if network.spiking else _dense(graph, network)
-    graph.add("Identity", output, name="output")
-    _score(graph, network)
+    outputs = ["x", _spiking(graph, network)] if network.spiking else _dense(graph, network)
+    graph.add("Identity", outputs[-1], name="output")
+    _score(graph, network, outputs[network.embedding])
     made = helper.make_graph(
         graph.nodes,
         network.model,
@@ -89,15 +89,18 @@ def onnx_scores(data: bytes, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float
     return np.asarray(scores)
 
 
-def _dense(graph: _Graph, network: Network) -> str:
+def _dense(graph: _Graph, network: Network) -> list[str]:
+    """The input, then what each layer gives."""
     value = "x"
+    values = [value]
     for layer in network.layers:
         value = graph.affine(value, layer)
         if layer.after == "relu":
             value = graph.add("Relu", value)
         elif layer.after == "leaky_relu":
             value = graph.add("LeakyRelu", value, alpha=network.slope)
-    return value
+        values.append(value)
+    return values
 
 
 def _spiking(graph: _Graph, network: Network) -> str:
@@ -125,12 +128,16 @@ def _spiking(graph: _Graph, network: Network) -> str:
     return output
 
 
-def _score(graph: _Graph, network: Network) -> None:
+def _score(graph: _Graph, network: Network, embedded: str) -> None:
+    if network.score in {"mse", "sse"}:
+        difference = graph.add("Sub", embedded, "output")
     if network.score == "mse":
-        difference = graph.add("Sub", "x", "output")
         graph.add("ReduceMean", graph.add("Mul", difference, difference), name="score", axes=[1], keepdims=0)
         return
     axes = graph.number([1], "int64")
+    if network.score == "sse":
+        graph.add("ReduceSum", graph.add("Mul", difference, difference), axes, name="score", keepdims=0)
+        return
     if network.score == "mu2":
         graph.add("ReduceSum", graph.add("Mul", "output", "output"), axes, name="score", keepdims=0)
         return

@@ -14,10 +14,10 @@ __all__ = ["difference_layer", "joined", "merged", "squares"]
 
 def merged(layers: Sequence[Layer]) -> list[Layer]:
     """Layers with those that nothing follows multiplied into the next: two matrices in a row are one."""
-    found = [layers[0]]
-    for layer in layers[1:]:
-        last = found[-1]
-        if last.after == "linear":
+    found: list[Layer] = []
+    for layer in layers:
+        if found and found[-1].after == "linear":
+            last = found[-1]
             found[-1] = Layer(layer.weight @ last.weight, layer.weight @ last.bias + layer.bias, layer.after)
         else:
             found.append(layer)

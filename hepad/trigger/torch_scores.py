@@ -35,6 +35,9 @@ def _torch_score(network: Network, x: Tensor, weights: list[tuple[Tensor, Tensor
     output = _torch_spiking(network, x, weights) if network.spiking else _torch_dense(network, x, weights)
     if network.score == "mse":
         return (x - output).square().mean(dim=1)
+    if network.score == "sse":
+        embedded = _torch_dense(network, x, weights[: network.embedding])
+        return (embedded - output).square().sum(dim=1)
     if network.score == "mu2":
         return output.square().sum(dim=1)
     mean, log_variance = output.chunk(2, dim=1)
@@ -44,7 +47,7 @@ def _torch_score(network: Network, x: Tensor, weights: list[tuple[Tensor, Tensor
 
 
 def _torch_dense(network: Network, x: Tensor, weights: list[tuple[Tensor, Tensor]]) -> Tensor:
-    for layer, (weight, bias) in zip(network.layers, weights, strict=True):
+    for layer, (weight, bias) in zip(network.layers[: len(weights)], weights, strict=True):
         x = torch.nn.functional.linear(x, weight, bias)
         if layer.after != "linear":
             x = torch.nn.functional.leaky_relu(x, network.slope if layer.after == "leaky_relu" else 0.0)

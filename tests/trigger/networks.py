@@ -60,8 +60,29 @@ def variational(score, seed=3):
     return made("vae", {"layers": [5], "latent": 3, "scores": [score]}, state, score)
 
 
+def chain(seed=3):
+    """An embedding 4-5-6 with ReLU, whose scale is that of powers of two, and an autoencoder 6-4-3-4-6 of it."""
+    rng = np.random.default_rng(seed)
+    state = {}
+    for name, a, b in (
+        ("embed/backbone.0", 4, 5),
+        ("embed/backbone.2", 5, 6),
+        ("score/encoder.0", 6, 4),
+        ("score/encoder.2", 4, 6),
+        ("score/decoder.0", 3, 4),
+        ("score/decoder.2", 4, 6),
+    ):
+        state |= layer(rng, name, a, b)
+    config = {
+        "embed": {"name": "vicreg", "layers": [5, 6], "projector": [4]},
+        "score": {"name": "dense_vae", "layers": [4], "latent": 3},
+    }
+    return made("chain", config, state, "sse")
+
+
 def networks():
     return {
+        "chain": chain(),
         "spiking": spiking(),
         "dense": dense(),
         "mu2": variational("mu2"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hepad.errors import CardError, UsageError
+from hepad.models.compose import Chain
 from hepad.models.dnn_ae import DenseAutoencoder
 from hepad.models.rmm_ae import RmmAutoencoder
 from hepad.models.snn_ae import SpikingAutoencoder
@@ -49,6 +50,28 @@ def test_models_and_scores_without_logic_are_refused_by_name():
         input_formats(LAYOUT, 8, "none")
 
 
+def test_the_layers_of_a_chain_are_those_of_both_and_go_back_into_it():
+    card = {
+        "embed": {"name": "vicreg", "layers": [5, 6], "projector": [4]},
+        "score": {"name": "dense_vae", "layers": [4], "latent": 3},
+    }
+    batch = example_batch("l1_hardware", 300, seed=1, features=("pt", "eta", "phi"))
+    scorer = Chain(card, batch.layout)
+    network = layers_of(scorer, "sse")
+    assert (network.sizes[1:], network.embedding, len(network.encoder)) == ((5, 6, 4, 3, 4, 6), 2, 4)
+    expected = scorer.scores(batch)["sse"]
+    np.testing.assert_allclose(float_scores(network, batch.x), expected, rtol=1e-3)
+    double = tuple(replace(layer, weight=2 * layer.weight) for layer in network.layers)
+    scorer.load_state(scorer.state_of(replace(network, layers=double)))
+    again = layers_of(scorer, "sse")
+    for one, two in zip(double, again.layers, strict=True):
+        np.testing.assert_allclose(one.weight, two.weight, rtol=1e-6)
+    np.testing.assert_allclose(float_scores(again, batch.x), scorer.scores(batch)["sse"], rtol=1e-3)
+    other = Chain({**card, "score": {"name": "dnn_ae", "layers": [3]}}, batch.layout)
+    with pytest.raises(CardError, match="model 'chain' has no logic yet"):
+        layers_of(other, "mse")
+
+
 def test_rounding_is_half_up_and_not_half_to_even():
     assert to_grid([0.5, 1.5, 2.5, -0.5, -1.5], 0).tolist() == [1, 2, 3, 0, -1]
     assert floor_to(np.array([0.99, -0.01]), 1).tolist() == [0.5, -0.5]
@@ -78,7 +101,7 @@ def test_with_many_bits_the_design_gives_the_scores_of_the_network(name):
         assert len(np.unique(got)) > 100
 
 
-@pytest.mark.parametrize("name", ["dense", "mu2", "kl", "r"])
+@pytest.mark.parametrize("name", ["chain", "dense", "mu2", "kl", "r"])
 def test_shallow_logic_gives_the_scores_of_the_network_too(name):
     """Its roundings are fewer: linear layers are one, and differences are rounded once."""
     network, x = replace(networks()[name], slope=5 / 16), rows()

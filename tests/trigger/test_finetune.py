@@ -12,7 +12,7 @@ from hepad.trigger.design import Design, Precision, input_formats, quantised_wei
 from hepad.trigger.finetune import finetune
 from hepad.trigger.network import float_scores
 
-from .networks import LAYOUT, dense, rows, spiking, variational
+from .networks import LAYOUT, chain, dense, rows, spiking, variational
 
 SPARE = rows(50, seed=5)
 
@@ -48,8 +48,10 @@ def test_the_same_seed_gives_the_same_weights():
     assert all(np.array_equal(a.weight, b.weight) for a, b in zip(one.network.layers, two.network.layers, strict=True))
 
 
-def test_an_encoder_is_trained_towards_its_own_output():
-    made, x = design(variational("kl"), weight=3, error=5, error_integer=3), rows(600)
+@pytest.mark.parametrize("make", [lambda: variational("kl"), chain])
+def test_an_encoder_is_trained_towards_its_own_output(make):
+    """And so is the embedding of a chain."""
+    made, x = design(make(), weight=3, error=5, error_integer=3), rows(600)
     found = finetune(made, x, SPARE, epochs=4, learning_rate=3e-3, seed=1)
     assert found.loss_after < found.loss_before
     error = [np.abs(float_scores(n, x) - float_scores(made.network, x)).mean() for n in (found.network,)]

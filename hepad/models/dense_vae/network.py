@@ -9,16 +9,18 @@ import torch
 from torch import Tensor
 
 from hepad.cards.base import parse_card
+from hepad.errors import CardError
 from hepad.inputs.layout import Layout
 from hepad.models.dense_vae import DenseVaeConfig
 from hepad.nn.affine import Stack
 from hepad.nn.blocks import kl_divergence
+from hepad.nn.layers import Layer, Network
 from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Recipe
-from hepad.nn.scorer import TrainingData
+from hepad.nn.scorer import State, TrainingData
 from hepad.nn.sources import Noise
 from hepad.nn.tensors import get_weights
-from hepad.nn.variational import GaussianAutoencoder, dense_layers
+from hepad.nn.variational import GaussianAutoencoder, dense_layers, with_layers
 
 __all__ = ["DenseVae"]
 
@@ -38,6 +40,28 @@ class DenseVae(NetworkScorer[GaussianAutoencoder]):
         self._width = len(layout.columns)
         super().__init__(self._settings, layout)
 
+    @property
+    def layered_scores(self) -> tuple[str, ...]:
+        """The scores that are made of layers alone."""
+        return self.score_names
+
+    def layers(self, score: str) -> Network:
+        """The encoder of the means and the decoder; see `hepad.nn.layers`."""
+        if score not in self.layered_scores:
+            raise CardError("")
+        return Network(self.name, self._dense_layers(self.state()), "sse")
+
+    def state_of(self, network: Network) -> State:
+        """The state with these layers."""
+        count = len(self._settings.layers) + 1
+        state = with_layers(self.state(), "encoder", network.layers[:count])
+        return with_layers(state, "decoder", network.layers[count:])
+
+    def _dense_layers(self, state: State) -> tuple[Layer, ...]:
+        count = len(self._settings.layers) + 1
+        encoder = dense_layers(state, "encoder", count, self._settings.latent)
+        return (*encoder, *dense_layers(state, "decoder", count))
+
     def _build(self) -> GaussianAutoencoder:
         layers = self._settings.layers
         return GaussianAutoencoder(self._width, layers, self._settings.latent, layers[::-1])
@@ -55,11 +79,7 @@ class DenseVae(NetworkScorer[GaussianAutoencoder]):
     def _score(self, module: GaussianAutoencoder, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         # Of so small matrices libraries sum in an order that depends on the place of a row.
         x = rows[0].cpu().numpy()
-        count, state = len(self._settings.layers) + 1, get_weights(module)
-        layers = (
-            *dense_layers(state, "encoder", count, self._settings.latent),
-            *dense_layers(state, "decoder", count),
-        )
+        layers = self._dense_layers(get_weights(module))
         exact = [(layer.weight.astype("f4"), layer.bias.astype("f4"), layer.after == "relu") for layer in layers]
         return (_squared_error(rows[0], torch.from_numpy(Stack(exact, len(x))(x)).to(rows[0].device)),)
 
