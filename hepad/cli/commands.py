@@ -6,7 +6,7 @@ a test holds them equal to those of the commands.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -85,10 +85,10 @@ def _record(app: typer.Typer) -> None:
 
 
 class Commands(MutableMapping[str, Any]):
-    """The commands by name; each is imported when it is taken."""
+    """The commands by name, each imported when it is taken, and those of somebody else that are `there` already."""
 
-    def __init__(self) -> None:
-        self._made: dict[str, Any] = {}
+    def __init__(self, there: Mapping[str, Any]) -> None:
+        self._made = dict(there)
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._made:

@@ -31,7 +31,7 @@ class HepadGroup(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        self.commands = Commands()
+        self.commands = Commands(self.commands)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The page with one line for each command."""
