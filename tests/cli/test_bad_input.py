@@ -83,7 +83,9 @@ def test_unknown_model(run, examples: Path, tmp_path: Path) -> None:
         run("score", examples / "w_lnu.root", "--model", "gan", code=3),
         tmp_path,
         "'gan'",
-        "dnn_ae, dnn_ae@w6, gelato_hlt, gelato_l1, gelato_l1_vae, snn_ae, snn_ae@w4, snn_ae@w6, vae",
+        "bundled are anomaly_clr, ",
+        ", dnn_ae, dnn_ae@w6, ",
+        ", snn_ae, snn_ae@w4, snn_ae@w6, vae; or give a path",
     )
 
 
