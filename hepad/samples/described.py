@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
 
 import awkward as ak
 import numpy as np
@@ -14,8 +14,10 @@ from hepad.bundles.bundle import Bundle
 from hepad.cards.bundle import RegionCard
 from hepad.cards.selection import SelectionCard
 from hepad.errors import CardError, InputDataError
+from hepad.execution.executor import Execution
 from hepad.execution.parts import Part
-from hepad.execution.run import Run
+from hepad.execution.run import Run, Skipped
+from hepad.execution.store import RunFolder
 from hepad.execution.units import Step
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import IMAGE, VECTOR, Layout
@@ -23,14 +25,29 @@ from hepad.io.events import Chunk
 from hepad.nn.embeds import Embeds
 from hepad.nn.scorer import Scores
 from hepad.objects.selection import apply_selection, check_events
+from hepad.output.complete import made_with, selection_hash
+from hepad.paths import InputPath
 from hepad.samples.selected import blocks, checked_flow
 from hepad.stats.scores.regions import region_of
 
-__all__ = ["SPACES", "Described", "DescribedJob", "Space", "described", "quantity_names", "space_of"]
+__all__ = ["SPACES", "Described", "DescribedJob", "Space", "described_samples", "quantity_names", "space_of"]
 
 Space = Literal["latent", "input", "quantities"]
 SPACES: tuple[Space, ...] = ("latent", "input", "quantities")
 Floats = npt.NDArray[np.float64]
+
+
+class ReadingOptions(Protocol):
+    """The options of a verb that say how it reads events."""
+
+    @property
+    def step_size(self) -> int: ...
+    @property
+    def max_events(self) -> int | None: ...
+    @property
+    def execution(self) -> Execution: ...
+    @property
+    def on_events(self) -> Callable[[int], None] | None: ...
 
 
 @dataclass(frozen=True)
@@ -118,7 +135,7 @@ def space_of(bundle: Bundle, asked: Space | None) -> Space:
     return asked or ("latent" if isinstance(bundle.scorer, Embeds) else "input")
 
 
-def described(run: Run[DescribedJob], what: str) -> Described:
+def _described(run: Run[DescribedJob], what: str) -> Described:
     """All events of a run, in memory; `what` is the sample's name. `InputDataError` if no event was selected."""
     pieces = list(run)
     whole = Part.join([piece.part for piece in pieces])
@@ -135,6 +152,27 @@ def described(run: Run[DescribedJob], what: str) -> Described:
         columns["points"],
         flow.selected.events,
     )
+
+
+def described_samples(
+    job: DescribedJob, paths: Mapping[str, Sequence[InputPath]], folder: RunFolder, options: ReadingOptions, **key: Any
+) -> tuple[dict[str, Described], tuple[Skipped, ...]]:
+    """The samples by name, and the files left out of them with their places among the files of all.
+
+    What is done is kept in `folder`; `key` is what the events kept there depend on beside bundle and selection.
+    """
+    made = made_with(**selection_hash(job.selection), bundle=job.bundle.sha256, **key)
+    # All of them first: the folder stays as long as one is not complete.
+    stores = {name: folder.store(f"sample{place}", made) for place, name in enumerate(paths)}
+    samples: dict[str, Described] = {}
+    skipped: list[Skipped] = []
+    before = 0
+    for name, files in paths.items():
+        run = Run(job, files, options.step_size, options.max_events, options.execution, stores[name], options.on_events)
+        samples[name] = _described(run, name)
+        skipped += [replace(one, file=before + one.file) for one in run.skipped]
+        before += len(files)
+    return samples, tuple(skipped)
 
 
 def quantity_names(bundle: Bundle, selection: SelectionCard) -> tuple[str, ...]:

@@ -17,11 +17,10 @@ from hepad.cards.bundle import RegionCard
 from hepad.cards.selection import load_selection
 from hepad.errors import InputDataError, UsageError
 from hepad.execution.making import Making
-from hepad.execution.run import Run, Skipped
-from hepad.execution.store import RunFolder
+from hepad.execution.run import Skipped
 from hepad.io.reader import expand_files
 from hepad.output.atomic import check_folder
-from hepad.output.complete import made_with, selection_hash
+from hepad.output.complete import selection_hash
 from hepad.paths import InputPath
 from hepad.pipeline.cluster.find import (
     NONE,
@@ -37,7 +36,7 @@ from hepad.pipeline.cluster.options import ClusterOptions
 from hepad.pipeline.cluster.output import write_report
 from hepad.pipeline.cluster.report import Characteristic, ClusterReport, ClusterRow, Sampled
 from hepad.provenance import command_line, provenance
-from hepad.samples.described import Described, DescribedJob, described, space_of
+from hepad.samples.described import Described, DescribedJob, described_samples, space_of
 from hepad.stats.counts.partition import PartitionTest, excess_p_values, partition_test
 
 __all__ = ["BACKGROUND", "DATA", "Clustered", "cluster", "clusters_of"]
@@ -92,7 +91,8 @@ def cluster(
         return replace(before, output=output)
     clusterer()  # whether it is there is known before all events are read
     with making.run_folder() as folder:
-        samples, skipped = _read(job, paths, folder, options)
+        cut = None if region is None else region.model_dump(mode="json")
+        samples, skipped = described_samples(job, paths, folder, options, region=cut, space=job.space)
         report, found = clusters_of(samples, job, options)
         report = replace(report, skipped=skipped, output=output)
         record = making.description({each.file: each.reason for each in skipped})
@@ -151,23 +151,6 @@ def _region(bundle: Bundle, options: ClusterOptions) -> RegionCard | None:
             f"{options.region}=efficiency:0.01 say"
         )
     return known[options.region]
-
-
-def _read(
-    job: DescribedJob, paths: Mapping[str, Sequence[InputPath]], folder: RunFolder, options: ClusterOptions
-) -> tuple[dict[str, Described], tuple[Skipped, ...]]:
-    region = None if job.region is None else job.region.model_dump(mode="json")
-    key = made_with(**selection_hash(job.selection), bundle=job.bundle.sha256, region=region, space=job.space)
-    stores = {name: folder.store(f"sample{place}", key) for place, name in enumerate(paths)}
-    samples: dict[str, Described] = {}
-    skipped: list[Skipped] = []
-    before = 0
-    for name, files in paths.items():
-        run = Run(job, files, options.step_size, options.max_events, options.execution, stores[name], options.on_events)
-        samples[name] = described(run, name)
-        skipped += [replace(one, file=before + one.file) for one in run.skipped]
-        before += len(files)
-    return samples, tuple(skipped)
 
 
 def _numbered(classes: npt.NDArray[np.int64]) -> list[tuple[int, int]]:

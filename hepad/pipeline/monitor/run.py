@@ -16,17 +16,15 @@ from hepad.bundles.bundle import Bundle, load_bundle
 from hepad.cards.selection import load_selection
 from hepad.errors import UsageError
 from hepad.execution.making import Making
-from hepad.execution.run import Run, Skipped
-from hepad.execution.store import RunFolder
 from hepad.io.reader import expand_files
 from hepad.output.atomic import check_folder
-from hepad.output.complete import made_with, selection_hash
+from hepad.output.complete import selection_hash
 from hepad.paths import InputPath
 from hepad.pipeline.monitor.options import MonitorOptions
 from hepad.pipeline.monitor.output import write_report
 from hepad.pipeline.monitor.report import MonitorReport, QuantityRow, RunRow
 from hepad.provenance import command_line, provenance
-from hepad.samples.described import Described, DescribedJob, described
+from hepad.samples.described import Described, DescribedJob, described_samples
 from hepad.stats.counts.shift import adjusted, shift
 from hepad.stats.scores.regions import region_of
 
@@ -68,27 +66,29 @@ def monitor(
     if before := making.before(read=_stored):
         return replace(before, output=output)
     with making.run_folder() as folder:
-        samples, skipped = _read(job, paths, folder, options)
-        report = replace(compare_runs(samples, bundle, options), skipped=skipped, output=output)
-        record = making.description({each.file: each.reason for each in skipped})
+        samples, skipped = described_samples(job, paths, folder, options)
         columns = {name: columns_of(sample, bundle) for name, sample in samples.items()}
+        report = replace(compare_runs(samples, columns, bundle, options), skipped=skipped, output=output)
+        record = making.description({each.file: each.reason for each in skipped})
         write_report(report, columns, output, simulation=options.simulation, record=record)
     return report
 
 
-def compare_runs(samples: Mapping[str, Described], bundle: Bundle, options: MonitorOptions) -> MonitorReport:
-    """The report on samples by name, `reference` among them; nothing is written."""
+def compare_runs(
+    samples: Mapping[str, Described], columns: Mapping[str, Columns], bundle: Bundle, options: MonitorOptions
+) -> MonitorReport:
+    """The report on samples by name, `reference` among them, and their `columns_of`; nothing is written."""
     for name, sample in samples.items():
         sample.check_weights(name)
-    columns = {name: columns_of(sample, bundle) for name, sample in samples.items()}
-    known = columns.pop(REFERENCE)
-    keys = [(name, quantity) for name in columns for quantity in known]
+    known = columns[REFERENCE]
+    runs = [name for name in columns if name != REFERENCE]
+    keys = [(name, quantity) for name in runs for quantity in known]
     shifts = [
         shift(known[quantity], columns[name][quantity], toys=options.toys, seed=_seed(options.seed, place))
         for place, (name, quantity) in enumerate(keys)
     ]
     corrected = adjusted([one.p_value for one in shifts])
-    rows: dict[str, list[QuantityRow]] = {name: [] for name in columns}
+    rows: dict[str, list[QuantityRow]] = {name: [] for name in runs}
     for (name, quantity), one, p_value in zip(keys, shifts, corrected, strict=True):
         mean, of_reference = (float(values[quantity].mean()) for values in (columns[name], known))
         far = bool(p_value < options.alpha and one.distance >= options.min_distance)
@@ -116,22 +116,6 @@ def _check_apart(paths: Mapping[str, Sequence[InputPath]]) -> None:
         for path in files:
             if name != REFERENCE and path.resolve() in known:
                 raise UsageError(f"{path} is of the reference and of run {name}: compare with other events")
-
-
-def _read(
-    job: DescribedJob, paths: Mapping[str, Sequence[InputPath]], folder: RunFolder, options: MonitorOptions
-) -> tuple[dict[str, Described], tuple[Skipped, ...]]:
-    key = made_with(**selection_hash(job.selection), bundle=job.bundle.sha256)
-    stores = {name: folder.store(f"sample{place}", key) for place, name in enumerate(paths)}
-    samples: dict[str, Described] = {}
-    skipped: list[Skipped] = []
-    before = 0
-    for name, files in paths.items():
-        run = Run(job, files, options.step_size, options.max_events, options.execution, stores[name], options.on_events)
-        samples[name] = described(run, name)
-        skipped += [replace(one, file=before + one.file) for one in run.skipped]
-        before += len(files)
-    return samples, tuple(skipped)
 
 
 def _seed(seed: int, place: int) -> int:
