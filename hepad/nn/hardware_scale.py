@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from hepad.inputs.layout import Slot
-from hepad.nn.layers import Layer
+from hepad.nn.layers import Layer, Network
 
-__all__ = ["HardwareScale", "folded_scale", "identity_scale", "power_of_two_scale"]
+__all__ = ["HardwareScale", "folded_scale", "identity_scale", "power_of_two_scale", "scaled_network"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -77,6 +77,13 @@ def folded_scale(layer: Layer, state: Mapping[str, npt.NDArray[Any]], name: str)
     offset, shift = (state[f"{name}.{part}"].astype(np.float64) for part in ("offset", "shift"))
     weight = layer.weight * 2.0**-shift
     return replace(layer, weight=weight, bias=layer.bias - weight @ offset)
+
+
+def scaled_network(model: str, state: Mapping[str, npt.NDArray[Any]], layers: Sequence[Layer]) -> Network:
+    """A model that scores by the squares of what layers give after its `scale`, which is folded into the first."""
+    first, *others = layers
+    shift = state["scale.shift"].astype(np.float64)
+    return Network(model, (folded_scale(first, state, "scale"), *others), "mu2", shift=shift)
 
 
 def identity_scale(name: str, width: int) -> dict[str, npt.NDArray[np.float32]]:

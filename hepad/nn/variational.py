@@ -15,9 +15,19 @@ from hepad.nn.layers import After, Layer
 from hepad.nn.scorer import State
 from hepad.nn.sources import Noise
 
-__all__ = ["GaussianAutoencoder", "dense_layers", "with_layers"]
+__all__ = ["GaussianAutoencoder", "bounded_log_variance", "dense_layers", "drawn", "with_layers"]
 
 LARGEST_LOG_VARIANCE = 50.0  # far beyond what training reaches; keeps the exponential of absurd inputs finite
+
+
+def bounded_log_variance(x: Tensor) -> Tensor:
+    """Log variances within what their exponential can take."""
+    return x.clamp(-LARGEST_LOG_VARIANCE, LARGEST_LOG_VARIANCE)
+
+
+def drawn(mean: Tensor, log_variance: Tensor, noise: Noise) -> Tensor:
+    """Numbers drawn from Gaussians, as a function of their means and log variances."""
+    return mean + torch.exp(0.5 * log_variance) * noise.normal(*mean.shape)
 
 
 class GaussianAutoencoder(nn.Module):
@@ -31,16 +41,12 @@ class GaussianAutoencoder(nn.Module):
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance, each of shape (n, latent)."""
         mean, log_variance = self.encoder(x).chunk(2, dim=1)
-        return mean, log_variance.clamp(-LARGEST_LOG_VARIANCE, LARGEST_LOG_VARIANCE)
+        return mean, bounded_log_variance(log_variance)
 
     def decode(self, latent: Tensor) -> Tensor:
         """The reconstruction, of shape (n, width)."""
         result: Tensor = self.decoder(latent)
         return result
-
-    def sample(self, mean: Tensor, log_variance: Tensor, noise: Noise) -> Tensor:
-        """Latent numbers drawn from the Gaussian, a function of its parameters."""
-        return mean + torch.exp(0.5 * log_variance) * noise.normal(*mean.shape)
 
 
 def dense_layers(

@@ -20,7 +20,7 @@ from hepad.nn.recipe import Recipe
 from hepad.nn.scorer import State, TrainingData
 from hepad.nn.sources import Noise
 from hepad.nn.tensors import get_weights
-from hepad.nn.variational import GaussianAutoencoder, dense_layers, with_layers
+from hepad.nn.variational import GaussianAutoencoder, dense_layers, drawn, with_layers
 
 __all__ = ["DenseVae"]
 
@@ -71,7 +71,7 @@ class DenseVae(NetworkScorer[GaussianAutoencoder]):
 
         def step(rows: tuple[Tensor, ...], noise: Noise) -> Tensor:
             mean, log_variance = module.encode(rows[0])
-            error = _squared_error(rows[0], module.decode(module.sample(mean, log_variance, noise)))
+            error = _squared_error(rows[0], module.decode(drawn(mean, log_variance, noise)))
             return alpha * (1 - beta) * error + beta * latent * kl_divergence(mean, log_variance)
 
         return Recipe.of_rows(module, step)

@@ -14,7 +14,7 @@ from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.models.l1_vae import HardwareVaeConfig
 from hepad.nn.blocks import kl_divergence
-from hepad.nn.hardware_scale import HardwareScale, folded_scale, identity_scale
+from hepad.nn.hardware_scale import HardwareScale, identity_scale, scaled_network
 from hepad.nn.inference import evaluate
 from hepad.nn.layers import Network
 from hepad.nn.momenta import ObjectColumns, cylindrical_error, object_columns
@@ -22,7 +22,7 @@ from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Recipe
 from hepad.nn.scorer import State, TrainingData, check_batch
 from hepad.nn.sources import Noise
-from hepad.nn.variational import GaussianAutoencoder, dense_layers, with_layers
+from hepad.nn.variational import GaussianAutoencoder, dense_layers, drawn, with_layers
 
 __all__ = ["HardwareVae"]
 
@@ -66,9 +66,7 @@ class HardwareVae(NetworkScorer["_Network"]):
         if score not in self.layered_scores:
             raise CardError("")
         state, hidden = self.state(), len(self._settings.layers)
-        first, *others = dense_layers(state, "inner.encoder", hidden + 1, self._settings.latent)
-        layers = (folded_scale(first, state, "scale"), *others)
-        return Network(self.name, layers, "mu2", shift=state["scale.shift"].astype(np.float64))
+        return scaled_network(self.name, state, dense_layers(state, "inner.encoder", hidden + 1, self._settings.latent))
 
     def state_of(self, network: Network) -> State:
         """The state with an encoder of these layers, and the scale that was folded into them the identity."""
@@ -83,7 +81,7 @@ class HardwareVae(NetworkScorer["_Network"]):
 
         def step(rows: tuple[Tensor, ...], noise: Noise) -> Tensor:
             mean, log_variance = module.encode(rows[0])
-            error = module.error(rows[0], module.inner.decode(module.inner.sample(mean, log_variance, noise)))
+            error = module.error(rows[0], module.inner.decode(drawn(mean, log_variance, noise)))
             return alpha * (1 - beta) * error + beta * kl_divergence(mean, log_variance)
 
         return Recipe.of_rows(module, step)

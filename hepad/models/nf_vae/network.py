@@ -23,11 +23,11 @@ from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Recipe
 from hepad.nn.scorer import TrainingData, check_batch
 from hepad.nn.sources import Noise
+from hepad.nn.variational import bounded_log_variance, drawn
 
 __all__ = ["FlowVariationalAutoencoder"]
 
 _LARGEST = 1e6
-_LARGEST_LOG_VARIANCE = 50.0
 _LARGEST_HIDDEN = 1e4
 """Far beyond what training reaches; they keep absurd inputs finite."""
 
@@ -79,7 +79,7 @@ class FlowVariationalAutoencoder(NetworkScorer["_Network"]):
 
         def step(rows: tuple[Tensor, ...], noise: Noise) -> Tensor:
             mean, log_variance, hidden = module.encode(rows[0])
-            z = mean + torch.exp(0.5 * log_variance) * noise.normal(*mean.shape)
+            z = drawn(mean, log_variance, noise)
             bent, logarithm = module.flow(z, hidden)
             return module.distance(rows[0], bent) + beta * kl_divergence(mean, log_variance) - logarithm
 
@@ -131,7 +131,7 @@ class _Network(nn.Module):
         flat = self.convolve(x.view(-1, 1, *self._shape)).flatten(1)
         hidden = torch.relu(self.dense(torch.cat([flat, x[:, self._met]], dim=1))).clamp_max(_LARGEST_HIDDEN)
         mean = self.mean(hidden).clamp(-_LARGEST, _LARGEST)
-        return mean, self.log_variance(hidden).clamp(-_LARGEST_LOG_VARIANCE, _LARGEST_LOG_VARIANCE), hidden
+        return mean, bounded_log_variance(self.log_variance(hidden)), hidden
 
     def flow(self, z: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """The latent numbers after all steps, and the logarithm of the determinant, shape (n,)."""

@@ -24,6 +24,7 @@ from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Recipe
 from hepad.nn.scorer import State, TrainingData, check_batch
 from hepad.nn.sources import Noise
+from hepad.nn.variational import bounded_log_variance, drawn, with_layers
 
 __all__ = ["VariationalAutoencoder"]
 
@@ -36,8 +37,6 @@ _LAYERED: dict[str, Score] = {"mu2": "mu2", "kl": "kl", "r": "r"}
 _NO_LAYERS = {
     "mse": "; it needs the decoder with its hyperbolic tangents, and to know which objects are there",
 }
-
-LARGEST_LOG_VARIANCE = 50.0  # far beyond what training reaches; keeps the exponential of absurd inputs finite
 
 
 class VariationalAutoencoder(NetworkScorer["_Network"]):
@@ -115,11 +114,7 @@ class VariationalAutoencoder(NetworkScorer["_Network"]):
         hidden = len(network.layers) - 1
         for name in ("normalise", *(f"encoder.{2 * i + 1}.0" for i in range(hidden))):
             state |= identity_normalisation(name, len(state[f"{name}.weight"]), EPSILON)
-        for i, layer in enumerate(network.layers):
-            for kind, values in (("weight", layer.weight), ("bias", layer.bias)):
-                old = state[f"encoder.{2 * i}.{kind}"]  # for mu2 its last rows, of the log variances, are not there
-                state[f"encoder.{2 * i}.{kind}"] = np.concatenate([values.astype(np.float32), old[len(values) :]])
-        return state
+        return with_layers(state, "encoder", network.layers)  # for mu2 they lack the log variances
 
     def _build(self) -> _Network:
         return _Network(self._variational, self._limits)
@@ -133,7 +128,7 @@ class VariationalAutoencoder(NetworkScorer["_Network"]):
         def step(rows: tuple[Tensor, ...], noise: Noise) -> Tensor:
             x, mask = rows
             mean, log_variance = module.encode(x)
-            latent = mean + torch.exp(0.5 * log_variance) * noise.normal(*mean.shape)
+            latent = drawn(mean, log_variance, noise)
             error = _masked_error(x, module.decode(latent), mask)
             return (1 - beta) * error + beta * kl_divergence(mean, log_variance)
 
@@ -173,7 +168,7 @@ class _Network(nn.Module):
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of the latent Gaussian, each of shape (n, latent)."""
         mean, log_variance = self.encoder(self.normalise(x)).chunk(2, dim=1)
-        return mean, log_variance.clamp(-LARGEST_LOG_VARIANCE, LARGEST_LOG_VARIANCE)
+        return mean, bounded_log_variance(log_variance)
 
     def decode(self, latent: Tensor) -> Tensor:
         """Reconstructed columns: pt as it comes, eta and phi within their limits."""

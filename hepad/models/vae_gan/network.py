@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
 from torch import Tensor, nn
 
 from hepad.cards.base import parse_card
@@ -14,13 +13,13 @@ from hepad.inputs.layout import Layout
 from hepad.models.vae_gan import VaeGanConfig
 from hepad.nn.adversarial import discriminator_loss, generator_loss
 from hepad.nn.blocks import dense_stack, kl_divergence
-from hepad.nn.hardware_scale import HardwareScale, folded_scale, identity_scale
+from hepad.nn.hardware_scale import HardwareScale, identity_scale, scaled_network
 from hepad.nn.layers import Network
 from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Phase, Recipe
 from hepad.nn.scorer import State, TrainingData
 from hepad.nn.sources import Noise, Rows
-from hepad.nn.variational import GaussianAutoencoder, dense_layers, with_layers
+from hepad.nn.variational import GaussianAutoencoder, dense_layers, drawn, with_layers
 
 __all__ = ["VaeGan"]
 
@@ -51,9 +50,7 @@ class VaeGan(NetworkScorer["_Network"]):
         if score not in self.layered_scores:
             raise CardError("")
         state, count = self.state(), len(self._settings.layers) + 1
-        first, *others = dense_layers(state, "inner.encoder", count, self._settings.latent)
-        layers = (folded_scale(first, state, "scale"), *others)
-        return Network(self.name, layers, "mu2", shift=state["scale.shift"].astype(np.float64))
+        return scaled_network(self.name, state, dense_layers(state, "inner.encoder", count, self._settings.latent))
 
     def state_of(self, network: Network) -> State:
         """The state with an encoder of these layers, and the scale that was folded into them the identity."""
@@ -69,7 +66,7 @@ class VaeGan(NetworkScorer["_Network"]):
         def made(x: Tensor, noise: Noise) -> tuple[Tensor, Tensor, Tensor]:
             """Loss of the autoencoder, shape (n,), and the events that it reconstructs and draws."""
             mean, log_variance = module.inner.encode(x)
-            y = module.inner.decode(module.inner.sample(mean, log_variance, noise))
+            y = module.inner.decode(drawn(mean, log_variance, noise))
             own = (x - y).square().sum(dim=1) / 2 + beta * latent * kl_divergence(mean, log_variance)
             return own, y, module.inner.decode(noise.normal(*mean.shape))
 

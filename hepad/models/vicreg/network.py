@@ -16,7 +16,7 @@ from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.models.vicreg import VicregConfig
 from hepad.nn.blocks import dense_stack
-from hepad.nn.hardware_scale import HardwareScale, folded_scale, identity_scale
+from hepad.nn.hardware_scale import HardwareScale, identity_scale, scaled_network
 from hepad.nn.inference import evaluate
 from hepad.nn.layers import Network
 from hepad.nn.momenta import object_columns
@@ -68,9 +68,9 @@ class VicregEmbedding(NetworkScorer["_Network"]):
         if score not in self.layered_scores:
             raise CardError("")
         state = self.state()
-        first, *others = dense_layers(state, "backbone", len(self._settings.layers), last="relu")
-        layers = (folded_scale(first, state, "scale"), *others)
-        return Network(self.name, layers, "mu2", shift=state["scale.shift"].astype(np.float64))
+        return scaled_network(
+            self.name, state, dense_layers(state, "backbone", len(self._settings.layers), last="relu")
+        )
 
     def state_of(self, network: Network) -> State:
         """The state with these layers, and the scale that was folded into them the identity."""
