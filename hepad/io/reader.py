@@ -279,7 +279,7 @@ def _open_hdf5(path: InputPath) -> EventFile:
     import h5py
 
     try:
-        handle = h5py.File(path.open("rb") if isinstance(path, RemotePath) else path, "r")
+        handle = h5py.File(path.open_for_hdf5() if isinstance(path, RemotePath) else path, "r")
     except Exception as error:  # h5py's errors are of many kinds
         raise InputDataError(f"{path}: damaged or truncated HDF5 file; copy it again") from error
     try:

@@ -6,6 +6,7 @@ methods; fsspec is imported when the file is opened.
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import re
@@ -125,6 +126,10 @@ class RemotePath:
         """
         return io.BufferedReader(_RemoteStream(self), _BLOCK)
 
+    def open_for_hdf5(self) -> IO[bytes]:
+        """As `open`, for h5py, which asks for bytes while it holds its lock."""
+        return _UncollectedReader(_RemoteStream(self), _BLOCK)
+
     def open_root(self) -> Any:
         """The file opened with uproot, which reads only what it needs, several baskets in one request."""
         import uproot
@@ -153,6 +158,23 @@ class RemoteStatus:
 
     st_size: int
     st_mtime_ns: int
+
+
+class _UncollectedReader(io.BufferedReader):
+    """A stream that is read without collection of garbage.
+
+    The bytes are fetched in another thread. HDF5 objects that the collector finds there wait for h5py's lock, which the
+    reader of these bytes holds until it has them: both would wait for ever.
+    """
+
+    def readinto(self, buffer: Any) -> int:
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return super().readinto(buffer)
+        finally:
+            if collecting:
+                gc.enable()
 
 
 class _RemoteStream(io.RawIOBase):

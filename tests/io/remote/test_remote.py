@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import io
 import json
 import pickle
@@ -199,6 +200,30 @@ def _read_all(path: RemotePath) -> None:
     with closing(open_events(path)) as source:
         list(source.iterate({"jets": {"pt"}, "met": {"pt"}}, step_size=1000, stop=source.entries))
     file_record(path)  # what the events did not need of it
+
+
+def test_hdf5_waits_for_no_collection_of_garbage(server, examples, monkeypatch) -> None:
+    """Bytes are fetched in another thread, with the lock held that garbage of h5py may need there."""
+    from hepad.io.remote.http_file import HttpFile
+
+    collected = []
+    fetch = HttpFile._cat_file
+
+    async def watched(self, *arguments, **options):
+        collected.append(gc.isenabled())
+        return await fetch(self, *arguments, **options)
+
+    monkeypatch.setattr(HttpFile, "_cat_file", watched)
+    with closing(open_events(RemotePath.parse(f"{server}/ok/examples/a4l.h5"))) as source:
+        assert source.entries == 4670
+        list(source.iterate({"jets": {"pt"}}, step_size=1000, stop=source.entries))
+    assert len(collected) > 3
+    assert collected[0]  # the first bytes tell the kind of the file
+    assert not any(collected[1:])
+    assert gc.isenabled()
+    with pytest.raises(InputDataError):
+        _read_all(RemotePath.parse(f"{server}/fewer/examples/a4l.h5"))
+    assert gc.isenabled()
 
 
 def test_a_fault_that_passes_does_no_harm(server, examples) -> None:
