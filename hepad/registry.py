@@ -101,6 +101,9 @@ INPUTS = Table(
         "l1_hardware": Entry(
             "hepad.inputs.l1_hardware:L1Hardware", "trigger objects in hardware units", config="L1HardwareCard"
         ),
+        "particle_set": Entry(
+            "hepad.inputs.particle_set:ParticleSet", "set of the particles of a jet", config="ParticleSetCard"
+        ),
         "calo_regions": Entry(
             "hepad.inputs.calo_regions:CaloRegions", "calorimeter regions in hardware units", config="CaloRegionsCard"
         ),
@@ -234,6 +237,7 @@ READERS = Table(
         "l1_ntuple": Entry(
             "hepad.io.detector.l1_ntuple:L1NtupleFile", "CMS Level-1 ntuple", tree="l1UpgradeTree/L1UpgradeTree"
         ),
+        "jetclass": Entry("hepad.io.detector.jetclass:JetClassFile", "JetClass", tree="tree"),
         "physlite": Entry("hepad.io.detector.physlite:PhysliteFile", "PHYSLITE", tree="CollectionTree"),
     },
 )

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import IMAGE, SET, VECTOR, Layout
 from hepad.io.events import COLLECTION_FEATURES, SCALARS, Fields
+from hepad.io.jets import PARTICLES
 from hepad.io.memory import events_from
 
 __all__ = ["OBJECTS", "example_batch", "example_events", "example_layout", "vector_columns"]
@@ -57,6 +58,7 @@ def example_batch(
     return Batch(kind, layout, np.where(mask, x, 0).astype(np.float32), mask, np.ones(n))
 
 
+_OF_JETS = ("sdmass", "tau1", "tau2", "tau3", "tau4", "d0", "d0err", "dz", "dzerr")
 _INTEGERS = ("hw_pt", "hw_eta", "hw_phi", "ieta", "iphi", "iet")
 
 
@@ -65,7 +67,7 @@ def example_events(n: int, *, seed: int, fields: Fields | None = None) -> ak.Arr
 
     A collection has none to four objects, so that any quantity is missing in some events.
     """
-    rng = np.random.default_rng(seed)
+    rng, jet_rng = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     arrays: dict[str, Any] = {"weight": rng.uniform(0.5, 1.5, n), "scalar_ht": rng.uniform(0, 500, n)}
     for name, features in COLLECTION_FEATURES.items():
         if name in SCALARS:
@@ -83,6 +85,8 @@ def example_events(n: int, *, seed: int, fields: Fields | None = None) -> ak.Arr
             "ehad": rng.exponential(20, size),
         }
         flat |= {name: rng.integers(1, 60, size) for name in _INTEGERS}
+        flat |= {name: jet_rng.exponential(0.3, size) for name in _OF_JETS}
+        flat |= {"energy": flat["pt"] * np.cosh(flat["eta"]), "id": jet_rng.integers(1, len(PARTICLES) + 1, size)}
         kept = {feature: flat[feature] for feature in features}
         whole = {key: ak.Array(value) if counts is None else ak.unflatten(value, counts) for key, value in kept.items()}
         arrays |= {name: ak.zip(whole)}
