@@ -51,6 +51,7 @@ class StudyCard(Card):
     """A study: trainings of analyses over seeds at a fixed number of updates of the weights, and scans.
 
     `training_events` bounds the events of a training; with fewer the epochs grow, so that the updates stay equal.
+    Without `updates` each training has the epochs of its own card. Losses are printed in units of `loss_unit`.
     `published_loss` maps an analysis to (mean, standard deviation) as printed in the reference; `labels` says how
     figures call analyses and samples.
     """
@@ -62,7 +63,8 @@ class StudyCard(Card):
     analyses: Names
     seeds: Seeds
     training_events: int = Field(ge=1)
-    updates: int = Field(ge=1)
+    updates: int | None = Field(default=None, ge=1)
+    loss_unit: float = Field(default=1.0, gt=0)
     rejection_at: float = Field(default=0.3, gt=0, le=1)
     evaluation: EvaluationCard
     data: DataCard

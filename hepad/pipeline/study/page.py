@@ -21,27 +21,27 @@ SCAN_TITLES = {
 }
 
 _QUICK = " This was a quick run, to see that all works: its networks are not trained."
-_SCALE = 1e5
-"""Losses are printed in units of 1e-5, as in Table 1 of the paper."""
 
 
 def formatted_losses(card: StudyCard, results: Results) -> Table:
-    """The losses of Table 1 of the paper: mean ± standard deviation over trainings beside the published ones."""
+    """The losses: mean ± standard deviation over trainings beside the published ones, if there are any."""
+    scale, unit = _loss_unit(card)
     rows = [
         [
             card.label(analysis),
             str(len(names)),
-            _pm(results.loss(names), 2, _SCALE),
-            _pm(results.loss(names, validation=True), 2, _SCALE),
-            _published(card.published_loss.get(analysis), 2, _SCALE),
+            _pm(results.loss(names), 2, scale),
+            _pm(results.loss(names, validation=True), 2, scale),
+            _published(card.published_loss.get(analysis), 2, scale),
         ]
         for analysis, names in results.plan.table.items()
     ]
-    return Table(["model", "trainings", "loss [1e-5]", "validation [1e-5]", "published [1e-5]"], rows)
+    header = ["model", "trainings", f"loss{unit}", f"validation{unit}", f"published{unit}"]
+    return Table(*_without_empty(header, rows))
 
 
 def formatted_table(card: StudyCard, results: Results) -> Table:
-    """The rest of Table 1: AUC and 1/eps_b of each signal beside the published numbers."""
+    """AUC and 1/eps_b of each signal beside the published numbers, if there are any."""
     header = ["model", "signal", "AUC", "published", f"1/eps_b({card.rejection_at:g})", "published"]
     rows = []
     for analysis, names in results.plan.table.items():
@@ -58,7 +58,18 @@ def formatted_table(card: StudyCard, results: Results) -> Table:
                     _published(theirs.get(f"rejection_at_{card.rejection_at:g}"), 1),
                 ]
             )
-    return Table(header, rows, numbers_from=2)
+    return Table(*_without_empty(header, rows), numbers_from=2)
+
+
+def _loss_unit(card: StudyCard) -> tuple[float, str]:
+    """What losses are multiplied by in tables, and how a header names the unit: '' if it is 1."""
+    return 1 / card.loss_unit, "" if card.loss_unit == 1 else f" [{card.loss_unit:g}]".replace("e-0", "e-")
+
+
+def _without_empty(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows without the columns that are empty in all rows."""
+    kept = [place for place in range(len(header)) if any(row[place] for row in rows)]
+    return [header[place] for place in kept], [[row[place] for place in kept] for row in rows]
 
 
 def blocks(report: StudyReport, figures: Sequence[str], cards: str) -> list[Block]:
@@ -70,16 +81,17 @@ def blocks(report: StudyReport, figures: Sequence[str], cards: str) -> list[Bloc
     def shown(prefix: str) -> list[Block]:
         return [p for p in pictures if p.path.startswith(f"figures/{prefix}")]
 
-    scans: list[Block] = [block for name in card.scans for block in (*_scan(name, results), *shown(f"scan_{name}"))]
+    scans: list[Block] = [
+        block for name in card.scans for block in (*_scan(card, name, results), *shown(f"scan_{name}"))
+    ]
     return [
         Heading(f"Study {card.name}: {card.title}", 1),
         Text(f"After: {card.reference}."),
         Text(
-            f"Seeds {seeds}; at least {card.updates} updates of the weights in each training, so that fewer events "
-            "mean more epochs; a model that stops by its patience may do with fewer. Numbers are mean ± sample "
-            f"standard deviation over seeds. {report.split}{_QUICK if report.quick else ''}"
+            f"Seeds {seeds}; {_length(card)}; a model that stops by its patience may do with fewer. Numbers are mean ± "
+            f"sample standard deviation over seeds. {report.split}{_QUICK if report.quick else ''}"
         ),
-        Heading("Performance (Table 1 of the reference)"),
+        Heading("Performance"),
         formatted_losses(card, results),
         formatted_table(card, results),
         Text(
@@ -96,7 +108,7 @@ def blocks(report: StudyReport, figures: Sequence[str], cards: str) -> list[Bloc
         *([Heading("Latent spikes"), *shown("latent")] if shown("latent") else []),
         *([Heading("Scans"), *scans] if scans else []),
         Heading("Trainings"),
-        _trainings(results),
+        _trainings(card, results),
         Heading("Provenance"),
         Code(_provenance(report.provenance)),
         Heading("Cards"),
@@ -104,24 +116,31 @@ def blocks(report: StudyReport, figures: Sequence[str], cards: str) -> list[Bloc
     ]
 
 
+def _length(card: StudyCard) -> str:
+    if card.updates is None:
+        return "each training has the epochs of its analysis"
+    return f"at least {card.updates} updates of the weights in each training, so that fewer events mean more epochs"
+
+
 def _caption(name: str) -> str:
     key = next(key for key in sorted(CAPTIONS, key=len, reverse=True) if name.startswith(key))
     return CAPTIONS[key].format(name.removeprefix(key).strip("_"))
 
 
-def _scan(name: str, results: Results) -> list[Block]:
+def _scan(card: StudyCard, name: str, results: Results) -> list[Block]:
+    scale, unit = _loss_unit(card)
     rows = [
         [
             point.analysis,
             f"{point.value:g}",
             str(results.trainings[point.trainings[0]].planned.events),
-            _pm(results.loss(point.trainings), 2, _SCALE),
+            _pm(results.loss(point.trainings), 2, scale),
             *(_pm(results.auc(point.trainings, signal), 3) for signal in results.signals),
         ]
         for point in results.plan.scans
         if point.scan == name
     ]
-    header = ["model", "value", "events", "loss [1e-5]", *(f"AUC {signal}" for signal in results.signals)]
+    header = ["model", "value", "events", f"loss{unit}", *(f"AUC {signal}" for signal in results.signals)]
     return [Heading(SCAN_TITLES.get(name, name), 3), Table(header, rows)]
 
 
@@ -136,15 +155,16 @@ def _samples(results: Results) -> Table:
     return Table(header, rows)
 
 
-def _trainings(results: Results) -> Table:
-    header = ["training", "events", "updates", "epochs", "loss [1e-5]", *(f"AUC {s}" for s in results.signals)]
+def _trainings(card: StudyCard, results: Results) -> Table:
+    scale, unit = _loss_unit(card)
+    header = ["training", "events", "updates", "epochs", f"loss{unit}", *(f"AUC {s}" for s in results.signals)]
     rows = [
         [
             name,
             str(t.planned.events),
             str(t.planned.updates),
             str(len(t.train_loss)),
-            f"{t.loss * _SCALE:.2f}",
+            f"{t.loss * scale:.2f}",
             *(f"{t.auc[signal]:.4f}" for signal in results.signals),
         ]
         for name, t in results.trainings.items()

@@ -103,7 +103,8 @@ class _Planner:
         ids, aside = self.data.samples(recipe).ids, self.data.set_aside
         parts = split_events(ids, recipe.train, seed, aside).checked()
         events = max(round(min(len(parts.train), self.card.training_events) * fraction), 1)
-        epochs = epochs_for(self.card.updates, events, recipe.train.batch_size)
+        updates = self.card.updates
+        epochs = epochs_for(updates, events, recipe.train.batch_size) if updates else recipe.train.epochs
         train = recipe.train.model_copy(update={"epochs": epochs, "train_events": events})
         regions = _feasible(recipe.regions, len(parts.holdout))
         key = fingerprint(

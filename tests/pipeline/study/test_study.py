@@ -14,6 +14,7 @@ from hepad.cards.study import StudyCard, load_study
 from hepad.errors import CardError, InputDataError, InterruptedRunError, OutputError, UsageError
 from hepad.output import document
 from hepad.pipeline.study.data import StudyData, find_files
+from hepad.pipeline.study.page import formatted_losses, formatted_table
 from hepad.pipeline.study.plan import epochs_for, make_plan, updates_per_epoch
 from hepad.pipeline.study.results import spread
 from hepad.pipeline.study.run import StudyOptions, study
@@ -80,9 +81,19 @@ def test_the_study_of_triggers_is_of_zero_bias_and_its_signals(tmp_path: Path) -
     files = find_files(card, tmp_path)
     assert [path.name for path in (*files.background, *files.evaluation)] == ["zero_bias.root", "zero_bias_2.root"]
     assert len(files.signals) == 9
+    assert card.updates is None  # so that parts that see few events are trained for as long as their cards say
     recipes = [load_analysis(name) for name in card.analyses]
     assert {recipe.model.name for recipe in recipes} == {"l1_vae", "chain", "vae_gan", "cascade"}
     assert {name for recipe in recipes for name in recipe.regions} == {"rate_1mhz", "rate_300khz"}
+
+
+def test_without_updates_the_epochs_are_those_of_the_card(examples: Path) -> None:
+    content = {key: value for key, value in ONE.items() if key != "updates"}
+    card = StudyCard.model_validate({**content, "training_events": 500})
+    plan = make_plan(card, StudyData(find_files(card, examples), card))
+    assert [(t.train.epochs, t.events) for t in plan.trainings.values()] == [
+        (load_analysis("dnn_ae").train.epochs, 500)
+    ]
 
 
 def test_quick_replaces_what_it_names() -> None:
@@ -198,6 +209,16 @@ def test_another_card_or_input_trains_under_another_name(plain, examples: Path, 
     more = study(write(tmp_path / "card.yaml", updates=13), options=options)
     aside = study(write(tmp_path / "card.yaml", evaluation={"fraction": 0.25, "seed": 6}), options=options)
     assert (more.trained, aside.trained) == (1, 1)
+    bare, numbers = formatted_losses(first.card, first.results), formatted_table(first.card, first.results)
+    assert bare.header == ["model", "trainings", "loss", "validation"]  # none is published in this card
+    assert numbers.header[2:] == ["AUC", "published", "1/eps_b(0.3)", "published"]  # but in that of the analysis
+    changes = {"loss_unit": 1e-3, "published_loss": {"dnn_ae": (2e-3, 1e-4)}}
+    table = formatted_losses(first.card.model_copy(update=changes), first.results)
+    assert table.header[2:] == ["loss [0.001]", "validation [0.001]", "published [0.001]"]
+    assert table.rows[0][-1] == "2.00 ± 0.10"
+    assert float(table.rows[0][2]) == pytest.approx(
+        1e3 * first.results.loss(first.results.plan.table["dnn_ae"]).mean, abs=0.005
+    )
     names = {next(iter(report.results.trainings)) for report in (first, more, aside)}
     assert {p.name for p in (tmp_path / "out" / "trainings").iterdir()} == names
     assert len(names) == 3
