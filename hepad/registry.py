@@ -98,6 +98,9 @@ INPUTS = Table(
             "hepad.inputs.event_features:EventFeatures", "quantities of an event", config="EventFeaturesCard"
         ),
         "calo_image": Entry("hepad.inputs.calo_image:CaloImage", "calorimeter image", config="CaloImageCard"),
+        "detector_image": Entry(
+            "hepad.inputs.detector_image:DetectorImage", "image of tracks and calorimeters", config="DetectorImageCard"
+        ),
         "l1_hardware": Entry(
             "hepad.inputs.l1_hardware:L1Hardware", "trigger objects in hardware units", config="L1HardwareCard"
         ),
@@ -181,7 +184,7 @@ SCORERS = Table(
         "conv_ae": Entry(
             "hepad.models.conv_ae.network:ConvAutoencoder",
             "convolutional autoencoder of images",
-            ("calo_image",),
+            ("calo_image", "detector_image"),
             "ConvConfig",
         ),
         "cicada": Entry(

@@ -93,6 +93,7 @@ class CollectionsCard(Card):
     fatjets: BranchName | None = None
     met: BranchName | None = None
     towers: BranchName | None = None
+    tracks: BranchName | None = None
 
 
 class Requirement(Card):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -14,6 +13,7 @@ from pydantic import Field, model_validator
 from hepad.cards.input import InputCard
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
+from hepad.inputs.pixels import event_of, phi_bin, pixel_names, summed, transverse
 from hepad.inputs.unlearned import Unlearned
 from hepad.io.events import flat_columns
 
@@ -68,17 +68,16 @@ class CaloImage(Unlearned):
         """The images in GeV, before scaling."""
         card = self.card
         offsets, towers = flat_columns(events["towers"])
-        rows = np.repeat(np.arange(len(events)), np.diff(offsets))
+        rows = event_of(offsets)
         eta, phi = (np.asarray(towers[name], dtype=np.float64) for name in ("eta", "phi"))
         kept = (np.abs(eta) < card.eta_max) & (np.asarray(towers["pt"]) > card.threshold)
         place = np.floor((eta[kept] + card.eta_max) / (2 * card.eta_max) * card.eta_bins).astype(np.int64)
-        turn = np.floor(np.mod(phi[kept] / (2 * np.pi), 1) * card.phi_bins).astype(np.int64) % card.phi_bins
-        pixel = (rows[kept] * card.eta_bins + np.minimum(place, card.eta_bins - 1)) * card.phi_bins + turn
+        pixel = (rows[kept] * card.eta_bins + np.minimum(place, card.eta_bins - 1)) * card.phi_bins
+        pixel += phi_bin(phi[kept], card.phi_bins)
         x = np.empty((len(events), *self.layout.shape), dtype=np.float32)
         for channel, name in enumerate(card.channels):
-            energy = _transverse(towers, name, eta)[kept]
-            sums = np.bincount(pixel, energy, minlength=len(events) * card.eta_bins * card.phi_bins)
-            x[:, channel] = sums.reshape(len(events), card.eta_bins, card.phi_bins)
+            energy = transverse(towers, name, eta)[kept]
+            x[:, channel] = summed(pixel, energy, (len(events), card.eta_bins, card.phi_bins))
         return Batch(self.kind, self.layout, x, None, ak.to_numpy(events.weight).astype(np.float64))
 
     def scaled(self, batch: Batch) -> Batch:
@@ -88,13 +87,4 @@ class CaloImage(Unlearned):
     @property
     def table_names(self) -> npt.NDArray[Any]:
         """The names of the pixels, of shape (channels, eta, phi)."""
-        channels, eta, phi = self.layout.shape
-        names = [f"{c}[{i},{j}]" for c in self.card.channels for i in range(eta) for j in range(phi)]
-        return np.array(names).reshape(channels, eta, phi)
-
-
-def _transverse(towers: Mapping[str, npt.NDArray[Any]], name: str, eta: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
-    """Transverse energies of the towers in GeV."""
-    if name == "et":
-        return np.asarray(towers["pt"], dtype=np.float64)
-    return np.asarray(towers["eem" if name == "em" else "ehad"], dtype=np.float64) / np.cosh(eta)
+        return pixel_names(self.layout)

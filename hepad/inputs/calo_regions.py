@@ -17,6 +17,7 @@ from pydantic import Field
 from hepad.cards.input import InputCard
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
+from hepad.inputs.pixels import event_of, phi_bin, pixel_names
 from hepad.inputs.unlearned import Unlearned
 from hepad.io.events import flat_columns
 
@@ -63,16 +64,16 @@ class CaloRegions(Unlearned):
     def raw(self, events: ak.Array) -> Batch:
         """The batch in hardware units."""
         offsets, towers = flat_columns(events["towers"])
-        rows = np.repeat(np.arange(len(events)), np.diff(offsets))
+        rows = event_of(offsets)
         pt, eta, phi = (np.asarray(towers[name], dtype=np.float64) for name in ("pt", "eta", "phi"))
         steps = pt / _STEP
         energy = np.clip(np.floor(steps + _CLOSE), 0, self.card.tower_max) if self.card.round == "towers" else steps
         ring = np.searchsorted(_EDGES, np.abs(eta), side="right")  # from 1, as the trigger counts
         inside = ring < len(_EDGES)
-        wedge = np.floor(np.mod((phi - np.radians(self.card.first_phi)) / (2 * np.pi), 1) * _PHI)
+        wedge = phi_bin(phi, _PHI, np.radians(self.card.first_phi))
         quarter = (ring - 1) // 4
         place = np.where(eta >= 0, _ETA // 2 + quarter, _ETA // 2 - 1 - quarter)
-        pixel = (rows * _ETA + place) * _PHI + wedge.astype(np.int64) % _PHI
+        pixel = (rows * _ETA + place) * _PHI + wedge
         sums = np.bincount(pixel[inside], energy[inside], minlength=len(events) * _ETA * _PHI)
         x = np.minimum(np.floor(sums), self.card.region_max).astype(np.float32).reshape(len(events), 1, _ETA, _PHI)
         return Batch(self.kind, self.layout, x, None, ak.to_numpy(events.weight).astype(np.float64))
@@ -80,4 +81,4 @@ class CaloRegions(Unlearned):
     @property
     def table_names(self) -> npt.NDArray[Any]:
         """The names of the regions, of shape (1, 14, 18)."""
-        return np.array([[[f"et[{i},{j}]" for j in range(_PHI)] for i in range(_ETA)]])
+        return pixel_names(self.layout)

@@ -2,9 +2,10 @@
 
 Fields: `jets, electrons, muons, photons, taus, fatjets` (jagged records by falling pT, whatever the file's order),
 `towers` of a calorimeter (their pt is E_T, `eem` and `ehad` are energies in GeV), `particles` (see `hepad.io.jets`),
-`met` (one record an event), `scalar_ht` (GeV), `vertices` (how many interactions were reconstructed), `weight`
-(dimensionless) and `index` (the entry in its file). pt, mass and ht are in GeV, eta is dimensionless, phi is in
-radians, `btag` is a bool, `charge` of electrons and muons +1 or -1. Only what was asked for is there.
+`tracks` (in files of images a cell's: `track_count` counts the tracks), `met` (one record an event), `scalar_ht` (GeV),
+`vertices` (how many interactions were reconstructed), `weight` (dimensionless) and `index` (the entry in its file). pt,
+mass and ht are in GeV, eta is dimensionless, phi is in radians, `btag` is a bool, `charge` of electrons and muons +1 or
+-1. Only what was asked for is there.
 
 Files of a Level-1 trigger have the integers of its hardware too: `hw_pt`, `hw_eta`, `hw_phi`, of towers `ieta`, `iphi`,
 `iet`. Their muons are in the trigger's own order, by pT and quality. `trigger` (see `TRIGGER`) has the trigger's bits.
@@ -72,10 +73,12 @@ COLLECTION_FEATURES: dict[str, tuple[str, ...]] = {
     "vertices": ("number",),
     "towers": ("pt", "eta", "phi", "eem", "ehad", "ieta", "iphi", "iet"),
     "particles": ("pt", "eta", "phi", "energy", "charge", "id", "d0", "d0err", "dz", "dzerr"),
+    "tracks": ("pt", "eta", "phi"),
+    "track_count": ("number",),
 }
 
 
-SCALARS = {"scalar_ht": "ht", "vertices": "number"}
+SCALARS = {"scalar_ht": "ht", "vertices": "number", "track_count": "number"}
 """What is one number an event, and the name of that property."""
 
 

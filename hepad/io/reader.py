@@ -35,6 +35,7 @@ _ROOT_MAGIC = b"root"
 _EVENT_DATA = "EventData"  # ATLAS' name for its RNTuple of events
 _PARQUET_MAGIC = b"PAR1"
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_ZIP_MAGIC = b"PK\x03\x04"
 
 
 def expand_files(names: Sequence[str | InputPath]) -> list[InputPath]:
@@ -120,11 +121,16 @@ def open_events(path: InputPath) -> EventFile:
         )
     if magic.startswith(_HDF5_MAGIC):
         return _open_hdf5(path)
+    if magic.startswith(_ZIP_MAGIC):
+        from hepad.io.detector.image_file import ImageFile
+
+        return ImageFile(path)
     events = _open_text_events(path)
     if events is None:
         raise InputDataError(
             f"{path} is neither a ROOT nor an HDF5 file, nor LHE or HepMC, nor Dark Machines text; hepad reads event "
-            "trees in ROOT files, ADC2021 HDF5, LHE, HepMC, Dark Machines text, and folders of CMS's Level-1 Parquet"
+            "trees in ROOT files, ADC2021 HDF5, LHE, HepMC, Dark Machines text, .npz of detector images, and folders "
+            "of CMS's Level-1 Parquet"
         )
     return events
 

@@ -69,6 +69,7 @@ def example_events(n: int, *, seed: int, fields: Fields | None = None) -> ak.Arr
     """
     rng, jet_rng = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     arrays: dict[str, Any] = {"weight": rng.uniform(0.5, 1.5, n), "scalar_ht": rng.uniform(0, 500, n)}
+    arrays["track_count"] = np.arange(n) % 101
     for name, features in COLLECTION_FEATURES.items():
         if name in SCALARS:
             continue

@@ -13,6 +13,7 @@ CARDS = {
     "l1_vector": {"features": ["pt", "eta", "phi"], "scale": "max_with_floor"},
     "event_features": {"features": FEATURES, "mass": "jet1+jet2"},
     "particle_set": {"max_particles": 3, "features": ["log_pt", "deta", "d0", "d0err"], "ids": "both"},
+    "detector_image": {"eta_bins": 11, "eta_step": 0.45, "phi_bins": 20, "scale": "log1p"},
     "calo_image": {"eta_bins": 6, "phi_bins": 8, "channels": ["et", "had"]},
 }
 CASES = {kind: InputCase(kind, CARDS.get(kind, {})) for kind in registry.INPUTS}

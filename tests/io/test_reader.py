@@ -74,7 +74,7 @@ def test_the_format_is_told_by_content(examples: Path, tmp_path: Path) -> None:
     assert open_events(examples / "w_lnu.root").format == "delphes"
 
 
-@pytest.mark.parametrize("content", [b"hello, I am a text file", b"PK\x03\x04"])
+@pytest.mark.parametrize("content", [b"hello, I am a text file", b"\x1f\x8b\x08\x00"])
 def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "events.root"
     path.write_bytes(content)

@@ -49,6 +49,8 @@ _BRANCHES: dict[str, tuple[str, dict[str, str]]] = {
     "scalar_ht": ("ScalarHT", {"ht": "HT"}),
     "vertices": ("Vertex_size", {"number": ""}),
     "towers": ("Tower", {"pt": "ET", "eta": "Eta", "phi": "Phi", "eem": "Eem", "ehad": "Ehad"}),
+    "tracks": ("Track", _PHOTON),
+    "track_count": ("Track", {"number": "PT"}),
 }
 _KNOWN = {name: {*features, *({"mass"} if name in MASSES else ())} for name, (_, features) in _BRANCHES.items()}
 _KINDS = {
@@ -57,8 +59,12 @@ _KINDS = {
     "muons": re.compile(r"Muon.*"),
     "photons": re.compile(r"Photon.*"),
     "met": re.compile(r"(?!Gen|n[A-Z]).*MissingET.*"),
+    "tracks": re.compile(r".*Track"),
 }
 """The names that cards give to collections of a kind."""
+_KIND_OF = {"taus": "jets", "fatjets": "jets", "track_count": "tracks"}
+_FOLLOWS = {"taus": "jets", "track_count": "tracks"}
+"""What is of the branch of another collection, unless a selection says otherwise."""
 _PILE_UP = {"jets": ("JetPUPPI", "PT"), "met": ("PuppiMissingET", "MET")}
 """What cards with pile-up write beside the usual branches, free of it."""
 _NOMINAL, _WEIGHTS, _VARIATION = "Event.Weight", "Weight.Weight", "Weight.ID"
@@ -85,9 +91,8 @@ class DelphesFile(TreeFile):
     def choosing(self, sources: Mapping[str, str]) -> DelphesFile:
         """The same file with other branches for some collections; `InputDataError` if it has no such branches.
 
-        `taus` follow `jets` unless they are named too.
+        `taus` follow `jets` unless they are named too, and the number of tracks follows `tracks`.
         """
-        sources = {**sources, **({"taus": sources["jets"]} if {"jets", "taus"} & sources.keys() == {"jets"} else {})}
         for name, prefix in sources.items():
             leaf = _BRANCHES[name][1]["pt"]
             if not self.has(f"{prefix}.{leaf}"):
@@ -96,7 +101,7 @@ class DelphesFile(TreeFile):
                         p
                         for p in (
                             _BRANCHES[name][0],
-                            *self.others.get("jets" if name in {"taus", "fatjets"} else name, ()),
+                            *self.others.get(_KIND_OF.get(name, name), ()),
                         )
                         if self._has_any(p)
                     ]
@@ -105,6 +110,8 @@ class DelphesFile(TreeFile):
                     f"{self.path}: the selection takes {prefix!r} for {name} (its key collections), but there is no "
                     f"branch '{prefix}.{leaf}' (there are: {found or 'none'})"
                 )
+        follow = {name: sources[lead] for name, lead in _FOLLOWS.items() if lead in sources}
+        sources = {**follow, **sources}
         other = copy.copy(self)
         chosen = {name: (prefix, _BRANCHES[name][1]) for name, prefix in sources.items()}
         other._branches = {**_BRANCHES, **chosen}  # noqa: SLF001  a copy of our own
@@ -124,11 +131,13 @@ class DelphesFile(TreeFile):
 
     def remedy(self, name: str) -> str:
         """What to do if a branch is missing: choose another collection, if there is one."""
-        others = self.others.get("jets" if name in {"taus", "fatjets"} else name)
+        kind = _KIND_OF.get(name, name)
+        others = self.others.get(kind)
         if not others or self._branches[name] is not _BRANCHES[name]:
             return super().remedy(name)
+        key = kind if name in SCALARS else name
         return (
-            f"there is {', '.join(others)}: name one in a selection card, 'collections: {{{name}: {others[0]}}}' "
+            f"there is {', '.join(others)}: name one in a selection card, 'collections: {{{key}: {others[0]}}}' "
             "(see --selection)"
         )
 
@@ -198,6 +207,8 @@ class DelphesFile(TreeFile):
             return columns.momentum(branches)
         if name in SCALARS:
             (branch,) = branches.values()
+            if name == "track_count":
+                return np.diff(columns.jagged(branch)[0]).astype(np.float64)
             values = columns.first(branch)
             check_not_negative(values, path=self.path, branch=branch, start=columns.start)
             return values

@@ -32,7 +32,7 @@ class ConvAutoencoder(NetworkScorer["_Network"]):
     """
 
     name: ClassVar[str] = "conv_ae"
-    input_kinds: ClassVar[tuple[str, ...]] = ("calo_image",)
+    input_kinds: ClassVar[tuple[str, ...]] = ("calo_image", "detector_image")
     score_names: tuple[str, ...] = ("mse",)
     block: ClassVar[int] = 128  # images are large
 

@@ -300,7 +300,7 @@ def test_choices_that_a_file_cannot_meet(write_slim, tmp_path: Path, examples: P
     right = load_selection(str(selection_card(tmp_path, "collections: {jets: JetPUPPI}")))
     with pytest.raises(UsageError, match="jets are JetPUPPI in one selection and JetPuppi in another"):
         read(path, merge_fields(wrong.fields(), right.fields()))
-    for bad in ("{jets: 'a=b'}", "{tracks: Track}", "{jets: Jet.PT}"):
+    for bad in ("{jets: 'a=b'}", "{tops: Top}", "{jets: Jet.PT}"):
         with pytest.raises(CardError, match="collections"):
             load_selection(str(selection_card(tmp_path, f"collections: {bad}")))
 

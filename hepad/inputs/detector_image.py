@@ -1,0 +1,117 @@
+"""Images of a whole detector: tracks and both calorimeters, as the study of dark showers with CoDAE has them.
+
+Reference: Anzalone, Chhibra, Maier, Chernyavskaya, Pierini, Mach. Learn.: Sci. Technol. 5 (2024) 035064: 286 x 360 bins
+of 0.0174 in eta and one degree in phi, summed 5 by 5 to 58 x 72 pixels, zeros being added on both sides in eta.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+
+from hepad.cards.input import InputCard
+from hepad.inputs.batch import Batch
+from hepad.inputs.layout import Layout
+from hepad.inputs.pixels import event_of, phi_bin, pixel_names, summed, transverse
+from hepad.inputs.unlearned import Unlearned
+from hepad.io.events import flat_columns
+
+__all__ = ["TRACK_COUNT", "DetectorImage", "DetectorImageCard"]
+
+Channel = Literal["track", "ecal", "hcal"]
+
+TRACK_COUNT = "track_count"
+"""Beside the batch: how many tracks an event has."""
+
+_TOWERS = {"ecal": "em", "hcal": "had"}
+
+
+class DetectorImageCard(InputCard):
+    """Input kind `detector_image`: channels, bins and scale.
+
+    Channels are sums of transverse momenta of tracks and of transverse energies in the electromagnetic and the hadronic
+    calorimeter, in GeV. `eta_bins` of width `eta_step` around 0 and `phi_bins` from 0 on are summed `sum` by `sum`;
+    where that leaves bins in eta over, empty ones are added on both sides. What lies beyond the bins is left out.
+    `scale` is `none`, `log1p` for ln(1 + E_T / GeV), or `mask`: 1 in pixels that are not empty.
+    """
+
+    kind: Literal["detector_image"]
+    channels: tuple[Channel, ...] = Field(default=("track", "ecal", "hcal"), min_length=1)
+    eta_bins: int = Field(default=286, ge=2, le=4096)
+    eta_step: float = Field(default=0.0174, gt=0, le=1)
+    phi_bins: int = Field(default=360, ge=2, le=4096)
+    sum: int = Field(default=5, ge=1, le=64)
+    scale: Literal["none", "log1p", "mask"] = "mask"
+
+    @model_validator(mode="after")
+    def _goes_around(self) -> DetectorImageCard:
+        if len(set(self.channels)) != len(self.channels):
+            raise ValueError("channels must name track, ecal or hcal, each once")
+        if self.phi_bins % self.sum:
+            raise ValueError(f"phi_bins {self.phi_bins} must be a multiple of sum {self.sum}: phi goes around")
+        return self
+
+
+class DetectorImage(Unlearned):
+    """Events to a `Batch` of kind `detector_image`, of shape (n, channels, eta, phi), in GeV before scaling.
+
+    Pixels that are empty are 0 in any scale, all others above 0. Rolling an image by a pixel in phi is turning the
+    event by 360 degrees / 72. `beside["track_count"]` is the number of tracks as the file has it, (n,), whatever the
+    bins. Nothing is learned from background.
+    """
+
+    kind: ClassVar[str] = "detector_image"
+
+    card: DetectorImageCard
+
+    def __init__(self, card: DetectorImageCard) -> None:
+        super().__init__(card)
+        self.layout = Layout.image(card.channels, -(-card.eta_bins // card.sum), card.phi_bins // card.sum)
+
+    def fields(self) -> dict[str, set[str]]:
+        """The collections and properties that must be read."""
+        needed: dict[str, set[str]] = {TRACK_COUNT: {"number"}}
+        for channel in self.card.channels:
+            collection, own = ("tracks", "pt") if channel == "track" else ("towers", f"e{_TOWERS[channel]}")
+            needed.setdefault(collection, {"pt", "eta", "phi"}).add(own)
+        return needed
+
+    def raw(self, events: ak.Array) -> Batch:
+        """The images in GeV, before scaling."""
+        n = len(events)
+        x = np.zeros((n, *self.layout.shape), dtype=np.float32)
+        for place, channel in enumerate(self.card.channels):
+            offsets, objects = flat_columns(events["tracks" if channel == "track" else "towers"])
+            eta = np.asarray(objects["eta"], dtype=np.float64)
+            energy = transverse(objects, _TOWERS.get(channel, "et"), eta)
+            kept, pixel = self._pixels(event_of(offsets), eta, np.asarray(objects["phi"], dtype=np.float64))
+            x[:, place] = summed(pixel, energy[kept], (n, *self.layout.shape[1:]))
+        beside = {TRACK_COUNT: ak.to_numpy(events[TRACK_COUNT]).astype(np.float64)}
+        return Batch(self.kind, self.layout, x, None, ak.to_numpy(events.weight).astype(np.float64), beside)
+
+    def scaled(self, batch: Batch) -> Batch:
+        """The batch as the network sees it."""
+        if self.card.scale == "none":
+            return batch
+        return replace(batch, x=np.log1p(batch.x) if self.card.scale == "log1p" else (batch.x > 0).astype(np.float32))
+
+    @property
+    def table_names(self) -> npt.NDArray[Any]:
+        """The names of the pixels, of shape (channels, eta, phi)."""
+        return pixel_names(self.layout)
+
+    def _pixels(
+        self, event: npt.NDArray[np.int64], eta: npt.NDArray[np.float64], phi: npt.NDArray[np.float64]
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+        """Which objects are within the bins, and of these the places of their pixels in images (n, eta, phi)."""
+        card, (_, etas, phis) = self.card, self.layout.shape
+        place = np.floor(eta / card.eta_step + card.eta_bins / 2)
+        kept = (place >= 0) & (place < card.eta_bins)
+        before = (etas * card.sum - card.eta_bins) // 2  # as the convolution with padding that the paper sums with
+        row = (place[kept].astype(np.int64) + before) // card.sum
+        return kept, (event[kept] * etas + row) * phis + phi_bin(phi[kept], card.phi_bins) // card.sum
