@@ -13,11 +13,14 @@ from pydantic_core import CoreSchema, ErrorDetails
 from hepad.cards.document import Document, read_yaml
 from hepad.errors import CardError
 
-__all__ = ["NAME", "AnyCard", "Card", "CardName", "known_keys", "load_card", "parse_card", "read_yaml"]
+__all__ = ["FILE_NAME", "NAME", "AnyCard", "Card", "CardName", "known_keys", "load_card", "parse_card", "read_yaml"]
 __all__ += ["validation_summary"]
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.@+-]*$"
 """Names of cards and bundles: they become names of files and are printed."""
+
+FILE_NAME = r"^[A-Za-z0-9*?][A-Za-z0-9_.@+*?-]*(/[A-Za-z0-9*?][A-Za-z0-9_.@+*?-]*)*$"
+"""A path below a folder, without `.` and `..`, that may be a pattern."""
 
 CardName = Annotated[str, Field(pattern=NAME)]
 
@@ -26,6 +29,7 @@ _NO_KEYS = frozenset({"[key]"})
 
 _REMEDIES = {
     NAME: "must be letters, digits and _ . @ + -, a letter or digit first",
+    FILE_NAME: "must be a path below a folder of letters, digits and _ . @ + -, with * and ? for a pattern",
     "bool_type": "write true or false",
     "string_type": "a text that looks like a number or true is put in quotes",
 }

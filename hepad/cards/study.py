@@ -6,14 +6,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hepad.cards.base import Card, CardName, load_card
+from hepad.cards.base import FILE_NAME, Card, CardName, load_card
 from hepad.cards.bundle import SetAside
 from hepad.cards.resolver import resolve
 
-__all__ = ["DataCard", "EvaluationCard", "QuickCard", "ScanCard", "ScanName", "StudyCard", "load_study"]
+__all__ = ["CompareCard", "DataCard", "EvaluationCard", "OrderCard", "QuickCard", "ScanCard", "ScanName", "StudyCard"]
+__all__ += ["load_study"]
 
 ScanName = Literal["steps", "latent", "training_fraction"]
+Printed = float | tuple[float, float]
+"""A number as a reference prints it, with its error where it has one."""
+
 Names = Annotated[tuple[CardName, ...], Field(min_length=1)]
+FileName = Annotated[str, Field(pattern=FILE_NAME)]
+FileNames = Annotated[tuple[FileName, ...], Field(min_length=1)]
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
 
 
@@ -25,17 +31,53 @@ class ScanCard(Card):
 
 
 class DataCard(Card):
-    """File names that are looked for in a data folder; the first that is there is taken."""
+    """File names that are looked for in a data folder; the first that is there is taken.
 
-    background: Names
-    evaluation_background: tuple[CardName, ...] = ()
-    signals: dict[CardName, Names] = Field(min_length=1)
+    A name may be a path below the folder, and a pattern of * and ?: then all files that match are taken.
+    """
+
+    background: FileNames
+    evaluation_background: tuple[FileName, ...] = ()
+    signals: dict[CardName, FileNames] = Field(min_length=1)
 
 
 class EvaluationCard(SetAside):
     """The events to measure on: `fraction` by `seed` of a single background file, at most `events` of each sample."""
 
     events: int = Field(default=200_000, ge=1)
+
+
+class OrderCard(Card):
+    """Almost stochastic order of the AUC: how many subsets, and how many `events` each, half of them signal."""
+
+    subsets: int = Field(default=1000, ge=2)
+    events: int = Field(default=2000, ge=2)
+
+
+class CompareCard(Card):
+    """Several scores of each analysis side by side, on signals and on the means over groups of them.
+
+    `scores` names those of an analysis, its first one if it is not named. `figure` is what stands beside the AUC:
+    `background_efficiency` at the signal efficiency `at`, or `signal_efficiency` at the background rejection `at`.
+    `published` maps an analysis, a score and `auc` or the figure to numbers in percent by signal or group, as printed.
+    """
+
+    groups: dict[str, Names]
+    scores: dict[CardName, Names] = Field(default_factory=dict)
+    figure: Literal["background_efficiency", "signal_efficiency"] = "background_efficiency"
+    at: float = Field(gt=0)
+    order: OrderCard | None = None
+    published: dict[CardName, dict[CardName, dict[Literal["auc", "figure"], dict[str, Printed]]]] = Field(
+        default_factory=dict
+    )
+
+    @model_validator(mode="after")
+    def _has_a_working_point(self) -> CompareCard:
+        if self.figure == "background_efficiency" and self.at > 1:
+            raise ValueError(f"at: a signal efficiency is at most 1, not {self.at:g}")
+        if self.figure == "signal_efficiency" and self.at < 1:
+            raise ValueError(f"at: a background rejection is at least 1, not {self.at:g}")
+        return self
 
 
 class QuickCard(Card):
@@ -45,6 +87,7 @@ class QuickCard(Card):
     updates: int | None = Field(default=None, ge=1)
     training_events: int | None = Field(default=None, ge=1)
     scans: dict[ScanName, ScanCard] | None = None
+    order: OrderCard | None = None
 
 
 class StudyCard(Card):
@@ -69,6 +112,7 @@ class StudyCard(Card):
     evaluation: EvaluationCard
     data: DataCard
     scans: dict[ScanName, ScanCard] = Field(default_factory=dict)
+    compare: CompareCard | None = None
     published_loss: dict[CardName, tuple[float, float]] = Field(default_factory=dict)
     labels: dict[CardName, str] = Field(default_factory=dict)
     quick: QuickCard = Field(default_factory=QuickCard)
@@ -83,6 +127,8 @@ class StudyCard(Card):
         for prefix, scans in (("", self.scans), ("quick.", self.quick.scans or {})):
             for name, scan in scans.items():
                 _check_scan(f"{prefix}{name}", scan, self.analyses)
+        if self.compare:
+            _check_compared(self.compare, self.analyses, tuple(self.data.signals))
         return self
 
     def label(self, name: str) -> str:
@@ -91,7 +137,9 @@ class StudyCard(Card):
 
     def quickened(self) -> StudyCard:
         """The card with what its `quick` key replaces."""
-        changes = {key: value for key, value in self.quick if value is not None}
+        changes = {key: value for key, value in self.quick if value is not None and key != "order"}
+        if self.compare and self.compare.order and self.quick.order:
+            changes["compare"] = self.compare.model_copy(update={"order": self.quick.order})
         return self.model_copy(update=changes)
 
 
@@ -102,6 +150,17 @@ def _check_scan(name: str, scan: ScanCard, analyses: tuple[str, ...]) -> None:
     is_fraction = name.endswith("training_fraction")
     if not all(0 < v <= 1 if is_fraction else v >= 1 and v == int(v) for v in scan.values):
         raise ValueError(f"scan {name}: values must be {'from 0 to 1' if is_fraction else 'whole numbers from 1'}")
+
+
+def _check_compared(compare: CompareCard, analyses: tuple[str, ...], signals: tuple[str, ...]) -> None:
+    for key, names, known in (
+        ("scores", compare.scores, analyses),
+        ("published", compare.published, analyses),
+        ("groups", [name for group in compare.groups.values() for name in group], signals),
+    ):
+        unknown = sorted(set(names) - set(known))
+        if unknown:
+            raise ValueError(f"compare.{key} names {', '.join(unknown)}; there are {', '.join(known)}")
 
 
 def load_study(name: str) -> StudyCard:

@@ -63,11 +63,11 @@ def find_files(
         raise UsageError("give --data FOLDER, or --background FILE and at least one --signal NAME=FILE")
     given = dict(signals or {})
     if not given and folder is not None:
-        given = {name: [_first(folder, names, name)] for name, names in card.data.signals.items()}
+        given = {name: _first(folder, names, name) for name, names in card.data.signals.items()}
     held = list(evaluation)
     if not background and folder is not None:
-        background = [_first(folder, card.data.background, BACKGROUND)]
-        held = held or [str(folder / n) for n in card.data.evaluation_background if (folder / n).is_file()][:1]
+        background = _first(folder, card.data.background, BACKGROUND)
+        held = held or next((found for n in card.data.evaluation_background if (found := _matching(folder, n))), [])
     files = StudyFiles(
         tuple(expand_files(background)),
         tuple(expand_files(held)) if held else (),
@@ -80,11 +80,16 @@ def find_files(
     return files
 
 
-def _first(folder: Path, names: Sequence[str], sample: str) -> str:
+def _first(folder: Path, names: Sequence[str], sample: str) -> list[str]:
     for name in names:
-        if (folder / name).is_file():
-            return str(folder / name)
+        if found := _matching(folder, name):
+            return found
     raise InputDataError(f"{folder}: no file of {sample}; looked for {', '.join(names)}")
+
+
+def _matching(folder: Path, name: str) -> list[str]:
+    """The files of a name or a pattern, in sorted order."""
+    return sorted(str(path) for path in folder.glob(name) if path.is_file())
 
 
 @dataclass(frozen=True)

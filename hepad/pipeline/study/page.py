@@ -7,6 +7,7 @@ from typing import Any
 
 from hepad.cards.study import StudyCard
 from hepad.output.document import Block, Code, Figure, Heading, Table, Text
+from hepad.pipeline.study.compared import compared_table, figure_title, order_table
 from hepad.pipeline.study.data import BACKGROUND
 from hepad.pipeline.study.figures import CAPTIONS, counts
 from hepad.pipeline.study.report import StudyReport
@@ -100,6 +101,7 @@ def blocks(report: StudyReport, figures: Sequence[str], cards: str) -> list[Bloc
             "event survived in at least one training. The published numbers are from the data set of the reference, "
             "and can be expected only from its files."
         ),
+        *_compared(report),
         *shown("roc"),
         *shown("loss"),
         Heading("Samples"),
@@ -120,6 +122,31 @@ def _length(card: StudyCard) -> str:
     if card.updates is None:
         return "each training has the epochs of its analysis"
     return f"at least {card.updates} updates of the weights in each training, so that fewer events mean more epochs"
+
+
+def _compared(report: StudyReport) -> list[Block]:
+    """Scores side by side, and which is surely better than which."""
+    card, rows, orders = report.card, report.compared, report.ordered
+    if card.compare is None:
+        return []
+    page: list[Block] = [
+        Heading("Scores side by side"),
+        Text("Area under the ROC curve in percent."),
+        compared_table(card, rows, "auc"),
+        Text(f"The {figure_title(card.compare)}."),
+        compared_table(card, rows, "figure"),
+    ]
+    if orders:
+        page += [
+            Heading("Almost stochastic order", 3),
+            Text(
+                "Upper limit (95 % confidence) on how far the first is from having the larger AUC at all quantiles, "
+                f"over random subsets of {card.compare.order.events if card.compare.order else 0} events, half of them "
+                "signal: below 0.2 it is better, above 0.8 mostly worse."
+            ),
+            order_table(card, orders),
+        ]
+    return page
 
 
 def _caption(name: str) -> str:

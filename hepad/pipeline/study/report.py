@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hepad.cards.study import StudyCard
+from hepad.pipeline.study.compared import Compared, Ordered
 from hepad.pipeline.study.results import Results, roc_bands
 
 __all__ = ["StudyReport"]
@@ -18,6 +19,7 @@ class StudyReport:
     """The `results` of the trainings of a card, and how many trainings this run made.
 
     `split` says in words where the evaluation background is from; `quick` that the networks are not trained.
+    `compared` and `ordered` are the scores side by side, where the card has them.
     `provenance` is the record that every output of hepad carries.
     """
 
@@ -28,6 +30,8 @@ class StudyReport:
     provenance: dict[str, Any]
     trained: int
     output: Path
+    compared: Sequence[Compared] = ()
+    ordered: Sequence[Ordered] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The content of results.json, and where it is."""
@@ -46,6 +50,7 @@ class StudyReport:
             "scans": [
                 {"scan": p.scan, "analysis": p.analysis, "value": p.value, **self._numbers(p.trainings)} for p in points
             ],
+            **self._compared(),
             "roc": [band.to_json() for band in roc_bands(results)],
             "latent_spikes": {
                 name: {sample: fractions.tolist() for sample, fractions in t.latent.items()}
@@ -55,6 +60,15 @@ class StudyReport:
             "trainings": {name: t.to_json() for name, t in results.trainings.items()},
             "quick": self.quick,
             "provenance": self.provenance,
+        }
+
+    def _compared(self) -> dict[str, Any]:
+        """The scores side by side, if the card asks for them."""
+        if self.card.compare is None:
+            return {}
+        return {
+            "compared": [row.to_json() for row in self.compared],
+            "order": [order.to_json() for order in self.ordered],
         }
 
     def _row(self, analysis: str, names: Sequence[str]) -> dict[str, Any]:

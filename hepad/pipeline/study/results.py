@@ -11,13 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.bundles.bundle import Bundle, load_bundle
+from hepad.cards.study import CompareCard, OrderCard, StudyCard
+from hepad.errors import CardError
 from hepad.inputs.batch import Batch
+from hepad.nn.scorer import Scores
 from hepad.pipeline.study.data import BACKGROUND, StudyData
 from hepad.pipeline.study.plan import Plan, PlannedTraining, ScanPoint
 from hepad.pipeline.study.trainings import TRAININGS
-from hepad.stats.scores.roc import Estimate, roc_curve
+from hepad.stats.scores.roc import Estimate, RocCurve, roc_curve
+from hepad.stats.scores.stochastic_order import subset_aucs
 
-__all__ = ["Band", "Measured", "Results", "Spread", "measure", "roc_bands", "spread"]
+__all__ = ["Band", "Measured", "Performance", "Results", "Spread", "figure_of", "measure", "roc_bands", "spread"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -51,12 +55,24 @@ def spread(values: Sequence[float | Estimate]) -> Spread:
 
 
 @dataclass(frozen=True)
+class Performance:
+    """What a score of one training is worth, by signal, as fractions: AUC and the figure that the card compares.
+
+    `aucs` are those of random subsets of the events, shape (subsets,), where the card asks for their order.
+    """
+
+    auc: dict[str, float]
+    figure: dict[str, float]
+    aucs: dict[str, Floats] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Measured:
     """One training: its card's losses, and by signal AUC, 1/eps_b and eps_b on `GRID` (default score).
 
     `train_loss` and `validation_loss` are per epoch, in units of the model's loss; `kept` is the epoch, from 1,
     whose weights the bundle holds. `latent` maps a sample to the fraction of its events whose latent neuron spikes,
-    shape (steps, latent); empty for a model without spikes.
+    shape (steps, latent); empty for a model without spikes. `scores` are those that the card compares.
     """
 
     planned: PlannedTraining
@@ -67,6 +83,7 @@ class Measured:
     rejection: dict[str, Estimate]
     efficiency: dict[str, Floats]
     latent: dict[str, Floats] = field(default_factory=dict)
+    scores: dict[str, Performance] = field(default_factory=dict)
 
     @property
     def loss(self) -> float:
@@ -133,7 +150,7 @@ def measure(plan: Plan, data: StudyData, output: Path) -> Results:
     measured = {
         name: _measure(
             training, load_bundle(str(output / TRAININGS / name)), samples[training.analysis],
-            rejection_at=data.card.rejection_at, latent=name in tabled,
+            card=data.card, latent=name in tabled,
         )
         for name, training in plan.trainings.items()
     }  # fmt: skip
@@ -141,17 +158,12 @@ def measure(plan: Plan, data: StudyData, output: Path) -> Results:
 
 
 def _measure(
-    planned: PlannedTraining, bundle: Bundle, samples: Mapping[str, Batch], *, rejection_at: float, latent: bool
+    planned: PlannedTraining, bundle: Bundle, samples: Mapping[str, Batch], *, card: StudyCard, latent: bool
 ) -> Measured:
     seen = {name: bundle.input.scaled(batch) for name, batch in samples.items()}
     default = bundle.card.scores[0]
-    scores = {name: bundle.scorer.scores(batch)[default] for name, batch in seen.items()}
-    background = samples[BACKGROUND]
-    curves = {
-        name: roc_curve(scores[name], scores[BACKGROUND], samples[name].weight, background.weight)
-        for name in samples
-        if name != BACKGROUND
-    }
+    scores = {name: bundle.scorer.scores(batch) for name, batch in seen.items()}
+    curves = _curves(scores, samples, default)
     spikes = getattr(bundle.scorer, "latent_spikes", None) if latent else None
     training = bundle.card.training
     assert training is not None  # noqa: S101  a study scores what it trained
@@ -161,12 +173,71 @@ def _measure(
         train_loss=training.train_loss,
         validation_loss=training.validation_loss,
         auc={name: curve.auc for name, curve in curves.items()},
-        rejection={name: curve.rejection_at(rejection_at) for name, curve in curves.items()},
+        rejection={name: curve.rejection_at(card.rejection_at) for name, curve in curves.items()},
         efficiency={name: curve.background_efficiency_at(GRID) for name, curve in curves.items()},
         latent={}
         if spikes is None
         else {name: np.average(spikes(batch), axis=0, weights=batch.weight) for name, batch in seen.items()},
+        scores=_performances(planned, bundle, scores, samples, card.compare) if card.compare else {},
     )
+
+
+def _curves(scores: Mapping[str, Scores], samples: Mapping[str, Batch], score: str) -> dict[str, RocCurve]:
+    """The ROC curve of a score by signal."""
+    background, weight = scores[BACKGROUND][score], samples[BACKGROUND].weight
+    return {
+        name: roc_curve(scores[name][score], background, batch.weight, weight)
+        for name, batch in samples.items()
+        if name != BACKGROUND
+    }
+
+
+def _performances(
+    planned: PlannedTraining,
+    bundle: Bundle,
+    scores: Mapping[str, Scores],
+    samples: Mapping[str, Batch],
+    compare: CompareCard,
+) -> dict[str, Performance]:
+    """The compared scores of a training; `CardError` for one that the model does not have."""
+    found = {}
+    for score in compare.scores.get(planned.analysis, bundle.card.scores[:1]):
+        if score not in bundle.card.scores:
+            raise CardError(f"compare.scores: {planned.analysis} has no {score}, but {', '.join(bundle.card.scores)}")
+        curves = _curves(scores, samples, score)
+        found[score] = Performance(
+            auc={name: curve.auc for name, curve in curves.items()},
+            figure={name: figure_of(curve, compare) for name, curve in curves.items()},
+            aucs=_subset_aucs(planned, score, scores, samples, compare.order) if compare.order else {},
+        )
+    return found
+
+
+def figure_of(curve: RocCurve, compare: CompareCard) -> float:
+    """What stands beside the AUC, as a fraction; see `CompareCard`."""
+    if compare.figure == "background_efficiency":
+        return float(curve.background_efficiency_at(compare.at))
+    return float(curve.signal_efficiency_at(1 / compare.at))
+
+
+def _subset_aucs(
+    planned: PlannedTraining,
+    score: str,
+    scores: Mapping[str, Scores],
+    samples: Mapping[str, Batch],
+    order: OrderCard,
+) -> dict[str, Floats]:
+    """AUCs of subsets by signal; each training and score has draws of its own, since the test takes them as such."""
+    background = samples[BACKGROUND]
+    seeds = [planned.seed, *f"{planned.analysis} {score}".encode()]
+    return {
+        name: subset_aucs(
+            scores[name][score], scores[BACKGROUND][score], batch.weight, background.weight,
+            rng=np.random.default_rng([place, *seeds]), subsets=order.subsets, events=order.events,
+        )
+        for place, (name, batch) in enumerate(samples.items())
+        if name != BACKGROUND
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)

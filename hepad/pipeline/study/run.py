@@ -17,6 +17,7 @@ from hepad.nn.scorer import EpochEnd
 from hepad.output.atomic import atomic_folder, atomic_path, check_folder, check_place, is_replacing
 from hepad.output.document import to_html, to_markdown
 from hepad.output.owned import SUMS, foreign_files, free_name, sums_text
+from hepad.pipeline.study.compared import compared, ordered
 from hepad.pipeline.study.data import BACKGROUND, StudyData, find_files
 from hepad.pipeline.study.figures import draw_figures
 from hepad.pipeline.study.page import blocks
@@ -90,7 +91,18 @@ def study(name: str, *, options: StudyOptions) -> StudyReport:
         inputs=event_records(files.everything()),
         cards={**{what: sha256_bytes(text.encode()) for what, text in texts.items()}, **bundles},
     )
-    report = StudyReport(chosen, results, _split_text(data, results), options.quick, record, trained, options.output)
+    compare = chosen.compare
+    report = StudyReport(
+        chosen,
+        results,
+        _split_text(data, results),
+        options.quick,
+        record,
+        trained,
+        options.output,
+        compared(compare, results) if compare else (),
+        ordered(compare, results) if compare else (),
+    )
     _write(report, texts)
     return report
 

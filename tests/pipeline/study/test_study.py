@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -10,16 +12,16 @@ import pytest
 import yaml
 
 from hepad.cards.analysis import load_analysis
-from hepad.cards.study import StudyCard, load_study
+from hepad.cards.study import CompareCard, StudyCard, load_study
 from hepad.errors import CardError, InputDataError, InterruptedRunError, OutputError, UsageError
 from hepad.output import document
 from hepad.pipeline.study.data import StudyData, find_files
 from hepad.pipeline.study.page import formatted_losses, formatted_table
 from hepad.pipeline.study.plan import epochs_for, make_plan, updates_per_epoch
-from hepad.pipeline.study.results import spread
+from hepad.pipeline.study.results import figure_of, spread
 from hepad.pipeline.study.run import StudyOptions, study
 from hepad.pipeline.study.trainings import run_trainings
-from hepad.stats.scores.roc import Estimate
+from hepad.stats.scores.roc import Estimate, roc_curve
 
 ONE = {
     "schema": "study/1",
@@ -116,6 +118,11 @@ def test_quick_replaces_what_it_names() -> None:
         ({"scans": {"training_fraction": {"analyses": ["dnn_ae"], "values": [2]}}}, "from 0 to 1"),
         ({"analyses": ["nope"]}, "nope"),
         ({"scans": {"steps": {"analyses": ["dnn_ae"], "values": [1]}}}, "has no steps"),
+        ({"compare": {"groups": {"a": ["h0"]}, "at": 0.4}}, "compare.groups names h0; there are hplus"),
+        ({"compare": {"groups": {}, "scores": {"vae": ["mse"]}, "at": 0.4}}, "compare.scores names vae"),
+        ({"compare": {"groups": {}, "at": 40}}, "a signal efficiency is at most 1, not 40"),
+        ({"compare": {"groups": {}, "figure": "signal_efficiency", "at": 0.01}}, "at least 1, not 0.01"),
+        ({"data": {"background": ["../b.h5"], "signals": {"x": ["x.h5"]}}}, "must be a path below a folder"),
     ],
 )
 def test_cards_that_do_not_fit_are_refused(changes, message: str, examples: Path, tmp_path: Path) -> None:
@@ -200,6 +207,55 @@ def test_an_interrupted_study_goes_on_without_a_flag(plain, examples: Path, tmp_
     assert epochs == list(range(5, 13))
     assert rest.content() == whole.content()
     assert bundle_bytes(trainings) == bundle_bytes(tmp_path / "whole" / "trainings")
+
+
+COMPARE = {
+    "groups": {"taus": ["h0", "hplus"], "Quarks": ["lq"]},
+    "scores": {"dnn_ae": ["mse"]},
+    "at": 0.4,
+    "order": {"subsets": 20, "events": 100},
+    "published": {"vae": {"mse": {"auc": {"h0": 71.5, "taus": [70.0, 2.0]}}}},
+}
+SIGNALS = {"lq": ["l?.h5"], "h0": ["h0.h5"], "hplus": ["hplus.h5"]}
+
+
+def test_scores_side_by_side(plain, examples: Path, tmp_path: Path) -> None:
+    data = {"background": ["background.h5"], "signals": SIGNALS}
+    card = write(tmp_path / "card.yaml", analyses=["dnn_ae", "vae"], rejection_at=0.4, data=data, compare=COMPARE)
+    report = study(card, options=StudyOptions(tmp_path / "out", data=examples))
+    rows = {row.analysis: row for row in report.compared}
+    assert {name: row.score for name, row in rows.items()} == {"dnn_ae": "mse", "vae": "mse"}
+    for analysis, row in rows.items():
+        (name,) = report.results.plan.table[analysis]
+        measured = report.results.trainings[name]
+        for signal_name in SIGNALS:
+            assert row.auc[signal_name].mean == measured.auc[signal_name]
+            assert row.figure[signal_name].mean == pytest.approx(1 / measured.rejection[signal_name].value, rel=1e-12)
+        assert row.auc["taus"].mean == pytest.approx((measured.auc["h0"] + measured.auc["hplus"]) / 2, rel=1e-12)
+        assert row.figure["Quarks"] == row.figure["lq"]
+    one, two = report.ordered
+    assert (one.better, one.other) == (two.other, two.better) == (("dnn_ae", "mse"), ("vae", "mse"))
+    for signal_name in SIGNALS:
+        assert one.by_signal[signal_name].violation_ratio == pytest.approx(
+            1 - two.by_signal[signal_name].violation_ratio
+        )
+    page = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "| model | score | lq | mean Quarks | h0 | hplus | mean taus |" in page
+    assert re.search(r"\| +published \| +\| +\| +\| 71.5 \| +\| 70 ± 2 \|", page)
+    assert "background efficiency at signal efficiency 0.4" in page
+    content = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
+    assert content["compared"][1]["auc"]["taus"]["mean"] == rows["vae"].auc["taus"].mean
+    assert len(content["order"]) == 2
+
+
+def test_the_figure_is_that_of_the_card() -> None:
+    curve = roc_curve([1.0, 2.0, 3.0, 4.0], [0.0, 0.5, 1.5, 2.5])
+    efficiency = CompareCard.model_validate({"groups": {}, "figure": "signal_efficiency", "at": 4})
+    assert (
+        figure_of(curve, efficiency) == 0.75
+    )  # a background event of four is at 2.5; 3 and 4 are above, and 2.5 is not
+    kept = CompareCard.model_validate({"groups": {}, "at": 0.75})
+    assert figure_of(curve, kept) == 0.25
 
 
 def test_another_card_or_input_trains_under_another_name(plain, examples: Path, tmp_path: Path) -> None:
