@@ -181,6 +181,12 @@ SCORERS = Table(
             ("l1_vector",),
             "DoubleConfig",
         ),
+        "wnae": Entry(
+            "hepad.models.wnae:NormalisedAutoencoder",
+            "autoencoder whose error is the energy of a density",
+            ("l1_vector", "event_features", "rmm"),
+            "NormalisedConfig",
+        ),
         "conv_ae": Entry(
             "hepad.models.conv_ae.network:ConvAutoencoder",
             "convolutional autoencoder of images",

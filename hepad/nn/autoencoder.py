@@ -32,6 +32,8 @@ from hepad.nn.scorer import (
 if TYPE_CHECKING:
     from torch import nn
 
+    from hepad.nn.recipe import Recipe
+
 __all__ = ["Autoencoder", "mirrored"]
 
 
@@ -43,7 +45,7 @@ def mirrored(width: int, layers: Sequence[int]) -> tuple[int, ...]:
 class Autoencoder(ABC):
     """A `Scorer` that gives back its input; the mean squared error over the columns is loss and score (`mse`).
 
-    A model may measure the error in other ways too, in `_measure`.
+    A model may measure the error in other ways too, in `_measure`, and be trained in another way, by `_recipe`.
     A model says which weights it has, how to compute its output from them in numpy, and how to build the same network
     in torch for training. Its untrained weights, those of seed 0, are drawn by torch when they are first asked for.
     """
@@ -80,11 +82,18 @@ class Autoencoder(ABC):
         or checkpoint that does not fit, `FitFailedError` without events or if the loss diverges; the weights from
         before are then still there.
         """
-        from hepad.nn.reconstruction import fit_reconstruction
+        from hepad.nn.reconstruction import fit_weights
 
         check_training(self, data)
-        weights, report = fit_reconstruction(
-            self._build, data, options=options, seed=seed, device=device, on_epoch=on_epoch, resume=resume
+        weights, report = fit_weights(
+            self._build,
+            self._recipe,
+            data,
+            options=options,
+            seed=seed,
+            device=device,
+            on_epoch=on_epoch,
+            resume=resume,
         )
         self._take(weights)
         return report
@@ -120,6 +129,12 @@ class Autoencoder(ABC):
         check_arrays(shapes, state, f"weights of {self.name}")
         with np.errstate(over="ignore", invalid="ignore"):  # of weights that no training gives; `scores` says so
             self._take({name: np.array(state[name], dtype=np.float32, order="C") for name in shapes})
+
+    def _recipe(self, module: nn.Module) -> Recipe:
+        """How the network is trained: on its mean squared error, unless a model has another way."""
+        from hepad.nn.reconstruction import reconstruction_recipe
+
+        return reconstruction_recipe(module)
 
     def _measure(self, difference: npt.NDArray[np.float32]) -> Scores:
         """The scores of shape (n,) of the difference of input and output, of shape (n, d), which it may overwrite."""

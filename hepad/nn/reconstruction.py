@@ -18,7 +18,7 @@ from hepad.nn.sources import ArraySource
 from hepad.nn.tensors import get_weights
 from hepad.nn.training import Trained, train
 
-__all__ = ["fit_network", "fit_reconstruction", "untrained_weights"]
+__all__ = ["fit_network", "fit_weights", "reconstruction_recipe", "untrained_weights"]
 
 Network = TypeVar("Network", bound=nn.Module)
 Arrays = Callable[[Batch], tuple[npt.NDArray[Any], ...]]
@@ -52,17 +52,21 @@ def fit_network(
     return module, done
 
 
-def fit_reconstruction(build: Callable[[], nn.Module], data: TrainingData, **how: Any) -> tuple[State, FitReport]:
-    """Train a new network on the mean squared error of its output from its input; its kept weights and how it went.
+def reconstruction_recipe(module: nn.Module) -> Recipe:
+    """How to train a network on the mean squared error of its output from its input."""
+
+    def step(rows: tuple[Tensor, ...], _: object) -> Tensor:
+        return mean_squared_error(rows[0], module(rows[0]))
+
+    return Recipe.of_rows(module, step)
+
+
+def fit_weights(
+    build: Callable[[], nn.Module], recipe: Callable[[nn.Module], Recipe], data: TrainingData, **how: Any
+) -> tuple[State, FitReport]:
+    """Train a new network of one input by its recipe; its kept weights and how it went.
 
     `how` is the rest of what `fit_network` takes.
     """
-
-    def recipe(module: nn.Module) -> Recipe:
-        def step(rows: tuple[Tensor, ...], _: object) -> Tensor:
-            return mean_squared_error(rows[0], module(rows[0]))
-
-        return Recipe.of_rows(module, step)
-
     _, done = fit_network(build, recipe, lambda batch: (batch.x,), data, **how)
     return done.states[0], done.report

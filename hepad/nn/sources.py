@@ -30,6 +30,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self.tensors[0])
 
+    def part(self, which: slice) -> Rows:
+        """Some of the rows, with their weights as they are."""
+        weight = None if self.weight is None else self.weight[which]
+        return Rows(tuple(tensor[which] for tensor in self.tensors), weight)
+
     def total(self, losses: Tensor) -> Tensor:
         """The weighted sum of losses of shape (n,)."""
         return losses.sum() if self.weight is None else (losses * self.weight).sum()

@@ -71,6 +71,11 @@ SETTINGS = {
         {"layers": [24, 4], "decorrelation": 0.1},
         TrainCard(epochs=30, batch_size=100, learning_rate=1e-2),
     ),
+    "wnae": ModelCase(
+        "wnae",
+        {"layers": [8, 3], "steps": 2, "buffer": 300},
+        TrainCard(epochs=15, batch_size=250, learning_rate=1e-2),
+    ),
     "conv_ae": ModelCase(
         "conv_ae",
         {"filters": [4, 8], "latent": 4},
