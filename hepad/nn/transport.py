@@ -17,8 +17,8 @@ def wasserstein(x: Tensor, y: Tensor) -> Tensor:
     """The least mean squared distance between rows of two samples of shape (n, d) that are paired one to one, a scalar.
 
     That is the squared 2-Wasserstein distance of their empirical distributions: between uniform weights of equal number
-    the best transport is a permutation (Birkhoff). The gradient is that of the best pairing. It takes n^3 steps at worst.
-    Of samples that are not finite it is NaN.
+    the best transport is a permutation (Birkhoff). The gradient is that of the best pairing.
+    It takes n^3 steps at worst. Of samples that are not finite it is NaN.
     """
     if not (torch.isfinite(x).all() and torch.isfinite(y).all()):
         return (x - y).sum() * torch.nan
