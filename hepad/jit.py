@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from numba import njit
+from numba.core import entrypoints
 
 __all__ = ["compiled"]
 
@@ -21,9 +23,29 @@ def compiled(signature: Any) -> Callable[[Function], Function]:
     """
 
     def decorate(function: Function) -> Function:
-        try:
-            return njit(signature, cache=True, nogil=True)(function)  # type: ignore[no-any-return]
-        except RuntimeError:  # numba found no folder to cache in
-            return njit(signature, nogil=True)(function)  # type: ignore[no-any-return]
+        with _without_extensions():
+            try:
+                return njit(signature, cache=True, nogil=True)(function)  # type: ignore[no-any-return]
+            except RuntimeError:  # numba found no folder to cache in
+                return njit(signature, nogil=True)(function)  # type: ignore[no-any-return]
 
     return decorate
+
+
+@contextmanager
+def _without_extensions() -> Iterator[None]:
+    """Without the types that installed packages (awkward, vector) add to numba: our loops know arrays and numbers.
+
+    To load them takes over a second, more than all else that a process does to call a cached function. Whatever is
+    compiled elsewhere in the same process loads them as ever.
+    """
+    load_all = entrypoints.init_all
+    entrypoints.init_all = _nothing
+    try:
+        yield
+    finally:
+        entrypoints.init_all = load_all
+
+
+def _nothing() -> None:
+    """What is loaded instead."""

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,12 @@ settings.register_profile("hepad", derandomize=True, deadline=None, print_blob=T
 settings.load_profile("hepad")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Modules of loops that numba compiles, in two parts that take about as long.
+COMPILED = (
+    ("hepad.nn.lif_kernel", "hepad.nn.sparse_kernel"),
+    ("hepad.stats.counts.toys_kernel", "hepad.io.generator.isolation", "hepad.inputs.rmm_kernel"),
+)
 
 _SEARCH = """
 schema: search/1
@@ -48,6 +55,19 @@ channels:
 
 Completed = subprocess.CompletedProcess[str]
 Run = Callable[..., Completed]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish() -> None:
+    """Compile each loop in one worker, before any has a test: the others find the machine code on disk.
+
+    In a fresh checkout all of it takes half a minute, which each worker would spend anew.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if worker.isdigit():
+        for part in COMPILED[int(worker) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]:
+            for name in part:
+                import_module(name)
 
 
 @pytest.fixture(scope="session")

@@ -296,12 +296,14 @@ def _backward(  # noqa: PLR0917
     at, neuron, inputs = len(weights) - sizes[-1] * (sizes[-2] + 1), len(potential), sizes[-2]
     _integrate(spikes[neuron - inputs : neuron], beta, short[:inputs])
     own = gradient[at:]
-    before = own[len(own) - len(g) :].copy()
+    bias = len(own) - len(g)
+    before = own[bias:].copy()
     _add_products(g, short[:inputs], own)
     total = np.float32(0)
     for _ in range(steps):
         total = beta * total + np.float32(1)
-    own[len(own) - len(g) :] = before + total * (own[len(own) - len(g) :] - before)
+    for j in range(len(g)):
+        own[bias + j] = before[j] + total * (own[bias + j] - before[j])
     _transposed(weights[at:], g, short[:inputs])
     _spread_steps(short[:inputs], beta, a[:inputs])
     for layer in range(last - 1, 0, -1):

@@ -180,6 +180,9 @@ for n, loaded in ((600, False), (400, False), (1, True)):
     network.outputs(np.ones((n, 3), np.float32))
     assert ("numba" in sys.modules) == loaded, n
 assert "torch" not in sys.modules
+assert not {"awkward", "vector", "sympy"} & set(sys.modules), "numba loaded its extensions"
+from numba.core import entrypoints
+assert entrypoints.init_all.__module__ == entrypoints.__name__, "nobody else can load them"
 """
     subprocess.run([sys.executable, "-c", program], check=True)
 

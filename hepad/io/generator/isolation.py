@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import bool_, float64, int8, int64, njit, types
 
-from hepad.io.generator.particles import ELECTRON, INVISIBLE, MUON, OTHER, PHOTON, TAU, Floats, Ints, compiled
+from hepad.io.generator.particles import ELECTRON, INVISIBLE, MUON, OTHER, PHOTON, TAU, Floats, Ints
+from hepad.jit import compiled
 
 __all__ = ["dress", "flavours", "isolation", "uniform"]
 
 
-@compiled
-def _distance2(eta1: float, phi1: float, eta2: float, phi2: float) -> float:
+_kinds = types.Array(int8, 1, "C", readonly=True)
+_flags = types.Array(bool_, 1, "C", readonly=True)
+_ints = types.Array(int64, 1, "C", readonly=True)
+_floats = types.Array(float64, 1, "C", readonly=True)
+_momenta = types.Array(float64, 2, "C", readonly=True)
+
+
+@njit
+def _distance2(eta1: Any, phi1: Any, eta2: Any, phi2: Any) -> Any:
     phi = abs(phi1 - phi2)
     if phi > math.pi:
         phi = 2 * math.pi - phi
     return (eta1 - eta2) ** 2 + phi**2
 
 
-@compiled
+_dressed = types.Tuple((int64[::1], float64[:, ::1]))  # type: ignore[no-untyped-call]
+
+
+@compiled(_dressed(_ints, _kinds, _floats, _floats, _momenta, float64))
 def dress(  # noqa: PLR0917  compiled
-    offsets: Ints, kinds: npt.NDArray[np.int8], eta: Floats, phi: Floats, momenta: Floats, radius: float
+    offsets: Any, kinds: Any, eta: Any, phi: Any, momenta: Any, radius: float
 ) -> tuple[Ints, Floats]:
     """The lepton that each prompt photon within `radius` belongs to (-1: none), and the momenta of dressed leptons.
 
@@ -42,19 +55,20 @@ def dress(  # noqa: PLR0917  compiled
                     if distance < nearest:
                         nearest, owner[i] = distance, j
             if owner[i] >= 0:
-                dressed[:, owner[i]] += momenta[:, i]
+                for k in range(4):
+                    dressed[k, owner[i]] += momenta[k, i]
     return owner, dressed
 
 
-@compiled
+@compiled(float64[::1](_ints, _kinds, _ints, _flags, _floats, _floats, _floats, float64, float64))
 def isolation(  # noqa: PLR0917  compiled
-    offsets: Ints,
-    kinds: npt.NDArray[np.int8],
-    owner: Ints,
-    candidates: npt.NDArray[np.bool_],
-    eta: Floats,
-    phi: Floats,
-    pt: Floats,
+    offsets: Any,
+    kinds: Any,
+    owner: Any,
+    candidates: Any,
+    eta: Any,
+    phi: Any,
+    pt: Any,
     radius: float,
     min_pt: float,
 ) -> Floats:
@@ -78,15 +92,15 @@ def isolation(  # noqa: PLR0917  compiled
     return sums
 
 
-@compiled
+@compiled(int64[::1](_ints, _floats, _floats, _ints, _ints, _floats, _floats, float64))
 def flavours(  # noqa: PLR0917  compiled
-    jet_offsets: Ints,
-    jet_eta: Floats,
-    jet_phi: Floats,
-    offsets: Ints,
-    flavour: Ints,
-    eta: Floats,
-    phi: Floats,
+    jet_offsets: Any,
+    jet_eta: Any,
+    jet_phi: Any,
+    offsets: Any,
+    flavour: Any,
+    eta: Any,
+    phi: Any,
     radius: float,
 ) -> Ints:
     """The flavour of each jet: the largest `flavour` of the hadrons nearest to it and within `radius`; 0 for none."""

@@ -5,13 +5,14 @@ The loops walk from a particle to its mother, event by event; everything else ab
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
+from numba import bool_, float64, int8, int64, njit, types
+
+from hepad.jit import compiled
 
 __all__ = [
     "BOTTOM",
@@ -24,26 +25,14 @@ __all__ = [
     "VISIBLE",
     "Particles",
     "classify",
-    "compiled",
     "is_hadron",
 ]
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 # What `classify` says of a particle. The first five are of the final state; the others have decayed.
 OTHER, VISIBLE, INVISIBLE, ELECTRON, MUON, PHOTON, TAU, BOTTOM, CHARM = range(9)
-
-
-def compiled(function: Function) -> Function:
-    """Compile a loop with numba; its machine code is kept on disk where a folder for it can be written."""
-    result: Any
-    try:
-        result = numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # numba found no folder to cache in
-        result = numba.njit(nogil=True)(function)
-    return cast("Function", result)
 
 
 @dataclass(frozen=True)
@@ -72,8 +61,8 @@ class Particles:
         return np.repeat(np.arange(len(self), dtype=np.int64), np.diff(self.offsets))
 
 
-@compiled
-def _flavour(pdg: int) -> int:
+@njit
+def _flavour(pdg: Any) -> Any:
     """The heaviest quark of a hadron by the digits of its number (Particle Data Group 2024, section 45); 0 if none.
 
     Numbers of new particles (1 000 000 and more, but 9 000 000 to 9 899 999: excited mesons) are no hadrons.
@@ -87,14 +76,14 @@ def _flavour(pdg: int) -> int:
     return max(third, second, first)
 
 
-@compiled
-def is_hadron(pdg: int) -> bool:
+@njit
+def is_hadron(pdg: Any) -> Any:
     """Whether a number is that of a hadron of known quarks."""
     return 1 <= _flavour(pdg) <= 5
 
 
-@compiled
-def _prompt(i: int, pdg: Ints, mother: Ints) -> bool:
+@njit
+def _prompt(i: Any, pdg: Any, mother: Any) -> Any:
     """Whether no hadron decay lies between a particle and the partons, bosons or new particles that it came from."""
     current = mother[i]
     for _ in range(10_000):  # a record that goes in circles must not hang
@@ -109,8 +98,8 @@ def _prompt(i: int, pdg: Ints, mother: Ints) -> bool:
     return False
 
 
-@compiled
-def _final_kind(number: int) -> int:
+@njit
+def _final_kind(number: Any) -> Any:
     """The kind of a stable particle by its absolute number alone."""
     if number == 11:
         return ELECTRON
@@ -125,8 +114,8 @@ def _final_kind(number: int) -> int:
     return INVISIBLE  # neutrinos and whatever the Standard Model does not know
 
 
-@compiled
-def _lineage(pdg: Ints, mother: Ints, momenta: Floats) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], Floats]:
+@njit
+def _lineage(pdg: Any, mother: Any, momenta: Any) -> Any:
     """What a particle's daughters say of it: none has its flavour; none is an electron or muon (of a tau); the momenta
     without the neutrinos (of a tau).
     """
@@ -142,7 +131,8 @@ def _lineage(pdg: Ints, mother: Ints, momenta: Floats) -> tuple[npt.NDArray[np.b
             if number in (11, 13):
                 hadronic[m] = False
             elif number in (12, 14, 16):
-                visible[:, m] -= momenta[:, i]
+                for k in range(4):
+                    visible[k, m] -= momenta[k, i]
             elif number == 15:
                 ends[m] = False
         elif _flavour(parent) >= 4 and _flavour(number) == _flavour(parent):
@@ -150,10 +140,19 @@ def _lineage(pdg: Ints, mother: Ints, momenta: Floats) -> tuple[npt.NDArray[np.b
     return ends, hadronic, visible
 
 
-@compiled
-def classify(
-    pdg: Ints, final: npt.NDArray[np.bool_], mother: Ints, momenta: Floats, hidden: Ints
-) -> tuple[npt.NDArray[np.int8], Floats]:
+_ints = types.Array(int64, 1, "C", readonly=True)
+
+
+@compiled(
+    types.Tuple((int8[::1], float64[:, ::1]))(  # type: ignore[no-untyped-call]
+        _ints,
+        types.Array(bool_, 1, "C", readonly=True),
+        _ints,
+        types.Array(float64, 2, "C", readonly=True),
+        _ints,
+    )
+)
+def classify(pdg: Any, final: Any, mother: Any, momenta: Any, hidden: Any) -> tuple[npt.NDArray[np.int8], Floats]:
     """The kind of each particle, and the visible momentum of decayed taus; `momenta` is of shape (4, n).
 
     Electrons, muons and photons have these kinds only if prompt, else they are VISIBLE. TAU is the last copy of a
@@ -165,7 +164,10 @@ def classify(
     for i in range(len(pdg)):
         number = abs(pdg[i])
         if final[i]:
-            kind = _final_kind(number) if not (hidden == number).any() else INVISIBLE
+            kind = _final_kind(number)
+            for j in range(len(hidden)):
+                if hidden[j] == number:
+                    kind = INVISIBLE
             prompt = kind not in (ELECTRON, MUON, PHOTON) or _prompt(i, pdg, mother)
             kinds[i] = kind if prompt else VISIBLE
         elif number == 15 and ends[i] and hadronic[i]:
