@@ -64,6 +64,10 @@ class Network:
     None for a dense network.
     `slope` is that of leaky_relu. Inputs that are integers have a `shift` (inputs,): 2^-shift of one is of the order of
     1, and weights are the smaller for it. `model` is the name of the model, for people.
+
+    A reconstruction may have `limits` (outputs,): an output is that times its hyperbolic tangent, or as it comes where
+    the limit is infinite. `owners` (outputs,) then says which columns are of one object, by a number from 0: an object
+    of which all inputs are 0 is not there, and its outputs are 0, as are those of owner -1.
     """
 
     model: str
@@ -73,6 +77,14 @@ class Network:
     slope: float = 0.0
     shift: Floats | None = None
     embedding: int = 0
+    limits: Floats | None = None
+    owners: npt.NDArray[np.int64] | None = None
+
+    @property
+    def together(self) -> npt.NDArray[np.bool_]:
+        """Which outputs (rows) are there if an input (columns) is not 0, shape (outputs, outputs); see `owners`."""
+        owners = np.zeros(self.sizes[-1], dtype=np.int64) if self.owners is None else self.owners
+        return np.asarray((owners[:, np.newaxis] == owners) & (owners >= 0))
 
     @property
     def encoder(self) -> tuple[Layer, ...]:

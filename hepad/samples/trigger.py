@@ -27,7 +27,7 @@ __all__ = [
     "Part",
     "TriggerModel",
     "decision_flips",
-    "default_score",
+    "lighter_score",
     "parse_bits",
     "trigger_background",
     "trigger_events",
@@ -46,6 +46,9 @@ _DEFAULT_BITS: dict[str, dict[str, int]] = {
 }
 _HARDWARE_BITS = {"error": 5, "error_integer": 4}
 """Means of networks on the integers of the hardware are not of the order of 1: they saturate at 16."""
+
+_BOUNDED_BITS = {"error": 4, "error_integer": 4}
+"""Differences of columns in standard deviations and radians, with limits: they saturate at 16."""
 
 
 @dataclass(frozen=True)
@@ -130,13 +133,13 @@ def trigger_model(
     part: Part = "full",
     shallow: bool = False,
 ) -> TriggerModel:
-    """A bundle as a design. Without `score` the first of its scores that has logic; `bits` replace the bundle's own.
+    """A bundle as a design. Without `score` that of the first of its scores; `bits` replace the bundle's own.
 
     `CardError` that names what has none, `UsageError` for widths out of bounds.
     """
     bundle = load_bundle(model)
     if score is None:
-        score = default_score(bundle)
+        score = bundle.card.scores[0]
     elif score not in bundle.card.scores:
         raise UsageError(f"--score {score}: {bundle.card.name} has {', '.join(bundle.card.scores)}")
     if isinstance(bundle.scorer, HasExactLayers):
@@ -144,6 +147,7 @@ def trigger_model(
     network = layers_of(bundle.scorer, score)
     hardware = bundle.card.input.kind == "l1_hardware"
     defaults = _DEFAULT_BITS[network.score] | (_HARDWARE_BITS if hardware else {})
+    defaults = defaults | (_BOUNDED_BITS if network.limits is not None else {})
     widths = {**defaults, **(bundle.card.bits or {}), **bits}
     unknown = sorted(widths.keys() - Precision().to_json().keys())
     if unknown:
@@ -170,10 +174,17 @@ def _exact(
     return TriggerModel(bundle, None, design, score)
 
 
-def default_score(bundle: Bundle) -> str:
-    """The first score of a bundle that has logic, or else the first."""
-    layered = bundle.scorer.layered_scores if isinstance(bundle.scorer, HasLayers) else ()
-    return next((score for score in bundle.card.scores if score in layered), bundle.card.scores[0])
+def lighter_score(model: TriggerModel) -> tuple[str, float] | None:
+    """The score of the same bundle that has the fewest weights, and how many as a fraction of those of the model's own.
+
+    None if no other has fewer.
+    """
+    scorer = model.bundle.scorer
+    if not isinstance(scorer, HasLayers):
+        return None
+    counts = {name: sum(w.weight.size for w in scorer.layers(name).layers) for name in scorer.layered_scores}
+    least = min(counts, key=lambda name: counts[name])
+    return (least, counts[least] / counts[model.score]) if counts[least] < counts[model.score] else None
 
 
 def trigger_events(

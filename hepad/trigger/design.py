@@ -15,6 +15,7 @@ import numpy.typing as npt
 from hepad.errors import CardError, UsageError
 from hepad.inputs.layout import Layout, Slot
 from hepad.nn.layers import Layer, Network, Spiking
+from hepad.trigger.bounded import bounded, if_there
 from hepad.trigger.fixed import (
     Floats,
     Format,
@@ -131,6 +132,8 @@ class Design:
             for layer, s in zip(in_thresholds, shifts, strict=True)
         ]
         self._weights[0][:, [form.bits < 2 for form in inputs]] = 0  # always 0
+        if network.limits is not None and not encoder:
+            self._weights[-1][~network.together.any(axis=1)] = 0  # never looked at
         self._biases = [layer.bias for layer in in_thresholds]
         self._layers = layers
 
@@ -180,7 +183,7 @@ class Design:
 
     def __call__(self, x: Numbers) -> Numbers:
         """The raw score of numpy rows (n, d), or of one traced row (d,)."""
-        if self.shallow and self.network.spiking is None and self.network.score in _AUTOENCODERS and not self.encoder:
+        if self._linear_difference:
             return self._sum_of_squares(self._difference(x))
         if self.network.spiking:
             output = self._spiking(x)
@@ -188,6 +191,13 @@ class Design:
             x = self._dense(x, 0, self._embedding)
             output = self._dense(x, self._embedding, len(self._layers))
         return output if self.encoder else self._score(x, output)
+
+    @property
+    def _linear_difference(self) -> bool:
+        """Whether what is squared is summed with the last layer: nothing may come between."""
+        network = self.network
+        plain = network.spiking is None and network.limits is None and network.score in _AUTOENCODERS
+        return self.shallow and plain and not self.encoder
 
     def _difference(self, x: Numbers) -> Numbers:
         """Input less output, not rounded but to the nearest step of what is squared."""
@@ -255,6 +265,9 @@ class Design:
         return to_grid(self._biases[index], fraction + _GUARD) + 2.0 ** -(fraction + 1)
 
     def _score(self, x: Numbers, output: Numbers) -> Numbers:
+        if self.network.limits is not None:
+            squared = self._squares(x - bounded(output, self.network.limits, self.precision.error))
+            return _total(if_there(squared, x, self.network.together))
         if self.network.score in _AUTOENCODERS:
             return self._sum_of_squares(x - output)
         if self.network.score == "mu2":
@@ -266,11 +279,14 @@ class Design:
         return self._sum_of_squares(mean) + self._variance_terms(log_variance)
 
     def _sum_of_squares(self, values: Numbers) -> Numbers:
+        return _total(self._squares(values))
+
+    def _squares(self, values: Numbers) -> Numbers:
         form = Format(False, self.precision.error_integer, self.precision.error)
         if self.shallow:
-            return _total(squares(values, form))
+            return squares(values, form)
         square = Format(False, 2 * form.integer, 2 * form.fraction)
-        return _total(lookup(at_most(magnitude(values), form), np.square, square))
+        return lookup(at_most(magnitude(values), form), np.square, square)
 
     def _ratios(self, mean: Numbers, log_variance: Numbers) -> Numbers:
         """The sum of mean^2 / variance by its logarithm, which is a difference: two tables, no product and no division.

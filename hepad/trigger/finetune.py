@@ -17,6 +17,7 @@ from torch import Tensor
 from hepad.nn.layers import Network
 from hepad.trigger.design import Design, Precision, quantised_weights
 from hepad.trigger.fixed import Floats, to_grid
+from hepad.trigger.torch_scores import restored
 
 __all__ = ["FineTuned", "finetune"]
 
@@ -95,7 +96,7 @@ class _Trained:
             ).square().mean()
         output = _output(network, precision, batch, rounded, self.biases)
         if network.score in {"mse", "sse"}:
-            return (batch - output).square().mean()
+            return (batch - restored(network, batch, output)).square().mean()
         with torch.no_grad():
             wanted = _output(network, precision, batch, self._first_weights, self._first_biases)
         return (wanted - output).square().mean()

@@ -17,7 +17,7 @@ def float_scores(network: Network, x: npt.ArrayLike) -> Floats:
     rows = np.asarray(x, dtype=np.float64)
     output = _spiking_output(network, rows)[0] if network.spiking else _dense_output(network.layers, network, rows)
     if network.score == "mse":
-        return np.asarray(np.square(rows - output).mean(axis=1))
+        return np.asarray(np.square(rows - _restored(network, rows, output)).mean(axis=1))
     if network.score == "sse":
         embedded = _dense_output(network.layers[: network.embedding], network, rows)
         return np.asarray(np.square(embedded - output).sum(axis=1))
@@ -52,6 +52,15 @@ def operations(network: Network, x: npt.ArrayLike | None = None) -> dict[str, fl
     adds = sum(count * len(layer.bias) for count, layer in zip(spikes, network.layers[1:], strict=True))
     updates = network.spiking.steps * sum(network.sizes[1:])
     return {"mac": float(macs[0]), "conditional_adds": adds, "neuron_updates": float(updates)}
+
+
+def _restored(network: Network, rows: Floats, output: Floats) -> Floats:
+    """The reconstruction: outputs within their limits, 0 for objects that are not there."""
+    if network.limits is None:
+        return output
+    bounded = np.isfinite(network.limits)
+    values = np.where(bounded, np.where(bounded, network.limits, 1.0) * np.tanh(output), output)
+    return np.where((rows != 0).astype(np.float64) @ network.together.T > 0, values, 0.0)
 
 
 def _dense_output(layers: Sequence[Layer], network: Network, rows: Floats) -> Floats:

@@ -53,7 +53,7 @@ def onnx_bytes(network: Network) -> bytes:
     from onnx import TensorProto, helper
 
     outputs = ["x", _spiking(graph, network)] if network.spiking else _dense(graph, network)
-    graph.add("Identity", outputs[-1], name="output")
+    graph.add("Identity", _restored(graph, network, outputs[-1]), name="output")
     _score(graph, network, outputs[network.embedding])
     made = helper.make_graph(
         graph.nodes,
@@ -101,6 +101,18 @@ def _dense(graph: _Graph, network: Network) -> list[str]:
             value = graph.add("LeakyRelu", value, alpha=network.slope)
         values.append(value)
     return values
+
+
+def _restored(graph: _Graph, network: Network, output: str) -> str:
+    """Outputs within their limits, 0 for objects that are not there."""
+    if network.limits is None:
+        return output
+    bounded = np.isfinite(network.limits)
+    curved = graph.add("Mul", graph.add("Tanh", output), graph.number(np.where(bounded, network.limits, 0.0)))
+    values = graph.add("Add", curved, graph.add("Mul", output, graph.number(~bounded)))
+    filled = graph.add("Sign", graph.add("Abs", "x"))
+    there = graph.add("Sign", graph.add("MatMul", filled, graph.number(network.together.T)))
+    return graph.add("Mul", values, there)
 
 
 def _spiking(graph: _Graph, network: Network) -> str:

@@ -210,6 +210,6 @@ def _keep_on(chosen: set[int]) -> None:
 
 def _batches(x: Rows, batch: int) -> list[Rows]:
     if len(x) < batch:
-        x = np.tile(x, (-(-batch // len(x)), 1))
+        x = np.concatenate([x] * -(-batch // len(x)))  # of any shape
     count = min(len(x) // batch, 1000)
     return [np.ascontiguousarray(x[i * batch : (i + 1) * batch]) for i in range(count)]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hepad.nn.layers import Network
 
-__all__ = ["torch_scores"]
+__all__ = ["restored", "torch_scores"]
 
 Rows = npt.NDArray[np.float32]
 
@@ -34,7 +34,7 @@ def torch_scores(network: Network) -> Callable[[Rows], Any]:
 def _torch_score(network: Network, x: Tensor, weights: list[tuple[Tensor, Tensor]]) -> Tensor:
     output = _torch_spiking(network, x, weights) if network.spiking else _torch_dense(network, x, weights)
     if network.score == "mse":
-        return (x - output).square().mean(dim=1)
+        return (x - restored(network, x, output)).square().mean(dim=1)
     if network.score == "sse":
         embedded = _torch_dense(network, x, weights[: network.embedding])
         return (embedded - output).square().sum(dim=1)
@@ -44,6 +44,16 @@ def _torch_score(network: Network, x: Tensor, weights: list[tuple[Tensor, Tensor
     if network.score == "r":
         return (mean.square() * torch.exp(-log_variance)).sum(dim=1)
     return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).mean(dim=1)
+
+
+def restored(network: Network, x: Tensor, output: Tensor) -> Tensor:
+    """The reconstruction of x (n, d) that an output is: within its limits, 0 for objects that are not there."""
+    if network.limits is None:
+        return output
+    bounded = torch.from_numpy(np.isfinite(network.limits))
+    limits = torch.where(bounded, torch.from_numpy(network.limits).to(x.dtype), 1.0)
+    there = (x != 0).to(x.dtype) @ torch.from_numpy(network.together.T).to(x.dtype) > 0
+    return torch.where(there, torch.where(bounded, limits * torch.tanh(output), output), 0.0)
 
 
 def _torch_dense(network: Network, x: Tensor, weights: list[tuple[Tensor, Tensor]]) -> Tensor:

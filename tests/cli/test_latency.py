@@ -124,13 +124,17 @@ def test_a_budget_says_when_its_device_is_not_calibrated(run) -> None:
     assert "optimistic" not in same.stderr
 
 
-def test_another_score_than_the_default_is_said(run) -> None:
-    result = run("latency", "--model", "vae", "--bits", "weight=3,activation=5", "--max-events", 50)
-    assert "score mse, the model's default, has no logic: the numbers are of kl" in " ".join(result.stderr.split())
-    asked = run("latency", "--model", "vae", "--score", "mse", "--max-events", 50, code=3).stderr
-    assert "there is some for kl, r; it needs the decoder" in " ".join(asked.split())
-    report = run("latency", "--model", "vae", "--score", "r", "--bits", "weight=3", "--max-events", 50, "--json")
-    assert json.loads(report.stdout)["details"]["score"] == "r"
+def test_the_default_score_is_built_and_a_lighter_one_is_named(run) -> None:
+    few = ("--bits", "weight=2,activation=3,input=7", "--max-events", 50)
+    result = run("latency", "--model", "vae", *few, "--json")
+    report = json.loads(result.stdout)
+    bits = report["details"]["bits"]
+    assert (report["details"]["score"], bits["error"], bits["error_integer"]) == ("mse", 4, 4)
+    assert (report["tiers"]["estimated"]["mismatches"], report["tiers"]["estimated"]["dsp"]) == (0, 0)
+    assert "score kl (--score) has 51% of the weights of mse" in report["details"]["remarks"]
+    asked = json.loads(run("latency", "--model", "vae", "--score", "r", *few, "--json").stdout)["details"]
+    assert asked["score"] == "r"
+    assert "of the weights" not in " ".join(asked["remarks"])
 
 
 def test_the_encoder_is_a_part_and_fewer_bits_are_less_logic(run) -> None:
@@ -168,16 +172,29 @@ def test_a_processor_is_measured(run, tmp_path) -> None:
 
 
 def test_a_processor_may_be_too_slow_and_any_model_may_be_asked(run, tmp_path) -> None:
-    """The score mse of the variational autoencoder has no logic; a processor has no need of one."""
+    """The score of the teacher has no logic; a processor has no need of one."""
     card = {"schema": "budget/1", "name": "tiny", "title": "x", "reference": "a test", "latency_ns": 1}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({**card, "total_latency_ns": 1e9}))
-    options = ("--model", "vae", "--score", "mse", "--seconds", 0.02, "--repeat", 2, "--max-events", 50)
+    options = (
+        "--model",
+        "cicada",
+        "--score",
+        "teacher",
+        "--seconds",
+        0.01,
+        "--repeat",
+        2,
+        "--max-events",
+        9,
+        "--batch",
+        16,
+    )
     result = run("latency", *options, "--budget", tmp_path / "tiny.yaml", code=7)
     assert "measured latency_ns" in result.stderr
     assert "measured total_latency_ns" not in result.stderr
     assert "Single events on this processor" in result.stdout
     assert "torch" not in result.stdout
-    assert "only hepad knows the score mse" in result.stderr
+    assert "only hepad knows the score teacher" in result.stderr
 
 
 def test_a_library_that_is_missing_is_named_with_its_package(run, monkeypatch) -> None:

@@ -13,9 +13,9 @@ from hepad.nn.layers import layers_of
 LAYOUT = Layout.vector(["jet1_pt", "jet2_pt", "muon1_pt", "met_pt"])
 
 
-def made(model, config, state, score):
+def made(model, config, state, score, layout=LAYOUT):
     """The layers of a model with these weights; what they leave out keeps that of an untrained one."""
-    scorer = registry.load(registry.SCORERS[model])(config, LAYOUT)
+    scorer = registry.load(registry.SCORERS[model])(config, layout)
     scorer.load_state({**scorer.state(), **{k: np.asarray(v, dtype=np.float32) for k, v in state.items()}})
     return layers_of(scorer, score)
 
@@ -58,6 +58,16 @@ def variational(score, seed=3):
             f"{name}.running_var": rng.uniform(0.5, 1.5, width),
         }
     return made("vae", {"layers": [5], "latent": 3, "scores": [score]}, state, score)
+
+
+def bounded_decoder(layout, seed=3):
+    """A variational autoencoder d-5-3-5-d with its tangents and objects that may not be there."""
+    rng, width, state = np.random.default_rng(seed), layout.size, {}
+    for name, a, b in (("encoder.0", width, 5), ("encoder.2", 5, 6), ("decoder.0", 3, 5), ("decoder.2", 5, width)):
+        state |= layer(rng, name, a, b)
+    for name, size in (("normalise", width), ("encoder.1.0", 5), ("decoder.1.0", 5)):
+        state |= {f"{name}.running_var": rng.uniform(0.5, 1.5, size), f"{name}.bias": rng.normal(0, 0.2, size)}
+    return made("vae", {"layers": [5], "latent": 3}, state, "mse", layout)
 
 
 def chain(seed=3):

@@ -16,10 +16,10 @@ from hepad.cards.base import parse_card
 from hepad.errors import CardError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout, Slot
-from hepad.models.vae import SCORES, VariationalConfig
+from hepad.models.vae import SCORES, ScoreName, VariationalConfig
 from hepad.nn.blocks import dense_stack, kl_divergence
 from hepad.nn.inference import evaluate
-from hepad.nn.layers import Layer, Network, Score, folded_normalisation, identity_normalisation
+from hepad.nn.layers import Layer, Network, folded_normalisation, identity_normalisation
 from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Recipe
 from hepad.nn.scorer import State, TrainingData, check_batch
@@ -32,11 +32,6 @@ SLOPE = 0.3
 """Of the leaky ReLU below zero."""
 EPSILON = 1e-3
 """Of batch normalisation, as in Keras, which the authors use."""
-
-_LAYERED: dict[str, Score] = {"mu2": "mu2", "kl": "kl", "r": "r"}
-_NO_LAYERS = {
-    "mse": "; it needs the decoder with its hyperbolic tangents, and to know which objects are there",
-}
 
 
 class VariationalAutoencoder(NetworkScorer["_Network"]):
@@ -52,7 +47,7 @@ class VariationalAutoencoder(NetworkScorer["_Network"]):
 
     name: ClassVar[str] = "vae"
     input_kinds: ClassVar[tuple[str, ...]] = ("l1_vector",)
-    score_names: tuple[str, ...] = SCORES
+    score_names: tuple[ScoreName, ...] = SCORES
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
         self._variational = parse_card(VariationalConfig, dict(config), f"model {self.name}")
@@ -84,37 +79,42 @@ class VariationalAutoencoder(NetworkScorer["_Network"]):
         return values
 
     @property
-    def layered_scores(self) -> tuple[str, ...]:
-        """The scores that are made of layers alone: those of the encoder."""
-        return tuple(name for name in _LAYERED if name in self.score_names)
+    def layered_scores(self) -> tuple[ScoreName, ...]:
+        """The scores that are made of layers alone: all of them."""
+        return self.score_names
 
     def layers(self, score: str) -> Network:
-        """The encoder, batch normalisation folded into its layers; see `hepad.nn.layers`."""
+        """The encoder, for `mse` with the decoder, batch normalisation folded into their layers; see `hepad.nn.layers`.
+
+        An object is there for the layers if one of its numbers is not 0.
+        """
         if score not in self.layered_scores:
-            raise CardError(_NO_LAYERS.get(score, ""))
-        state = {name: array.astype(np.float64) for name, array in self.state().items()}
-        hidden, layers = len(self._variational.layers), []
-        for i in range(hidden + 1):
-            layer = Layer(state[f"encoder.{2 * i}.weight"], state[f"encoder.{2 * i}.bias"], "linear")
-            if i == 0:
-                gain, offset = folded_normalisation(state, "normalise", EPSILON)
-                layer = Layer(layer.weight * gain, layer.bias + layer.weight @ offset, "linear")
-            if i < hidden:
-                gain, offset = folded_normalisation(state, f"encoder.{2 * i + 1}.0", EPSILON)
-                layer = Layer(layer.weight * gain[:, np.newaxis], layer.bias * gain + offset, "leaky_relu")
-            layers.append(layer)
-        if score == "mu2":  # the variances are not needed
+            raise CardError("")
+        name: ScoreName = next(known for known in self.layered_scores if known == score)
+        state = {key: array.astype(np.float64) for key, array in self.state().items()}
+        first, *others = _folded(state, "encoder", len(self._variational.layers))
+        gain, offset = folded_normalisation(state, "normalise", EPSILON)
+        layers = [Layer(first.weight * gain, first.bias + first.weight @ offset, first.after), *others]
+        if name in {"mu2", "mse"}:  # the variances are not needed
             last, kept = layers[-1], self._variational.latent
             layers[-1] = replace(last, weight=last.weight[:kept], bias=last.bias[:kept])
-        return Network(self.name, tuple(layers), _LAYERED[score], slope=SLOPE)
+        if name != "mse":
+            return Network(self.name, tuple(layers), name, slope=SLOPE)
+        layers += _folded(state, "decoder", len(self._variational.layers))
+        limits, owners = np.array(self._limits), _owners(_slots(self.layout))
+        return Network(self.name, tuple(layers), "mse", slope=SLOPE, limits=limits, owners=owners)
 
     def state_of(self, network: Network) -> State:
-        """The state with an encoder of these layers; normalisation that was folded into them becomes the identity."""
-        state = self.state()
-        hidden = len(network.layers) - 1
-        for name in ("normalise", *(f"encoder.{2 * i + 1}.0" for i in range(hidden))):
-            state |= identity_normalisation(name, len(state[f"{name}.weight"]), EPSILON)
-        return with_layers(state, "encoder", network.layers)  # for mu2 they lack the log variances
+        """The state with these layers; normalisation that was folded into them becomes the identity."""
+        state, hidden = self.state(), len(self._variational.layers)
+        parts = {"encoder": network.layers[: hidden + 1], "decoder": network.layers[hidden + 1 :]}
+        state |= identity_normalisation("normalise", self.layout.size, EPSILON)
+        for name, layers in parts.items():
+            for i in range(len(layers) - 1):
+                key = f"{name}.{2 * i + 1}.0"
+                state |= identity_normalisation(key, len(state[f"{key}.weight"]), EPSILON)
+            state = with_layers(state, name, layers)  # without log variances for mu2 and mse
+        return state
 
     def _build(self) -> _Network:
         return _Network(self._variational, self._limits)
@@ -188,6 +188,24 @@ def _activation(width: int) -> nn.Module:
 
 def _masked_error(x: Tensor, y: Tensor, mask: Tensor) -> Tensor:
     return ((x - y) * mask).square().mean(dim=1)
+
+
+def _folded(state: State, prefix: str, hidden: int) -> list[Layer]:
+    """The affine layers of a stack with so many hidden ones, the normalisation behind each folded into it."""
+    layers = []
+    for i in range(hidden + 1):
+        layer = Layer(state[f"{prefix}.{2 * i}.weight"], state[f"{prefix}.{2 * i}.bias"], "linear")
+        if i < hidden:
+            gain, offset = folded_normalisation(state, f"{prefix}.{2 * i + 1}.0", EPSILON)
+            layer = Layer(layer.weight * gain[:, np.newaxis], layer.bias * gain + offset, "leaky_relu")
+        layers.append(layer)
+    return layers
+
+
+def _owners(slots: Sequence[Slot]) -> npt.NDArray[np.int64]:
+    """The number of the object that a column belongs to, -1 for the pseudorapidity of missing momentum."""
+    names = list(dict.fromkeys(slot.owner for slot in slots))
+    return np.array([-1 if slot.name == "met_eta" else names.index(slot.owner) for slot in slots])
 
 
 def _slots(layout: Layout) -> tuple[Slot, ...]:

@@ -23,7 +23,6 @@ from hepad.nn.layers import Network, layers_of
 from hepad.paths import InputPath
 from hepad.pipeline.latency.report import Tier
 from hepad.samples.background import read_background
-from hepad.samples.trigger import default_score
 from hepad.trigger.memory import peak_memory_mb, processor
 from hepad.trigger.network import operations
 from hepad.trigger.onnx_graph import onnx_bytes, onnx_session
@@ -99,13 +98,13 @@ class Measured:
 
 
 def float_model(model: str | Bundle, score: str | None = None) -> FloatModel:
-    """A bundle to be timed. Without `score` the one that the logic has, or else the first.
+    """A bundle to be timed. Without `score` the first that it has.
 
     `UsageError` for a score that it does not have.
     """
     bundle = load_bundle(model)
     if score is None:
-        score = default_score(bundle)
+        score = bundle.card.scores[0]
     elif score not in bundle.card.scores:
         raise UsageError(f"--score {score}: {bundle.card.name} has {', '.join(bundle.card.scores)}")
     network = None
@@ -173,12 +172,7 @@ def measured_alone(
         "operations": None if made.network is None else operations(made.network, events.x),
         **found.details(),
     }
-    default, remarks = made.bundle.card.scores[0], found.remarks()
-    if score is None and made.score != default:
-        remarks.insert(
-            0, f"the numbers are of {made.score}, which has logic, not of the model's default score {default}"
-        )
-    return found.tier, details, remarks
+    return found.tier, details, found.remarks()
 
 
 def _functions(model: FloatModel, kind: str, threads: int, left_out: list[str]) -> Mapping[str, _Function]:

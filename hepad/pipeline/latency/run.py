@@ -23,7 +23,7 @@ from hepad.pipeline.latency.measured import FloatModel, Measured, measure, measu
 from hepad.pipeline.latency.options import LatencyOptions
 from hepad.pipeline.latency.output import check_output, write_output
 from hepad.pipeline.latency.report import TIERS, LatencyReport, Tier, TierName, checks
-from hepad.samples.trigger import TriggerModel, decision_flips, trigger_events, trigger_model
+from hepad.samples.trigger import TriggerModel, decision_flips, lighter_score, trigger_events, trigger_model
 from hepad.trigger.calibration import Period, clock_period
 from hepad.trigger.logic import COMBINATIONAL, CUTOFF, Logic, compile_logic
 from hepad.trigger.network import operations
@@ -199,10 +199,10 @@ class _Work:
     def remarks(self, tiers: Mapping[TierName, Tier], budget: BudgetCard | None) -> list[str]:
         """What a reader of the numbers must know."""
         found = []
-        default = self._model.bundle.card.scores[0]
-        if default != self._model.score and self._options.score is None:
-            found.append(f"score {default}, the model's default, has no logic: the numbers are of {self._model.score}")
         if set(tiers) - {"measured"}:
+            lighter = lighter_score(self._model) if self._options.score is None else None
+            if lighter is not None:
+                found.append(f"score {lighter[0]} (--score) has {lighter[1]:.0%} of the weights of {self._model.score}")
             period = self._period
             if self._combinational:
                 found.append(
