@@ -13,6 +13,7 @@ __all__ = [
     "COLLECTIONS",
     "DERIVED",
     "FOUR_MOMENTUM",
+    "LABEL",
     "LEPTONS",
     "SOURCES",
     "TRIGGER",
@@ -40,12 +41,15 @@ SOURCES = "sources"
 TRIGGER = "trigger"
 """Among the fields to read: the bits of the trigger whose names are given in place of properties."""
 
+LABEL = "label"
+"""Among the fields to read: what events were simulated as, by the names that are given in place of properties."""
+
 FOUR_MOMENTUM = frozenset({"pt", "eta", "phi", "mass"})
 
 _TAGGED = ("bjets", "lightjets")
 _COUNTED = (*COLLECTIONS, *DERIVED, "leptons", "lepton_pairs")
 _PAIRS = {"delta_eta": frozenset({"pt", "eta"}), "delta_phi": frozenset({"pt", "phi"}), "mass": FOUR_MOMENTUM}
-_QUANTITIES = (*_COUNTED, *_PAIRS, "lepton_charge", "met", "scalar_ht", TRIGGER)
+_QUANTITIES = (*_COUNTED, *_PAIRS, "lepton_charge", "met", "scalar_ht", TRIGGER, LABEL)
 _OBJECT = re.compile(r"([a-z]+)[1-9][0-9]?")
 
 
@@ -132,7 +136,8 @@ class Condition(Card):
 
     A collection, `leptons` (electrons and muons together) or `lepton_pairs` is counted, against `min_count` and
     `max_count`. `mass` (GeV), `delta_eta` and `delta_phi` (both without sign) belong to named objects, the latter two
-    to exactly two. `met` and `scalar_ht` are in GeV. `trigger` is a bit of the trigger that took the event.
+    to exactly two. `met` and `scalar_ht` are in GeV. `trigger` is a bit of the trigger that took the event. `label` is
+    what the event was simulated as, by its name in the file, such as `Tbqq` or `signal`.
     """
 
     jets: ObjectCuts | None = None
@@ -152,6 +157,7 @@ class Condition(Card):
     met: Range | None = None
     scalar_ht: Range | None = None
     trigger: TriggerBit | None = None
+    label: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")] | None = None
     min_count: int | None = Field(default=None, ge=1)
     max_count: int | None = Field(default=None, ge=0)
 
@@ -189,6 +195,5 @@ class Condition(Card):
             return {n: {"pt", "charge"} | (FOUR_MOMENTUM if rule.mass else frozenset()) for n in LEPTONS}
         if isinstance(rule, ChargeSum):
             return {n: {"pt", "charge"} for n in LEPTONS}
-        if isinstance(rule, TriggerBit):
-            return {TRIGGER: {rule.bit}}
-        return {name: {"ht" if name == "scalar_ht" else "pt"}}
+        named = {TRIGGER: rule.bit if isinstance(rule, TriggerBit) else "", LABEL: rule, "scalar_ht": "ht"}
+        return {name: {named.get(name, "pt")}}

@@ -48,6 +48,8 @@ def _print(report: FileReport) -> None:
         console.print(f"also {name}: {', '.join(branches)} (in a selection card: {choice})", markup=False)
     if report.triggers:
         console.print(_triggers(report.triggers), markup=False)
+    if report.labels:
+        console.print(f"labels (in a selection card: {{label: {report.labels[0]}}}): {', '.join(report.labels)}")
     if report.objects:
         runs = [
             [name, "yes" if not lacks else f"no: lacks {', '.join(lacks)}"] for name, lacks in report.selections.items()

@@ -8,7 +8,8 @@ mass and ht are in GeV, eta is dimensionless, phi is in radians, `btag` is a boo
 -1. Only what was asked for is there.
 
 Files of a Level-1 trigger have the integers of its hardware too: `hw_pt`, `hw_eta`, `hw_phi`, of towers `ieta`, `iphi`,
-`iet`. Their muons are in the trigger's own order, by pT and quality. `trigger` (see `TRIGGER`) has the trigger's bits.
+`iet`. Their muons are in the trigger's own order, by pT and quality. `trigger` (see `TRIGGER`) has the trigger's bits,
+`label` what events of labelled samples are.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from hepad.cards.condition import SOURCES, TRIGGER
+from hepad.cards.condition import LABEL, SOURCES, TRIGGER
 from hepad.errors import InputDataError, UsageError
 from hepad.paths import InputPath
 
 __all__ = [
     "COLLECTION_FEATURES",
+    "LABEL",
     "SCALARS",
     "SOURCES",
     "SQRT_S",
@@ -54,7 +56,8 @@ Fields = Mapping[str, AbstractSet[str]]
 
 `SQRT_S` among the collections asks for a field of that name: the sample's energy in GeV, the same for all events of a
 file, NaN where the file does not say. `SOURCES` among them asks for other branches than the usual ones, each as
-`jets=JetPUPPI`; `TRIGGER` for a record of booleans, one for each trigger bit that is named in place of a property.
+`jets=JetPUPPI`; `TRIGGER` for a record of booleans, one for each trigger bit that is named in place of a property,
+`LABEL` for one of what events were simulated as.
 """
 
 SQRT_S = "sqrt_s"

@@ -300,7 +300,7 @@ def _open_hdf5(path: InputPath) -> EventFile:
 
 def _hdf5_format(path: InputPath, handle: Any) -> Callable[[InputPath, Any], EventFile]:
     """The format whose dataset the file has; `InputDataError` that names those it has if it is none."""
-    from hepad.io.detector import adc2021, region_file
+    from hepad.io.detector import adc2021, jet_tables, region_file
 
     try:
         found = list(handle)
@@ -315,9 +315,12 @@ def _hdf5_format(path: InputPath, handle: Any) -> Callable[[InputPath, Any], Eve
             f"{path}: Les Houches events in HDF5 (LHEH5), which hepad reads as text alone; convert them, "
             "for instance with pylhe: LHEFile.fromfile(name).tofile('events.lhe')"
         )
+    if (table := jet_tables.table_of(path, handle, found)) is not None:
+        return lambda *_: table
     raise InputDataError(
         f"{path}: no dataset {adc2021.DATASET!r} (datasets in it: {', '.join(found) or 'none'}); is it an ADC2021 "
-        f"file? One of calorimeter regions has {region_file.DATASET!r}"
+        f"file? One of calorimeter regions has {region_file.DATASET!r}, one of JetNet 'particle_features', those of "
+        "top tagging and of the LHC Olympics a frame of pandas"
     )
 
 

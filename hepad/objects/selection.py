@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.cards.condition import (
+    LABEL,
     LEPTONS,
     ChargeSum,
     Condition,
@@ -106,6 +107,8 @@ def _holds(events: ak.Array, condition: Condition) -> _Mask:
         return np.asarray(inside(ak.to_numpy(values), rule))
     if isinstance(rule, TriggerBit):
         return np.asarray(ak.to_numpy(events.trigger[rule.bit]) == rule.fired)
+    if name == LABEL:
+        return np.asarray(ak.to_numpy(events.label[rule]))
     if isinstance(rule, ChargeSum):
         return np.isin(sum(_charge(Objects.of(events[n])) for n in LEPTONS), rule.values)
     if isinstance(rule, LeptonPairs):

@@ -33,7 +33,7 @@ class FileReport:
     """What is in a file. `selections` maps a bundled selection to what it lacks: nothing if it can run.
 
     `others` are branches that hold collections of a kind beside the usual one, for the key `collections` of selections;
-    `triggers` the names of the bits of a trigger.
+    `triggers` the names of the bits of a trigger, `labels` what events may have been simulated as.
     """
 
     path: InputPath
@@ -46,6 +46,7 @@ class FileReport:
     sample: SampleInfo = field(default_factory=SampleInfo)
     others: dict[str, tuple[str, ...]] = field(default_factory=dict)
     triggers: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
@@ -60,6 +61,7 @@ class FileReport:
             "sample": asdict(self.sample),
             "others": {name: list(branches) for name, branches in self.others.items()},
             "triggers": list(self.triggers),
+            "labels": list(self.labels),
         }
 
 
@@ -84,6 +86,7 @@ def inspect_file(path: InputPath) -> FileReport:
             sample=source.sample(),
             others=getattr(source, "others", {}),
             triggers=getattr(source, "triggers", ()),
+            labels=getattr(source, "labels", ()),
         )
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import InputDataError
+from hepad.errors import InputDataError, MissingExtraError
 from hepad.io.events import check_finite
 from hepad.io.text import first_line
 from hepad.paths import InputPath
 
-__all__ = ["EventDataset"]
+__all__ = ["EventDataset", "check_filters"]
 
 _MAX_CHUNK = 256 << 20
 """Most bytes of one chunk, which HDF5 unpacks as a whole; h5py's own choice is below 1 MiB."""
@@ -23,15 +23,31 @@ _MAX_CHUNK = 256 << 20
 class EventDataset:
     """A dataset of shape (N, *shape) of numbers in an open file; `told` says what has that shape, for people.
 
-    `InputDataError` if it is not there, of another shape, not of numbers in this very file, or not complete.
+    None in `shape` is any extent. `field` takes the numbers of one field of a dataset of records. `InputDataError` if
+    it is not there, of another shape, not of numbers in this very file, or not complete; `MissingExtraError` if it is
+    packed in a way for which HDF5 needs a plugin.
     """
 
-    def __init__(self, path: InputPath, handle: Any, name: str, shape: tuple[int, ...], told: str) -> None:
-        self.path, self.name, self._shape = path, name, shape
-        self._data = _dataset(path, handle, name)
-        if self._data.shape[1:] != shape or self._data.ndim != 1 + len(shape):
-            wanted = ", ".join(map(str, ("N", *shape)))
-            raise InputDataError(f"{path}: dataset {name!r} has shape {self._data.shape}; {told} has ({wanted})")
+    def __init__(
+        self,
+        path: InputPath,
+        handle: Any,
+        name: str,
+        shape: tuple[int | None, ...],
+        told: str,
+        *,
+        field: str = "",
+        dtype: type[np.floating] = np.float32,
+    ) -> None:
+        self.path, self.name, self._field, self._dtype = path, name, field, dtype
+        self._data = _dataset(path, handle, name, field)
+        found = self._data.shape + (self._data.dtype[field].shape if field else ())
+        self._shape: tuple[int, ...] = found[1:]
+        fits = [wanted is None or wanted == extent for wanted, extent in zip(shape, self._shape, strict=False)]
+        if len(found) != 1 + len(shape) or not all(fits):
+            wanted = ", ".join("..." if extent is None else str(extent) for extent in ("N", *shape))
+            raise InputDataError(f"{path}: dataset {name!r} has shape {found}; {told} has ({wanted})")
+        check_filters(path, self._data)
         self._check_storage()
         self.entries = int(self._data.shape[0])
 
@@ -40,17 +56,23 @@ class EventDataset:
         """Its attributes, by name."""
         return self._data.attrs
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one event."""
+        return self._shape
+
     def cuts(self) -> list[int]:
         """The edges of the chunks; none if any entry will do."""
         rows = self._data.chunks[0] if self._data.chunks else self.entries
         return list(range(rows, self.entries, rows)) if rows else []
 
-    def read(self, start: int, stop: int) -> npt.NDArray[np.float32]:
+    def read(self, start: int, stop: int) -> npt.NDArray[Any]:
         """Entries [start, stop), which are finite."""
         try:
             for corner in self._chunks(start, stop):
                 _check_chunk(self._data.id.get_chunk_info_by_coord(corner))
-            block = np.asarray(self._data[start:stop], dtype=np.float32)
+            data = self._data.fields(self._field) if self._field else self._data
+            block = np.asarray(data[start:stop], dtype=self._dtype)
         except Exception as error:  # h5py's errors are of many kinds
             raise InputDataError(
                 f"{self.path}: cannot read dataset {self.name!r}, damaged or truncated: {self._place(start, stop)} "
@@ -80,7 +102,7 @@ class EventDataset:
         chunks = self._data.chunks
         if chunks is None:
             return
-        inner = (range(0, extent, step) for extent, step in zip(self._shape, chunks[1:], strict=True))
+        inner = (range(0, extent, step) for extent, step in zip(self._data.shape[1:], chunks[1:], strict=True))
         yield from product(range(start // chunks[0] * chunks[0], stop, chunks[0]), *inner)
 
     def _place(self, start: int, stop: int) -> str:
@@ -118,14 +140,14 @@ class EventDataset:
             )
 
 
-def _dataset(path: InputPath, handle: Any, name: str) -> Any:
-    """The dataset, if it is one and its numbers are in this very file."""
+def _dataset(path: InputPath, handle: Any, name: str, field: str) -> Any:
+    """The dataset, if it is one and its numbers, or those of a field of its records, are in this very file."""
     import h5py
 
     try:
         link = handle.get(name, getlink=True)
-        data = handle[name] if isinstance(link, h5py.HardLink) else None
-        if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual or data.dtype.kind not in "fiu":
+        data: Any = handle[name] if isinstance(link, h5py.HardLink) else None
+        if not _is_here(data) or (data.dtype[field].base if field else data.dtype).kind not in "fiu":
             raise InputDataError(
                 f"{path}: {name!r} must be a dataset of numbers in the file itself, no link, text or virtual dataset"
             )
@@ -134,6 +156,31 @@ def _dataset(path: InputPath, handle: Any, name: str) -> Any:
     except Exception as error:  # h5py's errors are of many kinds
         raise InputDataError(f"{path}: damaged HDF5 file ({first_line(error)}); copy it again") from error
     return data
+
+
+def _is_here(data: Any) -> bool:
+    """Whether an object of a file is a dataset that is stored in it."""
+    import h5py
+
+    return isinstance(data, h5py.Dataset) and not (data.external or data.is_virtual)
+
+
+def check_filters(path: InputPath, data: Any) -> None:
+    """Raise `MissingExtraError` if a dataset is packed by a filter that is not there."""
+    import h5py
+
+    plist = data.id.get_create_plist()
+    codes = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
+    missing = [code for code in codes if not h5py.h5z.filter_avail(code)]
+    if not missing:
+        return
+    where = f"{path}: {data.name!r} is packed by HDF5's filter {missing[0]}"
+    try:
+        import hdf5plugin  # noqa: F401  to import it registers the filters
+    except ImportError as error:
+        raise MissingExtraError.of(error, f"{where}; to read it needs", "hdf5plugin", "jets") from error
+    if not all(map(h5py.h5z.filter_avail, missing)):
+        raise InputDataError(f"{where}, which nothing here can unpack; repack the file")
 
 
 def _check_chunk(info: Any) -> None:

@@ -8,6 +8,7 @@ that of `jet_energy` and its momentum. There are no weights.
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from hepad.errors import InputDataError
 from hepad.io.detector.columns import Columns, Objects
 from hepad.io.detector.trees import TreeFile
-from hepad.io.events import SampleInfo, check_not_negative, collection
+from hepad.io.events import LABEL, SampleInfo, check_not_negative, collection, record
 from hepad.io.jets import particle_ids, polar
 from hepad.paths import InputPath
 
@@ -28,6 +29,7 @@ _KINDS = {
     "electron": "part_isElectron",
     "muon": "part_isMuon",
 }
+_LABEL = "label_"
 _PX, _PY, _PZ, _ENERGY, _CHARGE = "part_px", "part_py", "part_pz", "part_energy", "part_charge"
 _PARTICLES: dict[str, tuple[str, ...]] = {
     "pt": (_PX, _PY),
@@ -71,6 +73,11 @@ class JetClassFile(TreeFile):
         """The collections and properties that this file can give."""
         return self.buildable(_KNOWN)
 
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """What jets may be: the branches `label_*`, without that."""
+        return tuple(key.removeprefix(_LABEL) for key in self.keys if key.startswith(_LABEL))
+
     def sample(self) -> SampleInfo:
         """Nothing: the format keeps no cross section and no energy."""
         return SampleInfo()
@@ -81,6 +88,9 @@ class JetClassFile(TreeFile):
 
     def branches(self, name: str, features: AbstractSet[str]) -> set[str]:
         """The branches of one collection; the momenta are always there, to give the counts and the order."""
+        if name == LABEL:
+            self.require([f"{_LABEL}{label}" for label in sorted(features)], name)
+            return {f"{_LABEL}{label}" for label in features}
         self.refuse_unknown(name, features, _KNOWN)
         needed = {branch for feature in {"pt", *features} for branch in _BRANCHES[name][feature]}
         self.require(sorted(needed), name)
@@ -88,6 +98,8 @@ class JetClassFile(TreeFile):
 
     def build(self, name: str, features: AbstractSet[str], columns: Columns) -> Any:
         """One field of Events."""
+        if name == LABEL:
+            return record({label: columns.first(f"{_LABEL}{label}") != 0 for label in sorted(features)})
         return self._jets(features, columns) if name == "fatjets" else self._particles(features, columns)
 
     def _particles(self, features: AbstractSet[str], columns: Columns) -> Any:
