@@ -20,9 +20,11 @@ _WHERE = {
     "fit": "hepad.api.hunts",
     "limit": "hepad.api.limits",
     "discovery": "hepad.api.limits",
-    "abcd": "hepad.api.limits",
+    "abcd": "hepad.api.abcd",
     "reinterpret": "hepad.api.reinterpretation",
     "rates": "hepad.api.rates",
+    "cluster": "hepad.api.clusters",
+    "monitor": "hepad.api.runs",
     "latency": "hepad.api.trigger",
     "HepadError": "hepad.errors",
 }

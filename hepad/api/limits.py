@@ -1,4 +1,4 @@
-"""`limit`, `discovery` and `abcd` of numbers, arrays and histograms in memory."""
+"""`limit` and `discovery` of numbers, arrays and histograms in memory."""
 
 from __future__ import annotations
 
@@ -13,17 +13,15 @@ import numpy.typing as npt
 from hepad.api.record import Record, Row
 from hepad.api.spectra import YieldLike, yields_of
 from hepad.errors import UsageError
-from hepad.pipeline.abcd import AbcdOptions, AbcdReport
 from hepad.pipeline.discovery import DiscoveryOptions, DiscoveryReport
 from hepad.pipeline.limit.result import limit_figure
 from hepad.pipeline.limit.run import LimitOptions, LimitReport
 from hepad.stats.limits.cls import Calculator, LimitResult
-from hepad.stats.limits.discovery import Excess
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["AbcdRecord", "DiscoveryRecord", "LimitRecord", "abcd", "discovery", "limit"]
+__all__ = ["DiscoveryRecord", "LimitRecord", "discovery", "draw_limit", "limit", "limit_rows"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -79,10 +77,10 @@ class LimitRecord(Record):
         return self.warnings
 
     def _table(self) -> tuple[str, Row, Sequence[Row]]:
-        return "Upper limit on mu at 95 % CL", ["limit", "mu"], _limit_rows(self.report.result)
+        return "Upper limit on mu at 95 % CL", ["limit", "mu"], limit_rows(self.report.result)
 
     def _draw(self, ax: Axes) -> None:
-        _draw_limit(self.report.result, ax)
+        draw_limit(self.report.result, ax)
 
 
 def limit(
@@ -228,83 +226,14 @@ def discovery(
     return DiscoveryRecord(run(card, options=options))
 
 
-@dataclass(frozen=True, repr=False)
-class AbcdRecord(Record):
-    """The background of region A from B, C and D, and the limit on a signal."""
-
-    report: AbcdReport
-
-    @property
-    def predicted(self) -> tuple[float, float]:
-        """B C / D and its error, in events."""
-        return self.report.model.predicted
-
-    @property
-    def limit(self) -> LimitResult:
-        """The limit on mu."""
-        return self.report.result
-
-    @property
-    def excess(self) -> Excess | None:
-        """The discovery p-value; None if A is blinded."""
-        return self.report.excess
-
-    def to_json(self) -> dict[str, Any]:
-        """As `hepad abcd --json`."""
-        return self.report.to_json()
-
-    def _remarks(self) -> Sequence[str]:
-        return self.report.result.warnings
-
-    def _table(self) -> tuple[str, Row, Sequence[Row]]:
-        estimate, error = self.predicted
-        rows: list[Row] = [["B C / D", f"{estimate:.4g} ± {error:.2g}"]]
-        if self.excess is not None:
-            rows.append(["p0 (Z)", " ".join(self.excess.words())])
-        return (
-            "ABCD",
-            ["quantity", "value"],
-            [*rows, *([f"mu, {what}", value] for what, value in _limit_rows(self.limit))],
-        )
-
-    def _draw(self, ax: Axes) -> None:
-        _draw_limit(self.report.result, ax)
-
-
-def abcd(
-    counts: Sequence[float | None],
-    *,
-    signal: Sequence[float] | None = None,
-    nonclosure: float = 0.0,
-    calculator: Calculator = "auto",
-    toys: int = 0,
-    seed: int = 0,
-) -> AbcdRecord:
-    """Estimate the background of region A as B C / D in one likelihood, with non-closure and signal everywhere.
-
-    `counts` are the events in A, B, C, D; that of A may be None: blinded. `signal` are the events of a signal there at
-    mu = 1 (None: one in A), `nonclosure` is the relative error of A = B C / D; `calculator` and `toys` as in
-    `hepad.limit`.
-
-    `UsageError` unless there are four numbers; `InputDataError` if one is negative or not finite.
-
-    >>> import hepad
-    >>> found = hepad.abcd([35, 100, 80, 400], calculator="asymptotic")
-    >>> tuple(round(x, 1) for x in found.predicted)
-    (20.0, 3.2)
-    """
-    from hepad.pipeline.abcd import abcd as run
-
-    options = AbcdOptions(nonclosure=nonclosure, signal=signal, calculator=calculator, toys=toys, seed=seed)
-    return AbcdRecord(run(counts, options=options))
-
-
-def _limit_rows(result: LimitResult) -> list[tuple[str, str]]:
+def limit_rows(result: LimitResult) -> list[tuple[str, str]]:
+    """What limit and its value in words, for a table."""
     rows = [] if result.observed is None else [("observed", f"{result.observed:.4g}")]
     names = ("expected -2 sigma", "expected -1 sigma", "expected", "expected +1 sigma", "expected +2 sigma")
     return rows + [(name, f"{value:.4g}") for name, value in zip(names, result.expected, strict=True)]
 
 
-def _draw_limit(result: LimitResult, ax: Axes) -> None:
+def draw_limit(result: LimitResult, ax: Axes) -> None:
+    """Draw p-values against mu."""
     kind = f"{result.toys} toys" if result.toys else result.calculator
     limit_figure(result, (f"Upper limits at 95% CL, {kind}",), ax=ax)

@@ -59,7 +59,7 @@ def validate(
 def vectors_(
     analysis: Analysis,
     events: Annotated[Path, typer.Argument(help="A small event file, of which a copy is kept.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.", show_default=False)],
+    output: common.OutputFolder,
     tolerance: Annotated[float, typer.Option(help="Relative difference to be allowed.")] = 1e-5,
     model: Bundle = None,
     json: common.Json = False,
@@ -102,7 +102,7 @@ def pack(
 @app.command()
 def unpack(
     archive: Annotated[Path, typer.Argument(help="An archive that 'hepad analysis pack' wrote.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.", show_default=False)],
+    output: common.OutputFolder,
     sha256: Annotated[
         str | None, typer.Option(help="The archive's sha256, as its makers tell it.", show_default="unchecked")
     ] = None,
@@ -125,7 +125,7 @@ def unpack(
 def background(
     analysis: Annotated[str, typer.Argument(help="A search ('hepad list analyses') or a card.", show_default=False)],
     files: common.Files,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.", show_default=False)],
+    output: common.OutputFolder,
     cross_section: common.CrossSection = None,
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="Another model.", show_default="the card's")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 def cluster(
     files: common.Files,
     model: common.Model,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The report folder to write.", show_default=False)],
+    output: common.ReportFolder,
     region: Annotated[
         str | None,
         typer.Option(
@@ -52,7 +51,7 @@ def cluster(
     ] = None,
     toys: Annotated[int, typer.Option(min=100, help="Pseudo-experiments for the global p-value.")] = 10_000,
     seed: common.Seed = 1,
-    simulated: Annotated[bool, typer.Option("--simulated/--data", help="Label figures as simulation.")] = False,
+    simulated: common.Simulated = False,
     step_size: common.StepSize = 100_000,
     max_events: common.MaxEvents = None,
     workers: common.Workers = 1,

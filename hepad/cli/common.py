@@ -34,12 +34,16 @@ __all__ = [
     "MaxEvents",
     "Model",
     "Output",
+    "OutputFolder",
     "Regions",
+    "ReportFolder",
     "Restart",
     "Resume",
     "Scheduler",
     "Seed",
     "Selection",
+    "Simulated",
+    "Simulation",
     "SkipBadFiles",
     "StepSize",
     "Workers",
@@ -128,6 +132,8 @@ Model = Annotated[
     typer.Option("--model", "-m", help="A bundled model ('hepad list models') or a bundle folder.", show_default=False),
 ]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Where to write the result.", show_default=False)]
+OutputFolder = Annotated[Path, typer.Option("--output", "-o", help="The folder to write.", show_default=False)]
+ReportFolder = Annotated[Path, typer.Option("--output", "-o", help="The report folder to write.", show_default=False)]
 Regions = Annotated[
     list[str] | None,
     typer.Option(
@@ -149,6 +155,9 @@ Scheduler = Annotated[
         show_default="a cluster of --workers processes here",
     ),
 ]
+Simulated = Annotated[bool, typer.Option("--simulated/--data", help="Label figures as simulation.")]
+"""For a verb whose `--simulation` names samples."""
+Simulation = Annotated[bool, typer.Option("--simulation/--data", help="Label figures as simulation.")]
 SkipBadFiles = Annotated[
     bool, typer.Option("--skip-bad-files", help="Leave out files that cannot be read; the exit code is then 8.")
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,7 +53,7 @@ def evaluate(
     ],
     signal: Annotated[list[str], typer.Option("--signal", help="NAME=FILE, may be repeated.", show_default=False)],
     model: _Models,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The report folder to write.", show_default=False)],
+    output: common.ReportFolder,
     selection: common.Selection = None,
     cross_section: common.CrossSection = None,
     rejection_at: _RejectionAt = None,
@@ -66,7 +65,7 @@ def evaluate(
     ] = 1000,
     aso_events: Annotated[int, typer.Option(min=2, help="Events of a subset, half of them signal.")] = 2000,
     seed: common.Seed = 1,
-    simulation: Annotated[bool, typer.Option("--simulation/--data", help="Label figures as simulation.")] = True,
+    simulation: common.Simulation = True,
     step_size: common.StepSize = 100_000,
     max_events: common.MaxEvents = None,
     workers: common.Workers = 1,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +13,7 @@ from hepad.cli.latency import Bits, Part, Score, Shallow
 def export(
     model: common.Model,
     format_: Annotated[str, typer.Option("--format", help="verilog, da4ml, c++, onnx or nir.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.", show_default=False)],
+    output: common.OutputFolder,
     files: Annotated[
         list[str] | None,
         typer.Argument(help="Events of the test vectors; without them, random inputs.", show_default=False),

@@ -25,7 +25,7 @@ def monitor(
         ),
     ],
     model: common.Model,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The report folder to write.", show_default=False)],
+    output: common.ReportFolder,
     selection: common.Selection = None,
     alpha: Annotated[float, typer.Option(help="Least probability, over all tests, that counts as no shift.")] = 0.01,
     min_distance: Annotated[
@@ -34,7 +34,7 @@ def monitor(
     toys: Annotated[int, typer.Option(min=100, help="Random relabellings behind each p-value.")] = 2000,
     check: Annotated[bool, typer.Option("--check", help="Exit with code 7 if a run has shifted.")] = False,
     seed: common.Seed = 1,
-    simulated: Annotated[bool, typer.Option("--simulated/--data", help="Label figures as simulation.")] = False,
+    simulated: common.Simulated = False,
     step_size: common.StepSize = 100_000,
     max_events: common.MaxEvents = None,
     workers: common.Workers = 1,

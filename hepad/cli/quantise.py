@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,7 +22,7 @@ def quantise(
         list[str], typer.Option("--model", "-m", help="A model with logic. May be repeated.", show_default=False)
     ],
     signal: Annotated[list[str], typer.Option("--signal", help="NAME=FILE. May be repeated.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.", show_default=False)],
+    output: common.OutputFolder,
     weights: Annotated[str, typer.Option(help="Weight widths, with commas.")] = "3,4,5,6,8",
     bits: Bits = None,
     finetune: Annotated[
@@ -43,7 +42,7 @@ def quantise(
         ),
     ] = "",
     seed: common.Seed = 1,
-    simulation: Annotated[bool, typer.Option("--simulation/--data", help="Label figures as simulation.")] = True,
+    simulation: common.Simulation = True,
     max_events: common.MaxEvents = None,
     json: common.Json = False,
 ) -> None:

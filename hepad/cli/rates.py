@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,7 +30,7 @@ _Thresholds = Annotated[
 def rates(
     files: common.Files,
     model: _Models,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The report folder to write.", show_default=False)],
+    output: common.ReportFolder,
     test: Annotated[
         list[str] | None,
         typer.Option("--test", help="Other zero bias to measure the rates on, may be repeated.", show_default="FILES"),
@@ -52,7 +51,7 @@ def rates(
     every_crossing: Annotated[
         bool, typer.Option("--every-crossing", help="Leave out what the models' selections require of events.")
     ] = False,
-    simulation: Annotated[bool, typer.Option("--simulation/--data", help="Label figures as simulation.")] = True,
+    simulation: common.Simulation = True,
     step_size: common.StepSize = 100_000,
     max_events: common.MaxEvents = None,
     workers: common.Workers = 1,

@@ -21,7 +21,19 @@ from hepad.plot.closure import plot_closure
 from hepad.provenance import command_line, file_record, provenance
 from hepad.stats.counts.closure import ClosurePoint, abcd_counts, closure_point
 
-__all__ = ["EFFICIENCIES", "MIN_EVENTS", "ClosureOptions", "ClosureReport", "abcd_closure"]
+__all__ = [
+    "EFFICIENCIES",
+    "MIN_EVENTS",
+    "ClosureOptions",
+    "ClosureReport",
+    "Plane",
+    "abcd_closure",
+    "closure_lines",
+    "closure_of",
+    "plane_in_file",
+    "plane_of",
+    "selected_plane",
+]
 
 EFFICIENCIES = tuple(round(0.005 * i, 3) for i in range(1, 11))
 MIN_EVENTS = 100
@@ -29,7 +41,6 @@ MIN_EVENTS = 100
 
 _STEP_SIZE = 1_000_000
 FloatArray = npt.NDArray[np.float64]
-_Events = tuple[FloatArray, FloatArray, FloatArray]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +52,17 @@ class ClosureOptions:
     min_events: int = MIN_EVENTS
     data: InputPath | None = None
     output: Path | None = None
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Scores and weights (n,) of events in a plane of two scores; `what` says whose they are, where that is told."""
+
+    scores: tuple[str, str]
+    x: FloatArray
+    y: FloatArray
+    weight: FloatArray
+    what: str
 
 
 @dataclass(frozen=True)
@@ -76,52 +98,73 @@ def abcd_closure(scores: InputPath, *, options: ClosureOptions | None = None) ->
     is written.
     """
     options = options or ClosureOptions()
-    wrong = [value for value in options.efficiencies if not 0 < value < 1]
-    if wrong or not options.efficiencies:
-        raise UsageError(f"efficiencies are fractions between 0 and 1, found {wrong[0] if wrong else 'none'}")
+    _check(options)
     if options.output is not None:
         check_folder(options.output, verb="abcd")
-    plane, events = _events(scores, options.plane)
-    every = [closure_point(*events, efficiency) for efficiency in sorted(set(options.efficiencies))]
-    points = tuple(point for point in every if point.events.min() >= options.min_events)
-    if not points:
-        most = max(every, key=lambda point: int(point.events.min()))
-        raise InputDataError(
-            f"{scores}: no working point has {options.min_events} events in every region; the most are "
-            f"{most.events.min()}, at efficiency {most.efficiency:g}: score more events or lower --min-events"
-        )
-    data: tuple[ClosurePoint, ...] = ()
-    if options.data is not None:
-        _, counted = _events(options.data, plane)
-        data = tuple(abcd_counts(*counted, point.cuts, point.efficiency) for point in points)
-    left_out = tuple(point.efficiency for point in every if point.events.min() < options.min_events)
-    report = ClosureReport(plane, points, data, left_out)
+    plane = plane_in_file(scores, options.plane)
+    data = None if options.data is None else plane_in_file(options.data, plane.scores)
+    report = closure_of(plane, data, options)
     if options.output is not None:
         _write(report, scores, options, options.output)
     return report
 
 
-def _events(
-    path: InputPath, plane: Sequence[str] | None
-) -> tuple[tuple[str, str], tuple[FloatArray, FloatArray, FloatArray]]:
-    """The two scores' names, and scores and weights (n,) of the selected events."""
+def closure_of(plane: Plane, data: Plane | None, options: ClosureOptions) -> ClosureReport:
+    """The report on a background's events, and on those of data at the same cuts; nothing is read or written."""
+    _check(options)
+    every = [
+        closure_point(plane.x, plane.y, plane.weight, efficiency) for efficiency in sorted(set(options.efficiencies))
+    ]
+    points = tuple(point for point in every if point.events.min() >= options.min_events)
+    if not points:
+        most = max(every, key=lambda point: int(point.events.min()))
+        raise InputDataError(
+            f"{plane.what}: no working point has {options.min_events} events in every region; the most are "
+            f"{most.events.min()}, at efficiency {most.efficiency:g}: score more events or lower --min-events"
+        )
+    counted: tuple[ClosurePoint, ...] = ()
+    if data is not None:
+        counted = tuple(abcd_counts(data.x, data.y, data.weight, point.cuts, point.efficiency) for point in points)
+    left_out = tuple(point.efficiency for point in every if point.events.min() < options.min_events)
+    return ClosureReport(plane.scores, points, counted, left_out)
+
+
+def _check(options: ClosureOptions) -> None:
+    wrong = [value for value in options.efficiencies if not 0 < value < 1]
+    if wrong or not options.efficiencies:
+        raise UsageError(f"efficiencies are fractions between 0 and 1, found {wrong[0] if wrong else 'none'}")
+
+
+def plane_in_file(path: InputPath, plane: Sequence[str] | None) -> Plane:
+    """Scores and weights of the selected events of a file."""
     with closing(ScoreFile(path)) as file:
-        known = file.scores
-        names = tuple(known[:2] if plane is None else plane)
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise UsageError(f"{path}: has no score {unknown[0]!r}; it has {', '.join(known)}")
-        if len(set(names)) != 2:
-            raise UsageError(f"{path}: the plane is of two different scores, found {', '.join(names)}")
+        names = plane_of(file.scores, plane, str(path))
         columns = [f"score_{name}" for name in names]
         pieces = list(file.iterate(["selected", "weight", *columns], _STEP_SIZE))
-    parts = [np.concatenate([p[name][p["selected"]] for p in pieces] or [[]]) for name in (*columns, "weight")]
-    if not len(parts[0]):
-        raise InputDataError(f"{path}: no selected events")
-    if (parts[2] < 0).any():
-        raise InputDataError(f"{path}: has negative weights, of which no cuts can be made")
-    x, y, weight = (part.astype(np.float64) for part in parts)
-    return (names[0], names[1]), (x, y, weight)
+    x, y, weight = (np.concatenate([p[name][p["selected"]] for p in pieces] or [[]]) for name in (*columns, "weight"))
+    return selected_plane(names, x, y, weight, str(path))
+
+
+def plane_of(known: Sequence[str], plane: Sequence[str] | None, what: str) -> tuple[str, str]:
+    """The two scores of the plane asked for, by default the first two; `UsageError` unless there are two of them."""
+    names = tuple(known[:2] if plane is None else plane)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageError(f"{what}: has no score {unknown[0]!r}; it has {', '.join(known)}")
+    if len(names) != 2 or names[0] == names[1]:
+        raise UsageError(f"{what}: the plane is of two different scores, found {', '.join(names)}")
+    return names[0], names[1]
+
+
+def selected_plane(
+    names: tuple[str, str], x: npt.NDArray[Any], y: npt.NDArray[Any], weight: npt.NDArray[Any], what: str
+) -> Plane:
+    """The plane of selected events (n,); `InputDataError` if there are none, or they have negative weights."""
+    if not len(x):
+        raise InputDataError(f"{what}: no selected events")
+    if (weight < 0).any():
+        raise InputDataError(f"{what}: has negative weights, of which no cuts can be made")
+    return Plane(names, x.astype(np.float64), y.astype(np.float64), weight.astype(np.float64), what)
 
 
 def _plain(point: ClosurePoint) -> dict[str, Any]:
@@ -142,6 +185,14 @@ def _plain(point: ClosurePoint) -> dict[str, Any]:
     }
 
 
+def closure_lines(report: ClosureReport) -> dict[str, tuple[FloatArray, FloatArray, FloatArray]]:
+    """Efficiencies, ratios and errors (k,) to draw: of the background, and of the data if they have any."""
+    lines = {"Background": _line(report.background)}
+    if any(np.isfinite(point.ratio).all() for point in report.data):
+        lines["Data at the same cuts"] = _line(report.data)
+    return lines
+
+
 def _line(points: Sequence[ClosurePoint]) -> tuple[FloatArray, FloatArray, FloatArray]:
     kept = [point for point in points if np.isfinite(point.ratio).all()]
     columns = [[point.efficiency for point in kept], *zip(*(point.ratio for point in kept), strict=True)]
@@ -150,10 +201,7 @@ def _line(points: Sequence[ClosurePoint]) -> tuple[FloatArray, FloatArray, Float
 
 
 def _write(report: ClosureReport, scores: InputPath, options: ClosureOptions, output: Path) -> None:
-    lines = {"Background": _line(report.background)}
-    if any(np.isfinite(point.ratio).all() for point in report.data):
-        lines["Data at the same cuts"] = _line(report.data)
-    figure = plot_closure(lines, caption=f"ABCD in {report.scores[0]} and {report.scores[1]}")
+    figure = plot_closure(closure_lines(report), caption=f"ABCD in {report.scores[0]} and {report.scores[1]}")
     inputs = [path for path in (scores, options.data) if path is not None]
     command = command_line(
         "abcd",

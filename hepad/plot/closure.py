@@ -6,20 +6,21 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hepad.plot.style import COLOURS, hep_style
+from hepad.plot.style import COLOURS, canvas, figure_of
 
 __all__ = ["plot_closure"]
 
 FloatArray = npt.NDArray[np.float64]
 
 
-def plot_closure(lines: Mapping[str, tuple[FloatArray, FloatArray, FloatArray]], *, caption: str = "") -> Figure:
+def plot_closure(
+    lines: Mapping[str, tuple[FloatArray, FloatArray, FloatArray]], *, caption: str = "", ax: Axes | None = None
+) -> Figure:
     """`lines` are by name efficiencies, ratios and their errors, (k,) each; points are moved a little apart."""
-    with hep_style():
-        figure = Figure(figsize=(8, 5.6), layout="constrained")
-        axes = figure.subplots()
+    with canvas(ax, (8, 5.6)) as axes:
         axes.axhline(1.0, color="black", linewidth=1)
         for i, (name, (efficiency, ratio, error)) in enumerate(lines.items()):
             place = 100 * efficiency * (1 + 0.03 * (i - (len(lines) - 1) / 2))
@@ -32,4 +33,4 @@ def plot_closure(lines: Mapping[str, tuple[FloatArray, FloatArray, FloatArray]],
         axes.legend(loc="upper right", frameon=False)
         if caption:
             axes.text(0, 1.02, caption, transform=axes.transAxes, va="bottom", fontsize=13)
-        return figure
+    return figure_of(axes)

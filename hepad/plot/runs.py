@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from hepad.plot.panels import header
-from hepad.plot.style import hep_style
+from hepad.plot.style import canvas, figure_of, hep_style
 
 __all__ = ["Compared", "distribution_figure", "shift_map"]
 
@@ -33,14 +34,20 @@ class Compared:
 
 
 def shift_map(
-    runs: Sequence[str], quantities: Sequence[str], p_values: Floats, *, simulation: bool = False, caption: str = ""
+    runs: Sequence[str],
+    quantities: Sequence[str],
+    p_values: Floats,
+    *,
+    simulation: bool = False,
+    caption: str = "",
+    ax: Axes | None = None,
 ) -> Figure:
     """Minus the decimal logarithm of p-values (runs, quantities) as a heat map, up to 10; from 2 on as numbers."""
     values = np.minimum(-np.log10(np.maximum(p_values, 1e-300)), _LARGEST)
-    with hep_style():
-        size = (4.6 + 0.5 * len(quantities), 3.4 + 0.42 * len(runs))
-        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
-        axes = figure.subplots()
+    with canvas(ax, (4.6 + 0.5 * len(quantities), 3.4 + 0.42 * len(runs))) as axes:
+        figure = figure_of(axes)
+        if ax is None:
+            figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
         image = axes.pcolormesh(values, cmap="Blues", vmin=0, vmax=_LARGEST, edgecolors="white", linewidth=0.8)
         for (i, j), value in np.ndenumerate(values):
             if value >= 2:

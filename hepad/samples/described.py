@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
 
 import awkward as ak
 import numpy as np
@@ -12,42 +13,69 @@ import numpy.typing as npt
 
 from hepad.bundles.bundle import Bundle
 from hepad.cards.bundle import RegionCard
-from hepad.cards.selection import SelectionCard
-from hepad.errors import CardError, InputDataError
+from hepad.cards.selection import SelectionCard, load_selection
+from hepad.errors import CardError, InputDataError, UsageError
 from hepad.execution.executor import Execution
 from hepad.execution.parts import Part
 from hepad.execution.run import Run, Skipped
-from hepad.execution.store import RunFolder
+from hepad.execution.store import MemoryStore, RunFolder, Store
 from hepad.execution.units import Step
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import IMAGE, VECTOR, Layout
 from hepad.io.events import Chunk
+from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.nn.embeds import Embeds
 from hepad.nn.scorer import Scores
 from hepad.objects.selection import apply_selection, check_events
 from hepad.output.complete import made_with, selection_hash
 from hepad.paths import InputPath
+from hepad.provenance import command_line, provenance
 from hepad.samples.selected import blocks, checked_flow
 from hepad.stats.scores.regions import region_of
 
-__all__ = ["SPACES", "Described", "DescribedJob", "Space", "described_samples", "quantity_names", "space_of"]
+__all__ = [
+    "SPACES",
+    "Described",
+    "DescribedJob",
+    "DescribedOptions",
+    "Space",
+    "described_provenance",
+    "described_samples",
+    "quantity_names",
+    "space_of",
+]
 
 Space = Literal["latent", "input", "quantities"]
 SPACES: tuple[Space, ...] = ("latent", "input", "quantities")
 Floats = npt.NDArray[np.float64]
 
 
-class ReadingOptions(Protocol):
-    """The options of a verb that say how it reads events."""
+@dataclass(frozen=True, kw_only=True)
+class DescribedOptions:
+    """Options of a verb that describes samples and reports on them: where it writes, what it selects, how it reads.
+
+    `selection` None is the model's own; `simulation` labels figures.
+    """
+
+    output: Path | None = None
+    selection: str | None = None
+    seed: int = 1
+    simulation: bool = False
+    step_size: int = DEFAULT_STEP_SIZE
+    max_events: int | None = None
+    execution: Execution = field(default_factory=Execution)
+    on_events: Callable[[int], None] | None = None
 
     @property
-    def step_size(self) -> int: ...
-    @property
-    def max_events(self) -> int | None: ...
-    @property
-    def execution(self) -> Execution: ...
-    @property
-    def on_events(self) -> Callable[[int], None] | None: ...
+    def folder(self) -> Path:
+        """The output; `UsageError` if there is none."""
+        if self.output is None:
+            raise UsageError("give the folder that the report goes to")
+        return self.output
+
+    def selection_of(self, bundle: Bundle) -> SelectionCard:
+        """The selection asked for, by default that of the bundle."""
+        return load_selection(self.selection) if self.selection else bundle.card.selection
 
 
 @dataclass(frozen=True)
@@ -155,15 +183,22 @@ def _described(run: Run[DescribedJob], what: str) -> Described:
 
 
 def described_samples(
-    job: DescribedJob, paths: Mapping[str, Sequence[InputPath]], folder: RunFolder, options: ReadingOptions, **key: Any
+    job: DescribedJob,
+    paths: Mapping[str, Sequence[InputPath]],
+    folder: RunFolder | None,
+    options: DescribedOptions,
+    **key: Any,
 ) -> tuple[dict[str, Described], tuple[Skipped, ...]]:
     """The samples by name, and the files left out of them with their places among the files of all.
 
-    What is done is kept in `folder`; `key` is what the events kept there depend on beside bundle and selection.
+    What is done is kept in `folder`, if there is one; `key` is what the events kept there depend on beside bundle and
+    selection.
     """
-    made = made_with(**selection_hash(job.selection), bundle=job.bundle.sha256, **key)
-    # All of them first: the folder stays as long as one is not complete.
-    stores = {name: folder.store(f"sample{place}", made) for place, name in enumerate(paths)}
+    stores: dict[str, Store] = {name: MemoryStore() for name in paths}
+    if folder is not None:
+        made = made_with(**selection_hash(job.selection), bundle=job.bundle.sha256, **key)
+        # All of them first: the folder stays as long as one is not complete.
+        stores = {name: folder.store(f"sample{place}", made) for place, name in enumerate(paths)}
     samples: dict[str, Described] = {}
     skipped: list[Skipped] = []
     before = 0
@@ -173,6 +208,17 @@ def described_samples(
         skipped += [replace(one, file=before + one.file) for one in run.skipped]
         before += len(files)
     return samples, tuple(skipped)
+
+
+def described_provenance(
+    verb: str, records: Sequence[dict[str, Any]], bundle: Bundle, options: DescribedOptions, **words: Any
+) -> dict[str, Any]:
+    """What a report says of itself; `words` are the options of the command line but for the number of events."""
+    said = f"{verb} --simulated" if options.simulation else verb
+    command = command_line(said, **words, max_events=options.max_events)
+    selection = selection_hash(load_selection(options.selection)) if options.selection else {}
+    cards = {f"bundle {bundle.card.name}": bundle.sha256, **selection}
+    return provenance(command, inputs=records, seed=options.seed, cards=cards)
 
 
 def quantity_names(bundle: Bundle, selection: SelectionCard) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 import hepad
 from hepad.api.spectra import yields_of
 from hepad.bundles.bundle import load_bundle
-from hepad.errors import UsageError
+from hepad.errors import InputDataError, UsageError
 from hepad.spectra.files import write_histograms_json, write_histograms_root
 
 
@@ -267,6 +267,79 @@ def test_latency(run, examples: Path) -> None:
     ours = found.to_json()
     assert without(ours["details"], "seconds") == without(said["details"], "seconds")
     assert ours["model"] == said["model"]
+
+
+def test_runs_beside_a_reference(run, examples: Path, background: ak.Array, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hepad.pipeline.monitor.run.write_report", lambda *_, **__: None)
+    words = ["--run", f"late={examples / 'h0.h5'}", "-m", "dnn_ae", "--max-events", 300, "--toys", 100, "--alpha", 0.02]
+    said = json.loads(run("monitor", examples / "background.h5", *words, "-o", "shifts", "--json").stdout)
+    how: Any = {"max_events": 300, "toys": 100, "alpha": 0.02}
+    found = hepad.monitor(background, {"late": examples / "h0.h5"}, hepad.load_model("dnn_ae"), **how)
+    assert json.loads(json.dumps(found.to_json())) == said
+    assert found.passed is said["passed"] is False
+    assert [row.quantity for row in found["late"].shifted] == [
+        row["quantity"] for row in said["runs"][0]["quantities"] if row["shifted"]
+    ]
+    ax = Figure().subplots()
+    assert found.plot(ax) is ax
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["late"]
+    assert "<td >late</td>" in found._repr_html_()
+    with pytest.raises(UsageError, match="of the reference and of run same: compare with other events"):
+        hepad.monitor(background, {"same": background}, "dnn_ae", **how)
+    with pytest.raises(UsageError, match="no run is called reference"):
+        hepad.monitor(background, {"reference": background}, "dnn_ae")
+
+
+def test_clusters(run, examples: Path, background: ak.Array, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sklearn")
+    monkeypatch.setattr("hepad.pipeline.cluster.run.write_report", lambda *_, **__: None)
+    region, h0 = "kept=efficiency:0.3", examples / "h0.h5"
+    words = ["-b", examples / "background.h5", "--simulation", f"lq={examples / 'lq.h5'}", "--region", region]
+    words += ["--max-events", 400, "--toys", 100, "--space", "quantities", "--components", 3, "--min-size", 12]
+    said = json.loads(run("cluster", h0, "-m", "dnn_ae", *words, "-o", "clusters", "--json").stdout)
+    how: Any = {"max_events": 400, "toys": 100, "space": "quantities", "components": 3, "min_size": 12}
+    others = {"lq": examples / "lq.h5"}
+    found = hepad.cluster(h0, "dnn_ae", background=background, simulations=others, region=region, **how)
+    assert json.loads(json.dumps(found.to_json())) == said
+    assert (found.global_p, len(found.rows)) == (said["global_p_value"], len(said["rows"]))
+    counts = [
+        [int((found.is_data == data)[found.classes == (-1 if row.name == "none" else int(row.name) - 1)].sum())
+         for data in (True, False)]
+        for row in found.rows
+    ]  # fmt: skip
+    assert counts == [[row["data"], row["background"]] for row in said["rows"]]
+    assert found.points.shape == (sum(map(sum, counts)), 3)
+    ax = Figure().subplots()
+    assert found.plot(ax) is ax
+    assert [label.get_text() for label in ax.get_xticklabels()] == [row["name"] for row in said["rows"]]
+    assert "share of lq" in found._repr_html_()
+
+
+def test_closure(run, examples: Path, tmp_path: Path) -> None:
+    path = examples / "w_lnu.root"
+    run("score", path, "-m", "double_ae", "--max-events", 3000, "-o", "b.root")
+    words = ["--plane", "mse2,mse1", "--efficiency", 0.05, "--efficiency", 0.001, "--min-events", 5, "--data", "b.root"]
+    said = json.loads(run("abcd", "--scores", "b.root", *words, "--json").stdout)
+    how: Any = {"plane": ["mse2", "mse1"], "efficiencies": [0.05, 0.001], "min_events": 5}
+    scored = hepad.score(path, "double_ae", max_events=3000)
+    assert 0 < scored.selected.sum() < len(scored.selected)
+    masked = {**scored.scores, "weight": scored.weight}  # NaN where an event was not selected
+    for scores in (tmp_path / "b.root", str(tmp_path / "b.root"), scored, masked):
+        found = hepad.abcd(scores=scores, data=masked, **how)
+        assert json.loads(json.dumps(found.to_json())) == said
+    assert found.nonclosure == said["nonclosure"]
+    assert [point.counts.tolist() for point in found.points] == [list(said["background"][0]["counts"].values())]
+    assert found.data[0].cuts == found.points[0].cuts
+    assert "too few events in a region at efficiency 0.001" in found._repr_html_()
+    ax = Figure().subplots()
+    assert found.plot(ax) is ax
+    assert ax.has_data()
+    with pytest.raises(UsageError, match="scores: has no score 'three'; it has mse1, mse2"):
+        hepad.abcd(scores=masked, plane=["mse1", "three"])
+    with pytest.raises(InputDataError, match="scores: arrays of one length are needed"):
+        hepad.abcd(scores={**masked, "weight": scored.weight[1:]})
+    with pytest.raises(UsageError, match="give counts of A, B, C and D, or scores"):
+        hepad.abcd()  # type: ignore[call-overload]
 
 
 def test_a_trained_model_goes_into_every_verb(background: ak.Array) -> None:

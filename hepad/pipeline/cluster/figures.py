@@ -10,37 +10,46 @@ import numpy as np
 from hepad.pipeline.cluster.report import ClusterReport
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from hepad.pipeline.cluster.run import Clustered
 
-__all__ = ["cluster_figures"]
+__all__ = ["cluster_figures", "counts_of"]
+
+
+def counts_of(report: ClusterReport, *, simulation: bool, ax: Axes | None = None) -> Figure:
+    """Data in each cluster, and what is expected of the background."""
+    from hepad.plot.clusters import count_figure
+
+    return count_figure(
+        [row.name for row in report.rows],
+        np.array([row.data for row in report.rows], dtype=np.float64),
+        np.array([row.expected or 0.0 for row in report.rows]) if report.most_significant is not None else None,
+        [1.0 if row.p_value is None else row.p_value for row in report.rows],
+        simulation=simulation,
+        caption=f"{report.model}, {report.region}",
+        ax=ax,
+    )
 
 
 def cluster_figures(report: ClusterReport, found: Clustered, *, simulation: bool) -> Iterator[tuple[str, Figure, str]]:
     """Name without ending, figure and caption: counts, the map, and what makes the most significant cluster."""
-    from hepad.plot.clusters import characteristic_figure, count_figure, map_figure
+    from hepad.plot.clusters import characteristic_figure, map_figure
 
-    where = f"{report.model}, {report.region}"
-    data = np.array([row.data for row in report.rows], dtype=np.float64)
     best = report.most_significant or (report.rows[0] if report.rows else None)
     tested = report.most_significant is not None
     marked = int(best.name) - 1 if tested and best is not None and best.name != "none" else None
     yield (
         "counts",
-        count_figure(
-            [row.name for row in report.rows],
-            data,
-            np.array([row.expected or 0.0 for row in report.rows]) if tested else None,
-            [1.0 if row.p_value is None else row.p_value for row in report.rows],
-            simulation=simulation,
-            caption=where,
-        ),
+        counts_of(report, simulation=simulation),
         "Data in each cluster" + (" and what is expected of the background." if tested else "."),
     )
     yield (
         "map",
-        map_figure(found.points, found.classes, marked, simulation=simulation, caption=where),
+        map_figure(
+            found.points, found.classes, marked, simulation=simulation, caption=f"{report.model}, {report.region}"
+        ),
         f"Data and background in the first two of {report.dimensions} axes in which clusters were looked for.",
     )
     if best is not None and best.characteristics:

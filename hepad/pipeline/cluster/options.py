@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from hepad.cards.analysis import RegionSpec
 from hepad.errors import UsageError
-from hepad.execution.executor import Execution
-from hepad.io.reader import DEFAULT_STEP_SIZE
-from hepad.samples.described import SPACES, Space
+from hepad.samples.described import SPACES, DescribedOptions, Space
 
 __all__ = ["ClusterOptions"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClusterOptions:
+class ClusterOptions(DescribedOptions):
     """Options of `cluster`.
 
     `region` names the region of the bundle, or of `regions`, whose events are clustered; None takes all selected ones.
@@ -25,27 +22,12 @@ class ClusterOptions:
     `min_size` is the least number of events of a cluster, None 1 % of all, at least 10. `toys` are pseudo-experiments.
     """
 
-    output: Path | None = None
     region: str | None = None
     regions: Mapping[str, RegionSpec] = field(default_factory=dict)
-    selection: str | None = None
     space: Space | None = None
     components: int = 10
     min_size: int | None = None
     toys: int = 10_000
-    seed: int = 1
-    simulation: bool = False
-    step_size: int = DEFAULT_STEP_SIZE
-    max_events: int | None = None
-    execution: Execution = field(default_factory=Execution)
-    on_events: Callable[[int], None] | None = None
-
-    @property
-    def folder(self) -> Path:
-        """The output; `UsageError` if there is none."""
-        if self.output is None:
-            raise UsageError("give the folder that the report goes to")
-        return self.output
 
     def check(self) -> None:
         """`UsageError` for values out of bounds."""

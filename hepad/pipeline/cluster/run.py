@@ -14,13 +14,11 @@ import numpy.typing as npt
 
 from hepad.bundles.bundle import Bundle, load_bundle
 from hepad.cards.bundle import RegionCard
-from hepad.cards.selection import load_selection
 from hepad.errors import InputDataError, UsageError
 from hepad.execution.making import Making
 from hepad.execution.run import Skipped
 from hepad.io.reader import expand_files
 from hepad.output.atomic import check_folder
-from hepad.output.complete import selection_hash
 from hepad.paths import InputPath
 from hepad.pipeline.cluster.find import (
     NONE,
@@ -35,11 +33,10 @@ from hepad.pipeline.cluster.find import (
 from hepad.pipeline.cluster.options import ClusterOptions
 from hepad.pipeline.cluster.output import write_report
 from hepad.pipeline.cluster.report import Characteristic, ClusterReport, ClusterRow, Sampled
-from hepad.provenance import command_line, provenance
-from hepad.samples.described import Described, DescribedJob, described_samples, space_of
+from hepad.samples.described import Described, DescribedJob, described_provenance, described_samples, space_of
 from hepad.stats.counts.partition import PartitionTest, excess_p_values, partition_test
 
-__all__ = ["BACKGROUND", "DATA", "Clustered", "cluster", "clusters_of"]
+__all__ = ["BACKGROUND", "DATA", "Clustered", "cluster", "cluster_in_memory", "clusters_of"]
 
 DATA, BACKGROUND = "data", "background"
 _CHARACTERISTICS = 8
@@ -71,33 +68,41 @@ def cluster(
     options.check()
     output = options.folder
     check_folder(output, verb="cluster")
-    bundle = load_bundle(model)
-    region = _region(bundle, options)
-    job = DescribedJob(
-        bundle,
-        load_selection(options.selection) if options.selection else bundle.card.selection,
-        region,
-        space_of(bundle, options.space),
-    )
-    paths = {DATA: expand_files(files), **({BACKGROUND: expand_files(background)} if background else {})}
-    paths |= {name: expand_files(some) for name, some in (simulations or {}).items()}
+    job, paths = _asked(load_bundle(model), options), _paths(files, background, simulations or {})
     making = Making.of(
         output,
         [path for some in paths.values() for path in some],
-        partial(_provenance, options=options, bundle=bundle, paths=paths),
+        partial(_provenance, options=options, bundle=job.bundle, paths=paths),
         again=options.execution.force,
     )
     if before := making.before(read=_stored):
         return replace(before, output=output)
     clusterer()  # whether it is there is known before all events are read
     with making.run_folder() as folder:
-        cut = None if region is None else region.model_dump(mode="json")
+        cut = None if job.region is None else job.region.model_dump(mode="json")
         samples, skipped = described_samples(job, paths, folder, options, region=cut, space=job.space)
         report, found = clusters_of(samples, job, options)
         report = replace(report, skipped=skipped, output=output)
         record = making.description({each.file: each.reason for each in skipped})
         write_report(report, found, samples, paths, output, simulation=options.simulation, record=record)
     return report
+
+
+def cluster_in_memory(
+    files: Sequence[str | InputPath],
+    model: str | Bundle,
+    *,
+    background: Sequence[str | InputPath] = (),
+    simulations: Mapping[str, Sequence[str | InputPath]] | None = None,
+    options: ClusterOptions,
+) -> tuple[ClusterReport, Clustered]:
+    """What `cluster` does, but nothing is written."""
+    options.check()
+    job, paths = _asked(load_bundle(model), options), _paths(files, background, simulations or {})
+    clusterer()
+    samples, skipped = described_samples(job, paths, None, options)
+    report, found = clusters_of(samples, job, options)
+    return replace(report, skipped=skipped), found
 
 
 def clusters_of(
@@ -137,6 +142,20 @@ def clusters_of(
         tuple(_warnings(classes)),
     )
     return report, found
+
+
+def _asked(bundle: Bundle, options: ClusterOptions) -> DescribedJob:
+    region = _region(bundle, options)
+    return DescribedJob(bundle, options.selection_of(bundle), region, space_of(bundle, options.space))
+
+
+def _paths(
+    files: Sequence[str | InputPath],
+    background: Sequence[str | InputPath],
+    simulations: Mapping[str, Sequence[str | InputPath]],
+) -> dict[str, list[InputPath]]:
+    paths = {DATA: expand_files(files), **({BACKGROUND: expand_files(background)} if background else {})}
+    return paths | {name: expand_files(some) for name, some in simulations.items()}
 
 
 def _region(bundle: Bundle, options: ClusterOptions) -> RegionCard | None:
@@ -224,8 +243,11 @@ def _provenance(
     bundle: Bundle,
     paths: Mapping[str, Sequence[InputPath]],
 ) -> dict[str, Any]:
-    command = command_line(
-        "cluster --simulated" if options.simulation else "cluster",
+    return described_provenance(
+        "cluster",
+        records,
+        bundle,
+        options,
         files=tuple(path.name for path in paths[DATA]),
         background=tuple(path.name for path in paths.get(BACKGROUND, ())),
         simulation=tuple(f"{n}={p.name}" for n, some in paths.items() if n not in {DATA, BACKGROUND} for p in some),
@@ -237,11 +259,7 @@ def _provenance(
         components=options.components,
         min_size=options.min_size,
         toys=options.toys,
-        max_events=options.max_events,
     )
-    selection = selection_hash(load_selection(options.selection)) if options.selection else {}
-    cards = {f"bundle {bundle.card.name}": bundle.sha256, **selection}
-    return provenance(command, inputs=records, seed=options.seed, cards=cards)
 
 
 def _stored(output: Path) -> tuple[dict[str, Any], ClusterReport]:

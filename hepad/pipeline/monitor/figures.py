@@ -11,6 +11,7 @@ import numpy.typing as npt
 from hepad.pipeline.monitor.report import MonitorReport
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["map_of", "run_figures"]
@@ -21,7 +22,7 @@ _PANELS = 4
 Columns = Mapping[str, npt.NDArray[np.float64]]
 
 
-def map_of(report: MonitorReport, *, simulation: bool) -> Figure:
+def map_of(report: MonitorReport, *, simulation: bool, ax: Axes | None = None) -> Figure:
     """All runs with the quantities that moved most anywhere, scores and regions first."""
     from hepad.plot.runs import shift_map
 
@@ -33,7 +34,9 @@ def map_of(report: MonitorReport, *, simulation: bool) -> Figure:
     names = names[:_QUANTITIES]
     found = [{row.quantity: row.adjusted for row in run.quantities} for run in report.runs]
     values = np.array([[one[name] for name in names] for one in found])
-    return shift_map([run.name for run in report.runs], names, values, simulation=simulation, caption=report.model)
+    return shift_map(
+        [run.name for run in report.runs], names, values, simulation=simulation, caption=report.model, ax=ax
+    )
 
 
 def run_figures(

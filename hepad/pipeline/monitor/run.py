@@ -13,22 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.bundles.bundle import Bundle, load_bundle
-from hepad.cards.selection import load_selection
 from hepad.errors import UsageError
 from hepad.execution.making import Making
 from hepad.io.reader import expand_files
 from hepad.output.atomic import check_folder
-from hepad.output.complete import selection_hash
 from hepad.paths import InputPath
 from hepad.pipeline.monitor.options import MonitorOptions
 from hepad.pipeline.monitor.output import write_report
 from hepad.pipeline.monitor.report import MonitorReport, QuantityRow, RunRow
-from hepad.provenance import command_line, provenance
-from hepad.samples.described import Described, DescribedJob, described_samples
+from hepad.samples.described import Described, DescribedJob, described_provenance, described_samples
 from hepad.stats.counts.shift import adjusted, shift
 from hepad.stats.scores.regions import region_of
 
-__all__ = ["REFERENCE", "columns_of", "compare_runs", "monitor"]
+__all__ = ["REFERENCE", "columns_of", "compare_runs", "monitor", "monitor_in_memory"]
 
 REFERENCE = "reference"
 
@@ -51,27 +48,51 @@ def monitor(
     options.verify()
     output = options.folder
     check_folder(output, verb="monitor")
-    if not runs:
-        raise UsageError("give at least one --run NAME=FILE to compare with the reference")
-    bundle = load_bundle(model)
-    job = DescribedJob(bundle, load_selection(options.selection) if options.selection else bundle.card.selection)
-    paths = {REFERENCE: expand_files(reference), **{name: expand_files(files) for name, files in runs.items()}}
-    _check_apart(paths)
+    job, paths = _asked(reference, runs, model, options)
     making = Making.of(
         output,
         [path for files in paths.values() for path in files],
-        partial(_provenance, options=options, bundle=bundle, paths=paths),
+        partial(_provenance, options=options, bundle=job.bundle, paths=paths),
         again=options.execution.force,
     )
     if before := making.before(read=_stored):
         return replace(before, output=output)
     with making.run_folder() as folder:
         samples, skipped = described_samples(job, paths, folder, options)
-        columns = {name: columns_of(sample, bundle) for name, sample in samples.items()}
-        report = replace(compare_runs(samples, columns, bundle, options), skipped=skipped, output=output)
+        columns = {name: columns_of(sample, job.bundle) for name, sample in samples.items()}
+        report = replace(compare_runs(samples, columns, job.bundle, options), skipped=skipped, output=output)
         record = making.description({each.file: each.reason for each in skipped})
         write_report(report, columns, output, simulation=options.simulation, record=record)
     return report
+
+
+def monitor_in_memory(
+    reference: Sequence[str | InputPath],
+    runs: Mapping[str, Sequence[str | InputPath]],
+    model: str | Bundle,
+    *,
+    options: MonitorOptions,
+) -> MonitorReport:
+    """What `monitor` does, but nothing is written."""
+    options.verify()
+    job, paths = _asked(reference, runs, model, options)
+    samples, skipped = described_samples(job, paths, None, options)
+    columns = {name: columns_of(sample, job.bundle) for name, sample in samples.items()}
+    return replace(compare_runs(samples, columns, job.bundle, options), skipped=skipped)
+
+
+def _asked(
+    reference: Sequence[str | InputPath],
+    runs: Mapping[str, Sequence[str | InputPath]],
+    model: str | Bundle,
+    options: MonitorOptions,
+) -> tuple[DescribedJob, dict[str, list[InputPath]]]:
+    if not runs:
+        raise UsageError("give at least one --run NAME=FILE to compare with the reference")
+    bundle = load_bundle(model)
+    paths = {REFERENCE: expand_files(reference), **{name: expand_files(files) for name, files in runs.items()}}
+    _check_apart(paths)
+    return DescribedJob(bundle, options.selection_of(bundle)), paths
 
 
 def compare_runs(
@@ -129,8 +150,11 @@ def _provenance(
     bundle: Bundle,
     paths: Mapping[str, Sequence[InputPath]],
 ) -> dict[str, Any]:
-    command = command_line(
-        "monitor --simulated" if options.simulation else "monitor",
+    return described_provenance(
+        "monitor",
+        records,
+        bundle,
+        options,
         files=tuple(path.name for path in paths[REFERENCE]),
         run=tuple(f"{name}={path.name}" for name, files in paths.items() if name != REFERENCE for path in files),
         model=bundle.card.name,
@@ -138,11 +162,7 @@ def _provenance(
         alpha=options.alpha,
         min_distance=options.min_distance,
         toys=options.toys,
-        max_events=options.max_events,
     )
-    selection = selection_hash(load_selection(options.selection)) if options.selection else {}
-    cards = {f"bundle {bundle.card.name}": bundle.sha256, **selection}
-    return provenance(command, inputs=records, seed=options.seed, cards=cards)
 
 
 def _stored(output: Path) -> tuple[dict[str, Any], MonitorReport]:
