@@ -199,6 +199,18 @@ SCORERS = Table(
             ("calo_regions",),
             "CicadaConfig",
         ),
+        "quantity": Entry(
+            "hepad.models.quantity:Quantity",
+            "quantity of an event",
+            ("event_features", "l1_vector", "l1_hardware"),
+            "QuantityConfig",
+        ),
+        "total_energy": Entry(
+            "hepad.models.total_energy:TotalEnergy",
+            "total energy of an image",
+            ("detector_image", "calo_image"),
+            "TotalEnergyConfig",
+        ),
         "ensemble": Entry("hepad.models.compose:Ensemble", "ensemble of one model", _VECTORS, "EnsembleConfig"),
         "parallel": Entry("hepad.models.compose:Parallel", "models side by side", _VECTORS, "ParallelConfig"),
         "chain": Entry("hepad.models.compose:Chain", "model of embeddings", _VECTORS, "ChainConfig"),

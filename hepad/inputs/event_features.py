@@ -48,9 +48,9 @@ class EventFeaturesCard(InputCard):
 
     A quantity is `OBJECTS_WHAT`. Of one object, `jet1`: `pt`, `eta`, `phi`, `mass`. Of two or more, `jet1+jet2`: the
     invariant `mass`, and the `lightest` and `heaviest` of their masses; of two also their distances `deta`, `dphi` and
-    `dr`. Of `met`: `pt`, `phi`. Of a collection, `jets`: the number `n` and the sum of pT, `ht`. `mass` names objects
-    whose invariant mass stands beside the batch, where no network sees it. `scale: standard` takes each quantity to
-    mean 0 and standard deviation 1 over the events that have it; one that an event lacks is 0.
+    `dr`. Of `met`: `pt`, `phi`. Of a collection, `jets`: the number `n` and the sum of pT, `ht`; of `tracks`: `n`.
+    `mass` names objects whose invariant mass stands beside the batch, where no network sees it. `scale: standard` takes
+    each quantity to mean 0 and standard deviation 1 over the events that have it; one that an event lacks is 0.
     """
 
     kind: Literal["event_features"]
@@ -158,6 +158,8 @@ def _quantity(name: str) -> _Quantity:
     of, what = match["of"], match["what"]
     if of == "met":
         known = {kind: _Quantity({"met": {kind}}, partial(_met, feature=kind)) for kind in _MET}
+    elif of == "tracks":
+        known = {"n": _Quantity({"track_count": {"number"}}, _track_count)}
     elif is_collection(of):
         known = {"n": _Quantity(object_fields([of], {"pt"}), partial(_count, name=of))}
         known["ht"] = _Quantity(object_fields([of], {"pt"}), partial(_ht, name=of))
@@ -197,6 +199,10 @@ def _of_objects(objects: Objects) -> dict[str, _Quantity]:
 
 def _met(events: ak.Array, feature: str) -> _Values:
     return ak.to_numpy(events.met[feature]).astype(np.float64), np.ones(len(events), dtype=np.bool_)
+
+
+def _track_count(events: ak.Array) -> _Values:
+    return ak.to_numpy(events.track_count).astype(np.float64), np.ones(len(events), dtype=np.bool_)
 
 
 def _count(events: ak.Array, name: str) -> _Values:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from hepad import registry
-from hepad.errors import CardError, InputDataError
+from hepad.errors import CardError, FitFailedError, InputDataError
 from hepad.inputs.layout import SET
 from hepad.nn.explain import EXPLAINED_SCORE, Explains
 from hepad.testing.asserts import raises
@@ -36,7 +37,7 @@ def model_checks(case: ModelCase) -> list[Check]:
     checks: list[Check] = [the_registry_names_the_class, an_unknown_key_is_refused, a_card_is_checked_without_torch]
     if not case.trainable:
         return checks
-    checks += _OF_SCORES + OF_TRAINING + OF_WEIGHTS
+    checks += _OF_SCORES + (OF_TRAINING + OF_WEIGHTS if case.new().state() else [it_has_no_weights])
     if isinstance(case.new(), Explains) and EXPLAINED_SCORE in case.new().score_names:
         checks.append(reconstruction_errors_average_to_the_score)
     if case.axes == SET:
@@ -161,6 +162,20 @@ def wrong_columns_raise(case: ModelCase) -> None:
     swapped = replace(layout, features=tuple(f"other{i}" for i in range(len(layout.features))), slots=())
     with raises(CardError, "columns"):
         case.trained.scores(replace(case.data.train, layout=swapped))
+
+
+def it_has_no_weights(case: ModelCase) -> None:
+    """Nothing is learned of background and nothing kept, but events there must be."""
+    report = case.fit(case.new())
+    assert report.epochs == 1
+    assert case.trained.state() == {}
+    json.dumps(case.trained.config)
+    with raises(CardError, "stranger"):
+        case.new().load_state({"stranger": np.zeros(1, dtype=np.float32)})
+    for part, what in (("train", "training"), ("validation", "validation")):
+        nothing = getattr(case.data, part).take(slice(0, 0))
+        with raises(FitFailedError, f"no {what} events"):
+            case.fit(case.new(), replace(case.data, **{part: nothing}))
 
 
 def reconstruction_errors_average_to_the_score(case: ModelCase) -> None:

@@ -91,6 +91,8 @@ SETTINGS = {
         features=("et",),
         unit=50.0,  # the regions are of many steps of energy
     ),
+    "quantity": ModelCase("quantity", {"feature": "jet1_pt"}),
+    "total_energy": ModelCase("total_energy", axes=IMAGE, features=("track", "ecal")),
     "ensemble": ModelCase("ensemble", {"member": {"name": "dnn_ae", "layers": [8, 3]}, "members": 2}),
     "parallel": ModelCase(
         "parallel", {"members": {"one": {"name": "dnn_ae", "layers": [8, 3]}, "two": {"name": "dnn_ae", "layers": [4]}}}
