@@ -76,6 +76,11 @@ class Layout:
         return cls(VECTOR, (len(made),), tuple(slot.name for slot in made), made)
 
     @classmethod
+    def latent(cls, dimension: int) -> Layout:
+        """The latent numbers of a model: a vector of `z1`, `z2`, ..., of shape (dimension,)."""
+        return cls.vector([f"z{place}" for place in range(1, dimension + 1)])
+
+    @classmethod
     def set(cls, objects: int, features: Sequence[str]) -> Layout:
         """Up to `objects` objects of the same features, in no order, of shape (objects, features)."""
         return cls(SET, (objects, len(features)), tuple(features))
@@ -96,6 +101,14 @@ class Layout:
         if self.axes != VECTOR:
             raise CardError(f"an input of axes {', '.join(self.axes)} has no columns")
         return self.features
+
+    @property
+    def objects(self) -> dict[str, dict[str, int]]:
+        """The objects of a vector by name, `jet1`, `met`: of each the places of its features. A set's have no names."""
+        found: dict[str, dict[str, int]] = {}
+        for place, slot in enumerate(self.slots):
+            found.setdefault(slot.owner, {})[slot.feature] = place
+        return found
 
     @property
     def summary(self) -> str:

@@ -30,17 +30,14 @@ def object_columns(layout: Layout, model: str) -> ObjectColumns:
     """Where the objects stand; `CardError` naming the model unless each column is pt, eta or phi of one with a pt."""
     if not layout.slots:
         raise CardError(f"{model} takes a vector of objects")
-    found: dict[str, dict[str, int]] = {}
-    steps: dict[str, float] = {}
-    for i, slot in enumerate(layout.slots):
-        if slot.feature not in {"pt", "eta", "phi"}:
-            raise CardError(f"{model} takes columns such as jet1_pt, muon2_eta or met_phi, not {slot.name!r}")
-        found.setdefault(slot.owner, {})[slot.feature] = i
-        steps[slot.owner] = eta_step(slot.object)
+    if other := next((slot.name for slot in layout.slots if slot.feature not in {"pt", "eta", "phi"}), None):
+        raise CardError(f"{model} takes columns such as jet1_pt, muon2_eta or met_phi, not {other!r}")
+    found = layout.objects
     if lacking := next((owner for owner, columns in found.items() if "pt" not in columns), None):
         raise CardError(f"{model} needs the pt of {lacking}")
     pt, eta, phi = (torch.tensor([one.get(name, -1) for one in found.values()]) for name in ("pt", "eta", "phi"))
-    return ObjectColumns(pt, eta, phi, torch.tensor([steps[owner] for owner in found]))
+    steps = [eta_step(layout.slots[columns["pt"]].object) for columns in found.values()]
+    return ObjectColumns(pt, eta, phi, torch.tensor(steps))
 
 
 def cylindrical_error(pt: Tensor, eta: Tensor, pt_hat: Tensor, eta_hat: Tensor) -> Tensor:

@@ -68,6 +68,14 @@ def batch(rows: int = 3, *, beside: Mapping[str, Any] | None = None, **parts: An
     return Batch("set", CLOUD, **made, beside=beside or {})
 
 
+def test_the_objects_of_a_vector_and_their_places() -> None:
+    layout = Layout.vector(["met_pt", "jet1_pt", "met_phi", "jet2_pt", "jet1_eta"])
+    assert layout.objects == {"met": {"pt": 0, "phi": 2}, "jet1": {"pt": 1, "eta": 4}, "jet2": {"pt": 3}}
+    assert list(layout.objects) == ["met", "jet1", "jet2"]
+    assert Layout.set(2, ["pt"]).objects == {}
+    assert Layout.latent(3).columns == ("z1", "z2", "z3")
+
+
 def test_a_mask_of_objects_is_one_of_their_features() -> None:
     mask = np.array([[True, False], [False, False], [True, True]])
     expected = np.repeat(mask[:, :, None], 2, axis=2)

@@ -55,7 +55,7 @@ class ContrastiveEmbedding(NetworkScorer["_Network"]):
     @property
     def embedding_layout(self) -> Layout:
         """`z1`, `z2`, ..."""
-        return Layout.vector([f"z{i + 1}" for i in range(self._settings.output)])
+        return Layout.latent(self._settings.output)
 
     def embed(self, batch: Batch) -> npt.NDArray[np.float32]:
         """The representations, of shape (n, output) and length 1."""
@@ -173,15 +173,14 @@ def _objects(layout: Layout) -> tuple[tuple[str, ...], tuple[Tensor, Tensor, Ten
 
     `CardError` for other columns, objects without pt, and kinds that do not stand together.
     """
-    found: dict[tuple[str, str], dict[str, int]] = {}
-    for place, slot in enumerate(layout.slots):
+    for slot in layout.slots:
         if slot.object not in _KINDS or slot.feature not in {"pt", "eta", "phi"}:
             raise CardError(f"anomaly_clr takes pt, eta and phi of {', '.join(_KINDS)}, not {slot.name!r}")
-        found.setdefault((slot.owner, slot.object), {})[slot.feature] = place
-    lacking = [owner for (owner, _), columns in found.items() if "pt" not in columns]
+    found = layout.objects
+    lacking = [owner for owner, columns in found.items() if "pt" not in columns]
     if lacking or not found:
         raise CardError(f"anomaly_clr needs the pt of {lacking[0] if lacking else 'objects'}")
-    kinds = tuple(kind for _, kind in found)
+    kinds = tuple(layout.slots[columns["pt"]].object for columns in found.values())
     if [kind for kind in dict.fromkeys(kinds) for _ in range(kinds.count(kind))] != list(kinds):
         raise CardError("anomaly_clr takes a vector in which objects of a kind stand together")
     pt, eta, phi = (torch.tensor([one.get(name, -1) for one in found.values()]) for name in ("pt", "eta", "phi"))

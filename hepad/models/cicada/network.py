@@ -64,7 +64,7 @@ class Cicada(Composite):
     @property
     def embedding_layout(self) -> Layout:
         """The teacher's latent numbers, `z1`, `z2`, ..."""
-        return Layout.vector([f"z{i + 1}" for i in range(self._settings.latent)])
+        return Layout.latent(self._settings.latent)
 
     def embed(self, batch: Batch) -> npt.NDArray[np.float32]:
         """The teacher's latent numbers, of shape (n, latent)."""

@@ -47,7 +47,7 @@ class HardwareVae(NetworkScorer["_Network"]):
     @property
     def embedding_layout(self) -> Layout:
         """The latent means, `z1`, `z2`, ..."""
-        return Layout.vector([f"z{i + 1}" for i in range(self._settings.latent)])
+        return Layout.latent(self._settings.latent)
 
     def embed(self, batch: Batch) -> np.ndarray[Any, np.dtype[np.float32]]:
         """The means of the latent Gaussians, of shape (n, latent)."""

@@ -56,7 +56,7 @@ class FlowVariationalAutoencoder(NetworkScorer["_Network"]):
     @property
     def embedding_layout(self) -> Layout:
         """The latent means after the flow, `z1`, `z2`, ..."""
-        return Layout.vector([f"z{i + 1}" for i in range(self._settings.latent)])
+        return Layout.latent(self._settings.latent)
 
     def embed(self, batch: Batch) -> npt.NDArray[np.float32]:
         """The means of the latent Gaussians after the flow, of shape (n, latent)."""
@@ -171,17 +171,14 @@ def _step(config: FlowVaeConfig, place: int) -> nn.Module:
 
 def _rows(layout: Layout) -> tuple[int, int]:
     """Objects and features of a vector; `CardError` unless all its objects have the same features in the same order."""
-    owners: dict[str, list[str]] = {}
-    for slot in layout.slots:
-        owners.setdefault(slot.owner, []).append(slot.feature)
-    if not owners:
+    found = layout.objects
+    if not found:
         raise CardError("nf_vae takes a vector of objects")
-    features = next(iter(owners.values()))
-    for owner, own in owners.items():
-        if own != features:
+    features = list(next(iter(found.values())))
+    for owner, own in found.items():
+        if list(own) != features:
             raise CardError(f"nf_vae takes objects of the same features: {owner} has {', '.join(own)}, not "
                             f"{', '.join(features)}")  # fmt: skip
-    order = [slot.owner for slot in layout.slots]
-    if order != [owner for owner in owners for _ in features]:
+    if [place for own in found.values() for place in own.values()] != list(range(layout.size)):
         raise CardError("nf_vae takes a vector that goes object by object")
-    return len(owners), len(features)
+    return len(found), len(features)

@@ -69,7 +69,7 @@ class VariationalAutoencoder(NetworkScorer["_Network"]):
     @property
     def embedding_layout(self) -> Layout:
         """The latent means, `z1`, `z2`, ..."""
-        return Layout.vector([f"z{i + 1}" for i in range(self._variational.latent)])
+        return Layout.latent(self._variational.latent)
 
     def embed(self, batch: Batch) -> npt.NDArray[np.float32]:
         """The means of the latent Gaussians, of shape (n, latent)."""

@@ -49,7 +49,7 @@ class VicregEmbedding(NetworkScorer["_Network"]):
     @property
     def embedding_layout(self) -> Layout:
         """`z1`, `z2`, ..."""
-        return Layout.vector([f"z{i + 1}" for i in range(self._settings.layers[-1])])
+        return Layout.latent(self._settings.layers[-1])
 
     def embed(self, batch: Batch) -> npt.NDArray[np.float32]:
         """The embeddings, of shape (n, layers[-1])."""
