@@ -13,7 +13,8 @@ import torch
 from hepad.cards.train import OptimizerCard
 from hepad.errors import CardError
 from hepad.nn.arrays import check_arrays
-from hepad.nn.recipe import Recipe, moments
+from hepad.nn.optimizer import Optimizer, moments
+from hepad.nn.recipe import Recipe
 from hepad.nn.scorer import Checkpoint, State
 from hepad.nn.tensors import get_weights, set_weights, to_array
 
@@ -50,9 +51,7 @@ class Progress:
 class TrainingState:
     """The tensors of a training: weights, the optimisers' moments and the weights of the best epochs so far."""
 
-    def __init__(
-        self, recipe: Recipe, optimizers: Mapping[str, torch.optim.Optimizer], card: OptimizerCard, keep: int
-    ) -> None:
+    def __init__(self, recipe: Recipe, optimizers: Mapping[str, Optimizer], card: OptimizerCard, keep: int) -> None:
         self._recipe, self._module = recipe, recipe.module
         self._optimizers, self._moments = optimizers, moments(card)
         self._kept: dict[int, State] = {}
@@ -78,7 +77,7 @@ class TrainingState:
         for place, state in enumerate(self._kept.values()):
             tensors |= {f"best{place}/{name}": array.copy() for name, array in state.items()}
         for phase, key, name, parameter in self._each_moment():
-            moment = self._optimizers[phase].state[parameter].get(key)
+            moment = self._optimizers[phase].state.get(parameter, {}).get(key)
             empty = torch.zeros(() if key == "step" else parameter.shape)
             tensors[f"{phase}/{key}/{name}"] = to_array(empty if moment is None else moment)
         for name, array in self._memory().items():
@@ -106,13 +105,9 @@ class TrainingState:
 
     def _restore_moments(self, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
         for phase in self._recipe.phases:
-            optimizer = self._optimizers[phase.name]
-            states = {
-                index: {key: torch.tensor(tensors[f"{phase.name}/{key}/{name}"]) for key in self._moments}
-                for index, (name, _) in enumerate(phase.module.named_parameters())
-            }
-            groups = optimizer.state_dict()["param_groups"]
-            optimizer.load_state_dict({"state": states, "param_groups": groups})
+            for name, parameter in phase.module.named_parameters():
+                state = {key: torch.tensor(tensors[f"{phase.name}/{key}/{name}"]) for key in self._moments}
+                self._optimizers[phase.name].restore(parameter, state)
 
     def _each_moment(self) -> list[tuple[str, str, str, torch.nn.Parameter]]:
         return [

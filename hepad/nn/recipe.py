@@ -1,4 +1,4 @@
-"""How a model is trained, apart from the loop: its losses, its optimisers, and what it validates on."""
+"""How a model is trained, apart from the loop: its losses, its learning rate, and what it validates on."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy.typing as npt
-import torch
 from torch import Tensor, nn
 
-from hepad.cards.train import OptimizerCard, ScheduleCard, TrainCard
+from hepad.cards.train import ScheduleCard, TrainCard
 from hepad.nn.sources import Noise, Rows
 
-__all__ = ["Memory", "Phase", "Recipe", "Step", "learning_rate", "make_optimizer", "moments"]
+__all__ = ["Memory", "Phase", "Recipe", "Step", "learning_rate"]
 
 Step = Callable[[tuple[Tensor, ...], Noise], Tensor]
 """Given the tensors of some rows and noise, the loss of each row, shape (n,)."""
@@ -67,24 +66,6 @@ class Recipe:
             return rows.mean(step(rows.tensors, noise))
 
         return cls(module, (Phase("adam", module, loss),), lambda rows, noise: step(rows.tensors, noise))
-
-
-def make_optimizer(card: OptimizerCard, parameters: Sequence[nn.Parameter], rate: float) -> torch.optim.Optimizer:
-    """The optimiser of a card. Fused implementations are as exact as the plain ones, and faster for small networks."""
-    if card.name == "sgd":
-        return torch.optim.SGD(parameters, lr=rate, momentum=card.momentum, weight_decay=card.weight_decay)
-    fused = all(parameter.device.type in {"cpu", "cuda"} for parameter in parameters)  # there since torch 2.4
-    kind: type[torch.optim.Optimizer] = torch.optim.AdamW if card.name == "adamw" else torch.optim.Adam
-    return kind(  # type: ignore[call-arg]
-        parameters, lr=rate, betas=card.betas, weight_decay=card.weight_decay, amsgrad=card.amsgrad, fused=fused
-    )
-
-
-def moments(card: OptimizerCard) -> tuple[str, ...]:
-    """The names of what an optimiser remembers of each parameter."""
-    if card.name == "sgd":
-        return ("momentum_buffer",) if card.momentum else ()
-    return ("exp_avg", "exp_avg_sq", "step", *(("max_exp_avg_sq",) if card.amsgrad else ()))
 
 
 def learning_rate(options: TrainCard, done: float, validation_loss: Sequence[float]) -> float:

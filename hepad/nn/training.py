@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from hepad.cards.train import TrainCard
 from hepad.errors import FitFailedError
 from hepad.nn.checkpoint import Progress, TrainingState
-from hepad.nn.recipe import Phase, Recipe, learning_rate, make_optimizer
+from hepad.nn.optimizer import Optimizer
+from hepad.nn.recipe import Phase, Recipe, learning_rate
 from hepad.nn.reproducible import Stream, generator, single_thread
 from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, State
 from hepad.nn.sources import Noise, Source
@@ -90,8 +91,7 @@ class _Epochs:
     def __init__(self, recipe: Recipe, options: TrainCard, seed: int, device: torch.device) -> None:
         self._recipe, self._options, self._seed, self._device = recipe, options, seed, device
         self.optimizers = {
-            phase.name: make_optimizer(options.optimizer, list(phase.module.parameters()), options.learning_rate)
-            for phase in recipe.phases
+            phase.name: Optimizer(options.optimizer, list(phase.module.parameters())) for phase in recipe.phases
         }
 
     def train(self, source: Source, epoch: int, done: Progress) -> float:
@@ -115,13 +115,11 @@ class _Epochs:
 
     def _update(self, phase: Phase, loss: Tensor, rate: float) -> None:
         optimizer = self.optimizers[phase.name]
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if self._options.clip_norm is not None:
             nn.utils.clip_grad_norm_(phase.module.parameters(), self._options.clip_norm)
-        optimizer.step()
+        optimizer.step(rate)
 
     def validate(self, source: Source) -> float:
         """Mean of the validation; the noise is the same in each epoch, so that epochs can be compared."""

@@ -45,6 +45,7 @@ for model in {models}:
     sys.argv = ["hepad", *{words}, "--model", model, "-o", f"there_{{model}}"]
     with suppress(SystemExit):
         main()
+assert "torch._dynamo" not in sys.modules, "a compiler that takes two seconds to load"
 """
 
 
@@ -53,6 +54,7 @@ def test_the_same_seed_gives_the_same_bundle(run, examples: Path, tmp_path: Path
     models, words = ["snn_ae", "dnn_ae", "vae"], ["train", str(examples / "background.h5"), *map(str, QUICK), *FEW]
     program = "import sys\nfrom contextlib import suppress\n" + ALL.format(models=models, words=[*words, "--seed", "3"])
     there = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert there.returncode == 0, there.stderr
     for model in models:
         for name, seed in (("b", 3), ("c", 4)):
             run(*words, "--seed", seed, "--model", model, "-o", f"{name}_{model}")
