@@ -193,6 +193,24 @@ SCORERS = Table(
             ("calo_image", "detector_image"),
             "ConvConfig",
         ),
+        "codae": Entry(
+            "hepad.models.codae.network:DualAutoencoder",
+            "conditional dual autoencoder of images",
+            ("calo_image",),
+            "DualConfig",
+        ),
+        "cae": Entry(
+            "hepad.models.cae.network:ResidualAutoencoder",
+            "residual convolutional autoencoder of images",
+            ("calo_image",),
+            "ResidualConfig",
+        ),
+        "image_ae": Entry(
+            "hepad.models.image_ae.network:ImageAutoencoder",
+            "autoencoder of images with a dense bottleneck",
+            ("calo_image",),
+            "ImageAutoencoderConfig",
+        ),
         "cicada": Entry(
             "hepad.models.cicada.network:Cicada",
             "autoencoder of calorimeter regions and a student of its score",

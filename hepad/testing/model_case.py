@@ -24,7 +24,8 @@ class ModelCase:
     """A model to check: its registered name, a configuration that trains in a second, and what it is fed.
 
     `precision` is that of its weights, which saving must keep. `unit` multiplies the example events, whose numbers are
-    about one, for a model of larger ones.
+    about one, for a model of larger ones. `trained_on` events and a fifth as many to validate on are those of a training,
+    `scored` are those that it scores.
     """
 
     name: str
@@ -34,6 +35,8 @@ class ModelCase:
     features: tuple[str, ...] = ("pt",)
     precision: str = "float32"
     unit: float = 1.0
+    trained_on: int = 1000
+    scored: int = 2500
 
     @property
     def entry(self) -> registry.Entry:
@@ -53,12 +56,12 @@ class ModelCase:
     @cached_property
     def events(self) -> Batch:
         """Background to score."""
-        return self._batch(2500, 1)
+        return self._batch(self.scored, 1)
 
     @cached_property
     def data(self) -> TrainingData:
         """Background to train on."""
-        return TrainingData(self._batch(1000, 2), self._batch(201, 3))
+        return TrainingData(self._batch(self.trained_on, 2), self._batch(self.trained_on // 5 + 1, 3))
 
     @cached_property
     def odd(self) -> Batch:

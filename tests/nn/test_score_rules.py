@@ -46,3 +46,27 @@ def test_reconstructions_of_images_are_averaged_over_all_pixels() -> None:
     np.testing.assert_allclose(score_rules.mae(x, y), [np.mean(abs(a - b)) for a, b in zip(x, y, strict=True)])
     np.testing.assert_allclose(score_rules.log_mae(x, y), np.log(score_rules.mae(x, y)))
     assert np.isfinite(score_rules.log_mae(x, x)).all()
+
+
+def test_scores_of_images_are_those_of_numbers_by_hand() -> None:
+    """Anzalone et al., Mach. Learn.: Sci. Technol. 5 (2024) 035064, section 4.6, on two lit pixels of four."""
+    x = np.array([[[1.0, 0.0], [1.0, 0.0]]], dtype=np.float32)
+    y = np.array([[[0.5, 0.0], [0.25, 0.5]]], dtype=np.float32)
+    rules = score_rules.RECONSTRUCTION
+    assert rules["sse"](x, y).tolist() == [0.25 + 0.5625 + 0.25]
+    assert rules["sae"](x, y).tolist() == [0.5 + 0.75 + 0.5]
+    assert rules["sae_mask"](x, y).tolist() == [1]
+    assert rules["sae_mask"](y, x).tolist() == [1]
+    assert rules["dice"](x, y).tolist() == [(2 + 0.25 + 0.0625 + 0.25) / (2 * 0.75)]
+    assert rules["pixel_sum"](x, y).tolist() == [1.25]
+    assert rules["bce"](x, y)[0] == pytest.approx(np.log(2) + np.log(4) + np.log(2), rel=1e-6)
+    assert rules["bce"](x, 1 - x)[0] == pytest.approx(4 * -np.log(1e-7), rel=1e-6)  # a sure fault costs no more
+    assert rules["sae_mask"](-x, 0 * x).tolist() == [0]
+
+
+def test_an_overlap_of_nothing_is_a_number() -> None:
+    dark, left, right = (np.array([[v]], dtype=np.float32) for v in ([0, 0], [1, 0], [0, 1]))
+    assert score_rules.dice(dark, dark).tolist() == [1]
+    assert score_rules.dice(left, left).tolist() == [1]
+    assert score_rules.dice(left, right).tolist() == [2e6]
+    assert score_rules.dice(dark, left).tolist() == [1e6]

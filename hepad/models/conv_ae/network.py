@@ -16,6 +16,7 @@ from hepad.errors import CardError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import IMAGE, Layout
 from hepad.models.conv_ae import ConvConfig
+from hepad.nn.images import PeriodicConvolution
 from hepad.nn.inference import evaluate
 from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Recipe
@@ -74,11 +75,11 @@ class _Network(nn.Module):
         for _ in config.filters:
             sizes.append(tuple(-(-extent // 2) for extent in sizes[-1]))
         self._sizes, self._deepest = sizes, (widths[-1], *sizes[-1])
-        self.down = nn.ModuleList(_Convolution(a, b, stride=2) for a, b in pairwise(widths))
+        self.down = nn.ModuleList(PeriodicConvolution(a, b, stride=2) for a, b in pairwise(widths))
         self.encode = nn.Linear(prod(self._deepest), config.latent)
         self.decode = nn.Linear(config.latent, prod(self._deepest))
         back = widths[::-1]
-        self.up = nn.ModuleList(_Convolution(a, b) for a, b in pairwise(back))
+        self.up = nn.ModuleList(PeriodicConvolution(a, b) for a, b in pairwise(back))
         self.activation = nn.LeakyReLU(0.1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,20 +92,6 @@ class _Network(nn.Module):
             y = layer(nn.functional.interpolate(y, size=self._sizes[-2 - place], mode="nearest"))
             y = self.activation(y) if place < len(self.up) - 1 else y
         return y
-
-
-class _Convolution(nn.Module):
-    """A convolution of 3 by 3 that knows the detector's topology."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
-        super().__init__()
-        self.layer = nn.Conv2d(inputs, outputs, 3, stride=stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The convolved image."""
-        around = nn.functional.pad(x, (1, 1, 0, 0), mode="circular")  # phi is the last axis
-        result: Tensor = self.layer(nn.functional.pad(around, (0, 0, 1, 1)))
-        return result
 
 
 def _mean_error(x: Tensor, y: Tensor) -> Tensor:

@@ -1,0 +1,132 @@
+"""What all scorers of detector images share: what they see, their views in a training, and scores by name."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from hepad.errors import CardError
+from hepad.inputs.batch import Batch
+from hepad.inputs.layout import IMAGE, Layout
+from hepad.nn.image_card import ImageCard
+from hepad.nn.image_quality import SSIM_WINDOW, ssim
+from hepad.nn.images import lit, mirrored_and_turned
+from hepad.nn.inference import evaluate
+from hepad.nn.network import NetworkScorer
+from hepad.nn.recipe import Phase, Recipe
+from hepad.nn.score_rules import RECONSTRUCTION
+from hepad.nn.scorer import TrainingData, check_batch
+from hepad.nn.sources import Noise, Rows
+
+__all__ = ["ImageNetwork", "ImageScorer", "Reconstructs", "check_image"]
+
+_TOGETHER = 32
+"""Images of a validation that are in memory with all their channels."""
+
+ImageNetwork = TypeVar("ImageNetwork", bound=nn.Module)
+
+
+@runtime_checkable
+class Reconstructs(Protocol):
+    """A scorer that gives back the image that it sees."""
+
+    def reconstruct(self, batch: Batch) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """What the network sees of the events and what it makes of it, each of shape (n, eta, phi), from 0 to 1.
+
+        `CardError` for a batch that does not fit.
+        """
+        ...
+
+
+class ImageScorer(NetworkScorer[ImageNetwork]):
+    """An autoencoder of the lit pixels of one channel.
+
+    Scores of input and reconstruction are those of `hepad.nn.score_rules`; which are given, the default first, is the
+    `scores` of the settings, and what they do not need is not computed. The epoch of a training is the best that has
+    the highest mean structural similarity on the validation: the loss that is reported there is 1 less that.
+    """
+
+    input_kinds: ClassVar[tuple[str, ...]] = ("calo_image",)
+    block: ClassVar[int] = 16  # a block of 16 images is large, and a single event costs a whole block
+
+    def __init__(self, settings: ImageCard, layout: Layout, scores: tuple[str, ...]) -> None:
+        self._see = settings
+        self._place = check_image(settings, layout, self.name)
+        self.score_names = scores
+        super().__init__(settings, layout)
+
+    def reconstruct(self, batch: Batch) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """See `Reconstructs`."""
+        check_batch(self, batch)
+        module = self._module
+
+        def both(x: Tensor) -> tuple[Tensor, ...]:
+            seen = self._seen(x)
+            made, _ = self._find(module, seen, True)
+            return seen[:, 0], _there(made)[:, 0]
+
+        seen, made = evaluate(module, both, self._arrays(batch), 2, block=self.block, device=self._device)
+        return seen, made
+
+    def _arrays(self, batch: Batch) -> tuple[npt.NDArray[Any], ...]:
+        return (batch.x[:, self._place : self._place + 1],)
+
+    def _seen(self, x: Tensor) -> Tensor:
+        return lit(x, self._see.threshold)
+
+    def _recipe(self, module: ImageNetwork, data: TrainingData) -> Recipe:  # noqa: ARG002  it has no teachers
+        def loss(rows: Rows, noise: Noise) -> Tensor:
+            view = mirrored_and_turned(self._seen(rows.tensors[0]), noise, self._see.turn)
+            return rows.mean(self._losses(module, view, noise))
+
+        def validate(rows: Rows, _: Noise) -> Tensor:
+            parts = []
+            for x in torch.split(self._seen(rows.tensors[0]), _TOGETHER):
+                made, _latent = self._find(module, x, True)
+                parts.append(1 - torch.from_numpy(ssim(_numpy(x), _numpy(_there(made)))))
+            return torch.cat(parts).to(rows.tensors[0])
+
+        return Recipe(module, (Phase("adam", module, loss),), validate)
+
+    def _score(self, module: ImageNetwork, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        x = self._seen(rows[0])
+        rules = [name for name in self.score_names if name in RECONSTRUCTION]
+        made, latent = self._find(module, x, bool(rules))
+        values = dict(latent)
+        for name in rules:
+            values[name] = torch.from_numpy(RECONSTRUCTION[name](_numpy(x), _numpy(_there(made))))
+        return tuple(values[name] for name in self.score_names)
+
+    @abstractmethod
+    def _losses(self, module: ImageNetwork, x: Tensor, noise: Noise) -> Tensor:
+        """The loss of each image of what the network sees, shape (n,)."""
+
+    @abstractmethod
+    def _find(self, module: ImageNetwork, x: Tensor, decode: bool) -> tuple[Tensor | None, Mapping[str, Tensor]]:
+        """The reconstruction of what is seen, from 0 to 1 and None unless asked to `decode`, and its other scores."""
+
+
+def check_image(settings: ImageCard, layout: Layout, model: str) -> int:
+    """The place of the channel that a network sees; `CardError` for what is no image, lacks it or is too small."""
+    if layout.axes != IMAGE:
+        raise CardError(f"{model} takes an image, not an input of axes {', '.join(layout.axes)}")
+    if settings.channel not in layout.features:
+        raise CardError(f"{model} sees channel {settings.channel!r}, the input has {', '.join(layout.features)}")
+    if min(layout.shape[1:]) < SSIM_WINDOW:
+        raise CardError(f"{model} takes images of at least {SSIM_WINDOW} bins of eta and phi, not {layout.summary}")
+    return layout.features.index(settings.channel)
+
+
+def _there(made: Tensor | None) -> Tensor:
+    assert made is not None  # noqa: S101  it was asked for
+    return made
+
+
+def _numpy(x: Tensor) -> npt.NDArray[Any]:
+    return np.asarray(x.detach().cpu().numpy())

@@ -1,0 +1,104 @@
+"""Networks of detector images: their sizes, what they see and what they are signed by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hepad import registry
+from hepad.errors import CardError
+from hepad.inputs.layout import Layout
+from hepad.nn.image_scorer import Reconstructs
+from hepad.nn.oriented import Oriented
+from hepad.nn.score_rules import RECONSTRUCTION
+from hepad.testing import example_batch
+
+DETECTOR = Layout.image(("track", "ecal", "hcal"), 58, 72)
+
+
+def built(name: str, config: dict[str, Any] | None = None, layout: Layout = DETECTOR) -> Any:
+    return registry.load(registry.SCORERS[name])(config or {}, layout)
+
+
+def parameters(*modules: nn.Module) -> int:
+    return sum(part.numel() for module in modules for part in module.parameters())
+
+
+def test_the_numbers_of_parameters_are_the_reference_s() -> None:
+    """Anzalone et al.'s: 612 032, 270 594 and 763 841 as the authors' code counts them; 600 k in section 5.2."""
+    dual = built("codae")._module
+    assert parameters(dual.encoder, dual.latents) == 612_032
+    assert parameters(dual.mask_encoder) == 270_594
+    assert parameters(dual.decoder) == 763_841
+    conditioning = parameters(dual.decoder.conditions)
+    assert conditioning == 9 * 4 * (64 + 256 + 128 + 128) + (64 + 256 + 128 + 128)
+    assert parameters(built("cae")._module) == 612_032 + 763_841 - conditioning
+    assert parameters(built("image_ae")._module) == pytest.approx(600_000, rel=0.02)
+
+
+def small(name: str, **config: Any) -> Any:
+    settings = {"filters": [4, 4], "groups": 2, "latent": 4} | ({"mask_groups": 2} if name == "codae" else {})
+    return built(name, settings | config, Layout.image(("ecal", "track"), 16, 24))
+
+
+def test_only_which_pixels_of_the_channel_are_lit_is_seen() -> None:
+    scorer = small("codae", threshold=0.1)
+    batch = example_batch("calo_image", 6, seed=1, axes=scorer.layout.axes, features=scorer.layout.features)
+    assert isinstance(scorer, Reconstructs)
+    seen, made = scorer.reconstruct(batch)
+    np.testing.assert_array_equal(seen, batch.x[:, 1] > 0.1)
+    assert seen.dtype == made.dtype == np.float32
+    assert ((made > 0) & (made < 1)).all()
+    scores = scorer.scores(batch)
+    for name in ("bce", "sse", "sae", "sae_mask", "dice", "pixel_sum"):
+        np.testing.assert_allclose(scores[name], RECONSTRUCTION[name](seen, made), rtol=1e-6, err_msg=name)
+    batch.x[:, 0] += 5
+    batch.x[:, 1] *= 3 * (batch.x[:, 1] > 0.1)
+    np.testing.assert_array_equal(scorer.scores(batch)["bce"], scores["bce"])
+
+
+def test_the_mask_encoder_alone_gives_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, alone = small("codae"), small("codae", scores=["z2", "z1"])
+    batch = example_batch("calo_image", 6, seed=1, axes=whole.layout.axes, features=whole.layout.features)
+    alone.load_state(whole.state())
+    monkeypatch.setattr(alone._module.encoder, "forward", lambda _: pytest.fail("the residual encoder was run"))
+    scores = alone.scores(batch)
+    assert tuple(scores) == ("z2", "z1")
+    for name, values in scores.items():
+        np.testing.assert_array_equal(values, whole.scores(batch)[name])
+
+
+def test_latent_numbers_grow_with_the_lit_pixels() -> None:
+    oriented = Oriented(2)
+    images = torch.zeros(4, 1, 2, 2)
+    images[1, 0, 0, 0] = images[2, 0, :, 0] = images[3] = 1
+    z = torch.tensor([[4.0, 1.0], [3.0, 2.0], [2.0, 2.5], [0.0, 3.0]])
+    oriented.eval().remember(z, images)
+    assert oriented.covariance.tolist() == [0, 0]
+    assert oriented(z)["z1"].tolist() == z[:, 0].tolist()  # untrained: as they are
+    oriented.train().remember(z, images)
+    count = np.array([0, 1, 2, 4])
+    expected = [0.1 * np.cov(z[:, i].numpy(), count, ddof=0)[0, 1] for i in range(2)]
+    assert oriented.covariance.tolist() == pytest.approx(expected)
+    assert oriented(z)["z1"].tolist() == [-4, -3, -2, 0]
+    assert oriented(z)["z2"].tolist() == [1, 2, 2.5, 3]
+
+
+@pytest.mark.parametrize(
+    ("layout", "config", "message"),
+    [
+        (Layout.vector(["jet1_pt"]), {}, "takes an image, not an input of axes slot"),
+        (Layout.image(("et",), 16, 24), {}, "codae sees channel 'track', the input has et"),
+        (Layout.image(("track",), 10, 24), {}, "at least 11 bins"),
+        (Layout.image(("track",), 16, 24), {"filters": [4] * 5}, "too small for 5 halvings"),
+        (DETECTOR, {"filters": [6, 6]}, "4 groups cannot share 6 and 6 channels"),
+        (DETECTOR, {"scores": ["bce", "bce"]}, "scores must be named each once"),
+    ],
+)
+def test_what_does_not_fit_is_refused(layout: Layout, config: dict[str, Any], message: str) -> None:
+    with pytest.raises(CardError, match=message):
+        built("codae", config, layout)
