@@ -196,19 +196,19 @@ SCORERS = Table(
         "codae": Entry(
             "hepad.models.codae.network:DualAutoencoder",
             "conditional dual autoencoder of images",
-            ("calo_image",),
+            ("detector_image", "calo_image"),
             "DualConfig",
         ),
         "cae": Entry(
             "hepad.models.cae.network:ResidualAutoencoder",
             "residual convolutional autoencoder of images",
-            ("calo_image",),
+            ("detector_image", "calo_image"),
             "ResidualConfig",
         ),
         "image_ae": Entry(
             "hepad.models.image_ae.network:ImageAutoencoder",
             "autoencoder of images with a dense bottleneck",
-            ("calo_image",),
+            ("detector_image", "calo_image"),
             "ImageAutoencoderConfig",
         ),
         "cicada": Entry(

@@ -42,7 +42,8 @@ class TrainCard(Card):
 
     `train_events` bounds the events of the training part, None takes them all. `keep` says whether the weights of the
     `last` epoch are kept or those of the `best`, by validation loss; None keeps the best with `patience` and the last
-    without. `clip_norm` bounds the norm of the gradient of a batch.
+    without. `clip_norm` bounds the norm of the gradient of a batch,
+    `clip_each` that of each tensor of weights by itself.
     """
 
     epochs: int = Field(default=100, ge=1)
@@ -56,6 +57,7 @@ class TrainCard(Card):
     optimizer: OptimizerCard = Field(default_factory=OptimizerCard)
     schedule: ScheduleCard = Field(default_factory=ScheduleCard)
     clip_norm: float | None = Field(default=None, gt=0)
+    clip_each: float | None = Field(default=None, gt=0)
     keep: Literal["last", "best"] | None = None
     keep_epochs: int = Field(default=1, ge=1, le=100)
 

@@ -52,7 +52,7 @@ class ImageScorer(NetworkScorer[ImageNetwork]):
     the highest mean structural similarity on the validation: the loss that is reported there is 1 less that.
     """
 
-    input_kinds: ClassVar[tuple[str, ...]] = ("calo_image",)
+    input_kinds: ClassVar[tuple[str, ...]] = ("detector_image", "calo_image")
     block: ClassVar[int] = 16  # a block of 16 images is large, and a single event costs a whole block
 
     def __init__(self, settings: ImageCard, layout: Layout, scores: tuple[str, ...]) -> None:

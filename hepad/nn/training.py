@@ -117,6 +117,9 @@ class _Epochs:
         optimizer = self.optimizers[phase.name]
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        if self._options.clip_each is not None:
+            for weights in phase.module.parameters():
+                nn.utils.clip_grad_norm_(weights, self._options.clip_each)
         if self._options.clip_norm is not None:
             nn.utils.clip_grad_norm_(phase.module.parameters(), self._options.clip_norm)
         optimizer.step(rate)

@@ -24,8 +24,8 @@ class ModelCase:
     """A model to check: its registered name, a configuration that trains in a second, and what it is fed.
 
     `precision` is that of its weights, which saving must keep. `unit` multiplies the example events, whose numbers are
-    about one, for a model of larger ones. `trained_on` events and a fifth as many to validate on are those of a training,
-    `scored` are those that it scores.
+    about one, for a model of larger ones. A training has `trained_on` events, and a fifth as many to
+    validate on; `scored` are those that it scores.
     """
 
     name: str

@@ -12,8 +12,8 @@ from hepad.inputs.layout import IMAGE
 from hepad.testing import ModelCase, check_model, model_checks
 
 IMAGES: dict[str, Any] = {"axes": IMAGE, "features": ("track",), "trained_on": 100, "scored": 200}
-QUICK = TrainCard(epochs=5, batch_size=20, learning_rate=1e-2)
-SMALL: dict[str, Any] = {"filters": [2, 4], "groups": 2, "latent": 2, "threshold": 0.1}
+QUICK = TrainCard(epochs=6, batch_size=50, learning_rate=2e-2)
+SMALL: dict[str, Any] = {"filters": [4], "groups": 2, "latent": 2, "threshold": 0.1}
 
 # Small enough to train in a second; what is not named keeps its defaults.
 SETTINGS = {
@@ -92,7 +92,10 @@ SETTINGS = {
     "codae": ModelCase("codae", {**SMALL, "mask_groups": 2, "scores": ["bce", "dice", "z1", "z2"]}, QUICK, **IMAGES),
     "cae": ModelCase("cae", {**SMALL, "scores": ["bce", "sae"]}, QUICK, **IMAGES),
     "image_ae": ModelCase(
-        "image_ae", {"filters": [2, 2], "dense": [8], "latent": 4, "threshold": 0.1}, QUICK, **IMAGES
+        "image_ae",
+        {"filters": [2], "dense": [8], "latent": 4, "threshold": 0.1, "scores": ["sse", "pixel_sum"]},
+        QUICK,
+        **IMAGES,
     ),
     "cicada": ModelCase(
         "cicada",

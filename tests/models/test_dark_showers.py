@@ -47,7 +47,7 @@ def small(name: str, **config: Any) -> Any:
 
 def test_only_which_pixels_of_the_channel_are_lit_is_seen() -> None:
     scorer = small("codae", threshold=0.1)
-    batch = example_batch("calo_image", 6, seed=1, axes=scorer.layout.axes, features=scorer.layout.features)
+    batch = example_batch("detector_image", 6, seed=1, axes=scorer.layout.axes, features=scorer.layout.features)
     assert isinstance(scorer, Reconstructs)
     seen, made = scorer.reconstruct(batch)
     np.testing.assert_array_equal(seen, batch.x[:, 1] > 0.1)
@@ -63,7 +63,7 @@ def test_only_which_pixels_of_the_channel_are_lit_is_seen() -> None:
 
 def test_the_mask_encoder_alone_gives_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, alone = small("codae"), small("codae", scores=["z2", "z1"])
-    batch = example_batch("calo_image", 6, seed=1, axes=whole.layout.axes, features=whole.layout.features)
+    batch = example_batch("detector_image", 6, seed=1, axes=whole.layout.axes, features=whole.layout.features)
     alone.load_state(whole.state())
     monkeypatch.setattr(alone._module.encoder, "forward", lambda _: pytest.fail("the residual encoder was run"))
     scores = alone.scores(batch)

@@ -241,6 +241,14 @@ def test_a_clipped_gradient_moves_no_further_than_its_norm() -> None:
     assert moved == pytest.approx(0.01, rel=1e-3)
 
 
+def test_gradients_are_clipped_each_by_itself() -> None:
+    before, module = weights(network()), network()
+    card = OptimizerCard(name="sgd")
+    run(module, options=TrainCard(epochs=1, batch_size=200, learning_rate=1.0, optimizer=card, clip_each=0.01))
+    for a, b in zip(weights(module), before, strict=True):
+        assert np.linalg.norm(a - b) == pytest.approx(0.01, rel=1e-3)
+
+
 def test_schedules_have_their_formulae() -> None:
     def rate(schedule: ScheduleCard, done: float, losses: tuple[float, ...] = ()) -> float:
         return learning_rate(TrainCard(epochs=10, learning_rate=2.0, schedule=schedule), done, losses)

@@ -12,9 +12,10 @@ from pydantic import Field
 
 from hepad.nn.image_card import Filters, ImageCard
 
-__all__ = ["ResidualConfig", "ScoreName"]
+__all__ = ["SCORES", "ResidualConfig", "ScoreName"]
 
 ScoreName = Literal["bce", "sse", "sae", "sae_mask", "dice", "pixel_sum"]
+SCORES: tuple[ScoreName, ...] = ("bce", "sse", "sae", "sae_mask", "dice", "pixel_sum")
 
 
 class ResidualConfig(ImageCard):
@@ -26,6 +27,4 @@ class ResidualConfig(ImageCard):
     filters: Filters = (64, 128, 128, 256)
     groups: int = Field(default=4, ge=1, le=256)
     latent: int = Field(default=64, ge=1, le=4096)
-    scores: tuple[ScoreName, ...] = Field(
-        default=("bce", "sse", "sae", "sae_mask", "dice", "pixel_sum"), min_length=1
-    )
+    scores: tuple[ScoreName, ...] = Field(default=SCORES, min_length=1)

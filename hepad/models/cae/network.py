@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from hepad.cards.base import parse_card
 from hepad.inputs.layout import Layout
-from hepad.models.cae import ResidualConfig
+from hepad.models.cae import SCORES, ResidualConfig
 from hepad.nn.image_scorer import ImageScorer
 from hepad.nn.residual import FIRST_LOGIT, ConditionalDecoder, ResidualEncoder, first_weights
 from hepad.nn.sources import Noise
@@ -27,6 +27,7 @@ class ResidualAutoencoder(ImageScorer["_Network"]):
     """
 
     name: ClassVar[str] = "cae"
+    score_names: tuple[str, ...] = SCORES
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
         self._settings = parse_card(ResidualConfig, dict(config), f"model {self.name}")

@@ -12,9 +12,10 @@ from pydantic import Field
 
 from hepad.nn.image_card import Filters, ImageCard
 
-__all__ = ["DualConfig", "ScoreName"]
+__all__ = ["SCORES", "DualConfig", "ScoreName"]
 
 ScoreName = Literal["bce", "sse", "sae", "sae_mask", "dice", "pixel_sum", "z1", "z2"]
+SCORES: tuple[ScoreName, ...] = ("bce", "sse", "sae", "sae_mask", "dice", "pixel_sum", "z1", "z2")
 
 
 class DualConfig(ImageCard):
@@ -28,6 +29,4 @@ class DualConfig(ImageCard):
     groups: int = Field(default=4, ge=1, le=256)
     mask_groups: int = Field(default=2, ge=1, le=256)
     latent: int = Field(default=64, ge=1, le=4096)
-    scores: tuple[ScoreName, ...] = Field(
-        default=("bce", "sse", "sae", "sae_mask", "dice", "pixel_sum", "z1", "z2"), min_length=1
-    )
+    scores: tuple[ScoreName, ...] = Field(default=SCORES, min_length=1)

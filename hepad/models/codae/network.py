@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from hepad.cards.base import parse_card
 from hepad.inputs.layout import Layout
-from hepad.models.codae import DualConfig
+from hepad.models.codae import SCORES, DualConfig
 from hepad.nn.image_scorer import ImageScorer
 from hepad.nn.oriented import Oriented
 from hepad.nn.residual import FIRST_LOGIT, ConditionalDecoder, MaskEncoder, ResidualEncoder, first_weights
@@ -23,7 +23,7 @@ _LATENT = 2
 
 
 class DualAutoencoder(ImageScorer["_Network"]):
-    """A residual encoder to many latent channels and a mask encoder to two numbers, on which the decoder is conditioned.
+    """A residual encoder to many latent channels, and a mask encoder to two numbers that the decoder is conditioned on.
 
     The loss is the binary cross entropy, summed over the pixels. Scores: `bce`, `sse`, `sae`, `sae_mask`, `dice` and
     `pixel_sum` of input and reconstruction (`hepad.nn.score_rules`); `z1` and `z2`, the numbers of the mask encoder,
@@ -31,6 +31,7 @@ class DualAutoencoder(ImageScorer["_Network"]):
     """
 
     name: ClassVar[str] = "codae"
+    score_names: tuple[str, ...] = SCORES
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
         self._settings = parse_card(DualConfig, dict(config), f"model {self.name}")

@@ -13,9 +13,10 @@ from pydantic import Field
 
 from hepad.nn.image_card import Filters, ImageCard
 
-__all__ = ["ImageAutoencoderConfig", "ScoreName"]
+__all__ = ["SCORES", "ImageAutoencoderConfig", "ScoreName"]
 
 ScoreName = Literal["pixel_sum", "sse", "sae", "sae_mask", "bce", "dice"]
+SCORES: tuple[ScoreName, ...] = ("pixel_sum", "sse", "sae", "sae_mask", "bce", "dice")
 
 
 class ImageAutoencoderConfig(ImageCard):
@@ -28,6 +29,4 @@ class ImageAutoencoderConfig(ImageCard):
     filters: Filters = (16, 32, 32)
     dense: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(default=(114,), min_length=1, max_length=8)
     latent: int = Field(default=32, ge=1, le=4096)
-    scores: tuple[ScoreName, ...] = Field(
-        default=("pixel_sum", "sse", "sae", "sae_mask", "bce", "dice"), min_length=1
-    )
+    scores: tuple[ScoreName, ...] = Field(default=SCORES, min_length=1)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from hepad.cards.base import parse_card
 from hepad.inputs.layout import Layout
-from hepad.models.image_ae import ImageAutoencoderConfig
+from hepad.models.image_ae import SCORES, ImageAutoencoderConfig
 from hepad.nn.image_scorer import ImageScorer
 from hepad.nn.images import PeriodicConvolution
 from hepad.nn.residual import deepest
@@ -30,6 +30,7 @@ class ImageAutoencoder(ImageScorer["_Network"]):
     """
 
     name: ClassVar[str] = "image_ae"
+    score_names: tuple[str, ...] = SCORES
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
         self._settings = parse_card(ImageAutoencoderConfig, dict(config), f"model {self.name}")
