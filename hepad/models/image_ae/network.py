@@ -40,7 +40,8 @@ class ImageAutoencoder(ImageScorer["_Network"]):
         return _Network(self._settings, self.layout.shape[1:])
 
     def _losses(self, module: _Network, x: Tensor, noise: Noise) -> Tensor:  # noqa: ARG002  it draws nothing
-        return (x - module(x)).square().flatten(1).sum(dim=1)
+        difference: Tensor = x - module(x)
+        return difference.square().flatten(1).sum(dim=1)
 
     def _find(self, module: _Network, x: Tensor, decode: bool) -> tuple[Tensor | None, Mapping[str, Tensor]]:
         return (module(x) if decode else None), {}
