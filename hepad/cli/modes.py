@@ -185,7 +185,7 @@ VERBS: dict[str, Verb] = {
         ),
     ),
     "quantise": _verb(
-        "background model signal weights bits seed simulation max_events",
+        "background model signal weights bits shallow seed simulation max_events",
         (
             _mode("--finetune", _given("finetune"), "finetune epochs seeds save"),
             _mode("weights that are only rounded", _always),

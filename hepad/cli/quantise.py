@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hepad.cli import common
-from hepad.cli.latency import Bits
+from hepad.cli.latency import Bits, Shallow
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def quantise(
     output: common.OutputFolder,
     weights: Annotated[str, typer.Option(help="Weight widths, with commas.")] = "3,4,5,6,8",
     bits: Bits = None,
+    shallow: Shallow = False,
     finetune: Annotated[
         list[str] | None,
         typer.Option("--finetune", help="Background to train on after rounding. May be repeated.", show_default="none"),
@@ -58,6 +59,7 @@ def quantise(
         output=output,
         weights=_widths(weights, "--weights"),
         bits=parse_bits(bits),
+        shallow=shallow,
         finetune=tuple(finetune or ()),
         epochs=epochs,
         save=_widths(save, "--save"),

@@ -23,7 +23,7 @@ def test_a_scan_with_a_variant(examples, tmp_path):
     signal, background = f"a4l={examples / 'a4l.h5'}", examples / "background.h5"
     training = tmp_path / "training.h5"
     training.write_bytes((examples / "background.h5").read_bytes())  # not held out: good enough to see that it works
-    options = ("-m", "dnn_ae", "--signal", signal, "--weights", "3,5", "--bits", "leak=3")
+    options = ("-m", "dnn_ae", "--signal", signal, "--weights", "3,5", "--bits", "leak=3", "--shallow")
     tuning = ("--finetune", training, "--epochs", 1, "--seeds", 2, "--save", "3", "--max-events", 6000)
     report = json.loads(invoke("quantise", background, *options, *tuning, "-o", out, "--json").stdout)
     kinds = [(item["weights"], item["bits"], item["seeds"]) for item in report["summary"]]
@@ -44,10 +44,13 @@ def test_a_scan_with_a_variant(examples, tmp_path):
     assert written >= {"scan.json", "auc_lut.png", "auc_ns.pdf", "flips_lut.png"}
     assert 500 < points[-1]["operations"]["mac"] <= 1584
 
-    tier = json.loads(invoke("latency", "--model", out / "dnn_ae@w3", "--max-events", 50, "--json").stdout)["tiers"][
-        "estimated"
-    ]
-    assert tier["lut"] == luts["fine-tuned", 3, chosen[3]["seed"]]  # the weights of the bundle are on their grid
+    tier = json.loads(
+        invoke("latency", "--model", out / "dnn_ae@w3", "--max-events", 50, "--shallow", "--json").stdout
+    )["tiers"]["estimated"]
+    assert json.loads((out / "scan.json").read_text())["provenance"]["command"].endswith(" --shallow")
+    assert (
+        tier["lut"] == luts["fine-tuned", 3, chosen[3]["seed"]]
+    )  # shallow both; the weights of the bundle are on their grid
     assert tier["mismatches"] == 0
     card = read_card(out / "dnn_ae@w3")
     assert [record["name"] for record in card.provenance["inputs"]] == ["training.h5", "background_train.h5"]

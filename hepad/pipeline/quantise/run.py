@@ -12,7 +12,7 @@ from hepad.output.atomic import atomic_folder, check_folder
 from hepad.pipeline.quantise.equal import common_costs, cost_curves
 from hepad.pipeline.quantise.figures import write_figures
 from hepad.pipeline.quantise.report import QuantisedPoint, QuantiseReport, summaries
-from hepad.pipeline.quantise.scan import Scan, Tuning, expanded
+from hepad.pipeline.quantise.scan import Designs, Scan, Tuning, expanded
 from hepad.pipeline.quantise.variant import Variant, regions_of, variant_provenance, write_variant
 from hepad.provenance import command_line, event_records, provenance
 
@@ -23,15 +23,16 @@ __all__ = ["QuantiseOptions", "quantise"]
 class QuantiseOptions:
     """Options of `quantise`.
 
-    `weights`: the weight widths; `bits`: the other widths. `finetune` names background files on which each design is
-    trained for `epochs` after rounding, `seeds` times, from `seed` on; without them weights are only rounded. `save`:
-    weight widths of which a fine-tuned model, chosen on held-out background, becomes a bundle `NAME@wBITS` in the
-    output folder.
+    `weights`: the weight widths; `bits`: the other widths; `shallow` as of `latency`. `finetune` names background files
+    on which each design is trained for `epochs` after rounding, `seeds` times, from `seed` on; without them weights are
+    only rounded. `save`: weight widths of which a fine-tuned model, chosen on held-out background, becomes a bundle
+    `NAME@wBITS` in the output folder.
     """
 
     output: Path
     weights: tuple[int, ...] = (3, 4, 5, 6, 8)
     bits: Mapping[str, int] = field(default_factory=dict)
+    shallow: bool = False
     finetune: Sequence[str] = ()
     epochs: int = 30
     learning_rate: float = 1e-3
@@ -56,7 +57,8 @@ def quantise(
     counts: dict[str, dict[str, float]] = {}
     variants: list[tuple[Scan, Variant]] = []
     for name in models:
-        scan = Scan(name, background, signals, bits=options.bits, tuning=tuning, max_events=options.max_events)
+        design = Designs(options.bits, options.shallow, tuning)
+        scan = Scan(name, background, signals, design, max_events=options.max_events)
         if options.save and scan.parted is not None:
             regions_of(scan.model.bundle, scan.model.bundle.scorer, scan.parted.holdout)  # or refuse before the work
         points += scan.points(options.weights)
@@ -118,4 +120,4 @@ def _command(models: Sequence[str], signals: Mapping[str, Sequence[str]], option
         seeds=options.seeds if options.finetune else None,
         save=",".join(map(str, options.save)),
         max_events=options.max_events,
-    )
+    ) + (" --shallow" if options.shallow else "")

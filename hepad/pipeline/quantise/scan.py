@@ -18,7 +18,7 @@ from hepad.trigger.calibration import clock_period
 from hepad.trigger.logic import compile_logic
 from hepad.trigger.network import operations
 
-__all__ = ["Scan", "Tuning", "expanded"]
+__all__ = ["Designs", "Scan", "Tuning", "expanded"]
 
 
 @dataclass(frozen=True)
@@ -31,24 +31,30 @@ class Tuning:
     seeds: tuple[int, ...]
 
 
-class Scan:
-    """The designs of one model.
+@dataclass(frozen=True)
+class Designs:
+    """What the designs of a scan have in common; `tuning` is None if weights are only rounded."""
 
-    `background` and `signals` are what they are judged by; `tuning` is None if weights are only rounded.
-    """
+    bits: Mapping[str, int]
+    shallow: bool
+    tuning: Tuning | None
+
+
+class Scan:
+    """The designs of one model; `background` and `signals` are what they are judged by."""
 
     def __init__(
         self,
         name: str,
         background: Sequence[str],
         signals: Mapping[str, Sequence[str]],
+        designs: Designs,
         *,
-        bits: Mapping[str, int],
-        tuning: Tuning | None,
         max_events: int | None,
     ) -> None:
-        self._name, self._bits, self._tuning = name, bits, tuning
-        self.model = trigger_model(name, bits=bits)
+        self._name, self._designs = name, designs
+        tuning = designs.tuning
+        self.model = trigger_model(name, bits=designs.bits, shallow=designs.shallow)
         self.model.rounded  # noqa: B018  refuses what is in fixed point already, before any file is read
         self._batch = trigger_events(self.model, background, max_events=max_events)
         self._signals = {key: trigger_events(self.model, f, max_events=max_events) for key, f in signals.items()}
@@ -68,11 +74,12 @@ class Scan:
         """The model in floating point, then the designs of each width; the variants chosen of it are kept."""
         auc = self._auc({key: self._scores(batch) for key, batch in self._signals.items()}, self._reference)
         found = [QuantisedPoint(self._name, "floating point", None, auc)]
+        tuning, shallow = self._designs.tuning, self._designs.shallow
         for bits in weights:
-            made = trigger_model(self._name, bits={**self._bits, "weight": bits})
+            made = trigger_model(self._name, bits={**self._designs.bits, "weight": bits}, shallow=shallow)
             found.append(self._point(made))
-            if self._tuning is not None and self.parted is not None:
-                variants = [self._fine_tuned(made, self.parted, self._tuning, seed) for seed in self._tuning.seeds]
+            if tuning is not None and self.parted is not None:
+                variants = [self._fine_tuned(made, self.parted, tuning, seed) for seed in tuning.seeds]
                 self.variants[bits] = least_changed(variants)
                 found += [self._point(v.model, v, chosen=v is self.variants[bits]) for v in variants]
         return found

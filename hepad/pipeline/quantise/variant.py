@@ -101,7 +101,7 @@ def fine_tuned(made: TriggerModel, parted: Parted, *, epochs: int, learning_rate
     training, holdout = (batch.x.astype(np.float64) for batch in (parted.training, parted.holdout))
     _, rounded = made.rounded
     found = finetune(rounded, training, holdout, epochs=epochs, learning_rate=learning_rate, seed=seed)
-    design = Design(found.network, rounded.precision, rounded.inputs, encoder=rounded.encoder)
+    design = Design(found.network, rounded.precision, rounded.inputs, encoder=rounded.encoder, shallow=rounded.shallow)
     model = replace(made, network=found.network, design=design)
     flips = decision_flips(model, parted.reference, design.scores(holdout))
     return Variant(
