@@ -229,6 +229,18 @@ SCORERS = Table(
             ("detector_image", "calo_image"),
             "TotalEnergyConfig",
         ),
+        "set_vae": Entry(
+            "hepad.models.set_vae.network:SetVae",
+            "variational autoencoder of sets of particles",
+            ("particle_set",),
+            "SetVaeConfig",
+        ),
+        "clip_vae": Entry(
+            "hepad.models.set_vae.network:ClipVae",
+            "variational autoencoder of sets that scores with its encoder",
+            ("particle_set",),
+            "ClipVaeConfig",
+        ),
         "ensemble": Entry("hepad.models.compose:Ensemble", "ensemble of one model", _VECTORS, "EnsembleConfig"),
         "parallel": Entry("hepad.models.compose:Parallel", "models side by side", _VECTORS, "ParallelConfig"),
         "chain": Entry("hepad.models.compose:Chain", "model of embeddings", _VECTORS, "ChainConfig"),

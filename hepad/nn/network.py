@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
@@ -102,16 +103,7 @@ class NetworkScorer(ABC, Generic[Network]):
         Raises `CardError` for a batch that does not fit, `InputDataError` if a row gives no number.
         """
         check_batch(self, batch)
-        module = self._module
-        values = evaluate(
-            module,
-            lambda *rows: self._score(module, rows),
-            self._arrays(batch),
-            len(self.score_names),
-            block=self.block,
-            device=self._device,
-        )
-        return finite_scores(self.name, dict(zip(self.score_names, values, strict=True)))
+        return finite_scores(self.name, dict(zip(self.score_names, self._values(batch), strict=True)))
 
     def state(self) -> State:
         """Copies of the weights as contiguous float32 arrays."""
@@ -132,6 +124,18 @@ class NetworkScorer(ABC, Generic[Network]):
     @abstractmethod
     def _score(self, module: Network, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """One tensor of shape (n,) for each score name."""
+
+    def _values(self, batch: Batch) -> list[npt.NDArray[np.float32]]:
+        """The scores of a batch, each of shape (n,): a set is evaluated otherwise."""
+        module = self._module
+        return evaluate(
+            module,
+            lambda *rows: self._score(module, rows),
+            self._arrays(batch),
+            len(self.score_names),
+            block=self.block,
+            device=self._device,
+        )
 
     def _arrays(self, batch: Batch) -> tuple[npt.NDArray[Any], ...]:
         """The arrays of a batch that the network sees."""

@@ -55,7 +55,8 @@ def example_batch(
     rng, layout = np.random.default_rng([seed, odd]), example_layout(axes, features)
     make = {VECTOR: _vector, SET: _set, IMAGE: _image}[axes]
     x, mask = make(rng, n, layout, odd)
-    return Batch(kind, layout, np.where(mask, x, 0).astype(np.float32), mask, np.ones(n))
+    beside = {"id": np.where(mask[:, :, 0], rng.integers(1, 4, mask.shape[:2]), 0)} if axes == SET else {}
+    return Batch(kind, layout, np.where(mask, x, 0).astype(np.float32), mask, np.ones(n), beside)
 
 
 _OF_JETS = ("sdmass", "tau1", "tau2", "tau3", "tau4", "d0", "d0err", "dz", "dzerr")

@@ -196,7 +196,8 @@ def the_order_of_objects_does_not_matter(case: ModelCase) -> None:
     """A set has no order."""
     events, order = case.events, np.random.default_rng(5).permutation(case.layout.shape[0])
     mask = None if events.mask is None else events.mask[:, order]
-    shuffled = case.trained.scores(replace(events, x=events.x[:, order], mask=mask))
+    beside = {name: values[:, order] if values.ndim > 1 else values for name, values in events.beside.items()}
+    shuffled = case.trained.scores(replace(events, x=events.x[:, order], mask=mask, beside=beside))
     for name, values in case.trained.scores(events).items():
         np.testing.assert_allclose(shuffled[name], values, rtol=1e-4, atol=1e-6)
 
@@ -205,7 +206,9 @@ def padding_does_not_matter(case: ModelCase) -> None:
     """What is masked is not seen."""
     events = case.events
     filled = np.where(events.there, events.x, np.float32(7)).astype(np.float32)
-    for name, values in case.trained.scores(replace(events, x=filled)).items():
+    missing = ~events.there[..., 0]
+    beside = {k: np.where(missing, v + 1, v) if v.ndim > 1 else v for k, v in events.beside.items()}
+    for name, values in case.trained.scores(replace(events, x=filled, beside=beside)).items():
         np.testing.assert_allclose(values, case.trained.scores(events)[name], rtol=1e-6)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from hepad import registry
 from hepad.cards.train import TrainCard
-from hepad.inputs.layout import IMAGE
+from hepad.inputs.layout import IMAGE, SET
 from hepad.testing import ModelCase, check_model, model_checks
 
 IMAGES: dict[str, Any] = {"axes": IMAGE, "features": ("track",), "trained_on": 100, "scored": 200}
@@ -107,6 +107,22 @@ SETTINGS = {
     ),
     "quantity": ModelCase("quantity", {"feature": "jet1_pt"}),
     "total_energy": ModelCase("total_energy", axes=IMAGE, features=("track", "ecal")),
+    "set_vae": ModelCase(
+        "set_vae",
+        {"width": 16, "feedforward": 16, "latent": 4, "encoder_layers": 1, "decoder_layers": 1, "id_kinds": 3}
+        | {"momentum_scale": 3.0, "angular_scale": 10.0, "noise_steps": 20, "scores": ["chamfer", "kl"]},
+        TrainCard(epochs=8, batch_size=250, learning_rate=1e-2),
+        axes=SET,
+        features=("pt_rel", "deta", "dphi"),
+    ),
+    "clip_vae": ModelCase(
+        "clip_vae",
+        {"width": 16, "feedforward": 16, "latent": 4, "encoder_layers": 1, "decoder_layers": 1, "ids": False}
+        | {"momentum_scale": 3.0, "angular_scale": 100.0, "noise_steps": 0, "beta": 0.01},
+        TrainCard(epochs=8, batch_size=250, learning_rate=1e-2),
+        axes=SET,
+        features=("pt_rel", "deta", "dphi"),
+    ),
     "ensemble": ModelCase("ensemble", {"member": {"name": "dnn_ae", "layers": [8, 3]}, "members": 2}),
     "parallel": ModelCase(
         "parallel", {"members": {"one": {"name": "dnn_ae", "layers": [8, 3]}, "two": {"name": "dnn_ae", "layers": [4]}}}
