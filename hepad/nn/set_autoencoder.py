@@ -95,6 +95,7 @@ class _TransformerEncoder(nn.Module):
             y = layer(y, packed)
         tokens = self.tokens.expand(len(packed.counts), -1, -1)
         for layer in self.pooling:
+            assert isinstance(layer, TransformerLayer)  # noqa: S101  a list of modules does not say so
             tokens = layer.pool(tokens, y, packed)
         return self.mean(tokens[:, 0]), self.log_variance(tokens[:, 1])
 

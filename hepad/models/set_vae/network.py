@@ -40,6 +40,7 @@ class SetVae(NetworkScorer[SetAutoencoder]):
 
     name: ClassVar[str] = "set_vae"
     input_kinds: ClassVar[tuple[str, ...]] = ("particle_set",)
+    score_names: tuple[str, ...] = ("chamfer",)
     settings: ClassVar[type[SetVaeConfig]] = SetVaeConfig
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
@@ -138,6 +139,7 @@ class ClipVae(SetVae):
     """
 
     name: ClassVar[str] = "clip_vae"
+    score_names: tuple[str, ...] = ("kl",)
     settings: ClassVar[type[SetVaeConfig]] = ClipVaeConfig
 
     def _divergence(self, error: Tensor, divergence: Tensor, weight: Tensor | None) -> Tensor:
