@@ -187,6 +187,12 @@ SCORERS = Table(
             ("l1_vector", "event_features", "rmm"),
             "NormalisedConfig",
         ),
+        "particle_flow": Entry(
+            "hepad.models.particle_flow.network:ParticleFlowNetwork",
+            "classifier of sets of particles",
+            ("particle_set",),
+            "FlowNetworkConfig",
+        ),
         "conv_ae": Entry(
             "hepad.models.conv_ae.network:ConvAutoencoder",
             "convolutional autoencoder of images",
@@ -243,7 +249,7 @@ SCORERS = Table(
         ),
         "ensemble": Entry("hepad.models.compose:Ensemble", "ensemble of one model", _VECTORS, "EnsembleConfig"),
         "parallel": Entry("hepad.models.compose:Parallel", "models side by side", _VECTORS, "ParallelConfig"),
-        "chain": Entry("hepad.models.compose:Chain", "model of embeddings", _VECTORS, "ChainConfig"),
+        "chain": Entry("hepad.models.compose:Chain", "model of embeddings", (*_VECTORS, "particle_set"), "ChainConfig"),
         "cascade": Entry(
             "hepad.models.compose:Cascade",
             "model of what another one lets pass",

@@ -43,6 +43,13 @@ def train(
         float | None, typer.Option(help="Of the background, kept to set regions on.", show_default=_CARDS)
     ] = None,
     cross_section: common.CrossSection = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Files of a signal that a supervised model learns to tell from background; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     region: common.Regions = None,
     step_size: common.StepSize = 100_000,
     max_events: common.MaxEvents = None,
@@ -79,6 +86,7 @@ def train(
             train=_train_card(model, changes),
             regions=common.parse_regions(region) if region else None,
             cross_sections=common.parse_cross_sections(cross_section),
+            against=against or (),
             step_size=step_size,
             max_events=max_events,
             execution=common.execution(workers, executor, scheduler, skip_bad_files, force),

@@ -127,10 +127,13 @@ class Parallel(Composite):
 
 
 class Chain(Composite):
-    """A model that embeds, trained first and frozen then, and a model that scores its embeddings."""
+    """A model that embeds, trained first and frozen then, and a model that scores its embeddings.
+
+    The second one is trained on background alone, also where the first has learnt from a signal.
+    """
 
     name: ClassVar[str] = "chain"
-    input_kinds: ClassVar[tuple[str, ...]] = _VECTORS
+    input_kinds: ClassVar[tuple[str, ...]] = (*_VECTORS, "particle_set")
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
         chain = parse_card(ChainConfig, dict(config), f"model {self.name}")

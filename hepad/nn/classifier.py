@@ -19,11 +19,9 @@ from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Recipe
 from hepad.nn.scorer import Scores, TrainingData, check_batch, finite_scores
 from hepad.nn.sources import Noise
+from hepad.nn.supervised import LABEL
 
 __all__ = ["LABEL", "Classifier"]
-
-LABEL = "label"
-"""What stands beside the events of a training: 1 for those of the class that the score is high for, else 0."""
 
 _SLOPE = 0.01
 _BLOCK = 512

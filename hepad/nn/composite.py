@@ -27,6 +27,7 @@ from hepad.nn.scorer import (
     check_training,
     trainable,
 )
+from hepad.nn.supervised import is_supervised
 
 __all__ = ["Composite", "member_seed"]
 
@@ -68,6 +69,11 @@ class Composite(ABC):
         except BaseException:
             self.load_state(before)
             raise
+
+    @property
+    def supervised(self) -> bool:
+        """Whether one of the members learns from a signal: see `hepad.nn.supervised`."""
+        return any(is_supervised(one) for one in self._members.values())
 
     @property
     def takes_device(self) -> bool:

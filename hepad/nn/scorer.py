@@ -92,12 +92,14 @@ class EpochEnd:
 class TrainingData:
     """What a model is trained on: background as the network sees it, and trained models that it learns from.
 
+    `against` are the events of a signal, for models that are trained to tell it from background.
     `teachers` are scorers by the names that the model's card gives them: a network to distil, an embedding to keep.
     """
 
     train: Batch
     validation: Batch
     teachers: Mapping[str, Scorer] = field(default_factory=dict)
+    against: TrainingData | None = None
 
 
 class Scorer(Protocol):
@@ -179,7 +181,8 @@ def check_batch(scorer: Scorer, batch: Batch) -> None:
 
 def check_training(scorer: Scorer, data: TrainingData) -> None:
     """Raise `CardError` unless the events to train and to validate on fit, as `check_batch` says."""
-    for batch in (data.train, data.validation):
+    signal = () if data.against is None else (data.against.train, data.against.validation)
+    for batch in (data.train, data.validation, *signal):
         check_batch(scorer, batch)
 
 

@@ -60,8 +60,10 @@ class ModelCase:
 
     @cached_property
     def data(self) -> TrainingData:
-        """Background to train on."""
-        return TrainingData(self._batch(self.trained_on, 2), self._batch(self.trained_on // 5 + 1, 3))
+        """Background to train on, and a signal of anomalies for a model that learns from one."""
+        train, validation = self.trained_on, self.trained_on // 5 + 1
+        signal = TrainingData(self._batch(train // 5, 97, odd=True), self._batch(validation // 5 + 1, 98, odd=True))
+        return TrainingData(self._batch(train, 2), self._batch(validation, 3), against=signal)
 
     @cached_property
     def odd(self) -> Batch:

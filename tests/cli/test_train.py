@@ -6,6 +6,7 @@ import errno
 import filecmp
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,13 +19,14 @@ import pytest
 from hepad.bundles.bundle import load_bundle
 from hepad.bundles.checkpoint import Watch
 from hepad.cards.analysis import RegionSpec, TrainCard
-from hepad.errors import OutputError
+from hepad.errors import OutputError, UsageError
 from hepad.nn.scorer import EpochEnd
 from hepad.pipeline.train import run as train_stage
 from hepad.pipeline.train.run import TrainOptions
 from hepad.provenance import sha256_file
 from hepad.samples.parting import split_events
 from hepad.samples.split import EventIds
+from hepad.testing import ModelCase
 
 QUICK = ("--epochs", 3, "--batch-size", 500, "--region", "loose=efficiency:0.05")
 FEW = ("--max-events", "2000")
@@ -158,3 +160,25 @@ def test_divergence_is_a_failure_not_a_bundle(run, examples: Path, tmp_path: Pat
     )
     assert "epoch" in result.stderr
     assert not (tmp_path / "a").exists()
+
+
+def test_a_classifier_learns_from_a_signal_and_models_of_background_alone_take_none(
+    run, data: Path, tmp_path: Path
+) -> None:
+    """The signal is recorded after the background; its events are parted as those of background are."""
+    jets, svj = data / "jets.root", tmp_path / "svj.root"
+    shutil.copy(jets, svj)
+    quick = ("--epochs", 2, "--batch-size", 10, "--region", "loose=efficiency:0.5")
+    words = ("train", jets, *quick, "--model", "particle_flow", "--against", svj, "-o", "one")
+    run(*words)
+    card = json.loads((tmp_path / "one" / "card.json").read_text())
+    assert [record["name"] for record in card["provenance"]["inputs"]] == ["jets.root", "svj.root"]
+    assert "--against svj.root" in card["provenance"]["command"]
+    assert card["training"]["events"] + card["training"]["validation_events"] + card["training"]["holdout_events"] == 24
+    assert "complete" in run(*words).stderr
+    found = run(*words[:-4], "-o", "two", code=2)
+    assert (
+        "model particle_flow learns to tell a signal from background: give files of one with --against" in found.stderr
+    )
+    with pytest.raises(UsageError, match="model dnn_ae learns from background alone: leave out --against"):
+        train_stage._check_signal("dnn_ae", ModelCase("dnn_ae").new(), object())

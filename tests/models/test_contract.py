@@ -82,6 +82,13 @@ SETTINGS = {
         {"layers": [8, 3], "steps": 2, "buffer": 300},
         TrainCard(epochs=15, batch_size=250, learning_rate=1e-2),
     ),
+    "particle_flow": ModelCase(
+        "particle_flow",
+        {"particle": [12, 8], "layers": [8]},
+        TrainCard(epochs=6, batch_size=100, learning_rate=5e-3),
+        axes=SET,
+        features=("pt", "eta", "phi"),
+    ),
     "conv_ae": ModelCase(
         "conv_ae",
         {"filters": [4, 8], "latent": 4},

@@ -32,6 +32,7 @@ class TrainOptions:
     `output` None is for a bundle that stays in memory. `set_aside` names selected background that the training must not
     see in any way, because a study measures on it.
     `cross_sections` are patterns of files and pb: see `hepad.samples.weighting`; none leaves weights as they are.
+    `against` are files of the signal that a supervised model learns to tell from background, of the same selection.
     `execution` is how the files are read; the training itself is one process, on a `device` (`hepad.nn.device`).
     """
 
@@ -44,6 +45,7 @@ class TrainOptions:
     max_events: int | None = None
     set_aside: SetAside | None = None
     cross_sections: Sequence[tuple[str, float]] = ()
+    against: Sequence[str | InputPath] = ()
     resume: bool = False
     restart: bool = False
     device: str = "cpu"
@@ -69,6 +71,12 @@ class TrainPlan:
     specs: Mapping[str, RegionSpec]
     paths: Sequence[InputPath]
     sections: CrossSections | None
+    against: Sequence[InputPath] = ()
+
+    @property
+    def inputs(self) -> list[InputPath]:
+        """All files: the background's, then the signal's."""
+        return [*self.paths, *self.against]
 
     @classmethod
     def of(cls, files: Sequence[str | InputPath], model: str | AnalysisCard, options: TrainOptions) -> TrainPlan:
@@ -85,6 +93,7 @@ class TrainPlan:
             recipe.regions if options.regions is None else options.regions,
             paths,
             CrossSections.of(options.cross_sections, paths) if options.cross_sections else None,
+            expand_files(options.against) if options.against else (),
         )
 
     def content(self, options: TrainOptions) -> list[Any]:
@@ -98,6 +107,7 @@ class TrainPlan:
             self.sections.words() if self.sections else None,
             SPLIT,
             *([] if options.device == "cpu" else [options.device]),
+            *([{"against": len(self.against)}] if self.against else []),
         ]
 
     def provenance(self, options: TrainOptions, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -113,5 +123,6 @@ def _command(options: TrainOptions, plan: TrainPlan) -> str:
     words = [f"hepad train --model {plan.name} --selection {selection} --seed {options.seed}"]
     words += [f"--cross-section {shlex.quote(word)}" for word in (plan.sections.words() if plan.sections else ())]
     words += [] if options.device == "cpu" else [f"--device {options.device}"]
+    words += [f"--against {shlex.quote(path.name)}" for path in plan.against]
     words += [] if options.max_events is None else [f"--max-events {options.max_events}"]
     return " ".join(words)

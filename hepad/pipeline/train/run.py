@@ -26,6 +26,7 @@ from hepad.inputs.base import Input, make_input
 from hepad.inputs.batch import Batch
 from hepad.nn.device import resolve_device
 from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, Scorer, Trainable, TrainingData, trainable
+from hepad.nn.supervised import is_supervised
 from hepad.objects.cutflow import CutFlow
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.complete import made_with, selection_hash
@@ -107,48 +108,64 @@ def train(files: Sequence[str], model: str | AnalysisCard, *, options: TrainOpti
     check_checkpoint(checkpoint, resume=options.resume, restart=options.restart)
     plan = TrainPlan.of(files, model, options)
     again = options.execution.force or options.restart
-    making = Making.of(output, plan.paths, partial(plan.provenance, options), again=again)
+    making = Making.of(output, plan.inputs, partial(plan.provenance, options), again=again)
     if not options.resume and (before := making.before(read=_stored)):
         return before
     with making.run_folder() as folder:
         key = made_with(**selection_hash(plan.selection), input=plan.recipe.input.model_dump(mode="json"), split=SPLIT)
-        background = _read(plan, options, options.execution, folder.store("background", key))
+        background = _read(plan, plan.paths, options, options.execution, folder.store("background", key))
+        signal = None
+        if plan.against:
+            signal = _read(plan, plan.against, options, options.execution, folder.store("against", key))
         # The parts stay until the bundle is there: a training that is resumed need not read again.
-        return _train(plan, background, options, checkpoint, making.records)
+        return _train(plan, (background, signal), options, checkpoint, making.records)
 
 
 def train_in_memory(files: Sequence[str | InputPath], model: str | AnalysisCard, *, options: TrainOptions) -> Trained:
     """The same training, but nothing is written: options of the output and of the execution are not heeded."""
     options = replace(options, device=resolve_device(options.device))
     plan = TrainPlan.of(files, model, options)
-    files_of = FileRecords(plan.paths)
-    background = _read(plan, options)
+    files_of = FileRecords(plan.inputs)
+    background = _read(plan, plan.paths, options)
+    signal = _read(plan, plan.against, options) if plan.against else None
     records = files_of.wait()
-    training = _Training.of(plan, options, background, records)
+    training = _Training.of(plan, options, (background, signal), records)
     return training.bundle(training.fit(options.on_epoch), records)
 
 
 def _read(
-    plan: TrainPlan, options: TrainOptions, execution: Execution | None = None, store: Store | None = None
+    plan: TrainPlan,
+    paths: Sequence[InputPath],
+    options: TrainOptions,
+    execution: Execution | None = None,
+    store: Store | None = None,
 ) -> Background:
     return read_background(
-        plan.paths,
+        paths,
         plan.selection,
         make_input(plan.recipe.input),
         step_size=options.step_size,
         max_events=options.max_events,
-        cross_sections=plan.sections,
+        cross_sections=plan.sections if paths is plan.paths else None,
         execution=execution,
         store=store,
     )
 
 
 def _train(
-    plan: TrainPlan, background: Background, options: TrainOptions, checkpoint: Path, files: FileRecords
+    plan: TrainPlan,
+    events: tuple[Background, Background | None],
+    options: TrainOptions,
+    checkpoint: Path,
+    files: FileRecords,
 ) -> TrainReport:
-    """Train on background that was read, and write the bundle."""
-    records = files.wait({skipped.file: skipped.reason for skipped in background.skipped})
-    training = _Training.of(plan, options, background, records)
+    """Train on events that were read, background and perhaps a signal, and write the bundle."""
+    background, signal = events
+    reasons = {skipped.file: skipped.reason for skipped in background.skipped}
+    if signal is not None:
+        reasons |= {len(plan.paths) + skipped.file: skipped.reason for skipped in signal.skipped}
+    records = files.wait(reasons)
+    training = _Training.of(plan, options, (background, signal), records)
     store = CheckpointFolder(checkpoint, fingerprint(*plan.content(options), records, len(background.batch)))
     resume = store.begin(resume=options.resume, restart=options.restart)
     watch = Watch(store, options.on_epoch)
@@ -167,7 +184,10 @@ def _train(
 
 @dataclass(frozen=True)
 class _Training:
-    """A training whose events were read: their parts, the regions asked for, input and scorer."""
+    """A training whose events were read: their parts, the regions asked for, input and scorer.
+
+    `against` are those of a signal, for a supervised model.
+    """
 
     plan: TrainPlan
     options: TrainOptions
@@ -176,25 +196,33 @@ class _Training:
     specs: dict[str, RegionSpec]
     vector: Input
     scorer: Trainable
+    against: TrainingData | None
 
     @classmethod
     def of(
-        cls, plan: TrainPlan, options: TrainOptions, background: Background, records: Sequence[dict[str, Any]]
+        cls,
+        plan: TrainPlan,
+        options: TrainOptions,
+        events: tuple[Background, Background | None],
+        records: Sequence[dict[str, Any]],
     ) -> _Training:
+        background, signal = events
         recipe, raw = plan.recipe, background.batch
         specs = _complete_regions(plan.specs, raw if plan.sections else None)
         split = split_events(background.ids(records), plan.card, options.seed, options.set_aside).checked()
         _check_regions(specs, raw.weight[split.holdout] if plan.sections else np.ones(len(split.holdout)))
         vector = make_input(recipe.input).fitted(raw.take(split.train))
         scorer = trainable(registry.load(registry.SCORERS[recipe.model.name])(recipe.model.config, vector.layout))
-        return cls(plan, options, background, split, specs, vector, scorer)
+        _check_signal(recipe.model.name, scorer, signal)
+        against = None if signal is None else _signal_data(plan, options, signal, records, vector)
+        return cls(plan, options, background, split, specs, vector, scorer, against)
 
     def _part(self, rows: npt.NDArray[np.int64]) -> Batch:
         return self.vector.scaled(self.background.batch.take(rows))
 
     def fit(self, on_epoch: Callable[[EpochEnd], None] | None, resume: Checkpoint | None = None) -> FitReport:
         """Train the scorer."""
-        data = TrainingData(self._part(self.split.train), self._part(self.split.validation))
+        data = TrainingData(self._part(self.split.train), self._part(self.split.validation), against=self.against)
         return self.scorer.fit(
             data,
             options=self.plan.card,
@@ -220,6 +248,23 @@ class _Training:
         skipped = self.background.skipped
         report = TrainReport(self.options.output, plan.recipe.name, flow, fit, sizes, regions, skipped)
         return Trained(content, bundle_tensors(self.vector, scorer, quantiles), report)
+
+
+def _check_signal(model: str, scorer: Trainable, signal: Background | None) -> None:
+    """`UsageError` if a model learns from a signal and there is none, or the other way round."""
+    if is_supervised(scorer) and signal is None:
+        raise UsageError(f"model {model} learns to tell a signal from background: give files of one with --against")
+    if signal is not None and not is_supervised(scorer):
+        raise UsageError(f"model {model} learns from background alone: leave out --against")
+
+
+def _signal_data(
+    plan: TrainPlan, options: TrainOptions, signal: Background, records: Sequence[dict[str, Any]], vector: Input
+) -> TrainingData:
+    """The training and validation events of the signal; its others are held out, as those of background are."""
+    split = split_events(signal.ids(records[len(plan.paths) :]), plan.card, options.seed, options.set_aside).checked()
+    train, validation = (vector.scaled(signal.batch.take(rows)) for rows in (split.train, split.validation))
+    return TrainingData(train, validation)
 
 
 def _stored(output: Path) -> tuple[dict[str, Any], TrainReport]:
