@@ -45,6 +45,7 @@ PATHS = frozenset(
 
 PLAIN = frozenset(
     {
+        "algorithm",
         "batch",
         "bits",
         "calculator",
@@ -73,7 +74,7 @@ PLAIN = frozenset(
         "score",
         "space",
     }
-    | {"search", "sha256", "sidebands", "threads", "threshold", "tier", "weights", "window"}
+    | {"search", "sha256", "sidebands", "soft_drop", "threads", "threshold", "tier", "weights", "window"}
 )
 """Parameters whose text never names a file."""
 

@@ -18,6 +18,7 @@ __all__ = ["COMMANDS", "Commands", "command_app", "listed"]
 
 COMMANDS = {
     "inspect": "Show what is in files: format, entries, sample, objects, and which bundled selections can run.",
+    "jets": "Make jets of the particles of events, one entry a jet, as all other commands read them.",
     "vectorize": "Write what a network sees: x, columns, file, entry and weight of the selected events, unscaled.",
     "train": "Train a model on background and write a bundle.",
     "import-model": "Make a bundle of a network that was trained elsewhere.",

@@ -28,6 +28,7 @@ import numpy.typing as npt
 
 from hepad.errors import InputDataError
 from hepad.io.detector.columns import MASSES, Columns
+from hepad.io.detector.eflow import build_flow, flow_branches, flow_features
 from hepad.io.detector.trees import TreeFile, positive
 from hepad.io.events import SCALARS, SampleInfo, check_not_negative
 
@@ -162,6 +163,8 @@ class DelphesFile(TreeFile):
                 present.add("mass")
             if present and (name != "taus" or self.has(f"{prefix}.TauTag")):
                 found[name] = present
+        if flow := flow_features(self.has):
+            found["particles"] = flow
         return found
 
     def sample(self) -> SampleInfo:
@@ -194,6 +197,10 @@ class DelphesFile(TreeFile):
 
     def branches(self, name: str, features: AbstractSet[str]) -> set[str]:
         """The branches of one collection."""
+        if name == "particles":
+            flow = flow_branches(features, self.has)
+            self.require(sorted(flow), name)
+            return flow
         self.refuse_unknown(name, features, _KNOWN)
         needed = {*self._columns(name, features).values(), *({self._tau_tag} if name == "taus" else ())}
         self.require(sorted(needed), name)
@@ -201,6 +208,8 @@ class DelphesFile(TreeFile):
 
     def build(self, name: str, features: AbstractSet[str], columns: Columns) -> Any:
         """One field of Events."""
+        if name == "particles":
+            return build_flow(features, columns, self.has)
         self._warn_of_pile_up(name)
         branches = self._columns(name, features)
         if name == "met":

@@ -2,7 +2,7 @@
 
 `part_*` are lists of the constituents' properties, `jet_*` numbers of the jet, `label_*` what it was simulated as. The
 jet is the one fat jet of its event, its constituents are its `particles`; impact parameters are in mm. A jet's mass is
-that of `jet_energy` and its momentum. There are no weights.
+`jet_mass`, or that of `jet_energy` and its momentum. A branch `weight` is the weight.
 """
 
 from __future__ import annotations
@@ -17,19 +17,13 @@ from hepad.errors import InputDataError
 from hepad.io.detector.columns import Columns, Objects
 from hepad.io.detector.trees import TreeFile
 from hepad.io.events import LABEL, SampleInfo, check_not_negative, collection, record
-from hepad.io.jets import particle_ids, polar
+from hepad.io.jets import KIND_FLAGS, particle_ids, polar
 from hepad.paths import InputPath
 
 __all__ = ["JetClassFile"]
 
-_KINDS = {
-    "charged_hadron": "part_isChargedHadron",
-    "neutral_hadron": "part_isNeutralHadron",
-    "photon": "part_isPhoton",
-    "electron": "part_isElectron",
-    "muon": "part_isMuon",
-}
-_LABEL = "label_"
+_KINDS = {kind: f"part_{flag}" for kind, flag in KIND_FLAGS.items()}
+_LABEL, _MASS = "label_", "jet_mass"
 _PX, _PY, _PZ, _ENERGY, _CHARGE = "part_px", "part_py", "part_pz", "part_energy", "part_charge"
 _PARTICLES: dict[str, tuple[str, ...]] = {
     "pt": (_PX, _PY),
@@ -83,8 +77,8 @@ class JetClassFile(TreeFile):
         return SampleInfo()
 
     def weight_branches(self) -> set[str]:
-        """None: all jets weigh 1."""
-        return set()
+        """`weight`, if it is there."""
+        return {"weight"} if self.has("weight") else set()
 
     def branches(self, name: str, features: AbstractSet[str]) -> set[str]:
         """The branches of one collection; the momenta are always there, to give the counts and the order."""
@@ -92,9 +86,14 @@ class JetClassFile(TreeFile):
             self.require([f"{_LABEL}{label}" for label in sorted(features)], name)
             return {f"{_LABEL}{label}" for label in features}
         self.refuse_unknown(name, features, _KNOWN)
-        needed = {branch for feature in {"pt", *features} for branch in _BRANCHES[name][feature]}
+        needed = {branch for feature in {"pt", *features} for branch in self._made_of(name, feature)}
         self.require(sorted(needed), name)
         return needed
+
+    def _made_of(self, name: str, feature: str) -> tuple[str, ...]:
+        if (name, feature) == ("fatjets", "mass") and self.has(_MASS):
+            return (_MASS,)
+        return _BRANCHES[name][feature]
 
     def build(self, name: str, features: AbstractSet[str], columns: Columns) -> Any:
         """One field of Events."""
@@ -128,8 +127,8 @@ class JetClassFile(TreeFile):
     def _jets(self, features: AbstractSet[str], columns: Columns) -> Any:
         read = {branch: columns.first(branch) for branch in self.branches("fatjets", features)}
         check_not_negative(read["jet_pt"], path=self.path, branch="jet_pt", start=columns.start)
-        made = {f: read[branches[0]] for f, branches in _JET.items() if f in {"pt", *features}}
-        if "mass" in features:
+        made = {f: read[self._made_of("fatjets", f)[0]] for f in _JET if f in {"pt", *features}}
+        if "mass" in features and _MASS not in read:
             squared = read["jet_energy"] ** 2 - (read["jet_pt"] * np.cosh(read["jet_eta"])) ** 2
             made["mass"] = np.sqrt(np.maximum(squared, 0.0))
         return collection(np.arange(len(columns) + 1), {f: v.astype(np.float32) for f, v in made.items()})

@@ -15,7 +15,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import MissingExtraError
+from hepad.io.clustering import cluster
 from hepad.io.events import collection, missing_momentum
 from hepad.io.generator.isolation import dress, flavours, isolation, uniform
 from hepad.io.generator.particles import (
@@ -32,7 +32,6 @@ from hepad.io.generator.particles import (
     Particles,
     classify,
 )
-from hepad.io.generator.stdout import own_stdout
 
 __all__ = ["FEATURES", "ParticleLevel", "build_objects"]
 
@@ -45,6 +44,7 @@ FEATURES: dict[str, set[str]] = {
     "fatjets": {"pt", "eta", "phi", "mass"},
     "met": {"pt", "phi"},
     "scalar_ht": {"ht"},
+    "particles": {"pt", "eta", "phi", "energy"},
 }
 """What `build_objects` can give."""
 
@@ -128,8 +128,8 @@ def build_objects(
         elif name == "fatjets":
             fat = truth.jets(settings.fatjet_radius, settings.fatjet_min_pt, settings.fatjet_max_eta)
             result[name] = fat.record(features)
-        elif name == "met":
-            result[name] = truth.missing(features)
+        elif name in {"met", "particles"}:
+            result[name] = truth.missing(features) if name == "met" else truth.visible(features)
         elif name == "scalar_ht":
             assert jets is not None  # noqa: S101  made above
             result[name] = ak.Array(sum(_sum(o) for o in (jets, *(leptons[n] for n in leptons if n != "taus"))))
@@ -206,10 +206,20 @@ class _Truth:
     def jets(self, radius: float, min_pt: float, max_eta: float) -> _Objects:
         p, mask = self.particles, self.constituents
         counts = np.bincount(self.event[mask], minlength=len(p))
-        event, momenta = _cluster(counts, np.array([p.px[mask], p.py[mask], p.pz[mask], p.e[mask]]), radius, min_pt)
-        pt, eta, phi, mass = _polar(momenta)
+        momenta = np.array([p.px[mask], p.py[mask], p.pz[mask], p.e[mask]])
+        jets = cluster(counts, momenta, radius=radius, min_pt=min_pt, extra="particles")
+        pt, eta, phi, mass = _polar(jets.momenta)
         keep = np.abs(eta) < max_eta
-        return _sorted(event[keep], len(p), pt[keep], eta[keep], phi[keep], mass[keep])
+        return _sorted(jets.event[keep], len(p), pt[keep], eta[keep], phi[keep], mass[keep])
+
+    def visible(self, features: AbstractSet[str]) -> ak.Array:
+        """All stable particles that a detector may see."""
+        p, mask = self.particles, np.isin(self.kinds, (VISIBLE, ELECTRON, MUON, PHOTON)) & self.particles.final
+        pt, eta, phi, _ = _polar(np.array([p.px[mask], p.py[mask], p.pz[mask], p.e[mask]]))
+        order = np.lexsort((-pt, self.event[mask]))
+        columns = {"pt": pt, "eta": eta, "phi": phi, "energy": p.e[mask]}
+        kept = {f: values[order] for f, values in columns.items() if f in {"pt", *features}}
+        return collection(_offsets(self.event[mask], len(p)), kept)
 
     def tags(self, jets: _Objects, entries: Ints) -> npt.NDArray[np.bool_]:
         """Whether each jet is b-tagged, of shape (jets,)."""
@@ -251,22 +261,3 @@ def _sorted(  # noqa: PLR0917  columns
     order = np.lexsort((-pt, event))
     kept = None if charge is None else charge[order]
     return _Objects(_offsets(event, n), pt[order], eta[order], phi[order], mass[order], kept)
-
-
-def _cluster(counts: Ints, momenta: Floats, radius: float, min_pt: float) -> tuple[Ints, Floats]:
-    """Anti-kt jets above `min_pt`: the event of each, and momenta of shape (4, jets)."""
-    try:
-        import fastjet
-    except ImportError as error:
-        raise MissingExtraError.of(error, "jets need", "fastjet", "particles") from error
-    filled = np.flatnonzero(counts)
-    if len(filled) == 0:
-        return np.empty(0, dtype=np.int64), np.empty((4, 0))
-    names = ("px", "py", "pz", "E")
-    record = ak.zip(dict(zip(names, momenta, strict=True)), with_name="Momentum4D")
-    definition = fastjet.JetDefinition(fastjet.antikt_algorithm, radius)
-    with own_stdout():  # for its banner
-        sequence = fastjet.ClusterSequence(ak.unflatten(record, counts[filled]), definition)
-        jets = sequence.inclusive_jets(min_pt)
-    event = np.repeat(filled, ak.to_numpy(ak.num(jets)))
-    return event, np.array([ak.to_numpy(ak.flatten(jets[name])) for name in names])

@@ -111,6 +111,14 @@ def test_objects_of_a_record() -> None:
     assert found["scalar_ht"][0] == pytest.approx(70 + 40 + 52 + 45, abs=0.1)
 
 
+def test_visible_particles_are_what_jets_of_ones_own_are_made_of() -> None:
+    found = build_objects(particles(2), np.arange(2), {"particles": {"energy"}}, ParticleLevel())["particles"]
+    expected = [50, 45, 40, 40, 30, 5, 2, 1]  # all that is stable but neutrinos and the neutralino, undressed
+    np.testing.assert_allclose(found.pt, [expected] * 2)
+    assert found.fields == ["pt", "energy"]
+    np.testing.assert_allclose(found.energy[0, :2], [50 * np.cosh(0.5), 45 * np.cosh(1.2)])
+
+
 def test_b_tags_have_the_stated_efficiency() -> None:
     pytest.importorskip("fastjet")
     n = 2000

@@ -1,0 +1,80 @@
+"""`hepad jets`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from hepad.cli import common
+from hepad.errors import UsageError
+
+if TYPE_CHECKING:
+    from hepad.pipeline.jets import JetsReport
+
+
+def jets(
+    files: common.Files,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The ROOT file to write.", show_default=False)],
+    radius: Annotated[float, typer.Option("--radius", "-R", help="Of the jets.")] = 0.8,
+    algorithm: Annotated[
+        Literal["anti-kt", "cambridge-aachen", "kt"], typer.Option("--algorithm", help="How particles are combined.")
+    ] = "anti-kt",
+    min_pt: Annotated[float, typer.Option("--min-pt", help="Least pT of a jet, GeV.")] = 200.0,
+    max_eta: Annotated[float, typer.Option("--max-eta", help="Bound of |eta| of a jet.")] = 2.5,
+    leading: Annotated[int, typer.Option("--leading", min=0, help="Jets an event at most, by pT; 0 takes all.")] = 2,
+    soft_drop: Annotated[
+        str, typer.Option("--soft-drop", help="ZCUT:BETA of the groomed mass; R0 is the radius.")
+    ] = "0.1:0",
+    step_size: common.StepSize = 100_000,
+    max_events: common.MaxEvents = None,
+    workers: common.Workers = 1,
+    executor: common.Executor = "local",
+    scheduler: common.Scheduler = None,
+    skip_bad_files: common.SkipBadFiles = False,
+    force: common.Force = False,
+    json: common.Json = False,
+) -> None:
+    """Make jets of the particles of events, one entry a jet, as all other commands read them.
+
+    Example: hepad jets events_anomalydetection.h5 --radius 1.0 --min-pt 500 --leading 2 -o jets.root
+    """
+    from hepad.pipeline.jets import JetsOptions, make_jets
+
+    with common.event_progress("clustering") as on_events:
+        options = JetsOptions(
+            radius=radius,
+            algorithm=algorithm,
+            min_pt=min_pt,
+            max_eta=max_eta,
+            leading=leading or None,
+            soft_drop=_pair(soft_drop),
+            step_size=step_size,
+            max_events=max_events,
+            execution=common.execution(workers, executor, scheduler, skip_bad_files, force),
+            on_events=on_events,
+        )
+        report = make_jets(files, output, options=options)
+    if json:
+        common.print_json(report.to_json())
+    else:
+        _print(report)
+    if report.complete_before:
+        common.print_complete(report.output)
+    common.print_skipped(report.skipped)
+
+
+def _pair(text: str) -> tuple[float, float]:
+    try:
+        z_cut, beta = map(float, text.split(":"))
+    except ValueError as error:
+        raise UsageError(f"--soft-drop {text!r}: write ZCUT:BETA, for instance 0.1:0") from error
+    return z_cut, beta
+
+
+def _print(report: JetsReport) -> None:
+    print_line = common.stdout().print
+    print_line(f"{report.events} events, {report.with_jets} with jets, {report.jets} jets")
+    if not report.complete_before:
+        print_line(f"wrote {report.output}")

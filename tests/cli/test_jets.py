@@ -1,0 +1,115 @@
+"""`hepad jets`: events to files of jets, that everything else reads, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+
+from hepad.io.reader import open_events, read_events
+from hepad.pipeline.jets import JetsOptions, make_jets
+
+MASSES = ((106.91212895959009, 63.16421456404189), (614.2691080253145, 439.0641503799008))
+"""Of the leading jets of the first two events: golden, see `tests/io/test_clustering.py`."""
+
+
+def test_events_become_jets_that_are_read_and_drawn(data: Path, process: Callable[..., object], tmp_path: Path) -> None:
+    words = ("jets", data / "lhco.h5", "-R", 1.0, "--min-pt", 20, "--max-eta", 5, "-o", "jets.root")
+    assert "3 events, 3 with jets, 6 jets" in process(*words).stdout
+    tree = uproot.open(tmp_path / "jets.root")["tree"].arrays()
+    np.testing.assert_allclose(tree.jet_mass[:4], np.ravel(MASSES), rtol=1e-6)
+    assert tree.event_entry.tolist() == [0, 0, 1, 1, 2, 2]
+    assert tree.jet_rank.tolist() == [0, 1] * 3
+    assert tree.label_signal.tolist() == [False] * 4 + [True] * 2
+    assert tree.jet_nparticles.tolist() == ak.num(tree.part_px).tolist() == [36, 33, 84, 97, 54, 57]
+    np.testing.assert_allclose(ak.sum(tree.part_energy, axis=1), tree.jet_energy, rtol=1e-6)
+    eta = np.arcsinh(tree.part_pz / np.hypot(tree.part_px, tree.part_py))
+    np.testing.assert_allclose(
+        ak.flatten(tree.part_deta), ak.flatten((eta - tree.jet_eta) * np.sign(tree.jet_eta)), atol=1e-5
+    )
+    assert ak.all(tree.jet_tau2 < tree.jet_tau1)
+    (chunk,) = read_events([tmp_path / "jets.root"], {"fatjets": {"mass", "sdmass"}, "particles": {"energy"}})
+    assert chunk.events.fatjets.mass[:, 0].tolist() == tree.jet_mass.tolist()
+
+
+def test_jets_are_made_once_and_the_same_whatever_the_steps(
+    data: Path, run: Callable[..., object], tmp_path: Path
+) -> None:
+    words = ("jets", data / "lhco.h5", "--radius", 0.8, "--min-pt", 300, "--leading", 0, "--soft-drop", "0.2:1")
+    report = json.loads(run(*words, "-o", "all.root", "--json").stdout)
+    assert report["events"] == 3
+    assert "complete already" in run(*words, "-o", "all.root").stderr
+    run(*words, "--step-size", 1, "-o", "steps.root")
+    one, other = (uproot.open(tmp_path / name)["tree"].arrays() for name in ("all.root", "steps.root"))
+    assert ak.array_equal(one, other)
+    assert len(one) == report["jets"] > 4
+    assert "hepad jets" in str(uproot.open(tmp_path / "all.root")["provenance"])
+
+
+def test_energy_flow_of_delphes_becomes_jets(write_slim: Callable[..., Path], tmp_path: Path) -> None:
+    flow = {
+        "EFlowTrack_PT": [[100, 50, 20], [], [5]],
+        "EFlowTrack_Eta": [[0.1, 0.2, 0.0], [], [1]],
+        "EFlowTrack_Phi": [[3.1, -3.1, 3.0], [], [1]],
+        "EFlowTrack_Charge": [[1, -1, -1], [], [1]],
+        "EFlowTrack_PID": [[211, 11, 13], [], [-11]],
+        "EFlowTrack_Mass": [[0.14, 0, 0.1], [], [0]],
+        "EFlowTrack_D0": [[0.5, 0.1, 0], [], [0]],
+        "EFlowPhoton_ET": [[80], [], [300]],
+        "EFlowPhoton_Eta": [[0.1], [], [1]],
+        "EFlowPhoton_Phi": [[3.0], [], [1]],
+        "EFlowPhoton_E": [[81], [], [300 * np.cosh(1)]],
+        "EFlowNeutralHadron_ET": [[10], [], []],
+        "EFlowNeutralHadron_Eta": [[0.3], [], []],
+        "EFlowNeutralHadron_Phi": [[3.0], [], []],
+        "EFlowNeutralHadron_E": [[11], [], []],
+    }
+    path = write_slim(**{name: [list(map(float, event)) for event in values] for name, values in flow.items()})
+    with closing(open_events(path)) as source:
+        assert source.available()["particles"] == {"pt", "eta", "phi", "energy", "charge", "id", "d0"}
+    (chunk,) = read_events([path], {"particles": {"id", "energy", "charge", "d0"}})
+    particles = chunk.events.particles
+    assert particles.pt.tolist() == [[100, 80, 50, 20, 10], [], [300, 5]]
+    assert particles.id.tolist() == [[1, 4, 5, 7, 3], [], [4, 6]]
+    assert particles.charge.tolist() == [[1, 0, -1, -1, 0], [], [0, 1]]
+    np.testing.assert_allclose(particles.d0[0], [0.5, 0, 0.1, 0, 0], rtol=1e-6)
+    energy = [np.hypot(100 * np.cosh(0.1), 0.14), 81, 50 * np.cosh(0.2), np.hypot(20, 0.1), 11]
+    np.testing.assert_allclose(particles.energy[0], energy, rtol=1e-6)
+    report = make_jets([str(path)], tmp_path / "jets.root", options=JetsOptions(min_pt=200))
+    assert (report.events, report.with_jets, report.jets) == (3, 2, 2)
+    (jets,) = read_events([tmp_path / "jets.root"], {"particles": {"id", "d0"}, "fatjets": {"mass"}})
+    assert jets.events.particles.id.tolist() == [[4, 6], [1, 4, 5, 7, 3]][::-1]
+    assert jets.events.weight.tolist() == [1.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("--min-pt", 1e5), 4, "no jet above 100000 GeV within |eta| 2.5 in 3 events"),
+        (("--soft-drop", "0.1"), 2, "write ZCUT:BETA"),
+        (("--soft-drop", "0.6:0"), 2, "z_cut between 0 and 0.5"),
+        (("--radius", 2), 2, "a radius between 0 and pi / 2"),
+    ],
+)
+def test_what_makes_no_jets_is_said(
+    data: Path, run: Callable[..., object], words: tuple[object, ...], code: int, message: str
+) -> None:
+    said = run("jets", data / "lhco.h5", *words, "-o", "x.root", code=code).stderr
+    assert message in " ".join(said.split())
+
+
+def test_a_file_without_particles_is_refused(
+    data: Path, run: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = run("jets", data / "hpm_taunu_0.root", "-o", "x.root", code=4).stderr
+    assert "has no particles with an energy" in " ".join(said.split())
+    monkeypatch.setitem(__import__("sys").modules, "fastjet", None)
+    said = run("jets", data / "lhco.h5", "-o", "x.root", code=5).stderr
+    assert "jets need the package fastjet" in " ".join(said.split())
+    assert "hepad[jets]" in said
