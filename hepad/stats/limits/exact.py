@@ -15,7 +15,7 @@ from itertools import product
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import gammaln, log_ndtr, logsumexp, ndtr, xlogy
+from scipy.special import gammaln, log_ndtr, ndtr, xlogy
 
 from hepad.errors import FitFailedError, UsageError
 from hepad.stats.limits.cls import Experiment, LimitResult, Sums, fill_scan, find_limits, least_cls, limit_result
@@ -70,7 +70,10 @@ class Tails:
         else:
             logs = log_ndtr(-np.stack([self._reached_from(root) for root in roots]))
         with np.errstate(divide="ignore"):
-            return np.asarray(np.minimum(logsumexp(self.log_weights + logs, axis=1), 0.0), dtype=np.float64)
+            terms = self.log_weights + logs
+            largest = np.maximum(terms.max(axis=1, keepdims=True), -1e300)  # all may be impossible
+            sums = np.log(np.sum(np.exp(terms - largest), axis=1)) + largest[:, 0]
+            return np.asarray(np.minimum(sums, 0.0), dtype=np.float64)
 
     def _reached_from(self, root: float) -> FloatArray:
         """From which Gaussian value on each atom (m,) reaches the root, by straight lines between the grid's points."""

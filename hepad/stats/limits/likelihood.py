@@ -110,11 +110,18 @@ class Likelihood:
 
     def q_zero(self, counts: FloatArray, aux: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
         """The test statistic q0 (T,) of a discovery (arXiv:1007.1727), the best mu >= 0 (T,), which converged (T,)."""
-        # More signal than there are events is never the best; the factor is for signals that a kappa has shrunk.
-        top = 10 * (float(counts.sum(axis=1).max()) + 1) / float(self._signal.sum())
-        best, free, free_ok = self.fit(counts, aux, low=0.0, high=top, start=0.0)
+        best, free, free_ok = self.fit_free(counts, aux)
         _, fixed, fixed_ok = self.fit(counts, aux, low=0.0, high=0.0)
-        return np.maximum(2 * (fixed - free), 0.0), best[:, 0], free_ok & fixed_ok
+        return np.maximum(2 * (fixed - free), 0.0), best, free_ok & fixed_ok
+
+    def fit_free(
+        self, counts: FloatArray, aux: FloatArray, start: float = 0.0
+    ) -> tuple[FloatArray, FloatArray, BoolArray]:
+        """The best mu >= 0 (T,), -ln L there (T,), and which fits converged (T,)."""
+        # More signal than there are events is never the best; the factor is for signals that a kappa has shrunk.
+        top = max(10 * (float(counts.sum(axis=1).max()) + 1) / float(self._signal.sum()), start)
+        best, values, converged = self.fit(counts, aux, low=0.0, high=top, start=start)
+        return best[:, 0], values, converged
 
     def pool_q_tilde(
         self, mu: float, counts: FloatArray, aux: FloatArray, *, toys: int, rng: np.random.Generator

@@ -29,9 +29,12 @@ __all__ = [
 ]
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 FEW_EVENTS = 10.0
 """Below about this many events asymptotic formulae are unreliable."""
+_ROUNDING = 1e-9
+"""How far apart, relative to one plus -ln L, fits that find the same minimum may be."""
 _DECISIVE = 3.0
 """A single event whose likelihood ratio is e^3 = 20 or more decides: what it weighs beyond makes no difference."""
 
@@ -124,18 +127,18 @@ class CountingExperiment:
         self.known_background = model.background_error == 0 and model.statistical_errors is None and not errors.any()
         self._likelihood = Likelihood(_ingredients(model.scaled(self.scale), errors))
         self._counts, self._aux = self._likelihood.observed(model.observed)
-        self._asimov = self._likelihood.asimov(0.0, self._counts, self._aux)
+        self._fits = _Fits(self._likelihood, self._counts, self._aux)
         empty = self.has_data and bool(np.any((model.background <= 0) & (self._counts[0] > 0)))
         self.impossible = "there are events where no background is expected: no p-value is defined" if empty else None
         self.sums: CountingSums | None = CountingSums(self._likelihood, self._counts, self._aux)
 
     def data(self, mu: float) -> float:
         """q-tilde of the observed counts."""
-        return _single(self._likelihood.q_tilde(mu, self._counts, self._aux))
+        return self._fits.q_tilde(mu, 0)
 
     def posterior(self, mu: float) -> float:
         """q-tilde of the Asimov data of the background-only fit to the observed counts."""
-        return _single(self._likelihood.q_tilde(mu, *self._asimov))
+        return self._fits.q_tilde(mu, 1)
 
     def prior(self, mu: float) -> float:
         """The same: the expectation is fitted to the data, as HistFactory's convention is."""
@@ -155,6 +158,45 @@ class CountingExperiment:
         """q0 of toys around the fits to the data with the best mu and without a signal."""
         rng, best = np.random.default_rng(seed), self.excess()[1]
         return self._likelihood.pool_q_zero(best, self._counts, self._aux, toys=toys, rng=rng)
+
+
+class _Fits:
+    """Fits to counts (1, n) with auxiliary measurements (1, P), row 0, and to their Asimov data without signal, row 1.
+
+    Both are made at once, as they are asked for at the same mu, and kept.
+    """
+
+    def __init__(self, likelihood: Likelihood, counts: FloatArray, aux: FloatArray) -> None:
+        rows = zip((counts, aux), likelihood.asimov(0.0, counts, aux), strict=True)
+        self._counts, self._aux = (np.concatenate(pair) for pair in rows)
+        self._likelihood = likelihood
+        self._fixed: dict[float, tuple[FloatArray, BoolArray]] = {}
+        self._free: tuple[FloatArray, FloatArray, BoolArray] | None = None
+
+    def q_tilde(self, mu: float, row: int) -> float:
+        """The test statistic q-tilde of one row; `FitFailedError` if its fits did not converge."""
+        fixed, fixed_ok = self._at(mu)
+        best, free, free_ok = self._best(mu, fixed)
+        return _single((np.where(best < mu, np.maximum(2 * (fixed - free), 0.0), 0.0), fixed_ok & free_ok), row)
+
+    def _at(self, mu: float) -> tuple[FloatArray, BoolArray]:
+        if mu not in self._fixed:
+            _, values, converged = self._likelihood.fit(self._counts, self._aux, low=mu, high=mu)
+            self._fixed[mu] = values, converged
+        return self._fixed[mu]
+
+    def _best(self, mu: float, fixed: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+        """The best fits with mu >= 0, looked for again from a mu that is better than they are."""
+        if self._free is None:
+            self._free = self._likelihood.fit_free(self._counts, self._aux)
+        best, values, converged = self._free
+        worse = fixed < values - _ROUNDING * (1 + np.abs(values))
+        if np.any(worse):
+            others, lower, good = self._likelihood.fit_free(self._counts, self._aux, mu)
+            better = worse & good & (lower < values)
+            best, values = np.where(better, others, best), np.where(better, lower, values)
+            self._free = best, values, converged
+        return self._free
 
 
 def asymptotic_limits(model: LimitModel) -> LimitResult:
@@ -244,9 +286,9 @@ def _worst(values: FloatArray) -> str:
     return f"{values[at]:g}{where}"
 
 
-def _single(values: tuple[FloatArray, npt.NDArray[np.bool_]]) -> float:
-    """The one test statistic of a fit to data; `FitFailedError` if its fit did not converge."""
+def _single(values: tuple[FloatArray, BoolArray], row: int = 0) -> float:
+    """One test statistic of fits to data; `FitFailedError` if its fit did not converge."""
     q, converged = values
-    if not converged.all():
+    if not converged[row]:
         raise FitFailedError("a fit of the likelihood did not converge")
-    return float(q[0])
+    return float(q[row])
