@@ -211,6 +211,12 @@ SCORERS = Table(
             ("detector_image", "calo_image"),
             "ResidualConfig",
         ),
+        "codvae": Entry(
+            "hepad.models.codvae.network:CategoricalDualAutoencoder",
+            "categorical dual variational autoencoder of images",
+            ("detector_image", "calo_image"),
+            "CategoricalConfig",
+        ),
         "image_ae": Entry(
             "hepad.models.image_ae.network:ImageAutoencoder",
             "autoencoder of images with a dense bottleneck",

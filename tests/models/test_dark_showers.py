@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 
 from hepad import registry
@@ -37,11 +38,14 @@ def test_the_numbers_of_parameters_are_the_reference_s() -> None:
     conditioning = parameters(dual.decoder.conditions)
     assert conditioning == 9 * 4 * (64 + 256 + 128 + 128) + (64 + 256 + 128 + 128)
     assert parameters(built("cae")._module) == 612_032 + 763_841 - conditioning
+    variational = built("codvae")._module
+    assert parameters(variational.encoder, variational.latents, variational.temperature) == 612_032 + 257
+    assert parameters(variational) == 612_032 + 257 + 270_594 + 763_841
     assert parameters(built("image_ae")._module) == pytest.approx(600_000, rel=0.02)
 
 
 def small(name: str, **config: Any) -> Any:
-    settings = {"filters": [4, 4], "groups": 2, "latent": 4} | ({"mask_groups": 2} if name == "codae" else {})
+    settings = {"filters": [4, 4], "groups": 2, "latent": 4} | ({} if name == "cae" else {"mask_groups": 2})
     return built(name, settings | config, Layout.image(("ecal", "track"), 16, 24))
 
 
@@ -86,6 +90,38 @@ def test_latent_numbers_grow_with_the_lit_pixels() -> None:
     assert oriented.covariance.tolist() == pytest.approx(expected)
     assert oriented(z)["z1"].tolist() == [-4, -3, -2, 0]
     assert oriented(z)["z2"].tolist() == [1, 2, 2.5, 3]
+
+
+def test_divergences_are_those_of_their_integrals() -> None:
+    """One latent pixel of two classes: the density of a relaxed one is that of a logistic in the logit u of z,
+    tau e^-(tau u - l) / (1 + e^-(tau u - l))^2.
+    """
+    module = small("codvae", latent=2, modes=3, samples=1000, filters=[4, 4, 4])._module
+    u, step = np.linspace(-120, 120, 400_001, retstep=True)
+
+    def density(tau: float, logit: float) -> Any:
+        return tau * stats.logistic.pdf(tau * u - logit)
+
+    q, p = density(1.7, 0.8), np.mean([density(float(t), 0.0) for t in module.temperatures], axis=0)
+    reverse, forward = (step * np.sum(a * np.log(a / b)) for a, b in ((q, p), (p, q)))
+    logits = torch.tensor([0.8, 0.0]).expand(1, 2, 3, 2)
+    temperature = torch.full((1, 2, 3, 1), 1.7)
+    assert float(module.reverse(logits, temperature, module.draws[:, None])) == pytest.approx(6 * reverse, rel=0.05)
+    assert float(module.forward_divergence(logits, temperature)) == pytest.approx(6 * forward, rel=0.05)
+
+
+def test_a_mode_is_reconstructed() -> None:
+    scorer = small("codvae", threshold=0.1)
+    batch = example_batch("detector_image", 6, seed=1, axes=scorer.layout.axes, features=scorer.layout.features)
+    seen, made = scorer.reconstruct(batch)
+    assert set(np.unique(made)) <= {0, 1}
+    scores = scorer.scores(batch)
+    np.testing.assert_array_equal(scores["sse"], np.abs(seen - made).sum(axis=(1, 2)))
+    assert (scores["kl_reverse"] > 0).all()
+    encoders = small("codvae", threshold=0.1, scores=["kl_forward", "z1"])
+    encoders.load_state(scorer.state())
+    del encoders._module.decoder
+    np.testing.assert_array_equal(encoders.scores(batch)["kl_forward"], scores["kl_forward"])
 
 
 @pytest.mark.parametrize(
