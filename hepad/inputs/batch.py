@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.inputs.layout import Layout
+from hepad.inputs.sparse import SparseRows
 
 __all__ = ["Batch"]
 
@@ -18,10 +19,11 @@ __all__ = ["Batch"]
 class Batch:
     """Events as arrays whose first axis, of length n, is the events'.
 
-    `x` is float32 of shape (n, *layout.shape), in the units that the input kind states. `mask` is bool, of shape
-    (n, *layout.shape) or less its last axes, False where there is padding; None where all is there. `weight` is float64
-    of shape (n,). `beside` holds what the network does not see but methods and conditional models read, such as a
-    `mass` in GeV or the `id` of objects: arrays of first axis n that are never scaled.
+    `x` is float32 of shape (n, *layout.shape), in the units that the input kind states; it may be `SparseRows`, which
+    `take` and `concatenate` keep, and which numpy and slices make plain. `mask` is bool, of shape (n, *layout.shape) or
+    less its last axes, False where there is padding; None where all is there. `weight` is float64 of shape (n,).
+    `beside` holds what the network does not see but methods and conditional models read, such as a `mass` in GeV or the
+    `id` of objects: arrays of first axis n that are never scaled.
     """
 
     kind: str
@@ -61,7 +63,7 @@ class Batch:
         """The batch of the given rows (indices, a mask or a slice)."""
         mask = None if self.mask is None else self.mask[rows]
         beside = {name: values[rows] for name, values in self.beside.items()}
-        return Batch(self.kind, self.layout, self.x[rows], mask, self.weight[rows], beside)
+        return Batch(self.kind, self.layout, _taken(self.x, rows), mask, self.weight[rows], beside)
 
     @staticmethod
     def concatenate(batches: Sequence[Batch]) -> Batch:
@@ -75,8 +77,17 @@ class Batch:
         return Batch(
             first.kind,
             first.layout,
-            np.concatenate([b.x for b in batches]),
+            _joined([b.x for b in batches]),
             np.concatenate(masks) if masks else None,
             np.concatenate([b.weight for b in batches]),
             {name: np.concatenate([b.beside[name] for b in batches]) for name in first.beside},
         )
+
+
+def _taken(x: Any, rows: npt.NDArray[Any] | slice) -> Any:
+    return x.take(rows) if isinstance(x, SparseRows) else x[rows]
+
+
+def _joined(parts: list[Any]) -> Any:
+    sparse = all(isinstance(part, SparseRows) for part in parts)
+    return SparseRows.concatenate(parts) if sparse else np.concatenate(parts)

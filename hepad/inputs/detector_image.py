@@ -17,7 +17,8 @@ from pydantic import Field, model_validator
 from hepad.cards.input import InputCard
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
-from hepad.inputs.pixels import event_of, phi_bin, pixel_names, summed, transverse
+from hepad.inputs.pixels import event_of, phi_bin, pixel_names, transverse
+from hepad.inputs.sparse import SparseRows
 from hepad.inputs.unlearned import Unlearned
 from hepad.io.events import flat_columns
 
@@ -60,9 +61,9 @@ class DetectorImageCard(InputCard):
 class DetectorImage(Unlearned):
     """Events to a `Batch` of kind `detector_image`, of shape (n, channels, eta, phi), in GeV before scaling.
 
-    Pixels that are empty are 0 in any scale, all others above 0. Rolling an image by a pixel in phi is turning the
-    event by 360 degrees / 72. `beside["track_count"]` is the number of tracks as the file has it, (n,), whatever the
-    bins. Nothing is learned from background.
+    The images are `SparseRows`. Pixels that are empty are 0 in any scale, all others above 0. Rolling an image by a
+    pixel in phi is turning the event by 360 degrees / 72. `beside["track_count"]` (n,) is the number of tracks that the
+    file states, whatever the bins. Nothing is learned from background.
     """
 
     kind: ClassVar[str] = "detector_image"
@@ -83,14 +84,18 @@ class DetectorImage(Unlearned):
 
     def raw(self, events: ak.Array) -> Batch:
         """The images in GeV, before scaling."""
-        n = len(events)
-        x = np.zeros((n, *self.layout.shape), dtype=np.float32)
+        shape = (len(events), *self.layout.shape)
+        pixels, energies = [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
         for place, channel in enumerate(self.card.channels):
             offsets, objects = flat_columns(events["tracks" if channel == "track" else "towers"])
-            eta = np.asarray(objects["eta"], dtype=np.float64)
+            eta, phi = (np.asarray(objects[name], dtype=np.float64) for name in ("eta", "phi"))
             energy = transverse(objects, _TOWERS.get(channel, "et"), eta)
-            kept, pixel = self._pixels(event_of(offsets), eta, np.asarray(objects["phi"], dtype=np.float64))
-            x[:, place] = summed(pixel, energy[kept], (n, *self.layout.shape[1:]))
+            kept, row = self._row(eta)
+            image = event_of(offsets)[kept] * shape[1] + place
+            turn = phi_bin(phi[kept], self.card.phi_bins) // self.card.sum
+            pixels.append((image * shape[2] + row) * shape[3] + turn)
+            energies.append(energy[kept])
+        x: Any = SparseRows.summed(np.concatenate(pixels), np.concatenate(energies), shape)
         beside = {TRACK_COUNT: ak.to_numpy(events[TRACK_COUNT]).astype(np.float64)}
         return Batch(self.kind, self.layout, x, None, ak.to_numpy(events.weight).astype(np.float64), beside)
 
@@ -98,20 +103,18 @@ class DetectorImage(Unlearned):
         """The batch as the network sees it."""
         if self.card.scale == "none":
             return batch
-        return replace(batch, x=np.log1p(batch.x) if self.card.scale == "log1p" else (batch.x > 0).astype(np.float32))
+        x: Any = batch.x
+        return replace(batch, x=x.map(np.log1p if self.card.scale == "log1p" else np.sign))
 
     @property
     def table_names(self) -> npt.NDArray[Any]:
         """The names of the pixels, of shape (channels, eta, phi)."""
         return pixel_names(self.layout)
 
-    def _pixels(
-        self, event: npt.NDArray[np.int64], eta: npt.NDArray[np.float64], phi: npt.NDArray[np.float64]
-    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-        """Which objects are within the bins, and of these the places of their pixels in images (n, eta, phi)."""
-        card, (_, etas, phis) = self.card, self.layout.shape
+    def _row(self, eta: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+        """Which objects are within the bins, and of these the pixel in eta."""
+        card, etas = self.card, self.layout.shape[1]
         place = np.floor(eta / card.eta_step + card.eta_bins / 2)
         kept = (place >= 0) & (place < card.eta_bins)
         before = (etas * card.sum - card.eta_bins) // 2  # as the convolution with padding that the paper sums with
-        row = (place[kept].astype(np.int64) + before) // card.sum
-        return kept, (event[kept] * etas + row) * phis + phi_bin(phi[kept], card.phi_bins) // card.sum
+        return kept, (place[kept].astype(np.int64) + before) // card.sum

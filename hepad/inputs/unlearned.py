@@ -53,4 +53,4 @@ class Unlearned:
 
     def table(self, events: ak.Array) -> npt.NDArray[np.float32]:
         """The unscaled numbers of events."""
-        return self.raw(events).x
+        return np.asarray(self.raw(events).x)

@@ -18,6 +18,7 @@ from hepad.execution.store import MemoryStore, Store
 from hepad.execution.units import Step
 from hepad.inputs.base import Input
 from hepad.inputs.batch import Batch
+from hepad.inputs.sparse import SparseRows
 from hepad.io.events import Chunk, merge_fields
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.objects.cutflow import CutFlow
@@ -93,8 +94,10 @@ def read_background(
 
 
 def batch_columns(batch: Batch) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of a batch by name, as a part keeps them."""
-    columns: dict[str, npt.NDArray[Any]] = {"x": batch.x, "weight": batch.weight}
+    """The arrays of a batch by name, as a part keeps and joins them."""
+    x: Any = batch.x
+    sparse = {f"x.{name}": values for name, values in x.columns().items()} if isinstance(x, SparseRows) else {"x": x}
+    columns: dict[str, npt.NDArray[Any]] = {**sparse, "weight": batch.weight}
     if batch.mask is not None:
         columns["mask"] = batch.mask
     return columns | {f"beside.{name}": values for name, values in batch.beside.items()}
@@ -102,6 +105,10 @@ def batch_columns(batch: Batch) -> dict[str, npt.NDArray[Any]]:
 
 def batch_of(vector: Input, columns: Mapping[str, npt.NDArray[Any]]) -> Batch:
     """The batch whose arrays these are."""
-    prefix = "beside."
-    beside = {name.removeprefix(prefix): values for name, values in columns.items() if name.startswith(prefix)}
-    return Batch(vector.kind, vector.layout, columns["x"], columns.get("mask"), columns["weight"], beside)
+    beside, sparse = (_below(prefix, columns) for prefix in ("beside.", "x."))
+    x: Any = SparseRows.from_columns(sparse, vector.layout.shape) if sparse else columns["x"]
+    return Batch(vector.kind, vector.layout, x, columns.get("mask"), columns["weight"], beside)
+
+
+def _below(prefix: str, columns: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    return {name.removeprefix(prefix): values for name, values in columns.items() if name.startswith(prefix)}

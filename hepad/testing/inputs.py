@@ -115,7 +115,7 @@ def events_do_not_matter_to_each_other(case: InputCase) -> None:
 def scaling_leaves_the_rest_alone(case: InputCase) -> None:
     """The raw batch, the mask, the weights and what stands beside are as they were; twice is the same."""
     raw = case.new.raw(case.events)
-    before = raw.x.copy()
+    before = np.array(raw.x)
     scaled = case.fitted.scaled(raw)
     np.testing.assert_array_equal(raw.x, before)
     _assert_equal(replace(scaled, x=raw.x), raw)
