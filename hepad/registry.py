@@ -217,6 +217,12 @@ SCORERS = Table(
             ("detector_image", "calo_image"),
             "CategoricalConfig",
         ),
+        "dirichlet_vae": Entry(
+            "hepad.models.dirichlet_vae.network:DirichletAutoencoder",
+            "variational autoencoder of images as mixtures",
+            ("detector_image", "calo_image"),
+            "DirichletConfig",
+        ),
         "image_ae": Entry(
             "hepad.models.image_ae.network:ImageAutoencoder",
             "autoencoder of images with a dense bottleneck",

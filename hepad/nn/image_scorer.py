@@ -86,11 +86,8 @@ class ImageScorer(NetworkScorer[ImageNetwork]):
             return rows.mean(self._losses(module, view, noise))
 
         def validate(rows: Rows, _: Noise) -> Tensor:
-            parts = []
-            for x in torch.split(self._seen(rows.tensors[0]), _TOGETHER):
-                made, _latent = self._find(module, x, True)
-                parts.append(1 - torch.from_numpy(ssim(_numpy(x), _numpy(_there(made)))))
-            return torch.cat(parts).to(rows.tensors[0])
+            seen = torch.split(self._seen(rows.tensors[0]), _TOGETHER)
+            return torch.cat([self._judge(module, x) for x in seen]).to(rows.tensors[0])
 
         return Recipe(module, (Phase("adam", module, loss),), validate)
 
@@ -102,6 +99,11 @@ class ImageScorer(NetworkScorer[ImageNetwork]):
         for name in rules:
             values[name] = torch.from_numpy(RECONSTRUCTION[name](_numpy(x), _numpy(_there(made))))
         return tuple(values[name] for name in self.score_names)
+
+    def _judge(self, module: ImageNetwork, x: Tensor) -> Tensor:
+        """What is lowest, as a mean, of the best epoch: 1 less the structural similarity of each image."""
+        made, _ = self._find(module, x, True)
+        return 1 - torch.from_numpy(ssim(_numpy(x), _numpy(_there(made))))
 
     @abstractmethod
     def _losses(self, module: ImageNetwork, x: Tensor, noise: Noise) -> Tensor:

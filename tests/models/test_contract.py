@@ -99,6 +99,12 @@ SETTINGS = {
     "codae": ModelCase("codae", {**SMALL, "mask_groups": 2, "scores": ["bce", "dice", "z1", "z2"]}, QUICK, **IMAGES),
     "cae": ModelCase("cae", {**SMALL, "scores": ["bce", "sae"]}, QUICK, **IMAGES),
     "codvae": ModelCase("codvae", {**SMALL, "mask_groups": 2, "samples": 2, "modes": 2, "beta": 0.1}, QUICK, **IMAGES),
+    "dirichlet_vae": ModelCase(
+        "dirichlet_vae",
+        {"width": 8, "threshold": 0.1, "scores": ["sse", "z2"]},
+        TrainCard(epochs=25, batch_size=20, learning_rate=5e-2),
+        **IMAGES,
+    ),
     "image_ae": ModelCase(
         "image_ae",
         {"filters": [2], "dense": [8], "latent": 4, "threshold": 0.1, "scores": ["sse", "pixel_sum"]},

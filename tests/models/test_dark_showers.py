@@ -13,6 +13,7 @@ from torch import nn
 from hepad import registry
 from hepad.errors import CardError
 from hepad.inputs.layout import Layout
+from hepad.models.dirichlet_vae.network import softmax_normal
 from hepad.nn.image_scorer import Reconstructs
 from hepad.nn.oriented import Oriented
 from hepad.nn.score_rules import RECONSTRUCTION
@@ -41,6 +42,7 @@ def test_the_numbers_of_parameters_are_the_reference_s() -> None:
     variational = built("codvae")._module
     assert parameters(variational.encoder, variational.latents, variational.temperature) == 612_032 + 257
     assert parameters(variational) == 612_032 + 257 + 270_594 + 763_841
+    assert parameters(built("dirichlet_vae")._module) == 4176 * (512 + 3) + 512 + 512 + 2 * 3 * 513  # "2M"
     assert parameters(built("image_ae")._module) == pytest.approx(600_000, rel=0.02)
 
 
@@ -108,6 +110,25 @@ def test_divergences_are_those_of_their_integrals() -> None:
     temperature = torch.full((1, 2, 3, 1), 1.7)
     assert float(module.reverse(logits, temperature, module.draws[:, None])) == pytest.approx(6 * reverse, rel=0.05)
     assert float(module.forward_divergence(logits, temperature)) == pytest.approx(6 * forward, rel=0.05)
+
+
+def test_the_prior_of_mixtures_is_the_reference_s() -> None:
+    """As the notebook that the authors published prints it."""
+    mean, variance = softmax_normal((1.0, 0.25, 0.1))
+    assert mean == pytest.approx([1.2296265, -0.15666783, -1.0729586], abs=1e-7)
+    assert variance == pytest.approx([2.0, 3.0, 5.0])
+    scorer = built("dirichlet_vae", {"width": 4, "threshold": 0.1}, Layout.image(("track",), 16, 24))
+    module = scorer._module
+    own = (module.prior_mean[None], module.prior_variance.log()[None])
+    assert float(module.divergence(*own)) == pytest.approx(0, abs=1e-6)
+    theirs = [torch.distributions.Normal(m, s) for m, s in ((1.0, 0.5), (-2.0, 1.5), (0.3, 1.0))]
+    prior = [torch.distributions.Normal(float(m), float(v) ** 0.5) for m, v in zip(mean, variance, strict=True)]
+    expected = sum(float(torch.distributions.kl_divergence(q, p)) for q, p in zip(theirs, prior, strict=True))
+    q = (torch.tensor([[1.0, -2.0, 0.3]]), 2 * torch.tensor([[0.5, 1.5, 1.0]]).log())
+    assert float(module.divergence(*q)) == pytest.approx(expected, rel=1e-5)
+    batch = example_batch("detector_image", 6, seed=1, axes=scorer.layout.axes, features=("track",))
+    seen, made = scorer.reconstruct(batch)
+    np.testing.assert_allclose(made.sum(axis=(1, 2)), seen.sum(axis=(1, 2)), rtol=1e-5)
 
 
 def test_a_mode_is_reconstructed() -> None:

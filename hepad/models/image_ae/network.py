@@ -25,8 +25,8 @@ __all__ = ["ImageAutoencoder"]
 class ImageAutoencoder(ImageScorer["_Network"]):
     """Pairs of convolutions with averages over 2 by 2 to a dense bottleneck, and back by transposed convolutions.
 
-    The loss is the squared error, summed over the pixels. Scores: those of `hepad.nn.score_rules` of input and
-    reconstruction.
+    The loss is the squared error, summed over the pixels; the best epoch has the lowest on the validation. Scores:
+    those of `hepad.nn.score_rules` of input and reconstruction.
     """
 
     name: ClassVar[str] = "image_ae"
@@ -40,6 +40,9 @@ class ImageAutoencoder(ImageScorer["_Network"]):
         return _Network(self._settings, self.layout.shape[1:])
 
     def _losses(self, module: _Network, x: Tensor, noise: Noise) -> Tensor:  # noqa: ARG002  it draws nothing
+        return self._judge(module, x)
+
+    def _judge(self, module: _Network, x: Tensor) -> Tensor:
         difference: Tensor = x - module(x)
         return difference.square().flatten(1).sum(dim=1)
 
