@@ -1,6 +1,6 @@
 """Dirichlet variational autoencoder of detector images: each is a mixture of a few pictures.
 
-References: Dillon, Plehn, Sauer, Sorrenson, "Better latent spaces for better autoencoders", SciPost Phys. 11 (2021) 061,
+References: Dillon, Plehn, Sauer, Sorrenson, "Better latent spaces for better autoencoders", SciPost Phys. 11 (2021) 61,
 in the form that Anzalone et al., Mach. Learn.: Sci. Technol. 5 (2024) 035064, compare with, and their published code.
 """
 
