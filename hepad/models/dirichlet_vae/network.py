@@ -56,7 +56,8 @@ class DirichletAutoencoder(ImageScorer["_Network"]):
     def _loss(self, module: _Network, x: Tensor, latent: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
         part = _shares(x)
         error = (torch.special.xlogy(part, part) - part * module.log_mixture(latent)).sum(dim=1)
-        return error + self._settings.alpha * module.divergence(mean, log_variance)
+        total: Tensor = error + self._settings.alpha * module.divergence(mean, log_variance)
+        return total
 
     def _find(self, module: _Network, x: Tensor, decode: bool) -> tuple[Tensor | None, Mapping[str, Tensor]]:
         mean, _ = module.encode(x)
