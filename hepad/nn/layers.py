@@ -25,6 +25,8 @@ __all__ = [
     "Network",
     "Score",
     "Spiking",
+    "Tied",
+    "convolved",
     "folded_normalisation",
     "has_layers",
     "identity_normalisation",
@@ -32,17 +34,53 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
-Score = Literal["mse", "sse", "mu2", "kl", "r"]
+Integers = npt.NDArray[np.int64]
+Score = Literal["mse", "sse", "mu2", "kl", "r", "output"]
 After = Literal["linear", "relu", "leaky_relu", "spike"]
 
 
 @dataclass(frozen=True)
+class Tied:
+    """Which numbers of a layer are the same one, as those of a convolution at all of its positions.
+
+    `weight` (outputs, inputs) and `bias` (outputs,) count them from 0; -1 is a weight that is 0 and stays so.
+    """
+
+    weight: Integers
+    bias: Integers
+
+    def spread(self, weight: npt.NDArray[Any], bias: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """The numbers (k,) of weights and of biases in all of their places."""
+        return np.append(weight, 0)[self.weight], bias[self.bias]
+
+    def gathered(self, weight: npt.NDArray[Any], bias: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """The inverse of `spread`."""
+        places = [np.unique(numbers, return_index=True) for numbers in (self.weight, self.bias)]
+        (numbers, first), (_, biases) = places
+        return weight.ravel()[first[numbers >= 0]], bias[biases]
+
+
+@dataclass(frozen=True)
 class Layer:
-    """`weight` (outputs, inputs) and `bias` (outputs,) and what follows them."""
+    """`weight` (outputs, inputs) and `bias` (outputs,) and what follows them; `tied` if some are the same number."""
 
     weight: Floats
     bias: Floats
     after: After
+    tied: Tied | None = None
+
+    @property
+    def groups(self) -> list[tuple[Integers, Integers]]:
+        """Outputs that look at the same inputs, and those inputs: of a convolution, those of each position."""
+        if self.tied is None:
+            return [(np.arange(len(self.weight)), np.arange(self.weight.shape[1]))]
+        looked, which = np.unique(self.tied.weight >= 0, axis=0, return_inverse=True)
+        return [(np.flatnonzero(which.ravel() == i), np.flatnonzero(row)) for i, row in enumerate(looked)]
+
+    @property
+    def products(self) -> int:
+        """The weights that an input is multiplied by."""
+        return self.weight.size if self.tied is None else int(np.count_nonzero(self.tied.weight >= 0))
 
 
 @dataclass(frozen=True)
@@ -60,8 +98,9 @@ class Network:
 
     `mse`: mean squared difference of input and output; `sse`: the sum of the squared differences of the last output and
     that of the first `embedding` layers, of which 0 is the input. `mu2`, `kl` and `r`: see `hepad.nn.score_rules`; the
-    encoder is all there is then, and its output the means, for `kl` and `r` followed by the log variances. `spiking` is
-    None for a dense network.
+    encoder is all there is then, and its output the means, for `kl` and `r` followed by the log variances. `output`:
+    the last output itself, at least 0 and at most what `score_bits`, before and after the point, hold.
+    `spiking` is None for a dense network. Images are rows as `hepad.nn.exact.hardware_rows` makes them.
     `slope` is that of leaky_relu. Inputs that are integers have a `shift` (inputs,): 2^-shift of one is of the order of
     1, and weights are the smaller for it. `model` is the name of the model, for people.
 
@@ -78,7 +117,13 @@ class Network:
     shift: Floats | None = None
     embedding: int = 0
     limits: Floats | None = None
-    owners: npt.NDArray[np.int64] | None = None
+    owners: Integers | None = None
+    score_bits: tuple[int, int] = (0, 0)
+
+    @property
+    def highest(self) -> float:
+        """The highest score `output`."""
+        return float(2.0 ** self.score_bits[0] - 2.0 ** -self.score_bits[1])
 
     @property
     def together(self) -> npt.NDArray[np.bool_]:
@@ -116,9 +161,9 @@ class HasLayers(Scorer, Protocol):
 
 
 def has_layers(scorer: Scorer) -> HasLayers:
-    """The scorer as one with layers; `CardError` if it has none."""
+    """The scorer as one with layers; `CardError` if it has none, with its own words (`no_layers`) why."""
     if not isinstance(scorer, HasLayers) or not scorer.layered_scores:
-        raise CardError(f"model {scorer.name!r} has no logic yet")
+        raise CardError(f"model {scorer.name!r} has no logic yet{getattr(scorer, 'no_layers', '')}")
     return scorer
 
 
@@ -130,6 +175,22 @@ def layers_of(scorer: Scorer, score: str) -> Network:
     except CardError as error:
         known = ", ".join(layered.layered_scores)
         raise CardError(f"score {score!r} of {scorer.name} has no logic: there is some for {known}{error}") from error
+
+
+def convolved(weight: Floats, bias: Floats, size: tuple[int, int], stride: int, after: After) -> Layer:
+    """A convolution of images (channels, *size) without padding, as the matrix that it is.
+
+    `weight` (filters, channels, rows, columns) and `bias` (filters,). Inputs and outputs are flat, columns counted
+    first, then rows, then channels or filters.
+    """
+    filters, channels, *kernel = weight.shape
+    inputs = np.arange(channels * size[0] * size[1]).reshape(channels, *size)
+    windows = np.lib.stride_tricks.sliding_window_view(inputs, kernel, axis=(1, 2))[:, ::stride, ::stride]
+    patches = np.moveaxis(windows, 0, 2).reshape(-1, channels * kernel[0] * kernel[1])
+    numbers = np.full((filters, len(patches), inputs.size), -1)
+    numbers[:, np.arange(len(patches))[:, np.newaxis], patches] = np.arange(weight.size).reshape(filters, 1, -1)
+    tied = Tied(numbers.reshape(-1, inputs.size), np.repeat(np.arange(filters), len(patches)))
+    return Layer(*tied.spread(weight.ravel(), bias), after, tied)
 
 
 def folded_normalisation(weights: Mapping[str, npt.NDArray[Any]], name: str, epsilon: float) -> tuple[Floats, Floats]:

@@ -13,6 +13,7 @@ from hepad.bundles.bundle import Bundle, load_bundle
 from hepad.cards.bundle import RegionCard
 from hepad.errors import CardError, UsageError
 from hepad.inputs.batch import Batch
+from hepad.inputs.calo_regions import CaloRegions
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.nn.exact import HasExactLayers, rows_as_inputs
 from hepad.nn.layers import HasLayers, Network, layers_of
@@ -21,6 +22,7 @@ from hepad.samples.background import Background, read_background
 from hepad.stats.scores.regions import set_region
 from hepad.trigger.design import Design, Precision, input_formats
 from hepad.trigger.exact import ExactDesign, hardware_ports
+from hepad.trigger.fixed import Format
 
 __all__ = [
     "Flips",
@@ -43,6 +45,7 @@ _DEFAULT_BITS: dict[str, dict[str, int]] = {
     "mu2": {},
     "kl": {"error": 5, "error_integer": 3},
     "r": {"error_integer": 3},
+    "output": {"activation": 3},
 }
 _HARDWARE_BITS = {"error": 5, "error_integer": 4}
 """Means of networks on the integers of the hardware are not of the order of 1: they saturate at 16."""
@@ -152,8 +155,8 @@ def trigger_model(
     unknown = sorted(widths.keys() - Precision().to_json().keys())
     if unknown:
         raise CardError(f"bundle {bundle.path}: key 'bits' has the unknown width {unknown[0]!r}")
-    if hardware:  # integers, as wide as they are
-        formats = hardware_ports(bundle.input.layout)
+    if hardware or isinstance(bundle.input, CaloRegions):  # integers, as wide as they are
+        formats = _whole_numbers(bundle)
         widths["input"] = max(form.bits for form in formats)
         precision = Precision(**widths)
     else:
@@ -162,6 +165,14 @@ def trigger_model(
         formats = input_formats(bundle.input.layout, precision.input, scale)
     design = Design(network, precision, formats, encoder=part == "encoder", shallow=shallow)
     return TriggerModel(bundle, network, design, score)
+
+
+def _whole_numbers(bundle: Bundle) -> tuple[Format, ...]:
+    """The ports of inputs that are integers."""
+    layout = bundle.input.layout
+    if isinstance(bundle.input, CaloRegions):
+        return (Format(False, bundle.input.card.region_max.bit_length(), 0),) * layout.size
+    return hardware_ports(layout)
 
 
 def _exact(
@@ -182,7 +193,7 @@ def lighter_score(model: TriggerModel) -> tuple[str, float] | None:
     scorer = model.bundle.scorer
     if not isinstance(scorer, HasLayers):
         return None
-    counts = {name: sum(w.weight.size for w in scorer.layers(name).layers) for name in scorer.layered_scores}
+    counts = {name: sum(w.products for w in scorer.layers(name).layers) for name in scorer.layered_scores}
     least = min(counts, key=lambda name: counts[name])
     return (least, counts[least] / counts[model.score]) if counts[least] < counts[model.score] else None
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from hepad.errors import CardError, UsageError
 from hepad.inputs.layout import Layout, Slot
+from hepad.nn.exact import hardware_rows
 from hepad.nn.layers import Layer, Network, Spiking
 from hepad.trigger.bounded import bounded, if_there
 from hepad.trigger.fixed import (
@@ -146,11 +147,13 @@ class Design:
     def scale(self) -> float:
         """The network's score for a raw score of 1."""
         outputs = self.network.sizes[-1]
-        return {"mse": 1 / outputs, "sse": 1.0, "mu2": 1.0, "r": 1.0, "kl": 1 / outputs}[self.network.score]
+        return {"mse": 1 / outputs, "sse": 1.0, "mu2": 1.0, "r": 1.0, "kl": 1 / outputs, "output": 1.0}[
+            self.network.score
+        ]
 
     def quantised(self, x: npt.ArrayLike) -> Floats:
-        """Inputs on the grid of their formats, saturated: what the logic is given, shape (n, d)."""
-        rows = np.asarray(x, dtype=np.float64)
+        """Inputs (n, d) or images on the grid of their formats, saturated: what the logic is given, shape (n, d)."""
+        rows = hardware_rows(np.asarray(x, dtype=np.float64))
         columns = [np.clip(to_grid(c, f.fraction), f.low, f.high) for c, f in zip(rows.T, self.inputs, strict=True)]
         return np.stack(columns, axis=1)
 
@@ -211,7 +214,7 @@ class Design:
         """What the layers from `first` to before `end` make of it."""
         f = self.precision.activation
         for layer, weight, bias in [*zip(self._layers, self._weights, self._biases, strict=True)][first:end]:
-            x = x @ weight.T + (to_grid(bias, f + _GUARD) + 2.0 ** -(f + 1))
+            x = _product(x, weight, layer) + (to_grid(bias, f + _GUARD) + 2.0 ** -(f + 1))
             if layer.after == "relu":
                 x = positive_part(x)
             elif layer.after == "leaky_relu":
@@ -270,6 +273,9 @@ class Design:
             return _total(if_there(squared, x, self.network.together))
         if self.network.score in _AUTOENCODERS:
             return self._sum_of_squares(x - output)
+        if self.network.score == "output":
+            integer, fraction = self.network.score_bits
+            return at_most(positive_part(output), Format(False, integer, min(fraction, self.precision.activation)))
         if self.network.score == "mu2":
             return self._sum_of_squares(output)
         latent = self.network.sizes[-1] // 2
@@ -304,6 +310,14 @@ class Design:
         f = min(self.precision.error, 5)
         inside = at_most(positive_part(log_variance + (8.0 + 2.0 ** -(f + 1))), Format(False, 4, f))
         return _total(lookup(inside, lambda v: np.exp(v - 8) - (v - 8) - 1, Format(False, 6, 2 * f)))
+
+
+def _product(x: Numbers, weight: Floats, layer: Layer) -> Numbers:
+    """x @ weight.T; what looks at the same inputs is traced together, or a large convolution would take minutes."""
+    if isinstance(x, np.ndarray) or layer.tied is None:
+        return x @ weight.T
+    parts = [x[inputs] @ weight[np.ix_(outputs, inputs)].T for outputs, inputs in layer.groups]
+    return np.concatenate(parts)[np.argsort(np.concatenate([outputs for outputs, _ in layer.groups]))]
 
 
 def _log_square(size: Floats) -> Floats:

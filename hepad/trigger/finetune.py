@@ -67,7 +67,8 @@ def finetune(design: Design, x: Floats, held_out: Floats, *, epochs: int, learni
             best, best_epoch, kept = now, epoch, trained.copy()
     layers = []
     for i, (layer, (w, b)) in enumerate(zip(network.layers, kept, strict=True)):
-        layers.append(replace(layer, weight=_on_grid(w, i, network, design.precision), bias=b))
+        weight, bias = (w, b) if layer.tied is None else layer.tied.spread(w, b)
+        layers.append(replace(layer, weight=_on_grid(weight, i, network, design.precision), bias=bias))
     trained.restore(kept)
     last = trained.evaluated(torch.tensor(design.quantised(held_out), dtype=torch.float32))
     return FineTuned(replace(network, layers=tuple(layers)), before, best, best_epoch, last)
@@ -79,27 +80,40 @@ class _Trained:
     def __init__(self, design: Design) -> None:
         self._network, self._precision = design.network, design.precision
         layers = design.network.layers
-        self.weights, self._first_weights = ([_tensor(layer.weight) for layer in layers] for _ in range(2))
-        self.biases, self._first_biases = ([_tensor(layer.bias) for layer in layers] for _ in range(2))
-        for tensor in (*self.weights, *self.biases):
-            tensor.requires_grad_()
+        self._first_weights = [_tensor(layer.weight) for layer in layers]
+        self._first_biases = [_tensor(layer.bias) for layer in layers]
+        numbers = [(w.weight, w.bias) if w.tied is None else w.tied.gathered(w.weight, w.bias) for w in layers]
+        self.weights, self.biases = ([_tensor(pair[i]).requires_grad_() for pair in numbers] for i in range(2))
 
     def loss(self, batch: Tensor) -> Tensor:
         """The mean squared error of a batch, with rounded weights."""
         network, precision = self._network, self._precision
-        rounded = [_rounded(weight, i, network, precision) for i, weight in enumerate(self.weights)]
+        weights, biases = self._in_their_places()
+        rounded = [_rounded(weight, i, network, precision) for i, weight in enumerate(weights)]
         if network.embedding:  # an autoencoder is trained on an embedding that stays as it is
             with torch.no_grad():
                 wanted = self._embedded(batch, self._first_weights, self._first_biases)
-            return (wanted - _output(network, precision, batch, rounded, self.biases)).square().mean() + (
-                wanted - self._embedded(batch, rounded, self.biases)
+            return (wanted - _output(network, precision, batch, rounded, biases)).square().mean() + (
+                wanted - self._embedded(batch, rounded, biases)
             ).square().mean()
-        output = _output(network, precision, batch, rounded, self.biases)
+        output = _output(network, precision, batch, rounded, biases)
         if network.score in {"mse", "sse"}:
             return (batch - restored(network, batch, output)).square().mean()
         with torch.no_grad():
             wanted = _output(network, precision, batch, self._first_weights, self._first_biases)
         return (wanted - output).square().mean()
+
+    def _in_their_places(self) -> tuple[list[Tensor], list[Tensor]]:
+        """The weights and biases of all layers; what is tied is trained as the one number that it is."""
+        weights, biases = [], []
+        for layer, weight, bias in zip(self._network.layers, self.weights, self.biases, strict=True):
+            if layer.tied is None:
+                weights.append(weight)
+                biases.append(bias)
+            else:
+                weights.append(torch.cat([weight, weight.new_zeros(1)])[torch.from_numpy(layer.tied.weight)])
+                biases.append(bias[torch.from_numpy(layer.tied.bias)])
+        return weights, biases
 
     def _embedded(self, batch: Tensor, weights: list[Tensor], biases: list[Tensor]) -> Tensor:
         network, count = self._network, self._network.embedding

@@ -21,6 +21,8 @@ def float_scores(network: Network, x: npt.ArrayLike) -> Floats:
     if network.score == "sse":
         embedded = _dense_output(network.layers[: network.embedding], network, rows)
         return np.asarray(np.square(embedded - output).sum(axis=1))
+    if network.score == "output":
+        return np.asarray(np.clip(output[:, 0], 0, network.highest))
     if network.score == "mu2":
         return np.asarray(np.square(output).sum(axis=1))
     mean, log_variance = np.split(output, 2, axis=1)
@@ -42,7 +44,7 @@ def operations(network: Network, x: npt.ArrayLike | None = None) -> dict[str, fl
     spike adds the weights that leave its neuron (`conditional_adds`, with the spike rates on x) and each neuron leaks,
     adds and may reset once a step (`neuron_updates`).
     """
-    macs = [layer.weight.size for layer in network.layers]
+    macs = [layer.products for layer in network.layers]
     if network.spiking is None:
         return {"mac": float(sum(macs)), "conditional_adds": 0.0, "neuron_updates": float(sum(network.sizes[1:]))}
     if x is None:

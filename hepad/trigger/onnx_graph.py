@@ -150,6 +150,10 @@ def _score(graph: _Graph, network: Network, embedded: str) -> None:
     if network.score == "sse":
         graph.add("ReduceSum", graph.add("Mul", difference, difference), axes, name="score", keepdims=0)
         return
+    if network.score == "output":
+        inside = graph.add("Clip", "output", graph.number(0), graph.number(network.highest))
+        graph.add("ReduceSum", inside, axes, name="score", keepdims=0)
+        return
     if network.score == "mu2":
         graph.add("ReduceSum", graph.add("Mul", "output", "output"), axes, name="score", keepdims=0)
         return

@@ -38,6 +38,8 @@ def _torch_score(network: Network, x: Tensor, weights: list[tuple[Tensor, Tensor
     if network.score == "sse":
         embedded = _torch_dense(network, x, weights[: network.embedding])
         return (embedded - output).square().sum(dim=1)
+    if network.score == "output":
+        return output[:, 0].clamp(0, network.highest)
     if network.score == "mu2":
         return output.square().sum(dim=1)
     mean, log_variance = output.chunk(2, dim=1)

@@ -300,3 +300,13 @@ def test_nir_holds_the_spiking_network_and_refuses_others(run, background, tmp_p
         "choose one of verilog"
         in run("export", "--model", "dnn_ae", "--format", "vhdl", "-o", tmp_path / "no", code=2).stderr
     )
+
+
+def test_a_convolution_of_images_is_exported_with_the_names_of_its_pixels(run, tmp_path) -> None:
+    few = ("--model", "cicada", "--bits", "weight=2,activation=1", "--max-events", 50)
+    card = json.loads(run("export", *few, "--format", "da4ml", "-o", tmp_path / "e", "--json").stdout)
+    assert (card["score"], card["parity"]["mismatches"], card["bits"]["input"]) == ("student", 0, 10)
+    names = [port["column"] for port in card["inputs"]]
+    assert (len(names), names[1], names[14]) == (252, "et[1,0]", "et[0,1]")  # along eta first
+    refused = run("export", "--model", "cicada", "--format", "onnx", "--max-events", 9, "-o", tmp_path / "o", code=3)
+    assert "is for vectors" in refused.stderr

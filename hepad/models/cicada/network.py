@@ -21,17 +21,21 @@ from hepad.nn.blocks import dense_stack
 from hepad.nn.composite import Composite, member_seed
 from hepad.nn.in_turn import Stage
 from hepad.nn.inference import evaluate
+from hepad.nn.layers import Layer, Network, convolved
 from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Recipe
-from hepad.nn.scorer import Scores, TrainingData, check_batch
+from hepad.nn.scorer import Scores, State, TrainingData, check_batch
 from hepad.nn.sources import Noise
+from hepad.nn.variational import dense_layers, with_layers
 
 __all__ = ["Cicada", "balanced"]
 
 _INPUTS = ("calo_regions",)
 _GAIN = 32.0
+_BITS = (8, 8)
+"""Of the trigger's score, before and after the point."""
 _HIGHEST = 256 - 1 / 256
-"""What 8 bits before and 8 after the point hold, as the trigger's score has."""
+"""What they hold."""
 _TARGET = "teacher"
 _BINS = 100
 
@@ -70,6 +74,22 @@ class Cicada(Composite):
         """The teacher's latent numbers, of shape (n, latent)."""
         check_batch(self, batch)
         return self._teacher.embed(batch)
+
+    @property
+    def layered_scores(self) -> tuple[str, ...]:
+        """The student's."""
+        return ("student",)
+
+    def layers(self, score: str) -> Network:
+        """The student, its convolution as a matrix; see `hepad.nn.layers`."""
+        if score not in self.layered_scores:
+            raise CardError("; the teacher is what the student is there to replace")
+        return Network(self.name, self._student.layers(), "output", score_bits=_BITS)
+
+    def state_of(self, network: Network) -> State:
+        """The state with a student of these layers."""
+        student = self._student.state_of(network.layers)
+        return {**self.state(), **{f"student/{name}": array for name, array in student.items()}}
 
     def _stages(self, data: TrainingData, seed: int) -> list[Stage]:
         def taught() -> TrainingData:
@@ -143,6 +163,27 @@ class _Student(NetworkScorer[nn.Sequential]):
         if config.filters and min(layout.shape[1:]) < config.kernel:
             raise CardError(f"an image of {layout.summary} is smaller than a kernel of {config.kernel}")
         super().__init__(config, layout)
+
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, of images as rows along eta first."""
+        state = self.state()
+        dense = dense_layers(state, "dense", len(self._settings.hidden) + 1)
+        if not self._settings.filters:
+            return dense
+        weight, bias = (state[f"convolution.{part}"].astype(np.float64) for part in ("weight", "bias"))
+        _, *size = _shape(self.layout)
+        return (convolved(weight, bias, (size[0], size[1]), self._settings.stride, "relu"), *dense)
+
+    def state_of(self, layers: Sequence[Layer]) -> State:
+        """The state with these layers."""
+        first, state = layers[0], self.state()
+        if first.tied is None:
+            return with_layers(state, "dense", layers)
+        weight, bias = first.tied.gathered(first.weight, first.bias)
+        shape = state["convolution.weight"].shape
+        state["convolution.weight"] = weight.reshape(shape).astype(np.float32)
+        state["convolution.bias"] = bias.astype(np.float32)
+        return with_layers(state, "dense", layers[1:])
 
     def _build(self) -> nn.Sequential:
         channels, *size = _shape(self.layout)

@@ -45,6 +45,12 @@ class ConvAutoencoder(NetworkScorer["_Network"]):
             raise CardError(f"an image of {layout.summary} is too small for {len(self._settings.filters)} halvings")
         super().__init__(self._settings, layout)
 
+    @property
+    def no_layers(self) -> str:
+        """Why there is no logic; see `hepad.nn.layers.has_layers`."""
+        size = self.layout.size
+        return f": no trigger is given {size} pixels in one clock, and each would be a port and a reconstructed number"
+
     def reconstruction_errors(self, batch: Batch) -> npt.NDArray[np.float32]:
         """Squared difference of input and output, shape (n, *image); see `hepad.nn.explain.Explains`."""
         check_batch(self, batch)

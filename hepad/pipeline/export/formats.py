@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import UsageError
+from hepad.errors import CardError, UsageError
 from hepad.inputs.batch import Batch
+from hepad.inputs.layout import VECTOR
 from hepad.samples.trigger import Flips, TriggerModel, decision_flips
 from hepad.trigger.logic import Logic, compile_logic, write_cpp
 from hepad.trigger.nir_graph import nir_scores, write_nir
@@ -67,6 +68,8 @@ def _cpp(model: TriggerModel, events: Batch, folder: Path, *, cutoff: float, sim
 
 def _onnx(model: TriggerModel, events: Batch, folder: Path, *, cutoff: float, simulate: bool) -> Written:  # noqa: ARG001
     _refuse_part(model, "onnx")
+    if model.bundle.input.layout.axes != VECTOR:
+        raise CardError(f"format onnx is for vectors, and {model.bundle.card.name} takes images: ask for logic")
     network, _ = model.rounded
     data = onnx_bytes(network)
     (folder / "model.onnx").write_bytes(data)

@@ -14,8 +14,11 @@ import numpy as np
 from hepad.cards.base import parse_card
 from hepad.cards.export import ExportCard
 from hepad.errors import CheckFailedError, UsageError
+from hepad.inputs.base import Input
 from hepad.inputs.l1_vector import L1Vector
+from hepad.inputs.layout import VECTOR
 from hepad.io.reader import expand_files
+from hepad.nn.exact import hardware_rows
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.pipeline.export.formats import FORMATS, Written
 from hepad.provenance import command_line, event_records, provenance, sha256_bytes, sha256_file
@@ -143,7 +146,7 @@ def _inputs(made: TriggerModel, *, logic: bool) -> list[dict[str, Any]]:
     width = vector.layout.size
     gain, offset = (np.ones(width), np.zeros(width)) if scale is None else (scale.gain, scale.offset)
     found, place = [], 0
-    for column, a, b, form in zip(vector.layout.columns, gain, offset, made.design.inputs, strict=True):
+    for column, a, b, form in zip(_names(vector), gain, offset, made.design.inputs, strict=True):
         entry: dict[str, Any] = {"column": column, "gain": float(a), "offset": float(b)}
         if logic:
             entry |= {"signed": form.signed, "integer": form.integer, "fraction": form.fraction}
@@ -151,6 +154,13 @@ def _inputs(made: TriggerModel, *, logic: bool) -> list[dict[str, Any]]:
             place += form.bits
         found.append(entry)
     return found
+
+
+def _names(taken: Input) -> Sequence[str]:
+    """The names of the numbers in the order of the ports."""
+    if taken.layout.axes == VECTOR:
+        return taken.layout.columns
+    return [str(name) for name in hardware_rows(taken.table_names[np.newaxis])[0]]
 
 
 def _regions(made: TriggerModel, written: Written, *, real: bool) -> dict[str, dict[str, Any]]:

@@ -19,6 +19,7 @@ from hepad.bundles.bundle import Bundle, load_bundle
 from hepad.errors import CardError, MissingExtraError, UsageError
 from hepad.inputs.batch import Batch
 from hepad.io.reader import expand_files
+from hepad.nn.exact import hardware_rows
 from hepad.nn.layers import Network, layers_of
 from hepad.paths import InputPath
 from hepad.pipeline.latency.report import Tier
@@ -193,11 +194,12 @@ def _functions(model: FloatModel, kind: str, threads: int, left_out: list[str]) 
         return found
     if network.spiking is not None:
         import_module("hepad.nn.lif_kernel")  # as in a job that has scored millions of events
-    found[f"torch {version('torch')}"] = torch_scores(network)
+    torch = torch_scores(network)
+    found[f"torch {version('torch')}"] = lambda rows: torch(hardware_rows(rows))
     try:
         session = onnx_session(onnx_bytes(network), threads=threads)
     except MissingExtraError as error:
         left_out.append(f"no timing with onnxruntime: {error}")
         return found
-    found[f"onnxruntime {version('onnxruntime')}"] = lambda rows: session.run(["score"], {"x": rows})
+    found[f"onnxruntime {version('onnxruntime')}"] = lambda rows: session.run(["score"], {"x": hardware_rows(rows)})
     return found
