@@ -74,11 +74,8 @@ class ImageScorer(NetworkScorer[ImageNetwork]):
         seen, made = evaluate(module, both, self._arrays(batch), 2, block=self.block, device=self._device)
         return seen, made
 
-    def _arrays(self, batch: Batch) -> tuple[npt.NDArray[Any], ...]:
-        return (batch.x[:, self._place : self._place + 1],)
-
     def _seen(self, x: Tensor) -> Tensor:
-        return lit(x, self._see.threshold)
+        return lit(x[:, self._place : self._place + 1], self._see.threshold)
 
     def _recipe(self, module: ImageNetwork, data: TrainingData) -> Recipe:  # noqa: ARG002  it has no teachers
         def loss(rows: Rows, noise: Noise) -> Tensor:
