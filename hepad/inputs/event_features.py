@@ -40,17 +40,18 @@ __all__ = ["EventFeatures", "EventFeaturesCard"]
 _Values = tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]
 """The values (m,) of the events that have the quantity, and the mask (n,) of these events."""
 
-_NAME = re.compile(r"(?P<of>[a-z0-9+]+)_(?P<what>[a-z]+)")
+_NAME = re.compile(r"(?P<of>[a-z0-9+]+)_(?P<what>[a-z]+[0-9]*)")
 
 
 class EventFeaturesCard(InputCard):
     """Input kind `event_features`: the quantities, the mass beside them, and the scale.
 
-    A quantity is `OBJECTS_WHAT`. Of one object, `jet1`: `pt`, `eta`, `phi`, `mass`. Of two or more, `jet1+jet2`: the
-    invariant `mass`, and the `lightest` and `heaviest` of their masses; of two also their distances `deta`, `dphi` and
-    `dr`. Of `met`: `pt`, `phi`. Of a collection, `jets`: the number `n` and the sum of pT, `ht`; of `tracks`: `n`.
-    `mass` names objects whose invariant mass stands beside the batch, where no network sees it. `scale: standard` takes
-    each quantity to mean 0 and standard deviation 1 over the events that have it; one that an event lacks is 0.
+    A quantity is `OBJECTS_WHAT`. Of one object, `jet1`: `pt`, `eta`, `phi`, `mass`; of a fat jet also `sdmass`, after
+    soft drop, and ratios of its N-subjettiness, `tau21`, `tau32`, `tau43`. Of two or more, `jet1+jet2`: the invariant
+    `mass`, and the `lightest` and `heaviest` of their masses; of two also their distances `deta`, `dphi` and `dr`. Of
+    `met`: `pt`, `phi`. Of a collection, `jets`, or of `particles`: the number `n` and the sum of pT, `ht`; of `tracks`:
+    `n`. `mass` names objects whose invariant mass stands beside the batch, where no network sees it. `scale: standard`
+    takes each quantity to mean 0 and standard deviation 1 over the events that have it; one that an event lacks is 0.
     """
 
     kind: Literal["event_features"]
@@ -160,7 +161,7 @@ def _quantity(name: str) -> _Quantity:
         known = {kind: _Quantity({"met": {kind}}, partial(_met, feature=kind)) for kind in _MET}
     elif of == "tracks":
         known = {"n": _Quantity({"track_count": {"number"}}, _track_count)}
-    elif is_collection(of):
+    elif is_collection(of) or of == "particles":  # which have no names of their own
         known = {"n": _Quantity(object_fields([of], {"pt"}), partial(_count, name=of))}
         known["ht"] = _Quantity(object_fields([of], {"pt"}), partial(_ht, name=of))
     else:
@@ -171,6 +172,7 @@ def _quantity(name: str) -> _Quantity:
 
 
 _MET = ("pt", "phi")
+_RATIOS = ((2, 1), (3, 2), (4, 3))
 Objects = tuple[tuple[str, int], ...]
 
 
@@ -181,10 +183,16 @@ def _of_objects(objects: Objects) -> dict[str, _Quantity]:
         return _Quantity(object_fields(collections, {"pt"} | features), of)
 
     if len(objects) == 1:
-        return {
+        fat = collections[0] == "fatjets"
+        single = {
             feature: quantity({feature}, partial(_feature, objects=objects, feature=feature))
-            for feature in ("pt", "eta", "phi", "mass")
+            for feature in ("pt", "eta", "phi", "mass", *(("sdmass",) if fat else ()))
         }
+        for up, down in _RATIOS if fat else ():
+            single[f"tau{up}{down}"] = quantity(
+                {f"tau{up}", f"tau{down}"}, partial(_ratio, objects=objects, of=(up, down))
+            )
+        return single
     known = {
         "mass": quantity(set(MASS_FEATURES), partial(invariant_mass, objects=objects)),
         "lightest": quantity({"mass"}, partial(_extreme, objects=objects, which=np.min)),
@@ -222,6 +230,15 @@ def _features(events: ak.Array, objects: Objects, feature: str) -> tuple[list[np
 def _feature(events: ak.Array, objects: Objects, feature: str) -> _Values:
     (values,), there = _features(events, objects, feature)
     return values, there
+
+
+def _ratio(events: ak.Array, objects: Objects, of: tuple[int, int]) -> _Values:
+    """tau_N / tau_M of the jets that have any tau_M: one of too few constituents has not."""
+    (up, _), (down, there) = (_feature(events, objects, f"tau{number}") for number in of)
+    whole = down > 0
+    there = there.copy()
+    there[there] = whole
+    return up[whole] / down[whole], there
 
 
 def _extreme(events: ak.Array, objects: Objects, which: Callable[..., Any]) -> _Values:
