@@ -107,6 +107,7 @@ INPUTS = Table(
         "particle_set": Entry(
             "hepad.inputs.particle_set:ParticleSet", "set of the particles of a jet", config="ParticleSetCard"
         ),
+        "jet_features": Entry("hepad.inputs.jet_features:JetFeatures", "quantities of a jet", config="JetFeaturesCard"),
         "calo_regions": Entry(
             "hepad.inputs.calo_regions:CaloRegions", "calorimeter regions in hardware units", config="CaloRegionsCard"
         ),
@@ -184,7 +185,7 @@ SCORERS = Table(
         "wnae": Entry(
             "hepad.models.wnae:NormalisedAutoencoder",
             "autoencoder whose error is the energy of a density",
-            ("l1_vector", "event_features", "rmm"),
+            ("l1_vector", "event_features", "jet_features", "rmm"),
             "NormalisedConfig",
         ),
         "particle_flow": Entry(
@@ -238,7 +239,7 @@ SCORERS = Table(
         "quantity": Entry(
             "hepad.models.quantity:Quantity",
             "quantity of an event",
-            ("event_features", "l1_vector", "l1_hardware"),
+            ("event_features", "jet_features", "l1_vector", "l1_hardware"),
             "QuantityConfig",
         ),
         "total_energy": Entry(

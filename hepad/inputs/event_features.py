@@ -122,7 +122,7 @@ class EventFeatures:
         """A copy whose scale is fitted on an unscaled batch."""
         if len(background) == 0:
             raise InputDataError("no events to fit the input scale on")
-        return self if self.card.scale == "none" else EventFeatures(self.card, _standard(background))
+        return self if self.card.scale == "none" else EventFeatures(self.card, Scale.standard(background))
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """The fitted scale as arrays for a bundle."""
@@ -256,17 +256,6 @@ def _spread(found: _Values) -> npt.NDArray[np.float64]:
     column = np.full(len(there), np.nan)
     column[there] = values
     return column
-
-
-def _standard(batch: Batch) -> Scale:
-    """Mean 0 and standard deviation 1 over the events that have a quantity; one of one value goes to 0."""
-    gain, offset = np.ones(len(batch.columns)), np.zeros(len(batch.columns))
-    for i in range(len(gain)):
-        values = batch.x[batch.there[:, i], i].astype(np.float64)
-        spread = values.std() if len(values) else 0.0
-        gain[i] = 1 / spread if spread > 0 else 1.0
-        offset[i] = -values.mean() * gain[i] if len(values) else 0.0
-    return Scale(gain, offset)
 
 
 def _understood(parse: Callable[[str], object], name: str) -> None:

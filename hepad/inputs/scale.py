@@ -24,6 +24,17 @@ class Scale:
     gain: _Float
     offset: _Float
 
+    @classmethod
+    def standard(cls, batch: Batch) -> Scale:
+        """Mean 0 and standard deviation 1 over the events that have a number; a column of one value goes to 0."""
+        gain, offset = np.ones(len(batch.columns)), np.zeros(len(batch.columns))
+        for i in range(len(gain)):
+            values = batch.x[batch.there[:, i], i].astype(np.float64)
+            spread = values.std() if len(values) else 0.0
+            gain[i] = 1 / spread if spread > 0 else 1.0
+            offset[i] = -values.mean() * gain[i] if len(values) else 0.0
+        return cls(gain, offset)
+
     def of(self, batch: Batch) -> Batch:
         """The scaled batch of a vector of d numbers, 0 where there is padding."""
         there = np.flatnonzero(batch.there)  # most of it may be padding

@@ -27,7 +27,7 @@ class Quantity(Untrained):
     """Score `value`: a column of the input as it is, in the input's units; 0 for an event that lacks it."""
 
     name: ClassVar[str] = "quantity"
-    input_kinds: ClassVar[tuple[str, ...]] = ("event_features", "l1_vector", "l1_hardware")
+    input_kinds: ClassVar[tuple[str, ...]] = ("event_features", "jet_features", "l1_vector", "l1_hardware")
     score_names: tuple[str, ...] = ("value",)
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:

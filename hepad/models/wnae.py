@@ -65,7 +65,7 @@ class NormalisedAutoencoder(DenseNetwork):
     """
 
     name: ClassVar[str] = "wnae"
-    input_kinds: ClassVar[tuple[str, ...]] = ("l1_vector", "event_features", "rmm")
+    input_kinds: ClassVar[tuple[str, ...]] = ("l1_vector", "event_features", "jet_features", "rmm")
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
         self._settings = parse_card(NormalisedConfig, dict(config), f"model {self.name}")

@@ -12,6 +12,7 @@ FEATURES = ("jet1_mass", "jet1+jet2_deta", "jet1+jet2_mass", "bjet1_pt", "met_pt
 CARDS = {
     "l1_vector": {"features": ["pt", "eta", "phi"], "scale": "max_with_floor"},
     "event_features": {"features": FEATURES, "mass": "jet1+jet2"},
+    "jet_features": {"features": ["mass", "tau21", "n", "width", "major", "d2"]},
     "particle_set": {"max_particles": 3, "features": ["log_pt", "deta", "d0", "d0err"], "ids": "both"},
     "detector_image": {"eta_bins": 11, "eta_step": 0.45, "phi_bins": 20, "scale": "log1p"},
     "calo_image": {"eta_bins": 6, "phi_bins": 8, "channels": ["et", "had"]},
