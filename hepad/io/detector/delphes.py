@@ -20,6 +20,7 @@ import logging
 import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Any
 
 import awkward as ak
@@ -39,13 +40,16 @@ TREE = "Delphes"
 _JET = {"pt": "PT", "eta": "Eta", "phi": "Phi", "mass": "Mass"}
 _PHOTON = {"pt": "PT", "eta": "Eta", "phi": "Phi"}
 _LEPTON = {**_PHOTON, "charge": "Charge"}
+_TAUS = {f"tau{n}": n - 1 for n in (1, 2, 3, 4)}
+"""The place of N-subjettiness in the list of five numbers that a jet has."""
+_SUBSTRUCTURE = {"sdmass": "SoftDroppedJet", **dict.fromkeys(_TAUS, "Tau[5]")}
 _BRANCHES: dict[str, tuple[str, dict[str, str]]] = {
     "jets": ("Jet", {**_JET, "btag": "BTag"}),
     "electrons": ("Electron", _LEPTON),
     "muons": ("Muon", _LEPTON),
     "photons": ("Photon", _PHOTON),
     "taus": ("Jet", _JET),
-    "fatjets": ("FatJet", {**_JET, "btag": "BTag"}),
+    "fatjets": ("FatJet", {**_JET, "btag": "BTag", **_SUBSTRUCTURE}),
     "met": ("MissingET", {"pt": "MET", "phi": "Phi"}),
     "scalar_ht": ("ScalarHT", {"ht": "HT"}),
     "vertices": ("Vertex_size", {"number": ""}),
@@ -221,6 +225,8 @@ class DelphesFile(TreeFile):
             values = columns.first(branch)
             check_not_negative(values, path=self.path, branch=branch, start=columns.start)
             return values
+        if not _SUBSTRUCTURE.keys().isdisjoint(branches):
+            columns, branches = _apart(columns, branches)
         tags = {"tautag": self._tau_tag} if name == "taus" else {}
         objects = columns.objects({**branches, **tags}, whole={"btag", "tautag"})
         flat = objects.columns
@@ -240,6 +246,27 @@ class DelphesFile(TreeFile):
         """Property to branch for one collection, in a fixed order; pT is always there to give the counts."""
         prefix, known = self._branches[name]
         return {f: _branch(prefix, known[f]) for f in known if f in features or f == "pt"}
+
+
+def _apart(columns: Columns, branches: Mapping[str, str]) -> tuple[Columns, dict[str, str]]:
+    """The same with a branch for each number of what has several: N-subjettiness, and the momentum after soft drop."""
+    arrays, own = dict(columns.arrays), dict(branches)
+    for name in _SUBSTRUCTURE.keys() & branches.keys():
+        own[name] = f"{branches[name]} ({name})"
+        array = columns.arrays[branches[name]]
+        try:
+            arrays[own[name]] = array[:, :, _TAUS[name]] if name in _TAUS else _mass(array)
+        except Exception as error:  # of another shape, or no momenta
+            raise InputDataError(
+                f"{columns.path}: branch {branches[name]!r} is not as Delphes writes it; leave out {name}"
+            ) from error
+    return replace(columns, arrays=arrays), own
+
+
+def _mass(momenta: ak.Array) -> ak.Array:
+    """Masses of jagged TLorentzVectors, in double precision."""
+    p = momenta.fP
+    return np.sqrt(np.maximum(momenta.fE**2 - p.fX**2 - p.fY**2 - p.fZ**2, 0.0))
 
 
 def _branch(prefix: str, leaf: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -28,6 +29,24 @@ FIELDS = {
 
 def read(path: Path, fields=FIELDS, **options) -> ak.Array:
     return ak.concatenate([chunk.events for chunk in read_events([path], fields, **options)])
+
+
+def test_substructure_of_fat_jets(examples: Path, write_slim: Callable[..., Path]) -> None:
+    """Delphes has five numbers of N-subjettiness a jet, and the momentum after soft drop."""
+    path = examples / "w_lnu.root"
+    found = read(path, {"fatjets": {"mass", "sdmass", "tau1", "tau2", "tau3", "tau4"}}, step_size=100).fatjets
+    tree = uproot.open(path)["Delphes"]
+    taus = ak.to_numpy(ak.flatten(tree["FatJet.Tau[5]"].array()))
+    assert len(taus) == 10
+    for n in (1, 2, 3, 4):
+        np.testing.assert_array_equal(ak.flatten(found[f"tau{n}"]), taus[:, n - 1])
+    jet = ak.flatten(tree["FatJet.SoftDroppedJet"].array())
+    expected = np.sqrt(np.maximum(jet.fE**2 - jet.fP.fX**2 - jet.fP.fY**2 - jet.fP.fZ**2, 0))
+    np.testing.assert_allclose(ak.flatten(found.sdmass), expected, atol=1e-3)
+    assert float(ak.max(found.sdmass)) > 5
+    momenta = {f"FatJet_{leaf}": [[300.0], [], [250.0]] for leaf in ("PT", "Eta", "Phi", "Mass")}
+    with pytest.raises(InputDataError, match=r"'FatJet\.SoftDroppedJet' is not as Delphes writes it; leave out sdmass"):
+        read(write_slim(**momenta, FatJet_SoftDroppedJet=[[1.0], [], [2.0]]), {"fatjets": {"sdmass"}})
 
 
 @pytest.mark.parametrize("name", ["hpm_taunu_0.root", "w_lnu.root"])
