@@ -224,6 +224,12 @@ SCORERS = Table(
             ("detector_image", "calo_image"),
             "DirichletConfig",
         ),
+        "cct": Entry(
+            "hepad.models.cct.network:CompactTransformer",
+            "supervised classifier of images, a convolutional transformer",
+            ("detector_image", "calo_image"),
+            "TransformerConfig",
+        ),
         "image_ae": Entry(
             "hepad.models.image_ae.network:ImageAutoencoder",
             "autoencoder of images with a dense bottleneck",

@@ -15,12 +15,13 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from hepad.cards.input import InputCard
+from hepad.errors import InputDataError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.inputs.pixels import event_of, phi_bin, pixel_names, transverse
 from hepad.inputs.sparse import SparseRows
 from hepad.inputs.unlearned import Unlearned
-from hepad.io.events import flat_columns
+from hepad.io.events import LABEL, flat_columns
 
 __all__ = ["TRACK_COUNT", "DetectorImage", "DetectorImageCard"]
 
@@ -38,7 +39,8 @@ class DetectorImageCard(InputCard):
     Channels are sums of transverse momenta of tracks and of transverse energies in the electromagnetic and the hadronic
     calorimeter, in GeV. `eta_bins` of width `eta_step` around 0 and `phi_bins` from 0 on are summed `sum` by `sum`;
     where that leaves bins in eta over, empty ones are added on both sides. What lies beyond the bins is left out.
-    `scale` is `none`, `log1p` for ln(1 + E_T / GeV), or `mask`: 1 in pixels that are not empty.
+    `scale` is `none`, `log1p` for ln(1 + E_T / GeV), or `mask`: 1 in pixels that are not empty. `classes` are the
+    labels of events that a supervised network tells apart, background first; without them no file needs labels.
     """
 
     kind: Literal["detector_image"]
@@ -48,6 +50,7 @@ class DetectorImageCard(InputCard):
     phi_bins: int = Field(default=360, ge=2, le=4096)
     sum: int = Field(default=5, ge=1, le=64)
     scale: Literal["none", "log1p", "mask"] = "mask"
+    classes: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _goes_around(self) -> DetectorImageCard:
@@ -63,7 +66,8 @@ class DetectorImage(Unlearned):
 
     The images are `SparseRows`. Pixels that are empty are 0 in any scale, all others above 0. Rolling an image by a
     pixel in phi is turning the event by 360 degrees / 72. `beside["track_count"]` (n,) is the number of tracks that the
-    file states, whatever the bins. Nothing is learned from background.
+    file states, whatever the bins; with `classes` `beside["label"]` is the place of an event's label among them.
+    Nothing is learned from background.
     """
 
     kind: ClassVar[str] = "detector_image"
@@ -77,6 +81,8 @@ class DetectorImage(Unlearned):
     def fields(self) -> dict[str, set[str]]:
         """The collections and properties that must be read."""
         needed: dict[str, set[str]] = {TRACK_COUNT: {"number"}}
+        if self.card.classes:
+            needed[LABEL] = set(self.card.classes)
         for channel in self.card.channels:
             collection, own = ("tracks", "pt") if channel == "track" else ("towers", f"e{_TOWERS[channel]}")
             needed.setdefault(collection, {"pt", "eta", "phi"}).add(own)
@@ -97,6 +103,8 @@ class DetectorImage(Unlearned):
             energies.append(energy[kept])
         x: Any = SparseRows.summed(np.concatenate(pixels), np.concatenate(energies), shape)
         beside = {TRACK_COUNT: ak.to_numpy(events[TRACK_COUNT]).astype(np.float64)}
+        if self.card.classes:
+            beside[LABEL] = self._classes(events)
         return Batch(self.kind, self.layout, x, None, ak.to_numpy(events.weight).astype(np.float64), beside)
 
     def scaled(self, batch: Batch) -> Batch:
@@ -110,6 +118,15 @@ class DetectorImage(Unlearned):
     def table_names(self) -> npt.NDArray[Any]:
         """The names of the pixels, of shape (channels, eta, phi)."""
         return pixel_names(self.layout)
+
+    def _classes(self, events: ak.Array) -> npt.NDArray[np.float64]:
+        """The place of each event's label among the classes; `InputDataError` for an event that has none of them."""
+        is_of = np.stack([ak.to_numpy(events[LABEL][name]) for name in self.card.classes], axis=1)
+        if not (is_of.sum(axis=1) == 1).all():
+            raise InputDataError(
+                f"an event's label is none of {', '.join(self.card.classes)}, the classes of the input"
+            )
+        return is_of.argmax(axis=1).astype(np.float64)
 
     def _row(self, eta: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
         """Which objects are within the bins, and of these the pixel in eta."""

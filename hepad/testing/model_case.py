@@ -25,7 +25,8 @@ class ModelCase:
 
     `precision` is that of its weights, which saving must keep. `unit` multiplies the example events, whose numbers are
     about one, for a model of larger ones. A training has `trained_on` events, and a fifth as many to
-    validate on; `scored` are those that it scores.
+    validate on; `scored` are those that it scores. Of a `labelled` training every second event is an anomaly, with its
+    class beside it.
     """
 
     name: str
@@ -37,6 +38,7 @@ class ModelCase:
     unit: float = 1.0
     trained_on: int = 1000
     scored: int = 2500
+    labelled: bool = False
 
     @property
     def entry(self) -> registry.Entry:
@@ -60,10 +62,9 @@ class ModelCase:
 
     @cached_property
     def data(self) -> TrainingData:
-        """Background to train on, and a signal of anomalies for a model that learns from one."""
-        train, validation = self.trained_on, self.trained_on // 5 + 1
-        signal = TrainingData(self._batch(train // 5, 97, odd=True), self._batch(validation // 5 + 1, 98, odd=True))
-        return TrainingData(self._batch(train, 2), self._batch(validation, 3), against=signal)
+        """Background to train on, or both classes of it."""
+        make = self._both_classes if self.labelled else self._batch
+        return TrainingData(make(self.trained_on, 2), make(self.trained_on // 5 + 1, 3))
 
     @cached_property
     def odd(self) -> Batch:
@@ -101,6 +102,12 @@ class ModelCase:
     def _batch(self, n: int, seed: int, *, odd: bool = False) -> Batch:
         batch = example_batch(self.kind, n, seed=seed, axes=self.axes, features=self.features, odd=odd)
         return replace(batch, x=batch.x * np.float32(self.unit))
+
+    def _both_classes(self, n: int, seed: int) -> Batch:
+        background, odd = self._batch(n, seed), self._batch(n, seed, odd=True)
+        label = (np.arange(n) % 2).astype(np.float64)
+        one = label.reshape(-1, *[1] * (background.x.ndim - 1)).astype(bool)
+        return replace(background, x=np.where(one, odd.x, background.x), beside={"label": label})
 
 
 Check = Callable[[ModelCase], None]

@@ -105,6 +105,13 @@ SETTINGS = {
         TrainCard(epochs=25, batch_size=20, learning_rate=5e-2),
         **IMAGES,
     ),
+    "cct": ModelCase(
+        "cct",
+        {"filters": [4, 4], "layers": 1, "head_width": 4, "dense": [4], "classes": 2, "threshold": 0.1},
+        QUICK,
+        labelled=True,
+        **IMAGES,
+    ),
     "image_ae": ModelCase(
         "image_ae",
         {"filters": [2], "dense": [8], "latent": 4, "threshold": 0.1, "scores": ["sse", "pixel_sum"]},

@@ -43,6 +43,7 @@ def test_the_numbers_of_parameters_are_the_reference_s() -> None:
     assert parameters(variational.encoder, variational.latents, variational.temperature) == 612_032 + 257
     assert parameters(variational) == 612_032 + 257 + 270_594 + 763_841
     assert parameters(built("dirichlet_vae")._module) == 4176 * (512 + 3) + 512 + 512 + 2 * 3 * 513  # "2M"
+    assert parameters(built("cct")._module) == 406_084
     assert parameters(built("image_ae")._module) == pytest.approx(600_000, rel=0.02)
 
 

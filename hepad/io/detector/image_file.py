@@ -4,7 +4,7 @@ Reference: Anzalone, Chhibra, Maier, Chernyavskaya, Pierini, Mach. Learn.: Sci. 
 
 `images` (N, 72, 58, 3): transverse momenta of tracks, and transverse energies in the electromagnetic and the hadronic
 calorimeter, summed over cells of 5 degrees in phi and 0.087 in eta, in GeV. `n_tracks` (N,) or (N, 1): how many tracks
-were reconstructed. `labels` and `masses` say what was simulated. There are no weights.
+were reconstructed. `labels` and `masses` say what was simulated: an event's `label`. There are no weights.
 
 An event's cells that are not zero become `tracks` and `towers` at their centres, a record each. Where phi begins is not
 said: the first row is taken to begin at 0.
@@ -23,14 +23,16 @@ import numpy.typing as npt
 
 from hepad.errors import InputDataError
 from hepad.io.detector.columns import Objects
-from hepad.io.events import Fields, SampleInfo, check_finite, check_not_negative, record
+from hepad.io.events import LABEL, Fields, SampleInfo, check_finite, check_not_negative, record
 from hepad.io.text import first_line
 from hepad.paths import InputPath
 
-__all__ = ["ImageFile"]
+__all__ = ["KINDS", "ImageFile"]
 
 _SHAPE = (72, 58, 3)
-_IMAGES, _COUNT = "images", "n_tracks"
+_IMAGES, _COUNT, _KIND = "images", "n_tracks", "labels"
+KINDS = ("qcd", "suep", "svj")
+"""What the numbers in `labels` stand for: 0, 1 and 2."""
 _STEP = 0.087
 _ETA = ((np.arange(_SHAPE[1]) - (_SHAPE[1] - 1) / 2) * _STEP).astype(np.float32)
 _TURN = (np.arange(_SHAPE[0]) + 0.5) * (2 * np.pi / _SHAPE[0])
@@ -61,6 +63,11 @@ class ImageFile:
             self._stream.close()
             raise
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What its events may have been simulated as."""
+        return KINDS if _KIND in self._members else ()
+
     def available(self) -> dict[str, set[str]]:
         """The collections and properties that this file can give."""
         return {name: set(has) for name, has in _FEATURES.items() if name != "track_count" or _COUNT in self._members}
@@ -78,7 +85,7 @@ class ImageFile:
 
         `InputDataError` names an array that is missing, of another shape, damaged, or holds what is no energy.
         """
-        available = self.available()
+        available = {**self.available(), LABEL: set(self.labels)}
         for name, features in fields.items():
             lacking = set(features) - available.get(name, set())
             if lacking or name not in available:
@@ -88,6 +95,7 @@ class ImageFile:
                 )
         stop, size = min(stop, self.entries), min(step_size, _BLOCK)
         counts = self.numbers(_COUNT) if "track_count" in fields else None
+        kinds = self.numbers(_KIND) if LABEL in fields else None
         images = self._blocks(start, stop, size) if {"tracks", "towers"} & fields.keys() else None
         for first in range(start, stop, size):
             last = min(first + size, stop)
@@ -96,6 +104,8 @@ class ImageFile:
                 columns |= self._cells(next(images), fields, first)
             if counts is not None:
                 columns["track_count"] = counts[first:last]
+            if kinds is not None:
+                columns[LABEL] = record({name: kinds[first:last] == KINDS.index(name) for name in fields[LABEL]})
             columns["weight"] = np.ones(last - first)
             columns["index"] = np.arange(first, last, dtype=np.int64)
             yield record(columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,28 @@ def test_events_of_the_authors(data: Path) -> None:
     assert leading.pt.tolist() == [126.203125, 107.421875, 32.9921875]
     np.testing.assert_allclose(np.degrees(leading.phi), [37.5, 72.5, -2.5], rtol=1e-5)
     np.testing.assert_allclose(leading.eta, [7.5 * 0.087, 20.5 * 0.087, 8.5 * 0.087], rtol=1e-6)
+
+
+def test_labels_are_classes(data: Path, made: Path, tmp_path: Path) -> None:
+    fields = {"track_count": {"number"}, "label": {"qcd", "suep"}}
+    (chunk,) = read_events([data / "codae_suep.npz"], fields)
+    assert ak.all(chunk.events.label.suep)
+    assert not ak.any(chunk.events.label.qcd)
+    with closing(open_events(made)) as file:
+        assert file.labels == ("qcd", "suep", "svj")
+    kind = make_input(DetectorImageCard(kind="detector_image", channels=["track"], classes=["svj", "suep"]))
+    (chunk,) = read_events([made], kind.fields())
+    assert kind(chunk.events).beside["label"].tolist() == [1] * 7
+    other = make_input(DetectorImageCard(kind="detector_image", channels=["track"], classes=["qcd", "svj"]))
+    (chunk,) = read_events([made], other.fields())
+    with pytest.raises(InputDataError, match="none of qcd, svj"):
+        other(chunk.events)
+    rest = {name: values for name, values in arrays().items() if name != "labels"}
+    np.savez_compressed(tmp_path / "unlabelled.npz", **rest)
+    with closing(open_events(tmp_path / "unlabelled.npz")) as file:
+        assert file.labels == ()
+    with pytest.raises(InputDataError, match=r"has no label\.suep"):
+        list(read_events([tmp_path / "unlabelled.npz"], kind.fields()))
 
 
 def test_pieces_of_any_size_are_the_same_events(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
