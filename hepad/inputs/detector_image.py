@@ -126,7 +126,8 @@ class DetectorImage(Unlearned):
             raise InputDataError(
                 f"an event's label is none of {', '.join(self.card.classes)}, the classes of the input"
             )
-        return is_of.argmax(axis=1).astype(np.float64)
+        place: npt.NDArray[np.float64] = is_of.argmax(axis=1).astype(np.float64)
+        return place
 
     def _row(self, eta: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
         """Which objects are within the bins, and of these the pixel in eta."""

@@ -22,6 +22,10 @@ from hepad.nn.sources import Noise
 __all__ = ["ImageAutoencoder"]
 
 
+_FIRST_LOGIT = -3.9
+"""The bias of the last layer before the training: 2 % of the pixels are lit. From 0 it fell to dark images and stayed."""
+
+
 class ImageAutoencoder(ImageScorer["_Network"]):
     """Pairs of convolutions with averages over 2 by 2 to a dense bottleneck, and back by transposed convolutions.
 
@@ -64,6 +68,7 @@ class _Network(nn.Module):
         self.decode = _dense([config.latent, *dense[::-1]], last=True)
         self.up = nn.ModuleList(_Up(a, b) for a, b in pairwise([*widths[:0:-1], widths[1]]))
         self.last = nn.Conv2d(widths[1], 1, 1)
+        nn.init.constant_(self.last.bias, _FIRST_LOGIT)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
         """The reconstruction, from 0 to 1."""
