@@ -23,7 +23,7 @@ __all__ = ["ImageAutoencoder"]
 
 
 _FIRST_LOGIT = -3.9
-"""The bias of the last layer before the training: 2 % of the pixels are lit. From 0 it fell to dark images and stayed."""
+"""The bias of the last layer before the training: 2 % of the pixels are lit. From 0 on it fell to dark images."""
 
 
 class ImageAutoencoder(ImageScorer["_Network"]):
