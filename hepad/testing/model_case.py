@@ -80,7 +80,7 @@ class ModelCase:
 
     @cached_property
     def brief(self) -> tuple[Any, FitReport]:
-        """A model trained for a few epochs, and its report; as `trained`, shared by the checks."""
+        """A model trained for two epochs, and its report; as `trained`, shared by the checks."""
         scorer = self.new()
         return scorer, self.fit(scorer)
 
@@ -94,8 +94,8 @@ class ModelCase:
         return registry.load(self.entry)(self.config if config is None else config, self.layout)
 
     def fit(self, scorer: Any, data: TrainingData | None = None, **changes: Any) -> FitReport:
-        """Train a few epochs."""
-        settings = {"options": self.options.model_copy(update={"epochs": 4}), "seed": 1} | changes
+        """Train two epochs: as many as show whether the second goes on from the first."""
+        settings = {"options": self.options.model_copy(update={"epochs": 2}), "seed": 1} | changes
         report: FitReport = scorer.fit(data or self.data, **settings)
         return report
 

@@ -58,6 +58,7 @@ SETTINGS = {
         {"width": 16, "heads": 2, "layers": 1, "feedforward": 16, "output": 12, "temperature": 0.5},
         TrainCard(epochs=20, batch_size=100, learning_rate=3e-3),
         features=("pt", "eta", "phi"),
+        trained_on=500,
     ),
     "nf_vae": ModelCase(
         "nf_vae",
@@ -69,8 +70,9 @@ SETTINGS = {
             "beta": 0.01,
             "flow": {"kind": "householder", "steps": 2, "vectors": 2, "width": 8, "kernel": 2},
         },
-        TrainCard(epochs=20, batch_size=100, learning_rate=1e-2),
+        TrainCard(epochs=20, batch_size=50, learning_rate=1e-2),
         features=("pt", "phi"),
+        trained_on=500,
     ),
     "double_ae": ModelCase(
         "double_ae",
@@ -92,9 +94,10 @@ SETTINGS = {
     "conv_ae": ModelCase(
         "conv_ae",
         {"filters": [4, 8], "latent": 4},
-        TrainCard(epochs=5, batch_size=50, learning_rate=5e-3),
+        TrainCard(epochs=5, batch_size=25, learning_rate=5e-3),
         axes=IMAGE,
         features=("et",),
+        trained_on=400,
     ),
     "codae": ModelCase("codae", {**SMALL, "mask_groups": 2, "scores": ["bce", "dice", "z1", "z2"]}, QUICK, **IMAGES),
     "cae": ModelCase("cae", {**SMALL, "scores": ["bce", "sae"]}, QUICK, **IMAGES),
