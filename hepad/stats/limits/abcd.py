@@ -93,7 +93,7 @@ class AbcdExperiment:
         self._data = DataSet(self._likelihood, counts, np.zeros(1 + k), self._start, "ABCD")
         theta = self._data.fixed(0.0)
         expected = self._likelihood.expected(theta[None, :])[0]
-        self._asimov = DataSet(self._likelihood, expected, theta, theta, "ABCD")
+        self._asimov = self._data.asimov()
         self.few: str | None = None
         for what, value in (("background events are expected", expected[0]), ("events are observed", counts[0])):
             if value < FEW_EVENTS and self.few is None:

@@ -30,6 +30,13 @@ class DataSet:
         self._fixed: dict[float, tuple[FloatArray, float]] = {}
         self._free: tuple[FloatArray, float] | None = None
 
+    def asimov(self) -> DataSet:
+        """What is expected, and measured, at the fit of the background alone: its best fit is where it was made."""
+        theta = self.fixed(0.0)
+        made = DataSet(self._likelihood, self._likelihood.expected(theta[None, :])[0], theta, theta, self._names)
+        made._fixed[0.0] = made._free = theta, 0.0  # relative to the saturated model
+        return made
+
     def fixed(self, mu: float) -> FloatArray:
         """Parameters (P,) of the best fit at this mu."""
         return self._fit_fixed(mu)[0]

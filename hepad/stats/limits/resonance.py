@@ -86,15 +86,17 @@ class ResonanceModel:
         self._start = np.concatenate(
             [np.zeros(1 + len(errors) + terms.spurious.shape[1]), theta[1 + len(errors) :]],
         )
-        self._prior = self._asimov(self._counts)
+        source = self._data_set(self._counts)
+        self._prior = source.asimov()
         self._posterior, self._data = self._prior, None
         missing = [channel.name for channel in channels if channel.observed is None]
         remarks = _misfits(channels, background)
         if not missing:
             observed = np.concatenate([c.observed for c in channels if c.observed is not None])
-            self._data = self._data_set(observed)
+            self._data = source
             if not np.array_equal(observed, self._counts):
-                self._posterior = self._asimov(observed)
+                self._data = self._data_set(observed)
+                self._posterior = self._data.asimov()
         elif len(missing) < len(channels):
             remarks.append(f"no observed limit: {', '.join(missing)} have no observed counts")
         for channel, expected in zip(channels, split_channels(channels, background), strict=True):
@@ -161,11 +163,6 @@ class ResonanceModel:
 
     def _data_set(self, counts: FloatArray) -> DataSet:
         return DataSet(self._likelihood, counts, np.zeros_like(self._start), self._start, self._names)
-
-    def _asimov(self, counts: FloatArray) -> DataSet:
-        """Expected counts and auxiliary measurements at the fit of the background alone to counts (n,)."""
-        theta = self._data_set(counts).fixed(0.0)
-        return DataSet(self._likelihood, self._likelihood.expected(theta[None, :])[0], theta, theta, self._names)
 
 
 def _misfits(channels: Sequence[ResonanceChannel], background: FloatArray) -> list[str]:
