@@ -172,7 +172,7 @@ def test_a_processor_is_measured(run, tmp_path) -> None:
 
 
 def test_a_processor_may_be_too_slow_and_any_model_may_be_asked(run, tmp_path) -> None:
-    """The score of the teacher has no logic; a processor has no need of one."""
+    """A model without logic; a processor has no need of one."""
     card = {"schema": "budget/1", "name": "tiny", "title": "x", "reference": "a test", "latency_ns": 1}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({**card, "total_latency_ns": 1e9}))
     options = (
@@ -194,7 +194,7 @@ def test_a_processor_may_be_too_slow_and_any_model_may_be_asked(run, tmp_path) -
     assert "measured total_latency_ns" not in result.stderr
     assert "Single events on this processor" in result.stdout
     assert "torch" not in result.stdout
-    assert "only hepad knows the score teacher" in result.stderr
+    assert "only hepad knows the score mse1" in result.stderr
 
 
 def test_a_library_that_is_missing_is_named_with_its_package(run, monkeypatch) -> None:

@@ -31,6 +31,13 @@ def test_timing_counts_calls_and_batches():
     assert peak_memory_mb() > found.memory_mb / 2 > 5
 
 
+def test_a_batch_of_more_events_than_there_are_has_them_several_times():
+    seen: list[np.ndarray] = []
+    images = X.reshape(10, 2, 2)[:2]
+    time_functions({"mine": seen.append}, images, 5, threads=1, seconds=0.001, repetitions=2)
+    assert np.array_equal(seen[0], images[[0, 1, 0, 1, 0]])
+
+
 class Clock:
     """Stands for the module `time`: a call of it takes 2 ms, for a quarter of which it has the processor."""
 
