@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from hepad.io.clustering import cluster
 from hepad.io.events import collection, missing_momentum
+from hepad.io.generator.cells import towers_of, tracks_of
 from hepad.io.generator.isolation import dress, flavours, isolation, uniform
 from hepad.io.generator.particles import (
     BOTTOM,
@@ -45,6 +46,9 @@ FEATURES: dict[str, set[str]] = {
     "met": {"pt", "phi"},
     "scalar_ht": {"ht"},
     "particles": {"pt", "eta", "phi", "energy"},
+    "tracks": {"pt", "eta", "phi"},
+    "towers": {"pt", "eta", "phi", "eem", "ehad"},
+    "track_count": {"number"},
 }
 """What `build_objects` can give."""
 
@@ -128,8 +132,12 @@ def build_objects(
         elif name == "fatjets":
             fat = truth.jets(settings.fatjet_radius, settings.fatjet_min_pt, settings.fatjet_max_eta)
             result[name] = fat.record(features)
-        elif name in {"met", "particles"}:
-            result[name] = truth.missing(features) if name == "met" else truth.visible(features)
+        elif name == "met":
+            result[name] = truth.missing(features)
+        elif name in {"particles", "tracks", "towers"}:
+            result[name] = truth.visible(name, features)
+        elif name == "track_count":
+            result[name] = ak.values_astype(ak.num(truth.visible("tracks", set())), np.float64)
         elif name == "scalar_ht":
             assert jets is not None  # noqa: S101  made above
             result[name] = ak.Array(sum(_sum(o) for o in (jets, *(leptons[n] for n in leptons if n != "taus"))))
@@ -212,14 +220,21 @@ class _Truth:
         keep = np.abs(eta) < max_eta
         return _sorted(jets.event[keep], len(p), pt[keep], eta[keep], phi[keep], mass[keep])
 
-    def visible(self, features: AbstractSet[str]) -> ak.Array:
-        """All stable particles that a detector may see."""
+    def visible(self, name: str, features: AbstractSet[str]) -> ak.Array:
+        """All stable `particles` that a detector may see, the `tracks` of them, or a tower of each in `towers`."""
         p, mask = self.particles, np.isin(self.kinds, (VISIBLE, ELECTRON, MUON, PHOTON)) & self.particles.final
         pt, eta, phi, _ = _polar(np.array([p.px[mask], p.py[mask], p.pz[mask], p.e[mask]]))
-        order = np.lexsort((-pt, self.event[mask]))
         columns = {"pt": pt, "eta": eta, "phi": phi, "energy": p.e[mask]}
-        kept = {f: values[order] for f, values in columns.items() if f in {"pt", *features}}
-        return collection(_offsets(self.event[mask], len(p)), kept)
+        kept = np.ones(len(pt), dtype=bool)
+        if name == "tracks":
+            kept = tracks_of(p.pdg[mask], pt, eta)
+        elif name == "towers":
+            kept, energies = towers_of(p.pdg[mask], eta, p.e[mask])
+            columns |= energies
+        event = self.event[mask][kept]
+        order = np.lexsort((-columns["pt"][kept], event))
+        wanted = {f: values[kept][order] for f, values in columns.items() if f in {"pt", *features}}
+        return collection(_offsets(event, len(p)), wanted)
 
     def tags(self, jets: _Objects, entries: Ints) -> npt.NDArray[np.bool_]:
         """Whether each jet is b-tagged, of shape (jets,)."""

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hepad.errors import MissingExtraError
+from hepad.io.generator.cells import is_charged, towers_of
 from hepad.io.generator.isolation import flavours, uniform
 from hepad.io.generator.particle_level import ParticleLevel, build_objects
 from hepad.io.generator.particles import (
@@ -117,6 +118,27 @@ def test_visible_particles_are_what_jets_of_ones_own_are_made_of() -> None:
     np.testing.assert_allclose(found.pt, [expected] * 2)
     assert found.fields == ["pt", "energy"]
     np.testing.assert_allclose(found.energy[0, :2], [50 * np.cosh(0.5), 45 * np.cosh(1.2)])
+
+
+def test_tracks_and_towers_of_a_record() -> None:
+    """Charged: muon, two pions and the electron; the diquark is no hadron and has no track. Towers: no muon."""
+    wanted = {"tracks": {"eta", "phi"}, "towers": {"eta", "eem", "ehad"}, "track_count": {"number"}}
+    found = build_objects(particles(2), np.arange(2), wanted, ParticleLevel())
+    np.testing.assert_allclose(found["tracks"].pt, [[50, 40, 40, 30]] * 2)
+    assert found["track_count"].tolist() == [4, 4]
+    np.testing.assert_allclose(found["towers"].pt, [[45, 40, 40, 30, 5, 2, 1]] * 2)
+    transverse = np.cosh(np.asarray(found["towers"].eta))
+    np.testing.assert_allclose(np.asarray(found["towers"].eem) / transverse, [[45, 0, 0, 30, 5, 2, 0]] * 2, atol=1e-12)
+    np.testing.assert_allclose(np.asarray(found["towers"].ehad) / transverse, [[0, 40, 40, 0, 0, 0, 1]] * 2, atol=1e-12)
+
+
+def test_charges_of_stable_particles() -> None:
+    charged = [11, -13, 211, -321, 2212, -3112, 3222, 3312, 3334, 411, 521, 1000010020]
+    neutral = [22, 111, 130, 310, 2112, 3122, 3322, 421, 511, 311, 12, 2103, 21]
+    assert is_charged(np.array(charged)).all()
+    assert not is_charged(np.array(neutral)).any()
+    _, columns = towers_of(np.array([310, -3122]), np.zeros(2), np.array([10.0, 20.0]))
+    np.testing.assert_allclose([columns["eem"], columns["ehad"]], [[3, 6], [7, 14]])
 
 
 def test_b_tags_have_the_stated_efficiency() -> None:
