@@ -248,6 +248,7 @@ def train(
     selection: str | None = None,
     regions: Mapping[str, str] | None = None,
     max_events: int | None = None,
+    against: Any = None,
     device: str = "cpu",
     on_epoch: Callable[[EpochEnd], None] | None = None,
     **settings: Any,
@@ -257,6 +258,7 @@ def train(
     `events` are what `hepad.load_events` takes: files, or arrays in memory. `model` is an analysis card, its bundled
     name or path. `epochs` and the other `settings` (`batch_size`, `learning_rate`, `patience`, ...: the keys of `train`
     in the card) replace the card's. `regions` replaces its regions: names to settings such as "efficiency:0.01".
+    `against` are events of a signal, for a model that learns to tell it from background.
     `device` is "cpu", "cuda", "mps" or "auto"; `on_epoch` is told of each epoch. On the processor the same events, card
     and seed give the same weights on one kind of machine, and those of `hepad train` for files. Arrays in memory are
     not the file that they were read from: other events of them are held out, the same ones for the same arrays.
@@ -291,6 +293,7 @@ def train(
         train=parse_card(TrainCard, {**card.train.model_dump(), **given}, "training settings") if given else None,
         regions=specs,
         max_events=max_events,
+        against=() if against is None else as_files(against),
         device=device,
         on_epoch=on_epoch,
     )

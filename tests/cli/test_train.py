@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import hepad
 from hepad.bundles.bundle import load_bundle
 from hepad.bundles.checkpoint import Watch
 from hepad.cards.analysis import RegionSpec, TrainCard
@@ -176,6 +177,10 @@ def test_a_classifier_learns_from_a_signal_and_models_of_background_alone_take_n
     assert "--against svj.root" in card["provenance"]["command"]
     assert card["training"]["events"] + card["training"]["validation_events"] + card["training"]["holdout_events"] == 24
     assert "complete" in run(*words).stderr
+    settings = {"epochs": 2, "batch_size": 10, "regions": {"loose": "efficiency:0.5"}}
+    same = hepad.train(jets, "particle_flow", against=svj, **settings)
+    for name, array in load_bundle(str(tmp_path / "one")).scorer.state().items():
+        np.testing.assert_array_equal(same.bundle.scorer.state()[name], array)
     found = run(*words[:-4], "-o", "two", code=2)
     assert (
         "model particle_flow learns to tell a signal from background: give files of one with --against" in found.stderr
