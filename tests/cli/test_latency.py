@@ -175,20 +175,7 @@ def test_a_processor_may_be_too_slow_and_any_model_may_be_asked(run, tmp_path) -
     """A model without logic; a processor has no need of one."""
     card = {"schema": "budget/1", "name": "tiny", "title": "x", "reference": "a test", "latency_ns": 1}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({**card, "total_latency_ns": 1e9}))
-    options = (
-        "--model",
-        "cicada",
-        "--score",
-        "teacher",
-        "--seconds",
-        0.01,
-        "--repeat",
-        2,
-        "--max-events",
-        9,
-        "--batch",
-        16,
-    )
+    options = ("--model", "double_ae", "--seconds", 0.01, "--repeat", 2, "--max-events", 9, "--batch", 16)
     result = run("latency", *options, "--budget", tmp_path / "tiny.yaml", code=7)
     assert "measured latency_ns" in result.stderr
     assert "measured total_latency_ns" not in result.stderr
