@@ -53,6 +53,7 @@ PLAIN = frozenset(
         "device",
         "direction",
         "edges",
+        "event_score",
         "feature",
         "features",
         "floating",

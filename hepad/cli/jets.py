@@ -11,7 +11,8 @@ from hepad.cli import common
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
-    from hepad.pipeline.jets import JetsReport
+    from hepad.pipeline.jets.events import EventScoresReport
+    from hepad.pipeline.jets.run import JetsReport
 
 
 def jets(
@@ -27,6 +28,14 @@ def jets(
     soft_drop: Annotated[
         str, typer.Option("--soft-drop", help="ZCUT:BETA of the groomed mass; R0 is the radius.")
     ] = "0.1:0",
+    scores: Annotated[
+        Path | None,
+        typer.Option("--scores", help="Scores of the jets in FILES: write those of the events that they are of."),
+    ] = None,
+    event_score: Annotated[
+        Literal["min", "max"],
+        typer.Option("--event-score", help="With --scores: that of the least or the most anomalous jet of an event."),
+    ] = "min",
     step_size: common.StepSize = 100_000,
     max_events: common.MaxEvents = None,
     workers: common.Workers = 1,
@@ -38,9 +47,15 @@ def jets(
 ) -> None:
     """Make jets of the particles of events, one entry a jet, as all other commands read them.
 
+    With --scores, the scores of jets become those of their events: hepad jets jets.root --scores scores.root
+    -o events.root
+
     Example: hepad jets events_anomalydetection.h5 --radius 1.0 --min-pt 500 --leading 2 -o jets.root
     """
-    from hepad.pipeline.jets import JetsOptions, make_jets
+    if scores is not None:
+        _combine(files, scores, output, event_score, json)
+        return
+    from hepad.pipeline.jets.run import JetsOptions, make_jets
 
     with common.event_progress("clustering") as on_events:
         options = JetsOptions(
@@ -63,6 +78,18 @@ def jets(
     if report.complete_before:
         common.print_complete(report.output)
     common.print_skipped(report.skipped)
+
+
+def _combine(files: list[str], scores: Path, output: Path, how: Literal["min", "max"], json: bool) -> None:
+    from hepad.pipeline.jets.events import combine_scores
+
+    if len(files) != 1:
+        raise UsageError("--scores takes one file of jets, that was scored")
+    report: EventScoresReport = combine_scores(Path(files[0]), scores, output, how=how)
+    if json:
+        common.print_json(report.to_json())
+    else:
+        common.stdout().print(f"{report.events} events, {report.scored} with scored jets\nwrote {report.output}")
 
 
 def _pair(text: str) -> tuple[float, float]:

@@ -154,6 +154,13 @@ VERBS: dict[str, Verb] = {
             _mode("--signal", _given("signal"), "signal background data background_error cross_section " + _ERRORS),
         ),
     ),
+    "jets": _verb(
+        "files",
+        (
+            _mode("--scores", _given("scores"), "scores event_score"),
+            _mode("making jets", _always, f"radius algorithm min_pt max_eta leading soft_drop max_events {_RUN}"),
+        ),
+    ),
     "abcd": _verb(
         "",
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 
 import awkward as ak
@@ -12,8 +13,11 @@ import numpy as np
 import pytest
 import uproot
 
+from hepad.io.detector.eflow import FLOW
 from hepad.io.reader import open_events, read_events
-from hepad.pipeline.jets import JetsOptions, make_jets
+from hepad.io.tables.scores import ScoreFile, ScoreWriter
+from hepad.pipeline.jets.run import JetsOptions, make_jets
+from hepad.provenance import file_record
 
 MASSES = ((106.91212895959009, 63.16421456404189), (614.2691080253145, 439.0641503799008))
 """Of the leading jets of the first two events: golden, see `tests/io/test_clustering.py`."""
@@ -86,6 +90,64 @@ def test_energy_flow_of_delphes_becomes_jets(write_slim: Callable[..., Path], tm
     (jets,) = read_events([tmp_path / "jets.root"], {"particles": {"id", "d0"}, "fatjets": {"mass"}})
     assert jets.events.particles.id.tolist() == [[4, 6], [1, 4, 5, 7, 3]][::-1]
     assert jets.events.weight.tolist() == [1.0, 0.5]
+
+
+def test_scores_of_jets_become_those_of_their_events(
+    data: Path, write_slim: Callable[..., Path], run: Callable[..., object], tmp_path: Path
+) -> None:
+    flow = {f"{branch}_{leaf}": [[]] * 4 for branch, leaf in product(FLOW[:1], ("PT", "Eta", "Phi", "Charge", "PID"))}
+    momenta = ([[300, 250], [400], [20], [500]], [[0, 1], [0], [0], [1]], [[0, 3], [1], [1], [1]])
+    flow |= {f"EFlowPhoton_{leaf}": values for leaf, values in zip(("ET", "Eta", "Phi"), momenta, strict=True)}
+    flow |= {"EFlowPhoton_E": [[300, 386], [400], [20], [772]]}
+    flow |= {f"EFlowNeutralHadron_{leaf}": [[]] * 4 for leaf in ("ET", "Eta", "Phi", "E")}
+    only = {f"{name}_{leaf}": [[], [], [], []] for name in ("Electron", "Muon") for leaf in ("PT", "Eta", "Phi")}
+    jets = {f"Jet_{leaf}": [[50.0], [60.0], [70.0], [80.0]] for leaf in ("PT", "Eta", "Phi", "Mass")}
+    more = {"MissingET_MET": [[1.0]] * 4, "MissingET_Phi": [[1.0]] * 4, "Weight_Weight": [[1.0], [2.0], [3.0], [4.0]]}
+    floats = {name: [list(map(float, event)) for event in values] for name, values in {**flow, **only}.items()}
+    events = write_slim(**floats, **jets, **more)
+    run("jets", events, "-o", "jets.root")
+    columns = {
+        "file": np.zeros(4, np.int32),
+        "entry": np.arange(4),
+        "selected": np.array([True, True, True, False]),
+        "weight": np.ones(4),
+        "score": np.array([0.5, 2.0, 3.0, np.nan], np.float32),
+        "in_odd": np.array([False, True, True, False]),
+    }
+    columns["score_mse"] = columns["score"]
+    inputs = [file_record(tmp_path / "jets.root")]
+    with ScoreWriter(tmp_path / "scores.root", "root") as out:
+        out.write(columns)
+        out.describe({"model": "some", "provenance": {"inputs": inputs}})
+    for how, scores, inside in (("min", [0.5, 3], [False, True]), ("max", [2, 3], [True, True])):
+        words = ("--scores", "scores.root", "--event-score", how, "-o", f"{how}.root", "--json")
+        assert json.loads(run("jets", "jets.root", *words).stdout) == {
+            "events": 4,
+            "scored": 2,
+            "output": f"{how}.root",
+        }
+        with closing(ScoreFile(tmp_path / f"{how}.root")) as found:
+            rows = found.rows(["entry", "selected", "weight", "score", "score_mse", "in_odd"], 0, 4)
+        assert rows["entry"].tolist() == [0, 1, 2, 3]
+        assert rows["selected"].tolist() == [True, True, False, False]
+        assert rows["weight"].tolist() == [1, 2, 3, 4]
+        np.testing.assert_array_equal(rows["score"], np.array([*scores, np.nan, np.nan], np.float32))
+        np.testing.assert_array_equal(rows["score_mse"], rows["score"])
+        assert rows["in_odd"].tolist() == [*inside, False, False]
+    two = tmp_path / "two.yaml"
+    two.write_text(
+        "schema: selection/1\nname: two\ntitle: hard jets\nreference: none\nrequire:\n"
+        "  - {name: hard, all: [{jets: {pt: {max: 65}}, min_count: 1}]}\n",
+        encoding="utf-8",
+    )
+    words = ("--scores", "max.root", "--selection", "two.yaml", "--mass", "jet1", "-o", "h.root", "--json")
+    counts = json.loads(run("hist", events, *words).stdout)["histograms"]
+    assert len(counts) == 2
+    said = run("jets", "jets.root", "--scores", "min.root", "-o", "x.root", code=4).stderr
+    assert "was not made from jets.root alone" in " ".join(said.split())
+    said = run("jets", data / "jets.root", "--scores", "scores.root", "-o", "x.root", code=4).stderr
+    assert "does not say of which events" in " ".join(said.split())
+    assert "--leading" in run("jets", "jets.root", "--scores", "s", "--leading", 1, "-o", "x.root", code=2).stderr
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ BASE = {
     "fit": "s.csv",
     "bumphunt": "s.csv",
     "limit": "",
+    "jets": "e.root -o out",
     "abcd": "",
     "discovery": "",
     "reinterpret": "--analysis cms_2019_dijet",
@@ -48,6 +49,7 @@ ASKED = {
         "one hunt in all spectra": "",
     },
     "limit": {"--workspace": "--workspace w.json", "--spectrum": "--spectrum s.csv", "--signal": "--signal 3"},
+    "jets": {"--scores": "--scores s.root", "making jets": ""},
     "abcd": {"--scores": "--scores s.root", "--counts": "--counts 1,2,3,4"},
     "discovery": {"a card of regions": "regions.yaml", "--data": "--data 3"},
     "reinterpret": {
@@ -91,7 +93,7 @@ def with_option(verb: str, words: list[str], param: Any) -> list[str]:
     """The words and an option, with a value that it can have."""
     if param.param_type_name == "argument":
         return ["x.root", *words]
-    for value in ([], ["7"], ["0.7"], ["encoder"]):
+    for value in ([], ["7"], ["0.7"], ["encoder"], ["kt"], ["max"]):
         try:
             parsed(verb, [*words, param.opts[0], *value])
         except Exception:  # noqa: BLE001  click's own, wherever typer has it from

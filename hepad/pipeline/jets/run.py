@@ -30,11 +30,13 @@ from hepad.output.root_file import recreate
 from hepad.paths import InputPath
 from hepad.provenance import command_line, provenance
 
-__all__ = ["Algorithm", "JetsOptions", "JetsReport", "make_jets"]
+__all__ = ["EVENTS", "PROVENANCE", "TREE", "Algorithm", "JetsOptions", "JetsReport", "make_jets"]
 
 Algorithm = Literal["anti-kt", "cambridge-aachen", "kt"]
 
-_TREE, _PROVENANCE = "tree", "provenance"
+TREE, EVENTS, PROVENANCE = "tree", "events", "provenance"
+"""What is in such a file: jets, all events that were read, and how it was made."""
+_OF = f"{EVENTS}."
 _EVENTS_AT_A_TIME = 10_000
 """Events have hundreds of particles: more at a time need gigabytes."""
 
@@ -118,6 +120,10 @@ class JetsJob:
             **jet_columns(found.momenta, np.diff(found.offsets)),
             **_substructure(found, momenta, own),
             **_origin(chunk, found.event, rank),
+            f"{EVENTS}.file": np.full(len(events), chunk.file, dtype=np.int32),
+            f"{EVENTS}.entry": ak.to_numpy(events.index).astype(np.int64),
+            f"{EVENTS}.weight": ak.to_numpy(events.weight).astype(np.float64),
+            f"{EVENTS}.jets": np.bincount(found.event, minlength=len(events)).astype(np.int32),
         }
         with_jets = len(np.unique(found.event))
         return Part(len(events), columns, sums={"counts": np.array([len(events), with_jets, len(found)])})
@@ -127,7 +133,8 @@ def make_jets(files: Sequence[str], output: Path, *, options: JetsOptions | None
     """Cluster the particles of the events of files and write one entry a jet as ROOT, in the format of JetClass.
 
     Beside its branches: `jet_mass` (GeV), `weight` of the event, `event_file` and `event_entry` (the place of the file
-    and the entry there, from 0) and `jet_rank`, 0 for the leading jet of an event. What is known of particles in all
+    and the entry there, from 0) and `jet_rank`, 0 for the leading jet of an event. The tree `events` has file, entry,
+    weight and number of jets of all events. What is known of particles in all
     files (charge, kind, impact parameters) and the labels of events are kept. `InputDataError` if a file has no
     particles, or there is no jet; `MissingExtraError` without FastJet.
     """
@@ -177,17 +184,20 @@ class _JetWriter:
         """Append jets: `part_*` are flat, with `counts`."""
         parts = {name.removeprefix("part_"): column for name, column in columns.items() if name.startswith("part_")}
         lists = ak.unflatten(ak.zip(parts), columns["counts"])
-        scalars = {name: column for name, column in columns.items() if name != "counts" and "part_" not in name}
+        own = {name.removeprefix(_OF): column for name, column in columns.items() if name.startswith(_OF)}
+        scalars = {name: c for name, c in columns.items() if name != "counts" and not name.startswith(("part_", _OF))}
         if self._out is None:
             self._out = self._stack.enter_context(recreate(self._path))
             types = {"part": lists.type.content, **{name: column.dtype for name, column in scalars.items()}}
-            self._out.mktree(_TREE, types, counter_name=lambda name: f"n{name}")
+            self._out.mktree(TREE, types, counter_name=lambda name: f"n{name}")
+            self._out.mktree(EVENTS, {name: column.dtype for name, column in own.items()})
+        self._out[EVENTS].extend(own)
         if len(lists):
-            self._out[_TREE].extend({"part": lists, **scalars})
+            self._out[TREE].extend({"part": lists, **scalars})
 
     def describe(self, info: Mapping[str, Any]) -> None:
         """Write what the file says of itself, after all jets."""
-        self._out[_PROVENANCE] = json.dumps(info, allow_nan=False)
+        self._out[PROVENANCE] = json.dumps(info, allow_nan=False)
 
 
 def _common_fields(paths: Sequence[InputPath]) -> Fields:
@@ -250,13 +260,17 @@ def _info(records: Sequence[dict[str, Any]], *, options: JetsOptions) -> dict[st
         soft_drop=":".join(f"{value:g}" for value in options.soft_drop),
         max_events=options.max_events,
     )
-    return {"jets": _asked(options), "provenance": provenance(command, inputs=records)}
+    return {
+        "jets": _asked(options),
+        "max_events": options.max_events,
+        "provenance": provenance(command, inputs=records),
+    }
 
 
 def _stored(output: Path) -> tuple[dict[str, Any], JetsReport]:
     """What an output that is there says of itself, and its report."""
     with closing(open_root(output)) as file:
-        info = json.loads(str(file[_PROVENANCE]))
+        info = json.loads(str(file[PROVENANCE]))
     content = info.pop("report")
     skipped = tuple(Skipped(**each) for each in content.pop("skipped"))
     return info, JetsReport(output, **content, skipped=skipped, complete_before=True)
