@@ -62,9 +62,12 @@ class ModelCase:
 
     @cached_property
     def data(self) -> TrainingData:
-        """Background to train on, or both classes of it."""
-        make = self._both_classes if self.labelled else self._batch
-        return TrainingData(make(self.trained_on, 2), make(self.trained_on // 5 + 1, 3))
+        """Background to train on, and a signal of anomalies for a model that learns from one; or both, with labels."""
+        train, validation = self.trained_on, self.trained_on // 5 + 1
+        if self.labelled:
+            return TrainingData(self._both_classes(train, 2), self._both_classes(validation, 3))
+        signal = TrainingData(self._batch(train // 5, 97, odd=True), self._batch(validation // 5 + 1, 98, odd=True))
+        return TrainingData(self._batch(train, 2), self._batch(validation, 3), against=signal)
 
     @cached_property
     def odd(self) -> Batch:

@@ -61,8 +61,8 @@ def a_resumed_training_ends_like_an_uninterrupted_one(case: ModelCase) -> None:
     """From an early checkpoint without patience and a late one with it, through a file."""
     from safetensors.numpy import load, save
 
-    for patience, after in ((None, 1), (3, 3)):
-        options = case.options.model_copy(update={"epochs": 5, "patience": patience})
+    for epochs, patience, after in ((3, None, 1), (4, 2, 2)):
+        options = case.options.model_copy(update={"epochs": epochs, "patience": patience})
         kept: list[Checkpoint] = []
         whole = case.new()
         report = case.fit(whole, options=options, on_epoch=_keeper(kept))

@@ -124,9 +124,10 @@ SETTINGS = {
     "cicada": ModelCase(
         "cicada",
         {"teacher_filters": [4, 6], "latent": 4, "hidden": [8], "balance": 5.0},
-        TrainCard(epochs=5, batch_size=50, learning_rate=5e-3),
+        TrainCard(epochs=5, batch_size=25, learning_rate=5e-3),
         axes=IMAGE,
         features=("et",),
+        trained_on=400,
         unit=50.0,  # the regions are of many steps of energy
     ),
     "quantity": ModelCase("quantity", {"feature": "jet1_pt"}),
