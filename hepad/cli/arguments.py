@@ -35,8 +35,21 @@ WITHOUT_EFFECT = frozenset(
 """Parameters that change where, how fast or in how many pieces something is done, or what is printed."""
 
 PATHS = frozenset(
-    {"analysis", "archive", "background", "budget", "card", "cross_section", "data", "evaluation_background", "events"}
-    | {"file", "files", "finetune", "function", "menu", "method", "model", "patch", "plane", "point", "points"}
+    {"against", "analysis", "archive", "background", "budget", "card", "cross_section", "data", "evaluation_background"}
+    | {
+        "events",
+        "file",
+        "files",
+        "finetune",
+        "function",
+        "menu",
+        "method",
+        "model",
+        "patch",
+        "plane",
+        "point",
+        "points",
+    }
     | {"reference", "regions", "scale", "scores", "run", "selection", "signal", "signal_shape", "simulation"}
     | {"spectra", "spectrum"}
     | {"test", "truth", "vectors", "workspace"}

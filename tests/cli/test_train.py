@@ -177,6 +177,7 @@ def test_a_classifier_learns_from_a_signal_and_models_of_background_alone_take_n
     assert "--against svj.root" in card["provenance"]["command"]
     assert card["training"]["events"] + card["training"]["validation_events"] + card["training"]["holdout_events"] == 24
     assert "complete" in run(*words).stderr
+    assert "{1}" in card["provenance"]["arguments"]["words"]  # so that it can be replayed
     settings = {"epochs": 2, "batch_size": 10, "regions": {"loose": "efficiency:0.5"}}
     same = hepad.train(jets, "particle_flow", against=svj, **settings)
     for name, array in load_bundle(str(tmp_path / "one")).scorer.state().items():
