@@ -89,7 +89,8 @@ def _combine(files: list[str], scores: Path, output: Path, how: Literal["min", "
     if json:
         common.print_json(report.to_json())
     else:
-        common.stdout().print(f"{report.events} events, {report.scored} with scored jets\nwrote {report.output}")
+        common.stdout().print(f"{report.events} events, {report.scored} with scored jets")
+        common.stdout().print(f"wrote {report.output}")
 
 
 def _pair(text: str) -> tuple[float, float]:
