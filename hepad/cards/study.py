@@ -59,7 +59,8 @@ class CompareCard(Card):
 
     `scores` names those of an analysis, its first one if it is not named. `figure` is what stands beside the AUC:
     `background_efficiency` at the signal efficiency `at`, or `signal_efficiency` at the background rejection `at`.
-    `published` maps an analysis, a score and `auc` or the figure to numbers in percent by signal or group, as printed.
+    `published` maps an analysis, a score and `auc` or the figure to numbers in percent by signal or group, as printed;
+    `published_quality` an analysis to mean and standard deviation of the two qualities of its reconstructed images.
     """
 
     groups: dict[str, Names]
@@ -68,6 +69,9 @@ class CompareCard(Card):
     at: float = Field(gt=0)
     order: OrderCard | None = None
     published: dict[CardName, dict[CardName, dict[Literal["auc", "figure"], dict[str, Printed]]]] = Field(
+        default_factory=dict
+    )
+    published_quality: dict[CardName, dict[Literal["squared_error", "similarity"], tuple[float, float]]] = Field(
         default_factory=dict
     )
 

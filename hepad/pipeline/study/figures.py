@@ -14,8 +14,10 @@ from hepad.inputs.batch import Batch
 from hepad.objects.naming import singular
 from hepad.output.figures import save_figure
 from hepad.pipeline.study.data import BACKGROUND
+from hepad.pipeline.study.images import Pictures
 from hepad.pipeline.study.plan import updates_per_epoch
 from hepad.pipeline.study.results import GRID, Measured, Results, Spread, roc_bands
+from hepad.plot.images import ShownImage, gallery_figure, plane_figure
 from hepad.plot.latent import latent_figure
 from hepad.plot.loss import LossCurves, loss_figure
 from hepad.plot.multiplicity import ObjectSample, object_figure
@@ -31,6 +33,8 @@ CAPTIONS = {
     "bin of the missing momentum holds all events beyond it.",
     "objects_": "Numbers of objects and missing transverse momentum: {} and background.",
     "latent_": "Fraction of events in which each latent neuron of {} spikes at each step, first seed.",
+    "images_": "Images of {}: what it sees, its reconstruction, and their difference, the first event of each sample.",
+    "plane_": "The latent numbers of {}, signed so that they grow with the number of lit pixels of background.",
     "scan_": "Scan of {}: loss and AUC, mean and standard deviation over seeds.",
 }
 
@@ -76,6 +80,9 @@ def _figures(card: StudyCard, results: Results) -> Iterator[tuple[str, Figure]]:
         if latent:
             spikes = {card.label(sample): fractions for sample, fractions in latent.items()}
             yield f"latent_{analysis}", latent_figure(spikes, label=SIMULATION)
+        pictures = results.trainings[names[0]].pictures
+        if pictures is not None:
+            yield from _pictures(card, analysis, pictures)
     for scan in card.scans:
         yield f"scan_{scan}", _scan(card, results, scan)
 
@@ -116,6 +123,26 @@ def _objects(card: StudyCard, results: Results) -> Iterator[tuple[str, Figure]]:
     yield "objects", object_figure(background, list(samples.values()), label=SIMULATION)
     for name, sample in samples.items():
         yield f"objects_{name}", object_figure(background, [sample], label=SIMULATION)
+
+
+def _pictures(card: StudyCard, analysis: str, pictures: Pictures) -> Iterator[tuple[str, Figure]]:
+    """The images of background and of the first signal of each group, and the latent plane."""
+    groups = card.compare.groups if card.compare else {}
+    wanted = [BACKGROUND, *(names[0] for names in groups.values())] if groups else list(pictures.shown)
+    shown = [ShownImage(card.label(n), *pictures.shown[n]) for n in wanted if n in pictures.shown]
+    yield f"images_{analysis}", gallery_figure(shown, title=card.label(analysis), label=SIMULATION)
+    if pictures.plane:
+        points = {card.label(name): values for name, values in pictures.plane.items() if name != BACKGROUND}
+        yield (
+            f"plane_{analysis}",
+            plane_figure(
+                pictures.plane[BACKGROUND],
+                points,
+                axes_titles=("Latent number $z_1$", "Latent number $z_2$"),
+                title=card.label(analysis),
+                label=SIMULATION,
+            ),
+        )
 
 
 def _scan(card: StudyCard, results: Results, scan: ScanName) -> Figure:

@@ -108,6 +108,7 @@ def blocks(report: StudyReport, figures: Sequence[str], cards: str) -> list[Bloc
         _samples(results),
         *shown("objects"),
         *([Heading("Latent spikes"), *shown("latent")] if shown("latent") else []),
+        *_images(report, shown("images"), shown("plane")),
         *([Heading("Scans"), *scans] if scans else []),
         Heading("Trainings"),
         _trainings(card, results),
@@ -147,6 +148,43 @@ def _compared(report: StudyReport) -> list[Block]:
             order_table(card, orders),
         ]
     return page
+
+
+def _images(report: StudyReport, gallery: Sequence[Block], planes: Sequence[Block]) -> list[Block]:
+    """How well images are reconstructed, beside what was published, and the pictures."""
+    card, results = report.card, report.results
+    published = card.compare.published_quality if card.compare else {}
+    rows = []
+    for analysis, names in results.plan.table.items():
+        found = results.trainings[names[0]].pictures
+        if found is not None:
+            theirs = published.get(analysis, {})
+            rows.append(
+                [
+                    card.label(analysis),
+                    *(
+                        text
+                        for key, digits in (("squared_error", 2), ("similarity", 3))
+                        for text in (_of(getattr(found, key), digits), _of(theirs.get(key), digits))
+                    ),
+                ]
+            )
+    if not rows:
+        return []
+    return [
+        Heading("Reconstructed images"),
+        Text(
+            "Of background events, first seed: mean and standard deviation over events of the squared error, summed "
+            "over the pixels of an image, and of the structural similarity."
+        ),
+        Table(["model", "squared error", "published", "similarity", "published"], rows),
+        *gallery,
+        *planes,
+    ]
+
+
+def _of(moments: tuple[float, float] | None, digits: int) -> str:
+    return "" if moments is None else f"{moments[0]:.{digits}f} (± {moments[1]:.{digits}f})"
 
 
 def _caption(name: str) -> str:

@@ -16,6 +16,7 @@ from hepad.errors import CardError
 from hepad.inputs.batch import Batch
 from hepad.nn.scorer import Scores
 from hepad.pipeline.study.data import BACKGROUND, StudyData
+from hepad.pipeline.study.images import Pictures, pictures
 from hepad.pipeline.study.plan import Plan, PlannedTraining, ScanPoint
 from hepad.pipeline.study.trainings import TRAININGS
 from hepad.stats.scores.roc import Estimate, RocCurve, roc_curve
@@ -72,7 +73,8 @@ class Measured:
 
     `train_loss` and `validation_loss` are per epoch, in units of the model's loss; `kept` is the epoch, from 1,
     whose weights the bundle holds. `latent` maps a sample to the fraction of its events whose latent neuron spikes,
-    shape (steps, latent); empty for a model without spikes. `scores` are those that the card compares.
+    shape (steps, latent); empty for a model without spikes. `scores` are those that the card compares; the first
+    seed of a network of images has `pictures`.
     """
 
     planned: PlannedTraining
@@ -84,6 +86,7 @@ class Measured:
     efficiency: dict[str, Floats]
     latent: dict[str, Floats] = field(default_factory=dict)
     scores: dict[str, Performance] = field(default_factory=dict)
+    pictures: Pictures | None = None
 
     @property
     def loss(self) -> float:
@@ -105,6 +108,7 @@ class Measured:
             "validation_loss": self.validation_loss[self.kept - 1],
             "auc": self.auc,
             "rejection": {signal: estimate.to_json() for signal, estimate in self.rejection.items()},
+            **({"images": self.pictures.to_json()} if self.pictures else {}),
         }
 
 
@@ -150,7 +154,7 @@ def measure(plan: Plan, data: StudyData, output: Path) -> Results:
     measured = {
         name: _measure(
             training, load_bundle(str(output / TRAININGS / name)), samples[training.analysis],
-            card=data.card, latent=name in tabled,
+            card=data.card, first=name in tabled,
         )
         for name, training in plan.trainings.items()
     }  # fmt: skip
@@ -158,13 +162,13 @@ def measure(plan: Plan, data: StudyData, output: Path) -> Results:
 
 
 def _measure(
-    planned: PlannedTraining, bundle: Bundle, samples: Mapping[str, Batch], *, card: StudyCard, latent: bool
+    planned: PlannedTraining, bundle: Bundle, samples: Mapping[str, Batch], *, card: StudyCard, first: bool
 ) -> Measured:
     seen = {name: bundle.input.scaled(batch) for name, batch in samples.items()}
     default = bundle.card.scores[0]
     scores = {name: bundle.scorer.scores(batch) for name, batch in seen.items()}
     curves = _curves(scores, samples, default)
-    spikes = getattr(bundle.scorer, "latent_spikes", None) if latent else None
+    spikes = getattr(bundle.scorer, "latent_spikes", None) if first else None
     training = bundle.card.training
     assert training is not None  # noqa: S101  a study scores what it trained
     return Measured(
@@ -179,6 +183,7 @@ def _measure(
         if spikes is None
         else {name: np.average(spikes(batch), axis=0, weights=batch.weight) for name, batch in seen.items()},
         scores=_performances(planned, bundle, scores, samples, card.compare) if card.compare else {},
+        pictures=pictures(bundle.scorer, seen, scores, BACKGROUND) if first else None,
     )
 
 

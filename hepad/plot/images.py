@@ -1,0 +1,95 @@
+"""Images of events, what a network makes of them, and where they lie in a latent plane."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, SymLogNorm
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from hepad.plot.panels import header, pick
+from hepad.plot.style import COLOURS, GREY, hep_style
+
+__all__ = ["ShownImage", "gallery_figure", "plane_figure"]
+
+Floats = npt.NDArray[Any]
+
+_DARKEST = 1e-3
+"""Where the logarithmic colour scale of images from 0 to 1 ends."""
+
+
+@dataclass(frozen=True)
+class ShownImage:
+    """An image and its reconstruction, each of shape (eta, phi) and from 0 to 1, of an event of `sample`."""
+
+    sample: str
+    seen: Floats
+    made: Floats
+
+
+def gallery_figure(images: Sequence[ShownImage], *, title: str = "", label: str = "") -> Figure:
+    """A row an event: input, reconstruction and their difference, on logarithmic scales of colour.
+
+    Eta and phi are in bins. `label` stands above on the left, `title` on the right. `ValueError` without an image.
+    """
+    if not images:
+        raise ValueError("there are no images to draw")
+    with hep_style():
+        figure = Figure(figsize=(13, 0.9 + 3.0 * len(images)), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
+        grid = figure.subplots(len(images), 3, sharex=True, sharey=True, squeeze=False)
+        for line, (row, image) in enumerate(zip(grid, images, strict=True)):
+            pictures = (image.seen, image.made, image.made - image.seen)
+            for place, (axes, values) in enumerate(zip(row, pictures, strict=True)):
+                drawn = _draw(axes, values, difference=place == 2)
+                if line == 0:
+                    names = ("Input", "Reconstruction", "Difference")
+                    axes.text(0.03, 0.94, names[place], transform=axes.transAxes, va="top", color=_ink(place))
+                if line == len(images) - 1:
+                    axes.set_xlabel(r"$\phi$ [bins]")
+                if place:
+                    figure.colorbar(drawn, ax=axes, pad=0.02)
+            row[0].set_ylabel(f"{image.sample}\n" + r"$\eta$ [bins]")
+        header(grid[0][0], grid[0][2], bool(label), title)
+    return figure
+
+
+def plane_figure(
+    background: Floats, signals: Mapping[str, Floats], *, axes_titles: tuple[str, str], title: str = "", label: str = ""
+) -> Figure:
+    """Events in a plane of two latent numbers, arrays of shape (n, 2): background grey, a colour a signal.
+
+    `label` stands above on the left, `title` on the right. `ValueError` for arrays of another shape.
+    """
+    for points in (background, *signals.values()):
+        if points.ndim != 2 or points.shape[1] != 2:
+            raise ValueError(f"points of a plane have shape (n, 2), got {points.shape}")
+    with hep_style():
+        figure = Figure(figsize=(9.4, 6.2), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
+        axes = figure.subplots()
+        axes.scatter(*background.T, s=9, color=GREY, alpha=0.5, label="Background", edgecolors="none")
+        for place, (name, points) in enumerate(signals.items()):
+            marker = pick("osD^v<>P", place)
+            axes.scatter(*points.T, s=11, color=pick(COLOURS, place), marker=marker, alpha=0.6, label=name, lw=0)
+        axes.set_xlabel(axes_titles[0])
+        axes.set_ylabel(axes_titles[1])
+        figure.legend(loc="outside right upper", frameon=False, markerscale=2, handletextpad=0.3)
+        header(axes, axes, bool(label), title)
+    return figure
+
+
+def _draw(axes: Axes, values: Floats, *, difference: bool) -> Any:
+    if difference:
+        scale: Any = SymLogNorm(linthresh=_DARKEST, vmin=-1, vmax=1)
+        return axes.imshow(values, origin="lower", aspect="auto", cmap="RdBu_r", norm=scale)
+    lit = np.maximum(values, _DARKEST)
+    return axes.imshow(lit, origin="lower", aspect="auto", cmap="inferno", norm=LogNorm(_DARKEST, 1))
+
+
+def _ink(place: int) -> str:
+    return "black" if place == 2 else "white"
