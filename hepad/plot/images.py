@@ -24,6 +24,9 @@ _DARKEST = 1e-3
 """Where the logarithmic colour scale of images from 0 to 1 ends."""
 
 
+_LABEL = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 3}
+
+
 @dataclass(frozen=True)
 class ShownImage:
     """An image and its reconstruction, each of shape (eta, phi) and from 0 to 1, of an event of `sample`."""
@@ -49,7 +52,7 @@ def gallery_figure(images: Sequence[ShownImage], *, title: str = "", label: str 
                 drawn = _draw(axes, values, difference=place == 2)
                 if line == 0:
                     names = ("Input", "Reconstruction", "Difference")
-                    axes.text(0.03, 0.94, names[place], transform=axes.transAxes, va="top", color=_ink(place))
+                    axes.text(0.03, 0.94, names[place], transform=axes.transAxes, va="top", bbox=_LABEL)
                 if line == len(images) - 1:
                     axes.set_xlabel(r"$\phi$ [bins]")
                 if place:
@@ -72,10 +75,14 @@ def plane_figure(
     with hep_style():
         figure = Figure(figsize=(9.4, 6.2), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
         axes = figure.subplots()
-        axes.scatter(*background.T, s=9, color=GREY, alpha=0.5, label="Background", edgecolors="none")
+        axes.scatter(
+            background[:, 0], background[:, 1], s=9, color=GREY, alpha=0.5, label="Background", edgecolors="none"
+        )
         for place, (name, points) in enumerate(signals.items()):
             marker = pick("osD^v<>P", place)
-            axes.scatter(*points.T, s=11, color=pick(COLOURS, place), marker=marker, alpha=0.6, label=name, lw=0)
+            axes.scatter(
+                points[:, 0], points[:, 1], s=11, color=pick(COLOURS, place), marker=marker, alpha=0.6, label=name, lw=0
+            )
         axes.set_xlabel(axes_titles[0])
         axes.set_ylabel(axes_titles[1])
         figure.legend(loc="outside right upper", frameon=False, markerscale=2, handletextpad=0.3)
@@ -89,7 +96,3 @@ def _draw(axes: Axes, values: Floats, *, difference: bool) -> Any:
         return axes.imshow(values, origin="lower", aspect="auto", cmap="RdBu_r", norm=scale)
     lit = np.maximum(values, _DARKEST)
     return axes.imshow(lit, origin="lower", aspect="auto", cmap="inferno", norm=LogNorm(_DARKEST, 1))
-
-
-def _ink(place: int) -> str:
-    return "black" if place == 2 else "white"

@@ -159,14 +159,12 @@ def _images(report: StudyReport, gallery: Sequence[Block], planes: Sequence[Bloc
         found = results.trainings[names[0]].pictures
         if found is not None:
             theirs = published.get(analysis, {})
+            error, similarity = theirs.get("squared_error"), theirs.get("similarity")
             rows.append(
                 [
                     card.label(analysis),
-                    *(
-                        text
-                        for key, digits in (("squared_error", 2), ("similarity", 3))
-                        for text in (_of(getattr(found, key), digits), _of(theirs.get(key), digits))
-                    ),
+                    *(_of(found.squared_error, 2), _of(error, 2)),
+                    *(_of(found.similarity, 3), _of(similarity, 3)),
                 ]
             )
     if not rows:
