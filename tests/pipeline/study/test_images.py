@@ -1,0 +1,75 @@
+"""Pictures of networks of images, and the study of dark showers that has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hepad import registry
+from hepad.cards.analysis import load_analysis
+from hepad.cards.study import load_study
+from hepad.inputs.base import make_input
+from hepad.inputs.batch import Batch
+from hepad.inputs.layout import Layout
+from hepad.nn.image_quality import ssim
+from hepad.pipeline.study.data import find_files
+from hepad.pipeline.study.images import PLANE, pictures
+
+
+def test_pictures_are_of_what_the_network_makes() -> None:
+    from hepad.models.codae.network import DualAutoencoder
+
+    layout = Layout.image(("track",), 12, 16)
+    scorer = DualAutoencoder({"filters": [4, 4], "latent": 2, "turn": 2}, layout)
+    rng = np.random.default_rng(1)
+    samples = {
+        name: Batch(
+            "detector_image", layout, (rng.random((n, *layout.shape)) < 0.2).astype(np.float32), None, np.ones(n)
+        )
+        for name, n in (("background", 5), ("svj", 3))
+    }
+    scores = {name: scorer.scores(batch) for name, batch in samples.items()}
+    found = pictures(scorer, samples, scores, "background")
+    assert found is not None
+    seen, made = scorer.reconstruct(samples["background"])
+    np.testing.assert_array_equal(seen, samples["background"].x[:, 0])
+    squared = [float(((a.astype(float) - b) ** 2).sum()) for a, b in zip(seen, made, strict=True)]
+    assert found.squared_error == pytest.approx((np.mean(squared), np.std(squared)), rel=1e-12)
+    assert found.squared_error[0] == pytest.approx(np.mean(scores["background"]["sse"]), rel=1e-5)
+    assert found.similarity[0] == pytest.approx(np.mean(ssim(seen[:, None], made[:, None])), rel=1e-12)
+    np.testing.assert_allclose(found.shown["svj"][0], samples["svj"].x[0, 0])
+    assert found.shown["svj"][1].shape == (12, 16)
+    np.testing.assert_array_equal(found.plane["svj"], np.stack([scores["svj"][axis] for axis in PLANE], axis=1))
+
+
+def test_the_study_of_dark_showers_is_of_scores_and_files_that_are_there(tmp_path: Path) -> None:
+    card = load_study("darkshowers")
+    assert card.compare is not None
+    for analysis in card.analyses:
+        recipe = load_analysis(analysis)
+        scorer = registry.load(registry.SCORERS[recipe.model.name])(
+            recipe.model.config, make_input(recipe.input).layout
+        )
+        named = {*card.compare.scores.get(analysis, ()), *card.compare.published.get(analysis, ())}
+        assert named <= set(scorer.score_names), analysis
+        assert set(card.compare.published[analysis]) <= set(card.compare.scores.get(analysis, scorer.score_names[:1]))
+    for name in (
+        "train/qcd_a.npz",
+        "train/qcd_b.npz",
+        "test/qcd_c.npz",
+        "test/svj_2100_1_1.npz",
+        "test/svj_2100_2_1.npz",
+    ):
+        (tmp_path / "n_tracks" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "n_tracks" / name).write_bytes(name.encode())
+    for name in card.data.signals:
+        kind, mass = name.split("_")
+        middle = f"gensim_h{mass}" if kind == "suep" else mass
+        (tmp_path / "n_tracks" / "test" / f"{kind}_{middle}_9_9.npz").write_bytes(name.encode())
+    files = find_files(card, tmp_path)
+    assert [path.name for path in files.background] == ["qcd_a.npz", "qcd_b.npz"]
+    assert [path.name for path in files.evaluation] == ["qcd_c.npz"]
+    assert len(files.signals["svj_2100"]) == 3
+    assert all(len(paths) == 1 for name, paths in files.signals.items() if name != "svj_2100")
