@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import zipfile
 from contextlib import closing
 from pathlib import Path
@@ -146,6 +147,20 @@ def test_a_file_that_is_cut_off_or_damaged_is_refused(made: Path, tmp_path: Path
         np.lib.format.write_array_header_1_0(member, short)  # of a shape that the file has not
     with pytest.raises(InputDataError, match="'images' has 128 of 451136 bytes; copy"):
         read(bad)
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundred empty images are 10 MB when they are unpacked, ten a piece half of one."""
+    np.savez_compressed(tmp_path / "long.npz", images=np.zeros((200, 72, 58, 3), dtype=np.float32))
+    monkeypatch.setattr(image_file, "_BLOCK", 10)
+    source = open_events(tmp_path / "long.npz")
+    tracemalloc.start()
+    events = sum(len(piece) for piece in source.iterate({"tracks": {"pt"}}, step_size=1000, stop=200, start=60))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    source.close()
+    assert events == 140
+    assert peak < 4e6
 
 
 def test_an_image_comes_back_as_it_was(made: Path) -> None:
