@@ -46,6 +46,7 @@ TINY = {
     },
     "labels": {"hplus": "$h^+$"},
     "published_loss": {"dnn_ae": [1e-4, 1e-5]},
+    "loss_unit": 1e-5,
 }
 
 
