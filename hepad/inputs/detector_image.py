@@ -6,8 +6,9 @@ of 0.0174 in eta and one degree in phi, summed 5 by 5 to 58 x 72 pixels, zeros b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import awkward as ak
 import numpy as np
@@ -22,6 +23,9 @@ from hepad.inputs.pixels import event_of, phi_bin, pixel_names, transverse
 from hepad.inputs.sparse import SparseRows
 from hepad.inputs.unlearned import Unlearned
 from hepad.io.events import LABEL, flat_columns
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["TRACK_COUNT", "DetectorImage", "DetectorImageCard"]
 
@@ -66,8 +70,8 @@ class DetectorImage(Unlearned):
 
     The images are `SparseRows`. Pixels that are empty are 0 in any scale, all others above 0. Rolling an image by a
     pixel in phi is turning the event by 360 degrees / 72. `beside["track_count"]` (n,) is the number of tracks that the
-    file states, whatever the bins; with `classes` `beside["label"]` is the place of an event's label among them.
-    Nothing is learned from background.
+    file states, whatever the bins; with `classes` `beside["label"]` is the place of an event's label among them,
+    for the training alone. Nothing is learned from background.
     """
 
     kind: ClassVar[str] = "detector_image"
@@ -76,13 +80,21 @@ class DetectorImage(Unlearned):
 
     def __init__(self, card: DetectorImageCard) -> None:
         super().__init__(card)
+        self.classes = card.classes
         self.layout = Layout.image(card.channels, -(-card.eta_bins // card.sum), card.phi_bins // card.sum)
+
+    @classmethod
+    def from_state(cls, card: Any, state: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """The input of a trained network, which has learned from the labels: it reads none."""
+        trained = super().from_state(card, state)
+        trained.classes = ()
+        return trained
 
     def fields(self) -> dict[str, set[str]]:
         """The collections and properties that must be read."""
         needed: dict[str, set[str]] = {TRACK_COUNT: {"number"}}
-        if self.card.classes:
-            needed[LABEL] = set(self.card.classes)
+        if self.classes:
+            needed[LABEL] = set(self.classes)
         for channel in self.card.channels:
             collection, own = ("tracks", "pt") if channel == "track" else ("towers", f"e{_TOWERS[channel]}")
             needed.setdefault(collection, {"pt", "eta", "phi"}).add(own)
@@ -103,8 +115,8 @@ class DetectorImage(Unlearned):
             energies.append(energy[kept])
         x: Any = SparseRows.summed(np.concatenate(pixels), np.concatenate(energies), shape)
         beside = {TRACK_COUNT: ak.to_numpy(events[TRACK_COUNT]).astype(np.float64)}
-        if self.card.classes:
-            beside[LABEL] = self._classes(events)
+        if self.classes:
+            beside[LABEL] = self._labels(events)
         return Batch(self.kind, self.layout, x, None, ak.to_numpy(events.weight).astype(np.float64), beside)
 
     def scaled(self, batch: Batch) -> Batch:
@@ -119,12 +131,12 @@ class DetectorImage(Unlearned):
         """The names of the pixels, of shape (channels, eta, phi)."""
         return pixel_names(self.layout)
 
-    def _classes(self, events: ak.Array) -> npt.NDArray[np.float64]:
+    def _labels(self, events: ak.Array) -> npt.NDArray[np.float64]:
         """The place of each event's label among the classes; `InputDataError` for an event that has none of them."""
-        is_of = np.stack([ak.to_numpy(events[LABEL][name]) for name in self.card.classes], axis=1)
+        is_of = np.stack([ak.to_numpy(events[LABEL][name]) for name in self.classes], axis=1)
         if not (is_of.sum(axis=1) == 1).all():
             raise InputDataError(
-                f"an event's label is none of {', '.join(self.card.classes)}, the classes of the input"
+                f"an event's label is none of {', '.join(self.classes)}, the classes of the input"
             )
         place: npt.NDArray[np.float64] = is_of.argmax(axis=1).astype(np.float64)
         return place

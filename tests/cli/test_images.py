@@ -51,4 +51,7 @@ def test_a_supervised_network_needs_labels(run: Run, tmp_path: Path) -> None:
     scores = uproot.open(tmp_path / "cct.root")["Scores"].arrays(library="np")
     assert np.isfinite(scores["score_log_odds"]).all()
     np.savez(tmp_path / "unlabelled.npz", images=images, n_tracks=np.ones(36))
-    assert "label" in run("score", "unlabelled.npz", "--model", "./cct", "-o", "no.root", code=4).stderr
+    assert "label" in run("train", "unlabelled.npz", "--model", "cct.yaml", "-o", "no", code=4).stderr
+    run("score", "unlabelled.npz", "--model", "./cct", "-o", "unlabelled.root")  # what is trained needs none
+    without = uproot.open(tmp_path / "unlabelled.root")["Scores"].arrays(library="np")
+    np.testing.assert_array_equal(without["score_log_odds"], scores["score_log_odds"])
