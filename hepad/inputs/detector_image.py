@@ -135,9 +135,7 @@ class DetectorImage(Unlearned):
         """The place of each event's label among the classes; `InputDataError` for an event that has none of them."""
         is_of = np.stack([ak.to_numpy(events[LABEL][name]) for name in self.classes], axis=1)
         if not (is_of.sum(axis=1) == 1).all():
-            raise InputDataError(
-                f"an event's label is none of {', '.join(self.classes)}, the classes of the input"
-            )
+            raise InputDataError(f"an event's label is none of {', '.join(self.classes)}, the classes of the input")
         place: npt.NDArray[np.float64] = is_of.argmax(axis=1).astype(np.float64)
         return place
 
