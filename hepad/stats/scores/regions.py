@@ -233,10 +233,7 @@ def set_region(
         )
     i = int(np.searchsorted(table.efficiency, wanted * (1 + 1e-12), side="right")) - 1
     if i < 0:
-        raise UsageError(
-            f"region {name!r}: background efficiency {wanted:g} needs at least {math.ceil(1 / wanted)} "
-            f"background events to set it on, there are {table.events}; ask for a larger one or give more background"
-        )
+        raise UsageError(f"region {name!r}: {_too_small(wanted, table)}, or ask for a larger one")
     efficiency = float(table.efficiency[i])
     return RegionCard(
         score=score,
@@ -245,4 +242,18 @@ def set_region(
         efficiency=efficiency,
         efficiency_error=float(table.error[i]),
         calibration_events=table.events,
+    )
+
+
+def _too_small(wanted: float, table: Quantiles) -> str:
+    """Why no threshold keeps so little background: there are too few events, or too many have the highest score."""
+    needed = math.ceil(1 / wanted)
+    if table.events < needed:
+        return (
+            f"background efficiency {wanted:g} needs at least {needed} background events to set it on, there are "
+            f"{table.events}; give more background"
+        )
+    return (
+        f"no threshold has background efficiency {wanted:g}: {table.efficiency[0]:.3g} of the background has the "
+        f"highest score, {table.threshold[0]:g}"
     )
