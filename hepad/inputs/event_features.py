@@ -7,7 +7,7 @@ Nachman, arXiv:1902.02634; the R&D data of the LHC Olympics, arXiv:2101.08320).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal
@@ -18,10 +18,10 @@ import numpy.typing as npt
 from pydantic import Field, field_validator
 
 from hepad.cards.input import InputCard
-from hepad.errors import CardError, InputDataError, UsageError
+from hepad.errors import UsageError
 from hepad.inputs.batch import Batch
-from hepad.inputs.layout import Layout
 from hepad.inputs.scale import Scale
+from hepad.inputs.standardised import Standardised
 from hepad.io.events import merge_fields
 from hepad.objects.kinematics import (
     MASS_FEATURES,
@@ -76,7 +76,7 @@ class EventFeaturesCard(InputCard):
         return name
 
 
-class EventFeatures:
+class EventFeatures(Standardised):
     """Events to a `Batch` of kind `event_features`: pt, mass and ht in GeV before scaling.
 
     `beside["mass"]` is the card's mass in GeV, NaN for events without its objects.
@@ -84,12 +84,12 @@ class EventFeatures:
 
     kind: ClassVar[str] = "event_features"
 
+    card: EventFeaturesCard
+
     def __init__(self, card: EventFeaturesCard, scale: Scale | None = None) -> None:
-        self.card = card
-        self.scale = scale
+        super().__init__(card, scale)
         self._quantities = [_quantity(name) for name in card.features]
         self._mass = None if card.mass is None else parse_mass(card.mass)
-        self.layout = Layout.vector(card.features)
 
     def fields(self) -> dict[str, set[str]]:
         """The collections and properties that must be read."""
@@ -105,42 +105,6 @@ class EventFeatures:
             x[there, i], mask[:, i] = values, there
         beside = {} if self._mass is None else {"mass": _spread(invariant_mass(events, self._mass))}
         return Batch(self.kind, self.layout, x, mask, ak.to_numpy(events.weight).astype(np.float64), beside)
-
-    def scaled(self, batch: Batch) -> Batch:
-        """The batch as the network sees it; `CardError` if the scale was never fitted."""
-        if self.card.scale == "none":
-            return batch
-        if self.scale is None:
-            raise CardError(f"scale {self.card.scale} must be fitted on background before it is used")
-        return self.scale.of(batch)
-
-    def __call__(self, events: ak.Array) -> Batch:
-        """The batch as the network sees it."""
-        return self.scaled(self.raw(events))
-
-    def fitted(self, background: Batch) -> EventFeatures:
-        """A copy whose scale is fitted on an unscaled batch."""
-        if len(background) == 0:
-            raise InputDataError("no events to fit the input scale on")
-        return self if self.card.scale == "none" else EventFeatures(self.card, Scale.standard(background))
-
-    def state(self) -> dict[str, npt.NDArray[Any]]:
-        """The fitted scale as arrays for a bundle."""
-        return {} if self.scale is None else self.scale.state()
-
-    @classmethod
-    def from_state(cls, card: EventFeaturesCard, state: Mapping[str, npt.NDArray[Any]]) -> EventFeatures:
-        """The input of a card with the scale that `state` gave; `CardError` if it does not fit the card."""
-        return cls(card, None if card.scale == "none" else Scale.from_state(state, len(card.features)))
-
-    @property
-    def table_names(self) -> npt.NDArray[Any]:
-        """The quantities."""
-        return np.array(self.card.features)
-
-    def table(self, events: ak.Array) -> npt.NDArray[np.float32]:
-        """The unscaled quantities of events, of shape (n, d)."""
-        return self.raw(events).x
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,9 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from hepad.cards.input import InputCard
-from hepad.errors import CardError, InputDataError
 from hepad.inputs.batch import Batch
 from hepad.inputs.jet_kernel import correlations
-from hepad.inputs.layout import Layout
-from hepad.inputs.scale import Scale
+from hepad.inputs.standardised import Standardised
 from hepad.io.events import flat_columns
 
 __all__ = ["JetFeatures", "JetFeaturesCard"]
@@ -78,14 +76,12 @@ class JetFeaturesCard(InputCard):
         return self
 
 
-class JetFeatures:
+class JetFeatures(Standardised):
     """Events to a `Batch` of kind `jet_features`: pt and masses in GeV before scaling; the mask says what is there."""
 
     kind: ClassVar[str] = "jet_features"
 
-    def __init__(self, card: JetFeaturesCard, scale: Scale | None = None) -> None:
-        self.card, self.scale = card, scale
-        self.layout = Layout.vector(card.features)
+    card: JetFeaturesCard
 
     def fields(self) -> dict[str, set[str]]:
         """The collections and properties that must be read."""
@@ -112,42 +108,6 @@ class JetFeatures:
         mask = np.isfinite(values) & has_jet[:, None]
         x = np.where(mask, values, 0.0).astype(np.float32)
         return Batch(self.kind, self.layout, x, mask, ak.to_numpy(events.weight).astype(np.float64))
-
-    def scaled(self, batch: Batch) -> Batch:
-        """The batch as the network sees it; `CardError` if the scale was never fitted."""
-        if self.card.scale == "none":
-            return batch
-        if self.scale is None:
-            raise CardError(f"scale {self.card.scale} must be fitted on background before it is used")
-        return self.scale.of(batch)
-
-    def __call__(self, events: ak.Array) -> Batch:
-        """The batch as the network sees it."""
-        return self.scaled(self.raw(events))
-
-    def fitted(self, background: Batch) -> JetFeatures:
-        """A copy whose scale is fitted on an unscaled batch."""
-        if len(background) == 0:
-            raise InputDataError("no jets to fit the input scale on")
-        return self if self.card.scale == "none" else JetFeatures(self.card, Scale.standard(background))
-
-    def state(self) -> dict[str, npt.NDArray[Any]]:
-        """The fitted scale as arrays for a bundle."""
-        return {} if self.scale is None else self.scale.state()
-
-    @classmethod
-    def from_state(cls, card: JetFeaturesCard, state: Mapping[str, npt.NDArray[Any]]) -> JetFeatures:
-        """The input of a card with the scale that `state` gave; `CardError` if it does not fit the card."""
-        return cls(card, None if card.scale == "none" else Scale.from_state(state, len(card.features)))
-
-    @property
-    def table_names(self) -> npt.NDArray[Any]:
-        """The quantities."""
-        return np.array(self.card.features)
-
-    def table(self, events: ak.Array) -> npt.NDArray[np.float32]:
-        """The unscaled quantities of events, of shape (n, d)."""
-        return self.raw(events).x
 
 
 def _ratios(of: Mapping[str, _Floats], ratios: Mapping[str, tuple[str, str]]) -> dict[str, _Floats]:
