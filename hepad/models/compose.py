@@ -158,8 +158,6 @@ class Chain(Composite):
 
     def layers(self, score: str) -> Network:
         """The layers of both in a row; see `hepad.nn.layers`."""
-        if score not in self.layered_scores:
-            raise CardError("")
         first, second = has_layers(self._first), has_layers(self._second)
         one, two = first.layers(first.score_names[0]), second.layers(score)
         return replace(one, model=self.name, layers=one.layers + two.layers, score="sse", embedding=len(one.layers))

@@ -147,7 +147,7 @@ class HasLayers(Scorer, Protocol):
     """A scorer that is a list of layers, for some of its scores."""
 
     def layers(self, score: str) -> Network:
-        """The layers that give a score; `CardError` that says why, for a score that is not made of layers alone."""
+        """The layers that give one of `layered_scores`."""
         ...
 
     def state_of(self, network: Network) -> State:
@@ -170,11 +170,10 @@ def has_layers(scorer: Scorer) -> HasLayers:
 def layers_of(scorer: Scorer, score: str) -> Network:
     """The layers of a trained scorer; `CardError` that names a model or score which has no logic."""
     layered = has_layers(scorer)
-    try:
-        return layered.layers(score)
-    except CardError as error:
-        known = ", ".join(layered.layered_scores)
-        raise CardError(f"score {score!r} of {scorer.name} has no logic: there is some for {known}{error}") from error
+    if score not in layered.layered_scores:
+        known, why = ", ".join(layered.layered_scores), getattr(scorer, "no_layers", "")
+        raise CardError(f"score {score!r} of {scorer.name} has no logic: there is some for {known}{why}")
+    return layered.layers(score)
 
 
 def convolved(weight: Floats, bias: Floats, size: tuple[int, int], stride: int, after: After) -> Layer:

@@ -88,8 +88,6 @@ class VariationalAutoencoder(NetworkScorer["_Network"]):
 
         An object is there for the layers if one of its numbers is not 0.
         """
-        if score not in self.layered_scores:
-            raise CardError("")
         name: ScoreName = next(known for known in self.layered_scores if known == score)
         state = {key: array.astype(np.float64) for key, array in self.state().items()}
         first, *others = _folded(state, "encoder", len(self._variational.layers))
