@@ -161,13 +161,7 @@ def background(
             on_events=on_events,
         )
         report = make_background(analysis, files, options=options)
-    if json:
-        common.print_json(report.to_json())
-    else:
-        _print_background(report)
-    if report.complete_before:
-        common.print_complete(report.output)
-    common.print_skipped(report.skipped)
+    common.print_made(report, lambda: _print_background(report), json=json)
 
 
 def _print_background(report: BackgroundReport) -> None:

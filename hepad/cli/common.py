@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import typer
 
@@ -60,11 +60,26 @@ __all__ = [
     "print_cutflow",
     "print_json",
     "print_lines",
+    "print_made",
     "print_skipped",
     "print_table",
     "stderr",
     "stdout",
 ]
+
+
+class Made(Protocol):
+    """The report of a command that keeps what it finished."""
+
+    @property
+    def output(self) -> Path | None: ...
+    @property
+    def complete_before(self) -> bool: ...
+    @property
+    def skipped(self) -> Sequence[Skipped]: ...
+
+    def to_json(self) -> dict[str, Any]: ...
+
 
 SKIPPED_EXIT_CODE = 8
 """All went well, but files were left out."""
@@ -287,6 +302,17 @@ def print_complete(*outputs: Path | None) -> None:
     are = "are" if len(outputs) > 1 else "is"
     names = " and ".join(map(str, outputs))
     stderr().print(f"hepad: {names} {are} complete already, nothing was done; --force makes it again")
+
+
+def print_made(report: Made, show: Callable[[], None], *, json: bool) -> None:
+    """What a command that keeps what it finished has made: for people by `show`, or as JSON; then what was left out."""
+    if json:
+        print_json(report.to_json())
+    else:
+        show()
+    if report.complete_before:
+        print_complete(report.output)
+    print_skipped(report.skipped)
 
 
 def print_skipped(skipped: Sequence[Skipped]) -> None:

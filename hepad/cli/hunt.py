@@ -107,13 +107,7 @@ def hunt(
             on_epoch=on_epoch,
         )
         report = run(files, method, options=options)
-    if json:
-        common.print_json(report.to_json())
-    else:
-        _print(report)
-    if report.complete_before:
-        common.print_complete(report.output)
-    common.print_skipped(report.skipped)
+    common.print_made(report, lambda: _print(report), json=json)
 
 
 @contextmanager

@@ -71,13 +71,7 @@ def jets(
             on_events=on_events,
         )
         report = make_jets(files, output, options=options)
-    if json:
-        common.print_json(report.to_json())
-    else:
-        _print(report)
-    if report.complete_before:
-        common.print_complete(report.output)
-    common.print_skipped(report.skipped)
+    common.print_made(report, lambda: _print(report), json=json)
 
 
 def _combine(files: list[str], scores: Path, output: Path, how: Literal["min", "max"], json: bool) -> None:

@@ -52,13 +52,7 @@ def score(
             on_events=on_events,
         )
         report = run(files, model, options=options)
-    if json:
-        common.print_json(report.to_json())
-    else:
-        _print(report)
-    if report.complete_before:
-        common.print_complete(report.output)
-    common.print_skipped(report.skipped)
+    common.print_made(report, lambda: _print(report), json=json)
 
 
 def _print(report: ScoreReport) -> None:

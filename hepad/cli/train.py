@@ -96,13 +96,7 @@ def train(
             on_epoch=on_epoch,
         )
         report = run(background, model, options=options)
-    if json:
-        common.print_json(report.to_json())
-    else:
-        _print(report)
-    if report.complete_before:
-        common.print_complete(report.output)
-    common.print_skipped(report.skipped)
+    common.print_made(report, lambda: _print(report), json=json)
 
 
 def _train_card(model: str, changes: dict[str, Any]) -> TrainCard:

@@ -60,13 +60,7 @@ def vectorize(
             on_events=on_events,
         )
         report = run(files, output, options=options)
-    if json:
-        common.print_json(report.to_json())
-    else:
-        _print(report, selection)
-    if report.complete_before:
-        common.print_complete(report.output)
-    common.print_skipped(report.skipped)
+    common.print_made(report, lambda: _print(report, selection), json=json)
 
 
 def _print(report: VectorizeReport, selection: str) -> None:
