@@ -210,7 +210,7 @@ class _Rows:
 
     def _of(self, wanted: npt.NDArray[np.bool_]) -> Batch:
         """The events of the window and the sidebands, with labels and balanced weights."""
-        from hepad.nn.classifier import LABEL
+        from hepad.nn.supervised import LABEL
 
         weight = np.zeros(len(self.data))
         for part, share in SHARES.items():

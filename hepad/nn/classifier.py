@@ -21,7 +21,7 @@ from hepad.nn.scorer import Scores, TrainingData, check_batch, finite_scores
 from hepad.nn.sources import Noise
 from hepad.nn.supervised import LABEL
 
-__all__ = ["LABEL", "Classifier"]
+__all__ = ["Classifier"]
 
 _SLOPE = 0.01
 _BLOCK = 512

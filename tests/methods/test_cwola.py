@@ -13,7 +13,7 @@ from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.methods.base import MASS, Window
 from hepad.methods.cwola import Cwola, FittedCwola, _Rows
-from hepad.nn.classifier import LABEL
+from hepad.nn.supervised import LABEL
 
 WINDOW = Window(3300, 3700, (2800, 4200))
 LAYOUT = Layout.vector(["jet1_mass", "jet2_mass"])

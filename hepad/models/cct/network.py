@@ -17,7 +17,6 @@ from hepad.errors import CardError, FitFailedError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.models.cct import TransformerConfig
-from hepad.nn.classifier import LABEL
 from hepad.nn.image_scorer import check_image
 from hepad.nn.images import PeriodicConvolution, lit, mirrored_and_turned, pooled
 from hepad.nn.network import NetworkScorer
@@ -25,6 +24,7 @@ from hepad.nn.recipe import Phase, Recipe
 from hepad.nn.residual import deepest
 from hepad.nn.scorer import TrainingData
 from hepad.nn.sources import Noise, Rows
+from hepad.nn.supervised import LABEL
 
 __all__ = ["CompactTransformer"]
 

@@ -17,6 +17,9 @@ __all__ = ["Compared", "Ordered", "compared", "compared_table", "figure_title", 
 
 _PERCENT = 100
 
+_ORDER_REPLICAS = 200
+"""Bootstrap replicas of a comparison: its limit then has a relative error of 5 %."""
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -158,7 +161,3 @@ def _printed(value: Printed | None) -> str:
     if value is None:
         return ""
     return f"{value[0]:g} ± {value[1]:g}" if isinstance(value, tuple) else f"{value:g}"
-
-
-_ORDER_REPLICAS = 200
-"""Bootstrap replicas of a comparison: its limit then has a relative error of 5 %."""

@@ -167,7 +167,9 @@ def _measure(
     seen = {name: bundle.input.scaled(batch) for name, batch in samples.items()}
     default = bundle.card.scores[0]
     scores = {name: bundle.scorer.scores(batch) for name, batch in seen.items()}
-    curves = _curves(scores, samples, default)
+    compared = _compared_scores(planned.analysis, bundle.card.scores, card.compare) if card.compare else ()
+    by_score = {name: _curves(scores, samples, name) for name in dict.fromkeys((default, *compared))}
+    curves = by_score[default]
     spikes = getattr(bundle.scorer, "latent_spikes", None) if first else None
     training = bundle.card.training
     assert training is not None  # noqa: S101  a study scores what it trained
@@ -182,7 +184,7 @@ def _measure(
         latent={}
         if spikes is None
         else {name: np.average(spikes(batch), axis=0, weights=batch.weight) for name, batch in seen.items()},
-        scores=_performances(planned, bundle, scores, samples, card.compare) if card.compare else {},
+        scores=_performances(planned, {name: by_score[name] for name in compared}, scores, samples, card.compare),
         pictures=pictures(bundle.scorer, seen, scores, BACKGROUND) if first else None,
     )
 
@@ -197,25 +199,33 @@ def _curves(scores: Mapping[str, Scores], samples: Mapping[str, Batch], score: s
     }
 
 
+def _compared_scores(analysis: str, scores: Sequence[str], compare: CompareCard) -> tuple[str, ...]:
+    """The scores of an analysis that are compared; `CardError` for one that the model does not have."""
+    names = compare.scores.get(analysis, tuple(scores[:1]))
+    for name in names:
+        if name not in scores:
+            raise CardError(f"compare.scores: {analysis} has no {name}, but {', '.join(scores)}")
+    return names
+
+
 def _performances(
     planned: PlannedTraining,
-    bundle: Bundle,
+    curves: Mapping[str, Mapping[str, RocCurve]],
     scores: Mapping[str, Scores],
     samples: Mapping[str, Batch],
-    compare: CompareCard,
+    compare: CompareCard | None,
 ) -> dict[str, Performance]:
-    """The compared scores of a training; `CardError` for one that the model does not have."""
-    found = {}
-    for score in compare.scores.get(planned.analysis, bundle.card.scores[:1]):
-        if score not in bundle.card.scores:
-            raise CardError(f"compare.scores: {planned.analysis} has no {score}, but {', '.join(bundle.card.scores)}")
-        curves = _curves(scores, samples, score)
-        found[score] = Performance(
-            auc={name: curve.auc for name, curve in curves.items()},
-            figure={name: figure_of(curve, compare) for name, curve in curves.items()},
+    """The compared scores of a training, whose curves are given by score and signal."""
+    if compare is None:
+        return {}
+    return {
+        score: Performance(
+            auc={name: curve.auc for name, curve in of_signals.items()},
+            figure={name: figure_of(curve, compare) for name, curve in of_signals.items()},
             aucs=_subset_aucs(planned, score, scores, samples, compare.order) if compare.order else {},
         )
-    return found
+        for score, of_signals in curves.items()
+    }
 
 
 def figure_of(curve: RocCurve, compare: CompareCard) -> float:
