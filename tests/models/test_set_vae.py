@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -178,3 +179,21 @@ def test_a_transformer_learns() -> None:
     report = made.fit(TrainingData(batch, batch), options=options, seed=1)
     assert report.validation_loss[-1] < report.validation_loss[0]
     assert made.scores(batch)["chamfer"].mean() < before
+
+
+@pytest.mark.parametrize("network", ["deepset", "transformer"])
+def test_all_that_is_made_on_the_way_is_made_where_the_sets_are(network: str) -> None:
+    """Without an accelerator: what is made on no device in particular is made on `meta` here, and fits to nothing."""
+    model, batch = ClipVae({**SMALL, "network": network, "heads": 2, "scores": ["chamfer", "kl"]}, LAYOUT), jets()
+    recipe = model._recipe(model._module, TrainingData(batch, batch))
+    tensors = tuple(torch.from_numpy(np.array(array, dtype=np.float32)) for array in model._arrays(batch))
+    draws = torch.randn(len(batch), 4)
+    noise: Any = SimpleNamespace(normal=lambda *shape: draws.view(shape))
+    model._module.train()
+    with torch.device("meta"):
+        for weight in (None, tensors[1].mean(dim=1)):
+            recipe.phases[0].loss(Rows(tensors, weight), noise).backward()
+            assert recipe.validate(Rows(tensors, weight), noise).device.type == "cpu"
+        padded_with = pack(tensors, (600, 40))
+        model._module.eval()
+        assert all(score.device.type == "cpu" for score in model._scores_of(model._module, padded_with))
