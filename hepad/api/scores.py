@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ from hepad.pipeline.evaluate.results import EvaluateReport
 from hepad.pipeline.evaluate.results import Row as EvaluateRow
 from hepad.pipeline.evaluate.run import EvaluateOptions, evaluate_samples
 from hepad.pipeline.score import RegionCount, Scored, ScoreOptions, score_in_memory
+from hepad.provenance import file_record
+from hepad.samples.fresh import fresh_samples
 from hepad.samples.scoring import SampleJob, ScoredSample, sample_of
 
 if TYPE_CHECKING:
@@ -204,10 +206,11 @@ def evaluate(
 ) -> EvaluateRecord:
     """Measure how well models part signals from background: AUC, 1/eps_b, TPR at small FPR, differences of models.
 
-    `background` and each of the `signals`, by name, are files or arrays in memory as in `hepad.load_events`; the models
-    must not have seen the background. `model` is one model, or a mapping of names to several that are compared.
-    `rejection_at` are signal efficiencies, `fpr` background efficiencies, `bootstrap` the number of replicas behind the
-    errors, `aso_subsets` 0 leaves out the test of the stochastic order. As `hepad evaluate` otherwise.
+    `background` and each of the `signals`, by name, are files or arrays in memory as in `hepad.load_events`; events of
+    files that one of the models was trained on are left out, if it has seen them. `model` is one model, or a mapping of
+    names to several that are compared. `rejection_at` are signal efficiencies, `fpr` background efficiencies,
+    `bootstrap` the number of replicas behind the errors, `aso_subsets` 0 leaves out the test of the stochastic order.
+    As `hepad evaluate` otherwise.
 
     `InputDataError` for events that cannot be used, or a sample of which none is selected.
 
@@ -238,7 +241,10 @@ def evaluate(
         training.name: {name: _scored(paths, training.bundle, selection, max_events) for name, paths in files.items()}
         for training in trainings
     }
-    return EvaluateRecord(evaluate_samples(trainings, samples, options))
+    records = {name: [file_record(path) for path in paths] for name, paths in files.items()}
+    fresh, said = fresh_samples(trainings, samples, records)
+    report = evaluate_samples(trainings, fresh, options)
+    return EvaluateRecord(replace(report, warnings=(*said, *report.warnings)))
 
 
 def _scored(paths: Sequence[InputPath], bundle: Bundle, selection: str | None, max_events: int | None) -> ScoredSample:

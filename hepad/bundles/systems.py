@@ -57,9 +57,9 @@ def load_trainings(models: Sequence[str]) -> list[Training]:
     return trainings
 
 
-def trained_on(trainings: Sequence[Training], background: Sequence[Mapping[str, Any]]) -> list[str]:
+def trained_on(trainings: Sequence[Training], files: Sequence[Mapping[str, Any]]) -> list[str]:
     """Warnings of files, by their records of provenance, that a model was trained on: they flatter it."""
-    hashes = {record["sha256"]: record["name"] for record in background if "skipped" not in record}
+    hashes = {record["sha256"]: record["name"] for record in files if "skipped" not in record}
     found = []
     for training in trainings:
         inputs = training.bundle.card.provenance.get("inputs", [])

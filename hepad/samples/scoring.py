@@ -61,13 +61,16 @@ class ScoredChunk:
 class ScoredSample:
     """All selected events of some files: scores of shape (n,) by name and weights of shape (n,).
 
-    `keep` is the mask, over all events that were read, of those selected; n of them are True.
+    `keep` is the mask, over all events that were read, of those selected; n of them are True. `file` and `entry` (n,)
+    say where each is from: the place of its file among the inputs, and its entry there.
     """
 
     scores: Scores
     weights: npt.NDArray[np.float64]
     cutflow: CutFlow
     keep: npt.NDArray[np.bool_]
+    file: npt.NDArray[np.int64]
+    entry: npt.NDArray[np.int64]
 
 
 def score_chunk(chunk: Chunk, bundle: Bundle, selection: SelectionCard) -> ScoredChunk:
@@ -124,7 +127,7 @@ def score_rows(rows: EventRows, scores: Scores, regions: Mapping[str, RegionCard
 
 @dataclass(frozen=True)
 class SampleJob:
-    """Makes `keep` of all events, and `weight` and `score_NAME` of those selected."""
+    """Makes `keep` of all events, and `entry`, `weight` and `score_NAME` of those selected."""
 
     bundle: Bundle
     selection: SelectionCard
@@ -136,7 +139,8 @@ class SampleJob:
     def _make(self, chunk: Chunk) -> Part:
         piece = score_chunk(chunk, self.bundle, self.selection)
         scores = {f"score_{name}": values for name, values in piece.scores.items()}
-        return Part(len(piece.keep), {"keep": piece.keep, "weight": piece.weights, **scores}, flows={"all": piece.flow})
+        own = {"entry": ak.to_numpy(chunk.events.index).astype(np.int64)[piece.keep], "weight": piece.weights}
+        return Part(len(piece.keep), {"keep": piece.keep, **own, **scores}, flows={"all": piece.flow})
 
 
 def scored_sample(
@@ -159,6 +163,8 @@ def sample_of(run: Run[SampleJob], *, cross_sections: CrossSections | None = Non
         columns["weight"] * row_factors(pieces, len(run.paths), cross_sections),
         checked_flow(all_of_it.flows["all"], run.job.selection),
         columns["keep"],
+        np.repeat([piece.file for piece in pieces], [len(piece.part.columns["entry"]) for piece in pieces]),
+        columns["entry"],
     )
 
 

@@ -13,11 +13,11 @@ from ..conftest import expect, invoke
 
 @pytest.fixture(scope="module")
 def trained(examples: Path, tmp_path_factory) -> list[Path]:
-    """Two short trainings of the dense autoencoder with different seeds, made once."""
+    """Two short trainings of the dense autoencoder with different seeds, made once, on none of the events below."""
     folder = tmp_path_factory.mktemp("trained")
     for seed in (1, 2):
         quick = ["--epochs", "2", "--seed", str(seed), "--region", "loose=efficiency:0.05", "-o", f"d{seed}"]
-        expect(0, invoke(folder, ["train", examples / "background.h5", "--model", "dnn_ae", *quick]))
+        expect(0, invoke(folder, ["train", examples / "hplus.h5", "--model", "dnn_ae", *quick]))
     return [folder / "d1", folder / "d2"]
 
 

@@ -163,6 +163,7 @@ def test_divergence_is_a_failure_not_a_bundle(run, examples: Path, tmp_path: Pat
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_classifier_learns_from_a_signal_and_models_of_background_alone_take_none(
     run, data: Path, tmp_path: Path
 ) -> None:
@@ -178,6 +179,12 @@ def test_a_classifier_learns_from_a_signal_and_models_of_background_alone_take_n
     assert card["training"]["events"] + card["training"]["validation_events"] + card["training"]["holdout_events"] == 24
     assert "complete" in run(*words).stderr
     assert "{1}" in card["provenance"]["arguments"]["words"]  # so that it can be replayed
+    # Neither background nor signal that it has learned from says how good it is.
+    shown = ("evaluate", "-b", jets, "--signal", f"svj={svj}", "-m", "one", "--bootstrap", 2, "--json", "-o", "rep")
+    found = json.loads(run(*shown).stdout)
+    held = card["training"]["holdout_events"]
+    assert found["events"]["background"] == held < 24
+    assert any(f"svj: measured on {found['events']['svj']} of 24 events" in line for line in found["warnings"])
     settings = {"epochs": 2, "batch_size": 10, "regions": {"loose": "efficiency:0.5"}}
     same = hepad.train(jets, "particle_flow", against=svj, **settings)
     for name, array in load_bundle(str(tmp_path / "one")).scorer.state().items():

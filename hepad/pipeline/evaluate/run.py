@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hepad.bundles.systems import Training, load_trainings, trained_on
+from hepad.bundles.systems import Training, load_trainings
 from hepad.cards.selection import load_selection
 from hepad.errors import UsageError
 from hepad.execution.executor import Execution
@@ -24,6 +24,7 @@ from hepad.pipeline.evaluate.report import formatted_metrics, formatted_regions,
 from hepad.pipeline.evaluate.results import EvaluateReport, RegionRow, Row
 from hepad.pipeline.evaluate.samples import scored_samples
 from hepad.provenance import command_line, provenance
+from hepad.samples.fresh import fresh_samples
 from hepad.samples.scoring import ScoredSample
 from hepad.samples.weighting import CrossSections
 
@@ -92,7 +93,7 @@ def evaluate(
 
     `models` are BUNDLE or NAME=BUNDLE; bundles of one NAME are trainings of one system, whose mean and standard
     deviation are given. Errors are bootstrap errors over events of both samples; differences between systems are
-    paired. A background file that a model was trained on is warned of: its numbers would flatter the model.
+    paired. Events that one of the models has been trained on, of background or of a signal, are left out for all.
     An interrupted run is kept in `OUTPUT.run` and goes on with the same call; a report that is complete already stays.
     """
     output = options.folder
@@ -111,11 +112,12 @@ def evaluate(
         return before
     with making.run_folder() as folder:
         sampling = scored_samples(trainings, paths, folder, options, sections)
-        samples, skipped = sampling.samples, sampling.skipped
-        inputs = making.records.wait({each.file: each.reason for each in skipped})
-        warnings = trained_on(trainings, inputs[: len(paths["background"])])
-        report = replace(evaluate_samples(trainings, samples, options), skipped=skipped)
-        report = replace(report, warnings=(*warnings, *report.warnings))
+        inputs = making.records.wait({each.file: each.reason for each in sampling.skipped})
+        records = iter(inputs)
+        of_sample = {name: [next(records) for _ in files] for name, files in paths.items()}
+        samples, said = fresh_samples(trainings, sampling.samples, of_sample)
+        report = evaluate_samples(trainings, samples, options)
+        report = replace(report, skipped=sampling.skipped, warnings=(*said, *report.warnings))
         write_report(report, trainings, samples, output, simulation=options.simulation, record=described(inputs))
     return report
 
@@ -129,7 +131,7 @@ def evaluate_samples(
     return EvaluateReport(
         rows=tuple(rows),
         regions=tuple(r for training in trainings for r in measure_regions(training, samples[training.name])),
-        events={name: sample.cutflow.selected.events for name, sample in samples[trainings[0].name].items()},
+        events={name: len(sample.weights) for name, sample in samples[trainings[0].name].items()},
         rejection_at=options.rejection_at,
         warnings=tuple(not_compared),
         output=options.output,

@@ -88,7 +88,7 @@ def rates(
         )
         report = _measure(asked, paths, streams, options)
         records = making.records.wait({each.file: each.reason for each in report.skipped})
-        report = _with_remarks(report, trained_on(asked.trainings, records[: _of_zero_bias(paths)]))
+        report = _with_remarks(report, trained_on(asked.trainings, records))
         write_report(report, output, simulation=options.simulation, record=described(records))
     return report
 
@@ -241,10 +241,6 @@ def _paths(
         if same:
             raise UsageError(f"{same[0]} is given to set thresholds and to test them: a test needs other events")
     return {**paths, **{f"{_SIGNAL}{name}": expand_files(group) for name, group in signals.items()}}
-
-
-def _of_zero_bias(paths: Mapping[str, Sequence[InputPath]]) -> int:
-    return sum(len(group) for name, group in paths.items() if name in (SET_ON, TEST))
 
 
 def _has_vertices(paths: Mapping[str, Sequence[InputPath]]) -> bool:

@@ -33,7 +33,8 @@ def sample(scores, weights=None, keep=None) -> ScoredSample:
     n = len(scores)
     weights = np.ones(n) if weights is None else weights
     keep = np.ones(n, dtype=bool) if keep is None else keep
-    return ScoredSample({"mse": np.asarray(scores, dtype=np.float32)}, weights, None, keep)
+    where = np.zeros(n, dtype=np.int64), np.flatnonzero(keep)
+    return ScoredSample({"mse": np.asarray(scores, dtype=np.float32)}, weights, None, keep, *where)
 
 
 def compared(trainings, samples, options=None):
