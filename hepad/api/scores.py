@@ -13,9 +13,7 @@ import numpy.typing as npt
 from hepad.api.events import as_files
 from hepad.api.models import Model, as_model
 from hepad.api.record import Record, Row
-from hepad.bundles.bundle import Bundle
 from hepad.bundles.systems import Training
-from hepad.cards.selection import load_selection
 from hepad.errors import UsageError
 from hepad.execution.run import Run
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
@@ -23,15 +21,15 @@ from hepad.objects.cutflow import CutFlow
 from hepad.pipeline.evaluate.results import EvaluateReport
 from hepad.pipeline.evaluate.results import Row as EvaluateRow
 from hepad.pipeline.evaluate.run import EvaluateOptions, evaluate_samples
+from hepad.pipeline.evaluate.samples import sample_job
 from hepad.pipeline.score import RegionCount, Scored, ScoreOptions, score_in_memory
 from hepad.provenance import file_record
 from hepad.samples.fresh import fresh_samples
-from hepad.samples.scoring import SampleJob, ScoredSample, sample_of
+from hepad.samples.scoring import sample_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from hepad.paths import InputPath
 
 __all__ = ["EvaluateRecord", "ScoreRecord", "columns_named", "evaluate", "score"]
 
@@ -195,6 +193,7 @@ def evaluate(
     model: str | Path | Model | Mapping[str, str | Path | Model] = "snn_ae",
     *,
     selection: str | None = None,
+    selections: Mapping[str, str] | None = None,
     rejection_at: float | Sequence[float] = 0.3,
     fpr: float | Sequence[float] = 1e-5,
     min_background: float = 10,
@@ -210,7 +209,8 @@ def evaluate(
     files that one of the models was trained on are left out, if it has seen them. `model` is one model, or a mapping of
     names to several that are compared. `rejection_at` are signal efficiencies, `fpr` background efficiencies,
     `bootstrap` the number of replicas behind the errors, `aso_subsets` 0 leaves out the test of the stochastic order.
-    As `hepad evaluate` otherwise.
+    `selection` is in place of the models'; `selections`, by the names of samples, `background` among them, say which of
+    their events are theirs. As `hepad evaluate` otherwise.
 
     `InputDataError` for events that cannot be used, or a sample of which none is selected.
 
@@ -226,6 +226,7 @@ def evaluate(
     rejections, rates = _several(rejection_at), _several(fpr)
     options = EvaluateOptions(
         selection=selection,
+        selections=selections or {},
         rejection_at=rejections[0],
         more_rejections_at=rejections[1:],
         fpr=rates,
@@ -237,19 +238,18 @@ def evaluate(
     )
     trainings = [Training(name, name, as_model(one).bundle) for name, one in named.items()]
     files = {name: expand_files(as_files(given)) for name, given in {"background": background, **signals}.items()}
+    options.check_samples(tuple(files))
     samples = {
-        training.name: {name: _scored(paths, training.bundle, selection, max_events) for name, paths in files.items()}
+        training.name: {
+            name: sample_of(Run(sample_job(training.bundle, name, options), paths, DEFAULT_STEP_SIZE, max_events))
+            for name, paths in files.items()
+        }
         for training in trainings
     }
     records = {name: [file_record(path) for path in paths] for name, paths in files.items()}
     fresh, said = fresh_samples(trainings, samples, records)
     report = evaluate_samples(trainings, fresh, options)
     return EvaluateRecord(replace(report, warnings=(*said, *report.warnings)))
-
-
-def _scored(paths: Sequence[InputPath], bundle: Bundle, selection: str | None, max_events: int | None) -> ScoredSample:
-    job = SampleJob(bundle, bundle.card.selection if selection is None else load_selection(selection))
-    return sample_of(Run(job, paths, DEFAULT_STEP_SIZE, max_events))
 
 
 def _several(given: float | Sequence[float]) -> tuple[float, ...]:

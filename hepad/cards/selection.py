@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from hepad.cards.base import Card, CardName, load_card
 from hepad.cards.condition import COLLECTIONS, DERIVED, FOUR_MOMENTUM, SOURCES, Condition, ObjectCuts, Range
 from hepad.cards.resolver import resolve
+from hepad.errors import CardError
 
 __all__ = [
     "COLLECTIONS",
@@ -143,6 +144,24 @@ class SelectionCard(Card):
     def built(self) -> dict[str, tuple[str, ...]]:
         """The collections that this card builds, and what each is made of."""
         return self.build.sources() if self.build is not None else {}
+
+    def within(self, sample: SelectionCard) -> SelectionCard:
+        """This selection, of the events of a sample: what `sample` requires comes first, of this card's objects.
+
+        `CardError` if `sample` does more than require, or names a step as this card does.
+        """
+        if sample.objects or sample.collections or sample.build:
+            raise CardError(
+                f"selection {sample.name!r} says which events are a sample's: it may have require, but neither objects "
+                "nor collections nor build, which are the model's"
+            )
+        steps = {step.name for step in self.require}
+        same = next((step.name for step in sample.require if step.name in steps), None)
+        if same is not None:
+            raise CardError(
+                f"selections {sample.name!r} and {self.name!r} both have a step {same!r}: rename that of one"
+            )
+        return self.model_copy(update={"require": (*sample.require, *self.require)})
 
     def fields(self) -> dict[str, set[str]]:
         """The collections and their properties that must be read to apply this card, and which branches they are."""

@@ -54,6 +54,7 @@ __all__ = [
     "parse_range",
     "parse_regions",
     "parse_samples",
+    "parse_selections",
     "parse_signals",
     "percent",
     "print_complete",
@@ -274,6 +275,23 @@ def parse_samples(option: str, texts: list[str] | None, *, reserved: Sequence[st
             raise UsageError(f"{option} {text!r}: write NAME=FILE, with a NAME of letters, digits and _.+-{other}")
         samples.setdefault(name, []).append(file)
     return samples
+
+
+def parse_selections(texts: list[str] | None) -> tuple[str | None, dict[str, str]]:
+    """The selection given as CARD, None without, and those given as SAMPLE=CARD by sample."""
+    whole: list[str] = []
+    of_sample: dict[str, str] = {}
+    for text in texts or []:
+        name, equals, card = text.partition("=")
+        if not equals or Path(text).exists():
+            whole.append(text)
+        elif not card or not re.fullmatch(NAME, name) or name in of_sample:
+            raise UsageError(f"--selection {text!r}: write CARD, or once a sample SAMPLE=CARD")
+        else:
+            of_sample[name] = card
+    if len(whole) > 1:
+        raise UsageError(f"--selection {whole[1]!r}: a second one for all samples; write SAMPLE=CARD for one of them")
+    return (whole[0] if whole else None), of_sample
 
 
 def execution(

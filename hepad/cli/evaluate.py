@@ -46,6 +46,18 @@ _MinBackground = Annotated[
 ]
 
 
+_Selections = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--selection",
+        "-s",
+        help="A bundled selection or a card; SAMPLE=CARD, may be repeated, says which events of its files a signal, or "
+        "background, has.",
+        show_default="the model's",
+    ),
+]
+
+
 def evaluate(
     background: Annotated[
         list[str],
@@ -54,7 +66,7 @@ def evaluate(
     signal: Annotated[list[str], typer.Option("--signal", help="NAME=FILE, may be repeated.", show_default=False)],
     model: _Models,
     output: common.ReportFolder,
-    selection: common.Selection = None,
+    selection: _Selections = None,
     cross_section: common.CrossSection = None,
     rejection_at: _RejectionAt = None,
     fpr: _Fpr = None,
@@ -84,10 +96,12 @@ def evaluate(
     from hepad.pipeline.evaluate.run import evaluate as run
 
     efficiencies = rejection_at or [0.3]
+    whole, of_sample = common.parse_selections(selection)
     with common.event_progress("scoring") as on_events:
         options = EvaluateOptions(
             output=output,
-            selection=selection,
+            selection=whole,
+            selections=of_sample,
             cross_sections=common.parse_cross_sections(cross_section),
             rejection_at=efficiencies[0],
             more_rejections_at=tuple(efficiencies[1:]),

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import hepad
+
 from ..conftest import expect, invoke
 
 
@@ -118,3 +120,35 @@ def test_a_background_too_small_for_the_floor(run, start, examples: Path) -> Non
     assert row["significance_improvement"] is None
     assert row["tpr_at_fpr"]["1e-05"]["at"] == 1.0
     assert run(*start[:-1], "-m", "dnn_ae", "--max-events", 300, "--min-background", 1000, "-o", "rep")
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_samples_that_are_parts_of_one_file(run, start, examples: Path, tmp_path: Path) -> None:
+    """Each sample has the events that its selection requires and the model's keeps; what it may not say is refused."""
+    head = "schema: selection/1\nname: {0}\ntitle: t\nreference: r\n"
+    for name, bound in (("low", "max"), ("high", "min")):
+        need = f"require: [{{name: met, all: [{{met: {{{bound}: 30}}}}]}}]\n"
+        (tmp_path / f"{name}.yaml").write_text(head.format(name) + need)
+    (tmp_path / "cuts.yaml").write_text(head.format("cuts") + "objects: {jets: {pt: {min: 50}}}\n")
+    h0 = examples / "h0.h5"
+    options = ("-m", "dnn_ae", "--aso-subsets", 0, "--bootstrap", 2, "-o", "rep", "--json")
+    both = ("-s", "background=low.yaml", "-s", "high=high.yaml")
+    found = json.loads(run("evaluate", "-b", h0, "--signal", f"high={h0}", *both, *options).stdout)
+    scores = hepad.load_model("dnn_ae").scores(h0)["mse"]
+    above = hepad.load_events(h0).met.pt.to_numpy() > 30
+    assert found["events"] == {
+        s: int((~np.isnan(scores) & part).sum()) for s, part in (("background", ~above), ("high", above))
+    }
+    assert min(found["events"].values()) > 100
+    command = json.loads((tmp_path / "rep" / "report.json").read_text())["provenance"]["command"]
+    assert "--selection background=low.yaml --selection high=high.yaml" in command
+    cards = {"background": str(tmp_path / "low.yaml"), "high": str(tmp_path / "high.yaml")}
+    settings = {"selections": cards, "aso_subsets": 0, "bootstrap": 2}
+    assert hepad.evaluate(h0, {"high": h0}, "dnn_ae", **settings).to_json()["rows"] == found["rows"]
+
+    wrong = ("evaluate", "-b", h0, "--signal", f"high={h0}", *options)
+    assert "there is no sample 'hgih'" in run(*wrong, "-s", "hgih=high.yaml", code=2).stderr
+    assert "a second one for all samples" in run(*wrong, "-s", "low.yaml", "-s", "high.yaml", code=2).stderr
+    assert "once a sample SAMPLE=CARD" in run(*wrong, "-s", "high=", code=2).stderr
+    assert "neither objects" in run(*wrong, "-s", "high=cuts.yaml", code=3).stderr
+    assert "both have a step 'met'" in run(*wrong, "-s", "low.yaml", "-s", "high=high.yaml", code=3).stderr

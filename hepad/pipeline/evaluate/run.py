@@ -49,11 +49,13 @@ class EvaluateOptions:
     background efficiencies at which the signal efficiency is wanted; `min_background` is the least number of effective
     background events behind a TPR at small FPR and a significance improvement. The stochastic order is tested with the
     AUCs of `aso_subsets` subsets of `aso_events` events; 0 subsets leave it out. `cross_sections` are patterns of
-    background files and pb, see `hepad.samples.weighting`; none leaves weights as they are.
+    background files and pb, see `hepad.samples.weighting`; none leaves weights as they are. `selection` is in place of
+    the models'; `selections` say by the names of samples, `background` among them, which of a file's events are theirs.
     """
 
     output: Path | None = None
     selection: str | None = None
+    selections: Mapping[str, str] = field(default_factory=dict)
     rejection_at: float = 0.3
     replicas: int = 200
     seed: int = 1
@@ -75,6 +77,12 @@ class EvaluateOptions:
         if self.output is None:
             raise UsageError("give the folder that the report goes to")
         return self.output
+
+    def check_samples(self, names: Sequence[str]) -> None:
+        """`UsageError` if a selection is of no sample."""
+        for name in self.selections:
+            if name not in names:
+                raise UsageError(f"--selection {name}=...: there is no sample {name!r}; there are {', '.join(names)}")
 
     @property
     def rejections_at(self) -> tuple[float, ...]:
@@ -103,6 +111,7 @@ def evaluate(
     if options.aso_subsets == 1:
         raise UsageError("--aso-subsets: a distribution needs at least 2 subsets; 0 leaves the test out")
     paths = {"background": expand_files(background), **{name: expand_files(files) for name, files in signals.items()}}
+    options.check_samples(tuple(paths))
     sections = CrossSections.of(options.cross_sections, paths["background"]) if options.cross_sections else None
     trainings = load_trainings(models)
     described = partial(_provenance, options=options, trainings=trainings, paths=paths, sections=sections)
@@ -149,12 +158,13 @@ def _provenance(
     paths: Mapping[str, Sequence[InputPath]],
     sections: CrossSections | None,
 ) -> dict[str, Any]:
+    of_sample = (f"{name}={Path(card).name}" for name, card in options.selections.items())
     command = command_line(
         "evaluate" if options.simulation else "evaluate --data",
         background=tuple(path.name for path in paths["background"]),
         signal=tuple(f"{name}={path.name}" for name, files in paths.items() if name != "background" for path in files),
         model=tuple(training.name for training in trainings),
-        selection=options.selection,
+        selection=(*([options.selection] if options.selection else []), *of_sample),
         cross_section=sections.words() if sections else None,
         rejection_at=options.rejections_at,
         fpr=options.fpr,
@@ -165,8 +175,9 @@ def _provenance(
         max_events=options.max_events,
     )
     bundles = {f"bundle {training.name}": training.bundle.sha256 for training in trainings}
-    selection = selection_hash(load_selection(options.selection)) if options.selection else {}
-    return provenance(command, inputs=records, seed=options.seed, cards={**bundles, **selection})
+    cards = [card for card in (options.selection, *options.selections.values()) if card]
+    selections = {name: sha for card in cards for name, sha in selection_hash(load_selection(card)).items()}
+    return provenance(command, inputs=records, seed=options.seed, cards={**bundles, **selections})
 
 
 def _stored(output: Path, options: EvaluateOptions) -> tuple[dict[str, Any], EvaluateReport]:

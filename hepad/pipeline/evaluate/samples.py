@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from hepad.bundles.bundle import Bundle
 from hepad.bundles.systems import Training
 from hepad.cards.selection import load_selection
 from hepad.errors import InputDataError
@@ -17,7 +18,7 @@ from hepad.paths import InputPath
 from hepad.samples.scoring import SampleJob, ScoredSample, sample_of
 from hepad.samples.weighting import CrossSections
 
-__all__ = ["Sampling", "ScoringOptions", "scored_samples"]
+__all__ = ["Sampling", "ScoringOptions", "sample_job", "scored_samples"]
 
 
 class ScoringOptions(Protocol):
@@ -25,6 +26,8 @@ class ScoringOptions(Protocol):
 
     @property
     def selection(self) -> str | None: ...  # noqa: D102
+    @property
+    def selections(self) -> Mapping[str, str]: ...  # noqa: D102
     @property
     def step_size(self) -> int: ...  # noqa: D102
     @property
@@ -54,9 +57,13 @@ def scored_samples(
 
     `InputDataError` if a file can be used by one training only: the others would be measured on other events.
     """
-    jobs = {training.name: _job(training, options) for training in trainings}
+    jobs = {
+        (training.name, sample): sample_job(training.bundle, sample, options)
+        for training in trainings
+        for sample in paths
+    }
     stores = {  # all of them first: the folder stays as long as one is not complete
-        (training.name, sample): _store(folder, f"model{i}-sample{j}", training, jobs[training.name])
+        (training.name, sample): _store(folder, f"model{i}-sample{j}", training, jobs[training.name, sample])
         for i, training in enumerate(trainings)
         for j, sample in enumerate(paths)
     }
@@ -66,7 +73,7 @@ def scored_samples(
     for sample, files in paths.items():
         reasons: dict[str, dict[int, str]] = {}
         for training in trainings:
-            job, store = jobs[training.name], stores[training.name, sample]
+            job, store = jobs[training.name, sample], stores[training.name, sample]
             run = Run(job, files, options.step_size, options.max_events, options.execution, store, options.on_events)
             in_pb = sections if sample == "background" else None
             samples[training.name][sample] = sample_of(run, cross_sections=in_pb)
@@ -77,9 +84,11 @@ def scored_samples(
     return Sampling(samples, tuple(skipped))
 
 
-def _job(training: Training, options: ScoringOptions) -> SampleJob:
-    bundle = training.bundle
-    return SampleJob(bundle, load_selection(options.selection) if options.selection else bundle.card.selection)
+def sample_job(bundle: Bundle, sample: str, options: ScoringOptions) -> SampleJob:
+    """What is done with the events of a sample: the model's selection, of those that are the sample's."""
+    selection = load_selection(options.selection) if options.selection else bundle.card.selection
+    own = options.selections.get(sample)
+    return SampleJob(bundle, selection if own is None else selection.within(load_selection(own)))
 
 
 def _store(folder: RunFolder, name: str, training: Training, job: SampleJob) -> FolderStore:
