@@ -14,7 +14,6 @@ from hepad.cli import common
 
 if TYPE_CHECKING:
     from hepad.methods.base import Window
-    from hepad.nn.scorer import EpochEnd
     from hepad.pipeline.hunt.report import HuntReport
 
 _CARDS = "the method's card"
@@ -84,7 +83,7 @@ def hunt(
     from hepad.pipeline.hunt.run import HuntOptions
     from hepad.pipeline.hunt.run import hunt as run
 
-    with _progress() as (on_events, on_epoch):
+    with _progress() as (on_events, on_training):
         options = HuntOptions(
             mass=mass,
             window=_window(window, sidebands),
@@ -104,15 +103,15 @@ def hunt(
             restart=restart,
             execution=common.execution(workers, executor, scheduler, skip_bad_files, force),
             on_events=on_events,
-            on_epoch=on_epoch,
+            on_training=on_training,
         )
         report = run(files, method, options=options)
     common.print_made(report, lambda: _print(report), json=json)
 
 
 @contextmanager
-def _progress() -> Iterator[tuple[Callable[[int], None] | None, Callable[[EpochEnd], None] | None]]:
-    """Count events and then epochs on a terminal; nothing where stderr is not one."""
+def _progress() -> Iterator[tuple[Callable[[int], None] | None, Callable[[int, int], None] | None]]:
+    """Count events and then trainings on a terminal; nothing where stderr is not one."""
     if not sys.stderr.isatty():
         yield None, None
         return
@@ -121,10 +120,10 @@ def _progress() -> Iterator[tuple[Callable[[int], None] | None, Callable[[EpochE
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=common.stderr(), transient=True) as progress:
         events = progress.add_task("events", total=None)
-        training = progress.add_task("epochs of all networks", total=None)
+        trainings = progress.add_task("trainings", total=None)
         yield (
             lambda n: progress.advance(events, n),
-            lambda end: progress.update(training, completed=end.epoch, total=end.epochs),
+            lambda done, of: progress.update(trainings, completed=done, total=of),
         )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from hepad.errors import HepadError, MissingExtraError, UsageError, WorkerError
-from hepad.execution.units import Job, Outcome, Unit, Worker
+from hepad.execution.units import Doer, Job, Staffed, worker_of
 
 __all__ = ["DaskExecutor"]
 
@@ -33,12 +33,12 @@ class DaskExecutor:
     use a scheduler that only you can reach.
     """
 
-    def __init__(self, job: Job, scheduler: str | None, workers: int) -> None:
+    def __init__(self, job: Job | Staffed, scheduler: str | None, workers: int) -> None:
         try:
             import distributed
         except ImportError as error:
             raise MissingExtraError.of(error, "--executor dask needs", "distributed", "dask") from error
-        self._job = job
+        self._job: Any = job
         self._name = uuid4().hex
         self._done: SimpleQueue[Any] = SimpleQueue()
         self._futures: set[Any] = set()
@@ -51,6 +51,8 @@ class DaskExecutor:
             address = self._stack.enter_context(cluster)
         try:
             self._client = self._stack.enter_context(_client(distributed.Client, address, scheduler))
+            if isinstance(job, Staffed):  # it holds the events: they go to each worker once, not with each unit
+                self._job = self._client.scatter(job, broadcast=True)
         except BaseException:
             self._stack.close()
             raise
@@ -60,20 +62,20 @@ class DaskExecutor:
         """So many units keep all workers busy that are there now; workers may come and go."""
         return max(sum(int(threads) for threads in self._client.nthreads().values()), 1) * _AHEAD
 
-    def submit(self, unit: Unit) -> None:
+    def submit(self, unit: Any) -> None:
         """Give a unit to the scheduler."""
         future = self._client.submit(_do, self._name, self._job, unit, pure=False)
         self._futures.add(future)
         future.add_done_callback(self._done.put)
 
-    def wait(self) -> Outcome:
+    def wait(self) -> Any:
         """Wait for any unit."""
         future = self._done.get()
         self._futures.discard(future)
         if future.status == "cancelled":
             raise WorkerError("the Dask scheduler is gone; run the same command again to go on")
         try:
-            return future.result()  # type: ignore[no-any-return]
+            return future.result()
         except HepadError:
             raise
         except Exception as error:
@@ -164,15 +166,15 @@ def _quiet() -> Iterator[None]:
 
 
 _LOCK = Lock()
-_workers: dict[str, Worker] = {}
+_workers: dict[str, Doer] = {}
 
 
-def _do(run: str, job: Job, unit: Unit) -> Outcome:
+def _do(run: str, job: Job | Staffed, unit: Any) -> Any:
     """What a Dask worker does. One unit at a time in a process: models keep scratch space."""
     with _LOCK:
         if run not in _workers:
             for worker in _workers.values():
                 worker.close()
             _workers.clear()
-            _workers[run] = Worker(job)
+            _workers[run] = worker_of(job)
         return _workers[run].do(unit)

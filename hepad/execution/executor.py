@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from hepad.errors import UsageError
-from hepad.execution.units import Job, Outcome, Unit
+from hepad.execution.units import Job, Staffed
 
 __all__ = ["Execution", "Executor", "make_executor"]
 
@@ -43,11 +43,11 @@ class Executor(Protocol):
         """So many units keep all workers busy."""
         ...
 
-    def submit(self, unit: Unit) -> None:
+    def submit(self, unit: Any) -> None:
         """Take a unit."""
         ...
 
-    def wait(self) -> Outcome:
+    def wait(self) -> Any:
         """Wait for any of the units taken, and give its outcome. Its errors are raised, except bad files'."""
         ...
 
@@ -56,7 +56,7 @@ class Executor(Protocol):
         ...
 
 
-def make_executor(job: Job, execution: Execution) -> Executor:
+def make_executor(job: Job | Staffed, execution: Execution) -> Executor:
     """The executor that was asked for; `MissingExtraError` without the extra `dask`."""
     if execution.executor == "dask":
         from hepad.execution.dask_cluster import DaskExecutor

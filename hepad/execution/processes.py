@@ -13,10 +13,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hepad.errors import HepadError, WorkerError
-from hepad.execution.units import Job, Outcome, Unit, Worker
+from hepad.execution.units import Job, Staffed, worker_of
 from hepad.threads import stay_on_one_thread
 
 __all__ = ["ProcessExecutor"]
@@ -32,7 +32,7 @@ class _Process:
     """A process, and the units that it has, in the order in which it does them."""
 
     process: BaseProcess
-    units: deque[Unit] = field(default_factory=deque)
+    units: deque[Any] = field(default_factory=deque)
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ class ProcessExecutor:
     Processes are started as there are units for them. One that dies is replaced; its units are done again by others.
     """
 
-    def __init__(self, job: Job, workers: int) -> None:
+    def __init__(self, job: Job | Staffed, workers: int) -> None:
         self._job = job
-        self._deaths: Counter[Unit] = Counter()
+        self._deaths: Counter[Any] = Counter()
         self._processes: dict[Connection, _Process] = {}
         self._workers = workers
         self.capacity = workers * _AHEAD
 
-    def submit(self, unit: Unit) -> None:
+    def submit(self, unit: Any) -> None:
         """Give a unit to the process that has fewest, a new one as long as none is idle and there may be more."""
         if len(self._processes) < self._workers and all(p.units for p in self._processes.values()):
             self._start()
@@ -69,7 +69,7 @@ class ProcessExecutor:
         with suppress(BrokenPipeError, ConnectionResetError):  # it has died: `wait` sees that
             connection.send(unit)
 
-    def wait(self) -> Outcome:
+    def wait(self) -> Any:
         """Wait for any process to answer."""
         while True:
             for connection in wait([c for c, p in self._processes.items() if p.units]):
@@ -84,7 +84,7 @@ class ProcessExecutor:
                     raise answer
                 if isinstance(answer, _Fault):
                     answer.tell()
-                return answer  # type: ignore[no-any-return]
+                return answer
 
     def close(self) -> None:
         """Tell the processes that there is nothing more; those at work are ended."""
@@ -143,15 +143,15 @@ def _work(units: Connection) -> None:
     stay_on_one_thread()
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            worker = Worker(units.recv())
+            worker = worker_of(units.recv())
         except HepadError as error:  # raised again where the units come from
             units.recv()
             units.send(error)
             return
         while True:
-            unit: Unit = units.recv()
+            unit = units.recv()
             try:
-                answer: Outcome | Exception | _Fault = worker.do(unit)
+                answer: Any = worker.do(unit)
             except HepadError as error:
                 answer = error
             except Exception as error:  # noqa: BLE001  not all of them can be sent

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
-from hepad.execution.units import Job, Outcome, Unit, Worker
+from hepad.execution.units import Job, Staffed, worker_of
 
 __all__ = ["SerialExecutor"]
 
@@ -14,15 +15,15 @@ class SerialExecutor:
 
     capacity = 1
 
-    def __init__(self, job: Job) -> None:
-        self._worker = Worker(job)
-        self._units: deque[Unit] = deque()
+    def __init__(self, job: Job | Staffed) -> None:
+        self._worker = worker_of(job)
+        self._units: deque[Any] = deque()
 
-    def submit(self, unit: Unit) -> None:
+    def submit(self, unit: Any) -> None:
         """Take a unit."""
         self._units.append(unit)
 
-    def wait(self) -> Outcome:
+    def wait(self) -> Any:
         """The outcome of the unit that was taken first."""
         return self._worker.do(self._units.popleft())
 

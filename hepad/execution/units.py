@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from hepad.errors import CountError, InputDataError
 from hepad.execution.parts import FileFacts, Part
@@ -14,7 +14,7 @@ from hepad.io.events import Chunk, EventFile, Fields
 from hepad.io.reader import open_events, read_chunks, unit_edges
 from hepad.paths import InputPath
 
-__all__ = ["Job", "Outcome", "Stamp", "Step", "Unit", "Worker", "stamp", "stamps"]
+__all__ = ["Doer", "Job", "Outcome", "Staffed", "Stamp", "Step", "Unit", "Worker", "stamp", "stamps", "worker_of"]
 
 _REQUESTS = 16
 
@@ -72,6 +72,32 @@ class Outcome:
     part: Part | None = None
     edges: tuple[int, ...] = (0,)
     error: InputDataError | None = None
+
+
+class Doer(Protocol):
+    """Does units of one job, of events or of whatever else, one after the other."""
+
+    def do(self, unit: Any) -> Any:
+        """The outcome of a unit."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        ...
+
+
+@runtime_checkable
+class Staffed(Protocol):
+    """A job whose units are no entries of files: it says who does them."""
+
+    def worker(self) -> Doer:
+        """Who does its units in this process."""
+        ...
+
+
+def worker_of(job: Job | Staffed) -> Doer:
+    """Who does the units of a job in this process."""
+    return job.worker() if isinstance(job, Staffed) else Worker(job)
 
 
 class Worker:

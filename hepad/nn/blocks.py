@@ -8,7 +8,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-__all__ = ["chamfer_distance", "dense_stack", "distance_correlation", "kl_divergence", "mean_squared_error"]
+from hepad.nn.sources import Noise
+
+__all__ = ["chamfer_distance", "dense_stack", "distance_correlation", "dropped", "kl_divergence", "mean_squared_error"]
 
 
 def dense_stack(sizes: Sequence[int], between: Callable[[int], nn.Module]) -> nn.Sequential:
@@ -19,6 +21,13 @@ def dense_stack(sizes: Sequence[int], between: Callable[[int], nn.Module]) -> nn
             modules.append(between(inputs))
         modules.append(nn.Linear(inputs, outputs))
     return nn.Sequential(*modules)
+
+
+def dropped(x: Tensor, noise: Noise | None, share: float) -> Tensor:
+    """x with a share of its numbers set to 0 and the others scaled up, by the training's own random numbers."""
+    if noise is None or not share:
+        return x
+    return x * (noise.uniform(*x.shape) >= share) / (1 - share)
 
 
 def mean_squared_error(x: Tensor, y: Tensor) -> Tensor:

@@ -16,8 +16,8 @@ from hepad.cards.train import TrainCard
 from hepad.errors import CardError, HepadError, InputDataError, UsageError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import VECTOR, Layout
-from hepad.methods.base import MASS, Fitted, Folds, Method, Window, make_method
-from hepad.nn.scorer import Checkpoint
+from hepad.methods.base import MASS, Fitted, Folds, How, Method, Problem, Sample, Window, make_method, train_all
+from hepad.nn.scorer import State
 from hepad.testing.asserts import assert_same, raises
 from hepad.testing.examples import example_batch, example_layout
 
@@ -81,12 +81,25 @@ class MethodCase:
         """The method."""
         return make_method(MethodKeys(name=self.name, **(self.config if config is None else config)), self.layout)
 
-    def fit(self, data: Batch | None = None, folds: Folds | None = None, **changes: Any) -> Fitted:
-        """Learn from the data, or others."""
-        settings: dict[str, Any] = {"options": self.options, "seed": 1} | changes
-        return self.new().fit(
-            self.data if data is None else data, self.folds if folds is None else folds, WINDOW, **settings
+    def problem(self, data: Batch | None = None, folds: Folds | None = None) -> Problem:
+        """The data, or others, and what the method wants besides."""
+        wants = registry.load(self.entry).wants
+        n = SIGNAL * 3
+        others = {odd: Sample(self._events(n, odd=odd), np.arange(n) % FOLDS) for odd in (False, True)}
+        return Problem(
+            Sample(self.data if data is None else data, self.folds if folds is None else folds),
+            WINDOW,
+            others[False] if "background" in wants else None,
+            {"resonance": others[True]} if "signals" in wants else {},
         )
+
+    def fit(self, data: Batch | None = None, folds: Folds | None = None, *, seed: int = 1) -> Fitted:
+        """Learn from the data, or others."""
+        return train_all(self.new(), self.problem(data, folds), self.how(seed))
+
+    def how(self, seed: int = 1) -> How:
+        """How it is trained."""
+        return How(self.options, seed)
 
     def _events(self, n: int, *, odd: bool) -> Batch:
         batch = example_batch(self.entry.inputs[0], n, seed=2, axes=self.axes, features=self.features, odd=odd)
@@ -202,15 +215,21 @@ def the_same_seed_gives_the_same_result(case: MethodCase) -> None:
     assert not np.array_equal(other.scores(case.data, case.folds)[name], case.scores[name])
 
 
-def a_resumed_training_ends_like_an_uninterrupted_one(case: MethodCase) -> None:
-    """From a checkpoint of any network, through a file."""
+def trainings_stand_by_themselves(case: MethodCase) -> None:
+    """Done in another order, each by a method of its own, from what others left in files: the same comes of it."""
     from safetensors.numpy import load, save
 
-    kept: list[Checkpoint] = []
-    case.fit(on_epoch=lambda end: kept.append(end.checkpoint()))
-    for checkpoint in (kept[2], kept[len(kept) // 2]):
-        resumed = case.fit(resume=replace(checkpoint, tensors=load(save(checkpoint.tensors))))
-        assert_same(resumed.state(), case.trained.state())
+    problem, trainings = case.problem(), case.new().trainings(FOLDS)
+    assert len({training.name for training in trainings}) == len(trainings)
+    files: dict[str, bytes] = {}
+    waiting = list(reversed(trainings))
+    while waiting:
+        training = next(t for t in waiting if set(t.after) <= files.keys())
+        given: dict[str, State] = {name: load(files[name]) for name in training.after}
+        files[training.name] = save(case.new().train(training, problem, given, case.how()))
+        waiting.remove(training)
+    done = {name: load(content) for name, content in files.items()}
+    assert_same(case.new().assembled(problem, done).state(), case.trained.state())
 
 
 def what_it_learned_is_its_state(case: MethodCase) -> None:
@@ -284,7 +303,7 @@ _ALL: list[Check] = [
     an_event_is_not_scored_by_a_network_that_saw_it,
     an_event_of_no_fold_is_scored_by_all,
     the_same_seed_gives_the_same_result,
-    a_resumed_training_ends_like_an_uninterrupted_one,
+    trainings_stand_by_themselves,
     what_it_learned_is_its_state,
     weights_matter_and_equal_ones_do_not,
     the_data_are_left_unmodified,

@@ -209,7 +209,7 @@ reference: nobody has published it
 fidelity: inspired
 selection: adc2021
 input: {kind: event_features, features: [jet1+jet2_lightest, jet1+jet2_heaviest]}
-method: {name: cwola, layers: [8], rotations: 1, restarts: 1}
+method: {name: cwola, classifier: {kind: network, layers: [8]}, rotations: 1, restarts: 1}
 folds: 3
 train: {epochs: 1}
 regions: {loose: {background_efficiency: 0.2}}

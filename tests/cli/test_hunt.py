@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -24,7 +25,7 @@ reference: nobody has published it
 fidelity: inspired
 selection: all_events
 input: {kind: event_features, features: [jet1+jet2_lightest, jet1+jet2_heaviest]}
-method: {name: cwola, layers: [16, 8], rotations: 1, restarts: 1}
+method: {name: cwola, classifier: {kind: network, layers: [16, 8]}, rotations: 1, restarts: 1}
 folds: 3
 train: {epochs: 12, batch_size: 200, learning_rate: 5.0e-3}
 regions: {loose: {background_efficiency: 0.1}}
@@ -120,24 +121,29 @@ def test_scores_do_not_depend_on_how_events_are_given(run: Run, dijets: Callable
 def test_a_hunt_goes_on_where_it_was_interrupted(
     run: Run, dijets: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hepad.bundles.checkpoint import Watch
+    """Finished trainings are not repeated."""
+    from hepad.methods.cwola import Cwola
 
     file = dijets("one.root", 500, 20)
-    run("hunt", file, *HUNT, "--epochs", 2, "-o", "whole.root")
-    passed = Watch.__call__
+    given = ("hunt", file, *HUNT, "--epochs", 2)
+    train, begun = Cwola.train, []
 
-    def interrupt(self: Watch, end: object) -> None:
-        if end.epoch == 3:
-            self._signal = 2
-        passed(self, end)
+    def interrupted(self: Cwola, training: Any, *rest: Any) -> Any:
+        begun.append(training.name)
+        if len(begun) == 3:
+            raise KeyboardInterrupt
+        return train(self, training, *rest)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Watch, "__call__", interrupt)
-        assert "--resume" in run("hunt", file, *HUNT, "--epochs", 2, "-o", "s.root", code=130).stderr
+    monkeypatch.setattr(Cwola, "train", interrupted)
+    assert "nothing to resume" in run(*given, "-o", "s.root", "--resume", code=2).stderr
+    assert "the same command goes on" in " ".join(run(*given, "-o", "s.root", code=130).stderr.split())
     assert not (tmp_path / "s.root").exists()
-    assert "--resume" in run("hunt", file, *HUNT, "--epochs", 2, "-o", "s.root", code=2).stderr
-    run("hunt", file, *HUNT, "--epochs", 2, "-o", "s.root", "--resume")
+    assert "with other files or options" in run(*given, "--seed", 2, "-o", "s.root", code=2).stderr
+    run(*given, "-o", "s.root")
+    assert begun == ["0.1.0", "1.2.0", "2.0.0", "2.0.0"]
     assert sorted(path.name for path in tmp_path.glob("s.root*")) == ["s.root"]
+    run(*given, "-o", "whole.root")
+    assert len(begun) == 7
     whole, parts = (rows(tmp_path / name, "score")["score"] for name in ("whole.root", "s.root"))
     np.testing.assert_array_equal(whole, parts)
 

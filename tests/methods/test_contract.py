@@ -6,12 +6,17 @@ import numpy as np
 import pytest
 
 from hepad import registry
-from hepad.methods.cwola import FittedCwola
+from hepad.methods.base.folded import FittedFolds
 from hepad.testing import MethodCase, check_method, method_checks
 
 # Small enough to train in a second; what is not named keeps its defaults.
-SETTINGS = {"cwola": MethodCase("cwola", {"layers": [8], "rotations": 1, "restarts": 2})}
-CASES = {name: SETTINGS.get(name, MethodCase(name)) for name in registry.METHODS}
+NETWORK = {"kind": "network", "layers": [8]}
+TREES = {"kind": "trees", "trees": 10, "leaves": 8, "features": 0.5, "learning_rate": 0.3}
+SETTINGS = {
+    "cwola": MethodCase("cwola", {"classifier": NETWORK, "rotations": 1, "restarts": 2}),
+    "cwola of trees": MethodCase("cwola", {"classifier": TREES, "rotations": 1, "keep": "all"}),
+}
+CASES = {name: MethodCase(name) for name in registry.METHODS} | SETTINGS
 
 
 @pytest.mark.parametrize(
@@ -27,9 +32,9 @@ def test_the_contract(name: str, check: object) -> None:
 
 
 def test_a_method_that_breaks_the_contract_is_told_which_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    scores = FittedCwola.scores
+    scores = FittedFolds.scores
     monkeypatch.setattr(
-        FittedCwola, "scores", lambda self, batch, folds: scores(self, batch, np.where(folds < 0, -1, (folds + 1) % 3))
+        FittedFolds, "scores", lambda self, batch, folds: scores(self, batch, np.where(folds < 0, -1, (folds + 1) % 3))
     )
     with pytest.raises(AssertionError, match="cwola: an event is not scored by a network that saw it"):
         check_method("cwola", config=SETTINGS["cwola"].config)

@@ -11,13 +11,22 @@ from hepad.cards.train import TrainCard
 from hepad.errors import UsageError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
-from hepad.methods.base import MASS, Window
-from hepad.methods.cwola import Cwola, FittedCwola, _Rows
+from hepad.methods.base import MASS, How, Problem, Sample, Window, train_all
+from hepad.methods.base.folded import Contest, FittedFolds, Place
+from hepad.methods.cwola import SHARES, Cwola
 from hepad.nn.supervised import LABEL
 
 WINDOW = Window(3300, 3700, (2800, 4200))
 LAYOUT = Layout.vector(["jet1_mass", "jet2_mass"])
 OPTIONS = TrainCard(epochs=30, batch_size=500, learning_rate=3e-3, patience=8)
+
+
+def network(*layers: int, **settings: int) -> dict[str, object]:
+    return {"classifier": {"kind": "network", "layers": list(layers)}, **settings}
+
+
+def learned_of(method: Cwola, data: Batch, folds: np.ndarray, options: TrainCard = OPTIONS) -> FittedFolds:
+    return train_all(method, Problem(Sample(data, folds), WINDOW), How(options, 1))
 
 
 def spectrum(background: int, signal: int, seed: int = 1) -> tuple[Batch, np.ndarray]:
@@ -31,13 +40,13 @@ def spectrum(background: int, signal: int, seed: int = 1) -> tuple[Batch, np.nda
 
 
 @pytest.fixture(scope="module")
-def fitted() -> tuple[FittedCwola, Batch, np.ndarray]:
+def fitted() -> tuple[FittedFolds, Batch, np.ndarray]:
     data, folds = spectrum(4000, 400)
-    method = Cwola({"layers": [16, 8], "rotations": 2, "restarts": 2}, LAYOUT)
-    return method.fit(data, folds, WINDOW, options=OPTIONS, seed=1), data, folds
+    method = Cwola(network(16, 8, rotations=2, restarts=2), LAYOUT)
+    return learned_of(method, data, folds), data, folds
 
 
-def test_the_network_is_the_ratio_of_the_densities(fitted: tuple[FittedCwola, Batch, np.ndarray]) -> None:
+def test_the_network_is_the_ratio_of_the_densities(fitted: tuple[FittedFolds, Batch, np.ndarray]) -> None:
     """Metodiev, Nachman, Thaler: it rises with the likelihood ratio of signal and background, which is known here."""
     learned, data, folds = fitted
     found = learned.scores(data, folds)["log_odds"].astype(np.float64)
@@ -51,7 +60,7 @@ def test_the_network_is_the_ratio_of_the_densities(fitted: tuple[FittedCwola, Ba
     assert np.mean(found[exact < -0.25]) == pytest.approx(np.mean(exact[exact < -0.25]), abs=0.2)
 
 
-def test_the_rank_is_the_fraction_of_the_sidebands_of_the_fold(fitted: tuple[FittedCwola, Batch, np.ndarray]) -> None:
+def test_the_rank_is_the_fraction_of_the_sidebands_of_the_fold(fitted: tuple[FittedFolds, Batch, np.ndarray]) -> None:
     learned, data, folds = fitted
     scores = learned.scores(data, folds)
     window = WINDOW.parts(data.beside[MASS])["window"]
@@ -65,7 +74,7 @@ def test_the_rank_is_the_fraction_of_the_sidebands_of_the_fold(fitted: tuple[Fit
         np.testing.assert_allclose(highest, np.log10(len(sides)), rtol=1e-5)
 
 
-def test_the_restart_of_lowest_validation_loss_is_kept(fitted: tuple[FittedCwola, Batch, np.ndarray]) -> None:
+def test_the_restart_of_lowest_validation_loss_is_kept(fitted: tuple[FittedFolds, Batch, np.ndarray]) -> None:
     networks = fitted[0].networks
     assert len(networks) == 5 * 2 * 2
     assert {(n.fold, n.validation) for n in networks} == {(i, (i + r) % 5) for i in range(5) for r in (1, 2)}
@@ -83,7 +92,8 @@ def test_classes_and_sides_count_equally() -> None:
     mass = np.where(np.arange(330) % 3 == 0, 2900.0, data.beside[MASS])
     data = replace(data, weight=np.linspace(1, 2, 330), beside={MASS: mass})
     parts = WINDOW.parts(mass)
-    made = _Rows(data, parts, folds > 1, folds == 1)()
+    group = np.select([parts[share.name] for share in SHARES], [0, 1, 2], -1)
+    made = Contest(Sample(data, folds), group, SHARES).training(Place(0, 1, 0))
     for batch, rows in ((made.train, folds > 1), (made.validation, folds == 1)):
         assert len(batch) == rows.sum()
         np.testing.assert_array_equal(batch.beside[LABEL], parts["window"][rows])
@@ -109,26 +119,26 @@ def test_a_window_is_half_open_and_within_its_sidebands() -> None:
 
 
 def test_too_few_folds_and_background_are_refused() -> None:
-    method = Cwola({"layers": [4]}, LAYOUT)
+    method, data = Cwola(network(4, rotations=4), LAYOUT), Sample(*spectrum(50, 5))
     method.check_folds(5)
     with pytest.raises(UsageError, match="4 folds are too few for 4 rotations"):
         method.check_folds(4)
     with pytest.raises(UsageError, match="takes no background"):
-        method.fit(*spectrum(50, 5), WINDOW, background=spectrum(5, 1)[0], options=OPTIONS, seed=1)
+        method.check(Problem(data, WINDOW, background=data))
 
 
 def test_a_network_is_not_trained_on_the_fold_that_it_is_validated_on() -> None:
     """With one rotation, fold 0 is validated on fold 1 and trained on fold 2 alone."""
     data, folds = spectrum(300, 30)
     folds %= 3
-    method = Cwola({"layers": [4], "rotations": 1, "restarts": 1}, LAYOUT)
+    method = Cwola(network(4, rotations=1), LAYOUT)
     options = TrainCard(epochs=3, batch_size=50)
     kept = (folds != 1) | (np.arange(330) % 3 > 0)
-    whole = method.fit(data, folds, WINDOW, options=options, seed=1)
-    fewer = method.fit(data.take(kept), folds[kept], WINDOW, options=options, seed=1)
-    states = [{name: array for name, array in one.state().items() if name.startswith("0.1/")} for one in (whole, fewer)]
+    whole = learned_of(method, data, folds, options)
+    fewer = learned_of(method, data.take(kept), folds[kept], options)
+    states = [{k: array for k, array in one.state().items() if k.startswith("0.1.0/")} for one in (whole, fewer)]
     assert states[0]
     for name, array in states[0].items():
         np.testing.assert_array_equal(array, states[1][name])
     assert whole.networks[0].loss != fewer.networks[0].loss
-    assert not np.array_equal(whole.state()["2.0/0.weight"], fewer.state()["2.0/0.weight"])
+    assert not np.array_equal(whole.state()["2.0.0/0.weight"], fewer.state()["2.0.0/0.weight"])

@@ -17,6 +17,7 @@ from hepad.errors import CardError, FitFailedError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.models.cct import TransformerConfig
+from hepad.nn.blocks import dropped
 from hepad.nn.image_scorer import check_image
 from hepad.nn.images import PeriodicConvolution, lit, mirrored_and_turned, pooled
 from hepad.nn.network import NetworkScorer
@@ -132,7 +133,7 @@ class _Layer(nn.Module):
         y = y + _whole(self._attended(self.before(y), noise), noise, self._depth)
         z = self.between(y)
         for dense in self.dense:
-            z = _dropped(functional.gelu(dense(z)), noise, self._dropout)
+            z = dropped(functional.gelu(dense(z)), noise, self._dropout)
         return y + _whole(z, noise, self._depth)
 
     def _attended(self, y: Tensor, noise: Noise | None) -> Tensor:
@@ -140,16 +141,9 @@ class _Layer(nn.Module):
         parts = self.attention(y).view(n, k, 3, self._heads, self._head_width)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
         weight = torch.softmax(query @ key.transpose(2, 3) / self._head_width**0.5, dim=3)
-        mixed = _dropped(weight, noise, self._attention_dropout) @ value
+        mixed = dropped(weight, noise, self._attention_dropout) @ value
         result: Tensor = self.out(mixed.transpose(1, 2).reshape(n, k, self._heads * self._head_width))
         return result
-
-
-def _dropped(x: Tensor, noise: Noise | None, share: float) -> Tensor:
-    """x with a share of its numbers set to 0 and the others scaled up, by the training's own random numbers."""
-    if noise is None or not share:
-        return x
-    return x * (noise.uniform(*x.shape) >= share) / (1 - share)
 
 
 def _whole(x: Tensor, noise: Noise | None, share: float) -> Tensor:

@@ -32,8 +32,9 @@ class HuntOptions:
     """Options of `hunt`; None takes the value of the method's card.
 
     `mass` names the objects whose mass is hunted in, `window` is in GeV. `features` are those of the input, `restarts`
-    a key of the method. `output` None is for scores that stay in memory. `resume` goes on from a checkpoint, `restart`
-    forgets it.
+    a key of the method. `output` None is for scores that stay in memory. An interrupted run is gone on with by
+    itself; `resume` asks that there be one, `restart` forgets it. `on_training` is told how many trainings are done, of
+    how many.
     """
 
     mass: str
@@ -55,6 +56,7 @@ class HuntOptions:
     execution: Execution = field(default_factory=Execution)
     on_events: Callable[[int], None] | None = None
     on_epoch: Callable[[EpochEnd], None] | None = None
+    on_training: Callable[[int, int], None] | None = None
 
     @property
     def file(self) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,24 +11,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hepad.bundles.checkpoint import CheckpointFolder, Watch, check_checkpoint
 from hepad.cards.bundle import RegionCard
-from hepad.errors import InputDataError, OutputError
+from hepad.errors import InputDataError, UsageError
 from hepad.execution.executor import Execution
 from hepad.execution.making import Making
 from hepad.execution.run import Run
 from hepad.execution.store import MemoryStore, Store
 from hepad.inputs.base import Input, make_input
 from hepad.io.tables.scores import ScoreWriter
-from hepad.methods.base import MASS, Fitted, Folds, Method, make_method
+from hepad.methods.base import MASS, Fitted, Folds, How, Problem, Sample
 from hepad.nn.device import resolve_device
-from hepad.nn.scorer import Checkpoint, EpochEnd, Scores
+from hepad.nn.scorer import Scores
 from hepad.output.atomic import atomic_path, check_file
 from hepad.output.complete import made_with, selection_hash
 from hepad.paths import InputPath
 from hepad.pipeline.hunt.events import HuntEvents, HuntJob
 from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
 from hepad.pipeline.hunt.report import HuntRegion, HuntReport
+from hepad.pipeline.hunt.trainings import Assignment, run_trainings
 from hepad.provenance import FileRecords
 from hepad.samples.scoring import EventRows, score_rows, stored_scores
 from hepad.stats.scores.regions import background_quantiles, region_of, set_region
@@ -46,14 +46,12 @@ def hunt(files: Sequence[str], method: str, *, options: HuntOptions) -> HuntRepo
     options = replace(options, device=resolve_device(options.device))
     output = options.file
     check_file(output, verb="hunt")
-    checkpoint = output.with_name(f"{output.name}.checkpoint")
-    check_checkpoint(checkpoint, resume=options.resume, restart=options.restart)
+    _check_resumed(output, options)
     plan = HuntPlan.of(files, method, options)
     check_file(output, verb="hunt", inputs=plan.paths)
     described = partial(_info, plan=plan, options=options)
-    again = options.execution.force or options.restart
-    making = Making.of(output, plan.paths, described, again=again)
-    if not options.resume and (before := making.before(read=_stored)):
+    making = Making.of(output, plan.paths, described, again=options.execution.force or options.restart)
+    if before := making.before(read=_stored):
         return before
     with making.run_folder() as folder:
         keyed = made_with(
@@ -61,26 +59,26 @@ def hunt(files: Sequence[str], method: str, *, options: HuntOptions) -> HuntRepo
         )
         events = _read(plan, options, folder.store("events", keyed), making.records)
         task = _Task.of(plan, events, options)
-        store = CheckpointFolder(checkpoint, plan.key(events.records, len(events.raw)))
-        watch = Watch(store, options.on_epoch)
-        resume = store.begin(resume=options.resume, restart=options.restart)
-        with watch.signals():
-            fitted = task.fit(options, watch, resume)
-        found = task.found(fitted)
+        key = {"hunt": plan.key(events.records, len(events.raw))}
+        found = task.found(task.fit(options, folder.store("trainings", key)))
         report = _report(plan, events, found, options)
-        try:
-            with (
-                atomic_path(output, verb="hunt", within=folder.path) as temporary,
-                ScoreWriter(temporary, options.format) as out,
-            ):
-                for columns in _columns(events, found):
-                    out.write(columns)
-                out.describe({**described(events.records), "report": report.content()})
-        except OutputError as error:
-            watch.save_last()
-            raise OutputError(f"{error}; the training is kept in {store.path}: mend that and add --resume") from error
-        store.remove()
+        with (
+            atomic_path(output, verb="hunt", within=folder.path) as temporary,
+            ScoreWriter(temporary, options.format) as out,
+        ):
+            for columns in _columns(events, found):
+                out.write(columns)
+            out.describe({**described(events.records), "report": report.content()})
     return report
+
+
+def _check_resumed(output: Path, options: HuntOptions) -> None:
+    """Raise `UsageError` if a run is to be gone on with and there is none. The same command goes on by itself."""
+    if options.resume and options.restart:
+        raise UsageError("--resume and --restart contradict each other")
+    folder = output.with_name(f"{output.name}.run")
+    if options.resume and not folder.exists():
+        raise UsageError(f"nothing to resume: there is no {folder}; leave out --resume")
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ def hunt_in_memory(files: Sequence[str | InputPath], method: str, *, options: Hu
     plan = HuntPlan.of(files, method, options)
     events = _read(plan, options, MemoryStore(), FileRecords(plan.paths))
     task = _Task.of(plan, events, options)
-    found = task.found(task.fit(options, options.on_epoch))
+    found = task.found(task.fit(options, MemoryStore()))
     pieces = list(_columns(events, found))
     columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
     mass = np.full(len(columns["selected"]), np.nan)
@@ -128,14 +126,13 @@ def _read(plan: HuntPlan, options: HuntOptions, store: Store, records: FileRecor
 
 @dataclass(frozen=True)
 class _Task:
-    """A method before its training: the events that were read, their folds, and the numbers of those to learn from."""
+    """What is to be learned: the events that were read, their folds, and from which of them."""
 
     plan: HuntPlan
     events: HuntEvents
     folds: Folds
-    rows: npt.NDArray[np.int64]
     vector: Input
-    method: Method
+    assignment: Assignment
 
     @classmethod
     def of(cls, plan: HuntPlan, events: HuntEvents, options: HuntOptions) -> _Task:
@@ -146,25 +143,18 @@ class _Task:
             below, above = plan.window.sidebands
             raise InputDataError(f"no selected event has a mass of {options.mass} from {below:g} to {above:g} GeV")
         vector = events.job.vector.fitted(events.raw.take(rows))
-        return cls(plan, events, folds, rows, vector, make_method(plan.card.method, vector.layout))
+        problem = Problem(Sample(vector.scaled(events.raw.take(rows)), folds[rows]), plan.window)
+        how = How(plan.card.train, plan.seed, options.device, options.on_epoch)
+        assignment = Assignment(plan.card.method, vector.layout, problem, how)
+        assignment.method().check(problem)
+        return cls(plan, events, folds, vector, assignment)
 
-    def fit(
-        self,
-        options: HuntOptions,
-        on_epoch: Callable[[EpochEnd], None] | None,
-        resume: Checkpoint | None = None,
-    ) -> Fitted:
-        """Train on the window and its sidebands."""
-        return self.method.fit(
-            self.vector.scaled(self.events.raw.take(self.rows)),
-            self.folds[self.rows],
-            self.plan.window,
-            options=self.plan.card.train,
-            seed=self.plan.seed,
-            device=options.device,
-            on_epoch=on_epoch,
-            resume=resume,
-        )
+    def fit(self, options: HuntOptions, store: Store) -> Fitted:
+        """Train on the window and its sidebands what the store has not."""
+        name = self.plan.card.name
+        return run_trainings(
+            {name: self.assignment}, store, execution=options.execution, on_training=options.on_training
+        )[name]
 
     def found(self, fitted: Fitted) -> _Found:
         """Score all events that have the mass."""

@@ -1,0 +1,270 @@
+"""A classifier trained in folds: an event is scored by those that have not seen its fold.
+
+What all methods have in common that tell two classes apart. Each fold is scored by classifiers that are validated on
+another fold in turn and trained on the rest; of several restarts the best is kept, or all are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from hepad.cards.base import Card
+from hepad.errors import CardError, UsageError
+from hepad.inputs.batch import Batch
+from hepad.inputs.layout import Layout
+from hepad.methods.base.classifiers import ClassifierCard, LogOdds, classifier_of, train_classifier
+from hepad.methods.base.contract import Folds, How, Network, Sample, Training
+from hepad.methods.base.trees import TreesCard
+from hepad.nn.arrays import check_arrays
+from hepad.nn.scorer import Scores, State, TrainingData, finite_scores
+from hepad.nn.supervised import LABEL
+from hepad.stats.scores.regions import background_quantiles
+
+__all__ = ["Contest", "FittedFolds", "FoldedClassifier", "FoldedConfig", "Place", "Share", "contest_of"]
+
+_OUTCOME = "outcome"
+"""In the state of a training: epochs or trees, and the validation loss."""
+_NETWORKS = "networks"
+_COLUMNS = 6
+
+
+class FoldedConfig(Card):
+    """`classifier`: what tells the classes apart, `kind: trees` or `kind: network`. For each fold `rotations` of the
+    others are validated on in turn; of `restarts` that differ in their seed the one of lowest validation loss is kept,
+    or, with `keep: all`, each. The mean of those kept scores the fold.
+    """
+
+    classifier: ClassifierCard = Field(default_factory=lambda: TreesCard(kind="trees"))
+    rotations: int = Field(default=4, ge=1, le=98)
+    restarts: int = Field(default=1, ge=1, le=1000)
+    keep: Literal["best", "all"] = "best"
+
+
+@dataclass(frozen=True)
+class Place:
+    """The fold that a classifier scores, that which it is validated on, and which restart it is."""
+
+    fold: int
+    validation: int
+    restart: int
+
+    @property
+    def name(self) -> str:
+        """The name of its training, behind what it is of."""
+        return f"{self.fold}.{self.validation}.{self.restart}"
+
+
+@dataclass(frozen=True)
+class Share:
+    """A group of events of one class, 0 or 1, and its share of the weight of a training."""
+
+    name: str
+    label: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Who is told from whom: events, the group (n,) of each by its number in `shares`, -1: left out."""
+
+    sample: Sample
+    group: npt.NDArray[np.int64]
+    shares: tuple[Share, ...]
+
+    def training(self, place: Place) -> TrainingData:
+        """The events that the classifier of a place is trained and validated on, labelled and balanced."""
+        folds = self.sample.folds
+        train = (folds >= 0) & (folds != place.fold) & (folds != place.validation)
+        return TrainingData(self._of(train), self._of(folds == place.validation))
+
+    def _of(self, wanted: npt.NDArray[np.bool_]) -> Batch:
+        """The events wanted, each group with its share of the weight."""
+        events = self.sample.events
+        weight = np.zeros(len(events))
+        label = np.zeros(len(events), dtype=np.float32)
+        for number, share in enumerate(self.shares):
+            rows = (self.group == number) & wanted
+            weight[rows] = events.weight[rows] * (share.share / events.weight[rows].sum())
+            label[rows] = share.label
+        rows = weight > 0
+        return replace(events.take(rows), weight=weight[rows], beside={LABEL: label[rows]})
+
+
+def contest_of(ones: Sample, zeros: Sample) -> Contest:
+    """Class 1 against class 0, each with half of the weight. What stands beside the events is left out."""
+    events = Batch.concatenate([replace(sample.events, beside={}) for sample in (ones, zeros)])
+    group = np.repeat([0, 1], [len(ones.folds), len(zeros.folds)])
+    folds = np.concatenate([ones.folds, zeros.folds])
+    return Contest(Sample(events, folds), group, (Share("ones", 1, 0.5), Share("zeros", 0, 0.5)))
+
+
+@dataclass(frozen=True)
+class FoldedClassifier:
+    """The classifiers of a method over its folds: their names, how one is trained, and what they amount to.
+
+    `method` names what it is of in errors; `prefix` is the beginning of the names of its trainings.
+    """
+
+    config: FoldedConfig
+    layout: Layout
+    method: str
+    prefix: str = ""
+
+    def check_folds(self, folds: int) -> None:
+        """One fold is scored, one validated on, the others are trained on; `UsageError` if there are fewer."""
+        if folds < max(3, self.config.rotations + 1):
+            raise UsageError(f"{folds} folds are too few for {self.config.rotations} rotations: one more at least")
+
+    def places(self, folds: int) -> dict[str, Place]:
+        """All classifiers by the names of their trainings."""
+        self.check_folds(folds)
+        made = [
+            Place(fold, (fold + 1 + rotation) % folds, restart)
+            for fold in range(folds)
+            for rotation in range(self.config.rotations)
+            for restart in range(self.config.restarts)
+        ]
+        return {self.prefix + place.name: place for place in made}
+
+    def trainings(self, folds: int, after: Mapping[int, Sequence[str]] | None = None) -> tuple[Training, ...]:
+        """The trainings; `after` names for a fold that is scored those that its classifiers build on."""
+        of_fold = after or {}
+        return tuple(Training(name, tuple(of_fold.get(p.fold, ()))) for name, p in self.places(folds).items())
+
+    def train(self, training: Training, folds: int, contest: Contest, how: How) -> State:
+        """Do one of the trainings."""
+        place = self.places(folds)[training.name]
+        seeded = replace(how, seed=_seed(how.seed, place))
+        state, epochs, loss = train_classifier(self.config.classifier, self.layout, contest.training(place), seeded)
+        return {**state, _OUTCOME: np.array([epochs, loss], dtype=np.float64)}
+
+    def gathered(self, folds: int, trained: Mapping[str, State], reference: Sample) -> FittedFolds:
+        """The classifiers of all trainings; ranks are those among the events of a `reference` of the same fold."""
+        found = []
+        for name, place in self.places(folds).items():
+            epochs, loss = trained[name][_OUTCOME]
+            found.append(Network(place.fold, place.validation, place.restart, int(epochs), float(loss), kept=True))
+        networks = tuple(found)
+        if self.config.keep == "best":
+            best = {(n.fold, n.validation): n for n in sorted(found, key=lambda n: (n.loss, n.restart), reverse=True)}
+            networks = tuple(replace(n, kept=best[n.fold, n.validation] is n) for n in found)
+        states = {
+            _place(n): {k: v for k, v in trained[self.prefix + _place(n).name].items() if k != _OUTCOME}
+            for n in networks
+            if n.kept
+        }
+        fitted = self._fitted(networks, states)
+        folds_of = [reference.events.take(reference.folds == fold) for fold in fitted.folds]
+        return replace(fitted, references=tuple(_reference(fitted, own, i) for i, own in enumerate(folds_of)))
+
+    def restored(self, state: Mapping[str, npt.NDArray[Any]]) -> FittedFolds:
+        """What `FittedFolds.state` gave; `CardError` that names what is missing, unknown or misshapen."""
+        networks = _networks(state, self.method)
+        places = [_place(network) for network in networks if network.kept]
+        groups: dict[str, State] = {place.name: {} for place in places}
+        rest: State = {}
+        for name, array in state.items():
+            group, _, inner = name.partition("/")
+            if inner and group in groups:
+                groups[group][inner] = np.asarray(array)
+            else:
+                rest[name] = np.asarray(array)
+        fitted = self._fitted(networks, {place: groups[place.name] for place in places})
+        shapes: dict[str, tuple[int, ...]] = {_NETWORKS: (len(networks), _COLUMNS)}
+        for fold in fitted.folds:
+            size = np.asarray(state.get(f"reference{fold}/log_odds", np.empty(0))).shape[:1]
+            shapes |= {f"reference{fold}/{name}": size for name in ("log_odds", "rank")}
+        check_arrays(shapes, rest, f"state of {self.method}")
+        references = (_Reference(*(rest[f"reference{f}/{n}"] for n in ("log_odds", "rank"))) for f in fitted.folds)
+        return replace(fitted, references=tuple(references))
+
+    def _fitted(self, networks: tuple[Network, ...], states: Mapping[Place, State]) -> FittedFolds:
+        made = {
+            place: classifier_of(self.config.classifier, self.layout, state, f"{self.method}, classifier {place.name}")
+            for place, state in states.items()
+        }
+        return FittedFolds(self.method, networks, made, states, ())
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """The reference events of a fold: rising log odds, minus the decimal logarithm of the fraction from there on."""
+
+    log_odds: npt.NDArray[np.float64]
+    rank: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FittedFolds:
+    """The classifiers that are kept, by their place; their `states` are kept to be stored."""
+
+    method: str
+    networks: tuple[Network, ...]
+    kept: Mapping[Place, LogOdds]
+    states: Mapping[Place, State]
+    references: tuple[_Reference, ...]
+    score_names: ClassVar[tuple[str, ...]] = ("rank", "log_odds")
+
+    @property
+    def folds(self) -> range:
+        """The folds."""
+        return range(max((place.fold for place in self.kept), default=-1) + 1)
+
+    def scores(self, batch: Batch, folds: Folds) -> Scores:
+        """Float32 scores of shape (n,); an event of no fold (-1) gets the mean over all of them."""
+        if len(folds) != len(batch) or folds.max(initial=-1) > self.folds[-1] or folds.min(initial=-1) < -1:
+            raise UsageError(f"the method was fitted in {len(self.folds)} folds; these events are of others")
+        found = {name: np.zeros(len(batch)) for name in self.score_names}
+        for fold in self.folds:
+            share = np.where(folds == fold, 1.0, np.where(folds < 0, 1 / len(self.folds), 0.0))
+            rows = share > 0
+            log_odds = self.log_odds(batch.take(rows), fold)
+            reference = self.references[fold]
+            found["rank"][rows] += share[rows] * np.interp(log_odds, reference.log_odds, reference.rank)
+            found["log_odds"][rows] += share[rows] * log_odds
+        return finite_scores(self.method, {name: values.astype(np.float32) for name, values in found.items()})
+
+    def log_odds(self, batch: Batch, fold: int) -> npt.NDArray[np.float64]:
+        """The mean of the classifiers that have not seen a fold, for any events."""
+        each = [log_odds(batch) for place, log_odds in self.kept.items() if place.fold == fold]
+        return np.asarray(np.mean(each, axis=0, dtype=np.float64))
+
+    def state(self) -> State:
+        """All that was learned, as arrays."""
+        state = {
+            f"{place.name}/{name}": np.array(array)
+            for place, arrays in self.states.items()
+            for name, array in arrays.items()
+        }
+        for fold, reference in enumerate(self.references):
+            state |= {f"reference{fold}/{name}": values.copy() for name, values in vars(reference).items()}
+        return {**state, _NETWORKS: np.array([astuple(network) for network in self.networks], dtype=np.float64)}
+
+
+def _place(network: Network) -> Place:
+    return Place(network.fold, network.validation, network.restart)
+
+
+def _networks(state: Mapping[str, npt.NDArray[Any]], method: str) -> tuple[Network, ...]:
+    table = np.asarray(state.get(_NETWORKS, np.empty(0)))
+    if table.ndim != 2 or table.shape[1] != _COLUMNS or not np.isfinite(table).all():
+        raise CardError(f"{method}: tensor '{_NETWORKS}' must be a table of {_COLUMNS} columns")
+    return tuple(Network(int(a), int(b), int(c), int(d), float(e), bool(f)) for a, b, c, d, e, f in table)
+
+
+def _reference(fitted: FittedFolds, events: Batch, fold: int) -> _Reference:
+    log_odds = fitted.log_odds(events, fold)
+    table = background_quantiles(log_odds.astype(np.float32), events.weight)
+    return _Reference(table.threshold[::-1].copy(), -np.log10(table.efficiency[::-1]))
+
+
+def _seed(seed: int, place: Place) -> int:
+    """Seeds that no two classifiers share."""
+    words = [seed % 2**64, place.fold, place.validation, place.restart]
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint32)[0])
