@@ -1,4 +1,4 @@
-"""The classifier in numpy is the torch network that was trained: layers, activations and the normalisation of inputs."""
+"""The classifier in numpy is the torch network that was trained: layers, activations, normalisation of inputs."""
 
 from __future__ import annotations
 

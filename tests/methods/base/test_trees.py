@@ -14,7 +14,7 @@ from hepad.methods.base.trees import _edges as edges_of
 
 @pytest.fixture(scope="module")
 def events() -> Labelled:
-    """Three numbers, one of them of few values, another with a few that are far away; the classes differ in a product."""
+    """Three numbers, one of few values, another with a few that are far away; the classes differ in a product."""
     rng = np.random.default_rng(1)
     x = rng.normal(size=(3000, 3)).astype(np.float32)
     x[:, 1] = np.round(2 * x[:, 1])
