@@ -10,7 +10,17 @@ from hepad.cards.base import FILE_NAME, Card, CardName, load_card
 from hepad.cards.bundle import SetAside
 from hepad.cards.resolver import resolve
 
-__all__ = ["CompareCard", "DataCard", "EvaluationCard", "OrderCard", "QuickCard", "ScanCard", "ScanName", "StudyCard"]
+__all__ = [
+    "CompareCard",
+    "DataCard",
+    "EvaluationCard",
+    "LabelledCard",
+    "OrderCard",
+    "QuickCard",
+    "ScanCard",
+    "ScanName",
+    "StudyCard",
+]
 __all__ += ["load_study"]
 
 ScanName = Literal["steps", "latent", "training_fraction"]
@@ -33,12 +43,25 @@ class ScanCard(Card):
 class DataCard(Card):
     """File names that are looked for in a data folder; the first that is there is taken.
 
-    A name may be a path below the folder, and a pattern of * and ?: then all files that match are taken.
+    A name may be a path below the folder, and a pattern of * and ?: then all files that match are taken. With
+    `some_signals` a folder may lack some of the signals, which are then left out.
     """
 
     background: FileNames
     evaluation_background: tuple[FileName, ...] = ()
     signals: dict[CardName, FileNames] = Field(min_length=1)
+    some_signals: bool = False
+
+
+class LabelledCard(Card):
+    """`analyses` that are trained on the files of background and of all signals together, with their labels.
+
+    A `fraction` of the events of these files, drawn by the seed of the evaluation, is set aside from that: of signals
+    these analyses are measured on it alone.
+    """
+
+    analyses: Names
+    fraction: float = Field(default=0.5, gt=0, lt=1)
 
 
 class EvaluationCard(SetAside):
@@ -98,9 +121,9 @@ class StudyCard(Card):
     """A study: trainings of analyses over seeds at a fixed number of updates of the weights, and scans.
 
     `training_events` bounds the events of a training; with fewer the epochs grow, so that the updates stay equal.
-    Without `updates` each training has the epochs of its own card. Losses are printed in units of `loss_unit`.
-    `published_loss` maps an analysis to (mean, standard deviation) as printed in the reference; `labels` says how
-    figures call analyses and samples.
+    Without `updates` each training has the epochs of its own card, or more, until it has `least_updates`. Losses are
+    printed in units of `loss_unit`. `published_loss` maps an analysis to (mean, standard deviation) as printed in the
+    reference; `labels` says how figures call analyses and samples.
     """
 
     schema_: Literal["study/1"] = Field(alias="schema")
@@ -111,6 +134,8 @@ class StudyCard(Card):
     seeds: Seeds
     training_events: int = Field(ge=1)
     updates: int | None = Field(default=None, ge=1)
+    least_updates: int = Field(default=1, ge=1)
+    labelled: LabelledCard | None = None
     loss_unit: float = Field(default=1.0, gt=0)
     rejection_at: float = Field(default=0.3, gt=0, le=1)
     evaluation: EvaluationCard
@@ -126,6 +151,8 @@ class StudyCard(Card):
         for what, values in (("analyses", self.analyses), ("seeds", self.seeds)):
             if len(set(values)) != len(values):
                 raise ValueError(f"{what} must each be given once")
+        if self.labelled:
+            _check_labelled(self.labelled, self.evaluation, self.analyses)
         if "background" in self.data.signals:
             raise ValueError("a signal cannot be called background")
         for prefix, scans in (("", self.scans), ("quick.", self.quick.scans or {})):
@@ -134,6 +161,10 @@ class StudyCard(Card):
         if self.compare:
             _check_compared(self.compare, self.analyses, tuple(self.data.signals))
         return self
+
+    def is_labelled(self, analysis: str) -> bool:
+        """Whether an analysis is trained with the labels of signals."""
+        return self.labelled is not None and analysis in self.labelled.analyses
 
     def label(self, name: str) -> str:
         """How figures call an analysis or a sample."""
@@ -145,6 +176,17 @@ class StudyCard(Card):
         if self.compare and self.compare.order and self.quick.order:
             changes["compare"] = self.compare.model_copy(update={"order": self.quick.order})
         return self.model_copy(update=changes)
+
+
+def _check_labelled(labelled: LabelledCard, evaluation: EvaluationCard, analyses: tuple[str, ...]) -> None:
+    unknown = sorted(set(labelled.analyses) - set(analyses))
+    if unknown:
+        raise ValueError(f"labelled names {', '.join(unknown)}, which analyses does not")
+    if labelled.fraction < evaluation.fraction:
+        raise ValueError(
+            f"labelled.fraction {labelled.fraction:g} is less than the {evaluation.fraction:g} of the evaluation: "
+            "events that are measured on would be trained on"
+        )
 
 
 def _check_scan(name: str, scan: ScanCard, analyses: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 from hepad.errors import UsageError
 from hepad.nn.scorer import Scorer
 
-__all__ = ["DEVICES", "OnDevice", "available_devices", "resolve_device", "scoring_device"]
+__all__ = ["DEVICES", "OnDevice", "available_devices", "resolve_device", "scoring_device", "send_to"]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 """The devices that can be asked for; `auto` is the first accelerator that is there, else the processor."""
@@ -65,3 +65,9 @@ def scoring_device(scorer: Scorer, name: str) -> str:
     if device != "cpu":
         raise UsageError(f"--device {name}: models of kind {scorer.name} score on the processor; leave it out")
     return device
+
+
+def send_to(scorer: object, device: str) -> None:
+    """Let a scorer be evaluated on a device that is there, if torch does it; any other stays on the processor."""
+    if isinstance(scorer, OnDevice) and scorer.takes_device:
+        scorer.score_on(device)

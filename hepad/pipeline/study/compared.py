@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hepad.cards.study import CompareCard, Printed, StudyCard
 from hepad.output.document import Table
+from hepad.pipeline.study.beside import run_beside
 from hepad.pipeline.study.results import Measured, Performance, Results, Spread, spread
 from hepad.stats.scores.stochastic_order import StochasticOrder, almost_stochastic_order
 
 __all__ = ["Compared", "Ordered", "compared", "compared_table", "figure_title", "order_table", "ordered"]
+
+Floats = npt.NDArray[np.float64]
 
 _PERCENT = 100
 
@@ -73,18 +77,43 @@ def compared(compare: CompareCard, results: Results) -> list[Compared]:
     return rows
 
 
-def ordered(compare: CompareCard, results: Results) -> list[Ordered]:
-    """Each score against the first one of every other analysis; empty if the card does not ask for it."""
+def ordered(compare: CompareCard, results: Results, *, workers: int = 1) -> list[Ordered]:
+    """Each score against the first one of every other analysis; empty if the card does not ask for it.
+
+    The comparisons are made by `workers` processes.
+    """
     if compare.order is None:
         return []
-    pooled = [((a, s), [t.scores[s] for t in trainings]) for a, s, trainings in _scores(results)]
+    pooled = [((a, s), _pooled([t.scores[s] for t in trainings])) for a, s, trainings in _scores(results)]
     first = {name[0]: (name, values) for name, values in reversed(pooled)}
-    return [
-        Ordered(one, two, {signal: _order(ours, theirs, signal, place) for place, signal in enumerate(results.signals)})
+    jobs = [
+        _Ordering((one, two), ours, theirs)
         for one, ours in pooled
         for two, theirs in reversed(first.values())
         if one[0] != two[0]
     ]
+    return run_beside(jobs, workers) if min(workers, len(jobs)) > 1 else [job(None) for job in jobs]
+
+
+@dataclass(frozen=True)
+class _Ordering:
+    """Whether one score is better than another, by the AUCs of subsets by signal: a `Job`."""
+
+    names: tuple[tuple[str, str], tuple[str, str]]
+    ours: dict[str, Floats]
+    theirs: dict[str, Floats]
+
+    def __call__(self, _: Any) -> Ordered:
+        orders = {}
+        for place, (signal, values) in enumerate(self.ours.items()):
+            rng = np.random.default_rng(place)
+            orders[signal] = almost_stochastic_order(values, self.theirs[signal], rng=rng, replicas=_ORDER_REPLICAS)
+        return Ordered(*self.names, orders)
+
+
+def _pooled(performances: Sequence[Performance]) -> dict[str, Floats]:
+    """The AUCs of the subsets of all trainings, by signal."""
+    return {name: np.concatenate([p.aucs[name] for p in performances]) for name in performances[0].aucs}
 
 
 def figure_title(compare: CompareCard) -> str:
@@ -134,11 +163,6 @@ def _spreads(values: Sequence[dict[str, float]], compare: CompareCard) -> dict[s
         if all(name in values[0] for name in names)
     }
     return {**found, **means}
-
-
-def _order(ours: Sequence[Performance], theirs: Sequence[Performance], signal: str, place: int) -> StochasticOrder:
-    a, b = (np.concatenate([performance.aucs[signal] for performance in side]) for side in (ours, theirs))
-    return almost_stochastic_order(a, b, rng=np.random.default_rng(place), replicas=_ORDER_REPLICAS)
 
 
 def _columns(compare: CompareCard, rows: Sequence[Compared]) -> list[str]:

@@ -61,9 +61,9 @@ def find_files(
         raise InputDataError(f"{folder} is not a folder; --data names the folder of the event files")
     if folder is None and not (background and signals):
         raise UsageError("give --data FOLDER, or --background FILE and at least one --signal NAME=FILE")
-    given = dict(signals or {})
+    given: dict[str, Sequence[str]] = dict(signals or {})
     if not given and folder is not None:
-        given = {name: _first(folder, names, name) for name, names in card.data.signals.items()}
+        given = _signals(folder, card)
     held = list(evaluation)
     if not background and folder is not None:
         background = _first(folder, card.data.background, BACKGROUND)
@@ -78,6 +78,16 @@ def find_files(
         if sha256_file(path) in trained_on:
             raise InputDataError(f"{path} is also the training background: leave it out, and a part will be set aside")
     return files
+
+
+def _signals(folder: Path, card: StudyCard) -> dict[str, Sequence[str]]:
+    """The files of the signals; of a card with `some_signals` of those that are there, at least one."""
+    there = {
+        name: next((f for n in names if (f := _matching(folder, n))), []) for name, names in card.data.signals.items()
+    }
+    if card.data.some_signals and any(there.values()):
+        return {name: files for name, files in there.items() if files}
+    return {name: _first(folder, names, name) for name, names in card.data.signals.items()}
 
 
 def _first(folder: Path, names: Sequence[str], sample: str) -> list[str]:
@@ -115,6 +125,21 @@ class StudyData:
         evaluation = self.card.evaluation
         return None if self.files.evaluation else SetAside(fraction=evaluation.fraction, seed=evaluation.seed)
 
+    def trained_on(self, *, labelled: bool = False) -> tuple[InputPath, ...]:
+        """The files that a training reads: the background's, and those of all signals if it is `labelled`."""
+        signals = self.files.signals.values() if labelled else ()
+        return (*self.files.background, *(path for paths in signals for path in paths))
+
+    def kept_away(self, *, labelled: bool = False) -> SetAside | None:
+        """The part of the events of these files that a training must not see."""
+        if labelled and self.card.labelled:
+            return SetAside(fraction=self.card.labelled.fraction, seed=self.card.evaluation.seed)
+        return self.set_aside
+
+    def most_read(self, recipe: AnalysisCard, *, labelled: bool = False) -> int | None:
+        """How many of their events are read at most: the signals come last and must be among them."""
+        return None if labelled else self.max_background(recipe)
+
     def max_background(self, recipe: AnalysisCard) -> int:
         """How many background events are read, so that `training_events` of them are trained on."""
         share = 1 - recipe.train.validation_fraction - recipe.train.holdout_fraction
@@ -122,28 +147,42 @@ class StudyData:
             share *= 1 - self.set_aside.fraction
         return math.ceil(_READ_MORE * self.card.training_events / share)
 
-    def samples(self, recipe: AnalysisCard) -> Samples:
-        """What the recipe's network sees, before scaling."""
+    def samples(self, recipe: AnalysisCard, *, labelled: bool = False) -> Samples:
+        """What the recipe's network sees, before scaling; of a `labelled` training's signals what it has not seen."""
         limit = self.max_background(recipe)
-        key = f"{recipe.selection} {limit} {recipe.input.model_dump_json()}"
+        key = f"{recipe.selection} {limit} {labelled} {recipe.input.model_dump_json()}"
         if key not in self._read:
-            self._read[key] = self._samples(recipe, limit)
+            self._read[key] = self._samples(recipe, limit, labelled)
         return self._read[key]
 
-    def _samples(self, recipe: AnalysisCard, limit: int) -> Samples:
+    def _samples(self, recipe: AnalysisCard, limit: int, labelled: bool) -> Samples:
         most = self.card.evaluation.events
-        background = self._background(recipe, self.files.background, limit)
-        ids = background.ids([file_record(path) for path in self.files.background])
-        if self.set_aside:
-            held = background.batch.take(np.flatnonzero(is_aside(ids, self.set_aside))[:most])
-        else:
+        files = self.trained_on(labelled=labelled)
+        read = self._background(recipe, files, None if labelled else limit)
+        ids = read.ids([file_record(path) for path in files])
+        if self.files.evaluation:
             held = self._background(recipe, self.files.evaluation, most).batch
+        else:
+            is_background = read.file < len(self.files.background)
+            held = read.batch.take(np.flatnonzero(is_aside(ids, self.set_aside) & is_background)[:most])
         if not len(held):
             raise InputDataError(f"{len(ids)} background events are too few to set some aside")
-        signals = {name: self._background(recipe, paths, most).batch for name, paths in self.files.signals.items()}
+        kept_away = self.kept_away(labelled=True) if labelled else None
+        signals = {n: self._signal(recipe, paths, most, kept_away) for n, paths in self.files.signals.items()}
         return Samples(ids, {BACKGROUND: held, **signals})
 
-    def _background(self, recipe: AnalysisCard, paths: Sequence[InputPath], limit: int) -> Background:
+    def _signal(self, recipe: AnalysisCard, paths: Sequence[InputPath], most: int, kept_away: SetAside | None) -> Batch:
+        """A signal to measure on; only events that were kept away from the training, if there is a rule for them."""
+        signal = self._background(recipe, paths, most)
+        if kept_away is None:
+            return signal.batch
+        there = is_aside(signal.ids([file_record(path) for path in paths]), kept_away)
+        if not there.any():
+            names = ", ".join(path.name for path in paths)
+            raise InputDataError(f"{names}: {len(there)} events are too few to set some aside from the training")
+        return signal.batch.take(np.flatnonzero(there))
+
+    def _background(self, recipe: AnalysisCard, paths: Sequence[InputPath], limit: int | None) -> Background:
         selection: Any = load_selection(recipe.selection)
         vector = make_input(recipe.input)
         return read_background(paths, selection, vector, step_size=self.step_size, max_events=limit)

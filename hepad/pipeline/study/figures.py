@@ -128,8 +128,9 @@ def _objects(card: StudyCard, results: Results) -> Iterator[tuple[str, Figure]]:
 def _pictures(card: StudyCard, analysis: str, pictures: Pictures) -> Iterator[tuple[str, Figure]]:
     """The images of background and of the first signal of each group, and the latent plane."""
     groups = card.compare.groups if card.compare else {}
-    wanted = [BACKGROUND, *(names[0] for names in groups.values())] if groups else list(pictures.shown)
-    shown = [ShownImage(card.label(n), *pictures.shown[n]) for n in wanted if n in pictures.shown]
+    firsts = [[name for name in names if name in pictures.shown][:1] for names in groups.values()]
+    wanted = [BACKGROUND, *(name for first in firsts for name in first)] if groups else list(pictures.shown)
+    shown = [ShownImage(card.label(name), *pictures.shown[name]) for name in wanted]
     yield f"images_{analysis}", gallery_figure(shown, title=card.label(analysis), label=SIMULATION)
     if pictures.plane:
         points = {card.label(name): values for name, values in pictures.plane.items() if name != BACKGROUND}

@@ -121,7 +121,8 @@ def blocks(report: StudyReport, figures: Sequence[str], cards: str) -> list[Bloc
 
 def _length(card: StudyCard) -> str:
     if card.updates is None:
-        return "each training has the epochs of its analysis"
+        more = f", or more, to have {card.least_updates} updates of the weights" if card.least_updates > 1 else ""
+        return f"each training has the epochs of its analysis{more}"
     return f"at least {card.updates} updates of the weights in each training, so that fewer events mean more epochs"
 
 

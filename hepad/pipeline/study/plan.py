@@ -31,6 +31,7 @@ class PlannedTraining:
     seed: int
     events: int
     regions: dict[str, RegionSpec]
+    labelled: bool = False
 
     @property
     def updates(self) -> int:
@@ -72,7 +73,7 @@ def epochs_for(updates: int, events: int, batch_size: int) -> int:
 def make_plan(card: StudyCard, data: StudyData) -> Plan:
     """All trainings of a study; `CardError` if a scan varies what a model does not have."""
     recipes = {name: load_analysis(name) for name in card.analyses}
-    planner = _Planner(card, data, [file_record(path) for path in data.files.background], {})
+    planner = _Planner(card, data, {})
     table = {name: planner.add(name, recipe, 1.0) for name, recipe in recipes.items()}
     points = []
     for scan, settings in card.scans.items():
@@ -90,7 +91,6 @@ class _Planner:
 
     card: StudyCard
     data: StudyData
-    inputs: list[dict[str, Any]]
     trainings: dict[str, PlannedTraining]
 
     def add(self, analysis: str, recipe: AnalysisCard, fraction: float) -> tuple[str, ...]:
@@ -100,27 +100,33 @@ class _Planner:
         return tuple(training.name for training in planned)
 
     def _training(self, analysis: str, recipe: AnalysisCard, fraction: float, seed: int) -> PlannedTraining:
-        ids, aside = self.data.samples(recipe).ids, self.data.set_aside
+        labelled = self.card.is_labelled(analysis)
+        ids, aside = self.data.samples(recipe, labelled=labelled).ids, self.data.kept_away(labelled=labelled)
         parts = split_events(ids, recipe.train, seed, aside).checked()
         events = max(round(min(len(parts.train), self.card.training_events) * fraction), 1)
-        updates = self.card.updates
-        epochs = epochs_for(updates, events, recipe.train.batch_size) if updates else recipe.train.epochs
-        train = recipe.train.model_copy(update={"epochs": epochs, "train_events": events})
-        regions = _feasible(recipe.regions, len(parts.holdout))
+        train = recipe.train.model_copy(update={"epochs": self._epochs(recipe, events), "train_events": events})
+        # What a labelled training holds out is no background, on which alone a region can be set.
+        regions = {} if labelled else _feasible(recipe.regions, len(parts.holdout))
         key = fingerprint(
             recipe.model_dump(mode="json", exclude={"published", "title", "reference", "fidelity_note"}),
             load_selection(recipe.selection).model_dump(mode="json"),
             train.model_dump(mode="json"),
             {name: spec.model_dump(mode="json") for name, spec in regions.items()},
             seed,
-            self.inputs,
+            [file_record(path) for path in self.data.trained_on(labelled=labelled)],
             SPLIT,
             len(ids),
             aside.model_dump(mode="json") if aside else None,
         )
         share = "" if fraction == 1 else f"-events{events}"
         name = f"{Path(recipe.name).name}{share}-seed{seed}-{key[:10]}"
-        return PlannedTraining(name, analysis, recipe, train, seed, events, regions)
+        return PlannedTraining(name, analysis, recipe, train, seed, events, regions, labelled)
+
+    def _epochs(self, recipe: AnalysisCard, events: int) -> int:
+        card, size = self.card, recipe.train.batch_size
+        if card.updates:
+            return epochs_for(card.updates, events, size)
+        return max(recipe.train.epochs, epochs_for(card.least_updates, events, size))
 
 
 def _varied(recipe: AnalysisCard, scan: ScanName, value: float) -> AnalysisCard:

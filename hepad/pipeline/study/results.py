@@ -14,7 +14,9 @@ from hepad.bundles.bundle import Bundle, load_bundle
 from hepad.cards.study import CompareCard, OrderCard, StudyCard
 from hepad.errors import CardError
 from hepad.inputs.batch import Batch
+from hepad.nn.device import send_to
 from hepad.nn.scorer import Scores
+from hepad.pipeline.study.beside import run_beside
 from hepad.pipeline.study.data import BACKGROUND, StudyData
 from hepad.pipeline.study.images import Pictures, pictures
 from hepad.pipeline.study.plan import Plan, PlannedTraining, ScanPoint
@@ -147,18 +149,36 @@ class Results:
         return sorted(points, key=lambda point: point.value)
 
 
-def measure(plan: Plan, data: StudyData, output: Path) -> Results:
-    """Score the samples with every bundle of the plan; nothing of the training is taken from elsewhere."""
-    samples = {t.analysis: data.samples(t.recipe).evaluation for t in plan.trainings.values()}
+def measure(plan: Plan, data: StudyData, output: Path, *, workers: int = 1, device: str = "cpu") -> Results:
+    """Score the samples with every bundle of the plan; nothing of the training is taken from elsewhere.
+
+    Networks are evaluated on the `device`, `workers` of them side by side.
+    """
+    samples = {t.analysis: data.samples(t.recipe, labelled=t.labelled).evaluation for t in plan.trainings.values()}
     tabled = {name for names in plan.table.values() for name in names[:1]}
-    measured = {
-        name: _measure(
-            training, load_bundle(str(output / TRAININGS / name)), samples[training.analysis],
-            card=data.card, first=name in tabled,
-        )
+    jobs = [
+        _Measuring(training, output / TRAININGS / name, samples[training.analysis], data.card, name in tabled, device)
         for name, training in plan.trainings.items()
-    }  # fmt: skip
-    return Results(plan, measured, dict(samples))
+    ]
+    measured = run_beside(jobs, workers) if min(workers, len(jobs)) > 1 else [job(None) for job in jobs]
+    return Results(plan, dict(zip(plan.trainings, measured, strict=True)), dict(samples))
+
+
+@dataclass(frozen=True)
+class _Measuring:
+    """What one training is worth, found out in this process or in another: a `Job`."""
+
+    planned: PlannedTraining
+    folder: Path
+    samples: Mapping[str, Batch]
+    card: StudyCard
+    first: bool
+    device: str
+
+    def __call__(self, _: Any) -> Measured:
+        bundle = load_bundle(str(self.folder))
+        send_to(bundle.scorer, self.device)
+        return _measure(self.planned, bundle, self.samples, card=self.card, first=self.first)
 
 
 def _measure(

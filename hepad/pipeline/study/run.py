@@ -38,7 +38,8 @@ _FILES = ("report.md", "report.html", "results.json")
 class StudyOptions:
     """Options of `study`: files by name, or a folder that holds those the card names; see `find_files`.
 
-    `workers` trainings run side by side, each on the `device`; without `scans` only the table is trained.
+    `workers` trainings run side by side, each on the `device`, where the bundles are scored too; without `scans` only
+    the table is trained.
     """
 
     output: Path
@@ -81,7 +82,7 @@ def study(name: str, *, options: StudyOptions) -> StudyReport:
         on_training=options.on_training,
         on_epoch=options.on_epoch,
     )
-    results = measure(plan, data, options.output)
+    results = measure(plan, data, options.output, workers=options.workers, device=device)
     bundles = {name: sha256_file(options.output / TRAININGS / name / "card.json") for name in plan.trainings}
     texts = {f"study {chosen.name}": resolve("analyses/studies", name).read_text(encoding="utf-8")}
     texts |= {f"analysis {n}": resolve("analyses", n).read_text(encoding="utf-8") for n in chosen.analyses}
@@ -101,7 +102,7 @@ def study(name: str, *, options: StudyOptions) -> StudyReport:
         trained,
         options.output,
         compared(compare, results) if compare else (),
-        ordered(compare, results) if compare else (),
+        ordered(compare, results, workers=options.workers) if compare else (),
     )
     _write(report, texts)
     return report

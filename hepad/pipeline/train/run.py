@@ -24,7 +24,7 @@ from hepad.execution.run import Skipped
 from hepad.execution.store import Store
 from hepad.inputs.base import Input, make_input
 from hepad.inputs.batch import Batch
-from hepad.nn.device import resolve_device
+from hepad.nn.device import resolve_device, send_to
 from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport, Scorer, Trainable, TrainingData, trainable
 from hepad.nn.supervised import is_supervised
 from hepad.objects.cutflow import CutFlow
@@ -235,6 +235,7 @@ class _Training:
     def bundle(self, fit: FitReport, records: Sequence[dict[str, Any]]) -> Trained:
         """Set the regions on the held-out events, and put the bundle together."""
         plan, split, scorer, flow = self.plan, self.split, self.scorer, self.background.cutflow
+        send_to(scorer, self.options.device)
         quantiles = _calibrate(scorer, self._part(split.holdout))
         regions = {name: set_region(name, spec, quantiles, scorer.score_names[0]) for name, spec in self.specs.items()}
         content = {

@@ -9,13 +9,16 @@ import pytest
 
 from hepad import registry
 from hepad.cards.analysis import load_analysis
-from hepad.cards.study import load_study
+from hepad.cards.study import StudyCard, load_study
+from hepad.errors import InputDataError
 from hepad.inputs.base import make_input
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.nn.image_quality import ssim
-from hepad.pipeline.study.data import find_files
+from hepad.pipeline.study.data import StudyData, find_files
 from hepad.pipeline.study.images import PLANE, pictures
+from hepad.pipeline.study.plan import make_plan
+from hepad.samples.parting import split_events
 
 
 def test_pictures_are_of_what_the_network_makes() -> None:
@@ -73,3 +76,58 @@ def test_the_study_of_dark_showers_is_of_scores_and_files_that_are_there(tmp_pat
     assert [path.name for path in files.evaluation] == ["qcd_c.npz"]
     assert len(files.signals["svj_2100"]) == 3
     assert all(len(paths) == 1 for name, paths in files.signals.items() if name != "svj_2100")
+
+
+def test_the_study_of_dark_showers_takes_a_folder_of_one_file_a_sample_that_lacks_some(tmp_path: Path) -> None:
+    card = load_study("darkshowers")
+    for name in ("qcd", "qcd_2", "suep_400", "svj_3100"):
+        (tmp_path / f"{name}.npz").write_bytes(name.encode())
+    files = find_files(card, tmp_path)
+    assert [path.name for path in files.everything()] == ["qcd.npz", "qcd_2.npz", "suep_400.npz", "svj_3100.npz"]
+    assert list(files.signals) == ["suep_400", "svj_3100"]
+    for name in ("suep_400", "svj_3100"):
+        (tmp_path / f"{name}.npz").unlink()
+    with pytest.raises(InputDataError, match="no file of suep_125"):
+        find_files(card, tmp_path)
+
+
+def _write(path: Path, label: int, events: int) -> None:
+    """A file of images as the authors of the study have them: each event's number of tracks is its entry."""
+    images = np.zeros((events, 72, 58, 3), dtype=np.float32)
+    images[:, 3:6, 10:14, 0] = 1.0
+    counts = np.arange(events, dtype=np.float32)[:, None]
+    np.savez(path, images=images, labels=np.full(events, float(label)), masses=np.zeros(events), n_tracks=counts)
+
+
+def test_a_labelled_training_reads_signals_and_is_measured_on_others(tmp_path: Path) -> None:
+    for name, label, events in (("qcd", 0, 100), ("qcd_2", 0, 6), ("suep_400", 1, 60), ("svj_2100", 2, 30)):
+        _write(tmp_path / f"{name}.npz", label, events)
+    card = load_study("darkshowers").model_copy(update={"analyses": ("ntracks", "cct"), "seeds": (1,)})
+    data = StudyData(find_files(card, tmp_path), card)
+    plan = make_plan(card, data)
+    plain, labelled = (plan.trainings[plan.table[name][0]] for name in card.analyses)
+    assert (plain.labelled, labelled.labelled, labelled.regions) == (False, True, {})
+    assert data.kept_away(labelled=False) is None  # qcd_2 is there to measure on
+    aside = data.kept_away(labelled=True)
+    assert aside is not None
+    assert [path.name for path in data.trained_on(labelled=True)] == ["qcd.npz", "suep_400.npz", "svj_2100.npz"]
+    samples = data.samples(load_analysis("cct"), labelled=True)
+    split = split_events(samples.ids, labelled.train, 1, aside)
+    used = {
+        (int(samples.ids.file[row]), int(samples.ids.entry[row]))
+        for part in (split.train, split.validation, split.holdout)
+        for row in part
+    }
+    everything = data.samples(load_analysis("ntracks")).evaluation
+    for place, name in enumerate(data.files.signals, start=1):
+        measured = {(place, int(count)) for count in samples.evaluation[name].beside["track_count"]}
+        assert measured.isdisjoint(used)
+        assert len(measured) + sum(file == place for file, _ in used) == len(everything[name])
+        assert len(measured) > 0
+    assert len(samples.evaluation["background"]) == len(everything["background"]) == 6
+    assert {file for file, _ in used} == {0, 1, 2}
+    assert labelled.train.epochs == 3000  # one update each, as many as the card asks for
+    with pytest.raises(ValueError, match=r"labelled.fraction 0.5 is less than the 0.6"):
+        StudyCard.model_validate(
+            {**card.model_dump(mode="json", by_alias=True), "evaluation": {"fraction": 0.6, "seed": 1}}
+        )
