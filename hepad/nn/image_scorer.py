@@ -59,20 +59,35 @@ class ImageScorer(NetworkScorer[ImageNetwork]):
         self._see = settings
         self._place = check_image(settings, layout, self.name)
         self.score_names = scores
+        self._quick: ImageNetwork | None = None
+        self._tried = False
         super().__init__(settings, layout)
 
     def reconstruct(self, batch: Batch) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """See `Reconstructs`."""
         check_batch(self, batch)
-        module = self._module
+        module, block = self._evaluated()
 
         def both(x: Tensor) -> tuple[Tensor, ...]:
             seen = self._seen(x)
             made, _ = self._find(module, seen, True)
             return seen[:, 0], _there(made)[:, 0]
 
-        seen, made = evaluate(module, both, self._arrays(batch), 2, block=self.block, device=self._device)
+        seen, made = evaluate(module, both, self._arrays(batch), 2, block=block, device=self._device)
         return seen, made
+
+    def _evaluated(self) -> tuple[ImageNetwork, int]:
+        """On a processor compiled loops, one event at a time, if they know the network."""
+        if self._device != "cpu":
+            return self._module, self.block
+        if not self._tried:
+            from hepad.nn.residual_compiled import compiled  # compiles when it is first imported on a machine
+
+            self._quick, self._tried = compiled(self._module, self.layout.shape[1:]), True
+        return (self._module, self.block) if self._quick is None else (self._quick, 1)
+
+    def _changed(self) -> None:
+        self._quick, self._tried = None, False
 
     def _seen(self, x: Tensor) -> Tensor:
         return lit(x[:, self._place : self._place + 1], self._see.threshold)

@@ -94,6 +94,7 @@ class NetworkScorer(ABC, Generic[Network]):
             on_epoch=on_epoch,
             resume=resume,
         )
+        self._changed()
         return done.report
 
     def scores(self, batch: Batch) -> Scores:
@@ -112,6 +113,7 @@ class NetworkScorer(ABC, Generic[Network]):
     def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Take weights written by `state`; `CardError` that names a missing, unknown or misshapen tensor."""
         set_weights(self._module, state, f"weights of {self.name}")
+        self._changed()
 
     @abstractmethod
     def _build(self) -> Network:
@@ -127,15 +129,22 @@ class NetworkScorer(ABC, Generic[Network]):
 
     def _values(self, batch: Batch) -> list[npt.NDArray[np.float32]]:
         """The scores of a batch, each of shape (n,): a set is evaluated otherwise."""
-        module = self._module
+        module, block = self._evaluated()
         return evaluate(
             module,
             lambda *rows: self._score(module, rows),
             self._arrays(batch),
             len(self.score_names),
-            block=self.block,
+            block=block,
             device=self._device,
         )
+
+    def _evaluated(self) -> tuple[Network, int]:
+        """The network as it is evaluated, and of how many rows a block is."""
+        return self._module, self.block
+
+    def _changed(self) -> None:
+        """The network has other weights: a model that keeps what follows from them forgets it."""
 
     def _arrays(self, batch: Batch) -> tuple[npt.NDArray[Any], ...]:
         """The arrays of a batch that the network sees."""

@@ -18,12 +18,13 @@ from torch.nn import functional
 from hepad.errors import CardError
 from hepad.nn.images import PeriodicConvolution, pooled
 
-__all__ = ["FIRST_LOGIT", "ConditionalDecoder", "MaskEncoder", "ResidualEncoder", "deepest", "first_weights"]
+__all__ = ["FIRST_LOGIT", "SLOPE", "Block", "ConditionalDecoder", "Conditioning", "MaskEncoder", "Residual"]
+__all__ += ["ResidualEncoder", "deepest", "first_weights", "margins"]
 
 FIRST_LOGIT = -1.0
 """The bias of the decoder's last layer before the training: most pixels are dark."""
 
-_SLOPE = 0.2
+SLOPE = 0.2
 _EPSILON = 1e-3
 """Of leaky ReLU and instance normalisation, those of TensorFlow, which the authors use."""
 
@@ -34,7 +35,7 @@ class ResidualEncoder(nn.Module):
     def __init__(self, filters: Sequence[int], groups: int) -> None:
         super().__init__()
         self.stages = nn.ModuleList(
-            nn.Sequential(_Block(a, b, 2, groups if place else 1), _Residual(b, groups))
+            nn.Sequential(Block(a, b, 2, groups if place else 1), Residual(b, groups))
             for place, (a, b) in enumerate(pairwise([1, *filters]))
         )
 
@@ -51,7 +52,7 @@ class MaskEncoder(nn.Module):
     def __init__(self, filters: Sequence[int], groups: int, size: Sequence[int], latent: int) -> None:
         super().__init__()
         self.stages = nn.ModuleList(
-            _Block(a, b, 1, groups if place else 1) for place, (a, b) in enumerate(pairwise([1, *filters]))
+            Block(a, b, 1, groups if place else 1) for place, (a, b) in enumerate(pairwise([1, *filters]))
         )
         self.dense = nn.Linear(filters[-1] * prod(deepest(size, len(filters))), latent)
 
@@ -72,15 +73,15 @@ class ConditionalDecoder(nn.Module):
 
     def __init__(self, filters: Sequence[int], groups: int, size: Sequence[int], latent: int, condition: int) -> None:
         super().__init__()
-        self._size = tuple(size)
+        self.latent, self._size = latent, tuple(size)
         widths = [latent, *filters]
         shape = deepest(size, len(filters))
         scaled = [(extent[0] * 2**place, extent[1] * 2**place) for place, extent in enumerate([shape] * len(filters))]
         self.conditions = nn.ModuleList(
-            _Conditioning(condition, width, extent) for width, extent in zip(widths, scaled, strict=False) if condition
+            Conditioning(condition, width, extent) for width, extent in zip(widths, scaled, strict=False) if condition
         )
         self.stages = nn.ModuleList(
-            nn.Sequential(_Block(a, b, 1, groups if place else 1), _Residual(b, groups))
+            nn.Sequential(Block(a, b, 1, groups if place else 1), Residual(b, groups))
             for place, (a, b) in enumerate(pairwise(widths))
         )
         self.last = nn.Conv2d(widths[-1], 1, 1)
@@ -91,12 +92,12 @@ class ConditionalDecoder(nn.Module):
             if z is not None:
                 x = self.conditions[place](x, z)
             x = stage(functional.interpolate(x, scale_factor=2, mode="bilinear"))
-        (top, left), (rows, columns) = _margins(x.shape[-2:], self._size), self._size
+        (top, left), (rows, columns) = margins(x.shape[-2:], self._size), self._size
         result: Tensor = self.last(x[:, :, top : top + rows, left : left + columns])
         return result
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
     """Convolution, instance normalisation, leaky ReLU."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1, groups: int = 1) -> None:
@@ -108,15 +109,15 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The image after the block."""
-        return functional.leaky_relu(self.norm(self.convolution(x)), _SLOPE)
+        return functional.leaky_relu(self.norm(self.convolution(x)), SLOPE)
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """Two blocks beside a short cut."""
 
     def __init__(self, width: int, groups: int) -> None:
         super().__init__()
-        self.first, self.second = _Block(width, width, 1, groups), _Block(width, width, 1, groups)
+        self.first, self.second = Block(width, width, 1, groups), Block(width, width, 1, groups)
 
     def forward(self, x: Tensor) -> Tensor:
         """The image after the blocks."""
@@ -124,7 +125,7 @@ class _Residual(nn.Module):
         return result
 
 
-class _Conditioning(nn.Module):
+class Conditioning(nn.Module):
     """Spatial broadcast (Watters et al., arXiv:1901.07017), a linear convolution, and the product with what comes in.
 
     The coordinates run from -1 to 1; there the authors pad phi with zeros, since it has an end for the coordinate.
@@ -142,7 +143,7 @@ class _Conditioning(nn.Module):
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
         """The product, of the shape of x."""
         spread = z[:, :, None, None].expand(-1, -1, *x.shape[-2:])
-        result: Tensor = x * self.expand(torch.cat([spread, self.coordinates.expand(len(x), -1, -1, -1)], dim=1))
+        result: Tensor = x * self.expand(torch.cat([spread, self.coordinates.expand(x.shape[0], -1, -1, -1)], dim=1))
         return result
 
 
@@ -163,6 +164,6 @@ def first_weights(module: nn.Module) -> None:
                 nn.init.zeros_(part.bias)
 
 
-def _margins(have: Sequence[int], want: Sequence[int]) -> tuple[int, int]:
+def margins(have: Sequence[int], want: Sequence[int]) -> tuple[int, int]:
     """Where to begin, so that what is left over is shared by both sides."""
     return (have[0] - want[0]) // 2, (have[1] - want[1]) // 2
