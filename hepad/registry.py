@@ -266,6 +266,12 @@ SCORERS = Table(
             ("particle_set",),
             "ClipVaeConfig",
         ),
+        "vrnn": Entry(
+            "hepad.models.vrnn.network:Vrnn",
+            "variational recurrent network of the particles of a jet in sequence",
+            ("particle_set",),
+            "VrnnConfig",
+        ),
         "ensemble": Entry("hepad.models.compose:Ensemble", "ensemble of one model", _VECTORS, "EnsembleConfig"),
         "parallel": Entry("hepad.models.compose:Parallel", "models side by side", _VECTORS, "ParallelConfig"),
         "chain": Entry("hepad.models.compose:Chain", "model of embeddings", (*_VECTORS, "particle_set"), "ChainConfig"),

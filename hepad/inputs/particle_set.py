@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from hepad.cards.input import InputCard
 from hepad.inputs.batch import Batch
+from hepad.inputs.common_frame import CommonFrame, Particles, to_common_frame
 from hepad.inputs.layout import Layout
 from hepad.inputs.unlearned import Unlearned
 from hepad.io.events import flat_columns
@@ -23,7 +24,8 @@ __all__ = ["IDS", "ParticleSet", "ParticleSetCard"]
 IDS = "id"
 """The name of the codes of particles beside the batch."""
 
-_Flat = Mapping[str, npt.NDArray[np.float64]]
+_Flat = dict[str, npt.NDArray[np.float64]]
+_Places = npt.NDArray[np.int64]
 
 _TINY = 1e-8
 _BOUND = 5.0
@@ -123,7 +125,8 @@ class ParticleSetCard(InputCard):
     (hadrons of either charge or none, photon, electron, positron, muon, antimuon) beside the batch as codes from 1 on,
     0 for padding, or among the features as eight flags, or both. `scale: usual` is that of JetClass (arXiv:2202.03772):
     (ln pT - 1.7) 0.7, (ln E - 2) 0.7, (ln of a fraction + 4.7) 0.7, (delta_r - 0.2) 4, tanh of d0 and dz, errors
-    within 0 and 1, and all but pt and energy within -5 and 5.
+    within 0 and 1, and all but pt and energy within -5 and 5. With `frame` momenta, angles and the jet are those in a
+    frame that is common to all jets, where the particles are massless and the jet lies at eta = phi = 0.
     """
 
     kind: Literal["particle_set"]
@@ -133,6 +136,7 @@ class ParticleSetCard(InputCard):
     )
     ids: Literal["none", "beside", "features", "both"] = "none"
     scale: Literal["none", "usual"] = "usual"
+    frame: CommonFrame | None = None
 
     @model_validator(mode="after")
     def _names_features_once(self) -> ParticleSetCard:
@@ -170,14 +174,9 @@ class ParticleSet(Unlearned):
     def raw(self, events: ak.Array) -> Batch:
         """The sets in physical units, before scaling."""
         n, (size, _) = len(events), self.layout.shape
-        jets, has_jet = _leading(events["fatjets"])
-        offsets, particles = flat_columns(events["particles"])
-        rows = np.repeat(np.arange(n), np.diff(offsets))
-        place = np.arange(len(rows)) - np.repeat(offsets[:-1], np.diff(offsets))
-        kept = (place < size) & has_jet[rows]
-        rows, place = rows[kept], place[kept]
-        flat = {name: np.asarray(particles[name], dtype=np.float64)[kept] for name in self.fields()["particles"]}
-        flat |= _relative(flat, {name: values[rows] for name, values in jets.items()})
+        rows, place, flat = (
+            self._particles(events) if self.card.frame is None else self._framed(events, self.card.frame)
+        )
         x = np.zeros((n, *self.layout.shape), dtype=np.float32)
         for column, feature in enumerate(self._features.values()):
             x[rows, place, column] = feature.of(flat)
@@ -188,6 +187,34 @@ class ParticleSet(Unlearned):
             beside[IDS] = np.zeros((n, size), dtype=np.int8)
             beside[IDS][rows, place] = flat[IDS].astype(np.int8)
         return Batch(self.kind, self.layout, x, mask, ak.to_numpy(events.weight).astype(np.float64), beside)
+
+    def _particles(self, events: ak.Array) -> tuple[_Places, _Places, _Flat]:
+        """The events of the particles that are kept, their places there, and their properties."""
+        jets, has_jet = _leading(events["fatjets"])
+        rows, place, flat = self._of_events(events)
+        kept = (place < self.card.max_particles) & has_jet[rows]
+        rows, flat = rows[kept], {name: values[kept] for name, values in flat.items()}
+        return rows, place[kept], flat | _relative(flat, {name: values[rows] for name, values in jets.items()})
+
+    def _framed(self, events: ak.Array, frame: CommonFrame) -> tuple[_Places, _Places, _Flat]:
+        """As `_particles`, in a common frame: the jet is what is left of the particles there."""
+        _, has_jet = _leading(events["fatjets"])
+        rows, _, flat = self._of_events(events)
+        kept = np.flatnonzero(has_jet[rows])
+        there = Particles.of(rows[kept], *(flat[name][kept] for name in ("pt", "eta", "phi")))
+        found = to_common_frame(there, frame, self.card.max_particles)
+        flat = {name: values[kept][found.place] for name, values in flat.items()}
+        flat |= {"pt": found.pt, "eta": found.eta, "phi": found.phi, "energy": found.pt * np.cosh(found.eta)}
+        axis = {"pt": frame.momentum, "eta": 0.0, "phi": 0.0, "energy": frame.energy}
+        jets = {name: np.full(len(found.rows), value) for name, value in axis.items()}
+        return found.rows, found.rank(), flat | _relative(flat, jets)
+
+    def _of_events(self, events: ak.Array) -> tuple[_Places, _Places, _Flat]:
+        offsets, particles = flat_columns(events["particles"])
+        counts = np.diff(offsets)
+        rows = np.repeat(np.arange(len(counts)), counts)
+        place = np.arange(len(rows)) - np.repeat(offsets[:-1], counts)
+        return rows, place, {n: np.asarray(particles[n], dtype=np.float64) for n in self.fields()["particles"]}
 
     def scaled(self, batch: Batch) -> Batch:
         """The batch as the network sees it."""
@@ -220,7 +247,7 @@ def _leading(jets: ak.Array) -> tuple[dict[str, npt.NDArray[np.float64]], npt.ND
     return found, has_jet
 
 
-def _relative(particles: _Flat, jet: _Flat) -> dict[str, npt.NDArray[np.float64]]:
+def _relative(particles: _Flat, jet: _Flat) -> _Flat:
     """Distances from the axis of each particle's jet; the sign of its eta turns all jets to one side."""
     turn = particles["phi"] - jet["phi"]
     return {

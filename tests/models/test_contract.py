@@ -148,6 +148,14 @@ SETTINGS = {
         axes=SET,
         features=("pt_rel", "deta", "dphi"),
     ),
+    "vrnn": ModelCase(
+        "vrnn",
+        {"hidden": 8, "order": "kt", "beta": 0.0003, "angles": ["pt_rel", "pt_rel"], "scores": ["high_kl", "low_kl"]},
+        TrainCard(epochs=30, batch_size=50, learning_rate=1e-2),
+        axes=SET,
+        features=("pt_rel",),
+        trained_on=300,
+    ),
     "ensemble": ModelCase("ensemble", {"member": {"name": "dnn_ae", "layers": [8, 3]}, "members": 2}),
     "parallel": ModelCase(
         "parallel", {"members": {"one": {"name": "dnn_ae", "layers": [8, 3]}, "two": {"name": "dnn_ae", "layers": [4]}}}
