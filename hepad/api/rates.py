@@ -11,8 +11,9 @@ from hepad.api.events import as_files
 from hepad.api.models import Model, as_model
 from hepad.api.record import Record, Row
 from hepad.bundles.systems import Training
+from hepad.errors import UsageError
 from hepad.pipeline.rates.options import RATES_KHZ, RatesOptions
-from hepad.pipeline.rates.report import Point, RatesReport, SampleRates, SignalRow
+from hepad.pipeline.rates.report import BesideRates, BesideRow, Point, RatesReport, SampleRates, SignalRow
 from hepad.trigger.rates import BUNCHES, Rate
 
 if TYPE_CHECKING:
@@ -42,6 +43,16 @@ class RatesRecord(Record):
         """Efficiencies of all events of a signal, with 68.3 % intervals."""
         return self.report.signals
 
+    @property
+    def beside(self) -> tuple[BesideRates, ...]:
+        """Models beside another trigger at equal rates: what both, one alone and either accept of zero bias."""
+        return self.report.beside
+
+    @property
+    def beside_signals(self) -> tuple[BesideRow, ...]:
+        """The same of signals, with differences and what the two together gain."""
+        return self.report.beside_signals
+
     def rate(self, model: str, point: str) -> Rate:
         """The rate of a model at a working point, `"10 kHz"` say, in the test events if there are any.
 
@@ -60,7 +71,7 @@ class RatesRecord(Record):
         from hepad.pipeline.rates.output import points_table
 
         table = points_table(self.report)
-        return f"Trigger rates at {self.report.crossings_khz / 1000:.2f} MHz of crossings", table.header, table.rows
+        return f"Trigger rates at {self.report.events_come}", table.header, table.rows
 
     def _draw(self, ax: Axes) -> None:
         from hepad.pipeline.rates.figures import rate_lines, rate_marks
@@ -84,6 +95,8 @@ def rates(
     thresholds: Mapping[str, float] | None = None,
     pure: bool = False,
     bunches: int = BUNCHES,
+    input_khz: float | None = None,
+    beside: str | None = None,
     selection: str | None = None,
     every_crossing: bool = False,
     max_events: int | None = None,
@@ -93,7 +106,9 @@ def rates(
     `zero_bias`, `test` (other zero bias) and each of the `signals`, by name, are files or arrays in memory as in
     `hepad.load_events`. `model` is one model, or a mapping of names to several. `menu` is a bundled one (`hepad list
     menus`) or a card; with `pure`, rates are those of crossings that none of its unprescaled seeds accepts.
-    `thresholds` by model are one more working point. `bunches` times 11.2456 kHz is the rate of crossings.
+    `thresholds` by model are one more working point. `bunches` times 11.2456 kHz is the rate of crossings; `input_khz`
+    is that of the events of a later stage in its place. `beside` names one of the models, that the others are held
+    beside at exactly equal rates: see `RatesRecord.beside_signals`.
     `every_crossing` leaves out what the models' selections require of events. The scores of all crossings are kept in
     memory.
 
@@ -109,12 +124,16 @@ def rates(
     from hepad.pipeline.rates.run import rates_in_memory
 
     named = model if isinstance(model, Mapping) else {as_model(model).name: model}
+    if beside is not None and beside not in named:
+        raise UsageError(f"beside: no model {beside!r}; there are {', '.join(named)}")
     options = RatesOptions(
         menu=menu,
         rates_khz=tuple(rates_khz) if isinstance(rates_khz, Sequence) else (float(rates_khz),),
         thresholds=dict(thresholds or {}),
         pure=pure,
         bunches=bunches,
+        input_khz=input_khz,
+        beside=beside,
         selection=selection,
         every_crossing=every_crossing,
         max_events=max_events,

@@ -37,6 +37,7 @@ WITHOUT_EFFECT = frozenset(
 PATHS = frozenset(
     {"against", "analysis", "archive", "background", "budget", "card", "cross_section", "data", "evaluation_background"}
     | {
+        "beside",
         "events",
         "file",
         "files",

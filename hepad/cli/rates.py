@@ -47,6 +47,23 @@ def rates(
         bool, typer.Option("--pure", help="Working points are rates of crossings that no unprescaled seed accepts.")
     ] = False,
     bunches: Annotated[int, typer.Option(min=1, max=3564, help="Colliding bunches, each 11.2456 kHz.")] = 2544,
+    input_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--input-rate",
+            help="What the events are drawn from, in kHz: of the level-1 trigger, for a high-level one.",
+            show_default="all crossings",
+        ),
+    ] = None,
+    beside: Annotated[
+        str | None,
+        typer.Option(
+            "--beside",
+            help="A trigger, one of the models or one more, that the others are held beside at exactly equal rate: "
+            "what each keeps of signals and adds to the other.",
+            show_default=False,
+        ),
+    ] = None,
     selection: common.Selection = None,
     every_crossing: Annotated[
         bool, typer.Option("--every-crossing", help="Leave out what the models' selections require of events.")
@@ -76,6 +93,8 @@ def rates(
             thresholds=_thresholds(threshold),
             pure=pure,
             bunches=bunches,
+            input_khz=input_rate,
+            beside=beside,
             selection=selection,
             every_crossing=every_crossing,
             simulation=simulation,
@@ -115,14 +134,16 @@ def _print(report: RatesReport) -> None:
 
     for remark in report.remarks:
         common.stderr().print(f"note: {remark}")
-    crossings = f"{report.bunches} bunches, {report.crossings_khz / 1000:.2f} MHz"
-    _show(f"Working points; {crossings}", tables.points_table(report))
+    _show(f"Working points; {report.events_come}", tables.points_table(report))
     _show(f"Rates in {', '.join(report.measured.files)} [kHz]", tables.triggers_table(report.measured))
     if report.measured.seeds:
         _show(f"Menu {report.menu}: seeds that accept anything [kHz]", tables.seeds_table(report.measured, brief=True))
     if report.signals:
         what = "Signals [% of all events]" + (", and what is added to the menu" if report.menu else "")
         _show(what, tables.signals_table(report, brief=True))
+    if report.beside_signals:
+        title = f"Beside {report.beside[0].beside} at equal rate, and together at that rate [% of all events]"
+        _show(title, tables.beside_table(report, brief=True))
     common.stdout().print("* rests on fewer than 10 events; brackets are 68 % intervals")
     common.stdout().print(f"wrote {report.output}")
 

@@ -25,14 +25,15 @@ FEW = 10
 
 @dataclass(frozen=True)
 class Crossings:
-    """The crossings of filled bunches a second."""
+    """The crossings of filled bunches a second; or, with `input_khz`, what else events come from at that rate."""
 
     bunches: int = BUNCHES
+    input_khz: float | None = None
 
     @property
     def khz(self) -> float:
         """Their rate."""
-        return self.bunches * ORBITS_KHZ
+        return self.bunches * ORBITS_KHZ if self.input_khz is None else self.input_khz
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,19 @@ class Tail:
         return background_quantiles(
             self._scores[known], self._weights[known], below=self._total - sums_of(self._weights[known])
         )
+
+    def reached(self) -> tuple[Floats, Floats]:
+        """Falling scores (k,), each once, and the fraction (k,) of all events that came with that or a higher one.
+
+        Both are of length 0 if none has a score; unlike in `table`, none that is kept is left out.
+        """
+        if len(self._scores) > self.capacity:
+            self._prune()
+        known = self._scores > self._dropped
+        order = np.argsort(-self._scores[known].astype(np.float64), kind="stable")
+        values = self._scores[known][order].astype(np.float64)
+        last = np.flatnonzero(np.append(values[1:] != values[:-1], True)) if len(values) else np.empty(0, np.int64)
+        return values[last], np.cumsum(self._weights[known][order])[last] / self._total.weight
 
     @property
     def complete(self) -> bool:

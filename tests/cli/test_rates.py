@@ -38,6 +38,7 @@ def test_the_whole(run, tmp_path: Path, examples: Path, menu: Path) -> None:
     events, wprime = examples / "w_lnu.root", examples / "wprime_wz_2tev.root"
     command = ["rates", events, "-m", "dnn_ae", "-m", "snn_ae", "--menu", menu, "--signal", f"wz={wprime}"]
     command += ["--rate", 1, "--rate", 0.001, "--threshold", "dnn_ae=0.002", "--bunches", BUNCHES, "-o", "out"]
+    command += ["--beside", "snn_ae"]
     shown = run(*command)
     assert "dnn_ae is asked in" in shown.stderr
     assert "no threshold gives so small a rate" in shown.stderr
@@ -84,12 +85,29 @@ def test_the_whole(run, tmp_path: Path, examples: Path, menu: Path) -> None:
     html = (tmp_path / "out" / "report.html").read_text()
     assert html.count("<img") == 3
 
+    # At exactly equal rates: an event at the threshold counts by the part that is wanting.
+    (beside,), (row,) = content["beside"], content["beside_signals"]
+    assert (beside["model"], beside["beside"], row["signal"]) == ("dnn_ae", "snn_ae", "wz")
+    for name in ("own", "other", "shared"):
+        assert beside[name]["khz"] == pytest.approx(1, rel=1e-6)
+    assert beside["either"]["khz"] == pytest.approx(2 - beside["both"]["khz"])
+    wanted, kept = n / khz, []
+    for name, score in (("dnn_ae", "mse"), ("snn_ae", "mse")):
+        falling = np.sort(scores[name][~np.isnan(scores[name])])[::-1]
+        last = int(wanted)
+        of_signal = hepad.load_model(name).scores(wprime)[score]
+        kept.append((of_signal > falling[last]) + (wanted - last) * (of_signal == falling[last]))
+    assert row["own"]["value"] == pytest.approx(kept[0].mean())
+    assert row["difference"]["value"] == pytest.approx((kept[0] - kept[1]).mean())
+    assert row["both"]["value"] == pytest.approx((kept[0] * kept[1]).mean())
+    assert "Beside snn_ae at equal rate" in html
+
     in_memory = hepad.rates(
         loaded, {"dnn_ae": "dnn_ae", "snn_ae": "snn_ae"}, menu=str(menu), signals={"wz": wprime},
-        rates_khz=(1, 0.001), thresholds={"dnn_ae": 0.002}, bunches=BUNCHES,
+        rates_khz=(1, 0.001), thresholds={"dnn_ae": 0.002}, bunches=BUNCHES, beside="snn_ae",
     )  # fmt: skip
     mine = in_memory.to_json()
-    for key in ("points", "signals", "signal_events", "remarks", "curves"):
+    for key in ("points", "signals", "signal_events", "remarks", "curves", "beside", "beside_signals"):
         assert mine[key] == content[key], key
     assert mine["samples"][0]["triggers"] == content["samples"][0]["triggers"]
     assert in_memory.plot().get_ylabel() == "Rate [kHz]"
@@ -140,6 +158,8 @@ def test_refused(process, run, tmp_path: Path, examples: Path, menu: Path) -> No
         (("--threshold", "dnn_ae"), 2, "write MODEL=X"),
         (("--threshold", "vae=1"), 2, "no such model; there are dnn_ae"),
         (("--pure",), 2, "give one with --menu"),
+        (("--beside", "dnn_ae"), 2, "give another model"),
+        (("--input-rate", 50, "--rate", 60), 2, "up to that of all events, 50"),
         (("--test", events), 2, "a test needs other events"),
         (
             ("-m", "gelato_l1", "--signal", f"h0={examples / 'h0.h5'}", "--rate", 5000),

@@ -34,7 +34,7 @@ def rates_figures(report: RatesReport, *, simulation: bool) -> Iterator[tuple[st
     """Names without ending, and figures, of those in `CAPTIONS` that there is something to draw for."""
     from hepad.plot.rates import efficiency_figure, overlap_figure, pileup_figure, rate_figure
 
-    caption = f"{report.crossings_khz / 1000:.2f} MHz of crossings"
+    caption = report.events_come
     if report.curves:
         yield (
             "rate_threshold",

@@ -34,11 +34,12 @@ _CURVE_POINTS = 60
 
 @dataclass(frozen=True)
 class Asked:
-    """The triggers that rates are asked of."""
+    """The triggers that rates are asked of; `beside` is the name of that which the others are held beside."""
 
     trainings: tuple[Training, ...]
     selections: tuple[SelectionCard, ...]
     menu: MenuCard | None
+    beside: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -25,6 +25,9 @@ class RatesOptions:
 
     `rates_khz` are the working points: each threshold is the lowest that keeps no more of the zero-bias events, or with
     `pure` no more of those that no unprescaled seed of the menu accepts. `thresholds` by model make one more point.
+    With `input_khz` events are drawn from what comes at that rate, of the level-1 trigger say, in place of the
+    crossings of `bunches`. `beside` is a trigger, a model's name or a bundle, that the models are held beside at
+    exactly equal rates.
     `every_crossing` leaves out the requirements of the models' selections, so that all crossings are scored.
     """
 
@@ -34,6 +37,8 @@ class RatesOptions:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     pure: bool = False
     bunches: int = BUNCHES
+    input_khz: float | None = None
+    beside: str | None = None
     selection: str | None = None
     every_crossing: bool = False
     simulation: bool = True
@@ -43,17 +48,23 @@ class RatesOptions:
     on_events: Callable[[int], None] | None = None
 
     def __post_init__(self) -> None:
+        if self.input_khz is not None and not 0 < self.input_khz < float("inf"):
+            raise UsageError(f"--input-rate {self.input_khz:g}: a rate in kHz is above 0")
+        if self.beside is not None and self.pure:
+            raise UsageError("--beside holds triggers side by side at total rates: leave out --pure")
+        if self.beside is not None and not self.rates_khz:
+            raise UsageError("--beside holds triggers side by side at equal rates: give one with --rate")
         top = self.crossings.khz
         wrong = next((rate for rate in self.rates_khz if not 0 < rate <= top), None)
         if wrong is not None:
-            raise UsageError(f"--rate {wrong:g}: rates are in kHz, above 0 and up to that of all crossings, {top:.6g}")
+            raise UsageError(f"--rate {wrong:g}: rates are in kHz, above 0 and up to that of all events, {top:.6g}")
         if self.pure and self.menu is None:
             raise UsageError("--pure: a rate is pure of the seeds of a menu; give one with --menu")
 
     @property
     def crossings(self) -> Crossings:
         """The crossings that zero bias is drawn from."""
-        return Crossings(self.bunches)
+        return Crossings(self.bunches, self.input_khz)
 
     @property
     def points(self) -> tuple[str, ...]:

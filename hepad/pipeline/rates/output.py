@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,21 @@ from hepad.output.figures import save_figure
 from hepad.pipeline.rates.figures import CAPTIONS, rates_figures
 from hepad.pipeline.rates.report import RatesReport, SampleRates, SignalRow
 from hepad.stats.scores.acceptance import Acceptance
+from hepad.trigger.beside import Difference
 from hepad.trigger.rates import Rate
 
-__all__ = ["gains_table", "points_table", "seeds_table", "signals_table", "triggers_table", "write_report"]
+__all__ = ["beside_rates_table", "beside_table", "gains_table", "points_table", "seeds_table", "signals_table"]
+__all__ += ["triggers_table", "write_report"]
+
+
+_BESIDE = (
+    "Thresholds are set to exactly the same rate: of events of just the threshold's score, of which a number of tracks "
+    "has many, a fraction counts, as if these were prescaled. Model, the other, both, either: at this rate each. "
+    "Together: either, at a lower rate of each, the same for both, at which together they have the rate of the working "
+    "point; so much is gained above the one alone and above the other. The error of the difference has the statistics "
+    "of the signal's events, of which what both keep cancels, and of those that the thresholds were set on; that of a "
+    "gain the first only."
+)
 
 
 def write_report(report: RatesReport, output: Path, *, simulation: bool, record: Mapping[str, Any]) -> None:
@@ -124,6 +137,49 @@ def _by_point(
     return Table(["signal", "model", *extra, *points], rows, numbers_from=2)
 
 
+def beside_rates_table(report: RatesReport) -> Table:
+    """Rates in kHz of each model and the trigger beside it, in zero bias."""
+    header = ["model", "working point", "in", "model [kHz]", _other(report), "both", "either", "together"]
+    rows = [
+        [row.model, row.point, row.sample, *map(_rate, (row.own, row.other, row.both, row.either, row.shared))]
+        for row in report.beside
+    ]
+    return Table(header, rows, numbers_from=3)
+
+
+def beside_table(report: RatesReport, *, brief: bool = False) -> Table:
+    """What each model and the trigger beside it keep of signals, in per cent; `brief` has less, for a terminal."""
+    other = _other(report)
+    header = ["signal", "model", "working point", "model", other, "difference"]
+    header += [] if brief else ["both"]
+    header += ["model only", f"{other} only", *([] if brief else ["either"])]
+    header += ["together", "above model", f"above {other}"]
+    rows = []
+    for row in report.beside_signals:
+        parts = (row.own, row.other, row.both, row.own_only, row.other_only, row.either, row.shared)
+        own, beside, both, own_only, other_only, either, shared = (_percent(part, brief=brief) for part in parts)
+        error = math.hypot(row.difference.error, row.threshold_error)
+        cells = [
+            row.signal,
+            row.model,
+            row.point,
+            own,
+            beside,
+            f"{100 * row.difference.value:+.1f} ± {100 * error:.1f}",
+        ]
+        cells += [own_only, other_only] if brief else [both, own_only, other_only, either]
+        rows.append([*cells, shared, _gain(row.gain), _gain(row.gain_on_other)])
+    return Table(header, rows, numbers_from=3)
+
+
+def _other(report: RatesReport) -> str:
+    return report.beside[0].beside
+
+
+def _gain(gain: Difference) -> str:
+    return f"{100 * gain.value:+.1f} ± {100 * gain.error:.1f}"
+
+
 def _page(report: RatesReport, figures: list[str]) -> list[Block]:
     def shown(name: str) -> list[Block]:
         return [Figure(f"{name}.png", CAPTIONS[name])] if name in figures else []
@@ -148,6 +204,15 @@ def _page(report: RatesReport, figures: list[str]) -> list[Block]:
     if report.signals and report.menu is not None:
         said = "Accepted by menu or model and not by the menu alone: in per cent of all events, and in events."
         blocks += [Heading("What the models add to the menu"), Text(said), gains_table(report)]
+    if report.beside:
+        blocks += [
+            Heading(f"Beside {report.beside[0].beside} at equal rate"),
+            Text(_BESIDE),
+            beside_rates_table(report),
+        ]
+    if report.beside_signals:
+        said = "Of signals, in per cent of all events:"
+        blocks += [Text(said), beside_table(report)]
     if sample.pileup:
         blocks += [Heading("Pile-up"), *shown("rate_pileup")]
     if sample.seeds:
@@ -158,8 +223,11 @@ def _page(report: RatesReport, figures: list[str]) -> list[Block]:
 def _crossings(report: RatesReport) -> str:
     counts = ", ".join(f"{s.sample} {s.events} events ({', '.join(s.files)})" for s in report.samples)
     one = report.crossings_khz / report.measured.events
+    come = f"{report.bunches} bunches give {report.crossings_khz:.6g} kHz of crossings"
+    if report.bunches is None:
+        come = f"Such events come at {report.crossings_khz:g} kHz"
     return (
-        f"Zero bias: {counts}. {report.bunches} bunches give {report.crossings_khz:.6g} kHz of crossings, so that one "
+        f"{'Events' if report.bunches is None else 'Zero bias'}: {counts}. {come}, so that one "
         f"event of the last is {one:.3g} kHz. Working points are {'pure' if report.pure else 'total'} rates in the "
         "first sample; rates are with 68 % Clopper-Pearson intervals, and an upper limit at 95 % where there is no "
         "event. * marks what rests on fewer than 10 events."

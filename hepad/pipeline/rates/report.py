@@ -11,9 +11,12 @@ import numpy.typing as npt
 
 from hepad.execution.run import Skipped
 from hepad.stats.scores.acceptance import Acceptance
+from hepad.trigger.beside import Difference
 from hepad.trigger.rates import Rate
 
 __all__ = [
+    "BesideRates",
+    "BesideRow",
     "Overlap",
     "PileupBin",
     "Point",
@@ -150,6 +153,53 @@ class SignalRow:
 
 
 @dataclass(frozen=True)
+class BesideRates:
+    """A model and the trigger `beside` it at the same rate, in a zero-bias sample: rates of each, both and either.
+
+    `shared` is the rate of either at thresholds of a lower rate, the same for both, at which together they have the
+    rate of the working point where they were set. Events at a threshold count by the part that makes rates equal.
+    """
+
+    model: str
+    beside: str
+    point: str
+    sample: str
+    own: Rate
+    other: Rate
+    both: Rate
+    own_only: Rate
+    other_only: Rate
+    either: Rate
+    shared: Rate
+
+
+@dataclass(frozen=True)
+class BesideRow:
+    """The same of a signal, in fractions of all its events.
+
+    `difference` is own less other, with the error of the signal's events, what is common cancelling; it changes by
+    `threshold_error` as the thresholds move by their own uncertainty. `gain` is shared less own, `gain_on_other` shared
+    less other: what the two, at the rate of one, have above either alone.
+    """
+
+    signal: str
+    model: str
+    beside: str
+    point: str
+    own: Acceptance
+    other: Acceptance
+    both: Acceptance
+    own_only: Acceptance
+    other_only: Acceptance
+    either: Acceptance
+    shared: Acceptance
+    difference: Difference
+    threshold_error: float
+    gain: Difference
+    gain_on_other: Difference
+
+
+@dataclass(frozen=True)
 class SignalCurve:
     """Efficiencies (g,) of a signal and their 68.3 % intervals at thresholds that give rates (g,), in kHz."""
 
@@ -165,10 +215,11 @@ class SignalCurve:
 class RatesReport:
     """The whole: crossings, working points, rates in each sample, efficiencies. `remarks` are for readers to know.
 
+    `bunches` is None where events come from elsewhere than all crossings.
     `curves` and `signal_curves` are for figures. `complete_before` is the content of a report that was there already.
     """
 
-    bunches: int
+    bunches: int | None
     crossings_khz: float
     pure: bool
     models: dict[str, str]
@@ -181,6 +232,8 @@ class RatesReport:
     remarks: tuple[str, ...]
     curves: tuple[RateCurve, ...] = ()
     signal_curves: tuple[SignalCurve, ...] = ()
+    beside: tuple[BesideRates, ...] = ()
+    beside_signals: tuple[BesideRow, ...] = ()
     output: Path | None = None
     skipped: tuple[Skipped, ...] = ()
     complete_before: dict[str, Any] | None = None
@@ -189,6 +242,13 @@ class RatesReport:
     def measured(self) -> SampleRates:
         """The sample that rates are to be taken from: the test, if there is one."""
         return self.samples[-1]
+
+    @property
+    def events_come(self) -> str:
+        """How often, in words."""
+        if self.bunches is None:
+            return f"{self.crossings_khz:g} kHz of input"
+        return f"{self.crossings_khz / 1000:.2f} MHz of crossings"
 
     def to_json(self) -> dict[str, Any]:
         """All numbers in JSON types."""

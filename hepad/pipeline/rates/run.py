@@ -22,6 +22,7 @@ from hepad.io.reader import expand_files, open_events
 from hepad.output.atomic import check_folder
 from hepad.output.complete import card_hash, made_with, selection_hash
 from hepad.paths import InputPath
+from hepad.pipeline.rates.beside import beside_rates, beside_rows, count_pairs, set_pairs
 from hepad.pipeline.rates.job import RatesJob
 from hepad.pipeline.rates.measure import (
     Asked,
@@ -38,7 +39,15 @@ from hepad.pipeline.rates.measure import (
 )
 from hepad.pipeline.rates.options import RatesOptions
 from hepad.pipeline.rates.output import write_report
-from hepad.pipeline.rates.report import RateCurve, RatesReport, SampleRates, SignalCurve, SignalRow
+from hepad.pipeline.rates.report import (
+    BesideRates,
+    BesideRow,
+    RateCurve,
+    RatesReport,
+    SampleRates,
+    SignalCurve,
+    SignalRow,
+)
 from hepad.pipeline.rates.summary import sample_rates, signal_rows
 from hepad.provenance import command_line, provenance
 
@@ -71,7 +80,7 @@ def rates(
         raise UsageError("give the folder that the report goes to")
     output = options.output
     check_folder(output, verb="rates")
-    asked, paths = _asked(load_trainings(models), options), _paths(files, signals or {}, test)
+    asked, paths = _asked(_with_beside(models, options), options), _paths(files, signals or {}, test)
     described = partial(_provenance, asked=asked, paths=paths, options=options)
     every = [path for group in paths.values() for path in group]
     making = Making.of(output, every, described, again=options.execution.force)
@@ -174,8 +183,9 @@ def _measure(
             for curve, scan, model in zip(found, scans, asked.names, strict=True)
             if len(scan[1])
         ]
+    beside, beside_signals = _beside(streams, tails, asked, options)
     return RatesReport(
-        options.bunches,
+        options.bunches if options.input_khz is None else None,
         khz,
         options.pure,
         {training.name: asked.score(i) for i, training in enumerate(asked.trainings)},
@@ -188,9 +198,29 @@ def _measure(
         (*points.remarks, *_remarks(samples, tails, points, asked)),
         tuple(curve for curve in curves if curve is not None),
         tuple(signal_curves),
+        beside,
+        beside_signals,
         options.output,
         tuple(streams.skipped),
     )
+
+
+def _beside(
+    streams: _Streams, tails: Tails, asked: Asked, options: RatesOptions
+) -> tuple[tuple[BesideRates, ...], tuple[BesideRow, ...]]:
+    """The models beside another trigger, in each sample of zero bias and each signal; nothing if there is none."""
+    pairs = set_pairs(lambda: streams.parts(SET_ON), tails, asked, options)
+    if not pairs:
+        return (), ()
+    counts = {sample: count_pairs(streams.parts(sample), pairs, asked) for sample in streams.paths}
+    rates: list[BesideRates] = []
+    rows: list[BesideRow] = []
+    for sample, found in counts.items():
+        if sample.startswith(_SIGNAL):
+            rows += beside_rows(found, counts[SET_ON], asked, sample.removeprefix(_SIGNAL))
+        else:
+            rates += beside_rates(found, asked, options, sample)
+    return tuple(rates), tuple(rows)
 
 
 def _remarks(samples: Sequence[SampleRates], tails: Tails, points: WorkingPoints, asked: Asked) -> list[str]:
@@ -220,6 +250,14 @@ def _with_remarks(report: RatesReport, warnings: Sequence[str]) -> RatesReport:
     return replace(report, remarks=(*warnings, *report.remarks))
 
 
+def _with_beside(models: Sequence[str], options: RatesOptions) -> list[Training]:
+    """The trainings of models, and of the trigger beside them if it is none of these by name."""
+    trainings = load_trainings(models)
+    if options.beside is None or options.beside in [training.name for training in trainings]:
+        return trainings
+    return load_trainings([*models, options.beside])
+
+
 def _asked(trainings: Sequence[Training], options: RatesOptions) -> Asked:
     if not trainings:
         raise UsageError("give at least one --model")
@@ -228,7 +266,13 @@ def _asked(trainings: Sequence[Training], options: RatesOptions) -> Asked:
     selections = [other or training.bundle.card.selection for training in trainings]
     if options.every_crossing:
         selections = [selection.model_copy(update={"require": ()}) for selection in selections]
-    return Asked(tuple(trainings), tuple(selections), menu)
+    beside = None
+    if options.beside is not None:
+        names = [training.name for training in trainings]
+        beside = options.beside if options.beside in names else names[-1]
+        if len(names) < 2:
+            raise UsageError(f"--beside {options.beside}: give another model, that it stands beside")
+    return Asked(tuple(trainings), tuple(selections), menu, beside)
 
 
 def _paths(
@@ -288,7 +332,9 @@ def _provenance(
         ),
         rate=options.rates_khz,
         threshold=tuple(f"{model}={value!r}" for model, value in options.thresholds.items()),
-        bunches=options.bunches,
+        bunches=options.bunches if options.input_khz is None else None,
+        input_rate=options.input_khz,
+        beside=asked.beside,
         selection=options.selection,
         max_events=options.max_events,
     )
