@@ -1,8 +1,8 @@
 # ruff: noqa: SLF001  what is compared is inside
 """Networks of packed sets beside plain ones of padded sets, in one run: `pytest -s benchmarks/bench_sets.py`.
 
-The sets have as many particles as jets of 500 to 1000 GeV: 44 +- 21, at most 128. Times are the shortest of some that
-take turns, so that both ways see the same machine.
+The sets have as many particles as jets of 500 to 1000 GeV: 44 +- 21, at most 128. Times are the shortest of some of
+one thread that take turns, so that both ways see the same machine.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ def tensors(model: SetVae, batch: Batch) -> tuple[Tensor, ...]:
 
 
 def compared(first: Callable[[], Any], second: Callable[[], Any], rounds: int = 5) -> tuple[float, float]:
-    """The shortest times of both in seconds, on one thread."""
+    """The shortest times of both in seconds of one thread, without those in which it waits for a processor."""
     torch.set_num_threads(1)
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds + 1):  # the first round warms up
         for function, found in zip((first, second), times, strict=True):
-            start = time.perf_counter()
+            start = time.thread_time()
             function()
-            found.append(time.perf_counter() - start)
+            found.append(time.thread_time() - start)
     return min(times[0][1:]), min(times[1][1:])
 
 
@@ -168,15 +168,13 @@ def test_scores_of_the_encoder_alone(network: str) -> None:
     encoder, whole = (
         ClipVae({"network": network, **sizes, "scores": scores}, LAYOUT) for scores in (["kl"], ["chamfer", "kl"])
     )
-    fast, slow = compared(lambda: encoder.scores(batch), lambda: whole.scores(batch), rounds=3)
+    fast, slow = compared(lambda: encoder.scores(batch), lambda: whole.scores(batch), rounds=5)
     each = 1e6 / len(batch)
     print(
         f"\n{network}: {fast * each:.0f} us a jet with the encoder, {slow * each:.0f} in full: {slow / fast:.2f} times"
     )
-    if (
-        network == "deepset"
-    ):  # the transformer misses 2 by little (docs/models.md): 53 % of its weights are the encoder's
-        assert slow > 2 * fast
+    # Of the transformer 2.04 undisturbed: without the loss the operations are 1.99 times as many.
+    assert slow > (2 if network == "deepset" else 1.9) * fast
 
 
 def test_a_small_jet_does_not_pay_for_a_large_one() -> None:

@@ -22,7 +22,7 @@ from hepad.nn.reproducible import single_thread
 
 __all__ = ["Bucket", "Packed", "evaluate_sets", "pack"]
 
-ROWS, SETS = 1024, 64
+ROWS, SETS = 1024, 40
 """Objects and sets of a pass of the evaluation, the last set being none: see `hepad.nn.inference.BLOCK`."""
 ON_ACCELERATOR = 32
 """Times as many on an accelerator, which is idle otherwise, and where results are not the same bit for bit anyway."""
@@ -42,10 +42,16 @@ class Bucket:
     valid: Tensor
     places: Tensor
 
-    @property
+    @cached_property
     def kept(self) -> Tensor:
         """The rows that are valid, shape (k,)."""
         return self.rows.flatten()[self.places]
+
+    @cached_property
+    def mask(self) -> Tensor:
+        """What to add to how much rows attend to one another, of shape (runs, 1, 1, length)."""
+        mask = torch.zeros(self.valid.shape, device=self.valid.device)
+        return mask.masked_fill(~self.valid, -torch.inf)[:, None, None, :]
 
 
 @dataclass(frozen=True)
@@ -154,17 +160,18 @@ def evaluate_sets(
             tensors = (torch.from_numpy(np.array(array[part], dtype=np.float32, order="C")) for array in arrays)
             packed = pack([tensor.to(device) for tensor in tensors], (rows, sets))
             for result, values in zip(results, function(packed), strict=True):
-                result[part] = values[: part.stop - part.start].to(torch.float32).cpu().numpy()
+                result[part] = values[: len(part)].to(torch.float32).cpu().numpy()
     return results
 
 
-def _parts(counts: npt.NDArray[np.int64], rows: int, sets: int) -> Iterator[slice]:
-    """Consecutive sets of at most `rows` objects in all, fewer than `sets`."""
-    last, start = np.cumsum(counts), 0
+def _parts(counts: npt.NDArray[np.int64], rows: int, sets: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Sets of at most `rows` objects in all, fewer than `sets`; of about the same size, for which buckets are few."""
+    order = np.argsort(counts, kind="stable")
+    last, start = np.cumsum(counts[order]), 0
     while start < len(counts):
-        before = last[start] - counts[start]
+        before = last[start] - counts[order[start]]
         stop = min(int(np.searchsorted(last, before + rows, side="right")), start + sets - 1)
-        yield slice(start, stop)
+        yield order[start:stop]
         start = stop
 
 

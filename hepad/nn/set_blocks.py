@@ -134,33 +134,43 @@ class Attention(nn.Module):
 
     def among(self, y: Tensor, packed: Packed) -> Tensor:
         """Of the objects of a set to one another, of shape (m, width)."""
-        parts = torch.cat([self.query(y), self.key(y), self.value(y)], dim=1)
+        parts = self._projected(y)
         result = torch.zeros_like(y)
         for bucket in packed.sets:
             padded = parts.index_select(0, bucket.rows.flatten()).view(*bucket.rows.shape, -1)
             query, key, value = padded.chunk(3, dim=2)
-            seen = self._attend(query, key, value, bucket.valid)
+            seen = self._attend(query, key, value, bucket.mask)
             result = result.index_copy(0, bucket.kept, seen.flatten(0, 1).index_select(0, bucket.places))
         return self._out(result)
 
     def within(self, y: Tensor) -> Tensor:
         """As `among`, of sets of equal sizes, (sets, k, width)."""
-        return self._out(self._attend(self.query(y), self.key(y), self.value(y)))
+        query, key, value = self._projected(y).chunk(3, dim=2)
+        return self._out(self._attend(query, key, value))
 
     def of_sets(self, y: Tensor, source: Tensor, packed: Packed) -> Tensor:
         """Of some tokens of each set, (sets, k, width), to its objects, of shape (m, source); 0 where there are none.
 
-        `packed.sets` says which objects are whose.
+        `packed.sets` says which objects are whose. Tokens are few and objects many, so that the maps to keys and values
+        are done to what the tokens ask and get: q (K x) = (q K) x, where the bias of a key adds the same to all objects
+        of a set, and sum(a V x) = V sum(a x).
         """
-        query, parts = self.query(y), torch.cat([self.key(source), self.value(source)], dim=1)
-        result = torch.zeros_like(query)
+        sets, tokens, width = y.shape
+        query = self.query(y).view(sets, tokens, self._heads, -1).permute(2, 0, 1, 3).flatten(1, 2)
+        key, value = (layer.weight.view(self._heads, -1, source.shape[1]) for layer in (self.key, self.value))
+        asked = torch.bmm(query, key).view(self._heads, sets, tokens, -1).permute(1, 0, 2, 3).flatten(1, 2)
+        found = torch.zeros_like(asked)
+        scale = (width // self._heads) ** -0.5
         for bucket in packed.sets:
-            padded = parts.index_select(0, bucket.rows.flatten()).view(*bucket.rows.shape, -1)
+            objects = source.index_select(0, bucket.rows.flatten()).view(*bucket.rows.shape, -1)[:, None]
             whose = packed.owner.index_select(0, bucket.rows[:, 0])
-            key, value = padded.chunk(2, dim=2)
-            seen = self._attend(query.index_select(0, whose), key, value, bucket.valid)
-            result = result.index_copy(0, whose, seen)
-        return self._out(result)
+            queries = asked.index_select(0, whose)[:, None]
+            seen = scaled_dot_product_attention(queries, objects, objects, attn_mask=bucket.mask, scale=scale)
+            found = found.index_copy(0, whose, seen[:, 0])
+        found = found.view(sets, self._heads, tokens, -1).transpose(0, 1).flatten(1, 2)
+        values = torch.bmm(found, value.transpose(1, 2)).view(self._heads, sets, tokens, -1)
+        any_there = (packed.counts > 0).to(y.dtype)[:, None, None]
+        return self._out(values.permute(1, 2, 0, 3).flatten(2) + self.value.bias * any_there)
 
     def to_one(self, source: Tensor) -> Tensor:
         """To a single token, (sets, source): it gets all the attention, whatever queries and keys are."""
@@ -170,12 +180,15 @@ class Attention(nn.Module):
         result: Tensor = self.out(y)
         return result
 
-    def _split(self, y: Tensor) -> Tensor:
-        return y.reshape(*y.shape[:2], self._heads, -1).transpose(1, 2)
+    def _projected(self, y: Tensor) -> Tensor:
+        """Query, key and value of each row, side by side."""
+        layers = (self.query, self.key, self.value)
+        return linear(y, torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers]))
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, valid: Tensor | None = None) -> Tensor:
-        mask = None if valid is None else valid[:, None, None, :]
-        query, key, value = (self._split(part) for part in (query, key, value))
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        query, key, value = (
+            part.reshape(*part.shape[:2], self._heads, -1).transpose(1, 2) for part in (query, key, value)
+        )
         return scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(1, 2).flatten(2)
 
 
