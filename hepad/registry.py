@@ -194,6 +194,12 @@ SCORERS = Table(
             ("particle_set",),
             "FlowNetworkConfig",
         ),
+        "logistic": Entry(
+            "hepad.models.logistic.network:LogisticRegression",
+            "logistic regression",
+            ("jet_features", "event_features"),
+            "LogisticConfig",
+        ),
         "conv_ae": Entry(
             "hepad.models.conv_ae.network:ConvAutoencoder",
             "convolutional autoencoder of images",

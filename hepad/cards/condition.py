@@ -19,6 +19,7 @@ __all__ = [
     "TRIGGER",
     "ChargeSum",
     "Condition",
+    "LabelName",
     "LeptonPairs",
     "ObjectCuts",
     "ObjectsRange",
@@ -51,6 +52,10 @@ _COUNTED = (*COLLECTIONS, *DERIVED, "leptons", "lepton_pairs")
 _PAIRS = {"delta_eta": frozenset({"pt", "eta"}), "delta_phi": frozenset({"pt", "phi"}), "mass": FOUR_MOMENTUM}
 _QUANTITIES = (*_COUNTED, *_PAIRS, "lepton_charge", "met", "scalar_ht", TRIGGER, LABEL)
 _OBJECT = re.compile(r"([a-z]+)[1-9][0-9]?")
+
+
+LabelName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+"""What an event was simulated as, by its name in the file."""
 
 
 class Range(Card):
@@ -157,7 +162,7 @@ class Condition(Card):
     met: Range | None = None
     scalar_ht: Range | None = None
     trigger: TriggerBit | None = None
-    label: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")] | None = None
+    label: LabelName | None = None
     min_count: int | None = Field(default=None, ge=1)
     max_count: int | None = Field(default=None, ge=0)
 

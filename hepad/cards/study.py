@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from hepad.cards.base import FILE_NAME, Card, CardName, load_card
 from hepad.cards.bundle import SetAside
+from hepad.cards.condition import LabelName
 from hepad.cards.resolver import resolve
 
 __all__ = [
@@ -44,13 +45,21 @@ class DataCard(Card):
     """File names that are looked for in a data folder; the first that is there is taken.
 
     A name may be a path below the folder, and a pattern of * and ?: then all files that match are taken. With
-    `some_signals` a folder may lack some of the signals, which are then left out.
+    `some_signals` a folder may lack some of the signals, which are then left out. A signal with `labels` is what of its
+    files was simulated as that, of files that hold several.
     """
 
     background: FileNames
     evaluation_background: tuple[FileName, ...] = ()
     signals: dict[CardName, FileNames] = Field(min_length=1)
     some_signals: bool = False
+    labels: dict[CardName, LabelName] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _labels_are_of_signals(self) -> DataCard:
+        if unknown := sorted(set(self.labels) - set(self.signals)):
+            raise ValueError(f"labels names {', '.join(unknown)}; there are {', '.join(self.signals)}")
+        return self
 
 
 class LabelledCard(Card):
@@ -108,11 +117,12 @@ class CompareCard(Card):
 
 
 class QuickCard(Card):
-    """What `--quick` replaces; None leaves it as it is."""
+    """What `--quick` replaces; None leaves it as it is. `evaluation_events` are the `events` of `evaluation`."""
 
     seeds: Seeds | None = None
     updates: int | None = Field(default=None, ge=1)
     training_events: int | None = Field(default=None, ge=1)
+    evaluation_events: int | None = Field(default=None, ge=1)
     scans: dict[ScanName, ScanCard] | None = None
     order: OrderCard | None = None
 
@@ -172,7 +182,10 @@ class StudyCard(Card):
 
     def quickened(self) -> StudyCard:
         """The card with what its `quick` key replaces."""
-        changes = {key: value for key, value in self.quick if value is not None and key != "order"}
+        own = ("order", "evaluation_events")
+        changes = {key: value for key, value in self.quick if value is not None and key not in own}
+        if self.quick.evaluation_events:
+            changes["evaluation"] = self.evaluation.model_copy(update={"events": self.quick.evaluation_events})
         if self.compare and self.compare.order and self.quick.order:
             changes["compare"] = self.compare.model_copy(update={"order": self.quick.order})
         return self.model_copy(update=changes)

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from hepad.cards.input import InputCard
-from hepad.errors import InputDataError
 from hepad.inputs.batch import Batch
+from hepad.inputs.labels import places_of_labels
 from hepad.inputs.layout import Layout
 from hepad.inputs.pixels import event_of, phi_bin, pixel_names, transverse
 from hepad.inputs.sparse import SparseRows
@@ -116,7 +116,7 @@ class DetectorImage(Unlearned):
         x: Any = SparseRows.summed(np.concatenate(pixels), np.concatenate(energies), shape)
         beside = {TRACK_COUNT: ak.to_numpy(events[TRACK_COUNT]).astype(np.float64)}
         if self.classes:
-            beside[LABEL] = self._labels(events)
+            beside[LABEL] = places_of_labels(events, self.classes)
         return Batch(self.kind, self.layout, x, None, ak.to_numpy(events.weight).astype(np.float64), beside)
 
     def scaled(self, batch: Batch) -> Batch:
@@ -130,14 +130,6 @@ class DetectorImage(Unlearned):
     def table_names(self) -> npt.NDArray[Any]:
         """The names of the pixels, of shape (channels, eta, phi)."""
         return pixel_names(self.layout)
-
-    def _labels(self, events: ak.Array) -> npt.NDArray[np.float64]:
-        """The place of each event's label among the classes; `InputDataError` for an event that has none of them."""
-        is_of = np.stack([ak.to_numpy(events[LABEL][name]) for name in self.classes], axis=1)
-        if not (is_of.sum(axis=1) == 1).all():
-            raise InputDataError(f"an event's label is none of {', '.join(self.classes)}, the classes of the input")
-        place: npt.NDArray[np.float64] = is_of.argmax(axis=1).astype(np.float64)
-        return place
 
     def _row(self, eta: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
         """Which objects are within the bins, and of these the pixel in eta."""

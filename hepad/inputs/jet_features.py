@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import awkward as ak
 import numpy as np
@@ -13,8 +13,13 @@ from pydantic import Field, model_validator
 from hepad.cards.input import InputCard
 from hepad.inputs.batch import Batch
 from hepad.inputs.jet_kernel import correlations
+from hepad.inputs.labels import places_of_labels
+from hepad.inputs.scale import Scale
 from hepad.inputs.standardised import Standardised
-from hepad.io.events import flat_columns
+from hepad.io.events import LABEL, flat_columns
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["JetFeatures", "JetFeaturesCard"]
 
@@ -62,12 +67,14 @@ class JetFeaturesCard(InputCard):
     the hardest in their pT; the energy correlations at beta 1 (arXiv:1305.0007) `e2` and `e3` of the 128 hardest,
     `c2` = e3 / e2^2 and `d2` = e3 / e2^3 (arXiv:1409.6298). A jet lacks a ratio whose denominator is 0, and one without
     particles lacks all of theirs but `n`: there it is 0. `scale: standard` takes each quantity to mean 0 and standard
-    deviation 1 over the jets that have it.
+    deviation 1 over the jets that have it. `classes` are the labels of jets that a supervised model tells apart,
+    background first; without them no file needs labels.
     """
 
     kind: Literal["jet_features"]
     features: tuple[FeatureName, ...] = Field(min_length=1, max_length=50)
     scale: Literal["none", "standard"] = "standard"
+    classes: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _names_features_once(self) -> JetFeaturesCard:
@@ -77,14 +84,31 @@ class JetFeaturesCard(InputCard):
 
 
 class JetFeatures(Standardised):
-    """Events to a `Batch` of kind `jet_features`: pt and masses in GeV before scaling; the mask says what is there."""
+    """Events to a `Batch` of kind `jet_features`: pt and masses in GeV before scaling; the mask says what is there.
+
+    With `classes` `beside["label"]` is the place of a jet's label among them, for the training alone.
+    """
 
     kind: ClassVar[str] = "jet_features"
 
     card: JetFeaturesCard
 
+    def __init__(self, card: JetFeaturesCard, scale: Scale | None = None) -> None:
+        super().__init__(card, scale)
+        self.classes = card.classes
+
+    @classmethod
+    def from_state(cls, card: Any, state: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """The input of a trained model, which has learned from the labels: it reads none."""
+        trained = super().from_state(card, state)
+        trained.classes = ()
+        return trained
+
     def fields(self) -> dict[str, set[str]]:
         """The collections and properties that must be read."""
+        return self._quantities() | ({LABEL: set(self.classes)} if self.classes else {})
+
+    def _quantities(self) -> dict[str, set[str]]:
         wanted = set(self.card.features)
         stored = {name for name in wanted if name in _STORED}.union(*(_RATIOS[n] for n in wanted & _RATIOS.keys()))
         jet = {"fatjets": {"pt"} | stored}
@@ -107,7 +131,8 @@ class JetFeatures(Standardised):
         values = np.stack([known[name] for name in self.card.features], axis=1)
         mask = np.isfinite(values) & has_jet[:, None]
         x = np.where(mask, values, 0.0).astype(np.float32)
-        return Batch(self.kind, self.layout, x, mask, ak.to_numpy(events.weight).astype(np.float64))
+        beside = {LABEL: places_of_labels(events, self.classes)} if self.classes else {}
+        return Batch(self.kind, self.layout, x, mask, ak.to_numpy(events.weight).astype(np.float64), beside)
 
 
 def _ratios(of: Mapping[str, _Floats], ratios: Mapping[str, tuple[str, str]]) -> dict[str, _Floats]:

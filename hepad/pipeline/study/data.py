@@ -6,13 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from hepad.cards.analysis import AnalysisCard
 from hepad.cards.bundle import SetAside
-from hepad.cards.selection import load_selection
+from hepad.cards.selection import Condition, Requirement, load_selection
 from hepad.cards.study import StudyCard
 from hepad.errors import InputDataError, UsageError
 from hepad.inputs.base import make_input
@@ -128,7 +127,8 @@ class StudyData:
     def trained_on(self, *, labelled: bool = False) -> tuple[InputPath, ...]:
         """The files that a training reads: the background's, and those of all signals if it is `labelled`."""
         signals = self.files.signals.values() if labelled else ()
-        return (*self.files.background, *(path for paths in signals for path in paths))
+        every = (*self.files.background, *(path for paths in signals for path in paths))
+        return tuple(dict.fromkeys(every))  # a file may hold several signals
 
     def kept_away(self, *, labelled: bool = False) -> SetAside | None:
         """The part of the events of these files that a training must not see."""
@@ -168,21 +168,30 @@ class StudyData:
         if not len(held):
             raise InputDataError(f"{len(ids)} background events are too few to set some aside")
         kept_away = self.kept_away(labelled=True) if labelled else None
-        signals = {n: self._signal(recipe, paths, most, kept_away) for n, paths in self.files.signals.items()}
+        signals = {name: self._signal(recipe, name, kept_away) for name in self.files.signals}
         return Samples(ids, {BACKGROUND: held, **signals})
 
-    def _signal(self, recipe: AnalysisCard, paths: Sequence[InputPath], most: int, kept_away: SetAside | None) -> Batch:
-        """A signal to measure on; only events that were kept away from the training, if there is a rule for them."""
-        signal = self._background(recipe, paths, most)
+    def _signal(self, recipe: AnalysisCard, name: str, kept_away: SetAside | None) -> Batch:
+        """A signal to measure on: of its files what has its label; only what was kept away from the training, if any is."""
+        paths, label = self.files.signals[name], self.card.data.labels.get(name)
+        selection, most = load_selection(recipe.selection), self.card.evaluation.events
+        if label is not None:
+            one = Requirement(name=f"label {label}", all=(Condition(label=label),))
+            selection = selection.model_copy(update={"require": (*selection.require, one)})
+        signal = self._events(recipe, selection, paths, most if label is None else None)
         if kept_away is None:
-            return signal.batch
+            return signal.batch.take(slice(most))
         there = is_aside(signal.ids([file_record(path) for path in paths]), kept_away)
         if not there.any():
             names = ", ".join(path.name for path in paths)
             raise InputDataError(f"{names}: {len(there)} events are too few to set some aside from the training")
-        return signal.batch.take(np.flatnonzero(there))
+        return signal.batch.take(np.flatnonzero(there)[:most])
 
     def _background(self, recipe: AnalysisCard, paths: Sequence[InputPath], limit: int | None) -> Background:
-        selection: Any = load_selection(recipe.selection)
+        return self._events(recipe, load_selection(recipe.selection), paths, limit)
+
+    def _events(
+        self, recipe: AnalysisCard, selection: SelectionCard, paths: Sequence[InputPath], limit: int | None
+    ) -> Background:
         vector = make_input(recipe.input)
         return read_background(paths, selection, vector, step_size=self.step_size, max_events=limit)
