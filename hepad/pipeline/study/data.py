@@ -11,7 +11,7 @@ import numpy as np
 
 from hepad.cards.analysis import AnalysisCard
 from hepad.cards.bundle import SetAside
-from hepad.cards.selection import Condition, Requirement, load_selection
+from hepad.cards.selection import Condition, Requirement, SelectionCard, load_selection
 from hepad.cards.study import StudyCard
 from hepad.errors import InputDataError, UsageError
 from hepad.inputs.base import make_input
@@ -172,7 +172,7 @@ class StudyData:
         return Samples(ids, {BACKGROUND: held, **signals})
 
     def _signal(self, recipe: AnalysisCard, name: str, kept_away: SetAside | None) -> Batch:
-        """A signal to measure on: of its files what has its label; only what was kept away from the training, if any is."""
+        """A signal to measure on: what has its label, and only what was kept away from the training, if any is."""
         paths, label = self.files.signals[name], self.card.data.labels.get(name)
         selection, most = load_selection(recipe.selection), self.card.evaluation.events
         if label is not None:
