@@ -57,8 +57,8 @@ class LogisticRegression(NetworkScorer[nn.Linear]):
                 raise FitFailedError(f"there are no {what} events")
         if self._settings.coefficients is not None:
             return FitReport((0.0,), (0.0,), best_epoch=1, stopped_early=False)
-        parts = {"train": equally_represented(data.train), "validation": equally_represented(data.validation)}
-        return super().fit(replace(data, **parts), **how)
+        train, validation = equally_represented(data.train), equally_represented(data.validation)
+        return super().fit(replace(data, train=train, validation=validation), **how)
 
     def scores(self, batch: Batch) -> Scores:
         """Float32 scores of shape (n,); a row's score does not depend on the other rows, bit for bit."""
