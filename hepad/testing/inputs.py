@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import awkward as ak
@@ -41,15 +41,21 @@ class InputCase:
         """The input with nothing learned."""
         return make_input(self.parsed)
 
-    @cached_property
+    @property
     def events(self) -> ak.Array:
         """Events with all that the input may ask for."""
-        return example_events(300, seed=7)
+        return _all_fields()
 
     @cached_property
     def fitted(self) -> Input:
         """The input that learned from the events."""
         return self.new.fitted(self.new.raw(self.events))
+
+
+@cache
+def _all_fields() -> ak.Array:
+    """Made once for all kinds: it takes longer than most of the checks."""
+    return example_events(300, seed=7)
 
 
 def check_input(kind: str, **settings: Any) -> None:

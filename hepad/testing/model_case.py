@@ -13,7 +13,7 @@ from hepad import registry
 from hepad.cards.train import TrainCard
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import VECTOR, Layout
-from hepad.nn.scorer import FitReport, TrainingData
+from hepad.nn.scorer import Checkpoint, FitReport, TrainingData
 from hepad.testing.examples import example_batch, example_layout
 
 __all__ = ["Check", "ModelCase"]
@@ -77,15 +77,20 @@ class ModelCase:
     @cached_property
     def trained(self) -> Any:
         """A trained model, shared by the checks: not to be fitted or loaded again."""
-        scorer = self.new()
-        scorer.fit(self.data, options=self.options, seed=1)
-        return scorer
+        return self.whole[0]
 
     @cached_property
-    def brief(self) -> tuple[Any, FitReport]:
-        """A model trained for two epochs, and its report; as `trained`, shared by the checks."""
+    def whole(self) -> tuple[Any, FitReport]:
+        """`trained`, and the report of its training."""
         scorer = self.new()
-        return scorer, self.fit(scorer)
+        return scorer, scorer.fit(self.data, options=self.options, seed=1)
+
+    @cached_property
+    def brief(self) -> tuple[Any, FitReport, Checkpoint]:
+        """A model trained for two epochs, its report and its first checkpoint; as `trained`, shared by the checks."""
+        scorer, kept = self.new(), list[Checkpoint]()
+        report = self.fit(scorer, on_epoch=lambda end: kept.append(end.checkpoint()))
+        return scorer, report, kept[0]
 
     @property
     def trainable(self) -> bool:

@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hepad import registry
 from hepad.errors import CardError, FitFailedError, InputDataError
+from hepad.inputs.batch import Batch
 from hepad.inputs.layout import SET
 from hepad.nn.explain import EXPLAINED_SCORE, Explains
-from hepad.testing.asserts import raises
+from hepad.testing.asserts import assert_same, raises
 from hepad.testing.model_case import Check, ModelCase
 from hepad.testing.model_training import OF_TRAINING, OF_WEIGHTS
 
@@ -37,8 +39,10 @@ def model_checks(case: ModelCase) -> list[Check]:
     checks: list[Check] = [the_registry_names_the_class, an_unknown_key_is_refused, a_card_is_checked_without_torch]
     if not case.trainable:
         return checks
-    checks += _OF_SCORES + (OF_TRAINING + OF_WEIGHTS if case.new().state() else [it_has_no_weights])
-    if isinstance(case.new(), Explains) and EXPLAINED_SCORE in case.new().score_names:
+    scorer = case.new()
+    checks += _OF_SCORES + (OF_TRAINING + OF_WEIGHTS if scorer.state() else [it_has_no_weights])
+    explains = isinstance(scorer, Explains)
+    if explains and EXPLAINED_SCORE in scorer.score_names:
         checks.append(reconstruction_errors_average_to_the_score)
     if case.axes == SET:
         checks += [the_order_of_objects_does_not_matter, padding_does_not_matter]
@@ -71,6 +75,11 @@ def a_card_is_checked_without_torch(case: ModelCase) -> None:
 # --- scores
 
 
+def _arrays(batch: Batch) -> dict[str, npt.NDArray[Any]]:
+    mask = {} if batch.mask is None else {"mask": batch.mask}
+    return {"x": batch.x, "weight": batch.weight, **mask, **batch.beside}
+
+
 def scores_are_finite_float32_of_the_batch_length(case: ModelCase) -> None:
     """One array a score name, the default first."""
     scores = case.trained.scores(case.events)
@@ -83,7 +92,7 @@ def scores_are_finite_float32_of_the_batch_length(case: ModelCase) -> None:
 
 def scores_do_not_depend_on_the_split(case: ModelCase) -> None:
     """An event's score is the same, bit for bit, whatever the events around it."""
-    for size, calls in ((1, 60), (7, 60), (1000, 3)):
+    for size, calls in ((1, 25), (7, 20), (1000, 3)):
         events = case.events.take(slice(0, size * calls))
         whole = case.trained.scores(events)
         parts = [case.trained.scores(events.take(slice(i, i + size))) for i in range(0, len(events), size)]
@@ -108,17 +117,14 @@ def no_events_give_no_scores(case: ModelCase) -> None:
 
 def the_input_is_left_unmodified(case: ModelCase) -> None:
     """Neither training nor scoring writes into a batch."""
-    batches = (case.events, case.data.train, case.data.validation)
-    for batch in batches:
-        for array in (batch.x, batch.mask, batch.weight):
-            if array is not None and array.flags.owndata:
-                array.setflags(write=False)  # writing would raise
-    copies = [batch.x.copy() for batch in batches]
-    scorer = case.new()
-    case.fit(scorer)
-    scorer.scores(case.events)
-    for batch, copy in zip(batches, copies, strict=True):
-        np.testing.assert_array_equal(batch.x, copy)
+    case.trained.scores(case.events)
+    unused = replace(case)
+    for batch, fresh in (
+        (case.events, unused.events),
+        (case.data.train, unused.data.train),
+        (case.data.validation, unused.data.validation),
+    ):
+        assert_same(_arrays(batch), _arrays(fresh))
 
 
 def a_huge_input_still_gets_a_finite_score(case: ModelCase) -> None:

@@ -118,7 +118,7 @@ SETTINGS = {
     "image_ae": ModelCase(
         "image_ae",
         {"filters": [2], "dense": [8], "latent": 4, "threshold": 0.1, "scores": ["sse", "pixel_sum"]},
-        QUICK,
+        QUICK.model_copy(update={"epochs": 8}),
         **IMAGES,
     ),
     "cicada": ModelCase(
