@@ -92,6 +92,15 @@ def test_energy_flow_of_delphes_becomes_jets(write_slim: Callable[..., Path], tm
     assert jets.events.weight.tolist() == [1.0, 0.5]
 
 
+def test_particles_of_generators_have_their_kinds(data: Path, tmp_path: Path) -> None:
+    options = JetsOptions(radius=0.4, min_pt=40, max_events=3)
+    make_jets([str(data / "ttbar_hepmc3.hepmc.gz")], tmp_path / "jets.root", options=options)
+    (chunk,) = read_events([tmp_path / "jets.root"], {"particles": {"id", "charge"}})
+    ids, charge = (ak.to_numpy(ak.flatten(chunk.events.particles[name])) for name in ("id", "charge"))
+    assert set(ids.tolist()) >= {1, 2, 3, 4}
+    np.testing.assert_array_equal(charge, np.array([0, 1, -1, 0, 0, -1, 1, -1, 1])[ids])
+
+
 def test_scores_of_jets_become_those_of_their_events(
     data: Path, write_slim: Callable[..., Path], run: Callable[..., object], tmp_path: Path
 ) -> None:

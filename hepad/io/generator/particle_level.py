@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from hepad.io.clustering import cluster
 from hepad.io.events import collection, missing_momentum
-from hepad.io.generator.cells import towers_of, tracks_of
+from hepad.io.generator.cells import charge_signs, ids_of, towers_of, tracks_of
 from hepad.io.generator.isolation import dress, flavours, isolation, uniform
 from hepad.io.generator.particles import (
     BOTTOM,
@@ -45,7 +45,7 @@ FEATURES: dict[str, set[str]] = {
     "fatjets": {"pt", "eta", "phi", "mass"},
     "met": {"pt", "phi"},
     "scalar_ht": {"ht"},
-    "particles": {"pt", "eta", "phi", "energy"},
+    "particles": {"pt", "eta", "phi", "energy", "charge", "id"},
     "tracks": {"pt", "eta", "phi"},
     "towers": {"pt", "eta", "phi", "eem", "ehad"},
     "track_count": {"number"},
@@ -226,6 +226,8 @@ class _Truth:
         pt, eta, phi, _ = _polar(np.array([p.px[mask], p.py[mask], p.pz[mask], p.e[mask]]))
         columns = {"pt": pt, "eta": eta, "phi": phi, "energy": p.e[mask]}
         kept = np.ones(len(pt), dtype=bool)
+        if not features.isdisjoint({"charge", "id"}):
+            columns |= {"charge": charge_signs(p.pdg[mask]), "id": ids_of(p.pdg[mask])}
         if name == "tracks":
             kept = tracks_of(p.pdg[mask], pt, eta)
         elif name == "towers":

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hepad.errors import MissingExtraError
-from hepad.io.generator.cells import is_charged, towers_of
+from hepad.io.generator.cells import charge_signs, ids_of, towers_of
 from hepad.io.generator.isolation import flavours, uniform
 from hepad.io.generator.particle_level import ParticleLevel, build_objects
 from hepad.io.generator.particles import (
@@ -113,10 +113,12 @@ def test_objects_of_a_record() -> None:
 
 
 def test_visible_particles_are_what_jets_of_ones_own_are_made_of() -> None:
-    found = build_objects(particles(2), np.arange(2), {"particles": {"energy"}}, ParticleLevel())["particles"]
+    found = build_objects(particles(2), np.arange(2), {"particles": {"energy", "charge", "id"}}, ParticleLevel())["particles"]
     expected = [50, 45, 40, 40, 30, 5, 2, 1]  # all that is stable but neutrinos and the neutralino, undressed
     np.testing.assert_allclose(found.pt, [expected] * 2)
-    assert found.fields == ["pt", "energy"]
+    assert found.fields == ["pt", "energy", "charge", "id"]
+    assert found.charge.tolist() == [[-1, 0, 1, 1, -1, 0, 0, 0]] * 2
+    assert found.id.tolist() == [[7, 4, 1, 1, 5, 4, 4, 0]] * 2
     np.testing.assert_allclose(found.energy[0, :2], [50 * np.cosh(0.5), 45 * np.cosh(1.2)])
 
 
@@ -133,10 +135,12 @@ def test_tracks_and_towers_of_a_record() -> None:
 
 
 def test_charges_of_stable_particles() -> None:
-    charged = [11, -13, 211, -321, 2212, -3112, 3222, 3312, 3334, 411, 521, 1000010020]
+    positive = [-11, -13, 211, 321, 2212, -3112, 3222, -3312, -3334, 411, 431, 521, 541, 24, 1000010020]
     neutral = [22, 111, 130, 310, 2112, 3122, 3322, 421, 511, 311, 12, 2103, 21]
-    assert is_charged(np.array(charged)).all()
-    assert not is_charged(np.array(neutral)).any()
+    for sign, numbers in ((1, positive), (-1, [-number for number in positive]), (0, neutral)):
+        assert charge_signs(np.array(numbers)).tolist() == [sign] * len(numbers)
+    codes = {211: 1, -211: 2, -3112: 1, 1000010020: 1, 130: 3, 2112: 3, 22: 4, 11: 5, -11: 6, 13: 7, -13: 8}
+    assert ids_of(np.array([*codes, 15, 21, 2103])).tolist() == [*codes.values(), 0, 0, 0]
     _, columns = towers_of(np.array([310, -3122]), np.zeros(2), np.array([10.0, 20.0]))
     np.testing.assert_allclose([columns["eem"], columns["ehad"]], [[3, 6], [7, 14]])
 
