@@ -20,6 +20,7 @@ from pydantic import Field, field_validator
 from hepad.cards.input import InputCard
 from hepad.errors import UsageError
 from hepad.inputs.batch import Batch
+from hepad.inputs.ratios import TAU_RATIOS, ratio
 from hepad.inputs.scale import Scale
 from hepad.inputs.standardised import Standardised
 from hepad.io.events import merge_fields
@@ -47,11 +48,12 @@ class EventFeaturesCard(InputCard):
     """Input kind `event_features`: the quantities, the mass beside them, and the scale.
 
     A quantity is `OBJECTS_WHAT`. Of one object, `jet1`: `pt`, `eta`, `phi`, `mass`; of a fat jet also `sdmass`, after
-    soft drop, and ratios of its N-subjettiness, `tau21`, `tau32`, `tau43`. Of two or more, `jet1+jet2`: the invariant
-    `mass`, and the `lightest` and `heaviest` of their masses; of two also their distances `deta`, `dphi` and `dr`. Of
-    `met`: `pt`, `phi`. Of a collection, `jets`, or of `particles`: the number `n` and the sum of pT, `ht`; of `tracks`:
-    `n`. `mass` names objects whose invariant mass stands beside the batch, where no network sees it. `scale: standard`
-    takes each quantity to mean 0 and standard deviation 1 over the events that have it; one that an event lacks is 0.
+    soft drop, and ratios of its N-subjettiness, `tau21`, `tau32`, `tau42`, `tau43`. Of two or more, `jet1+jet2`: the
+    invariant `mass`, and the `lightest` and `heaviest` of their masses; of two also their distances `deta`, `dphi` and
+    `dr`. Of `met`: `pt`, `phi`. Of a collection, `jets`, or of `particles`: the number `n` and the sum of pT, `ht`; of
+    `tracks`: `n`. `mass` names objects whose invariant mass stands beside the batch, where no network sees it. `scale:
+    standard` takes each quantity to mean 0 and standard deviation 1 over the events that have it; one that an event
+    lacks is 0.
     """
 
     kind: Literal["event_features"]
@@ -136,7 +138,6 @@ def _quantity(name: str) -> _Quantity:
 
 
 _MET = ("pt", "phi")
-_RATIOS = ((2, 1), (3, 2), (4, 3))
 Objects = tuple[tuple[str, int], ...]
 
 
@@ -152,10 +153,8 @@ def _of_objects(objects: Objects) -> dict[str, _Quantity]:
             feature: quantity({feature}, partial(_feature, objects=objects, feature=feature))
             for feature in ("pt", "eta", "phi", "mass", *(("sdmass",) if fat else ()))
         }
-        for up, down in _RATIOS if fat else ():
-            single[f"tau{up}{down}"] = quantity(
-                {f"tau{up}", f"tau{down}"}, partial(_ratio, objects=objects, of=(up, down))
-            )
+        for name, of in TAU_RATIOS.items() if fat else ():
+            single[name] = quantity(set(of), partial(_ratio, objects=objects, of=of))
         return single
     known = {
         "mass": quantity(set(MASS_FEATURES), partial(invariant_mass, objects=objects)),
@@ -196,13 +195,14 @@ def _feature(events: ak.Array, objects: Objects, feature: str) -> _Values:
     return values, there
 
 
-def _ratio(events: ak.Array, objects: Objects, of: tuple[int, int]) -> _Values:
-    """tau_N / tau_M of the jets that have any tau_M: one of too few constituents has not."""
-    (up, _), (down, there) = (_feature(events, objects, f"tau{number}") for number in of)
-    whole = down > 0
+def _ratio(events: ak.Array, objects: Objects, of: tuple[str, str]) -> _Values:
+    """Of two properties of the jets, where there is one."""
+    (above, _), (below, there) = (_feature(events, objects, feature) for feature in of)
+    values = ratio(above, below)
+    known = np.isfinite(values)
     there = there.copy()
-    there[there] = whole
-    return up[whole] / down[whole], there
+    there[there] = known
+    return values[known], there
 
 
 def _extreme(events: ak.Array, objects: Objects, which: Callable[..., Any]) -> _Values:

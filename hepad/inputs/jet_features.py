@@ -14,6 +14,7 @@ from hepad.cards.input import InputCard
 from hepad.inputs.batch import Batch
 from hepad.inputs.jet_kernel import correlations
 from hepad.inputs.labels import places_of_labels
+from hepad.inputs.ratios import TAU_RATIOS, ratio
 from hepad.inputs.scale import Scale
 from hepad.inputs.standardised import Standardised
 from hepad.io.events import LABEL, flat_columns
@@ -49,7 +50,6 @@ FeatureName = Literal[
 ]
 
 _STORED = ("pt", "eta", "mass", "sdmass", "tau1", "tau2", "tau3", "tau4")
-_RATIOS = {"tau21": ("tau2", "tau1"), "tau32": ("tau3", "tau2"), "tau42": ("tau4", "tau2"), "tau43": ("tau4", "tau3")}
 _CORRELATIONS = frozenset({"e2", "e3", "c2", "d2"})
 _LIMIT = 128
 """Particles of a jet in its correlations, by pT: triplets of 128 are 341 376."""
@@ -110,9 +110,11 @@ class JetFeatures(Standardised):
 
     def _quantities(self) -> dict[str, set[str]]:
         wanted = set(self.card.features)
-        stored = {name for name in wanted if name in _STORED}.union(*(_RATIOS[n] for n in wanted & _RATIOS.keys()))
+        stored = {name for name in wanted if name in _STORED}.union(
+            *(TAU_RATIOS[n] for n in wanted & TAU_RATIOS.keys())
+        )
         jet = {"fatjets": {"pt"} | stored}
-        own = wanted - set(_STORED) - _RATIOS.keys()
+        own = wanted - set(_STORED) - TAU_RATIOS.keys()
         if not own:
             return jet
         jet["fatjets"] |= {"eta", "phi"} if "width" in own else set()
@@ -125,7 +127,7 @@ class JetFeatures(Standardised):
         jet = {name: np.zeros(len(events)) for name in columns}
         for name, values in jet.items():
             values[has_jet] = columns[name][offsets[:-1][has_jet]]
-        known = {**jet, **_ratios(jet, _RATIOS)}
+        known = {**jet, **_ratios(jet, TAU_RATIOS)}
         if "particles" in self.fields():
             known |= _of_particles(*flat_columns(events["particles"]), jet, set(self.card.features))
         values = np.stack([known[name] for name in self.card.features], axis=1)
@@ -137,11 +139,7 @@ class JetFeatures(Standardised):
 
 def _ratios(of: Mapping[str, _Floats], ratios: Mapping[str, tuple[str, str]]) -> dict[str, _Floats]:
     """The ratios whose parts are there, NaN where the denominator is 0."""
-    return {
-        name: np.divide(of[above], of[below], out=np.full(len(of[below]), np.nan), where=of[below] > 0)
-        for name, (above, below) in ratios.items()
-        if above in of and below in of
-    }
+    return {name: ratio(of[above], of[below]) for name, (above, below) in ratios.items() if above in of and below in of}
 
 
 def _of_particles(

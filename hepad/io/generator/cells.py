@@ -1,4 +1,4 @@
-"""Tracks and towers of generated particles, and their kinds: what a detector without resolution, magnet or inefficiency would see."""
+"""Tracks, towers and kinds of generated particles: what a detector without resolution or inefficiency would see."""
 
 from __future__ import annotations
 

@@ -113,7 +113,9 @@ def test_objects_of_a_record() -> None:
 
 
 def test_visible_particles_are_what_jets_of_ones_own_are_made_of() -> None:
-    found = build_objects(particles(2), np.arange(2), {"particles": {"energy", "charge", "id"}}, ParticleLevel())["particles"]
+    found = build_objects(particles(2), np.arange(2), {"particles": {"energy", "charge", "id"}}, ParticleLevel())[
+        "particles"
+    ]
     expected = [50, 45, 40, 40, 30, 5, 2, 1]  # all that is stable but neutrinos and the neutralino, undressed
     np.testing.assert_allclose(found.pt, [expected] * 2)
     assert found.fields == ["pt", "energy", "charge", "id"]
