@@ -20,4 +20,4 @@ TAU_RATIOS = {
 
 def ratio(above: _Floats, below: _Floats) -> _Floats:
     """`above` / `below`, NaN where that is 0."""
-    return np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0)
+    return np.asarray(np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0))

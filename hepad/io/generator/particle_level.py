@@ -224,7 +224,7 @@ class _Truth:
         """All stable `particles` that a detector may see, the `tracks` of them, or a tower of each in `towers`."""
         p, mask = self.particles, np.isin(self.kinds, (VISIBLE, ELECTRON, MUON, PHOTON)) & self.particles.final
         pt, eta, phi, _ = _polar(np.array([p.px[mask], p.py[mask], p.pz[mask], p.e[mask]]))
-        columns = {"pt": pt, "eta": eta, "phi": phi, "energy": p.e[mask]}
+        columns: dict[str, npt.NDArray[Any]] = {"pt": pt, "eta": eta, "phi": phi, "energy": p.e[mask]}
         kept = np.ones(len(pt), dtype=bool)
         if not features.isdisjoint({"charge", "id"}):
             columns |= {"charge": charge_signs(p.pdg[mask]), "id": ids_of(p.pdg[mask])}
