@@ -122,17 +122,28 @@ def open_events(path: InputPath) -> EventFile:
     if magic.startswith(_HDF5_MAGIC):
         return _open_hdf5(path)
     if magic.startswith(_ZIP_MAGIC):
-        from hepad.io.detector.image_file import ImageFile
-
-        return ImageFile(path)
+        return _open_npz(path)
     events = _open_text_events(path)
     if events is None:
         raise InputDataError(
             f"{path} is neither a ROOT nor an HDF5 file, nor LHE or HepMC, nor Dark Machines text; hepad reads event "
-            "trees in ROOT files, ADC2021 HDF5, LHE, HepMC, Dark Machines text, .npz of detector images, and folders "
-            "of CMS's Level-1 Parquet"
+            "trees in ROOT files, ADC2021 HDF5, LHE, HepMC, Dark Machines text, .npz of detector images or jets, and "
+            "folders of CMS's Level-1 Parquet"
         )
     return events
+
+
+def _open_npz(path: InputPath) -> EventFile:
+    from hepad.io.detector.image_file import ImageFile
+    from hepad.io.detector.jet_archive import MOMENTA, JetArchive
+    from hepad.io.detector.npz import NpzFile
+
+    archive = NpzFile(path)
+    try:
+        return JetArchive(path, archive) if MOMENTA in archive.names else ImageFile(path, archive)
+    except InputDataError:
+        archive.close()
+        raise
 
 
 def open_root(path: InputPath) -> Any:

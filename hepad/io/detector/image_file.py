@@ -12,9 +12,7 @@ said: the first row is taken to begin at 0.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
-from math import prod
 from typing import Any
 
 import awkward as ak
@@ -23,8 +21,8 @@ import numpy.typing as npt
 
 from hepad.errors import InputDataError
 from hepad.io.detector.columns import Objects
+from hepad.io.detector.npz import NpzFile
 from hepad.io.events import LABEL, Fields, SampleInfo, check_finite, check_not_negative, record
-from hepad.io.text import first_line
 from hepad.paths import InputPath
 
 __all__ = ["KINDS", "ImageFile"]
@@ -53,24 +51,28 @@ class ImageFile:
     format = "detector_images"
     preview = _BLOCK
 
-    def __init__(self, path: InputPath) -> None:
-        self.path = path
-        self._stream = path.open("rb")
-        try:
-            self._archive, self._members = self._directory()
-            self.entries, _ = self._header(_IMAGES, {_SHAPE})
-        except InputDataError:
-            self._stream.close()
-            raise
+    def __init__(self, path: InputPath, archive: NpzFile) -> None:
+        self.path, self._archive = path, archive
+        archive.told = "detector images"
+        if _IMAGES not in archive.names:
+            raise InputDataError(
+                f"{path}: no array {_IMAGES!r} (arrays in it: {', '.join(archive.names) or 'none'}); "
+                "is it a file of detector images?"
+            )
+        shape, dtype = archive.header(_IMAGES, {_SHAPE})
+        self.entries = shape[0]
+        self._images = archive.rows(_IMAGES, shape, dtype)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """What its events may have been simulated as."""
-        return KINDS if _KIND in self._members else ()
+        return KINDS if _KIND in self._archive.names else ()
 
     def available(self) -> dict[str, set[str]]:
         """The collections and properties that this file can give."""
-        return {name: set(has) for name, has in _FEATURES.items() if name != "track_count" or _COUNT in self._members}
+        return {
+            name: set(has) for name, has in _FEATURES.items() if name != "track_count" or _COUNT in self._archive.names
+        }
 
     def sample(self) -> SampleInfo:
         """Nothing: the format keeps no cross section and no energy."""
@@ -96,12 +98,13 @@ class ImageFile:
         stop, size = min(stop, self.entries), min(step_size, _BLOCK)
         counts = self.numbers(_COUNT) if "track_count" in fields else None
         kinds = self.numbers(_KIND) if LABEL in fields else None
-        images = self._blocks(start, stop, size) if {"tracks", "towers"} & fields.keys() else None
+        wants_cells = bool({"tracks", "towers"} & fields.keys())
         for first in range(start, stop, size):
             last = min(first + size, stop)
             columns: dict[str, Any] = {}
-            if images is not None:
-                columns |= self._cells(next(images), fields, first)
+            if wants_cells:
+                images = self._images.read(first, last).astype(np.float32, copy=False)
+                columns |= self._cells(images, fields, first)
             if counts is not None:
                 columns["track_count"] = counts[first:last]
             if kinds is not None:
@@ -112,76 +115,18 @@ class ImageFile:
 
     def numbers(self, name: str) -> npt.NDArray[np.float64]:
         """An array of one number an event, (N,): `labels`, `masses` or `n_tracks`."""
-        if name not in self._members:
-            raise InputDataError(f"{self.path}: no array {name!r} (arrays in it: {', '.join(self._members)})")
-        rows, dtype = self._header(name, {(), (1,)})
-        if rows != self.entries:
-            raise InputDataError(f"{self.path}: array {name!r} has {rows} rows, {_IMAGES!r} {self.entries}")
-        try:
-            with self._opened(name) as stream:
-                values = _read(stream, dtype, (rows,))
-        except Exception as error:
-            raise _damaged(self.path, error, name) from error
+        shape, dtype = self._archive.header(name, {(), (1,)})
+        if shape[0] != self.entries:
+            raise InputDataError(f"{self.path}: array {name!r} has {shape[0]} rows, {_IMAGES!r} {self.entries}")
+        values = self._archive.rows(name, shape, dtype).read(0, self.entries).reshape(-1)
         check_finite(values, path=self.path, branch=name, start=0)
         check_not_negative(values, path=self.path, branch=name, start=0)
         return values.astype(np.float64)
 
     def close(self) -> None:
         """Close the file."""
+        self._images.close()
         self._archive.close()
-        self._stream.close()
-
-    def _directory(self) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
-        """The archive, and its arrays by name."""
-        try:
-            archive = zipfile.ZipFile(self._stream)
-        except Exception as error:  # a damaged directory surfaces as many kinds of error
-            raise _damaged(self.path, error) from error
-        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-        if _IMAGES not in members:
-            raise InputDataError(
-                f"{self.path}: no array {_IMAGES!r} (arrays in it: {', '.join(members) or 'none'}); "
-                "is it a file of detector images?"
-            )
-        return archive, members
-
-    def _opened(self, name: str) -> Any:
-        """The bytes of an array, from behind its header on."""
-        stream = self._archive.open(self._members[name])
-        _read_header(stream)
-        return stream
-
-    def _header(self, name: str, tails: set[tuple[int, ...]]) -> tuple[int, np.dtype[Any]]:
-        """How many rows an array has, and its type; `InputDataError` unless its rows have one of the shapes `tails`."""
-        try:
-            with self._archive.open(self._members[name]) as stream:
-                shape, fortran, dtype = _read_header(stream)
-                size = stream.tell() + prod(shape) * dtype.itemsize
-        except Exception as error:  # the bytes may be anything
-            raise _damaged(self.path, error, name) from error
-        if not shape or tuple(shape[1:]) not in tails or fortran or dtype.kind != "f":
-            wanted = " or ".join("(" + ", ".join(map(str, ("N", *tail))) + ")" for tail in sorted(tails))
-            order = " in Fortran's order" if fortran else ""
-            raise InputDataError(
-                f"{self.path}: array {name!r} is {dtype} {shape}{order}; detector images have floating-point {wanted}"
-            )
-        if self._members[name].file_size != size:
-            stored = self._members[name].file_size
-            raise InputDataError(f"{self.path}: array {name!r} has {stored} of {size} bytes; copy the file again")
-        return int(shape[0]), dtype
-
-    def _blocks(self, start: int, stop: int, size: int) -> Iterator[npt.NDArray[np.float32]]:
-        """The images [start, stop), `size` at a time."""
-        _, dtype = self._header(_IMAGES, {_SHAPE})
-        row = prod(_SHAPE) * dtype.itemsize
-        try:
-            with self._opened(_IMAGES) as stream:
-                for first in range(0, start, _BLOCK):
-                    _skip(stream, row * min(_BLOCK, start - first))
-                for first in range(start, stop, size):
-                    yield _read(stream, dtype, (min(size, stop - first), *_SHAPE)).astype(np.float32, copy=False)
-        except Exception as error:
-            raise _damaged(self.path, error, _IMAGES) from error
 
     def _cells(self, images: npt.NDArray[np.float32], fields: Fields, start: int) -> dict[str, ak.Array]:
         """The cells of images that are not zero."""
@@ -209,32 +154,3 @@ def _add_energies(towers: dict[str, Any]) -> None:
     energy = towers["pt"] * np.cosh(towers["eta"].astype(np.float64))
     channel = towers.pop("channel")
     towers["eem"], towers["ehad"] = np.where(channel == 1, energy, 0.0), np.where(channel == 2, energy, 0.0)
-
-
-def _read_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether Fortran's order, and type of an array whose bytes follow."""
-    version = np.lib.format.read_magic(stream)
-    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    if version not in read:
-        raise ValueError(f"version {version} of numpy's format")
-    shape, fortran, dtype = read[version](stream)
-    return shape, fortran, dtype
-
-
-def _read(stream: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """The next numbers."""
-    wanted = prod(shape) * dtype.itemsize
-    data = stream.read(wanted)
-    if len(data) != wanted:
-        raise EOFError(f"{len(data)} of {wanted} bytes are there")
-    return np.frombuffer(data, dtype=dtype).reshape(shape)
-
-
-def _skip(stream: Any, size: int) -> None:
-    if len(stream.read(size)) != size:
-        raise EOFError("the data end too early")
-
-
-def _damaged(path: InputPath, error: Exception, name: str = "") -> InputDataError:
-    of_it = f"array {name!r} cannot be read, " if name else ""
-    return InputDataError(f"{path}: {of_it}damaged or truncated .npz ({first_line(error)}); copy it again")

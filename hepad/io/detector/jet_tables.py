@@ -29,7 +29,8 @@ from hepad.io.events import LABEL, Fields, SampleInfo, check_not_negative, recor
 from hepad.io.jets import polar
 from hepad.paths import InputPath
 
-__all__ = ["JetNetFile", "LhcOlympicsFile", "ParticleTable", "TopTaggingFile", "table_of"]
+__all__ = ["JetNetFile", "LhcOlympicsFile", "ParticleTable", "Rows", "TopTaggingFile"]
+__all__ += ["sums_of_particles", "table_of"]
 
 _ROWS = 4096
 """Most rows of a table in memory: one of 2101 columns takes 17 kB."""
@@ -38,7 +39,7 @@ _Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class _Rows:
+class Rows:
     """Consecutive entries: all particles, the jets if entries are such, and labels (n,)."""
 
     particles: Objects
@@ -64,7 +65,7 @@ class ParticleTable(ABC):
         """The edges of the file's chunks; any entry if it has none."""
 
     @abstractmethod
-    def read(self, start: int, stop: int) -> _Rows:
+    def read(self, start: int, stop: int) -> Rows:
         """Entries [start, stop)."""
 
     def available(self) -> dict[str, set[str]]:
@@ -127,17 +128,13 @@ class TopTaggingFile(ParticleTable):
         """The edges of the file's chunks; any entry if it has none."""
         return self._frame.cuts()
 
-    def read(self, start: int, stop: int) -> _Rows:
+    def read(self, start: int, stop: int) -> Rows:
         """Entries [start, stop)."""
         block = self._frame.read(start, stop)
         parts = {part: block[:, places] for part, places in self._columns.items()}
         self.check(parts["E"], "E", start)
-        there: npt.NDArray[np.bool_] = parts["E"] > 0
-        flat = {part: values[there] for part, values in parts.items()}
-        momenta = {**polar(flat["PX"], flat["PY"], flat["PZ"]), "energy": flat["E"]}
-        particles = Objects(_offsets(there), momenta)
-        sums = {part: particles.sum_by_event(values) for part, values in flat.items()}
-        return _Rows(particles, _jets_of(sums, np.asarray(there.any(axis=1))), _labels(block, self._truth))
+        momenta = (parts[name] for name in ("PX", "PY", "PZ", "E"))
+        return Rows(*sums_of_particles(*momenta, there=parts["E"] > 0), _labels(block, self._truth))
 
 
 _SIGNAL = "is_signal_new"
@@ -169,7 +166,7 @@ class LhcOlympicsFile(ParticleTable):
         """The edges of the file's chunks; any entry if it has none."""
         return self._frame.cuts()
 
-    def read(self, start: int, stop: int) -> _Rows:
+    def read(self, start: int, stop: int) -> Rows:
         """Entries [start, stop)."""
         block = self._frame.read(start, stop)[:, self._columns]
         momenta = block[:, : 3 * self._count].reshape(len(block), self._count, 3)
@@ -177,7 +174,7 @@ class LhcOlympicsFile(ParticleTable):
         there = momenta[:, :, 0] > 0
         pt, eta, phi = momenta[there].T
         particles = Objects(_offsets(there), {"pt": pt, "eta": eta, "phi": phi, "energy": pt * np.cosh(eta)})
-        return _Rows(particles, None, _labels(block, self._truth))
+        return Rows(particles, None, _labels(block, self._truth))
 
 
 class JetNetFile(ParticleTable):
@@ -202,7 +199,7 @@ class JetNetFile(ParticleTable):
         """The edges of the file's chunks; any entry if it has none."""
         return self._particles.cuts()
 
-    def read(self, start: int, stop: int) -> _Rows:
+    def read(self, start: int, stop: int) -> Rows:
         """Entries [start, stop)."""
         block, jets = self._particles.read(start, stop), self._jets.read(start, stop)
         self.check(jets[:, :1], "jet_features", start)
@@ -213,7 +210,7 @@ class JetNetFile(ParticleTable):
         flat = {"pt": fraction * jets[rows, 0], "eta": eta + jets[rows, 1], "phi": phi}
         particles = Objects(_offsets(there), {**flat, "energy": flat["pt"] * np.cosh(flat["eta"])})
         own = {"pt": jets[:, 0], "eta": jets[:, 1], "phi": np.zeros(len(jets)), "mass": jets[:, 2]}
-        return _Rows(particles, Objects(np.arange(len(jets) + 1), own), {})
+        return Rows(particles, Objects(np.arange(len(jets) + 1), own), {})
 
 
 def table_of(path: InputPath, handle: Any, found: list[str]) -> ParticleTable | None:
@@ -248,8 +245,18 @@ def _labels(block: _Floats, place: int | None) -> dict[str, npt.NDArray[np.bool_
     return {"background": ~signal, "signal": signal}
 
 
+def sums_of_particles(
+    px: _Floats, py: _Floats, pz: _Floats, energy: _Floats, *, there: npt.NDArray[np.bool_]
+) -> tuple[Objects, Objects]:
+    """Particles, of arrays (n, particles) those that are `there`, and the jets that are the sums of all of an entry."""
+    flat = {name: values[there] for name, values in zip(("x", "y", "z", "e"), (px, py, pz, energy), strict=True)}
+    particles = Objects(_offsets(there), {**polar(flat["x"], flat["y"], flat["z"]), "energy": flat["e"]})
+    sums = {part: particles.sum_by_event(values) for part, values in flat.items()}
+    return particles, _jets_of(sums, np.asarray(there.any(axis=1)))
+
+
 def _jets_of(sums: dict[str, _Floats], filled: npt.NDArray[np.bool_]) -> Objects:
     """The jet that is the sum of all particles of an entry; none where there are no particles."""
-    squared = sums["E"] ** 2 - sums["PX"] ** 2 - sums["PY"] ** 2 - sums["PZ"] ** 2
-    jets = {**polar(sums["PX"], sums["PY"], sums["PZ"]), "mass": np.sqrt(np.maximum(squared, 0.0))}
+    squared = sums["e"] ** 2 - sums["x"] ** 2 - sums["y"] ** 2 - sums["z"] ** 2
+    jets = {**polar(sums["x"], sums["y"], sums["z"]), "mass": np.sqrt(np.maximum(squared, 0.0))}
     return Objects(_offsets(filled[:, None]), {name: values[filled] for name, values in jets.items()})
