@@ -63,13 +63,15 @@ class DataCard(Card):
 
 
 class LabelledCard(Card):
-    """`analyses` that are trained on the files of background and of all signals together, with their labels.
+    """`analyses` that are trained on the files of background and of all signals together, with their labels, and others
+    that are trained on background `against` the signals named.
 
-    A `fraction` of the events of these files, drawn by the seed of the evaluation, is set aside from that: of signals
-    these analyses are measured on it alone.
+    A `fraction` of the events of these signals, for the former of the background too, drawn by the seed of the
+    evaluation, is set aside from that: of these signals these analyses are measured on it alone.
     """
 
-    analyses: Names
+    analyses: tuple[CardName, ...] = ()
+    against: dict[CardName, Names] = Field(default_factory=dict)
     fraction: float = Field(default=0.5, gt=0, lt=1)
 
 
@@ -162,7 +164,7 @@ class StudyCard(Card):
             if len(set(values)) != len(values):
                 raise ValueError(f"{what} must each be given once")
         if self.labelled:
-            _check_labelled(self.labelled, self.evaluation, self.analyses)
+            _check_labelled(self.labelled, self.evaluation, self.analyses, tuple(self.data.signals))
         if "background" in self.data.signals:
             raise ValueError("a signal cannot be called background")
         for prefix, scans in (("", self.scans), ("quick.", self.quick.scans or {})):
@@ -175,6 +177,10 @@ class StudyCard(Card):
     def is_labelled(self, analysis: str) -> bool:
         """Whether an analysis is trained with the labels of signals."""
         return self.labelled is not None and analysis in self.labelled.analyses
+
+    def against(self, analysis: str) -> tuple[str, ...]:
+        """The signals that an analysis is trained to tell from background."""
+        return self.labelled.against.get(analysis, ()) if self.labelled is not None else ()
 
     def label(self, name: str) -> str:
         """How figures call an analysis or a sample."""
@@ -191,10 +197,16 @@ class StudyCard(Card):
         return self.model_copy(update=changes)
 
 
-def _check_labelled(labelled: LabelledCard, evaluation: EvaluationCard, analyses: tuple[str, ...]) -> None:
-    unknown = sorted(set(labelled.analyses) - set(analyses))
+def _check_labelled(
+    labelled: LabelledCard, evaluation: EvaluationCard, analyses: tuple[str, ...], signals: tuple[str, ...]
+) -> None:
+    unknown = sorted({*labelled.analyses, *labelled.against} - set(analyses))
     if unknown:
         raise ValueError(f"labelled names {', '.join(unknown)}, which analyses does not")
+    if unknown := sorted({name for names in labelled.against.values() for name in names} - set(signals)):
+        raise ValueError(f"labelled.against names {', '.join(unknown)}; there are {', '.join(signals)}")
+    if both := sorted(set(labelled.analyses) & set(labelled.against)):
+        raise ValueError(f"labelled names {', '.join(both)} under analyses and against: one of them is enough")
     if labelled.fraction < evaluation.fraction:
         raise ValueError(
             f"labelled.fraction {labelled.fraction:g} is less than the {evaluation.fraction:g} of the evaluation: "

@@ -130,7 +130,7 @@ SETTINGS = {
         trained_on=400,
         unit=50.0,  # the regions are of many steps of energy
     ),
-    "logistic": ModelCase("logistic", {}, TrainCard(epochs=6, batch_size=100, learning_rate=5e-2), labelled=True),
+    "logistic": ModelCase("logistic", {}, TrainCard(epochs=6, batch_size=100, learning_rate=5e-2)),
     "quantity": ModelCase("quantity", {"feature": "jet1_pt"}),
     "total_energy": ModelCase("total_energy", axes=IMAGE, features=("track", "ecal")),
     "set_vae": ModelCase(

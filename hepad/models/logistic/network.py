@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from hepad.cards.base import parse_card
-from hepad.errors import CardError, FitFailedError
+from hepad.errors import CardError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import VECTOR, Layout
 from hepad.models.logistic import LogisticConfig
@@ -21,17 +20,17 @@ from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Recipe
 from hepad.nn.scorer import FitReport, Scores, TrainingData, check_batch, check_training, finite_scores
 from hepad.nn.sources import Noise
-from hepad.nn.supervised import LABEL
+from hepad.nn.supervised import LABEL, labelled
 
-__all__ = ["LogisticRegression", "equally_represented"]
+__all__ = ["LogisticRegression"]
 
 
 class LogisticRegression(NetworkScorer[nn.Linear]):
-    """A weighted sum of the features of an event, of the numbers of the card or trained with labels.
+    """A weighted sum of the features of an event, of the numbers of the card or trained on signals against background.
 
-    The training tells class 0 of the labels beside the events from all others, background and signals half the weight
-    each and every signal as much as the next; it lowers the binary cross entropy. A feature that an event lacks counts
-    as 0. Score `log_odds`: the sum, whose logistic function is the probability of signal.
+    The loss is the binary cross entropy of signal (`hepad train --against`) and background, which weigh the same, as
+    do the signals if the input has `classes`. A feature that an event lacks counts as 0.
+    Score `log_odds`: the sum, whose logistic function is the probability of signal.
     """
 
     name: ClassVar[str] = "logistic"
@@ -49,16 +48,17 @@ class LogisticRegression(NetworkScorer[nn.Linear]):
             )
         super().__init__(self._settings, layout)
 
+    @property
+    def supervised(self) -> bool:
+        """Whether it learns from a signal: not with the card's numbers."""
+        return self._settings.coefficients is None
+
     def fit(self, data: TrainingData, **how: Any) -> FitReport:
         """Train as `hepad.nn.network.NetworkScorer.fit`; with the card's numbers there is nothing to learn."""
+        if self.supervised:
+            return super().fit(labelled(self, data), **how)
         check_training(self, data)
-        for what, batch in (("training", data.train), ("validation", data.validation)):
-            if not len(batch):
-                raise FitFailedError(f"there are no {what} events")
-        if self._settings.coefficients is not None:
-            return FitReport((0.0,), (0.0,), best_epoch=1, stopped_early=False)
-        train, validation = equally_represented(data.train), equally_represented(data.validation)
-        return super().fit(replace(data, train=train, validation=validation), **how)
+        return FitReport((0.0,), (0.0,), best_epoch=1, stopped_early=False)
 
     def scores(self, batch: Batch) -> Scores:
         """Float32 scores of shape (n,); a row's score does not depend on the other rows, bit for bit."""
@@ -84,7 +84,7 @@ class LogisticRegression(NetworkScorer[nn.Linear]):
 
     def _arrays(self, batch: Batch) -> tuple[npt.NDArray[Any], ...]:
         seen = self._seen(batch)
-        return (seen, np.sign(batch.beside[LABEL]).astype(np.float32)) if LABEL in batch.beside else (seen,)
+        return (seen, batch.beside[LABEL]) if LABEL in batch.beside else (seen,)
 
     def _recipe(self, module: nn.Linear, data: TrainingData) -> Recipe:  # noqa: ARG002  it has no teachers
         def step(rows: tuple[Tensor, ...], _: Noise) -> Tensor:
@@ -95,20 +95,3 @@ class LogisticRegression(NetworkScorer[nn.Linear]):
 
     def _score(self, module: nn.Linear, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return (module(rows[0])[:, 0],)
-
-
-def equally_represented(batch: Batch) -> Batch:
-    """The labelled events with other weights: class 0 has half of their sum, every other class the same of the rest.
-
-    `CardError` for events without labels, or of one class alone.
-    """
-    if LABEL not in batch.beside:
-        raise CardError("logistic learns from labels: give its input `classes`, and files of all of them to train on")
-    found, place = np.unique(batch.beside[LABEL], return_inverse=True)
-    if len(found) < 2 or found[0] != 0:
-        raise CardError("logistic learns to tell signals from background, the first of the classes: give both")
-    total = np.bincount(place, weights=batch.weight)
-    if not (total > 0).all():
-        raise FitFailedError("the weights of a class sum to nothing")
-    share = np.where(found == 0, 0.5, 0.5 / (len(found) - 1))
-    return replace(batch, weight=batch.weight * (share / total)[place])

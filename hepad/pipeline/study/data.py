@@ -147,15 +147,22 @@ class StudyData:
             share *= 1 - self.set_aside.fraction
         return math.ceil(_READ_MORE * self.card.training_events / share)
 
-    def samples(self, recipe: AnalysisCard, *, labelled: bool = False) -> Samples:
-        """What the recipe's network sees, before scaling; of a `labelled` training's signals what it has not seen."""
+    def against(self, names: Sequence[str]) -> tuple[InputPath, ...]:
+        """The files of the signals of these names; of each of them a training must not see `kept_away`."""
+        return tuple(dict.fromkeys(path for name in names for path in self.files.signals[name]))
+
+    def samples(self, recipe: AnalysisCard, *, labelled: bool = False, against: Sequence[str] = ()) -> Samples:
+        """What the recipe's network sees, before scaling.
+
+        Of the signals that a `labelled` training, or one `against` some, learns from it is what it has not seen.
+        """
         limit = self.max_background(recipe)
-        key = f"{recipe.selection} {limit} {labelled} {recipe.input.model_dump_json()}"
+        key = f"{recipe.selection} {limit} {labelled} {recipe.input.model_dump_json()} {sorted(against)}"
         if key not in self._read:
-            self._read[key] = self._samples(recipe, limit, labelled)
+            self._read[key] = self._samples(recipe, limit, labelled, against)
         return self._read[key]
 
-    def _samples(self, recipe: AnalysisCard, limit: int, labelled: bool) -> Samples:
+    def _samples(self, recipe: AnalysisCard, limit: int, labelled: bool, against: Sequence[str]) -> Samples:
         most = self.card.evaluation.events
         files = self.trained_on(labelled=labelled)
         read = self._background(recipe, files, None if labelled else limit)
@@ -167,8 +174,11 @@ class StudyData:
             held = read.batch.take(np.flatnonzero(is_aside(ids, self.set_aside) & is_background)[:most])
         if not len(held):
             raise InputDataError(f"{len(ids)} background events are too few to set some aside")
-        kept_away = self.kept_away(labelled=True) if labelled else None
-        signals = {name: self._signal(recipe, name, kept_away) for name in self.files.signals}
+        learned = self.files.signals if labelled else against
+        signals = {
+            name: self._signal(recipe, name, self.kept_away(labelled=True) if name in learned else None)
+            for name in self.files.signals
+        }
         return Samples(ids, {BACKGROUND: held, **signals})
 
     def _signal(self, recipe: AnalysisCard, name: str, kept_away: SetAside | None) -> Batch:
@@ -193,5 +203,7 @@ class StudyData:
     def _events(
         self, recipe: AnalysisCard, selection: SelectionCard, paths: Sequence[InputPath], limit: int | None
     ) -> Background:
-        vector = make_input(recipe.input)
+        # What a network is measured on it sees without labels: a signal may have none of its classes.
+        unlabelled = {"classes": ()} if "classes" in type(recipe.input).model_fields else {}
+        vector = make_input(recipe.input.model_copy(update=unlabelled))
         return read_background(paths, selection, vector, step_size=self.step_size, max_events=limit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class PlannedTraining:
     events: int
     regions: dict[str, RegionSpec]
     labelled: bool = False
+    against: tuple[str, ...] = ()
 
     @property
     def updates(self) -> int:
@@ -100,8 +101,9 @@ class _Planner:
         return tuple(training.name for training in planned)
 
     def _training(self, analysis: str, recipe: AnalysisCard, fraction: float, seed: int) -> PlannedTraining:
-        labelled = self.card.is_labelled(analysis)
-        ids, aside = self.data.samples(recipe, labelled=labelled).ids, self.data.kept_away(labelled=labelled)
+        labelled, against = self.card.is_labelled(analysis), self.card.against(analysis)
+        ids = self.data.samples(recipe, labelled=labelled, against=against).ids
+        aside = self.data.kept_away(labelled=labelled)
         parts = split_events(ids, recipe.train, seed, aside).checked()
         events = max(round(min(len(parts.train), self.card.training_events) * fraction), 1)
         train = recipe.train.model_copy(update={"epochs": self._epochs(recipe, events), "train_events": events})
@@ -117,10 +119,18 @@ class _Planner:
             SPLIT,
             len(ids),
             aside.model_dump(mode="json") if aside else None,
+            *self._signals(against),
         )
         share = "" if fraction == 1 else f"-events{events}"
         name = f"{Path(recipe.name).name}{share}-seed{seed}-{key[:10]}"
-        return PlannedTraining(name, analysis, recipe, train, seed, events, regions, labelled)
+        return PlannedTraining(name, analysis, recipe, train, seed, events, regions, labelled, against)
+
+    def _signals(self, against: Sequence[str]) -> list[Any]:
+        """What a result depends on if it is of a training against signals."""
+        kept_away = self.data.kept_away(labelled=True)
+        if not against or kept_away is None:
+            return []
+        return [[file_record(path) for path in self.data.against(against)], kept_away.model_dump(mode="json")]
 
     def _epochs(self, recipe: AnalysisCard, events: int) -> int:
         card, size = self.card, recipe.train.batch_size

@@ -154,7 +154,10 @@ def measure(plan: Plan, data: StudyData, output: Path, *, workers: int = 1, devi
 
     Networks are evaluated on the `device`, `workers` of them side by side.
     """
-    samples = {t.analysis: data.samples(t.recipe, labelled=t.labelled).evaluation for t in plan.trainings.values()}
+    samples = {
+        t.analysis: data.samples(t.recipe, labelled=t.labelled, against=t.against).evaluation
+        for t in plan.trainings.values()
+    }
     tabled = {name for names in plan.table.values() for name in names[:1]}
     jobs = [
         _Measuring(training, output / TRAININGS / name, samples[training.analysis], data.card, name in tabled, device)

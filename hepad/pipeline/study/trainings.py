@@ -81,6 +81,8 @@ def _job(training: PlannedTraining, data: StudyData, output: Path, device: str) 
         step_size=data.step_size,
         max_events=data.most_read(training.recipe, labelled=training.labelled),
         set_aside=data.kept_away(labelled=training.labelled),
+        against=data.against(training.against),
+        against_aside=data.kept_away(labelled=True) if training.against else None,
         device=device,
     )
     return _Job(training, tuple(as_given(path) for path in data.trained_on(labelled=training.labelled)), options)

@@ -32,7 +32,8 @@ class TrainOptions:
     `output` None is for a bundle that stays in memory. `set_aside` names selected background that the training must not
     see in any way, because a study measures on it.
     `cross_sections` are patterns of files and pb: see `hepad.samples.weighting`; none leaves weights as they are.
-    `against` are files of the signal that a supervised model learns to tell from background, of the same selection.
+    `against` are files of the signal that a supervised model learns to tell from background, of the same selection;
+    `against_aside` names its events that the training must not see, by default those of `set_aside`.
     `execution` is how the files are read; the training itself is one process, on a `device` (`hepad.nn.device`).
     """
 
@@ -46,6 +47,7 @@ class TrainOptions:
     set_aside: SetAside | None = None
     cross_sections: Sequence[tuple[str, float]] = ()
     against: Sequence[str | InputPath] = ()
+    against_aside: SetAside | None = None
     resume: bool = False
     restart: bool = False
     device: str = "cpu"
@@ -108,6 +110,7 @@ class TrainPlan:
             SPLIT,
             *([] if options.device == "cpu" else [options.device]),
             *([{"against": len(self.against)}] if self.against else []),
+            *([options.against_aside.model_dump(mode="json")] if options.against_aside else []),
         ]
 
     def provenance(self, options: TrainOptions, records: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -263,7 +263,8 @@ def _signal_data(
     plan: TrainPlan, options: TrainOptions, signal: Background, records: Sequence[dict[str, Any]], vector: Input
 ) -> TrainingData:
     """The training and validation events of the signal; its others are held out, as those of background are."""
-    split = split_events(signal.ids(records[len(plan.paths) :]), plan.card, options.seed, options.set_aside).checked()
+    ids, aside = signal.ids(records[len(plan.paths) :]), options.against_aside or options.set_aside
+    split = split_events(ids, plan.card, options.seed, aside).checked()
     train, validation = (vector.scaled(signal.batch.take(rows)) for rows in (split.train, split.validation))
     return TrainingData(train, validation)
 
