@@ -130,7 +130,7 @@ def compared_table(card: StudyCard, rows: Sequence[Compared], key: str) -> Table
     lines = []
     for row in rows:
         ours: dict[str, Spread] = getattr(row, key)
-        lines.append([card.label(row.analysis), row.score, *(_pm(ours[name]) for name in names)])
+        lines.append([card.label(row.analysis), row.score, *(ours[name].words(2, _PERCENT) for name in names)])
         theirs = row.published.get(key)
         if theirs:
             lines.append(["  published", "", *(_printed(theirs.get(name)) for name in names)])
@@ -174,11 +174,6 @@ def _columns(compare: CompareCard, rows: Sequence[Compared]) -> list[str]:
 
 def _name(card: StudyCard, which: tuple[str, str]) -> str:
     return f"{card.label(which[0])} ({which[1]})"
-
-
-def _pm(value: Spread) -> str:
-    error = "" if value.std is None else f" ± {value.std * _PERCENT:.2g}"
-    return f"{value.mean * _PERCENT:.2f}{error}"
 
 
 def _printed(value: Printed | None) -> str:

@@ -11,7 +11,8 @@ from hepad.pipeline.study.compared import compared_table, figure_title, order_ta
 from hepad.pipeline.study.data import BACKGROUND
 from hepad.pipeline.study.figures import CAPTIONS, counts
 from hepad.pipeline.study.report import StudyReport
-from hepad.pipeline.study.results import Results, Spread
+from hepad.pipeline.study.results import Results
+from hepad.stats.scores.roc import ZERO_EVENT_LIMIT
 
 __all__ = ["SCAN_TITLES", "blocks", "formatted_losses", "formatted_table"]
 
@@ -31,11 +32,12 @@ def formatted_losses(card: StudyCard, results: Results) -> Table:
         [
             card.label(analysis),
             str(len(names)),
-            _pm(results.loss(names), 2, scale),
-            _pm(results.loss(names, validation=True), 2, scale),
+            results.loss(names).words(2, scale),
+            results.loss(names, validation=True).words(2, scale),
             _published(card.published_loss.get(analysis), 2, scale),
         ]
         for analysis, names in results.plan.table.items()
+        if any(any(training.train_loss) for training in results.group(names))  # what has no weights has no loss
     ]
     header = ["model", "trainings", f"loss{unit}", f"validation{unit}", f"published{unit}"]
     return Table(*_without_empty(header, rows))
@@ -53,9 +55,9 @@ def formatted_table(card: StudyCard, results: Results) -> Table:
                 [
                     card.label(analysis),
                     signal,
-                    _pm(results.auc(names, signal), 3),
+                    results.auc(names, signal).words(3),
                     _published(theirs.get("auc"), 3),
-                    _pm(results.rejection(names, signal), 1),
+                    results.rejection(names, signal).words(1),
                     _published(theirs.get(f"rejection_at_{card.rejection_at:g}"), 1),
                 ]
             )
@@ -90,7 +92,7 @@ def blocks(report: StudyReport, figures: Sequence[str], cards: str) -> list[Bloc
         Text(f"After: {card.reference}."),
         Text(
             f"Seeds {seeds}; {_length(card)}; a model that stops by its patience may do with fewer. Numbers are mean ± "
-            f"sample standard deviation over seeds. {report.split}{_QUICK if report.quick else ''}"
+            f"sample standard deviation over seeds. {report.split}{_labelled(card)}{_QUICK if report.quick else ''}"
         ),
         Heading("Performance"),
         formatted_losses(card, results),
@@ -126,6 +128,17 @@ def _length(card: StudyCard) -> str:
     return f"at least {card.updates} updates of the weights in each training, so that fewer events mean more epochs"
 
 
+def _labelled(card: StudyCard) -> str:
+    """What was trained with labels, if anything was."""
+    if card.labelled is None:
+        return ""
+    names = ", ".join(card.label(name) for name in card.labelled.analyses)
+    return (
+        f" {names}: trained with labels, on the background and the signals; {card.labelled.fraction:.0%} of the events "
+        "of each signal were set aside from that, and it is measured on these alone."
+    )
+
+
 def _compared(report: StudyReport) -> list[Block]:
     """Scores side by side, and which is surely better than which."""
     card, rows, orders = report.card, report.compared, report.ordered
@@ -135,7 +148,7 @@ def _compared(report: StudyReport) -> list[Block]:
         Heading("Scores side by side"),
         Text("Area under the ROC curve in percent."),
         compared_table(card, rows, "auc"),
-        Text(f"The {figure_title(card.compare)}."),
+        Text(f"The {figure_title(card.compare)}.{_one_event(report)}"),
         compared_table(card, rows, "figure"),
     ]
     if orders:
@@ -149,6 +162,18 @@ def _compared(report: StudyReport) -> list[Block]:
             order_table(card, orders),
         ]
     return page
+
+
+def _one_event(report: StudyReport) -> str:
+    """How fine a background efficiency can be: what one event is, and the limit where none is left."""
+    compare = report.card.compare
+    if compare is None or compare.figure != "background_efficiency":
+        return ""
+    events = len(next(iter(report.results.samples.values()))[BACKGROUND])
+    return (
+        f" One of the {events} background events is {100 / events:.2g} %; where a training leaves none, 0 stands for "
+        f"less than {100 * ZERO_EVENT_LIMIT / events:.2g} % at 95 % confidence."
+    )
 
 
 def _images(report: StudyReport, gallery: Sequence[Block], planes: Sequence[Block]) -> list[Block]:
@@ -198,8 +223,8 @@ def _scan(card: StudyCard, name: str, results: Results) -> list[Block]:
             point.analysis,
             f"{point.value:g}",
             str(results.trainings[point.trainings[0]].planned.events),
-            _pm(results.loss(point.trainings), 2, scale),
-            *(_pm(results.auc(point.trainings, signal), 3) for signal in results.signals),
+            results.loss(point.trainings).words(2, scale),
+            *(results.auc(point.trainings, signal).words(3) for signal in results.signals),
         ]
         for point in results.plan.scans
         if point.scan == name
@@ -216,7 +241,7 @@ def _samples(results: Results) -> Table:
         numbers = [f"{means[key]:.2f}" if key in means else "" for key in ("jets", "electrons", "muons")]
         rows.append([name, str(len(batch)), *numbers, f"{means['met']:.1f}" if "met" in means else ""])
     assert rows[0][0] == BACKGROUND  # noqa: S101  the order in which the samples are read
-    return Table(header, rows)
+    return Table(*_without_empty(header, rows))
 
 
 def _trainings(card: StudyCard, results: Results) -> Table:
@@ -241,11 +266,6 @@ def _provenance(record: Mapping[str, Any]) -> str:
     lines = [record["command"], f"hepad {record['hepad']}, Python {record['python']}, {packages}"]
     lines += [f"sha256 {r['sha256']}  {r['name']} ({r['bytes']} bytes)" for r in record["inputs"]]
     return "\n".join(lines + [f"sha256 {digest}  {name}" for name, digest in record["cards"].items()])
-
-
-def _pm(value: Spread, digits: int, scale: float = 1.0) -> str:
-    error = "" if value.std is None else f" ± {value.std * scale:.{digits}f}"
-    return f"{'> ' if value.is_lower_limit else ''}{value.mean * scale:.{digits}f}{error}"
 
 
 def _published(pair: tuple[float, float] | None, digits: int, scale: float = 1.0) -> str:

@@ -48,6 +48,11 @@ class Spread:
         """In JSON types."""
         return dict(vars(self))
 
+    def words(self, digits: int, scale: float = 1.0) -> str:
+        """`mean ± std` of the values times a scale, with so many digits after the point; `>` before a lower limit."""
+        error = "" if self.std is None else f" ± {self.std * scale:.{digits}f}"
+        return f"{'> ' if self.is_lower_limit else ''}{self.mean * scale:.{digits}f}{error}"
+
 
 def spread(values: Sequence[float | Estimate]) -> Spread:
     """The spread of one value a training, at least one."""
