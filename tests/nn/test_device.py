@@ -16,7 +16,7 @@ from hepad.cli.main import app
 from hepad.errors import UsageError
 from hepad.inputs.layout import IMAGE
 from hepad.nn import reconstruction, training
-from hepad.nn.device import OnDevice, available_devices, resolve_device, scoring_device
+from hepad.nn.device import OnDevice, available_devices, resolve_device, scoring_device, send_to
 from hepad.nn.network import NetworkScorer
 from hepad.nn.sources import ArraySource, Noise
 from hepad.testing import ModelCase
@@ -71,7 +71,8 @@ def test_a_model_that_scores_without_torch_stays_where_it_is(machine: Any) -> No
     alone = ModelCase("ensemble", {"member": {"name": "dnn_ae", "layers": [8, 3]}, "members": 2}).new()
     assert scoring_device(alone, "auto") == "cpu"
     assert scoring_device(torch_too, "auto") == scoring_device(CASES["vae"].new(), "cuda") == "cuda"
-    torch_too.score_on("cuda")
+    send_to(numpy_only, "cuda")  # stays
+    send_to(torch_too, "cuda")
     assert torch_too._members["embed"]._device == "cuda"
     machine()
     with pytest.raises(UsageError, match="there is cpu"):

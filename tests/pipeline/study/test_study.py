@@ -18,7 +18,7 @@ from hepad.output import document
 from hepad.pipeline.study.data import StudyData, find_files
 from hepad.pipeline.study.page import formatted_losses, formatted_table
 from hepad.pipeline.study.plan import epochs_for, make_plan, updates_per_epoch
-from hepad.pipeline.study.results import figure_of, spread
+from hepad.pipeline.study.results import figure_of, measure, spread
 from hepad.pipeline.study.run import StudyOptions, study
 from hepad.pipeline.study.trainings import run_trainings
 from hepad.stats.scores.roc import Estimate, roc_curve
@@ -171,7 +171,9 @@ def test_the_published_names_are_found(tmp_path: Path) -> None:
 def test_spread() -> None:
     value = spread([1.0, 2.0, 3.0])
     assert (value.mean, value.std, value.trainings, value.is_lower_limit) == (2.0, 1.0, 3, False)
+    assert (value.words(2), value.words(1, 100)) == ("2.00 ± 1.00", "200.0 ± 100.0")
     assert spread([1.0]).std is None
+    assert spread([Estimate(1.0, is_lower_limit=True)]).words(1) == "> 1.0"
     assert spread([Estimate(1.0), Estimate(3.0, is_lower_limit=True)]).is_lower_limit
 
 
@@ -243,6 +245,9 @@ def test_scores_side_by_side(plain, examples: Path, tmp_path: Path) -> None:
     assert "| model | score | lq | mean Quarks | h0 | hplus | mean taus |" in page
     assert re.search(r"\| +published \| +\| +\| +\| 71.5 \| +\| 70 ± 2 \|", page)
     assert "background efficiency at signal efficiency 0.4" in page
+    events = len(report.results.samples["vae"]["background"])
+    assert f"One of the {events} background events is {100 / events:.2g} %" in page
+    assert f"less than {100 * 2.9957 / events:.2g} % at 95 % confidence" in page  # -ln 0.05
     content = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
     assert content["compared"][1]["auc"]["taus"]["mean"] == rows["vae"].auc["taus"].mean
     assert len(content["order"]) == 2
@@ -295,6 +300,9 @@ def test_trainings_side_by_side_are_those_one_after_the_other(examples: Path, tm
         assert run_trainings(plan, data, output, workers=workers) == 0
     assert places == [(1, 3), (2, 3), (3, 3)] * 2
     assert bundle_bytes(tmp_path / "1") == bundle_bytes(tmp_path / "2")
+    alone, beside = (measure(plan, data, tmp_path / "1", workers=workers) for workers in (1, 2))
+    assert list(alone.trainings) == list(beside.trainings) == list(plan.trainings)
+    assert [t.to_json() for t in alone.trainings.values()] == [t.to_json() for t in beside.trainings.values()]
 
 
 def test_a_folder_with_other_things_is_left_alone(examples: Path, tmp_path: Path) -> None:
