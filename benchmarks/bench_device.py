@@ -98,7 +98,7 @@ def scored(case: Case, device: str) -> tuple[float, dict[str, Any]]:
     model.scores(batch)
     start = time.perf_counter()
     model.scores(batch)
-    return len(batch) / (time.perf_counter() - start), model.scores(batch.take(slice(0, 64)))
+    return len(batch) / (time.perf_counter() - start), model.scores(events(case, 64))
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 On the CPU the same seed gives the same weights bit for bit, also when a training is resumed from any of its
 checkpoints: the order of the events and the noise of an epoch follow from (seed, epoch) alone, the learning rate from
 the losses so far, and everything runs on one thread. Another device sums in another order: there the same seed gives
-losses that agree to about a part in a thousand.
+losses that agree to one or two parts in a thousand.
 """
 
 from __future__ import annotations
