@@ -104,7 +104,7 @@ def test_the_report_has_every_figure_it_names(finished: Path) -> None:
     markdown, page = ((out / f"report.{kind}").read_text(encoding="utf-8") for kind in ("md", "html"))
     named = re.findall(r"\]\((figures/[^)]+\.png)\)", markdown)
     assert sorted(named) == sorted(f"figures/{path.name}" for path in (out / "figures").glob("*.png"))
-    wanted = {"roc", "loss", "objects", "objects_hplus", "objects_h0", "latent_snn_ae"}
+    wanted = {"roc", "seeds", "loss", "objects", "objects_hplus", "objects_h0", "latent_snn_ae"}
     assert {Path(name).stem for name in named} == wanted | {"scan_steps", "scan_training_fraction"}
     assert all((out / name).with_suffix(".pdf").stat().st_size > 1000 for name in named)
     assert page.count("data:image/png;base64,") == len(named)

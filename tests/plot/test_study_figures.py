@@ -10,6 +10,7 @@ from hepad.plot.latent import latent_figure
 from hepad.plot.loss import LossCurves, loss_figure
 from hepad.plot.multiplicity import ObjectSample, object_figure
 from hepad.plot.scan import ScanLine, scan_figure
+from hepad.plot.seeds import SeedPoints, seeds_figure
 
 
 def sample(name: str, jets: list[float], met: list[float], style: int = 0) -> ObjectSample:
@@ -61,3 +62,21 @@ def test_scan_has_the_loss_and_a_panel_for_each_model() -> None:
     assert len(one.axes) == 2
     with pytest.raises(ValueError, match="no scan"):
         scan_figure([], xlabel="")
+
+
+def test_each_training_is_a_point_beside_their_mean() -> None:
+    """Of two models on two signals: groups at 0 and 1, the models on both sides, the published number behind."""
+    auc = np.array([0.6, 0.7, 0.8])
+    points = [SeedPoints(m, s, auc, (0.9, 0.02) if m == "b" else None) for s in ("h0", "a4l") for m in ("a", "b")]
+    figure = seeds_figure(points, label="mine")
+    (axes,) = figure.axes
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["h0", "a4l"]
+    drawn = [line for line in axes.lines if list(line.get_ydata()) == [0.6, 0.7, 0.8]]
+    assert [round(float(line.get_xdata()[0])) for line in drawn] == [0, 0, 1, 1]
+    assert len({line.get_marker() for line in drawn}) == 2
+    means = [container.lines[0] for container in axes.containers if hasattr(container, "has_yerr")]
+    assert [line.get_ydata()[0] for line in means] == pytest.approx([0.7] * 4)
+    bars = [(bar.get_y(), bar.get_height()) for bar in axes.patches if np.isfinite(bar.get_height())]
+    assert bars == [pytest.approx((0.88, 0.04))] * 2
+    with pytest.raises(ValueError, match="no training"):
+        seeds_figure([])

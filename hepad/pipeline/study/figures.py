@@ -23,11 +23,13 @@ from hepad.plot.loss import LossCurves, loss_figure
 from hepad.plot.multiplicity import ObjectSample, object_figure
 from hepad.plot.roc import SIMULATION, RocLine, roc_figure
 from hepad.plot.scan import ScanLine, scan_figure
+from hepad.plot.seeds import SeedPoints, seeds_figure
 
 __all__ = ["CAPTIONS", "counts", "draw_figures"]
 
 CAPTIONS = {
     "roc": "ROC curves: mean over seeds of the background efficiency, and its standard deviation as a band.",
+    "seeds": "AUC of each training, beside it mean and standard deviation over seeds; grey is what was published.",
     "loss": "Loss against updates: mean over seeds, the band covers the training losses of all seeds.",
     "objects": "Numbers of objects and missing transverse momentum of all samples, each of unit area; the last "
     "bin of the missing momentum holds all events beyond it.",
@@ -73,6 +75,8 @@ def _figures(card: StudyCard, results: Results) -> Iterator[tuple[str, Figure]]:
     ]
     band = "± 1 std. dev. (seeds)"
     yield "roc", roc_figure(lines, panels=True, simulation=True, band=band)
+    if len(card.seeds) > 1:
+        yield "seeds", seeds_figure(list(_seed_points(card, results)), label=SIMULATION)
     yield "loss", loss_figure(_loss_curves(card, results), label=SIMULATION)
     yield from _objects(card, results)
     for analysis, names in results.plan.table.items():
@@ -85,6 +89,19 @@ def _figures(card: StudyCard, results: Results) -> Iterator[tuple[str, Figure]]:
             yield from _pictures(card, analysis, pictures)
     for scan in card.scans:
         yield f"scan_{scan}", _scan(card, results, scan)
+
+
+def _seed_points(card: StudyCard, results: Results) -> Iterator[SeedPoints]:
+    published = card.compare.published if card.compare else {}
+    for analysis, names in results.plan.table.items():
+        trainings = results.group(names)
+        printed = published.get(analysis, {}).get(next(iter(trainings[0].scores), ""), {}).get("auc", {})
+        for signal in results.signals:
+            auc = np.array([training.auc[signal] for training in trainings])
+            number = printed.get(signal)
+            value = None if number is None else number if isinstance(number, tuple) else (number, 0.0)
+            percent = None if value is None else (value[0] / 100, value[1] / 100)
+            yield SeedPoints(card.label(analysis), card.label(signal), auc, percent)
 
 
 def _loss_curves(card: StudyCard, results: Results) -> list[LossCurves]:

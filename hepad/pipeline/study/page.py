@@ -105,6 +105,7 @@ def blocks(report: StudyReport, figures: Sequence[str], cards: str) -> list[Bloc
         ),
         *_compared(report),
         *shown("roc"),
+        *shown("seeds"),
         *shown("loss"),
         Heading("Samples"),
         _samples(results),
