@@ -108,11 +108,15 @@ INPUTS = Table(
             "hepad.inputs.particle_set:ParticleSet", "set of the particles of a jet", config="ParticleSetCard"
         ),
         "jet_features": Entry("hepad.inputs.jet_features:JetFeatures", "quantities of a jet", config="JetFeaturesCard"),
+        "table": Entry("hepad.inputs.table:TableFeatures", "columns of a table", config="TableFeaturesCard"),
         "calo_regions": Entry(
             "hepad.inputs.calo_regions:CaloRegions", "calorimeter regions in hardware units", config="CaloRegionsCard"
         ),
     },
 )
+
+_HUNTED = ("event_features", "table")
+"""The inputs of methods that tell events apart by their quantities."""
 
 _VECTORS = ("l1_vector", "l1_hardware", "rmm")
 """The inputs of models that are made of models."""
@@ -308,8 +312,12 @@ METHODS = Table(
     "method",
     "hepad.methods",
     {
-        "cwola": Entry(
-            "hepad.methods.cwola:Cwola", "classification without labels", ("event_features",), "CwolaConfig"
+        "cwola": Entry("hepad.methods.cwola:Cwola", "classification without labels", _HUNTED, "CwolaConfig"),
+        "idealised": Entry(
+            "hepad.methods.idealised:Idealised", "data against perfect background", _HUNTED, "IdealisedConfig"
+        ),
+        "supervised": Entry(
+            "hepad.methods.supervised:Supervised", "signal against background", _HUNTED, "SupervisedConfig"
         ),
     },
 )

@@ -25,7 +25,9 @@ def hunt(
         str,
         typer.Option("--method", "-m", help="A bundled method ('hepad list methods') or a card.", show_default=False),
     ],
-    mass: Annotated[str, typer.Option("--mass", help="Objects to sum, for instance jet1+jet2.", show_default=False)],
+    mass: Annotated[
+        str, typer.Option("--mass", help="Objects to sum, jet1+jet2, or a column of a table.", show_default=False)
+    ],
     window: Annotated[
         str, typer.Option("--window", help="Where to look for the resonance, LOW:HIGH in GeV.", show_default=False)
     ],
@@ -47,6 +49,20 @@ def hunt(
         list[str] | None,
         typer.Option("--feature", help="A quantity the networks see. May be repeated.", show_default=_CARDS),
     ] = None,
+    table: Annotated[
+        bool, typer.Option("--table", help="Files are tables of features; --feature and --mass are columns.")
+    ] = False,
+    background: Annotated[
+        list[str] | None,
+        typer.Option("--background", help="A file of background, for methods that want some. May be repeated."),
+    ] = None,
+    signal: Annotated[
+        list[str] | None,
+        typer.Option("--signal", help="NAME=FILE of a signal, for methods that want some. May be repeated."),
+    ] = None,
+    allow_mass: Annotated[
+        bool, typer.Option("--allow-mass", help="Features may hold the mass: they will sculpt its spectrum.")
+    ] = False,
     region: Annotated[
         list[str] | None,
         typer.Option(
@@ -91,6 +107,10 @@ def hunt(
             format=check_format(format_, output),
             selection=selection,
             features=tuple(feature or ()),
+            table=table,
+            background=tuple(background or ()),
+            signals=common.parse_signals(signal),
+            allow_mass=allow_mass,
             regions=common.parse_regions(region),
             seed=seed,
             folds=folds,

@@ -9,7 +9,7 @@ mass and ht are in GeV, eta is dimensionless, phi is in radians, `btag` is a boo
 
 Files of a Level-1 trigger have the integers of its hardware too: `hw_pt`, `hw_eta`, `hw_phi`, of towers `ieta`, `iphi`,
 `iet`. Their muons are in the trigger's own order, by pT and quality. `trigger` (see `TRIGGER`) has the trigger's bits,
-`label` what events of labelled samples are.
+`label` what events of labelled samples are. Tables of features have `columns` alone, a record of numbers.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from hepad.paths import InputPath
 
 __all__ = [
     "COLLECTION_FEATURES",
+    "COLUMNS",
     "LABEL",
     "SCALARS",
     "SOURCES",
@@ -61,6 +62,9 @@ file, NaN where the file does not say. `SOURCES` among them asks for other branc
 """
 
 SQRT_S = "sqrt_s"
+
+COLUMNS = "columns"
+"""The columns of a table of features, by their names."""
 
 _HARDWARE = ("hw_pt", "hw_eta", "hw_phi")
 

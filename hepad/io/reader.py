@@ -23,6 +23,7 @@ from hepad.io.loaded import LoadedEvents, LoadedFile
 from hepad.io.object_folder import ObjectFiles, object_files, objects_at
 from hepad.io.remote.path import RemotePath, expand_url
 from hepad.io.remote.urls import is_url
+from hepad.io.tables.features import TableFile, TablePath
 from hepad.io.text import check_regular, first_line
 from hepad.paths import InputPath
 
@@ -98,13 +99,15 @@ def _matches(name: str) -> Sequence[InputPath]:
     return list(dict.fromkeys(objects_at(path) or path for path in paths))  # `DATA/*/NTUPLE.parquet` is one input
 
 
-def open_events(path: InputPath) -> EventFile:
+def open_events(path: InputPath) -> EventFile:  # noqa: PLR0911  a format each
     """Open an event file; its format is told by its content, not its name.
 
     `InputDataError` if it is not a known format, damaged or truncated.
     """
     if isinstance(path, LoadedEvents):
         return LoadedFile(path)
+    if isinstance(path, TablePath):
+        return TableFile(path)
     if isinstance(path, ObjectFiles):
         from hepad.io.detector.l1_parquet import L1ParquetFile
 

@@ -43,7 +43,7 @@ class Cwola:
     """
 
     name: ClassVar[str] = "cwola"
-    input_kinds: ClassVar[tuple[str, ...]] = ("event_features",)
+    input_kinds: ClassVar[tuple[str, ...]] = ("event_features", "table")
     score_names: ClassVar[tuple[str, ...]] = FittedFolds.score_names
     parts: ClassVar[tuple[str, ...]] = PARTS
     wants: ClassVar[tuple[str, ...]] = ()

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import IMAGE, SET, VECTOR, Layout
-from hepad.io.events import COLLECTION_FEATURES, SCALARS, Fields
+from hepad.io.events import COLLECTION_FEATURES, COLUMNS, SCALARS, Fields, record
 from hepad.io.jets import PARTICLES
 from hepad.io.memory import events_from
 
@@ -92,7 +92,14 @@ def example_events(n: int, *, seed: int, fields: Fields | None = None) -> ak.Arr
         kept = {feature: flat[feature] for feature in features}
         whole = {key: ak.Array(value) if counts is None else ak.unflatten(value, counts) for key, value in kept.items()}
         arrays |= {name: ak.zip(whole)}
-    return events_from(arrays, fields, sqrt_s_gev=13000)
+    own = None if fields is None else {name: of for name, of in fields.items() if name != COLUMNS}
+    table_alone = own is not None and not own
+    bare = record({"weight": arrays["weight"], "index": np.arange(n)}) if table_alone else None
+    events = events_from(arrays, own, sqrt_s_gev=13000) if bare is None else bare
+    table_rng = np.random.default_rng([seed, 2])
+    columns = {name: table_rng.exponential(1, n) for name in ("a", "b", "c")}
+    wanted = columns if fields is None else {name: columns[name] for name in sorted(fields.get(COLUMNS, ()))}
+    return ak.with_field(events, record(wanted), COLUMNS) if wanted else events
 
 
 def _vector(rng: np.random.Generator, n: int, layout: Layout, odd: bool) -> tuple[_Floats, npt.NDArray[np.bool_]]:

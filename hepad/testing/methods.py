@@ -46,6 +46,11 @@ class MethodCase:
         return registry.lookup(registry.METHODS, self.name, "method")
 
     @property
+    def kind(self) -> Any:
+        """Its class."""
+        return registry.load(self.entry)
+
+    @property
     def layout(self) -> Layout:
         """The layout of its example events."""
         return example_layout(self.axes, self.features)
@@ -83,9 +88,9 @@ class MethodCase:
 
     def problem(self, data: Batch | None = None, folds: Folds | None = None) -> Problem:
         """The data, or others, and what the method wants besides."""
-        wants = registry.load(self.entry).wants
-        n = SIGNAL * 3
-        others = {odd: Sample(self._events(n, odd=odd), np.arange(n) % FOLDS) for odd in (False, True)}
+        wants = self.kind.wants
+        folds_of = np.arange(BACKGROUND) % FOLDS
+        others = {odd: Sample(self._events(BACKGROUND, odd=odd, seed=6), folds_of) for odd in (False, True)}
         return Problem(
             Sample(self.data if data is None else data, self.folds if folds is None else folds),
             WINDOW,
@@ -101,9 +106,9 @@ class MethodCase:
         """How it is trained."""
         return How(self.options, seed)
 
-    def _events(self, n: int, *, odd: bool) -> Batch:
-        batch = example_batch(self.entry.inputs[0], n, seed=2, axes=self.axes, features=self.features, odd=odd)
-        rng = np.random.default_rng([5, odd])
+    def _events(self, n: int, *, odd: bool, seed: int = 2) -> Batch:
+        batch = example_batch(self.entry.inputs[0], n, seed=seed, axes=self.axes, features=self.features, odd=odd)
+        rng = np.random.default_rng([3 + seed, odd])
         mass = rng.normal(3500, 50, n) if odd else rng.uniform(*WINDOW.sidebands, n)
         return replace(batch, beside={MASS: mass})
 
@@ -121,9 +126,9 @@ def check_method(name: str, **settings: Any) -> None:
             raise AssertionError(f"{name}: {check.__name__.replace('_', ' ')}: {error}") from error
 
 
-def method_checks(case: MethodCase) -> list[Check]:  # noqa: ARG001  all apply to all methods, so far
-    """The checks that apply to a method."""
-    return list(_ALL)
+def method_checks(case: MethodCase) -> list[Check]:
+    """The checks that apply to a method: of one that learns from the data, also how."""
+    return [*(_OF_DATA if case.kind.parts else []), *_ALL]
 
 
 def the_registry_names_the_class(case: MethodCase) -> None:
@@ -275,15 +280,11 @@ def what_it_cannot_learn_from_is_refused(case: MethodCase) -> None:
     spoiled = np.where(np.arange(len(data)) == 17, np.nan, data.beside[MASS])
     x = data.x.copy()
     x[23].reshape(-1)[0] = np.nan
-    beyond = np.where(WINDOW.parts(data.beside[MASS])["window"], 9000.0, data.beside[MASS])
     weight = np.where(np.arange(len(data)) == 5, -1.0, 1.0)
     refused: list[tuple[type[HepadError], str, Batch, Folds]] = [
         (InputDataError, "mass of event 17", replace(data, beside={MASS: spoiled}), folds),
         (InputDataError, "input of event 23", replace(data, x=x), folds),
         (InputDataError, "weight of event 5", replace(data, weight=weight), folds),
-        (InputDataError, "no events in the window", replace(data, beside={MASS: beyond}), folds),
-        (InputDataError, "fold 1 has no events", data.take(folds != 1), folds[folds != 1]),
-        (InputDataError, "no events", data.take(slice(0, 0)), folds[:0]),
         (CardError, case.name, replace(data, kind="no_such_kind"), folds),
         (CardError, MASS, replace(data, beside={}), folds),
     ]
@@ -294,18 +295,34 @@ def what_it_cannot_learn_from_is_refused(case: MethodCase) -> None:
         case.new().check_folds(1)
 
 
+def parts_without_events_are_refused(case: MethodCase) -> None:
+    """A window, a fold, and no events at all."""
+    data, folds = case.data, case.folds
+    beyond = np.where(WINDOW.parts(data.beside[MASS])["window"], 9000.0, data.beside[MASS])
+    for message, batch, parts in (
+        ("no events in the window", replace(data, beside={MASS: beyond}), folds),
+        ("fold 1 has no events", data.take(folds != 1), folds[folds != 1]),
+        ("no events", data.take(slice(0, 0)), folds[:0]),
+    ):
+        with raises(InputDataError, message):
+            case.fit(batch, parts)
+
+
 _ALL: list[Check] = [
     the_registry_names_the_class,
     scores_are_finite_float32_of_the_batch_length,
     scores_do_not_depend_on_the_events_around,
     a_resonance_scores_above_background,
-    no_resonance_makes_no_bump,
-    an_event_is_not_scored_by_a_network_that_saw_it,
     an_event_of_no_fold_is_scored_by_all,
     the_same_seed_gives_the_same_result,
     trainings_stand_by_themselves,
     what_it_learned_is_its_state,
-    weights_matter_and_equal_ones_do_not,
     the_data_are_left_unmodified,
     what_it_cannot_learn_from_is_refused,
+]
+_OF_DATA: list[Check] = [
+    no_resonance_makes_no_bump,
+    an_event_is_not_scored_by_a_network_that_saw_it,
+    weights_matter_and_equal_ones_do_not,
+    parts_without_events_are_refused,
 ]

@@ -15,6 +15,7 @@ CARDS = {
     "jet_features": {"features": ["mass", "tau21", "n", "width", "major", "d2"]},
     "particle_set": {"max_particles": 3, "features": ["log_pt", "deta", "d0", "d0err"], "ids": "both"},
     "detector_image": {"eta_bins": 11, "eta_step": 0.45, "phi_bins": 20, "scale": "log1p"},
+    "table": {"features": ["a", "b/c", "log(a) - 2*max(b, c)**0.5"]},
     "calo_image": {"eta_bins": 6, "phi_bins": 8, "channels": ["et", "had"]},
 }
 CASES = {kind: InputCase(kind, CARDS.get(kind, {})) for kind in registry.INPUTS}

@@ -14,6 +14,8 @@ NETWORK = {"kind": "network", "layers": [8]}
 TREES = {"kind": "trees", "trees": 10, "leaves": 8, "features": 0.5, "learning_rate": 0.3}
 SETTINGS = {
     "cwola": MethodCase("cwola", {"classifier": NETWORK, "rotations": 1, "restarts": 2}),
+    "idealised": MethodCase("idealised", {"classifier": TREES, "rotations": 1, "keep": "all"}),
+    "supervised": MethodCase("supervised", {"classifier": TREES, "rotations": 1, "keep": "all"}),
     "cwola of trees": MethodCase("cwola", {"classifier": TREES, "rotations": 1, "keep": "all"}),
 }
 CASES = {name: MethodCase(name) for name in registry.METHODS} | SETTINGS

@@ -12,7 +12,7 @@ from hepad.errors import CardError, InputDataError, UsageError
 from hepad.inputs.layout import Layout
 from hepad.methods.base.contract import MASS, Problem, Sample
 
-__all__ = ["check_parts", "check_problem", "check_sample"]
+__all__ = ["check_inside", "check_parts", "check_problem", "check_sample"]
 
 
 class _Learner(Protocol):
@@ -82,6 +82,11 @@ def check_parts(method: _Learner, problem: Problem) -> None:
     if same.any() and problem.data.events.layout.slots:
         name = problem.data.events.columns[int(np.argmax(same))]
         raise InputDataError(f"{name} is the same in all {len(columns)} events: leave it out of the features")
+
+
+def check_inside(sample: Sample, what: str, problem: Problem) -> None:
+    """Check that events of another sample, those in the window, are in each fold."""
+    _check_folds(f"{what} in the window", np.ones(len(sample.folds), dtype=np.bool_), sample.folds, problem.folds)
 
 
 def _check_folds(what: str, inside: npt.NDArray[np.bool_], folds: npt.NDArray[np.int64], count: int) -> None:

@@ -119,6 +119,10 @@ class Problem:
         parts = self.parts
         return parts["lower sideband"] | parts["upper sideband"]
 
+    def inside(self, sample: Sample) -> Sample:
+        """The events of any sample that are in the window."""
+        return sample.take(self.window.parts(sample.mass)["window"])
+
     @property
     def folds(self) -> int:
         """How many folds there are."""

@@ -261,7 +261,11 @@ def _networks(state: Mapping[str, npt.NDArray[Any]], method: str) -> tuple[Netwo
 def _reference(fitted: FittedFolds, events: Batch, fold: int) -> _Reference:
     log_odds = fitted.log_odds(events, fold)
     table = background_quantiles(log_odds.astype(np.float32), events.weight)
-    return _Reference(table.threshold[::-1].copy(), -np.log10(table.efficiency[::-1]))
+    places, ranks = table.threshold[::-1], -np.log10(table.efficiency[::-1])
+    # Trees give many events the same highest score: what is above all of these has the rank of a single event.
+    above = np.nextafter(np.float32(places[-1]), np.float32(np.inf))
+    alone = -np.log10(events.weight.min() / events.weight.sum())
+    return _Reference(np.append(places, above), np.append(ranks, max(alone, ranks[-1])))
 
 
 def _seed(seed: int, place: Place) -> int:

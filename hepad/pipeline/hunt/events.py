@@ -18,10 +18,10 @@ from hepad.execution.units import Step
 from hepad.inputs.base import Input
 from hepad.inputs.batch import Batch
 from hepad.io.events import Chunk, merge_fields
-from hepad.methods.base import MASS, Folds, Window
+from hepad.methods.base import MASS, Folds, Sample, Window
 from hepad.objects.cutflow import CutFlow
-from hepad.objects.kinematics import invariant_mass, mass_fields
 from hepad.objects.selection import apply_selection, check_events
+from hepad.pipeline.hunt.mass import HuntMass
 from hepad.samples.background import batch_columns, batch_of
 from hepad.samples.selected import checked_flow
 from hepad.samples.split import fold_of
@@ -35,23 +35,20 @@ class HuntJob:
 
     selection: SelectionCard
     vector: Input
-    mass: tuple[tuple[str, int], ...]
+    mass: HuntMass
 
     def prepare(self) -> Step:
         """There is nothing to load."""
-        return Step(merge_fields(self.selection.fields(), self.vector.fields(), mass_fields(self.mass)), self._make)
+        return Step(merge_fields(self.selection.fields(), self.vector.fields(), self.mass.fields()), self._make)
 
     def _make(self, chunk: Chunk) -> Part:
         events, keep, flow = apply_selection(chunk.events, self.selection)
         check_events(events, self.vector.fields(), f"input {self.vector.kind!r}")
-        masses, there = invariant_mass(events, self.mass)
-        mass = np.full(len(events), np.nan)
-        mass[there] = masses
         own = {
             "entry": ak.to_numpy(chunk.events.index).astype(np.int64),
             "keep": keep,
             "all_weight": ak.to_numpy(chunk.events.weight).astype(np.float64),
-            "mass_of": mass,
+            "mass_of": self.mass.of(events),
         }
         return Part(len(keep), {**own, **batch_columns(self.vector.raw(events))}, flows={"all": flow})
 
@@ -105,6 +102,11 @@ class HuntEvents:
         files = [np.full(int(keep.sum()), rank[self._hash(p)]) for p, keep in zip(self.pieces, kept, strict=True)]
         order = np.lexsort((np.concatenate(entries), np.concatenate(files)))
         return np.asarray(order[inside[order]])
+
+    def sample(self, window: Window, vector: Input, folds: Folds) -> Sample:
+        """The events in the window and its sidebands as networks see them, in the order of `around`."""
+        rows = self.around(window)
+        return Sample(vector.scaled(self.raw.take(rows)), folds[rows])
 
     def _hash(self, piece: FilePart) -> str:
         return str(self.records[piece.file]["sha256"])

@@ -17,11 +17,12 @@ from hepad.errors import UsageError
 from hepad.execution.executor import Execution
 from hepad.inputs.base import make_input
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
+from hepad.io.tables.features import TablePath
 from hepad.methods.base import Window, make_method
 from hepad.nn.scorer import EpochEnd
-from hepad.objects.kinematics import parse_mass
 from hepad.output.complete import selection_hash
 from hepad.paths import InputPath
+from hepad.pipeline.hunt.mass import HuntMass, mass_of
 from hepad.provenance import command_line, provenance, sha256_bytes
 
 __all__ = ["HuntOptions", "HuntPlan"]
@@ -31,10 +32,11 @@ __all__ = ["HuntOptions", "HuntPlan"]
 class HuntOptions:
     """Options of `hunt`; None takes the value of the method's card.
 
-    `mass` names the objects whose mass is hunted in, `window` is in GeV. `features` are those of the input, `restarts`
-    a key of the method. `output` None is for scores that stay in memory. An interrupted run is gone on with by
-    itself; `resume` asks that there be one, `restart` forgets it. `on_training` is told how many trainings are done, of
-    how many.
+    `mass` names the objects whose mass is hunted in, `window` is in GeV. `features` are those of the input, which may
+    hold the mass only with `allow_mass`; with `table` files are tables, mass and features their columns. `restarts` is
+    a key of the method; `background` and `signals` by name are files of simulation, for methods that want some.
+    `output` None is for scores that stay in memory. An interrupted run is gone on with by itself; `resume` asks that
+    there be one, `restart` forgets it. `on_training` is told how many trainings are done, of how many.
     """
 
     mass: str
@@ -43,6 +45,10 @@ class HuntOptions:
     format: Literal["root", "parquet"] = "root"
     selection: str | None = None
     features: Sequence[str] = ()
+    allow_mass: bool = False
+    table: bool = False
+    background: Sequence[str] = ()
+    signals: Mapping[str, Sequence[str]] = field(default_factory=dict)
     regions: Mapping[str, RegionSpec] = field(default_factory=dict)
     seed: int = 1
     folds: int | None = None
@@ -72,33 +78,45 @@ class HuntPlan:
 
     card: MethodCard
     selection: SelectionCard
-    mass: tuple[tuple[str, int], ...]
+    mass: HuntMass
     window: Window
     seed: int
     paths: Sequence[InputPath]
     device: str = "cpu"
+    background: Sequence[InputPath] = ()
+    signals: Mapping[str, Sequence[InputPath]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, files: Sequence[str | InputPath], method: str, options: HuntOptions) -> HuntPlan:
         """Load the cards; `UsageError` if the network would see the mass itself, `CardError` for a wrong card."""
         card = _changed(load_method(method), options)
-        mass = parse_mass(options.mass)
-        layout = make_input(card.input).layout
-        own = f"{'+'.join(part.strip() for part in options.mass.split('+'))}_mass"
-        if own in layout.features:
-            raise UsageError(f"the feature {own} is the mass that is hunted in: it tells the window by itself")
-        make_method(card.method, layout).check_folds(card.folds)
+        mass = mass_of(options.mass, card.input, allowed=options.allow_mass)
+        make_method(card.method, make_input(card.input).layout).check_folds(card.folds)
         selection = load_selection(card.selection)
-        return cls(card, selection, mass, options.window, options.seed, expand_files(files), options.device)
+
+        def paths(names: Sequence[str | InputPath]) -> Sequence[InputPath]:
+            found = expand_files(names) if names else []
+            return [TablePath(path) for path in found] if card.input.kind == "table" else found
+
+        signals = {name: paths(of) for name, of in options.signals.items()}
+        data, others = paths(files) or expand_files(files), paths(options.background)
+        return cls(card, selection, mass, options.window, options.seed, data, options.device, others, signals)
+
+    @property
+    def inputs(self) -> list[InputPath]:
+        """All files: those of the data, of background and of signals."""
+        return [*self.paths, *self.background, *(path for paths in self.signals.values() for path in paths)]
 
     def content(self) -> dict[str, Any]:
         """What the weights depend on besides the events, in JSON types."""
         return {
             "card": self.card.model_dump(mode="json", by_alias=True, exclude={"regions"}),
             "selection": self.selection.model_dump(mode="json", by_alias=True),
-            "mass": [list(one) for one in self.mass],
+            "mass": self.mass.content,
             "window": [self.window.low, self.window.high, *self.window.sidebands],
             "seed": self.seed,
+            **({"background": len(self.background)} if self.background else {}),
+            **({"signals": {name: len(paths) for name, paths in self.signals.items()}} if self.signals else {}),
             **({} if self.device == "cpu" else {"device": self.device}),
         }
 
@@ -134,6 +152,10 @@ def _changed(card: MethodCard, options: HuntOptions) -> MethodCard:
         content["selection"] = options.selection
     if options.folds is not None:
         content["folds"] = options.folds
+    if options.table and not options.features:
+        raise UsageError("--table needs the columns that are seen: --feature COLUMN, once for each")
+    if options.table:
+        content["input"] = {"kind": "table", "features": [], "scale": content["input"].get("scale", "standard")}
     if options.features:
         content["input"]["features"] = list(options.features)
     if options.restarts is not None:

@@ -48,14 +48,14 @@ def hunt(files: Sequence[str], method: str, *, options: HuntOptions) -> HuntRepo
     check_file(output, verb="hunt")
     _check_resumed(output, options)
     plan = HuntPlan.of(files, method, options)
-    check_file(output, verb="hunt", inputs=plan.paths)
+    check_file(output, verb="hunt", inputs=plan.inputs)
     described = partial(_info, plan=plan, options=options)
-    making = Making.of(output, plan.paths, described, again=options.execution.force or options.restart)
+    making = Making.of(output, plan.inputs, described, again=options.execution.force or options.restart)
     if before := making.before(read=_stored):
         return before
     with making.run_folder() as folder:
         keyed = made_with(
-            **selection_hash(plan.selection), input=plan.card.input.model_dump(mode="json"), mass=plan.mass
+            **selection_hash(plan.selection), input=plan.card.input.model_dump(mode="json"), mass=plan.mass.content
         )
         events = _read(plan, options, folder.store("events", keyed), making.records)
         task = _Task.of(plan, events, options)
@@ -97,7 +97,7 @@ def hunt_in_memory(files: Sequence[str | InputPath], method: str, *, options: Hu
     """The same hunt, but nothing is written: options of the output and of the execution are not heeded."""
     options = replace(options, device=resolve_device(options.device), execution=Execution())
     plan = HuntPlan.of(files, method, options)
-    events = _read(plan, options, MemoryStore(), FileRecords(plan.paths))
+    events = _read(plan, options, MemoryStore(), FileRecords(plan.inputs))
     task = _Task.of(plan, events, options)
     found = task.found(task.fit(options, MemoryStore()))
     pieces = list(_columns(events, found))
@@ -124,6 +124,21 @@ def _read(plan: HuntPlan, options: HuntOptions, store: Store, records: FileRecor
     return HuntEvents(job, tuple(pieces), tuple(records.wait(run.reasons())), tuple(run.skipped))
 
 
+_BACKGROUND = ""
+
+
+def _others(plan: HuntPlan, options: HuntOptions, vector: Input) -> dict[str, Sample]:
+    """The simulated samples by name, that of background without one: as networks see the data."""
+    samples = {_BACKGROUND: plan.background, **plan.signals} if plan.background else dict(plan.signals)
+    found = {}
+    for name, paths in samples.items():
+        with_paths = replace(plan, paths=paths)
+        events = _read(with_paths, replace(options, max_events=None), MemoryStore(), FileRecords(paths))
+        events.check()
+        found[name] = events.sample(plan.window, vector, events.folds(plan.card.folds, plan.seed))
+    return found
+
+
 @dataclass(frozen=True)
 class _Task:
     """What is to be learned: the events that were read, their folds, and from which of them."""
@@ -143,7 +158,9 @@ class _Task:
             below, above = plan.window.sidebands
             raise InputDataError(f"no selected event has a mass of {options.mass} from {below:g} to {above:g} GeV")
         vector = events.job.vector.fitted(events.raw.take(rows))
-        problem = Problem(Sample(vector.scaled(events.raw.take(rows)), folds[rows]), plan.window)
+        others = _others(plan, options, vector)
+        background = others.pop(_BACKGROUND, None)
+        problem = Problem(events.sample(plan.window, vector, folds), plan.window, background, others)
         how = How(plan.card.train, plan.seed, options.device, options.on_epoch)
         assignment = Assignment(plan.card.method, vector.layout, problem, how)
         assignment.method().check(problem)
@@ -179,6 +196,10 @@ def _regions(plan: HuntPlan, events: HuntEvents, scores: Scores) -> dict[str, Re
     """The regions, set on the events of the sidebands."""
     parts = plan.window.parts(events.raw.beside[MASS])
     sides = parts["lower sideband"] | parts["upper sideband"]
+    if plan.card.regions and not sides.any():
+        raise InputDataError("no events in the sidebands, on which regions are set: leave regions out of the card")
+    if not plan.card.regions:
+        return {}
     quantiles = {name: background_quantiles(v[sides], events.raw.weight[sides]) for name, v in scores.items()}
     default = next(iter(scores))
     return {
