@@ -23,6 +23,7 @@ _WHERE = {
     "abcd": "hepad.api.abcd",
     "reinterpret": "hepad.api.reinterpretation",
     "rates": "hepad.api.rates",
+    "jets": "hepad.api.jets",
     "cluster": "hepad.api.clusters",
     "monitor": "hepad.api.runs",
     "latency": "hepad.api.trigger",

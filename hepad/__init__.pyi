@@ -4,6 +4,7 @@ from hepad.api.events import load_events as load_events
 from hepad.api.histograms import hist as hist
 from hepad.api.hunts import bumphunt as bumphunt
 from hepad.api.hunts import fit as fit
+from hepad.api.jets import jets as jets
 from hepad.api.limits import discovery as discovery
 from hepad.api.limits import limit as limit
 from hepad.api.methods import hunt as hunt

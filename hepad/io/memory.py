@@ -16,6 +16,7 @@ import numpy as np
 from hepad.errors import InputDataError, UsageError
 from hepad.io.detector.columns import MASSES, Columns
 from hepad.io.detector.delphes import DelphesFile
+from hepad.io.detector.jetclass import JetClassFile
 from hepad.io.detector.nanoaod import NanoAodFile
 from hepad.io.detector.physlite import PhysliteFile
 from hepad.io.detector.trees import TreeFile
@@ -46,11 +47,11 @@ def events_from(
     """hepad's Events (see `hepad.io.events`) of arrays in memory, checked and ordered as those of a file.
 
     `arrays` is a coffea NanoEvents array (NanoAOD or Delphes schema), what uproot's `arrays()` gives of such a tree, an
-    awkward record array, a mapping of names to arrays, or a structured numpy array. `format` is `nanoaod`, `delphes` or
-    `physlite` for branches of these: objects are identified, tagged and freed of overlaps as the reader of such files
-    does it. It is `events` for collections with hepad's names (`jets`, `electrons`, `met` ... with `pt` and `mass` in
-    GeV, `eta`, `phi`, `btag`, `charge`), which are taken as they are; there two-dimensional numpy arrays may be padded
-    with objects of pT 0. None: the names tell. The weight is 1 where the arrays have none.
+    awkward record array, a mapping of names to arrays, or a structured numpy array. `format` is `nanoaod`, `delphes`,
+    `physlite` or `jetclass` for branches of these: objects are identified, tagged and freed of overlaps as the reader
+    of such files does it. It is `events` for collections with hepad's names (`jets`, `electrons`, `met` ... with `pt`
+    and `mass` in GeV, `eta`, `phi`, `btag`, `charge`), which are taken as they are; there two-dimensional numpy arrays
+    may be padded with objects of pT 0. None: the names tell. The weight is 1 where the arrays have none.
 
     `fields` says what is needed, as `Bundle.fields(selection)` does; None: all that can be made. `sqrt_s_gev` is the
     collision energy in GeV, for models that need it; None: that of a field `sqrt_s`, if there is one.
@@ -186,13 +187,15 @@ _FORMATS: dict[str, tuple[type[TreeFile], str, str]] = {
     "nanoaod": (NanoAodFile, "_", "Jet_pt"),
     "delphes": (DelphesFile, ".", "Jet.PT"),
     "physlite": (PhysliteFile, ".", "AnalysisJetsAuxDyn.pt"),
+    "jetclass": (JetClassFile, "_", "part_px"),
 }
 """The reader, what joins the names of a collection and its property, and a name that tells the format."""
 # In this order: coffea gives Delphes' collections `pt` beside `PT`.
 _TELLS = {
-    "events": ("jets.pt", "electrons.pt", "muons.pt", "photons.pt", "taus.pt", "fatjets.pt", "met.pt"),
+    "events": ("jets.pt", "electrons.pt", "muons.pt", "photons.pt", "taus.pt", "fatjets.pt", "met.pt", "particles.pt"),
     "delphes": ("Jet.PT", "Electron.PT", "Muon.PT", "Photon.PT", "FatJet.PT", "MissingET.MET", "JetPUPPI.PT"),
     "physlite": ("AnalysisJetsAuxDyn.pt", "AnalysisElectronsAuxDyn.pt", "AnalysisMuonsAuxDyn.pt"),
+    "jetclass": ("part_px",),
     "nanoaod": ("Jet_pt", "Electron_pt", "Muon_pt", "Photon_pt", "Tau_pt", "FatJet_pt", "PuppiMET_pt", "MET_pt"),
 }
 

@@ -347,3 +347,26 @@ def test_a_trained_model_goes_into_every_verb(background: ak.Array) -> None:
     assert load_bundle(model.bundle) is model.bundle
     assert hepad.score(background, model).regions["loose"].fraction == pytest.approx(0.1, abs=0.03)
     assert hepad.evaluate(background[:500], {"same": background[500:1000]}, model, bootstrap=5).auc("same")[0] > 0.4
+
+
+def test_jets(run, data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("fastjet")
+    path = data / "lhco.h5"
+    words = ("-R", 1.0, "--min-pt", 20, "--max-eta", 5, "--leading", 0, "--soft-drop", "0.2:1", "--max-events", 2)
+    said = json.loads(run("jets", path, *words, "-o", "jets.root", "--json").stdout)
+    written = uproot.open(tmp_path / "jets.root")["tree"].arrays()
+    how: Any = {"radius": 1.0, "min_pt": 20, "max_eta": 5, "leading": None, "soft_drop": (0.2, 1.0), "max_events": 2}
+    found = hepad.jets(path, **how)
+    assert without(json.loads(json.dumps(found.to_json())), "output") == without(said, "output")
+    assert set(written.fields) - set(found.branches.fields) == {"npart"}  # the lengths of the lists
+    assert all(ak.array_equal(found.branches[name], written[name]) for name in found.branches.fields)
+    assert found.event.tolist() == written.event_entry.tolist()
+    loaded = hepad.load_events(tmp_path / "jets.root")
+    assert ak.array_equal(found.events, loaded)
+    in_memory = hepad.jets(hepad.load_events(path), **how)  # which has no labels
+    assert all(ak.array_equal(in_memory.branches[n], written[n]) for n in in_memory.branches.fields)
+    ax = Figure().subplots()
+    assert found.plot(ax) is ax
+    assert f"{said['jets']} jets of 2 of 2 events" in found._repr_html_()
+    with pytest.raises(InputDataError, match="no jet above 20000 GeV"):
+        hepad.jets(path, min_pt=20_000)

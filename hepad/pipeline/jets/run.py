@@ -20,6 +20,7 @@ from hepad.execution.executor import Execution
 from hepad.execution.making import Making
 from hepad.execution.parts import Part
 from hepad.execution.run import Run, Skipped
+from hepad.execution.store import MemoryStore
 from hepad.execution.units import Step
 from hepad.io.clustering import Clustered, cluster, soft_drop, subjettiness
 from hepad.io.events import LABEL, Chunk, Fields, flat_columns
@@ -30,7 +31,7 @@ from hepad.output.root_file import recreate
 from hepad.paths import InputPath
 from hepad.provenance import command_line, provenance
 
-__all__ = ["EVENTS", "PROVENANCE", "TREE", "Algorithm", "JetsOptions", "JetsReport", "make_jets"]
+__all__ = ["EVENTS", "PROVENANCE", "TREE", "Algorithm", "JetsOptions", "JetsReport", "jets_in_memory", "make_jets"]
 
 Algorithm = Literal["anti-kt", "cambridge-aachen", "kt"]
 
@@ -72,10 +73,10 @@ class JetsOptions:
 class JetsReport:
     """What `make_jets` wrote: how many events were read, how many have a jet, and how many jets there are.
 
-    `complete_before`: the output was there already.
+    `complete_before`: the output was there already. `output` is None if nothing was written.
     """
 
-    output: Path
+    output: Path | None
     events: int
     with_jets: int
     jets: int
@@ -84,7 +85,7 @@ class JetsReport:
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
-        return {**self.content(), "output": str(self.output)}
+        return {**self.content(), "output": None if self.output is None else str(self.output)}
 
     def content(self) -> dict[str, Any]:
         """The report in JSON types, wherever it is written to."""
@@ -155,14 +156,42 @@ def make_jets(files: Sequence[str], output: Path, *, options: JetsOptions | None
             for piece in run:
                 out.write(piece.part.columns)
                 counts += piece.part.sums["counts"]
-            if counts[2] == 0:
-                raise InputDataError(
-                    f"no jet above {options.min_pt:g} GeV within |eta| {options.max_eta:g} in {counts[0]} events"
-                )
-            read, with_jets, jets = map(int, counts)
-            report = JetsReport(output, read, with_jets, jets, tuple(run.skipped))
+            report = _report(output, counts, run)
             out.describe({**making.description(run.reasons()), "report": report.content()})
     return report
+
+
+def jets_in_memory(
+    files: Sequence[str | InputPath], *, options: JetsOptions | None = None
+) -> tuple[JetsReport, ak.Array]:
+    """The same jets, but nothing is written: an array of the branches of the tree, one entry a jet."""
+    options = options or JetsOptions()
+    paths = expand_files(files)
+    step_size = min(options.step_size, _EVENTS_AT_A_TIME)
+    run = Run(JetsJob(_common_fields(paths), options), paths, step_size, options.max_events, options.execution,
+              MemoryStore(), options.on_events)  # fmt: skip
+    whole = Part.join([piece.part for piece in run])
+    report = _report(None, whole.sums["counts"], run)
+    lists, scalars, _ = _branches(whole.columns)
+    parts = {f"part_{name}": lists[name] for name in lists.fields}
+    return report, ak.zip({**parts, **scalars}, depth_limit=1)
+
+
+def _report(output: Path | None, counts: npt.NDArray[np.int64], run: Run[JetsJob]) -> JetsReport:
+    """`InputDataError` without any jet: that is no result."""
+    read, with_jets, jets = map(int, counts)
+    if jets == 0:
+        own = run.job.options
+        raise InputDataError(f"no jet above {own.min_pt:g} GeV within |eta| {own.max_eta:g} in {read} events")
+    return JetsReport(output, read, with_jets, jets, tuple(run.skipped))
+
+
+def _branches(columns: Mapping[str, npt.NDArray[Any]]) -> tuple[ak.Array, dict[str, Any], dict[str, Any]]:
+    """Lists of the jets' particles, numbers of the jets, and those of all events."""
+    parts = {name.removeprefix("part_"): column for name, column in columns.items() if name.startswith("part_")}
+    own = {name.removeprefix(_OF): column for name, column in columns.items() if name.startswith(_OF)}
+    scalars = {name: c for name, c in columns.items() if name != "counts" and not name.startswith(("part_", _OF))}
+    return ak.unflatten(ak.zip(parts), columns["counts"]), scalars, own
 
 
 class _JetWriter:
@@ -182,10 +211,7 @@ class _JetWriter:
 
     def write(self, columns: Mapping[str, npt.NDArray[Any]]) -> None:
         """Append jets: `part_*` are flat, with `counts`."""
-        parts = {name.removeprefix("part_"): column for name, column in columns.items() if name.startswith("part_")}
-        lists = ak.unflatten(ak.zip(parts), columns["counts"])
-        own = {name.removeprefix(_OF): column for name, column in columns.items() if name.startswith(_OF)}
-        scalars = {name: c for name, c in columns.items() if name != "counts" and not name.startswith(("part_", _OF))}
+        lists, scalars, own = _branches(columns)
         if self._out is None:
             self._out = self._stack.enter_context(recreate(self._path))
             types = {"part": lists.type.content, **{name: column.dtype for name, column in scalars.items()}}
