@@ -62,7 +62,8 @@ def latency(
     batch: Annotated[
         list[str] | None,
         typer.Option(
-            help="Events a batch, beside single ones, on a processor: numbers such as 16,256,4096.", show_default="1000"
+            help="Events a batch, beside single ones, on a processor: numbers such as 16,256,4096.",
+            show_default="1000, or 16 of images and sets",
         ),
     ] = None,
     threads: Annotated[
@@ -100,7 +101,7 @@ def latency(
         shallow=shallow,
         measure=MeasureOptions(
             threads=_numbers("--threads", threads) or (1,),
-            batches=(1, *(_numbers("--batch", batch) or (1000,))),
+            batches=(1, *sizes) if (sizes := _numbers("--batch", batch)) else (),
             seconds=seconds,
             repetitions=repeat,
         ),
@@ -148,27 +149,50 @@ def _print(report: LatencyReport) -> None:
 
 
 def _print_timings(details: dict[str, Any]) -> None:
-    """Single events with errors, then batches of all sizes."""
-    singles = [
-        [t["backend"].split()[0], f"{t['threads']}",
-         *(_time(t[f"{name}_ns"], t[f"{name}_error_ns"]) for name in ("p50", "p99")),
-         *(_time(t[name]) for name in ("jitter_ns", "p99_best_ns"))]
-        for t in details["timings"] if t["batch"] == 1
-    ]  # fmt: skip
-    header = ["", "threads", "p50", "p99", "jitter", "best p99"]
-    common.print_table("Single events on this processor", header, singles)
-    rows = [
-        [t["backend"].split()[0], f"{t['threads']}", f"{t['batch']}", _time(t["p50_ns"]), _time(t["p99_ns"]),
-         f"{t['events_per_second']:.0f}", f"{t['memory_mb']:.0f}"]
-        for t in details["timings"]
-    ]  # fmt: skip
-    common.print_table("Batches", ["", "threads", "batch", "p50", "p99", "events/s", "MB"], rows)
+    """Single events with errors, then batches of all sizes; the same of the encoder alone."""
+    _print_tables(details, "")
+    if "encoder" in details:
+        _print_tables(details["encoder"], f", the encoder alone (score {details['encoder']['score']})")
     machine = details["processor"]
     load = "unknown" if machine["load_average"] is None else f"{machine['load_average']:.2f}"
     common.stdout().print(
         f"{machine['name']}, {machine['cores']} cores, load average {load} before; "
         f"peak memory of the process {details['memory_mb']:.0f} MB"
     )
+
+
+def _print_tables(details: dict[str, Any], what: str) -> None:
+    timings = details["timings"]
+    plain = {(t["threads"], t["batch"]): t["p50_ns"] for t in timings if t["backend"].startswith("torch ")}
+
+    def ratio(t: dict[str, Any]) -> str:
+        known = plain.get((t["threads"], t["batch"]))
+        return "" if known is None else f"{known / t['p50_ns']:.1f}"
+
+    singles = [
+        [t["backend"].split()[0], f"{t['threads']}",
+         *(_time(t[f"{name}_ns"], t[f"{name}_error_ns"]) for name in ("p50", "p99")),
+         *(_time(t[name]) for name in ("jitter_ns", "p99_best_ns")), ratio(t)]
+        for t in timings if t["batch"] == 1
+    ]  # fmt: skip
+    header = ["", "threads", "p50", "p99", "jitter", "best p99", "times torch"]
+    common.print_table(f"Single events on this processor{what}", header, singles)
+    rows = [
+        [t["backend"].split()[0], f"{t['threads']}", f"{t['batch']}", _time(t["p50_ns"]), _time(t["p99_ns"]),
+         f"{t['events_per_second']:.0f}", ratio(t), f"{t['memory_mb']:.0f}"]
+        for t in timings
+    ]  # fmt: skip
+    common.print_table(f"Batches{what}", ["", "threads", "batch", "p50", "p99", "events/s", "times torch", "MB"], rows)
+    agreeing = [
+        [item["backend"].split()[0], f"{item['events']}",
+         "" if item["rank_correlation"] is None else f"{item['rank_correlation']:.6f}",
+         f"{item['largest_difference']:.1e}",
+         ", ".join(f"{d['region']} {d['flips'] * d['events']:.0f}" for d in item["decisions"])]
+        for item in details["agreement"]
+    ]  # fmt: skip
+    if agreeing:
+        header = ["", "events", "rank correlation", "largest difference", "decisions that differ"]
+        common.print_table(f"Scores beside those of torch{what}", header, agreeing)
 
 
 def _time(ns: float, error_ns: float | None = None) -> str:

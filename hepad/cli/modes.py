@@ -186,7 +186,7 @@ VERBS: dict[str, Verb] = {
     "latency": _verb(
         "model files budget tier score max_events seed",
         (
-            _mode("a processor's time alone", _measures_alone, _TIMES),
+            _mode("a processor's time alone", _measures_alone, f"part {_TIMES}"),
             _mode("logic and --tier measured", _measures_too, f"{_LOGIC} {_TIMES}"),
             _mode("logic", _always, _LOGIC),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
@@ -23,6 +24,7 @@ from hepad.nn.recipe import Phase, Recipe
 from hepad.nn.score_rules import RECONSTRUCTION
 from hepad.nn.scorer import TrainingData, check_batch
 from hepad.nn.sources import Noise, Rows
+from hepad.nn.torch_rules import TORCH_RECONSTRUCTION
 
 __all__ = ["ImageNetwork", "ImageScorer", "Reconstructs", "check_image"]
 
@@ -53,6 +55,7 @@ class ImageScorer(NetworkScorer[ImageNetwork]):
     """
 
     input_kinds: ClassVar[tuple[str, ...]] = ("detector_image", "calo_image")
+    encoder_scores: tuple[str, ...] = ()
     block: ClassVar[int] = 16  # a block of 16 images is large, and a single event costs a whole block
 
     def __init__(self, settings: ImageCard, layout: Layout, scores: tuple[str, ...]) -> None:
@@ -75,6 +78,22 @@ class ImageScorer(NetworkScorer[ImageNetwork]):
 
         seen, made = evaluate(module, both, self._arrays(batch), 2, block=block, device=self._device)
         return seen, made
+
+    def of_score(self, score: str) -> ImageScorer[ImageNetwork]:
+        """See `hepad.nn.one_score.Narrows`."""
+        self._evaluated()  # so that both share what is compiled
+        made = copy.copy(self)
+        made.score_names = (score,)
+        return made
+
+    def score_module(self, score: str) -> nn.Module:
+        """See `hepad.nn.one_score.HasScoreModule`."""
+        return super(ImageScorer, self.of_score(score)).score_module(score)
+
+    def _one(self, module: ImageNetwork, rows: tuple[Tensor, ...], score: str) -> Tensor:
+        x, rule = self._seen(rows[0]), TORCH_RECONSTRUCTION.get(score)
+        made, latent = self._find(module, x, rule is not None)
+        return latent[score] if rule is None else rule(x, _there(made))
 
     def _evaluated(self) -> tuple[ImageNetwork, int]:
         """On a processor compiled loops, one event at a time, if they know the network."""

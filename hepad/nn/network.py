@@ -37,6 +37,18 @@ __all__ = ["NetworkScorer"]
 Network = TypeVar("Network", bound=nn.Module)
 
 
+class _ScoreModule(nn.Module):
+    """A network and what makes a score of it."""
+
+    def __init__(self, network: Network, score: Callable[[Network, tuple[Tensor, ...]], Tensor]) -> None:
+        super().__init__()
+        self.network, self._score = network.to("cpu").eval(), score
+
+    def forward(self, *rows: Tensor) -> Tensor:
+        """The score (n,) of the arrays that the network sees."""
+        return self._score(self.network, rows)
+
+
 class NetworkScorer(ABC, Generic[Network]):
     """A `Scorer` of one network: a model says how to build it, how to train it and what its scores are."""
 
@@ -114,6 +126,19 @@ class NetworkScorer(ABC, Generic[Network]):
         """Take weights written by `state`; `CardError` that names a missing, unknown or misshapen tensor."""
         set_weights(self._module, state, f"weights of {self.name}")
         self._changed()
+
+    def seen(self, batch: Batch) -> tuple[npt.NDArray[Any], ...]:
+        """See `hepad.nn.one_score.HasScoreModule`."""
+        check_batch(self, batch)
+        return self._arrays(batch)
+
+    def score_module(self, score: str) -> nn.Module:
+        """See `hepad.nn.one_score.HasScoreModule`."""
+        return _ScoreModule(self._module, lambda module, rows: self._one(module, rows, score))
+
+    def _one(self, module: Network, rows: tuple[Tensor, ...], score: str) -> Tensor:
+        """One score of shape (n,), by torch alone."""
+        return self._score(module, rows)[self.score_names.index(score)]
 
     @abstractmethod
     def _build(self) -> Network:

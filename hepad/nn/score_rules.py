@@ -12,11 +12,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["LATENT", "RECONSTRUCTION", "bce", "dice", "kl", "log_mae", "mae", "mse", "mu2", "pixel_sum", "r", "sae"]
-__all__ += ["sae_mask", "sse"]
+__all__ = [
+    "LATENT",
+    "LEAST_OVERLAP",
+    "LEAST_PROBABILITY",
+    "RECONSTRUCTION",
+    "bce",
+    "dice",
+    "kl",
+    "log_mae",
+    "mae",
+    "mse",
+]
+__all__ += ["mse", "mu2", "pixel_sum", "r", "sae", "sae_mask", "sse"]
 
-_LEAST_PROBABILITY = 1e-7
-_LEAST_OVERLAP = 1e-6
+LEAST_PROBABILITY = 1e-7
+LEAST_OVERLAP = 1e-6
 
 _Rows = npt.NDArray[Any]
 _Scores = npt.NDArray[np.float64]
@@ -54,7 +65,7 @@ def sae_mask(x: _Rows, y: _Rows) -> _Scores:
 
 def bce(x: _Rows, y: _Rows) -> _Scores:
     """Sum of the binary cross entropies of an input from 0 to 1 and probabilities, which are kept 1e-7 off 0 and 1."""
-    p = np.clip(_wide(y), _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
+    p = np.clip(_wide(y), LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
     return -_sum(x * np.log(p) + (1 - x) * np.log1p(-p))
 
 
@@ -64,7 +75,7 @@ def dice(x: _Rows, y: _Rows) -> _Scores:
     An overlap of nothing counts as one of 1e-6, so that the score is a number.
     """
     both = _sum(np.square(_wide(x))) + _sum(np.square(_wide(y)))
-    return np.where(both > 0, both / np.maximum(2 * _sum(_wide(x) * y), _LEAST_OVERLAP), 1 + both)
+    return np.where(both > 0, both / np.maximum(2 * _sum(_wide(x) * y), LEAST_OVERLAP), 1 + both)
 
 
 def pixel_sum(x: _Rows, y: _Rows) -> _Scores:  # noqa: ARG001  all rules of a reconstruction are alike

@@ -31,6 +31,7 @@ __all__ = [
     "decision_flips",
     "lighter_score",
     "parse_bits",
+    "regions_of",
     "trigger_background",
     "trigger_events",
     "trigger_model",
@@ -83,16 +84,7 @@ class TriggerModel:
 
         Those that cut on several scores are left out: the logic has one.
         """
-        found = {}
-        for name, region in self.bundle.card.regions.items():
-            if region.spec.other_scores:
-                continue
-            if region.score == self.score:
-                found[name] = region
-            elif region.spec.efficiency is not None:
-                spec = region.spec.model_copy(update={"score": self.score})
-                found[name] = set_region(name, spec, self.bundle.quantiles, self.score)
-        return found
+        return regions_of(self.bundle, self.score)
 
 
 @dataclass(frozen=True)
@@ -228,10 +220,29 @@ def trigger_background(
     return replace(background, batch=bundle.input.scaled(background.batch))
 
 
-def decision_flips(model: TriggerModel, reference: npt.NDArray[Any], other: npt.NDArray[Any]) -> tuple[Flips, ...]:
+def regions_of(bundle: Bundle, score: str) -> dict[str, RegionCard]:
+    """The regions of a bundle on one of its scores: at the same background efficiency if they are on another.
+
+    Those that cut on several scores are left out.
+    """
+    found = {}
+    for name, region in bundle.card.regions.items():
+        if region.spec.other_scores:
+            continue
+        if region.score == score:
+            found[name] = region
+        elif region.spec.efficiency is not None:
+            spec = region.spec.model_copy(update={"score": score})
+            found[name] = set_region(name, spec, bundle.quantiles, score)
+    return found
+
+
+def decision_flips(
+    regions: Mapping[str, RegionCard], reference: npt.NDArray[Any], other: npt.NDArray[Any]
+) -> tuple[Flips, ...]:
     """Compare scores (n,) with the model's, in each region."""
     found = []
-    for name, region in model.regions().items():
+    for name, region in regions.items():
         wanted = reference >= region.threshold
         moved = _as_many(other, int(wanted.sum()))
         flips, moved_flips = (float(((other >= cut) != wanted).mean()) for cut in (region.threshold, moved))

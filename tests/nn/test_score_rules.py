@@ -8,6 +8,7 @@ from scipy import stats
 from hepad.models.vae.network import VariationalAutoencoder
 from hepad.nn import score_rules
 from hepad.nn.blocks import kl_divergence
+from hepad.nn.torch_rules import TORCH_RECONSTRUCTION
 from hepad.testing import example_batch
 
 
@@ -70,3 +71,14 @@ def test_an_overlap_of_nothing_is_a_number() -> None:
     assert score_rules.dice(left, left).tolist() == [1]
     assert score_rules.dice(left, right).tolist() == [2e6]
     assert score_rules.dice(dark, left).tolist() == [1e6]
+
+
+def test_a_score_that_is_part_of_a_graph_is_the_same() -> None:
+    rng = np.random.default_rng(4)
+    x, y = (rng.random((5, 1, 6, 7)) < 0.3).astype(np.float32), rng.random((5, 1, 6, 7)).astype(np.float32)
+    x[0], y[0] = 0, 0
+    y[1, 0, :2] = x[1, 0, :2]  # as sure as can be
+    assert set(TORCH_RECONSTRUCTION) == set(score_rules.RECONSTRUCTION)
+    for name, rule in TORCH_RECONSTRUCTION.items():
+        found = rule(torch.from_numpy(x), torch.from_numpy(y)).numpy()
+        np.testing.assert_allclose(found, score_rules.RECONSTRUCTION[name](x, y), rtol=1e-5, atol=1e-5, err_msg=name)

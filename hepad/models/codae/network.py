@@ -32,6 +32,7 @@ class DualAutoencoder(ImageScorer["_Network"]):
 
     name: ClassVar[str] = "codae"
     score_names: tuple[str, ...] = SCORES
+    encoder_scores: tuple[str, ...] = ("z1", "z2")
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
         self._settings = parse_card(DualConfig, dict(config), f"model {self.name}")

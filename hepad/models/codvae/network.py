@@ -38,6 +38,7 @@ class CategoricalDualAutoencoder(ImageScorer["_Network"]):
 
     name: ClassVar[str] = "codvae"
     score_names: tuple[str, ...] = SCORES
+    encoder_scores: tuple[str, ...] = ("z1", "z2")
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
         self._settings = parse_card(CategoricalConfig, dict(config), f"model {self.name}")

@@ -93,7 +93,7 @@ class _Network(nn.Module):
         y: Tensor = x
         for layer in self.down:
             y = self.activation(layer(y))
-        y = self.activation(self.decode(self.encode(y.flatten(1)))).view(len(x), *self._deepest)
+        y = self.activation(self.decode(self.encode(y.flatten(1)))).view(x.shape[0], *self._deepest)
         for place, layer in enumerate(self.up):
             y = layer(nn.functional.interpolate(y, size=self._sizes[-2 - place], mode="nearest"))
             y = self.activation(y) if place < len(self.up) - 1 else y

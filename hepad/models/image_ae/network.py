@@ -75,7 +75,7 @@ class _Network(nn.Module):
         y = x
         for pair in self.down:
             y = functional.avg_pool2d(pair(y), 2, ceil_mode=True)
-        y = self.decode(self.encode(y.flatten(1))).view(len(x), *self._deepest)
+        y = self.decode(self.encode(y.flatten(1))).view(x.shape[0], *self._deepest)
         for up in self.up:
             y = up(y)
         return torch.sigmoid(self.last(y)[:, :, : self._size[0], : self._size[1]])

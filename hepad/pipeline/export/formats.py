@@ -118,7 +118,7 @@ def _checked_logic(
     decisions: tuple[Flips, ...] = ()
     if not model.design.encoder:
         reference = model.bundle.scorer.scores(events)[model.score]
-        decisions = decision_flips(model, reference, expected[:, 0] * model.design.scale)
+        decisions = decision_flips(model.regions(), reference, expected[:, 0] * model.design.scale)
     return Written(tool, {"da4ml": logic.tool.split()[-1]}, len(rows), mismatches, decisions, logic)
 
 
@@ -129,7 +129,7 @@ def _checked_float(
     _save(folder / "vectors.npz", x=events.x, score=reference, columns=np.array(model.bundle.input.layout.columns))
     difference = np.abs(got - reference) / np.maximum(np.abs(reference), np.abs(reference).mean())
     wrong = int((difference > _TOLERANCE).sum())
-    decisions = decision_flips(model, reference, got)
+    decisions = decision_flips(model.regions(), reference, got)
     return Written(tool, tools, len(got), wrong, decisions, None, float(difference.max()))
 
 

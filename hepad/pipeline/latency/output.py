@@ -57,7 +57,7 @@ def _command(report: LatencyReport, options: LatencyOptions) -> str:
         part=options.part,
         cutoff=options.cutoff,
         threads=",".join(map(str, measure.threads)),
-        batch=",".join(map(str, measure.batches)),
+        batch=",".join(map(str, measure.batches)) or None,
         seconds=measure.seconds,
         repeat=measure.repetitions,
         max_events=options.max_events,

@@ -19,7 +19,8 @@ from hepad.cards.budget import BudgetCard, load_budget, load_device
 from hepad.errors import MissingExtraError, UsageError
 from hepad.inputs.batch import Batch
 from hepad.paths import InputPath
-from hepad.pipeline.latency.measured import FloatModel, Measured, measure, measured_alone
+from hepad.pipeline.latency.libraries import FloatModel
+from hepad.pipeline.latency.measured import Measured, measure, measured_alone
 from hepad.pipeline.latency.options import LatencyOptions
 from hepad.pipeline.latency.output import check_output, write_output
 from hepad.pipeline.latency.report import TIERS, LatencyReport, Tier, TierName, checks
@@ -97,15 +98,19 @@ def _of_processor(
     files: Sequence[str | InputPath], model: str | Bundle, budget: BudgetCard | None, options: LatencyOptions
 ) -> LatencyReport:
     """The measured tier alone, of any bundle."""
-    if options.bits or options.part != "full" or options.shallow:
-        raise UsageError(
-            "--bits, --part and --shallow are of logic; what a processor runs is the whole model in floating point"
-        )
+    if options.bits or options.shallow:
+        raise UsageError("--bits and --shallow are of logic; what a processor runs is in floating point")
     if budget is not None and budget.device is not None:
         raise UsageError(f"--tier measured says nothing of budget {budget.name}: add {_needed(budget)[0]}")
     with _stopwatch() as seconds:
         tier, details, remarks = measured_alone(
-            model, files, options.measure, score=options.score, max_events=options.max_events, seed=options.seed
+            model,
+            files,
+            options.measure,
+            score=options.score,
+            part=options.part,
+            max_events=options.max_events,
+            seed=options.seed,
         )
     tiers: dict[TierName, Tier] = {"measured": _timed(tier, seconds())}
     checked = () if budget is None else checks(budget, tiers, 0)
@@ -237,11 +242,11 @@ class _Work:
                 if model.network is None
                 else operations(model.network, self._events.x)
             ),
-            **(self._found.details() if self._found else {"timings": [], "memory_mb": None}),
+            **(self._found.details() if self._found else {"timings": [], "agreement": [], "memory_mb": None}),
         }
         if real and self._options.part == "full":
             reference = model.bundle.scorer.scores(self._events)[model.score]
-            flips = decision_flips(model, reference, self._expected[:, 0] * model.design.scale)
+            flips = decision_flips(model.regions(), reference, self._expected[:, 0] * model.design.scale)
             found["decisions"] = [item.to_json() for item in flips]
         return found
 

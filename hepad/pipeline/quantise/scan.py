@@ -96,7 +96,7 @@ class Scan:
         own = design.scores(self._batch.x)
         logic = compile_logic(design)
         period = clock_period(logic.cost)
-        flips = decision_flips(self.model, self._reference, own)
+        flips = decision_flips(self.model.regions(), self._reference, own)
         return QuantisedPoint(
             self._name,
             "rounded" if variant is None else "fine-tuned",

@@ -103,7 +103,7 @@ def fine_tuned(made: TriggerModel, parted: Parted, *, epochs: int, learning_rate
     found = finetune(rounded, training, holdout, epochs=epochs, learning_rate=learning_rate, seed=seed)
     design = Design(found.network, rounded.precision, rounded.inputs, encoder=rounded.encoder, shallow=rounded.shallow)
     model = replace(made, network=found.network, design=design)
-    flips = decision_flips(model, parted.reference, design.scores(holdout))
+    flips = decision_flips(model.regions(), parted.reference, design.scores(holdout))
     return Variant(
         f"{made.bundle.card.name}@w{design.precision.weight}",
         model,
