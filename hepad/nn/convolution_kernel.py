@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba import float32, int64, njit, types
+from numba import boolean, float32, int64, njit, types
 from numba.extending import intrinsic
 
 from hepad.jit import compiled
@@ -42,6 +42,9 @@ _INPUTS = np.array(
 _OUTPUTS = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]], dtype=float)
 _WEIGHTS = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], dtype=float) / 24
 """The transforms of section 4.3 there: B^T, A^T and G."""
+
+_BETWEEN = np.array([[3, 1, 0, 0], [1, 3, 0, 0], [0, 3, 1, 0], [0, 1, 3, 0], [0, 0, 3, 1], [0, 0, 1, 3]]) / 4
+"""Six pixels of an image that was upsampled by 2 with linear interpolation, from the four next to them."""
 
 _LANES = 8
 _NUMBER, _INDEX = ir.FloatType(), ir.IntType(64)
@@ -218,7 +221,20 @@ def _combination(matrix: Any) -> Any:
     return intrinsic(combine)
 
 
+def _upsampling(first: tuple[int, ...] | None = None, last: tuple[int, ...] | None = None) -> Any:
+    """The transform of inputs from the four pixels before the upsampling; at an edge, what is beyond it is known."""
+    values = _BETWEEN.copy()
+    if first is not None:
+        values[:2] = [first, (0, 1, 0, 0)]
+    if last is not None:
+        values[4:] = [(0, 0, 1, 0), last]
+    return _combination(_INPUTS @ values)
+
+
 _forward: Any = _combination(_INPUTS)
+_inside: Any = _upsampling()
+_top, _bottom = _upsampling(first=(0, 0, 0, 0)), _upsampling(last=(0, 0, 0, 0))
+_left, _right = _upsampling(first=(1, 0, 0, 0)), _upsampling(last=(0, 0, 0, 1))  # phi goes around
 _back: Any = _combination(_OUTPUTS)
 
 _numbers = types.Array(float32, 1, "C", readonly=True)
@@ -260,6 +276,36 @@ def _to_tiles(  # noqa: PLR0917
 
 
 @njit
+def _one_of(  # noqa: PLR0917
+    kind: int, x: Any, x_at: int, step: int, out: Any, out_at: int, pitch: int
+) -> None:
+    """The transform of a kind: 0 inside, 1 and 2 at the top and the bottom, 3 and 4 at the left and the right."""
+    if kind == 0:
+        _inside(x, x_at, step, out, out_at, pitch)
+    elif kind == 1:
+        _top(x, x_at, step, out, out_at, pitch)
+    elif kind == 2:
+        _bottom(x, x_at, step, out, out_at, pitch)
+    elif kind == 3:
+        _left(x, x_at, step, out, out_at, pitch)
+    else:
+        _right(x, x_at, step, out, out_at, pitch)
+
+
+@njit
+def _to_upsampled_tiles(  # noqa: PLR0917
+    x: Any, at: int, pitch: int, pixel: int, inputs: int, half: Any, there: Any, place: int, down: int, along: int
+) -> None:
+    """The same for a tile of the upsampled image, from 4 by 4 pixels of x; `down`, `along`: kinds of `_one_of`."""
+    for channel in range(0, inputs, _LANES):
+        for column in range(4):
+            _one_of(down, x, at + column * pixel + channel, pitch, half, column * _LANES, 4 * _LANES)
+        for row in range(6):
+            target = (row * 6 * ROWS + place) * inputs + channel
+            _one_of(along, half, row * 4 * _LANES, _LANES, there, target, ROWS * inputs)
+
+
+@njit
 def _from_tiles(  # noqa: PLR0917
     sums: Any, place: int, half: Any, out: Any, at: int, pitch: int, pixel: int
 ) -> None:
@@ -271,13 +317,15 @@ def _from_tiles(  # noqa: PLR0917
             _back(half, row * 6 * _LANES, _LANES, out, at + row * pitch + channel, pixel)
 
 
-@compiled(types.void(_numbers, int64, int64, int64, int64, int64, _numbers, float32[::1]))
+@compiled(types.void(_numbers, int64, int64, int64, int64, int64, _numbers, boolean, float32[::1]))
 def winograd(  # noqa: PLR0917
-    x: Any, tall: int, wide: int, x_pitch: int, inputs: int, groups: int, w: Any, out: Any
+    x: Any, tall: int, wide: int, x_pitch: int, inputs: int, groups: int, w: Any, up: bool, out: Any
 ) -> None:
     """Convolve `tall` by `wide` tiles of x, whose rows are `x_pitch` numbers apart; `inputs` are those of a group.
 
-    `out` has 4 wide pixels in each of its 4 tall rows, and all outputs of one pixel after another.
+    `out` has 4 wide pixels in each of its 4 tall rows, and all outputs of one pixel after another. With `up` what is
+    convolved is x upsampled by 2 with linear interpolation, which is never made: x has 2 tall rows of 2 wide pixels, at
+    least 4 of each, and its edges as ever.
     """
     blocks = w.size // (36 * inputs * WIDE)
     each, outputs, pixel, tiles = blocks // groups, blocks * WIDE, groups * inputs, tall * wide
@@ -290,8 +338,14 @@ def winograd(  # noqa: PLR0917
             now = min(ROWS, tiles - first)
             for place in range(now):
                 row, column = divmod(first + place, wide)
-                at = TILE * (row * x_pitch + column * pixel) + group * inputs
-                _to_tiles(x, at, x_pitch, pixel, inputs, half, there, place)
+                if up:
+                    down = 1 if row == 0 else 2 if row == tall - 1 else 0
+                    along = 3 if column == 0 else 4 if column == wide - 1 else 0
+                    at = 2 * (row * x_pitch + column * pixel) + group * inputs
+                    _to_upsampled_tiles(x, at, x_pitch, pixel, inputs, half, there, place, down, along)
+                else:
+                    at = TILE * (row * x_pitch + column * pixel) + group * inputs
+                    _to_tiles(x, at, x_pitch, pixel, inputs, half, there, place)
             for block in range(group * each, (group + 1) * each):
                 for number in range(36):
                     tap[0] = number * ROWS * inputs

@@ -14,7 +14,7 @@ from numba import boolean, float32, int64, njit, types
 
 from hepad.jit import compiled
 
-__all__ = ["activated", "normalisation", "pooled", "upsampled"]
+__all__ = ["activated", "conditioned", "normalisation", "pooled", "upsampled"]
 
 _numbers = types.Array(float32, 1, "C", readonly=True)
 _made = float32[::1]
@@ -114,23 +114,27 @@ def pooled(  # noqa: PLR0917
         _wrap(out, row + 1, (columns + 1) // 2, to, width)
 
 
-@njit
-def _conditioned(  # noqa: PLR0917
-    x: Any, y: int, rows: int, columns: int, pitch: int, by_row: Any, by_column: Any, out: Any
+@compiled(types.void(_made, int64, int64, int64, int64, _numbers, _numbers))
+def conditioned(  # noqa: PLR0917
+    x: Any, rows: int, columns: int, width: int, pitch: int, by_row: Any, by_column: Any
 ) -> None:
-    """A row of pixels times its conditions; see `upsampled`."""
-    width = out.size // columns
-    for i in range(columns):
-        here = ((y + 1) * pitch + i + 1) * width
-        pixel, made = x[here : here + width], out[i * width : (i + 1) * width]
-        if not by_row.size:
-            made[:] = pixel
-            continue
-        kind, kinds = 2 * (y > 0) + (y < rows - 1), 2 * (i > 0) + (i < columns - 1)
-        first = by_row[(4 * y + kinds) * width : (4 * y + kinds + 1) * width]
-        second = by_column[(kind * columns + i) * width : (kind * columns + i + 1) * width]
-        for c in range(width):
-            made[c] = pixel[c] * (first[c] + second[c])
+    """Multiply x, which has its padding about it, by its conditions.
+
+    The condition of a pixel is the sum of one that follows from its row and which columns are beside it, `by_row`
+    (rows, 4, width), and one from its column and which rows are above and below it, `by_column` (4, columns, width):
+    of these four the number is 2, if there is one before, and 1, if there is one after.
+    """
+    for y in range(rows):
+        kind = 2 * (y > 0) + (y < rows - 1)
+        for i in range(columns):
+            beside = 2 * (i > 0) + (i < columns - 1)
+            here = ((y + 1) * pitch + i + 1) * width
+            pixel = x[here : here + width]
+            first = by_row[(4 * y + beside) * width : (4 * y + beside + 1) * width]
+            second = by_column[(kind * columns + i) * width : (kind * columns + i + 1) * width]
+            for c in range(width):
+                pixel[c] *= first[c] + second[c]
+        _wrap(x, y + 1, columns, pitch, width)
 
 
 @njit
@@ -141,34 +145,22 @@ def _mixed(near: Any, far: Any, out: Any) -> None:
         out[j] = most * near[j] + rest * far[j]
 
 
-@compiled(types.void(_numbers, int64, int64, int64, int64, _numbers, _numbers, _made, int64))
+@compiled(types.void(_numbers, int64, int64, int64, int64, _made, int64))
 def upsampled(  # noqa: PLR0917
-    x: Any, rows: int, columns: int, width: int, pitch: int, by_row: Any, by_column: Any, out: Any, to: int
+    x: Any, rows: int, columns: int, width: int, pitch: int, out: Any, to: int
 ) -> None:
-    """Twice the rows and columns of x times its conditions, by linear interpolation; x has its padding about it.
-
-    The condition of a pixel is the sum of one that follows from its row and which columns are beside it, `by_row`
-    (rows, 4, width), and one from its column and which rows are above and below it, `by_column` (4, columns, width):
-    of these four the number is 2, if there is one before, and 1, if there is one after. No condition where it is empty.
-    """
+    """Twice the rows and columns of x by linear interpolation; x and `out` have their padding about them."""
     size = columns * width
-    before, now, after = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
     mixed = np.empty(size, np.float32)
-    _conditioned(x, 0, rows, columns, pitch, by_row, by_column, now)
-    before[:] = now
-    for y in range(rows):
-        if y < rows - 1:
-            _conditioned(x, y + 1, rows, columns, pitch, by_row, by_column, after)
-        else:
-            after[:] = now
-        for half in range(2):
-            _mixed(now, after if half else before, mixed)
-            row = 2 * y + half + 1
-            for i in range(columns):
-                near = mixed[i * width : (i + 1) * width]
-                left, right = max(i - 1, 0) * width, min(i + 1, columns - 1) * width
-                there = (row * to + 2 * i + 1) * width
-                _mixed(near, mixed[left : left + width], out[there : there + width])
-                _mixed(near, mixed[right : right + width], out[there + width : there + 2 * width])
-            _wrap(out, row, 2 * columns, to, width)
-        before, now, after = now, after, before
+    for row in range(2 * rows):
+        y = row // 2
+        other = min(y + 1, rows - 1) if row % 2 else max(y - 1, 0)
+        here, there = ((y + 1) * pitch + 1) * width, ((other + 1) * pitch + 1) * width
+        _mixed(x[here : here + size], x[there : there + size], mixed)
+        for i in range(columns):
+            near = mixed[i * width : (i + 1) * width]
+            left, right = max(i - 1, 0) * width, min(i + 1, columns - 1) * width
+            at = ((row + 1) * to + 2 * i + 1) * width
+            _mixed(near, mixed[left : left + width], out[at : at + width])
+            _mixed(near, mixed[right : right + width], out[at + width : at + 2 * width])
+        _wrap(out, row + 1, 2 * columns, to, width)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from hepad.nn.convolution_kernel import ROWS, TILE, WIDE, direct, packed, packed_winograd, winograd
-from hepad.nn.image_kernel import activated, normalisation, pooled, upsampled
+from hepad.nn.image_kernel import activated, conditioned, normalisation, pooled, upsampled
 from hepad.nn.residual import (
     SLOPE,
     Block,
@@ -102,21 +102,25 @@ class _Room:
 class _Convolution:
     """A convolution with the normalisation after it, of images of one size."""
 
-    def __init__(self, block: Block, x: _Image, room: _Room) -> None:
+    def __init__(self, block: Block, x: _Image, room: _Room, *, up: bool = False) -> None:
         layer, norm = block.convolution.layer, block.norm
-        self._x, self._groups, stride = x, layer.groups, layer.stride[0]
+        self._x, self._groups, self._up, stride = x, layer.groups, up, layer.stride[0]
         gain = _array(norm.weight)
         sign = np.where(gain < 0, -1, 1).astype(np.float32)  # the normalised is the same, and its gain not negative
         weight = _array(layer.weight) * sign[:, None, None, None]
         self._gain, self._bias, self._epsilon = np.abs(gain), _array(norm.bias), np.float32(norm.eps)
         self.rows, self.columns, self.width = -(-x.rows // stride), -(-x.columns // stride), layer.out_channels
+        if up:
+            self.rows, self.columns = 2 * x.rows, 2 * x.columns
+        self._tall, self._wide = -(-self.rows // TILE), -(-self.columns // TILE)
         self._inputs = layer.in_channels // layer.groups
-        tiles = -(-x.tall * x.wide // ROWS) * ROWS
-        self._tiled = stride == 1 and self._inputs % _LANES == 0 and 3 * 36 * tiles < 2 * 9 * x.rows * x.columns
-        self.pitch = TILE * x.wide if self._tiled else self.columns
+        products = 36 * -(-self._tall * self._wide // ROWS) * ROWS
+        pays = stride == 1 and self._inputs % _LANES == 0 and 3 * products < 2 * 9 * self.rows * self.columns
+        self._tiled = up or pays
+        self.pitch = TILE * self._wide if self._tiled else self.columns
         if self._tiled:
             self._packed = packed_winograd(weight, layer.groups)
-            size = TILE * x.tall * self.pitch * self.width
+            size = TILE * self._tall * self.pitch * self.width
         else:
             self._packed = packed(weight, layer.groups)
             pixels = [(y, i) for y in range(0, x.rows, stride) for i in range(0, x.columns, stride)]
@@ -136,8 +140,9 @@ class _Convolution:
         x = self._x
         if self._tiled:
             winograd(
-                x.numbers, x.tall, x.wide, x.pitch * x.width, self._inputs, self._groups, self._packed, self.numbers
-            )
+                x.numbers, self._tall, self._wide, x.pitch * x.width, self._inputs, self._groups, self._packed,
+                self._up, self.numbers,
+            )  # fmt: skip
         else:
             direct(x.numbers, self._starts, self._taps, self._inputs, self._groups, self._packed, self.numbers)
         normalisation(
@@ -149,8 +154,8 @@ class _Convolution:
 class _Layer:
     """A block: into an image of its own or, with `beside`, added to that image, which is of the same size."""
 
-    def __init__(self, block: Block, x: _Image, room: _Room, beside: _Image | None = None) -> None:
-        self._convolution = y = _Convolution(block, x, room)
+    def __init__(self, block: Block, x: _Image, room: _Room, beside: _Image | None = None, *, up: bool = False) -> None:
+        self._convolution = y = _Convolution(block, x, room, up=up)
         self.out = beside or _Image(y.rows, y.columns, y.width)
         self._add = beside is not None
 
@@ -232,10 +237,11 @@ class _Plan:
         self._steps.append(kind(_is(block, Block), self.last, self._room, *beside))
         self.last = self._steps[-1].out
 
-    def add_stage(self, stage: nn.Module) -> None:
-        """A block and a residual pair."""
+    def add_stage(self, stage: nn.Module, *, up: bool = False) -> None:
+        """A block and a residual pair; with `up` the block is that of the image upsampled by 2."""
         block, pair = stage.children()
-        self.add(_Layer, block)
+        self._steps.append(_Layer(_is(block, Block), self.last, self._room, up=up))
+        self.last = self._steps[-1].out
         beside = self.last
         self.add(_Layer, _is(pair, Residual).first)
         self.add(_Layer, _is(pair, Residual).second, beside)
@@ -301,8 +307,9 @@ class _CompiledDecoder(nn.Module):
         self._first = image = _Image(rows, columns, width)
         room = _Room()
         for stage in part.stages:
-            plan = _Plan(_Image(2 * image.rows, 2 * image.columns, image.width), room)
-            plan.add_stage(stage)
+            fused = image.rows % 2 == image.columns % 2 == 0 and min(image.rows, image.columns) >= TILE
+            plan = _Plan(image if fused else _Image(2 * image.rows, 2 * image.columns, image.width), room)
+            plan.add_stage(stage, up=fused)
             self._stages.append((image, plan))
             image = plan.last
         self._last = _Last(part.last, image, size)
@@ -319,14 +326,12 @@ class _CompiledDecoder(nn.Module):
 
     def _decode(self, z: _Numbers | None) -> None:
         for place, (image, plan) in enumerate(self._stages):
-            by_row = by_column = _NONE
+            size = (image.rows, image.columns, image.width, image.pitch)
             if z is not None:
-                by_row, by_column = self._conditions[place].by_row(z), self._conditions[place].by_column
-            to = plan.first
-            upsampled(
-                image.numbers, image.rows, image.columns, image.width, image.pitch, by_row, by_column, to.numbers,
-                to.pitch,
-            )  # fmt: skip
+                condition = self._conditions[place]
+                conditioned(image.numbers, *size, condition.by_row(z), condition.by_column)
+            if plan.first is not image:
+                upsampled(image.numbers, *size, plan.first.numbers, plan.first.pitch)
             plan.run()
 
 

@@ -102,7 +102,7 @@ def test_both_convolutions_are_the_one() -> None:
     expected = torch.nn.functional.conv2d(image, torch.from_numpy(weight), groups=2)[0].permute(1, 2, 0).numpy()
     flat = x.astype(np.float32).ravel()
     tiled = np.empty(8 * 12 * 96, np.float32)
-    winograd(flat, 2, 3, 14 * 16, 8, 2, packed_winograd(weight, 2), tiled)
+    winograd(flat, 2, 3, 14 * 16, 8, 2, packed_winograd(weight, 2), False, tiled)
     np.testing.assert_allclose(tiled.reshape(8, 12, 96)[:7, :9], expected, rtol=0, atol=1e-4)
     pixels = [(y * 14 + i) * 16 for y in range(7) for i in range(9)]
     starts = np.array([*pixels, *[0] * (-63 % ROWS)])
