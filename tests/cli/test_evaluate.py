@@ -29,6 +29,7 @@ def start(examples: Path) -> tuple[object, ...]:
     return ("evaluate", *samples, "--bootstrap", 20, "--aso-subsets", 50, "--aso-events", 200, "--json")
 
 
+@pytest.mark.usefixtures("without_pdf")
 def test_trainings_of_one_system_are_grouped_and_compared(run, start, trained, tmp_path: Path) -> None:
     models = ("-m", f"dnn={trained[0]}", "-m", f"dnn={trained[1]}", "-m", "vae")
     points = ("--rejection-at", 0.3, "--rejection-at", 0.5, "--fpr", 0.01, "--fpr", 1e-5)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 
+@pytest.mark.usefixtures("without_pdf")
 @pytest.mark.parametrize("model", ["snn_ae", "vae"])
 def test_shares_and_top_events(run, examples: Path, tmp_path: Path, model: str) -> None:
     files = (f"w={examples / 'background.h5'}", f"a4l={examples / 'a4l.h5'}")

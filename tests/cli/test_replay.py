@@ -1,6 +1,6 @@
-"""`hepad replay`: outputs are made in this process, and again by replay in a process of its own.
+"""`hepad replay`: outputs are made in this process, and again by replay, in a process of its own in some tests.
 
-Commands that take long to start are made again in this process too.
+To start one takes longer than most of these commands.
 """
 
 from __future__ import annotations
@@ -97,6 +97,7 @@ def test_a_bundle_by_its_path(call: Call, tmp_path: Path) -> None:
     assert found["status"] == "identical"
 
 
+@pytest.mark.usefixtures("here")
 def test_scores_and_histograms_of_them(call: Call, tmp_path: Path) -> None:
     call(*SCORE, "-o", "s.root")
     call("hist", "in/w_lnu.root", "--scores", "s.root", "--mass", "jet1+jet2", "--bins", 7, "-o", "h.json")
@@ -178,6 +179,7 @@ def test_what_stands_in_the_way(call: Call, tmp_path: Path, examples: Path) -> N
 HIST = ("hist", "in/w_lnu.root", "--selection", "adc2021", "--mass", "jet1+jet2", "--bins", 7, "-o", "h.json")
 
 
+@pytest.mark.usefixtures("here")
 def test_another_version_is_told_and_another_number_found(call: Call, tmp_path: Path) -> None:
     call(*HIST)
     path = tmp_path / "h.json"

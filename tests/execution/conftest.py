@@ -9,6 +9,9 @@ import pytest
 
 from hepad.pipeline.score import ScoreOptions, score
 
+STEP = 800
+"""Events a unit of `alone`: several units a file."""
+
 
 @pytest.fixture(scope="session")
 def files(examples: Path, data: Path, tmp_path_factory) -> list[str]:
@@ -23,5 +26,5 @@ def files(examples: Path, data: Path, tmp_path_factory) -> list[str]:
 def alone(files, tmp_path_factory) -> bytes:
     """The score file that one process makes."""
     output = tmp_path_factory.mktemp("alone") / "scores.root"
-    score(files, "dnn_ae", options=ScoreOptions(output=output, step_size=200))
+    score(files, "dnn_ae", options=ScoreOptions(output=output, step_size=STEP))
     return output.read_bytes()

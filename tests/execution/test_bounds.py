@@ -13,6 +13,8 @@ import uproot
 
 from hepad.pipeline.score import ScoreOptions, score
 
+from .conftest import STEP
+
 MODEL = "dnn_ae"
 BRANCHES = ("Jet.PT", "Jet.Eta", "Muon.PT", "Muon.Eta", "Electron.PT", "Electron.Eta", "MissingET.MET", "Weight.Weight")
 PEAK = """
@@ -28,12 +30,12 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 def test_the_size_of_chunks_changes_no_row(files, alone, tmp_path) -> None:
     reports, rows = [], []
-    for step in (200, 777, 100_000):
+    for step in (STEP, 2777, 100_000):
         output = tmp_path / f"{step}.root"
         reports.append(score(files, MODEL, options=ScoreOptions(output=output, step_size=step)))
         with uproot.open(output) as file:
             rows.append(file["Scores"].arrays(library="np"))
-    assert (tmp_path / "200.root").read_bytes() == alone  # and the next run gives the same bytes
+    assert (tmp_path / f"{STEP}.root").read_bytes() == alone  # and the next run gives the same bytes
     for report, row in zip(reports[1:], rows[1:], strict=True):
         for name, values in rows[0].items():
             assert values.tobytes() == row[name].tobytes(), name

@@ -13,6 +13,8 @@ from hepad.errors import MissingExtraError, UsageError, WorkerError
 from hepad.execution.executor import Execution
 from hepad.pipeline.score import ScoreOptions, score
 
+from .conftest import STEP
+
 distributed = pytest.importorskip("distributed", reason="needs the extra dask")
 
 
@@ -37,7 +39,7 @@ def test_a_cluster_gives_the_bytes_of_one_process_though_a_worker_is_lost(cluste
 
     execution = Execution(executor="dask", scheduler=cluster.scheduler_address)
     report = score(
-        files, "dnn_ae", options=ScoreOptions(output=output, step_size=200, execution=execution, on_events=kill_one)
+        files, "dnn_ae", options=ScoreOptions(output=output, step_size=STEP, execution=execution, on_events=kill_one)
     )
     assert killed
     assert output.read_bytes() == alone

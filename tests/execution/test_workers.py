@@ -27,6 +27,7 @@ from hepad.execution.units import Unit, stamps
 from hepad.pipeline.score import ScoreJob, ScoreOptions, score
 
 from ..conftest import expect, invoke
+from . import conftest
 
 MODEL = "dnn_ae"  # as in conftest.py
 STEP = 200
@@ -46,7 +47,7 @@ def test_two_processes_give_the_bytes_of_one_though_one_is_killed(files, alone, 
             os.kill(killed[0], signal.SIGKILL)
 
     execution = Execution(workers=2)
-    options = ScoreOptions(output=output, step_size=STEP, execution=execution, on_events=kill_one)
+    options = ScoreOptions(output=output, step_size=conftest.STEP, execution=execution, on_events=kill_one)
     report = score(files, MODEL, options=options)
     assert killed
     assert output.read_bytes() == alone

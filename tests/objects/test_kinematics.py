@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
+from operator import add
 
 import awkward as ak
 import numpy as np
 import pytest
+import vector
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hepad.errors import UsageError
-from hepad.objects.kinematics import invariant_mass, mass_fields, parse_mass, separation
+from hepad.objects.kinematics import invariant_mass, mass_fields, object_records, parse_mass, separation
 from hepad.objects.naming import object_name, parse_object
+from hepad.testing.examples import example_events
 
 vectors = st.tuples(st.floats(1, 2000), st.floats(-4, 4), st.floats(-math.pi, math.pi), st.floats(0, 100))
 
@@ -37,6 +41,16 @@ def test_mass_of_a_pair(a: tuple[float, ...], b: tuple[float, ...]) -> None:
     assert present.tolist() == [True]
     # The reference subtracts squares of energies: its own rounding is of that size.
     assert masses[0] ** 2 == pytest.approx(expected2, rel=1e-6, abs=1e-9 * total[3] ** 2)
+
+
+def test_masses_are_those_of_vector() -> None:
+    events = example_events(2000, seed=3)
+    for text in ("jet1", "jet1+jet2", "jet1+muon1", "jet1+jet2+electron1"):
+        masses, _ = invariant_mass(events, parse_mass(text))
+        records, _ = object_records(events, parse_mass(text))
+        columns = [{name: ak.to_numpy(record[name]) for name in ("pt", "eta", "phi", "mass")} for record in records]
+        expected = reduce(add, [vector.array(one) for one in columns]).mass
+        np.testing.assert_allclose(masses, expected, rtol=1e-9)
 
 
 def test_two_massless_back_to_back() -> None:

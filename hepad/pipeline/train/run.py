@@ -30,7 +30,6 @@ from hepad.nn.supervised import is_supervised
 from hepad.objects.cutflow import CutFlow
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.complete import made_with, selection_hash
-from hepad.output.figures import save_figure
 from hepad.paths import InputPath
 from hepad.pipeline.train.plan import TrainOptions, TrainPlan
 from hepad.provenance import FileRecords
@@ -328,6 +327,7 @@ def _training(card: TrainCard, options: TrainOptions, split: Split, fit: FitRepo
 
 def write_trained(trained: Trained, folder: Path) -> None:
     """The files of a bundle, and the figure of its losses, into an existing folder."""
+    from hepad.output.figures import save_figure
     from hepad.plot.loss import plot_loss
 
     fit = trained.report.fit

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
-from scipy.stats import poisson
+from scipy.special import pdtr
 
 from hepad.errors import FitFailedError, InputDataError
 from hepad.stats.bumphunt.null import FixedNull, RefittedNull
@@ -110,7 +110,7 @@ def _check_alone(cells: npt.NDArray[np.intp], seen: FloatArray, means: FloatArra
         filled = np.unique(cells[seen > 0, i])
         here = mine & (cells[:, i] >= 0) & np.isin(cells[:, i], filled)
         n, mean = float(seen[here].sum()), float(means[here].sum())
-        if poisson.cdf(n, mean) < _UNLIKELY:
+        if pdtr(n, mean) < _UNLIKELY:
             raise FitFailedError(
                 f"the backgrounds do not agree with the overlaps of the events: they ask for {mean:.4g} events in "
                 f"{name} alone, where {n:g} are; a spectrum that is part of another cannot expect more than it"

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import chi2
 
 from hepad.errors import FitFailedError
-from hepad.stats.fits.fit import BatchFit, deviance
+from hepad.stats.fits.fit import BatchFit, chi_square_p, deviance
 
 __all__ = ["Goodness", "Refit", "goodness", "toy_p"]
 
@@ -85,12 +84,12 @@ def goodness(
     return Goodness(
         deviance=found,
         ndf=ndf,
-        p_value=None if ndf is None else float(chi2.sf(found, ndf)),
+        p_value=None if ndf is None else chi_square_p(found, ndf),
         p_toys=p_toys,
         ks=distance,
         ks_p_toys=ks_p,
         pearson=pearson,
-        pearson_p=None if ndf is None else float(chi2.sf(pearson, ndf)),
+        pearson_p=None if ndf is None else chi_square_p(pearson, ndf),
         sparse_bins=sparse,
         toys=toys - failed,
         failed_toys=failed,

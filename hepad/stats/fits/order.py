@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import chi2
 
 from hepad.errors import FitFailedError, InputDataError
-from hepad.stats.fits.fit import FitResult, Refitter, fit_background
+from hepad.stats.fits.fit import FitResult, Refitter, chi_square_p, fit_background
 from hepad.stats.fits.functions import BackgroundFunction
 from hepad.stats.fits.goodness import toy_p
 
@@ -67,7 +66,7 @@ def choose_order(
             steps.append(OrderStep(*names, added, None, None, None, kept=False))
             break
         fall = max(chosen.deviance - richer.deviance, 0.0)
-        p_value = float(chi2.sf(fall, added))
+        p_value = chi_square_p(fall, added)
         p_toys = _by_toys(edges, chosen, richer, fall, toys=toys, seed=seed, exposure=exposure) if toys else None
         kept = (p_value if p_toys is None else p_toys) < level
         steps.append(OrderStep(*names, added, fall, p_value, p_toys, kept=kept))

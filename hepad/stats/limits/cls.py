@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ __all__ = [
     "Calculator",
     "ClsFunction",
     "Experiment",
+    "FitsAtOnce",
     "LimitResult",
     "Scan",
     "Sums",
@@ -158,6 +159,14 @@ class Experiment(Protocol):
         """q0 of the observed counts, the test statistic of a discovery, and the best mu >= 0."""
 
 
+@runtime_checkable
+class FitsAtOnce(Protocol):
+    """An experiment whose fits at many signal strengths take less time together."""
+
+    def prepare(self, mus: FloatArray) -> None:
+        """Make the fits that the test statistics at these signal strengths (m,) need, and keep them."""
+
+
 def asymptotic_result(experiment: Experiment, *, points: int = 40, floor: bool | None = None) -> LimitResult:
     """Limits by asymptotic formulae; `points` more than needed are tested for the curves of CLs.
 
@@ -174,7 +183,7 @@ def asymptotic_result(experiment: Experiment, *, points: int = 40, floor: bool |
         return max(asymptotic_cls(experiment.data(mu), experiment.posterior(mu)), least), expected
 
     limits, tested = find_limits(cls)
-    fill_scan(tested, cls, limits, points)
+    fill_scan(tested, cls, limits, points, experiment.prepare if isinstance(experiment, FitsAtOnce) else None)
     remarks = experiment.remarks
     if experiment.few is not None:
         use = "" if floor else ", use toys"
@@ -286,14 +295,24 @@ def _last_told(curve: Callable[[float], float], low: float, unknown: float) -> t
     return low, float("nan")
 
 
-def fill_scan(points: Scan, cls: ClsFunction, limits: list[float | None], count: int) -> None:
-    """Add evenly spaced points to the scan, for its curves."""
+def fill_scan(
+    points: Scan,
+    cls: ClsFunction,
+    limits: list[float | None],
+    count: int,
+    prepare: Callable[[FloatArray], None] | None = None,
+) -> None:
+    """Add evenly spaced points to the scan, for its curves; `prepare` is told of all of them (m,) before."""
     found = [limit for limit in limits if limit is not None and not np.isnan(limit)]
     if count == 0 or not found:
         return
     top = 1.3 * max(found)
-    for mu in np.linspace(top / count, top, count):
-        points.setdefault(float(mu), cls(float(mu)))
+    mus = np.linspace(top / count, top, count)
+    if prepare is not None:
+        prepare(mus)
+    for mu in map(float, mus):
+        if mu not in points:
+            points[mu] = cls(mu)
 
 
 def limit_result(

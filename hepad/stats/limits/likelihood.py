@@ -169,20 +169,27 @@ class Likelihood:
         return Pool.of(*samples)
 
     def fit(
-        self, counts: FloatArray, aux: FloatArray, *, low: float, high: float, start: float | None = None
+        self,
+        counts: FloatArray,
+        aux: FloatArray,
+        *,
+        low: float | FloatArray,
+        high: float | FloatArray,
+        start: float | None = None,
     ) -> tuple[FloatArray, FloatArray, BoolArray]:
         """Maximum likelihood with mu in [low, high] (equal: fixed): parameters (T, P), -ln L (T,), converged (T,).
 
-        `start` is where mu begins, the middle if None.
+        Bounds are common or each fit's own (T,). `start` is where mu begins, the middle if None.
         """
-        first = (low + high) / 2 if start is None else start
-        theta = np.concatenate([np.full((len(counts), 1), first), aux], axis=1)
+        lows, highs = (np.broadcast_to(np.asarray(bound, dtype=np.float64), len(counts)) for bound in (low, high))
+        first = (lows + highs) / 2 if start is None else np.full(len(counts), start)
+        theta = np.concatenate([first[:, None], aux], axis=1)
         theta[:, self._globals :] = np.maximum(theta[:, self._globals :], 1e-3)
         values = self._cost(theta, counts, aux)
         converged = np.zeros(len(counts), dtype=np.bool_)
         active = np.arange(len(counts))
         for _ in range(_MAX_ITERATIONS):
-            step, gain = self._newton(theta[active], counts[active], aux[active], low, high)
+            step, gain = self._newton(theta[active], counts[active], aux[active], lows[active], highs[active])
             # Relative to -ln L: at a mu that the data exclude by far, rounding is large and nothing depends on it.
             size = 1 + values[active]
             converged[active] = np.abs(gain) < _ACCEPTABLE * size
@@ -196,13 +203,13 @@ class Likelihood:
                 active=active,
                 step=step,
                 cost=lambda trial, rows: self._cost(trial, counts[rows], aux[rows]),
-                restrict=partial(self._restrict, low, high),
+                restrict=lambda trial, rows: self._restrict(trial, lows[rows], highs[rows]),
                 slack=1e-12,
                 halvings=20,
             )
         return theta, values, converged
 
-    def _restrict(self, low: float, high: float, trial: FloatArray) -> None:
+    def _restrict(self, trial: FloatArray, low: FloatArray, high: FloatArray) -> None:
         """Keep trial parameters (T, P) within their bounds."""
         trial[:, 0] = np.clip(trial[:, 0], low, high)
         trial[:, 1 : self._globals] = np.clip(trial[:, 1 : self._globals], -40.0, 40.0)
@@ -222,7 +229,7 @@ class Likelihood:
         return np.maximum(signal + background, 1e-290), on_signal, on_background
 
     def _newton(
-        self, theta: FloatArray, counts: FloatArray, aux: FloatArray, low: float, high: float
+        self, theta: FloatArray, counts: FloatArray, aux: FloatArray, low: FloatArray, high: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Fisher-scoring steps (T, P) and the gain in -ln L that they promise (T,).
 

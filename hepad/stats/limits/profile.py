@@ -41,6 +41,19 @@ class DataSet:
         """Parameters (P,) of the best fit at this mu."""
         return self._fit_fixed(mu)[0]
 
+    def prepare(self, mus: FloatArray) -> None:
+        """Fit at these signal strengths (m,) at once, each from its neighbour; what fails is fitted when asked for."""
+        new = [float(mu) for mu in mus if mu not in self._fixed]
+        if not (new and self._fixed):
+            return
+        starts = np.stack([self._fixed[min(self._fixed, key=lambda known: abs(known - mu))][0] for mu in new])
+        counts, aux = (np.tile(row, (len(new), 1)) for row in (self._counts, self._aux))
+        with np.errstate(all="ignore"):  # of trial steps, which are not taken
+            fits = self._likelihood.fit(counts, aux, starts, low=np.array(new), high=np.array(new))
+        for mu, theta, value, good in zip(new, *fits, strict=True):
+            if good:
+                self._fixed[mu] = theta, float(value)
+
     def q_tilde(self, mu: float) -> float:
         """The test statistic q-tilde; `FitFailedError` if a fit does not converge."""
         _, fixed = self._fit_fixed(mu)

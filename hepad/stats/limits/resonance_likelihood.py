@@ -8,7 +8,6 @@ log-normal error alike.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -94,19 +93,27 @@ class ResonanceLikelihood:
         return self._point(theta).expected
 
     def fit(
-        self, counts: FloatArray, aux: FloatArray, start: FloatArray, *, low: float, high: float
+        self,
+        counts: FloatArray,
+        aux: FloatArray,
+        start: FloatArray,
+        *,
+        low: float | FloatArray,
+        high: float | FloatArray,
     ) -> tuple[FloatArray, FloatArray, BoolArray]:
         """Maximum likelihood for counts (T, n) with mu in [low, high] (equal: fixed) from a start (T, P).
 
-        Returns parameters (T, P), -ln L (T,) relative to the saturated model, and which fits converged (T,).
+        Bounds are common or each fit's own (T,). Returns parameters (T, P), -ln L (T,) relative to the saturated model,
+        and which fits converged (T,).
         """
+        lows, highs = (np.broadcast_to(np.asarray(bound, dtype=np.float64), len(counts)) for bound in (low, high))
         theta = start.copy()
-        theta[:, 0] = np.clip(theta[:, 0], low, high)
+        theta[:, 0] = np.clip(theta[:, 0], lows, highs)
         values = self._cost(theta, counts, aux)
         converged = np.zeros(len(counts), dtype=np.bool_)
         active = np.flatnonzero(np.isfinite(values))
         for _ in range(_MAX_ITERATIONS):
-            step, gain = self._newton(theta[active], counts[active], aux[active], low=low, high=high)
+            step, gain = self._newton(theta[active], counts[active], aux[active], low=lows[active], high=highs[active])
             size = 1 + values[active]
             converged[active] = np.abs(gain) < _ACCEPTABLE * size
             going = ~(np.abs(gain) < _DECREMENT * size) & np.isfinite(gain)
@@ -119,14 +126,14 @@ class ResonanceLikelihood:
                 active=active,
                 step=step,
                 cost=lambda trial, rows: self._cost(trial, counts[rows], aux[rows]),
-                restrict=partial(self._restrict, low, high),
+                restrict=lambda trial, rows: self._restrict(trial, lows[rows], highs[rows]),
                 slack=1e-13,
                 halvings=30,
             )
         return theta, values, converged
 
     @staticmethod
-    def _restrict(low: float, high: float, trial: FloatArray) -> None:
+    def _restrict(trial: FloatArray, low: FloatArray, high: FloatArray) -> None:
         """Keep the signal strength of trial parameters (T, P) within its bounds."""
         trial[:, 0] = np.clip(trial[:, 0], low, high)
 
@@ -158,7 +165,7 @@ class ResonanceLikelihood:
         return _Point(np.maximum(curve, _TINY), slope, bend, unit, nodes, background)
 
     def _newton(
-        self, theta: FloatArray, counts: FloatArray, aux: FloatArray, *, low: float, high: float
+        self, theta: FloatArray, counts: FloatArray, aux: FloatArray, *, low: FloatArray, high: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Newton steps (T, P) and the gain in -ln L that they promise (T,)."""
         point = self._point(theta)

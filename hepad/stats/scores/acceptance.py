@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from scipy.special import betaincinv
-
 __all__ = ["Acceptance", "Sums", "clopper_pearson", "generated_sums", "weighted_acceptance"]
 
 ONE_SIGMA = 0.6826894921370859
@@ -129,6 +127,8 @@ def clopper_pearson(passed: float, total: float, *, content: float = ONE_SIGMA) 
 
     For whole numbers it covers the true fraction with at least the given probability.
     """
+    from scipy.special import betaincinv
+
     tail = (1 - content) / 2
     failed = total - passed
     low = 0.0 if passed <= 0 else float(betaincinv(passed, failed + 1, tail))

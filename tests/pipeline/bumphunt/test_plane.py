@@ -27,7 +27,7 @@ def write(path: Path, **planes: np.ndarray) -> Path:
 def test_the_example_finds_what_was_added(examples: Path, process, run, tmp_path: Path) -> None:
     plane = examples / "plane.root"
     command = ("bumphunt2d", f"{plane}:data", "--reference", f"{plane}:background", "--toys")
-    result = json.loads(process(*command, 500, "-o", "out", "--json").stdout)
+    result = json.loads(process(*command, 120, "-o", "out", "--json").stdout)
     (x0, x1), (y0, y1) = result["window"]
     assert x0 < 3500 < x1
     assert y0 < 500 < y1
