@@ -27,7 +27,7 @@ COMMANDS = {
     "evaluate": "Measure how well models part signals from background, and compare them: AUC, 1/eps_b, differences, "
     "figures.",
     "study": "Train the models of a published study over seeds, and report beside its numbers; run it again to go on.",
-    "explain": "Show which objects carry the anomaly score: shares of the reconstruction error as tables and figures.",
+    "explain": "Show which objects, or pixels of an image, carry the anomaly score, in tables, maps and figures.",
     "hist": "Fill masses of selected events, in all of them and in each region, into ROOT TH1 and UHI JSON.",
     "fit": "Fit background functions to a mass spectrum: errors, order, goodness of fit.",
     "spurious": "Fit signal and background where there is no signal, against mass: what does the function fake?",

@@ -59,6 +59,12 @@ class CaloImage(Unlearned):
         super().__init__(card)
         self.layout = Layout.image(card.channels, card.eta_bins, card.phi_bins)
 
+    @property
+    def edges(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """The edges of the pixels in eta and phi, the latter in radians from 0."""
+        card = self.card
+        return np.linspace(-card.eta_max, card.eta_max, card.eta_bins + 1), np.linspace(0, 2 * np.pi, card.phi_bins + 1)
+
     def fields(self) -> dict[str, set[str]]:
         """The collections and properties that must be read."""
         parts = {"em": {"eem"}, "had": {"ehad"}}

@@ -90,6 +90,15 @@ class DetectorImage(Unlearned):
         trained.classes = ()
         return trained
 
+    @property
+    def edges(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """The edges of the pixels in eta and phi, the latter in radians from 0."""
+        card = self.card
+        etas, phis = self.layout.shape[1:]
+        before = (etas * card.sum - card.eta_bins) // 2
+        eta = (np.arange(etas + 1) * card.sum - before - card.eta_bins / 2) * card.eta_step
+        return np.asarray(eta, dtype=np.float64), np.linspace(0, 2 * np.pi, phis + 1)
+
     def fields(self) -> dict[str, set[str]]:
         """The collections and properties that must be read."""
         needed: dict[str, set[str]] = {TRACK_COUNT: {"number"}}

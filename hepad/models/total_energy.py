@@ -16,6 +16,8 @@ from hepad.cards.base import Card, parse_card
 from hepad.errors import CardError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import IMAGE, Layout
+from hepad.nn.explain import Attribution
+from hepad.nn.scorer import check_batch
 from hepad.nn.untrained import Untrained
 
 __all__ = ["TotalEnergy", "TotalEnergyConfig"]
@@ -37,6 +39,14 @@ class TotalEnergy(Untrained):
         if layout.axes != IMAGE:
             raise CardError(f"{self.name} takes an image, not an input of axes {', '.join(layout.axes)}")
         self.score_names = layout.features
+
+    def attribution(self, batch: Batch, score: str) -> Attribution:
+        """See `hepad.nn.explain.Attributes`: each pixel adds what is in it."""
+        check_batch(self, batch)
+        parts = np.zeros((len(batch), *self.layout.shape))
+        place = self.score_names.index(score)
+        parts[:, place] = np.asarray(batch.x)[:, place]
+        return Attribution(parts, parts.sum(axis=(1, 2, 3)), np.zeros(len(batch)), "exact")
 
     def _values(self, batch: Batch) -> dict[str, npt.NDArray[np.float64]]:
         channels, *size = self.layout.shape

@@ -15,12 +15,15 @@ from torch import Tensor, nn
 from hepad.errors import CardError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import IMAGE, Layout
+from hepad.nn.attributions import PathAttribution, in_channel, integrated_gradients
+from hepad.nn.explain import Attribution
 from hepad.nn.image_card import ImageCard
 from hepad.nn.image_quality import SSIM_WINDOW, ssim
 from hepad.nn.images import lit, mirrored_and_turned
 from hepad.nn.inference import evaluate
 from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Phase, Recipe
+from hepad.nn.score_parts import PARTS
 from hepad.nn.score_rules import RECONSTRUCTION
 from hepad.nn.scorer import TrainingData, check_batch
 from hepad.nn.sources import Noise, Rows
@@ -94,6 +97,25 @@ class ImageScorer(NetworkScorer[ImageNetwork]):
         x, rule = self._seen(rows[0]), TORCH_RECONSTRUCTION.get(score)
         made, latent = self._find(module, x, rule is not None)
         return latent[score] if rule is None else rule(x, _there(made))
+
+    def attribution(self, batch: Batch, score: str) -> Attribution:
+        """See `hepad.nn.explain.Attributes`; only the channel that the network sees has parts other than 0."""
+        check_batch(self, batch)
+        module = copy.deepcopy(self._module).to("cpu").double().eval()
+        rows = (torch.from_numpy(np.asarray(batch.x[row : row + 1])) for row in range(len(batch)))
+        found = [self._explained(module, x, score) for x in rows]
+        return in_channel(found, self._place, self.layout, "exact" if score in PARTS else "path")
+
+    def _explained(self, module: ImageNetwork, x: Tensor, score: str) -> PathAttribution:
+        """The parts (1, eta, phi) of a score of one event, by a network of double precision."""
+        seen = self._seen(x.double())
+        if score not in PARTS:
+            return integrated_gradients(lambda points: self._find(module, points, False)[1][score], seen[0])
+        with torch.inference_mode():
+            made = _there(self._find(module, seen, True)[0])
+        image, again = _numpy(seen), _numpy(made)
+        parts, value = PARTS[score](image, again)[0], float(RECONSTRUCTION[score](image, again)[0])
+        return PathAttribution(parts, value, value - float(parts.sum()))
 
     def _evaluated(self) -> tuple[ImageNetwork, int]:
         """On a processor compiled loops, one event at a time, if they know the network."""

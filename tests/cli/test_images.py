@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import uproot
 
 from ..conftest import Run
 
 
-def test_images_are_trained_on_scored_and_listed(run: Run, data: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("unrendered")
+def test_images_are_trained_on_scored_explained_and_listed(run: Run, data: Path, tmp_path: Path) -> None:
     towers = data / "towers.root"
     train = ("train", towers, "--model", "conv_ae", "--epochs", 2, "--region", "half=efficiency:0.5", "--json")
     # With this seed none of the parts of so few events is empty.
@@ -25,6 +27,19 @@ def test_images_are_trained_on_scored_and_listed(run: Run, data: Path, tmp_path:
     scores = uproot.open(tmp_path / "scores.root")["Scores"].arrays(["score_mse", "in_half"], library="np")
     assert np.isfinite(scores["score_mse"]).all()
     assert 0 < scores["in_half"].sum() < 24
+    run("explain", towers, "-m", "./bundle", "--region", "half", "--top", 2, "-o", "why")
+    maps, order = np.load(tmp_path / "why" / "maps_events.npz"), np.argsort(-scores["score_mse"])
+    assert maps["entry"].tolist() == order[:2].tolist()
+    np.testing.assert_allclose(maps["parts"].sum(axis=(1, 2, 3)), scores["score_mse"][order[:2]], rtol=1e-5)
+    np.testing.assert_allclose(maps["mean_score"], scores["score_mse"][scores["in_half"]].mean(), rtol=1e-5)
+    assert maps["eta_edges"][[0, -1]].tolist() == [-3, 3]
+    lines = (tmp_path / "why" / "pixels_events.csv").read_text().splitlines()
+    channel, eta, phi, part = (lines[1].split(",")[i] for i in (2, 3, 4, 6))
+    row, column = (np.searchsorted(maps[f"{axis}_edges"], float(v)) - 1 for axis, v in (("eta", eta), ("phi", phi)))
+    assert channel == "et"
+    assert maps["parts"][0].max() == maps["parts"][0, 0, row, column] == pytest.approx(float(part), rel=1e-8)
+    assert "there are half" in run("explain", towers, "-m", "./bundle", "--region", "no", "-o", "w", code=2).stderr
+    assert "it has mse" in run("explain", towers, "-m", "./bundle", "--score", "kl", "-o", "w", code=3).stderr
     assert "conv_ae" in run("schema").stdout
 
 
@@ -35,6 +50,7 @@ def test_a_wrong_setting_is_refused_before_a_file_is_opened(run: Run, tmp_path: 
     assert "model.latent" in error
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_supervised_network_needs_labels(run: Run, tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     labels = np.arange(36) % 3
@@ -50,6 +66,11 @@ def test_a_supervised_network_needs_labels(run: Run, tmp_path: Path) -> None:
     run("score", "images.npz", "--model", "./cct", "-o", "cct.root")
     scores = uproot.open(tmp_path / "cct.root")["Scores"].arrays(library="np")
     assert np.isfinite(scores["score_log_odds"]).all()
+    why = ("explain", "images.npz", "-m", "./cct", "--top", 2, "--mean-of", 3, "-o", "why", "--json")
+    (sample,) = json.loads(run(*why).stdout)["samples"]
+    assert sample["incomplete"] < 1e-3
+    for event in sample["top"]:
+        assert event["score"] == pytest.approx(scores["score_log_odds"][event["entry"]], rel=1e-3, abs=1e-5)
     np.savez(tmp_path / "unlabelled.npz", images=images, n_tracks=np.ones(36))
     assert "label" in run("train", "unlabelled.npz", "--model", "cct.yaml", "-o", "no", code=4).stderr
     run("score", "unlabelled.npz", "--model", "./cct", "-o", "unlabelled.root")  # what is trained needs none

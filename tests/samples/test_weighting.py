@@ -16,7 +16,8 @@ from hepad.errors import CardError, InputDataError, UsageError
 from hepad.execution.run import Run
 from hepad.inputs.base import make_input
 from hepad.inputs.rmm import RmmCard
-from hepad.pipeline.explain import ExplainOptions, explain
+from hepad.pipeline.explain.options import ExplainOptions
+from hepad.pipeline.explain.run import explain
 from hepad.pipeline.score import ScoreOptions, score
 from hepad.pipeline.train.run import TrainOptions, train
 from hepad.samples.background import read_background

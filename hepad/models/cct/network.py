@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -17,13 +18,15 @@ from hepad.errors import CardError, FitFailedError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.models.cct import TransformerConfig
+from hepad.nn.attributions import in_channel, integrated_gradients
 from hepad.nn.blocks import dropped
+from hepad.nn.explain import Attribution
 from hepad.nn.image_scorer import check_image
 from hepad.nn.images import PeriodicConvolution, lit, mirrored_and_turned, pooled
 from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Phase, Recipe
 from hepad.nn.residual import deepest
-from hepad.nn.scorer import TrainingData
+from hepad.nn.scorer import TrainingData, check_batch
 from hepad.nn.sources import Noise, Rows
 from hepad.nn.supervised import LABEL
 
@@ -83,8 +86,21 @@ class CompactTransformer(NetworkScorer["_Network"]):
         return Recipe(module, (Phase("adam", module, loss),), validate)
 
     def _score(self, module: _Network, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        found = module(self._seen(rows[0]))
-        return (torch.logsumexp(found[:, 1:], dim=1) - found[:, 0],)
+        return (_log_odds(module(self._seen(rows[0]))),)
+
+    def attribution(self, batch: Batch, score: str) -> Attribution:  # noqa: ARG002  it has the one
+        """See `hepad.nn.explain.Attributes`."""
+        check_batch(self, batch)
+        module = deepcopy(self._module).to("cpu").double().eval()
+        images = (
+            self._seen(torch.from_numpy(np.asarray(batch.x[row : row + 1])).double()) for row in range(len(batch))
+        )
+        found = [integrated_gradients(lambda points: _log_odds(module(points)), image[0]) for image in images]
+        return in_channel(found, self._place, self.layout, "path")
+
+
+def _log_odds(found: Tensor) -> Tensor:
+    return torch.logsumexp(found[:, 1:], dim=1) - found[:, 0]
 
 
 class _Network(nn.Module):

@@ -1,9 +1,9 @@
-"""Explain scores: which objects carry the reconstruction error, for samples and for their most anomalous events."""
+"""Which objects carry the reconstruction error, for samples and for their most anomalous events."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,26 +12,26 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from hepad.bundles.bundle import Bundle, load_bundle
-from hepad.cards.selection import SelectionCard, load_selection
+from hepad.bundles.bundle import Bundle
+from hepad.cards.selection import SelectionCard
 from hepad.errors import CardError, InputDataError, UsageError
 from hepad.inputs.layout import Layout
-from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files, read_events
+from hepad.io.reader import read_events
 from hepad.nn.explain import EXPLAINED_SCORE, explains
 from hepad.objects.selection import apply_selection
-from hepad.output.atomic import atomic_folder, check_folder
+from hepad.output.atomic import atomic_folder
 from hepad.output.figures import save_figure
 from hepad.paths import InputPath
+from hepad.pipeline.explain.options import ExplainOptions
+from hepad.pipeline.explain.shared import record_of, selection_of
 from hepad.printable import markdown as escaped
-from hepad.provenance import command_line, event_records, provenance
 from hepad.stats.scores.shares import event_shares, mean_shares
 
 __all__ = [
     "EventRow",
-    "ExplainOptions",
     "ExplainReport",
     "SampleRow",
-    "explain",
+    "explain_objects",
     "formatted_events",
     "formatted_shares",
 ]
@@ -39,19 +39,6 @@ __all__ = [
 
 Floats = npt.NDArray[np.float64]
 Table = tuple[list[str], list[list[str]]]
-
-
-@dataclass(frozen=True)
-class ExplainOptions:
-    """Options of `explain`; `top` is how many events of the highest score are explained one by one."""
-
-    output: Path
-    top: int = 20
-    selection: str | None = None
-    simulation: bool = True
-    step_size: int = DEFAULT_STEP_SIZE
-    max_events: int | None = None
-    on_events: Callable[[int], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -112,35 +99,24 @@ class ExplainReport:
         }
 
 
-def explain(samples: Mapping[str, Sequence[str]], model: str, *, options: ExplainOptions) -> ExplainReport:
+def explain_objects(paths: Mapping[str, Sequence[InputPath]], bundle: Bundle, options: ExplainOptions) -> ExplainReport:
     """Take the score `mse` of a bundle apart and write explain.md, explain.json and figures to a folder.
 
     The score of an event is the mean over the columns of the squared difference of input and reconstruction; the share
     of an object is that of its columns in the sum. `CardError` if the model reconstructs nothing.
     """
-    check_folder(options.output, verb="explain")
-    if not samples or options.top < 1:
-        raise UsageError("give at least one file, and --top of at least 1")
-    paths = {name: expand_files(files) for name, files in samples.items()}
-    bundle = load_bundle(model)
     explains(bundle.scorer)
     if bundle.input.kind != "l1_vector":
         raise CardError(
             f"{bundle.card.name} sees input kind {bundle.input.kind}, whose numbers belong to pairs of objects: "
             "its score cannot be shared out among objects"
         )
-    selection = bundle.card.selection if options.selection is None else load_selection(options.selection)
+    if options.score not in (None, EXPLAINED_SCORE) or options.region is not None:
+        raise UsageError("--score and --region are for models of images; of objects the score mse is explained")
+    selection = selection_of(bundle, options)
     rows = tuple(_sample(name, files, bundle, selection, options) for name, files in paths.items())
     report = ExplainReport(bundle.card.name, EXPLAINED_SCORE, rows, options.output)
-    record = provenance(
-        command_line(
-            "explain", model=bundle.card.name, selection=options.selection, top=options.top,
-            max_events=options.max_events,
-        ),
-        inputs=event_records(path for files in paths.values() for path in files),
-        cards={f"bundle {bundle.card.name}": bundle.sha256},
-    )  # fmt: skip
-    _write(report, options, record)
+    _write(report, options, record_of(paths, bundle, options))
     return report
 
 

@@ -1,0 +1,1 @@
+"""`hepad explain`: which objects, or which pixels, carry the score."""

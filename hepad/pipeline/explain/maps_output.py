@@ -1,0 +1,123 @@
+"""The folder of explanation maps: tables for people, JSON, the maps as npz and CSV, and figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hepad.output.atomic import atomic_folder
+from hepad.output.document import Block, Figure, Heading, Table, Text, to_markdown
+from hepad.output.figures import save_figure
+from hepad.pipeline.explain.options import ExplainOptions
+from hepad.pipeline.explain.report import MapsReport, SampleMaps
+
+__all__ = ["channels_table", "top_table", "write_maps"]
+
+_SHOWN = 5
+"""Events of a sample in a figure: more would not be legible."""
+_PIXELS = 100
+"""Pixels of an event in the table of a sample: those of the largest parts."""
+_METHODS = {
+    "exact": "The score is a sum over the pixels, above a baseline that a perfect reconstruction has too: what each "
+    "pixel adds is known exactly.",
+    "path": "The score is no sum over the pixels: what it changes by from an image without any is shared out along the "
+    "straight path from there (integrated gradients, arXiv:1703.01365). The baseline is the score of the empty image.",
+}
+
+
+def write_maps(report: MapsReport, options: ExplainOptions, record: Mapping[str, Any]) -> None:
+    """Write everything to the folder."""
+    from hepad.plot.maps import map_figure
+
+    with atomic_folder(options.output, verb="explain") as folder:
+        names = []
+        for sample in report.samples:
+            _write_arrays(report, sample, folder / f"maps_{sample.sample}.npz")
+            _write_pixels(report, sample, folder / f"pixels_{sample.sample}.csv")
+            figure = map_figure(
+                _rows(sample), channels=report.channels, eta=report.eta, phi=report.phi, in_bins=report.in_bins,
+                score=report.score, title=f"{report.model}, {sample.sample}", simulation=options.simulation,
+            )  # fmt: skip
+            save_figure(figure, folder / f"maps_{sample.sample}")
+            names.append(f"maps_{sample.sample}.png")
+        (folder / "explain.md").write_text(to_markdown(_page(report, names)), encoding="utf-8")
+        content = {**report.to_json(), "provenance": record}
+        del content["output"]  # outputs name no folders
+        (folder / "explain.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def channels_table(report: MapsReport) -> Table:
+    """For each sample the mean score, its baseline, and what each channel adds in the mean."""
+    header = ["sample", "events", "in the mean", f"mean {report.score}", "baseline", *report.channels, "not shared out"]
+    rows = []
+    for sample in report.samples:
+        mean = sample.mean
+        added = [f"{value:.4g}" for value in mean.parts.sum(axis=(1, 2))]
+        cells = [sample.sample, f"{sample.events}", f"{mean.events}", f"{mean.score:.4g}", f"{mean.baseline:.4g}"]
+        rows.append([*cells, *added, f"{sample.incomplete:.1e}"])
+    return Table(header, rows)
+
+
+def top_table(report: MapsReport, leading: int = 3) -> Table:
+    """The events of the highest scores with the pixels that carry most."""
+    rows = []
+    for sample in report.samples:
+        for event in sample.top:
+            said = ", ".join(
+                f"{p['channel']}[{p['eta']},{p['phi']}] {p['part']:+.3g}"
+                for p in event.pixels(report.channels, leading)
+            )
+            lit = int((event.seen != 0).sum())
+            rows.append([sample.sample, f"{event.file}", f"{event.entry}", f"{event.score:.4g}", f"{lit}", said])
+    return Table(["sample", "file", "entry", report.score, "lit pixels", "largest parts [eta, phi]"], rows)
+
+
+def _page(report: MapsReport, figures: list[str]) -> list[Block]:
+    where = "of all selected events" if report.region is None else f"of the events in region {report.region}"
+    return [
+        Heading(f"Which pixels carry the score {report.score} of {report.model}", 1),
+        Text(f"{_METHODS[report.method]} Means and highest scores are {where}."),
+        channels_table(report),
+        Text("Not shared out: the largest part of score - baseline of a shown event that is not in the map."),
+        Heading("The events of the highest scores"),
+        top_table(report),
+        *(Figure(name, "The mean, then the events of the highest scores.") for name in figures),
+    ]
+
+
+def _rows(sample: SampleMaps) -> list[Any]:
+    from hepad.plot.maps import MapRow
+
+    mean = sample.mean
+    rows = [MapRow(f"mean of {mean.events}", mean.score, mean.seen, mean.parts)]
+    return rows + [MapRow(f"{e.file}:{e.entry}", e.score, e.seen, e.parts) for e in sample.top[:_SHOWN]]
+
+
+def _write_arrays(report: MapsReport, sample: SampleMaps, path: Path) -> None:
+    """`seen` and `parts` (k, channel, eta, phi) of the top events with their numbers (k,), `mean_...` and the edges."""
+    arrays: dict[str, Any] = {
+        name: np.array([getattr(e, name) for e in sample.top])
+        for name in ("entry", "score", "baseline", "missing", "seen", "parts")
+    }
+    arrays["file_number"] = np.array([e.file for e in sample.top])  # `file` is numpy's name for what it writes to
+    arrays |= {
+        "mean_seen": sample.mean.seen,
+        "mean_parts": sample.mean.parts,
+        "mean_score": np.array(sample.mean.score),
+    }
+    arrays |= {"eta_edges": report.eta, "phi_edges": report.phi, "channels": np.array(report.channels)}
+    np.savez_compressed(path, **arrays)
+
+
+def _write_pixels(report: MapsReport, sample: SampleMaps, path: Path) -> None:
+    eta, phi = ((edges[1:] + edges[:-1]) / 2 for edges in (report.eta, report.phi))
+    lines = ["file,entry,channel,eta,phi,input,part"]
+    for event in sample.top:
+        for p in event.pixels(report.channels, _PIXELS):
+            place = f"{eta[p['eta']]:.6g},{phi[p['phi']]:.6g}"
+            lines.append(f"{event.file},{event.entry},{p['channel']},{place},{p['input']:.9g},{p['part']:.9g}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
