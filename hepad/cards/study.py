@@ -13,6 +13,7 @@ from hepad.cards.resolver import resolve
 
 __all__ = [
     "CompareCard",
+    "CostCard",
     "DataCard",
     "EvaluationCard",
     "LabelledCard",
@@ -88,6 +89,13 @@ class OrderCard(Card):
     events: int = Field(default=2000, ge=2)
 
 
+class CostCard(Card):
+    """What a reference says of the size of a network: its `weights`, and its `operations` an event."""
+
+    weights: float = Field(gt=0)
+    operations: float = Field(gt=0)
+
+
 class CompareCard(Card):
     """Several scores of each analysis side by side, on signals and on the means over groups of them.
 
@@ -155,6 +163,7 @@ class StudyCard(Card):
     scans: dict[ScanName, ScanCard] = Field(default_factory=dict)
     compare: CompareCard | None = None
     published_loss: dict[CardName, tuple[float, float]] = Field(default_factory=dict)
+    published_cost: dict[CardName, CostCard] = Field(default_factory=dict)
     labels: dict[CardName, str] = Field(default_factory=dict)
     quick: QuickCard = Field(default_factory=QuickCard)
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 
 from hepad.cards.base import Card
@@ -15,6 +16,7 @@ from hepad.cards.train import TrainCard
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.nn.inference import BLOCK, evaluate
+from hepad.nn.operations import Cost, cost_of
 from hepad.nn.recipe import Recipe
 from hepad.nn.reconstruction import fit_network
 from hepad.nn.reproducible import build_seeded
@@ -117,6 +119,12 @@ class NetworkScorer(ABC, Generic[Network]):
         """
         check_batch(self, batch)
         return finite_scores(self.name, dict(zip(self.score_names, self._values(batch), strict=True)))
+
+    def cost(self, batch: Batch) -> Cost:
+        """What the network costs, by scaled events, at least one; of sets without padding but for that of buckets."""
+        module, arrays = self._module.to("cpu"), self._arrays(batch)
+        rows = tuple(torch.from_numpy(np.array(array, dtype=np.float32)) for array in arrays)
+        return cost_of(module, lambda: self._score(module, rows), len(batch))
 
     def state(self) -> State:
         """Copies of the weights as contiguous float32 arrays."""

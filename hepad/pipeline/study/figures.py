@@ -77,7 +77,8 @@ def _figures(card: StudyCard, results: Results) -> Iterator[tuple[str, Figure]]:
     yield "roc", roc_figure(lines, panels=True, simulation=True, band=band)
     if len(card.seeds) > 1:
         yield "seeds", seeds_figure(list(_seed_points(card, results)), label=SIMULATION)
-    yield "loss", loss_figure(_loss_curves(card, results), label=SIMULATION)
+    if curves := _loss_curves(card, results):
+        yield "loss", loss_figure(curves, label=SIMULATION)
     yield from _objects(card, results)
     for analysis, names in results.plan.table.items():
         latent = results.trainings[names[0]].latent
@@ -108,6 +109,8 @@ def _loss_curves(card: StudyCard, results: Results) -> list[LossCurves]:
     """Losses of models with the same input can be compared and share a panel."""
     groups: dict[str, list[str]] = {}
     for analysis, names in results.plan.table.items():
+        if not any(training.learns for training in results.group(names)):
+            continue
         recipe = results.trainings[names[0]].planned.recipe
         groups.setdefault(f"{recipe.input.model_dump_json()}", []).append(analysis)
     curves = []

@@ -112,6 +112,7 @@ def blocks(report: StudyReport, figures: Sequence[str], cards: str) -> list[Bloc
         *shown("objects"),
         *([Heading("Latent spikes"), *shown("latent")] if shown("latent") else []),
         *_images(report, shown("images"), shown("plane")),
+        *_costs(card, results),
         *([Heading("Scans"), *scans] if scans else []),
         Heading("Trainings"),
         _trainings(card, results),
@@ -175,6 +176,28 @@ def _one_event(report: StudyReport) -> str:
         f" One of the {events} background events is {100 / events:.2g} %; where a training leaves none, 0 stands for "
         f"less than {100 * ZERO_EVENT_LIMIT / events:.2g} % at 95 % confidence."
     )
+
+
+def _costs(card: StudyCard, results: Results) -> list[Block]:
+    """Weights and operations of the networks beside what was published."""
+    rows = []
+    for analysis, names in results.plan.table.items():
+        found, theirs = results.trainings[names[0]].cost, card.published_cost.get(analysis)
+        if found is not None:
+            printed = ["", ""] if theirs is None else [f"{theirs.weights:g}", f"{theirs.operations / 1e6:.4g}"]
+            ours = [str(found.weights), f"{found.operations / 1e6:.4g}"]
+            rows.append([card.label(analysis), *(cell for pair in zip(ours, printed, strict=True) for cell in pair)])
+    if not rows:
+        return []
+    header = ["model", "weights", "published", "operations [1e6]", "published"]
+    return [
+        Heading("Cost"),
+        Text(
+            "Weights of a network, and multiplications with an addition that the scores of a background event take, "
+            "those of matrix products, convolutions and attention."
+        ),
+        Table(*_without_empty(header, rows)),
+    ]
 
 
 def _images(report: StudyReport, gallery: Sequence[Block], planes: Sequence[Block]) -> list[Block]:

@@ -15,7 +15,8 @@ from hepad.cards.study import CompareCard, OrderCard, StudyCard
 from hepad.errors import CardError
 from hepad.inputs.batch import Batch
 from hepad.nn.device import send_to
-from hepad.nn.scorer import Scores
+from hepad.nn.operations import Cost
+from hepad.nn.scorer import Scorer, Scores
 from hepad.pipeline.study.beside import run_beside
 from hepad.pipeline.study.data import BACKGROUND, StudyData
 from hepad.pipeline.study.images import Pictures, pictures
@@ -30,6 +31,9 @@ Floats = npt.NDArray[np.float64]
 
 GRID: Floats = np.linspace(0.01, 1, 100)
 """Signal efficiencies of the ROC bands."""
+
+_COUNTED = 100
+"""Events whose operations are counted: those of sets depend on how large they are."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def spread(values: Sequence[float | Estimate]) -> Spread:
     """The spread of one value a training, at least one."""
     numbers = np.array([v.value if isinstance(v, Estimate) else v for v in values], dtype=np.float64)
     limit = any(isinstance(v, Estimate) and v.is_lower_limit for v in values)
-    std = float(numbers.std(ddof=1)) if len(numbers) > 1 else None
+    std = float(numbers.std(ddof=1) if np.ptp(numbers) else 0.0) if len(numbers) > 1 else None
     return Spread(float(numbers.mean()), std, len(numbers), limit)
 
 
@@ -81,7 +85,7 @@ class Measured:
     `train_loss` and `validation_loss` are per epoch, in units of the model's loss; `kept` is the epoch, from 1,
     whose weights the bundle holds. `latent` maps a sample to the fraction of its events whose latent neuron spikes,
     shape (steps, latent); empty for a model without spikes. `scores` are those that the card compares; the first
-    seed of a network of images has `pictures`.
+    seed of a network of images has `pictures`, that of one network its `cost`.
     """
 
     planned: PlannedTraining
@@ -94,6 +98,12 @@ class Measured:
     latent: dict[str, Floats] = field(default_factory=dict)
     scores: dict[str, Performance] = field(default_factory=dict)
     pictures: Pictures | None = None
+    cost: Cost | None = None
+
+    @property
+    def learns(self) -> bool:
+        """Whether there is a loss: not of what is computed and not trained."""
+        return any(self.train_loss)
 
     @property
     def loss(self) -> float:
@@ -116,6 +126,7 @@ class Measured:
             "auc": self.auc,
             "rejection": {signal: estimate.to_json() for signal, estimate in self.rejection.items()},
             **({"images": self.pictures.to_json()} if self.pictures else {}),
+            **({"cost": self.cost.to_json()} if self.cost else {}),
         }
 
 
@@ -214,7 +225,15 @@ def _measure(
         else {name: np.average(spikes(batch), axis=0, weights=batch.weight) for name, batch in seen.items()},
         scores=_performances(planned, {name: by_score[name] for name in compared}, scores, samples, card.compare),
         pictures=pictures(bundle.scorer, seen, scores, BACKGROUND) if first else None,
+        cost=_cost(bundle.scorer, seen[BACKGROUND]) if first else None,
     )
+
+
+def _cost(scorer: Scorer, background: Batch) -> Cost | None:
+    """What the network costs; None for a model that is not one network."""
+    count: Any = getattr(scorer, "cost", None)
+    found: Cost | None = None if count is None else count(background.take(slice(_COUNTED)))
+    return found
 
 
 def _curves(scores: Mapping[str, Scores], samples: Mapping[str, Batch], score: str) -> dict[str, RocCurve]:
