@@ -14,6 +14,7 @@ from hepad.cards.bundle import RegionCard
 from hepad.errors import CardError, UsageError
 from hepad.inputs.batch import Batch
 from hepad.inputs.calo_regions import CaloRegions
+from hepad.inputs.layout import IMAGE
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.nn.exact import HasExactLayers, rows_as_inputs
 from hepad.nn.layers import HasLayers, Network, layers_of
@@ -26,12 +27,15 @@ from hepad.trigger.fixed import Format
 
 __all__ = [
     "Flips",
+    "FloatModel",
     "Part",
     "TriggerModel",
     "decision_flips",
+    "float_events",
     "lighter_score",
     "parse_bits",
     "regions_of",
+    "score_of",
     "trigger_background",
     "trigger_events",
     "trigger_model",
@@ -39,6 +43,8 @@ __all__ = [
 
 Part = Literal["full", "encoder"]
 RANDOM_EVENTS = 2000
+LIT = 0.02
+"""The share of the pixels of a random image that are not 0: that of the track channel of published images."""
 
 _DEFAULT_BITS: dict[str, dict[str, int]] = {
     "mse": {},
@@ -88,6 +94,18 @@ class TriggerModel:
 
 
 @dataclass(frozen=True)
+class FloatModel:
+    """A bundle with one of its scores, as it is trained: what a processor runs."""
+
+    bundle: Bundle
+    score: str
+
+    def regions(self) -> dict[str, RegionCard]:
+        """The bundle's regions on this score: see `regions_of`."""
+        return regions_of(self.bundle, self.score)
+
+
+@dataclass(frozen=True)
 class Flips:
     """How far scores are from the model's, in a region.
 
@@ -106,6 +124,13 @@ class Flips:
     def to_json(self) -> dict[str, Any]:
         """The numbers by name."""
         return vars(self).copy()
+
+
+def score_of(bundle: Bundle, score: str | None) -> str:
+    """The score that is asked for, or the first; `UsageError` for one that the bundle does not have."""
+    if score is not None and score not in bundle.card.scores:
+        raise UsageError(f"--score {score}: {bundle.card.name} has {', '.join(bundle.card.scores)}")
+    return score or bundle.card.scores[0]
 
 
 def parse_bits(texts: Sequence[str] | None) -> dict[str, int]:
@@ -133,10 +158,7 @@ def trigger_model(
     `CardError` that names what has none, `UsageError` for widths out of bounds.
     """
     bundle = load_bundle(model)
-    if score is None:
-        score = bundle.card.scores[0]
-    elif score not in bundle.card.scores:
-        raise UsageError(f"--score {score}: {bundle.card.name} has {', '.join(bundle.card.scores)}")
+    score = score_of(bundle, score)
     if isinstance(bundle.scorer, HasExactLayers):
         return _exact(bundle, bundle.scorer, score, bits=bits, part=part, shallow=shallow)
     network = layers_of(bundle.scorer, score)
@@ -207,6 +229,22 @@ def trigger_events(
     rows = model.design.quantised(rows_as_inputs(x, layout)).astype(np.float32)
     inputs = rows_as_inputs(rows, layout)
     return Batch(model.bundle.card.input.kind, layout, inputs, inputs != 0, np.ones(n))
+
+
+def float_events(bundle: Bundle, files: Sequence[str | InputPath], *, max_events: int | None, seed: int) -> Batch:
+    """The selected events of files as the network sees them; without files, random inputs from 0 to 1.
+
+    Most pixels of random images are dark.
+    """
+    if files:
+        background = read_background(expand_files(files), bundle.card.selection, bundle.input, max_events=max_events)
+        return bundle.input.scaled(background.batch)
+    rng, layout = np.random.default_rng(seed), bundle.input.layout
+    n = min(max_events or RANDOM_EVENTS, RANDOM_EVENTS)
+    x = rng.random((n, *layout.shape), dtype=np.float32)
+    if layout.axes == IMAGE:
+        x *= rng.random(x.shape, dtype=np.float32) < LIT
+    return Batch(bundle.card.input.kind, layout, x, None, np.ones(n))
 
 
 def trigger_background(

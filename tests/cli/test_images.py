@@ -41,6 +41,28 @@ def test_images_are_trained_on_scored_explained_and_listed(run: Run, data: Path,
     assert "there are half" in run("explain", towers, "-m", "./bundle", "--region", "no", "-o", "w", code=2).stderr
     assert "it has mse" in run("explain", towers, "-m", "./bundle", "--score", "kl", "-o", "w", code=3).stderr
     assert "conv_ae" in run("schema").stdout
+    _check_libraries(run, towers, tmp_path)
+
+
+def _check_libraries(run: Run, towers: Path, folder: Path) -> None:
+    """The network without logic as a graph, and on a processor beside torch."""
+    runtime = pytest.importorskip("onnxruntime")
+    refused = run("export", towers, "--model", "./bundle", "--format", "da4ml", "-o", "logic", code=3)
+    assert "has no logic" in refused.stderr
+    exported = json.loads(run("export", towers, "--model", "./bundle", "--format", "onnx", "-o", "x", "--json").stdout)
+    assert (exported["parity"]["events"], exported["parity"]["mismatches"]) == (24, 0)
+    assert exported["inputs"] == [{"column": "et", "gain": 1.0, "offset": 0.0}]
+    assert exported["regions"]["half"]["score"] == "mse"
+    vectors = np.load(folder / "x/vectors.npz")
+    graph = runtime.InferenceSession((folder / "x/model.onnx").read_bytes(), providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(graph.run(["score"], {"x": vectors["x"]})[0], vectors["score"], rtol=1e-4)
+    quick = ("--seconds", 0.01, "--repeat", 2, "--batch", 2, "--json")
+    report = json.loads(run("latency", towers, "--model", "./bundle", "--budget", "hlt-cpu", *quick).stdout)
+    libraries = [item["backend"].split()[0] for item in report["details"]["agreement"]]
+    assert libraries == ["hepad", "onnxruntime"]
+    assert all(item["decisions"][0]["flips"] == 0 for item in report["details"]["agreement"])
+    assert all(item["rank_correlation"] > 0.999 for item in report["details"]["agreement"])
+    assert run("latency", "--model", "./bundle", "--tier", "measured", "--part", "encoder", code=2).stderr
 
 
 def test_a_wrong_setting_is_refused_before_a_file_is_opened(run: Run, tmp_path: Path) -> None:

@@ -16,14 +16,17 @@ import numpy.typing as npt
 from hepad.errors import CardError, UsageError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import VECTOR
-from hepad.samples.trigger import Flips, TriggerModel, decision_flips
+from hepad.nn.one_score import HasScoreModule, narrowed
+from hepad.samples.trigger import Flips, FloatModel, TriggerModel, decision_flips
 from hepad.trigger.logic import Logic, compile_logic, write_cpp
+from hepad.trigger.module_graph import input_names, module_onnx
 from hepad.trigger.nir_graph import nir_scores, write_nir
-from hepad.trigger.onnx_graph import onnx_bytes, onnx_scores
+from hepad.trigger.onnx_graph import onnx_bytes, onnx_scores, onnx_session
 from hepad.trigger.verilog import simulate, verilator, write_project
 
-__all__ = ["FORMATS", "Written"]
+__all__ = ["FORMATS", "Written", "module_format"]
 
+_AT_ONCE = 16
 _TOLERANCE = 1e-4  # relative, of scores in single precision
 _Floats = npt.NDArray[Any]
 
@@ -69,7 +72,7 @@ def _cpp(model: TriggerModel, events: Batch, folder: Path, *, cutoff: float, sim
 def _onnx(model: TriggerModel, events: Batch, folder: Path, *, cutoff: float, simulate: bool) -> Written:  # noqa: ARG001
     _refuse_part(model, "onnx")
     if model.bundle.input.layout.axes != VECTOR:
-        raise CardError(f"format onnx is for vectors, and {model.bundle.card.name} takes images: ask for logic")
+        raise CardError(f"layers as onnx: it is for vectors, and {model.bundle.card.name} takes images: ask for logic")
     network, _ = model.rounded
     data = onnx_bytes(network)
     (folder / "model.onnx").write_bytes(data)
@@ -79,6 +82,22 @@ def _onnx(model: TriggerModel, events: Batch, folder: Path, *, cutoff: float, si
         _save(folder / "scale.npz", gain=scale.gain, offset=scale.offset)
     tools = {"onnx": version("onnx"), "onnxruntime": version("onnxruntime")}
     return _checked_float(model, events, folder, onnx_scores(data, events.x), tool="onnxruntime", tools=tools)
+
+
+def module_format(model: FloatModel, events: Batch, folder: Path) -> Written:
+    """ONNX of a model that is one network of torch, with the score at its end; `CardError` for any other."""
+    scorer = model.bundle.scorer
+    if not isinstance(scorer, HasScoreModule):
+        raise CardError(f"{model.bundle.card.name} is not one network of torch: it has no ONNX graph")
+    arrays = scorer.seen(events)
+    data = module_onnx(scorer.score_module(model.score), [values[:1] for values in arrays])
+    (folder / "model.onnx").write_bytes(data)
+    session, inputs = onnx_session(data), dict(zip(input_names(len(arrays)), arrays, strict=True))
+    places = range(0, len(events), _AT_ONCE)
+    parts = [{name: values[i : i + _AT_ONCE] for name, values in inputs.items()} for i in places]
+    got = np.concatenate([session.run(["score"], part)[0] for part in parts])
+    tools = {name: version(name) for name in ("onnx", "onnxruntime", "torch")}
+    return _checked_float(model, events, folder, got, tool="onnxruntime", tools=tools)
 
 
 def _nir(model: TriggerModel, events: Batch, folder: Path, *, cutoff: float, simulate: bool) -> Written:  # noqa: ARG001
@@ -123,10 +142,11 @@ def _checked_logic(
 
 
 def _checked_float(
-    model: TriggerModel, events: Batch, folder: Path, got: _Floats, *, tool: str, tools: dict[str, str]
+    model: TriggerModel | FloatModel, events: Batch, folder: Path, got: _Floats, *, tool: str, tools: dict[str, str]
 ) -> Written:
-    reference = model.bundle.scorer.scores(events)[model.score]
-    _save(folder / "vectors.npz", x=events.x, score=reference, columns=np.array(model.bundle.input.layout.columns))
+    reference = narrowed(model.bundle.scorer, model.score).scores(events)[model.score]
+    names = np.array(model.bundle.input.layout.features)
+    _save(folder / "vectors.npz", x=np.asarray(events.x), score=reference, columns=names)
     difference = np.abs(got - reference) / np.maximum(np.abs(reference), np.abs(reference).mean())
     wrong = int((difference > _TOLERANCE).sum())
     decisions = decision_flips(model.regions(), reference, got)

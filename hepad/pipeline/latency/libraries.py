@@ -11,20 +11,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import spearmanr
 
-from hepad.bundles.bundle import Bundle
 from hepad.errors import CardError, MissingExtraError
 from hepad.inputs.batch import Batch
 from hepad.nn.exact import hardware_rows
 from hepad.nn.layers import Network
 from hepad.nn.one_score import HasScoreModule, narrowed
 from hepad.nn.scorer import Scorer
-from hepad.samples.trigger import decision_flips, regions_of
+from hepad.samples.trigger import FloatModel, decision_flips
 from hepad.trigger.module_graph import input_names, module_onnx, module_scores
 from hepad.trigger.onnx_graph import onnx_bytes, onnx_session
 
-__all__ = ["PLAIN", "FloatModel", "agreement", "functions"]
+__all__ = ["PLAIN", "LibraryModel", "agreement", "functions"]
 
 PLAIN = "torch"
 """The library that others are held against, in time and in scores: layer by layer, in single precision."""
@@ -38,11 +36,9 @@ Function = Callable[[_Rows], Any]
 
 
 @dataclass(frozen=True)
-class FloatModel:
-    """A bundle as it is trained; `network` is its layers for the score, if it is made of such."""
+class LibraryModel(FloatModel):
+    """With its layers for the score, if it is made of such, which libraries can run."""
 
-    bundle: Bundle
-    score: str
     network: Network | None
 
     @cached_property
@@ -55,7 +51,7 @@ class FloatModel:
         return Batch(kind, self.bundle.input.layout, rows, rows != 0, np.ones(len(rows)))
 
 
-def functions(model: FloatModel, kind: str, threads: int, left_out: list[str]) -> Mapping[str, Function]:
+def functions(model: LibraryModel, kind: str, threads: int, left_out: list[str]) -> Mapping[str, Function]:
     """What scores rows, by library: hepad itself always, torch and onnxruntime if they know the network.
 
     Says in `left_out` why one is missing.
@@ -86,7 +82,9 @@ def _of_layers(found: dict[str, Function], network: Network, threads: int) -> No
     found[f"onnxruntime {version('onnxruntime')}"] = lambda rows: session.run(["score"], {"x": hardware_rows(rows)})[0]
 
 
-def _of_module(found: dict[str, Function], model: FloatModel, scorer: HasScoreModule, kind: str, threads: int) -> None:
+def _of_module(
+    found: dict[str, Function], model: LibraryModel, scorer: HasScoreModule, kind: str, threads: int
+) -> None:
     """The module as it is, and a graph of it if that gives its scores."""
     layout = model.bundle.input.layout
     few = np.random.default_rng(0).random((3, *layout.shape), dtype=np.float32)
@@ -109,18 +107,20 @@ def _of_module(found: dict[str, Function], model: FloatModel, scorer: HasScoreMo
     found[f"onnxruntime {version('onnxruntime')}"] = run
 
 
-def agreement(model: FloatModel, events: Batch, found: Mapping[str, Function]) -> list[dict[str, Any]]:
+def agreement(model: LibraryModel, events: Batch, found: Mapping[str, Function]) -> list[dict[str, Any]]:
     """How the scores of each library compare with those of plain torch, on the first events; empty without it.
 
     `rank_correlation` is Spearman's, None if all scores are equal; `largest_difference` is relative to the mean
     absolute score; `decisions` are those of the regions that differ (`hepad.samples.trigger.Flips`).
     """
+    from scipy.stats import spearmanr  # slow to import, and for this alone
+
     reference = next((name for name in found if name.split()[0] == PLAIN), None)
     if reference is None:
         return []
     x = np.ascontiguousarray(events.x[:AGREEMENT_EVENTS], dtype=np.float32)
     scores = {name: _alone(function, x) for name, function in found.items()}
-    wanted, regions = scores.pop(reference), regions_of(model.bundle, model.score)
+    wanted, regions = scores.pop(reference), model.regions()
     rows = []
     for name, values in scores.items():
         constant = len(x) < 2 or np.ptp(wanted) == 0 or np.ptp(values) == 0

@@ -15,24 +15,18 @@ import numpy as np
 from hepad.bundles.bundle import Bundle, load_bundle
 from hepad.errors import CardError, UsageError
 from hepad.inputs.batch import Batch
-from hepad.inputs.layout import IMAGE, VECTOR, Layout
-from hepad.io.reader import expand_files
+from hepad.inputs.layout import VECTOR, Layout
 from hepad.nn.layers import layers_of
 from hepad.nn.one_score import Narrows
 from hepad.paths import InputPath
-from hepad.pipeline.latency.libraries import FloatModel, agreement, functions
+from hepad.pipeline.latency.libraries import LibraryModel, agreement, functions
 from hepad.pipeline.latency.report import Tier
-from hepad.samples.background import read_background
-from hepad.samples.trigger import Part
+from hepad.samples.trigger import Part, float_events, score_of
 from hepad.trigger.memory import peak_memory_mb, processor
 from hepad.trigger.network import operations
 from hepad.trigger.timing import Timing, pinned, time_functions
 
 __all__ = ["MeasureOptions", "Measured", "float_model", "measure", "measured_alone"]
-
-RANDOM_EVENTS = 2000
-LIT = 0.02
-"""The share of the pixels of a random image that are not 0, about that of the images of darkshowers."""
 
 BUSY = 0.98
 """Below this share of its time on the processor, a process was kept waiting by others."""
@@ -97,44 +91,26 @@ class Measured:
         return [*self.left_out, *busy]
 
 
-def float_model(model: str | Bundle, score: str | None = None, part: Part = "full") -> FloatModel:
+def float_model(model: str | Bundle, score: str | None = None, part: Part = "full") -> LibraryModel:
     """A bundle to be timed. Without `score` the first that it has; of the `encoder`, the first that needs no more.
 
     `UsageError` for a score that it does not have, or that needs more than the encoder.
     """
     bundle = load_bundle(model)
-    if score is not None and score not in bundle.card.scores:
-        raise UsageError(f"--score {score}: {bundle.card.name} has {', '.join(bundle.card.scores)}")
+    chosen = score_of(bundle, score)
     if part == "encoder":
         cheap = _encoder_scores(bundle)
         if not cheap or score not in {None, *cheap}:
             known = f"needs {' or '.join(cheap)}" if cheap else "has no score of an encoder alone"
             raise UsageError(f"--part encoder: {bundle.card.name} {known}")
-        score = score or cheap[0]
-    score = score or bundle.card.scores[0]
+        chosen = score or cheap[0]
     network = None
     with suppress(CardError):  # a model without logic is timed all the same
-        network = layers_of(bundle.scorer, score)
-    return FloatModel(bundle, score, network)
+        network = layers_of(bundle.scorer, chosen)
+    return LibraryModel(bundle, chosen, network)
 
 
-def _events(bundle: Bundle, files: Sequence[str | InputPath], *, max_events: int | None, seed: int) -> Batch:
-    """The selected events of files as the network sees them; without files, random inputs from 0 to 1.
-
-    Most pixels of random images are dark.
-    """
-    if files:
-        background = read_background(expand_files(files), bundle.card.selection, bundle.input, max_events=max_events)
-        return bundle.input.scaled(background.batch)
-    rng, layout = np.random.default_rng(seed), bundle.input.layout
-    n = min(max_events or RANDOM_EVENTS, RANDOM_EVENTS)
-    x = rng.random((n, *layout.shape), dtype=np.float32)
-    if layout.axes == IMAGE:
-        x *= rng.random(x.shape, dtype=np.float32) < LIT
-    return Batch(bundle.card.input.kind, layout, x, None, np.ones(n))
-
-
-def measure(model: FloatModel, events: Batch, options: MeasureOptions) -> Measured:
+def measure(model: LibraryModel, events: Batch, options: MeasureOptions) -> Measured:
     """Time the model for each number of threads, size of batch and library.
 
     The input is there already: reading and selecting events is not part of it.
@@ -176,7 +152,7 @@ def measured_alone(
     with scores of an encoder alone has the first of these in the details, too, under `encoder`; `part` asks for it.
     """
     made = float_model(model, score, part)
-    events = _events(made.bundle, files, max_events=max_events, seed=seed)
+    events = float_events(made.bundle, files, max_events=max_events, seed=seed)
     found = measure(made, events, options)
     details = {
         "score": made.score,

@@ -19,7 +19,7 @@ from hepad.cards.budget import BudgetCard, load_budget, load_device
 from hepad.errors import MissingExtraError, UsageError
 from hepad.inputs.batch import Batch
 from hepad.paths import InputPath
-from hepad.pipeline.latency.libraries import FloatModel
+from hepad.pipeline.latency.libraries import LibraryModel
 from hepad.pipeline.latency.measured import Measured, measure, measured_alone
 from hepad.pipeline.latency.options import LatencyOptions
 from hepad.pipeline.latency.output import check_output, write_output
@@ -197,7 +197,7 @@ class _Work:
             yield Path(scratch)
 
     def _measured(self) -> Tier:
-        model = FloatModel(self._model.bundle, self._model.score, self._model.network)
+        model = LibraryModel(self._model.bundle, self._model.score, self._model.network)
         self._found = measure(model, self._events, self._options.measure)
         return self._found.tier
 

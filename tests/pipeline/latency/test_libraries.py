@@ -14,7 +14,7 @@ from hepad.inputs.layout import Layout
 from hepad.models.codae.network import DualAutoencoder
 from hepad.nn.one_score import narrowed
 from hepad.pipeline.latency import libraries, measured
-from hepad.pipeline.latency.libraries import FloatModel, agreement, functions
+from hepad.pipeline.latency.libraries import LibraryModel, agreement, functions
 from hepad.trigger.module_graph import module_onnx
 
 LAYOUT = Layout.image(("track",), 13, 26)
@@ -45,7 +45,7 @@ def test_all_libraries_give_the_scores_of_the_model(model, events) -> None:
     whole = model.scores(events)
     for score in ("dice", "z2"):
         left_out: list[str] = []
-        asked = FloatModel(bundle(model, score=score, threshold=float(np.median(whole[score]))), score, None)
+        asked = LibraryModel(bundle(model, score=score, threshold=float(np.median(whole[score]))), score, None)
         known = {name.split()[0]: one for name, one in functions(asked, events.kind, 1, left_out).items()}
         assert (list(known), left_out) == (["hepad", "torch", "onnxruntime"], [])
         for function in known.values():
@@ -92,7 +92,7 @@ def test_a_graph_that_is_not_the_network_is_not_timed(model, events, monkeypatch
     left_out: list[str] = []
     other = DualAutoencoder(SETTINGS, LAYOUT)
     other.load_state({name: values * 1.1 for name, values in model.state().items()})
-    asked = FloatModel(bundle(model), "bce", None)
+    asked = LibraryModel(bundle(model), "bce", None)
     monkeypatch.setattr(libraries, "module_onnx", lambda _, arrays: module_onnx(other.score_module("bce"), arrays))
     pytest.importorskip("onnxruntime")
     assert [name.split()[0] for name in functions(asked, events.kind, 1, left_out)] == ["hepad", "torch"]
