@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context, rcParams
 from matplotlib.figure import Figure
+from matplotlib.mathtext import MathTextParser
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, Formatter, FuncFormatter
 from matplotlib.transforms import Bbox
@@ -23,6 +25,9 @@ _DPI = 150
 _LONGEST = 100
 """Characters of a line: more take all the room from the axes."""
 _COLLAPSED = "constrained_layout not applied"
+_MOST_FORMULAE = 2000
+_FORMULAE: dict[tuple[Any, ...], Any] = {}
+"""What matplotlib made of formulae, by the kind of output, the text, and how it looks."""
 
 
 def save_figure(figure: Figure, stem: Path, kinds: tuple[str, ...] = ("png", "pdf")) -> list[Path]:
@@ -30,13 +35,42 @@ def save_figure(figure: Figure, stem: Path, kinds: tuple[str, ...] = ("png", "pd
 
     Names of others in the figure, whatever is in them, are drawn such that neither fonts nor layout fail.
     """
-    _make_drawable(figure)
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in kinds]
-    box = _laid_out(figure)
-    for path in paths:
-        dateless = {"CreationDate": None} if path.suffix == ".pdf" else {"Software": None}
-        figure.savefig(path, metadata=dateless, bbox_inches=box, dpi=_DPI)
+    with _formulae_kept():
+        _make_drawable(figure)
+        box = _laid_out(figure)
+        for path in paths:
+            dateless = {"CreationDate": None} if path.suffix == ".pdf" else {"Software": None}
+            figure.savefig(path, metadata=dateless, bbox_inches=box, dpi=_DPI)
     return paths
+
+
+@contextmanager
+def _formulae_kept() -> Iterator[None]:
+    """Set each formula once, such as the powers of ten along an axis.
+
+    matplotlib keeps them by the renderer, of which each drawing makes a new one; a figure is drawn four times, and
+    nothing of it takes longer. A matplotlib that does this in another way is left alone.
+    """
+    before = vars(MathTextParser).get("_parse_cached")
+    plain = getattr(before, "__wrapped__", None)
+    if plain is None:
+        yield
+        return
+
+    def parse(parser: Any, *arguments: Any) -> Any:
+        key = (parser._output_type, *arguments)  # noqa: SLF001
+        if key not in _FORMULAE:
+            if len(_FORMULAE) >= _MOST_FORMULAE:
+                _FORMULAE.clear()
+            _FORMULAE[key] = plain(parser, *arguments)
+        return _FORMULAE[key]
+
+    MathTextParser._parse_cached = parse  # type: ignore[attr-defined]  # noqa: SLF001
+    try:
+        yield
+    finally:
+        MathTextParser._parse_cached = before  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def _laid_out(figure: Figure) -> Bbox:
@@ -103,8 +137,6 @@ def _has_glyph(character: str) -> bool:
 
 def _is_formula(text: str) -> bool:
     """Whether what stands between dollars can be set; without a pair of them there is nothing to set."""
-    from matplotlib.mathtext import MathTextParser
-
     if text.replace(r"\$", "").count("$") % 2:
         return False
     try:

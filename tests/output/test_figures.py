@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
+from matplotlib._mathtext import Parser
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from matplotlib.mathtext import MathTextParser
 
 from hepad.output.figures import save_figure
 
@@ -46,6 +50,22 @@ def test_what_can_be_drawn_is_drawn_as_it_is(tmp_path):
     save_figure(made, tmp_path / "f", kinds=("png",))
     assert made.get_axes()[0].get_title().startswith(r"a\x1bb \u65e5 xxx")
     assert len(made.get_axes()[0].get_title()) == 100
+
+
+def test_a_formula_is_set_once_and_matplotlib_left_as_it_was(tmp_path, monkeypatch):
+    before, plain, seen = MathTextParser._parse_cached, Parser.parse, Counter()
+
+    def parse(self, text, fonts, size, dpi):
+        seen[text, size, dpi] += 1
+        return plain(self, text, fonts, size, dpi)
+
+    monkeypatch.setattr(Parser, "parse", parse)
+    made = figure(r"$\alpha_{77}$")
+    made.get_axes()[0].set(yscale="log", ylim=(1e-77, 1))
+    save_figure(made, tmp_path / "f")
+    assert MathTextParser._parse_cached is before
+    assert r"$\alpha_{77}$" in {text for text, _, _ in seen}
+    assert max(seen.values()) == 1
 
 
 def test_axes_that_labels_leave_no_room_are_there_all_the_same(tmp_path):
