@@ -33,7 +33,8 @@ class TrainOptions:
     see in any way, because a study measures on it.
     `cross_sections` are patterns of files and pb: see `hepad.samples.weighting`; none leaves weights as they are.
     `against` are files of the signal that a supervised model learns to tell from background, of the same selection;
-    `against_aside` names its events that the training must not see, by default those of `set_aside`.
+    `against_aside` names its events that the training must not see, by default those of `set_aside`; with it all events
+    of these files are read, whatever `max_events` is, since they may hold several signals one after the other.
     `execution` is how the files are read; the training itself is one process, on a `device` (`hepad.nn.device`).
     """
 

@@ -144,7 +144,7 @@ def _read(
         plan.selection,
         make_input(plan.recipe.input),
         step_size=options.step_size,
-        max_events=options.max_events,
+        max_events=None if paths is plan.against and options.against_aside else options.max_events,
         cross_sections=plan.sections if paths is plan.paths else None,
         execution=execution,
         store=store,
