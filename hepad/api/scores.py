@@ -21,7 +21,7 @@ from hepad.objects.cutflow import CutFlow
 from hepad.pipeline.evaluate.results import EvaluateReport
 from hepad.pipeline.evaluate.results import Row as EvaluateRow
 from hepad.pipeline.evaluate.run import EvaluateOptions, evaluate_samples
-from hepad.pipeline.evaluate.samples import sample_job
+from hepad.pipeline.evaluate.samples import Selections
 from hepad.pipeline.score import RegionCount, Scored, ScoreOptions, score_in_memory
 from hepad.provenance import file_record
 from hepad.samples.fresh import fresh_samples
@@ -238,10 +238,10 @@ def evaluate(
     )
     trainings = [Training(name, name, as_model(one).bundle) for name, one in named.items()]
     files = {name: expand_files(as_files(given)) for name, given in {"background": background, **signals}.items()}
-    options.check_samples(tuple(files))
+    cards = Selections.of(options, files)
     samples = {
         training.name: {
-            name: sample_of(Run(sample_job(training.bundle, name, options), paths, DEFAULT_STEP_SIZE, max_events))
+            name: sample_of(Run(cards.job(training.bundle, name), paths, DEFAULT_STEP_SIZE, max_events))
             for name, paths in files.items()
         }
         for training in trainings

@@ -236,9 +236,10 @@ class Cascade(Composite):
             return TrainingData(self._view(train, name), self._view(validation, name), data.teachers)
 
         def passing() -> TrainingData:
-            self._threshold = self._set(data.train)
-            train, validation = (part.take(self._passed(part)) for part in (data.train, data.validation))
-            return seen("score", train, validation)
+            scores = self._gated(data.train)
+            self._threshold = self._set(scores, data.train.weight)
+            train = data.train.take(np.flatnonzero(scores >= self._threshold))
+            return seen("score", train, data.validation.take(self._passed(data.validation)))
 
         first = seen("gate", data.train, data.validation)
         return [
@@ -246,11 +247,10 @@ class Cascade(Composite):
             Stage(score, passing, member_seed(seed, 1)),
         ]
 
-    def _set(self, background: Batch) -> npt.NDArray[np.float32]:
-        """The score of the gate that a share `accept` of the weight of the background reaches."""
-        scores = self._gated(background)
+    def _set(self, scores: npt.NDArray[np.float32], weight: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """The score that a share `accept` of the weight of background reaches, of its scores and weights (n,)."""
         order = np.argsort(-scores, kind="stable")
-        above = np.cumsum(background.weight[order])
+        above = np.cumsum(weight[order])
         place = int(np.searchsorted(above, self._cascade.accept * above[-1] * (1 - 1e-12)))
         return scores[order[[min(place, len(order) - 1)]]]
 

@@ -27,9 +27,14 @@ OPTIONS = TrainCard(epochs=2, batch_size=50)
 DATA = TrainingData(*(example_batch("l1_vector", n, seed=n, features=FEATURES) for n in (400, 200)))
 
 
-def test_the_second_level_is_that_of_the_events_that_pass() -> None:
-    scorer = Cascade(CONFIG, DATA.train.layout)
-    report = scorer.fit(DATA, options=OPTIONS, seed=1)
+def test_the_second_level_is_that_of_the_events_that_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer, gated = Cascade(CONFIG, DATA.train.layout), []
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            Cascade, "_gated", lambda own, batch, by=Cascade._gated: gated.append(len(batch)) or by(own, batch)
+        )
+        report = scorer.fit(DATA, options=OPTIONS, seed=1)
+    assert gated == [400, 200]  # each event once
     assert report.stages == (1, 2)
     parts = (DATA.train, DATA.validation)
     scores = [scorer.scores(part)["mse"] for part in parts]

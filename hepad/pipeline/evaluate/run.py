@@ -10,19 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from hepad.bundles.systems import Training, load_trainings
-from hepad.cards.selection import load_selection
 from hepad.errors import UsageError
 from hepad.execution.executor import Execution
 from hepad.execution.making import Making
 from hepad.execution.run import Skipped
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.output.atomic import check_folder
-from hepad.output.complete import selection_hash
 from hepad.paths import InputPath
 from hepad.pipeline.evaluate.measure import compare_systems, measure_regions, measure_rows, summarise_systems
 from hepad.pipeline.evaluate.report import formatted_metrics, formatted_regions, markdown, write_report
 from hepad.pipeline.evaluate.results import EvaluateReport, RegionRow, Row
-from hepad.pipeline.evaluate.samples import scored_samples
+from hepad.pipeline.evaluate.samples import Selections, scored_samples
 from hepad.provenance import command_line, provenance
 from hepad.samples.fresh import fresh_samples
 from hepad.samples.scoring import ScoredSample
@@ -78,12 +76,6 @@ class EvaluateOptions:
             raise UsageError("give the folder that the report goes to")
         return self.output
 
-    def check_samples(self, names: Sequence[str]) -> None:
-        """`UsageError` if a selection is of no sample."""
-        for name in self.selections:
-            if name not in names:
-                raise UsageError(f"--selection {name}=...: there is no sample {name!r}; there are {', '.join(names)}")
-
     @property
     def rejections_at(self) -> tuple[float, ...]:
         """All signal efficiencies at which 1/eps_b is wanted, once each, that of the comparisons first."""
@@ -111,16 +103,18 @@ def evaluate(
     if options.aso_subsets == 1:
         raise UsageError("--aso-subsets: a distribution needs at least 2 subsets; 0 leaves the test out")
     paths = {"background": expand_files(background), **{name: expand_files(files) for name, files in signals.items()}}
-    options.check_samples(tuple(paths))
+    selections = Selections.of(options, paths)
     sections = CrossSections.of(options.cross_sections, paths["background"]) if options.cross_sections else None
     trainings = load_trainings(models)
-    described = partial(_provenance, options=options, trainings=trainings, paths=paths, sections=sections)
+    described = partial(
+        _provenance, options=options, trainings=trainings, paths=paths, sections=sections, selections=selections
+    )
     every = [path for files in paths.values() for path in files]
     making = Making.of(output, every, described, again=options.execution.force)
     if before := making.before(read=partial(_stored, options=options)):
         return before
     with making.run_folder() as folder:
-        sampling = scored_samples(trainings, paths, folder, options, sections)
+        sampling = scored_samples(trainings, paths, folder, options, sections=sections, selections=selections)
         inputs = making.records.wait({each.file: each.reason for each in sampling.skipped})
         records = iter(inputs)
         of_sample = {name: [next(records) for _ in files] for name, files in paths.items()}
@@ -157,6 +151,7 @@ def _provenance(
     trainings: Sequence[Training],
     paths: Mapping[str, Sequence[InputPath]],
     sections: CrossSections | None,
+    selections: Selections,
 ) -> dict[str, Any]:
     of_sample = (f"{name}={Path(card).name}" for name, card in options.selections.items())
     command = command_line(
@@ -175,9 +170,7 @@ def _provenance(
         max_events=options.max_events,
     )
     bundles = {f"bundle {training.name}": training.bundle.sha256 for training in trainings}
-    cards = [card for card in (options.selection, *options.selections.values()) if card]
-    selections = {name: sha for card in cards for name, sha in selection_hash(load_selection(card)).items()}
-    return provenance(command, inputs=records, seed=options.seed, cards={**bundles, **selections})
+    return provenance(command, inputs=records, seed=options.seed, cards={**bundles, **selections.hashes()})
 
 
 def _stored(output: Path, options: EvaluateOptions) -> tuple[dict[str, Any], EvaluateReport]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from hepad.bundles.bundle import Bundle
 from hepad.bundles.systems import Training
-from hepad.cards.selection import load_selection
-from hepad.errors import InputDataError
+from hepad.cards.selection import SelectionCard, load_selection
+from hepad.errors import InputDataError, UsageError
 from hepad.execution.executor import Execution
 from hepad.execution.run import Run, Skipped
 from hepad.execution.store import FolderStore, RunFolder
@@ -18,7 +18,7 @@ from hepad.paths import InputPath
 from hepad.samples.scoring import SampleJob, ScoredSample, sample_of
 from hepad.samples.weighting import CrossSections
 
-__all__ = ["Sampling", "ScoringOptions", "sample_job", "scored_samples"]
+__all__ = ["Sampling", "ScoringOptions", "Selections", "scored_samples"]
 
 
 class ScoringOptions(Protocol):
@@ -39,6 +39,34 @@ class ScoringOptions(Protocol):
 
 
 @dataclass(frozen=True)
+class Selections:
+    """The selection in place of the models', None for theirs, and those that say which events are a sample's."""
+
+    whole: SelectionCard | None
+    of_sample: Mapping[str, SelectionCard]
+
+    @classmethod
+    def of(cls, options: ScoringOptions, samples: Collection[str]) -> Selections:
+        """Load the cards; `UsageError` for a selection of none of the samples."""
+        for name in options.selections:
+            if name not in samples:
+                raise UsageError(f"--selection {name}=...: there is no sample {name!r}; there are {', '.join(samples)}")
+        whole = None if options.selection is None else load_selection(options.selection)
+        return cls(whole, {name: load_selection(card) for name, card in options.selections.items()})
+
+    def job(self, bundle: Bundle, sample: str) -> SampleJob:
+        """What is done with the events of a sample: the model's selection, of those that are the sample's."""
+        selection = self.whole or bundle.card.selection
+        own = self.of_sample.get(sample)
+        return SampleJob(bundle, selection if own is None else selection.within(own))
+
+    def hashes(self) -> dict[str, str]:
+        """The sha256 of the cards' contents, by their names."""
+        cards = (*([self.whole] if self.whole else []), *self.of_sample.values())
+        return {name: sha256 for card in cards for name, sha256 in selection_hash(card).items()}
+
+
+@dataclass(frozen=True)
 class Sampling:
     """Samples by training and name, and the files left out of them, with their places among the files of all."""
 
@@ -51,16 +79,16 @@ def scored_samples(
     paths: Mapping[str, Sequence[InputPath]],
     folder: RunFolder,
     options: ScoringOptions,
+    *,
     sections: CrossSections | None,
+    selections: Selections,
 ) -> Sampling:
     """Score all samples with all trainings; what is done is kept in `folder`.
 
     `InputDataError` if a file can be used by one training only: the others would be measured on other events.
     """
     jobs = {
-        (training.name, sample): sample_job(training.bundle, sample, options)
-        for training in trainings
-        for sample in paths
+        (training.name, sample): selections.job(training.bundle, sample) for training in trainings for sample in paths
     }
     stores = {  # all of them first: the folder stays as long as one is not complete
         (training.name, sample): _store(folder, f"model{i}-sample{j}", training, jobs[training.name, sample])
@@ -82,13 +110,6 @@ def scored_samples(
         skipped += [Skipped(before + file, files[file].name, reason) for file, reason in common.items()]
         before += len(files)
     return Sampling(samples, tuple(skipped))
-
-
-def sample_job(bundle: Bundle, sample: str, options: ScoringOptions) -> SampleJob:
-    """What is done with the events of a sample: the model's selection, of those that are the sample's."""
-    selection = load_selection(options.selection) if options.selection else bundle.card.selection
-    own = options.selections.get(sample)
-    return SampleJob(bundle, selection if own is None else selection.within(load_selection(own)))
 
 
 def _store(folder: RunFolder, name: str, training: Training, job: SampleJob) -> FolderStore:
