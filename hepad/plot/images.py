@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, SymLogNorm
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
 
 from hepad.plot.panels import header, pick
 from hepad.plot.style import COLOURS, GREY, hep_style
@@ -23,6 +24,9 @@ Floats = npt.NDArray[Any]
 _DARKEST = 1e-3
 """Where the logarithmic colour scale of images from 0 to 1 ends."""
 
+
+_TICKS = 5
+"""Of an axis at most, for their numbers may be long."""
 
 _LABEL = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 3}
 
@@ -85,6 +89,8 @@ def plane_figure(
             )
         axes.set_xlabel(axes_titles[0])
         axes.set_ylabel(axes_titles[1])
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(_TICKS))
         figure.legend(loc="outside right upper", frameon=False, markerscale=2, handletextpad=0.3)
         header(axes, axes, bool(label), title)
     return figure

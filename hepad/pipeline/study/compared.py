@@ -78,13 +78,18 @@ def compared(compare: CompareCard, results: Results) -> list[Compared]:
 
 
 def ordered(compare: CompareCard, results: Results, *, workers: int = 1) -> list[Ordered]:
-    """Each score against the first one of every other analysis; empty if the card does not ask for it.
+    """Scores against the first one of every other analysis; empty if the card does not ask for it.
 
-    The comparisons are made by `workers` processes.
+    They are those that have published numbers, of an analysis that has none its first. The comparisons are made by
+    `workers` processes.
     """
     if compare.order is None:
         return []
-    pooled = [((a, s), _pooled([t.scores[s] for t in trainings])) for a, s, trainings in _scores(results)]
+    pooled = [
+        ((analysis, score), _pooled([training.scores[score] for training in trainings]))
+        for analysis, score, trainings in _scores(results)
+        if score in (compare.published.get(analysis) or (next(iter(trainings[0].scores)),))
+    ]
     first = {name[0]: (name, values) for name, values in reversed(pooled)}
     jobs = [
         _Ordering((one, two), ours, theirs)

@@ -25,7 +25,7 @@ from hepad.plot.roc import SIMULATION, RocLine, roc_figure
 from hepad.plot.scan import ScanLine, scan_figure
 from hepad.plot.seeds import SeedPoints, seeds_figure
 
-__all__ = ["CAPTIONS", "counts", "draw_figures"]
+__all__ = ["CAPTIONS", "counts", "draw_figures", "signal_points"]
 
 CAPTIONS = {
     "roc": "ROC curves: mean over seeds of the background efficiency, and its standard deviation as a band.",
@@ -71,7 +71,8 @@ def counts(batch: Batch) -> dict[str, npt.NDArray[np.float64]]:
 
 def _figures(card: StudyCard, results: Results) -> Iterator[tuple[str, Figure]]:
     lines = [
-        RocLine(card.label(b.analysis), card.label(b.signal), GRID, b.mean, b.low, b.high) for b in roc_bands(results)
+        RocLine(card.label(b.analysis), card.label(b.signal), GRID, b.mean, *((b.low, b.high) if b.seeds > 1 else ()))
+        for b in roc_bands(results)
     ]
     band = "± 1 std. dev. (seeds)"
     yield "roc", roc_figure(lines, panels=True, simulation=True, band=band)
@@ -106,13 +107,14 @@ def _seed_points(card: StudyCard, results: Results) -> Iterator[SeedPoints]:
 
 
 def _loss_curves(card: StudyCard, results: Results) -> list[LossCurves]:
-    """Losses of models with the same input can be compared and share a panel."""
+    """Losses of models with the same input that the reference compares share a panel; what learns nothing has none."""
     groups: dict[str, list[str]] = {}
     for analysis, names in results.plan.table.items():
         if not any(training.learns for training in results.group(names)):
             continue
         recipe = results.trainings[names[0]].planned.recipe
-        groups.setdefault(f"{recipe.input.model_dump_json()}", []).append(analysis)
+        key = recipe.input.model_dump_json() if analysis in card.published_loss else analysis
+        groups.setdefault(key, []).append(analysis)
     curves = []
     for analyses in groups.values():
         panel = ", ".join(card.label(analysis) for analysis in analyses)
@@ -153,7 +155,7 @@ def _pictures(card: StudyCard, analysis: str, pictures: Pictures) -> Iterator[tu
     shown = [ShownImage(card.label(name), *pictures.shown[name]) for name in wanted]
     yield f"images_{analysis}", gallery_figure(shown, title=card.label(analysis), label=SIMULATION)
     if pictures.plane:
-        points = {card.label(name): values for name, values in pictures.plane.items() if name != BACKGROUND}
+        points = signal_points(card, pictures)
         yield (
             f"plane_{analysis}",
             plane_figure(
@@ -164,6 +166,17 @@ def _pictures(card: StudyCard, analysis: str, pictures: Pictures) -> Iterator[tu
                 label=SIMULATION,
             ),
         )
+
+
+def signal_points(card: StudyCard, pictures: Pictures) -> dict[str, npt.NDArray[np.float32]]:
+    """The points of signals in the latent plane, those of a group together."""
+    groups = card.compare.groups if card.compare else {}
+    group_of = {name: group for group, names in groups.items() for name in names}
+    found: dict[str, list[npt.NDArray[np.float32]]] = {}
+    for name, values in pictures.plane.items():
+        if name != BACKGROUND:
+            found.setdefault(group_of.get(name, card.label(name)), []).append(values)
+    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
 def _scan(card: StudyCard, results: Results, scan: ScanName) -> Figure:

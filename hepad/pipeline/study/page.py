@@ -148,7 +148,10 @@ def _compared(report: StudyReport) -> list[Block]:
         return []
     page: list[Block] = [
         Heading("Scores side by side"),
-        Text("Area under the ROC curve in percent."),
+        Text(
+            "Area under the ROC curve in percent. What is published is of the reference's own samples: of others it "
+            "says nothing."
+        ),
         compared_table(card, rows, "auc"),
         Text(f"The {figure_title(card.compare)}.{_one_event(report)}"),
         compared_table(card, rows, "figure"),

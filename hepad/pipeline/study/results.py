@@ -25,7 +25,18 @@ from hepad.pipeline.study.trainings import TRAININGS
 from hepad.stats.scores.roc import Estimate, RocCurve, roc_curve
 from hepad.stats.scores.stochastic_order import subset_aucs
 
-__all__ = ["Band", "Measured", "Performance", "Results", "Spread", "figure_of", "measure", "roc_bands", "spread"]
+__all__ = [
+    "Band",
+    "Measured",
+    "Performance",
+    "Results",
+    "Spread",
+    "figure_of",
+    "measure",
+    "resolved",
+    "roc_bands",
+    "spread",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,6 +45,8 @@ GRID: Floats = np.linspace(0.01, 1, 100)
 
 _COUNTED = 100
 """Events whose operations are counted: those of sets depend on how large they are."""
+
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -219,7 +232,7 @@ def _measure(
         validation_loss=training.validation_loss,
         auc={name: curve.auc for name, curve in curves.items()},
         rejection={name: curve.rejection_at(card.rejection_at) for name, curve in curves.items()},
-        efficiency={name: curve.background_efficiency_at(GRID) for name, curve in curves.items()},
+        efficiency={name: resolved(curve) for name, curve in curves.items()},
         latent={}
         if spikes is None
         else {name: np.average(spikes(batch), axis=0, weights=batch.weight) for name, batch in seen.items()},
@@ -234,6 +247,12 @@ def _cost(scorer: Scorer, background: Batch) -> Cost | None:
     count: Any = getattr(scorer, "cost", None)
     found: Cost | None = None if count is None else count(background.take(slice(_COUNTED)))
     return found
+
+
+def resolved(curve: RocCurve) -> Floats:
+    """Background efficiencies on `GRID`, 0 where they are less than that of one event."""
+    found = curve.background_efficiency_at(GRID)
+    return np.where(found * curve.background_entries < 1 - _ROUNDING, 0.0, found)
 
 
 def _curves(scores: Mapping[str, Scores], samples: Mapping[str, Batch], score: str) -> dict[str, RocCurve]:
@@ -311,6 +330,7 @@ class Band:
     mean: Floats
     low: Floats
     high: Floats
+    seeds: int
 
     def to_json(self) -> dict[str, Any]:
         """In JSON types."""
@@ -331,5 +351,7 @@ def roc_bands(results: Results) -> list[Band]:
             drawn = np.array([t.efficiency[signal] for t in results.group(names)])
             mean = drawn.mean(axis=0)
             std = drawn.std(axis=0, ddof=1) if len(drawn) > 1 else np.zeros_like(mean)
-            bands.append(Band(analysis, signal, mean, np.maximum(mean - std, 0.0), np.minimum(mean + std, 1.0)))
+            bands.append(
+                Band(analysis, signal, mean, np.maximum(mean - std, 0.0), np.minimum(mean + std, 1.0), len(drawn))
+            )
     return bands

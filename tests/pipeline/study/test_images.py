@@ -16,9 +16,12 @@ from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.nn.image_quality import ssim
 from hepad.pipeline.study.data import StudyData, find_files
-from hepad.pipeline.study.images import PLANE, pictures
+from hepad.pipeline.study.figures import signal_points
+from hepad.pipeline.study.images import PLANE, Pictures, pictures
 from hepad.pipeline.study.plan import make_plan
+from hepad.pipeline.study.results import GRID, resolved
 from hepad.samples.parting import split_events
+from hepad.stats.scores.roc import roc_curve
 
 
 def test_pictures_are_of_what_the_network_makes() -> None:
@@ -45,6 +48,27 @@ def test_pictures_are_of_what_the_network_makes() -> None:
     np.testing.assert_allclose(found.shown["svj"][0], samples["svj"].x[0, 0])
     assert found.shown["svj"][1].shape == (12, 16)
     np.testing.assert_array_equal(found.plane["svj"], np.stack([scores["svj"][axis] for axis in PLANE], axis=1))
+
+
+def test_a_latent_plane_has_a_colour_for_each_group_of_signals() -> None:
+    names = ("background", "svj_2100", "suep_125", "svj_3100", "other")
+    plane = {name: np.full((place + 1, 2), place, dtype=np.float32) for place, name in enumerate(names)}
+    points = signal_points(load_study("darkshowers"), Pictures((0.0, 0.0), (0.0, 0.0), {}, plane))
+    assert {name: values[:, 0].tolist() for name, values in points.items()} == {
+        "SVJ": [1, 1, 3, 3, 3, 3],
+        "SUEP": [2, 2, 2],
+        "other": [4] * 5,
+    }
+
+
+def test_less_than_one_event_of_background_is_none() -> None:
+    curve = roc_curve([1.0, 3.0, 3.0, 3.0], [0.0, 1.0, 3.0, 3.0])  # the first threshold keeps two events and 3/4
+    drawn = resolved(curve)
+    first = np.flatnonzero(drawn)[0]
+    assert (drawn[:first] == 0).all()
+    assert GRID[first] == pytest.approx(0.38)  # half of the 0.75 for half of the two events
+    assert curve.background_efficiency_at(GRID[first - 1]) > 0
+    np.testing.assert_array_equal(drawn[first:], curve.background_efficiency_at(GRID[first:]))
 
 
 def test_the_study_of_dark_showers_is_of_scores_and_files_that_are_there(tmp_path: Path) -> None:
