@@ -61,7 +61,17 @@ def gallery_figure(images: Sequence[ShownImage], *, title: str = "", label: str 
                     axes.set_xlabel(r"$\phi$ [bins]")
                 if place:
                     figure.colorbar(drawn, ax=axes, pad=0.02)
-            row[0].set_ylabel(f"{image.sample}\n" + r"$\eta$ [bins]")
+            row[0].set_ylabel(r"$\eta$ [bins]", loc="center")
+            row[0].text(
+                -0.24,
+                0.5,
+                image.sample,
+                transform=row[0].transAxes,
+                rotation=90,
+                ha="right",
+                va="center",
+                weight="bold",
+            )
         header(grid[0][0], grid[0][2], bool(label), title)
     return figure
 
@@ -89,6 +99,7 @@ def plane_figure(
             )
         axes.set_xlabel(axes_titles[0])
         axes.set_ylabel(axes_titles[1])
+        axes.margins(0.04)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(_TICKS))
         figure.legend(loc="outside right upper", frameon=False, markerscale=2, handletextpad=0.3)
