@@ -37,7 +37,7 @@ def formatted_losses(card: StudyCard, results: Results) -> Table:
             _published(card.published_loss.get(analysis), 2, scale),
         ]
         for analysis, names in results.plan.table.items()
-        if any(any(training.train_loss) for training in results.group(names))  # what has no weights has no loss
+        if any(training.learns for training in results.group(names))
     ]
     header = ["model", "trainings", f"loss{unit}", f"validation{unit}", f"published{unit}"]
     return Table(*_without_empty(header, rows))
