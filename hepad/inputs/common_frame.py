@@ -22,7 +22,7 @@ _Places = npt.NDArray[np.int64]
 
 _MASSLESS = 1e-12
 """(E - p) / (E + p) of a jet that has no mass but for rounding."""
-_TINY = 1e-300
+_TINY = 1e-30
 _ALONG_THE_BEAM = 50.0
 """The largest eta: its exponential is a number."""
 
