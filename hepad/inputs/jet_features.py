@@ -12,7 +12,6 @@ from pydantic import Field, model_validator
 
 from hepad.cards.input import InputCard
 from hepad.inputs.batch import Batch
-from hepad.inputs.jet_kernel import correlations
 from hepad.inputs.labels import places_of_labels
 from hepad.inputs.ratios import TAU_RATIOS, ratio
 from hepad.inputs.scale import Scale
@@ -168,6 +167,8 @@ def _of_particles(
         first = np.repeat(offsets[:-1], counts)
         found |= _ellipse(pt**2, flat["eta"], _turn(flat["phi"] - flat["phi"][first]), rows, len(counts))
     if wanted & _CORRELATIONS:
+        from hepad.inputs.jet_kernel import correlations  # numba takes a second to import
+
         e2, e3 = correlations(offsets, pt, flat["eta"], flat["phi"], _LIMIT).T
         none = np.where(counts > 0, 0.0, np.nan)
         found |= {"e2": e2 + none, "e3": e3 + none}
