@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import uproot
 
+from hepad.cards.resolver import bundled_names
+
 from ..conftest import Run
 
 SUPERVISED = {"particle_flow", "antelope"}
@@ -66,20 +68,28 @@ FAULTS: dict[str, tuple[Change, set[str], str]] = {
 """What is wrong with the last jet, the models that see it, and what is said."""
 
 
+def trained(model: str, events: Path, run: Run) -> str:
+    """A bundle of the model: that which ships, or one of a training of an epoch."""
+    if model in bundled_names("bundles"):
+        return model
+    signal = ("--against", events) if model in SUPERVISED else ()
+    region = ("--region", "half=efficiency:0.5")
+    run("train", events, *signal, "--model", model, "--epochs", 1, "--seed", 2, *region, "-o", "bundle")
+    return "./bundle"
+
+
 @pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize("model", MODELS)
 def test_an_answer_or_one_line(model: str, data: Path, run: Run, tmp_path: Path) -> None:
     """A jet of one particle, of none, of more than fit has a score; a fault of what is read is told, with its entry."""
-    signal = ("--against", data / "jets.root") if model in SUPERVISED else ()
-    region = ("--region", "half=efficiency:0.5")
-    run("train", data / "jets.root", *signal, "--model", model, "--epochs", 1, "--seed", 2, *region, "-o", "b")
-    run("score", jets(tmp_path / "odd.root", (1, 0, 130, 2, 30)), "--model", "./b", "-o", "odd.out.root")
+    bundle = trained(model, data / "jets.root", run)
+    run("score", jets(tmp_path / "odd.root", (1, 0, 130, 2, 30)), "--model", bundle, "-o", "odd.out.root")
     scores = uproot.open(tmp_path / "odd.out.root")["Scores"].arrays(library="np")
     assert scores["selected"].all()
     assert all(np.isfinite(values).all() for name, values in scores.items() if name.startswith("score"))
     for name, (change, seen_by, message) in FAULTS.items():
         path = jets(tmp_path / f"{name}.root", (3, 4), change)
-        said = run("score", path, "--model", "./b", "-o", f"{name}.out.root", code=4 if model in seen_by else 0).stderr
+        said = run("score", path, "--model", bundle, "-o", f"{name}.out.root", code=4 if model in seen_by else 0).stderr
         if model in seen_by:
             said = " ".join(said.split())
             assert message in said, said

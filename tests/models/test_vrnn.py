@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
+from hepad.bundles.bundle import load_bundle
 from hepad.cards.train import TrainCard
 from hepad.errors import CardError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
+from hepad.io.reader import read_events
 from hepad.models.vrnn.network import Vrnn, in_sequence
 from hepad.nn.scorer import TrainingData
 from hepad.nn.sources import Noise, Rows
@@ -132,6 +135,20 @@ def test_momenta_and_the_mean_are_those_of_the_background() -> None:
     assert (count == 0).any()
     for values in model.scores(batch).values():
         assert np.average(values[count > 0], weights=batch.weight[count > 0]) == pytest.approx(0.5, rel=1e-4)
+
+
+def test_the_bundle_scores_jets_of_a_file(data: Path) -> None:
+    """As the plain loop does with its weights; the less the divergence, the more anomalous."""
+    bundle = load_bundle("vrnn")
+    model, (chunk,) = bundle.scorer, read_events([data / "jets.root"], bundle.input.fields())
+    assert isinstance(model, Vrnn)
+    batch = bundle.input(chunk.events)
+    scores, mean = model.scores(batch), float(model.state()["mean"][0])
+    for i, count in enumerate(batch.mask.sum(axis=1)):
+        surprise = 1 - torch.exp(-alone(model, torch.from_numpy(batch.x[i, :count]))[1].mean()).item()
+        assert scores["low_kl"][i] == pytest.approx(1 - surprise / (2 * mean), abs=1e-4)
+    assert 0.4 < scores["low_kl"].mean() < 0.6
+    np.testing.assert_allclose(scores["low_kl"] + scores["high_kl"], 1, rtol=1e-6)
 
 
 def test_what_does_not_fit_is_refused() -> None:
