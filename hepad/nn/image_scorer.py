@@ -25,7 +25,7 @@ from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Phase, Recipe
 from hepad.nn.score_parts import PARTS
 from hepad.nn.score_rules import RECONSTRUCTION
-from hepad.nn.scorer import TrainingData, check_batch
+from hepad.nn.scorer import Scores, TrainingData, check_batch, finite_scores
 from hepad.nn.sources import Noise, Rows
 from hepad.nn.torch_rules import TORCH_RECONSTRUCTION
 
@@ -46,6 +46,10 @@ class Reconstructs(Protocol):
 
         `CardError` for a batch that does not fit.
         """
+        ...
+
+    def scores_and_images(self, batch: Batch) -> tuple[Scores, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """What `scores` and `reconstruct` give, each image reconstructed once."""
         ...
 
 
@@ -81,6 +85,22 @@ class ImageScorer(NetworkScorer[ImageNetwork]):
 
         seen, made = evaluate(module, both, self._arrays(batch), 2, block=block, device=self._device)
         return seen, made
+
+    def scores_and_images(self, batch: Batch) -> tuple[Scores, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """See `Reconstructs`."""
+        check_batch(self, batch)
+        module, block = self._evaluated()
+
+        def everything(x: Tensor) -> tuple[Tensor, ...]:
+            seen = self._seen(x)
+            made, latent = self._find(module, seen, True)
+            return (*self._named(seen, made, latent), seen[:, 0], _there(made)[:, 0])
+
+        outputs = len(self.score_names) + 2
+        *values, seen, made = evaluate(
+            module, everything, self._arrays(batch), outputs, block=block, device=self._device
+        )
+        return finite_scores(self.name, dict(zip(self.score_names, values, strict=True))), seen, made
 
     def of_score(self, score: str) -> ImageScorer[ImageNetwork]:
         """See `hepad.nn.one_score.Narrows`."""
@@ -146,10 +166,13 @@ class ImageScorer(NetworkScorer[ImageNetwork]):
 
     def _score(self, module: ImageNetwork, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         x = self._seen(rows[0])
-        rules = [name for name in self.score_names if name in RECONSTRUCTION]
-        made, latent = self._find(module, x, bool(rules))
+        made, latent = self._find(module, x, any(name in RECONSTRUCTION for name in self.score_names))
+        return self._named(x, made, latent)
+
+    def _named(self, x: Tensor, made: Tensor | None, latent: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        """The scores in their order, of what is seen, its reconstruction and what was found beside it."""
         values = dict(latent)
-        for name in rules:
+        for name in set(self.score_names) & RECONSTRUCTION.keys():
             values[name] = torch.from_numpy(RECONSTRUCTION[name](_numpy(x), _numpy(_there(made))))
         return tuple(values[name] for name in self.score_names)
 

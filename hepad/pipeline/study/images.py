@@ -13,8 +13,9 @@ from hepad.inputs.batch import Batch
 from hepad.nn.image_quality import ssim
 from hepad.nn.image_scorer import Reconstructs
 from hepad.nn.scorer import Scorer, Scores
+from hepad.pipeline.study.data import BACKGROUND
 
-__all__ = ["PLANE", "Pictures", "pictures"]
+__all__ = ["PLANE", "Pictures", "pictures", "scores_and_images"]
 
 PLANE = ("z1", "z2")
 """The scores that are the axes of a latent plane."""
@@ -43,15 +44,29 @@ class Pictures:
         return {"squared_error": list(self.squared_error), "similarity": list(self.similarity)}
 
 
-def pictures(
-    scorer: Scorer, seen: Mapping[str, Batch], scores: Mapping[str, Scores], background: str
-) -> Pictures | None:
-    """The pictures of scaled samples; None for a model that reconstructs no images."""
+def scores_and_images(scorer: Scorer, batch: Batch) -> tuple[Scores, tuple[Images, Images] | None]:
+    """Scores of a sample; of a network of images also what it sees of the first events and makes of it, made once."""
     if not isinstance(scorer, Reconstructs):
+        return scorer.scores(batch), None
+    scores, images, made = scorer.scores_and_images(batch.take(slice(_MOST)))
+    if len(batch) > _MOST:
+        rest = scorer.scores(batch.take(slice(_MOST, None)))
+        scores = {name: np.concatenate([values, rest[name]]) for name, values in scores.items()}
+    return scores, (images, made)
+
+
+def pictures(
+    scorer: Scorer, seen: Mapping[str, Batch], scores: Mapping[str, Scores], background: tuple[Images, Images] | None
+) -> Pictures | None:
+    """The pictures of scaled samples, of which `background` is what is made of that; None for a model of no images."""
+    if background is None or not isinstance(scorer, Reconstructs):
         return None
-    images, made = scorer.reconstruct(seen[background].take(slice(_MOST)))
+    images, made = background
     squared = np.square(images.astype(np.float64) - made).sum(axis=(1, 2))
-    firsts = {name: scorer.reconstruct(batch.take(slice(1))) for name, batch in seen.items()}
+    firsts = {
+        name: background if name == BACKGROUND else scorer.reconstruct(batch.take(slice(1)))
+        for name, batch in seen.items()
+    }
     planes = {
         name: np.stack([values[axis][:_MOST] for axis in PLANE], axis=1)
         for name, values in scores.items()

@@ -19,7 +19,7 @@ from hepad.nn.operations import Cost
 from hepad.nn.scorer import Scorer, Scores
 from hepad.pipeline.study.beside import run_beside
 from hepad.pipeline.study.data import BACKGROUND, StudyData
-from hepad.pipeline.study.images import Pictures, pictures
+from hepad.pipeline.study.images import Pictures, pictures, scores_and_images
 from hepad.pipeline.study.plan import Plan, PlannedTraining, ScanPoint
 from hepad.pipeline.study.trainings import TRAININGS
 from hepad.stats.scores.roc import Estimate, RocCurve, roc_curve
@@ -218,7 +218,12 @@ def _measure(
 ) -> Measured:
     seen = {name: bundle.input.scaled(batch) for name, batch in samples.items()}
     default = bundle.card.scores[0]
-    scores = {name: bundle.scorer.scores(batch) for name, batch in seen.items()}
+    of_background, images = (
+        scores_and_images(bundle.scorer, seen[BACKGROUND]) if first else (bundle.scorer.scores(seen[BACKGROUND]), None)
+    )
+    scores = {
+        name: of_background if name == BACKGROUND else bundle.scorer.scores(batch) for name, batch in seen.items()
+    }
     compared = _compared_scores(planned.analysis, bundle.card.scores, card.compare) if card.compare else ()
     by_score = {name: _curves(scores, samples, name) for name in dict.fromkeys((default, *compared))}
     curves = by_score[default]
@@ -237,7 +242,7 @@ def _measure(
         if spikes is None
         else {name: np.average(spikes(batch), axis=0, weights=batch.weight) for name, batch in seen.items()},
         scores=_performances(planned, {name: by_score[name] for name in compared}, scores, samples, card.compare),
-        pictures=pictures(bundle.scorer, seen, scores, BACKGROUND) if first else None,
+        pictures=pictures(bundle.scorer, seen, scores, images),
         cost=_cost(bundle.scorer, seen[BACKGROUND]) if first else None,
     )
 

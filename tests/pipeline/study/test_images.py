@@ -17,14 +17,14 @@ from hepad.inputs.layout import Layout
 from hepad.nn.image_quality import ssim
 from hepad.pipeline.study.data import StudyData, find_files
 from hepad.pipeline.study.figures import signal_points
-from hepad.pipeline.study.images import PLANE, Pictures, pictures
+from hepad.pipeline.study.images import PLANE, Pictures, pictures, scores_and_images
 from hepad.pipeline.study.plan import make_plan
 from hepad.pipeline.study.results import GRID, resolved
 from hepad.samples.parting import split_events
 from hepad.stats.scores.roc import roc_curve
 
 
-def test_pictures_are_of_what_the_network_makes() -> None:
+def test_pictures_are_of_what_the_network_makes(monkeypatch: pytest.MonkeyPatch) -> None:
     from hepad.models.codae.network import DualAutoencoder
 
     layout = Layout.image(("track",), 12, 16)
@@ -37,9 +37,19 @@ def test_pictures_are_of_what_the_network_makes() -> None:
         for name, n in (("background", 5), ("svj", 3))
     }
     scores = {name: scorer.scores(batch) for name, batch in samples.items()}
-    found = pictures(scorer, samples, scores, "background")
+    monkeypatch.setattr("hepad.pipeline.study.images._MOST", 4)  # the fifth is scored without its image
+    together, images = scores_and_images(scorer, samples["background"])
+    assert images is not None
+    seen, made = scorer.reconstruct(samples["background"].take(slice(4)))
+    np.testing.assert_array_equal(images, (seen, made))
+    for name, values in scores["background"].items():
+        np.testing.assert_array_equal(together[name], values)
+    assert pictures(scorer, samples, scores, None) is None
+    images = scorer.reconstruct(samples["background"])
+    monkeypatch.undo()
+    found = pictures(scorer, samples, scores, images)
     assert found is not None
-    seen, made = scorer.reconstruct(samples["background"])
+    seen, made = images
     np.testing.assert_array_equal(seen, samples["background"].x[:, 0])
     squared = [float(((a.astype(float) - b) ** 2).sum()) for a, b in zip(seen, made, strict=True)]
     assert found.squared_error == pytest.approx((np.mean(squared), np.std(squared)), rel=1e-12)
