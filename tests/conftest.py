@@ -30,8 +30,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Modules of loops that numba compiles, in two parts that take about as long.
 COMPILED = (
-    ("hepad.nn.lif_kernel", "hepad.nn.sparse_kernel"),
-    ("hepad.stats.counts.toys_kernel", "hepad.io.generator.isolation", "hepad.inputs.rmm_kernel"),
+    ("hepad.nn.lif_kernel", "hepad.nn.sparse_kernel", "hepad.nn.convolution_kernel", "hepad.inputs.jet_kernel"),
+    (
+        "hepad.nn.image_kernel",
+        "hepad.stats.counts.toys_kernel",
+        "hepad.io.generator.isolation",
+        "hepad.io.generator.particles",
+        "hepad.inputs.rmm_kernel",
+        "hepad.methods.base.tree_kernel",
+    ),
 )
 
 _SEARCH = """
@@ -169,6 +176,22 @@ def without_pdf(monkeypatch: pytest.MonkeyPatch) -> None:
             plain(figure, path, **options)
 
     monkeypatch.setattr(Figure, "savefig", save)
+
+
+@pytest.fixture
+def replay_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`hepad replay` runs the command again in this process."""
+    from typer.testing import CliRunner
+
+    from hepad.cli.main import app
+
+    def run(words: list[str], work: Path, made: Path) -> None:
+        with monkeypatch.context() as context:
+            context.chdir(work)
+            result = CliRunner().invoke(app, words)
+        assert made.exists(), result.output
+
+    monkeypatch.setattr("hepad.pipeline.replay.run._run", run)
 
 
 @pytest.fixture

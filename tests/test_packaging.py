@@ -18,6 +18,8 @@ from hepad.cards.search import load_search, located, search_names
 from hepad.cards.selection import load_selection
 from hepad.cards.study import load_study
 
+from .conftest import COMPILED
+
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("awkward", "h5py", "hist", "iminuit", "matplotlib", "numba", "numpy", "pandas", "pyarrow", "pyhf", "scipy")
 HEAVY += ("aiohttp", "fsspec", "snntorch", "torch", "uproot", "vector")
@@ -166,3 +168,9 @@ def test_the_readme_holds_the_command_that_ci_runs():
     block = re.search(r"^<!-- test command -->\n```sh\n(.+?)^```$", text, re.MULTILINE | re.DOTALL)
     assert block is not None
     assert re.search(r"-c constraints\.txt -e '\.\[.*\]' --group test && python -m pytest", block[1])
+
+
+def test_all_loops_are_compiled_before_the_tests() -> None:
+    """What is not named there, each worker and each process of a test compiles anew in a fresh checkout."""
+    users = (path for path in (ROOT / "hepad").rglob("*.py") if "from hepad.jit import" in path.read_text("utf-8"))
+    assert {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in users} == {*COMPILED[0], *COMPILED[1]}

@@ -101,6 +101,7 @@ def test_a_resonance_is_found_in_spectra_of_its_scores(run: Run, dijets: Callabl
     assert bump["m_jet1_jet2_loose"]["local_z"] > max(bump["m_jet1_jet2"]["local_z"], 3)
 
 
+@pytest.mark.usefixtures("replay_here")
 def test_scores_do_not_depend_on_how_events_are_given(run: Run, dijets: Callable[..., Path], tmp_path: Path) -> None:
     files = [dijets("one.root", 500), dijets("other.root", 400, 20, seed=2)]
     run("hunt", *files, *HUNT, "--epochs", 2, "-o", "a.root")

@@ -57,20 +57,7 @@ def test_the_same_bytes_again(call: Call, tmp_path: Path) -> None:
     assert found["versions"] == {}
 
 
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let replay run the command in this process."""
-
-    def run(words: list[str], work: Path, made: Path) -> None:
-        with monkeypatch.context() as context:
-            context.chdir(work)
-            result = CliRunner().invoke(app, words)
-        assert made.exists(), result.output
-
-    monkeypatch.setattr("hepad.pipeline.replay.run._run", run)
-
-
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("replay_here")
 @pytest.mark.parametrize(
     ("files", "words"),
     [
@@ -85,7 +72,7 @@ def test_results_and_figures(call: Call, files: int, words: tuple[Any, ...]) -> 
     assert (found["status"], found["files"]) == ("identical", files)
 
 
-@pytest.mark.usefixtures("here", "unrendered")
+@pytest.mark.usefixtures("replay_here", "unrendered")
 def test_a_bundle_by_its_path(call: Call, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "hepad" / "data" / "bundles" / "dnn_ae", tmp_path / "mine" / "bundle")
     few = ("--bootstrap", 2, "--aso-subsets", 0, "--fpr", 0.1, "--max-events", 400, "--data")
@@ -97,7 +84,7 @@ def test_a_bundle_by_its_path(call: Call, tmp_path: Path) -> None:
     assert found["status"] == "identical"
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("replay_here")
 def test_scores_and_histograms_of_them(call: Call, tmp_path: Path) -> None:
     call(*SCORE, "-o", "s.root")
     call("hist", "in/w_lnu.root", "--scores", "s.root", "--mass", "jet1+jet2", "--bins", 7, "-o", "h.json")
@@ -113,7 +100,7 @@ def test_scores_and_histograms_of_them(call: Call, tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.usefixtures("here", "without_pdf")
+@pytest.mark.usefixtures("replay_here", "without_pdf")
 def test_a_search_of_ones_own_and_a_table_of_points(call: Call, tmp_path: Path, search_card: str) -> None:
     """A card brings along what it names; the folder of an output is made again wherever a part of it is asked for."""
     (tmp_path / "cards" / "sub").mkdir(parents=True)
@@ -179,7 +166,7 @@ def test_what_stands_in_the_way(call: Call, tmp_path: Path, examples: Path) -> N
 HIST = ("hist", "in/w_lnu.root", "--selection", "adc2021", "--mass", "jet1+jet2", "--bins", 7, "-o", "h.json")
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("replay_here")
 def test_another_version_is_told_and_another_number_found(call: Call, tmp_path: Path) -> None:
     call(*HIST)
     path = tmp_path / "h.json"

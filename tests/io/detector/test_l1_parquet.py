@@ -19,6 +19,7 @@ from hepad.io.reader import expand_files, open_events
 from ...level1_files import FIELDS, KINDS, nano, parquet, parquet_tables, read, same
 
 
+@pytest.mark.usefixtures("replay_here")
 def test_a_folder_of_parquet_is_one_sample(tmp_path: Path, run: Callable[..., Any]) -> None:
     fields = {name: features for name, features in FIELDS.items() if name != "towers"}
     expected = read([nano(tmp_path)], fields)
