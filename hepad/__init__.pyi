@@ -1,9 +1,12 @@
 from hepad.api.abcd import abcd as abcd
 from hepad.api.clusters import cluster as cluster
 from hepad.api.events import load_events as load_events
+from hepad.api.explanations import explain as explain
 from hepad.api.histograms import hist as hist
 from hepad.api.hunts import bumphunt as bumphunt
 from hepad.api.hunts import fit as fit
+from hepad.api.injections import inject as inject
+from hepad.api.injections import spurious as spurious
 from hepad.api.jets import jets as jets
 from hepad.api.limits import discovery as discovery
 from hepad.api.limits import limit as limit

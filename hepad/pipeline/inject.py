@@ -14,7 +14,7 @@ from hepad.errors import UsageError
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.figures import save_figure
 from hepad.provenance import command_line, provenance
-from hepad.spectra.files import spectrum_path
+from hepad.spectra.files import Spectrum, spectrum_path
 from hepad.spectra.models import card_hashes, function_of, read_binned, short_spec
 from hepad.spectra.truth import SPECTRUM, truth
 from hepad.stats.fits.functions import BackgroundFunction
@@ -70,7 +70,7 @@ class InjectReport:
         }
 
 
-def inject_signals(spec: str, *, options: InjectOptions) -> InjectReport:
+def inject_signals(spec: str | Spectrum, *, options: InjectOptions) -> InjectReport:
     """Run the experiments on the background of the spectrum `spec`; with `options.output` write a folder."""
     _check(options)
     if options.output is not None:
@@ -95,6 +95,8 @@ def inject_signals(spec: str, *, options: InjectOptions) -> InjectReport:
     warnings = tuple(text for injection in injections for text in _warnings(injection))
     report = InjectReport(function, chosen, injections, options.seed, warnings)
     if options.output is not None:
+        if not isinstance(spec, str):
+            raise UsageError("an output is of a spectrum in a file: its record names it")
         _write(report, spec, options, options.output)
     return report
 
@@ -127,10 +129,10 @@ def _moments(values: FloatArray, pulls: FloatArray) -> dict[str, float | None]:
     width_error = np.sqrt(max(fourth - width**4, 0.0) / n) / (2 * width) if width > 0 else 0.0
     return {
         "mean": float(values.mean()),
-        "mean_error": spread / np.sqrt(n),
+        "mean_error": float(spread / np.sqrt(n)),
         "spread": spread,
         "pull_mean": float(pulls.mean()),
-        "pull_mean_error": width / np.sqrt(n),
+        "pull_mean_error": float(width / np.sqrt(n)),
         "pull_width": width,
         "pull_width_error": float(width_error),
         "within": float(np.mean(np.abs(pulls) < 1)),

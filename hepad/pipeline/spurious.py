@@ -14,7 +14,7 @@ from hepad.errors import UsageError
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.figures import save_figure
 from hepad.provenance import command_line, provenance
-from hepad.spectra.files import spectrum_path
+from hepad.spectra.files import Spectrum, spectrum_path
 from hepad.spectra.models import card_hashes, function_of, read_binned, short_spec
 from hepad.spectra.truth import SPECTRUM, truth
 from hepad.stats.fits.injection import SpuriousPoint, spurious_signals
@@ -81,7 +81,7 @@ class SpuriousReport:
         }
 
 
-def spurious(spec: str, *, options: SpuriousOptions) -> SpuriousReport:
+def spurious(spec: str | Spectrum, *, options: SpuriousOptions) -> SpuriousReport:
     """Test functions on the background of the spectrum `spec`; with `options.output` write a folder.
 
     `FitFailedError` if a fit to the truth fails: there is no result then.
@@ -118,6 +118,8 @@ def spurious(spec: str, *, options: SpuriousOptions) -> SpuriousReport:
         warnings.append(f"{lost} pseudo-experiments were left out, their fits did not converge")
     report = SpuriousReport(points, options, tuple(warnings))
     if options.output is not None:
+        if not isinstance(spec, str):
+            raise UsageError("an output is of a spectrum in a file: its record names it")
         _write(report, spec, options.output)
     return report
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from hepad.plot.panels import header
 from hepad.plot.style import hep_style
 
-__all__ = ["ShareRow", "share_figure"]
+__all__ = ["ShareRow", "draw_shares", "share_figure"]
 
 
 @dataclass(frozen=True)
@@ -60,3 +61,16 @@ def share_figure(lines: Sequence[ShareRow], *, rows: str = "", simulation: bool 
         bar.ax.tick_params(labelsize=12)
         header(axes, axes, simulation, caption)
     return figure
+
+
+def draw_shares(axes: Axes, samples: Mapping[str, Mapping[str, float]]) -> None:
+    """Bars of the shares of objects, in per cent, a colour a sample."""
+    names = list(next(iter(samples.values())))
+    width = 0.8 / len(samples)
+    for place, (sample, shares) in enumerate(samples.items()):
+        at = np.arange(len(names)) + (place - (len(samples) - 1) / 2) * width
+        axes.bar(at, [100 * shares[name] for name in names], width, label=sample)
+    axes.set_xticks(np.arange(len(names)), names, rotation=90, fontsize=12)
+    axes.tick_params(axis="x", which="minor", length=0)
+    axes.set_ylabel("Share of the error [%]")
+    axes.legend(loc="best", frameon=False)

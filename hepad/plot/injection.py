@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hepad.plot.style import COLOURS, DASHES, GREY, hep_style
 
-__all__ = ["plot_linearity", "plot_pulls", "plot_spurious"]
+__all__ = ["draw_linearity", "draw_spurious", "plot_linearity", "plot_pulls", "plot_spurious"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -44,30 +45,38 @@ def plot_linearity(injected: FloatArray, mean: FloatArray, spread: FloatArray) -
     """Mean fitted yield (y,) with the spread of experiments against the injected yield (y,)."""
     with hep_style():
         figure = Figure(figsize=(6.4, 5.6), layout="constrained")
-        axes = figure.subplots()
-        top = float(injected.max()) * 1.1 or 1.0
-        axes.plot([0, top], [0, top], color=GREY, linestyle="--", label="Fitted = injected")
-        axes.errorbar(injected, mean, spread, fmt="o", color="black", capsize=3, label="Mean and spread")
-        axes.set_xlabel("Injected events")
-        axes.set_ylabel("Fitted events")
-        axes.legend(loc="upper left", frameon=False)
+        draw_linearity(figure.subplots(), injected, mean, spread)
         return figure
+
+
+def draw_linearity(axes: Axes, injected: FloatArray, mean: FloatArray, spread: FloatArray) -> None:
+    """The same on axes."""
+    top = float(injected.max()) * 1.1 or 1.0
+    axes.plot([0, top], [0, top], color=GREY, linestyle="--", label="Fitted = injected")
+    axes.errorbar(injected, mean, spread, fmt="o", color="black", capsize=3, label="Mean and spread")
+    axes.set_xlabel("Injected events")
+    axes.set_ylabel("Fitted events")
+    axes.legend(loc="upper left", frameon=False)
 
 
 def plot_spurious(masses: FloatArray, ratios: Mapping[str, FloatArray], *, limit: float) -> Figure:
     """Spurious signal over its statistical error against mass (m,) in GeV, one line a function; `limit` as a band."""
     with hep_style():
         figure = Figure(figsize=(8, 5.6), layout="constrained")
-        axes = figure.subplots()
-        axes.axhspan(-limit, limit, color=GREY, alpha=0.25, linewidth=0, label=f"Within {limit:g}")
-        axes.axhline(0.0, color="black", linewidth=1)
-        marker = "o" if len(masses) == 1 else None
-        for i, (name, values) in enumerate(ratios.items()):
-            colour, dash = COLOURS[i % len(COLOURS)], DASHES[i % len(DASHES)]
-            axes.plot(masses, values, color=colour, linestyle=dash, linewidth=1.8, marker=marker, label=name)
-        reach = 1.5 * max(limit, *(float(np.max(np.abs(values))) for values in ratios.values()))
-        axes.set_ylim(-reach, reach)
-        axes.set_xlabel("Signal mass [GeV]")
-        axes.set_ylabel("Spurious signal / its error")
-        axes.legend(loc="upper right", frameon=False, ncols=2)
+        draw_spurious(figure.subplots(), masses, ratios, limit=limit)
         return figure
+
+
+def draw_spurious(axes: Axes, masses: FloatArray, ratios: Mapping[str, FloatArray], *, limit: float) -> None:
+    """The same on axes."""
+    axes.axhspan(-limit, limit, color=GREY, alpha=0.25, linewidth=0, label=f"Within {limit:g}")
+    axes.axhline(0.0, color="black", linewidth=1)
+    marker = "o" if len(masses) == 1 else None
+    for i, (name, values) in enumerate(ratios.items()):
+        colour, dash = COLOURS[i % len(COLOURS)], DASHES[i % len(DASHES)]
+        axes.plot(masses, values, color=colour, linestyle=dash, linewidth=1.8, marker=marker, label=name)
+    reach = 1.5 * max(limit, *(float(np.max(np.abs(values))) for values in ratios.values()))
+    axes.set_ylim(-reach, reach)
+    axes.set_xlabel("Signal mass [GeV]")
+    axes.set_ylabel("Spurious signal / its error")
+    axes.legend(loc="upper right", frameon=False, ncols=2)

@@ -16,7 +16,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from hepad.plot.panels import header
 from hepad.plot.style import hep_style
 
-__all__ = ["MapRow", "map_figure"]
+__all__ = ["MapRow", "draw_parts", "map_figure"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -76,6 +76,13 @@ def map_figure(
             )
         header(grid[0][0], grid[0][-1], simulation, title)
     return figure
+
+
+def draw_parts(axes: Axes, parts: Floats, *, eta: Floats, phi: Floats, in_bins: bool = False) -> None:
+    """What the pixels (eta, phi) add to a score, between their edges; colours as in `map_figure`."""
+    axes.pcolormesh(phi, eta, parts, rasterized=True, **_colours(parts, True))
+    axes.set_xlabel(r"$\phi$ [bins]" if in_bins else r"$\phi$ [rad]")
+    axes.set_ylabel(r"$\eta$ [bins]" if in_bins else r"$\eta$")
 
 
 def _colours(values: Floats, of_score: bool) -> dict[str, Any]:

@@ -370,3 +370,61 @@ def test_jets(run, data: Path, tmp_path: Path) -> None:
     assert f"{said['jets']} jets of 2 of 2 events" in found._repr_html_()
     with pytest.raises(InputDataError, match="no jet above 20000 GeV"):
         hepad.jets(path, min_pt=20_000)
+
+
+def test_injected_and_spurious_signals(run, examples: Path) -> None:
+    path = examples / "atlas_dijet_139fb.csv"
+    low, high, counts = np.loadtxt(path, delimiter=",", skiprows=1, usecols=(0, 1, 2), unpack=True)
+    pair, few = (counts, np.append(low, high[-1])), ["--experiments", 8, "--seed", 3]
+    words = [
+        "--mass",
+        2500,
+        "--width",
+        0.03,
+        "--yield",
+        2000,
+        "--yield",
+        5000,
+        "--function",
+        "dijet5",
+        "--float",
+        "none",
+    ]
+    said = json.loads(run("inject", path, *words, *few, "--json").stdout)
+    how: Any = {"mass": 2500, "width": 0.03, "function": "dijet5", "floating": (), "experiments": 8, "seed": 3}
+    found = hepad.inject(pair, [2000, 5000], **how)
+    assert found.to_json() == said
+    assert found.injections[1].values[:, 0].mean() == pytest.approx(said["injections"][1]["yield"]["mean"])
+    ax = Figure().subplots()
+    assert found.plot(ax) is ax
+    assert "5000" in repr(found)
+    with pytest.raises(UsageError, match="of mass and width, found 'yield'"):
+        hepad.inject(pair, 10, **{**how, "floating": ("yield",)})
+
+    words = ["--function", "dijet4", "--function", "dijet5", "--masses", "2000,4000", "--truth", "dijet5"]
+    said = json.loads(run("spurious", path, *words, "--max-ratio", 0.1, "--json").stdout)
+    tested = hepad.spurious(pair, ["dijet4", "dijet5"], [2000, 4000], truth="dijet5", max_ratio=0.1)
+    assert tested.to_json() == said
+    assert tested.passed == {name: each["passed"] for name, each in said["functions"].items()}
+    assert [point.ratio for point in tested.points["dijet4"]] == [
+        point["ratio"] for point in said["functions"]["dijet4"]["points"]
+    ]
+    assert tested.plot(ax) is ax
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_what_carries_a_score(run, examples: Path, data: Path) -> None:
+    words = ["-m", "dnn_ae", "--top", 2, "--max-events", 300, "-o", "why", "--json"]
+    said = json.loads(run("explain", f"h0={examples / 'h0.h5'}", *words).stdout)
+    found = hepad.explain({"h0": hepad.load_events(examples / "h0.h5")}, "dnn_ae", top=2, max_events=300)
+    assert without(json.loads(json.dumps(found.to_json())), "output") == without(said, "output")
+    assert found["h0"].objects["met"][0] == said["samples"][0]["objects"]["met"][0]
+    ax = Figure().subplots()
+    assert found.plot(ax) is ax
+    model = hepad.train(data / "towers.root", "conv_ae", epochs=1, regions={"half": "efficiency:0.5"}, seed=2)
+    maps = hepad.explain({"t": data / "towers.root"}, model, region="half", top=2, mean_of=3)
+    (sample,) = maps.to_json()["samples"]
+    assert (sample["events"], sample["mean_of"], maps.report.region) == (maps["t"].events, 3, "half")
+    assert maps["t"].mean.parts.sum() == pytest.approx(maps["t"].mean.score)
+    assert maps.plot(Figure().subplots()).get_title() == "t, et"
+    assert "mean mse" in repr(maps)

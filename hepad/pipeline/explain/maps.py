@@ -17,10 +17,9 @@ from hepad.io.reader import read_events
 from hepad.nn.explain import Attribution, attribution
 from hepad.objects.selection import apply_selection
 from hepad.paths import InputPath
-from hepad.pipeline.explain.maps_output import write_maps
 from hepad.pipeline.explain.options import ExplainOptions
 from hepad.pipeline.explain.report import EventMap, MapsReport, MeanMap, SampleMaps
-from hepad.pipeline.explain.shared import record_of, selection_of
+from hepad.pipeline.explain.shared import selection_of
 from hepad.samples.scoring import score_events
 from hepad.stats.scores.regions import Region, region_of
 
@@ -31,7 +30,7 @@ _AT_ONCE = 64
 
 
 def explain_maps(paths: Mapping[str, Sequence[InputPath]], bundle: Bundle, options: ExplainOptions) -> MapsReport:
-    """Share a score out among the pixels, and write explain.md, explain.json, maps as npz and CSV, and figures.
+    """Share a score out among the pixels.
 
     `CardError` if the model cannot say, `InputDataError` if a sample has no event in the region.
     """
@@ -43,12 +42,10 @@ def explain_maps(paths: Mapping[str, Sequence[InputPath]], bundle: Bundle, optio
     maps = [_sample(name, files, asked) for name, files in paths.items()]
     edges = getattr(bundle.input, "edges", None)
     eta, phi = (np.arange(n + 1.0) for n in layout.shape[1:]) if edges is None else edges
-    report = MapsReport(
+    return MapsReport(
         bundle.card.name, score, maps[0][1], options.region, layout.features, eta, phi, edges is None,
         tuple(sample for sample, _ in maps), options.output,
     )  # fmt: skip
-    write_maps(report, options, record_of(paths, bundle, options))
-    return report
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ import numpy as np
 from hepad.output.atomic import atomic_folder
 from hepad.output.document import Block, Figure, Heading, Table, Text, to_markdown
 from hepad.output.figures import save_figure
-from hepad.pipeline.explain.options import ExplainOptions
 from hepad.pipeline.explain.report import MapsReport, SampleMaps
 
 __all__ = ["channels_table", "top_table", "write_maps"]
@@ -29,18 +28,18 @@ _METHODS = {
 }
 
 
-def write_maps(report: MapsReport, options: ExplainOptions, record: Mapping[str, Any]) -> None:
-    """Write everything to the folder."""
+def write_maps(report: MapsReport, output: Path, record: Mapping[str, Any], *, simulation: bool) -> None:
+    """Write explain.md, explain.json, maps as npz and CSV, and figures to a folder."""
     from hepad.plot.maps import map_figure
 
-    with atomic_folder(options.output, verb="explain") as folder:
+    with atomic_folder(output, verb="explain") as folder:
         names = []
         for sample in report.samples:
             _write_arrays(report, sample, folder / f"maps_{sample.sample}.npz")
             _write_pixels(report, sample, folder / f"pixels_{sample.sample}.csv")
             figure = map_figure(
                 _rows(sample), channels=report.channels, eta=report.eta, phi=report.phi, in_bins=report.in_bins,
-                score=report.score, title=f"{report.model}, {sample.sample}", simulation=options.simulation,
+                score=report.score, title=f"{report.model}, {sample.sample}", simulation=simulation,
             )  # fmt: skip
             save_figure(figure, folder / f"maps_{sample.sample}")
             names.append(f"maps_{sample.sample}.png")

@@ -23,7 +23,7 @@ from hepad.output.atomic import atomic_folder
 from hepad.output.figures import save_figure
 from hepad.paths import InputPath
 from hepad.pipeline.explain.options import ExplainOptions
-from hepad.pipeline.explain.shared import record_of, selection_of
+from hepad.pipeline.explain.shared import selection_of
 from hepad.printable import markdown as escaped
 from hepad.stats.scores.shares import event_shares, mean_shares
 
@@ -34,6 +34,7 @@ __all__ = [
     "explain_objects",
     "formatted_events",
     "formatted_shares",
+    "write_objects",
 ]
 
 
@@ -87,7 +88,7 @@ class ExplainReport:
     model: str
     score: str
     samples: tuple[SampleRow, ...]
-    output: Path
+    output: Path | None
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
@@ -95,12 +96,12 @@ class ExplainReport:
             "model": self.model,
             "score": self.score,
             "samples": [sample.to_json() for sample in self.samples],
-            "output": str(self.output),
+            "output": None if self.output is None else str(self.output),
         }
 
 
 def explain_objects(paths: Mapping[str, Sequence[InputPath]], bundle: Bundle, options: ExplainOptions) -> ExplainReport:
-    """Take the score `mse` of a bundle apart and write explain.md, explain.json and figures to a folder.
+    """Take the score `mse` of a bundle apart.
 
     The score of an event is the mean over the columns of the squared difference of input and reconstruction; the share
     of an object is that of its columns in the sum. `CardError` if the model reconstructs nothing.
@@ -115,9 +116,7 @@ def explain_objects(paths: Mapping[str, Sequence[InputPath]], bundle: Bundle, op
         raise UsageError("--score and --region are for models of images; of objects the score mse is explained")
     selection = selection_of(bundle, options)
     rows = tuple(_sample(name, files, bundle, selection, options) for name, files in paths.items())
-    report = ExplainReport(bundle.card.name, EXPLAINED_SCORE, rows, options.output)
-    _write(report, options, record_of(paths, bundle, options))
-    return report
+    return ExplainReport(bundle.card.name, EXPLAINED_SCORE, rows, options.output)
 
 
 @dataclass(frozen=True)
@@ -249,11 +248,12 @@ def _markdown(report: ExplainReport) -> str:
     )
 
 
-def _write(report: ExplainReport, options: ExplainOptions, record: Mapping[str, Any]) -> None:
+def write_objects(report: ExplainReport, output: Path, record: Mapping[str, Any], *, simulation: bool) -> None:
+    """Write explain.md, explain.json and figures to a folder."""
     from hepad.plot.explain import ShareRow, share_figure
 
     title = f"{report.model}, {report.score}"
-    with atomic_folder(options.output, verb="explain") as folder:
+    with atomic_folder(output, verb="explain") as folder:
         (folder / "explain.md").write_text(_markdown(report), encoding="utf-8")
         content = {**report.to_json(), "provenance": record}
         del content["output"]  # outputs name no folders
@@ -263,7 +263,7 @@ def _write(report: ExplainReport, options: ExplainOptions, record: Mapping[str, 
             everything = {name: share for name, (share, _) in sample.objects.items()}
             best = {name: share for name, (share, _) in sample.top_objects.items()}
             lines += [ShareRow(sample.sample, everything), ShareRow(f"{sample.sample}, top {len(sample.top)}", best)]
-        save_figure(share_figure(lines, caption=title, simulation=options.simulation), folder / "shares")
+        save_figure(share_figure(lines, caption=title, simulation=simulation), folder / "shares")
         for sample in report.samples:
             events = [
                 ShareRow(f"{event.file}:{event.entry}  {event.score:.3g}", event.shares, event.present)
@@ -273,6 +273,6 @@ def _write(report: ExplainReport, options: ExplainOptions, record: Mapping[str, 
                 events,
                 rows=f"{sample.sample}: file:entry, score",
                 caption=f"{title}; \N{MULTIPLICATION SIGN}: absent object",
-                simulation=options.simulation,
+                simulation=simulation,
             )
             save_figure(figure, folder / f"events_{sample.sample}")

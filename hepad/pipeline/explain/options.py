@@ -16,12 +16,14 @@ __all__ = ["ExplainOptions"]
 class ExplainOptions:
     """Options of `explain`; `top` is how many events of the highest score are explained one by one.
 
+    `output` None is for a report that is not written.
+
     Of images: `score` names the score, None for the model's first; `region` is that of the bundle whose events are
     looked at, None for all selected ones, and `regions` are new ones; the mean is over at most `mean_of` events, evenly
     spaced.
     """
 
-    output: Path
+    output: Path | None = None
     top: int = 20
     selection: str | None = None
     score: str | None = None

@@ -90,7 +90,7 @@ class MapsReport:
     phi: Floats
     in_bins: bool
     samples: tuple[SampleMaps, ...]
-    output: Path
+    output: Path | None
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types; the maps themselves are in the files."""
@@ -112,5 +112,5 @@ class MapsReport:
                 }
                 for sample in self.samples
             ],
-            "output": str(self.output),
+            "output": None if self.output is None else str(self.output),
         }
