@@ -87,7 +87,7 @@ def hunt(folder: Path, signal: int, options: argparse.Namespace) -> None:
     data, scores, spectra = (folder / name.format(signal) for name in names)
     background = events(sorted(options.folder.glob("qcd_pthat1150_*.parquet")))
     write(data, [background, events([options.folder / f"{options.signal}.parquet"], signal)])
-    words = ["hunt", data, "--method", "cwola", "--mass", MASS, "--window", options.window]
+    words = ["hunt", data, "--method", "cwola_network", "--mass", MASS, "--window", options.window]
     words += ["--sidebands", options.sidebands, "--seed", options.seed, "-o", scores]
     found = hepad(*words, *(word for feature in FEATURES for word in ("--feature", feature)))
     losses = [network["loss"] for network in found["networks"] if network["kept"]]

@@ -313,6 +313,7 @@ METHODS = Table(
     "hepad.methods",
     {
         "cwola": Entry("hepad.methods.cwola:Cwola", "classification without labels", _HUNTED, "CwolaConfig"),
+        "cuts": Entry("hepad.methods.cuts:Cuts", "cuts on quantities of an event", _HUNTED, "CutsConfig"),
         "idealised": Entry(
             "hepad.methods.idealised:Idealised", "data against perfect background", _HUNTED, "IdealisedConfig"
         ),

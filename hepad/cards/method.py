@@ -28,11 +28,13 @@ class MethodCard(Composition):
 
     Events are parted into `folds` by the content of their file and their entry; an event is scored by networks that
     have not seen its fold. `regions` are set on events of the sidebands; a rate or a cross section needs its total.
+    A hunt of an analysis has an input for all methods that take its kind, but for those of `own_input`.
     """
 
     schema_: Literal["method/1"] = Field(alias="schema")
     method: MethodKeys
     folds: int = Field(default=5, ge=3, le=100)
+    own_input: bool = False
 
     @model_validator(mode="after")
     def _method_takes_input(self) -> MethodCard:

@@ -25,6 +25,7 @@ _SINGULAR = {
     "bundles": "model",
     "analyses/studies": "study",
     "analyses/methods": "method",
+    "analyses/hunts": "hunt",
     "analyses/menus": "menu",
     "budgets": "budget",
     "budgets/devices": "device",

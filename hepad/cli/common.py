@@ -49,6 +49,7 @@ __all__ = [
     "Workers",
     "event_progress",
     "execution",
+    "parse_columns",
     "parse_cross_sections",
     "parse_pair",
     "parse_range",
@@ -275,6 +276,17 @@ def parse_samples(option: str, texts: list[str] | None, *, reserved: Sequence[st
             raise UsageError(f"{option} {text!r}: write NAME=FILE, with a NAME of letters, digits and _.+-{other}")
         samples.setdefault(name, []).append(file)
     return samples
+
+
+def parse_columns(texts: list[str] | None) -> dict[str, str]:
+    """The expressions given with `--column NAME=EXPRESSION`, by name."""
+    columns: dict[str, str] = {}
+    for text in texts or []:
+        name, equals, expression = text.partition("=")
+        if not (name and equals and expression):
+            raise UsageError(f"--column {text!r}: write NAME=EXPRESSION, for instance fatjet1_tau21=j1_tau2/j1_tau1")
+        columns[name.strip()] = expression
+    return columns
 
 
 def parse_selections(texts: list[str] | None) -> tuple[str | None, dict[str, str]]:

@@ -11,33 +11,64 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hepad.cli import common
+from hepad.errors import UsageError
 
 if TYPE_CHECKING:
     from hepad.methods.base import Window
+    from hepad.pipeline.hunt.options import HuntOptions
     from hepad.pipeline.hunt.report import HuntReport
+    from hepad.pipeline.hunt.windows_report import AnalysisReport
 
 _CARDS = "the method's card"
 
 
 def hunt(
     files: common.Files,
-    method: Annotated[
-        str,
-        typer.Option("--method", "-m", help="A bundled method ('hepad list methods') or a card.", show_default=False),
-    ],
-    mass: Annotated[
-        str, typer.Option("--mass", help="Objects to sum, jet1+jet2, or a column of a table.", show_default=False)
-    ],
-    window: Annotated[
-        str, typer.Option("--window", help="Where to look for the resonance, LOW:HIGH in GeV.", show_default=False)
-    ],
-    sidebands: Annotated[
-        str,
-        typer.Option("--sidebands", help="The window and what is around it, LOW:HIGH in GeV.", show_default=False),
-    ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The score file to write, .root or .parquet.", show_default=False)
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The score file to write, .root or .parquet; of an analysis a folder.",
+            show_default=False,
+        ),
     ],
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--method",
+            "-m",
+            help="A bundled method ('hepad list methods') or a card. With --analysis it may be repeated.",
+            show_default="with --analysis, the card's",
+        ),
+    ] = None,
+    analysis: Annotated[
+        str | None,
+        typer.Option("--analysis", "-a", help="Windows, spectra and methods of a card: cms_2024_dijet_anomaly."),
+    ] = None,
+    mass: Annotated[
+        str | None,
+        typer.Option(
+            "--mass",
+            help="Objects to sum, jet1+jet2, or a column of a table.",
+            show_default="with --analysis, the card's",
+        ),
+    ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option("--window", help="Where to look for the resonance, LOW:HIGH in GeV.", show_default=False),
+    ] = None,
+    sidebands: Annotated[
+        str | None,
+        typer.Option("--sidebands", help="The window and what is around it, LOW:HIGH in GeV.", show_default=False),
+    ] = None,
+    toys: Annotated[
+        int, typer.Option("--toys", min=0, help="Bootstraps of the events for the global p-values of an analysis.")
+    ] = 400,
+    range_: Annotated[
+        str | None,
+        typer.Option("--range", help="LOW:HIGH in GeV of the spectra of an analysis.", show_default="the card's bins"),
+    ] = None,
     format_: Annotated[
         str | None, typer.Option("--format", help="root or parquet.", show_default="the output's ending, else root")
     ] = None,
@@ -52,6 +83,10 @@ def hunt(
     table: Annotated[
         bool, typer.Option("--table", help="Files are tables of features; --feature and --mass are columns.")
     ] = False,
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", help="NAME=EXPRESSION of columns, for a feature of a card. May be repeated."),
+    ] = None,
     background: Annotated[
         list[str] | None,
         typer.Option("--background", help="A file of background, for methods that want some. May be repeated."),
@@ -96,18 +131,28 @@ def hunt(
     --epochs 2 --restarts 1 -o hunt.root
     """
     from hepad.io.tables.scores import check_format
-    from hepad.pipeline.hunt.run import HuntOptions
-    from hepad.pipeline.hunt.run import hunt as run
+    from hepad.methods.base import Window
+    from hepad.pipeline.hunt.options import HuntOptions
 
+    alone = {"--mass": mass, "--window": window, "--sidebands": sidebands}
+    lacking = [name for name, value in alone.items() if value is None]
+    if analysis is None and (lacking or len(method or ()) != 1):
+        raise UsageError(
+            f"give --analysis, or one --method with --mass, --window and --sidebands (missing: "
+            f"{', '.join(lacking) or 'one --method'})"
+        )
+    if analysis is not None and (window or sidebands or region):
+        raise UsageError("--analysis has windows of its own: leave out --window, --sidebands and --region")
     with _progress() as (on_events, on_training):
         options = HuntOptions(
-            mass=mass,
-            window=_window(window, sidebands),
+            mass=mass or "",
+            window=_window(window, sidebands) if window and sidebands else Window(1, 2, (0, 3)),
             output=output,
-            format=check_format(format_, output),
+            format="root" if analysis else check_format(format_, output),
             selection=selection,
             features=tuple(feature or ()),
             table=table,
+            columns=common.parse_columns(column),
             background=tuple(background or ()),
             signals=common.parse_signals(signal),
             allow_mass=allow_mass,
@@ -125,8 +170,54 @@ def hunt(
             on_events=on_events,
             on_training=on_training,
         )
-        report = run(files, method, options=options)
-    common.print_made(report, lambda: _print(report), json=json)
+        report = _run(files, analysis, method or [], options, (toys, range_))
+    common.print_made(report, lambda: _print_any(report), json=json)
+
+
+def _run(
+    files: list[str], analysis: str | None, methods: list[str], options: HuntOptions, fit: tuple[int, str | None]
+) -> HuntReport | AnalysisReport:
+    if analysis is None:
+        from hepad.pipeline.hunt.run import hunt as run
+
+        return run(files, methods[0], options=options)
+    from hepad.cards.hunt import load_hunt
+    from hepad.pipeline.hunt.windows import hunt_analysis
+
+    toys, text = fit
+    limits = None if text is None else common.parse_pair("--range", text)
+    return hunt_analysis(files, load_hunt(analysis).within(limits), methods, options=options, toys=toys)
+
+
+def _print_any(report: HuntReport | AnalysisReport) -> None:
+    from hepad.pipeline.hunt.report import HuntReport
+
+    if isinstance(report, HuntReport):
+        _print(report)
+        return
+    rows = [
+        [
+            result.method,
+            f"{result.set} {result.low:g}:{result.high:g}",
+            f"{result.selected}",
+            f"{result.observed:g}",
+            f"{result.expected_in_window:.4g} ± {result.error:.2g}",
+            f"{result.z:.2f}",
+            f"{result.local_p:.3g}",
+            result.function,
+        ]
+        for result in report.results
+    ]
+    header = ["method", "window", "selected", "in it", "expected", "local Z", "local p", "function"]
+    common.print_table(f"{report.analysis} in {report.mass}", header, rows)
+    of_methods = [[name, f"{found.global_p:.3g}", f"{found.effective:.3g}"] for name, found in report.trials.items()]
+    if report.whole is not None:
+        of_methods.append(["all", f"{report.whole.global_p:.3g}", f"{report.whole.effective:.3g}"])
+    common.print_table("Global p-values", ["method", "global p", "windows it is worth"], of_methods)
+    for what, why in report.left_out.items():
+        common.print_lines(f"left out: {what}: {why}")
+    if not report.complete_before:
+        common.stdout().print(f"wrote {report.output}")
 
 
 @contextmanager
@@ -161,10 +252,11 @@ def _print(report: HuntReport) -> None:
     )
     kept = [network for network in report.networks if network.kept]
     losses = [network.loss for network in kept]
-    common.stdout().print(
-        f"{len(report.networks)} networks in {report.folds} folds, {len(kept)} kept; validation loss "
-        f"{min(losses):.4f} to {max(losses):.4f}, {LOSS_OF_CHANCE:.4f} is chance"
-    )
+    if losses:
+        common.stdout().print(
+            f"{len(report.networks)} networks in {report.folds} folds, {len(kept)} kept; validation loss "
+            f"{min(losses):.4f} to {max(losses):.4f}, {LOSS_OF_CHANCE:.4f} is chance"
+        )
     rows = [
         [
             name,

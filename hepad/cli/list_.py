@@ -15,7 +15,7 @@ _LONG = ("reference", "fidelity")
 
 def list_(
     kind: Annotated[
-        str, typer.Argument(help="models, analyses, methods, studies, selections, fits, budgets, menus, kinds.")
+        str, typer.Argument(help="models, analyses, methods, hunts, studies, selections, fits, budgets, menus, kinds.")
     ] = "models",
     cite: Annotated[
         str | None, typer.Option("--cite", metavar="NAME", help="Print what to cite for it.", show_default=False)

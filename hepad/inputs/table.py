@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 import awkward as ak
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, model_validator
 
 from hepad.cards.input import InputCard
 from hepad.errors import UsageError
@@ -23,26 +23,30 @@ class TableFeaturesCard(InputCard):
     """Input kind `table`: columns of a table of features (numpy, Parquet, HDF5 or ROOT, an event a row), and the scale.
 
     A feature is a column or an expression of columns with + - * / **, `abs`, `sqrt`, `log`, `exp`, `min` and `max`:
-    `j1_msd`, `j1_tau2/j1_tau1`. Columns of a plain array are `c0`, `c1`, ... An event lacks what is not finite, such as
-    a ratio whose denominator is 0, and it is 0 there. `scale: standard` takes each to mean 0 and standard deviation 1
-    over the events that have it.
+    `j1_msd`, `j1_tau2/j1_tau1`, or a name that `columns` has one for. Columns of a plain array are `c0`, `c1`, ... An
+    event lacks what is not finite, such as a ratio whose denominator is 0, and it is 0 there. `scale: standard` takes
+    each to mean 0 and standard deviation 1 over the events that have it.
     """
 
     kind: Literal["table"]
     features: tuple[str, ...] = Field(min_length=1, max_length=1000)
+    columns: dict[str, str] = Field(default_factory=dict)
     scale: Literal["none", "standard"] = "standard"
 
-    @field_validator("features")
-    @classmethod
-    def _are_expressions(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(names)) != len(names):
+    @model_validator(mode="after")
+    def _are_expressions(self) -> TableFeaturesCard:
+        if len(set(self.features)) != len(self.features):
             raise ValueError("features must name each quantity once")
-        for name in names:
+        for name in (*self.features, *self.columns):
             try:
-                Expression(name)
+                self.expression(name)
             except UsageError as error:
                 raise ValueError(str(error)) from error
-        return names
+        return self
+
+    def expression(self, name: str) -> Expression:
+        """What a feature is made of."""
+        return Expression(self.columns.get(name, name))
 
 
 class TableFeatures(Standardised):
@@ -54,7 +58,7 @@ class TableFeatures(Standardised):
 
     def __init__(self, card: TableFeaturesCard, scale: Scale | None = None) -> None:
         super().__init__(card, scale)
-        self._features = [Expression(name) for name in card.features]
+        self._features = [card.expression(name) for name in card.features]
 
     def fields(self) -> dict[str, set[str]]:
         """The columns that must be read."""

@@ -7,6 +7,7 @@ from typing import Any
 from hepad import registry
 from hepad.bundles.files import read_card
 from hepad.cards.analysis import load_analysis
+from hepad.cards.hunt import HUNTS_FOLDER, load_hunt
 from hepad.cards.method import METHODS_FOLDER, load_method
 from hepad.cards.resolver import bundled_names, resolve
 from hepad.cards.search import SearchCard, load_search, search_names
@@ -87,6 +88,21 @@ def _methods() -> list[dict[str, Any]]:
     ]
 
 
+def _hunts() -> list[dict[str, Any]]:
+    cards = [load_hunt(name) for name in bundled_names(HUNTS_FOLDER)]
+    return [
+        {
+            "name": c.name,
+            "title": c.title,
+            "methods": ", ".join(c.methods),
+            "windows": sum(len(edges) - 3 for edges in c.windows.values()),
+            "fidelity": c.fidelity,
+            "reference": c.reference,
+        }
+        for c in cards
+    ]
+
+
 def _selections() -> list[dict[str, Any]]:
     cards = [load_selection(name) for name in bundled_names("selections")]
     return [{"name": c.name, "title": c.title, "reference": c.reference} for c in cards]
@@ -150,6 +166,7 @@ CATALOGUES = {
     "models": _models,
     "analyses": _analyses,
     "methods": _methods,
+    "hunts": _hunts,
     "studies": _studies,
     "selections": _selections,
     "fits": _fits,

@@ -9,6 +9,7 @@ from hepad.cards.analysis import AnalysisCard
 from hepad.cards.base import Card
 from hepad.cards.budget import BudgetCard, DeviceCard
 from hepad.cards.fit import FitCard
+from hepad.cards.hunt import HuntCard
 from hepad.cards.keys import CardKeys, Key, card_keys
 from hepad.cards.menu import MenuCard
 from hepad.cards.method import MethodCard
@@ -24,6 +25,7 @@ SCHEMAS: dict[str, tuple[type[Card], str]] = {
     "selection": (SelectionCard, "objects, counts and requirements: --selection"),
     "analysis": (AnalysisCard, "a model to train: hepad train --model"),
     "method": (MethodCard, "a data-driven method: hepad hunt --method"),
+    "hunt": (HuntCard, "windows and methods of a search for resonances: hepad hunt --analysis"),
     "search": (SearchCard, "a published search: hepad reinterpret --analysis"),
     "fit": (FitCard, "a background function: hepad fit --function"),
     "study": (StudyCard, "trainings over seeds, and scans: hepad study"),

@@ -127,8 +127,9 @@ def check_method(name: str, **settings: Any) -> None:
 
 
 def method_checks(case: MethodCase) -> list[Check]:
-    """The checks that apply to a method: of one that learns from the data, also how."""
-    return [*(_OF_DATA if case.kind.parts else []), *_ALL]
+    """The checks that apply to a method: of one that learns from the data, or learns at all, also how."""
+    learns = bool(case.new().trainings(FOLDS))
+    return [*(_OF_DATA if case.kind.parts else []), *_ALL, *(_OF_TRAINED if learns else [])]
 
 
 def the_registry_names_the_class(case: MethodCase) -> None:
@@ -291,6 +292,10 @@ def what_it_cannot_learn_from_is_refused(case: MethodCase) -> None:
     for kind, message, batch, parts in refused:
         with raises(kind, message):
             case.fit(batch, parts)
+
+
+def too_few_folds_are_refused(case: MethodCase) -> None:
+    """One is scored, the others are learned from."""
     with raises(UsageError, "too few"):
         case.new().check_folds(1)
 
@@ -313,8 +318,6 @@ _ALL: list[Check] = [
     scores_are_finite_float32_of_the_batch_length,
     scores_do_not_depend_on_the_events_around,
     a_resonance_scores_above_background,
-    an_event_of_no_fold_is_scored_by_all,
-    the_same_seed_gives_the_same_result,
     trainings_stand_by_themselves,
     what_it_learned_is_its_state,
     the_data_are_left_unmodified,
@@ -325,4 +328,9 @@ _OF_DATA: list[Check] = [
     an_event_is_not_scored_by_a_network_that_saw_it,
     weights_matter_and_equal_ones_do_not,
     parts_without_events_are_refused,
+]
+_OF_TRAINED: list[Check] = [
+    an_event_of_no_fold_is_scored_by_all,
+    the_same_seed_gives_the_same_result,
+    too_few_folds_are_refused,
 ]

@@ -167,6 +167,58 @@ def test_folds_are_those_of_the_events(run: Run, dijets: Callable[..., Path], tm
     np.testing.assert_allclose(highest, np.log10(sizes), rtol=1e-6)
 
 
+HUNT_CARD = """
+schema: hunt/1
+name: small
+title: Two windows
+reference: nobody has published it
+fidelity: inspired
+selection: all_events
+mass: jet1+jet2
+windows: {A: [2700, 3300, 3700, 4300], B: [2600, 3000, 3400, 4000]}
+fractions: [{below: 3300, fraction: 0.2}, {fraction: 0.1}]
+bins: [2500, 2600, 2700, 2800, 2900, 3000, 3150, 3300, 3500, 3700, 3900, 4100, 4300, 4600, 5000, 6000]
+functions: [ua2_3]
+methods: [trees.yaml, all.yaml]
+input: {kind: event_features, features: [jet1+jet2_lightest, jet1+jet2_heaviest]}
+"""
+TREES = CARD.replace("kind: network, layers: [16, 8]", "kind: trees, trees: 10").replace("name: quick", "name: trees")
+CUTS = TREES[: TREES.index("method: {")].replace("name: trees", "name: all") + "method: {name: cuts}\nown_input: true\n"
+
+
+def test_an_analysis_hunts_in_all_windows_with_all_methods(
+    run: Run, dijets: Callable[..., Path], tmp_path: Path
+) -> None:
+    file = dijets("one.root", 2000, 60)
+    for name, card in (("small", HUNT_CARD), ("trees", TREES), ("all", CUTS)):
+        (tmp_path / f"{name}.yaml").write_text(card, encoding="utf-8")
+    given = ("hunt", file, "--analysis", "small.yaml", "--toys", 100)
+    report = json.loads(run(*given, "-o", "out", "--json").stdout)
+    found = {(row["method"], row["set"], row["low"]): row for row in report["windows"]}
+    places = [("A", 3300), ("B", 3000)]
+    assert list(found) == [(method, *place) for method in ("trees", "all") for place in places]
+    assert found["trees", "A", 3300]["z"] > max(found["all", "A", 3300]["z"], 3)
+    assert [found[("trees", *place)]["fraction"] for place in places] == [0.1, 0.2]
+    masses = np.load(tmp_path / "out" / "masses.npz")
+    inside = (masses["trees_A_3300_3700"] >= 3300) & (masses["trees_A_3300_3700"] < 3700)
+    assert inside.sum() == found["trees", "A", 3300]["observed"]
+    assert sum(~np.isnan(masses["all_A_3300_3700"])) == 2060 - 42  # events of one jet have no mass
+    whole, of_trees = report["global_p_of_all"]["global_p"], report["global_p"]["trees"]["global_p"]
+    assert found["trees", "A", 3300]["local_p"] <= whole * 1.5
+    assert of_trees <= whole < report["global_p"]["all"]["global_p"]
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} == {
+        "significance.png", "spectra_trees.png", "spectra_all.png"
+    }  # fmt: skip
+    again = run(*given, "-o", "out", "--json")
+    assert "complete already" in again.stderr
+    assert json.loads(again.stdout)["windows"] == report["windows"]
+    assert "out" not in [path.name for path in tmp_path.glob("*.run")]
+    run(*given, "--range", "2600:3000", "-o", "other", code=2)
+    assert "no window can be hunted in" in run(*given, "--range", "3400:6000", "-o", "other", code=4).stderr
+    assert "leave out --window" in run(*given, "--window", "3300:3700", "-o", "other", code=2).stderr
+    assert "missing: --mass" in run("hunt", file, "--method", "all.yaml", "-o", "other", code=2).stderr
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "said"),
     [
@@ -183,6 +235,7 @@ def test_folds_are_those_of_the_events(run: Run, dijets: Callable[..., Path], tm
         (("--feature", "jet1+jet2_mass"), 2, "is the mass that is hunted in"),
         (("--feature", "jet1_charm"), 3, "'jet1_charm' is no quantity"),
         (("--mass", "jet1+jet"), 2, "'jet' is not an object"),
+        (("--method", "quick.yaml", "--method", "cwola"), 2, "missing: one --method"),
         (("--method", "cwolla"), 3, "no method named 'cwolla': bundled are cwola"),
         (("--selection", "nothing"), 3, "no selection named 'nothing'"),
         (("--region", "x=efficiency:0.00001"), 2, "needs at least 100000 background events"),
@@ -193,7 +246,8 @@ def test_folds_are_those_of_the_events(run: Run, dijets: Callable[..., Path], tm
 def test_what_cannot_be_hunted_is_refused(
     changes: tuple[object, ...], code: int, said: str, run: Run, dijets: Callable[..., Path], tmp_path: Path
 ) -> None:
-    given = ("hunt", dijets("one.root", 300), *HUNT, "--epochs", 1, *changes, "-o", "s.root")
+    words = HUNT[2:] if "--method" in changes else HUNT
+    given = ("hunt", dijets("one.root", 300), *words, "--epochs", 1, *changes, "-o", "s.root")
     error = run(*given, code=code).stderr
     assert said in " ".join(error.split())
     assert not list(tmp_path.glob("s.root*"))

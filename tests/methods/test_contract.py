@@ -14,6 +14,7 @@ NETWORK = {"kind": "network", "layers": [8]}
 TREES = {"kind": "trees", "trees": 10, "leaves": 8, "features": 0.5, "learning_rate": 0.3}
 SETTINGS = {
     "cwola": MethodCase("cwola", {"classifier": NETWORK, "rotations": 1, "restarts": 2}),
+    "cuts": MethodCase("cuts", {"require": {"jet1_pt": [2.0, None], "met_pt": [None, 50.0]}}),
     "idealised": MethodCase("idealised", {"classifier": TREES, "rotations": 1, "keep": "all"}),
     "supervised": MethodCase("supervised", {"classifier": TREES, "rotations": 1, "keep": "all"}),
     "cwola of trees": MethodCase("cwola", {"classifier": TREES, "rotations": 1, "keep": "all"}),

@@ -77,8 +77,9 @@ def mass_of(text: str, card: InputCard, *, allowed: bool = False) -> HuntMass:
     """
     found: HuntMass
     if isinstance(card, TableFeaturesCard):
-        found = _OfColumns(Expression(text))
-        own = [name for name in card.features if Expression(name).columns & Expression(text).columns]
+        mass = card.expression(text)
+        found = _OfColumns(mass)
+        own = [name for name in card.features if card.expression(name).columns & mass.columns]
     else:
         found = _OfObjects(parse_mass(text))
         name = f"{'+'.join(part.strip() for part in text.split('+'))}_mass"

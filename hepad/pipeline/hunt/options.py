@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from hepad import registry
 from hepad.bundles.checkpoint import fingerprint
 from hepad.cards.analysis import RegionSpec
 from hepad.cards.base import parse_card
+from hepad.cards.input import InputCard
 from hepad.cards.method import MethodCard, load_method
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import UsageError
@@ -33,10 +35,11 @@ class HuntOptions:
     """Options of `hunt`; None takes the value of the method's card.
 
     `mass` names the objects whose mass is hunted in, `window` is in GeV. `features` are those of the input, which may
-    hold the mass only with `allow_mass`; with `table` files are tables, mass and features their columns. `restarts` is
-    a key of the method; `background` and `signals` by name are files of simulation, for methods that want some.
-    `output` None is for scores that stay in memory. An interrupted run is gone on with by itself; `resume` asks that
-    there be one, `restart` forgets it. `on_training` is told how many trainings are done, of how many.
+    hold the mass only with `allow_mass`; with `table` files are tables, mass and features their columns, or names that
+    `columns` has expressions of columns for. `input` is that of an analysis, see `HuntCard`. `restarts` is a key of the
+    method; `background` and `signals` by name are files of simulation, for methods that want some. `output` None is for
+    scores that stay in memory. An interrupted run is gone on with by itself; `resume` asks that there be one, `restart`
+    forgets it. `on_training` is told how many trainings are done, of how many.
     """
 
     mass: str
@@ -47,6 +50,8 @@ class HuntOptions:
     features: Sequence[str] = ()
     allow_mass: bool = False
     table: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)
+    input: InputCard | None = None
     background: Sequence[str] = ()
     signals: Mapping[str, Sequence[str]] = field(default_factory=dict)
     regions: Mapping[str, RegionSpec] = field(default_factory=dict)
@@ -152,10 +157,14 @@ def _changed(card: MethodCard, options: HuntOptions) -> MethodCard:
         content["selection"] = options.selection
     if options.folds is not None:
         content["folds"] = options.folds
-    if options.table and not options.features:
-        raise UsageError("--table needs the columns that are seen: --feature COLUMN, once for each")
+    takes = options.input is not None and options.input.kind in registry.METHODS[card.method.name].inputs
+    if options.input is not None and takes and not card.own_input:
+        content["input"] = options.input.model_dump(mode="json", by_alias=True, exclude_unset=True)
     if options.table:
-        content["input"] = {"kind": "table", "features": [], "scale": content["input"].get("scale", "standard")}
+        own = content["input"]
+        columns = {"columns": dict(options.columns)} if options.columns else {}
+        seen = {"features": list(own.get("features", ())), "scale": own.get("scale", "standard")}
+        content["input"] = {"kind": "table", **seen, **columns}
     if options.features:
         content["input"]["features"] = list(options.features)
     if options.restarts is not None:

@@ -15,20 +15,18 @@ from hepad.cards.bundle import RegionCard
 from hepad.errors import InputDataError, UsageError
 from hepad.execution.executor import Execution
 from hepad.execution.making import Making
-from hepad.execution.run import Run
-from hepad.execution.store import MemoryStore, Store
-from hepad.inputs.base import Input, make_input
+from hepad.execution.store import MemoryStore
 from hepad.io.tables.scores import ScoreWriter
-from hepad.methods.base import MASS, Fitted, Folds, How, Problem, Sample
+from hepad.methods.base import MASS, Fitted
 from hepad.nn.device import resolve_device
 from hepad.nn.scorer import Scores
 from hepad.output.atomic import atomic_path, check_file
 from hepad.output.complete import made_with, selection_hash
 from hepad.paths import InputPath
-from hepad.pipeline.hunt.events import HuntEvents, HuntJob
+from hepad.pipeline.hunt.events import HuntEvents
 from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
 from hepad.pipeline.hunt.report import HuntRegion, HuntReport
-from hepad.pipeline.hunt.trainings import Assignment, run_trainings
+from hepad.pipeline.hunt.task import HuntTask, read_events_of
 from hepad.provenance import FileRecords
 from hepad.samples.scoring import EventRows, score_rows, stored_scores
 from hepad.stats.scores.regions import background_quantiles, region_of, set_region
@@ -57,10 +55,10 @@ def hunt(files: Sequence[str], method: str, *, options: HuntOptions) -> HuntRepo
         keyed = made_with(
             **selection_hash(plan.selection), input=plan.card.input.model_dump(mode="json"), mass=plan.mass.content
         )
-        events = _read(plan, options, folder.store("events", keyed), making.records)
-        task = _Task.of(plan, events, options)
+        events = read_events_of(plan, options, folder.store("events", keyed), making.records)
+        task = HuntTask.of(plan, events, options)
         key = {"hunt": plan.key(events.records, len(events.raw))}
-        found = task.found(task.fit(options, folder.store("trainings", key)))
+        found = _found(task, task.fit(options, folder.store("trainings", key)))
         report = _report(plan, events, found, options)
         with (
             atomic_path(output, verb="hunt", within=folder.path) as temporary,
@@ -97,9 +95,9 @@ def hunt_in_memory(files: Sequence[str | InputPath], method: str, *, options: Hu
     """The same hunt, but nothing is written: options of the output and of the execution are not heeded."""
     options = replace(options, device=resolve_device(options.device), execution=Execution())
     plan = HuntPlan.of(files, method, options)
-    events = _read(plan, options, MemoryStore(), FileRecords(plan.inputs))
-    task = _Task.of(plan, events, options)
-    found = task.found(task.fit(options, MemoryStore()))
+    events = read_events_of(plan, options, MemoryStore(), FileRecords(plan.inputs))
+    task = HuntTask.of(plan, events, options)
+    found = _found(task, task.fit(options, MemoryStore()))
     pieces = list(_columns(events, found))
     columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
     mass = np.full(len(columns["selected"]), np.nan)
@@ -116,71 +114,10 @@ class _Found:
     regions: dict[str, RegionCard]
 
 
-def _read(plan: HuntPlan, options: HuntOptions, store: Store, records: FileRecords) -> HuntEvents:
-    """All events, in memory; what was read stays in the store, for a training that is resumed."""
-    job = HuntJob(plan.selection, make_input(plan.card.input), plan.mass)
-    run = Run(job, plan.paths, options.step_size, options.max_events, options.execution, store, options.on_events)
-    pieces = list(run)
-    return HuntEvents(job, tuple(pieces), tuple(records.wait(run.reasons())), tuple(run.skipped))
-
-
-_BACKGROUND = ""
-
-
-def _others(plan: HuntPlan, options: HuntOptions, vector: Input) -> dict[str, Sample]:
-    """The simulated samples by name, that of background without one: as networks see the data."""
-    samples = {_BACKGROUND: plan.background, **plan.signals} if plan.background else dict(plan.signals)
-    found = {}
-    for name, paths in samples.items():
-        with_paths = replace(plan, paths=paths)
-        events = _read(with_paths, replace(options, max_events=None), MemoryStore(), FileRecords(paths))
-        events.check()
-        found[name] = events.sample(plan.window, vector, events.folds(plan.card.folds, plan.seed))
-    return found
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What is to be learned: the events that were read, their folds, and from which of them."""
-
-    plan: HuntPlan
-    events: HuntEvents
-    folds: Folds
-    vector: Input
-    assignment: Assignment
-
-    @classmethod
-    def of(cls, plan: HuntPlan, events: HuntEvents, options: HuntOptions) -> _Task:
-        events.check()
-        folds = events.folds(plan.card.folds, plan.seed)
-        rows = events.around(plan.window)
-        if not len(rows):
-            below, above = plan.window.sidebands
-            raise InputDataError(f"no selected event has a mass of {options.mass} from {below:g} to {above:g} GeV")
-        vector = events.job.vector.fitted(events.raw.take(rows))
-        others = _others(plan, options, vector)
-        background = others.pop(_BACKGROUND, None)
-        problem = Problem(events.sample(plan.window, vector, folds), plan.window, background, others)
-        how = How(plan.card.train, plan.seed, options.device, options.on_epoch)
-        assignment = Assignment(plan.card.method, vector.layout, problem, how)
-        assignment.method().check(problem)
-        return cls(plan, events, folds, vector, assignment)
-
-    def fit(self, options: HuntOptions, store: Store) -> Fitted:
-        """Train on the window and its sidebands what the store has not."""
-        name = self.plan.card.name
-        return run_trainings(
-            {name: self.assignment}, store, execution=options.execution, on_training=options.on_training
-        )[name]
-
-    def found(self, fitted: Fitted) -> _Found:
-        """Score all events that have the mass."""
-        raw = self.events.raw
-        there = np.flatnonzero(~np.isnan(raw.beside[MASS]))
-        scores = {name: np.full(len(raw), np.nan, dtype=np.float32) for name in fitted.score_names}
-        for name, values in fitted.scores(self.vector.scaled(raw.take(there)), self.folds[there]).items():
-            scores[name][there] = values
-        return _Found(fitted, scores, _regions(self.plan, self.events, scores))
+def _found(task: HuntTask, fitted: Fitted) -> _Found:
+    """The scores of all events, and the regions."""
+    scores = task.scores(fitted)
+    return _Found(fitted, scores, _regions(task.plan, task.events, scores))
 
 
 def _columns(events: HuntEvents, found: _Found) -> Iterator[dict[str, npt.NDArray[Any]]]:

@@ -1,0 +1,81 @@
+"""Cards of hunts: where in a spectrum several methods look for a resonance, and what is done with what they select."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from hepad.cards.base import Card, CardName, parse_card, read_yaml
+from hepad.cards.input import AnyInput
+from hepad.cards.resolver import resolve
+from hepad.errors import UsageError
+
+__all__ = ["HUNTS_FOLDER", "FractionCard", "HuntCard", "load_hunt"]
+
+HUNTS_FOLDER = "analyses/hunts"
+
+_Edges = Annotated[tuple[float, ...], Field(min_length=4)]
+
+
+class FractionCard(Card):
+    """The fraction of the background that is selected in windows whose middle is below a mass in GeV; None: in all."""
+
+    below: float | None = Field(default=None, gt=0)
+    fraction: float = Field(gt=0, le=1)
+
+
+class HuntCard(Card):
+    """Where several methods look for a resonance; `hepad hunt FILES --analysis NAME` needs nothing else.
+
+    Each set of `windows` is a list of edges in GeV: all between two neighbours are windows but the first and the last,
+    and the neighbours of a window are its sidebands. `fractions` are those of the sidebands' events that a method
+    selects, the first that applies. The spectra of the selected events, in `bins` (edges in GeV), are fitted outside of
+    the window with the first of `functions` that the next does not improve. `input` takes the place of that of a
+    method's card if the method takes its kind and its card does not say `own_input`.
+    """
+
+    schema_: Literal["hunt/1"] = Field(alias="schema")
+    name: CardName
+    title: str
+    reference: str
+    fidelity: Literal["exact", "approximate", "inspired"]
+    fidelity_note: str = ""
+    selection: str
+    mass: str
+    windows: dict[CardName, _Edges] = Field(min_length=1)
+    fractions: tuple[FractionCard, ...] = Field(min_length=1)
+    bins: Annotated[tuple[float, ...], Field(min_length=6)]
+    functions: tuple[str, ...] = Field(min_length=1)
+    methods: tuple[str, ...] = Field(min_length=1)
+    input: AnyInput
+
+    @model_validator(mode="after")
+    def _rise(self) -> HuntCard:
+        for name, edges in {**self.windows, "bins": self.bins}.items():
+            if any(not low < high for low, high in pairwise(edges)):
+                raise ValueError(f"the edges of {name} must rise")
+        if self.fractions[-1].below is not None:
+            raise ValueError("the last of fractions is that of all windows that are left: leave out its 'below'")
+        return self
+
+    def within(self, limits: tuple[float, float] | None) -> HuntCard:
+        """The same with spectra of the bins within limits in GeV; `UsageError` if fewer than 5 are left."""
+        if limits is None:
+            return self
+        bins = tuple(edge for edge in self.bins if limits[0] <= edge <= limits[1])
+        if len(bins) < 6:
+            raise UsageError(f"the range {limits[0]:g}:{limits[1]:g} GeV leaves {max(len(bins) - 1, 0)} bins of 5")
+        return self.model_copy(update={"bins": bins})
+
+    def fraction(self, low: float, high: float) -> float:
+        """The fraction that is selected in a window."""
+        middle = (low + high) / 2
+        return next(one.fraction for one in self.fractions if one.below is None or middle < one.below)
+
+
+def load_hunt(name: str) -> HuntCard:
+    """The card of a bundled name or a path."""
+    path = resolve(HUNTS_FOLDER, name)
+    return parse_card(HuntCard, read_yaml(path), str(path))
