@@ -83,7 +83,7 @@ def test_the_whole(run, tmp_path: Path, examples: Path, menu: Path) -> None:
     assert row["efficiency"]["events"] == (found >= 0.002).sum()
     assert content["signal_events"] == {"wz": 300}
     html = (tmp_path / "out" / "report.html").read_text()
-    assert html.count("<img") == 3
+    assert html.count("<img") == 4
 
     # At exactly equal rates: an event at the threshold counts by the part that is wanting.
     (beside,), (row,) = content["beside"], content["beside_signals"]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from hepad.plot.beside import BesideLine, beside_figure
 from hepad.plot.rates import (
     EfficiencyLine,
     PileupLine,
@@ -47,6 +48,24 @@ def test_overlap() -> None:
     axes = figure.axes[0]
     assert [t.get_text() for t in axes.texts] == ["1.00", "0.25"]
     assert axes.texts[1].get_position() == (1, 0)  # of row a, column b
+
+
+def test_triggers_side_by_side() -> None:
+    lines = [
+        BesideLine(panel, signal, {"model": (0.3, 0.2, 0.4), "tracks": (0.1, 0.0, 0.1)})
+        for panel in ("a, 1 kHz", "a, 5 kHz")
+        for signal in ("x", "y", "z")
+    ]
+    figure = beside_figure(lines, simulation=True)
+    left, right = figure.axes
+    assert (left.get_title(), right.get_title()) == ("a, 1 kHz", "a, 5 kHz")
+    assert [label.get_text() for label in left.get_yticklabels()] == ["x", "y", "z"]
+    assert [container.lines[0].get_xdata()[0] for container in left.containers] == pytest.approx([30, 10] * 3)
+    (bar,) = left.containers[0].lines[2]
+    assert bar.get_segments()[0][:, 0] == pytest.approx([20, 40])
+    assert texts(figure) == {"model", "tracks"}
+    with pytest.raises(ValueError, match="no triggers"):
+        beside_figure([])
 
 
 def test_efficiency() -> None:

@@ -13,6 +13,7 @@ from hepad.trigger.rates import FEW
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from hepad.plot.beside import BesideLine
     from hepad.plot.rates import EfficiencyLine, PileupLine, RateLine, RateMark
 
 __all__ = ["CAPTIONS", "drawn_overlap", "rate_lines", "rate_marks", "rates_figures"]
@@ -23,6 +24,8 @@ CAPTIONS = {
     "overlap": "Which part of the crossings that the trigger of a row accepts the trigger of a column accepts too.",
     "efficiency_rate": "Efficiency of each signal against the rate of the zero-bias sample that thresholds are set on; "
     "shaded where that rate rests on fewer than 10 crossings.",
+    "beside": "What is kept of signals at the same rate: by the model, by the trigger beside it, and by both together "
+    "at that rate.",
     "rate_pileup": "Rate against the number of reconstructed vertices, if all crossings were like these.",
 }
 
@@ -32,6 +35,7 @@ _MOST_SEEDS = 16
 
 def rates_figures(report: RatesReport, *, simulation: bool) -> Iterator[tuple[str, Figure]]:
     """Names without ending, and figures, of those in `CAPTIONS` that there is something to draw for."""
+    from hepad.plot.beside import beside_figure
     from hepad.plot.rates import efficiency_figure, overlap_figure, pileup_figure, rate_figure
 
     caption = report.events_come
@@ -55,6 +59,8 @@ def rates_figures(report: RatesReport, *, simulation: bool) -> Iterator[tuple[st
                 caption=caption,
             ),
         )
+    if report.beside_signals:
+        yield "beside", beside_figure(_beside_lines(report), simulation=simulation, caption=caption)
     if report.measured.pileup:
         yield "rate_pileup", pileup_figure(_pileup_lines(report), simulation=simulation, caption=caption)
 
@@ -115,6 +121,22 @@ def _efficiency_lines(report: RatesReport) -> list[EfficiencyLine]:
     from hepad.plot.rates import EfficiencyLine
 
     return [EfficiencyLine(c.signal, c.model, c.khz, c.efficiency, c.low, c.high) for c in report.signal_curves]
+
+
+def _beside_lines(report: RatesReport) -> list[BesideLine]:
+    from hepad.plot.beside import BesideLine
+
+    return [
+        BesideLine(
+            f"{row.model}, {row.point}",
+            row.signal,
+            {
+                name: (part.value, part.low, part.high)
+                for name, part in (("model", row.own), (row.beside, row.other), ("together", row.shared))
+            },
+        )
+        for row in report.beside_signals
+    ]
 
 
 def _pileup_lines(report: RatesReport) -> list[PileupLine]:

@@ -212,7 +212,7 @@ def _page(report: RatesReport, figures: list[str]) -> list[Block]:
         ]
     if report.beside_signals:
         said = "Of signals, in per cent of all events:"
-        blocks += [Text(said), beside_table(report)]
+        blocks += [Text(said), beside_table(report), *shown("beside")]
     if sample.pileup:
         blocks += [Heading("Pile-up"), *shown("rate_pileup")]
     if sample.seeds:

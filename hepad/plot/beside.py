@@ -1,0 +1,60 @@
+"""Figure of two triggers at the same rate: what each keeps of signals, and what they keep together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from hepad.plot.panels import header, ordered, panel_grid, pick
+from hepad.plot.style import COLOURS, hep_style
+
+__all__ = ["BesideLine", "beside_figure"]
+
+Interval = tuple[float, float, float]
+
+_MARKERS = "oD^s"
+
+
+@dataclass(frozen=True)
+class BesideLine:
+    """Efficiencies of a signal by the name of what keeps it, each (value, low, high) with its interval, from 0 to 1."""
+
+    panel: str
+    signal: str
+    efficiencies: Mapping[str, Interval]
+
+
+def beside_figure(lines: Sequence[BesideLine], *, simulation: bool = False, caption: str = "") -> Figure:
+    """A panel a model and working point, a row a signal, a mark a trigger, in per cent. `ValueError` without a line."""
+    if not lines:
+        raise ValueError("there are no triggers to compare")
+    panels, signals = ordered(line.panel for line in lines), ordered(line.signal for line in lines)
+    with hep_style():
+        columns = min(2, len(panels))
+        figure, grid = panel_grid(len(panels), columns)
+        width, height = figure.get_size_inches()
+        figure.set_size_inches(width + 1.2, max(height, (1.4 + 0.5 * len(signals)) * -(-len(panels) // columns)))
+        for axes, panel in zip(grid, panels, strict=True):
+            for line in (each for each in lines if each.panel == panel):
+                at, names = signals.index(line.signal), list(line.efficiencies)
+                for i, name in enumerate(names):
+                    value, low, high = (100 * number for number in line.efficiencies[name])
+                    y = at + 0.5 * ((i + 0.5) / len(names) - 0.5)
+                    sides = [[max(value - low, 0)], [max(high - value, 0)]]
+                    colour, marker = pick(COLOURS, i), pick(_MARKERS, i)
+                    label = name if at == 0 else None
+                    axes.errorbar([value], [y], xerr=sides, fmt=marker, color=colour, ms=6, lw=1.4, label=label)
+            axes.set_title(panel, fontsize=15, pad=24)
+        grid[0].set(xlim=(-3, 103), ylim=(len(signals) - 0.5, -0.5))
+        grid[0].set_yticks(np.arange(len(signals)), signals, fontsize=13)
+        grid[0].tick_params(axis="y", which="minor", length=0)
+        for place, axes in enumerate(grid):
+            if place + columns >= len(grid):
+                axes.set_xlabel("Efficiency [%]")
+                axes.tick_params(labelbottom=True)
+        header(grid[0], grid[columns - 1], simulation, caption)
+        figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    return figure
