@@ -41,6 +41,10 @@ def plot_loss(
     return figure_of(axes)
 
 
+_MOST_BESIDE = 3
+"""Panels of losses in a row."""
+
+
 @dataclass(frozen=True)
 class LossCurves:
     """Losses of one model over seeds against the updates of its weights.
@@ -67,8 +71,13 @@ def loss_figure(curves: Sequence[LossCurves], *, points: int = 400, label: str =
     panels = list(dict.fromkeys(curve.panel for curve in curves))
     models = list(dict.fromkeys(curve.model for curve in curves))
     with hep_style():
-        figure = Figure(figsize=(2.2 + 5.6 * len(panels), 5.2), layout="constrained")
-        for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        columns = min(len(panels), _MOST_BESIDE)
+        rows = -(-len(panels) // columns)
+        figure = Figure(figsize=(2.2 + 5.6 * columns, 0.2 + 5.0 * rows), layout="constrained")
+        grid = list(figure.subplots(rows, columns, squeeze=False).ravel())
+        for spare in grid[len(panels) :]:
+            spare.remove()
+        for axes, panel in zip(grid, panels, strict=False):
             for curve in (c for c in curves if c.panel == panel):
                 _draw_curve(axes, curve, COLOURS[models.index(curve.model) % len(COLOURS)], points)
             axes.set(xscale="log", xlabel="Updates of the weights", ylabel="Loss per event")

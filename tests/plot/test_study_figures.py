@@ -50,6 +50,15 @@ def test_loss_stops_where_the_training_stopped() -> None:
         loss_figure([])
 
 
+def test_losses_have_at_most_three_panels_in_a_row() -> None:
+    losses = np.full((1, 3), 0.5)
+    curves = [LossCurves(name, name, np.array([1, 2, 3]), losses, losses) for name in "abcd"]
+    axes = loss_figure(curves).axes
+    assert [(one.get_subplotspec().rowspan.start, one.get_subplotspec().colspan.start) for one in axes] == [
+        (0, 0), (0, 1), (0, 2), (1, 0),
+    ]  # fmt: skip
+
+
 def test_scan_has_the_loss_and_a_panel_for_each_model() -> None:
     x, mean, std = np.array([1.0, 5.0]), np.array([0.6, 0.7]), np.array([0.0, 0.1])
     lines = [ScanLine(m, s, x, mean, std) for m in ("a", "b") for s in (None, "h0")]
