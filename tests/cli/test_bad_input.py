@@ -85,7 +85,8 @@ def test_unknown_model(run, examples: Path, tmp_path: Path) -> None:
         "'gan'",
         "bundled are anomaly_clr, ",
         ", dnn_ae, dnn_ae@w6, ",
-        ", snn_ae, snn_ae@w4, snn_ae@w6, vae; or give a path",
+        ", snn_ae, snn_ae@w4, snn_ae@w6, vae",
+        "; or give a path",
     )
 
 

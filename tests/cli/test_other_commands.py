@@ -214,12 +214,14 @@ def test_evaluate(process, run, examples: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("unrendered")
-def test_evaluate_warns_of_the_training_background(run, examples: Path) -> None:
+def test_evaluate_leaves_out_the_training_background(run, examples: Path, tmp_path: Path) -> None:
     quick = ("--epochs", 1, "--region", "loose=efficiency:0.05")
     run("train", examples / "background.h5", "--model", "dnn_ae", *quick, "-o", "mine")
     command = ("evaluate", "--background", examples / "background.h5", "--signal", f"h0={examples / 'h0.h5'}")
     report = json.loads(run(*command, "--model", "mine", "--bootstrap", 5, "-o", "rep", "--json").stdout)
-    assert "background.h5 was used to train" in report["warnings"][0]
+    held = json.loads((tmp_path / "mine" / "card.json").read_text())["training"]["holdout_events"]
+    assert report["events"]["background"] == held
+    assert report["warnings"][0].startswith(f"background: measured on {held} of 7111 events, as dnn_ae was trained on")
 
 
 def test_evaluate_faults(run, examples: Path, tmp_path: Path) -> None:
