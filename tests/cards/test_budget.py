@@ -27,7 +27,7 @@ def test_a_budget_names_its_reference_and_a_device_that_exists(name):
 
 
 def test_the_budgets_of_the_triggers_are_there():
-    wanted = {"cms-l1", "cms-l1-phase2", "cms-gt-anomaly", "atlas-l1topo", "hlt-cpu"}
+    wanted = {"cms-l1", "cms-l1-phase2", "cms-gt-anomaly", "atlas-l1topo", "hlt-cpu", "hlt-cpu-encoder"}
     assert wanted <= set(bundled_names("budgets"))
     assert bundled_names("budgets/devices") == ["vu13p", "vu9p", "xc7vx690t"]
     assert load_device("vu13p").lut == 1_728_000
