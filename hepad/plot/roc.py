@@ -53,7 +53,8 @@ def roc_figure(
 ) -> Figure:
     """ROC curves with signal efficiency on x and, on a log axis, background rejection or efficiency on y.
 
-    A colour is a model; a dash pattern is a signal, or with `panels` each signal has a panel of its own. `band`
+    A colour is a model; a dash pattern is a signal, or with `panels` each signal has a panel of its own, where models
+    that have to share a colour differ in their pattern. `band`
     says in the legend what the band is. `simulation` puts the label of private simulation above the axes, `caption`
     stands above them on the right. Drawn on `ax`, if given, in one panel with the legend within. `ValueError` without a
     line.
@@ -68,8 +69,9 @@ def roc_figure(
         for axes, signal in zip(shown, signals, strict=panels):
             inside = [line for line in lines if not panels or line.signal == signal]
             for line in inside:
-                dash = "-" if panels else pick(DASHES, signals.index(line.signal))
-                _draw_roc(axes, line, pick(COLOURS, models.index(line.model)), dash, vertical)
+                place = models.index(line.model)
+                dash = _again(place) if panels else pick(DASHES, signals.index(line.signal))
+                _draw_roc(axes, line, pick(COLOURS, place), dash, vertical)
             _draw_chance(axes, vertical)
             if panels:
                 # In the corner that falling rejections, or rising efficiencies, leave free.
@@ -78,8 +80,8 @@ def roc_figure(
         _roc_axes(shown, columns, lines, vertical)
         shown_band = band if any(line.low is not None for line in lines) else ""
         handles = _roc_handles(models, [] if panels else signals, shown_band)
-        place = _BESIDE if ax is None else None
-        legend(shown[0], beside=place, handles=handles, frameon=False, handlelength=2.6, borderpad=0.2)
+        beside = _BESIDE if ax is None else None
+        legend(shown[0], beside=beside, handles=handles, frameon=False, handlelength=2.6, borderpad=0.2)
         header(shown[0], shown[min(columns, len(shown)) - 1], simulation, caption)
     return figure
 
@@ -172,8 +174,16 @@ def _roc_axes(shown: Sequence[Axes], columns: int, lines: Sequence[RocLine], ver
             axes.set_ylabel(label_y)
 
 
+def _again(place: int) -> Any:
+    """The dash pattern of a model where it tells no signals: another one for those that take a colour again."""
+    return pick(DASHES, place // len(COLOURS))
+
+
 def _roc_handles(models: Sequence[str], signals: Sequence[str], band: str) -> list[Any]:
-    handles: list[Any] = [Line2D([], [], color=pick(COLOURS, i), lw=2.5, label=m) for i, m in enumerate(models)]
+    handles: list[Any] = [
+        Line2D([], [], color=pick(COLOURS, i), ls="-" if signals else _again(i), lw=2.5, label=m)
+        for i, m in enumerate(models)
+    ]
     if band:
         handles.append(Patch(color=GREY, alpha=0.3, lw=0, label=band))
     handles.append(Line2D([], [], color="black", ls=(0, (1, 2)), lw=1.2, label="Random choice"))

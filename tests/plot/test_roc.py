@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from hepad.plot.roc import SIMULATION, RocLine, roc_figure, score_figure
+from hepad.plot.style import COLOURS
 
 GRID = np.linspace(0.02, 1, 50)
 
@@ -164,3 +165,13 @@ def test_the_style_does_not_leak():
     roc_figure([line()])
     score_figure(sample(1), {})
     assert dict(mpl.rcParams) == before
+
+
+def test_models_that_share_a_colour_differ_in_their_dashes() -> None:
+    grid = np.linspace(0.1, 1, 5)
+    figure = roc_figure([RocLine(f"m{i}", "s", grid, grid) for i in range(len(COLOURS) + 1)], panels=True)
+    first, *_, last = figure.axes[0].lines[: len(COLOURS) + 1]
+    assert first.get_color() == last.get_color()
+    assert (first.get_linestyle(), last.get_linestyle()) == ("-", "--")
+    drawn = [handle.get_linestyle() for handle in figure.legends[0].get_lines()]
+    assert (drawn[0], drawn[len(COLOURS)]) == ("-", "--")
