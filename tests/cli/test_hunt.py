@@ -256,3 +256,28 @@ def test_what_cannot_be_hunted_is_refused(
 def test_simulation_of_negative_weights_is_refused(run: Run, dijets: Callable[..., Path]) -> None:
     files = [dijets("one.root", 300), dijets("other.root", 100, seed=2, weight=-1.0)]
     assert "is not positive" in run("hunt", *files, *HUNT, "-o", "s.root", code=4).stderr
+
+
+def test_tables_are_hunted_in_and_refused_in_a_line(run: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    mass = rng.uniform(2.8, 4.2, 600)
+    columns = {"m": mass, "a": rng.normal(size=600), "same": np.ones(600), "bad": np.where(mass > 4, np.nan, 1.0)}
+    np.savez(tmp_path / "t.npz", **columns)
+    (tmp_path / "trees.yaml").write_text(TREES, encoding="utf-8")
+    given = ("hunt", "t.npz", "--table", "--method", "trees.yaml", "--mass", "1000*m", *WINDOW[2:], "-o", "s.root")
+    for words, code, said in (
+        (("--feature", "a", "--feature", "same"), 4, "same is the same in all 600 events"),
+        (("--feature", "a", "--feature", "bad"), 4, "branch 'bad' holds nan at entry"),
+        (("--feature", "a", "--feature", "log(m)"), 2, "the feature log(m) is the mass that is hunted in"),
+        (("--feature", "b"), 4, "has no column 'b'; it has m, a, same, bad"),
+        (("--feature", "a", "--column", "a"), 2, "write NAME=EXPRESSION"),
+        (("--feature", "a", "--background", "t.npz"), 2, "it takes no background"),
+        (("--feature", "a", "--sidebands", "3250:4200", "--folds", 60), 4, "too few for so many folds"),
+    ):
+        error = run(*given, *words, code=code).stderr
+        assert said in " ".join(error.split())
+        assert error.count("\n") <= 2
+    words = ("--feature", "low", "--feature", "m", "--column", "low=min(a, 0)", "--allow-mass")
+    report = json.loads(run(*given, *words, "--json").stdout)
+    assert report["events"]["selected"] == 600
+    assert max(network["loss"] for network in report["networks"]) < 0.5  # the mass tells the window
