@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -14,8 +15,9 @@ import torch
 from torch import nn
 
 from hepad.errors import CardError, MissingExtraError
+from hepad.trigger.onnx_graph import onnx_session
 
-__all__ = ["input_names", "module_onnx", "module_scores"]
+__all__ = ["graph_scores", "module_onnx", "module_scores"]
 
 _OPSET = 17
 
@@ -32,7 +34,7 @@ def module_scores(module: nn.Module) -> Callable[[_Arrays], npt.NDArray[Any]]:
     return score
 
 
-def input_names(count: int) -> list[str]:
+def _input_names(count: int) -> list[str]:
     """What the inputs of a graph are called: `x`, and `x1`, `x2`, ... where there are more."""
     return ["x", *(f"x{place}" for place in range(1, count))]
 
@@ -46,10 +48,10 @@ def module_onnx(module: nn.Module, arrays: _Arrays) -> bytes:
         import_module("onnx")
     except ImportError as error:
         raise MissingExtraError.of(error, "ONNX graphs need", "onnx", "trigger") from error
-    names = input_names(len(arrays))
+    names = _input_names(len(arrays))
     data: Any = io.BytesIO()
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(), _silent(), torch.no_grad():
             warnings.simplefilter("ignore")  # of what is constant: `len` of a batch would be, and is looked for
             torch.onnx.export(
                 module,
@@ -65,3 +67,34 @@ def module_onnx(module: nn.Module, arrays: _Arrays) -> bytes:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise CardError(f"no ONNX graph can be made of this score: {reason}") from error
     return bytes(data.getvalue())
+
+
+def graph_scores(data: bytes, *, threads: int = 1) -> Callable[[_Arrays], npt.NDArray[Any]]:
+    """A function that scores arrays with a graph of `module_onnx`, by onnxruntime.
+
+    It raises `CardError` where the graph cannot be run: some are of the number of events that they were made with.
+    """
+    session = onnx_session(data, threads=threads)
+
+    def score(arrays: _Arrays) -> npt.NDArray[Any]:
+        try:
+            return np.asarray(session.run(["score"], dict(zip(_input_names(len(arrays)), arrays, strict=True)))[0])
+        except Exception as error:  # its errors have no other common kind
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise CardError(f"the ONNX graph of this score does not run: {reason}") from error
+
+    return score
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without the whole graph on the standard output, where one cannot be made: torch turns its own switch on again."""
+    name = "_jit_onnx_log"
+    before = getattr(torch._C, name, None)  # noqa: SLF001  there is no public way
+    if before is not None:
+        setattr(torch._C, name, lambda *_: None)  # noqa: SLF001
+    try:
+        yield
+    finally:
+        if before is not None:
+            setattr(torch._C, name, before)  # noqa: SLF001

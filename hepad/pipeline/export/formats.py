@@ -19,9 +19,9 @@ from hepad.inputs.layout import VECTOR
 from hepad.nn.one_score import HasScoreModule, narrowed
 from hepad.samples.trigger import Flips, FloatModel, TriggerModel, decision_flips
 from hepad.trigger.logic import Logic, compile_logic, write_cpp
-from hepad.trigger.module_graph import input_names, module_onnx
+from hepad.trigger.module_graph import graph_scores, module_onnx
 from hepad.trigger.nir_graph import nir_scores, write_nir
-from hepad.trigger.onnx_graph import onnx_bytes, onnx_scores, onnx_session
+from hepad.trigger.onnx_graph import onnx_bytes, onnx_scores
 from hepad.trigger.verilog import simulate, verilator, write_project
 
 __all__ = ["FORMATS", "Written", "module_format"]
@@ -92,10 +92,8 @@ def module_format(model: FloatModel, events: Batch, folder: Path) -> Written:
     arrays = scorer.seen(events)
     data = module_onnx(scorer.score_module(model.score), [values[:1] for values in arrays])
     (folder / "model.onnx").write_bytes(data)
-    session, inputs = onnx_session(data), dict(zip(input_names(len(arrays)), arrays, strict=True))
-    places = range(0, len(events), _AT_ONCE)
-    parts = [{name: values[i : i + _AT_ONCE] for name, values in inputs.items()} for i in places]
-    got = np.concatenate([session.run(["score"], part)[0] for part in parts])
+    graph, places = graph_scores(data), range(0, len(events), _AT_ONCE)
+    got = np.concatenate([graph([values[i : i + _AT_ONCE] for values in arrays]) for i in places])
     tools = {name: version(name) for name in ("onnx", "onnxruntime", "torch")}
     return _checked_float(model, events, folder, got, tool="onnxruntime", tools=tools)
 

@@ -19,7 +19,7 @@ from hepad.nn.layers import Network
 from hepad.nn.one_score import HasScoreModule, narrowed
 from hepad.nn.scorer import Scorer
 from hepad.samples.trigger import FloatModel, decision_flips
-from hepad.trigger.module_graph import input_names, module_onnx, module_scores
+from hepad.trigger.module_graph import graph_scores, module_onnx, module_scores
 from hepad.trigger.onnx_graph import onnx_bytes, onnx_session
 
 __all__ = ["PLAIN", "LibraryModel", "agreement", "functions"]
@@ -95,12 +95,10 @@ def _of_module(
     if not np.allclose(plain(arrays), expected, rtol=_TOLERANCE, atol=_TOLERANCE * float(np.abs(expected).mean())):
         raise CardError(f"score {model.score} is not made by torch alone")
     found[f"{PLAIN} {version('torch')}"] = lambda rows: plain(scorer.seen(model.batch(kind, rows)))
-    names = input_names(len(arrays))
-    session = onnx_session(module_onnx(module, [values[:1] for values in arrays]), threads=threads)
+    graph = graph_scores(module_onnx(module, [values[:1] for values in arrays]), threads=threads)
 
     def run(rows: _Rows) -> Any:
-        seen = scorer.seen(model.batch(kind, rows))
-        return session.run(["score"], dict(zip(names, seen, strict=True)))[0]
+        return graph(scorer.seen(model.batch(kind, rows)))
 
     if not np.allclose(run(few), expected, rtol=_TOLERANCE, atol=_TOLERANCE * float(np.abs(expected).mean())):
         raise CardError(f"a graph of the score {model.score} does not give its numbers")
