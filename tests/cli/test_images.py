@@ -91,6 +91,7 @@ def test_a_supervised_network_needs_labels(run: Run, tmp_path: Path) -> None:
     why = ("explain", "images.npz", "-m", "./cct", "--top", 2, "--mean-of", 3, "-o", "why", "--json")
     (sample,) = json.loads(run(*why).stdout)["samples"]
     assert sample["incomplete"] < 1e-3
+    assert "--mean-of 3" in json.loads((tmp_path / "why" / "explain.json").read_text())["provenance"]["command"]
     for event in sample["top"]:
         assert event["score"] == pytest.approx(scores["score_log_odds"][event["entry"]], rel=1e-3, abs=1e-5)
     np.savez(tmp_path / "unlabelled.npz", images=images, n_tracks=np.ones(36))

@@ -8,6 +8,7 @@ from typing import Any
 from hepad.bundles.bundle import Bundle
 from hepad.cards.bundle import region_words
 from hepad.cards.selection import SelectionCard, load_selection
+from hepad.inputs.layout import IMAGE
 from hepad.paths import InputPath
 from hepad.pipeline.explain.options import ExplainOptions
 from hepad.provenance import command_line, event_records, provenance
@@ -25,7 +26,8 @@ def record_of(paths: Mapping[str, Sequence[InputPath]], bundle: Bundle, options:
     region = None if options.region is None else region_words(options.region, options.regions.get(options.region))
     command = command_line(
         "explain", model=bundle.card.name, selection=options.selection, score=options.score, region=region,
-        top=options.top, max_events=options.max_events,
+        top=options.top, mean_of=options.mean_of if bundle.input.layout.axes == IMAGE else None,
+        max_events=options.max_events,
     )  # fmt: skip
     return provenance(
         command,

@@ -26,17 +26,19 @@ Pairs = Mapping[Key, Pair]
 def set_pairs(parts: Parts, tails: Tails, asked: Asked, options: RatesOptions) -> dict[Key, Pair]:
     """The cuts of each model and of `options.beside` at each rate; nothing without such a trigger.
 
-    `parts` are those of the zero bias whose tails are given. Of a rate that is less than one crossing's there are none.
+    `parts` are those of the zero bias whose tails are given. Of a rate that is less than one crossing's there are none,
+    nor of one that is more than that of all crossings in which each of the triggers has a score.
     """
     if options.beside is None:
         return {}
     khz, other = options.crossings.khz, asked.names.index(asked.beside or "")
     reached = [tail.reached() for tail in tails.all]
+    most = min(float(fractions[-1]) if len(fractions) else 0.0 for _, fractions in reached)
     found: dict[Key, tuple[tuple[int, int], tuple[Cut, Cut], float, float]] = {}
     for rate in sorted(set(options.rates_khz)):
         fraction = rate / khz
         n = tails.flows[0].total.weight ** 2 / tails.flows[0].total.weight2
-        if fraction * n < 1 - 1e-9 or fraction > min(reach[1][-1] for reach in reached) * (1 + 1e-12):
+        if fraction * n < 1 - 1e-9 or fraction > most * (1 + 1e-12):
             continue
         for i, model in enumerate(asked.names):
             if i != other:

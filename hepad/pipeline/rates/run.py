@@ -37,7 +37,7 @@ from hepad.pipeline.rates.measure import (
     signal_curve,
     triggers_of,
 )
-from hepad.pipeline.rates.options import RatesOptions
+from hepad.pipeline.rates.options import RatesOptions, point_name
 from hepad.pipeline.rates.output import write_report
 from hepad.pipeline.rates.report import (
     BesideRates,
@@ -183,7 +183,7 @@ def _measure(
             for curve, scan, model in zip(found, scans, asked.names, strict=True)
             if len(scan[1])
         ]
-    beside, beside_signals = _beside(streams, tails, asked, options)
+    beside, beside_signals, not_beside = _beside(streams, tails, asked, options)
     return RatesReport(
         options.bunches if options.input_khz is None else None,
         khz,
@@ -195,7 +195,7 @@ def _measure(
         tuple(samples),
         tuple(rows),
         events,
-        (*points.remarks, *_remarks(samples, tails, points, asked)),
+        (*points.remarks, *_remarks(samples, tails, points, asked), *not_beside),
         tuple(curve for curve in curves if curve is not None),
         tuple(signal_curves),
         beside,
@@ -207,11 +207,22 @@ def _measure(
 
 def _beside(
     streams: _Streams, tails: Tails, asked: Asked, options: RatesOptions
-) -> tuple[tuple[BesideRates, ...], tuple[BesideRow, ...]]:
-    """The models beside another trigger, in each sample of zero bias and each signal; nothing if there is none."""
+) -> tuple[tuple[BesideRates, ...], tuple[BesideRow, ...], list[str]]:
+    """The models beside another trigger, in each sample of zero bias and each signal; nothing if there is none.
+
+    The last says at which rates they cannot be.
+    """
     pairs = set_pairs(lambda: streams.parts(SET_ON), tails, asked, options)
+    there = {point for _, point in pairs}
+    wanted = [point_name(rate) for rate in sorted(set(options.rates_khz))] if options.beside is not None else []
+    left_out = [
+        f"no model stands beside {asked.beside} at {point}: that is less than one crossing, or more than all in which "
+        "each of the triggers has a score"
+        for point in wanted
+        if point not in there
+    ]
     if not pairs:
-        return (), ()
+        return (), (), left_out
     counts = {sample: count_pairs(streams.parts(sample), pairs, asked) for sample in streams.paths}
     rates: list[BesideRates] = []
     rows: list[BesideRow] = []
@@ -220,7 +231,7 @@ def _beside(
             rows += beside_rows(found, counts[SET_ON], asked, sample.removeprefix(_SIGNAL))
         else:
             rates += beside_rates(found, asked, options, sample)
-    return tuple(rates), tuple(rows)
+    return tuple(rates), tuple(rows), left_out
 
 
 def _remarks(samples: Sequence[SampleRates], tails: Tails, points: WorkingPoints, asked: Asked) -> list[str]:
@@ -251,11 +262,13 @@ def _with_remarks(report: RatesReport, warnings: Sequence[str]) -> RatesReport:
 
 
 def _with_beside(models: Sequence[str], options: RatesOptions) -> list[Training]:
-    """The trainings of models, and of the trigger beside them if it is none of these by name."""
+    """The trainings of models, and last that of the trigger beside them if it is none of these by name."""
     trainings = load_trainings(models)
     if options.beside is None or options.beside in [training.name for training in trainings]:
         return trainings
-    return load_trainings([*models, options.beside])
+    every, system = load_trainings([*models, options.beside]), load_trainings([options.beside])[0].system
+    place = max(i for i, training in enumerate(every) if training.system == system)  # others may come after its system
+    return [*every[:place], *every[place + 1 :], every[place]]
 
 
 def _asked(trainings: Sequence[Training], options: RatesOptions) -> Asked:

@@ -148,13 +148,22 @@ class StudyData:
         return math.ceil(_READ_MORE * self.card.training_events / share)
 
     def against(self, names: Sequence[str]) -> tuple[InputPath, ...]:
-        """The files of the signals of these names; of each of them a training must not see `kept_away`."""
+        """The files of the signals of these names; of each of them a training must not see `kept_away`.
+
+        `UsageError` for a signal of which there are none.
+        """
+        for name in names:
+            if name not in self.files.signals:
+                raise UsageError(
+                    f"an analysis learns from signal {name}, of which there is no file: give --signal {name}=FILE"
+                )
         return tuple(dict.fromkeys(path for name in names for path in self.files.signals[name]))
 
     def samples(self, recipe: AnalysisCard, *, labelled: bool = False, against: Sequence[str] = ()) -> Samples:
         """What the recipe's network sees, before scaling.
 
-        Of the signals that a `labelled` training, or one `against` some, learns from it is what it has not seen.
+        Of files that a `labelled` training, or one `against` some signals, reads it is what it has not seen: a file may
+        hold other signals too.
         """
         limit = self.max_background(recipe)
         key = f"{recipe.selection} {limit} {labelled} {recipe.input.model_dump_json()} {sorted(against)}"
@@ -174,10 +183,10 @@ class StudyData:
             held = read.batch.take(np.flatnonzero(is_aside(ids, self.set_aside) & is_background)[:most])
         if not len(held):
             raise InputDataError(f"{len(ids)} background events are too few to set some aside")
-        learned = self.files.signals if labelled else against
+        learned = set(files if labelled else self.against(against))
         signals = {
-            name: self._signal(recipe, name, self.kept_away(labelled=True) if name in learned else None)
-            for name in self.files.signals
+            name: self._signal(recipe, name, None if learned.isdisjoint(paths) else self.kept_away(labelled=True))
+            for name, paths in self.files.signals.items()
         }
         return Samples(ids, {BACKGROUND: held, **signals})
 

@@ -134,10 +134,12 @@ def _labelled(card: StudyCard) -> str:
     """What was trained with labels, if anything was."""
     if card.labelled is None:
         return ""
-    names = ", ".join(card.label(name) for name in card.labelled.analyses)
+    learned = dict.fromkeys(card.labelled.analyses, "all signals")
+    learned |= {name: ", ".join(signals) for name, signals in card.labelled.against.items()}
+    said = "; ".join(f"{card.label(name)} from {signals}" for name, signals in learned.items())
     return (
-        f" {names}: trained with labels, on the background and the signals; {card.labelled.fraction:.0%} of the events "
-        "of each signal were set aside from that, and it is measured on these alone."
+        f" Trained with labels, on background and signals: {said}. {card.labelled.fraction:.0%} of the events in "
+        "the files of these signals were set aside from that, and of them it is measured on these alone."
     )
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from hepad.bundles.systems import Training
 from hepad.cards.base import parse_card
 from hepad.cards.menu import MenuCard
 from hepad.cards.selection import load_selection
 from hepad.errors import InputDataError, UsageError
 from hepad.execution.parts import Part
 from hepad.objects.cutflow import CutFlow, CutStep
+from hepad.pipeline.rates.beside import set_pairs
 from hepad.pipeline.rates.measure import Asked, count_sample, read_tails, set_points, triggers_of
 from hepad.pipeline.rates.options import RatesOptions
 from hepad.pipeline.rates.output import points_table, triggers_table
 from hepad.pipeline.rates.report import RatesReport
+from hepad.pipeline.rates.run import _with_beside
 from hepad.pipeline.rates.summary import sample_rates, signal_rows
 
 MENU = {"schema": "menu/1", "name": "m", "title": "t", "reference": "r", "limit_khz": 100.0}
@@ -100,6 +104,27 @@ def test_points() -> None:
         set_points(read_tails(parts(), asked(), capacity=4), asked(), options(rates_khz=(5 * one,)))
 
 
+def test_a_rate_at_which_a_trigger_has_no_scores_has_no_pair() -> None:
+    one, pair = 11.2456 / 20, replace(asked(), beside="b")
+    opts = options(rates_khz=(0.4 * one, 3 * one, 19 * one, 20 * one), beside="b")
+    found = set_pairs(parts, read_tails(parts(), pair), pair, opts)
+    assert list(found) == [("a", f"{3 * one:g} kHz"), ("a", f"{19 * one:g} kHz")]  # b has 19 scores
+    silent = [replace(part, columns={**part.columns, "score1": part.columns["score1"] * np.nan}) for part in parts()]
+    assert set_pairs(lambda: silent, read_tails(silent, pair), pair, opts) == {}
+
+
+def test_the_trigger_beside_others_is_that_which_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it is another training of the first of several models, which makes a system of both."""
+
+    def load(models: Sequence[str]) -> list[Training]:
+        texts = sorted(models, key=lambda text: [t[0] for t in models].index(text[0]))
+        return [Training(text, text[0], OneBundle(Card(text, ("mse",)))) for text in texts]  # type: ignore[arg-type]
+
+    monkeypatch.setattr("hepad.pipeline.rates.run.load_trainings", load)
+    found = _with_beside(["a=1", "b=2"], options(beside="a=3"))
+    assert [training.name for training in found] == ["a=1", "b=2", "a=3"]
+
+
 def test_rates_in_a_sample() -> None:
     one = 11.2456 / 20
     opts, triggers = options(rates_khz=(3 * one,)), asked()
@@ -153,7 +178,7 @@ def test_without_a_menu() -> None:
 def test_options() -> None:
     with pytest.raises(UsageError, match="--rate 0: rates are in kHz"):
         RatesOptions(rates_khz=(0.0,))
-    with pytest.raises(UsageError, match=r"up to that of all crossings, 11.2456"):
+    with pytest.raises(UsageError, match=r"up to that of all events, 11.2456"):
         RatesOptions(bunches=1, rates_khz=(12.0,))
     with pytest.raises(UsageError, match="--pure: a rate is pure of the seeds of a menu"):
         RatesOptions(pure=True)

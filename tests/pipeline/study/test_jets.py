@@ -12,8 +12,9 @@ import pytest
 from hepad.cards.analysis import load_analysis
 from hepad.cards.bundle import SetAside
 from hepad.cards.study import StudyCard, load_study
-from hepad.errors import InputDataError
+from hepad.errors import InputDataError, UsageError
 from hepad.pipeline.study.data import StudyData, find_files
+from hepad.pipeline.study.page import _labelled
 from hepad.pipeline.study.plan import make_plan
 from hepad.pipeline.study.trainings import _job
 from hepad.pipeline.train.run import train_in_memory
@@ -68,7 +69,10 @@ def test_a_signal_is_what_has_its_label_and_a_classifier_is_measured_on_what_it_
     kept = is_aside(read.ids([file_record(folder / "jets.root")]), aside)
     assert 0 < kept.sum() < 24
     np.testing.assert_array_equal(seen["all"].x, read.batch.x[kept])
-    assert len(seen["tbqq"]) == 4  # no analysis learns from it by that name
+    # The others are in the file that it learns from: of them too it is measured on what was kept from it.
+    for name in ("h4q", "tbqq"):
+        assert 0 < len(seen[name]) < 4
+        assert {row.tobytes() for row in seen[name].x} < {row.tobytes() for row in read.batch.x[kept]}
     options = replace(job.options, output=None, regions={})
     trained = train_in_memory(job.files, flow.recipe, options=options)
     assert trained.report.split["train"] > 0
@@ -98,8 +102,18 @@ def test_a_card_that_names_what_is_not_there_is_refused(changes: dict[str, objec
         StudyCard.model_validate({**CARD, **changes})
 
 
+def test_a_signal_that_is_learned_from_must_be_given(folder: Path) -> None:
+    card = StudyCard.model_validate(CARD)
+    files = find_files(card, None, [str(folder / "qcd.root")], signals={"tbqq": [str(folder / "jets.root")]})
+    with pytest.raises(UsageError, match="learns from signal all, of which there is no file: give --signal all=FILE"):
+        StudyData(files, card).against(("all",))
+
+
 def test_the_study_of_jets_has_the_signals_of_the_paper() -> None:
     card = load_study("jets")
+    said = _labelled(card)
+    assert "particle flow from svj; ANTELOPE from svj. 50% of the events" in said
+    assert "N-subjettiness, trained from h4q, hbb," in said
     assert len(card.seeds) == 5
     signals = card.compare.groups["nine signals"]
     assert set(card.data.signals) == {*signals, "svj"}
