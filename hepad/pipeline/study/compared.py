@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hepad.cards.study import CompareCard, Printed, StudyCard
 from hepad.output.document import Table
-from hepad.pipeline.study.beside import run_beside
+from hepad.pipeline.study.jobs import run_jobs
 from hepad.pipeline.study.results import Measured, Performance, Results, Spread, spread
 from hepad.stats.scores.stochastic_order import StochasticOrder, almost_stochastic_order
 
@@ -97,7 +97,7 @@ def ordered(compare: CompareCard, results: Results, *, workers: int = 1) -> list
         for two, theirs in reversed(first.values())
         if one[0] != two[0]
     ]
-    return run_beside(jobs, workers) if min(workers, len(jobs)) > 1 else [job(None) for job in jobs]
+    return run_jobs(jobs, workers) if min(workers, len(jobs)) > 1 else [job(None) for job in jobs]
 
 
 @dataclass(frozen=True)

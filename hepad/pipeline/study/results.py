@@ -17,9 +17,9 @@ from hepad.inputs.batch import Batch
 from hepad.nn.device import send_to
 from hepad.nn.operations import Cost
 from hepad.nn.scorer import Scorer, Scores
-from hepad.pipeline.study.beside import run_beside
 from hepad.pipeline.study.data import BACKGROUND, StudyData
 from hepad.pipeline.study.images import Pictures, pictures, scores_and_images
+from hepad.pipeline.study.jobs import run_jobs
 from hepad.pipeline.study.plan import Plan, PlannedTraining, ScanPoint
 from hepad.pipeline.study.trainings import TRAININGS
 from hepad.stats.scores.roc import Estimate, RocCurve, roc_curve
@@ -192,7 +192,7 @@ def measure(plan: Plan, data: StudyData, output: Path, *, workers: int = 1, devi
         _Measuring(training, output / TRAININGS / name, samples[training.analysis], data.card, name in tabled, device)
         for name, training in plan.trainings.items()
     ]
-    measured = run_beside(jobs, workers) if min(workers, len(jobs)) > 1 else [job(None) for job in jobs]
+    measured = run_jobs(jobs, workers) if min(workers, len(jobs)) > 1 else [job(None) for job in jobs]
     return Results(plan, dict(zip(plan.trainings, measured, strict=True)), dict(samples))
 
 

@@ -10,8 +10,8 @@ from hepad.bundles.files import CARD
 from hepad.errors import InterruptedRunError, UsageError
 from hepad.io.remote.path import as_given
 from hepad.nn.scorer import EpochEnd
-from hepad.pipeline.study.beside import run_beside
 from hepad.pipeline.study.data import StudyData
+from hepad.pipeline.study.jobs import run_jobs
 from hepad.pipeline.study.plan import Plan, PlannedTraining
 from hepad.pipeline.train.run import TrainOptions, train
 
@@ -65,7 +65,7 @@ def run_trainings(
             yield job
 
     if min(workers, len(jobs)) > 1:
-        run_beside(announced(), workers)
+        run_jobs(announced(), workers)
     else:
         for job in announced():
             job(on_epoch)

@@ -13,13 +13,13 @@ from typing import Any
 from hepad.errors import FitFailedError, HepadError, InterruptedRunError, UsageError
 from hepad.nn.scorer import EpochEnd
 
-__all__ = ["Job", "run_beside"]
+__all__ = ["Job", "run_jobs"]
 
 Job = Callable[[Callable[[EpochEnd], None]], Any]
 """What a process can be handed: it gets a function to be called now and then, and what it gives is handed back."""
 
 
-def run_beside(jobs: Iterable[Job], workers: int) -> list[Any]:
+def run_jobs(jobs: Iterable[Job], workers: int) -> list[Any]:
     """What each job gives, in their order; up to `workers` processes are busy.
 
     The first that fails stops the others, which are told to save what they have; its error is raised.
