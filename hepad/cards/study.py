@@ -68,7 +68,8 @@ class LabelledCard(Card):
     that are trained on background `against` the signals named.
 
     A `fraction` of the events of these signals, for the former of the background too, drawn by the seed of the
-    evaluation, is set aside from that: of these signals, and others in their files, these analyses are measured on it alone.
+    evaluation, is set aside from that: of these signals, and others in their files, these analyses are measured on it
+    alone.
     """
 
     analyses: tuple[CardName, ...] = ()
