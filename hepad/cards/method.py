@@ -44,6 +44,8 @@ class MethodCard(Composition):
         kinds = registry.METHODS[self.method.name].inputs
         if self.input.kind not in kinds:
             raise ValueError(f"method {self.method.name} takes {' or '.join(kinds)} input, not {self.input.kind}")
+        if self.method.config.get("require") and getattr(self.input, "scale", "none") != "none":
+            raise ValueError("require is in the units of the input: say 'scale: none' under input")
         return self
 
 

@@ -141,8 +141,6 @@ def hunt(
             f"give --analysis, or one --method with --mass, --window and --sidebands (missing: "
             f"{', '.join(lacking) or 'one --method'})"
         )
-    if analysis is not None and (window or sidebands or region):
-        raise UsageError("--analysis has windows of its own: leave out --window, --sidebands and --region")
     with _progress() as (on_events, on_training):
         options = HuntOptions(
             mass=mass or "",

@@ -22,7 +22,8 @@ from hepad.threads import stay_on_one_thread
 __all__ = ["ProcessExecutor"]
 
 _AHEAD = 2
-"""Units at a process at a time: the next is there when one is done."""
+"""Units of files at a process at a time: the next is there when one is done. A task may bring arrays larger than a pipe
+holds, for which a process must not be busy: it could wait to send us an answer while we wait to send it a task."""
 _DEATHS = 2
 """So many processes may die of one unit before the run gives up."""
 
@@ -58,7 +59,7 @@ class ProcessExecutor:
         self._deaths: Counter[Any] = Counter()
         self._processes: dict[Connection, _Process] = {}
         self._workers = workers
-        self.capacity = workers * _AHEAD
+        self.capacity = workers * (1 if isinstance(job, Staffed) else _AHEAD)
 
     def submit(self, unit: Any) -> None:
         """Give a unit to the process that has fewest, a new one as long as none is idle and there may be more."""

@@ -77,7 +77,10 @@ def _walk(node: ast.expr, columns: Mapping[str, _Floats] | None, text: str) -> A
     if isinstance(node, ast.Name):
         return 1.0 if columns is None else columns[node.id]
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
-        return float(node.value)
+        try:
+            return float(node.value)
+        except OverflowError as error:
+            raise UsageError(f"the expression {text[:80]!r} has a number that is too large") from error
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
         value = _walk(node.operand, columns, text)
         return -value if isinstance(node.op, ast.USub) else value
@@ -90,6 +93,6 @@ def _walk(node: ast.expr, columns: Mapping[str, _Floats] | None, text: str) -> A
             values = [_walk(argument, columns, text) for argument in node.args]
             return 1.0 if columns is None else function(*values)
     raise UsageError(
-        f"{ast.unparse(node)!r} in {text!r} is not understood: an expression has columns, numbers, + - * / ** and "
-        f"{', '.join(_FUNCTIONS)}"
+        f"{ast.get_source_segment(text.strip(), node)!r} in {text!r} is not understood: an expression has columns, "
+        f"numbers, + - * / ** and {', '.join(_FUNCTIONS)}"
     )

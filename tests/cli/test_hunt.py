@@ -215,8 +215,31 @@ def test_an_analysis_hunts_in_all_windows_with_all_methods(
     assert "out" not in [path.name for path in tmp_path.glob("*.run")]
     run(*given, "--range", "2600:3000", "-o", "other", code=2)
     assert "no window can be hunted in" in run(*given, "--range", "3400:6000", "-o", "other", code=4).stderr
-    assert "leave out --window" in run(*given, "--window", "3300:3700", "-o", "other", code=2).stderr
+    assert "--window does not go with --analysis" in run(
+        *given, "--window", "3300:3700", "-o", "other", code=2
+    ).stderr.replace("\n", " ")
+    content = json.loads((tmp_path / "out" / "hunt.json").read_text(encoding="utf-8"))
+    assert (content["toys"], content["max_events"]) == (100, None)  # by these it is known again
+    assert {kept["mass"][1][1] for kept in content["methods"].values()} == {1}
+    assert {kept["selection"]["name"] for kept in content["methods"].values()} == {"all_events"}
+    _refuses_before_it_trains(run, given, dijets("heavy.root", 100, seed=2, weight=2.0), tmp_path)
     assert "missing: --mass" in run("hunt", file, "--method", "all.yaml", "-o", "other", code=2).stderr
+
+
+def _refuses_before_it_trains(run: Run, given: tuple[object, ...], heavy: Path, tmp_path: Path) -> None:
+    for functions, code, said in (("gp", 2, "gp is not a function"), ("ua2_3, dijet3", 3, "must be of one family")):
+        (tmp_path / "small.yaml").write_text(HUNT_CARD.replace("[ua2_3]", f"[{functions}]"), encoding="utf-8")
+        assert said in " ".join(run(*given, "-o", "other", code=code).stderr.split())
+    (tmp_path / "small.yaml").write_text(HUNT_CARD, encoding="utf-8")
+    scaled = CUTS.replace("{name: cuts}", "{name: cuts, require: {jet1+jet2_lightest: [5, null]}}")
+    (tmp_path / "scaled.yaml").write_text(scaled, encoding="utf-8")
+    for words, code, said in (
+        (("--toys", 10), 2, "at least 50 are needed"),
+        (("--method", "all.yaml", "--method", "./all.yaml"), 2, "two methods are called all"),
+        (("--method", "scaled.yaml"), 3, "say 'scale: none' under input"),
+        ((heavy,), 4, "weights from 1 to 2"),
+    ):
+        assert said in " ".join(run(*given, *words, "-o", "other", code=code).stderr.split())
 
 
 @pytest.mark.parametrize(

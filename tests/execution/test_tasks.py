@@ -11,8 +11,9 @@ import pytest
 
 from hepad.errors import UsageError
 from hepad.execution.executor import Execution
+from hepad.execution.processes import ProcessExecutor
 from hepad.execution.store import FolderStore, MemoryStore, RunFolder
-from hepad.execution.tasks import Arrays, Task, run_tasks
+from hepad.execution.tasks import Arrays, Task, _Staffed, run_tasks
 
 TASKS = (Task("a"), Task("b"), Task("c", ("a", "b")), Task("d", ("c",)))
 
@@ -45,6 +46,11 @@ def test_each_is_done_once_with_what_it_needs(workers: int) -> None:
     assert values(found) == {"a": 1, "b": 1, "c": 3, "d": 4}
     assert told == [(n, 4) for n in range(5)]
     assert sorted(job.begun) == (["a", "b", "c", "d"] if workers == 1 else [])
+
+
+def test_no_task_is_sent_to_a_busy_process() -> None:
+    """Both would wait for ever if each had more to send than a pipe holds."""
+    assert ProcessExecutor(_Staffed(Sums()), 3).capacity == 3
 
 
 @pytest.fixture

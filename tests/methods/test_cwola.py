@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from hepad.cards.train import TrainCard
-from hepad.errors import UsageError
+from hepad.errors import CardError, UsageError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.methods.base import MASS, How, Problem, Sample, Window, train_all
-from hepad.methods.base.folded import Contest, FittedFolds, Place
+from hepad.methods.base.folded import Contest, FittedFolds, Place, _Reference
 from hepad.methods.cwola import SHARES, Cwola
 from hepad.nn.supervised import LABEL
 
@@ -74,6 +74,19 @@ def test_the_rank_is_the_fraction_of_the_sidebands_of_the_fold(fitted: tuple[Fit
         np.testing.assert_allclose(highest, np.log10(len(sides)), rtol=1e-5)
 
 
+def test_events_that_share_the_highest_value_share_its_rank() -> None:
+    """As trees give it: in double precision it may lie above what is kept of it, and means the same."""
+    place = Place(0, 1, 0)
+    value = float(np.float32(0.1)) + 1e-9
+    assert float(np.float32(value)) < value
+    reference = _Reference(
+        np.array([-1.0, np.float32(value), np.nextafter(np.float32(value), np.float32(1))]), np.array([0, 1, 3.0])
+    )
+    learned = FittedFolds("cwola", (), {place: lambda batch: np.full(len(batch), value)}, {}, (reference,))
+    data, _ = spectrum(3, 0)
+    np.testing.assert_array_equal(learned.scores(data, np.zeros(3, dtype=np.int64))["rank"], 1)
+
+
 def test_the_restart_of_lowest_validation_loss_is_kept(fitted: tuple[FittedFolds, Batch, np.ndarray]) -> None:
     networks = fitted[0].networks
     assert len(networks) == 5 * 2 * 2
@@ -116,6 +129,12 @@ def test_a_window_is_half_open_and_within_its_sidebands() -> None:
             Window(low, high, sides)
     with pytest.raises(UsageError, match="numbers in GeV"):
         Window(3300, np.nan, (2800, 4200))
+
+
+def test_a_network_card_has_one_activation_or_one_a_layer() -> None:
+    settings = {"classifier": {"kind": "network", "layers": [4, 2, 1], "activations": ["elu", "elu"]}}
+    with pytest.raises(CardError, match="activations has 2 entries for 3 layers"):
+        Cwola(settings, LAYOUT)
 
 
 def test_too_few_folds_and_background_are_refused() -> None:

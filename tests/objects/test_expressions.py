@@ -41,6 +41,8 @@ def test_values_are_those_of_numpy() -> None:
         ("sqrt(a, a)", "is not understood"),
         ("a if b else a", "is not understood"),
         ("a + True", "'True' in 'a + True' is not understood"),
+        ("~" + "-" * 400 + "a", "is not understood"),
+        ("a * 1" + "0" * 400, "has a number that is too large"),
     ],
 )
 def test_what_is_no_arithmetic_is_refused(text: str, said: str) -> None:

@@ -108,6 +108,7 @@ class TableFile:
                 known = ", ".join(self.names[:12]) + (", ..." if len(self.names) > 12 else "")
                 raise InputDataError(f"{self.path} has no column {name!r}; it has {known}")
         weight = self._column(_WEIGHT) if _WEIGHT in self.names else np.ones(self.entries)
+        check_finite(weight[start:stop], path=self.path, branch=_WEIGHT, start=start)
         for first in range(start, min(stop, self.entries), step_size):
             rows = slice(first, min(first + step_size, stop, self.entries))
             columns: dict[str, Any] = {name: self._column(name)[rows] for name in wanted}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hepad.cards.base import Card
 from hepad.inputs.batch import Batch
@@ -45,6 +45,13 @@ class NetworkCard(Card):
     activations: tuple[Activation, ...] = Field(default=("leaky_relu",), min_length=1, max_length=16)
     dropout: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(default=(0.0,), min_length=1, max_length=16)
     normalise: bool = False
+
+    @model_validator(mode="after")
+    def _has_one_each(self) -> NetworkCard:
+        for what, given in (("activations", self.activations), ("dropout", self.dropout)):
+            if len(given) not in (1, len(self.layers)):
+                raise ValueError(f"{what} has {len(given)} entries for {len(self.layers)} layers: give 1, or 1 each")
+        return self
 
 
 ClassifierCard = Annotated[TreesCard | NetworkCard, Field(discriminator="kind")]

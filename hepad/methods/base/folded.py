@@ -226,7 +226,9 @@ class FittedFolds:
             rows = share > 0
             log_odds = self.log_odds(batch.take(rows), fold)
             reference = self.references[fold]
-            found["rank"][rows] += share[rows] * np.interp(log_odds, reference.log_odds, reference.rank)
+            # Rounded as the reference is: unrounded, events that share its highest value may lie above it.
+            rounded = log_odds.astype(np.float32)
+            found["rank"][rows] += share[rows] * np.interp(rounded, reference.log_odds, reference.rank)
             found["log_odds"][rows] += share[rows] * log_odds
         return finite_scores(self.method, {name: values.astype(np.float32) for name, values in found.items()})
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hepad.cards.hunt import HuntCard
 from hepad.cards.method import load_method
-from hepad.errors import FitFailedError, InputDataError
+from hepad.errors import CardError, FitFailedError, InputDataError, UsageError
 from hepad.execution.making import Making
 from hepad.execution.store import RunFolder, Store
 from hepad.methods.base import MASS, Window
@@ -26,12 +26,22 @@ from hepad.pipeline.hunt.trainings import run_trainings
 from hepad.pipeline.hunt.windows_report import AnalysisReport, WindowResult
 from hepad.provenance import provenance
 from hepad.spectra.models import functions_of
-from hepad.stats.bumphunt.window_count import WindowCount, WindowTrials, count_in_window, global_p, window_edges
+from hepad.stats.bumphunt.window_count import (
+    FEWEST_BOOTSTRAPS,
+    WindowCount,
+    WindowTrials,
+    count_in_window,
+    global_p,
+    window_edges,
+)
+from hepad.stats.fits.functions import BackgroundFunction
 
 __all__ = ["hunt_analysis"]
 
 _RANK = "rank"
 _PASSED = 0.5
+_SAME_WEIGHT = 1e-6
+"""Weights that differ by less, relatively, are rounded."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +61,9 @@ def hunt_analysis(
     """Hunt with `methods` (those of the card if none) in all windows of the card that the events reach.
 
     `options.output` becomes a folder: `hunt.json`, the spectra, the masses of the selected events and figures. A window
-    without events for a method is left out, and the report says why; `InputDataError` if none is left. `toys`
-    pseudo-experiments give the global p-values, of each method over its windows and of all.
+    without events for a method is left out, and the report says why; `InputDataError` if none is left, or if weights of
+    events differ: they are counted. `toys` bootstraps give the global p-values, of each method over its windows and of
+    all; with 0 there are none.
     """
     from hepad.pipeline.hunt.windows_output import stored_report, write_analysis
 
@@ -65,22 +76,26 @@ def hunt_analysis(
         input=card.input,
     )
     check_folder(output, verb="hunt")
-    names = tuple(dict.fromkeys(methods or card.methods))
+    if 0 < toys < FEWEST_BOOTSTRAPS:
+        raise UsageError(f"--toys {toys}: at least {FEWEST_BOOTSTRAPS} are needed, or 0 for no global p-values")
     windows = _windows(card)
-    plans = {load_method(name).name: HuntPlan.of(files, name, replace(options, window=windows[0][1])) for name in names}
+    plans = _plans(files, methods or card.methods, replace(options, window=windows[0][1]))
     first = next(iter(plans.values()))
+    functions = _functions(card)
 
     def described(records: Sequence[dict[str, Any]], *, arguments: bool = True) -> dict[str, Any]:
-        cards = {name: plan.content()["card"] for name, plan in plans.items()}
+        searches = {name: {k: v for k, v in p.content().items() if k != "window"} for name, p in plans.items()}
+        how = {"toys": toys, "max_events": options.max_events}
         command = f"hepad hunt --analysis {card.name}"
         record = provenance(command, inputs=records, seed=options.seed, arguments=arguments)
-        return {"analysis": card.model_dump(mode="json", by_alias=True), "methods": cards, "provenance": record}
+        content = {"analysis": card.model_dump(mode="json", by_alias=True), "methods": searches, **how}
+        return {**content, "provenance": record}
 
     making = Making.of(output, first.inputs, described, again=options.execution.force or options.restart)
     if before := making.before(read=stored_report):
         return before
     with making.run_folder() as folder:
-        found = _Found(card, options, toys)
+        found = _Found(card, functions, options, toys)
         known: dict[str, HuntEvents] = {}
         for plan in plans.values():
             key = str(plan.card.input) + str(plan.selection)
@@ -91,6 +106,25 @@ def hunt_analysis(
         report = found.report(events)
         write_analysis(report, described(events.records), output)
     return report
+
+
+def _plans(files: Sequence[str], methods: Sequence[str], options: HuntOptions) -> dict[str, HuntPlan]:
+    """What is hunted for with each method, by its name; `UsageError` if two cards have the same."""
+    plans: dict[str, HuntPlan] = {}
+    for method in dict.fromkeys(methods):
+        name = load_method(method).name
+        if name in plans:
+            raise UsageError(f"two methods are called {name}: give one of them, or rename one in its card")
+        plans[name] = HuntPlan.of(files, method, options)
+    return plans
+
+
+def _functions(card: HuntCard) -> tuple[BackgroundFunction, ...]:
+    """The functions of the card, asked for before anything is trained; `CardError` unless they are of one family."""
+    functions = tuple(function for name in card.functions for function in functions_of(name, None))
+    if len({function.family for function in functions}) != 1:
+        raise CardError(f"hunt {card.name}: functions must be of one family, found {', '.join(card.functions)}")
+    return functions
 
 
 def _windows(card: HuntCard) -> list[tuple[str, Window]]:
@@ -111,6 +145,12 @@ def _keyed(plan: HuntPlan) -> dict[str, Any]:
 def _events(plan: HuntPlan, options: HuntOptions, store: Store, making: Making) -> HuntEvents:
     events = read_events_of(plan, options, store, making.records)
     events.check()
+    weight = events.raw.weight
+    if np.ptp(weight) > _SAME_WEIGHT * np.abs(weight).max():
+        raise InputDataError(
+            f"events have weights from {weight.min():g} to {weight.max():g}: an analysis counts events, whose weights "
+            "must be equal"
+        )
     return events
 
 
@@ -119,6 +159,7 @@ class _Found:
     """What was found so far, and why windows were left out."""
 
     card: HuntCard
+    functions: tuple[BackgroundFunction, ...]
     options: HuntOptions
     toys: int
     selected: list[_Selected] = field(default_factory=list)
@@ -175,10 +216,9 @@ class _Found:
         )
 
     def _count(self, one: _Selected) -> WindowCount:
-        functions = [function for name in self.card.functions for function in functions_of(name, None)]
         edges = window_edges(np.array(self.card.bins), one.window.low, one.window.high)
         counts = np.histogram(one.masses, edges)[0].astype(np.float64)
-        return count_in_window(edges, counts, one.window.low, functions)
+        return count_in_window(edges, counts, one.window.low, self.functions)
 
     def _trials(self, kept: Sequence[tuple[_Selected, WindowCount]], method: str | None) -> WindowTrials | None:
         """The global p-value of a method, or of all; None without bootstraps, or where they cannot be fitted."""

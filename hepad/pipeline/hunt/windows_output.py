@@ -29,8 +29,9 @@ def write_analysis(report: AnalysisReport, described: Mapping[str, Any], output:
         content = {**described, "report": report.content()}
         (folder / _RESULT).write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
         if report.masses is not None:
-            columns = {_name(result): report.masses[:, place] for place, result in enumerate(report.results)}
-            np.savez_compressed(folder / _MASSES, allow_pickle=False, **columns)
+            own = report.masses.T
+            columns: dict[str, Any] = {_name(r): own[place] for place, r in enumerate(report.results)}
+            np.savez_compressed(folder / _MASSES, **columns)
         save_figure(_significances(report), folder / "significance")
         for method in dict.fromkeys(result.method for result in report.results):
             save_figure(_spectra(report, method), folder / f"spectra_{method}")
@@ -41,7 +42,7 @@ def stored_report(output: Path) -> tuple[dict[str, Any], AnalysisReport]:
     try:
         content = json.loads((output / _RESULT).read_text(encoding="utf-8"))
         report = AnalysisReport.from_json(content.pop("report"), output)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputDataError(f"{output} is no result of hepad hunt --analysis") from error
     return content, report
 

@@ -20,14 +20,14 @@ from hepad.stats.fits.fit import FitResult, Refitter, fit_background
 from hepad.stats.fits.functions import BackgroundFunction
 from hepad.stats.fits.order import OrderStep, choose_order
 
-__all__ = ["WindowCount", "WindowTrials", "count_in_window", "global_p", "window_edges"]
+__all__ = ["FEWEST_BOOTSTRAPS", "WindowCount", "WindowTrials", "count_in_window", "global_p", "window_edges"]
 
 FloatArray = npt.NDArray[np.float64]
 
 _CLOSED = 1e-9
 """The exposure of a bin that takes no part in a fit."""
-_FEWEST = 50
-"""Bootstraps that are fitted, for correlations."""
+FEWEST_BOOTSTRAPS = 50
+"""Of these that must be fitted, for correlations."""
 _SPARE = 2
 """Filled bins outside of the window beyond the parameters of the simplest function."""
 
@@ -143,7 +143,7 @@ def global_p(
         table[np.flatnonzero(inside), cells[inside, i]] = 1.0
         z[:, i] = count.z_of(drawn @ table)
     good = np.isfinite(z).all(axis=1)
-    if np.count_nonzero(good) < _FEWEST:
+    if np.count_nonzero(good) < FEWEST_BOOTSTRAPS:
         raise FitFailedError(f"{np.count_nonzero(good)} of {toys} bootstraps of {len(counts)} spectra could be fitted")
     rows = z[good] - z[good].mean(axis=0)
     rows /= np.maximum(np.sqrt((rows**2).mean(axis=0)), 1e-12)

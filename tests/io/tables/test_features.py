@@ -87,5 +87,8 @@ def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputDataError, match=said):
             list(read_events([TablePath(tmp_path / "texts.parquet")], {"columns": {column}}))
+    np.savez(tmp_path / "weights.npz", a=np.zeros(3), weight=[1.0, 1.0, np.nan])
+    with pytest.raises(InputDataError, match="branch 'weight' holds nan at entry 2"):
+        list(read_events([TablePath(tmp_path / "weights.npz")], {"columns": {"a"}}, step_size=1))
     with pytest.raises(InputDataError, match="a table has columns, and no jets"):
         list(read_events([TablePath(tmp_path / "texts.parquet")], {"jets": {"pt"}}))
