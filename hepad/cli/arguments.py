@@ -63,6 +63,7 @@ PLAIN = frozenset(
         "batch",
         "bits",
         "calculator",
+        "column",
         "counts",
         "device",
         "direction",
