@@ -1,0 +1,132 @@
+"""Windows of a mass: the spectra that methods select for each, and how significant what is in them is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from hepad.plot.panels import pick
+from hepad.plot.spectrum import poisson_interval
+from hepad.plot.style import COLOURS, GREY, hep_style
+
+__all__ = ["WindowSpectrum", "window_significances", "window_spectra"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_MARKERS = "osD^vP*X"
+_COLUMNS = 3
+
+
+@dataclass(frozen=True)
+class WindowSpectrum:
+    """Counts and expected events (n,) in bins of edges (n+1,) in GeV, their pulls (n,), and the window's excess `z`."""
+
+    name: str
+    low: float
+    high: float
+    z: float
+    edges: FloatArray
+    counts: FloatArray
+    expected: FloatArray
+    pulls: FloatArray
+
+
+def window_spectra(spectra: Sequence[WindowSpectrum], *, title: str, x_title: str = "Mass [GeV]") -> Figure:
+    """A panel of the spectrum over one of its pulls for each window, which is shaded: one bin, that is not fitted."""
+    columns = min(_COLUMNS, len(spectra))
+    rows = -(-len(spectra) // columns)
+    with hep_style():
+        figure = Figure(figsize=(1.2 + 5.2 * columns, 0.8 + 5.2 * rows), layout="constrained")
+        ratios = [part for _ in range(rows) for part in (3, 1)]
+        grid = figure.subplots(2 * rows, columns, squeeze=False, sharex=True, height_ratios=ratios)
+        for place, spectrum in enumerate(spectra):
+            row, column = divmod(place, columns)
+            _draw(grid[2 * row, column], grid[2 * row + 1, column], spectrum)
+        for place in range(len(spectra), rows * columns):
+            row, column = divmod(place, columns)
+            grid[2 * row, column].remove()
+            grid[2 * row + 1, column].remove()
+        for column in range(columns):
+            last = (len(spectra) - 1 - column) // columns
+            grid[2 * last + 1, column].set_xlabel(x_title)
+            grid[2 * last + 1, column].tick_params(labelbottom=True)
+        for row in range(rows):
+            grid[2 * row, 0].set_ylabel("Events / GeV")
+            grid[2 * row + 1, 0].set_ylabel("Signif.", loc="center")
+        figure.align_ylabels()
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False)
+        grid[0, 0].text(0, 1.03, title, transform=grid[0, 0].transAxes, va="bottom", fontweight="bold")
+        return figure
+
+
+def _draw(top: Axes, bottom: Axes, spectrum: WindowSpectrum) -> None:
+    widths = np.diff(spectrum.edges)
+    middles = (spectrum.edges[1:] + spectrum.edges[:-1]) / 2
+    filled = spectrum.counts > 0
+    errors = np.stack(poisson_interval(spectrum.counts)) / widths
+    for axes in (top, bottom):
+        axes.axvspan(spectrum.low, spectrum.high, color=GREY, alpha=0.2, linewidth=0, label="Window")
+    top.errorbar(
+        middles[filled],
+        (spectrum.counts / widths)[filled],
+        yerr=errors[:, filled],
+        fmt="o",
+        color="black",
+        markersize=4,
+        linewidth=1.2,
+        label="Selected",
+    )
+    top.stairs(spectrum.expected / widths, spectrum.edges, color=COLOURS[0], linewidth=1.8, baseline=None, label="Fit")
+    top.set_yscale("log")
+    lowest = float(np.min(1 / widths)) / 3
+    top.set_ylim(lowest, float(np.max(np.maximum(spectrum.counts, spectrum.expected) / widths)) * 20)
+    top.set_xlim(spectrum.edges[0], spectrum.edges[-1])
+    text = f"{spectrum.name}: {spectrum.low:.0f} to {spectrum.high:.0f} GeV\n$Z$ = {spectrum.z:.2f}"
+    top.text(0.95, 0.95, text, transform=top.transAxes, ha="right", va="top", multialignment="right")
+    bottom.stairs(spectrum.pulls, spectrum.edges, fill=True, color=COLOURS[0])
+    bottom.axhline(0, color="black", linewidth=1.0)
+    reach = max(3.0, float(np.max(np.abs(spectrum.pulls))) * 1.15)
+    bottom.set_ylim(-reach, reach)
+    bottom.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True, symmetric=True))
+
+
+def window_significances(
+    methods: Mapping[str, Sequence[WindowSpectrum]], *, x_title: str = "Mass [GeV]", remarks: tuple[str, ...] = ()
+) -> Figure:
+    """The local significance of each window, as wide as it is, by method; lines at whole standard deviations."""
+    with hep_style():
+        figure = Figure(figsize=(9.4, 5.8), layout="constrained")
+        axes = figure.subplots()
+        for index, (method, windows) in enumerate(methods.items()):
+            low, high, z = (np.array([getattr(w, key) for w in windows]) for key in ("low", "high", "z"))
+            axes.errorbar(
+                (low + high) / 2,
+                z,
+                xerr=(high - low) / 2,
+                fmt=pick(_MARKERS, index),
+                color=pick(COLOURS, index),
+                markersize=7,
+                linewidth=1.5,
+                label=method,
+            )
+        ends = [end for windows in methods.values() for w in windows for end in (w.low, w.high)]
+        room = 0.03 * (max(ends) - min(ends))
+        axes.set_xlim(min(ends) - room, max(ends) + room)
+        values = [w.z for windows in methods.values() for w in windows]
+        top, lowest = max(3.4, max(values) + 0.6), min(-1.4, min(values) - 0.6)
+        axes.set_ylim(lowest, top)
+        for sigma in range(int(lowest), int(top) + 1):
+            line = {"color": "black", "linewidth": 1.0} if sigma == 0 else {"color": GREY, "linewidth": 0.8}
+            axes.axhline(sigma, linestyle="-" if sigma == 0 else ":", zorder=0, **line)
+        axes.set_xlabel(x_title)
+        axes.set_ylabel(r"Local significance [$\sigma$]")
+        title = "\n".join(remarks) or None
+        figure.legend(loc="outside right upper", title=title, alignment="left", frameon=False)
+        return figure
