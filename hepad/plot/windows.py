@@ -122,9 +122,9 @@ def window_significances(
         values = [w.z for windows in methods.values() for w in windows]
         top, lowest = max(3.4, max(values) + 0.6), min(-1.4, min(values) - 0.6)
         axes.set_ylim(lowest, top)
+        axes.axhline(0, color="black", linewidth=1.0, zorder=0)
         for sigma in range(int(lowest), int(top) + 1):
-            line = {"color": "black", "linewidth": 1.0} if sigma == 0 else {"color": GREY, "linewidth": 0.8}
-            axes.axhline(sigma, linestyle="-" if sigma == 0 else ":", zorder=0, **line)
+            axes.axhline(sigma, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
         axes.set_xlabel(x_title)
         axes.set_ylabel(r"Local significance [$\sigma$]")
         title = "\n".join(remarks) or None
