@@ -9,18 +9,13 @@ not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from hepad.cards.base import parse_card
-from hepad.inputs.layout import Layout
-from hepad.methods.base.checks import check_problem
-from hepad.methods.base.contract import PARTS, How, Problem, Training
-from hepad.methods.base.folded import Contest, FittedFolds, FoldedClassifier, FoldedConfig, Share
-from hepad.nn.scorer import State
+from hepad.methods.base.contract import PARTS, Problem, Sample
+from hepad.methods.base.folded import Contest, FoldedConfig, Share
+from hepad.methods.base.folded_method import FoldedMethod
 
 __all__ = ["Cwola", "CwolaConfig"]
 
@@ -36,45 +31,22 @@ class CwolaConfig(FoldedConfig):
     """
 
 
-class Cwola:
+class Cwola(FoldedMethod):
     """The method. Scores: `rank`, minus the decimal logarithm of the fraction of the fold's sideband events that look
     at least as much like the window, so that a region has the same efficiency in each fold; `log_odds`, the mean of
     the classifiers, the logarithm of the ratio of the densities in the window and in the sidebands.
     """
 
     name: ClassVar[str] = "cwola"
-    input_kinds: ClassVar[tuple[str, ...]] = ("event_features", "table")
-    score_names: ClassVar[tuple[str, ...]] = FittedFolds.score_names
+    config: ClassVar[type[FoldedConfig]] = CwolaConfig
     parts: ClassVar[tuple[str, ...]] = PARTS
-    wants: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
-        self.layout = layout
-        settings = parse_card(CwolaConfig, dict(config), f"method {self.name}")
-        self._classifier = FoldedClassifier(settings, layout, self.name)
-
-    def check_folds(self, folds: int) -> None:
-        """One fold is scored, one validated on, the others are trained on."""
-        self._classifier.check_folds(folds)
-
-    def check(self, problem: Problem) -> None:
-        """See `hepad.methods.base.checks`."""
-        check_problem(self, problem)
-
-    def trainings(self, folds: int) -> tuple[Training, ...]:
-        """One a fold, a fold to validate on, and a restart; all independent."""
-        return self._classifier.trainings(folds)
-
-    def train(self, training: Training, problem: Problem, given: Mapping[str, State], how: How) -> State:  # noqa: ARG002
-        """Do one of them."""
+    def contest(self, problem: Problem) -> Contest:
+        """The window against its sidebands."""
         parts = problem.parts
         group = np.select([parts[share.name] for share in SHARES], np.arange(len(SHARES)), -1)
-        return self._classifier.train(training, problem.folds, Contest(problem.data, group, SHARES), how)
+        return Contest(problem.data, group, SHARES)
 
-    def assembled(self, problem: Problem, trained: Mapping[str, State]) -> FittedFolds:
-        """What they amount to; ranks are those among the sidebands."""
-        return self._classifier.gathered(problem.folds, trained, problem.data.take(problem.sidebands))
-
-    def fitted(self, state: Mapping[str, npt.NDArray[Any]]) -> FittedFolds:
-        """What `state` of it gave; `CardError` that names what is missing, unknown or misshapen."""
-        return self._classifier.restored(state)
+    def reference(self, problem: Problem) -> Sample:
+        """The sidebands."""
+        return problem.data.take(problem.sidebands)

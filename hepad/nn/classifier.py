@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from hepad import registry
-from hepad.cards.base import Card
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.nn.affine import Affine
 from hepad.nn.blocks import dense_stack, dropped
+from hepad.nn.classifier_card import Activation, DenseCard
 from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Recipe
 from hepad.nn.scorer import Scores, TrainingData, check_batch, finite_scores
@@ -26,30 +25,6 @@ __all__ = ["Classifier"]
 
 _SLOPE = 0.01
 _BLOCK = 512
-
-Activation = Literal["leaky_relu", "elu"]
-
-
-class ClassifierCard(Card):
-    """`layers`: widths of the hidden layers; `activations` and `dropout` are of each, or one for all."""
-
-    layers: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(min_length=1, max_length=16)
-    activations: tuple[Activation, ...] = ("leaky_relu",)
-    dropout: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = (0.0,)
-    normalise: bool = False
-
-    @model_validator(mode="after")
-    def _has_one_each(self) -> ClassifierCard:
-        for what, given in (("activations", self.activations), ("dropout", self.dropout)):
-            if len(given) not in (1, len(self.layers)):
-                raise ValueError(f"{what} has {len(given)} entries for {len(self.layers)} layers: give 1, or 1 each")
-        return self
-
-    def of_layers(self) -> list[tuple[Activation, float]]:
-        """Activation and dropout behind each hidden layer."""
-        count = len(self.layers)
-        activations = self.activations * (count // len(self.activations))
-        return list(zip(activations, self.dropout * (count // len(self.dropout)), strict=True))
 
 
 class Classifier(NetworkScorer[nn.Sequential]):
@@ -63,7 +38,7 @@ class Classifier(NetworkScorer[nn.Sequential]):
     score_names: tuple[str, ...] = ("log_odds",)
 
     def __init__(self, layout: Layout, layers: tuple[int, ...], **settings: Any) -> None:
-        self._settings = ClassifierCard(layers=layers, **settings)
+        self._settings = DenseCard(layers=layers, **settings)
         super().__init__(self._settings, layout)
 
     def _build(self) -> nn.Sequential:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from hepad.cards.base import Card
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.methods.base.contract import How
 from hepad.methods.base.trees import Labelled, Trees, TreesCard, grow_trees
 from hepad.nn.arrays import check_arrays
+from hepad.nn.classifier_card import DenseCard, Width
 from hepad.nn.scorer import State, TrainingData
 from hepad.nn.supervised import LABEL
 
@@ -30,28 +30,15 @@ __all__ = ["ClassifierCard", "LogOdds", "NetworkCard", "classifier_of", "train_c
 LogOdds = Callable[[Batch], npt.NDArray[np.float64]]
 """Events to the logarithms of their odds (n,)."""
 
-_Width = Annotated[int, Field(ge=1, le=4096)]
-Activation = Literal["leaky_relu", "elu"]
 
-
-class NetworkCard(Card):
+class NetworkCard(DenseCard):
     """A dense network. `layers`: widths of the hidden layers; of several `activations` each is of one layer, and so are
     the shares that `dropout` leaves out. `normalise` begins with a batch normalisation.
     It is trained as `train` of the method's card says.
     """
 
     kind: Literal["network"]
-    layers: tuple[_Width, ...] = Field(default=(64, 32, 16, 4), min_length=1, max_length=16)
-    activations: tuple[Activation, ...] = Field(default=("leaky_relu",), min_length=1, max_length=16)
-    dropout: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(default=(0.0,), min_length=1, max_length=16)
-    normalise: bool = False
-
-    @model_validator(mode="after")
-    def _has_one_each(self) -> NetworkCard:
-        for what, given in (("activations", self.activations), ("dropout", self.dropout)):
-            if len(given) not in (1, len(self.layers)):
-                raise ValueError(f"{what} has {len(given)} entries for {len(self.layers)} layers: give 1, or 1 each")
-        return self
+    layers: tuple[Width, ...] = Field(default=(64, 32, 16, 4), min_length=1, max_length=16)
 
 
 ClassifierCard = Annotated[TreesCard | NetworkCard, Field(discriminator="kind")]

@@ -123,6 +123,11 @@ class Problem:
         """The events of any sample that are in the window."""
         return sample.take(self.window.parts(sample.mass)["window"])
 
+    def background_inside(self) -> Sample:
+        """The simulated background that is in the window, of a method that wants it."""
+        assert self.background is not None  # noqa: S101  it was checked
+        return self.inside(self.background)
+
     @property
     def folds(self) -> int:
         """How many folds there are."""
