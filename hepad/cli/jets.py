@@ -13,6 +13,7 @@ from hepad.errors import UsageError
 if TYPE_CHECKING:
     from hepad.pipeline.jets.events import EventScoresReport
     from hepad.pipeline.jets.run import JetsReport
+    from hepad.pipeline.jets.table import TableReport
 
 
 def jets(
@@ -36,6 +37,10 @@ def jets(
         Literal["min", "max"],
         typer.Option("--event-score", help="With --scores: that of the least or the most anomalous jet of an event."),
     ] = "min",
+    table: Annotated[
+        bool,
+        typer.Option("--table", help="Of FILES, a file of jets: write a table with --leading jets of an event a row."),
+    ] = False,
     step_size: common.StepSize = 100_000,
     max_events: common.MaxEvents = None,
     workers: common.Workers = 1,
@@ -48,12 +53,16 @@ def jets(
     """Make jets of the particles of events, one entry a jet, as all other commands read them.
 
     With --scores, the scores of jets become those of their events: hepad jets jets.root --scores scores.root
-    -o events.root
+    -o events.root. With --table, their numbers stand side by side, for hepad hunt: hepad jets jets.root --table -o
+    dijets.parquet
 
     Example: hepad jets events_anomalydetection.h5 --radius 1.0 --min-pt 500 --leading 2 -o jets.root
     """
     if scores is not None:
         _combine(files, scores, output, event_score, json)
+        return
+    if table:
+        _tabulate(files, output, leading, json)
         return
     from hepad.pipeline.jets.run import JetsOptions, make_jets
 
@@ -80,10 +89,23 @@ def _combine(files: list[str], scores: Path, output: Path, how: Literal["min", "
     if len(files) != 1:
         raise UsageError("--scores takes one file of jets, that was scored")
     report: EventScoresReport = combine_scores(Path(files[0]), scores, output, how=how)
+    _print_events(report, f"{report.scored} with scored jets", json=json)
+
+
+def _tabulate(files: list[str], output: Path, leading: int, json: bool) -> None:
+    from hepad.pipeline.jets.table import tabulate_jets
+
+    if len(files) != 1:
+        raise UsageError("--table takes one file of jets, as 'hepad jets' writes it")
+    report: TableReport = tabulate_jets(Path(files[0]), output, leading=leading)
+    _print_events(report, f"{report.rows} with {leading} jets, {len(report.columns)} columns", json=json)
+
+
+def _print_events(report: EventScoresReport | TableReport, found: str, *, json: bool) -> None:
     if json:
         common.print_json(report.to_json())
     else:
-        common.stdout().print(f"{report.events} events, {report.scored} with scored jets")
+        common.stdout().print(f"{report.events} events, {found}")
         common.stdout().print(f"wrote {report.output}")
 
 

@@ -167,6 +167,7 @@ VERBS: dict[str, Verb] = {
         "files",
         (
             _mode("--scores", _given("scores"), "scores event_score"),
+            _mode("--table", lambda params: bool(params["table"]), "table leading"),
             _mode("making jets", _always, f"radius algorithm min_pt max_eta leading soft_drop max_events {_RUN}"),
         ),
     ),

@@ -14,8 +14,11 @@ import pytest
 import uproot
 
 from hepad.io.detector.eflow import FLOW
+from hepad.io.events import COLUMNS
 from hepad.io.reader import open_events, read_events
+from hepad.io.tables.features import TableFile, TablePath
 from hepad.io.tables.scores import ScoreFile, ScoreWriter
+from hepad.pipeline.jets import table
 from hepad.pipeline.jets.run import JetsOptions, make_jets
 from hepad.provenance import file_record
 
@@ -54,6 +57,47 @@ def test_jets_are_made_once_and_the_same_whatever_the_steps(
     assert ak.array_equal(one, other)
     assert len(one) == report["jets"] > 4
     assert "hepad jets" in str(uproot.open(tmp_path / "all.root")["provenance"])
+
+
+@pytest.mark.parametrize("ending", ["parquet", "h5", "npz"])
+def test_jets_of_an_event_become_a_row_of_a_table(
+    ending: str, data: Path, run: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("jets", data / "lhco.h5", "-R", 1.0, "--min-pt", 20, "--max-eta", 5, "--leading", 0, "-o", "jets.root")
+    monkeypatch.setattr(table, "_JETS_AT_A_TIME", 1)
+    report = json.loads(run("jets", "jets.root", "--table", "-o", f"dijets.{ending}", "--json").stdout)
+    assert (report["events"], report["rows"]) == (3, 3)
+    with closing(TableFile(TablePath(tmp_path / f"dijets.{ending}"))) as rows:
+        assert set(report["columns"]) <= set(rows.names)
+        (events,) = rows.iterate({COLUMNS: set(report["columns"])}, step_size=10, stop=3)
+    own = events[COLUMNS]
+    np.testing.assert_allclose(own.fatjet1_mass[:2], [pair[0] for pair in MASSES], rtol=1e-6)
+    np.testing.assert_allclose(own.fatjet2_mass[:2], [pair[1] for pair in MASSES], rtol=1e-6)
+    assert own.entry.tolist() == [0, 1, 2]
+    assert own.label_signal.tolist() == [0, 0, 1]
+    np.testing.assert_allclose(own.fatjet2_tau21 * own.fatjet2_tau1, own.fatjet2_tau2)
+    # The mass of two jets from their momenta, another way: m1^2 + m2^2 + 2 (E1 E2 - p1 p2).
+    tree = uproot.open(tmp_path / "jets.root")["tree"].arrays(library="np")
+    leading = tree["jet_rank"] == 0
+    both = [np.flatnonzero(leading), np.flatnonzero(leading) + 1]
+    p, eta, phi, energy = (
+        [tree[f"jet_{name}"][one].astype(float) for one in both] for name in ("pt", "eta", "phi", "energy")
+    )
+    product = energy[0] * energy[1] - p[0] * p[1] * (np.cos(phi[0] - phi[1]) + np.sinh(eta[0]) * np.sinh(eta[1]))
+    square = own.fatjet1_mass**2 + own.fatjet2_mass**2 + 2 * product
+    np.testing.assert_allclose(own.mjj, np.sqrt(square), rtol=1e-6)
+    np.testing.assert_allclose(own.deta, np.abs(eta[0] - eta[1]), atol=1e-6)
+
+
+def test_what_is_no_table_of_jets_is_refused(data: Path, run: Callable[..., object], tmp_path: Path) -> None:
+    run("jets", data / "lhco.h5", "--min-pt", 20, "-o", "jets.root")
+    few = run("jets", "jets.root", "--table", "--leading", 9, "-o", "t.parquet", code=4)
+    assert "no event has 9 jets; take fewer with --leading" in few.stderr
+    assert "lhco.h5" in run("jets", data / "lhco.h5", "--table", "-o", "t.parquet", code=4).stderr
+    assert "no file of jets" in run("jets", data / "adfilter_double32.root", "--table", "-o", "t.h5", code=4).stderr
+    assert "at least one jet" in run("jets", "jets.root", "--table", "--leading", 0, "-o", "t.parquet", code=2).stderr
+    assert "takes one file of jets" in run("jets", "jets.root", "jets.root", "--table", "-o", "t.npz", code=2).stderr
+    assert not list(tmp_path.glob("t.*"))
 
 
 def test_energy_flow_of_delphes_becomes_jets(write_slim: Callable[..., Path], tmp_path: Path) -> None:

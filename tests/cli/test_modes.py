@@ -56,8 +56,8 @@ ASKED = {
         "files of events": "",
     },
     "limit": {"--workspace": "--workspace w.json", "--spectrum": "--spectrum s.csv", "--signal": "--signal 3"},
-    "jets": {"--scores": "--scores s.root", "making jets": ""},
-    "abcd": {"--scores": "--scores s.root", "--counts": "--counts 1,2,3,4"},
+    "jets": {"--scores": "--scores s.root", "--table": "--table", "making jets": ""},
+    "abcd": {"--scores": "--scores s.root", "--table": "--table", "--counts": "--counts 1,2,3,4"},
     "discovery": {"a card of regions": "regions.yaml", "--data": "--data 3"},
     "reinterpret": {
         "event files": "e.root",

@@ -36,7 +36,7 @@ class _Backend(Protocol):
 
 
 class TableWriter:
-    """Write arrays of equal length: `x` of shape (n, *columns.shape), its numbers named, and others of shape (n,).
+    """Write arrays of equal length: `x` of shape (n, *columns.shape), if any, and others of shape (n,).
 
     Parquet, which has no arrays of more axes, gets one column for each number of `x`.
     """
@@ -172,10 +172,8 @@ class _Parquet:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        columns = arrays["x"].reshape(len(arrays["x"]), -1).T
-        data = {
-            name: pa.array(np.ascontiguousarray(column)) for name, column in zip(self._columns, columns, strict=True)
-        }
+        x = arrays["x"].reshape(len(arrays["x"]), -1).T if "x" in arrays else ()
+        data = {name: pa.array(np.ascontiguousarray(column)) for name, column in zip(self._columns, x, strict=True)}
         data |= {name: pa.array(array) for name, array in arrays.items() if name != "x"}
         table = pa.table(data)
         if self._out is None:
