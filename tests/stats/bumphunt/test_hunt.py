@@ -31,7 +31,7 @@ def test_pybumphunter_example() -> None:
     """pyBumpHunter 0.5.1 on its own example: 60 bins, widths 2 to 6; 100 000 toys there gave 0.01893 +- 0.00044."""
     assert EXAMPLE.reference is not None
     options = ScanOptions(width_min=2, width_max=6)
-    hunt = bump_hunt(EXAMPLE.edges, EXAMPLE.counts, EXAMPLE.reference, options=options, toys=20_000, seed=1)
+    hunt = bump_hunt(EXAMPLE.edges, EXAMPLE.counts, EXAMPLE.reference, options=options, toys=6000, seed=1)
     assert hunt.windows == 285
     assert hunt.window == pytest.approx((5.33333, 6.66667), abs=1e-5)
     assert hunt.local_p == pytest.approx(1.73410678e-4, rel=1e-8)
@@ -41,7 +41,7 @@ def test_pybumphunter_example() -> None:
     assert hunt.global_p is not None
     assert hunt.global_p_error is not None
     assert hunt.global_p == pytest.approx(0.01893, abs=3 * np.hypot(hunt.global_p_error, 0.00044))
-    assert hunt.global_p == (hunt.toys_above + 1) / 20_001
+    assert hunt.global_p == (hunt.toys_above + 1) / 6001
     assert not hunt.refit
 
 
@@ -92,11 +92,11 @@ def test_toys_are_scanned_as_the_data_are(reference: np.ndarray, options: ScanOp
 
 def test_the_result_depends_on_the_seed_only(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ATLAS.reference is not None
-    first = bump_hunt(ATLAS.edges, ATLAS.counts, ATLAS.reference, toys=300, seed=7)
+    first = bump_hunt(ATLAS.edges, ATLAS.counts, ATLAS.reference, toys=100, seed=7)
     monkeypatch.setattr(module, "_BLOCK_TOYS", 7)  # other blocks, same random numbers
-    second = bump_hunt(ATLAS.edges, ATLAS.counts, ATLAS.reference, toys=300, seed=7)
+    second = bump_hunt(ATLAS.edges, ATLAS.counts, ATLAS.reference, toys=100, seed=7)
     np.testing.assert_array_equal(first.toy_statistics, second.toy_statistics)
-    other = bump_hunt(ATLAS.edges, ATLAS.counts, ATLAS.reference, toys=300, seed=8)
+    other = bump_hunt(ATLAS.edges, ATLAS.counts, ATLAS.reference, toys=100, seed=8)
     assert not np.array_equal(first.toy_statistics, other.toy_statistics)
 
 
@@ -130,11 +130,11 @@ def test_the_global_p_of_background_is_uniform() -> None:
     rng = np.random.default_rng(11)
     edges = np.arange(26.0)
     values = [
-        bump_hunt(edges, rng.poisson(reference).astype(float), reference, toys=200, seed=i).global_p for i in range(100)
+        bump_hunt(edges, rng.poisson(reference).astype(float), reference, toys=200, seed=i).global_p for i in range(60)
     ]
     p = np.array(values, dtype=float)
-    assert p.mean() == pytest.approx(0.5, abs=0.09)  # three standard deviations
-    assert np.mean(p < 0.2) == pytest.approx(0.2, abs=0.12)
+    assert p.mean() == pytest.approx(0.5, abs=0.112)  # three standard deviations
+    assert np.mean(p < 0.2) == pytest.approx(0.2, abs=0.15)
 
 
 def test_data_without_an_excess() -> None:

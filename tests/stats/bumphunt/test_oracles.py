@@ -117,7 +117,7 @@ def test_trials_of_refitted_spectra_have_a_uniform_global_p_value() -> None:
     function = BackgroundFunction.from_card(load_fit("dijet3"))
     truth, layout = np.geomspace(300.0, 12.0, 12), Layout.line(12, options)
     rng, found = np.random.default_rng(12), []
-    for i in range(70):
+    for i in range(40):
         parts = [np.repeat(edges[:-1] + 1, rng.poisson(truth / 2)) for _ in range(3)]
         table = np.full((sum(map(len, parts)), 2), np.nan)
         start = np.cumsum([0, *map(len, parts)])
@@ -132,9 +132,9 @@ def test_trials_of_refitted_spectra_have_a_uniform_global_p_value() -> None:
             for n, fit, null in zip(counts, fits, nulls, strict=True)
         ]
         cells = make_cells(table, [edges] * 2, [fit.expected for fit in fits])
-        trials = global_p_of_many(t, nulls, cells, toys=150, seed=i)
+        trials = global_p_of_many(t, nulls, cells, toys=80, seed=i)
         found.append((trials.global_p, *trials.single_p))
     p = np.array(found)
-    np.testing.assert_allclose(p.mean(axis=0), 0.5, atol=0.104)  # three standard deviations
-    assert np.all(np.mean(p <= 0.2, axis=0) < 0.35)
+    np.testing.assert_allclose(p.mean(axis=0), 0.5, atol=0.137)  # three standard deviations
+    assert np.all(np.mean(p <= 0.2, axis=0) < 0.39)
     assert np.all(p[:, 0] >= p[:, 1:].min(axis=1) - 1e-12)  # more chances, never fewer

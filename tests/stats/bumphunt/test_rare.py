@@ -76,8 +76,8 @@ def counted() -> Null:
         (fixed(FALLING, sideband_p=0.05), 4.0, 40_000),
         (two_channels(), 3.7, 20_000),
         (plane(), 4.0, 40_000),
-        (refitted(), 3.5, 20_000),
-        (counted(), 3.8, 20_000),
+        (refitted(), 3.5, 8000),
+        (counted(), 3.6, 12_000),
     ],
     ids=["sparse, both", "sidebands", "channels", "plane", "refitted", "counted"],
 )
@@ -85,7 +85,7 @@ def test_plain_pseudo_experiments_agree(null: Null, z: float, toys: int) -> None
     log_p = float(norm.logsf(z))
     drawn = null.draw(toys, 5)
     above = int(np.count_nonzero(drawn >= -log_p))
-    assert above > 40
+    assert above > 30
     p, error = rare_p(null, log_p, seed=3) or (0.0, 0.0)
     assert error < 0.15 * p
     assert p == pytest.approx(above / toys, abs=3.5 * np.hypot(error, np.sqrt(above) / toys))

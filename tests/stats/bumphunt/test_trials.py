@@ -71,17 +71,17 @@ def test_the_global_p_is_uniform_under_the_null() -> None:
     """Each experiment has its own events: half of a spectrum in common with the other."""
     rng = np.random.default_rng(6)
     found = []
-    for i in range(150):
+    for i in range(80):
         shared, one, two = (events(rng, EXPECTED / 2) for _ in range(3))
         table = np.full((len(shared) + len(one) + len(two), 2), np.nan)
         table[: len(shared)] = shared[:, None]
         table[len(shared) : len(shared) + len(one), 0] = one
         table[len(shared) + len(one) :, 1] = two
         cells = make_cells(table, [EDGES] * 2, [EXPECTED] * 2)
-        found.append(global_p_of_many(observed(table), [NULL] * 2, cells, toys=150, seed=i).global_p)
+        found.append(global_p_of_many(observed(table), [NULL] * 2, cells, toys=100, seed=i).global_p)
     p = np.array(found)
-    assert p.mean() == pytest.approx(0.5, abs=0.07)  # three standard deviations
-    assert np.mean(p < 0.2) == pytest.approx(0.2, abs=0.1)
+    assert p.mean() == pytest.approx(0.5, abs=0.097)  # three standard deviations
+    assert np.mean(p < 0.2) == pytest.approx(0.2, abs=0.134)
     assert p.min() > 0
 
 

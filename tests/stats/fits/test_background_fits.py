@@ -106,11 +106,11 @@ def test_minos_intervals_cover() -> None:
     expected = function("ua2_3").expected(edges, truth)  # few events: intervals are not symmetric
     rng = np.random.default_rng(4)
     hits = 0
-    for counts in rng.poisson(expected, size=(60, 20)).astype(float):
+    for counts in rng.poisson(expected, size=(40, 20)).astype(float):
         fit = fit_background(edges, counts, function("ua2_3"))
         low, high = fit.parameters[0] + minos_errors(edges, counts, fit)[0]
         hits += low < truth[0] < high
-    assert hits / 60 == pytest.approx(0.683, abs=0.18)  # three standard deviations
+    assert hits / 40 == pytest.approx(0.683, abs=0.22)  # three standard deviations
 
 
 def test_order_by_toys_counts_those_that_both_functions_fit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,17 +172,17 @@ def test_pseudo_experiments_take_over_where_bins_are_sparse() -> None:
     edges = np.linspace(1500.0, 6500.0, 51)
     shape = fit_background(edges, np.geomspace(3e4, 1.0, 50), function("dijet3")).expected
     rng, found = np.random.default_rng(9), []
-    for i in range(60):
+    for i in range(36):
         fit = fit_background(edges, rng.poisson(1000 * shape / shape.sum()).astype(float), function("dijet3"))
         counts = rng.poisson(fit.expected).astype(float)
         fit = fit_background(edges, counts, function("dijet3"))
         refit = Refitter(edges, fit).fit
-        result = goodness(counts, fit.expected, ndf=fit.ndf, refit=refit, toys=100, seed=i)
+        result = goodness(counts, fit.expected, ndf=fit.ndf, refit=refit, toys=60, seed=i)
         found.append((result.p_value, result.p_toys))
     asymptotic, toys = np.array(found, dtype=float).T
     assert asymptotic.mean() > 0.8
-    assert toys.mean() == pytest.approx(0.5, abs=0.112)  # three standard deviations
-    assert np.mean(toys <= 0.2) == pytest.approx(0.2, abs=0.15)
+    assert toys.mean() == pytest.approx(0.5, abs=0.144)  # three standard deviations
+    assert np.mean(toys <= 0.2) == pytest.approx(0.2, abs=0.2)
     default = goodness(counts, fit.expected, ndf=fit.ndf, refit=refit)
     assert default.toys == 1000
     assert default.best_p == default.p_toys

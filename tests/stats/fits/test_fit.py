@@ -78,9 +78,9 @@ def test_errors_agree_with_the_spread_of_pseudo_experiments() -> None:
     smooth = function("ua2_3")
     expected = smooth.expected(edges, truth)
     rng = np.random.default_rng(5)
-    fits = [fit_background(edges, rng.poisson(expected).astype(float), smooth) for _ in range(150)]
+    fits = [fit_background(edges, rng.poisson(expected).astype(float), smooth) for _ in range(80)]
     pulls = np.array([(f.parameters[1:] - truth[1:]) / f.errors[1:] for f in fits])
-    np.testing.assert_allclose(pulls.std(axis=0), 1.0, atol=0.17)  # three standard deviations of the spread
+    np.testing.assert_allclose(pulls.std(axis=0), 1.0, atol=0.24)  # three standard deviations of the spread
     np.testing.assert_allclose(pulls.mean(axis=0), 0.0, atol=0.3)
     assert np.mean([f.deviance for f in fits]) == pytest.approx(28, abs=3)
 

@@ -58,13 +58,13 @@ def test_p0_of_toys_is_the_poisson_tail_and_has_no_end() -> None:
     """Thrown with the fitted signal, too, and weighed: 10^-49 has an error of a few per cent."""
     for background, data in ((3.0, 8), (2.0, 20), (0.1, 30)):
         experiment = CountingExperiment(counting(1.0, background, data))
-        toys = toy_result(experiment, toys=2000, seed=1, points=0)
+        toys = toy_result(experiment, toys=1000, seed=1, points=0)
         excess = local_excess(experiment, toys, seed=1)
         exact = float(poisson.sf(data - 1, background))
         assert excess.p_error is not None
-        assert 0.001 * exact < excess.p_error < 0.1 * exact
+        assert 0.001 * exact < excess.p_error < 0.15 * exact
         assert excess.p_value == pytest.approx(exact, abs=4 * excess.p_error)
-        assert (excess.toys, excess.bound) == (2000, False)
+        assert (excess.toys, excess.bound) == (1000, False)
     deficit = CountingExperiment(counting(1.0, 20.0, 10.0))
     assert local_excess(deficit, toys, seed=1).p_value == pytest.approx(0.5)
 
@@ -151,7 +151,7 @@ def test_a_discovery_region_as_collaborations_tabulate_it() -> None:
     assert row.excess.p_value == pytest.approx(p0, rel=2e-3)
     assert row.clb == pytest.approx(float(clb), abs=2e-3)
     assert row.visible_fb == pytest.approx(row.limit.observed / 139)
-    toys = discovery_limits("SR", **region, calculator="toys", toys=1000)
+    toys = discovery_limits("SR", **region, calculator="toys", toys=500)
     exact = discovery_limits("SR", **region)
     assert (toys.limit.calculator, exact.limit.calculator) == ("toys", "exact")
     assert toys.excess is not None
@@ -218,7 +218,7 @@ def test_abcd_toys_at_few_events() -> None:
     model = AbcdModel(np.array([2.0, 20, 10, 100]), np.array([1.0, 0, 0, 0]), 0.3)
     experiment = AbcdExperiment(model)
     assert experiment.few == "only 2 background events are expected in A"
-    result = toy_result(experiment, toys=400, seed=3, points=0)
+    result = toy_result(experiment, toys=200, seed=3, points=0)
     # 2 events on a known background of 2: 4.3 to 4.9 with errors of the background.
     assert 3.8 < result.observed < 5.9  # type: ignore[operator]
 

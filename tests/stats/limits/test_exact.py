@@ -49,7 +49,7 @@ def test_no_limit_is_below_three_events() -> None:
     for background in (0.0, 0.5):
         for model in (counting(background, 0.0), counting(background, 0.0, signal_error=0.2, luminosity_error=0.02)):
             experiment = CountingExperiment(model)
-            results = [exact_limits(model), asymptotic_limits(model), toy_result(experiment, toys=200, points=0)]
+            results = [exact_limits(model), asymptotic_limits(model), toy_result(experiment, toys=100, points=0)]
             for result in results:
                 assert np.nanmin(result.expected) > 2.995
                 assert result.observed is not None
@@ -59,13 +59,13 @@ def test_no_limit_is_below_three_events() -> None:
 
 def test_no_false_exclusion_in_more_than_five_per_cent() -> None:
     """By sums over all counts: of every signal, be it just above a limit."""
-    for background in (0.1, 0.5, 3.0, 20.0):
-        counts = int(poisson.ppf(0.3, background)) + np.arange(8)
+    for background in (0.1, 3.0, 20.0):
+        counts = int(poisson.ppf(0.3, background)) + np.arange(5)
         limits = np.array([exact_limits(counting(background, float(n))).observed for n in counts])
         assert np.all(np.diff(limits) > 0)  # so that fewer events exclude whatever more do
         excluded = poisson.cdf(counts, limits * (1 + 1e-3) + background)
         assert excluded.max() <= 0.0501
-        assert excluded.max() > 0.04  # and not for being blunt
+        assert excluded.max() > 0.035  # and not for being blunt
 
 
 def profiled_cls(mu: float, b: float, error: float, n: int) -> float:
@@ -78,7 +78,7 @@ def profiled_cls(mu: float, b: float, error: float, n: int) -> float:
 
     def fit(mu: FloatArray, count: FloatArray, measured: FloatArray) -> FloatArray:
         low, high = np.full(count.shape, -30.0), np.full(count.shape, 30.0)
-        for _ in range(70):
+        for _ in range(45):
             alpha = (low + high) / 2
             nuisance = b * np.exp(log * alpha)
             slope = log * nuisance * (1 - count / (mu + nuisance)) + alpha - measured
@@ -99,7 +99,7 @@ def profiled_cls(mu: float, b: float, error: float, n: int) -> float:
         centre = fit(np.full(1, truth), np.array([float(n)]), zero)[0]
         mean = truth + b * np.exp(log * centre)
         counts = np.arange(int(mean + 8 * np.sqrt(mean) + 12)).astype(float)
-        edges = np.linspace(-7, 7, 2001)
+        edges = np.linspace(-6, 6, 801)
         grid = np.meshgrid(counts, centre + (edges[1:] + edges[:-1]) / 2, indexing="ij")
         weight = poisson.pmf(counts, mean)[:, None] * np.diff(ndtr(edges))
         tails.append(float(np.sum(weight * (statistic(*grid) >= target - 1e-9))))
@@ -120,12 +120,12 @@ def test_several_errors_are_integrated_like_toys() -> None:
     experiment = CountingExperiment(model)
     assert experiment.sums is not None
     with_signal, without = experiment.sums.q_tilde(1.0)
-    pool = experiment.throw(1.0, toys=20_000, seed=3)
+    pool = experiment.throw(1.0, toys=8000, seed=3)
     q = experiment.data(1.0)
     assert np.exp(without.log_tail(q)) == pytest.approx(pool.tail(q)[0], abs=4 * pool.tail(q)[1])
-    assert np.exp(with_signal.log_tail(q) - without.log_tail(q)) == pytest.approx(pool.cls(q), rel=0.03)
+    assert np.exp(with_signal.log_tail(q) - without.log_tail(q)) == pytest.approx(pool.cls(q), rel=0.05)
     levels = ndtr(np.array([2.0, 1.0, 0.0, -1.0, -2.0]))
-    np.testing.assert_allclose(np.sqrt(without.quantiles(levels)), np.sqrt(pool.quantiles()), atol=0.06)
+    np.testing.assert_allclose(np.sqrt(without.quantiles(levels)), np.sqrt(pool.quantiles()), atol=0.08)
 
 
 def pair_cls(mu: float, signal: FloatArray, background: FloatArray, observed: FloatArray) -> float:
@@ -210,11 +210,11 @@ def test_abcd_of_large_sidebands_is_a_counting_experiment() -> None:
         return AbcdExperiment(AbcdModel(np.array([n, 4000.0, 4000, 1.6e6]), np.array([1.0, 0, 0, 0])))
 
     experiment, mu = regions(10), 8.0
-    pool = experiment.throw(mu / experiment.scale, toys=2000, seed=2)
+    pool = experiment.throw(mu / experiment.scale, toys=1000, seed=2)
     exact = middle(10, mu + 10) / middle(10, 10)
-    assert pool.cls(experiment.data(mu / experiment.scale)) == pytest.approx(exact, rel=0.08)
+    assert pool.cls(experiment.data(mu / experiment.scale)) == pytest.approx(exact, rel=0.1)
     experiment = regions(25)
     q, _ = experiment.excess()
-    p, error = experiment.throw_excess(toys=2000, seed=2).tail(q)
+    p, error = experiment.throw_excess(toys=1000, seed=2).tail(q)
     assert poisson.sf(25, 10.0) + 4 * error < p < poisson.sf(24, 10.0) - 4 * error
-    assert 0 < error < 0.06 * p
+    assert 0 < error < 0.09 * p

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from iminuit import Minuit
 from scipy.special import ndtr
+from scipy.stats import kstest
 
 from hepad.cards.fit import load_fit
 from hepad.errors import FitFailedError, InputDataError, UsageError
@@ -167,7 +168,7 @@ FITTED = {"background": None}
     form=st.sampled_from(sorted(SHAPES)),
     seed=st.integers(min_value=0, max_value=10_000),
 )
-@settings(max_examples=8)
+@settings(max_examples=5)
 def test_limits_agree_with_an_independent_fit(
     mass: float, width: float, log_events: float, injected: float, form: str, seed: int
 ) -> None:
@@ -251,7 +252,7 @@ def unscaled() -> LimitResult:
 
 
 @given(scale=st.floats(min_value=1e-9, max_value=1e9))
-@settings(max_examples=4)
+@settings(max_examples=2)
 def test_limits_scale_with_the_signal(scale: float) -> None:
     one = channel(2000, seed=3)
     base, scaled = unscaled(), resonance_limits([replace(one, signal=one.signal * scale)])
@@ -269,7 +270,7 @@ def test_limits_scale_with_the_signal(scale: float) -> None:
     form=st.sampled_from(sorted(SHAPES)),
     seed=st.integers(min_value=0, max_value=1000),
 )
-@settings(max_examples=10)
+@settings(max_examples=5)
 def test_limits_are_found_and_ordered_wherever_the_signal_is(
     mass: float, width: float, log_events: float, injected: float, spurious: float, form: str, seed: int
 ) -> None:
@@ -315,26 +316,28 @@ def pseudo_experiments(injected: float, count: int) -> tuple[FloatArray, FloatAr
 
 def test_coverage_and_closure() -> None:
     """The limit lies above the true mu in 95 % of experiments or more; the best mu is the true one on average."""
-    cls, best = pseudo_experiments(12.0, 200)
-    covered = np.mean(cls >= 0.05)
-    # 95 % +- 1.5 %: CLs is CLs+b for a signal as strong as this (five standard deviations).
-    assert 0.91 <= covered <= 0.99
-    assert best.mean() == pytest.approx(12.0, abs=4 * best.std() / np.sqrt(len(best)))
-    assert np.mean(pseudo_experiments(2.0, 60)[0] >= 0.05) >= 0.93
+    cls, best = pseudo_experiments(12.0, 80)
+    # CLs is CLs+b for a signal as strong as this (five standard deviations): at the true mu half of all are 0.5, where
+    # the best mu is above it, and the others even from 0 to 0.5.
+    below = cls[cls < 0.499]
+    assert len(below) == pytest.approx(40, abs=13)  # three standard deviations
+    assert kstest(below, "uniform", (0, 0.5)).pvalue > 0.01
+    assert best.mean() == pytest.approx(12.0, abs=3 * best.std() / np.sqrt(len(best)))
+    assert np.mean(pseudo_experiments(2.0, 20)[0] >= 0.05) >= 0.85
 
 
 def test_toys_approach_the_asymptotic_limit() -> None:
     one = replace(channel(2000, seed=5), background=None)
-    asymptotic, toys = resonance_limits([one]), resonance_toys([one], toys=200, seed=1)
+    asymptotic, toys = resonance_limits([one]), resonance_toys([one], toys=120, seed=1)
     assert toys.observed == pytest.approx(asymptotic.observed, rel=0.15)
     assert toys.expected[2] == pytest.approx(asymptotic.expected[2], rel=0.15)
-    assert (toys.calculator, toys.toys) == ("toys", 200)
-    assert "the -2 sigma expected limit rests on about 5 pseudo-experiments" in toys.warnings[0]
+    assert (toys.calculator, toys.toys) == ("toys", 120)
+    assert "the -2 sigma expected limit rests on about 3 pseudo-experiments" in toys.warnings[0]
 
 
 def test_toys_of_a_counting_channel_have_the_exact_limit() -> None:
     """No event observed: CLs is exp(-mu) whatever the background, -ln 0.05."""
-    result = resonance_toys([known(1.0, 0.5, 0.0)], toys=4000, seed=2)
+    result = resonance_toys([known(1.0, 0.5, 0.0)], toys=2000, seed=2)
     assert result.observed == pytest.approx(-np.log(0.05), abs=0.2)
 
 

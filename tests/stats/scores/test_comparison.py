@@ -65,10 +65,10 @@ def test_the_paired_error_is_the_spread_of_the_difference_and_less_than_that_of_
 def test_the_p_value_is_even_between_equal_models():
     rng = np.random.default_rng(12)
     p = []
-    for _ in range(80):
-        signal, background, noise = rng.normal(1, 1, 150), rng.normal(0, 1, 150), rng.normal(0, 0.5, (4, 150))
+    for _ in range(60):
+        signal, background, noise = rng.normal(1, 1, 80), rng.normal(0, 1, 80), rng.normal(0, 0.5, (4, 80))
         drawn = [
-            roc_metrics(signal + n, background + m, rng=np.random.default_rng(1), replicas=100, grid=2)
+            roc_metrics(signal + n, background + m, rng=np.random.default_rng(1), replicas=60, grid=2)
             for n, m in ((noise[0], noise[1]), (noise[2], noise[3]))
         ]
         values = [[m.auc.value] for m in drawn]

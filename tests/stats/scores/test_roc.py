@@ -159,13 +159,13 @@ def test_bootstrap_error_of_an_efficiency_is_binomial_and_counts_the_threshold()
     efficiency, slope = 1 - (1 - b) ** 2, 2 * (1 - b)
     expected = np.sqrt(efficiency * (1 - efficiency) / n + slope**2 * b * (1 - b) / m)
     found = []
-    for seed in range(12):  # one sample's density at the threshold moves its error by 9 %: average over samples
+    for seed in range(6):  # one sample's density at the threshold moves its error by 9 %: average over samples
         rng = np.random.default_rng(seed)
         signal, background = rng.uniform(0, 1, n) ** 0.5, rng.uniform(0, 1, m)
         metrics = roc_metrics(signal, background, rng=rng, background_efficiencies=[b], grid=5)
         found.append(metrics.signal_efficiency[b])
-    assert np.mean([f.value for f in found]) == pytest.approx(efficiency, abs=4 * expected / np.sqrt(12))
-    assert np.mean([f.std for f in found]) == pytest.approx(expected, rel=0.08)
+    assert np.mean([f.value for f in found]) == pytest.approx(efficiency, abs=4 * expected / np.sqrt(6))
+    assert np.mean([f.std for f in found]) == pytest.approx(expected, rel=0.11)
 
 
 def test_bootstrap_error_of_the_rejection_is_propagated_from_the_efficiency():
