@@ -26,14 +26,8 @@ from hepad.pipeline.hunt.trainings import run_trainings
 from hepad.pipeline.hunt.windows_report import AnalysisReport, WindowResult
 from hepad.provenance import provenance
 from hepad.spectra.models import functions_of
-from hepad.stats.bumphunt.window_count import (
-    FEWEST_BOOTSTRAPS,
-    WindowCount,
-    WindowTrials,
-    count_in_window,
-    global_p,
-    window_edges,
-)
+from hepad.stats.bumphunt.correlated import FEWEST_BOOTSTRAPS, WindowTrials, global_p
+from hepad.stats.bumphunt.window_count import WindowCount, count_in_window, window_edges
 from hepad.stats.fits.functions import BackgroundFunction
 
 __all__ = ["hunt_analysis"]

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from hepad.methods.base import Window
 from hepad.objects.cutflow import CutFlow
-from hepad.stats.bumphunt.window_count import WindowCount, WindowTrials
+from hepad.stats.bumphunt.correlated import WindowTrials
+from hepad.stats.bumphunt.window_count import WindowCount
 
 __all__ = ["AnalysisReport", "WindowResult"]
 

@@ -1,4 +1,4 @@
-"""Excesses in windows, each above a function that is fitted outside of it, and one p-value over all of them.
+"""Excesses in windows, each above a function that is fitted outside of it.
 
 The way of CWoLa hunting (arXiv:1902.02634): the window is one bin and takes no part in the fit, whose error on the
 expected events of the window is counted in.
@@ -20,14 +20,12 @@ from hepad.stats.fits.fit import FitResult, Refitter, fit_background
 from hepad.stats.fits.functions import BackgroundFunction
 from hepad.stats.fits.order import OrderStep, choose_order
 
-__all__ = ["FEWEST_BOOTSTRAPS", "WindowCount", "WindowTrials", "count_in_window", "global_p", "window_edges"]
+__all__ = ["WindowCount", "count_in_window", "window_edges"]
 
 FloatArray = npt.NDArray[np.float64]
 
 _CLOSED = 1e-9
 """The exposure of a bin that takes no part in a fit."""
-FEWEST_BOOTSTRAPS = 50
-"""Of these that must be fitted, for correlations."""
 _SPARE = 2
 """Filled bins outside of the window beyond the parameters of the simplest function."""
 
@@ -121,72 +119,6 @@ def count_in_window(
     if not np.isfinite(expected).all() or not expected[place] > 0:
         raise FitFailedError(f"{fit.function.name} gives no expectation in the window")
     return WindowCount(edges, counts, place, fit, expected, errors, steps)
-
-
-def global_p(
-    counts: Sequence[WindowCount], masses: FloatArray, *, toys: int = 400, draws: int = 200_000, seed: int = 0
-) -> WindowTrials:
-    """The probability that background alone gives, in any of the windows, as large a significance as the largest.
-
-    Of the masses (events, windows) of the events that each spectrum has, NaN where it has not one, `toys` bootstraps
-    are drawn: an event comes or goes in all spectra that share it, and each is fitted anew. Their significances give
-    the correlations of the windows; the largest of so correlated normal numbers is drawn `draws` times. A spectrum
-    that is there twice counts once. `FitFailedError` if too few of the fits converge.
-    """
-    bins = np.stack([_bins(masses[:, i], count.edges) for i, count in enumerate(counts)], axis=1)
-    cells, seen = np.unique(bins[(bins >= 0).any(axis=1)], axis=0, return_counts=True)
-    drawn = np.random.default_rng(seed).poisson(seen, (toys, len(seen))).astype(np.float64)
-    z = np.empty((toys, len(counts)))
-    for i, count in enumerate(counts):
-        inside = cells[:, i] >= 0
-        table = np.zeros((len(cells), len(count.counts)))
-        table[np.flatnonzero(inside), cells[inside, i]] = 1.0
-        z[:, i] = count.z_of(drawn @ table)
-    good = np.isfinite(z).all(axis=1)
-    if np.count_nonzero(good) < FEWEST_BOOTSTRAPS:
-        raise FitFailedError(f"{np.count_nonzero(good)} of {toys} bootstraps of {len(counts)} spectra could be fitted")
-    rows = z[good] - z[good].mean(axis=0)
-    rows /= np.maximum(np.sqrt((rows**2).mean(axis=0)), 1e-12)
-    # Of k bootstraps, k independent numbers weigh the rows: normal, with the correlations of the rows.
-    largest = np.array([count.z for count in counts]).max()
-    rng, above, block = np.random.default_rng([seed, 1]), 0, max(1, 4_000_000 // len(rows))
-    for start in range(0, draws, block):
-        mixed = rng.standard_normal((min(block, draws - start), len(rows))) @ rows / np.sqrt(len(rows))
-        above += int(np.count_nonzero(mixed.max(axis=1) >= largest))
-    p = (above + 1) / (draws + 1)
-    local = float(np.exp(min(count.log_p for count in counts)))
-    effective = float(np.log1p(-p) / np.log1p(-local)) if above and 0 < local < 1 and p < 1 else float("nan")
-    return WindowTrials(
-        int(np.argmax([count.z for count in counts])),
-        p,
-        float(np.sqrt(p * (1 - p) / draws)),
-        effective,
-        int(np.count_nonzero(good)),
-        int(np.count_nonzero((bins >= 0).sum(axis=1) > 1)),
-    )
-
-
-@dataclass(frozen=True)
-class WindowTrials:
-    """The global p-value over windows and its error, and the window, `best`, of the largest significance.
-
-    `effective` is the number of independent windows that would give as many chances; `bootstraps` were fitted, and
-    `shared_events` are in more than one spectrum.
-    """
-
-    best: int
-    global_p: float
-    global_p_error: float
-    effective: float
-    bootstraps: int
-    shared_events: int
-
-
-def _bins(mass: FloatArray, edges: FloatArray) -> npt.NDArray[np.intp]:
-    """Bins (events,) of masses as of numpy's histogram, -1 for those of none."""
-    place = np.searchsorted(edges, mass, side="right") - 1
-    place = np.where(mass == edges[-1], len(edges) - 2, place)
-    return np.where((mass >= edges[0]) & (mass <= edges[-1]), place, -1)
 
 
 def _z(log_p: FloatArray) -> FloatArray:

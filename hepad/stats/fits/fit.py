@@ -130,10 +130,14 @@ class Refitter:
 
     def fit(self, counts: FloatArray) -> BatchFit:
         """Fit pseudo-experiments of counts (T, n)."""
+        return self.fit_with_slopes(counts)[0]
+
+    def fit_with_slopes(self, counts: FloatArray) -> tuple[BatchFit, FloatArray]:
+        """The same, and the derivatives (T, n, k) of the expected events by coordinates of the function."""
         start = np.tile(self._start, (len(counts), 1))
         phi, values, converged = fisher_scoring(self._design, counts, start)
-        expected, _ = self._design.predict(phi)
-        return BatchFit(expected=expected, deviance=values, converged=converged)
+        expected, slopes = self._design.predict(phi)
+        return BatchFit(expected=expected, deviance=values, converged=converged), slopes
 
 
 class Design:

@@ -14,6 +14,7 @@ from scipy.special import ndtr
 
 from hepad.stats.fits.fit import Design, deviance, fisher_scoring
 from hepad.stats.fits.functions import BackgroundFunction
+from hepad.stats.fits.score_test import score_test
 
 __all__ = ["PARAMETERS", "SignalFit", "SignalFits"]
 
@@ -90,21 +91,12 @@ class SignalFit:
         """
         phi, _, _ = self.background(counts)
         expected, slopes = self._design.predict(phi)
-        residual = counts / expected - 1
-        own = np.einsum("tnk,tnl->tkl", slopes / expected[..., None], slopes, optimize=True)
-        own = np.linalg.inv(own + 1e-12 * np.eye(own.shape[-1]))
         starts = []
         for width in widths:
             shapes = np.array([self._shape(np.array([m]), np.array([width]))[0][0] for m in masses])
-            score = residual @ shapes.T
-            mixed = np.einsum("tnk,mn->tmk", slopes / expected[..., None], shapes, optimize=True)
-            information = (1 / expected) @ (shapes**2).T - np.einsum(
-                "tmk,tkl,tml->tm", mixed, own, mixed, optimize=True
-            )
-            information = np.maximum(information, _FLAT)
-            best = np.argmax(score / np.sqrt(information), axis=1)
-            rows = np.arange(len(counts))
-            found = np.maximum(score[rows, best] / information[rows, best], 1.0)
+            test = score_test(counts, expected, slopes, shapes)
+            best = np.argmax(test.z, axis=1)
+            found = np.maximum(test.events[np.arange(len(counts)), best], 1.0)
             starts.append(np.column_stack([found, masses[best], np.full(len(counts), width)]))
         return np.stack(starts, axis=1)
 

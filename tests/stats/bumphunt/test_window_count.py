@@ -8,7 +8,8 @@ from scipy.stats import kstest, norm
 
 from hepad.cards.fit import load_fit
 from hepad.errors import InputDataError
-from hepad.stats.bumphunt.window_count import count_in_window, global_p, window_edges
+from hepad.stats.bumphunt.correlated import global_p
+from hepad.stats.bumphunt.window_count import count_in_window, window_edges
 from hepad.stats.fits.functions import BackgroundFunction
 
 EDGES = np.arange(2000.0, 6001.0, 200.0)
