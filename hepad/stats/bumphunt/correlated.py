@@ -31,7 +31,10 @@ class Look(Protocol):
     """A spectrum in bins of `edges` (n+1,), and what is looked for in it."""
 
     @property
-    def edges(self) -> FloatArray: ...
+    def edges(self) -> FloatArray:
+        """Its edges, in GeV."""
+        ...
+
     @property
     def z(self) -> float | FloatArray:
         """The significance of what is looked for, or those (k,) of several, in the data."""

@@ -27,8 +27,8 @@ LIMITS = ("observed", "minus2", "minus1", "expected", "plus1", "plus2")
 class MassPoint:
     """A signal in a spectrum: `z` of its excess, 0 for a deficit, the `events` fitted, and limits (6,) of `LIMITS`.
 
-    Limits are on the multiple of the signal given, at 95 % CL (CLs, asymptotic; never below 3.00 events). What cannot be
-    fitted is NaN. `few` says that fewer than ten events carry the sensitivity, and the formulae are rough.
+    Limits are on the multiple of the signal given, at 95 % CL (CLs, asymptotic; never below 3.00 events). What cannot
+    be fitted is NaN. `few` says that fewer than ten events carry the sensitivity, and the formulae are rough.
     """
 
     z: float
