@@ -114,13 +114,13 @@ def global_p(
 def _drawn(bins: npt.NDArray[np.intp], sizes: Sequence[int], toys: int, seed: int) -> list[FloatArray]:
     """Counts (toys, n) of bootstraps of events in bins (events, looks), -1 for none, for each look."""
     cells, seen = np.unique(bins[(bins >= 0).any(axis=1)], axis=0, return_counts=True)
-    ends = np.cumsum(sizes)
+    ends = np.cumsum(np.array(sizes))
     row, column = np.nonzero(cells >= 0)
-    places = cells[row, column] + (ends - sizes)[column]
+    places = cells[row, column] + np.append(0, ends)[column]
     incidence = csr_array((np.ones(len(row)), (row, places)), shape=(len(cells), int(ends[-1])))
     rng, block = np.random.default_rng(seed), max(1, _BLOCK_NUMBERS // max(len(cells), 1))
-    parts = [
-        rng.poisson(seen, (min(block, toys - start), len(seen))).astype(np.float64) @ incidence
+    parts: list[FloatArray] = [
+        np.asarray(rng.poisson(seen, (min(block, toys - start), len(seen))).astype(np.float64) @ incidence)
         for start in range(0, toys, block)
     ]
     return np.split(np.concatenate(parts), ends[:-1], axis=1)
