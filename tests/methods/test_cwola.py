@@ -12,7 +12,8 @@ from hepad.errors import CardError, UsageError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.methods.base import MASS, How, Problem, Sample, Window, train_all
-from hepad.methods.base.folded import Contest, FittedFolds, Place, _Reference
+from hepad.methods.base.folded import Contest, FittedFolds, Place
+from hepad.methods.base.ranks import Ranks
 from hepad.methods.cwola import SHARES, Cwola
 from hepad.nn.supervised import LABEL
 
@@ -79,7 +80,7 @@ def test_events_that_share_the_highest_value_share_its_rank() -> None:
     place = Place(0, 1, 0)
     value = float(np.float32(0.1)) + 1e-9
     assert float(np.float32(value)) < value
-    reference = _Reference(
+    reference = Ranks(
         np.array([-1.0, np.float32(value), np.nextafter(np.float32(value), np.float32(1))]), np.array([0, 1, 3.0])
     )
     learned = FittedFolds("cwola", (), {place: lambda batch: np.full(len(batch), value)}, {}, (reference,))

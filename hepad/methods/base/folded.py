@@ -7,7 +7,7 @@ another fold in turn and trained on the rest; of several restarts the best is ke
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -15,23 +15,22 @@ import numpy.typing as npt
 from pydantic import Field
 
 from hepad.cards.base import Card
-from hepad.errors import CardError, UsageError
+from hepad.errors import UsageError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.methods.base.classifiers import ClassifierCard, LogOdds, classifier_of, train_classifier
 from hepad.methods.base.contract import Folds, How, Network, Sample, Training
+from hepad.methods.base.networks import networks_of, networks_shapes, networks_state
+from hepad.methods.base.ranks import Ranks, ranked_scores
 from hepad.methods.base.trees import TreesCard
 from hepad.nn.arrays import check_arrays
-from hepad.nn.scorer import Scores, State, TrainingData, finite_scores
+from hepad.nn.scorer import Scores, State, TrainingData
 from hepad.nn.supervised import LABEL
-from hepad.stats.scores.regions import background_quantiles
 
 __all__ = ["Contest", "FittedFolds", "FoldedClassifier", "FoldedConfig", "Place", "Share", "contest_of"]
 
 _OUTCOME = "outcome"
 """In the state of a training: epochs or trees, and the validation loss."""
-_NETWORKS = "networks"
-_COLUMNS = 6
 
 
 class FoldedConfig(Card):
@@ -161,11 +160,12 @@ class FoldedClassifier:
         }
         fitted = self._fitted(networks, states)
         folds_of = [reference.events.take(reference.folds == fold) for fold in fitted.folds]
-        return replace(fitted, references=tuple(_reference(fitted, own, i) for i, own in enumerate(folds_of)))
+        ranks = (Ranks.of(fitted.log_odds(own, fold), own.weight) for fold, own in enumerate(folds_of))
+        return replace(fitted, references=tuple(ranks))
 
     def restored(self, state: Mapping[str, npt.NDArray[Any]]) -> FittedFolds:
         """What `FittedFolds.state` gave; `CardError` that names what is missing, unknown or misshapen."""
-        networks = _networks(state, self.method)
+        networks = networks_of(state, self.method)
         places = [_place(network) for network in networks if network.kept]
         groups: dict[str, State] = {place.name: {} for place in places}
         rest: State = {}
@@ -176,13 +176,9 @@ class FoldedClassifier:
             else:
                 rest[name] = np.asarray(array)
         fitted = self._fitted(networks, {place: groups[place.name] for place in places})
-        shapes: dict[str, tuple[int, ...]] = {_NETWORKS: (len(networks), _COLUMNS)}
-        for fold in fitted.folds:
-            size = np.asarray(state.get(f"reference{fold}/log_odds", np.empty(0))).shape[:1]
-            shapes |= {f"reference{fold}/{name}": size for name in ("log_odds", "rank")}
+        shapes = {**networks_shapes(networks), **Ranks.shapes(state, len(fitted.folds))}
         check_arrays(shapes, rest, f"state of {self.method}")
-        references = (_Reference(*(rest[f"reference{f}/{n}"] for n in ("log_odds", "rank"))) for f in fitted.folds)
-        return replace(fitted, references=tuple(references))
+        return replace(fitted, references=Ranks.restored(rest, len(fitted.folds)))
 
     def _fitted(self, networks: tuple[Network, ...], states: Mapping[Place, State]) -> FittedFolds:
         made = {
@@ -193,14 +189,6 @@ class FoldedClassifier:
 
 
 @dataclass(frozen=True)
-class _Reference:
-    """The reference events of a fold: rising log odds, minus the decimal logarithm of the fraction from there on."""
-
-    log_odds: npt.NDArray[np.float64]
-    rank: npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
 class FittedFolds:
     """The classifiers that are kept, by their place; their `states` are kept to be stored."""
 
@@ -208,8 +196,8 @@ class FittedFolds:
     networks: tuple[Network, ...]
     kept: Mapping[Place, LogOdds]
     states: Mapping[Place, State]
-    references: tuple[_Reference, ...]
-    score_names: ClassVar[tuple[str, ...]] = ("rank", "log_odds")
+    references: tuple[Ranks, ...]
+    score_names: ClassVar[tuple[str, str]] = ("rank", "log_odds")
 
     @property
     def folds(self) -> range:
@@ -218,19 +206,7 @@ class FittedFolds:
 
     def scores(self, batch: Batch, folds: Folds) -> Scores:
         """Float32 scores of shape (n,); an event of no fold (-1) gets the mean over all of them."""
-        if len(folds) != len(batch) or folds.max(initial=-1) > self.folds[-1] or folds.min(initial=-1) < -1:
-            raise UsageError(f"the method was fitted in {len(self.folds)} folds; these events are of others")
-        found = {name: np.zeros(len(batch)) for name in self.score_names}
-        for fold in self.folds:
-            share = np.where(folds == fold, 1.0, np.where(folds < 0, 1 / len(self.folds), 0.0))
-            rows = share > 0
-            log_odds = self.log_odds(batch.take(rows), fold)
-            reference = self.references[fold]
-            # Rounded as the reference is: unrounded, events that share its highest value may lie above it.
-            rounded = log_odds.astype(np.float32)
-            found["rank"][rows] += share[rows] * np.interp(rounded, reference.log_odds, reference.rank)
-            found["log_odds"][rows] += share[rows] * log_odds
-        return finite_scores(self.method, {name: values.astype(np.float32) for name, values in found.items()})
+        return ranked_scores(self.score_names, self.references, batch, folds, self.log_odds, method=self.method)
 
     def log_odds(self, batch: Batch, fold: int) -> npt.NDArray[np.float64]:
         """The mean of the classifiers that have not seen a fold, for any events."""
@@ -244,30 +220,11 @@ class FittedFolds:
             for place, arrays in self.states.items()
             for name, array in arrays.items()
         }
-        for fold, reference in enumerate(self.references):
-            state |= {f"reference{fold}/{name}": values.copy() for name, values in vars(reference).items()}
-        return {**state, _NETWORKS: np.array([astuple(network) for network in self.networks], dtype=np.float64)}
+        return {**state, **Ranks.state(self.references), **networks_state(self.networks)}
 
 
 def _place(network: Network) -> Place:
     return Place(network.fold, network.validation, network.restart)
-
-
-def _networks(state: Mapping[str, npt.NDArray[Any]], method: str) -> tuple[Network, ...]:
-    table = np.asarray(state.get(_NETWORKS, np.empty(0)))
-    if table.ndim != 2 or table.shape[1] != _COLUMNS or not np.isfinite(table).all():
-        raise CardError(f"{method}: tensor '{_NETWORKS}' must be a table of {_COLUMNS} columns")
-    return tuple(Network(int(a), int(b), int(c), int(d), float(e), bool(f)) for a, b, c, d, e, f in table)
-
-
-def _reference(fitted: FittedFolds, events: Batch, fold: int) -> _Reference:
-    log_odds = fitted.log_odds(events, fold)
-    table = background_quantiles(log_odds.astype(np.float32), events.weight)
-    places, ranks = table.threshold[::-1], -np.log10(table.efficiency[::-1])
-    # Trees give many events the same highest score: what is above all of these has the rank of a single event.
-    above = np.nextafter(np.float32(places[-1]), np.float32(np.inf))
-    alone = -np.log10(events.weight.min() / events.weight.sum())
-    return _Reference(np.append(places, above), np.append(ranks, max(alone, ranks[-1])))
 
 
 def _seed(seed: int, place: Place) -> int:
