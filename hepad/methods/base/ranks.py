@@ -45,7 +45,7 @@ class Ranks:
     @staticmethod
     def shapes(state: Mapping[str, npt.NDArray[np.float64]], folds: int) -> dict[str, tuple[int, ...]]:
         """The names and shapes that the arrays of so many folds must have."""
-        found = {}
+        found: dict[str, tuple[int, ...]] = {}
         for fold in range(folds):
             size = np.asarray(state.get(_names(fold)[0], np.empty(0))).shape[:1]
             found |= dict.fromkeys(_names(fold), size)
