@@ -32,8 +32,9 @@ class HuntCard(Card):
     Each set of `windows` is a list of edges in GeV: all between two neighbours are windows but the first and the last,
     and the neighbours of a window are its sidebands. `fractions` are those of the sidebands' events that a method
     selects, the first that applies. The spectra of the selected events, in `bins` (edges in GeV), are fitted outside of
-    the window with the first of `functions` that the next does not improve. `input` takes the place of that of a
-    method's card if the method takes its kind and its card does not say `own_input`.
+    the window with the first of `functions` that the next does not improve; with `count: densities`, which takes one
+    function, densities are, by least squares, as the authors of CWoLa hunting do (arXiv:1902.02634). `input` takes the
+    place of that of a method's card if the method takes its kind and its card does not say `own_input`.
     """
 
     schema_: Literal["hunt/1"] = Field(alias="schema")
@@ -48,6 +49,7 @@ class HuntCard(Card):
     fractions: tuple[FractionCard, ...] = Field(min_length=1)
     bins: Annotated[tuple[float, ...], Field(min_length=6)]
     functions: tuple[str, ...] = Field(min_length=1)
+    count: Literal["likelihood", "densities"] = "likelihood"
     methods: tuple[str, ...] = Field(min_length=1)
     input: AnyInput
 
@@ -58,6 +60,8 @@ class HuntCard(Card):
                 raise ValueError(f"the edges of {name} must rise")
         if self.fractions[-1].below is not None:
             raise ValueError("the last of fractions is that of all windows that are left: leave out its 'below'")
+        if self.count == "densities" and len(self.functions) > 1:
+            raise ValueError("count: densities takes one function")
         return self
 
     def within(self, limits: tuple[float, float] | None) -> HuntCard:

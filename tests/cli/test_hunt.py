@@ -222,8 +222,23 @@ def test_an_analysis_hunts_in_all_windows_with_all_methods(
     assert (content["toys"], content["max_events"]) == (100, None)  # by these it is known again
     assert {kept["mass"][1][1] for kept in content["methods"].values()} == {1}
     assert {kept["selection"]["name"] for kept in content["methods"].values()} == {"all_events"}
+    _counts_densities(run, given, found["all", "A", 3300], tmp_path)
     _refuses_before_it_trains(run, given, dijets("heavy.root", 100, seed=2, weight=2.0), tmp_path)
     assert "missing: --mass" in run("hunt", file, "--method", "all.yaml", "-o", "other", code=2).stderr
+
+
+def _counts_densities(run: Run, given: tuple[object, ...], likelihood: dict[str, float], tmp_path: Path) -> None:
+    """The same counts, by another fit."""
+    (tmp_path / "small.yaml").write_text(HUNT_CARD + "count: densities\n", encoding="utf-8")
+    report = json.loads(run(*given, "--method", "all.yaml", "--toys", 50, "-o", "densities", "--json").stdout)
+    found = report["windows"][0]
+    assert found["counts"] == likelihood["counts"]
+    assert found["z"] != likelihood["z"]
+    assert found["z"] == pytest.approx(likelihood["z"], abs=0.3)
+    assert report["global_p"]["all"]["bootstraps"] == 50
+    two = HUNT_CARD.replace("[ua2_3]", "[dijet3, dijet4]") + "count: densities\n"
+    (tmp_path / "small.yaml").write_text(two, encoding="utf-8")
+    assert "count: densities takes one function" in run(*given, "-o", "other", code=3).stderr
 
 
 def _refuses_before_it_trains(run: Run, given: tuple[object, ...], heavy: Path, tmp_path: Path) -> None:

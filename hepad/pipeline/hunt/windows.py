@@ -28,6 +28,7 @@ from hepad.provenance import provenance
 from hepad.spectra.models import functions_of
 from hepad.stats.bumphunt.correlated import FEWEST_BOOTSTRAPS, WindowTrials, global_p
 from hepad.stats.bumphunt.window_count import WindowCount, count_in_window, window_edges
+from hepad.stats.bumphunt.window_density import count_by_density, fine_edges
 from hepad.stats.fits.functions import BackgroundFunction
 
 __all__ = ["hunt_analysis"]
@@ -210,6 +211,10 @@ class _Found:
         )
 
     def _count(self, one: _Selected) -> WindowCount:
+        if self.card.count == "densities":
+            fine = fine_edges(np.array(self.card.bins), one.window.low, one.window.high)
+            inside = np.histogram(one.masses, fine)[0].astype(np.float64)
+            return count_by_density(fine, inside, one.window.low, one.window.high, self.functions[0])
         edges = window_edges(np.array(self.card.bins), one.window.low, one.window.high)
         counts = np.histogram(one.masses, edges)[0].astype(np.float64)
         return count_in_window(edges, counts, one.window.low, self.functions)
