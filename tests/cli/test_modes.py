@@ -57,7 +57,7 @@ ASKED = {
     },
     "limit": {"--workspace": "--workspace w.json", "--spectrum": "--spectrum s.csv", "--signal": "--signal 3"},
     "jets": {"--scores": "--scores s.root", "--table": "--table", "making jets": ""},
-    "abcd": {"--scores": "--scores s.root", "--table": "--table", "--counts": "--counts 1,2,3,4"},
+    "abcd": {"--scores": "--scores s.root", "--counts": "--counts 1,2,3,4"},
     "discovery": {"a card of regions": "regions.yaml", "--data": "--data 3"},
     "reinterpret": {
         "event files": "e.root",
