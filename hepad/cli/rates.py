@@ -46,7 +46,10 @@ def rates(
     pure: Annotated[
         bool, typer.Option("--pure", help="Working points are rates of crossings that no unprescaled seed accepts.")
     ] = False,
-    bunches: Annotated[int, typer.Option(min=1, max=3564, help="Colliding bunches, each 11.2456 kHz.")] = 2544,
+    bunches: Annotated[
+        int | None,
+        typer.Option(min=1, max=3564, help="Colliding bunches, each 11.2456 kHz.", show_default="2544"),
+    ] = None,
     input_rate: Annotated[
         float | None,
         typer.Option(
@@ -84,7 +87,10 @@ def rates(
     """
     from hepad.pipeline.rates.options import RATES_KHZ, RatesOptions
     from hepad.pipeline.rates.run import rates as run
+    from hepad.trigger.rates import BUNCHES
 
+    if bunches is not None and input_rate is not None:
+        raise UsageError("--bunches has no effect with --input-rate, which says where events come from: leave one out")
     with common.event_progress("scoring") as on_events:
         options = RatesOptions(
             output=output,
@@ -92,7 +98,7 @@ def rates(
             rates_khz=tuple(rate) if rate else () if threshold else RATES_KHZ,
             thresholds=_thresholds(threshold),
             pure=pure,
-            bunches=bunches,
+            bunches=BUNCHES if bunches is None else bunches,
             input_khz=input_rate,
             beside=beside,
             selection=selection,

@@ -26,8 +26,9 @@ def fresh_samples(
     """The samples, by training and name, without the events that one of the trainings has seen; and what to say of it.
 
     `records` are those of the files of each sample. All models are measured on the same events, so that an event is
-    left out for all of them. What is left of a file stands for all of it: its sum of weights stays. A training whose
-    bundle does not say which events it has seen (rule `rows/1`) is only told of. `InputDataError` if nothing is left.
+    left out for all of them. What is left of a file stands for all of it: its sum of weights stays. A file of which
+    nothing is left is told of, and so is a training whose bundle does not say which events it has seen (rule
+    `rows/1`). `InputDataError` if nothing is left of a sample.
     """
     found: Scored = {training.name: dict(samples[training.name]) for training in trainings}
     said: list[str] = []
@@ -44,6 +45,7 @@ def fresh_samples(
             if not fresh.any():
                 said_by = " or ".join(seer.name for seer in known)
                 raise InputDataError(f"{said_by} was trained on every event of {name}: give events of other files")
+        said += _lost(name, files, samples[trainings[0].name][name], fresh)
         kept, of = (len(each[trainings[0].name][name].weights) for each in (found, samples))
         verb = "was" if len(known) == 1 else "were"
         said.append(
@@ -51,6 +53,13 @@ def fresh_samples(
             "these files and may have seen the others"
         )
     return found, said
+
+
+def _lost(name: str, files: Records, scored: ScoredSample, fresh: npt.NDArray[np.bool_]) -> list[str]:
+    """Of which files nothing is left."""
+    gone = np.setdiff1d(scored.file, scored.file[fresh])
+    names = ", ".join(files[place].get("name", f"file {place + 1}") for place in gone)
+    return [f"{name}: no event of {names} is left, the sample lacks what they stand for"] if names else []
 
 
 def _by_event(training: Training) -> bool:

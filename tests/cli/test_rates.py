@@ -160,6 +160,7 @@ def test_refused(process, run, tmp_path: Path, examples: Path, menu: Path) -> No
         (("--pure",), 2, "give one with --menu"),
         (("--beside", "dnn_ae"), 2, "give another model"),
         (("--input-rate", 50, "--rate", 60), 2, "up to that of all events, 50"),
+        (("--input-rate", 50, "--bunches", 2544), 2, "--bunches has no effect with --input-rate"),
         (("--test", events), 2, "a test needs other events"),
         (
             ("-m", "gelato_l1", "--signal", f"h0={examples / 'h0.h5'}", "--rate", 5000),

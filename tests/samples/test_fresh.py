@@ -70,6 +70,26 @@ def test_a_bundle_that_does_not_say_what_it_has_seen_is_told_of() -> None:
     assert fresh_samples([old], samples, {"signal": RECORDS[1:] * 2})[1] == []
 
 
+def test_a_file_of_which_nothing_is_left_is_told_of() -> None:
+    (trained,) = trainings = [training("one", 1)]
+    whole, inside = sample(), held_out(1)
+    rows = np.flatnonzero(
+        [file == 1 or entry not in inside for file, entry in zip(whole.file, whole.entry, strict=True)]
+    )
+    some = ScoredSample(
+        {"mse": whole.scores["mse"][rows]},
+        whole.weights[rows],
+        None,
+        np.ones(len(rows), dtype=bool),
+        whole.file[rows],
+        whole.entry[rows],
+    )
+    found, said = fresh_samples(trainings, {trained.name: {"background": some}}, {"background": RECORDS})
+    assert set(found["one"]["background"].file.tolist()) == {1}
+    assert said[0] == "background: no event of seen.root is left, the sample lacks what they stand for"
+    assert len(said) == 2
+
+
 def test_nothing_left_is_no_result() -> None:
     (trained,) = trainings = [training("one", 1)]
     whole, inside = sample(), held_out(1)

@@ -158,7 +158,7 @@ def _refuse_part(model: TriggerModel, name: str) -> None:
 
 def _save(path: Path, **arrays: _Floats) -> None:
     with path.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, **arrays)  # numpy writes no time into it
+        np.savez(stream, **arrays)  # numpy writes no time into it; of numbers it pickles nothing
 
 
 def _import_card(model: TriggerModel) -> str:
