@@ -158,7 +158,7 @@ def _refuse_part(model: TriggerModel, name: str) -> None:
 
 def _save(path: Path, **arrays: _Floats) -> None:
     with path.open("wb") as stream:
-        np.savez(stream, **arrays)  # numpy writes no time into it; of numbers it pickles nothing
+        np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy writes no time into it, and of numbers no pickle
 
 
 def _import_card(model: TriggerModel) -> str:
