@@ -164,8 +164,12 @@ class FileRecords:
         self._thread = Thread(target=self._work, daemon=True)
         self._thread.start()
 
-    def wait(self, skipped: Mapping[int, str] | None = None) -> list[dict[str, Any]]:
+    def wait(
+        self, skipped: Mapping[int, str] | None = None, whole: Mapping[int, str] | None = None
+    ) -> list[dict[str, Any]]:
         """Wait for all; raises what went wrong with a file that is not among the `skipped`, whose reasons are told.
+
+        So is why files were read as a `whole`.
 
         `InputDataError` if another file has changed since the start: what was read and what was hashed may differ.
         """
@@ -178,7 +182,8 @@ class FileRecords:
             if reason is None and _stamp(path) != self._before[number]:
                 raise InputDataError(f"{path}: changed while it was read; run again")
             known = _or_unknown(path, found)
-            records.append(known if reason is None else {**known, "skipped": reason})
+            notes = {"skipped": reason, "whole": (whole or {}).get(number)}
+            records.append({**known, **{name: note for name, note in notes.items() if note is not None}})
         if not self._warned:
             _warn_of_copies(records)
         self._warned = True

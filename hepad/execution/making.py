@@ -67,6 +67,8 @@ class Making:
         assert self.output is not None  # noqa: S101  else there is nothing to keep
         return RunFolder.of(self.output, force=self.again)
 
-    def description(self, reasons: Mapping[int, str] | None = None) -> dict[str, Any]:
-        """What the output says of itself, with the reasons why files, by their place, were left out."""
-        return self.described(self.records.wait(reasons))
+    def description(
+        self, reasons: Mapping[int, str] | None = None, whole: Mapping[int, str] | None = None
+    ) -> dict[str, Any]:
+        """What the output says of itself, with the reasons why files, by their place, were left out or read whole."""
+        return self.described(self.records.wait(reasons, whole))

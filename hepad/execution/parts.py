@@ -41,7 +41,7 @@ class Part:
 
     `columns` are joined along their first axis when parts are, `sums` and `flows` (cut flows by name) are added.
     A part that joins others has the bits that adding them in their order gives, whoever made them. `facts` are those
-    of the file, in its first part, if the job asks for them.
+    of the file, in its first part, if the job asks for them. `whole` says why trees of the file were read as a whole.
     """
 
     events: int
@@ -49,6 +49,7 @@ class Part:
     sums: Arrays = field(default_factory=dict)
     flows: dict[str, CutFlow] = field(default_factory=dict)
     facts: FileFacts | None = None
+    whole: str = ""
 
     def __post_init__(self) -> None:
         for name, flow in self.flows.items():
@@ -68,7 +69,7 @@ class Part:
                 sums[name] += values
             flows = {name: flow + part.flows[name] for name, flow in flows.items()}
         columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns}
-        return cls(sum(part.events for part in parts), columns, sums, flows, first.facts)
+        return cls(sum(part.events for part in parts), columns, sums, flows, first.facts, first.whole)
 
     def to_bytes(self) -> bytes:
         """The part in the safetensors format; floating-point numbers keep every bit."""
@@ -80,6 +81,7 @@ class Part:
         # The format orders tensors by their types; the order of columns is that of the output.
         content = {"events": self.events, "flows": flows, "columns": list(self.columns), "sums": list(self.sums)}
         content["facts"] = None if self.facts is None else asdict(self.facts)
+        content["whole"] = self.whole
         return bytes(save(tensors, {"part": json.dumps(content)}))
 
     @classmethod
@@ -96,6 +98,6 @@ class Part:
                 {name: tensors[f"{group}.{name}"] for name in content[group]} for group in ("columns", "sums")
             )
             facts = FileFacts.from_json(content["facts"])
-            return cls(int(content["events"]), columns, sums, flows, facts)
+            return cls(int(content["events"]), columns, sums, flows, facts, content["whole"])
         except Exception as error:  # a damaged part surfaces as many kinds of error
             raise InputDataError("a part of an interrupted run is damaged") from error

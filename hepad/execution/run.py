@@ -46,6 +46,8 @@ class FilePart:
 class Run(Generic[JobT]):
     """One job over some files. Iterate over it once; then `skipped` says which files were left out.
 
+    `whole` says of files, by their place, why uproot read all of their trees' branches and not those asked for alone.
+
     The parts come in the order of files and entries. `InputDataError` at a file that cannot be used, unless bad files
     are to be skipped: then none of its parts come. `CountError` if not every entry has come once.
     """
@@ -58,6 +60,7 @@ class Run(Generic[JobT]):
     store: Store = field(default_factory=MemoryStore)
     on_events: Callable[[int], None] | None = None
     skipped: list[Skipped] = field(default_factory=list)
+    whole: dict[int, str] = field(default_factory=dict)
     _marks: Sequence[Stamp | None] = field(default=(), init=False, repr=False)
 
     def __iter__(self) -> Iterator[FilePart]:
@@ -104,6 +107,8 @@ class Run(Generic[JobT]):
 
     def _announced(self, parts: Iterator[FilePart]) -> Iterator[FilePart]:
         for part in parts:
+            if part.part.whole:
+                self.whole.setdefault(part.file, part.part.whole)
             yield part
             if self.on_events:
                 self.on_events(part.part.events)

@@ -147,8 +147,9 @@ class Worker:
         if part.events != stop - start:
             raise CountError(f"{unit.path}: {part.events} events came of the entries {start} to {stop}")
         if self._step.facts and unit.place == 0:  # after reading: how many events a shower rejects is known then
-            return replace(part, facts=FileFacts(source.entries, source.sample()))
-        return part
+            part = replace(part, facts=FileFacts(source.entries, source.sample()))
+        whole = getattr(source, "whole", "")  # of ROOT files alone
+        return replace(part, whole=whole) if whole else part
 
 
 def stamps(paths: Sequence[InputPath]) -> list[Stamp | None]:

@@ -23,6 +23,7 @@ from hepad.io.loaded import LoadedEvents, LoadedFile
 from hepad.io.object_folder import ObjectFiles, object_files, objects_at
 from hepad.io.remote.path import RemotePath, expand_url
 from hepad.io.remote.urls import is_url
+from hepad.io.root.lean import LeanFile
 from hepad.io.tables.features import TableFile, TablePath
 from hepad.io.text import check_regular, first_line
 from hepad.paths import InputPath
@@ -267,7 +268,7 @@ def _tells(reader: Any) -> tuple[str, ...]:
 
 def _open_root_events(path: InputPath) -> EventFile:
     formats = _root_formats()
-    file = open_root(path)
+    file = LeanFile(open_root(path))
     tree = "of events"
     try:
         classes = file.classnames(cycle=False, recursive=True)

@@ -18,8 +18,8 @@ __all__ = ["card_hash", "made_with", "selection_hash", "stored_record", "would_b
 def would_be_same(stored: Any, now: Mapping[str, Any]) -> bool:
     """Whether what an output says of itself is what it would say if it were made now.
 
-    Both are provenance records, or hold one as `provenance`, and have no report in them. Which files were left out is
-    no part of the comparison: the same files would be.
+    Both are provenance records, or hold one as `provenance`, and have no report in them. Which files were left out, or
+    read as a whole, is no part of the comparison: the same files would be.
     """
     return bool(_without_reasons(stored) == _without_reasons(now))
 
@@ -54,10 +54,11 @@ def card_hash(kind: str, name: str, card: Card) -> dict[str, str]:
 
 
 def _without_reasons(content: Any) -> Any:
-    """A copy in JSON types, without the reasons for which inputs were left out."""
+    """A copy in JSON types, without the reasons for which inputs were left out or read as a whole."""
     copy = json.loads(json.dumps(content))
     record = copy.get("provenance", copy) if isinstance(copy, dict) else {}
     for each in record.get("inputs", []) if isinstance(record, dict) else []:
         if isinstance(each, dict):
             each.pop("skipped", None)
+            each.pop("whole", None)
     return copy

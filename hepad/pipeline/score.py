@@ -162,7 +162,7 @@ def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = No
                 out.write(piece.part.columns)
                 tally.add(piece.part)
             report = tally.report(job, output, run.skipped)
-            out.describe({**making.description(run.reasons()), "report": report.content()})
+            out.describe({**making.description(run.reasons(), run.whole), "report": report.content()})
     return report
 
 

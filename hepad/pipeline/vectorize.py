@@ -137,7 +137,7 @@ def vectorize(files: Sequence[str], output: Path, *, options: VectorizeOptions |
                 own = piece.part.flows["all"]
                 flow = own if flow is None else flow + own
             report = VectorizeReport(output, checked_flow(flow, job.selection), columns, tuple(run.skipped))
-            out.describe({**making.description(run.reasons()), "report": report.content()})
+            out.describe({**making.description(run.reasons(), run.whole), "report": report.content()})
     return report
 
 

@@ -117,7 +117,7 @@ def _make(search: Search, paths: Sequence[InputPath], options: BackgroundOptions
         record = _record(search, events, {paths[file]: factor for file, factor in factors.items()}, run.skipped)
         write_background_events(folder / EVENTS, _kept(search, events))
         write_histograms_json(folder / SPECTRA, _spectra(search, events))
-        content = {**record, "provenance": making.description(run.reasons())}
+        content = {**record, "provenance": making.description(run.reasons(), run.whole)}
         (folder / RECORD).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return BackgroundReport(output, record)
 

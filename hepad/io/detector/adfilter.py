@@ -109,7 +109,7 @@ class AdfilterFile(TreeFile):
         """Bytes for a `vector<Double32_t>`."""
         import uproot
 
-        held = self.tree[self.keys[branch]]
+        held = self.branch(branch)
         if not held.has_member("fClassName") or "Double32_t" not in held.member("fClassName"):
             return None
         return uproot.AsJagged(uproot.AsDtype("u1"))

@@ -66,8 +66,8 @@ def find_damage(tree: Any, branches: Mapping[str, Any], start: int, stop: int) -
     which is done only after a reading has failed. None if each one can be read.
     """
     for name, interpretation in branches.items():
-        held = tree[name]
         try:
+            held = tree[name]
             place = _first_damaged(held, interpretation, start, stop)
         except Exception:  # noqa: BLE001  the list of the baskets is damaged itself
             place = "the list of its baskets"

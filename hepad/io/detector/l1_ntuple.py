@@ -55,6 +55,7 @@ class L1NtupleFile(Level1File):
         trees = {folder: directory[place] for folder, place in places.items() if place in directory}
         filled = {folder: tree for folder, tree in trees.items() if tree.num_entries}  # others were not asked for
         super().__init__(path, {name: Friends(path, filled or trees, _CONTENT)}, name)
+        self.directory = directory
         bits = [folder for folder in _BITS if self.has(f"{folder}.{_DECISIONS}")]
         self._bits = f"{bits[0]}.{_DECISIONS}" if bits else ""
         aliases = trees[bits[0]].aliases if bits else {}

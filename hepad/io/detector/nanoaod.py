@@ -188,7 +188,7 @@ class NanoAodFile(TreeFile):
     def _tau_id(self) -> tuple[str, bool, int] | None:
         """The tau identification: its branch, whether it is a bit mask, and the number of the medium point."""
         for branch, default in _TAU_IDS.items():
-            title = str(self.tree[self.keys[branch]].title) if self.has(branch) else ""
+            title = str(self.branch(branch).title) if self.has(branch) else ""
             medium = re.search(r"(\d+) = Medium", title) or re.search(r"(\d+) = Medium", default)
             if self.has(branch) and medium:
                 return branch, "bitmask" in (title if "Medium" in title else default), int(medium[1])
@@ -228,7 +228,7 @@ class NanoAodFile(TreeFile):
 
     def _is_faulty(self, flag: str) -> bool:
         """Whether the flag of jets is that of version 12 or later: a single byte, or beside taggers of that time."""
-        return any(self.has(b) for b in _OF_VERSION_12) or "uint8" in str(self.tree[self.keys[flag]].typename)
+        return any(self.has(b) for b in _OF_VERSION_12) or "uint8" in str(self.branch(flag).typename)
 
     def _identified(self, name: str, features: AbstractSet[str], columns: Columns) -> Objects:
         """The objects that pass the criteria of their collection."""

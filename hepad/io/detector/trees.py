@@ -46,6 +46,11 @@ class TreeFile(ABC):
         # Below a split object the branch is Jet/Jet.PT; in a slim it is Jet.PT at the top.
         self.keys: dict[str, str] = {key.rpartition("/")[2]: key for key in tree.keys(recursive=True)}
 
+    @property
+    def whole(self) -> str:
+        """Why uproot built all branches of a tree of the file and not those asked for alone; empty if it did not."""
+        return next(iter(getattr(self.directory, "whole", {}).values()), "")
+
     @abstractmethod
     def available(self) -> dict[str, set[str]]:
         """The collections and properties that this file can give."""
@@ -95,7 +100,7 @@ class TreeFile(ABC):
         """The entries at which baskets of all branches end: cut there, none is decompressed twice."""
         branches = self._all_branches(fields)
         self._check_entries(branches)
-        return sorted(set.intersection(*({int(e) for e in self.tree[self.keys[b]].entry_offsets} for b in branches)))
+        return sorted(set.intersection(*({int(e) for e in self.branch(b).entry_offsets} for b in branches)))
 
     def iterate(self, fields: Fields, *, step_size: int, stop: int, start: int = 0) -> Iterator[ak.Array]:
         """Events [start, stop) in pieces of at most `step_size`, with the fields asked for.
@@ -122,6 +127,15 @@ class TreeFile(ABC):
     def remedy(self, name: str) -> str:  # noqa: ARG002  of this collection
         """What to do if a branch is missing."""
         return self.hint
+
+    def branch(self, name: str) -> Any:
+        """A branch that is there; `InputDataError` if what the tree says of it is damaged."""
+        try:
+            return self.tree[self.keys[name]]
+        except Exception as error:
+            raise InputDataError(
+                f"{self.path}: tree {self.tree.name!r} cannot be read, the file is damaged or truncated; copy it again"
+            ) from error
 
     def has(self, *branches: str) -> bool:
         """Are all these branches in the tree?"""
@@ -179,7 +193,7 @@ class TreeFile(ABC):
     def _check_entries(self, branches: Iterable[str]) -> None:
         """Raise `InputDataError` if a branch has more or fewer entries than the tree."""
         for branch in sorted(branches):
-            entries = int(self.tree[self.keys[branch]].num_entries)
+            entries = int(self.branch(branch).num_entries)
             if entries != self.entries:
                 raise InputDataError(
                     f"{self.path}: branch {branch!r} has {entries} entries, tree {self.tree.name!r} has "

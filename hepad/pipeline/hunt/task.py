@@ -25,7 +25,7 @@ def read_events_of(plan: HuntPlan, options: HuntOptions, store: Store, records: 
     job = HuntJob(plan.selection, make_input(plan.card.input), plan.mass)
     run = Run(job, plan.paths, options.step_size, options.max_events, options.execution, store, options.on_events)
     pieces = list(run)
-    return HuntEvents(job, tuple(pieces), tuple(records.wait(run.reasons())), tuple(run.skipped))
+    return HuntEvents(job, tuple(pieces), tuple(records.wait(run.reasons(), run.whole)), tuple(run.skipped))
 
 
 _BACKGROUND = ""

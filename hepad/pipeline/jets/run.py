@@ -157,7 +157,7 @@ def make_jets(files: Sequence[str], output: Path, *, options: JetsOptions | None
                 out.write(piece.part.columns)
                 counts += piece.part.sums["counts"]
             report = _report(output, counts, run)
-            out.describe({**making.description(run.reasons()), "report": report.content()})
+            out.describe({**making.description(run.reasons(), run.whole), "report": report.content()})
     return report
 
 

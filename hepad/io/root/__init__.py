@@ -1,0 +1,1 @@
+"""Trees of ROOT files, opened without building what nobody reads."""
