@@ -16,7 +16,7 @@ from hepad.cards.fit import load_fit
 from hepad.cards.resolver import bundled_names
 from hepad.cards.search import load_search, located, search_names
 from hepad.cards.selection import load_selection
-from hepad.cards.study import load_study
+from hepad.cards.sensitivity import SensitivityCard, load_any_study
 
 from .conftest import COMPILED
 
@@ -106,10 +106,11 @@ def test_an_analysis_names_its_reference_and_a_selection_that_exists(name):
 
 @pytest.mark.parametrize("name", bundled_names("analyses/studies"))
 def test_a_study_names_its_reference_and_analyses_that_exist(name):
-    card = load_study(name)
+    card = load_any_study(name)
     assert card.name == name
     assert len(card.reference) > 10
-    assert set(card.analyses) <= set(bundled_names("analyses"))
+    folder = "analyses/methods" if isinstance(card, SensitivityCard) else "analyses"
+    assert set(card.systems) <= set(bundled_names(folder))
     assert name not in bundled_names("analyses")
 
 

@@ -184,6 +184,17 @@ class StudyCard(Card):
             _check_compared(self.compare, self.analyses, tuple(self.data.signals))
         return self
 
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """What is studied: the names of the analyses."""
+        return self.analyses
+
+    @property
+    def file_names(self) -> list[str]:
+        """All names and patterns of files that are looked for in a data folder."""
+        signals = [name for names in self.data.signals.values() for name in names]
+        return sorted({*self.data.background, *self.data.evaluation_background, *signals})
+
     def is_labelled(self, analysis: str) -> bool:
         """Whether an analysis is trained with the labels of signals."""
         return self.labelled is not None and analysis in self.labelled.analyses

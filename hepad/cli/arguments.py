@@ -287,11 +287,10 @@ def _data(text: str, _files: list[Path], given: Parameters) -> list[Word]:
     """The folder of a study's events: the files in it of which the study's card speaks."""
     if "card" not in given or not Path(text).is_dir():
         return []
-    from hepad.cards.study import load_study
+    from hepad.cards.sensitivity import load_any_study
 
-    data = load_study(given["card"]).data
-    names = {*data.background, *data.evaluation_background, *(name for some in data.signals.values() for name in some)}
-    return [(_together([Path(text, name) for name in sorted(names) if Path(text, name).is_file()]),)]
+    names = load_any_study(given["card"]).file_names
+    return [(_together(sorted({path for name in names for path in Path(text).glob(name) if path.is_file()})),)]
 
 
 def _analysis(text: str, _files: list[Path], _: Parameters) -> list[Word]:

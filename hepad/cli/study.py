@@ -5,17 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hepad.cli import common
+from hepad.errors import UsageError
 
 if TYPE_CHECKING:
+    from hepad.cards.sensitivity import SensitivityCard
     from hepad.nn.scorer import EpochEnd
     from hepad.pipeline.study.plan import PlannedTraining
     from hepad.pipeline.study.report import StudyReport
+    from hepad.pipeline.study.sensitivity.run import SensitivityOptions
 
 
 def study(
@@ -40,6 +44,14 @@ def study(
         list[str] | None,
         typer.Option("--signal", help="NAME=FILE, may be repeated.", show_default="from --data"),
     ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--method",
+            help="Of a study of sensitivity, beside the classical ones; may be repeated.",
+            show_default="the card's",
+        ),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A small version, to see that all works.")] = False,
     scans: Annotated[bool, typer.Option("--scans/--no-scans", help="Also train the scans of the card.")] = True,
     workers: Annotated[int, typer.Option(min=1, help="Trainings side by side; each takes one core.")] = 1,
@@ -51,6 +63,30 @@ def study(
 
     Example: hepad study adc2021 --data examples/data --quick -o report
     """
+    from hepad.cards.sensitivity import SensitivityCard, load_any_study
+
+    chosen = load_any_study(card)
+    if isinstance(chosen, SensitivityCard):
+        if evaluation_background or not scans:
+            raise UsageError(f"{chosen.name} is of mock data: it has no --evaluation-background and no scans")
+        from hepad.execution.executor import Execution
+        from hepad.pipeline.study.sensitivity.run import SensitivityOptions
+
+        own = SensitivityOptions(
+            output=output,
+            data=data,
+            background=background or (),
+            signals=common.parse_signals(signal),
+            methods=method or (),
+            quick=quick,
+            device=device,
+            step_size=step_size,
+            execution=Execution(workers=workers),
+        )
+        _sensitivity(card, chosen, own, json=json)
+        return
+    if method:
+        raise UsageError(f"--method is of studies of sensitivity; {chosen.name} has the analyses of its card")
     from hepad.pipeline.study.run import StudyOptions
     from hepad.pipeline.study.run import study as run
 
@@ -108,3 +144,35 @@ def _print(report: StudyReport) -> None:
     kept = len(report.results.trainings) - report.trained
     remark = f", {kept} were there" if kept else ""
     common.stdout().print(f"{report.trained} trainings{remark}; wrote {report.output}/report.html")
+
+
+def _sensitivity(name: str, card: SensitivityCard, options: SensitivityOptions, *, json: bool) -> None:
+    """Run a study of sensitivity and say what it found."""
+    from hepad.pipeline.study.sensitivity.page import gains_table, sensitivities_table
+    from hepad.pipeline.study.sensitivity.run import sensitivity_study
+
+    with _counted(sys.stderr.isatty()) as on_point:
+        report = sensitivity_study(name, card, options=replace(options, on_point=on_point))
+    if json:
+        common.print_json(report.to_json())
+        return
+    found, gains = sensitivities_table(report.results), gains_table(report.results)
+    for title, table in (("Limits and discoveries", found), ("Improvements over the best classical method", gains)):
+        common.print_table(title, table.header, table.rows, numbers_from=table.numbers_from)
+    for point, why in report.results.failed.items():
+        common.print_lines(f"left out: {point}: {why}")
+    common.stdout().print(f"{report.made} points; wrote {report.output}/report.html")
+
+
+@contextmanager
+def _counted(terminal: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Count points on a terminal."""
+    if not terminal:
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=common.stderr(), transient=True) as progress:
+        points = progress.add_task("points", total=None)
+        yield lambda done, of: progress.update(points, completed=done, total=of)

@@ -116,11 +116,11 @@ def _fits() -> list[dict[str, Any]]:
 
 
 def _studies() -> list[dict[str, Any]]:
-    from hepad.cards.study import load_study
+    from hepad.cards.sensitivity import load_any_study
 
-    cards = [load_study(name) for name in bundled_names("analyses/studies")]
+    cards = [load_any_study(name) for name in bundled_names("analyses/studies")]
     return [
-        {"name": c.name, "title": c.title, "analyses": ", ".join(c.analyses), "reference": c.reference} for c in cards
+        {"name": c.name, "title": c.title, "analyses": ", ".join(c.systems), "reference": c.reference} for c in cards
     ]
 
 

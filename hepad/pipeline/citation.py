@@ -13,7 +13,7 @@ from hepad.cards.method import load_method
 from hepad.cards.resolver import citation_file, resolve
 from hepad.cards.search import is_search, load_search, located
 from hepad.cards.selection import SelectionCard, load_selection
-from hepad.cards.study import load_study
+from hepad.cards.sensitivity import SensitivityCard, load_any_study
 from hepad.errors import UsageError
 
 __all__ = ["Citation", "citations"]
@@ -62,9 +62,10 @@ def _analysis(name: str) -> list[Reference]:
 
 
 def _study(name: str) -> list[Reference]:
-    card = load_study(name)
-    analyses = [reference for analysis in card.analyses for reference in _analysis(analysis)]
-    return [(f"study {card.name}", f"study-{card.name}", card.reference), *analyses]
+    card = load_any_study(name)
+    of = _method if isinstance(card, SensitivityCard) else _analysis
+    systems = [reference for system in card.systems for reference in of(system)]
+    return [(f"study {card.name}", f"study-{card.name}", card.reference), *systems]
 
 
 def _method(name: str) -> list[Reference]:

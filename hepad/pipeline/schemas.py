@@ -16,6 +16,7 @@ from hepad.cards.method import MethodCard
 from hepad.cards.regions import RegionsCard
 from hepad.cards.search import SearchCard
 from hepad.cards.selection import SelectionCard
+from hepad.cards.sensitivity import SensitivityCard
 from hepad.cards.study import StudyCard
 from hepad.errors import UsageError
 
@@ -29,6 +30,7 @@ SCHEMAS: dict[str, tuple[type[Card], str]] = {
     "search": (SearchCard, "a published search: hepad reinterpret --analysis"),
     "fit": (FitCard, "a background function: hepad fit --function"),
     "study": (StudyCard, "trainings over seeds, and scans: hepad study"),
+    "sensitivity": (SensitivityCard, "signals hidden in mock data, and who finds them: hepad study"),
     "regions": (RegionsCard, "observed and expected events of regions: hepad discovery"),
     "budget": (BudgetCard, "what a trigger leaves to an algorithm: hepad latency --budget"),
     "menu": (MenuCard, "seeds of a trigger: hepad rates --menu"),

@@ -16,9 +16,9 @@ from hepad.execution.making import Making
 from hepad.execution.store import RunFolder, Store
 from hepad.methods.base import MASS, Window
 from hepad.nn.device import resolve_device
-from hepad.nn.scorer import Scores
 from hepad.output.atomic import check_folder
 from hepad.output.complete import made_with, selection_hash
+from hepad.pipeline.hunt.chosen import chosen
 from hepad.pipeline.hunt.events import HuntEvents
 from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
 from hepad.pipeline.hunt.task import HuntTask, read_events_of
@@ -33,8 +33,6 @@ from hepad.stats.fits.functions import BackgroundFunction
 
 __all__ = ["hunt_analysis"]
 
-_RANK = "rank"
-_PASSED = 0.5
 _SAME_WEIGHT = 1e-6
 """Weights that differ by less, relatively, are rounded."""
 
@@ -183,7 +181,7 @@ class _Found:
         )
         for label, (name, window, task) in tasks.items():
             fraction = self.card.fraction(window.low, window.high)
-            masses = np.where(_chosen(task.scores(fitted[label]), fraction), events.raw.beside[MASS], np.nan)
+            masses = np.where(chosen(task.scores(fitted[label]), fraction), events.raw.beside[MASS], np.nan)
             self.selected.append(_Selected(plan.card.name, name, window, fraction, masses))
 
     def report(self, events: HuntEvents) -> AnalysisReport:
@@ -238,10 +236,3 @@ def _label(method: str, set_: str, window: Window) -> str:
 
 def _first(left_out: Mapping[str, str]) -> str:
     return ": ".join(next(iter(left_out.items())))
-
-
-def _chosen(scores: Scores, fraction: float) -> npt.NDArray[np.bool_]:
-    """The mask (n,) of what is selected: so much of the sidebands by rank, or what passes cuts."""
-    default = next(iter(scores))
-    with np.errstate(invalid="ignore"):
-        return np.asarray(scores[_RANK] >= -np.log10(fraction) if _RANK in scores else scores[default] > _PASSED)

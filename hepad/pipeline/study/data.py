@@ -23,7 +23,7 @@ from hepad.samples.background import Background, read_background
 from hepad.samples.parting import is_aside
 from hepad.samples.split import EventIds
 
-__all__ = ["BACKGROUND", "Samples", "StudyData", "StudyFiles", "find_files"]
+__all__ = ["BACKGROUND", "Samples", "StudyData", "StudyFiles", "find_files", "first_files", "matching_files"]
 
 BACKGROUND = "background"
 
@@ -65,8 +65,10 @@ def find_files(
         given = _signals(folder, card)
     held = list(evaluation)
     if not background and folder is not None:
-        background = _first(folder, card.data.background, BACKGROUND)
-        held = held or next((found for n in card.data.evaluation_background if (found := _matching(folder, n))), [])
+        background = first_files(folder, card.data.background, BACKGROUND)
+        held = held or next(
+            (found for n in card.data.evaluation_background if (found := matching_files(folder, n))), []
+        )
     files = StudyFiles(
         tuple(expand_files(background)),
         tuple(expand_files(held)) if held else (),
@@ -82,21 +84,23 @@ def find_files(
 def _signals(folder: Path, card: StudyCard) -> dict[str, Sequence[str]]:
     """The files of the signals; of a card with `some_signals` of those that are there, at least one."""
     there = {
-        name: next((f for n in names if (f := _matching(folder, n))), []) for name, names in card.data.signals.items()
+        name: next((f for n in names if (f := matching_files(folder, n))), [])
+        for name, names in card.data.signals.items()
     }
     if card.data.some_signals and any(there.values()):
         return {name: files for name, files in there.items() if files}
-    return {name: _first(folder, names, name) for name, names in card.data.signals.items()}
+    return {name: first_files(folder, names, name) for name, names in card.data.signals.items()}
 
 
-def _first(folder: Path, names: Sequence[str], sample: str) -> list[str]:
+def first_files(folder: Path, names: Sequence[str], sample: str) -> list[str]:
+    """The files of the first of the names that is there; `InputDataError` if none is."""
     for name in names:
-        if found := _matching(folder, name):
+        if found := matching_files(folder, name):
             return found
     raise InputDataError(f"{folder}: no file of {sample}; looked for {', '.join(names)}")
 
 
-def _matching(folder: Path, name: str) -> list[str]:
+def matching_files(folder: Path, name: str) -> list[str]:
     """The files of a name or a pattern, in sorted order."""
     return sorted(str(path) for path in folder.glob(name) if path.is_file())
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from hepad.cards.study import StudyCard
 from hepad.output.document import Block, Code, Figure, Heading, Table, Text
 from hepad.pipeline.study.compared import compared_table, figure_title, order_table
 from hepad.pipeline.study.data import BACKGROUND
 from hepad.pipeline.study.figures import CAPTIONS, counts
+from hepad.pipeline.study.output import provenance_text
 from hepad.pipeline.study.report import StudyReport
 from hepad.pipeline.study.results import Results
 from hepad.stats.scores.roc import ZERO_EVENT_LIMIT
@@ -117,7 +117,7 @@ def blocks(report: StudyReport, figures: Sequence[str], cards: str) -> list[Bloc
         Heading("Trainings"),
         _trainings(card, results),
         Heading("Provenance"),
-        Code(_provenance(report.provenance)),
+        Code(provenance_text(report.provenance)),
         Heading("Cards"),
         Code(cards),
     ]
@@ -288,13 +288,6 @@ def _trainings(card: StudyCard, results: Results) -> Table:
         for name, t in results.trainings.items()
     ]
     return Table(header, rows)
-
-
-def _provenance(record: Mapping[str, Any]) -> str:
-    packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
-    lines = [record["command"], f"hepad {record['hepad']}, Python {record['python']}, {packages}"]
-    lines += [f"sha256 {r['sha256']}  {r['name']} ({r['bytes']} bytes)" for r in record["inputs"]]
-    return "\n".join(lines + [f"sha256 {digest}  {name}" for name, digest in record["cards"].items()])
 
 
 def _published(pair: tuple[float, float] | None, digits: int, scale: float = 1.0) -> str:

@@ -20,8 +20,8 @@ from hepad.nn.scorer import Scorer, Scores
 from hepad.pipeline.study.data import BACKGROUND, StudyData
 from hepad.pipeline.study.images import Pictures, pictures, scores_and_images
 from hepad.pipeline.study.jobs import run_jobs
+from hepad.pipeline.study.output import TRAININGS
 from hepad.pipeline.study.plan import Plan, PlannedTraining, ScanPoint
-from hepad.pipeline.study.trainings import TRAININGS
 from hepad.stats.scores.roc import Estimate, RocCurve, roc_curve
 from hepad.stats.scores.stochastic_order import subset_aucs
 

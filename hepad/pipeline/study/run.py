@@ -5,32 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from hepad.cards.resolver import resolve
 from hepad.cards.study import load_study
-from hepad.errors import OutputError
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.nn.device import resolve_device
 from hepad.nn.scorer import EpochEnd
-from hepad.output.atomic import atomic_folder, atomic_path, check_folder, check_place, is_replacing
+from hepad.output.atomic import atomic_folder
 from hepad.output.document import to_html, to_markdown
-from hepad.output.owned import SUMS, foreign_files, free_name, sums_text
 from hepad.pipeline.study.compared import compared, ordered
 from hepad.pipeline.study.data import BACKGROUND, StudyData, find_files
 from hepad.pipeline.study.figures import draw_figures
+from hepad.pipeline.study.output import FIGURES, TRAININGS, VERB, check_output, write_files
 from hepad.pipeline.study.page import blocks
 from hepad.pipeline.study.plan import make_plan
 from hepad.pipeline.study.report import StudyReport
 from hepad.pipeline.study.results import Results, measure
-from hepad.pipeline.study.trainings import TRAININGS, OnTraining, run_trainings
+from hepad.pipeline.study.trainings import OnTraining, run_trainings
 from hepad.provenance import event_records, provenance, sha256_bytes, sha256_file
 
 __all__ = ["StudyOptions", "StudyReport", "study"]
 
-_FIGURES = "figures"
-_VERB = "study"
 _FILES = ("report.md", "report.html", "results.json")
 
 
@@ -65,7 +61,7 @@ def study(name: str, *, options: StudyOptions) -> StudyReport:
     event files, `InterruptedRunError` on Ctrl-C.
     """
     device = resolve_device(options.device)
-    _check_output(options.output)
+    check_output(options.output, _FILES)
     card = load_study(name)
     chosen = card.quickened() if options.quick else card
     chosen = chosen if options.scans else chosen.model_copy(update={"scans": {}})
@@ -108,31 +104,6 @@ def study(name: str, *, options: StudyOptions) -> StudyReport:
     return report
 
 
-def _check_output(output: Path) -> None:
-    """Refuse a folder with anything in it that a study does not write; leftovers of a killed run are ours."""
-    check_place(output)
-    if not output.name or not output.absolute().parent.is_dir():
-        raise OutputError(f"cannot write {output}: folder {output.parent} does not exist; create it or change -o")
-    if not output.exists():
-        return
-    if not output.is_dir():
-        raise OutputError(f"{output} is a file; give another name with -o")
-    kept = (f"{name}.~*~" for name in _FILES)
-    ours = (TRAININGS, _FIGURES, *_FILES, *kept, SUMS, f".{_FIGURES}.*", ".report.*", ".results.*", f".{SUMS}*")
-    for path in sorted(output.iterdir()):
-        if not any(fnmatchcase(path.name, pattern) for pattern in ours):
-            raise OutputError(
-                f"{output} holds {path.name}, which hepad did not write; move it or give another name with -o"
-            )
-    check_folder(output / _FIGURES, verb=_VERB)
-    foreign = [name for name in foreign_files(output, _VERB) if name in _FILES]
-    if foreign and not is_replacing():
-        raise OutputError(
-            f"{output} holds {foreign[0]}, which hepad did not write there, or not as it is now; move it, give another "
-            "name with -o, or add --force, which keeps it there"
-        )
-
-
 def _split_text(data: StudyData, results: Results) -> str:
     """Where the evaluation background is from."""
     held = len(next(iter(results.samples.values()))[BACKGROUND])
@@ -150,17 +121,10 @@ def _split_text(data: StudyData, results: Results) -> str:
 def _write(report: StudyReport, texts: Mapping[str, str]) -> None:
     """Figures, reports and results, each complete or not there; `texts` are the cards."""
     output = report.output
-    with atomic_folder(output / _FIGURES, verb=_VERB) as folder:
+    with atomic_folder(output / FIGURES, verb=VERB) as folder:
         figures = draw_figures(report.card, report.results, folder)
     cards = "\n".join(f"# {what}\n{text}" for what, text in texts.items())
     page = blocks(report, figures, cards)
     whole = {**report.content(), "figures": figures}
     pages = (to_markdown(page), to_html(page, output), json.dumps(whole, indent=1, allow_nan=False) + "\n")
-    for name in foreign_files(output, _VERB):
-        if name in _FILES:
-            (output / name).rename(free_name(output / name))
-    for file, text in zip(_FILES, pages, strict=True):
-        with atomic_path(output / file) as path:
-            path.write_text(text, encoding="utf-8")
-    with atomic_path(output / SUMS) as path:
-        path.write_text(sums_text(_VERB, output, _FILES), encoding="utf-8")
+    write_files(output, dict(zip(_FILES, pages, strict=True)))

@@ -12,12 +12,11 @@ from hepad.io.remote.path import as_given
 from hepad.nn.scorer import EpochEnd
 from hepad.pipeline.study.data import StudyData
 from hepad.pipeline.study.jobs import run_jobs
+from hepad.pipeline.study.output import TRAININGS
 from hepad.pipeline.study.plan import Plan, PlannedTraining
 from hepad.pipeline.train.run import TrainOptions, train
 
-__all__ = ["TRAININGS", "OnTraining", "run_trainings"]
-
-TRAININGS = "trainings"
+__all__ = ["OnTraining", "run_trainings"]
 
 OnTraining = Callable[[int, int, PlannedTraining], None]
 """Called before each training that is run, with its place from 1, how many there are, and what it is."""

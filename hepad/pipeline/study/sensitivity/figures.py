@@ -1,0 +1,65 @@
+"""The figures of a study of sensitivity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from hepad.output.figures import save_figure
+from hepad.pipeline.study.sensitivity.page import crossing_words
+from hepad.pipeline.study.sensitivity.points import Counted
+from hepad.pipeline.study.sensitivity.results import Curve, Found, SensitivityResults
+from hepad.plot.sensitivity import GainTable, SensitivityLine, gain_figure, p_figure, sensitivity_figure
+
+__all__ = ["draw_sensitivity"]
+
+
+def draw_sensitivity(results: SensitivityResults, folder: Path) -> list[str]:
+    """Draw all into a folder as PNG and PDF; the names of the figures, in order."""
+    names = []
+    for name, figure in _figures(results):
+        save_figure(figure, folder / name)
+        names.append(name)
+    return names
+
+
+def _figures(results: SensitivityResults) -> Iterator[tuple[str, Figure]]:
+    card = results.card
+    yield "p_values", p_figure(_lines(results, lambda one: one.log_p))
+    methods = [name for name in card.methods if name not in card.classical]
+    if methods:
+        tables = [_gains(results, of, title) for title, of in _WAYS]
+        names = [card.label(name) for name in methods]
+        yield "improvements", gain_figure(tables, rows=[card.label(name) for name in results.curves], columns=names)
+    gains = _lines(results, lambda one: one.gain)
+    yield "significance_improvement", sensitivity_figure(gains, y_title="Significance improvement")
+    kept = _lines(results, lambda one: one.efficiency)
+    yield "efficiency", sensitivity_figure(kept, y_title="Signal efficiency", top=1.0)
+
+
+_WAYS: tuple[tuple[str, Callable[[Curve], Found]], ...] = (
+    ("Limit, 95 % CL", Curve.limit),
+    (r"Discovery, $5\sigma$", Curve.discovery),
+)
+
+
+def _lines(results: SensitivityResults, of: Callable[[Counted], float]) -> dict[str, list[SensitivityLine]]:
+    """A quantity by the title of a signal: a line a method."""
+    panels: dict[str, list[SensitivityLine]] = {}
+    for signal, curves in results.curves.items():
+        lines = []
+        for method, curve in curves.items():
+            band = curve.band(of)
+            x = band.events / results.luminosity
+            lines.append(SensitivityLine(results.card.label(method), x, band.median, band.low, band.high))
+        panels[results.card.label(signal)] = lines
+    return panels
+
+
+def _gains(results: SensitivityResults, of: Callable[[Curve], Found], title: str) -> GainTable:
+    rows = [list(row.values()) for row in results.improvements(of).values()]
+    values = np.array([[one.value for one in row] for row in rows], dtype=np.float64)
+    return GainTable(title, values, [[crossing_words(one) for one in row] for row in rows])

@@ -1,0 +1,163 @@
+"""The page of a study of sensitivity: what was done, limits and discoveries, improvements beside the published ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hepad.output.document import Block, Code, Figure, Heading, Table, Text
+from hepad.pipeline.study.output import provenance_text
+from hepad.pipeline.study.sensitivity.results import Curve, Found, SensitivityResults
+from hepad.stats.limits.sensitivity import Crossing
+
+__all__ = ["CAPTIONS", "crossing_words", "gains_table", "page", "sensitivities_table"]
+
+CAPTIONS = {
+    "p_values": "Local p-values of the window: median over seeds, the band has all of them.",
+    "improvements": "How much smaller a cross section suffices than for the best classical method; blue is worse.",
+    "significance_improvement": "Efficiency of signal in the window by the root of that of background, by what the "
+    "method has learned with so much signal in the data; median, least and largest of the seeds.",
+    "efficiency": "Efficiency of signal, in the window and selected, of all its events, likewise.",
+}
+
+
+def page(
+    results: SensitivityResults, figures: Sequence[str], cards: str, record: Mapping[str, Any], *, quick: bool
+) -> list[Block]:
+    """The whole page; `figures` are the names of those that were drawn, `cards` the cards as text."""
+    card = results.card
+    pictures = {name: Figure(f"figures/{name}.png", CAPTIONS[name]) for name in figures}
+    seeds = ", ".join(str(seed) for seed in card.seeds)
+    warning = " This is a quick version: too few points for numbers that mean anything." if quick else ""
+    return [
+        Heading(f"Study {card.name}: {card.title}", 1),
+        Text(f"After: {card.reference}. {card.note}"),
+        Text(
+            f"Mock data: {card.data_fraction:.0%} of the background, {results.luminosity:.4g} /fb, other events by "
+            f"each of the seeds {seeds}, and signal: {card.events[0]:g} to {card.events[-1]:g} events in the mean, "
+            f"whatever their mass, of which one is {1 / results.luminosity:.3g} fb. {card.prior_fraction:.0%} of the "
+            f"signals are kept for methods that learn from some; those are never judged.{warning}"
+        ),
+        Heading("Limits and discoveries"),
+        sensitivities_table(results),
+        Text(
+            "Limit: the cross section from which on the expected signal, with the efficiency that the method has "
+            "when so much is in the data, is more than the median limit (CLs, 95 %) above the fit to what it "
+            "selects of the background; straight in logarithms between points. 5 sigma: from which on the median "
+            "local significance is 5 in the mock data, signal in the sidebands and all; straight between points. In "
+            "brackets the least and largest of single seeds; < and > are ends of what was injected. Efficiency: of "
+            "all signal events, in the window and selected. Improvement: of the significance in the window, over no "
+            "selection. Both at the limit. Z at 0: the significance without a signal, of each seed."
+        ),
+        *_shown(pictures, "p_values"),
+        Heading("Improvements over the best classical method"),
+        gains_table(results),
+        Text(
+            "Published improvements are those of the reference, its best method in brackets. 'best' is the best of "
+            "methods that do not know the signal that they look for."
+        ),
+        *_shown(pictures, "improvements", "significance_improvement", "efficiency"),
+        *_failed(results),
+        Heading("Provenance"),
+        Code(provenance_text(record)),
+        Heading("Cards"),
+        Code(cards),
+    ]
+
+
+def crossing_words(found: Crossing, scale: float = 1.0) -> str:
+    """A crossing in words, to three digits; '-' if nothing is known."""
+    return "-" if np.isnan(found.value) else f"{found.bound}{found.value * scale:.3g}"
+
+
+def sensitivities_table(results: SensitivityResults) -> Table:
+    """Limits, discoveries and what is behind them: a row a signal and method."""
+    card, fb = results.card, 1 / results.luminosity
+    header = ["signal", "method", "limit [fb]", "5 sigma [fb]", "efficiency", "improvement", "Z at 0"]
+    rows = []
+    for signal, curves in results.curves.items():
+        for method, curve in curves.items():
+            limit, discovery = curve.limit(), curve.discovery()
+            at = limit.value.value
+            known = not np.isnan(at)
+            rows.append(
+                [
+                    signal,
+                    card.label(method),
+                    _spread(limit, fb),
+                    _spread(discovery, fb),
+                    f"{curve.at(lambda one: one.efficiency, at):.3f}" if known else "-",
+                    f"{curve.at(lambda one: one.gain, at):.2f}" if known else "-",
+                    _free(curve),
+                ]
+            )
+    return Table(header, rows, numbers_from=2)
+
+
+def gains_table(results: SensitivityResults) -> Table:
+    """Improvements by signal, of each method and the best, for limit and discovery, beside the published ones."""
+    card = results.card
+    methods = [name for name in card.methods if name not in card.classical]
+    header = ["signal", "prongs", "of", "best classical", *map(card.label, methods), "best", "published"]
+    rows = []
+    ways: dict[str, Callable[[Curve], Found]] = {"limit": Curve.limit, "5 sigma": Curve.discovery}
+    for what, of in ways.items():
+        gains = results.improvements(of)
+        for signal in results.curves:
+            classical, needed = results.best_classical(signal, of)
+            blind = {n: g for n, g in gains[signal].items() if n not in card.knows_signal and not np.isnan(g.value)}
+            best = max(blind, key=lambda name: blind[name].value) if blind else ""
+            rows.append(
+                [
+                    signal,
+                    card.signals[signal].prongs,
+                    what,
+                    f"{card.label(classical)} ({crossing_words(needed, 1 / results.luminosity)} fb)"
+                    if classical
+                    else "-",
+                    *(crossing_words(gains[signal][name]) for name in methods),
+                    f"{crossing_words(blind[best])} ({card.label(best)})" if best else "-",
+                    _published(results, signal, what),
+                ]
+            )
+    return Table(header, rows, numbers_from=4)
+
+
+def _published(results: SensitivityResults, signal: str, what: str) -> str:
+    theirs = results.card.signals[signal].published
+    if theirs is None:
+        return ""
+    value, method = theirs.limit if what == "limit" else theirs.discovery
+    return f"{value:g} ({method}) over {results.card.label(theirs.classical)}"
+
+
+def _spread(found: Found, scale: float) -> str:
+    value = crossing_words(found.value, scale)
+    if value == "-" or found.low == found.high:
+        return value
+    return f"{value} [{crossing_words(found.low, scale)}, {crossing_words(found.high, scale)}]"
+
+
+def _free(curve: Curve) -> str:
+    """The significances without a signal."""
+    if curve.events[0] > 0:
+        return ""
+    return ", ".join("-" if row[0] is None else f"{row[0].z:.1f}" for row in curve.counted.values())
+
+
+def _shown(pictures: Mapping[str, Figure], *names: str) -> list[Block]:
+    return [pictures[name] for name in names if name in pictures]
+
+
+def _failed(results: SensitivityResults) -> list[Block]:
+    """Where nothing could be counted, and why."""
+    if not results.failed:
+        return []
+    rows = [[name, why] for name, why in results.failed.items()]
+    return [
+        Heading("Points that are left out"),
+        Text("Methods, signals, events in the mean and seeds of mock data in which nothing could be counted."),
+        Table(["point", "because"], rows, numbers_from=2),
+    ]

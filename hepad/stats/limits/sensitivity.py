@@ -1,0 +1,80 @@
+"""From what is injected to what is found: where a curve over the cross section crosses a level, and expected limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import ndtri
+
+from hepad.stats.limits.cls import ALPHA
+from hepad.stats.limits.limits import CountingExperiment, LimitModel
+
+__all__ = ["FIVE_SIGMA", "Crossing", "crossing", "improvement", "median_limit"]
+
+FIVE_SIGMA = 5.0
+
+_NEAR = (0.05, 50.0)
+"""Around the natural scale of a counting experiment, where its limit is."""
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where a curve crosses a level for good: at `value`, or, by `bound`, below the first or above the last point.
+
+    `value` is NaN, with no bound, where nothing is known.
+    """
+
+    value: float
+    bound: Literal["", "<", ">"] = ""
+
+
+def crossing(x: Sequence[float], y: Sequence[float], level: float, *, logarithmic: bool = False) -> Crossing:
+    """Where y (n,) at rising x (n,) is above a level from then on; points where y is NaN are left out.
+
+    Between the last point below the level and the next the curve is taken for straight: exact for y in proportion to
+    x. `logarithmic`: in both, where x and y are above 0: exact for y in proportion to any power of x.
+    """
+    places, values = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    known = ~np.isnan(values)
+    places, values = places[known], values[known]
+    if not len(places):
+        return Crossing(float("nan"))
+    below = np.flatnonzero(values < level)
+    if not len(below):
+        return Crossing(float(places[0]), "<")
+    last = int(below[-1])
+    if last == len(places) - 1:
+        return Crossing(float(places[-1]), ">")
+    if logarithmic and values[last] > 0 and places[last] > 0:
+        share = np.log(level / values[last]) / np.log(values[last + 1] / values[last])
+        return Crossing(float(places[last] * (places[last + 1] / places[last]) ** share))
+    share = (level - values[last]) / (values[last + 1] - values[last])
+    return Crossing(float(places[last] + share * (places[last + 1] - places[last])))
+
+
+def median_limit(background: float, error: float) -> float:
+    """The median upper limit (CLs, 95 %) on signal events where a background with an error is expected and no signal.
+
+    The asymptotic q-tilde (arXiv:1007.1727), which is within 1 % of the exact sums from five events on.
+    """
+    experiment = CountingExperiment(LimitModel(np.ones(1), np.array([background]), None, np.array([error**2])))
+    # The median of CLs is 2 (1 - Phi(sqrt q)) with q of the Asimov data.
+    level = float(ndtri(1 - ALPHA / 2)) ** 2
+    return experiment.scale * float(brentq(lambda mu: experiment.prior(float(mu)) - level, *_NEAR, rtol=1e-7))
+
+
+def improvement(classical: Crossing, method: Crossing) -> Crossing:
+    """How much smaller a cross section is than that of a classical search; a bound where either is one.
+
+    NaN where both are bounds that tell nothing of the ratio.
+    """
+    value = classical.value / method.value
+    flipped: dict[str, Literal["", "<", ">"]] = {"": "", "<": ">", ">": "<"}
+    bounds = {bound for bound in (classical.bound, flipped[method.bound]) if bound}
+    if np.isnan(value) or len(bounds) == 2:
+        return Crossing(float("nan"))
+    return Crossing(value, classical.bound or flipped[method.bound])
