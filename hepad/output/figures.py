@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context, rcParams
+from matplotlib.artist import Artist
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.mathtext import MathTextParser
 from matplotlib.text import Text
@@ -36,7 +39,7 @@ def save_figure(figure: Figure, stem: Path, kinds: tuple[str, ...] = ("png", "pd
     Names of others in the figure, whatever is in them, are drawn such that neither fonts nor layout fail.
     """
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in kinds]
-    with _formulae_kept():
+    with _formulae_kept(), _ticks_kept():
         _make_drawable(figure)
         box = _laid_out(figure)
         for path in paths:
@@ -73,30 +76,65 @@ def _formulae_kept() -> Iterator[None]:
         MathTextParser._parse_cached = before  # type: ignore[attr-defined]  # noqa: SLF001
 
 
+@contextmanager
+def _ticks_kept() -> Iterator[None]:
+    """Place the ticks of an axis once for each range, size and resolution of it.
+
+    To lay out and draw a figure matplotlib does so eighteen times, which takes longer than all else. A matplotlib that
+    does this in another way is left alone.
+    """
+    plain = vars(Axis).get("_update_ticks")
+    if plain is None:
+        yield
+        return
+    kept: dict[Axis, tuple[tuple[float, ...], list[Any]]] = {}
+
+    def update(axis: Axis) -> list[Any]:
+        seen = (*axis.get_view_interval(), *axis.axes.bbox.bounds, axis.axes.figure.dpi)
+        if axis not in kept or kept[axis][0] != seen:
+            kept[axis] = seen, plain(axis)
+        return kept[axis][1]
+
+    Axis._update_ticks = update  # type: ignore[attr-defined]  # noqa: SLF001
+    try:
+        yield
+    finally:
+        Axis._update_ticks = plain  # type: ignore[attr-defined]  # noqa: SLF001
+
+
 def _laid_out(figure: Figure) -> Bbox:
     """Give everything its place and return the box in inches around it: once, not again for each kind of file."""
     figure.set_dpi(_DPI)
+    FigureCanvasAgg(figure)  # which has one renderer for all that is measured, that remembers the sizes of texts
+    engine = figure.get_layout_engine()
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=_COLLAPSED)
         try:
-            figure.draw_without_rendering()
+            if engine is not None:
+                engine.execute(figure)
         except UserWarning as warning:
             if _COLLAPSED not in str(warning):
-                raise
-            figure.set_layout_engine("none")  # labels may lie on one another, but the axes are there
-            figure.draw_without_rendering()
+                raise  # else labels may lie on one another, but the axes are there
     with rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
         figure.set_layout_engine(None)  # what is drawn from now on stays where it is
     return figure.get_tightbbox().padded(rcParams["savefig.pad_inches"])
 
 
 def _make_drawable(figure: Figure) -> None:
-    for text in figure.findobj(Text):
-        assert isinstance(text, Text)  # noqa: S101  matplotlib's types do not say
+    for text in _texts(figure):
         if (given := text.get_text()) != (drawn := _drawable(given)):
             text.set_text(drawn)
     for formatter in _formatters(figure):  # labels of ticks are texts only once they are drawn
         formatter.format_ticks = partial(_drawable_ticks, formatter.format_ticks)  # type: ignore[method-assign]
+
+
+def _texts(artist: Artist) -> Iterator[Text]:
+    """All texts but those of ticks, which are made when they are drawn: to ask for them makes them all."""
+    if isinstance(artist, Text):
+        yield artist
+    parts = (artist.label, artist.offsetText) if isinstance(artist, Axis) else artist.get_children()
+    for part in parts:
+        yield from _texts(part)
 
 
 def _drawable_ticks(format_ticks: Callable[[Any], list[str]], values: Any) -> list[str]:
