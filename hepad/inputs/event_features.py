@@ -20,7 +20,7 @@ from pydantic import Field, field_validator
 from hepad.cards.input import InputCard
 from hepad.errors import UsageError
 from hepad.inputs.batch import Batch
-from hepad.inputs.ratios import TAU_RATIOS, ratio
+from hepad.inputs.ratios import JET_RATIOS, ratio
 from hepad.inputs.scale import Scale
 from hepad.inputs.standardised import Standardised
 from hepad.io.events import merge_fields
@@ -48,12 +48,12 @@ class EventFeaturesCard(InputCard):
     """Input kind `event_features`: the quantities, the mass beside them, and the scale.
 
     A quantity is `OBJECTS_WHAT`. Of one object, `jet1`: `pt`, `eta`, `phi`, `mass`; of a fat jet also `sdmass`, after
-    soft drop, and ratios of its N-subjettiness, `tau21`, `tau32`, `tau42`, `tau43`. Of two or more, `jet1+jet2`: the
-    invariant `mass`, and the `lightest` and `heaviest` of their masses; of two also their distances `deta`, `dphi` and
-    `dr`. Of `met`: `pt`, `phi`. Of a collection, `jets`, or of `particles`: the number `n` and the sum of pT, `ht`; of
-    `tracks`: `n`. `mass` names objects whose invariant mass stands beside the batch, where no network sees it. `scale:
-    standard` takes each quantity to mean 0 and standard deviation 1 over the events that have it; one that an event
-    lacks is 0.
+    soft drop, `sdrho`, that over `pt`, and ratios of its N-subjettiness, `tau21`, `tau32`, `tau42`, `tau43`. Of two or
+    more, `jet1+jet2`: the invariant `mass`, and the `lightest` and `heaviest` of their masses; of two also their
+    distances `deta`, `dphi` and `dr`. Of `met`: `pt`, `phi`. Of a collection, `jets`, or of `particles`: the number `n`
+    and the sum of pT, `ht`; of `tracks`: `n`. `mass` names objects whose invariant mass stands beside the batch, where
+    no network sees it. `scale: standard` takes each quantity to mean 0 and standard deviation 1 over the events that
+    have it; one that an event lacks is 0.
     """
 
     kind: Literal["event_features"]
@@ -153,7 +153,7 @@ def _of_objects(objects: Objects) -> dict[str, _Quantity]:
             feature: quantity({feature}, partial(_feature, objects=objects, feature=feature))
             for feature in ("pt", "eta", "phi", "mass", *(("sdmass",) if fat else ()))
         }
-        for name, of in TAU_RATIOS.items() if fat else ():
+        for name, of in JET_RATIOS.items() if fat else ():
             single[name] = quantity(set(of), partial(_ratio, objects=objects, of=of))
         return single
     known = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["TAU_RATIOS", "ratio"]
+__all__ = ["JET_RATIOS", "TAU_RATIOS", "ratio"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -16,6 +16,9 @@ TAU_RATIOS = {
     "tau43": ("tau4", "tau3"),
 }
 """Numerator and denominator of each: a jet of too few particles has no denominator."""
+
+JET_RATIOS = {**TAU_RATIOS, "sdrho": ("sdmass", "pt")}
+"""These, and the mass in units of the momentum: of QCD it is nearly the same at all momenta, unlike the mass."""
 
 
 def ratio(above: _Floats, below: _Floats) -> _Floats:

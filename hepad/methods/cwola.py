@@ -9,13 +9,20 @@ not.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
+from hepad.errors import CardError
+from hepad.inputs.layout import Layout
 from hepad.methods.base.contract import PARTS, Problem, Sample
-from hepad.methods.base.folded import Contest, FoldedConfig, Share
+from hepad.methods.base.folded import Contest, FittedFolds, FoldedClassifier, FoldedConfig, Share
 from hepad.methods.base.folded_method import FoldedMethod
+from hepad.methods.base.jets import Jets
+from hepad.nn.scorer import State
 
 __all__ = ["Cwola", "CwolaConfig"]
 
@@ -27,8 +34,12 @@ class CwolaConfig(FoldedConfig):
     """`classifier`: what tells the window from the sidebands, `kind: trees` or `kind: network`. For each fold
     `rotations` of the others are validated on in turn; of `restarts` that differ in their seed the one of lowest
     validation loss is kept, or, with `keep: all`, each. The mean of those kept scores the fold. The authors have a
-    network of 64, 32, 16 and 4, 4 rotations and 20 restarts, in five folds.
+    network of 64, 32, 16 and 4, 4 rotations and 20 restarts, in five folds. `reweight` names a number of the input that
+    classifiers do not see: events of each sideband are weighted to be distributed in it as those of the window, in 20
+    bins, by a ratio between 0.1 and 5.
     """
+
+    reweight: str | None = None
 
 
 class Cwola(FoldedMethod):
@@ -41,12 +52,51 @@ class Cwola(FoldedMethod):
     config: ClassVar[type[FoldedConfig]] = CwolaConfig
     parts: ClassVar[tuple[str, ...]] = PARTS
 
+    def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
+        super().__init__(config, layout)
+        settings = self._classifier.config
+        assert isinstance(settings, CwolaConfig)  # noqa: S101  it is the class's own
+        self._reweight = None if settings.reweight is None else _place(layout, settings.reweight)
+        kept = tuple(place for place in range(layout.size) if place != self._reweight)
+        if not kept:
+            raise CardError(f"method {self.name}: nothing is left to see beside {settings.reweight}")
+        self._seen = Jets(("event",), (kept,), Layout.vector([layout.features[place] for place in kept]))
+        if self._reweight is not None:
+            self._classifier = FoldedClassifier(settings, self._seen.layout, self.name)
+
     def contest(self, problem: Problem) -> Contest:
         """The window against its sidebands."""
         parts = problem.parts
         group = np.select([parts[share.name] for share in SHARES], np.arange(len(SHARES)), -1)
-        return Contest(problem.data, group, SHARES)
+        if self._reweight is None:
+            return Contest(problem.data, group, SHARES)
+        values = problem.data.events.x[:, self._reweight].astype(np.float64)
+        return Contest(self._seen.sample(problem.data, 0), group, SHARES, values)
 
     def reference(self, problem: Problem) -> Sample:
         """The sidebands."""
         return problem.data.take(problem.sidebands)
+
+    def assembled(self, problem: Problem, trained: Mapping[str, State]) -> FittedFolds:
+        """What the trainings amount to; ranks are those among the sidebands, as they are."""
+        if self._reweight is None:
+            return super().assembled(problem, trained)
+        reference = self._seen.sample(self.reference(problem), 0)
+        return self._seeing(self._classifier.gathered(problem.folds, trained, reference))
+
+    def fitted(self, state: Mapping[str, npt.NDArray[Any]]) -> FittedFolds:
+        """What `state` of it gave; `CardError` that names what is missing, unknown or misshapen."""
+        return self._seeing(super().fitted(state))
+
+    def _seeing(self, fitted: FittedFolds) -> FittedFolds:
+        """The same of events with all numbers."""
+        if self._reweight is None:
+            return fitted
+        kept = {place: (lambda batch, own=own: own(self._seen.batch(batch, 0))) for place, own in fitted.kept.items()}
+        return replace(fitted, kept=kept)
+
+
+def _place(layout: Layout, name: str) -> int:
+    if name not in layout.features:
+        raise CardError(f"reweight: {name} is not among the features of the input: {', '.join(layout.features)}")
+    return layout.features.index(name)

@@ -124,8 +124,9 @@ def test_a_card_that_names_no_quantity_is_refused(changes: dict[str, object], sa
 
 def test_a_fat_jet_has_ratios_of_its_subjettiness(data: Path) -> None:
     """Against the file's own branches; of a jet of one particle, whose tau1 is 0, there is no ratio."""
-    tree = uproot.open(data / "jets.root")["tree"].arrays(["jet_sdmass", *(f"jet_tau{n}" for n in (1, 2, 3, 4))])
-    names = ("fatjet1_sdmass", "fatjet1_tau21", "fatjet1_tau32", "fatjet1_tau43", "fatjet1_tau42", "particles_n")
+    branches = ["jet_sdmass", "jet_pt", *(f"jet_tau{n}" for n in (1, 2, 3, 4))]
+    tree = uproot.open(data / "jets.root")["tree"].arrays(branches)
+    names = ("fatjet1_sdmass", "fatjet1_tau21", "fatjet1_tau32", "fatjet1_tau43", "fatjet1_tau42", "fatjet1_sdrho")
     vector = make_input(card(features=list(names), scale="none"))
     (chunk,) = read_events([data / "jets.root"], vector.fields())
     x = vector(chunk.events).x
@@ -133,6 +134,7 @@ def test_a_fat_jet_has_ratios_of_its_subjettiness(data: Path) -> None:
     np.testing.assert_allclose(x[:, 1:4], (tau[1:] / tau[:-1]).T, rtol=1e-6)
     np.testing.assert_allclose(x[:, 4], tau[3] / tau[1], rtol=1e-6)
     np.testing.assert_array_equal(x[:, 0], tree["jet_sdmass"].to_numpy())
+    np.testing.assert_allclose(x[:, 5], (tree["jet_sdmass"] / tree["jet_pt"]).to_numpy(), rtol=1e-6)
     one = events_from({"fatjets": ak.Array([[{"pt": 600.0, "tau1": 0.0, "tau2": 0.0}]]), "weight": [1.0]})
     found = make_input(card(features=["fatjet1_tau21", "fatjet1_pt"], scale="none"))(one)
     assert found.there.tolist() == [[False, True]]

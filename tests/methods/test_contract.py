@@ -17,7 +17,7 @@ SETTINGS = {
     "cuts": MethodCase("cuts", {"require": {"jet1_pt": [2.0, None], "met_pt": [None, 50.0]}}),
     "idealised": MethodCase("idealised", {"classifier": TREES, "rotations": 1, "keep": "all"}),
     "supervised": MethodCase("supervised", {"classifier": TREES, "rotations": 1, "keep": "all"}),
-    "cwola of trees": MethodCase("cwola", {"classifier": TREES, "rotations": 1, "keep": "all"}),
+    "cwola of trees": MethodCase("cwola", {"classifier": TREES, "rotations": 1, "keep": "all", "reweight": "met_pt"}),
 }
 CASES = {name: MethodCase(name) for name in registry.METHODS} | SETTINGS
 

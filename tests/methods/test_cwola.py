@@ -119,6 +119,36 @@ def test_classes_and_sides_count_equally() -> None:
         )
 
 
+def test_what_is_reweighted_by_is_matched_among_those_trained_on_and_not_seen() -> None:
+    """The second number rises with the mass, and the first with the second: only the second would tell the window."""
+    data, folds = spectrum(3000, 0)
+    mass = data.beside[MASS]
+    rising = (mass - 3500) / 400 + 0.3 * data.x[:, 1]
+    data = replace(data, x=np.stack([data.x[:, 0], rising], axis=1).astype(np.float32))
+    settings = {"classifier": {"kind": "trees", "trees": 20}, "rotations": 1}
+    method = Cwola({**settings, "reweight": "jet2_mass"}, LAYOUT)
+    made = method.contest(Problem(Sample(data, folds), WINDOW)).training(Place(0, 1, 0))
+    assert made.train.layout == Layout.vector(["jet1_mass"])
+    trained = folds > 1
+    np.testing.assert_array_equal(made.train.x[:, 0], data.x[trained, 0])
+    parts = WINDOW.parts(mass[trained])
+    values, weight = rising[trained], made.train.weight
+    for part in ("lower sideband", "upper sideband"):
+        own, window = parts[part], parts["window"]
+        assert weight[own].sum() == pytest.approx(0.25)
+        plain, matched = (abs(np.average(values[own], weights=w) - values[window].mean()) for w in (None, weight[own]))
+        assert matched < 0.7 * plain
+        assert weight[own].max() / weight[own].min() == pytest.approx(50, rel=1e-6)
+    learned = learned_of(method, data, folds)
+    other = replace(data, x=data.x * np.float32([1, -3]))
+    np.testing.assert_array_equal(learned.scores(data, folds)["rank"], learned.scores(other, folds)["rank"])
+    for name, said in (("jet3_mass", "reweight: jet3_mass is not among the features"), ("met", "met is not among")):
+        with pytest.raises(CardError, match=said):
+            Cwola({"reweight": name}, LAYOUT)
+    with pytest.raises(CardError, match="nothing is left to see beside jet1_mass"):
+        Cwola({"reweight": "jet1_mass"}, Layout.vector(["jet1_mass"]))
+
+
 def test_a_window_is_half_open_and_within_its_sidebands() -> None:
     edges = np.array([2799.9, 2800, 3300, 3699.9, 3700, 4199.9, 4200])
     found = WINDOW.parts(edges)

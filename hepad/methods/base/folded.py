@@ -22,6 +22,7 @@ from hepad.methods.base.classifiers import ClassifierCard, LogOdds, classifier_o
 from hepad.methods.base.contract import Folds, How, Network, Sample, Training
 from hepad.methods.base.networks import networks_of, networks_shapes, networks_state
 from hepad.methods.base.ranks import Ranks, ranked_scores
+from hepad.methods.base.reweighted import matching_factors
 from hepad.methods.base.trees import TreesCard
 from hepad.nn.arrays import check_arrays
 from hepad.nn.scorer import Scores, State, TrainingData
@@ -70,11 +71,16 @@ class Share:
 
 @dataclass(frozen=True)
 class Contest:
-    """Who is told from whom: events, the group (n,) of each by its number in `shares`, -1: left out."""
+    """Who is told from whom: events, the group (n,) of each by its number in `shares`, -1: left out.
+
+    Of those that a classifier is trained on, groups of class 0 are weighted to have the distribution of class 1 in a
+    number `matched` (n,), if there is one: see `matching_factors`.
+    """
 
     sample: Sample
     group: npt.NDArray[np.int64]
     shares: tuple[Share, ...]
+    matched: npt.NDArray[np.float64] | None = None
 
     def training(self, place: Place) -> TrainingData:
         """The events that the classifier of a place is trained and validated on, labelled and balanced."""
@@ -87,9 +93,13 @@ class Contest:
         events = self.sample.events
         weight = np.zeros(len(events))
         label = np.zeros(len(events), dtype=np.float32)
+        ones = wanted & np.isin(self.group, [place for place, share in enumerate(self.shares) if share.label])
         for number, share in enumerate(self.shares):
             rows = (self.group == number) & wanted
-            weight[rows] = events.weight[rows] * (share.share / events.weight[rows].sum())
+            own = events.weight[rows]
+            if self.matched is not None and not share.label:
+                own = own * matching_factors(self.matched, events.weight, ones, rows)
+            weight[rows] = own * (share.share / own.sum())
             label[rows] = share.label
         rows = weight > 0
         return replace(events.take(rows), weight=weight[rows], beside={LABEL: label[rows]})
