@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
+from types import ModuleType
 from typing import Any, TypeVar
 
 from numba import njit
 from numba.core import entrypoints
 
-__all__ = ["compiled"]
+__all__ = ["compiled", "sources_of"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -19,7 +22,8 @@ def compiled(signature: Any) -> Callable[[Function], Function]:
 
     The signature is fixed so that nothing is ever compiled twice. The machine code is cached beside the source or, if
     that is read-only, in the user's cache folder; where neither can be written, each process compiles anew.
-    The cache follows changes of the function's own file only: the functions that it calls must be in that file.
+    The cache follows changes of the function's own file and of what is in its closure only: the functions that it calls
+    must be in that file, or their `sources_of` in the closure.
     """
 
     def decorate(function: Function) -> Function:
@@ -30,6 +34,11 @@ def compiled(signature: Any) -> Callable[[Function], Function]:
                 return njit(signature, nogil=True)(function)  # type: ignore[no-any-return]
 
     return decorate
+
+
+def sources_of(*modules: ModuleType) -> str:
+    """A digest of the source code of modules."""
+    return sha256("".join(inspect.getsource(module) for module in modules).encode()).hexdigest()
 
 
 @contextmanager

@@ -1,12 +1,13 @@
-"""Convolutions of 3 by 3 of one image as compiled loops, for processors: what a trigger's farm runs event by event.
+"""Blocks of networks of images, a convolution of 3 by 3 with what follows it, as one compiled loop for one image.
 
-An image is flat here, channels counted first, then columns, then rows, and has its padding about it already. Weights
-are packed by `packed` and `packed_winograd`: blocks of `WIDE` outputs of a group beside one another. Both loops rest on
-one product: `ROWS` pixels by `WIDE` outputs, which is what stays in 16 vector registers.
+That is what a trigger's farm runs event by event. An image is flat here: channels counted first, then columns, then
+rows, and has its padding about it (`hepad.nn.image_kernel`). An image of many channels is made of parts, one after
+another, each an image of some of the channels: those of a group of the convolutions, which is all that the same group
+of the next one looks at. A part is convolved, normalised and activated before the next one: it is still in the cache.
 
-`winograd` computes 4 by 4 pixels at a time with 36 products in place of 144 (Lavin, Gray, arXiv:1509.09308, F(4 x 4,
-3 x 3)): the same function, with rounding errors some ten times those of a plain sum. Each pixel's sum has one order,
-whatever the processor and the images around it.
+`winograd` computes 4 by 4 pixels at a time with 36 products in place of 144 (`hepad.nn.vector_code`): the same
+function, with rounding errors some ten times those of a plain sum. Each pixel's sum has one order, whatever the
+processor and the images around it.
 """
 
 from __future__ import annotations
@@ -14,265 +15,56 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from llvmlite import ir
-from numba import boolean, float32, int64, njit, types
-from numba.extending import intrinsic
+from numba import float32, int64, njit, types
 
-from hepad.jit import compiled
+from hepad.jit import compiled, sources_of
+from hepad.nn import image_kernel, vector_code
+from hepad.nn.image_kernel import activated, normalisation, pooled
+from hepad.nn.vector_code import LANES, ROWS, WIDE, back, bottom, forward, inside, left, product, right, top
 
-__all__ = ["ROWS", "TILE", "WIDE", "direct", "packed", "packed_winograd", "winograd"]
+__all__ = ["ADDED", "ALONE", "POOLED", "TILE", "block", "convolved"]
 
-ROWS, WIDE = 6, 16
-"""Pixels and outputs of a product."""
 TILE = 4
 """Rows and columns of pixels that `winograd` computes together."""
+_TILES = 24
+"""Tiles for which the weights are read once; a multiple of `ROWS`."""
 
-_INPUTS = np.array(
-    [
-        [4, 0, -5, 0, 1, 0],
-        [0, -4, -4, 1, 1, 0],
-        [0, 4, -4, -1, 1, 0],
-        [0, -2, -1, 2, 1, 0],
-        [0, 2, -1, -2, 1, 0],
-        [0, 4, 0, -5, 0, 1],
-    ],
-    dtype=float,
-)
-_OUTPUTS = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]], dtype=float)
-_WEIGHTS = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], dtype=float) / 24
-"""The transforms of section 4.3 there: B^T, A^T and G."""
-
-_BETWEEN = np.array([[3, 1, 0, 0], [1, 3, 0, 0], [0, 3, 1, 0], [0, 1, 3, 0], [0, 0, 3, 1], [0, 0, 1, 3]]) / 4
-"""Six pixels of an image that was upsampled by 2 with linear interpolation, from the four next to them."""
-
-_LANES = 8
-_NUMBER, _INDEX = ir.FloatType(), ir.IntType(64)
-_VECTOR = ir.VectorType(_NUMBER, _LANES)
-
-_Weights = npt.NDArray[np.float32]
-
-
-def packed(weight: _Weights, groups: int) -> _Weights:
-    """Weights (outputs, inputs of a group, 3, 3) as `direct` takes them."""
-    outputs, inputs = weight.shape[:2]
-    blocks = weight.reshape(groups * (outputs // groups // WIDE), WIDE, inputs, 9)
-    return np.ascontiguousarray(blocks.transpose(0, 3, 2, 1), dtype=np.float32).ravel()
-
-
-def packed_winograd(weight: _Weights, groups: int) -> _Weights:
-    """Weights (outputs, inputs of a group, 3, 3) as `winograd` takes them."""
-    outputs, inputs = weight.shape[:2]
-    there = np.einsum("ij,okjl,ml->oimk", _WEIGHTS, weight.astype(np.float64), _WEIGHTS)
-    blocks = there.reshape(groups * (outputs // groups // WIDE), WIDE, 36, inputs)
-    return np.ascontiguousarray(blocks.transpose(0, 2, 3, 1), dtype=np.float32).ravel()
-
-
-def _constant(number: int) -> Any:
-    return ir.Constant(_INDEX, number)
-
-
-def _vector_at(builder: Any, pointer: Any, place: int) -> Any:
-    return builder.gep(builder.bitcast(pointer, _VECTOR.as_pointer()), [_constant(place)])
-
-
-def _load(builder: Any, pointer: Any, place: int = 0) -> Any:
-    value = builder.load(_vector_at(builder, pointer, place))
-    value.align = 4
-    return value
-
-
-def _store(builder: Any, value: Any, pointer: Any, place: int = 0) -> None:
-    builder.store(value, _vector_at(builder, pointer, place)).align = 4
-
-
-def _all(builder: Any, number: Any) -> Any:
-    """A vector of one number."""
-    nothing = ir.Constant(_VECTOR, ir.Undefined)
-    first = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(ir.IntType(32), _LANES), [0] * _LANES))
-
-
-def _multiply_add(builder: Any) -> Any:
-    """a * b + c, rounded once where the processor can."""
-    kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
-    name = f"llvm.fmuladd.v{_LANES}f32"
-    return builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-
-
-def _arrays(context: Any, builder: Any, signature: Any, arguments: Any) -> list[Any]:
-    """The arguments, arrays as pointers to their numbers."""
-    return [
-        context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
-        for kind, value in zip(signature.args, arguments, strict=True)
-    ]
-
-
-def _sums(builder: Any, incoming: Any, block: Any) -> list[list[Any]]:
-    """Registers of a loop that begins: one of two vectors for each row of a product."""
-    registers = [[builder.phi(_VECTOR) for _ in range(WIDE // _LANES)] for _ in range(ROWS)]
-    for row, values in zip(registers, incoming, strict=True):
-        for register, value in zip(row, values, strict=True):
-            register.add_incoming(value, block)
-    return registers
-
-
-def _come_back(registers: list[list[Any]], values: list[list[Any]], block: Any) -> None:
-    for row, new in zip(registers, values, strict=True):
-        for register, value in zip(row, new, strict=True):
-            register.add_incoming(value, block)
-
-
-def _product_code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    x, starts, first, taps, count, inputs, w, w_at, out, out_at, pitch = _arrays(context, builder, signature, arguments)
-    rows = [
-        builder.gep(x, [builder.load(builder.gep(starts, [builder.add(first, _constant(row))]))]) for row in range(ROWS)
-    ]
-    entry, multiply_add = builder.block, _multiply_add(builder)
-    outer, inner, after, done = (builder.append_basic_block(name) for name in ("tap", "input", "next", "done"))
-    begin = builder.gep(w, [w_at])
-    zeros = [[ir.Constant(_VECTOR, [0.0] * _LANES)] * (WIDE // _LANES)] * ROWS
-    builder.branch(outer)
-
-    builder.position_at_end(outer)
-    tap, w_tap = builder.phi(_INDEX), builder.phi(begin.type)
-    tap.add_incoming(_constant(0), entry)
-    w_tap.add_incoming(begin, entry)
-    sums_tap = _sums(builder, zeros, entry)
-    offset = builder.load(builder.gep(taps, [tap]))
-    here = [builder.gep(row, [offset]) for row in rows]
-    builder.branch(inner)
-
-    builder.position_at_end(inner)
-    place, w_here = builder.phi(_INDEX), builder.phi(begin.type)
-    place.add_incoming(_constant(0), outer)
-    w_here.add_incoming(w_tap, outer)
-    sums = _sums(builder, sums_tap, outer)
-    weights = [_load(builder, w_here, part) for part in range(WIDE // _LANES)]
-    new = []
-    for row, totals in zip(here, sums, strict=True):
-        value = _all(builder, builder.load(builder.gep(row, [place])))
-        new.append([builder.call(multiply_add, [value, v, s]) for v, s in zip(weights, totals, strict=True)])
-    following, w_following = builder.add(place, _constant(1)), builder.gep(w_here, [_constant(WIDE)])
-    place.add_incoming(following, inner)
-    w_here.add_incoming(w_following, inner)
-    _come_back(sums, new, inner)
-    builder.cbranch(builder.icmp_signed("<", following, inputs), inner, after)
-
-    builder.position_at_end(after)
-    tap_following = builder.add(tap, _constant(1))
-    tap.add_incoming(tap_following, after)
-    w_tap.add_incoming(w_following, after)
-    _come_back(sums_tap, new, after)
-    builder.cbranch(builder.icmp_signed("<", tap_following, count), outer, done)
-
-    builder.position_at_end(done)
-    for row, totals in enumerate(new):
-        target = builder.gep(out, [builder.add(out_at, builder.mul(pitch, _constant(row)))])
-        for part, total in enumerate(totals):
-            _store(builder, total, target, part)
-    return context.get_dummy_value()
-
-
-def _product_typed(  # noqa: PLR0917  numba knows no groups of arguments
-    _: Any, x: Any, starts: Any, first: Any, taps: Any, count: Any, inputs: Any, w: Any, w_at: Any,
-    out: Any, out_at: Any, pitch: Any,
-) -> Any:  # fmt: skip
-    """For each of `ROWS` pixels, which begin at `starts[first:]` in x, the sums over taps and inputs of `WIDE` outputs.
-
-    `taps` are `count` offsets from a pixel's start, at each of which are `inputs` numbers; `w` from `w_at` has their
-    weights. Sums go to `out` from `out_at`, `pitch` numbers between pixels.
-    """
-    return types.void(x, starts, first, taps, count, inputs, w, w_at, out, out_at, pitch), _product_code
-
-
-_product: Any = intrinsic(_product_typed)
-
-
-def _combination(matrix: Any) -> Any:
-    """A function that multiplies `_LANES` columns of numbers by a matrix: rows are `step` apart in what it reads and
-    `pitch` in what it writes.
-    """
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        x, x_at, step, out, out_at, pitch = _arrays(context, builder, signature, arguments)
-        multiply_add = _multiply_add(builder)
-        values = [
-            _load(builder, builder.gep(x, [builder.add(x_at, builder.mul(step, _constant(j)))]))
-            for j in range(matrix.shape[1])
-        ]
-        for i, row in enumerate(matrix):
-            total = None
-            for value, factor in zip(values, row, strict=True):
-                if factor == 0:
-                    continue
-                if total is None:
-                    total = value if factor == 1 else builder.fmul(value, ir.Constant(_VECTOR, [factor] * _LANES))
-                elif abs(factor) == 1:
-                    total = builder.fadd(total, value) if factor == 1 else builder.fsub(total, value)
-                else:
-                    total = builder.call(multiply_add, [value, ir.Constant(_VECTOR, [factor] * _LANES), total])
-            _store(builder, total, builder.gep(out, [builder.add(out_at, builder.mul(pitch, _constant(i)))]))
-        return context.get_dummy_value()
-
-    def combine(_: Any, x: Any, x_at: Any, step: Any, out: Any, out_at: Any, pitch: Any) -> Any:  # noqa: PLR0917
-        return types.void(x, x_at, step, out, out_at, pitch), code
-
-    return intrinsic(combine)
-
-
-def _upsampling(first: tuple[int, ...] | None = None, last: tuple[int, ...] | None = None) -> Any:
-    """The transform of inputs from the four pixels before the upsampling; at an edge, what is beyond it is known."""
-    values = _BETWEEN.copy()
-    if first is not None:
-        values[:2] = [first, (0, 1, 0, 0)]
-    if last is not None:
-        values[4:] = [(0, 0, 1, 0), last]
-    return _combination(_INPUTS @ values)
-
-
-_forward: Any = _combination(_INPUTS)
-_inside: Any = _upsampling()
-_top, _bottom = _upsampling(first=(0, 0, 0, 0)), _upsampling(last=(0, 0, 0, 0))
-_left, _right = _upsampling(first=(1, 0, 0, 0)), _upsampling(last=(0, 0, 0, 1))  # phi goes around
-_back: Any = _combination(_OUTPUTS)
+ALONE, ADDED, POOLED = 0, 1, 2
+"""What becomes of what a block gives: it is an image, is added to one, or is an image of its largest of 3 by 3."""
 
 _numbers = types.Array(float32, 1, "C", readonly=True)
 _indices = types.Array(int64, 1, "C", readonly=True)
+_made = float32[::1]
 
 
-@compiled(types.void(_numbers, _indices, _indices, int64, int64, _numbers, float32[::1]))
-def direct(  # noqa: PLR0917
-    x: Any, starts: Any, taps: Any, inputs: int, groups: int, w: Any, out: Any
+@njit
+def direct(  # noqa: PLR0917  numba knows no groups of arguments
+    x: Any, starts: Any, taps: Any, inputs: int, w: Any, out: Any
 ) -> None:
     """Convolve: `starts` say where in x the neighbourhood of each output pixel begins, `taps` where its pixels are.
 
-    `inputs` are those of a group. There are a multiple of `ROWS` starts; `out` has all outputs of one after another.
+    There are a multiple of `ROWS` starts; `out` has all outputs of one after another.
     """
     blocks = w.size // (taps.size * inputs * WIDE)
-    outputs = blocks * WIDE
-    shifted = np.empty_like(taps)
-    for block in range(blocks):
-        for tap in range(taps.size):
-            shifted[tap] = taps[tap] + block * groups // blocks * inputs
+    for number in range(blocks):
         for first in range(0, starts.size, ROWS):
-            _product(
-                x, starts, first, shifted, taps.size, inputs, w, block * taps.size * inputs * WIDE,
-                out, first * outputs + block * WIDE, outputs,
+            product(
+                x, starts, first, taps, taps.size, inputs, w, number * taps.size * inputs * WIDE,
+                out, (first * blocks + number) * WIDE, blocks * WIDE,
             )  # fmt: skip
 
 
 @njit
 def _to_tiles(  # noqa: PLR0917
-    x: Any, at: int, pitch: int, pixel: int, inputs: int, half: Any, there: Any, place: int
+    x: Any, at: int, pitch: int, inputs: int, half: Any, there: Any, place: int
 ) -> None:
-    """The 36 numbers of each input of one tile of 6 by 6 pixels, the `place`-th of `there` (36, ROWS, inputs)."""
-    for channel in range(0, inputs, _LANES):
+    """The 36 numbers of each input of one tile of 6 by 6 pixels, the `place`-th of `there` (36, `_TILES`, inputs)."""
+    for channel in range(0, inputs, LANES):
         for column in range(6):
-            _forward(x, at + column * pixel + channel, pitch, half, column * _LANES, 6 * _LANES)
+            forward(x, at + column * inputs + channel, pitch, half, column * LANES, 6 * LANES)
         for row in range(6):
-            target = (row * 6 * ROWS + place) * inputs + channel
-            _forward(half, row * 6 * _LANES, _LANES, there, target, ROWS * inputs)
+            target = (row * 6 * _TILES + place) * inputs + channel
+            forward(half, row * 6 * LANES, LANES, there, target, _TILES * inputs)
 
 
 @njit
@@ -281,79 +73,129 @@ def _one_of(  # noqa: PLR0917
 ) -> None:
     """The transform of a kind: 0 inside, 1 and 2 at the top and the bottom, 3 and 4 at the left and the right."""
     if kind == 0:
-        _inside(x, x_at, step, out, out_at, pitch)
+        inside(x, x_at, step, out, out_at, pitch)
     elif kind == 1:
-        _top(x, x_at, step, out, out_at, pitch)
+        top(x, x_at, step, out, out_at, pitch)
     elif kind == 2:
-        _bottom(x, x_at, step, out, out_at, pitch)
+        bottom(x, x_at, step, out, out_at, pitch)
     elif kind == 3:
-        _left(x, x_at, step, out, out_at, pitch)
+        left(x, x_at, step, out, out_at, pitch)
     else:
-        _right(x, x_at, step, out, out_at, pitch)
+        right(x, x_at, step, out, out_at, pitch)
 
 
 @njit
 def _to_upsampled_tiles(  # noqa: PLR0917
-    x: Any, at: int, pitch: int, pixel: int, inputs: int, half: Any, there: Any, place: int, down: int, along: int
+    x: Any, at: int, pitch: int, inputs: int, half: Any, there: Any, place: int, down: int, along: int
 ) -> None:
     """The same for a tile of the upsampled image, from 4 by 4 pixels of x; `down`, `along`: kinds of `_one_of`."""
-    for channel in range(0, inputs, _LANES):
+    for channel in range(0, inputs, LANES):
         for column in range(4):
-            _one_of(down, x, at + column * pixel + channel, pitch, half, column * _LANES, 4 * _LANES)
+            _one_of(down, x, at + column * inputs + channel, pitch, half, column * LANES, 4 * LANES)
         for row in range(6):
-            target = (row * 6 * ROWS + place) * inputs + channel
-            _one_of(along, half, row * 4 * _LANES, _LANES, there, target, ROWS * inputs)
+            target = (row * 6 * _TILES + place) * inputs + channel
+            _one_of(along, half, row * 4 * LANES, LANES, there, target, _TILES * inputs)
 
 
 @njit
 def _from_tiles(  # noqa: PLR0917
-    sums: Any, place: int, half: Any, out: Any, at: int, pitch: int, pixel: int
+    sums: Any, place: int, half: Any, out: Any, at: int, pitch: int, outputs: int
 ) -> None:
-    """4 by 4 pixels of `WIDE` outputs from their 36 sums, the `place`-th of `sums` (36, ROWS, WIDE)."""
-    for channel in range(0, WIDE, _LANES):
+    """4 by 4 pixels of `WIDE` outputs from their 36 sums, the `place`-th of `sums` (36, `_TILES`, WIDE)."""
+    for channel in range(0, WIDE, LANES):
         for column in range(6):
-            _back(sums, (column * ROWS + place) * WIDE + channel, 6 * ROWS * WIDE, half, column * _LANES, 6 * _LANES)
+            back(sums, (column * _TILES + place) * WIDE + channel, 6 * _TILES * WIDE, half, column * LANES, 6 * LANES)
         for row in range(TILE):
-            _back(half, row * 6 * _LANES, _LANES, out, at + row * pitch + channel, pixel)
+            back(half, row * 6 * LANES, LANES, out, at + row * pitch + channel, outputs)
 
 
-@compiled(types.void(_numbers, int64, int64, int64, int64, int64, _numbers, boolean, float32[::1]))
+@njit
 def winograd(  # noqa: PLR0917
-    x: Any, tall: int, wide: int, x_pitch: int, inputs: int, groups: int, w: Any, up: bool, out: Any
+    x: Any, tall: int, wide: int, pitch: int, inputs: int, w: Any, up: bool, out: Any
 ) -> None:
-    """Convolve `tall` by `wide` tiles of x, whose rows are `x_pitch` numbers apart; `inputs` are those of a group.
+    """Convolve `tall` by `wide` tiles of x, whose rows are `pitch` numbers apart.
 
     `out` has 4 wide pixels in each of its 4 tall rows, and all outputs of one pixel after another. With `up` what is
     convolved is x upsampled by 2 with linear interpolation, which is never made: x has 2 tall rows of 2 wide pixels, at
     least 4 of each, and its edges as ever.
     """
-    blocks = w.size // (36 * inputs * WIDE)
-    each, outputs, pixel, tiles = blocks // groups, blocks * WIDE, groups * inputs, tall * wide
+    blocks, tiles = w.size // (36 * inputs * WIDE), tall * wide
+    outputs = blocks * WIDE
     out_pitch = TILE * wide * outputs
-    there, sums = np.zeros(36 * ROWS * inputs, np.float32), np.empty(36 * ROWS * WIDE, np.float32)
-    half = np.empty(36 * _LANES, np.float32)
-    starts, tap = np.arange(ROWS) * inputs, np.zeros(1, np.int64)
-    for group in range(groups):
-        for first in range(0, tiles, ROWS):
-            now = min(ROWS, tiles - first)
+    there, sums = np.zeros(36 * _TILES * inputs, np.float32), np.empty(36 * _TILES * WIDE, np.float32)
+    half = np.empty(36 * LANES, np.float32)
+    starts, tap = np.arange(_TILES) * inputs, np.zeros(1, np.int64)
+    for first in range(0, tiles, _TILES):
+        now = min(_TILES, tiles - first)
+        for place in range(now):
+            row, column = divmod(first + place, wide)
+            if up:
+                down = 1 if row == 0 else 2 if row == tall - 1 else 0
+                along = 3 if column == 0 else 4 if column == wide - 1 else 0
+                at = 2 * (row * pitch + column * inputs)
+                _to_upsampled_tiles(x, at, pitch, inputs, half, there, place, down, along)
+            else:
+                _to_tiles(x, TILE * (row * pitch + column * inputs), pitch, inputs, half, there, place)
+        for number in range(blocks):
+            for term in range(36):
+                tap[0] = term * _TILES * inputs
+                for some in range(0, now, ROWS):
+                    product(
+                        there, starts, some, tap, 1, inputs, w, (number * 36 + term) * inputs * WIDE,
+                        sums, (term * _TILES + some) * WIDE, WIDE,
+                    )  # fmt: skip
             for place in range(now):
                 row, column = divmod(first + place, wide)
-                if up:
-                    down = 1 if row == 0 else 2 if row == tall - 1 else 0
-                    along = 3 if column == 0 else 4 if column == wide - 1 else 0
-                    at = 2 * (row * x_pitch + column * pixel) + group * inputs
-                    _to_upsampled_tiles(x, at, x_pitch, pixel, inputs, half, there, place, down, along)
-                else:
-                    at = TILE * (row * x_pitch + column * pixel) + group * inputs
-                    _to_tiles(x, at, x_pitch, pixel, inputs, half, there, place)
-            for block in range(group * each, (group + 1) * each):
-                for number in range(36):
-                    tap[0] = number * ROWS * inputs
-                    _product(
-                        there, starts, 0, tap, 1, inputs, w, (block * 36 + number) * inputs * WIDE,
-                        sums, number * ROWS * WIDE, WIDE,
-                    )  # fmt: skip
-                for place in range(now):
-                    row, column = divmod(first + place, wide)
-                    at = TILE * (row * out_pitch + column * outputs) + block * WIDE
-                    _from_tiles(sums, place, half, out, at, out_pitch, outputs)
+                at = TILE * (row * out_pitch + column * outputs) + number * WIDE
+                _from_tiles(sums, place, half, out, at, out_pitch, outputs)
+
+
+def _kept_for(sources: str) -> Any:
+    """The compiled functions, whose machine code on disk is that for these sources of what it calls."""
+    signature = types.void(
+        _numbers, int64, int64, _indices, _indices, _indices, _numbers, _numbers, _numbers, float32, float32, int64,
+        _made, _made,
+    )  # fmt: skip
+
+    @compiled(signature)
+    def block(  # noqa: PLR0917
+        x: Any, x_parts: int, parts: int, shape: Any, starts: Any, taps: Any, w: Any, gain: Any, bias: Any,
+        epsilon: float, slope: float, then: int, room: Any, out: Any,
+    ) -> None:  # fmt: skip
+        """Convolution, instance normalisation and leaky ReLU of x for each of the `parts` of `out` (`then`: of it).
+
+        `shape`: inputs of a convolution; pixels in a row of x, padding counted; rows and columns of what the
+        convolution gives, and its pixels in a row; pixels in a row of `out`, padding counted; 0 for `direct`, which has
+        `starts` and `taps`, 1 for `winograd`, 2 for that of x upsampled. x has as many parts as `out`, or one that all
+        look at; `w`, `gain` and `bias` have those of one part after another; `room` takes what the convolution gives.
+        """
+        _ = sources
+        inputs, x_pitch, rows, columns, pitch, to, way = shape
+        width = gain.size // parts
+        x_size, w_size, out_size = x.size // x_parts, w.size // parts, out.size // parts
+        scale, shift = np.empty(columns * width, np.float32), np.empty(columns * width, np.float32)
+        for part in range(parts):
+            seen = x[part % x_parts * x_size : (part % x_parts + 1) * x_size]
+            weights, made = w[part * w_size : (part + 1) * w_size], out[part * out_size : (part + 1) * out_size]
+            if way:
+                tall, wide = -(-rows // TILE), pitch // TILE
+                winograd(seen, tall, wide, x_pitch * inputs, inputs, weights, way == 2, room)
+            else:
+                direct(seen, starts, taps, inputs, weights, room)
+            channels = slice(part * width, (part + 1) * width)
+            normalisation(room, rows, columns, pitch, gain[channels], bias[channels], epsilon, scale, shift)
+            if then == POOLED:
+                pooled(room, rows, columns, pitch, width, scale, shift, slope, made, to)
+            else:
+                activated(room, rows, columns, pitch, width, scale, shift, slope, then == ADDED, made, to)
+
+    @compiled(types.void(_numbers, _indices, _indices, int64, _numbers, _made))
+    def convolved(x: Any, starts: Any, taps: Any, inputs: int, w: Any, out: Any) -> None:  # noqa: PLR0917
+        """See `direct`."""
+        _ = sources
+        direct(x, starts, taps, inputs, w, out)
+
+    return block, convolved
+
+
+block, convolved = _kept_for(sources_of(image_kernel, vector_code))

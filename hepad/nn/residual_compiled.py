@@ -18,8 +18,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from hepad.nn.convolution_kernel import ROWS, TILE, WIDE, direct, packed, packed_winograd, winograd
-from hepad.nn.image_kernel import activated, conditioned, normalisation, pooled, upsampled
+from hepad.nn.convolution_kernel import ADDED, ALONE, POOLED, TILE, block, convolved
+from hepad.nn.image_kernel import conditioned, upsampled
+from hepad.nn.image_memory import Image, Memory, Room
 from hepad.nn.residual import (
     SLOPE,
     Block,
@@ -31,12 +32,12 @@ from hepad.nn.residual import (
     deepest,
     margins,
 )  # fmt: skip
+from hepad.nn.vector_code import LANES, ROWS, WIDE, packed, packed_winograd
 
 __all__ = ["compiled"]
 
 _Numbers = npt.NDArray[np.float32]
-_NONE: _Numbers = np.zeros(0, dtype=np.float32)
-_LANES = 8
+_NOWHERE: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 _LOCK = Lock()
 """Of the images that hold what is in the making: one event at a time."""
 
@@ -46,163 +47,105 @@ Module = TypeVar("Module", bound=nn.Module)
 def compiled(module: Module, size: Sequence[int]) -> Module | None:
     """A copy of a network of images of (eta, phi) bins, with compiled encoders and decoder; None if they cannot be.
 
-    They can if each group of each convolution has a multiple of 16 outputs and of 8 inputs (but for the first one). The
-    copy keeps the weights that the network has now.
+    They can if each group of channels is a multiple of 16 outputs and of 8 inputs (but for the first one) of each
+    convolution. The copy keeps the weights that the network has now.
     """
     parts = {name: part for name, part in module.named_children() if type(part) in _COMPILED}
-    blocks = [block for part in parts.values() for block in part.modules() if isinstance(block, Block)]
-    if not blocks or not all(map(_fits, blocks)):
+    if not parts or not all(map(_fits, parts.values())):
         return None
-    made = copy.deepcopy(module).to("cpu").eval()
+    made, memory = copy.deepcopy(module).to("cpu").eval(), Memory()
     for name in parts:
-        setattr(made, name, _COMPILED[type(parts[name])](getattr(made, name), size))
+        setattr(made, name, _COMPILED[type(parts[name])](getattr(made, name), size, memory))
     return made
 
 
-def _fits(block: Block) -> bool:
-    layer = block.convolution.layer
-    outputs, inputs = layer.out_channels // layer.groups, layer.in_channels // layer.groups
-    return outputs % WIDE == 0 and (inputs % _LANES == 0 or layer.in_channels == 1)
-
-
-class _Image:
-    """Room for an image with its padding: see `hepad.nn.image_kernel`."""
-
-    def __init__(self, rows: int, columns: int, width: int) -> None:
-        self.rows, self.columns, self.width = rows, columns, width
-        self.tall, self.wide = -(-rows // TILE), -(-columns // TILE)
-        self.pitch = TILE * self.wide + 2
-        self.numbers: _Numbers = np.zeros((TILE * self.tall + 2) * self.pitch * width, dtype=np.float32)
-
-    def inner(self) -> npt.NDArray[Any]:
-        """Without the padding, as (rows, columns, width)."""
-        whole = self.numbers.reshape(-1, self.pitch, self.width)
-        return whole[1 : self.rows + 1, 1 : self.columns + 1]
-
-    def take(self, image: _Numbers) -> None:
-        """Fill it with (width, rows, columns), phi being periodic."""
-        self.inner()[:] = image.transpose(1, 2, 0)
-        whole = self.numbers.reshape(-1, self.pitch, self.width)[1 : self.rows + 1]
-        whole[:, 0], whole[:, self.columns + 1] = whole[:, self.columns], whole[:, 1]
-
-
-class _Room:
-    """Room for what convolutions give, one after the other: as large as the largest, so that it stays in the cache."""
-
-    def __init__(self) -> None:
-        self.numbers: _Numbers = _NONE
-
-    def of(self, size: int) -> int:
-        """See that there is so much."""
-        if size > self.numbers.size:
-            self.numbers = np.empty(size, dtype=np.float32)
-        return size
-
-
-class _Convolution:
-    """A convolution with the normalisation after it, of images of one size."""
-
-    def __init__(self, block: Block, x: _Image, room: _Room, *, up: bool = False) -> None:
-        layer, norm = block.convolution.layer, block.norm
-        self._x, self._groups, self._up, stride = x, layer.groups, up, layer.stride[0]
-        gain = _array(norm.weight)
-        sign = np.where(gain < 0, -1, 1).astype(np.float32)  # the normalised is the same, and its gain not negative
-        weight = _array(layer.weight) * sign[:, None, None, None]
-        self._gain, self._bias, self._epsilon = np.abs(gain), _array(norm.bias), np.float32(norm.eps)
-        self.rows, self.columns, self.width = -(-x.rows // stride), -(-x.columns // stride), layer.out_channels
-        if up:
-            self.rows, self.columns = 2 * x.rows, 2 * x.columns
-        self._tall, self._wide = -(-self.rows // TILE), -(-self.columns // TILE)
-        self._inputs = layer.in_channels // layer.groups
-        products = 36 * -(-self._tall * self._wide // ROWS) * ROWS
-        pays = stride == 1 and self._inputs % _LANES == 0 and 3 * products < 2 * 9 * self.rows * self.columns
-        self._tiled = up or pays
-        self.pitch = TILE * self._wide if self._tiled else self.columns
-        if self._tiled:
-            self._packed = packed_winograd(weight, layer.groups)
-            size = TILE * self._tall * self.pitch * self.width
-        else:
-            self._packed = packed(weight, layer.groups)
-            pixels = [(y, i) for y in range(0, x.rows, stride) for i in range(0, x.columns, stride)]
-            self._starts = _offsets([*pixels, *[pixels[-1]] * (-len(pixels) % ROWS)], x)
-            self._taps = _offsets([(y, i) for y in range(3) for i in range(3)], x)
-            size = len(self._starts) * self.width
-        self._room, self._size = room, room.of(size)
-        self.scale, self.shift = np.empty((2, self.width), dtype=np.float32)
-
-    @property
-    def numbers(self) -> _Numbers:
-        """What the last run gave, until another convolution runs."""
-        return self._room.numbers[: self._size]
-
-    def run(self) -> None:
-        """Convolve what is in the image, and find the factors and addends of its normalisation."""
-        x = self._x
-        if self._tiled:
-            winograd(
-                x.numbers, self._tall, self._wide, x.pitch * x.width, self._inputs, self._groups, self._packed,
-                self._up, self.numbers,
-            )  # fmt: skip
-        else:
-            direct(x.numbers, self._starts, self._taps, self._inputs, self._groups, self._packed, self.numbers)
-        normalisation(
-            self.numbers, self.rows, self.columns, self.pitch, self._gain, self._bias, self._epsilon, self.scale,
-            self.shift,
-        )  # fmt: skip
+def _fits(part: nn.Module) -> bool:
+    layers = [block.convolution.layer for block in part.modules() if isinstance(block, Block)]
+    groups = _groups(part)
+    return all(
+        layer.out_channels % (groups * WIDE) == 0
+        and (layer.in_channels == 1 or layer.in_channels % (layer.groups * LANES) == 0)
+        and layer.groups in {1, groups}
+        for layer in layers
+    )
 
 
 class _Layer:
-    """A block: into an image of its own or, with `beside`, added to that image, which is of the same size."""
+    """A block of an image: into one of its own of some parts or, with `beside`, added to that one, of the same size.
 
-    def __init__(self, block: Block, x: _Image, room: _Room, beside: _Image | None = None, *, up: bool = False) -> None:
-        self._convolution = y = _Convolution(block, x, room, up=up)
-        self.out = beside or _Image(y.rows, y.columns, y.width)
-        self._add = beside is not None
+    `then` says what becomes of it, and `up` that the image is upsampled by 2 before.
+    """
+
+    def __init__(
+        self, part: Block, x: Image, room: Room, parts: int, *, then: int = ALONE, up: bool = False,
+        beside: Image | None = None,
+    ) -> None:  # fmt: skip
+        layer, norm = part.convolution.layer, part.norm
+        stride, inputs = layer.stride[0], layer.in_channels // layer.groups
+        rows, columns = (2 * x.rows, 2 * x.columns) if up else (-(-x.rows // stride), -(-x.columns // stride))
+        gain = _array(norm.weight)
+        sign = np.where(gain < 0, -1, 1).astype(np.float32)  # the normalised is the same, and its gain not negative
+        weight = _array(layer.weight) * sign[:, None, None, None]
+        starts = taps = _NOWHERE
+        tiles = -(-rows // TILE) * -(-columns // TILE)
+        products = 36 * -(-tiles // ROWS) * ROWS
+        pays = stride == 1 and inputs % LANES == 0 and 3 * products < 2 * 9 * rows * columns
+        if up or pays:
+            packed_weight, pitch = packed_winograd(weight), TILE * -(-columns // TILE)
+            room.of(TILE**2 * tiles * layer.out_channels // parts)
+        else:
+            packed_weight, pitch = packed(weight), columns
+            pixels = [(y, i) for y in range(0, x.rows, stride) for i in range(0, x.columns, stride)]
+            starts = _offsets([*pixels, *[pixels[-1]] * (-len(pixels) % ROWS)], x)
+            taps = _offsets([(y, i) for y in range(3) for i in range(3)], x)
+            room.of(len(starts) * layer.out_channels // parts)
+        if then == POOLED:
+            self.out = Image(room.memory, -(-rows // 2), -(-columns // 2), layer.out_channels, parts)
+        else:
+            self.out = beside or Image(room.memory, rows, columns, layer.out_channels, parts)
+        way = 2 if up else 1 if pays else 0
+        shape = np.array([inputs, x.pitch, rows, columns, pitch, self.out.pitch, way])
+        constants = (
+            room.memory.keep(packed_weight),
+            np.abs(gain),
+            _array(norm.bias),
+            np.float32(norm.eps),
+            np.float32(SLOPE),
+            then,
+        )
+        self._arguments = (x.numbers, x.parts, parts, shape, starts, taps, *constants)
+        self._room = room
 
     def run(self) -> None:
         """See `hepad.nn.residual`."""
-        y = self._convolution
-        y.run()
-        activated(
-            y.numbers, y.rows, y.columns, y.pitch, y.scale, y.shift, SLOPE, self._add, self.out.numbers, self.out.pitch
-        )  # fmt: skip
-
-
-class _PooledLayer:
-    """A block and the largest of 3 by 3 pixels around every second one."""
-
-    def __init__(self, block: Block, x: _Image, room: _Room) -> None:
-        self._convolution = _Convolution(block, x, room)
-        rows, columns = -(-self._convolution.rows // 2), -(-self._convolution.columns // 2)
-        self.out = _Image(rows, columns, self._convolution.width)
-
-    def run(self) -> None:
-        """See `hepad.nn.residual`."""
-        y = self._convolution
-        y.run()
-        pooled(
-            y.numbers, y.rows, y.columns, y.pitch, y.scale, y.shift, SLOPE, self.out.numbers, self.out.pitch
-        )  # fmt: skip
+        block(*self._arguments, self._room.numbers, self.out.numbers)
 
 
 class _Conditions:
     """The convolution of numbers spread over all pixels and of the coordinates, by row and by column."""
 
-    def __init__(self, part: Conditioning) -> None:
+    def __init__(self, part: Conditioning, parts: int) -> None:
         weight = _array(part.expand.weight).astype(np.float64)  # (width, latent + 2, 3, 3)
         phi, eta = (_array(grid).astype(np.float64) for grid in part.coordinates[0])
-        self._numbers = np.stack([[_edges(weight, r, c) for c in range(4)] for r in range(4)])[..., :-2]
+        numbers = np.stack([[_edges(weight, r, c) for c in range(4)] for r in range(4)])[..., :-2]
         by_column = [[_along(_edge(weight, r, 2)[:, -2], phi[0], i) for i in range(phi.shape[1])] for r in range(4)]
         by_row = [[_along(_edge(weight, c, 3)[:, -1], eta[:, 0], y) for c in range(4)] for y in range(len(eta))]
-        self.by_column = np.array(by_column, dtype=np.float32).ravel()
-        self._by_row = np.array(by_row) + _array(part.expand.bias)
+        self.by_column = _in_parts(np.array(by_column), parts).ravel()
+        self._by_row = _in_parts(np.array(by_row) + _array(part.expand.bias), parts)
+        self._numbers = [_in_parts(of_one, parts) for of_one in np.moveaxis(numbers, -1, 0)]
         y = np.arange(len(eta))
         self._kind = 2 * (y > 0) + (y < len(eta) - 1)
 
     def by_row(self, z: _Numbers) -> _Numbers:
         """With the numbers z (latent,) of an event."""
-        values = self._by_row + (self._numbers @ z)[self._kind]
-        return np.asarray(values, dtype=np.float32).ravel()
+        spread = sum(value * of_one for value, of_one in zip(z, self._numbers, strict=True))
+        return np.asarray(self._by_row + np.take(spread, self._kind, axis=1), dtype=np.float32).ravel()
+
+
+def _in_parts(values: npt.NDArray[Any], parts: int) -> _Numbers:
+    """Numbers (..., width), those of one part of the channels after another."""
+    split = values.reshape(*values.shape[:-1], parts, -1)
+    return np.ascontiguousarray(np.moveaxis(split, -2, 0), dtype=np.float32)
 
 
 def _kinds(number: int) -> list[int]:
@@ -227,24 +170,23 @@ def _along(weight: npt.NDArray[Any], coordinate: npt.NDArray[Any], place: int) -
 class _Plan:
     """Steps from a first image to a last one, each of which fills an image that the next one reads."""
 
-    def __init__(self, first: _Image, room: _Room) -> None:
-        self._room = room
+    def __init__(self, first: Image, room: Room, parts: int) -> None:
+        self._room, self._parts = room, parts
         self.first = self.last = first
-        self._steps: list[_Layer | _PooledLayer] = []
+        self._steps: list[_Layer] = []
 
-    def add(self, kind: type[_Layer | _PooledLayer], block: nn.Module, *beside: _Image) -> None:
+    def add(self, block: nn.Module, **how: Any) -> None:
         """Go on with a block that reads the last image."""
-        self._steps.append(kind(_is(block, Block), self.last, self._room, *beside))
+        self._steps.append(_Layer(_is(block, Block), self.last, self._room, self._parts, **how))
         self.last = self._steps[-1].out
 
     def add_stage(self, stage: nn.Module, *, up: bool = False) -> None:
         """A block and a residual pair; with `up` the block is that of the image upsampled by 2."""
-        block, pair = stage.children()
-        self._steps.append(_Layer(_is(block, Block), self.last, self._room, up=up))
-        self.last = self._steps[-1].out
+        first, pair = stage.children()
+        self.add(first, up=up)
         beside = self.last
-        self.add(_Layer, _is(pair, Residual).first)
-        self.add(_Layer, _is(pair, Residual).second, beside)
+        self.add(_is(pair, Residual).first)
+        self.add(_is(pair, Residual).second, beside=beside, then=ADDED)
 
     def run(self) -> None:
         """Fill all images after the first."""
@@ -254,22 +196,22 @@ class _Plan:
 
 def _of_each(plan: _Plan, x: Tensor) -> Tensor:
     """What the last image of a plan is for each image of x (n, channels, eta, phi)."""
-    out = np.empty((len(x), plan.last.width, plan.last.rows, plan.last.columns), dtype=np.float32)
+    out = np.empty((len(x), plan.last.channels, plan.last.rows, plan.last.columns), dtype=np.float32)
     with _LOCK:
         for image, found in zip(x.numpy(), out, strict=True):
             plan.first.take(image)
             plan.run()
-            found[:] = plan.last.inner().transpose(2, 0, 1)
+            plan.last.give(found)
     return torch.from_numpy(out)
 
 
 class _CompiledEncoder(nn.Module):
     """A `ResidualEncoder` of images of one size."""
 
-    def __init__(self, part: ResidualEncoder, size: Sequence[int]) -> None:
+    def __init__(self, part: ResidualEncoder, size: Sequence[int], memory: Memory) -> None:
         super().__init__()
         rows, columns = size
-        self._plan = _Plan(_Image(rows, columns, 1), _Room())
+        self._plan = _Plan(Image(memory, rows, columns, 1), Room(memory), _groups(part))
         for stage in part.stages:
             self._plan.add_stage(stage)
 
@@ -281,12 +223,12 @@ class _CompiledEncoder(nn.Module):
 class _CompiledMask(nn.Module):
     """A `MaskEncoder`."""
 
-    def __init__(self, part: MaskEncoder, size: Sequence[int]) -> None:
+    def __init__(self, part: MaskEncoder, size: Sequence[int], memory: Memory) -> None:
         super().__init__()
         rows, columns = size
-        self._plan = _Plan(_Image(rows, columns, 1), _Room())
-        for block in part.stages:
-            self._plan.add(_PooledLayer, block)
+        self._plan = _Plan(Image(memory, rows, columns, 1), Room(memory), _groups(part))
+        for stage in part.stages:
+            self._plan.add(stage, then=POOLED)
         self.dense = part.dense
 
     def forward(self, x: Tensor) -> Tensor:
@@ -298,19 +240,21 @@ class _CompiledMask(nn.Module):
 class _CompiledDecoder(nn.Module):
     """A `ConditionalDecoder`."""
 
-    def __init__(self, part: ConditionalDecoder, size: Sequence[int]) -> None:
+    def __init__(self, part: ConditionalDecoder, size: Sequence[int], memory: Memory) -> None:
         super().__init__()
-        self._conditions = [_Conditions(_is(condition, Conditioning)) for condition in part.conditions]
-        self._stages: list[tuple[_Image, _Plan]] = []
         rows, columns = deepest(size, len(part.stages))
-        width = part.latent
-        self._first = image = _Image(rows, columns, width)
-        room = _Room()
-        for stage in part.stages:
+        self._first = image = Image(memory, rows, columns, part.latent)
+        self._stages: list[tuple[Image, _Conditions | None, _Plan]] = []
+        room = Room(memory)
+        for place, stage in enumerate(part.stages):
             fused = image.rows % 2 == image.columns % 2 == 0 and min(image.rows, image.columns) >= TILE
-            plan = _Plan(image if fused else _Image(2 * image.rows, 2 * image.columns, image.width), room)
+            conditions = (
+                _Conditions(_is(part.conditions[place], Conditioning), image.parts) if part.conditions else None
+            )
+            seen = image if fused else Image(memory, 2 * image.rows, 2 * image.columns, image.channels, image.parts)
+            plan = _Plan(seen, room, _groups(part))
             plan.add_stage(stage, up=fused)
-            self._stages.append((image, plan))
+            self._stages.append((image, conditions, plan))
             image = plan.last
         self._last = _Last(part.last, image, size)
 
@@ -325,37 +269,41 @@ class _CompiledDecoder(nn.Module):
         return torch.from_numpy(out)
 
     def _decode(self, z: _Numbers | None) -> None:
-        for place, (image, plan) in enumerate(self._stages):
-            size = (image.rows, image.columns, image.width, image.pitch)
-            if z is not None:
-                condition = self._conditions[place]
-                conditioned(image.numbers, *size, condition.by_row(z), condition.by_column)
+        for image, conditions, plan in self._stages:
+            if z is not None and conditions is not None:
+                conditioned(image.numbers, *image.shape, conditions.by_row(z), conditions.by_column)
             if plan.first is not image:
-                upsampled(image.numbers, *size, plan.first.numbers, plan.first.pitch)
+                upsampled(image.numbers, *image.shape, plan.first.numbers, plan.first.pitch)
             plan.run()
 
 
 class _Last:
     """The convolution of 1 by 1 to the logits of the pixels that are not cropped."""
 
-    def __init__(self, layer: nn.Conv2d, x: _Image, size: Sequence[int]) -> None:
+    def __init__(self, layer: nn.Conv2d, x: Image, size: Sequence[int]) -> None:
         top, left = margins((x.rows, x.columns), size)
         self.size = tuple(size)
         pixels = [(top + y + 1, left + i + 1) for y in range(size[0]) for i in range(size[1])]
-        self._starts = _offsets([*pixels, *[pixels[-1]] * (-len(pixels) % ROWS)], x)
-        weight = np.zeros((WIDE, x.width), dtype=np.float32)
-        weight[0] = _array(layer.weight).ravel()
-        self._x, self._packed, self._bias = x, np.ascontiguousarray(weight.T).ravel(), _array(layer.bias)[0]
-        self._out = np.empty(len(self._starts) * WIDE, dtype=np.float32)
+        starts = _offsets([*pixels, *[pixels[-1]] * (-len(pixels) % ROWS)], x)
+        of_parts = np.arange(x.parts) * (x.numbers.size // x.parts)
+        weight = np.zeros((x.channels, WIDE), dtype=np.float32)
+        weight[:, 0] = _array(layer.weight).ravel()
+        self._bias, self._out = _array(layer.bias)[0], np.empty(len(starts) * WIDE, dtype=np.float32)
+        self._arguments = (x.numbers, starts, of_parts, x.width, weight.ravel(), self._out)
 
     def logits(self) -> _Numbers:
         """Of shape `size`."""
-        direct(self._x.numbers, self._starts, np.zeros(1, dtype=np.int64), self._x.width, 1, self._packed, self._out)
+        convolved(*self._arguments)
         pixels = self._out.reshape(-1, WIDE)[: self.size[0] * self.size[1], 0]
         return np.asarray(pixels.reshape(self.size) + self._bias)
 
 
-def _offsets(pixels: Sequence[tuple[int, int]], x: _Image) -> npt.NDArray[np.int64]:
+def _groups(part: nn.Module) -> int:
+    """Into how many groups a network shares its channels."""
+    return max(block.convolution.layer.groups for block in part.modules() if isinstance(block, Block))
+
+
+def _offsets(pixels: Sequence[tuple[int, int]], x: Image) -> npt.NDArray[np.int64]:
     """Where pixels begin among the numbers of an image, its padding counted."""
     return np.array([(y * x.pitch + i) * x.width for y, i in pixels], dtype=np.int64)
 
@@ -370,7 +318,7 @@ def _array(values: Tensor | None) -> _Numbers:
     return np.ascontiguousarray(values.detach().numpy(), dtype=np.float32)
 
 
-_COMPILED: dict[type[nn.Module], Callable[[Any, Sequence[int]], nn.Module]] = {
+_COMPILED: dict[type[nn.Module], Callable[[Any, Sequence[int], Memory], nn.Module]] = {
     ResidualEncoder: _CompiledEncoder,
     MaskEncoder: _CompiledMask,
     ConditionalDecoder: _CompiledDecoder,

@@ -12,9 +12,10 @@ from hepad.errors import InputDataError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.models.codae.network import DualAutoencoder
-from hepad.nn.convolution_kernel import ROWS, direct, packed, packed_winograd, winograd
+from hepad.nn.convolution_kernel import ALONE, block
 from hepad.nn.residual import ConditionalDecoder, MaskEncoder, ResidualEncoder
 from hepad.nn.residual_compiled import compiled
+from hepad.nn.vector_code import ROWS, packed, packed_winograd
 
 SETTINGS = {"filters": [32, 32, 64], "groups": 2, "mask_groups": 1, "latent": 8, "scores": ["bce", "sse", "z2"]}
 
@@ -94,19 +95,25 @@ def test_what_does_not_fit_the_registers_is_left_to_torch() -> None:
 
 
 def test_both_convolutions_are_the_one() -> None:
-    """16 inputs of two groups to 48 outputs a group, on 7 by 9 pixels."""
+    """16 inputs of two groups to 48 outputs a group, on 7 by 9 pixels, with what follows, as in torch."""
     rng = np.random.default_rng(3)
-    weight, x = rng.normal(size=(96, 8, 3, 3)), np.zeros((10, 14, 16))
-    x[:9, :11] = rng.normal(size=(9, 11, 16))
-    image = torch.from_numpy(x[:9, :11]).permute(2, 0, 1)[None]
-    expected = torch.nn.functional.conv2d(image, torch.from_numpy(weight), groups=2)[0].permute(1, 2, 0).numpy()
-    flat = x.astype(np.float32).ravel()
-    tiled = np.empty(8 * 12 * 96, np.float32)
-    winograd(flat, 2, 3, 14 * 16, 8, 2, packed_winograd(weight, 2), False, tiled)
-    np.testing.assert_allclose(tiled.reshape(8, 12, 96)[:7, :9], expected, rtol=0, atol=1e-4)
-    pixels = [(y * 14 + i) * 16 for y in range(7) for i in range(9)]
+    weight, gain, bias = rng.normal(size=(96, 8, 3, 3)), rng.uniform(0.5, 2, 96), rng.normal(size=96)
+    x = np.zeros((2, 10, 14, 8))
+    x[:, :9, :11] = rng.normal(size=(2, 9, 11, 8))
+    image = torch.from_numpy(x[:, :9, :11]).permute(0, 3, 1, 2).reshape(1, 16, 9, 11)
+    made = torch.nn.functional.conv2d(image, torch.from_numpy(weight), groups=2)
+    made = torch.nn.functional.instance_norm(made, weight=torch.from_numpy(gain), bias=torch.from_numpy(bias), eps=1e-3)
+    expected = torch.nn.functional.leaky_relu(made, 0.2)[0].permute(1, 2, 0).numpy()
+    pixels = [(y * 14 + i) * 8 for y in range(7) for i in range(9)]
     starts = np.array([*pixels, *[0] * (-63 % ROWS)])
-    taps = np.array([(y * 14 + i) * 16 for y in range(3) for i in range(3)])
-    plain = np.empty(len(starts) * 96, np.float32)
-    direct(flat, starts, taps, 8, 2, packed(weight, 2), plain)
-    np.testing.assert_allclose(plain.reshape(-1, 96)[:63].reshape(7, 9, 96), expected, rtol=0, atol=1e-5)
+    taps = np.array([(y * 14 + i) * 8 for y in range(3) for i in range(3)])
+    flat, norm = x.astype(np.float32).ravel(), (gain.astype(np.float32), bias.astype(np.float32), 1e-3, 0.2, ALONE)
+    room = np.empty(8 * 12 * 48, np.float32)
+    for way, weights, pitch in ((0, packed(weight), 9), (1, packed_winograd(weight), 12)):
+        out = np.zeros((2, 9, 11, 48), np.float32)
+        shape = np.array([8, 14, 7, 9, pitch, 11, way])
+        block(flat, 2, 2, shape, starts, taps, weights, *norm, room, out.ravel())
+        found = np.concatenate(list(out[:, 1:8, 1:10]), axis=-1)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+        np.testing.assert_array_equal(out[:, 1:8, [0, 10]], out[:, 1:8, [9, 1]])  # phi goes around
+        assert not out[:, [0, 8]].any()
