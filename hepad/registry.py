@@ -320,6 +320,8 @@ METHODS = Table(
         "supervised": Entry(
             "hepad.methods.supervised:Supervised", "signal against background", _HUNTED, "SupervisedConfig"
         ),
+        "vae_qr": Entry("hepad.methods.vae_qr:VaeQr", "jets that look odd, whatever the mass", _HUNTED, "VaeQrConfig"),
+        "tnt": Entry("hepad.methods.tnt:TagNTrain", "each jet tags what the other learns from", _HUNTED, "TntConfig"),
     },
 )
 

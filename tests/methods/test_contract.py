@@ -10,6 +10,7 @@ from hepad.methods.base.folded import FittedFolds
 from hepad.testing import MethodCase, check_method, method_checks
 
 # Small enough to train in a second; what is not named keeps its defaults.
+JETS = ["jet1", "jet2"]
 NETWORK = {"kind": "network", "layers": [8]}
 TREES = {"kind": "trees", "trees": 10, "leaves": 8, "features": 0.5, "learning_rate": 0.3}
 SETTINGS = {
@@ -17,6 +18,16 @@ SETTINGS = {
     "cuts": MethodCase("cuts", {"require": {"jet1_pt": [2.0, None], "met_pt": [None, 50.0]}}),
     "idealised": MethodCase("idealised", {"classifier": TREES, "rotations": 1, "keep": "all"}),
     "supervised": MethodCase("supervised", {"classifier": TREES, "rotations": 1, "keep": "all"}),
+    "tnt": MethodCase(
+        "tnt",
+        {"jets": JETS, "tagger": {"kind": "autoencoder", "layers": [1]}, "classifier": TREES, "rotations": 1},
+        features=("pt", "eta", "phi"),
+    ),
+    "vae_qr": MethodCase(
+        "vae_qr",
+        {"jets": ["jet1", "jet3"], "network": {"kind": "vae", "layers": [8], "latent": 1}, "quantiles": [0.5, 0.9]},
+        features=("pt", "eta"),
+    ),
     "cwola of trees": MethodCase("cwola", {"classifier": TREES, "rotations": 1, "keep": "all", "reweight": "met_pt"}),
 }
 CASES = {name: MethodCase(name) for name in registry.METHODS} | SETTINGS

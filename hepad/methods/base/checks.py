@@ -38,7 +38,7 @@ def check_problem(method: _Learner, problem: Problem) -> None:
     in all events, and a fold without events in a part.
     """
     for what, there in (("background", problem.background is not None), ("signals", bool(problem.signals))):
-        if there and what not in method.wants:
+        if there and what not in (*method.wants, *getattr(method, "may_have", ())):
             raise UsageError(f"{method.name} learns from the data alone: it takes no {what}")
         if not there and what in method.wants:
             raise UsageError(f"{method.name} learns from {what} too: give files with --{what.removesuffix('s')}")

@@ -198,7 +198,8 @@ class Fitted(Protocol):
 class Method(Protocol):
     """A data-driven method of a configuration and a layout of inputs.
 
-    `parts` are those of a spectrum that it learns from, of `PARTS`. It may want `background` and `signals` besides.
+    `parts` are those of a spectrum that it learns from, of `PARTS`. It may want `background` and `signals` besides;
+    a class that can do with and without one says so in `may_have`.
     """
 
     name: ClassVar[str]

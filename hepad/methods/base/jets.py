@@ -68,9 +68,10 @@ class Jets:
         """The same of a sample."""
         return Sample(self.batch(sample.events, jet), sample.folds)
 
-    def together(self, batch: Batch) -> Batch:
-        """All jets as events of their own: all first ones, then all second ones."""
-        return Batch.concatenate([self.batch(batch, jet) for jet in range(len(self.names))])
+    def apart(self, sample: Sample) -> Sample:
+        """The jets as events of their own, all first ones before all second ones."""
+        each = [self.batch(sample.events, jet) for jet in range(len(self.names))]
+        return Sample(Batch.concatenate(each), np.tile(sample.folds, len(each)))
 
 
 _HINT = "say which with the key 'jets' of the method, or name others with --feature"

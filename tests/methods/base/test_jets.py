@@ -8,6 +8,7 @@ import pytest
 from hepad.errors import CardError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
+from hepad.methods.base.contract import Sample
 from hepad.methods.base.jets import Jets
 
 COLUMNS = ("met_pt", "fatjet2_tau21", "fatjet1_sdmass", "fatjet1_tau21", "fatjet1+fatjet2_deta", "fatjet2_sdmass")
@@ -33,7 +34,7 @@ def test_columns_of_tables_and_expressions_of_them_are_a_jet_s(names: tuple[str,
     assert jets.places == ((0, 1), (2, 3))
 
 
-def test_batches_have_one_jet_with_its_mask_and_all_together() -> None:
+def test_batches_have_one_jet_with_its_mask_and_samples_all_apart() -> None:
     layout = Layout.vector(COLUMNS)
     mask = np.arange(12).reshape(2, 6) % 5 != 0
     jets, batch = Jets.of(layout), batch_of(layout, mask)
@@ -41,9 +42,10 @@ def test_batches_have_one_jet_with_its_mask_and_all_together() -> None:
     np.testing.assert_array_equal(second.x, [[5, 1], [11, 7]])
     np.testing.assert_array_equal(second.mask, [[False, True], [True, True]])
     np.testing.assert_array_equal(second.beside["mass"], [5, 7])
-    both = jets.together(batch)
-    np.testing.assert_array_equal(both.x, [[2, 3], [8, 9], [5, 1], [11, 7]])
-    np.testing.assert_array_equal(both.weight, [1, 3, 1, 3])
+    both = jets.apart(Sample(batch, np.array([4, 2])))
+    np.testing.assert_array_equal(both.events.x, [[2, 3], [8, 9], [5, 1], [11, 7]])
+    np.testing.assert_array_equal(both.events.weight, [1, 3, 1, 3])
+    np.testing.assert_array_equal(both.folds, [4, 2, 4, 2])
     assert jets.batch(batch_of(layout), 0).mask is None
 
 
