@@ -63,7 +63,7 @@ def _yaml(value: object) -> str:
         return ""
     if isinstance(value, Card):
         return "its defaults"
-    return json.dumps(value)
+    return json.dumps(value, default=lambda card: card.model_dump(mode="json", exclude_none=True))
 
 
 def _words(annotation: Any, metadata: Sequence[Any] = ()) -> str:
