@@ -313,6 +313,12 @@ METHODS = Table(
     "hepad.methods",
     {
         "cwola": Entry("hepad.methods.cwola:Cwola", "classification without labels", _HUNTED, "CwolaConfig"),
+        "cathode": Entry(
+            "hepad.methods.cathode:Cathode", "background drawn from a flow of the sidebands", _HUNTED, "CathodeConfig"
+        ),
+        "lacathode": Entry(
+            "hepad.methods.lacathode:LaCathode", "told apart in the flow's latent space", _HUNTED, "LaCathodeConfig"
+        ),
         "cuts": Entry("hepad.methods.cuts:Cuts", "cuts on quantities of an event", _HUNTED, "CutsConfig"),
         "idealised": Entry(
             "hepad.methods.idealised:Idealised", "data against perfect background", _HUNTED, "IdealisedConfig"

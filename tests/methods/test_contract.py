@@ -13,7 +13,10 @@ from hepad.testing import MethodCase, check_method, method_checks
 JETS = ["jet1", "jet2"]
 NETWORK = {"kind": "network", "layers": [8]}
 TREES = {"kind": "trees", "trees": 10, "leaves": 8, "features": 0.5, "learning_rate": 0.3}
+FLOW = {"blocks": 1, "width": 8, "epochs": 2, "batch_size": 200, "learning_rate": 5e-3, "keep_epochs": 1}
 SETTINGS = {
+    "cathode": MethodCase("cathode", {"classifier": TREES, "rotations": 1, "flow": FLOW}),
+    "lacathode": MethodCase("lacathode", {"classifier": TREES, "rotations": 1, "flow": FLOW}),
     "cwola": MethodCase("cwola", {"classifier": NETWORK, "rotations": 1, "restarts": 2}),
     "cuts": MethodCase("cuts", {"require": {"jet1_pt": [2.0, None], "met_pt": [None, 50.0]}}),
     "idealised": MethodCase("idealised", {"classifier": TREES, "rotations": 1, "keep": "all"}),

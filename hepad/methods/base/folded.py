@@ -6,9 +6,9 @@ another fold in turn and trained on the rest; of several restarts the best is ke
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -28,10 +28,23 @@ from hepad.nn.arrays import check_arrays
 from hepad.nn.scorer import Scores, State, TrainingData
 from hepad.nn.supervised import LABEL
 
-__all__ = ["Contest", "FittedFolds", "FoldedClassifier", "FoldedConfig", "Place", "Share", "contest_of"]
+__all__ = ["Contest", "FittedFolds", "FoldedClassifier", "FoldedConfig", "Place", "Share", "View", "contest_of"]
 
 _OUTCOME = "outcome"
 """In the state of a training: epochs or trees, and the validation loss."""
+_VIEW = "view"
+
+
+class View(Protocol):
+    """Events as the classifiers of a fold see them, if not as they are: by something that was learned."""
+
+    def __call__(self, batch: Batch) -> Batch:
+        """What they see; that of an event does not depend on the events around it."""
+        ...
+
+    def state(self) -> State:
+        """All that was learned, as arrays."""
+        ...
 
 
 class FoldedConfig(Card):
@@ -153,8 +166,13 @@ class FoldedClassifier:
         state, epochs, loss = train_classifier(self.config.classifier, self.layout, contest.training(place), seeded)
         return {**state, _OUTCOME: np.array([epochs, loss], dtype=np.float64)}
 
-    def gathered(self, folds: int, trained: Mapping[str, State], reference: Sample) -> FittedFolds:
-        """The classifiers of all trainings; ranks are those among the events of a `reference` of the same fold."""
+    def gathered(
+        self, folds: int, trained: Mapping[str, State], reference: Sample, views: Mapping[int, View] | None = None
+    ) -> FittedFolds:
+        """The classifiers of all trainings; ranks are those among the events of a `reference` of the same fold.
+
+        Where the classifiers of a fold see events otherwise than they are, `views` says how.
+        """
         found = []
         for name, place in self.places(folds).items():
             epochs, loss = trained[name][_OUTCOME]
@@ -168,16 +186,22 @@ class FoldedClassifier:
             for n in networks
             if n.kept
         }
-        fitted = self._fitted(networks, states)
+        fitted = self._fitted(networks, states, views)
         folds_of = [reference.events.take(reference.folds == fold) for fold in fitted.folds]
         ranks = (Ranks.of(fitted.log_odds(own, fold), own.weight) for fold, own in enumerate(folds_of))
         return replace(fitted, references=tuple(ranks))
 
-    def restored(self, state: Mapping[str, npt.NDArray[Any]]) -> FittedFolds:
-        """What `FittedFolds.state` gave; `CardError` that names what is missing, unknown or misshapen."""
+    def restored(
+        self, state: Mapping[str, npt.NDArray[Any]], view: Callable[[State, str], View] | None = None
+    ) -> FittedFolds:
+        """What `FittedFolds.state` gave; `CardError` that names what is missing, unknown or misshapen.
+
+        `view` makes a view of its state; what it raises names it by the text that it is given besides.
+        """
         networks = networks_of(state, self.method)
         places = [_place(network) for network in networks if network.kept]
-        groups: dict[str, State] = {place.name: {} for place in places}
+        viewed = {f"{_VIEW}{place.fold}": place.fold for place in places if view is not None}
+        groups: dict[str, State] = {name: {} for name in (*(place.name for place in places), *viewed)}
         rest: State = {}
         for name, array in state.items():
             group, _, inner = name.partition("/")
@@ -185,17 +209,20 @@ class FoldedClassifier:
                 groups[group][inner] = np.asarray(array)
             else:
                 rest[name] = np.asarray(array)
-        fitted = self._fitted(networks, {place: groups[place.name] for place in places})
+        views = {f: view(groups[name], f"{self.method}, {name}") for name, f in viewed.items()} if view else {}
+        fitted = self._fitted(networks, {place: groups[place.name] for place in places}, views)
         shapes = {**networks_shapes(networks), **Ranks.shapes(state, len(fitted.folds))}
         check_arrays(shapes, rest, f"state of {self.method}")
         return replace(fitted, references=Ranks.restored(rest, len(fitted.folds)))
 
-    def _fitted(self, networks: tuple[Network, ...], states: Mapping[Place, State]) -> FittedFolds:
+    def _fitted(
+        self, networks: tuple[Network, ...], states: Mapping[Place, State], views: Mapping[int, View] | None
+    ) -> FittedFolds:
         made = {
             place: classifier_of(self.config.classifier, self.layout, state, f"{self.method}, classifier {place.name}")
             for place, state in states.items()
         }
-        return FittedFolds(self.method, networks, made, states, ())
+        return FittedFolds(self.method, networks, made, states, (), views or {})
 
 
 @dataclass(frozen=True)
@@ -207,6 +234,7 @@ class FittedFolds:
     kept: Mapping[Place, LogOdds]
     states: Mapping[Place, State]
     references: tuple[Ranks, ...]
+    views: Mapping[int, View] = field(default_factory=dict)
     score_names: ClassVar[tuple[str, str]] = ("rank", "log_odds")
 
     @property
@@ -220,7 +248,8 @@ class FittedFolds:
 
     def log_odds(self, batch: Batch, fold: int) -> npt.NDArray[np.float64]:
         """The mean of the classifiers that have not seen a fold, for any events."""
-        each = [log_odds(batch) for place, log_odds in self.kept.items() if place.fold == fold]
+        seen = self.views[fold](batch) if fold in self.views else batch
+        each = [log_odds(seen) for place, log_odds in self.kept.items() if place.fold == fold]
         return np.asarray(np.mean(each, axis=0, dtype=np.float64))
 
     def state(self) -> State:
@@ -230,6 +259,8 @@ class FittedFolds:
             for place, arrays in self.states.items()
             for name, array in arrays.items()
         }
+        for fold, view in self.views.items():
+            state |= {f"{_VIEW}{fold}/{name}": values for name, values in view.state().items()}
         return {**state, **Ranks.state(self.references), **networks_state(self.networks)}
 
 
