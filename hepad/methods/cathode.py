@@ -7,41 +7,27 @@ follows the mass as background does, so that numbers which do so do not tell it 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
-from hepad.cards.base import parse_card
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
-from hepad.methods.base.checks import check_problem
-from hepad.methods.base.contract import PARTS, How, Problem, Sample, Training
-from hepad.methods.base.folded import Contest, FittedFolds, FoldedClassifier, FoldedConfig, contest_of
-from hepad.methods.base.sideband_flow import FlowCard, SidebandFlow, masses_in, train_flow
-from hepad.nn.scorer import State
+from hepad.methods.base.flow_method import FlowConfig, FlowMethod
+from hepad.methods.base.sideband_flow import SidebandFlow
 
-__all__ = ["FLOW", "Cathode", "CathodeConfig"]
-
-FLOW = "flow."
-"""The trainings of the flows are called so, with the fold that they have not seen."""
+__all__ = ["Cathode", "CathodeConfig"]
 
 
-class CathodeConfig(FoldedConfig):
+class CathodeConfig(FlowConfig):
     """`flow` is what learns the sidebands, one for each fold, without its events; `oversampling` events are drawn from
     it for one of the data in the window. `classifier` tells the data from them, in `rotations` and `restarts` as of
     `cwola`. The authors have a network of 64, 64 and 64, the mean of its 10 best epochs, and draw four.
     """
 
-    flow: FlowCard = Field(default_factory=FlowCard)
-    oversampling: float = Field(default=4.0, gt=0, le=1000)
 
-
-class Cathode:
+class Cathode(FlowMethod):
     """The method. Scores: `rank`, minus the decimal logarithm of the fraction of the fold's sideband events that look
     at least as much like what the window has more of than background; `log_odds`, the mean of the classifiers.
 
@@ -49,73 +35,15 @@ class Cathode:
     """
 
     name: ClassVar[str] = "cathode"
-    input_kinds: ClassVar[tuple[str, ...]] = ("event_features", "table")
-    score_names: ClassVar[tuple[str, ...]] = FittedFolds.score_names
-    parts: ClassVar[tuple[str, ...]] = PARTS
-    wants: ClassVar[tuple[str, ...]] = ()
-    config: ClassVar[type[CathodeConfig]] = CathodeConfig
-
-    def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
-        self.layout = layout
-        self._config = parse_card(self.config, dict(config), f"method {self.name}")
-        self._classifier = FoldedClassifier(self._config, self._seen(), self.name)
-
-    def check_folds(self, folds: int) -> None:
-        """One fold is scored, one validated on, the others are trained on."""
-        self._classifier.check_folds(folds)
-
-    def check(self, problem: Problem) -> None:
-        """See `hepad.methods.base.checks`."""
-        check_problem(self, problem)
-
-    def trainings(self, folds: int) -> tuple[Training, ...]:
-        """A flow a fold, and behind it the fold's classifiers."""
-        names = {fold: f"{FLOW}{fold}" for fold in range(folds)}
-        classifiers = self._classifier.trainings(folds, {fold: (name,) for fold, name in names.items()})
-        return (*map(Training, names.values()), *classifiers)
-
-    def train(self, training: Training, problem: Problem, given: Mapping[str, State], how: How) -> State:
-        """Do one of them."""
-        if training.name.startswith(FLOW):
-            fold = int(training.name.removeprefix(FLOW))
-            return train_flow(self._config.flow, self.layout, problem, fold, how)
-        fold = self._classifier.places(problem.folds)[training.name].fold
-        (name,) = training.after
-        contest = self.contest(problem, self._flow(given[name], f"{self.name}, {name}"), fold, how.seed)
-        return self._classifier.train(training, problem.folds, contest, how)
-
-    def contest(self, problem: Problem, flow: SidebandFlow, fold: int, seed: int) -> Contest:
-        """The data in the window, without those of a fold, against what the flow draws there."""
-        inside = problem.data.take(problem.parts["window"] & (problem.data.folds >= 0) & (problem.data.folds != fold))
-        rng = np.random.default_rng([seed % 2**64, fold])
-        others = [other for other in range(problem.folds) if other != fold]
-        count = max(math.ceil(self._config.oversampling * len(inside.folds)), len(others))
-        drawn = self._background(flow, masses_in(problem.window, inside, count, rng), rng)
-        ones = replace(inside, events=replace(self._view(flow, inside.events), mask=None))
-        zeros = Batch(ones.events.kind, ones.events.layout, drawn, None, np.ones(count))
-        return contest_of(ones, Sample(zeros, np.resize(others, count)))
-
-    def assembled(self, problem: Problem, trained: Mapping[str, State]) -> FittedFolds:
-        """What they amount to; ranks are those among the sidebands."""
-        return self._classifier.gathered(problem.folds, trained, problem.data.take(problem.sidebands))
-
-    def fitted(self, state: Mapping[str, npt.NDArray[Any]]) -> FittedFolds:
-        """What `state` of it gave; `CardError` that names what is missing, unknown or misshapen."""
-        return self._classifier.restored(state)
-
-    def _flow(self, state: Mapping[str, npt.NDArray[Any]], origin: str) -> SidebandFlow:
-        return SidebandFlow.restored(self._config.flow, self.layout, state, origin)
+    config: ClassVar[type[FlowConfig]] = CathodeConfig
 
     def _seen(self) -> Layout:
-        """What the classifiers see."""
         return self.layout
 
-    def _view(self, flow: SidebandFlow, batch: Batch) -> Batch:  # noqa: ARG002  another method sees what the flow makes of it
-        """Events as the classifiers see them."""
+    def _view(self, flow: SidebandFlow, batch: Batch) -> Batch:  # noqa: ARG002  they are seen as they are
         return batch
 
     def _background(
         self, flow: SidebandFlow, mass: npt.NDArray[np.float64], rng: np.random.Generator
     ) -> npt.NDArray[np.float32]:
-        """What the classifiers tell the data from."""
         return flow.sample(mass, rng)

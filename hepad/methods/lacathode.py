@@ -17,25 +17,25 @@ import numpy.typing as npt
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.methods.base.contract import Problem
+from hepad.methods.base.flow_method import FLOW, FlowConfig, FlowMethod
 from hepad.methods.base.folded import FittedFolds
 from hepad.methods.base.sideband_flow import SidebandFlow
-from hepad.methods.cathode import FLOW, Cathode, CathodeConfig
 from hepad.nn.scorer import State
 
 __all__ = ["LaCathode", "LaCathodeConfig"]
 
 
-class LaCathodeConfig(CathodeConfig):
+class LaCathodeConfig(FlowConfig):
     """As of `cathode`; the classifier sees the latent numbers of the best epoch of the `flow`, and tells those of the
     data in the window from normal ones.
     """
 
 
-class LaCathode(Cathode):
+class LaCathode(FlowMethod):
     """The method. Scores: as of `cathode`."""
 
     name: ClassVar[str] = "lacathode"
-    config: ClassVar[type[CathodeConfig]] = LaCathodeConfig
+    config: ClassVar[type[FlowConfig]] = LaCathodeConfig
 
     def assembled(self, problem: Problem, trained: Mapping[str, State]) -> FittedFolds:
         """What they amount to; ranks are those among the sidebands."""
