@@ -33,8 +33,10 @@ class HuntCard(Card):
     and the neighbours of a window are its sidebands. `fractions` are those of the sidebands' events that a method
     selects, the first that applies. The spectra of the selected events, in `bins` (edges in GeV), are fitted outside of
     the window with the first of `functions` that the next does not improve; with `count: densities`, which takes one
-    function, densities are, by least squares, as the authors of CWoLa hunting do (arXiv:1902.02634). `input` takes the
-    place of that of a method's card if the method takes its kind and its card does not say `own_input`.
+    function, densities are, by least squares, as the authors of CWoLa hunting do (arXiv:1902.02634). Whole, they are
+    fitted with it and a resonance of `shape`, as of `hepad limit --signal-shape` without its mass, at many masses.
+    `input` takes the place of that of a method's card if the method takes its kind and its card does not say
+    `own_input`.
     """
 
     schema_: Literal["hunt/1"] = Field(alias="schema")
@@ -50,6 +52,7 @@ class HuntCard(Card):
     bins: Annotated[tuple[float, ...], Field(min_length=6)]
     functions: tuple[str, ...] = Field(min_length=1)
     count: Literal["likelihood", "densities"] = "likelihood"
+    shape: str = "gauss:0.05"
     methods: tuple[str, ...] = Field(min_length=1)
     input: AnyInput
 

@@ -15,6 +15,7 @@ from hepad.errors import UsageError
 
 if TYPE_CHECKING:
     from hepad.methods.base import Window
+    from hepad.output.document import Table
     from hepad.pipeline.hunt.options import HuntOptions
     from hepad.pipeline.hunt.report import HuntReport
     from hepad.pipeline.hunt.windows_report import AnalysisReport
@@ -69,6 +70,10 @@ def hunt(
         str | None,
         typer.Option("--range", help="LOW:HIGH in GeV of the spectra of an analysis.", show_default="the card's bins"),
     ] = None,
+    luminosity: Annotated[
+        float | None,
+        typer.Option("--luminosity", help="In fb-1: limits of an analysis are cross sections.", show_default=False),
+    ] = None,
     format_: Annotated[
         str | None, typer.Option("--format", help="root or parquet.", show_default="the output's ending, else root")
     ] = None,
@@ -93,7 +98,10 @@ def hunt(
     ] = None,
     signal: Annotated[
         list[str] | None,
-        typer.Option("--signal", help="NAME=FILE of a signal, for methods that want some. May be repeated."),
+        typer.Option(
+            "--signal",
+            help="NAME=FILE of a signal, for methods that want some and limits of an analysis. May be repeated.",
+        ),
     ] = None,
     allow_mass: Annotated[
         bool, typer.Option("--allow-mass", help="Features may hold the mass: they will sculpt its spectrum.")
@@ -141,7 +149,7 @@ def hunt(
             f"give --analysis, or one --method with --mass, --window and --sidebands (missing: "
             f"{', '.join(lacking) or 'one --method'})"
         )
-    with _progress() as (on_events, on_training):
+    with _progress() as (on_events, on_training, on_fit):
         options = HuntOptions(
             mass=mass or "",
             window=_window(window, sidebands) if window and sidebands else Window(1, 2, (0, 3)),
@@ -167,13 +175,18 @@ def hunt(
             execution=common.execution(workers, executor, scheduler, skip_bad_files, force),
             on_events=on_events,
             on_training=on_training,
+            on_fit=on_fit,
         )
-        report = _run(files, analysis, method or [], options, (toys, range_))
+        report = _run(files, analysis, method or [], options, (toys, range_, luminosity))
     common.print_made(report, lambda: _print_any(report), json=json)
 
 
 def _run(
-    files: list[str], analysis: str | None, methods: list[str], options: HuntOptions, fit: tuple[int, str | None]
+    files: list[str],
+    analysis: str | None,
+    methods: list[str],
+    options: HuntOptions,
+    fit: tuple[int, str | None, float | None],
 ) -> HuntReport | AnalysisReport:
     if analysis is None:
         from hepad.pipeline.hunt.run import hunt as run
@@ -182,9 +195,9 @@ def _run(
     from hepad.cards.hunt import load_hunt
     from hepad.pipeline.hunt.windows import hunt_analysis
 
-    toys, text = fit
-    limits = None if text is None else common.parse_pair("--range", text)
-    return hunt_analysis(files, load_hunt(analysis).within(limits), methods, options=options, toys=toys)
+    toys, text, luminosity = fit
+    card = load_hunt(analysis).within(None if text is None else common.parse_pair("--range", text))
+    return hunt_analysis(files, card, methods, options=options, toys=toys, luminosity=luminosity)
 
 
 def _print_any(report: HuntReport | AnalysisReport) -> None:
@@ -208,21 +221,32 @@ def _print_any(report: HuntReport | AnalysisReport) -> None:
     ]
     header = ["method", "window", "selected", "in it", "expected", "local Z", "local p", "function"]
     common.print_table(f"{report.analysis} in {report.mass}", header, rows)
-    of_methods = [[name, f"{found.global_p:.3g}", f"{found.effective:.3g}"] for name, found in report.trials.items()]
-    if report.whole is not None:
-        of_methods.append(["all", f"{report.whole.global_p:.3g}", f"{report.whole.effective:.3g}"])
-    common.print_table("Global p-values", ["method", "global p", "windows it is worth"], of_methods)
+    for title, table in _tables(report):
+        common.print_table(title, table.header, table.rows)
+    if report.overall is not None:
+        common.print_lines(f"global p of everything: {report.overall.global_p:.3g}")
     for what, why in report.left_out.items():
         common.print_lines(f"left out: {what}: {why}")
     if not report.complete_before:
         common.stdout().print(f"wrote {report.output}")
 
 
+def _tables(report: AnalysisReport) -> Iterator[tuple[str, Table]]:
+    from hepad.pipeline.hunt.windows_page import answers, signal_table
+
+    yield "The largest excess at a mass, and in a window", answers(report)
+    if any(row.responsible for row in report.signals):
+        yield "Limits on the signals", signal_table(report)
+
+
+_Counter = Callable[[int, int], None] | None
+
+
 @contextmanager
-def _progress() -> Iterator[tuple[Callable[[int], None] | None, Callable[[int, int], None] | None]]:
-    """Count events and then trainings on a terminal; nothing where stderr is not one."""
+def _progress() -> Iterator[tuple[Callable[[int], None] | None, _Counter, _Counter]]:
+    """Count events, then trainings and fitted spectra on a terminal; nothing where stderr is not one."""
     if not sys.stderr.isatty():
-        yield None, None
+        yield None, None, None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -230,9 +254,11 @@ def _progress() -> Iterator[tuple[Callable[[int], None] | None, Callable[[int, i
     with Progress(*columns, console=common.stderr(), transient=True) as progress:
         events = progress.add_task("events", total=None)
         trainings = progress.add_task("trainings", total=None)
+        fits = progress.add_task("fits", total=None, visible=False)
         yield (
             lambda n: progress.advance(events, n),
             lambda done, of: progress.update(trainings, completed=done, total=of),
+            lambda done, of: progress.update(fits, completed=done, total=of, visible=True),
         )
 
 

@@ -174,11 +174,12 @@ def _has_glyph(character: str) -> bool:
 
 
 def _is_formula(text: str) -> bool:
-    """Whether what stands between dollars can be set; without a pair of them there is nothing to set."""
-    if text.replace(r"\$", "").count("$") % 2:
+    """Whether what stands between dollars can be set, line by line; without a pair of them there is nothing to set."""
+    if any(line.replace(r"\$", "").count("$") % 2 for line in text.split("\n")):
         return False
     try:
-        MathTextParser("path").parse(text)
+        for line in text.split("\n"):
+            MathTextParser("path").parse(line)
     except ValueError:
         return False
     return True

@@ -11,6 +11,7 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
+from matplotlib.figure import Figure
 
 from hepad.provenance import sha256_file
 from hepad.samples.split import fold_of
@@ -179,6 +180,7 @@ windows: {A: [2700, 3300, 3700, 4300], B: [2600, 3000, 3400, 4000]}
 fractions: [{below: 3300, fraction: 0.2}, {fraction: 0.1}]
 bins: [2500, 2600, 2700, 2800, 2900, 3000, 3150, 3300, 3500, 3700, 3900, 4100, 4300, 4600, 5000, 6000]
 functions: [ua2_3]
+shape: gauss:0.1
 methods: [trees.yaml, all.yaml]
 input: {kind: event_features, features: [jet1+jet2_lightest, jet1+jet2_heaviest]}
 """
@@ -186,14 +188,28 @@ TREES = CARD.replace("kind: network, layers: [16, 8]", "kind: trees, trees: 10")
 CUTS = TREES[: TREES.index("method: {")].replace("name: trees", "name: all") + "method: {name: cuts}\nown_input: true\n"
 
 
+@pytest.fixture
+def quick_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One figure is drawn; the others, which tests of their own look at, are a spot."""
+    from hepad.output.figures import save_figure
+
+    def quick(figure: Figure, stem: Path) -> list[Path]:
+        return save_figure(figure if stem.name == "local_p" else Figure((0.1, 0.1)), stem, ("png",))
+
+    monkeypatch.setattr("hepad.pipeline.hunt.windows_output.save_figure", quick)
+
+
+@pytest.mark.usefixtures("quick_figures")
 def test_an_analysis_hunts_in_all_windows_with_all_methods(
     run: Run, dijets: Callable[..., Path], tmp_path: Path
 ) -> None:
     file = dijets("one.root", 2000, 60)
     for name, card in (("small", HUNT_CARD), ("trees", TREES), ("all", CUTS)):
         (tmp_path / f"{name}.yaml").write_text(card, encoding="utf-8")
+    signal = dijets("signal.root", 0, 100, seed=3)
     given = ("hunt", file, "--analysis", "small.yaml", "--toys", 100)
-    report = json.loads(run(*given, "-o", "out", "--json").stdout)
+    told = run(*given, "--signal", f"x={signal}", "--luminosity", 2, "-o", "out", "--json")
+    report = json.loads(told.stdout)
     found = {(row["method"], row["set"], row["low"]): row for row in report["windows"]}
     places = [("A", 3300), ("B", 3000)]
     assert list(found) == [(method, *place) for method in ("trees", "all") for place in places]
@@ -207,11 +223,13 @@ def test_an_analysis_hunts_in_all_windows_with_all_methods(
     assert found["trees", "A", 3300]["local_p"] <= whole * 1.5
     assert of_trees <= whole < report["global_p"]["all"]["global_p"]
     assert {path.name for path in (tmp_path / "out").glob("*.png")} == {
-        "significance.png", "spectra_trees.png", "spectra_all.png"
+        "significance.png", "spectra_trees.png", "spectra_all.png", "local_p.png", "limits.png", "expected_limits.png",
+        "signal_limits.png",
     }  # fmt: skip
-    again = run(*given, "-o", "out", "--json")
+    _has_resonances_and_limits(report, (tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
+    again = run(*given, "--signal", f"x={signal}", "--luminosity", 2, "-o", "out", "--json")
     assert "complete already" in again.stderr
-    assert json.loads(again.stdout)["windows"] == report["windows"]
+    assert json.loads(again.stdout) == report
     assert "out" not in [path.name for path in tmp_path.glob("*.run")]
     run(*given, "--range", "2600:3000", "-o", "other", code=2)
     assert "no window can be hunted in" in run(*given, "--range", "3400:6000", "-o", "other", code=4).stderr
@@ -239,6 +257,34 @@ def _counts_densities(run: Run, given: tuple[object, ...], likelihood: dict[str,
     two = HUNT_CARD.replace("[ua2_3]", "[dijet3, dijet4]") + "count: densities\n"
     (tmp_path / "small.yaml").write_text(two, encoding="utf-8")
     assert "count: densities takes one function" in run(*given, "-o", "other", code=3).stderr
+
+
+def _has_resonances_and_limits(report: dict[str, Any], page: str) -> None:
+    points = {(row["method"], round(row["mass"])): row for row in report["scan"]}
+    masses = sorted({mass for _, mass in points})
+    assert masses == [3000, 3129, 3263, 3402, 3548]  # half a width of 10 % at most, from the first window to the last
+    assert [points["trees", mass]["set"] for mass in masses] == ["B", "B", "B", "A", "A"]
+    best = max((row for row in report["scan"] if row["method"] == "trees"), key=lambda row: row["z"])
+    assert 3400 < best["mass"] < 3550
+    of_trees, of_all = (report["global_p_of_scan"][name]["global_p"] for name in ("trees", "all"))
+    assert best["local_p"] <= of_trees <= report["global_p_of_scan_of_all"]["global_p"] < of_all
+    counted = report["global_p_of_all"]["global_p"]
+    assert min(counted, of_trees) <= report["global_p_of_everything"]["global_p"] <= counted + of_trees + of_all
+    rows = {(row["method"], row["set"]): row for row in report["signals"]}
+    assert {key for key, row in rows.items() if row["responsible"]} == {("trees", "A"), ("all", "A")}
+    everything, trees = rows["all", "A"], rows["trees", "A"]
+    assert everything["mass"] == pytest.approx(3500, abs=40)
+    assert everything["efficiency"] == pytest.approx(0.98)  # events of one jet have no mass
+    assert everything["error"] == pytest.approx(np.sqrt(0.98 / 100))
+    assert 0.5 < trees["efficiency"] <= 0.98
+    assert trees["expected"][2] < everything["expected"][2]
+    assert trees["expected_fb"] == [value / 2 for value in trees["expected"]]
+    assert trees["z"] > 3
+    assert trees["events"] == pytest.approx(60 * trees["efficiency"], rel=0.5)
+    assert all(row["observed"] is None or row["observed"] > 3 for row in report["scan"])
+    assert len(report["bumps"]) == 4
+    assert page.count("data:image/png;base64,") == 7
+    assert "Limits at 95 % CL on each simulated signal" in page
 
 
 def _refuses_before_it_trains(run: Run, given: tuple[object, ...], heavy: Path, tmp_path: Path) -> None:

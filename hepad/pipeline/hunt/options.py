@@ -39,7 +39,8 @@ class HuntOptions:
     `columns` has expressions of columns for. `input` is that of an analysis, see `HuntCard`. `restarts` is a key of the
     method; `background` and `signals` by name are files of simulation, for methods that want some. `output` None is for
     scores that stay in memory. An interrupted run is gone on with by itself; `resume` asks that there be one, `restart`
-    forgets it. `on_training` is told how many trainings are done, of how many.
+    forgets it. `on_training` is told how many trainings are done, of how many, `on_fit` of
+    the spectra of an analysis.
     """
 
     mass: str
@@ -68,6 +69,7 @@ class HuntOptions:
     on_events: Callable[[int], None] | None = None
     on_epoch: Callable[[EpochEnd], None] | None = None
     on_training: Callable[[int, int], None] | None = None
+    on_fit: Callable[[int, int], None] | None = None
 
     @property
     def file(self) -> Path:

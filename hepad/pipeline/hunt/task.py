@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,12 +13,13 @@ from hepad.execution.store import MemoryStore, Store
 from hepad.inputs.base import Input, make_input
 from hepad.methods.base import MASS, Fitted, Folds, How, Problem, Sample
 from hepad.nn.scorer import Scores
+from hepad.paths import InputPath
 from hepad.pipeline.hunt.events import HuntEvents, HuntJob
 from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
 from hepad.pipeline.hunt.trainings import Assignment, run_trainings
 from hepad.provenance import FileRecords
 
-__all__ = ["HuntTask", "read_events_of"]
+__all__ = ["HuntTask", "Others", "read_events_of", "read_others"]
 
 
 def read_events_of(plan: HuntPlan, options: HuntOptions, store: Store, records: FileRecords) -> HuntEvents:
@@ -28,19 +30,25 @@ def read_events_of(plan: HuntPlan, options: HuntOptions, store: Store, records: 
     return HuntEvents(job, tuple(pieces), tuple(records.wait(run.reasons(), run.whole)), tuple(run.skipped))
 
 
-_BACKGROUND = ""
+@dataclass(frozen=True)
+class Others:
+    """Simulated events besides the data: `background`, and `signals` by name."""
+
+    background: HuntEvents | None = None
+    signals: Mapping[str, HuntEvents] = field(default_factory=dict)
 
 
-def _others(plan: HuntPlan, options: HuntOptions, vector: Input) -> dict[str, Sample]:
-    """The simulated samples by name, that of background without one: as networks see the data."""
-    samples = {_BACKGROUND: plan.background, **plan.signals} if plan.background else dict(plan.signals)
-    found = {}
-    for name, paths in samples.items():
+def read_others(plan: HuntPlan, options: HuntOptions) -> Others:
+    """All simulated events of a plan, as the data are read; `InputDataError` if none of a sample is selected."""
+
+    def read(paths: Sequence[InputPath]) -> HuntEvents:
         with_paths = replace(plan, paths=paths)
         events = read_events_of(with_paths, replace(options, max_events=None), MemoryStore(), FileRecords(paths))
         events.check()
-        found[name] = events.sample(plan.window, vector, events.folds(plan.card.folds, plan.seed))
-    return found
+        return events
+
+    background = read(plan.background) if plan.background else None
+    return Others(background, {name: read(paths) for name, paths in plan.signals.items()})
 
 
 @dataclass(frozen=True)
@@ -54,8 +62,11 @@ class HuntTask:
     assignment: Assignment
 
     @classmethod
-    def of(cls, plan: HuntPlan, events: HuntEvents, options: HuntOptions) -> HuntTask:
-        """Check the events and scale them; `InputDataError` if the method cannot learn from them in the window."""
+    def of(cls, plan: HuntPlan, events: HuntEvents, options: HuntOptions, others: Others | None = None) -> HuntTask:
+        """Check the events and scale them; `InputDataError` if the method cannot learn from them in the window.
+
+        Without `others` the simulated events of the plan are read.
+        """
         events.check()
         folds = events.folds(plan.card.folds, plan.seed)
         rows = events.around(plan.window)
@@ -63,9 +74,14 @@ class HuntTask:
             below, above = plan.window.sidebands
             raise InputDataError(f"no selected event has a mass of {options.mass} from {below:g} to {above:g} GeV")
         vector = events.job.vector.fitted(events.raw.take(rows))
-        others = _others(plan, options, vector)
-        background = others.pop(_BACKGROUND, None)
-        problem = Problem(events.sample(plan.window, vector, folds), plan.window, background, others)
+        others = read_others(plan, options) if others is None else others
+
+        def seen(sample: HuntEvents) -> Sample:
+            return sample.sample(plan.window, vector, sample.folds(plan.card.folds, plan.seed))
+
+        background = None if others.background is None else seen(others.background)
+        signals = {name: seen(sample) for name, sample in others.signals.items()}
+        problem = Problem(events.sample(plan.window, vector, folds), plan.window, background, signals)
         how = How(plan.card.train, plan.seed, options.device, options.on_epoch)
         assignment = Assignment(plan.card.method, vector.layout, problem, how)
         assignment.method().check(problem)
@@ -78,11 +94,16 @@ class HuntTask:
             {name: self.assignment}, store, execution=options.execution, on_training=options.on_training
         )[name]
 
-    def scores(self, fitted: Fitted) -> Scores:
-        """The scores (n,) of all selected events, NaN for those without the mass."""
-        raw = self.events.raw
-        there = np.flatnonzero(~np.isnan(raw.beside[MASS]))
-        scores = {name: np.full(len(raw), np.nan, dtype=np.float32) for name in fitted.score_names}
-        for name, values in fitted.scores(self.vector.scaled(raw.take(there)), self.folds[there]).items():
+    def scores(self, fitted: Fitted, others: HuntEvents | None = None) -> Scores:
+        """The scores (n,) of all selected events, NaN for those without the mass; of other events in place of these.
+
+        Those of simulation have folds as data have, and are scored by networks that have not seen their fold.
+        """
+        events, folds = self.events, self.folds
+        if others is not None:
+            events, folds = others, others.folds(self.plan.card.folds, self.plan.seed)
+        there = np.flatnonzero(~np.isnan(events.raw.beside[MASS]))
+        scores = {name: np.full(len(events.raw), np.nan, dtype=np.float32) for name in fitted.score_names}
+        for name, values in fitted.scores(self.vector.scaled(events.raw.take(there)), folds[there]).items():
             scores[name][there] = values
         return scores

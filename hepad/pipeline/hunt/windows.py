@@ -1,9 +1,9 @@
-"""A hunt of an analysis: every method in every window, the spectra of what they select, and one p-value over all."""
+"""A hunt of an analysis: every method in every window, spectra, resonances and limits, and one p-value over all."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,50 +13,44 @@ from hepad.cards.hunt import HuntCard
 from hepad.cards.method import load_method
 from hepad.errors import CardError, FitFailedError, InputDataError, UsageError
 from hepad.execution.making import Making
-from hepad.execution.store import RunFolder, Store
-from hepad.methods.base import MASS, Window
+from hepad.execution.store import RunFolder
+from hepad.inputs.base import make_input
+from hepad.methods.base import Window, make_method
 from hepad.nn.device import resolve_device
 from hepad.output.atomic import check_folder
-from hepad.output.complete import made_with, selection_hash
-from hepad.pipeline.hunt.chosen import chosen
-from hepad.pipeline.hunt.events import HuntEvents
 from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
-from hepad.pipeline.hunt.task import HuntTask, read_events_of
-from hepad.pipeline.hunt.trainings import run_trainings
-from hepad.pipeline.hunt.windows_report import AnalysisReport, WindowResult
+from hepad.pipeline.hunt.windows_report import AnalysisReport, Trials, WindowResult
+from hepad.pipeline.hunt.windows_scan import Scanned, peak_of, responsible, scan, scan_shapes
+from hepad.pipeline.hunt.windows_selected import Library, Selected, Selector, check_wanted, used_by, window_label
 from hepad.provenance import provenance
 from hepad.spectra.models import functions_of
-from hepad.stats.bumphunt.correlated import FEWEST_BOOTSTRAPS, WindowTrials, global_p
+from hepad.spectra.shapes import Signal
+from hepad.stats.bumphunt.correlated import FEWEST_BOOTSTRAPS, Bootstraps, Look, WindowTrials
 from hepad.stats.bumphunt.window_count import WindowCount, count_in_window, window_edges
 from hepad.stats.bumphunt.window_density import count_by_density, fine_edges
 from hepad.stats.fits.functions import BackgroundFunction
 
 __all__ = ["hunt_analysis"]
 
-_SAME_WEIGHT = 1e-6
-"""Weights that differ by less, relatively, are rounded."""
-
-
-@dataclass(frozen=True)
-class _Selected:
-    """What a method selects in a window: the masses (n,) of the events, NaN for those that it does not."""
-
-    method: str
-    set: str
-    window: Window
-    fraction: float
-    masses: npt.NDArray[np.float64]
+FloatArray = npt.NDArray[np.float64]
+Kept = list[tuple[Selected, WindowCount]]
 
 
 def hunt_analysis(
-    files: Sequence[str], card: HuntCard, methods: Sequence[str], *, options: HuntOptions, toys: int = 1000
+    files: Sequence[str],
+    card: HuntCard,
+    methods: Sequence[str],
+    *,
+    options: HuntOptions,
+    toys: int = 1000,
+    luminosity: float | None = None,
 ) -> AnalysisReport:
     """Hunt with `methods` (those of the card if none) in all windows of the card that the events reach.
 
-    `options.output` becomes a folder: `hunt.json`, the spectra, the masses of the selected events and figures. A window
+    `options.output` becomes a folder: `hunt.json`, the masses of the selected events, a report and figures. A window
     without events for a method is left out, and the report says why; `InputDataError` if none is left, or if weights of
-    events differ: they are counted. `toys` bootstraps give the global p-values, of each method over its windows and of
-    all; with 0 there are none.
+    events differ: they are counted. `toys` bootstraps give the global p-values, of each method and of all; with 0 there
+    are none. `options.signals` have limits on their events, too; `luminosity` in fb-1 makes them cross sections.
     """
     from hepad.pipeline.hunt.windows_output import stored_report, write_analysis
 
@@ -69,36 +63,40 @@ def hunt_analysis(
         input=card.input,
     )
     check_folder(output, verb="hunt")
-    if 0 < toys < FEWEST_BOOTSTRAPS:
-        raise UsageError(f"--toys {toys}: at least {FEWEST_BOOTSTRAPS} are needed, or 0 for no global p-values")
-    windows = _windows(card)
-    plans = _plans(files, methods or card.methods, replace(options, window=windows[0][1]))
-    first = next(iter(plans.values()))
+    _check(toys, luminosity)
     functions = _functions(card)
+    windows, left_out = _windows(card)
+    shapes = scan_shapes(card.shape, [(w.low, w.high) for _, w in windows], np.array(card.bins))
+    plans = _plans(files, methods or card.methods, replace(options, window=windows[0][1]))
+    check_wanted(list(plans.values()))
 
     def described(records: Sequence[dict[str, Any]], *, arguments: bool = True) -> dict[str, Any]:
-        searches = {name: {k: v for k, v in p.content().items() if k != "window"} for name, p in plans.items()}
-        how = {"toys": toys, "max_events": options.max_events}
+        searches = {n: {k: v for k, v in used_by(p).content().items() if k != "window"} for n, p in plans.items()}
+        how = {"toys": toys, "max_events": options.max_events, "luminosity_per_fb": luminosity}
         command = f"hepad hunt --analysis {card.name}"
         record = provenance(command, inputs=records, seed=options.seed, arguments=arguments)
-        content = {"analysis": card.model_dump(mode="json", by_alias=True), "methods": searches, **how}
+        names = {"signals": {name: len(paths) for name, paths in options.signals.items()}}
+        content = {"analysis": card.model_dump(mode="json", by_alias=True), "methods": searches, **names, **how}
         return {**content, "provenance": record}
 
-    making = Making.of(output, first.inputs, described, again=options.execution.force or options.restart)
+    inputs = next(iter(plans.values())).inputs
+    making = Making.of(output, inputs, described, again=options.execution.force or options.restart)
     if before := making.before(read=stored_report):
         return before
     with making.run_folder() as folder:
-        found = _Found(card, functions, options, toys)
-        known: dict[str, HuntEvents] = {}
-        for plan in plans.values():
-            key = str(plan.card.input) + str(plan.selection)
-            if key not in known:
-                known[key] = _events(plan, options, folder.store(f"events{len(known)}", _keyed(plan)), making)
-            found.hunt(plan, known[key], windows, folder)
-        events = next(iter(known.values()))
-        report = found.report(events)
-        write_analysis(report, described(events.records), output)
+        selector = Selector(card, options, windows, Library(options, folder, making), left_out=left_out)
+        _select(selector, plans, folder)
+        report = _report(selector, plans, functions, shapes, folder=folder, toys=toys, luminosity=luminosity)
+        records = selector.library.data(next(iter(plans.values()))).records
+        write_analysis(report, card, described(records), output)
     return report
+
+
+def _check(toys: int, luminosity: float | None) -> None:
+    if 0 < toys < FEWEST_BOOTSTRAPS:
+        raise UsageError(f"--toys {toys}: at least {FEWEST_BOOTSTRAPS} are needed, or 0 for no global p-values")
+    if luminosity is not None and not 0 < luminosity < np.inf:
+        raise UsageError(f"the luminosity is positive, found {luminosity:g} fb-1")
 
 
 def _plans(files: Sequence[str], methods: Sequence[str], options: HuntOptions) -> dict[str, HuntPlan]:
@@ -120,118 +118,170 @@ def _functions(card: HuntCard) -> tuple[BackgroundFunction, ...]:
     return functions
 
 
-def _windows(card: HuntCard) -> list[tuple[str, Window]]:
-    """The windows of all sets, with their neighbours as sidebands."""
-    return [
-        (name, Window(edges[i], edges[i + 1], (edges[i - 1], edges[i + 2])))
-        for name, edges in card.windows.items()
-        for i in range(1, len(edges) - 2)
-    ]
-
-
-def _keyed(plan: HuntPlan) -> dict[str, Any]:
-    """What the events that are kept depend on."""
-    read = {"input": plan.card.input.model_dump(mode="json"), "mass": plan.mass.content}
-    return made_with(**selection_hash(plan.selection), **read)
-
-
-def _events(plan: HuntPlan, options: HuntOptions, store: Store, making: Making) -> HuntEvents:
-    events = read_events_of(plan, options, store, making.records)
-    events.check()
-    weight = events.raw.weight
-    if np.ptp(weight) > _SAME_WEIGHT * np.abs(weight).max():
-        raise InputDataError(
-            f"events have weights from {weight.min():g} to {weight.max():g}: an analysis counts events, whose weights "
-            "must be equal"
-        )
-    return events
-
-
-@dataclass
-class _Found:
-    """What was found so far, and why windows were left out."""
-
-    card: HuntCard
-    functions: tuple[BackgroundFunction, ...]
-    options: HuntOptions
-    toys: int
-    selected: list[_Selected] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
-
-    def hunt(
-        self, plan: HuntPlan, events: HuntEvents, windows: Sequence[tuple[str, Window]], folder: RunFolder
-    ) -> None:
-        """Train one method in all windows and keep what it selects."""
-        tasks: dict[str, tuple[str, Window, HuntTask]] = {}
-        for name, window in windows:
-            label = _label(plan.card.name, name, window)
+def _windows(card: HuntCard) -> tuple[list[tuple[str, Window]], dict[str, str]]:
+    """The windows of all sets, their neighbours as sidebands, and why others are left out: there are no bins around."""
+    windows, left_out = [], {}
+    for name, edges in card.windows.items():
+        for i in range(1, len(edges) - 2):
+            window = Window(edges[i], edges[i + 1], (edges[i - 1], edges[i + 2]))
             try:
-                window_edges(np.array(self.card.bins), window.low, window.high)
-                tasks[label] = (name, window, HuntTask.of(replace(plan, window=window), events, self.options))
+                window_edges(np.array(card.bins), window.low, window.high)
+                windows.append((name, window))
             except InputDataError as error:
-                self.left_out[label] = str(error)
-        if not tasks:
-            raise InputDataError(f"no window can be hunted in; the first, {_first(self.left_out)}")
-        keys = [replace(plan, window=w).key(events.records, len(events.raw)) for _, w, _ in tasks.values()]
-        fitted = run_trainings(
-            {label: task.assignment for label, (_, _, task) in tasks.items()},
-            folder.store(f"trainings-{plan.card.name}", {"windows": keys}),
-            execution=self.options.execution,
-            on_training=self.options.on_training,
-        )
-        for label, (name, window, task) in tasks.items():
-            fraction = self.card.fraction(window.low, window.high)
-            masses = np.where(chosen(task.scores(fitted[label]), fraction), events.raw.beside[MASS], np.nan)
-            self.selected.append(_Selected(plan.card.name, name, window, fraction, masses))
+                left_out[window_label("all methods", name, window)] = str(error)
+    if not windows:
+        raise InputDataError(f"no window can be hunted in; the first, {_first(left_out)}")
+    return windows, left_out
 
-    def report(self, events: HuntEvents) -> AnalysisReport:
-        """Fit all spectra and give the p-values."""
-        kept: list[tuple[_Selected, WindowCount]] = []
-        for one in self.selected:
-            try:
-                kept.append((one, self._count(one)))
-            except (FitFailedError, InputDataError) as error:
-                self.left_out[_label(one.method, one.set, one.window)] = str(error)
-        if not kept:
-            raise InputDataError(f"no window could be fitted; the first, {_first(self.left_out)}")
-        trials = {name: self._trials(kept, name) for name in dict.fromkeys(one.method for one, _ in kept)}
-        return AnalysisReport(
-            self.card.name,
-            self.options.mass,
-            self.options.output,
-            events.flow,
-            tuple(WindowResult.of(one.method, one.set, one.window, one.fraction, count) for one, count in kept),
-            {name: found for name, found in trials.items() if found is not None},
-            self._trials(kept, None),
-            self.left_out,
-            masses=np.stack([one.masses for one, _ in kept], axis=1),
-            skipped=events.skipped,
-        )
 
-    def _count(self, one: _Selected) -> WindowCount:
-        if self.card.count == "densities":
-            fine = fine_edges(np.array(self.card.bins), one.window.low, one.window.high)
-            inside = np.histogram(one.masses, fine)[0].astype(np.float64)
-            return count_by_density(fine, inside, one.window.low, one.window.high, self.functions[0])
-        edges = window_edges(np.array(self.card.bins), one.window.low, one.window.high)
-        counts = np.histogram(one.masses, edges)[0].astype(np.float64)
-        return count_in_window(edges, counts, one.window.low, self.functions)
+def _select(selector: Selector, plans: Mapping[str, HuntPlan], folder: RunFolder) -> None:
+    """Check all methods, then train one after the other; `InputDataError` if none can be in any window."""
+    sizes = {}
+    for name, plan in plans.items():
+        selector.check(plan)
+        method = make_method(plan.card.method, make_input(plan.card.input).layout)
+        sizes[name] = len(method.trainings(plan.card.folds)) * len(selector.windows)
+    before = 0
+    for name, plan in plans.items():
+        selector.select(plan, folder, _counted(selector.options.on_training, before, sizes, name))
+        before += sizes[name]
+    if not selector.selected:
+        raise InputDataError(f"no window can be hunted in; the first, {_first(selector.left_out)}")
 
-    def _trials(self, kept: Sequence[tuple[_Selected, WindowCount]], method: str | None) -> WindowTrials | None:
-        """The global p-value of a method, or of all; None without bootstraps, or where they cannot be fitted."""
-        if not self.toys:
-            return None
-        chosen = [(one, count) for one, count in kept if method in (None, one.method)]
-        masses = np.stack([one.masses for one, _ in chosen], axis=1)
+
+def _counted(
+    tell: Callable[[int, int], None] | None, before: int, sizes: dict[str, int], name: str
+) -> Callable[[int, int], None] | None:
+    """Tell of the trainings of a method among those of all."""
+    if tell is None:
+        return None
+
+    def told(done: int, of: int) -> None:
+        sizes[name] = of
+        tell(before + done, sum(sizes.values()))
+
+    return told
+
+
+def _report(
+    selector: Selector,
+    plans: Mapping[str, HuntPlan],
+    functions: Sequence[BackgroundFunction],
+    shapes: Sequence[Signal],
+    *,
+    folder: RunFolder,
+    toys: int,
+    luminosity: float | None,
+) -> AnalysisReport:
+    """Fit all spectra and give the p-values and limits."""
+    card, options, left_out = selector.card, selector.options, selector.left_out
+    kept = _counts(selector, functions)
+    edges = np.array(card.bins)
+    events = selector.library.data(next(iter(plans.values())))
+    scanned = scan(
+        kept,
+        edges,
+        shapes,
+        _peaks(selector, plans, kept),
+        folder=folder,
+        execution=options.execution,
+        left_out=left_out,
+        on_fit=options.on_fit,
+    )
+    trials = _Trials.of(kept, scanned, toys, options.seed, left_out)
+    names = list(dict.fromkeys(one.method for one, _ in kept))
+    counts, scans = (Trials(trials.each(names, kind), trials.of_all(kind)) for kind in ("counts", "scan"))
+    return AnalysisReport(
+        card.name,
+        options.mass,
+        options.output,
+        events.flow,
+        tuple(WindowResult.of(one.method, one.set, one.window, one.fraction, count) for one, count in kept),
+        counts.methods,
+        counts.whole,
+        left_out,
+        masses=np.stack([one.masses for one, _ in kept], axis=1),
+        skipped=events.skipped,
+        scan=scanned.scan,
+        scan_trials=scans,
+        overall=trials.of_all(None),
+        bumps=scanned.bumps,
+        signals=scanned.signals,
+        luminosity=luminosity,
+    )
+
+
+def _counts(selector: Selector, functions: Sequence[BackgroundFunction]) -> Kept:
+    """The counts that can be fitted, of all that was selected; `InputDataError` if there is none."""
+    kept: Kept = []
+    for one in selector.selected:
         try:
-            return global_p([count for _, count in chosen], masses, toys=self.toys, seed=self.options.seed)
-        except FitFailedError as error:
-            self.left_out[f"global p of {method or 'all methods'}"] = str(error)
+            kept.append((one, _count(selector.card, one, functions)))
+        except (FitFailedError, InputDataError) as error:
+            selector.left_out[one.label] = str(error)
+    if not kept:
+        raise InputDataError(f"no window could be fitted; the first, {_first(selector.left_out)}")
+    return kept
+
+
+def _count(card: HuntCard, one: Selected, functions: Sequence[BackgroundFunction]) -> WindowCount:
+    low, high, bins = one.window.low, one.window.high, np.array(card.bins)
+    if card.count == "densities":
+        fine = fine_edges(bins, low, high)
+        return count_by_density(fine, np.histogram(one.masses, fine)[0].astype(np.float64), low, high, functions[0])
+    edges = window_edges(bins, low, high)
+    return count_in_window(edges, np.histogram(one.masses, edges)[0].astype(np.float64), low, functions)
+
+
+def _peaks(selector: Selector, plans: Mapping[str, HuntPlan], kept: Kept) -> dict[str, float]:
+    """The masses of the simulated signals; those that are in no window are told of."""
+    peaks = {}
+    ranges = [(one.window.low, one.window.high) for one, _ in kept]
+    for name, events in selector.library.others(next(iter(plans.values()))).signals.items():
+        try:
+            peaks[name] = peak_of(events)
+        except InputDataError as error:
+            selector.left_out[f"signal {name}"] = str(error)
+            continue
+        if responsible(peaks[name], ranges) is None:
+            selector.left_out[f"limits on signal {name}"] = f"no window has its peak of {peaks[name]:.0f} GeV"
+    return peaks
+
+
+class _Trials:
+    """Global p-values over looks of kinds, `counts` and `scan`, and methods: of the same bootstraps."""
+
+    def __init__(self, places: list[tuple[str, str]], bootstraps: Bootstraps | None, left_out: dict[str, str]) -> None:
+        self._places, self._bootstraps, self._left_out = places, bootstraps, left_out
+
+    @classmethod
+    def of(cls, kept: Kept, scanned: Scanned, toys: int, seed: int, left_out: dict[str, str]) -> _Trials:
+        """Bootstrap the events; without toys there are no p-values."""
+        looks: list[Look] = [*(count for _, count in kept), *(look for _, look in scanned.looks)]
+        selected = [*(one for one, _ in kept), *(one for one, _ in scanned.looks)]
+        kinds = ["counts"] * len(kept) + ["scan"] * len(scanned.looks)
+        places = [(kind, one.method) for kind, one in zip(kinds, selected, strict=True)]
+        made = Bootstraps.of(looks, [one.masses for one in selected], toys=toys, seed=seed) if toys else None
+        return cls(places, made, left_out)
+
+    def each(self, methods: Sequence[str], kind: str) -> dict[str, WindowTrials]:
+        """Of each method over its looks of a kind."""
+        found = {name: self._over(kind, name) for name in methods}
+        return {name: trials for name, trials in found.items() if trials is not None}
+
+    def of_all(self, kind: str | None) -> WindowTrials | None:
+        """Of all methods over all looks of a kind, or of both."""
+        return self._over(kind, None)
+
+    def _over(self, kind: str | None, method: str | None) -> WindowTrials | None:
+        looks = [i for i, (k, m) in enumerate(self._places) if kind in (None, k) and method in (None, m)]
+        if self._bootstraps is None or not looks:
             return None
-
-
-def _label(method: str, set_: str, window: Window) -> str:
-    return f"{method} {set_} {window.low:g}:{window.high:g}"
+        try:
+            return self._bootstraps.trials(looks)
+        except FitFailedError as error:
+            self._left_out[f"global p of the {kind or 'whole'} of {method or 'all methods'}"] = str(error)
+            return None
 
 
 def _first(left_out: Mapping[str, str]) -> str:

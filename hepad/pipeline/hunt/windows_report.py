@@ -10,66 +10,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hepad.methods.base import Window
 from hepad.objects.cutflow import CutFlow
+from hepad.pipeline.hunt.windows_rows import BumpRow, ScanPoint, SignalRow, WindowResult, row_of, row_to_json
 from hepad.stats.bumphunt.correlated import WindowTrials
-from hepad.stats.bumphunt.window_count import WindowCount
 
-__all__ = ["AnalysisReport", "WindowResult"]
+__all__ = ["AnalysisReport", "BumpRow", "ScanPoint", "SignalRow", "Trials", "WindowResult"]
 
 
 @dataclass(frozen=True)
-class WindowResult:
-    """What a method selects, by its `fraction`, and the excess in a window: `local_p`, `z`, by the fit's error.
+class Trials:
+    """Global p-values: of each of `methods` over all its looks, and of all methods together, None if there is none."""
 
-    `edges` and `counts` are the spectrum of what is selected, `expected` the function, with so many parameters as
-    were needed.
-    """
-
-    method: str
-    set: str
-    low: float
-    high: float
-    fraction: float
-    selected: int
-    observed: float
-    expected_in_window: float
-    error: float
-    local_p: float
-    z: float
-    function: str
-    edges: tuple[float, ...] = field(repr=False)
-    counts: tuple[float, ...] = field(repr=False)
-    expected: tuple[float, ...] = field(repr=False)
-
-    @classmethod
-    def of(cls, method: str, set_: str, window: Window, fraction: float, count: WindowCount) -> WindowResult:
-        """The result of a count."""
-        return cls(
-            method,
-            set_,
-            window.low,
-            window.high,
-            fraction,
-            int(count.counts.sum()),
-            count.observed,
-            float(count.expected[count.place]),
-            float(count.errors[count.place]),
-            float(np.exp(count.log_p)),
-            count.z,
-            count.fit.function.name,
-            tuple(map(float, count.edges)),
-            tuple(map(float, count.counts)),
-            tuple(map(float, count.expected)),
-        )
+    methods: Mapping[str, WindowTrials] = field(default_factory=dict)
+    whole: WindowTrials | None = None
 
 
 @dataclass(frozen=True)
 class AnalysisReport:
-    """`trials` are the global p-values of each method over its windows, `whole` that over all; None without toys.
+    """`trials` are the global p-values of the counts in windows, of each method and `whole`; None without toys.
 
+    `scan` and `scan_trials` are of resonances of many masses, `overall` counts both kinds of looks of all methods.
     `left_out` says why windows of methods, or a global p-value, are not there. `masses` (n, results) are those of the
-    selected events, NaN where an event is not selected.
+    selected events, NaN where an event is not selected. `luminosity` is in fb-1.
     """
 
     analysis: str
@@ -83,6 +45,12 @@ class AnalysisReport:
     masses: npt.NDArray[np.float64] | None = field(default=None, repr=False)
     skipped: tuple[Any, ...] = ()
     complete_before: bool = False
+    scan: tuple[ScanPoint, ...] = ()
+    scan_trials: Trials = field(default_factory=Trials)
+    overall: WindowTrials | None = None
+    bumps: tuple[BumpRow, ...] = ()
+    signals: tuple[SignalRow, ...] = ()
+    luminosity: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
@@ -93,44 +61,56 @@ class AnalysisReport:
         return {
             "analysis": self.analysis,
             "mass": self.mass,
+            "luminosity_per_fb": self.luminosity,
             "cutflow": self.cutflow.to_json(),
-            "windows": [_listed(vars(result)) for result in self.results],
+            "windows": [row_to_json(row) for row in self.results],
             "global_p": {name: _trials(found) for name, found in self.trials.items()},
-            "global_p_of_all": None if self.whole is None else _trials(self.whole),
+            "global_p_of_all": _trials(self.whole),
+            "scan": [row_to_json(row, self.luminosity) for row in self.scan],
+            "global_p_of_scan": {name: _trials(found) for name, found in self.scan_trials.methods.items()},
+            "global_p_of_scan_of_all": _trials(self.scan_trials.whole),
+            "global_p_of_everything": _trials(self.overall),
+            "bumps": [row_to_json(row) for row in self.bumps],
+            "signals": [row_to_json(row, self.luminosity) for row in self.signals],
             "left_out": dict(self.left_out),
         }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any], output: Path) -> AnalysisReport:
         """What `content` made, of an output that was complete before."""
-        tuples = ("edges", "counts", "expected")
-        results = [{**row, **{name: tuple(row[name]) for name in tuples}} for row in content["windows"]]
-        whole = content["global_p_of_all"]
         return cls(
             content["analysis"],
             content["mass"],
             output,
             CutFlow.from_json(content["cutflow"]),
-            tuple(WindowResult(**row) for row in results),
-            {name: _of_trials(found) for name, found in content["global_p"].items()},
-            None if whole is None else _of_trials(whole),
+            tuple(row_of(WindowResult, row) for row in content["windows"]),
+            _all_trials(content["global_p"]),
+            _of_trials(content["global_p_of_all"]),
             content["left_out"],
             complete_before=True,
+            scan=tuple(row_of(ScanPoint, row) for row in content["scan"]),
+            scan_trials=Trials(
+                _all_trials(content["global_p_of_scan"]), _of_trials(content["global_p_of_scan_of_all"])
+            ),
+            overall=_of_trials(content["global_p_of_everything"]),
+            bumps=tuple(row_of(BumpRow, row) for row in content["bumps"]),
+            signals=tuple(row_of(SignalRow, row) for row in content["signals"]),
+            luminosity=content["luminosity_per_fb"],
         )
 
 
-def _listed(content: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in content.items()}
+def _trials(found: WindowTrials | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {**vars(found), "effective": found.effective if np.isfinite(found.effective) else None}
 
 
-def _trials(found: WindowTrials) -> dict[str, Any]:
-    return {**vars(found), "effective": _number(found.effective)}
+def _all_trials(content: Mapping[str, Any]) -> dict[str, WindowTrials]:
+    return {name: trials for name, one in content.items() if (trials := _of_trials(one)) is not None}
 
 
-def _of_trials(content: Mapping[str, Any]) -> WindowTrials:
+def _of_trials(content: Mapping[str, Any] | None) -> WindowTrials | None:
+    if content is None:
+        return None
     effective = float("nan") if content["effective"] is None else content["effective"]
     return WindowTrials(**{**content, "effective": effective})
-
-
-def _number(value: float) -> float | None:
-    return value if np.isfinite(value) else None

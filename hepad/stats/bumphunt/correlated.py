@@ -76,9 +76,9 @@ class Bootstraps:
     inside: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, looks: Sequence[Look], masses: FloatArray, *, toys: int, seed: int = 0) -> Bootstraps:
-        """Bootstrap events of masses (events, looks), NaN where a spectrum has not the event."""
-        bins = np.stack([_bins(masses[:, i], look.edges) for i, look in enumerate(looks)], axis=1)
+    def of(cls, looks: Sequence[Look], masses: Sequence[FloatArray], *, toys: int, seed: int = 0) -> Bootstraps:
+        """Bootstrap events; `masses` (events,) are those of each look, NaN where its spectrum has not the event."""
+        bins = np.stack([_bins(own, look.edges) for own, look in zip(masses, looks, strict=True)], axis=1)
         counts = _drawn(bins, [len(look.edges) - 1 for look in looks], toys, seed)
         found = [np.reshape(look.z_of(part), (toys, -1)) for look, part in zip(looks, counts, strict=True)]
         z = [np.atleast_1d(np.asarray(look.z, dtype=np.float64)) for look in looks]
@@ -108,10 +108,10 @@ def global_p(
     `masses` (events, looks) are those of the events of each spectrum, NaN where it has not one. A spectrum that is
     there twice counts once. `FitFailedError` if too few of the fits converge.
     """
-    return Bootstraps.of(looks, masses, toys=toys, seed=seed).trials(range(len(looks)), draws=draws, seed=seed)
+    return Bootstraps.of(looks, list(masses.T), toys=toys, seed=seed).trials(range(len(looks)), draws=draws, seed=seed)
 
 
-def _drawn(bins: npt.NDArray[np.intp], sizes: Sequence[int], toys: int, seed: int) -> list[FloatArray]:
+def _drawn(bins: npt.NDArray[np.int16], sizes: Sequence[int], toys: int, seed: int) -> list[FloatArray]:
     """Counts (toys, n) of bootstraps of events in bins (events, looks), -1 for none, for each look."""
     cells, seen = np.unique(bins[(bins >= 0).any(axis=1)], axis=0, return_counts=True)
     ends = np.cumsum(np.array(sizes))
@@ -164,8 +164,8 @@ def _beyond(level: float, uniform: FloatArray) -> FloatArray:
     return np.asarray(np.maximum(-ndtri_exp(log_ndtr(-level) + np.log(uniform)), level))
 
 
-def _bins(mass: FloatArray, edges: FloatArray) -> npt.NDArray[np.intp]:
+def _bins(mass: FloatArray, edges: FloatArray) -> npt.NDArray[np.int16]:
     """Bins (events,) of masses as of numpy's histogram, -1 for those of none."""
     place = np.searchsorted(edges, mass, side="right") - 1
     place = np.where(mass == edges[-1], len(edges) - 2, place)
-    return np.where((mass >= edges[0]) & (mass <= edges[-1]), place, -1)
+    return np.where((mass >= edges[0]) & (mass <= edges[-1]), place, -1).astype(np.int16)

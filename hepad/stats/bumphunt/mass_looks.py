@@ -21,6 +21,7 @@ FloatArray = npt.NDArray[np.float64]
 
 LIMITS = ("observed", "minus2", "minus1", "expected", "plus1", "plus2")
 """Of `MassPoint.limits`."""
+_UNKNOWN = (float("nan"),) * len(LIMITS)
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,14 @@ def scan_point(
     try:
         model = ResonanceModel([channel], signal_error=error)
         q0, mu = model.excess()
-        events = mu * model.scale * float(shape.sum())
+    except FitFailedError:
+        return MassPoint(np.nan, np.nan, _UNKNOWN, few=False)
+    z, events = (float(np.sqrt(q0)) if mu > 0 else 0.0), mu * model.scale * float(shape.sum())
+    try:
         found = asymptotic_result(model, points=0, floor=True)
     except FitFailedError:
-        return MassPoint(np.nan, np.nan, (np.nan,) * len(LIMITS), few=False)
+        return MassPoint(z, events, _UNKNOWN, few=model.few is not None)
     observed = np.nan if found.observed is None else found.observed
-    z = float(np.sqrt(q0)) if mu > 0 else 0.0
     return MassPoint(z, events, (observed, *map(float, found.expected)), few=model.few is not None)
 
 

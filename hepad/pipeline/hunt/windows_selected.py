@@ -1,0 +1,177 @@
+"""What methods select in windows: events that are read once, trainings in all windows, and the masses that are left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from hepad import registry
+from hepad.cards.hunt import HuntCard
+from hepad.errors import InputDataError, UsageError
+from hepad.execution.making import Making
+from hepad.execution.store import RunFolder
+from hepad.methods.base import MASS, Window
+from hepad.output.complete import made_with, selection_hash
+from hepad.pipeline.hunt.chosen import chosen
+from hepad.pipeline.hunt.events import HuntEvents
+from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
+from hepad.pipeline.hunt.task import HuntTask, Others, read_events_of, read_others
+from hepad.pipeline.hunt.trainings import run_trainings
+
+__all__ = ["Library", "Selected", "Selector", "SignalMasses", "check_wanted", "used_by", "window_label"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_SAME_WEIGHT = 1e-6
+"""Weights that differ by less, relatively, are rounded."""
+
+
+@dataclass(frozen=True)
+class SignalMasses:
+    """Masses (s,) and weights (s,) of the events of a signal that are selected, of a `total` weight in its files."""
+
+    masses: FloatArray
+    weights: FloatArray
+    total: float
+
+
+@dataclass(frozen=True)
+class Selected:
+    """What a method selects in a window: the masses (n,) of the events, NaN for those that it does not, and signals."""
+
+    method: str
+    set: str
+    window: Window
+    fraction: float
+    masses: FloatArray
+    signals: Mapping[str, SignalMasses] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What it is called where it is left out."""
+        return window_label(self.method, self.set, self.window)
+
+
+def window_label(method: str, set_: str, window: Window) -> str:
+    """The name of a method in a window."""
+    return f"{method} {set_} {window.low:g}:{window.high:g}"
+
+
+class Library:
+    """Events of the data and of simulation, read once for all methods with the same input and selection."""
+
+    def __init__(self, options: HuntOptions, folder: RunFolder, making: Making) -> None:
+        self._options, self._folder, self._making = options, folder, making
+        self._data: dict[str, HuntEvents] = {}
+        self._others: dict[str, Others] = {}
+
+    def data(self, plan: HuntPlan) -> HuntEvents:
+        """The data; `InputDataError` if none is selected, or if weights differ: they are counted."""
+        key = _key(plan)
+        if key not in self._data:
+            read = {"input": plan.card.input.model_dump(mode="json"), "mass": plan.mass.content}
+            store = self._folder.store(f"events{len(self._data)}", made_with(**selection_hash(plan.selection), **read))
+            events = read_events_of(plan, self._options, store, self._making.records)
+            events.check()
+            _check_weights(events.raw.weight)
+            self._data[key] = events
+        return self._data[key]
+
+    def others(self, plan: HuntPlan) -> Others:
+        """The simulated events."""
+        key = _key(plan)
+        if key not in self._others:
+            self._others[key] = read_others(plan, self._options)
+        return self._others[key]
+
+
+def _key(plan: HuntPlan) -> str:
+    return str(plan.card.input) + str(plan.selection)
+
+
+def _check_weights(weight: FloatArray) -> None:
+    if np.ptp(weight) > _SAME_WEIGHT * np.abs(weight).max():
+        raise InputDataError(
+            f"events have weights from {weight.min():g} to {weight.max():g}: an analysis counts events, whose weights "
+            "must be equal"
+        )
+
+
+@dataclass
+class Selector:
+    """Trains methods in the `windows`, by set, and keeps what they select; `left_out` says why something is not."""
+
+    card: HuntCard
+    options: HuntOptions
+    windows: Sequence[tuple[str, Window]]
+    library: Library
+    selected: list[Selected] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def check(self, plan: HuntPlan) -> None:
+        """Find a window in which the method can learn, before anything is trained; else raise what a card lacks."""
+        for _, window in self.windows:
+            try:
+                self._task(plan, window)
+            except InputDataError:
+                continue
+            return
+
+    def select(self, plan: HuntPlan, folder: RunFolder, on_training: Callable[[int, int], None] | None) -> None:
+        """Train a method in all windows in which it can be, and keep what it selects."""
+        tasks: dict[str, tuple[str, Window, HuntTask]] = {}
+        for name, window in self.windows:
+            label = window_label(plan.card.name, name, window)
+            try:
+                tasks[label] = (name, window, self._task(plan, window))
+            except InputDataError as error:
+                self.left_out[label] = str(error)
+        if not tasks:
+            return
+        events = self.library.data(plan)
+        used = used_by(plan)
+        keys = [replace(used, window=w).key(events.records, len(events.raw)) for _, w, _ in tasks.values()]
+        fitted = run_trainings(
+            {label: task.assignment for label, (_, _, task) in tasks.items()},
+            folder.store(f"trainings-{plan.card.name}", {"windows": keys}),
+            execution=self.options.execution,
+            on_training=on_training,
+        )
+        for label, (name, window, task) in tasks.items():
+            fraction = self.card.fraction(window.low, window.high)
+            masses = np.where(chosen(task.scores(fitted[label]), fraction), events.raw.beside[MASS], np.nan)
+            signals = {
+                signal: _signal(sample, chosen(task.scores(fitted[label], sample), fraction))
+                for signal, sample in self.library.others(plan).signals.items()
+            }
+            self.selected.append(Selected(plan.card.name, name, window, fraction, masses, signals))
+
+    def _task(self, plan: HuntPlan, window: Window) -> HuntTask:
+        used, others = used_by(plan), self.library.others(plan)
+        wanted = Others(others.background if used.background else None, others.signals if used.signals else {})
+        return HuntTask.of(replace(used, window=window), self.library.data(plan), self.options, wanted)
+
+
+def check_wanted(plans: Sequence[HuntPlan]) -> None:
+    """`UsageError` for files of background that no method takes; signals are for limits too."""
+    if any(plan.background for plan in plans) and not any(used_by(plan).background for plan in plans):
+        raise UsageError("none of the methods takes background: leave out --background")
+
+
+def used_by(plan: HuntPlan) -> HuntPlan:
+    """The plan with the simulation that its method wants, and no other."""
+    wants = registry.load(registry.METHODS[plan.card.method.name]).wants
+    return replace(
+        plan,
+        background=plan.background if "background" in wants else (),
+        signals=plan.signals if "signals" in wants else {},
+    )
+
+
+def _signal(sample: HuntEvents, kept: npt.NDArray[np.bool_]) -> SignalMasses:
+    mass, weight = sample.raw.beside[MASS], np.asarray(sample.raw.weight, dtype=np.float64)
+    there = kept & np.isfinite(mass)
+    return SignalMasses(mass[there], weight[there], float(sample.whole.columns["all_weight"].sum()))
