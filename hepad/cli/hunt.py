@@ -100,7 +100,7 @@ def hunt(
         list[str] | None,
         typer.Option(
             "--signal",
-            help="NAME=FILE of a signal, for methods that want some and limits of an analysis. May be repeated.",
+            help="NAME=FILE of a signal: for methods that want some, limits, and its share in the sidebands. Repeatable.",
         ),
     ] = None,
     allow_mass: Annotated[
@@ -295,8 +295,27 @@ def _print(report: HuntReport) -> None:
     header = ["region", "threshold", "of the sidebands", *parts, "window, by the sidebands"]
     if rows:
         common.print_table("Regions", header, rows)
+    _print_honesty(report)
     if not report.complete_before:
         common.stdout().print(f"wrote {report.output}")
+
+
+def _print_honesty(report: HuntReport) -> None:
+    """How the score depends on the mass, and how much of a signal is in the sidebands."""
+    own = report.dependence
+    common.print_lines(
+        f"score and mass of {own.events} events of the sidebands: distance correlation {own.distance_correlation:.3f}, "
+        f"p = {own.p:.2g} by {own.permutations} permutations{': it follows the mass' if own.follows else ''}"
+    )
+    for name, region in report.regions.items():
+        if region.dependence.sculpts:
+            common.print_lines(f"warning: region {name}: {region.dependence.remark}")
+    for name, spill in report.spills.items():
+        common.print_lines(f"signal {name}: {spill.remark}")
+    if not report.spills:
+        common.print_lines(
+            "how much of a signal is in the sidebands is not known: --signal NAME=FILE of a simulated one tells"
+        )
 
 
 LOSS_OF_CHANCE = 0.6931

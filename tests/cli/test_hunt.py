@@ -77,8 +77,22 @@ def rows(path: Path, *columns: str) -> dict[str, np.ndarray]:
 
 def test_a_resonance_is_found_in_spectra_of_its_scores(run: Run, dijets: Callable[..., Path], tmp_path: Path) -> None:
     one, other = dijets("one.root", 2000, 60), dijets("other.root", 1000, 30, seed=2)
-    report = json.loads(run("hunt", one, other, *HUNT, "-o", "s.root", "--json").stdout)
+    signal = dijets("signal.root", 50, 450, seed=3)
+    report = json.loads(run("hunt", one, other, *HUNT, "--signal", f"x={signal}", "-o", "s.root", "--json").stdout)
     region, events = report["regions"]["loose"], report["events"]
+    own = report["dependence"]
+    assert own["events"] == events["lower sideband"] + events["upper sideband"]
+    assert own["p"] > 0.01  # masses of jets do not follow the mass here
+    assert region["dependence"]["near"] + region["dependence"]["far"] == pytest.approx(0.2, abs=0.05)
+    assert region["dependence"]["hump_p"] > 0.01
+    spill = report["spills"]["x"]
+    assert spill["window"] == pytest.approx(0.9, abs=0.05)
+    assert sum(spill.values()) == pytest.approx(1)
+    beyond = 1 - np.exp(-3 / 7) + np.exp(-17 / 7)
+    assert spill["elsewhere"] == pytest.approx(0.02 + 0.098 * beyond, abs=0.015)  # of one jet, or no resonance
+    again = run("hunt", one, other, *HUNT, "--signal", f"x={signal}", "-o", "s.root").stdout
+    assert "distance correlation" in again
+    assert "signal x:" in again
     assert events["selected"] == 3090
     assert events["without the mass"] == 63
     sides = events["lower sideband"] + events["upper sideband"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hepad.execution.run import Skipped
 from hepad.methods.base import Network
 from hepad.objects.cutflow import CutFlow
+from hepad.pipeline.hunt.honesty import MassDependence, Spill
 
 __all__ = ["HuntRegion", "HuntReport"]
 
@@ -19,7 +20,7 @@ class HuntRegion:
     """A region: its threshold, the fraction of the sidebands' weights in it and its error, and events in each part.
 
     `expected` events would be in the window if it had the fraction of the sidebands: no background estimate, but an
-    excess over it is what a bump hunt may find.
+    excess over it is what a bump hunt may find. `dependence` is that of score and selection on the mass.
     """
 
     score: str
@@ -28,11 +29,20 @@ class HuntRegion:
     efficiency_error: float | None
     events: dict[str, int]
     expected: float
+    dependence: MassDependence
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> HuntRegion:
+        """What `asdict` made."""
+        return cls(**{**content, "dependence": MassDependence(**content["dependence"])})
 
 
 @dataclass(frozen=True)
 class HuntReport:
     """What `hunt` did. `events` are those selected, in the window, in each sideband, and without the mass.
+
+    `dependence` is that of the default score on the mass, in the sidebands. `spills` says of simulated signals how much
+    of them is in the sidebands; without them nobody knows.
 
     `skipped` are the files that were left out, in their order. `complete_before`: the output was there already.
     `output` is None if nothing was written.
@@ -47,6 +57,8 @@ class HuntReport:
     events: dict[str, int]
     networks: tuple[Network, ...]
     regions: dict[str, HuntRegion]
+    dependence: MassDependence
+    spills: Mapping[str, Spill] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     complete_before: bool = False
 
@@ -65,6 +77,8 @@ class HuntReport:
             "events": self.events,
             "networks": [asdict(network) for network in self.networks],
             "regions": {name: asdict(region) for name, region in self.regions.items()},
+            "dependence": asdict(self.dependence),
+            "spills": {name: asdict(spill) for name, spill in self.spills.items()},
             "skipped": [vars(skipped) for skipped in self.skipped],
         }
 
@@ -80,7 +94,9 @@ class HuntReport:
             content["folds"],
             content["events"],
             tuple(Network(**network) for network in content["networks"]),
-            {name: HuntRegion(**region) for name, region in content["regions"].items()},
+            {name: HuntRegion.from_json(region) for name, region in content["regions"].items()},
+            MassDependence(**content["dependence"]),
+            {name: Spill(**spill) for name, spill in content["spills"].items()},
             tuple(Skipped(**skipped) for skipped in content["skipped"]),
             complete_before=True,
         )

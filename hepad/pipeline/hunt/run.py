@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hepad import registry
 from hepad.cards.bundle import RegionCard
 from hepad.errors import InputDataError, UsageError
 from hepad.execution.executor import Execution
@@ -24,6 +25,7 @@ from hepad.output.atomic import atomic_path, check_file
 from hepad.output.complete import made_with, selection_hash
 from hepad.paths import InputPath
 from hepad.pipeline.hunt.events import HuntEvents
+from hepad.pipeline.hunt.honesty import MassDependence, Spill
 from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
 from hepad.pipeline.hunt.report import HuntRegion, HuntReport
 from hepad.pipeline.hunt.task import HuntTask, read_events_of
@@ -56,9 +58,9 @@ def hunt(files: Sequence[str], method: str, *, options: HuntOptions) -> HuntRepo
             **selection_hash(plan.selection), input=plan.card.input.model_dump(mode="json"), mass=plan.mass.content
         )
         events = read_events_of(plan, options, folder.store("events", keyed), making.records)
-        task = HuntTask.of(plan, events, options)
-        key = {"hunt": plan.key(events.records, len(events.raw))}
-        found = _found(task, task.fit(options, folder.store("trainings", key)))
+        task = HuntTask.of(_learned(plan), events, options)
+        key = {"hunt": task.plan.key(events.records, len(events.raw))}
+        found = _found(task, task.fit(options, folder.store("trainings", key)), _signals(plan, options))
         report = _report(plan, events, found, options)
         with (
             atomic_path(output, verb="hunt", within=folder.path) as temporary,
@@ -96,8 +98,8 @@ def hunt_in_memory(files: Sequence[str | InputPath], method: str, *, options: Hu
     options = replace(options, device=resolve_device(options.device), execution=Execution())
     plan = HuntPlan.of(files, method, options)
     events = read_events_of(plan, options, MemoryStore(), FileRecords(plan.inputs))
-    task = HuntTask.of(plan, events, options)
-    found = _found(task, task.fit(options, MemoryStore()))
+    task = HuntTask.of(_learned(plan), events, options)
+    found = _found(task, task.fit(options, MemoryStore()), _signals(plan, options))
     pieces = list(_columns(events, found))
     columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
     mass = np.full(len(columns["selected"]), np.nan)
@@ -107,17 +109,35 @@ def hunt_in_memory(files: Sequence[str | InputPath], method: str, *, options: Hu
 
 @dataclass(frozen=True)
 class _Found:
-    """What came of a hunt: scores (n,) of the selected events, NaN for those without the mass, and the regions."""
+    """What came of a hunt: scores (n,) of the selected events, NaN for those without the mass, regions, and signals."""
 
     fitted: Fitted
     scores: Scores
     regions: dict[str, RegionCard]
+    signals: Mapping[str, HuntEvents]
 
 
-def _found(task: HuntTask, fitted: Fitted) -> _Found:
+def _found(task: HuntTask, fitted: Fitted, signals: Mapping[str, HuntEvents]) -> _Found:
     """The scores of all events, and the regions."""
     scores = task.scores(fitted)
-    return _Found(fitted, scores, _regions(task.plan, task.events, scores))
+    return _Found(fitted, scores, _regions(task.plan, task.events, scores), signals)
+
+
+def _learned(plan: HuntPlan) -> HuntPlan:
+    """The plan without simulated signals that its method learns nothing from."""
+    return (
+        plan if "signals" in registry.load(registry.METHODS[plan.card.method.name]).wants else replace(plan, signals={})
+    )
+
+
+def _signals(plan: HuntPlan, options: HuntOptions) -> Mapping[str, HuntEvents]:
+    """The events of simulated signals, of which the report says how much is in the sidebands."""
+    found = {}
+    for name, paths in plan.signals.items():
+        alone = replace(options, max_events=None, on_events=None)
+        found[name] = read_events_of(replace(plan, paths=paths), alone, MemoryStore(), FileRecords(paths))
+        found[name].check()
+    return found
 
 
 def _columns(events: HuntEvents, found: _Found) -> Iterator[dict[str, npt.NDArray[Any]]]:
@@ -149,13 +169,25 @@ def _report(plan: HuntPlan, events: HuntEvents, found: _Found, options: HuntOpti
     parts = plan.window.parts(mass)
     window = float(events.raw.weight[parts["window"]].sum())
     regions = {}
+    default = next(iter(found.scores))
+
+    def depends(score: str, inside: npt.NDArray[np.bool_] | None = None) -> MassDependence:
+        values, weight = found.scores[score], events.raw.weight
+        return MassDependence.of(values, mass, weight, plan.window, selected=inside, seed=plan.seed)
+
     for name, card in found.regions.items():
         inside = region_of(card).inside(found.scores)
         counts = {part: int((inside & rows).sum()) for part, rows in parts.items()}
         sides = parts["lower sideband"] | parts["upper sideband"]
         kept = float(events.raw.weight[sides & inside].sum() / events.raw.weight[sides].sum())
         regions[name] = HuntRegion(
-            card.score, card.threshold, card.efficiency, card.efficiency_error, counts, kept * window
+            card.score,
+            card.threshold,
+            card.efficiency,
+            card.efficiency_error,
+            counts,
+            kept * window,
+            depends(card.score, inside),
         )
     counts = {"selected": len(mass), **{part: int(rows.sum()) for part, rows in parts.items()}}
     return HuntReport(
@@ -168,6 +200,8 @@ def _report(plan: HuntPlan, events: HuntEvents, found: _Found, options: HuntOpti
         {**counts, "without the mass": int(np.isnan(mass).sum())},
         found.fitted.networks,
         regions,
+        depends(default),
+        {name: Spill.of(signal, plan.window) for name, signal in found.signals.items()},
         events.skipped,
     )
 
@@ -181,7 +215,9 @@ def _info(
         "selection": plan.selection.model_dump(mode="json", by_alias=True, exclude_none=True),
         "hunt": {**plan.content(), "mass": options.mass},
         "max_events": options.max_events,
-        "provenance": plan.provenance(options, records, arguments=arguments),
+        # What the scores are of; simulation besides has no rows.
+        "provenance": plan.provenance(options, records[: len(plan.paths)], arguments=arguments),
+        **({"simulation": list(records[len(plan.paths) :])} if len(records) > len(plan.paths) else {}),
     }
 
 

@@ -18,7 +18,7 @@ __all__ = ["Dependence", "Hump", "dependence", "hump"]
 
 FloatArray = npt.NDArray[np.float64]
 
-MOST_EVENTS = 10_000
+MOST_EVENTS = 5_000
 """Of more, so many are drawn."""
 
 
@@ -37,7 +37,7 @@ def dependence(
 ) -> Dependence:
     """Of numbers (n,), by the V-statistic of their distances; 0 with p = 1 where either is always the same.
 
-    At most 10 000 events are taken, drawn at random; those of different `weight` (n,) are drawn by it, with
+    At most 5 000 events are taken, drawn at random; those of different `weight` (n,) are drawn by it, with
     replacement. p is (1 + permutations with as large a correlation) / (1 + permutations): no less than 0.005 with 199.
     """
     rng = np.random.default_rng(seed)
