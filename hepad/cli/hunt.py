@@ -100,7 +100,7 @@ def hunt(
         list[str] | None,
         typer.Option(
             "--signal",
-            help="NAME=FILE of a signal: for methods that want some, limits, and its share in the sidebands. Repeatable.",
+            help="NAME=FILE of a signal: for methods that want some, limits, its share in sidebands. Repeatable.",
         ),
     ] = None,
     allow_mass: Annotated[

@@ -163,7 +163,8 @@ def check_wanted(plans: Sequence[HuntPlan]) -> None:
 
 def used_by(plan: HuntPlan) -> HuntPlan:
     """The plan with the simulation that its method wants, and no other."""
-    wants = registry.load(registry.METHODS[plan.card.method.name]).wants
+    method = registry.load(registry.METHODS[plan.card.method.name])
+    wants = (*method.wants, *getattr(method, "may_have", ()))
     return replace(
         plan,
         background=plan.background if "background" in wants else (),
