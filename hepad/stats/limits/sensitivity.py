@@ -8,12 +8,13 @@ from typing import Literal
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import ndtri
+from scipy.special import ndtri, ndtri_exp
 
+from hepad.stats.counts.uncertain import log_p_excess_uncertain
 from hepad.stats.limits.cls import ALPHA
 from hepad.stats.limits.limits import CountingExperiment, LimitModel
 
-__all__ = ["FIVE_SIGMA", "Crossing", "crossing", "improvement", "median_limit"]
+__all__ = ["FIVE_SIGMA", "Crossing", "crossing", "expected_z", "improvement", "median_limit"]
 
 FIVE_SIGMA = 5.0
 
@@ -67,12 +68,22 @@ def median_limit(background: float, error: float) -> float:
     return experiment.scale * float(brentq(lambda mu: experiment.prior(float(mu)) - level, *_NEAR, rtol=1e-7))
 
 
+def expected_z(signal: float, background: float, expected: float, error: float) -> float:
+    """The local significance of as many events as a signal and a background give in the mean, without their luck.
+
+    `expected` with its `error` is what a fit to data with that signal takes for background, some of the signal in it.
+    """
+    weight = np.array(max(error**2 / expected, 1e-12))
+    log_p = log_p_excess_uncertain(np.array(background + signal), np.array(expected), weight, full=True)
+    return float(-ndtri_exp(np.minimum(log_p, -1e-300)))
+
+
 def improvement(classical: Crossing, method: Crossing) -> Crossing:
     """How much smaller a cross section is than that of a classical search; a bound where either is one.
 
     NaN where both are bounds that tell nothing of the ratio.
     """
-    value = classical.value / method.value
+    value = classical.value / method.value if method.value else float("nan")
     flipped: dict[str, Literal["", "<", ">"]] = {"": "", "<": ">", ">": "<"}
     bounds = {bound for bound in (classical.bound, flipped[method.bound]) if bound}
     if np.isnan(value) or len(bounds) == 2:

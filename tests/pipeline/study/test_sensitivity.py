@@ -20,7 +20,7 @@ from hepad.errors import CardError, InputDataError
 from hepad.pipeline.study.sensitivity.points import Counted, Point, mock_data
 from hepad.pipeline.study.sensitivity.results import Curve
 from hepad.pipeline.study.sensitivity.run import SensitivityOptions, SensitivityReport, sensitivity_study
-from hepad.stats.limits.sensitivity import Crossing
+from hepad.stats.limits.sensitivity import Crossing, expected_z
 
 from ...conftest import expect, invoke
 
@@ -176,6 +176,14 @@ def test_limits_and_discoveries_are_those_of_the_points(report: dict[str, Any]) 
     by_hand = np.interp(5, z[place : place + 2], injected[place : place + 2])
     assert found["discovery_events"] == pytest.approx(by_hand)
     assert found["discovery_fb"] == pytest.approx(by_hand / fb)
+    means = [
+        [expected_z(p["events"] * p["efficiency"], p["free_expected"], p["expected"], p["error"]) for p in one]
+        for one in rows
+    ]
+    typical = np.median(means, axis=0)
+    place = int(np.flatnonzero(typical < 5)[-1])
+    by_hand = np.interp(5, typical[place : place + 2], injected[place : place + 2])
+    assert found["expected_discovery_events"] == pytest.approx(by_hand)
     cut = row(report, "bump", "cut")
     assert cut["limit_improvement"] == pytest.approx(found["limit_events"] / cut["limit_events"])
     assert cut["discovery_bound"] == ">"
@@ -265,6 +273,10 @@ def test_failures_are_told_and_left_out() -> None:
     assert curve.discovery().value == Crossing(10.0, "<")
     assert curve.limit().value.value == pytest.approx(20.0)  # 8 events at an efficiency of 40 %
     assert np.isnan(curve.band(lambda c: c.z).median[0])
+    assert np.isnan(curve.free_z)
+    made_up = Curve((0.0, 10.0), {1: [one, one]})
+    assert made_up.free_z == 6
+    assert np.isnan(made_up.discovery().value.value)  # found without a signal is not found
     assert curve.at(lambda c: c.efficiency, 20.0) == 0.4
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import brentq
 
 from hepad.stats.limits.limits import LimitModel, asymptotic_limits
-from hepad.stats.limits.sensitivity import Crossing, crossing, improvement, median_limit
+from hepad.stats.limits.sensitivity import Crossing, crossing, expected_z, improvement, median_limit
 
 NAN = float("nan")
 
@@ -51,6 +51,14 @@ def test_the_error_of_the_background_adds_in_squares_where_counts_are_many() -> 
     assert median_limit(5.0, 1.0) == pytest.approx(asymptotic_limits(model).expected[2], rel=1e-4)
 
 
+def test_the_expected_significance_is_of_means() -> None:
+    assert expected_z(0.0, 1e4, 1e4, 0.0) == pytest.approx(0, abs=0.02)
+    assert expected_z(400.0, 1e4, 1e4, 0.0) == pytest.approx(4, rel=0.01)
+    assert expected_z(400.0, 1e4, 1e4, 75.0) == pytest.approx(400 / 125, rel=0.02)
+    assert expected_z(400.0, 1e4, 1e4 + 100, 75.0) == pytest.approx(300 / 125, rel=0.02)  # the fit takes some of it
+    assert expected_z(1000.0, 10.0, 10.0, 1.0) > 30
+
+
 def test_improvements_are_ratios_or_bounds() -> None:
     assert improvement(Crossing(30.0), Crossing(20.0)) == Crossing(1.5)
     assert improvement(Crossing(30.0), Crossing(20.0, "<")) == Crossing(1.5, ">")
@@ -61,6 +69,7 @@ def test_improvements_are_ratios_or_bounds() -> None:
         improvement(Crossing(30.0, ">"), Crossing(60.0, ">")),
         improvement(Crossing(NAN), Crossing(1.0)),
         improvement(Crossing(1.0), Crossing(NAN)),
+        improvement(Crossing(1.0), Crossing(0.0, "<")),
     ):
         assert math.isnan(nothing.value)
         assert nothing.bound == ""

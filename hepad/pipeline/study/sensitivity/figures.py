@@ -42,7 +42,8 @@ def _figures(results: SensitivityResults) -> Iterator[tuple[str, Figure]]:
 
 _WAYS: tuple[tuple[str, Callable[[Curve], Found]], ...] = (
     ("Limit, 95 % CL", Curve.limit),
-    (r"Discovery, $5\sigma$", Curve.discovery),
+    (r"$5\sigma$, expected", Curve.expected_discovery),
+    (r"$5\sigma$, mock data", Curve.discovery),
 )
 
 

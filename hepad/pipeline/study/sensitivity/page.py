@@ -14,6 +14,9 @@ from hepad.stats.limits.sensitivity import Crossing
 
 __all__ = ["CAPTIONS", "crossing_words", "gains_table", "page", "sensitivities_table"]
 
+_SUSPICIOUS = 2.0
+"""Standard deviations of the median over seeds, without a signal."""
+
 CAPTIONS = {
     "p_values": "Local p-values of the window: median over seeds, the band has all of them.",
     "improvements": "How much smaller a cross section suffices than for the best classical method; blue is worse.",
@@ -43,14 +46,17 @@ def page(
         Heading("Limits and discoveries"),
         sensitivities_table(results),
         Text(
-            "Limit: the cross section from which on the expected signal, with the efficiency that the method has "
-            "when so much is in the data, is more than the median limit (CLs, 95 %) above the fit to what it "
-            "selects of the background; straight in logarithms between points. 5 sigma: from which on the median "
-            "local significance is 5 in the mock data, signal in the sidebands and all; straight between points. In "
-            "brackets the least and largest of single seeds; < and > are ends of what was injected. Efficiency: of "
-            "all signal events, in the window and selected. Improvement: of the significance in the window, over no "
-            "selection. Both at the limit. Z at 0: the significance without a signal, of each seed."
+            "Limit: the cross section from which on the expected signal, with the efficiency that the method has when "
+            "so much is in the data, is more than the median limit (CLs, 95 %) above the fit to what it selects of "
+            "the background; straight in logarithms between points. 5 sigma, in mock data: from which on the median "
+            "local significance is 5, signal in the sidebands and all. Expected: of the signal that is expected above "
+            "what the fit expects of the background, without the luck of the background in the window, which is much "
+            "the same in all seeds. Both straight between points. In brackets the least and largest of single seeds; "
+            "< and > are ends of what was injected. Efficiency: of all signal events, in the window and selected. "
+            "Improvement: of the significance in the window, over no selection. Both at the limit. Z at 0: the "
+            "significance in the mock data without a signal, of each seed."
         ),
+        *_made_up(results),
         *_shown(pictures, "p_values"),
         Heading("Improvements over the best classical method"),
         gains_table(results),
@@ -75,11 +81,12 @@ def crossing_words(found: Crossing, scale: float = 1.0) -> str:
 def sensitivities_table(results: SensitivityResults) -> Table:
     """Limits, discoveries and what is behind them: a row a signal and method."""
     card, fb = results.card, 1 / results.luminosity
-    header = ["signal", "method", "limit [fb]", "5 sigma [fb]", "efficiency", "improvement", "Z at 0"]
+    sigmas = ["5 sigma, expected [fb]", "in mock data [fb]"]
+    header = ["signal", "method", "limit [fb]", *sigmas, "efficiency", "improvement", "Z at 0"]
     rows = []
     for signal, curves in results.curves.items():
         for method, curve in curves.items():
-            limit, discovery = curve.limit(), curve.discovery()
+            limit, discovery, expected = curve.limit(), curve.discovery(), curve.expected_discovery()
             at = limit.value.value
             known = not np.isnan(at)
             rows.append(
@@ -87,6 +94,7 @@ def sensitivities_table(results: SensitivityResults) -> Table:
                     signal,
                     card.label(method),
                     _spread(limit, fb),
+                    _spread(expected, fb),
                     _spread(discovery, fb),
                     f"{curve.at(lambda one: one.efficiency, at):.3f}" if known else "-",
                     f"{curve.at(lambda one: one.gain, at):.2f}" if known else "-",
@@ -102,7 +110,11 @@ def gains_table(results: SensitivityResults) -> Table:
     methods = [name for name in card.methods if name not in card.classical]
     header = ["signal", "prongs", "of", "best classical", *map(card.label, methods), "best", "published"]
     rows = []
-    ways: dict[str, Callable[[Curve], Found]] = {"limit": Curve.limit, "5 sigma": Curve.discovery}
+    ways: dict[str, Callable[[Curve], Found]] = {
+        "limit": Curve.limit,
+        "5 sigma": Curve.expected_discovery,
+        "in mock data": Curve.discovery,
+    }
     for what, of in ways.items():
         gains = results.improvements(of)
         for signal in results.curves:
@@ -149,6 +161,25 @@ def _free(curve: Curve) -> str:
 
 def _shown(pictures: Mapping[str, Figure], *names: str) -> list[Block]:
     return [pictures[name] for name in names if name in pictures]
+
+
+def _made_up(results: SensitivityResults) -> list[Block]:
+    """What finds something without a signal, if anything does."""
+    found = [
+        f"{results.card.label(method)} ({signal}, {curve.free_z:.1f})"
+        for signal, curves in results.curves.items()
+        for method, curve in curves.items()
+        if curve.free_z > _SUSPICIOUS
+    ]
+    if not found:
+        return []
+    return [
+        Text(
+            f"Without a signal the median significance is above {_SUSPICIOUS:g} for {', '.join(found)}: there "
+            "something is made up, by the method or by a function that does not fit, and discoveries in mock data are "
+            "too early."
+        )
+    ]
 
 
 def _failed(results: SensitivityResults) -> list[Block]:

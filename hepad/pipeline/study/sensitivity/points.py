@@ -19,7 +19,7 @@ from hepad.pipeline.study.sensitivity.data import PoolEvents, input_key
 from hepad.samples.split import uniform_of
 from hepad.spectra.models import functions_of
 from hepad.stats.bumphunt.window_count import WindowCount, count_in_window, window_edges
-from hepad.stats.limits.sensitivity import median_limit
+from hepad.stats.limits.sensitivity import expected_z, median_limit
 
 __all__ = ["Counted", "Mock", "Point", "PointJob", "mock_data"]
 
@@ -89,6 +89,10 @@ class Counted:
             return float("nan")
         kept = self.background_selected / self.background_window
         return float(self.judged_selected / self.judged_window / np.sqrt(kept))
+
+    def typical_z(self, events: float) -> float:
+        """The significance of so many signal events without the luck of these mock data: see `expected_z`."""
+        return expected_z(events * self.efficiency, self.free_expected, self.expected, self.error)
 
     def excluded(self, events: float) -> float:
         """By how much so many signal events exceed the median limit: from 1 on they are excluded."""

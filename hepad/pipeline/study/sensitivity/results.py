@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -58,8 +58,19 @@ class Curve:
         return self._found(self._table(Counted.excluded), 1.0, logarithmic=True)
 
     def discovery(self) -> Found:
-        """The events that are found with 5 standard deviations."""
-        return self._found(self._table(lambda one, _: one.z), FIVE_SIGMA, logarithmic=False)
+        """The events that are found with 5 standard deviations in the mock data; unknown if none are needed for it."""
+        found = self._found(self._table(lambda one, _: one.z), FIVE_SIGMA, logarithmic=False)
+        return found if found.value.value > 0 else replace(found, value=Crossing(float("nan")))
+
+    def expected_discovery(self) -> Found:
+        """The same without the luck of the background in the window, or what is made up there; see `expected_z`."""
+        return self._found(self._table(Counted.typical_z), FIVE_SIGMA, logarithmic=False)
+
+    @property
+    def free_z(self) -> float:
+        """The median significance without a signal, NaN if it is not known."""
+        band = self.band(lambda one: one.z)
+        return float(band.median[0]) if self.events[0] == 0 else float("nan")
 
     def at(self, of: Callable[[Counted], float], events: float) -> float:
         """The median of a quantity at a number of events, straight in their logarithm; NaN if unknown."""
@@ -121,12 +132,14 @@ class SensitivityResults:
 
     def summary(self) -> list[dict[str, Any]]:
         """A row a signal and method, in JSON types: limits and discoveries in events and in fb, and what is behind."""
-        gains = {"limit": self.improvements(Curve.limit), "discovery": self.improvements(Curve.discovery)}
+        ways = {"limit": Curve.limit, "discovery": Curve.discovery, "expected_discovery": Curve.expected_discovery}
+        gains = {what: self.improvements(of) for what, of in ways.items()}
         rows = []
         for signal, curves in self.curves.items():
             for method, curve in curves.items():
                 row: dict[str, Any] = {"signal": signal, "method": method}
-                for what, found in (("limit", curve.limit()), ("discovery", curve.discovery())):
+                for what, of in ways.items():
+                    found = of(curve)
                     row |= {
                         f"{what}_events": _number(found.value.value),
                         f"{what}_fb": _number(found.value.value / self.luminosity),
@@ -137,6 +150,7 @@ class SensitivityResults:
                     gain = gains[what][signal].get(method, Crossing(float("nan")))
                     row |= {f"{what}_improvement": _number(gain.value), f"{what}_improvement_bound": gain.bound}
                 at = curve.limit().value.value
+                row["z_without_signal"] = _number(curve.free_z)
                 row["efficiency_at_limit"] = _number(curve.at(lambda one: one.efficiency, at))
                 row["significance_improvement_at_limit"] = _number(curve.at(lambda one: one.gain, at))
                 rows.append(row)

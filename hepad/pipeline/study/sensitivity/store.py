@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
 from hepad.bundles.checkpoint import fingerprint
-from hepad.errors import InputDataError
 from hepad.execution.folder_store import Key, output_errors
 from hepad.execution.parts import Part
 from hepad.execution.units import Stamp, Unit
@@ -41,11 +44,9 @@ class PointStore:
             self._folder.mkdir(exist_ok=True)
             for number, name in enumerate(self._names):
                 path = self._folder / self._files[name]
-                if path.is_file():
-                    try:
-                        self._parts[number, 0] = Part.from_bytes(path.read_bytes())
-                    except InputDataError:
-                        continue
+                arrays = _read(path) if path.is_file() else None
+                if arrays is not None:
+                    self._parts[number, 0] = Part(1, sums=arrays)
 
     def known(self) -> dict[int, tuple[int, ...]]:
         """The edges of the parts that are there."""
@@ -57,10 +58,18 @@ class PointStore:
     def put(self, unit: Unit, edges: tuple[int, ...], part: Part) -> None:  # noqa: ARG002  a task is one part
         """Keep a part; it is whole or not there."""
         with atomic_path(self._folder / self._files[self._names[unit.file]]) as path:
-            path.write_bytes(part.to_bytes())
+            path.write_bytes(save({name: np.ascontiguousarray(values) for name, values in part.sums.items()}))
         self._parts[unit.file, unit.place] = part
         self.made += 1
 
     def get(self, key: Key) -> Part:
         """Give a part back."""
         return self._parts[key]
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The arrays of a file, None if it is damaged: plain ones, that other versions of hepad can read too."""
+    try:
+        return dict(load(path.read_bytes()))
+    except SafetensorError:
+        return None
