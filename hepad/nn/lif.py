@@ -36,6 +36,9 @@ COMPILE_AFTER = 2_000_000
 whether or not the machine code was cached), which the loop gains back in about this many events: no sample costs more
 than twice the better of the two, and a small one never waits for a compiler."""
 
+COMPILE_AFTER_IN_NUMPY = 100_000
+"""The same where a layer is left to plain numpy, as the matrix library sums in another order."""
+
 TWO_THREADS_FROM = 4096
 """Events from which a second thread pays for being woken up."""
 
@@ -75,13 +78,15 @@ class LifNetwork:
         ]
         self._sizes = np.array(sizes, dtype=np.int64)
         self._steps, self._beta, self._threshold = steps, np.float32(beta), np.float32(threshold)
+        self._by_library = all(layer.by_library for layer in self._layers)
         self._evaluated = 0
 
     def outputs(self, x: npt.NDArray[Any]) -> _Float32:
         """Output potentials after the last step, shape (n, last size), for input of shape (n, first size)."""
         self._evaluated += len(x)
         result = np.empty((len(x), self._sizes[-1]), dtype=np.float32)
-        if self._evaluated > COMPILE_AFTER or KERNEL in sys.modules:
+        few = COMPILE_AFTER if self._by_library else min(COMPILE_AFTER, COMPILE_AFTER_IN_NUMPY)
+        if self._evaluated > few or KERNEL in sys.modules:
             self._compiled(np.ascontiguousarray(x, dtype=np.float32), result)
             return result
         with np.errstate(over="ignore", invalid="ignore"):  # infinities come out where infinities or NaN went in
