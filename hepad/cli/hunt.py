@@ -202,6 +202,7 @@ def _run(
 
 def _print_any(report: HuntReport | AnalysisReport) -> None:
     from hepad.pipeline.hunt.report import HuntReport
+    from hepad.pipeline.hunt.windows_honesty import remarks
 
     if isinstance(report, HuntReport):
         _print(report)
@@ -225,6 +226,8 @@ def _print_any(report: HuntReport | AnalysisReport) -> None:
         common.print_table(title, table.header, table.rows)
     if report.overall is not None:
         common.print_lines(f"global p of everything: {report.overall.global_p:.3g}")
+    for remark in remarks(report):
+        common.print_lines(remark)
     for what, why in report.left_out.items():
         common.print_lines(f"left out: {what}: {why}")
     if not report.complete_before:
@@ -232,9 +235,11 @@ def _print_any(report: HuntReport | AnalysisReport) -> None:
 
 
 def _tables(report: AnalysisReport) -> Iterator[tuple[str, Table]]:
+    from hepad.pipeline.hunt.windows_honesty import dependence_table
     from hepad.pipeline.hunt.windows_page import answers, signal_table
 
     yield "The largest excess at a mass, and in a window", answers(report)
+    yield "Scores and selections against the mass, in sidebands", dependence_table(report)
     if any(row.responsible for row in report.signals):
         yield "Limits on the signals", signal_table(report)
 

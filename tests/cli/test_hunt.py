@@ -244,6 +244,16 @@ def test_an_analysis_hunts_in_all_windows_with_all_methods(
     again = run(*given, "--signal", f"x={signal}", "--luminosity", 2, "-o", "out", "--json")
     assert "complete already" in again.stderr
     assert json.loads(again.stdout) == report
+    rows = {(row["method"], row["set"], row["low"]): row for row in report["mass_dependence"]}
+    assert list(rows) == list(found)
+    assert rows["all", "B", 3000]["distance_correlation"] == 0  # it takes all
+    assert rows["trees", "A", 3300]["near"] + rows["trees", "A", 3300]["far"] == pytest.approx(0.2, abs=0.08)
+    shares = {row["set"]: row for row in report["signal_in_sidebands"]}
+    assert (shares["A"]["window"], shares["B"]["upper"]) == pytest.approx((0.98, 0.96), abs=0.01)
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "What speaks against it" in page
+    said = " ".join(run(*given, "--signal", f"x={signal}", "--luminosity", 2, "-o", "out").stdout.split())
+    assert "signal x in A 3300:3700: 98 % in the window" in said
     assert "out" not in [path.name for path in tmp_path.glob("*.run")]
     run(*given, "--range", "2600:3000", "-o", "other", code=2)
     assert "no window can be hunted in" in run(*given, "--range", "3400:6000", "-o", "other", code=4).stderr

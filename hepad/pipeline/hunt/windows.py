@@ -19,6 +19,7 @@ from hepad.methods.base import Window, make_method
 from hepad.nn.device import resolve_device
 from hepad.output.atomic import check_folder
 from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
+from hepad.pipeline.hunt.windows_honesty import dependence_rows, spill_rows
 from hepad.pipeline.hunt.windows_report import AnalysisReport, Trials, WindowResult
 from hepad.pipeline.hunt.windows_scan import Scanned, peak_of, responsible, scan, scan_shapes
 from hepad.pipeline.hunt.windows_selected import Library, Selected, Selector, check_wanted, used_by, window_label
@@ -208,6 +209,8 @@ def _report(
         bumps=scanned.bumps,
         signals=scanned.signals,
         luminosity=luminosity,
+        dependence=dependence_rows(selector.selected),
+        spills=spill_rows(selector.library.others(next(iter(plans.values()))).signals, selector.windows),
     )
 
 

@@ -10,6 +10,7 @@ from scipy.special import ndtri
 from hepad.cards.hunt import HuntCard
 from hepad.output.document import Block, Code, Figure, Heading, Table, Text
 from hepad.pipeline.hunt.windows_figures import CAPTIONS
+from hepad.pipeline.hunt.windows_honesty import honesty_blocks
 from hepad.pipeline.hunt.windows_report import AnalysisReport, BumpRow, ScanPoint, SignalRow
 from hepad.stats.bumphunt.correlated import WindowTrials
 
@@ -32,6 +33,7 @@ def analysis_blocks(
         answers(report),
         *_everything(report),
         *(shown[name] for name in ("local_p", "significance") if name in shown),
+        *honesty_blocks(report),
         *_limits(report, card, shown),
         *_windows(report, shown),
         *_left_out(report),

@@ -11,7 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.objects.cutflow import CutFlow
-from hepad.pipeline.hunt.windows_rows import BumpRow, ScanPoint, SignalRow, WindowResult, row_of, row_to_json
+from hepad.pipeline.hunt.windows_rows import (
+    BumpRow,
+    DependenceRow,
+    ScanPoint,
+    SignalRow,
+    SpillRow,
+    WindowResult,
+    row_of,
+    row_to_json,
+)
 from hepad.stats.bumphunt.correlated import WindowTrials
 
 __all__ = ["AnalysisReport", "BumpRow", "ScanPoint", "SignalRow", "Trials", "WindowResult"]
@@ -31,7 +40,8 @@ class AnalysisReport:
 
     `scan` and `scan_trials` are of resonances of many masses, `overall` counts both kinds of looks of all methods.
     `left_out` says why windows of methods, or a global p-value, are not there. `masses` (n, results) are those of the
-    selected events, NaN where an event is not selected. `luminosity` is in fb-1.
+    selected events, NaN where an event is not selected. `luminosity` is in fb-1. `dependence` says how scores and
+    selections follow the mass, `spills` how much of simulated signals is in sidebands.
     """
 
     analysis: str
@@ -51,6 +61,8 @@ class AnalysisReport:
     bumps: tuple[BumpRow, ...] = ()
     signals: tuple[SignalRow, ...] = ()
     luminosity: float | None = None
+    dependence: tuple[DependenceRow, ...] = ()
+    spills: tuple[SpillRow, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
@@ -72,6 +84,8 @@ class AnalysisReport:
             "global_p_of_everything": _trials(self.overall),
             "bumps": [row_to_json(row) for row in self.bumps],
             "signals": [row_to_json(row, self.luminosity) for row in self.signals],
+            "mass_dependence": [row_to_json(row) for row in self.dependence],
+            "signal_in_sidebands": [row_to_json(row) for row in self.spills],
             "left_out": dict(self.left_out),
         }
 
@@ -96,6 +110,8 @@ class AnalysisReport:
             bumps=tuple(row_of(BumpRow, row) for row in content["bumps"]),
             signals=tuple(row_of(SignalRow, row) for row in content["signals"]),
             luminosity=content["luminosity_per_fb"],
+            dependence=tuple(row_of(DependenceRow, row) for row in content["mass_dependence"]),
+            spills=tuple(row_of(SpillRow, row) for row in content["signal_in_sidebands"]),
         )
 
 

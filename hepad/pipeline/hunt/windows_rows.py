@@ -10,10 +10,11 @@ import numpy as np
 from scipy.special import ndtr
 
 from hepad.methods.base import Window
+from hepad.pipeline.hunt.honesty import MassDependence, Spill
 from hepad.stats.bumphunt.mass_looks import MassPoint
 from hepad.stats.bumphunt.window_count import WindowCount
 
-__all__ = ["BumpRow", "ScanPoint", "SignalRow", "WindowResult", "row_of", "row_to_json"]
+__all__ = ["BumpRow", "DependenceRow", "ScanPoint", "SignalRow", "SpillRow", "WindowResult", "row_of", "row_to_json"]
 
 Row = TypeVar("Row")
 
@@ -62,6 +63,26 @@ class WindowResult:
             tuple(map(float, count.counts)),
             tuple(map(float, count.expected)),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DependenceRow(MassDependence):
+    """How a method's score and selection depend on the mass in the sidebands of a window, edges in GeV."""
+
+    method: str
+    set: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpillRow(Spill):
+    """The shares of a simulated signal in a window and its sidebands, edges in GeV."""
+
+    signal: str
+    set: str
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from hepad.methods.base import MASS, Window
 from hepad.output.complete import made_with, selection_hash
 from hepad.pipeline.hunt.chosen import chosen
 from hepad.pipeline.hunt.events import HuntEvents
+from hepad.pipeline.hunt.honesty import MassDependence
 from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
 from hepad.pipeline.hunt.task import HuntTask, Others, read_events_of, read_others
 from hepad.pipeline.hunt.trainings import run_trainings
@@ -40,13 +41,17 @@ class SignalMasses:
 
 @dataclass(frozen=True)
 class Selected:
-    """What a method selects in a window: the masses (n,) of the events, NaN for those that it does not, and signals."""
+    """What a method selects in a window: the masses (n,) of the events, NaN for those that it does not, and signals.
+
+    `dependence` is that of score and selection on the mass in the sidebands.
+    """
 
     method: str
     set: str
     window: Window
     fraction: float
     masses: FloatArray
+    dependence: MassDependence
     signals: Mapping[str, SignalMasses] = field(default_factory=dict)
 
     @property
@@ -141,13 +146,16 @@ class Selector:
             on_training=on_training,
         )
         for label, (name, window, task) in tasks.items():
-            fraction = self.card.fraction(window.low, window.high)
-            masses = np.where(chosen(task.scores(fitted[label]), fraction), events.raw.beside[MASS], np.nan)
+            fraction, mass = self.card.fraction(window.low, window.high), events.raw.beside[MASS]
+            scores = task.scores(fitted[label])
+            kept, values = chosen(scores, fraction), next(iter(scores.values()))
+            depends = MassDependence.of(values, mass, events.raw.weight, window, selected=kept, seed=self.options.seed)
             signals = {
                 signal: _signal(sample, chosen(task.scores(fitted[label], sample), fraction))
                 for signal, sample in self.library.others(plan).signals.items()
             }
-            self.selected.append(Selected(plan.card.name, name, window, fraction, masses, signals))
+            masses = np.where(kept, mass, np.nan)
+            self.selected.append(Selected(plan.card.name, name, window, fraction, masses, depends, signals))
 
     def _task(self, plan: HuntPlan, window: Window) -> HuntTask:
         used, others = used_by(plan), self.library.others(plan)
