@@ -326,6 +326,7 @@ METHODS = Table(
         "supervised": Entry(
             "hepad.methods.supervised:Supervised", "signal against background", _HUNTED, "SupervisedConfig"
         ),
+        "quak": Entry("hepad.methods.quak:Quak", "losses of background and signals", _HUNTED, "QuakConfig"),
         "vae_qr": Entry("hepad.methods.vae_qr:VaeQr", "jets that look odd, whatever the mass", _HUNTED, "VaeQrConfig"),
         "tnt": Entry("hepad.methods.tnt:TagNTrain", "each jet tags what the other learns from", _HUNTED, "TntConfig"),
     },

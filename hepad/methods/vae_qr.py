@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from numpy.polynomial.polynomial import polyvander
+from numpy.polynomial.polynomial import polyval
 from pydantic import Field, field_validator
 
 from hepad.cards.base import Card, parse_card
@@ -79,7 +79,7 @@ class QuantileCurves:
 
         Between the quantiles, and beyond them, it follows the score linearly: tails are taken to be exponential.
         """
-        places = polyvander(self._place(mass), self.coefficients.shape[1] - 1) @ self.coefficients.T
+        places = np.atleast_2d(polyval(self._place(mass), self.coefficients.T)).T
         spread = np.maximum(np.ptp(places, axis=1, keepdims=True), _TINY)
         places = np.maximum.accumulate(places, axis=1) + spread * _TINY * np.arange(len(self.fractions))
         depths = -np.log10(1 - np.array(self.fractions))

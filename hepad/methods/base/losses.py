@@ -1,7 +1,8 @@
 """What knows no signal: a network that learns how events look, and whose loss is high for those that do not look so.
 
-A choice of the card: an autoencoder or a variational one, whose loss is the logarithm of the squared error. For each
-fold there are networks that have not seen its events. No torch in here but for who trains or scores.
+A choice of the card: an autoencoder or a variational one, whose loss is the logarithm of the squared error, or a
+normalising flow, whose loss is minus that of the density. For each fold there are networks that have not seen its
+events. No torch in here but for who trains or scores.
 """
 
 from __future__ import annotations
@@ -24,7 +25,17 @@ from hepad.nn.arrays import check_arrays
 from hepad.nn.classifier_card import Width
 from hepad.nn.scorer import State, Trainable, TrainingData
 
-__all__ = ["AutoencoderCard", "FoldedLoss", "Loss", "LossCard", "Losses", "VaeCard", "loss_of", "train_loss"]
+__all__ = [
+    "AutoencoderCard",
+    "DensityCard",
+    "FoldedLoss",
+    "Loss",
+    "LossCard",
+    "Losses",
+    "VaeCard",
+    "loss_of",
+    "train_loss",
+]
 
 Loss = Callable[[Batch], npt.NDArray[np.float64]]
 """Events to their losses (n,); that of an event does not depend on the events around it."""
@@ -54,11 +65,23 @@ class VaeCard(Card):
     beta: float = Field(default=0.01, gt=0, lt=1)
 
 
-LossCard = Annotated[AutoencoderCard | VaeCard, Field(discriminator="kind")]
+class DensityCard(Card):
+    """A masked autoregressive flow, trained as `train` of the method's card says: `blocks` steps with networks of two
+    hidden layers of `width`.
+    """
+
+    kind: Literal["flow"]
+    blocks: int = Field(default=5, ge=1, le=100)
+    width: Width = 64
+
+
+LossCard = Annotated[AutoencoderCard | VaeCard | DensityCard, Field(discriminator="kind")]
 """The network of a method's card."""
 
+AnyCard = AutoencoderCard | VaeCard | DensityCard
 
-def train_loss(card: AutoencoderCard | VaeCard, data: TrainingData, how: How) -> tuple[State, int, float]:
+
+def train_loss(card: AnyCard, data: TrainingData, how: How) -> tuple[State, int, float]:
     """Learn how weighted events look: what was learned as arrays, how many epochs, the validation loss."""
     network = _network(card, data.train.layout)
     seen = replace(data, train=_seen(data.train, network), validation=_seen(data.validation, network))
@@ -67,9 +90,7 @@ def train_loss(card: AutoencoderCard | VaeCard, data: TrainingData, how: How) ->
     return network.state(), report.epochs, min(losses) if how.options.keeps_best else losses[-1]
 
 
-def loss_of(
-    card: AutoencoderCard | VaeCard, layout: Layout, state: Mapping[str, npt.NDArray[Any]], origin: str
-) -> Loss:
+def loss_of(card: AnyCard, layout: Layout, state: Mapping[str, npt.NDArray[Any]], origin: str) -> Loss:
     """The network whose state `train_loss` gave; `CardError` that names what does not fit."""
     network = _network(card, layout)
     check_arrays({name: array.shape for name, array in network.state().items()}, state, origin)
@@ -77,12 +98,18 @@ def loss_of(
 
     def loss(batch: Batch) -> npt.NDArray[np.float64]:
         error = next(iter(network.scores(_seen(batch, network)).values()))
+        if isinstance(card, DensityCard):
+            return error.astype(np.float64)
         return np.asarray(np.log(np.maximum(error.astype(np.float64), _LEAST)))
 
     return loss
 
 
-def _network(card: AutoencoderCard | VaeCard, layout: Layout) -> Trainable:
+def _network(card: AnyCard, layout: Layout) -> Trainable:
+    if isinstance(card, DensityCard):
+        from hepad.nn.density import FlowDensity
+
+        return FlowDensity(layout, card.blocks, card.width)
     config: dict[str, Any] = {"layers": card.layers}
     if isinstance(card, VaeCard):  # the model weighs the error with alpha (1 - beta)
         config |= {"latent": card.latent, "beta": card.beta, "alpha": 1 / (1 - card.beta)}
@@ -104,7 +131,7 @@ class FoldedLoss:
     of an event of the fold. `prefix` is the beginning of the names of its trainings, `method` is named in errors.
     """
 
-    card: AutoencoderCard | VaeCard
+    card: AnyCard
     layout: Layout
     method: str
     prefix: str
