@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from hepad.errors import MissingExtraError
 
-__all__ = ["ConditionalFlow"]
+__all__ = ["STEEPEST", "ConditionalFlow"]
 
-_STEEPEST = math.log(1e3)
+STEEPEST = math.log(1e3)
 """The logarithms of the scales stay below it, as zuko's do."""
 
 
@@ -118,4 +118,4 @@ def _rank(features: int, block: int) -> Tensor:
 
 
 def _bounded(scale: Tensor) -> Tensor:
-    return scale / (1 + (scale / _STEEPEST).abs())
+    return scale / (1 + (scale / STEEPEST).abs())

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
 
 from hepad import registry
 from hepad.cards.base import Card
+from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
-from hepad.nn.conditional_flow import ConditionalFlow
+from hepad.nn.affine import Stack
+from hepad.nn.conditional_flow import STEEPEST, ConditionalFlow
 from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Recipe
 from hepad.nn.scorer import TrainingData
 from hepad.nn.sources import Noise
+from hepad.nn.tensors import to_array
 
 __all__ = ["FlowDensity"]
+
+_BLOCK = 512
+"""Events at a time."""
 
 
 class _Settings(Card):
@@ -31,8 +40,28 @@ class FlowDensity(NetworkScorer[ConditionalFlow]):
     score_names: tuple[str, ...] = ("nll",)
 
     def __init__(self, layout: Layout, blocks: int, width: int) -> None:
+        self._steps: list[Stack] | None = None
         self._shape = (layout.size, 0, blocks, width)
         super().__init__(_Settings(blocks=blocks, width=width), layout)
+
+    def _values(self, batch: Batch) -> list[npt.NDArray[np.float32]]:
+        """In numpy: of so small matrices libraries sum in an order that depends on the place of a row."""
+        if self._steps is None:
+            self._steps = [_stack(network) for network in self._module.steps]
+        x = np.asarray(batch.x, dtype=np.float32)
+        total = np.zeros(len(x), dtype=np.float32)
+        for step in self._steps:
+            shift, scale = np.moveaxis(step(x).reshape(*x.shape, 2), 2, 0)
+            scale = scale / (1 + np.abs(scale / np.float32(STEEPEST)))
+            x = x * np.exp(scale) + shift
+            for column in scale.T:
+                total += column
+        for column in x.T:
+            total -= np.square(column) / 2
+        return [np.float32(0.5 * math.log(2 * math.pi) * x.shape[1]) - total]
+
+    def _changed(self) -> None:
+        self._steps = None
 
     def _build(self) -> ConditionalFlow:
         return ConditionalFlow(*self._shape)
@@ -45,6 +74,14 @@ class FlowDensity(NetworkScorer[ConditionalFlow]):
 
     def _score(self, module: ConditionalFlow, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return (-_log_density(module, rows[0]),)
+
+
+def _stack(network: nn.Module) -> Stack:
+    """The masked layers of a step."""
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+    masks = [layer.get_buffer("mask") for layer in layers]
+    arrays = [(to_array(mask * layer.weight), to_array(layer.bias)) for mask, layer in zip(masks, layers, strict=True)]
+    return Stack([(weight, bias, place + 1 < len(layers)) for place, (weight, bias) in enumerate(arrays)], _BLOCK)
 
 
 def _log_density(module: ConditionalFlow, x: Tensor) -> Tensor:

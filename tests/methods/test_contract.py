@@ -26,10 +26,7 @@ SETTINGS = {
         {"jets": JETS, "tagger": {"kind": "autoencoder", "layers": [1]}, "classifier": TREES, "rotations": 1},
         features=("pt", "eta", "phi"),
     ),
-    "quak": MethodCase("quak", {"density": {"kind": "flow", "blocks": 2, "width": 8}}),
-    "quak of autoencoders": MethodCase(
-        "quak", {"density": {"kind": "autoencoder", "layers": [4, 2]}, "selection": "line"}, features=("pt", "eta")
-    ),
+    "quak": MethodCase("quak", {"density": {"kind": "flow", "blocks": 1, "width": 8}}),
     "vae_qr": MethodCase(
         "vae_qr",
         {"jets": ["jet1", "jet3"], "network": {"kind": "vae", "layers": [8], "latent": 1}, "quantiles": [0.5, 0.9]},

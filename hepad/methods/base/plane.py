@@ -46,7 +46,8 @@ class Plane:
         line = np.linalg.solve(covariance, np.average(other, axis=0, weights=of_others))
         every = slice(None, None, -(-len(own) // _MOST))
         kept = weight[every]
-        return cls(middle, scale, line / max(float(np.hypot(*line)), _TINY), own[every], kept / kept.sum())
+        unit = np.asarray(line / max(float(np.hypot(*line)), _TINY), dtype=np.float64)
+        return cls(middle, scale, unit, own[every], kept / kept.sum())
 
     def along(self, points: _Floats) -> _Floats:
         """How far points (n, 2) are along the line, in units of background's width; (n,)."""
@@ -59,7 +60,7 @@ class Plane:
         On the side of the line that is away from the signals it is taken negative.
         """
         depth = self._depth(points) - self._depth(self.points * self.scale + self.middle).min()
-        return np.copysign(np.maximum(depth, 0), self.along(points))
+        return np.asarray(np.copysign(np.maximum(depth, 0), self.along(points)))
 
     def _depth(self, points: _Floats) -> _Floats:
         x, y = self._scaled(points)
