@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from scipy.special import log_ndtr
 
 from hepad.plot.panels import panel_grid, pick
@@ -90,6 +90,7 @@ def method_limits(lines: Sequence[MassLine], *, x_title: str = "Mass [GeV]", y_t
             axes.set_yscale("log")
             axes.text(0.95, 0.94, line.name, transform=axes.transAxes, ha="right", va="top", fontweight="bold")
         _span(panels[0], lines)
+        panels[0].xaxis.set_major_locator(MaxNLocator(nbins=4))
         values = np.concatenate([np.append(line.expected.ravel(), line.observed) for line in lines])
         values = values[np.isfinite(values) & (values > 0)]
         if len(values):
@@ -129,7 +130,15 @@ def signal_limits(signals: Mapping[str, Sequence[SignalBar]], *, x_title: str) -
         for axes, (signal, bars) in zip(grid[:, 0], signals.items(), strict=True):
             _bars(axes, bars)
             axes.set_title(signal, loc="left", fontsize="medium", fontweight="bold")
-        grid[-1, 0].set_xlabel(x_title)
+        ends = np.array([bar.expected[place] for bars in signals.values() for bar in bars for place in (0, 4)])
+        seen = np.array([bar.observed for bars in signals.values() for bar in bars if bar.observed is not None])
+        values = np.concatenate([ends, seen])
+        last = grid[-1, 0]
+        last.set_xlim(values.min() / 1.2, values.max() * 1.2)
+        last.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if values.max() < 200 * values.min() else (1,)))
+        last.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        last.xaxis.set_minor_formatter(NullFormatter())
+        last.set_xlabel(x_title)
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right upper", frameon=False)
         return figure

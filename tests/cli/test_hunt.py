@@ -211,6 +211,7 @@ def quick_figures(monkeypatch: pytest.MonkeyPatch) -> None:
         return save_figure(figure if stem.name == "local_p" else Figure((0.1, 0.1)), stem, ("png",))
 
     monkeypatch.setattr("hepad.pipeline.hunt.windows_output.save_figure", quick)
+    monkeypatch.setattr("hepad.pipeline.hunt.windows_scan._BUMP_TOYS", 20)
 
 
 @pytest.mark.usefixtures("quick_figures")

@@ -66,7 +66,7 @@ def hunt_analysis(
     check_folder(output, verb="hunt")
     _check(toys, luminosity)
     functions = _functions(card)
-    windows, left_out = _windows(card)
+    windows, unreached = _windows(card)
     shapes = scan_shapes(card.shape, [(w.low, w.high) for _, w in windows], np.array(card.bins))
     plans = _plans(files, methods or card.methods, replace(options, window=windows[0][1]))
     check_wanted(list(plans.values()))
@@ -85,7 +85,7 @@ def hunt_analysis(
     if before := making.before(read=stored_report):
         return before
     with making.run_folder() as folder:
-        selector = Selector(card, options, windows, Library(options, folder, making), left_out=left_out)
+        selector = Selector(card, options, windows, Library(options, folder, making), unreached)
         _select(selector, plans, folder)
         report = _report(selector, plans, functions, shapes, folder=folder, toys=toys, luminosity=luminosity)
         records = selector.library.data(next(iter(plans.values()))).records
@@ -200,7 +200,7 @@ def _report(
         tuple(WindowResult.of(one.method, one.set, one.window, one.fraction, count) for one, count in kept),
         counts.methods,
         counts.whole,
-        left_out,
+        {**selector.unreached, **left_out},
         masses=np.stack([one.masses for one, _ in kept], axis=1),
         skipped=events.skipped,
         scan=scanned.scan,

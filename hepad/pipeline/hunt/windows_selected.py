@@ -107,12 +107,16 @@ def _check_weights(weight: FloatArray) -> None:
 
 @dataclass
 class Selector:
-    """Trains methods in the `windows`, by set, and keeps what they select; `left_out` says why something is not."""
+    """Trains methods in the `windows`, by set, and keeps what they select.
+
+    `unreached` says why windows are there for no method, `left_out` why something else is not.
+    """
 
     card: HuntCard
     options: HuntOptions
     windows: Sequence[tuple[str, Window]]
     library: Library
+    unreached: Mapping[str, str]
     selected: list[Selected] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
 

@@ -1,0 +1,172 @@
+"""`hepad hunt --analysis` of tables: methods that want simulation beside those that do not, resumed, and replayed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from hepad.pipeline.hunt import task, windows_scan, windows_selected
+
+from ..conftest import Run
+
+METHOD = """
+schema: method/1
+name: {name}
+title: A small method
+reference: nobody has published it
+fidelity: inspired
+selection: all_events
+input: {{kind: table, features: [a, b], scale: {scale}}}
+method: {method}
+folds: {folds}
+own_input: true
+"""
+TREES = "{name: %s, classifier: {kind: trees, trees: 3, leaves: 4}, rotations: 1}"
+METHODS = {
+    "all": METHOD.format(name="all", scale="none", method="{name: cuts}", folds=3),
+    "label": METHOD.format(name="label", scale="standard", method=TREES % "supervised", folds=3),
+    "starved": METHOD.format(name="starved", scale="standard", method=TREES % "cwola", folds=100),
+}
+CARD = """
+schema: hunt/1
+name: small
+title: One window
+reference: nobody has published it
+fidelity: inspired
+selection: all_events
+mass: m
+windows: {A: [2700, 3300, 3700, 4300], B: [5900, 6000, 6500, 7000]}
+fractions: [{fraction: 0.1}]
+bins: [2500, 2600, 2700, 2800, 2900, 3000, 3150, 3300, 3500, 3700, 3900, 4100, 4300, 4600, 5000, 6000]
+functions: [ua2_3]
+shape: gauss:0.2
+methods: [all.yaml]
+input: {kind: table, features: [a, b]}
+"""
+GIVEN = ("hunt", "data.npz", "--analysis", "small.yaml", "--table", "--toys", 50)
+ALL = ("--method", "all.yaml", "--method", "label.yaml", "--method", "starved.yaml")
+SIMULATED = (*ALL, "--background", "background.npz", "--signal", "x=signal.npz")
+
+
+@pytest.fixture
+def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """Tables of events, cards, figures that are spots; the files that are read, in their order."""
+    rng = np.random.default_rng(1)
+    for name, count, signal in (("data", 1500, 40), ("background", 1000, 0), ("signal", 0, 200)):
+        mass = np.append(2500 + rng.exponential(700, count), rng.normal(3500, 60, signal))
+        a = np.append(rng.normal(size=count), rng.normal(3, 1, signal))
+        np.savez(tmp_path / f"{name}.npz", m=mass, a=a, b=rng.normal(size=count + signal))
+    for name, text in {**METHODS, "small": CARD}.items():
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+    def quick(_: Figure, stem: Path) -> list[Path]:
+        stem.with_name(f"{stem.name}.png").write_bytes(b"a figure")
+        return []
+
+    monkeypatch.setattr("hepad.pipeline.hunt.windows_output.save_figure", quick)
+    monkeypatch.setattr("hepad.pipeline.hunt.windows_scan._BUMP_TOYS", 20)
+    read: list[tuple[str, ...]] = []
+
+    def reading(plan: Any, *rest: Any) -> Any:
+        read.append(tuple(path.name for path in plan.paths))
+        return before(plan, *rest)
+
+    before = task.read_events_of
+    for module in (task, windows_selected):
+        monkeypatch.setattr(module, "read_events_of", reading)
+    return read
+
+
+@pytest.mark.usefixtures("replay_here")
+def test_it_goes_on_in_its_fits_and_can_be_replayed(
+    run: Run, tables: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from hepad.methods.supervised import Supervised
+
+    trained: list[str] = []
+    fits: list[str] = []
+    train, fit = Supervised.train, windows_scan._Spectrum.points
+
+    def training(self: Supervised, one: Any, *rest: Any) -> Any:
+        trained.append(one.name)
+        return train(self, one, *rest)
+
+    def fitting(self: Any) -> Any:
+        fits.append(str(self.names))
+        if len(fits) == 2:
+            raise KeyboardInterrupt
+        return fit(self)
+
+    monkeypatch.setattr(Supervised, "train", training)
+    monkeypatch.setattr(windows_scan._Spectrum, "points", fitting)
+    assert "the same command goes on" in " ".join(run(*GIVEN, *SIMULATED, "-o", "out", code=130).stderr.split())
+    assert trained == ["0.1.0", "1.2.0", "2.0.0"]
+    report = json.loads(run(*GIVEN, *SIMULATED, "-o", "out", "--json").stdout)
+    assert len(trained) == 3
+    assert len(fits) == 3  # the first was kept
+    once = [("data.npz",), ("background.npz",), ("signal.npz",)]
+    assert [tables.count(files) for files in once] == [4, 4, 4]  # two inputs, in two runs
+    assert "starved A 3300:3700" in report["left_out"]
+    assert "too few for so many folds" in report["left_out"]["starved A 3300:3700"]
+    assert "leaves no bins on both sides" in report["left_out"]["all methods B 6000:6500"]
+    assert [row["method"] for row in report["windows"]] == ["all", "label"]
+    rows: dict[str, Mapping[str, Any]] = {row["method"]: row for row in report["signals"]}
+    assert rows["all"]["efficiency"] == pytest.approx(1, abs=1e-12)
+    assert rows["label"]["expected"][2] < 0.7 * rows["all"]["expected"][2]
+    assert "expected_fb" not in rows["all"]
+    assert "identical" in run("replay", "out").stdout
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "hepad hunt" in page
+    assert "too few for so many folds" in page
+
+
+def test_what_is_lacking_is_said_before_anything_is_trained(run: Run, tables: list[tuple[str, ...]]) -> None:
+    for words, code, said in (
+        (("--method", "all.yaml", "--method", "label.yaml"), 2, "learns from background too"),
+        (("--method", "all.yaml", "--background", "background.npz"), 2, "none of the methods takes background"),
+        (("--method", "starved.yaml"), 4, "no window can be hunted in; the first, starved A 3300:3700"),
+        (("--method", "all.yaml", "--luminosity", 0), 2, "the luminosity is positive"),
+        (("--method", "all.yaml", "--range", "3400:5100"), 4, "no window can be hunted in"),
+    ):
+        assert said in " ".join(run(*GIVEN, *words, "-o", "out", code=code).stderr.split())
+    assert ("signal.npz",) not in tables
+
+
+def test_progress_is_of_all_methods(tables: list[tuple[str, ...]], tmp_path: Path) -> None:
+    from hepad.cards.hunt import load_hunt
+    from hepad.methods.base import Window
+    from hepad.pipeline.hunt.options import HuntOptions
+    from hepad.pipeline.hunt.windows import hunt_analysis
+
+    told: list[tuple[str, int, int]] = []
+    options = HuntOptions(
+        mass="",
+        window=Window(1, 2, (0, 3)),
+        output=tmp_path / "out",
+        table=True,
+        background=[str(tmp_path / "background.npz")],
+        signals={"x": [str(tmp_path / "signal.npz")]},
+        on_training=lambda done, of: told.append(("training", done, of)),
+        on_fit=lambda done, of: told.append(("fit", done, of)),
+    )
+    names = [str(tmp_path / f"{name}.yaml") for name in ("label", "all")]
+    found = hunt_analysis(
+        [str(tmp_path / "data.npz")], load_hunt(str(tmp_path / "small.yaml")), names, options=options, toys=0
+    )
+    trained = [(done, of) for kind, done, of in told if kind == "training"]
+    assert (3, 3) in trained
+    assert trained[0] == (0, 3)
+    assert trained == sorted(trained)
+    assert [(done, of) for kind, done, of in told if kind == "fit"] == [(0, 2), (1, 2), (2, 2)]
+    assert found.overall is found.whole is None
+    assert not found.trials
+    row = next(row for row in found.signals if row.method == "label")
+    assert row.z is not None
+    assert row.z > 3
+    assert row.events == pytest.approx(40 * row.efficiency, rel=0.5)
