@@ -156,6 +156,8 @@ def _bars(axes: Axes, bars: Sequence[SignalBar]) -> None:
     if seen:
         axes.plot(*zip(*seen, strict=True), "o", color="black", label="Observed")
     axes.set_xscale("log")
+    axes.use_sticky_edges = False  # of bars, which would end at the frame
+    axes.margins(x=0.06)
     axes.set_yticks(range(len(bars)), [bar.name for bar in bars])
     axes.tick_params(axis="y", which="both", length=0)
     axes.yaxis.set_minor_locator(NullLocator())
