@@ -47,13 +47,13 @@ _NAME = re.compile(r"(?P<of>[a-z0-9+]+)_(?P<what>[a-z]+[0-9]*)")
 class EventFeaturesCard(InputCard):
     """Input kind `event_features`: the quantities, the mass beside them, and the scale.
 
-    A quantity is `OBJECTS_WHAT`. Of one object, `jet1`: `pt`, `eta`, `phi`, `mass`; of a fat jet also `sdmass`, after
-    soft drop, `sdrho`, that over `pt`, and ratios of its N-subjettiness, `tau21`, `tau32`, `tau42`, `tau43`. Of two or
-    more, `jet1+jet2`: the invariant `mass`, and the `lightest` and `heaviest` of their masses; of two also their
-    distances `deta`, `dphi` and `dr`. Of `met`: `pt`, `phi`. Of a collection, `jets`, or of `particles`: the number `n`
-    and the sum of pT, `ht`; of `tracks`: `n`. `mass` names objects whose invariant mass stands beside the batch, where
-    no network sees it. `scale: standard` takes each quantity to mean 0 and standard deviation 1 over the events that
-    have it; one that an event lacks is 0.
+    A quantity is `OBJECTS_WHAT`. Of one object, `jet1`: `pt`, `eta`, `phi`, `mass`; of a jet `btag`, 1 or 0; of a
+    fat jet also `sdmass`, after soft drop, `sdrho`, that over `pt`, and ratios of its N-subjettiness, `tau21`, `tau32`,
+    `tau42`, `tau43`. Of two or more, `jet1+jet2`: the invariant `mass`, and the `lightest` and `heaviest` of their
+    masses; of two also their distances `deta`, `dphi` and `dr`. Of `met`: `pt`, `phi`. Of a collection, `jets`, or of
+    `particles`: the number `n` and the sum of pT, `ht`; of `tracks`: `n`. `mass` names objects whose invariant mass
+    stands beside the batch, where no network sees it. `scale: standard` takes each quantity to mean 0 and standard
+    deviation 1 over the events that have it; one that an event lacks is 0.
     """
 
     kind: Literal["event_features"]
@@ -149,9 +149,10 @@ def _of_objects(objects: Objects) -> dict[str, _Quantity]:
 
     if len(objects) == 1:
         fat = collections[0] == "fatjets"
+        tagged = ("btag",) if collections[0] in ("jets", "fatjets") else ()
         single = {
             feature: quantity({feature}, partial(_feature, objects=objects, feature=feature))
-            for feature in ("pt", "eta", "phi", "mass", *(("sdmass",) if fat else ()))
+            for feature in ("pt", "eta", "phi", "mass", *(("sdmass",) if fat else ()), *tagged)
         }
         for name, of in JET_RATIOS.items() if fat else ():
             single[name] = quantity(set(of), partial(_ratio, objects=objects, of=of))

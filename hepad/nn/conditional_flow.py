@@ -9,12 +9,18 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from hepad.errors import MissingExtraError
+from hepad.nn.reproducible import single_thread
 
-__all__ = ["STEEPEST", "ConditionalFlow"]
+__all__ = ["STEEPEST", "ConditionalFlow", "drawn"]
+
+_BLOCK = 4096
+"""Events that are drawn at a time: their hidden numbers stay in the cache."""
 
 STEEPEST = math.log(1e3)
 """The logarithms of the scales stay below it, as zuko's do."""
@@ -66,6 +72,19 @@ class ConditionalFlow(nn.Module):
         for block in reversed(range(len(self.steps))):
             values = _Inverse(self.steps[block], _rank(self.features, block))(values, given)
         return values.t().contiguous()
+
+
+def drawn(
+    flow: ConditionalFlow, latent: npt.NDArray[np.float32], context: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """What a flow makes of latent numbers (n, features) given a context (n, context), block by block on one thread."""
+    found = np.empty_like(latent, order="C")
+    with single_thread():
+        for start in range(0, len(latent), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            z, given = (torch.from_numpy(np.ascontiguousarray(values[rows])) for values in (latent, context))
+            found[rows] = flow.inverse(z, given).numpy()
+    return found
 
 
 class _Inverse:

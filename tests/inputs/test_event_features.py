@@ -18,7 +18,7 @@ from hepad.io.reader import read_events
 NAMES = (
     *("jet1_pt", "jet1_eta", "jet1_phi", "jet2_mass", "jet1+jet2_mass", "jet1+jet2+jet3_mass", "jet1+jet2_lightest"),
     *("jet1+jet2_heaviest", "jet1+jet2_deta", "jet1+jet2_dphi", "jet1+jet2_dr", "met_pt", "met_phi", "jets_n"),
-    *("jets_ht", "bjets_n", "lightjets_ht"),
+    *("jets_ht", "bjets_n", "lightjets_ht", "jet2_btag"),
 )
 
 
@@ -43,6 +43,7 @@ def expected(jets: list[tuple[float, float, float, float]], tags: list[bool], me
         found |= dict(zip(("jet1_pt", "jet1_eta", "jet1_phi"), jets[0], strict=False))
     if len(jets) > 1:
         a, b = jets[:2]
+        found["jet2_btag"] = float(tags[1])
         dphi = abs((a[2] - b[2] + np.pi) % (2 * np.pi) - np.pi)
         found |= {"jet2_mass": b[3], "jet1+jet2_mass": mass_of(a, b), "jet1+jet2_lightest": min(a[3], b[3])}
         found |= {"jet1+jet2_heaviest": max(a[3], b[3]), "jet1+jet2_deta": abs(a[1] - b[1]), "jet1+jet2_dphi": dphi}

@@ -32,7 +32,6 @@ __all__ = ["FlowCard", "SidebandFlow", "masses_in", "train_flow"]
 
 _BANDWIDTH = 0.01
 """Of the kernels of the mass, in the logit of where it is in the window; the authors' number."""
-_BLOCK = 4096
 _EPOCH, _MARGINALS, _RANGE = "epoch", "marginals", "range"
 
 
@@ -103,19 +102,13 @@ class SidebandFlow:
 
     def sample(self, mass: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.float32]:
         """Numbers (n, d) of background of each mass (n,), in turn by the flows of the epochs."""
-        import torch
-
-        from hepad.nn.reproducible import single_thread
+        from hepad.nn.conditional_flow import drawn
 
         latent = rng.standard_normal((len(mass), self.layout.size), dtype=np.float32)
         context = _context(mass, self.range)
-        with single_thread():
-            for place, flow in enumerate(self.epochs):
-                rows = np.arange(place, len(mass), len(self.epochs))
-                for start in range(0, len(rows), _BLOCK):
-                    block = rows[start : start + _BLOCK]
-                    given = torch.from_numpy(context[block])
-                    latent[block] = flow.inverse(torch.from_numpy(latent[block]), given).numpy()
+        for place, flow in enumerate(self.epochs):
+            rows = slice(place, None, len(self.epochs))
+            latent[rows] = drawn(flow, latent[rows], context[rows])
         return self.marginals.values(latent)
 
     def latent(self, batch: Batch) -> npt.NDArray[np.float32]:
