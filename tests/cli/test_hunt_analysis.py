@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from hepad.errors import InputDataError
 from hepad.pipeline.hunt import task, windows_scan, windows_selected
 
 from ..conftest import Run
@@ -138,13 +139,22 @@ def test_what_is_lacking_is_said_before_anything_is_trained(run: Run, tables: li
     assert ("signal.npz",) not in tables
 
 
-def test_progress_is_of_all_methods(tables: list[tuple[str, ...]], tmp_path: Path) -> None:
+def test_progress_is_of_all_methods(
+    tables: list[tuple[str, ...]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from hepad.cards.hunt import load_hunt
     from hepad.methods.base import Window
+    from hepad.pipeline.hunt import windows
     from hepad.pipeline.hunt.options import HuntOptions
-    from hepad.pipeline.hunt.windows import hunt_analysis
 
-    told: list[tuple[str, int, int]] = []
+    def enough(*_: Any, **__: Any) -> None:
+        raise InputDataError("all is trained")
+
+    monkeypatch.setattr(windows, "_report", enough)
+    (tmp_path / "other.yaml").write_text(METHODS["label"].replace("name: label", "name: other"), encoding="utf-8")
+    told: list[tuple[int, int]] = []
     options = HuntOptions(
         mass="",
         window=Window(1, 2, (0, 3)),
@@ -152,21 +162,10 @@ def test_progress_is_of_all_methods(tables: list[tuple[str, ...]], tmp_path: Pat
         table=True,
         background=[str(tmp_path / "background.npz")],
         signals={"x": [str(tmp_path / "signal.npz")]},
-        on_training=lambda done, of: told.append(("training", done, of)),
-        on_fit=lambda done, of: told.append(("fit", done, of)),
+        on_training=lambda done, of: told.append((done, of)),
     )
-    names = [str(tmp_path / f"{name}.yaml") for name in ("label", "all")]
-    found = hunt_analysis(
-        [str(tmp_path / "data.npz")], load_hunt(str(tmp_path / "small.yaml")), names, options=options, toys=0
-    )
-    trained = [(done, of) for kind, done, of in told if kind == "training"]
-    assert (3, 3) in trained
-    assert trained[0] == (0, 3)
-    assert trained == sorted(trained)
-    assert [(done, of) for kind, done, of in told if kind == "fit"] == [(0, 2), (1, 2), (2, 2)]
-    assert found.overall is found.whole is None
-    assert not found.trials
-    row = next(row for row in found.signals if row.method == "label")
-    assert row.z is not None
-    assert row.z > 3
-    assert row.events == pytest.approx(40 * row.efficiency, rel=0.5)
+    names = [str(tmp_path / f"{name}.yaml") for name in ("label", "all", "other")]
+    files, card = [str(tmp_path / "data.npz")], load_hunt(str(tmp_path / "small.yaml"))
+    with pytest.raises(InputDataError, match="all is trained"):
+        windows.hunt_analysis(files, card, names, options=options)
+    assert told == [(0, 6), (1, 6), (2, 6), (3, 6), (3, 6), (3, 6), (4, 6), (5, 6), (6, 6)]

@@ -59,12 +59,20 @@ def answers(report: AnalysisReport) -> Table:
                 f"{best.z:.2f}",
                 _p(best.local_p),
                 _global(report.trials.get(name)),
+                _sculpts(report, name),
             ]
         )
     if len(rows) > 1:
-        rows.append(["all methods", "", "", "", _global(report.scan_trials.whole), "", "", "", _global(report.whole)])
+        whole = _global(report.scan_trials.whole), _global(report.whole)
+        rows.append(["all methods", "", "", "", whole[0], "", "", "", whole[1], ""])
     header = ["method", "mass [GeV]", "local Z", "local p", "global p", "window", "local Z", "local p", "global p"]
-    return Table(header, rows)
+    return Table([*header, "sculpts in"], rows)
+
+
+def _sculpts(report: AnalysisReport, method: str) -> str:
+    """In how many windows the selection makes a hump of its own: what it finds there may be that."""
+    own = [row for row in report.dependence if row.method == method]
+    return f"{sum(row.sculpts for row in own)} of {len(own)}" if own else ""
 
 
 def _everything(report: AnalysisReport) -> Iterator[Block]:
