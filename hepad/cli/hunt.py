@@ -282,9 +282,10 @@ def _print(report: HuntReport) -> None:
     kept = [network for network in report.networks if network.kept]
     losses = [network.loss for network in kept]
     if losses:
+        chance = f", {LOSS_OF_CHANCE:.4f} is chance" if "log_odds" in report.scores else ""  # of classifiers
         common.stdout().print(
             f"{len(report.networks)} networks in {report.folds} folds, {len(kept)} kept; validation loss "
-            f"{min(losses):.4f} to {max(losses):.4f}, {LOSS_OF_CHANCE:.4f} is chance"
+            f"{min(losses):.4f} to {max(losses):.4f}{chance}"
         )
     rows = [
         [

@@ -42,7 +42,7 @@ class HuntReport:
     """What `hunt` did. `events` are those selected, in the window, in each sideband, and without the mass.
 
     `dependence` is that of the default score on the mass, in the sidebands. `spills` says of simulated signals how much
-    of them is in the sidebands; without them nobody knows.
+    of them is in the sidebands; without them nobody knows. `scores` are the names of the scores, the default first.
 
     `skipped` are the files that were left out, in their order. `complete_before`: the output was there already.
     `output` is None if nothing was written.
@@ -61,6 +61,7 @@ class HuntReport:
     spills: Mapping[str, Spill] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     complete_before: bool = False
+    scores: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
@@ -74,6 +75,7 @@ class HuntReport:
             "mass": self.mass,
             "cutflow": self.cutflow.to_json(),
             "folds": self.folds,
+            "scores": list(self.scores),
             "events": self.events,
             "networks": [asdict(network) for network in self.networks],
             "regions": {name: asdict(region) for name, region in self.regions.items()},
@@ -99,4 +101,5 @@ class HuntReport:
             {name: Spill(**spill) for name, spill in content["spills"].items()},
             tuple(Skipped(**skipped) for skipped in content["skipped"]),
             complete_before=True,
+            scores=tuple(content["scores"]),
         )

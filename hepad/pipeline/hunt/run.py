@@ -203,6 +203,7 @@ def _report(plan: HuntPlan, events: HuntEvents, found: _Found, options: HuntOpti
         depends(default),
         {name: Spill.of(signal, plan.window) for name, signal in found.signals.items()},
         events.skipped,
+        scores=tuple(found.fitted.score_names),
     )
 
 
