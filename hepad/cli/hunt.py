@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hepad.methods.base import Window
     from hepad.output.document import Table
     from hepad.pipeline.hunt.options import HuntOptions
+    from hepad.pipeline.hunt.replicas import ReplicaReport
     from hepad.pipeline.hunt.report import HuntReport
     from hepad.pipeline.hunt.windows_report import AnalysisReport
 
@@ -74,6 +75,11 @@ def hunt(
         float | None,
         typer.Option("--luminosity", help="In fb-1: limits of an analysis are cross sections.", show_default=False),
     ] = None,
+    replicas: Annotated[
+        int | None,
+        typer.Option("--replicas", min=2, help="Hunt in so many parts of background alone: are p-values uniform?"),
+    ] = None,
+    share: Annotated[float, typer.Option("--share", help="Of the events, in each replica.")] = 0.2,
     format_: Annotated[
         str | None, typer.Option("--format", help="root or parquet.", show_default="the output's ending, else root")
     ] = None,
@@ -144,7 +150,7 @@ def hunt(
 
     alone = {"--mass": mass, "--window": window, "--sidebands": sidebands}
     lacking = [name for name, value in alone.items() if value is None]
-    if analysis is None and (lacking or len(method or ()) != 1):
+    if analysis is None and (lacking or len(method or ()) != 1 or replicas is not None):
         raise UsageError(
             f"give --analysis, or one --method with --mass, --window and --sidebands (missing: "
             f"{', '.join(lacking) or 'one --method'})"
@@ -177,7 +183,11 @@ def hunt(
             on_training=on_training,
             on_fit=on_fit,
         )
-        report = _run(files, analysis, method or [], options, (toys, range_, luminosity))
+        report: HuntReport | AnalysisReport | ReplicaReport
+        if replicas is None:
+            report = _run(files, analysis, method or [], options, (toys, range_, luminosity))
+        else:
+            report = _replicas(files, analysis, method or [], options, (replicas, share, range_))
     common.print_made(report, lambda: _print_any(report), json=json)
 
 
@@ -200,12 +210,60 @@ def _run(
     return hunt_analysis(files, card, methods, options=options, toys=toys, luminosity=luminosity)
 
 
-def _print_any(report: HuntReport | AnalysisReport) -> None:
+def _replicas(
+    files: list[str],
+    analysis: str | None,
+    methods: list[str],
+    options: HuntOptions,
+    asked: tuple[int, float, str | None],
+) -> ReplicaReport:
+    from hepad.cards.hunt import load_hunt
+    from hepad.pipeline.hunt.replicas import hunt_replicas
+
+    replicas, share, text = asked
+    card = load_hunt(analysis or "").within(None if text is None else common.parse_pair("--range", text))
+    return hunt_replicas(files, card, methods, options=options, replicas=replicas, share=share)
+
+
+def _print_replicas(report: ReplicaReport) -> None:
+    rows = [
+        [
+            row.method,
+            f"{row.set} {row.low:g}:{row.high:g}",
+            f"{len(row.z)}",
+            f"{row.mean_z:.2f} ± {row.mean_z_error:.2f}",
+            f"{row.rms_z:.2f}",
+            f"{row.kolmogorov_p:.2g}",
+            f"{row.selected_excess:.2f}",
+            f"{row.sculpts}",
+        ]
+        for row in report.rows
+    ]
+    title = f"{report.replicas} replicas of {report.share:.0%} of {report.events} events: local Z in {report.mass}"
+    header = ["method", "window", "fits", "mean", "rms", "Kolmogorov p", "selected over sidebands", "sculpts in"]
+    common.print_table(title, header, rows)
+    of_methods = [
+        [name, *(f"{found[key]:.3g}" for key in ("p_values", "mean", "below_0.01", "below_0.05", "kolmogorov_p"))]
+        for name, found in report.methods.items()
+    ]
+    header = ["method", "p-values", "mean", "below 0.01", "below 0.05", "Kolmogorov p"]
+    common.print_table("Local p-values of all windows", header, of_methods)
+    for what, why in report.left_out.items():
+        common.print_lines(f"left out: {what}: {why}")
+    if not report.complete_before:
+        common.stdout().print(f"wrote {report.output}")
+
+
+def _print_any(report: HuntReport | AnalysisReport | ReplicaReport) -> None:
     from hepad.pipeline.hunt.report import HuntReport
     from hepad.pipeline.hunt.windows_honesty import remarks
+    from hepad.pipeline.hunt.windows_report import AnalysisReport
 
     if isinstance(report, HuntReport):
         _print(report)
+        return
+    if not isinstance(report, AnalysisReport):
+        _print_replicas(report)
         return
     rows = [
         [

@@ -146,6 +146,7 @@ VERBS: dict[str, Verb] = {
         "files method mass selection feature background signal allow_mass seed folds restarts epochs device max_events "
         f"restart {_RUN}",
         (
+            _mode("--replicas", _given("replicas"), "replicas share analysis range_"),
             _mode("--analysis", _given("analysis"), "analysis toys range_ luminosity"),
             _mode("one --window", _always, "window sidebands region format_ resume"),
         ),

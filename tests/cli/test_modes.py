@@ -50,6 +50,7 @@ ASKED = {
         "one hunt in all spectra": "",
     },
     "hunt": {
+        "--replicas": "--replicas 2 --analysis card.yaml",
         "--analysis": "--analysis card.yaml",
         "one --window": "--window 1:2",
         "--table": "--table",

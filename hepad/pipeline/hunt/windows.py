@@ -31,7 +31,7 @@ from hepad.stats.bumphunt.window_count import WindowCount, count_in_window, wind
 from hepad.stats.bumphunt.window_density import count_by_density, fine_edges
 from hepad.stats.fits.functions import BackgroundFunction
 
-__all__ = ["hunt_analysis"]
+__all__ = ["completed", "count_of", "family_of", "hunt_analysis", "plans_of", "windows_of"]
 
 FloatArray = npt.NDArray[np.float64]
 Kept = list[tuple[Selected, WindowCount]]
@@ -56,19 +56,13 @@ def hunt_analysis(
     from hepad.pipeline.hunt.windows_output import stored_report, write_analysis
 
     output = options.file
-    options = replace(
-        options,
-        device=resolve_device(options.device),
-        mass=options.mass or card.mass,
-        selection=options.selection or card.selection,
-        input=card.input,
-    )
+    options = completed(options, card)
     check_folder(output, verb="hunt")
     _check(toys, luminosity)
-    functions = _functions(card)
-    windows, unreached = _windows(card)
+    functions = family_of(card)
+    windows, unreached = windows_of(card)
     shapes = scan_shapes(card.shape, [(w.low, w.high) for _, w in windows], np.array(card.bins))
-    plans = _plans(files, methods or card.methods, replace(options, window=windows[0][1]))
+    plans = plans_of(files, methods or card.methods, replace(options, window=windows[0][1]))
     check_wanted(list(plans.values()))
 
     def described(records: Sequence[dict[str, Any]], *, arguments: bool = True) -> dict[str, Any]:
@@ -93,6 +87,17 @@ def hunt_analysis(
     return report
 
 
+def completed(options: HuntOptions, card: HuntCard) -> HuntOptions:
+    """The options with what the card says where they do not."""
+    return replace(
+        options,
+        device=resolve_device(options.device),
+        mass=options.mass or card.mass,
+        selection=options.selection or card.selection,
+        input=card.input,
+    )
+
+
 def _check(toys: int, luminosity: float | None) -> None:
     if 0 < toys < FEWEST_BOOTSTRAPS:
         raise UsageError(f"--toys {toys}: at least {FEWEST_BOOTSTRAPS} are needed, or 0 for no global p-values")
@@ -100,7 +105,7 @@ def _check(toys: int, luminosity: float | None) -> None:
         raise UsageError(f"the luminosity is positive, found {luminosity:g} fb-1")
 
 
-def _plans(files: Sequence[str], methods: Sequence[str], options: HuntOptions) -> dict[str, HuntPlan]:
+def plans_of(files: Sequence[str], methods: Sequence[str], options: HuntOptions) -> dict[str, HuntPlan]:
     """What is hunted for with each method, by its name; `UsageError` if two cards have the same."""
     plans: dict[str, HuntPlan] = {}
     for method in dict.fromkeys(methods):
@@ -111,7 +116,7 @@ def _plans(files: Sequence[str], methods: Sequence[str], options: HuntOptions) -
     return plans
 
 
-def _functions(card: HuntCard) -> tuple[BackgroundFunction, ...]:
+def family_of(card: HuntCard) -> tuple[BackgroundFunction, ...]:
     """The functions of the card, asked for before anything is trained; `CardError` unless they are of one family."""
     functions = tuple(function for name in card.functions for function in functions_of(name, None))
     if len({function.family for function in functions}) != 1:
@@ -119,7 +124,7 @@ def _functions(card: HuntCard) -> tuple[BackgroundFunction, ...]:
     return functions
 
 
-def _windows(card: HuntCard) -> tuple[list[tuple[str, Window]], dict[str, str]]:
+def windows_of(card: HuntCard) -> tuple[list[tuple[str, Window]], dict[str, str]]:
     """The windows of all sets, their neighbours as sidebands, and why others are left out: there are no bins around."""
     windows, left_out = [], {}
     for name, edges in card.windows.items():
@@ -219,7 +224,7 @@ def _counts(selector: Selector, functions: Sequence[BackgroundFunction]) -> Kept
     kept: Kept = []
     for one in selector.selected:
         try:
-            kept.append((one, _count(selector.card, one, functions)))
+            kept.append((one, count_of(selector.card, one, functions)))
         except (FitFailedError, InputDataError) as error:
             selector.left_out[one.label] = str(error)
     if not kept:
@@ -227,7 +232,8 @@ def _counts(selector: Selector, functions: Sequence[BackgroundFunction]) -> Kept
     return kept
 
 
-def _count(card: HuntCard, one: Selected, functions: Sequence[BackgroundFunction]) -> WindowCount:
+def count_of(card: HuntCard, one: Selected, functions: Sequence[BackgroundFunction]) -> WindowCount:
+    """The count in the window of what is selected; `FitFailedError` or `InputDataError` if it cannot be fitted."""
     low, high, bins = one.window.low, one.window.high, np.array(card.bins)
     if card.count == "densities":
         fine = fine_edges(bins, low, high)
