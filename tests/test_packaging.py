@@ -55,8 +55,11 @@ def test_the_help_loads_nothing_heavy(warnings):
 
 def test_commands_do_not_load_what_they_do_not_need():
     """Scores, lists and cards of all models, and a hunt up to its pseudo-experiments."""
-    code = "import sys; import hepad.__main__; assert 'typer' not in sys.modules; import hepad.execution.processes, "
-    code += "hepad.pipeline.score; from hepad.pipeline import catalogue; catalogue.catalogue('models'); "
+    code = (
+        "import sys; import hepad.__main__; assert 'typer' not in sys.modules; from hepad.pipeline import catalogue; "
+    )
+    code += "catalogue.catalogue('models'); assert 'awkward' not in sys.modules; "
+    code += "import hepad.execution.processes, hepad.pipeline.score; "
     code += "import hepad.inputs.rmm, hepad.models.rmm_ae, hepad.stats.bumphunt; print(*sys.modules)"
     result = run(sys.executable, "-W", "error", "-c", code)
     assert result.returncode == 0, result.stderr

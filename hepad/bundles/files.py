@@ -21,7 +21,8 @@ from hepad.cards.document import each_key_once
 from hepad.errors import CardError
 from hepad.provenance import sha256_bytes
 
-__all__ = ["CARD", "GRAPH", "WEIGHTS", "bundle_files", "read_bundle", "read_card", "read_tensors", "write_bundle_files"]
+__all__ = ["CARD", "GRAPH", "WEIGHTS", "bundle_files", "read_bundle", "read_card", "read_content", "read_tensors"]
+__all__ += ["write_bundle_files"]
 
 CARD = "card.json"
 WEIGHTS = "model.safetensors"
@@ -76,6 +77,18 @@ def read_card(folder: Path) -> BundleCard:
             f"bundle {folder}: {CARD} does not match its own sha256; it was altered or damaged, get it again"
         )
     return card
+
+
+def read_content(folder: Path) -> dict[str, Any]:
+    """What a card says, for a list: it is as it was written, and nothing is loaded to check what it means."""
+    try:
+        content = json.loads(_read_bytes(folder / CARD), object_pairs_hook=each_key_once)
+        altered = content.pop("hashes")[CARD] != _content_hash(content)
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+        raise CardError(f"bundle {folder}: {CARD} is no card of a bundle ({error})") from error
+    if altered:
+        raise CardError(f"bundle {folder}: {CARD} does not match its own sha256; get it again")
+    return dict(content)
 
 
 def _read_hashed(folder: Path, name: str, card: BundleCard) -> bytes:

@@ -52,7 +52,7 @@ class Card(BaseModel):
     `also` names keys that are understood besides the fields: other words for them.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False, defer_build=True)
 
     also: ClassVar[tuple[str, ...]] = ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hepad import registry
-from hepad.bundles.files import read_card
+from hepad.bundles.files import read_content
 from hepad.cards.analysis import load_analysis
 from hepad.cards.hunt import HUNTS_FOLDER, load_hunt
 from hepad.cards.method import METHODS_FOLDER, load_method
@@ -20,17 +20,18 @@ __all__ = ["CATALOGUES", "catalogue"]
 def _models() -> list[dict[str, Any]]:
     rows = []
     for name in bundled_names("bundles"):
-        card = read_card(resolve("bundles", name))
+        card = read_content(resolve("bundles", name))
+        kind, shape = card["input"]["kind"], card.get("shape") or (len(card["columns"]),)
         rows.append(
             {
                 "name": name,
-                "title": card.title,
-                "selection": card.selection.name,
-                "input": f"{card.input.kind} ({' x '.join(map(str, card.shape or (len(card.columns),)))})",
-                "scores": ", ".join(card.scores),
-                "trained on": ", ".join(source["name"] for source in card.provenance.get("inputs", [])),
-                "fidelity": card.fidelity,
-                "reference": card.reference,
+                "title": card["title"],
+                "selection": card["selection"]["name"],
+                "input": f"{kind} ({' x '.join(map(str, shape))})",
+                "scores": ", ".join(card["scores"]),
+                "trained on": ", ".join(source["name"] for source in card["provenance"].get("inputs", [])),
+                "fidelity": card["fidelity"],
+                "reference": card["reference"],
             }
         )
     return rows

@@ -13,6 +13,7 @@ import uproot
 from hepad.bundles.bundle import load_bundle
 from hepad.cards.analysis import load_analysis
 from hepad.cards.selection import load_selection
+from hepad.execution.parts import Part
 from hepad.inputs.l1_vector import L1Vector
 from hepad.io.events import merge_fields
 from hepad.io.reader import read_events
@@ -57,6 +58,30 @@ def test_scores_are_those_of_the_model_event_by_event(run, examples: Path, tmp_p
     assert np.array_equal(written["score"][keep], by_hand)
     threshold = bundle.card.regions["loose"].threshold
     assert np.array_equal(written["in_loose"][keep], by_hand >= threshold)
+
+
+def test_the_record_says_which_inputs_were_read_as_a_whole(
+    run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scores are the same bit by bit and the output counts as the same; parts that are kept have the mark."""
+    given = ("score", data / "hpm_taunu_0.root", data / "towers.root", "--model", "dnn_ae", "--max-events", 300, "-o")
+
+    def scored(name: str) -> tuple[object, list[str | None]]:
+        run(*given, name)
+        with uproot.open(tmp_path / name) as file:
+            info, rows = json.loads(str(file["provenance"])), file["Scores"].arrays(library="np")
+        inputs = [record.get("whole") for record in info["provenance"]["inputs"]]
+        return {name: column.tobytes() for name, column in rows.items()}, inputs
+
+    lean, marks = scored("lean.root")
+    assert marks == [None, None]
+    monkeypatch.setenv("HEPAD_LEAN", "0")
+    whole, marks = scored("whole.root")
+    assert marks == ["HEPAD_LEAN=0", None]  # the second file was not reached
+    assert lean == whole
+    assert "complete" in run(*given, "lean.root").stderr
+    part = Part(0, whole="why")
+    assert Part.from_bytes(part.to_bytes()) == part
 
 
 def test_json(run, examples: Path) -> None:
