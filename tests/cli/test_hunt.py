@@ -300,7 +300,7 @@ def _has_resonances_and_limits(report: dict[str, Any], page: str) -> None:
     everything, trees = rows["all", "A"], rows["trees", "A"]
     assert everything["mass"] == pytest.approx(3500, abs=40)
     assert everything["efficiency"] == pytest.approx(0.98)  # events of one jet have no mass
-    assert everything["error"] == pytest.approx(np.sqrt(0.98 / 100))
+    assert everything["error"] == pytest.approx(np.sqrt(0.98 * 0.02 / 100))
     assert 0.5 < trees["efficiency"] <= 0.98
     assert trees["expected"][2] < everything["expected"][2]
     assert trees["expected_fb"] == [value / 2 for value in trees["expected"]]

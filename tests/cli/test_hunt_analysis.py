@@ -123,7 +123,7 @@ def test_it_goes_on_in_its_fits_and_can_be_replayed(
     assert "expected_fb" not in rows["all"]
     assert "identical" in run("replay", "out").stdout
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "hepad hunt" in page
+    assert "hepad hunt data.npz --method all.yaml --method label.yaml" in page
     assert "too few for so many folds" in page
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,7 +26,11 @@ def analysis_blocks(
     shown = {name: Figure(f"{name}.png", _caption(name)) for name in figures}
     return [
         Heading(f"Hunt {card.name}: {card.title}", 1),
-        Text(f"After: {card.reference}. {card.fidelity_note.strip()}".rstrip() + "."),
+        Text(
+            " ".join(
+                f"{part.strip().rstrip('.')}." for part in (f"After: {card.reference}", card.fidelity_note) if part
+            )
+        ),
         Text(
             f"{report.cutflow.selected.events} of {report.cutflow.total.events} events are selected. A resonance is "
             f"looked for in {report.mass}, with {_words(report)}."
@@ -112,6 +118,7 @@ def _limits(report: AnalysisReport, card: HuntCard, shown: Mapping[str, Figure])
             "The efficiency is that of the trainings that were done on these data: were there as much signal in them "
             "as the limit allows, a method that learns from data would keep more of it."
         )
+    yield from _efficiencies(report)
 
 
 def signal_table(report: AnalysisReport) -> Table:
@@ -133,6 +140,19 @@ def signal_table(report: AnalysisReport) -> Table:
     ]
     header = ["signal", "peak [GeV]", "method", "window", "efficiency", "local Z", f"expected [{unit}]", "68 % band"]
     return Table([*header, f"observed [{unit}]"], rows, numbers_from=4)
+
+
+def _efficiencies(report: AnalysisReport) -> Iterator[Block]:
+    """Of each signal a row for each method: how much of all its events is selected for each window."""
+    windows = sorted({(row.set, row.low, row.high) for row in report.signals})
+    known = {(row.signal, row.method, row.set, row.low): row for row in report.signals}
+    for signal in dict.fromkeys(row.signal for row in report.signals):
+        yield Text(f"Efficiency on {signal}, of all events of its files, in the spectrum of each window:")
+        rows = []
+        for method in dict.fromkeys(row.method for row in report.signals):
+            found = [known.get((signal, method, set_, low)) for set_, low, _ in windows]
+            rows.append([method, *("" if row is None else f"{row.efficiency:.2%}" for row in found)])
+        yield Table(["method", *(f"{set_} {low:g}:{high:g}" for set_, low, high in windows)], rows)
 
 
 def _limit_cells(row: SignalRow | ScanPoint, scale: float) -> list[str]:
@@ -184,7 +204,8 @@ def _methods(report: AnalysisReport) -> list[str]:
 
 def _words(report: AnalysisReport) -> str:
     names = _methods(report)
-    return f"{len(names)} method{'s' * (len(names) != 1)} in {len({(r.set, r.low) for r in report.results})} windows"
+    windows = len({(row.set, row.low) for row in report.results})
+    return f"{len(names)} method{'s' * (len(names) != 1)} in {windows} window{'s' * (windows != 1)}"
 
 
 def _caption(name: str) -> str:
@@ -201,8 +222,16 @@ def _p(value: float) -> str:
 
 
 def _provenance(record: Mapping[str, Any]) -> str:
-    words = record.get("arguments", {}).get("words", [])
-    lines = [f"hepad {' '.join(words)}" if words else record["command"]]
+    arguments = record.get("arguments", {"words": [], "files": []})
+    names = [item["name"] for item in (*record["inputs"], *arguments["files"])]
+
+    def filled(found: re.Match[str]) -> str:
+        if found[1] is None:
+            return found[0][0]
+        return ",".join(names[int(number)] for number in found[1].split(",") if number)
+
+    words = [re.sub(r"\{\{|\}\}|\{([\d,]+)\}", filled, word) for word in arguments["words"]]
+    lines = [shlex.join(["hepad", *words]) if words else record["command"]]
     lines += [f"hepad {record['hepad']}, Python {record['python']}"]
     lines += [f"{name} {version}" for name, version in record["packages"].items()]
     lines += [f"{item['name']} sha256 {item['sha256']}" for item in record["inputs"] if "sha256" in item]

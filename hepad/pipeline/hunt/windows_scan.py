@@ -184,8 +184,10 @@ def _efficiency(one: Selected, name: str, edges: FloatArray) -> tuple[float, flo
     """The part of all events of a signal that are in the spectrum, and its error of finite simulation."""
     signal = one.signals[name]
     there = (signal.masses >= edges[0]) & (signal.masses <= edges[-1])
-    weights = signal.weights[there] / signal.total
-    return float(weights.sum()), float(np.sqrt((weights**2).sum()))
+    weights = signal.weights[there]
+    share, squares = float(weights.sum()) / signal.total, float((weights**2).sum())
+    variance = (1 - 2 * share) * squares + share**2 * signal.squares  # binomial, of weighted events
+    return share, float(np.sqrt(max(variance, 0.0))) / signal.total
 
 
 @dataclass(frozen=True)

@@ -32,11 +32,14 @@ _SAME_WEIGHT = 1e-6
 
 @dataclass(frozen=True)
 class SignalMasses:
-    """Masses (s,) and weights (s,) of the events of a signal that are selected, of a `total` weight in its files."""
+    """Masses (s,) and weights (s,) of the events of a signal that are selected; all events of its files weigh `total`,
+    and `squares` is the sum of the squares of their weights.
+    """
 
     masses: FloatArray
     weights: FloatArray
     total: float
+    squares: float
 
 
 @dataclass(frozen=True)
@@ -187,4 +190,5 @@ def used_by(plan: HuntPlan) -> HuntPlan:
 def _signal(sample: HuntEvents, kept: npt.NDArray[np.bool_]) -> SignalMasses:
     mass, weight = sample.raw.beside[MASS], np.asarray(sample.raw.weight, dtype=np.float64)
     there = kept & np.isfinite(mass)
-    return SignalMasses(mass[there], weight[there], float(sample.whole.columns["all_weight"].sum()))
+    every = sample.whole.columns["all_weight"]
+    return SignalMasses(mass[there], weight[there], float(every.sum()), float((every**2).sum()))
