@@ -16,10 +16,12 @@ import yaml
 from hepad.cards.resolver import resolve
 from hepad.cards.sensitivity import SensitivityCard, load_any_study
 from hepad.cards.study import StudyCard
-from hepad.errors import CardError, InputDataError
-from hepad.pipeline.study.sensitivity.points import Counted, Point, mock_data
+from hepad.errors import CardError, InputDataError, InterruptedRunError
+from hepad.execution.tasks import Task
+from hepad.pipeline.study.sensitivity.points import Counted, Point, PointJob, mock_data
 from hepad.pipeline.study.sensitivity.results import Curve
 from hepad.pipeline.study.sensitivity.run import SensitivityOptions, SensitivityReport, sensitivity_study
+from hepad.pipeline.study.sensitivity.store import PointStore
 from hepad.stats.limits.sensitivity import Crossing, expected_z
 
 from ...conftest import expect, invoke
@@ -260,6 +262,40 @@ def test_mock_data_grow_and_nothing_that_is_known_is_judged(
     assert job.priors["cut", "bump"] == ("other",)
     assert job.priors["cut", "other"] == ("bump",)
     assert len(set(bump.folds(5, 1))) == 5
+
+
+def test_an_interrupted_study_keeps_its_points(
+    report: dict[str, Any], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del report
+    real, asked = PointJob.do, []
+
+    def do(self: PointJob, name: str, given: Any) -> Any:
+        asked.append(name)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return real(self, name, given)
+
+    monkeypatch.setattr(PointJob, "do", do)
+    how = {"output": tmp_path / "out", "quick": True}
+    with pytest.raises(InterruptedRunError, match="interrupted after 1 points, which are kept") as caught:
+        again(folder, monkeypatch, **how)
+    assert caught.value.exit_code == 130
+    monkeypatch.setattr("hepad.pipeline.study.sensitivity.run.run_tasks", only_those_missing(asked))
+    with pytest.raises(InputDataError):
+        again(folder, monkeypatch, **how)
+    assert asked == ["all.bump.0.1", "all.bump.30.1", "all.bump.0.1 is there"]
+
+
+def only_those_missing(asked: list[str]) -> Any:
+    """In place of the tasks: note which of them are in the store, and do none."""
+
+    def run_tasks(job: PointJob, tasks: list[Task], store: PointStore, **_: Any) -> dict[str, Any]:
+        store.begin({"tasks": [task.name for task in tasks]}, [])
+        asked.extend(f"{task.name} is there" for n, task in enumerate(tasks) if (n, 0) in store)
+        return {name: {"failed": np.zeros(0, np.uint8)} for name in job.points}
+
+    return run_tasks
 
 
 def test_failures_are_told_and_left_out() -> None:

@@ -16,9 +16,9 @@ from hepad.cards.hunt import HuntCard, load_hunt
 from hepad.cards.method import load_method
 from hepad.cards.resolver import resolve
 from hepad.cards.sensitivity import SensitivityCard, SensitivitySignal
-from hepad.errors import CardError, InputDataError, UsageError
+from hepad.errors import CardError, InputDataError, InterruptedRunError, UsageError
 from hepad.execution.executor import Execution
-from hepad.execution.tasks import Task, run_tasks
+from hepad.execution.tasks import Arrays, Task, run_tasks
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.tables.features import TablePath
 from hepad.methods.base import Window
@@ -117,9 +117,7 @@ def sensitivity_study(name: str, card: SensitivityCard, *, options: SensitivityO
     options.output.mkdir(exist_ok=True)
     keys = {point: _key(job, point, plans, pools) for point in job.points}
     store = PointStore(options.output / TRAININGS, keys)
-    done = run_tasks(
-        job, [Task(point) for point in job.points], store, execution=options.execution, on_done=options.on_point
-    )
+    done = _done(job, store, options)
     found = {point: Counted.of(arrays) for point, arrays in done.items()}
     results = gathered(chosen, job.points, found, pools.luminosity(chosen.data_fraction))
     if all(isinstance(one, str) for one in found.values()):
@@ -136,6 +134,20 @@ def sensitivity_study(name: str, card: SensitivityCard, *, options: SensitivityO
     report = SensitivityReport(results, record, store.made, options.quick, options.output)
     _write(report, texts)
     return report
+
+
+def _done(job: PointJob, store: PointStore, options: SensitivityOptions) -> dict[str, Arrays]:
+    """The results of all points; `InterruptedRunError` on Ctrl-C and SIGTERM, with those that are done kept."""
+    tasks = [Task(point) for point in job.points]
+    try:
+        return run_tasks(job, tasks, store, execution=options.execution, on_done=options.on_point)
+    except (KeyboardInterrupt, SystemExit) as error:
+        code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 130
+        raise InterruptedRunError(
+            f"interrupted after {store.made} points, which are kept in {options.output / TRAININGS}; the same command "
+            "goes on from there",
+            code - 128,
+        ) from error
 
 
 def _with_methods(card: SensitivityCard, methods: Sequence[str]) -> tuple[SensitivityCard, dict[str, str]]:
