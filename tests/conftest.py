@@ -38,6 +38,7 @@ COMPILED = (
         "hepad.io.generator.particles",
         "hepad.inputs.rmm_kernel",
         "hepad.methods.base.tree_kernel",
+        "hepad.stats.scores.dependence_kernel",
     ),
 )
 
@@ -160,22 +161,6 @@ def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
     It does not reach into `process`.
     """
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda _, path, **__: Path(path).touch())
-
-
-@pytest.fixture
-def without_pdf(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are rendered as PNG only; their PDF files are empty. It does not reach into `process`."""
-    from matplotlib.figure import Figure
-
-    plain = Figure.savefig
-
-    def save(figure: Figure, path: Path, **options: object) -> None:
-        if path.suffix == ".pdf":
-            path.touch()
-        else:
-            plain(figure, path, **options)
-
-    monkeypatch.setattr(Figure, "savefig", save)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import reprlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -13,8 +14,8 @@ from pydantic_core import CoreSchema, ErrorDetails
 from hepad.cards.document import Document, read_yaml
 from hepad.errors import CardError
 
-__all__ = ["FILE_NAME", "NAME", "AnyCard", "Card", "CardName", "known_keys", "load_card", "parse_card", "read_yaml"]
-__all__ += ["validation_summary"]
+__all__ = ["FILE_NAME", "NAME", "AnyCard", "Card", "CardName", "Fault", "card_faults", "known_keys", "load_card"]
+__all__ += ["parse_card", "read_yaml", "validation_summary"]
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.@+-]*$"
 """Names of cards and bundles: they become names of files and are printed."""
@@ -87,6 +88,23 @@ def load_card(kind: type[AnyCard], path: Path) -> AnyCard:
     return parse_card(kind, read_yaml(path), str(path))
 
 
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a card: at which line, None if that is not known, with which key, and what."""
+
+    line: int | None
+    key: str
+    text: str
+
+
+def card_faults(error: ValidationError, kind: type[Card], content: object) -> list[Fault]:
+    """All faults of a pydantic error, each of a key."""
+    return [
+        Fault(_line(fault, content), _key(fault), _wrong(fault) + _known(fault, kind, content))
+        for fault in error.errors(include_url=False)
+    ]
+
+
 def validation_summary(error: ValidationError, kind: type[Card] | None = None, content: object = None) -> str:
     """The first faults of a pydantic error in one line: key, line, what is wrong, the value, what to write instead."""
     faults = error.errors(include_url=False)
@@ -100,16 +118,26 @@ def validation_summary(error: ValidationError, kind: type[Card] | None = None, c
 
 
 def _said(fault: ErrorDetails, content: object) -> str:
-    place = fault["loc"]
-    key = ".".join(str(step) for step in place if step not in _NO_KEYS) or "card"
-    line = content.line(place) if isinstance(content, Document) else None
-    where = f"key {key!r}" + ("" if line is None else f" at line {line}")
+    line = _line(fault, content)
+    where = f"key {_key(fault)!r}" + ("" if line is None else f" at line {line}")
+    return f"{where}: {_wrong(fault)}"
+
+
+def _key(fault: ErrorDetails) -> str:
+    return ".".join(str(step) for step in fault["loc"] if step not in _NO_KEYS) or "card"
+
+
+def _line(fault: ErrorDetails, content: object) -> int | None:
+    return content.line(fault["loc"]) if isinstance(content, Document) else None
+
+
+def _wrong(fault: ErrorDetails) -> str:
     remedy = _REMEDIES.get(str(fault.get("ctx", {}).get("pattern", fault["type"])))
     message = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "string_pattern_mismatch" and remedy:
         message, remedy = remedy, None
     value = "" if fault["type"] in {"missing", "value_error"} else f" (got {_short(fault['input'])})"
-    return f"{where}: {message}{value}{f': {remedy}' if remedy else ''}"
+    return f"{message}{value}{f': {remedy}' if remedy else ''}"
 
 
 def _known(fault: ErrorDetails, kind: type[Card] | None, content: object) -> str:

@@ -55,6 +55,29 @@ def validate(
     report.check()
 
 
+@app.command()
+def check(
+    card: Annotated[str, typer.Argument(help="A card of any kind: a path, or a bundled name.", show_default=False)],
+    json: common.Json = False,
+) -> None:
+    """Say everything that is wrong with a card at once, line by line; exit code 7 if anything is.
+
+    Example: hepad analysis check cms_2019_dijet
+    """
+    from hepad.pipeline.analysis.check import check_card
+
+    report = check_card(card)
+    if json:
+        common.print_json(report.to_json())
+    else:
+        for fault in report.faults:
+            where = f"{report.card}:{fault.line}" if fault.line is not None else f"{report.card}"
+            common.stdout().print(f"{where}: {f'{fault.key}: ' if fault.key else ''}{fault.text}")
+        if not report.faults:
+            common.stdout().print(f"{report.card} is right: {report.kind}/1")
+    report.check()
+
+
 @app.command("vectors")
 def vectors_(
     analysis: Analysis,

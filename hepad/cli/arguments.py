@@ -22,11 +22,18 @@ from typer.core import TyperCommand
 
 from hepad.cli.modes import check_modes
 from hepad.errors import HepadError
+from hepad.output.figure_kinds import DEFAULT_FIGURES
 
 if TYPE_CHECKING:
     from hepad.provenance import Invocation, Together, Word
 
-__all__ = ["FORCE", "PATHS", "PLAIN", "WITHOUT_EFFECT", "invocation", "recorded", "with_force"]
+__all__ = ["DRAWING", "FORCE", "PATHS", "PLAIN", "WITHOUT_EFFECT", "invocation", "recorded", "with_common"]
+
+DRAWING = frozenset(
+    {"abcd", "bumphunt", "bumphunt2d", "cluster", "evaluate", "explain", "fit", "hunt", "inject", "latency", "limit"}
+    | {"monitor", "quantise", "rates", "reinterpret", "spurious", "study", "train"}
+)
+"""Verbs with figures among their outputs."""
 
 WITHOUT_EFFECT = frozenset(
     {"check", "debug", "executor", "force", "help", "json", "output", "restart", "resume", "scheduler", "step_size"}
@@ -71,6 +78,7 @@ PLAIN = frozenset(
         "event_score",
         "feature",
         "features",
+        "figures",
         "floating",
         "format_",
         "inject",
@@ -78,6 +86,7 @@ PLAIN = frozenset(
     }
     | {
         "kind",
+        "name",
         "mass",
         "mass_range",
         "masses",
@@ -104,6 +113,7 @@ _MARKUP = re.compile(r"(\[[a-z#/@][^\[]*?\])")
 FORCE = "Replace what is there; what hepad did not write is kept."
 
 _ForceOption = Annotated[bool, typer.Option("--force", help=FORCE)]
+_FiguresOption = Annotated[str, typer.Option("--figures", help="Files of each figure: png, pdf, png,pdf or none.")]
 
 _NEVER_REPLACE = frozenset({"replay", "unpack"})
 
@@ -122,36 +132,48 @@ def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
 
         def invoke(self, ctx: Any) -> Any:
             from hepad.output.atomic import replacing
+            from hepad.output.figure_kinds import drawing, parse_kinds
             from hepad.provenance import recording
 
             check_modes(ctx, _verb(ctx))
             # Now, as what a glob means may change while the command runs.
             forced = bool(ctx.params.get("force"))
-            with recording(invocation(ctx) if "output" in ctx.params else None), replacing(forced):
+            kinds = parse_kinds(ctx.params.get("figures", DEFAULT_FIGURES))
+            record = invocation(ctx) if "output" in ctx.params else None
+            with recording(record), replacing(forced), drawing(kinds):
                 return super().invoke(ctx)
 
     return Recorded
 
 
-def with_force(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The function of a command with the option --force, if it has an output and no such option of its own.
+def with_common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of a command with the options that all have which write: --force, and --figures if it draws.
 
-    What is in the way is dealt with where outputs are written (`replacing`), so that the command need not know.
+    A command that has an option of that name keeps its own. Both act where outputs are written (`replacing`,
+    `drawing`), so that the command need not know.
     """
     signature = inspect.signature(command, eval_str=True)
     names = signature.parameters
-    if "output" not in names or "force" in names or command.__name__ in _NEVER_REPLACE:
+    added = []
+    if command.__name__ in DRAWING:
+        added.append(_option("figures", DEFAULT_FIGURES, _FiguresOption))
+    if "output" in names and "force" not in names and command.__name__ not in _NEVER_REPLACE:
+        added.append(_option("force", False, _ForceOption))
+    if not added:
         return command
 
-    def call(*, force: bool, **options: Any) -> Any:  # noqa: ARG001
-        return command(**options)
+    def call(**options: Any) -> Any:
+        return command(**{name: value for name, value in options.items() if name in names})
 
-    force = inspect.Parameter("force", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_ForceOption)
-    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in names.values()]
+    parameters = [*(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in names.values()), *added]
     call.__name__, call.__doc__, call.__module__ = command.__name__, command.__doc__, command.__module__
-    call.__annotations__ = {each.name: each.annotation for each in (*parameters, force)}
-    call.__signature__ = signature.replace(parameters=[*parameters, force])  # type: ignore[attr-defined]
+    call.__annotations__ = {each.name: each.annotation for each in parameters}
+    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     return call
+
+
+def _option(name: str, default: object, annotation: object) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def invocation(ctx: Any) -> Invocation:

@@ -77,12 +77,12 @@ def command_app(name: str) -> typer.Typer:
 
 
 def _record(app: typer.Typer) -> None:
-    from hepad.cli.arguments import recorded, with_force
+    from hepad.cli.arguments import recorded, with_common
 
     for command in app.registered_commands:
         command.cls = recorded(command.cls or TyperCommand)
         if command.callback is not None:
-            command.callback = with_force(command.callback)
+            command.callback = with_common(command.callback)
 
 
 class Commands(MutableMapping[str, Any]):

@@ -100,11 +100,11 @@ def _verb(common: str, *axes: Axis) -> Verb:
 
 _RUN = "step_size workers executor scheduler skip_bad_files"
 _ERRORS = "signal_error luminosity_error"
-_LOGIC, _TIMES = "bits part cutoff shallow", "batch threads seconds repeat"
+_LOGIC, _TIMES = "bits part cutoff shallow", "batch threads seconds repeat figures"
 
 VERBS: dict[str, Verb] = {
     "inject": _verb(
-        "spectrum mass width events function truth floating mass_range experiments seed",
+        "spectrum mass width events function truth floating mass_range experiments seed figures",
         (
             _mode("--float of the mass", lambda params: "mass" in params["floating"], "search"),
             _mode("a mass that does not float", _always),
@@ -123,7 +123,7 @@ VERBS: dict[str, Verb] = {
         (_mode("--edges", _given("edges"), "edges"), _mode("bins of one width", _always, "bins range_")),
     ),
     "fit": _verb(
-        "spectrum function mass_range toys seed",
+        "spectrum function mass_range toys seed figures",
         (
             _mode("--window", _given("window"), "window window_signal order"),
             _mode("--function gp", _processes_alone),
@@ -131,7 +131,7 @@ VERBS: dict[str, Verb] = {
         ),
     ),
     "bumphunt": _verb(
-        "spectra mass_range width_min width_max width_step scan_step direction sideband_veto toys seed",
+        "spectra mass_range width_min width_max width_step scan_step direction sideband_veto toys seed figures",
         (
             _mode("--reference column", lambda params: params["reference"] == "column", "reference"),
             _mode("--reference SPECTRUM", _given("reference"), "reference exact_reference"),
@@ -147,13 +147,13 @@ VERBS: dict[str, Verb] = {
         f"restart {_RUN}",
         (
             _mode("--replicas", _given("replicas"), "replicas share analysis range_"),
-            _mode("--analysis", _given("analysis"), "analysis toys range_ luminosity"),
+            _mode("--analysis", _given("analysis"), "analysis toys range_ luminosity figures"),
             _mode("one --window", _always, "window sidebands region format_ resume"),
         ),
         (_mode("--table", lambda params: bool(params["table"]), "table column"), _mode("files of events", _always)),
     ),
     "limit": _verb(
-        "calculator toys seed",
+        "calculator toys seed figures",
         (
             _mode("--workspace", _given("workspace"), "workspace patch measurement"),
             _mode(
@@ -173,7 +173,7 @@ VERBS: dict[str, Verb] = {
         ),
     ),
     "abcd": _verb(
-        "",
+        "figures",
         (
             _mode("--scores", _given("scores"), "scores plane efficiency min_events data"),
             _mode("--counts", _always, "counts nonclosure signal calculator toys seed"),
@@ -188,7 +188,7 @@ VERBS: dict[str, Verb] = {
     ),
     "reinterpret": _verb(
         "analysis luminosity region selection model background sqrt_s signal_error calculator toys point points "
-        f"max_events {_RUN}",
+        f"max_events figures {_RUN}",
         (
             _mode("event files", _given("files"), "files xsec"),
             _mode("points alone, which have cross sections of their own", _given("point", "points")),
@@ -203,7 +203,7 @@ VERBS: dict[str, Verb] = {
         ),
     ),
     "quantise": _verb(
-        "background model signal weights bits shallow seed simulation max_events",
+        "background model signal weights bits shallow seed simulation max_events figures",
         (
             _mode("--finetune", _given("finetune"), "finetune epochs seeds save"),
             _mode("weights that are only rounded", _always),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,14 +17,25 @@ def schema(
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown.")] = False,
     json: common.Json = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write the JSON Schemas of all cards to a folder.", show_default=False),
+    ] = None,
 ) -> None:
     """Which keys a card may have: tables, or a JSON Schema with --json.
 
     Example: hepad schema analysis
+
+    For editors: hepad schema -o schemas
     """
     from hepad.pipeline import schemas
 
-    if name is None:
+    if output is not None:
+        if name is not None or markdown or json:
+            raise UsageError("--output writes the JSON Schemas of all cards: give nothing beside it")
+        schemas.write_schemas(output)
+        common.stdout().print(f"wrote {output}: card.schema.json, which knows all kinds of cards, and what it needs")
+    elif name is None:
         _names(json=json)
     elif json and markdown:
         raise UsageError("give --json or --markdown, not both")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from hepad.output.figure_kinds import figure_kinds
 from hepad.printable import markdown, printable
 
 __all__ = [
@@ -52,7 +53,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture: a PNG file at `path` relative to the report, and what it shows."""
+    """A picture: a PNG file at `path` relative to the report, and what it shows.
+
+    With --figures pdf the report names the PDF file in its place, with none it leaves the picture out.
+    """
 
     path: str
     caption: str
@@ -80,13 +84,13 @@ pre { background: #f5f5f5; padding: 0.8rem; overflow-x: auto; font-size: 0.8rem;
 
 def to_markdown(blocks: Sequence[Block]) -> str:
     """The report as Markdown; figures are named by their relative paths."""
-    return "\n\n".join(_markdown(block) for block in blocks) + "\n"
+    return "\n\n".join(_markdown(block) for block in _shown(blocks)) + "\n"
 
 
 def to_html(blocks: Sequence[Block], folder: Path) -> str:
     """The report as one HTML file; the figures are read from `folder` and put into it."""
     title = next((block.text for block in blocks if isinstance(block, Heading)), "Report")
-    body = "\n".join(_html(block, folder) for block in blocks)
+    body = "\n".join(_html(block, folder) for block in _shown(blocks))
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f"<title>{_escaped(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
@@ -98,12 +102,24 @@ def to_html_part(blocks: Sequence[Block]) -> str:
     return "\n".join(_html(block, Path()) for block in blocks)
 
 
+def _shown(blocks: Sequence[Block]) -> list[Block]:
+    """Without the pictures that are not drawn."""
+    return [block for block in blocks if figure_kinds() or not isinstance(block, Figure)]
+
+
+def _link(figure: Figure) -> str | None:
+    """The PDF file of a picture that has no PNG file; else None."""
+    return None if "png" in figure_kinds() else quote(str(Path(figure.path).with_suffix(".pdf")))
+
+
 def _markdown(block: Block) -> str:
     if isinstance(block, Heading):
         return f"{'#' * block.level} {markdown(block.text)}"
     if isinstance(block, Text):
         return markdown(block.text)
     if isinstance(block, Figure):
+        if link := _link(block):
+            return f"[{markdown(block.caption)}]({link})"
         return f"![{markdown(Path(block.path).stem)}]({quote(block.path)})\n\n{markdown(block.caption)}"
     if isinstance(block, Code):
         fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", block.text)), 3)
@@ -124,6 +140,8 @@ def _html(block: Block, folder: Path) -> str:
     if isinstance(block, Text):
         return f"<p>{_escaped(block.text)}</p>"
     if isinstance(block, Figure):
+        if link := _link(block):
+            return f'<p><a href="{_escaped(link)}">{_escaped(block.caption)}</a></p>'
         data = base64.b64encode((folder / block.path).read_bytes()).decode()
         caption = _escaped(block.caption)
         picture = f'<img src="data:image/png;base64,{data}" alt="{_escaped(block.path)}">'

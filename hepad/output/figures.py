@@ -19,6 +19,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, Formatter, FuncFormatter
 from matplotlib.transforms import Bbox
 
+from hepad.output.figure_kinds import figure_kinds
 from hepad.printable import printable
 
 __all__ = ["save_figure"]
@@ -33,11 +34,16 @@ _FORMULAE: dict[tuple[Any, ...], Any] = {}
 """What matplotlib made of formulae, by the kind of output, the text, and how it looks."""
 
 
-def save_figure(figure: Figure, stem: Path, kinds: tuple[str, ...] = ("png", "pdf")) -> list[Path]:
-    """Write `stem.png` and `stem.pdf`; without a date in them, so that equal figures are equal files.
+def save_figure(figure: Figure, stem: Path, kinds: tuple[str, ...] | None = None) -> list[Path]:
+    """Write `stem.png`, `stem.pdf`: the kinds asked for; without a date in them, so that equal figures are equal files.
+
+    Without `kinds` they are those of `drawing`: what --figures says, or PNG alone. Without any nothing is done.
 
     Names of others in the figure, whatever is in them, are drawn such that neither fonts nor layout fail.
     """
+    kinds = figure_kinds() if kinds is None else kinds
+    if not kinds:
+        return []
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in kinds]
     with _formulae_kept(), _ticks_kept():
         _make_drawable(figure)

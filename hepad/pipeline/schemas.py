@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from hepad import registry
@@ -19,8 +21,9 @@ from hepad.cards.selection import SelectionCard
 from hepad.cards.sensitivity import SensitivityCard
 from hepad.cards.study import StudyCard
 from hepad.errors import UsageError
+from hepad.output.atomic import atomic_folder
 
-__all__ = ["SCHEMAS", "card_of", "json_schema", "markdown", "settings", "tables"]
+__all__ = ["SCHEMAS", "card_of", "json_schema", "markdown", "settings", "tables", "write_schemas"]
 
 SCHEMAS: dict[str, tuple[type[Card], str]] = {
     "selection": (SelectionCard, "objects, counts and requirements: --selection"),
@@ -41,6 +44,11 @@ SCHEMAS: dict[str, tuple[type[Card], str]] = {
 
 _TOLD_ONCE = ("analysis", "selection")
 """Schemas whose cards are within others, which do not repeat their keys."""
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_CONFIGURED = {"model": "ModelCard", "method": "MethodKeys"}
+"""The cards within others that name a model or a method."""
 
 _SETTINGS = {"model": registry.SCORERS, "method": registry.METHODS}
 
@@ -69,7 +77,52 @@ def tables(name: str) -> list[CardKeys]:
 def json_schema(name: str) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a card, for editors that check YAML."""
     schema = card_of(name).model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    for kind, table in _SETTINGS.items():
+        _tell_settings(schema.get("$defs", {}), kind, table)
+    return {"$schema": DIALECT, **schema}
+
+
+def _tell_settings(cards: dict[str, Any], kind: str, table: registry.Table) -> None:
+    """The keys beside a model's or method's `name`, which depend on it, for an editor that completes them."""
+    card = cards.get(_CONFIGURED[kind])
+    if card is None:
+        return
+    card["properties"]["name"] |= {"enum": sorted(table)}
+    card["allOf"] = []
+    for name, entry in sorted(table.items()):
+        keys = registry.load_config(entry).model_json_schema(
+            by_alias=True, ref_template=f"#/$defs/{kind}.{name}.{{model}}"
+        )
+        cards |= {f"{kind}.{name}.{inner}": part for inner, part in keys.pop("$defs", {}).items()}
+        own = {"name": True, **keys.get("properties", {})}
+        then = {"properties": own, "required": keys.get("required", []), "additionalProperties": False}
+        card["allOf"].append({"if": {"properties": {"name": {"const": name}}}, "then": then})
+
+
+def any_schema() -> dict[str, Any]:
+    """The JSON Schema of a card of any kind, by its key `schema`, in the folder of `write_schemas`."""
+    kinds = [
+        {
+            "if": {"properties": {"schema": {"const": f"{name}/1"}}, "required": ["schema"]},
+            "then": {"$ref": _file(name)},
+        }
+        for name in SCHEMAS
+    ]
+    known = {"schema": {"enum": [f"{name}/1" for name in SCHEMAS]}}
+    start = {"$schema": DIALECT, "title": "A card of hepad"}
+    return {**start, "type": "object", "required": ["schema"], "properties": known, "allOf": kinds}
+
+
+def write_schemas(folder: Path) -> None:
+    """Write the JSON Schema of each kind of card into a folder, and `card.schema.json`, which is that of all."""
+    with atomic_folder(folder, verb="schema") as made:
+        contents = {_file(name): json_schema(name) for name in SCHEMAS} | {"card.schema.json": any_schema()}
+        for name, schema in contents.items():
+            (made / name).write_text(json.dumps(schema, indent=1) + "\n", encoding="utf-8")
+
+
+def _file(name: str) -> str:
+    return f"{name}.schema.json"
 
 
 def markdown(name: str) -> str:

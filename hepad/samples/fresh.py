@@ -45,7 +45,7 @@ def fresh_samples(
             if not fresh.any():
                 said_by = " or ".join(seer.name for seer in known)
                 raise InputDataError(f"{said_by} was trained on every event of {name}: give events of other files")
-        said += _lost(name, files, samples[trainings[0].name][name], fresh)
+        said += _lost(name, files, [(samples[each.name][name], found[each.name][name]) for each in trainings])
         kept, of = (len(each[trainings[0].name][name].weights) for each in (found, samples))
         verb = "was" if len(known) == 1 else "were"
         said.append(
@@ -55,9 +55,9 @@ def fresh_samples(
     return found, said
 
 
-def _lost(name: str, files: Records, scored: ScoredSample, fresh: npt.NDArray[np.bool_]) -> list[str]:
-    """Of which files nothing is left."""
-    gone = np.setdiff1d(scored.file, scored.file[fresh])
+def _lost(name: str, files: Records, pairs: Sequence[tuple[ScoredSample, ScoredSample]]) -> list[str]:
+    """Of which files nothing is left for one of the trainings, each of which selects its own events."""
+    gone = np.unique(np.concatenate([np.setdiff1d(scored.file, left.file) for scored, left in pairs]))
     names = ", ".join(files[place].get("name", f"file {place + 1}") for place in gone)
     return [f"{name}: no event of {names} is left, the sample lacks what they stand for"] if names else []
 

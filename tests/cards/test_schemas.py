@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,21 +66,44 @@ def test_bounds_and_choices_are_said() -> None:
 
 def test_the_bundled_cards_obey_the_json_schema() -> None:
     jsonschema = pytest.importorskip("jsonschema")
-    for name in bundled_names("analyses"):
-        content = dict(read_yaml(resolve("analyses", name)))
-        kind = str(content["schema"]).removesuffix("/1")
-        jsonschema.validate(json.loads(json.dumps(content)), json_schema(kind))
-    for name in bundled_names("analyses/methods"):
-        content = read_yaml(resolve("analyses/methods", name))
-        jsonschema.validate(json.loads(json.dumps(content)), json_schema("method"))
-    for name in bundled_names("analyses/menus"):
-        jsonschema.validate(json.loads(json.dumps(read_yaml(resolve("analyses/menus", name)))), json_schema("menu"))
+
+    @cache
+    def validator(kind: str) -> Any:
+        jsonschema.Draft202012Validator.check_schema(json_schema(kind))
+        return jsonschema.Draft202012Validator(json_schema(kind))
+
+    for folder in ("analyses", "analyses/methods", "analyses/menus"):
+        for name in bundled_names(folder):
+            content = dict(read_yaml(resolve(folder, name)))
+            validator(str(content["schema"]).removesuffix("/1")).validate(json.loads(json.dumps(content)))
+    content = {**read_yaml(resolve("analyses", "vae")), "model": {"name": "vae", "latnt": 3}}
+    with pytest.raises(jsonschema.ValidationError, match="'latnt' was unexpected"):
+        validator("analysis").validate(json.loads(json.dumps(content)))
     words = {"rate": "0.5/30"}, {"efficiency": 0.01}, "rate:0.5/30", {"cross_section": 10}
     schema = {"$defs": json_schema("analysis")["$defs"], "$ref": "#/$defs/RegionSpec"}
     for region in words:
         jsonschema.validate(region, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"speed": 1}, schema)
+
+
+def test_the_json_schemas_of_all_cards_are_written_for_editors(run, tmp_path: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    referencing = pytest.importorskip("referencing")
+    assert "card.schema.json" in run("schema", "-o", "made").stdout
+    made = {path.name: json.loads(path.read_text()) for path in (tmp_path / "made").glob("*.schema.json")}
+    assert set(made) == {f"{name}.schema.json" for name in (*SCHEMAS, "card")}
+    assert made["fit.schema.json"] == json_schema("fit")
+    known = referencing.Registry().with_resources(
+        (name, referencing.Resource.from_contents(schema)) for name, schema in made.items()
+    )
+    any_card = jsonschema.Draft202012Validator(made["card.schema.json"], registry=known)
+    fit = dict(read_yaml(resolve("fits", "dijet3")))
+    any_card.validate(fit)
+    for wrong in ({**fit, "colour": 3}, {**fit, "schema": "fits/1"}, {"name": "x"}):
+        with pytest.raises(jsonschema.ValidationError):
+            any_card.validate(wrong)
+    assert "give nothing beside it" in run("schema", "fit", "-o", "other", code=2).stderr
 
 
 def test_the_command(run) -> None:

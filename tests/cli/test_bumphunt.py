@@ -35,7 +35,7 @@ def invoke(*arguments: str) -> tuple[int, str, str]:
 
 def test_the_example_of_the_help_writes_everything(tmp_path: Path) -> None:
     output = tmp_path / "bump"
-    done = run(ATLAS, "--function", "dijet5", "--toys", "200", "--json", "-o", str(output))
+    done = run(ATLAS, "--function", "dijet5", "--toys", "100", "--figures", "png,pdf", "--json", "-o", str(output))
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert set(result) >= KEYS

@@ -44,7 +44,6 @@ def table(tmp_path: Path) -> tuple[dict[str, np.ndarray], list[Path]]:
     return columns, [write(tmp_path / f"{name}.csv", column) for name, column in columns.items()]
 
 
-@pytest.mark.usefixtures("without_pdf")
 def test_several_spectra_are_hunted_in_the_same_window(
     table: tuple[dict[str, np.ndarray], list[Path]], tmp_path: Path
 ) -> None:
@@ -98,7 +97,6 @@ def test_a_counted_reference_fluctuates_and_an_exact_one_does_not(tmp_path: Path
     assert "reference fluctuates too" in invoke(*arguments)[1]
 
 
-@pytest.mark.usefixtures("without_pdf")
 def test_injected_signals_are_printed_and_drawn(tmp_path: Path) -> None:
     arguments = (EXAMPLE, "--reference", "column", "--width-max", 6, "--toys", 2000, "--inject", "5.5:0.05:100:300")
     code, stdout, _ = invoke(*arguments, "-o", tmp_path / "out")

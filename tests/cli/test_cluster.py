@@ -37,7 +37,6 @@ def samples(examples: Path, tmp_path: Path) -> Path:
 
 
 @needs_sklearn
-@pytest.mark.usefixtures("without_pdf")
 def test_an_injected_signal_is_found_and_described(run: Run, samples: Path) -> None:
     words = ("cluster", "data.h5", "--background", "expected.h5", "--simulation", "four=four.h5", *KEPT)
     report = json.loads(run(*words, "--min-size", 12, "--simulated", "-o", "clusters", "--json").stdout)

@@ -168,7 +168,7 @@ def test_a_processor_is_measured(run, tmp_path) -> None:
     assert set(written["provenance"]["cards"]) == {"dnn_ae"}
     rows = (tmp_path / "out/throughput.csv").read_text().splitlines()
     assert len(rows) == len(timings) + 1
-    assert {p.suffix for p in (tmp_path / "out").glob("throughput.*")} == {".csv", ".png", ".pdf"}
+    assert {p.suffix for p in (tmp_path / "out").glob("throughput.*")} == {".csv", ".png"}
 
 
 def test_a_processor_may_be_too_slow_and_any_model_may_be_asked(run, tmp_path) -> None:

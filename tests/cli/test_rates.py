@@ -33,7 +33,6 @@ def menu(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.usefixtures("without_pdf")
 def test_the_whole(run, tmp_path: Path, examples: Path, menu: Path) -> None:
     events, wprime = examples / "w_lnu.root", examples / "wprime_wz_2tev.root"
     command = ["rates", events, "-m", "dnn_ae", "-m", "snn_ae", "--menu", menu, "--signal", f"wz={wprime}"]
@@ -45,7 +44,7 @@ def test_the_whole(run, tmp_path: Path, examples: Path, menu: Path) -> None:
     assert "more than its limit of 1 kHz" in shown.stderr
     assert "no rate against pile-up" in shown.stderr
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"report.md", "report.html", "report.json", "rate_threshold.png", "overlap.pdf"} <= names
+    assert {"report.md", "report.html", "report.json", "rate_threshold.png", "overlap.png"} <= names
     assert "efficiency_rate.png" in names
     assert "rate_pileup.png" not in names
     again = run(*command)

@@ -61,9 +61,9 @@ def test_the_same_bytes_again(call: Call, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        (5, ("bumphunt", "in/atlas_dijet_139fb.csv", "--reference", "--toys", 5, "--width-max", 4)),
+        (3, ("bumphunt", "in/atlas_dijet_139fb.csv", "--reference", "--toys", 5, "--width-max", 4, "--figures", "pdf")),
         (3, ("train", "in/background.h5", "--model", "dnn_ae", "--epochs", 1, "--batch-size", 500)),
-        (4, ("limit", "--signal", 30, "--background", 50, "--data", 45, "--calculator", "asymptotic")),
+        (3, ("limit", "--signal", 30, "--background", 50, "--data", 45, "--calculator", "asymptotic")),
     ],
 )
 def test_results_and_figures(call: Call, files: int, words: tuple[Any, ...]) -> None:
@@ -100,7 +100,7 @@ def test_scores_and_histograms_of_them(call: Call, tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.usefixtures("replay_here", "without_pdf")
+@pytest.mark.usefixtures("replay_here")
 def test_a_search_of_ones_own_and_a_table_of_points(call: Call, tmp_path: Path, search_card: str) -> None:
     """A card brings along what it names; the folder of an output is made again wherever a part of it is asked for."""
     (tmp_path / "cards" / "sub").mkdir(parents=True)

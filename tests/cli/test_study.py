@@ -106,7 +106,6 @@ def test_the_report_has_every_figure_it_names(finished: Path) -> None:
     assert sorted(named) == sorted(f"figures/{path.name}" for path in (out / "figures").glob("*.png"))
     wanted = {"roc", "seeds", "loss", "objects", "objects_hplus", "objects_h0", "latent_snn_ae"}
     assert {Path(name).stem for name in named} == wanted | {"scan_steps", "scan_training_fraction"}
-    assert all((out / name).with_suffix(".pdf").stat().st_size > 1000 for name in named)
     assert page.count("data:image/png;base64,") == len(named)
     for text in ("10.00 ± 1.00", "0.737 ± 0.014", "set aside from background.h5", "drawn by seed 5", "schema: study/1"):
         assert text in markdown

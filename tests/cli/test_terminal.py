@@ -64,7 +64,7 @@ _words = st.lists(st.text("abcdefghij", min_size=1, max_size=60), min_size=1, ma
 _number = st.floats(allow_nan=False, allow_infinity=False).map(lambda x: f"{x:.4g}±{abs(x) / 7:.2g}")
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.data(), st.integers(1, 3), st.integers(0, 8), st.integers(1, 4), st.integers(60, 120))
 def test_numbers_stay_whole_and_texts_are_all_there(data, texts, numbers, rows, columns):
     header = [data.draw(_words) for _ in range(texts)] + [f"number {i}" for i in range(numbers)]

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
 
 import pytest
 from matplotlib._mathtext import Parser
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.mathtext import MathTextParser
 
+from hepad.cli.arguments import DRAWING
+from hepad.errors import UsageError
+from hepad.output import figures
+from hepad.output.document import Figure as Picture
+from hepad.output.document import Text, to_html, to_markdown
+from hepad.output.figure_kinds import drawing, figure_kinds, parse_kinds
 from hepad.output.figures import save_figure
 
 ODD = [
@@ -36,7 +46,7 @@ def figure(name: str) -> Figure:
 
 @pytest.mark.parametrize("name", ODD, ids=ascii)
 def test_any_name_is_drawn(tmp_path, name):
-    png, pdf = save_figure(figure(name), tmp_path / "f")
+    png, pdf = save_figure(figure(name), tmp_path / "f", kinds=("png", "pdf"))
     assert max(imread(png).shape) < 3000  # 400 characters would make it wider
     assert pdf.read_bytes().startswith(b"%PDF")
 
@@ -62,7 +72,7 @@ def test_a_formula_is_set_once_and_matplotlib_left_as_it_was(tmp_path, monkeypat
     monkeypatch.setattr(Parser, "parse", parse)
     made = figure(r"$\alpha_{77}$")
     made.get_axes()[0].set(yscale="log", ylim=(1e-77, 1))
-    save_figure(made, tmp_path / "f")
+    save_figure(made, tmp_path / "f", kinds=("png", "pdf"))
     assert MathTextParser._parse_cached is before
     assert r"$\alpha_{77}$" in {text for text, _, _ in seen}
     assert max(seen.values()) <= 2  # the check whether it can be set is of another font
@@ -73,3 +83,60 @@ def test_axes_that_labels_leave_no_room_are_there_all_the_same(tmp_path):
     made.set_size_inches(0.6, 0.4)
     save_figure(made, tmp_path / "f", kinds=("png",))
     assert (tmp_path / "f.png").stat().st_size > 0
+
+
+def test_ticks_are_placed_once_for_a_range_and_size_and_are_where_they_were(tmp_path, monkeypatch):
+    """The picture is that of matplotlib, which places those of an axis twenty times."""
+
+    def made() -> Figure:
+        one = figure("x")
+        one.get_axes()[0].set(yscale="log", ylim=(1e-3, 1e5))
+        return one
+
+    plain, placed = Axis._update_ticks, []
+
+    def place(axis: Axis) -> list[Any]:
+        placed.append(axis)
+        return plain(axis)
+
+    monkeypatch.setattr(Axis, "_update_ticks", place)
+    save_figure(made(), tmp_path / "kept", kinds=("png",))
+    assert Axis._update_ticks is place
+    kept = len(placed)
+    monkeypatch.setattr(figures, "_ticks_kept", nullcontext)
+    save_figure(made(), tmp_path / "plain", kinds=("png",))
+    assert kept < (len(placed) - kept) / 3
+    assert (tmp_path / "kept.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
+
+
+def test_the_kinds_are_those_asked_for(tmp_path):
+    for text, kinds in (("none", ()), ("png", ("png",)), ("pdf,png", ("png", "pdf"))):
+        assert parse_kinds(text) == kinds
+        with drawing(kinds):
+            assert [path.suffix[1:] for path in save_figure(figure("x"), tmp_path / "f")] == [*kinds]
+        assert figure_kinds() == ("png",)
+    for text in ("", "svg", "png,", "png,png", "none,png"):
+        with pytest.raises(UsageError, match="write png, pdf, png,pdf or none"):
+            parse_kinds(text)
+
+
+def test_a_report_names_the_figures_that_are_there(tmp_path):
+    blocks = [Text("before"), Picture("a b.png", "what it is"), Text("after")]
+    (tmp_path / "a b.png").write_bytes(b"x")
+    with drawing(("png", "pdf")):
+        assert "![a b](a%20b.png)" in to_markdown(blocks)
+        assert "base64,eA==" in to_html(blocks, tmp_path)
+    with drawing(("pdf",)):
+        assert "[what it is](a%20b.pdf)" in to_markdown(blocks)
+        assert '<a href="a%20b.pdf">what it is</a>' in to_html(blocks, tmp_path)
+    with drawing(()):
+        assert to_markdown(blocks) == "before\n\nafter\n"
+        assert "what it is" not in to_html(blocks, tmp_path)
+
+
+def test_every_verb_with_figures_has_the_option():
+    """`hepad` asks those that draw as what, and no others: --figures without effect is refused."""
+    folder = Path(figures.__file__).parents[1] / "pipeline"
+    drawn = [path.relative_to(folder) for path in folder.rglob("*.py") if "save_figure(" in path.read_text("utf-8")]
+    verbs = {path.parts[0].removesuffix(".py") for path in drawn}
+    assert verbs - {"closure"} | {"bumphunt2d"} == DRAWING

@@ -72,7 +72,7 @@ class PlaneReport:
 def bumphunt_plane(plane: str, reference: str, *, options: PlaneOptions | None = None) -> PlaneReport:
     """Hunt for the largest deviation of a TH2 from the expected background in a TH2 with the same bins.
 
-    With `options.output` a folder with plane.json and plane.png, .pdf is written.
+    With `options.output` a folder with plane.json and the figure plane is written.
     """
     options = options or PlaneOptions()
     if options.toys < 0:

@@ -22,7 +22,7 @@ __all__ = ["write_mass_limits"]
 def write_mass_limits(
     report: MassLimitReport, spec: str, shapes: Sequence[str], found: Sequence[Signal], options: MassLimitOptions
 ) -> None:
-    """Write the folder `options.output`: limit.json, limit.png and .pdf, local_p.png and .pdf."""
+    """Write the folder `options.output`: limit.json and the figures limit and local_p."""
     from hepad.plot.exclusion import plot_exclusion
     from hepad.plot.local_p import plot_local_p
 

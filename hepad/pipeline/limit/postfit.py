@@ -13,7 +13,7 @@ __all__ = ["save_postfit"]
 
 
 def save_postfit(fit: PostFit, folder: Path, *, poi: str = "signal strength") -> None:
-    """Write `pulls` and `postfit`, each as png and pdf; no pulls where the fit has no free parameter."""
+    """Write the figures `pulls` and `postfit`; no pulls where the fit has no free parameter."""
     remark = "Fit to data" + (f", {poi} at 0 and held there" if fit.poi_at_zero else "")
     remark = remark.replace("$", r"\$")
     groups = {kind: [p for p in fit.parameters if p.kind == kind] for kind in ("constrained", "gamma", "free")}

@@ -78,8 +78,8 @@ def limit(
 ) -> LimitReport:
     """Set an upper limit at 95 % CL on a signal; each yield is a number of events or the spec of a spectrum.
 
-    Without data only the expected limits exist. With `options.output` a folder with limit.json, workspace.json (pyhf),
-    limit.png and limit.pdf is written.
+    Without data only the expected limits exist. With `options.output` a folder with limit.json, workspace.json (pyhf)
+    and the figure limit is written.
     """
     options = options or LimitOptions()
     if options.output is not None:

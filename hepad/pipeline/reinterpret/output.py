@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from hepad.errors import CheckFailedError
 from hepad.io.exchange.hepdata import submission_faults, write_submission
 from hepad.output.document import to_html
+from hepad.output.figure_kinds import figure_kinds
 from hepad.pipeline.reinterpret.answer import Answer
 from hepad.pipeline.reinterpret.hepdata import comment, tables
 from hepad.pipeline.reinterpret.page import blocks
@@ -39,8 +41,7 @@ def write_folder(folder: Path, result: Result, answer: Answer, curve: Curve | No
 
     `CheckFailedError` if hepdata-validator, where it is installed, does not accept the submission.
     """
-    from hepad.output.figures import save_figure
-    from hepad.pipeline.reinterpret.figures import figures, signal_histograms
+    from hepad.pipeline.reinterpret.figures import signal_histograms
 
     text = json.dumps(result.to_json(), indent=2, allow_nan=False)
     (folder / RESULT).write_text(text + "\n", encoding="utf-8")
@@ -48,10 +49,7 @@ def write_folder(folder: Path, result: Result, answer: Answer, curve: Curve | No
     if spectra:
         write_histograms_root(folder / "histograms.root", spectra, result.provenance)
         write_histograms_json(folder / "histograms.json", spectra, result.provenance)
-    captions = {}
-    for name, (figure, caption) in figures(answer, curve, spectra).items():
-        save_figure(figure, folder / name)
-        captions[name] = caption
+    captions = _draw(folder, answer, curve, spectra) if figure_kinds() else {}
     (folder / "hepdata").mkdir()
     write_submission(folder / "hepdata", comment(result), tables(result, spectra))
     faults = submission_faults(folder / "hepdata")
@@ -59,3 +57,15 @@ def write_folder(folder: Path, result: Result, answer: Answer, curve: Curve | No
         raise CheckFailedError(f"the HEPData submission is not valid: {'; '.join(faults[:3])}")
     page = to_html(blocks(result, captions), folder)
     (folder / PAGE).write_text(page, encoding="utf-8")
+
+
+def _draw(folder: Path, answer: Answer, curve: Curve | None, spectra: dict[str, Any]) -> dict[str, str]:
+    """Write the figures; their captions by name."""
+    from hepad.output.figures import save_figure
+    from hepad.pipeline.reinterpret.figures import figures
+
+    captions = {}
+    for name, (figure, caption) in figures(answer, curve, spectra).items():
+        save_figure(figure, folder / name)
+        captions[name] = caption
+    return captions

@@ -48,7 +48,7 @@ _XLABELS = {
 
 
 def draw_figures(card: StudyCard, results: Results, folder: Path) -> list[str]:
-    """Draw everything into `folder` as PNG and PDF; the names of the figures, in order."""
+    """Draw everything into `folder`: the names of the figures, in order."""
     names = []
     for name, figure in _figures(card, results):
         save_figure(figure, folder / name)

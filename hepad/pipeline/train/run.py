@@ -30,6 +30,7 @@ from hepad.nn.supervised import is_supervised
 from hepad.objects.cutflow import CutFlow
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.complete import made_with, selection_hash
+from hepad.output.figure_kinds import figure_kinds
 from hepad.paths import InputPath
 from hepad.pipeline.train.plan import TrainOptions, TrainPlan
 from hepad.provenance import FileRecords
@@ -326,11 +327,13 @@ def _training(card: TrainCard, options: TrainOptions, split: Split, fit: FitRepo
 
 
 def write_trained(trained: Trained, folder: Path) -> None:
-    """The files of a bundle, and the figure of its losses, into an existing folder."""
+    """The files of a bundle, and the figure of its losses unless there are to be none, into an existing folder."""
+    write_bundle_files(folder, trained.content, trained.tensors)
+    if not figure_kinds():
+        return
     from hepad.output.figures import save_figure
     from hepad.plot.loss import plot_loss
 
     fit = trained.report.fit
-    write_bundle_files(folder, trained.content, trained.tensors)
     figure = plot_loss(fit.train_loss, fit.validation_loss, best_epoch=fit.best_epoch)
-    save_figure(figure, folder / "loss", kinds=("png",))
+    save_figure(figure, folder / "loss", kinds=("png",))  # the one that packed analyses take along

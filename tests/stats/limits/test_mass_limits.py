@@ -92,9 +92,7 @@ def test_cms_dijets_against_the_mass(examples: Path, tmp_path: Path) -> None:
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
         "SHA256SUMS",
         "limit.json",
-        "limit.pdf",
         "limit.png",
-        "local_p.pdf",
         "local_p.png",
     ]
 

@@ -14,8 +14,6 @@ from typer.testing import CliRunner
 
 from hepad.cli.main import app
 from hepad.errors import FitFailedError
-from hepad.output.figures import save_figure
-from hepad.pipeline.limit import postfit as limit_postfit
 from hepad.pipeline.limit import workspace as limit_workspace
 from hepad.pipeline.limit.workspace import WorkspaceLimitOptions, workspace_limits
 from hepad.plot.postfit import MOST_CHANNELS, StackedChannel, plot_postfit
@@ -155,9 +153,8 @@ def test_figures_and_numbers_are_written_and_left_out_without_a_minimum(
 ) -> None:
     path, output = tmp_path / "w.json", tmp_path / "out"
     path.write_text(json.dumps(WORKSPACE))
-    # One kind of each figure is enough; that of the limit has its own tests.
+    # The figure of the limit has its own tests.
     monkeypatch.setattr(limit_workspace, "save_figure", lambda _, stem: stem.with_suffix(".png").touch())
-    monkeypatch.setattr(limit_postfit, "save_figure", lambda figure, stem: save_figure(figure, stem, ("png",)))
     report = workspace_limits(str(path), options=WorkspaceLimitOptions(points=0, output=output))
     assert {p.name for p in output.iterdir()} == {"SHA256SUMS", "limit.json", "workspace.json", *FIGURES}
     assert all((output / name).stat().st_size > 10_000 for name in ("pulls.png", "postfit.png"))

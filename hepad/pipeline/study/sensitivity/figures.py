@@ -18,7 +18,7 @@ __all__ = ["draw_sensitivity"]
 
 
 def draw_sensitivity(results: SensitivityResults, folder: Path) -> list[str]:
-    """Draw all into a folder as PNG and PDF; the names of the figures, in order."""
+    """Draw all into a folder: the names of the figures, in order."""
     names = []
     for name, figure in _figures(results):
         save_figure(figure, folder / name)
