@@ -27,8 +27,11 @@ from hepad.search.search import prepare_search
 
 __all__ = ["CardReport", "check_card"]
 
-_FOLDERS = ("analyses", "selections", "fits", "analyses/methods", "analyses/hunts", "analyses/studies")
-_FOLDERS += ("analyses/menus", "budgets", "budgets/devices")
+_FOLDERS = (
+    *("analyses", "selections", "fits", "analyses/methods", "analyses/hunts", "analyses/studies"),
+    *("analyses/menus", "budgets", "budgets/devices"),
+)
+"""Where a bare name is looked for."""
 
 _LOADERS: dict[str, Callable[[str], object]] = {
     "selections": load_selection,
