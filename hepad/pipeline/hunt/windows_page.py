@@ -18,6 +18,8 @@ from hepad.stats.bumphunt.correlated import WindowTrials
 
 __all__ = ["analysis_blocks", "answers", "signal_table"]
 
+_PULLS = "Significances below are of the counts alone; Z has the error of the fit in it."
+
 
 def analysis_blocks(
     report: AnalysisReport, card: HuntCard, figures: Sequence[str], record: Mapping[str, Any]
@@ -210,7 +212,7 @@ def _words(report: AnalysisReport) -> str:
 
 def _caption(name: str) -> str:
     method = name.removeprefix("spectra_")
-    return CAPTIONS.get(name, f"What {method} selects for each window, and the function fitted outside of it.")
+    return CAPTIONS.get(name, f"What {method} selects for each window, and the function fitted outside of it. {_PULLS}")
 
 
 def _global(found: WindowTrials | None) -> str:
