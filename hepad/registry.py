@@ -313,6 +313,7 @@ METHODS = Table(
     "hepad.methods",
     {
         "cwola": Entry("hepad.methods.cwola:Cwola", "classification without labels", _HUNTED, "CwolaConfig"),
+        "cwola_jets": Entry("hepad.methods.cwola_jets:CwolaJets", "the same of each jet", _HUNTED, "CwolaJetsConfig"),
         "cathode": Entry(
             "hepad.methods.cathode:Cathode", "background drawn from a flow of the sidebands", _HUNTED, "CathodeConfig"
         ),

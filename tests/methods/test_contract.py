@@ -18,6 +18,11 @@ SETTINGS = {
     "cathode": MethodCase("cathode", {"classifier": TREES, "rotations": 1, "flow": FLOW}),
     "lacathode": MethodCase("lacathode", {"classifier": TREES, "rotations": 1, "flow": FLOW}),
     "cwola": MethodCase("cwola", {"classifier": NETWORK, "rotations": 1, "restarts": 2}),
+    "cwola_jets": MethodCase(
+        "cwola_jets",
+        {"jets": JETS, "reweight": "eta", "classifier": TREES, "rotations": 1},
+        features=("pt", "eta", "phi"),
+    ),
     "cuts": MethodCase("cuts", {"require": {"jet1_pt": [2.0, None], "met_pt": [None, 50.0]}}),
     "idealised": MethodCase("idealised", {"classifier": TREES, "rotations": 1, "keep": "all"}),
     "supervised": MethodCase("supervised", {"classifier": TREES, "rotations": 1, "keep": "all"}),

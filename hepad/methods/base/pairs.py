@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +22,15 @@ __all__ = ["FittedPair", "PairClassifier"]
 
 @dataclass(frozen=True)
 class PairClassifier:
-    """The classifiers of the jets over the folds; see `FoldedClassifier`. Names of trainings begin with `jet1.`, ..."""
+    """The classifiers of the jets over the folds; see `FoldedClassifier`. Names of trainings begin with `jet1.`, ...
+
+    What is multiplied are the `odds` of the jets, or the `scores`, which are the probabilities to be of class 1.
+    """
 
     config: FoldedConfig
     jets: Jets
     method: str
+    product: Literal["odds", "scores"] = "odds"
 
     @property
     def each(self) -> tuple[FoldedClassifier, ...]:
@@ -66,7 +70,7 @@ class PairClassifier:
         each = tuple(
             one.gathered(folds, trained, self.jets.sample(reference, jet)) for jet, one in enumerate(self.each)
         )
-        fitted = FittedPair(self.method, self.jets, dict(zip(self._names, each, strict=True)), ())
+        fitted = FittedPair(self.method, self.jets, dict(zip(self._names, each, strict=True)), (), self.product)
         own = [reference.events.take(reference.folds == fold) for fold in range(folds)]
         ranks = (Ranks.of(fitted.log_odds(events, fold), events.weight) for fold, events in enumerate(own))
         return replace(fitted, references=tuple(ranks))
@@ -84,7 +88,7 @@ class PairClassifier:
         each = {name: one.restored(groups[name]) for name, one in zip(self._names, self.each, strict=True)}
         count = len(next(iter(each.values())).folds)
         check_arrays(Ranks.shapes(rest, count), rest, f"state of {self.method}")
-        return FittedPair(self.method, self.jets, each, Ranks.restored(rest, count))
+        return FittedPair(self.method, self.jets, each, Ranks.restored(rest, count), self.product)
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class FittedPair:
     jets: Jets
     each: Mapping[str, FittedFolds]
     references: tuple[Ranks, ...]
+    product: Literal["odds", "scores"] = "odds"
     score_names: ClassVar[tuple[str, str]] = FittedFolds.score_names
 
     @property
@@ -107,8 +112,10 @@ class FittedPair:
         return ranked_scores(self.score_names, self.references, batch, folds, self.log_odds, method=self.method)
 
     def log_odds(self, batch: Batch, fold: int) -> npt.NDArray[np.float64]:
-        """The sum over the jets of the logarithms of their odds, by what has not seen a fold, for any events."""
+        """The sum over the jets of the logarithms of what is multiplied, by what has not seen a fold; of any events."""
         each = [one.log_odds(self.jets.batch(batch, jet), fold) for jet, one in enumerate(self.each.values())]
+        if self.product == "scores":
+            each = [-np.logaddexp(0.0, -log_odds) for log_odds in each]
         return np.asarray(np.sum(each, axis=0))
 
     def state(self) -> State:
