@@ -19,15 +19,12 @@ import numpy.typing as npt
 from hepad.errors import CardError
 from hepad.inputs.layout import Layout
 from hepad.methods.base.contract import PARTS, Problem, Sample
-from hepad.methods.base.folded import Contest, FittedFolds, FoldedClassifier, FoldedConfig, Share
+from hepad.methods.base.folded import WINDOW_SHARES, Contest, FittedFolds, FoldedClassifier, FoldedConfig
 from hepad.methods.base.folded_method import FoldedMethod
 from hepad.methods.base.jets import Jets
 from hepad.nn.scorer import State
 
 __all__ = ["Cwola", "CwolaConfig"]
-
-SHARES = (Share(PARTS[0], 0, 0.25), Share(PARTS[1], 1, 0.5), Share(PARTS[2], 0, 0.25))
-"""The classes count equally, and so do the sides: no slope tells the window."""
 
 
 class CwolaConfig(FoldedConfig):
@@ -67,11 +64,11 @@ class Cwola(FoldedMethod):
     def contest(self, problem: Problem) -> Contest:
         """The window against its sidebands."""
         parts = problem.parts
-        group = np.select([parts[share.name] for share in SHARES], np.arange(len(SHARES)), -1)
+        group = np.select([parts[share.name] for share in WINDOW_SHARES], np.arange(len(WINDOW_SHARES)), -1)
         if self._reweight is None:
-            return Contest(problem.data, group, SHARES)
+            return Contest(problem.data, group, WINDOW_SHARES)
         values = problem.data.events.x[:, self._reweight].astype(np.float64)
-        return Contest(self._seen.sample(problem.data, 0), group, SHARES, values)
+        return Contest(self._seen.sample(problem.data, 0), group, WINDOW_SHARES, values)
 
     def reference(self, problem: Problem) -> Sample:
         """The sidebands."""

@@ -20,10 +20,9 @@ from hepad.inputs.layout import Layout
 from hepad.methods.base.checks import check_problem
 from hepad.methods.base.classifiers import ClassifierCard
 from hepad.methods.base.contract import PARTS, How, Problem, Training
-from hepad.methods.base.folded import Contest, FoldedConfig
+from hepad.methods.base.folded import WINDOW_SHARES, Contest, FoldedConfig
 from hepad.methods.base.jets import Jets
 from hepad.methods.base.pairs import FittedPair, PairClassifier
-from hepad.methods.cwola import SHARES
 from hepad.nn.scorer import State
 
 __all__ = ["CwolaJets", "CwolaJetsConfig", "FewCard"]
@@ -98,10 +97,10 @@ class CwolaJets:
     def contest(self, problem: Problem, jet: int) -> Contest:
         """The window against its sidebands, for a jet by its number."""
         parts, matched = problem.parts, None
-        group = np.select([parts[share.name] for share in SHARES], np.arange(len(SHARES)), -1)
+        group = np.select([parts[share.name] for share in WINDOW_SHARES], np.arange(len(WINDOW_SHARES)), -1)
         if self._matched is not None:
             matched = problem.data.events.x[:, self._matched[jet]].astype(np.float64)
-        return Contest(problem.data, group, SHARES, matched)
+        return Contest(problem.data, group, WINDOW_SHARES, matched)
 
     def assembled(self, problem: Problem, trained: Mapping[str, State]) -> FittedPair:
         """What they amount to; ranks are those among the sidebands, as they are."""

@@ -12,9 +12,9 @@ from hepad.errors import CardError, UsageError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.methods.base import MASS, How, Problem, Sample, Window, train_all
-from hepad.methods.base.folded import Contest, FittedFolds, Place
+from hepad.methods.base.folded import WINDOW_SHARES, Contest, FittedFolds, Place
 from hepad.methods.base.ranks import Ranks
-from hepad.methods.cwola import SHARES, Cwola
+from hepad.methods.cwola import Cwola
 from hepad.nn.supervised import LABEL
 
 WINDOW = Window(3300, 3700, (2800, 4200))
@@ -106,8 +106,8 @@ def test_classes_and_sides_count_equally() -> None:
     mass = np.where(np.arange(330) % 3 == 0, 2900.0, data.beside[MASS])
     data = replace(data, weight=np.linspace(1, 2, 330), beside={MASS: mass})
     parts = WINDOW.parts(mass)
-    group = np.select([parts[share.name] for share in SHARES], [0, 1, 2], -1)
-    made = Contest(Sample(data, folds), group, SHARES).training(Place(0, 1, 0))
+    group = np.select([parts[share.name] for share in WINDOW_SHARES], [0, 1, 2], -1)
+    made = Contest(Sample(data, folds), group, WINDOW_SHARES).training(Place(0, 1, 0))
     for batch, rows in ((made.train, folds > 1), (made.validation, folds == 1)):
         assert len(batch) == rows.sum()
         np.testing.assert_array_equal(batch.beside[LABEL], parts["window"][rows])

@@ -19,7 +19,7 @@ from hepad.errors import UsageError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.methods.base.classifiers import ClassifierCard, LogOdds, classifier_of, train_classifier
-from hepad.methods.base.contract import Folds, How, Network, Sample, Training
+from hepad.methods.base.contract import PARTS, Folds, How, Network, Sample, Training
 from hepad.methods.base.networks import networks_of, networks_shapes, networks_state
 from hepad.methods.base.ranks import Ranks, ranked_scores
 from hepad.methods.base.reweighted import matching_factors
@@ -28,7 +28,17 @@ from hepad.nn.arrays import check_arrays
 from hepad.nn.scorer import Scores, State, TrainingData
 from hepad.nn.supervised import LABEL
 
-__all__ = ["Contest", "FittedFolds", "FoldedClassifier", "FoldedConfig", "Place", "Share", "View", "contest_of"]
+__all__ = [
+    "WINDOW_SHARES",
+    "Contest",
+    "FittedFolds",
+    "FoldedClassifier",
+    "FoldedConfig",
+    "Place",
+    "Share",
+    "View",
+    "contest_of",
+]
 
 _OUTCOME = "outcome"
 """In the state of a training: epochs or trees, and the validation loss."""
@@ -80,6 +90,10 @@ class Share:
     name: str
     label: int
     share: float
+
+
+WINDOW_SHARES = (Share(PARTS[0], 0, 0.25), Share(PARTS[1], 1, 0.5), Share(PARTS[2], 0, 0.25))
+"""Of the window against its sidebands: the classes count equally, and so do the sides, so that no slope tells it."""
 
 
 @dataclass(frozen=True)
