@@ -43,11 +43,14 @@ class TrainCard(Card):
     `train_events` bounds the events of the training part, None takes them all. `keep` says whether the weights of the
     `last` epoch are kept or those of the `best`, by validation loss; None keeps the best with `patience` and the last
     without. `clip_norm` bounds the norm of the gradient of a batch,
-    `clip_each` that of each tensor of weights by itself.
+    `clip_each` that of each tensor of weights by itself. With `rows_at_once` a processor adds up the gradient of a
+    batch from so many events at a time: the update of the batch, but for rounding and for noise that is drawn by part,
+    in the memory that so many take. Only a loss that is a mean over events can be added up.
     """
 
     epochs: int = Field(default=100, ge=1)
     batch_size: int = Field(default=1000, ge=1)
+    rows_at_once: int | None = Field(default=None, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
     patience: int | None = Field(default=None, ge=1)
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)

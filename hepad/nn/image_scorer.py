@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -154,15 +154,22 @@ class ImageScorer(NetworkScorer[ImageNetwork]):
         return lit(x[:, self._place : self._place + 1], self._see.threshold)
 
     def _recipe(self, module: ImageNetwork, data: TrainingData) -> Recipe:  # noqa: ARG002  it has no teachers
+        def view(rows: Rows, noise: Noise) -> Tensor:
+            return mirrored_and_turned(self._seen(rows.tensors[0]), noise, self._see.turn)
+
         def loss(rows: Rows, noise: Noise) -> Tensor:
-            view = mirrored_and_turned(self._seen(rows.tensors[0]), noise, self._see.turn)
-            return rows.mean(self._losses(module, view, noise))
+            return rows.mean(self._losses(module, view(rows, noise), noise))
+
+        def in_parts(rows: Rows, noise: Noise, at_once: int) -> Iterator[Tensor]:
+            views = torch.split(view(rows, noise), at_once)
+            for part, x in zip(rows.parts(at_once), views, strict=True):
+                yield part.total(self._losses(module, x, noise)) / len(rows)
 
         def validate(rows: Rows, _: Noise) -> Tensor:
             seen = torch.split(self._seen(rows.tensors[0]), _TOGETHER)
             return torch.cat([self._judge(module, x) for x in seen]).to(rows.tensors[0])
 
-        return Recipe(module, (Phase("adam", module, loss),), validate)
+        return Recipe(module, (Phase("adam", module, loss, in_parts=in_parts),), validate)
 
     def _score(self, module: ImageNetwork, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         x = self._seen(rows[0])

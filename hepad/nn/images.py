@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from hepad.nn.sources import Noise
@@ -32,7 +35,28 @@ class PeriodicConvolution(nn.Module):
 
 def wrapped(x: Tensor) -> Tensor:
     """Images with one bin of phi more on either side, copied from the other."""
+    if x.requires_grad and torch.is_grad_enabled():
+        made: Tensor = _Wrapped.apply(x)  # type: ignore[no-untyped-call]
+        return made
     return functional.pad(x, (1, 1, 0, 0), mode="circular")  # phi is the last axis
+
+
+class _Wrapped(torch.autograd.Function):
+    """The same with a gradient in place: torch's own makes a whole image for each of its edges."""
+
+    @staticmethod
+    def forward(_: Any, x: Tensor) -> Tensor:
+        """See `wrapped`."""
+        return torch.cat([x[..., -1:], x, x[..., :1]], dim=-1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(_: Any, gradient: Tensor) -> Tensor:
+        """What goes to the bins themselves and, from beyond the edges, to the other side."""
+        made = gradient[..., 1:-1].clone()
+        made[..., -1] += gradient[..., 0]
+        made[..., 0] += gradient[..., -1]
+        return made
 
 
 def pooled(x: Tensor) -> Tensor:

@@ -7,15 +7,15 @@ from torch import Tensor, nn
 
 __all__ = ["Oriented"]
 
-_MEMORY = 0.9
-"""Of the covariances, from one batch of the training to the next."""
+_MEMORY, _EVENTS = 0.9, 128
+"""Of the covariances of a training, after so many events."""
 
 
 class Oriented(nn.Module):
     """Latent numbers z, whose sign is an accident of the first weights, as scores `z1`, `z2`, ...
 
     They get the sign of their covariance with the number of lit pixels over the background of the training, as its last
-    batches had it: no signal is needed to tell which end of a number is odd.
+    thousand events had it: no signal is needed to tell which end of a number is odd.
     """
 
     covariance: Tensor
@@ -30,7 +30,8 @@ class Oriented(nn.Module):
             with torch.no_grad():
                 count = x.flatten(1).sum(dim=1)
                 now = ((z - z.mean(dim=0)) * (count - count.mean())[:, None]).mean(dim=0)
-                self.covariance.copy_(_MEMORY * self.covariance + (1 - _MEMORY) * now)
+                kept = _MEMORY ** (len(z) / _EVENTS)
+                self.covariance.copy_(kept * self.covariance + (1 - kept) * now)
 
     def forward(self, z: Tensor) -> dict[str, Tensor]:
         """The scores by name, each of shape (n,)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -36,13 +36,22 @@ class Phase:
     """A step of each batch with an optimiser of its own: one for most models, two for a game of two networks.
 
     `loss` gives a scalar, the mean over the rows or any function of the whole batch; the parameters of `module` follow
-    its gradient. A phase may be left out of most batches: it is done `every` so many.
+    its gradient. A phase may be left out of most batches: it is done `every` so many. `in_parts` gives losses of at
+    most so many rows at a time that add up to that of the batch; None if they cannot.
     """
 
     name: str
     module: nn.Module
     loss: Callable[[Rows, Noise], Tensor]
     every: int = 1
+    in_parts: Callable[[Rows, Noise, int], Iterator[Tensor]] | None = None
+
+    def losses(self, rows: Rows, noise: Noise, at_once: int | None) -> Iterator[Tensor]:
+        """The loss of the batch, or what adds up to it."""
+        if at_once is None or self.in_parts is None:
+            yield self.loss(rows, noise)
+        else:
+            yield from self.in_parts(rows, noise, at_once)
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,17 @@ class Recipe:
         def loss(rows: Rows, noise: Noise) -> Tensor:
             return rows.mean(step(rows.tensors, noise))
 
-        return cls(module, (Phase("adam", module, loss),), lambda rows, noise: step(rows.tensors, noise))
+        def in_parts(rows: Rows, noise: Noise, at_once: int) -> Iterator[Tensor]:
+            for part in rows.parts(at_once):
+                yield part.total(step(part.tensors, noise)) / len(rows)
+
+        phase = Phase("adam", module, loss, in_parts=None if _knows_the_batch(module) else in_parts)
+        return cls(module, (phase,), lambda rows, noise: step(rows.tensors, noise))
+
+
+def _knows_the_batch(module: nn.Module) -> bool:
+    """Whether what it makes of an event follows from the others."""
+    return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules())  # noqa: SLF001
 
 
 def learning_rate(options: TrainCard, done: float, validation_loss: Sequence[float]) -> float:

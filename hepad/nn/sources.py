@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,6 +34,11 @@ class Rows:
         """Some of the rows, with their weights as they are."""
         weight = None if self.weight is None else self.weight[which]
         return Rows(tuple(tensor[which] for tensor in self.tensors), weight)
+
+    def parts(self, most: int) -> Iterator[Rows]:
+        """All of them, at most so many at a time."""
+        for start in range(0, len(self), most):
+            yield self.part(slice(start, start + most))
 
     def total(self, losses: Tensor) -> Tensor:
         """The weighted sum of losses of shape (n,)."""

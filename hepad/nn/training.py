@@ -9,14 +9,14 @@ losses that agree to one or two parts in a thousand.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from hepad.cards.train import TrainCard
-from hepad.errors import FitFailedError
+from hepad.errors import CardError, FitFailedError
 from hepad.nn.checkpoint import Progress, TrainingState
 from hepad.nn.optimizer import Optimizer
 from hepad.nn.recipe import Phase, Recipe, learning_rate
@@ -56,8 +56,10 @@ def train(
     With `options.patience` None all epochs are run, otherwise training stops after so many epochs without a lower
     validation loss. The weights of the last epoch are kept or of the best, as the card says. `resume` goes on after a
     checkpoint of the same training.
-    Raises `FitFailedError` naming the epoch if a loss is not finite, `CardError` if the checkpoint does not fit.
+    Raises `FitFailedError` naming the epoch if a loss is not finite, `CardError` if the checkpoint does not fit or the
+    loss is not one that `rows_at_once` can add up.
     """
+    _check_in_parts(recipe, options)
     recipe.module.to(device)
     epochs = _Epochs(recipe, options, seed, torch.device(device))
     state = TrainingState(recipe, epochs.optimizers, options.optimizer, options.keep_epochs)
@@ -92,6 +94,7 @@ class _Epochs:
 
     def __init__(self, recipe: Recipe, options: TrainCard, seed: int, device: torch.device) -> None:
         self._recipe, self._options, self._seed, self._device = recipe, options, seed, device
+        self._at_once = options.rows_at_once if self._device.type == "cpu" else None
         self.optimizers = {
             phase.name: Optimizer(options.optimizer, list(phase.module.parameters())) for phase in recipe.phases
         }
@@ -109,21 +112,26 @@ class _Epochs:
             for phase in self._recipe.phases:
                 if place % phase.every:
                     continue
-                loss = phase.loss(rows, noise)
-                self._update(phase, loss, rate)
+                loss = self._update(phase, phase.losses(rows, noise, self._at_once), rate)
                 if phase is self._recipe.phases[0]:
-                    losses.append(loss.detach() * (len(rows) * phase.every))
+                    losses.append(loss * (len(rows) * phase.every))
         return float(torch.stack(losses).cpu().double().sum()) / len(source)
 
-    def _update(self, phase: Phase, loss: Tensor, rate: float) -> None:
+    def _update(self, phase: Phase, losses: Iterator[Tensor], rate: float) -> Tensor:
+        """Follow the gradient of the sum of losses, of which one at a time is in memory; gives the sum."""
         optimizer = self.optimizers[phase.name]
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        total: Tensor | None = None
+        for loss in losses:
+            loss.backward()  # type: ignore[no-untyped-call]
+            total = loss.detach() if total is None else total + loss.detach()
         if self._options.clip_each is not None:
             _clip_each(phase.module, self._options.clip_each)
         if self._options.clip_norm is not None:
             nn.utils.clip_grad_norm_(phase.module.parameters(), self._options.clip_norm)
         optimizer.step(rate)
+        assert total is not None  # noqa: S101  a batch has rows
+        return total
 
     def validate(self, source: Source) -> float:
         """Mean of the validation; the noise is the same in each epoch, so that epochs can be compared."""
@@ -146,6 +154,15 @@ def _clip_each(module: nn.Module, most: float) -> None:
     norms = torch.stack(torch._foreach_norm(gradients))  # noqa: SLF001  as torch's own clipping calls it
     factors = (most / (norms + _LEAST_NORM)).clamp(max=1.0)
     torch._foreach_mul_(gradients, list(factors.unbind()))
+
+
+def _check_in_parts(recipe: Recipe, options: TrainCard) -> None:
+    whole = [phase.name for phase in recipe.phases if phase.in_parts is None]
+    if options.rows_at_once is not None and whole:
+        raise CardError(
+            f"train.rows_at_once is {options.rows_at_once}, but the loss of this model is one of whole batches: "
+            "leave it out, or train with a smaller batch_size"
+        )
 
 
 def _batches(order: Tensor, size: int) -> list[Tensor]:

@@ -8,7 +8,7 @@ import torch
 
 from hepad.errors import CardError
 from hepad.nn.image_quality import ssim
-from hepad.nn.images import PeriodicConvolution, lit, mirrored_and_turned, pooled
+from hepad.nn.images import PeriodicConvolution, lit, mirrored_and_turned, pooled, wrapped
 from hepad.nn.residual import ResidualEncoder, deepest
 from hepad.nn.sources import Noise
 
@@ -97,3 +97,13 @@ def test_structural_similarity_of_flat_images_is_that_of_their_means() -> None:
     assert ssim(0.2 * flat, 0.6 * flat)[0] == pytest.approx((0.24 + 1e-4) / (0.4 + 1e-4), rel=1e-9)
     with pytest.raises(CardError, match="10 x 11 is smaller"):
         ssim(flat[:, :10], flat[:, :10])
+
+
+def test_the_gradient_of_wrapped_images_goes_to_both_sides() -> None:
+    x, weight = torch.rand(2, 1, 3, 4, dtype=torch.double), torch.rand(2, 1, 3, 6, dtype=torch.double)
+    assert torch.equal(wrapped(x.requires_grad_()), wrapped(x.detach()))
+    (wrapped(x) * weight).sum().backward()
+    expected = weight[..., 1:5].clone()
+    expected[..., 0] += weight[..., 5]
+    expected[..., 3] += weight[..., 0]
+    assert torch.equal(x.grad, expected)

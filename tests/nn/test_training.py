@@ -365,3 +365,31 @@ def test_another_device_gives_nearly_the_same_losses() -> None:
     here, there = run(network()), run(network(), device="cuda")
     np.testing.assert_allclose(there.train_loss, here.train_loss, rtol=1e-3)
     np.testing.assert_allclose(there.validation_loss, here.validation_loss, rtol=1e-3)
+
+
+def test_a_batch_that_is_added_up_moves_the_weights_as_it_does_at_once() -> None:
+    """200 events of unequal weight in batches of 32, of which seven, or all, are in memory at a time."""
+    data, seen = sample(200, 1, weight=np.arange(1, 201)), []
+
+    def made(rows_at_once: int | None, *more: nn.Module) -> tuple[FitReport, list[Any]]:
+        module = nn.Sequential(*network(), *more)
+
+        def step(rows: tuple[Tensor, ...], _: Noise) -> Tensor:
+            seen.append(len(rows[0]))
+            return (module(rows[0]) - rows[0]).square().mean(dim=1)
+
+        options = TrainCard(epochs=2, batch_size=32, learning_rate=1e-2, clip_norm=0.1, rows_at_once=rows_at_once)
+        report = train(Recipe.of_rows(module, step), data, sample(50, 2), options=options, seed=1).report
+        return report, weights(module)
+
+    report, whole = made(None)
+    seen.clear()
+    for at_once, largest in ((7, 7), (100, 32)):
+        again, found = made(at_once)
+        assert max(n for n in seen if n != 50) == largest
+        np.testing.assert_allclose(again.train_loss, report.train_loss, rtol=1e-5)
+        for a, b in zip(found, whole, strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
+        seen.clear()
+    with pytest.raises(CardError, match="rows_at_once is 7, but the loss of this model is one of whole batches"):
+        made(7, nn.BatchNorm1d(3))
