@@ -1,6 +1,6 @@
 """How fast is the conditional flow? Training steps and samples beside zuko's own, side by side in one run.
 
-    python benchmarks/bench_flow.py [--features 8] [--events 400000] [--blocks 5 15] [--width 32 128] [--steps 60]
+    python benchmarks/bench_flow.py [--features 8] [--events 400000] [--blocks 5 15] [--width 64 128] [--steps 60]
 
 `step`: the loss of a batch of 500, its gradient and Adam, as zuko's examples have it (`-flow(c).log_prob(x).mean()`,
 `torch.optim.Adam`), and as it is trained here; both by turns, the median of each. `sample`: so many events here, and
@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--features", type=int, default=8)
     parser.add_argument("--events", type=int, default=400_000)
     parser.add_argument("--blocks", type=int, nargs="+", default=[5, 15])
-    parser.add_argument("--width", type=int, nargs="+", default=[32, 128])
+    parser.add_argument("--width", type=int, nargs="+", default=[64, 128])
     parser.add_argument("--steps", type=int, default=60)
     options = parser.parse_args()
     torch.set_num_threads(1)

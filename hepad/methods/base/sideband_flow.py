@@ -43,10 +43,10 @@ class FlowCard(Card):
     """
 
     blocks: int = Field(default=5, ge=1, le=100)
-    width: int = Field(default=32, ge=1, le=4096)
+    width: int = Field(default=64, ge=1, le=4096)
     epochs: int = Field(default=50, ge=1)
-    batch_size: int = Field(default=500, ge=1)
-    learning_rate: float = Field(default=2e-3, gt=0)
+    batch_size: int = Field(default=256, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
     patience: int | None = Field(default=10, ge=1)
     keep_epochs: int = Field(default=10, ge=1, le=100)
 
