@@ -17,11 +17,10 @@ from pydantic import Field
 
 from hepad import registry
 from hepad.cards.base import Card
-from hepad.errors import UsageError
+from hepad.errors import CardError, UsageError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.methods.base.contract import How, Network, Sample, Training
-from hepad.nn.arrays import check_arrays
 from hepad.nn.classifier_card import Width
 from hepad.nn.scorer import State, Trainable, TrainingData
 
@@ -93,8 +92,10 @@ def train_loss(card: AnyCard, data: TrainingData, how: How) -> tuple[State, int,
 def loss_of(card: AnyCard, layout: Layout, state: Mapping[str, npt.NDArray[Any]], origin: str) -> Loss:
     """The network whose state `train_loss` gave; `CardError` that names what does not fit."""
     network = _network(card, layout)
-    check_arrays({name: array.shape for name, array in network.state().items()}, state, origin)
-    network.load_state(state)
+    try:
+        network.load_state(state)
+    except CardError as error:
+        raise CardError(f"{origin}: {error}") from error
 
     def loss(batch: Batch) -> npt.NDArray[np.float64]:
         error = next(iter(network.scores(_seen(batch, network)).values()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,8 +60,12 @@ class Plane:
 
         On the side of the line that is away from the signals it is taken negative.
         """
-        depth = self._depth(points) - self._depth(self.points * self.scale + self.middle).min()
+        depth = self._depth(points) - self._densest
         return np.asarray(np.copysign(np.maximum(depth, 0), self.along(points)))
+
+    @cached_property
+    def _densest(self) -> float:
+        return float(self._depth(self.points * self.scale + self.middle).min())
 
     def _depth(self, points: _Floats) -> _Floats:
         x, y = self._scaled(points)
@@ -82,7 +87,7 @@ class Plane:
 
     def state(self) -> State:
         """All of it, as arrays."""
-        return {name: np.array(array) for name, array in vars(self).items()}
+        return {name: np.array(getattr(self, name)) for name in self.__dataclass_fields__}
 
     @staticmethod
     def shapes(state: Mapping[str, npt.NDArray[Any]], prefix: str) -> dict[str, tuple[int, ...]]:
