@@ -156,11 +156,17 @@ def expect(code: int, result: Completed) -> Completed:
 
 @pytest.fixture
 def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are made, but their files are empty: to render them often takes longer than all else.
+    """Figures are made, but their files are empty: to lay out and render them often takes longer than all else.
 
     It does not reach into `process`.
     """
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda _, path, **__: Path(path).touch())
+    leave_unrendered(monkeypatch)
+
+
+def leave_unrendered(patch: pytest.MonkeyPatch) -> None:
+    """The same until a patch is undone."""
+    patch.setattr("matplotlib.figure.Figure.savefig", lambda _, path, **__: Path(path).touch())
+    patch.setattr("hepad.output.figures._laid_out", lambda _: None)
 
 
 @pytest.fixture

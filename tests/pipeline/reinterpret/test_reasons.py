@@ -23,6 +23,8 @@ from hepad.stats.fits import fit
 from hepad.stats.limits.exclusion import Excluded
 from hepad.stats.scores.acceptance import Acceptance
 
+from ...conftest import leave_unrendered
+
 FEW = "too few effective events of a broad signal"
 
 
@@ -139,6 +141,7 @@ def curve(tmp_path_factory, examples, read) -> tuple[dict, str]:
         return count
 
     with pytest.MonkeyPatch.context() as patch:
+        leave_unrendered(patch)
         for module, name in ((base, "read_yaml"), (search, "read_yaml"), (files, "csv_bins"), (fit, "fisher_scoring")):
             patch.setattr(module, name, counted(name, getattr(module, name)))
         report = reinterpret([], "cms_2019_dijet", options=ReinterpretOptions(output=output, points=points))

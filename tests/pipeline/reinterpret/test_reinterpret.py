@@ -251,6 +251,7 @@ def test_several_files_are_one_sample(folder, examples, data):
     assert both["acceptance"]["loose"]["value"] == pytest.approx(passed / both["sum_weights"])
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_nothing_selected_is_an_answer(write_slim, folder, tmp_path):
     path = write_slim(Muon_PT=[[], [5.0], []], Electron_PT=[[5.0], [], [5.0]], Weight_Weight=[[1.0]] * 3)
     found = answer(path, folder / "card.yaml", cross_section_pb=1.0, output=tmp_path / "out")
