@@ -15,6 +15,7 @@ from hepad.inputs.table import TableFeaturesCard
 from hepad.io.events import COLUMNS
 from hepad.objects.expressions import Expression
 from hepad.objects.kinematics import invariant_mass, mass_fields, parse_mass
+from hepad.objects.naming import parse_object
 
 __all__ = ["HuntMass", "mass_of"]
 
@@ -82,10 +83,16 @@ def mass_of(text: str, card: InputCard, *, allowed: bool = False) -> HuntMass:
         own = [name for name in card.features if card.expression(name).columns & mass.columns]
     else:
         found = _OfObjects(parse_mass(text))
-        name = f"{'+'.join(part.strip() for part in text.split('+'))}_mass"
-        own = [name] if name in getattr(card, "features", ()) else []
+        own = [name for name in getattr(card, "features", ()) if _is_mass(name, set(found.objects))]
     if own and not allowed:
         raise UsageError(
             f"the feature {own[0]} is the mass that is hunted in: it tells the window by itself (--allow-mass takes it)"
         )
     return found
+
+
+def _is_mass(feature: str, objects: set[tuple[str, int]]) -> bool:
+    """Whether a feature is the invariant mass of these objects, in whatever order it names them."""
+    of, _, what = feature.rpartition("_")
+    parts = of.split("+")
+    return what == "mass" and len(parts) == len(objects) > 1 and set(map(parse_object, parts)) == objects
