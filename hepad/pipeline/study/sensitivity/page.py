@@ -34,14 +34,15 @@ def page(
     pictures = {name: Figure(f"figures/{name}.png", CAPTIONS[name]) for name in figures}
     seeds = ", ".join(str(seed) for seed in card.seeds)
     warning = " This is a quick version: too few points for numbers that mean anything." if quick else ""
+    more = f", to {card.classical_events[-1]:g} for classical methods" if card.classical_events else ""
     return [
         Heading(f"Study {card.name}: {card.title}", 1),
         Text(f"After: {card.reference}. {card.note}"),
         Text(
             f"Mock data: {card.data_fraction:.0%} of the background, {results.luminosity:.4g} /fb, other events by "
-            f"each of the seeds {seeds}, and signal: {card.events[0]:g} to {card.events[-1]:g} events in the mean, "
-            f"whatever their mass, of which one is {1 / results.luminosity:.3g} fb. {card.prior_fraction:.0%} of the "
-            f"signals are kept for methods that learn from some; those are never judged.{warning}"
+            f"each of the seeds {seeds}, and signal: {card.events[0]:g} to {card.events[-1]:g} events in the mean"
+            f"{more}, whatever their mass, of which one is {1 / results.luminosity:.3g} fb. {card.prior_fraction:.0%} of "
+            f"the signals are kept for methods that learn from some; those are never judged.{warning}"
         ),
         Heading("Limits and discoveries"),
         sensitivities_table(results),
