@@ -41,8 +41,8 @@ def page(
         Text(
             f"Mock data: {card.data_fraction:.0%} of the background, {results.luminosity:.4g} /fb, other events by "
             f"each of the seeds {seeds}, and signal: {card.events[0]:g} to {card.events[-1]:g} events in the mean"
-            f"{more}, whatever their mass, of which one is {1 / results.luminosity:.3g} fb. {card.prior_fraction:.0%} of "
-            f"the signals are kept for methods that learn from some; those are never judged.{warning}"
+            f"{more}, whatever their mass, of which one is {1 / results.luminosity:.3g} fb. {card.prior_fraction:.0%} "
+            f"of the signals are kept for methods that learn from some; those are never judged.{warning}"
         ),
         Heading("Limits and discoveries"),
         sensitivities_table(results),
