@@ -40,7 +40,9 @@ class Spent:
 
 
 def spent(command: list[str], **environment: str) -> Spent:
-    child = subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:

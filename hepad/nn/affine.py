@@ -16,6 +16,10 @@ __all__ = ["Affine", "Stack"]
 _Float32 = npt.NDArray[np.float32]
 _Float64 = npt.NDArray[np.float64]
 
+_BELOW_SINGLE, _HALF = (1 << 29) - 1, 1 << 28
+"""The bits of a double that single precision has no place for, and what of them is halfway between two singles."""
+_LEAST_NORMAL = float(np.finfo(np.float32).tiny)
+
 
 class Affine:
     """`weight @ columns + bias`, shape (..., outputs, block), for columns of shape (..., inputs, block).
@@ -97,6 +101,11 @@ def _rounded_sum(a: _Float64, b: _Float64) -> _Float32:
     on Computers 57 (2008) 462). The sum's own error comes from Knuth's TwoSum.
     """
     total = a + b
+    # A sum that is no tie rounds alike at once and in two steps; ties are rare, unless the numbers are round ones.
+    ties = (total.view(np.int64) & _BELOW_SINGLE) == _HALF
+    ties |= (total != 0) & (np.abs(total) < _LEAST_NORMAL)  # singles have fewer digits there
+    if not ties.any():
+        return total.astype(np.float32)
     part = total - a
     error = (a - (total - part)) + (b - part)
     even = (total.view(np.int64) & 1) == 0

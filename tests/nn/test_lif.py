@@ -103,6 +103,8 @@ def test_sums_are_rounded_once() -> None:
     assert affine._sequential(w, x)[0, 0] == np.float32(1 + 2.0**-23)
     assert affine._rounded_sum(np.array([2.0**-60]), np.array([1 + 2.0**-24]))[0] == np.float32(1 + 2.0**-23)
     assert affine._rounded_sum(np.array([-(2.0**-60)]), np.array([1 + 2.0**-24]))[0] == np.float32(1)
+    small = affine._rounded_sum(np.array([2.0**-150 + 2.0**-190]), np.array([2.0**-130]))  # fewer digits
+    assert small[0] == np.float32(2.0**-130 + 2.0**-149)
 
 
 def one_neuron(weight: float, threshold: float, steps: int = 1) -> LifNetwork:
