@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 
 from hepad.errors import InputDataError
 from hepad.pipeline.hunt import task, windows_scan, windows_selected
+from hepad.pipeline.hunt.windows_scan import responsible, scan_shapes
+from hepad.stats.fits.templates import crystal_ball_template
 
 from ..conftest import Run
 
@@ -51,6 +53,7 @@ methods: [all.yaml]
 input: {kind: table, features: [a, b]}
 """
 GIVEN = ("hunt", "data.npz", "--analysis", "small.yaml", "--table", "--toys", 50)
+TAILS = (0.5, 2.0, 2.0, 5.0)
 ALL = ("--method", "all.yaml", "--method", "label.yaml", "--method", "starved.yaml")
 SIMULATED = (*ALL, "--background", "background.npz", "--signal", "x=signal.npz")
 
@@ -127,7 +130,9 @@ def test_it_goes_on_in_its_fits_and_can_be_replayed(
     assert "too few for so many folds" in page
 
 
-def test_what_is_lacking_is_said_before_anything_is_trained(run: Run, tables: list[tuple[str, ...]]) -> None:
+def test_what_is_lacking_is_said_before_anything_is_trained(
+    run: Run, tables: list[tuple[str, ...]], tmp_path: Path
+) -> None:
     for words, code, said in (
         (("--method", "all.yaml", "--method", "label.yaml"), 2, "learns from background too"),
         (("--method", "all.yaml", "--background", "background.npz"), 2, "none of the methods takes background"),
@@ -137,6 +142,13 @@ def test_what_is_lacking_is_said_before_anything_is_trained(run: Run, tables: li
     ):
         assert said in " ".join(run(*GIVEN, *words, "-o", "out", code=code).stderr.split())
     assert ("signal.npz",) not in tables
+    (tmp_path / "small.yaml").write_text(CARD.replace("gauss:0.2", "triangle:0.2"), encoding="utf-8")
+    assert "unknown signal shape 'triangle:0.2'" in run(*GIVEN, "-o", "out", code=3).stderr.replace("\n", " ")
+    edges = np.arange(2000.0, 4001.0, 100.0)
+    masses = [signal.mass for signal in scan_shapes("dscb:0.1,0.5,2,2,5", [(2000, 2500), (2300, 3900)], edges)]
+    half_inside = [m for m in np.geomspace(2000, 3900, 15) if crystal_ball_template(edges, m, 0.1, TAILS).sum() >= 0.5]
+    assert masses == pytest.approx(half_inside)
+    assert 5 < len(masses) < 15
 
 
 def test_progress_is_of_all_methods(
@@ -169,3 +181,10 @@ def test_progress_is_of_all_methods(
     with pytest.raises(InputDataError, match="all is trained"):
         windows.hunt_analysis(files, card, names, options=options)
     assert told == [(0, 6), (1, 6), (2, 6), (3, 6), (3, 6), (3, 6), (4, 6), (5, 6), (6, 6)]
+
+
+def test_the_window_whose_middle_is_nearest_is_responsible() -> None:
+    """In parts of the window: 3500 GeV is 5 % from the middles of both, of which the second is the wider."""
+    ranges = [(3013.0, 3682.0), (3331.0, 4300.0), (3682.0, 4500.0)]
+    assert [responsible(mass, ranges) for mass in (3013.0, 3400.0, 3560.0, 3682.0, 4499.0)] == [0, 0, 1, 1, 2]
+    assert responsible(4500.0, ranges) is None

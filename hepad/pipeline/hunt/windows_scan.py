@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import FitFailedError, InputDataError
+from hepad.errors import CardError, FitFailedError, InputDataError, UsageError
 from hepad.execution.executor import Execution
 from hepad.execution.store import RunFolder
 from hepad.execution.tasks import Arrays, Task, run_tasks
@@ -37,11 +38,21 @@ _COLUMNS = 9
 
 
 def scan_shapes(shape: str, ranges: Sequence[tuple[float, float]], edges: FloatArray) -> list[Signal]:
-    """Signals of a shape, `gauss:WIDTH` say, at masses from the lowest to the highest of windows (low, high) in GeV."""
+    """Signals of a shape, `gauss:WIDTH` say, at masses from the lowest to the highest of windows (low, high) in GeV.
+
+    Those of which less than half is in the spectrum are left out. `CardError` for a shape that is none.
+    """
     low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
-    width = signals([shape], [np.sqrt(low * high)], edges)[0].width
+    try:
+        width = signals([shape], [float(np.sqrt(low * high))], edges)[0].width
+    except UsageError as error:
+        raise CardError(f"shape of the card of a hunt: {error}") from error
     steps = int(np.ceil(np.log(high / low) / (_STEP * width)))
-    return signals([shape], list(np.geomspace(low, high, steps + 1)), edges)
+    found = []
+    for mass in np.geomspace(low, high, steps + 1):
+        with suppress(InputDataError):
+            found += signals([shape], [float(mass)], edges)
+    return found
 
 
 def responsible(mass: float, ranges: Sequence[tuple[float, float]]) -> int | None:
