@@ -18,7 +18,7 @@ from hepad.pipeline.latency.libraries import LibraryModel, agreement, functions
 from hepad.trigger.module_graph import module_onnx
 
 LAYOUT = Layout.image(("track",), 13, 26)
-SETTINGS = {"filters": [8, 8], "groups": 2, "mask_groups": 1, "latent": 4, "scores": ["bce", "dice", "z1", "z2"]}
+SETTINGS = {"filters": [32, 32], "groups": 2, "mask_groups": 1, "latent": 4, "scores": ["bce", "dice", "z1", "z2"]}
 
 
 def bundle(model: Any, **region: Any) -> Any:
