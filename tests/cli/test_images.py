@@ -17,12 +17,14 @@ from ..conftest import Run
 def test_images_are_trained_on_scored_explained_and_listed(run: Run, data: Path, tmp_path: Path) -> None:
     towers = data / "towers.root"
     train = ("train", towers, "--model", "conv_ae", "--epochs", 2, "--region", "half=efficiency:0.5", "--json")
+    train = (*train, "--region", "hlt=rate:50/100")
     # With this seed none of the parts of so few events is empty.
     report: dict[str, Any] = json.loads(run(*train, "--seed", 2, "-o", "bundle").stdout)
     assert report["events"] == 24
     assert report["train_loss"] > 0
     card = json.loads((tmp_path / "bundle" / "card.json").read_text())
     assert (card["columns"], card["shape"]) == (["et"], [1, 16, 24])
+    assert card["regions"]["hlt"]["threshold"] == card["regions"]["half"]["threshold"]  # 50 kHz of 100
     run("score", towers, "--model", "./bundle", "-o", "scores.root")
     scores = uproot.open(tmp_path / "scores.root")["Scores"].arrays(["score_mse", "in_half"], library="np")
     assert np.isfinite(scores["score_mse"]).all()
