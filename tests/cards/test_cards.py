@@ -291,7 +291,7 @@ def test_names_of_all_cards_follow_one_rule(tmp_path, name):
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        ("train.epoch", "did you mean epochs? known keys: epochs, batch_size, learning_rate"),
+        ("train.epoch", "did you mean epochs? known keys: epochs, batch_size, rows_at_once, "),
         ("input.skale", "did you mean scale? known keys: kind, features, order, counts, scale"),
         (
             "regions.loose.treshold",
