@@ -106,9 +106,11 @@ class SensitivityCard(Card):
         for what, values in (("seeds", self.seeds), ("methods", self.methods)):
             if len(set(values)) != len(values):
                 raise ValueError(f"{what} must each be given once")
-        every = [*self.events, *self.classical_events]
-        if every != sorted(set(every)):
-            raise ValueError("events, and classical_events behind them, must rise")
+        quick = (self.quick.events or self.events, self.quick.classical_events or self.classical_events)
+        for what, parts in (("events", (self.events, self.classical_events)), ("quick.events", quick)):
+            every = [number for part in parts for number in part]
+            if every != sorted(set(every)):
+                raise ValueError(f"{what}, and classical_events behind them, must rise")
         _known("signals", (one.window for one in self.signals.values()), "windows", self.windows)
         _known("classical", self.classical, "methods", self.methods)
         _known("quick.signals", self.quick.signals or (), "signals", self.signals)

@@ -248,7 +248,7 @@ def test_an_analysis_hunts_in_all_windows_with_all_methods(
     rows = {(row["method"], row["set"], row["low"]): row for row in report["mass_dependence"]}
     assert list(rows) == list(found)
     assert rows["all", "B", 3000]["distance_correlation"] == 0  # it takes all
-    assert rows["trees", "A", 3300]["near"] + rows["trees", "A", 3300]["far"] == pytest.approx(0.2, abs=0.08)
+    assert 0.05 < rows["trees", "A", 3300]["near"] + rows["trees", "A", 3300]["far"] < 0.35  # of a tenth, by sides
     shares = {row["set"]: row for row in report["signal_in_sidebands"]}
     assert (shares["A"]["window"], shares["B"]["upper"]) == pytest.approx((0.98, 0.96), abs=0.01)
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

@@ -88,6 +88,24 @@ def test_events_that_share_the_highest_value_share_its_rank() -> None:
     np.testing.assert_array_equal(learned.scores(data, np.zeros(3, dtype=np.int64))["rank"], 1)
 
 
+@pytest.mark.parametrize(("fraction", "references"), [(0.01, 199), (0.01, 999), (0.03, 150), (0.1, 25)])
+def test_a_cut_on_the_rank_keeps_as_much_of_others_as_of_the_reference(fraction: float, references: int) -> None:
+    """Of noise: k of n reference events pass, of others k in n + 1 in the mean."""
+    rng = np.random.default_rng(5)
+    kept = passed = 0.0
+    for _ in range(400):
+        own = rng.standard_normal(references)
+        ranks = Ranks.of(own, np.ones(references))
+        cut = -np.log10(fraction) - 1e-12
+        kept += np.count_nonzero(ranks(own) >= cut) / (references + 1) / 400
+        passed += np.count_nonzero(ranks(rng.standard_normal(2000)) >= cut) / 2000 / 400
+    error = np.sqrt(fraction / references / 400 + fraction / 2000 / 400)
+    assert passed == pytest.approx(kept, abs=4 * error)
+    if fraction * references > 1:
+        assert kept == pytest.approx(fraction, abs=1.01 / references)
+    assert ranks(np.array([-9.0]))[0] == 0
+
+
 def test_the_restart_of_lowest_validation_loss_is_kept(fitted: tuple[FittedFolds, Batch, np.ndarray]) -> None:
     networks = fitted[0].networks
     assert len(networks) == 5 * 2 * 2

@@ -88,7 +88,8 @@ class FlowMethod(ABC):
         drawn = self._background(flow, masses_in(problem.window, inside, count, rng), rng)
         ones = replace(inside, events=replace(self._view(flow, inside.events), mask=None))
         zeros = Batch(ones.events.kind, ones.events.layout, drawn, None, np.ones(count))
-        return contest_of(ones, Sample(zeros, np.resize(others, count)))
+        # Epochs of the flow draw in turn: folds in turn would each have events of some of them only.
+        return contest_of(ones, Sample(zeros, rng.permutation(np.resize(others, count))))
 
     def assembled(self, problem: Problem, trained: Mapping[str, State]) -> FittedFolds:
         """What they amount to; ranks are those among the sidebands."""

@@ -61,9 +61,14 @@ class Ranks:
         }
 
     def __call__(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """The ranks (n,) of values (n,)."""
+        """The ranks (n,) of values (n,): that of the reference event below, and 0 below them all.
+
+        Between two of them nothing is known, and what is interpolated there passes a cut that the lower one does not:
+        more would be kept of events than of the reference, in which a cut is set.
+        """
         # Rounded as the reference is: unrounded, events that share its highest value may lie above it.
-        return np.interp(values.astype(np.float32), self.value, self.rank)
+        place = np.searchsorted(self.value, values.astype(np.float32), side="right") - 1
+        return np.where(place < 0, 0.0, self.rank[place.clip(0)])
 
 
 def ranked_scores(

@@ -54,7 +54,9 @@ class MassDependence:
         rows = np.flatnonzero((parts["lower sideband"] | parts["upper sideband"]) & np.isfinite(scores))
         found = dependence(mass[rows], scores[rows].astype(np.float64), weight[rows], seed=seed)
         basic = cls(found.events, found.correlation, found.p, found.permutations)
-        made = None if selected is None else hump(selected, mass, window.low, window.high, window.sidebands)
+        made = (
+            None if selected is None else hump(selected, mass, window.low, window.high, window.sidebands, weight=weight)
+        )
         if made is None:
             return basic
         return replace(basic, near=made.near, far=made.far, hump=made.z, hump_p=made.p)

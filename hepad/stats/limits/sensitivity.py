@@ -10,6 +10,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtri, ndtri_exp
 
+from hepad.errors import FitFailedError
 from hepad.stats.counts.uncertain import log_p_excess_uncertain
 from hepad.stats.limits.cls import ALPHA
 from hepad.stats.limits.limits import CountingExperiment, LimitModel
@@ -57,15 +58,21 @@ def crossing(x: Sequence[float], y: Sequence[float], level: float, *, logarithmi
     return Crossing(float(places[last] + share * (places[last + 1] - places[last])))
 
 
-def median_limit(background: float, error: float) -> float:
-    """The median upper limit (CLs, 95 %) on signal events where a background with an error is expected and no signal.
+def median_limit(background: float, spread: float) -> float:
+    """The median upper limit (CLs, 95 %) on signal events where a background with an error, `spread`, is expected.
+
+    `FitFailedError` for an error so large that there is none.
 
     The asymptotic q-tilde (arXiv:1007.1727), which is within 1 % of the exact sums from five events on.
     """
-    experiment = CountingExperiment(LimitModel(np.ones(1), np.array([background]), None, np.array([error**2])))
+    experiment = CountingExperiment(LimitModel(np.ones(1), np.array([background]), None, np.array([spread**2])))
     # The median of CLs is 2 (1 - Phi(sqrt q)) with q of the Asimov data.
     level = float(ndtri(1 - ALPHA / 2)) ** 2
-    return experiment.scale * float(brentq(lambda mu: experiment.prior(float(mu)) - level, *_NEAR, rtol=1e-7))
+    try:
+        mu = brentq(lambda mu: experiment.prior(float(mu)) - level, *_NEAR, rtol=1e-7)
+    except ValueError as error:  # of the same sign at both ends
+        raise FitFailedError(f"a background of {background:g} ± {spread:g} events gives no limit") from error
+    return experiment.scale * float(mu)
 
 
 def expected_z(signal: float, background: float, expected: float, error: float) -> float:

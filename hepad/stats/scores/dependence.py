@@ -20,6 +20,8 @@ FloatArray = npt.NDArray[np.float64]
 
 MOST_EVENTS = 5_000
 """Of more, so many are drawn."""
+_EQUAL = 1e-6
+"""Weights that differ by less, relatively, are equal."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +39,16 @@ def dependence(
 ) -> Dependence:
     """Of numbers (n,), by the V-statistic of their distances; 0 with p = 1 where either is always the same.
 
-    At most 5 000 events are taken, drawn at random; those of different `weight` (n,) are drawn by it, with
-    replacement. p is (1 + permutations with as large a correlation) / (1 + permutations): no less than 0.005 with 199.
+    At most 5 000 events are taken, drawn at random; of those of different `weight` (n,), above 0, each is kept with a
+    probability in proportion to it, and none is there twice, which permutations would tear apart. p is (1 +
+    permutations with as large a correlation) / (1 + permutations): no less than 0.005 with 199.
     """
     rng = np.random.default_rng(seed)
-    if weight is not None and len(weight) and np.ptp(weight) > 0:
-        taken = rng.choice(len(x), min(len(x), MOST_EVENTS), p=weight / weight.sum())
-    elif len(x) > MOST_EVENTS:
-        taken = rng.choice(len(x), MOST_EVENTS, replace=False)
-    else:
-        taken = np.arange(len(x))
+    taken = np.arange(len(x))
+    if weight is not None and len(weight) and np.ptp(weight) > _EQUAL * weight.max():
+        taken = np.flatnonzero(rng.random(len(x)) < weight / weight.max())
+    if len(taken) > MOST_EVENTS:
+        taken = rng.choice(taken, MOST_EVENTS, replace=False)
     a, b = _Distances.of(x[taken]), _Distances.of(y[taken])
     scale = np.sqrt(a.variance * b.variance)
     if not scale > 0:
@@ -114,25 +116,34 @@ class Hump:
 
 
 def hump(
-    selected: npt.NDArray[np.bool_], mass: FloatArray, low: float, high: float, outer: tuple[float, float]
+    selected: npt.NDArray[np.bool_],
+    mass: FloatArray,
+    low: float,
+    high: float,
+    outer: tuple[float, float],
+    *,
+    weight: FloatArray | None = None,
 ) -> Hump | None:
     """Compare the halves of the sidebands, each side parted at its median; None unless each of the four has 10 events.
+
+    Shares are those of the `weight` (n,), and their errors those of as many effective events.
 
     The mean over the sides is taken, so that a slope along the mass counts on one side as much as it lacks on the
     other. An excess around a window that has no resonance is made up; with one, its tails are in there.
     """
     shares = []
+    ones = np.ones(len(mass)) if weight is None else weight
     for inside, sign in (((mass >= outer[0]) & (mass < low), -1), ((mass >= high) & (mass < outer[1]), 1)):
-        own, chosen = sign * mass[inside], selected[inside]
+        own, chosen, weights = sign * mass[inside], selected[inside], ones[inside]
         if len(own) < 2 * _FEWEST:
             return None
         near = own <= np.median(own)
         for part in (near, ~near):
             if np.count_nonzero(part) < _FEWEST:
                 return None
-            n = np.count_nonzero(part)
-            k = np.count_nonzero(chosen[part])
-            share = k / n
+            total = weights[part].sum()
+            n = total**2 / (weights[part] ** 2).sum()
+            share = weights[part & chosen].sum() / total
             shares.append((share, max(share * (1 - share), 1 / n) / n))
     values, variances = np.array(shares).T
     near_share, far_share = values[[0, 2]].mean(), values[[1, 3]].mean()

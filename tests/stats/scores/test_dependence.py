@@ -51,7 +51,19 @@ def test_of_many_events_some_are_drawn_and_by_their_weight() -> None:
     assert dependence(x, x, permutations=1).events == MOST_EVENTS
     x, weight = np.array([0.0, 1, 2, 3, 50, 70]), np.array([1.0, 1, 1, 1, 0, 0])
     y = np.array([0.0, 1, 2, 3, -1000, 1000])
-    assert dependence(x, y, weight, permutations=1).correlation == pytest.approx(1)
+    found = dependence(x, y, weight, permutations=1)
+    assert found.correlation == pytest.approx(1)
+    assert found.events == 4, "none is there twice, which permutations would tear apart"
+
+
+def test_unequal_weights_of_what_is_independent_say_nothing() -> None:
+    rng = np.random.default_rng(1)
+    p = [
+        dependence(*rng.standard_normal((2, 150)), rng.uniform(0.9, 1.1, 150), permutations=39, seed=seed).p
+        for seed in range(60)
+    ]
+    assert kstest(p, "uniform").pvalue > 0.01
+    assert dependence(*rng.standard_normal((2, 150)), 1 + 1e-7 * rng.random(150), permutations=1).events == 150
 
 
 def test_a_slope_is_no_hump_and_what_is_selected_around_a_window_is_one() -> None:
@@ -70,6 +82,10 @@ def test_a_slope_is_no_hump_and_what_is_selected_around_a_window_is_one() -> Non
     assert found.error == pytest.approx(np.sqrt((0.09 + 0.0475) / (2 * 8000)), rel=0.05)
     assert found.z == pytest.approx((found.near - found.far) / found.error)
     assert found.p == pytest.approx(norm.sf(found.z))
+    twice = np.where(around, 2.0, 1.0)
+    weighted = hump(around, mass, 2800, 3200, sides, weight=twice)
+    assert weighted is not None
+    assert (weighted.near, weighted.far) == pytest.approx((0.2 / 1.1, 0.1 / 1.05), abs=0.01)
     none = hump(np.zeros(40_000, dtype=bool), mass, 2800, 3200, sides)
     assert none is not None
     assert none.z == 0

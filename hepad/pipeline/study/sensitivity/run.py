@@ -42,7 +42,7 @@ __all__ = ["SensitivityOptions", "SensitivityReport", "sensitivity_study"]
 
 _TABLES = ("sensitivity.csv", "points.csv")
 _FILES = ("report.md", "report.html", "results.json", *_TABLES)
-_RULE = "points/1"
+_RULE = "points/2"
 """How a point is made of what its key names; another way is another rule."""
 
 
