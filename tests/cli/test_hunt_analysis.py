@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from hepad.errors import InputDataError
+from hepad.errors import FitFailedError, InputDataError
 from hepad.pipeline.hunt import task, windows_scan, windows_selected
 from hepad.pipeline.hunt.windows_scan import responsible, scan_shapes
 from hepad.stats.fits.templates import crystal_ball_template
@@ -128,6 +129,59 @@ def test_it_goes_on_in_its_fits_and_can_be_replayed(
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "hepad hunt data.npz --method all.yaml --method label.yaml" in page
     assert "too few for so many folds" in page
+
+
+@pytest.mark.usefixtures("tables")
+def test_what_fails_is_told_and_ends_nothing_else(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from hepad.methods.supervised import Supervised
+
+    def failing(reason: str) -> Any:
+        def fails(*_: Any, **__: Any) -> Any:
+            raise FitFailedError(reason)
+
+        return fails
+
+    def training(_: Supervised, one: Any, problem: Any, *__: Any) -> Any:
+        raise FitFailedError(f"{one.name} of {problem.folds} diverges")
+
+    train = Supervised.train
+    monkeypatch.setattr(Supervised, "train", training)
+    monkeypatch.setattr("hepad.stats.bumphunt.mass_looks.fit_background", failing("no scan"))
+    monkeypatch.setattr(windows_scan, "bump_hunt", failing("no bump"))
+    monkeypatch.setattr("hepad.pipeline.hunt.windows.Bootstraps.trials", failing("no bootstraps"))
+    (tmp_path / "low.yaml").write_text(METHODS["all"].replace("cuts}", "cuts, require: {a: [null, 50]}}"))
+    np.savez(tmp_path / "far.npz", m=np.full(9, 3500.0), a=np.full(9, 99.0), b=np.zeros(9))
+    words = ("--method", "low.yaml", *SIMULATED[2:4], "--background", "background.npz", "--signal", "far=far.npz")
+    report = json.loads(run(*GIVEN, *words, "-o", "out", "--json").stdout)
+    assert [(row["method"], row["fraction"]) for row in report["windows"]] == [("all", None)]
+    assert report["left_out"] == {
+        "all methods B 6000:6500": report["left_out"]["all methods B 6000:6500"],
+        "label A 3300:3700": "0.1.0 of 3 diverges",
+        "largest bump of all A 3300:3700": "a fit to the whole spectrum did not converge",
+        "scan of all A 3300:3700 in global p": "no scan",
+        "limits on signal far with all A 3300:3700": "none of its events is selected in the spectrum",
+        "global p of the whole of all methods": "no bootstraps",
+        "global p of the counts of all": "no bootstraps",
+        "global p of the counts of all methods": "no bootstraps",
+    }
+    assert "could not be computed: see Left out" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    alone = ("hunt", "data.npz", "--table", "--mass", "m", "--window", "3300:3700", "--sidebands", "2700:4300")
+    given = (*alone, "--method", "label.yaml", *SIMULATED[-4:], "-o", "scores.npz")
+    assert "0.1.0 of 3 diverges" in run(*given, code=6).stderr
+    monkeypatch.setattr(Supervised, "train", train)
+    run(*given)
+
+
+def test_limits_that_could_not_be_found_are_told() -> None:
+    nothing = np.zeros((0, 2))
+    spectrum = windows_scan._Spectrum(*[nothing] * 5, ("a", "b", "c"), *[nothing] * 3)  # type: ignore[arg-type]
+    fits, left_out = np.zeros((3, 9)), dict[str, str]()
+    fits[0, :8], fits[1, 2:8] = np.nan, np.nan
+    windows_scan._tell_signals(SimpleNamespace(label="all A"), spectrum, fits, left_out)  # type: ignore[arg-type]
+    assert left_out == {
+        "limits on signal a with all A": "a fit of signal and background did not converge",
+        "limits on signal b with all A": "a limit could not be computed",
+    }
 
 
 def test_what_is_lacking_is_said_before_anything_is_trained(

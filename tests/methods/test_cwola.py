@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hepad.cards.train import TrainCard
-from hepad.errors import CardError, UsageError
+from hepad.errors import CardError, InputDataError, UsageError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.methods.base import MASS, How, Problem, Sample, Window, train_all
@@ -193,6 +193,10 @@ def test_too_few_folds_and_background_are_refused() -> None:
         method.check_folds(4)
     with pytest.raises(UsageError, match="takes no background"):
         method.check(Problem(data, WINDOW, background=data))
+    few = data.take(data.folds < 4)
+    assert (Problem(few, WINDOW).folds, Problem(few, WINDOW, of_folds=5).folds) == (4, 5)
+    with pytest.raises(InputDataError, match="fold 4 has no events in the lower sideband"):
+        method.check(Problem(few, WINDOW, of_folds=5))
 
 
 def test_a_network_is_not_trained_on_the_fold_that_it_is_validated_on() -> None:

@@ -100,13 +100,15 @@ class Problem:
     """What a method learns from: data in a window and its sidebands, and what else some methods want.
 
     `background` are events known to have no resonance, as simulated; `signals` are simulated resonances by name. All
-    are as the networks see them, scaled by the data.
+    are as the networks see them, scaled by the data. `of_folds` is how many folds were made, of which some may have no
+    event here; None for those that events are in.
     """
 
     data: Sample
     window: Window
     background: Sample | None = None
     signals: Mapping[str, Sample] = field(default_factory=dict)
+    of_folds: int | None = None
 
     @property
     def parts(self) -> dict[str, npt.NDArray[np.bool_]]:
@@ -131,7 +133,7 @@ class Problem:
     @property
     def folds(self) -> int:
         """How many folds there are."""
-        return int(self.data.folds.max(initial=-1)) + 1
+        return int(self.data.folds.max(initial=-1)) + 1 if self.of_folds is None else self.of_folds
 
 
 @dataclass(frozen=True)

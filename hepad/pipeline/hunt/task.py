@@ -81,7 +81,8 @@ class HuntTask:
 
         background = None if others.background is None else seen(others.background)
         signals = {name: seen(sample) for name, sample in others.signals.items()}
-        problem = Problem(events.sample(plan.window, vector, folds), plan.window, background, signals)
+        data = events.sample(plan.window, vector, folds)
+        problem = Problem(data, plan.window, background, signals, plan.card.folds)
         how = How(plan.card.train, plan.seed, options.device, options.on_epoch)
         assignment = Assignment(plan.card.method, vector.layout, problem, how)
         assignment.method().check(problem)

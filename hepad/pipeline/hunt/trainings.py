@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from hepad.cards.method import MethodKeys
+from hepad.errors import FitFailedError, InputDataError
 from hepad.execution.executor import Execution
 from hepad.execution.store import Store
 from hepad.execution.tasks import Arrays, Task, run_tasks
@@ -17,6 +20,9 @@ __all__ = ["Assignment", "OnTraining", "run_trainings"]
 
 OnTraining = Callable[[int, int], None]
 """Told how many trainings are done, of how many."""
+
+_FAILED = "failed"
+"""In place of what was learned: why nothing was."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,26 @@ class Assignment:
 
 @dataclass(frozen=True)
 class _Job:
-    """All assignments of a run by name; a task is named after its assignment and its training."""
+    """All assignments of a run by name; a task is named after its assignment and its training.
+
+    With `tells` a training that fails gives the reason, as do those that build on it.
+    """
 
     assignments: Mapping[str, Assignment]
+    tells: bool = False
 
     def do(self, name: str, given: Mapping[str, Arrays]) -> Arrays:
+        for before in given.values():
+            if _FAILED in before:
+                return {_FAILED: before[_FAILED]}
+        try:
+            return self._trained(name, given)
+        except (FitFailedError, InputDataError) as error:
+            if not self.tells:
+                raise
+            return {_FAILED: np.frombuffer(str(error).encode(), dtype=np.uint8).copy()}
+
+    def _trained(self, name: str, given: Mapping[str, Arrays]) -> Arrays:
         whose, _, what = name.rpartition("/")
         of = self.assignments[whose]
         method = of.method()
@@ -54,22 +75,38 @@ def run_trainings(
     *,
     execution: Execution,
     on_training: OnTraining | None = None,
+    failed: dict[str, str] | None = None,
 ) -> dict[str, Fitted]:
-    """Do all trainings of all assignments that are not in the store; what each method learned, by name."""
+    """Do all trainings of all assignments that are not in the store; what each method learned, by name.
+
+    `FitFailedError` or `InputDataError` of the first that fails; if `failed` is given, assignments with one that fails
+    are left out, and it gets the reason by name.
+    """
     tasks = [
         Task(f"{name}/{training.name}", tuple(f"{name}/{before}" for before in training.after))
         for name, of in assignments.items()
         for training in of.method().trainings(of.problem.folds)
     ]
-    job = _Job(assignments)
+    of_all = assignments
     if execution.workers > 1 or execution.executor != "local":  # nobody is told of epochs in other processes
-        job = _Job({name: replace(of, how=replace(of.how, on_epoch=None)) for name, of in assignments.items()})
-    done = run_tasks(job, tasks, store, execution=execution, on_done=on_training)
-    return {name: _assembled(name, of, done) for name, of in assignments.items()}
+        of_all = {name: replace(of, how=replace(of.how, on_epoch=None)) for name, of in assignments.items()}
+    done = run_tasks(_Job(of_all, failed is not None), tasks, store, execution=execution, on_done=on_training)
+    fitted: dict[str, Fitted] = {}
+    for name, of in assignments.items():
+        try:
+            fitted[name] = _assembled(name, of, done)
+        except (FitFailedError, InputDataError) as error:
+            if failed is None:
+                raise
+            failed[name] = str(error)
+    return fitted
 
 
 def _assembled(name: str, of: Assignment, done: Mapping[str, Arrays]) -> Fitted:
     mine: dict[str, dict[str, Any]] = {
         task.removeprefix(f"{name}/"): dict(arrays) for task, arrays in done.items() if task.rpartition("/")[0] == name
     }
+    for arrays in mine.values():
+        if _FAILED in arrays:
+            raise FitFailedError(bytes(arrays[_FAILED]).decode())
     return of.method().assembled(of.problem, mine)

@@ -197,6 +197,7 @@ def _report(
     trials = _Trials.of(kept, scanned, toys, options.seed, left_out)
     names = list(dict.fromkeys(one.method for one, _ in kept))
     counts, scans = (Trials(trials.each(names, kind), trials.of_all(kind)) for kind in ("counts", "scan"))
+    overall = trials.of_all(None)  # what cannot be computed is told in what is left out, which is complete from here on
     return AnalysisReport(
         card.name,
         options.mass,
@@ -210,7 +211,8 @@ def _report(
         skipped=events.skipped,
         scan=scanned.scan,
         scan_trials=scans,
-        overall=trials.of_all(None),
+        overall=overall,
+        toys=toys,
         bumps=scanned.bumps,
         signals=scanned.signals,
         luminosity=luminosity,

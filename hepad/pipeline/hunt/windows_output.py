@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def stored_report(output: Path) -> tuple[dict[str, Any], AnalysisReport]:
     """What a complete output says of itself, and its report; `InputDataError` if it is something else."""
     try:
         content = json.loads((output / _RESULT).read_text(encoding="utf-8"))
-        report = AnalysisReport.from_json(content.pop("report"), output)
+        report = replace(AnalysisReport.from_json(content.pop("report"), output), toys=content["toys"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputDataError(f"{output} is no result of hepad hunt --analysis") from error
     return content, report

@@ -85,7 +85,11 @@ def _sculpts(report: AnalysisReport, method: str) -> str:
 
 def _everything(report: AnalysisReport) -> Iterator[Block]:
     if report.overall is None:
-        yield Text("No bootstraps were asked for: there are no global p-values.")
+        yield Text(
+            "The global p-value over all masses, windows and methods could not be computed: see Left out."
+            if report.toys
+            else "No bootstraps were asked for: there are no global p-values."
+        )
         return
     found = report.overall
     yield Text(
@@ -173,7 +177,7 @@ def _windows(report: AnalysisReport, shown: Mapping[str, Figure]) -> Iterator[Bl
         rows = [
             [
                 f"{row.set} {row.low:g}:{row.high:g}",
-                f"{row.fraction:.3g}",
+                "" if row.fraction is None else f"{row.fraction:.3g}",
                 f"{row.selected}",
                 f"{row.observed:g}",
                 f"{row.expected_in_window:.4g} ± {row.error:.2g}",

@@ -41,7 +41,8 @@ class AnalysisReport:
     `scan` and `scan_trials` are of resonances of many masses, `overall` counts both kinds of looks of all methods.
     `left_out` says why windows of methods, or a global p-value, are not there. `masses` (n, results) are those of the
     selected events, NaN where an event is not selected. `luminosity` is in fb-1. `dependence` says how scores and
-    selections follow the mass, `spills` how much of simulated signals is in sidebands.
+    selections follow the mass, `spills` how much of simulated signals is in sidebands; there were to be `toys`
+    bootstraps.
     """
 
     analysis: str
@@ -63,6 +64,7 @@ class AnalysisReport:
     luminosity: float | None = None
     dependence: tuple[DependenceRow, ...] = ()
     spills: tuple[SpillRow, ...] = ()
+    toys: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""

@@ -23,6 +23,7 @@ Row = TypeVar("Row")
 class WindowResult:
     """What a method selects, by its `fraction`, and the excess in a window: `local_p`, `z`, by the fit's error.
 
+    The fraction is None for a method of cuts.
     `edges` and `counts` are the spectrum of what is selected, `expected` the function, with so many parameters as
     were needed.
     """
@@ -31,7 +32,7 @@ class WindowResult:
     set: str
     low: float
     high: float
-    fraction: float
+    fraction: float | None
     selected: int
     observed: float
     expected_in_window: float
@@ -44,7 +45,7 @@ class WindowResult:
     expected: tuple[float, ...] = field(repr=False)
 
     @classmethod
-    def of(cls, method: str, set_: str, window: Window, fraction: float, count: WindowCount) -> WindowResult:
+    def of(cls, method: str, set_: str, window: Window, fraction: float | None, count: WindowCount) -> WindowResult:
         """The result of a count."""
         return cls(
             method,

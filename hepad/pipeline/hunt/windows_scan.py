@@ -124,7 +124,7 @@ class _Spectrum:
     """Events (n,) of a spectrum in bins of edges (n+1,), a function, and signals (m, n) of masses (m,).
 
     `events` (s, n) and `variances` (s, n) are those of an event of the simulated signals of `names`; the relative
-    `errors` (s,) are those of their efficiency.
+    `errors` (s,) are those of their efficiency. Of the signals `lost` nothing is selected.
     """
 
     edges: FloatArray
@@ -136,6 +136,7 @@ class _Spectrum:
     events: FloatArray
     variances: FloatArray
     errors: FloatArray
+    lost: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -161,6 +162,7 @@ class _Spectrum:
             np.array([t for t, (e, _) in zip(templates, sizes, strict=True) if e > 0]).reshape(-1, bins),
             np.array([v for v, (e, _) in zip(squares, sizes, strict=True) if e > 0]).reshape(-1, bins),
             np.array([error / efficiency for efficiency, error in sizes if efficiency > 0]),
+            tuple(name for name, (efficiency, _) in zip(names, sizes, strict=True) if not efficiency > 0),
         )
 
     def sha256(self) -> str:
@@ -244,11 +246,32 @@ def _gathered(
         points += [ScanPoint.of(place, m, _point(r)) for m, r in zip(spectrum.masses[fitted], table, strict=True)]
         if fitted.any():
             shapes = spectrum.shapes[fitted]
-            looks.append((one, MassScan(spectrum.edges, spectrum.counts, spectrum.function, shapes, table[:, 0])))
+            look = MassScan(spectrum.edges, spectrum.counts, spectrum.function, shapes, table[:, 0])
+            try:
+                look.fit  # noqa: B018  bootstraps are drawn from it
+                looks.append((one, look))
+            except FitFailedError as error:
+                left_out[f"scan of {one.label} in global p"] = str(error)
         if np.isfinite(arrays["bump"]).all():
             bumps.append(BumpRow(*place, *map(float, arrays["bump"])))
+        else:
+            failed = np.isnan(arrays["bump"]).all()
+            why = "a fit to the whole spectrum did not converge" if failed else "its significance is not finite"
+            left_out[f"largest bump of {one.label}"] = why
         rows += _signal_rows(one, spectrum, arrays["signals"], peaks)
+        _tell_signals(one, spectrum, arrays["signals"], left_out)
     return Scanned(tuple(points), tuple(bumps), tuple(rows), tuple(looks))
+
+
+def _tell_signals(one: Selected, spectrum: _Spectrum, fits: FloatArray, left_out: dict[str, str]) -> None:
+    """Tell of the signals that a spectrum is responsible for and has no limits on."""
+    told = dict.fromkeys(spectrum.lost, "none of its events is selected in the spectrum")
+    for name, row in zip(spectrum.names, fits, strict=True):
+        if not np.isfinite(row[0]):
+            told[name] = "a fit of signal and background did not converge"
+        elif not np.isfinite(row[2:-1]).all():
+            told[name] = "a limit could not be computed"
+    left_out.update({f"limits on signal {name} with {one.label}": why for name, why in told.items()})
 
 
 def _signal_rows(one: Selected, spectrum: _Spectrum, fits: FloatArray, peaks: Mapping[str, float]) -> list[SignalRow]:

@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from hepad import registry
 from hepad.cards.hunt import HuntCard
-from hepad.errors import InputDataError, UsageError
+from hepad.errors import FitFailedError, InputDataError, UsageError
 from hepad.execution.making import Making
 from hepad.execution.store import RunFolder
-from hepad.methods.base import MASS, Window
+from hepad.methods.base import MASS, Fitted, Window
 from hepad.output.complete import made_with, selection_hash
-from hepad.pipeline.hunt.chosen import chosen
+from hepad.pipeline.hunt.chosen import chosen, ranked
 from hepad.pipeline.hunt.events import HuntEvents
 from hepad.pipeline.hunt.honesty import MassDependence
 from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
@@ -46,13 +46,13 @@ class SignalMasses:
 class Selected:
     """What a method selects in a window: the masses (n,) of the events, NaN for those that it does not, and signals.
 
-    `dependence` is that of score and selection on the mass in the sidebands.
+    `fraction` is None for a method of cuts. `dependence` is that of score and selection on the mass in the sidebands.
     """
 
     method: str
     set: str
     window: Window
-    fraction: float
+    fraction: float | None
     masses: FloatArray
     dependence: MassDependence
     signals: Mapping[str, SignalMasses] = field(default_factory=dict)
@@ -151,18 +151,28 @@ class Selector:
             folder.store(f"trainings-{plan.card.name}", {"windows": keys}),
             execution=self.options.execution,
             on_training=on_training,
+            failed=self.left_out,
         )
-        for label, (name, window, task) in tasks.items():
-            fraction, mass = self.card.fraction(window.low, window.high), events.raw.beside[MASS]
-            scores = task.scores(fitted[label])
-            kept, values = chosen(scores, fraction), next(iter(scores.values()))
-            depends = MassDependence.of(values, mass, events.raw.weight, window, selected=kept, seed=self.options.seed)
-            signals = {
-                signal: _signal(sample, chosen(task.scores(fitted[label], sample), fraction))
-                for signal, sample in self.library.others(plan).signals.items()
-            }
-            masses = np.where(kept, mass, np.nan)
-            self.selected.append(Selected(plan.card.name, name, window, fraction, masses, depends, signals))
+        for label, one in fitted.items():
+            name, _, task = tasks[label]
+            try:
+                self.selected.append(self._selected(plan, name, task, one))
+            except (FitFailedError, InputDataError) as error:
+                self.left_out[label] = str(error)
+
+    def _selected(self, plan: HuntPlan, name: str, task: HuntTask, fitted: Fitted) -> Selected:
+        """What a method that has learned selects in a window of a set."""
+        events, window = task.events, task.plan.window
+        fraction, mass = self.card.fraction(window.low, window.high), events.raw.beside[MASS]
+        scores = task.scores(fitted)
+        kept, values = chosen(scores, fraction), next(iter(scores.values()))
+        depends = MassDependence.of(values, mass, events.raw.weight, window, selected=kept, seed=self.options.seed)
+        signals = {
+            signal: _signal(sample, chosen(task.scores(fitted, sample), fraction))
+            for signal, sample in self.library.others(plan).signals.items()
+        }
+        used = fraction if ranked(scores) else None
+        return Selected(plan.card.name, name, window, used, np.where(kept, mass, np.nan), depends, signals)
 
     def _task(self, plan: HuntPlan, window: Window) -> HuntTask:
         used, others = used_by(plan), self.library.others(plan)

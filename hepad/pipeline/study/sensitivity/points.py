@@ -253,7 +253,7 @@ class PointJob:
                     signals[name] = _scaled(sample, vector)
             if not signals:
                 raise InputDataError(f"{point.method} learns from signals, and no other is around the window")
-        return Problem(data, window, background, signals)
+        return Problem(data, window, background, signals, seen.folds)
 
     def _fit(self, mass: FloatArray, window: Window) -> WindowCount:
         edges = window_edges(np.array(self.bins), window.low, window.high)
