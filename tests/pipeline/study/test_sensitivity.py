@@ -263,6 +263,13 @@ def test_mock_data_grow_and_nothing_that_is_known_is_judged(
     assert job.priors["cut", "other"] == ("bump",)
     assert len(set(bump.folds(5, 1))) == 5
 
+    def train_all(_: Any, problem: Any, __: Any) -> Any:
+        raise InputDataError(f"{problem.of_folds} folds")
+
+    monkeypatch.setattr("hepad.pipeline.study.sensitivity.points.train_all", train_all)
+    name = next(n for n, point in job.points.items() if (point.method, point.signal) == ("labelled", "bump"))
+    assert Counted.of(job.do(name, {})) == "3 folds"
+
 
 def test_an_interrupted_study_keeps_its_points(
     report: dict[str, Any], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
