@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from hepad.errors import FitFailedError, InputDataError
 from hepad.pipeline.hunt import task, windows_scan, windows_selected
+from hepad.pipeline.hunt.trainings import _Job
 from hepad.pipeline.hunt.windows_scan import responsible, scan_shapes
 from hepad.stats.fits.templates import crystal_ball_template
 
@@ -120,7 +121,7 @@ def test_it_goes_on_in_its_fits_and_can_be_replayed(
     assert "starved A 3300:3700" in report["left_out"]
     assert "too few for so many folds" in report["left_out"]["starved A 3300:3700"]
     assert "leaves no bins on both sides" in report["left_out"]["all methods B 6000:6500"]
-    assert [row["method"] for row in report["windows"]] == ["all", "label"]
+    assert [(row["method"], row["fraction"]) for row in report["windows"]] == [("all", None), ("label", 0.1)]
     rows: dict[str, Mapping[str, Any]] = {row["method"]: row for row in report["signals"]}
     assert rows["all"]["efficiency"] == pytest.approx(1, abs=1e-12)
     assert rows["label"]["expected"][2] < 0.7 * rows["all"]["expected"][2]
@@ -170,6 +171,12 @@ def test_what_fails_is_told_and_ends_nothing_else(run: Run, monkeypatch: pytest.
     assert "0.1.0 of 3 diverges" in run(*given, code=6).stderr
     monkeypatch.setattr(Supervised, "train", train)
     run(*given)
+
+
+def test_what_builds_on_a_training_that_failed_fails_for_its_reason() -> None:
+    before = {"failed": np.frombuffer(b"diverges", dtype=np.uint8)}
+    found = _Job({}, tells=True).do("of/second", {"of/other": {}, "of/first": before})
+    assert bytes(found["failed"]) == b"diverges"
 
 
 def test_limits_that_could_not_be_found_are_told() -> None:
