@@ -50,9 +50,12 @@ class Image:
     def __init__(self, memory: Memory, rows: int, columns: int, width: int, parts: int = 1) -> None:
         self.rows, self.columns, self.width, self.parts = rows, columns, width // parts, parts
         self.pitch = TILE * -(-columns // TILE) + 2
-        size = (parts, TILE * -(-rows // TILE) + 2, self.pitch, self.width)
-        self.numbers = memory.of(prod(size))
-        self._within = self.numbers.reshape(size)[:, 1 : rows + 1]
+        self.numbers = memory.of(prod((parts, TILE * -(-rows // TILE) + 2, self.pitch, self.width)))
+
+    @property
+    def _within(self) -> _Numbers:
+        """Without the rows of the padding; a view that is made anew, as of a copy it would be an array of its own."""
+        return self.numbers.reshape(self.parts, -1, self.pitch, self.width)[:, 1 : self.rows + 1]
 
     @property
     def channels(self) -> int:

@@ -247,7 +247,8 @@ class _CompiledDecoder(nn.Module):
         self._stages: list[tuple[Image, _Conditions | None, _Plan]] = []
         room = Room(memory)
         for place, stage in enumerate(part.stages):
-            fused = image.rows % 2 == image.columns % 2 == 0 and min(image.rows, image.columns) >= TILE
+            even = image.rows % 2 == image.columns % 2 == 0 and min(image.rows, image.columns) >= TILE
+            fused = even and image.width % LANES == 0  # its tiles are made of whole vectors of channels
             conditions = (
                 _Conditions(_is(part.conditions[place], Conditioning), image.parts) if part.conditions else None
             )

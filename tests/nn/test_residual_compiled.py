@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -38,7 +40,13 @@ def events(size: tuple[int, int], n: int = 5) -> Batch:
 
 
 @pytest.mark.parametrize(
-    ("size", "changed"), [((13, 26), {}), ((58, 72), {"filters": [32, 32]}), ((16, 24), {"filters": [32] * 4})]
+    ("size", "changed"),
+    [
+        ((13, 26), {}),
+        ((58, 72), {"filters": [32, 32]}),
+        ((16, 24), {"filters": [32] * 4}),
+        ((32, 48), {"filters": [32, 32], "groups": 1, "latent": 1}),  # fewer channels than a vector has
+    ],
 )
 def test_the_networks_are_the_same_functions(size, changed) -> None:
     module = scorer(size, **changed)._module
@@ -75,6 +83,14 @@ def test_a_score_is_that_of_its_event_alone() -> None:
     broken[2, 0, 12, 25] = np.nan
     with pytest.raises(InputDataError, match="codae"):
         model.scores(Batch(batch.kind, batch.layout, broken, None, batch.weight))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_sees_its_own_events(copied) -> None:
+    model, batch = scorer(), events((13, 26), 3)
+    model.scores(batch.take(slice(0, 1)))  # so that the images are filled
+    again, other = copied(model), batch.take(slice(1, 3))
+    np.testing.assert_equal(dict(again.scores(other)), dict(model.scores(other)))
 
 
 def test_new_weights_are_used() -> None:
