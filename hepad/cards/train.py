@@ -45,7 +45,8 @@ class TrainCard(Card):
     without. `clip_norm` bounds the norm of the gradient of a batch,
     `clip_each` that of each tensor of weights by itself. With `rows_at_once` a processor adds up the gradient of a
     batch from so many events at a time: the update of the batch, but for rounding and for noise that is drawn by part,
-    in the memory that so many take. Only a loss that is a mean over events can be added up.
+    in the memory that so many take, of images that of two at least. Only a loss that is a mean over events can be
+    added up.
     """
 
     epochs: int = Field(default=100, ge=1)

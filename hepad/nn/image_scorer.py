@@ -22,7 +22,7 @@ from hepad.nn.image_quality import SSIM_WINDOW, ssim
 from hepad.nn.images import lit, mirrored_and_turned
 from hepad.nn.inference import evaluate
 from hepad.nn.network import NetworkScorer
-from hepad.nn.recipe import Phase, Recipe
+from hepad.nn.recipe import Phase, Recipe, knows_the_batch
 from hepad.nn.score_parts import PARTS
 from hepad.nn.score_rules import RECONSTRUCTION
 from hepad.nn.scorer import Scores, TrainingData, check_batch, finite_scores
@@ -161,6 +161,7 @@ class ImageScorer(NetworkScorer[ImageNetwork]):
             return rows.mean(self._losses(module, view(rows, noise), noise))
 
         def in_parts(rows: Rows, noise: Noise, at_once: int) -> Iterator[Tensor]:
+            at_once = max(at_once, 2)  # one event has no covariance: see `hepad.nn.oriented`
             views = torch.split(view(rows, noise), at_once)
             for part, x in zip(rows.parts(at_once), views, strict=True):
                 yield part.total(self._losses(module, x, noise)) / len(rows)
@@ -169,7 +170,8 @@ class ImageScorer(NetworkScorer[ImageNetwork]):
             seen = torch.split(self._seen(rows.tensors[0]), _TOGETHER)
             return torch.cat([self._judge(module, x) for x in seen]).to(rows.tensors[0])
 
-        return Recipe(module, (Phase("adam", module, loss, in_parts=in_parts),), validate)
+        parts = None if knows_the_batch(module) else in_parts
+        return Recipe(module, (Phase("adam", module, loss, in_parts=parts),), validate)
 
     def _score(self, module: ImageNetwork, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         x = self._seen(rows[0])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hepad.cards.train import ScheduleCard, TrainCard
 from hepad.nn.sources import Noise, Rows
 
-__all__ = ["Memory", "Phase", "Recipe", "Step", "learning_rate"]
+__all__ = ["Memory", "Phase", "Recipe", "Step", "knows_the_batch", "learning_rate"]
 
 Step = Callable[[tuple[Tensor, ...], Noise], Tensor]
 """Given the tensors of some rows and noise, the loss of each row, shape (n,)."""
@@ -78,11 +78,11 @@ class Recipe:
             for part in rows.parts(at_once):
                 yield part.total(step(part.tensors, noise)) / len(rows)
 
-        phase = Phase("adam", module, loss, in_parts=None if _knows_the_batch(module) else in_parts)
+        phase = Phase("adam", module, loss, in_parts=None if knows_the_batch(module) else in_parts)
         return cls(module, (phase,), lambda rows, noise: step(rows.tensors, noise))
 
 
-def _knows_the_batch(module: nn.Module) -> bool:
+def knows_the_batch(module: nn.Module) -> bool:
     """Whether what it makes of an event follows from the others."""
     return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules())  # noqa: SLF001
 

@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hepad import registry
 from hepad.cards.train import OptimizerCard, ScheduleCard, TrainCard
 from hepad.errors import CardError, FitFailedError
+from hepad.inputs.layout import Layout
 from hepad.nn.recipe import Phase, Recipe, learning_rate
 from hepad.nn.reproducible import build_seeded
 from hepad.nn.scorer import Checkpoint, EpochEnd, FitReport
@@ -393,3 +395,7 @@ def test_a_batch_that_is_added_up_moves_the_weights_as_it_does_at_once() -> None
         seen.clear()
     with pytest.raises(CardError, match="rows_at_once is 7, but the loss of this model is one of whole batches"):
         made(7, nn.BatchNorm1d(3))
+    images = Layout.image(("track",), 16, 24)
+    recipe = registry.load(registry.SCORERS["dirichlet_vae"])({}, images)._recipe
+    with pytest.raises(CardError, match="rows_at_once is 7, but the loss of this model is one of whole batches"):
+        train(recipe(nn.BatchNorm1d(3), None), data, data, options=TrainCard(rows_at_once=7), seed=1)
