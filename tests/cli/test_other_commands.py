@@ -162,6 +162,19 @@ def test_hist_fills_each_mass_once_and_only_what_was_scored(run, examples: Path,
         assert json.loads(str(file["provenance"]))["command"].startswith("hepad hist --mass")
 
 
+def test_hist_says_which_inputs_were_read_as_a_whole(
+    run, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEPAD_LEAN", "0")
+    (tmp_path / "bad.root").write_bytes(b"root")
+    files = ("bad.root", examples / "w_lnu.root")
+    run("score", *files, "--model", "dnn_ae", "-o", "s.root", "--skip-bad-files", code=8)
+    for given in (("--scores", "s.root"), ("--selection", "adc2021", "--skip-bad-files")):
+        run("hist", *files, *given, "--mass", "jet1+jet2", "-o", "h.json", "--force", code=8)
+        inputs = json.loads((tmp_path / "h.json").read_text())["m_jet1_jet2"]["metadata"]["provenance"]["inputs"]
+        assert [record.get("whole") for record in inputs[:2]] == [None, "HEPAD_LEAN=0"]
+
+
 def test_hist_refuses_damaged_scores(run, examples: Path, tmp_path: Path) -> None:
     events = examples / "w_lnu.root"
     for name in ("s.root", "s.parquet"):

@@ -115,7 +115,7 @@ def fill_histograms(files: Sequence[str], *, options: HistOptions) -> HistReport
         scale = normalisation(options.cross_section_pb, options.luminosity_fb, flow)
         histograms = {name: h * scale for name, h in histograms_of(job, whole.sums).items()}
         report = HistReport(histograms, flow, targets, skipped)
-        record = making.description({s.file: s.reason for s in skipped})
+        record = making.description({s.file: s.reason for s in skipped}, _whole(run, job))
         _write(targets, histograms, {**record, "report": report.content()})
     return report
 
@@ -156,6 +156,12 @@ def _skipped(run: Run[HistJob], job: HistJob, inputs: ScoredInputs | None) -> tu
         return tuple(run.skipped)
     here = [replace(skipped, file=job.scores.numbers[skipped.file]) for skipped in run.skipped]
     return tuple(sorted([*inputs.skipped, *here], key=lambda skipped: skipped.file))
+
+
+def _whole(run: Run[HistJob], job: HistJob) -> dict[int, str]:
+    """Why files were read as a whole, by their places among all inputs."""
+    numbers = job.scores.numbers if job.scores else range(len(run.paths))
+    return {numbers[file]: why for file, why in run.whole.items()}
 
 
 def _provenance(records: Sequence[dict[str, Any]], *, options: HistOptions, job: HistJob) -> dict[str, Any]:
