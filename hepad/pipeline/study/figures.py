@@ -51,8 +51,8 @@ def draw_figures(card: StudyCard, results: Results, folder: Path) -> list[str]:
     """Draw everything into `folder`: the names of the figures, in order."""
     names = []
     for name, figure in _figures(card, results):
-        save_figure(figure, folder / name)
-        names.append(name)
+        if save_figure(figure, folder / name):
+            names.append(name)
     return names
 
 

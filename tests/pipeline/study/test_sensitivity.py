@@ -12,12 +12,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from matplotlib.figure import Figure
 
 from hepad.cards.resolver import resolve
 from hepad.cards.sensitivity import SensitivityCard, load_any_study
 from hepad.cards.study import StudyCard
 from hepad.errors import CardError, InputDataError, InterruptedRunError
 from hepad.execution.tasks import Task
+from hepad.output.figure_kinds import drawing
+from hepad.pipeline.study import figures as study_figures
+from hepad.pipeline.study.sensitivity import figures as sensitivity_figures
 from hepad.pipeline.study.sensitivity.points import Counted, Point, PointJob, mock_data
 from hepad.pipeline.study.sensitivity.results import Curve
 from hepad.pipeline.study.sensitivity.run import SensitivityOptions, SensitivityReport, sensitivity_study
@@ -112,7 +116,7 @@ def report(folder: Path) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             "hepad.pipeline.study.sensitivity.figures.save_figure",
-            lambda _, stem: stem.with_name(f"{stem.name}.png").touch(),
+            lambda _, stem: [stem.with_name(f"{stem.name}.png").touch()],
         )
         found = expect(0, invoke(folder, ("study", "study.yaml", "--data", ".", "-o", "out", "--json")))
     result: dict[str, Any] = json.loads(found.stdout)
@@ -191,6 +195,17 @@ def test_limits_and_discoveries_are_those_of_the_points(report: dict[str, Any]) 
     assert cut["discovery_bound"] == ">"
     assert cut["discovery_events"] == 30
     assert cut["discovery_improvement_bound"] == "<"
+
+
+def test_no_figure_is_named_that_was_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (study_figures, sensitivity_figures):
+        monkeypatch.setattr(module, "_figures", lambda *_: iter([("roc", Figure())]))
+    nothing: Any = None
+    with drawing(()):
+        assert study_figures.draw_figures(nothing, nothing, tmp_path) == []
+        assert sensitivity_figures.draw_sensitivity(nothing, tmp_path) == []
+    with drawing(("png",)):
+        assert study_figures.draw_figures(nothing, nothing, tmp_path) == ["roc"]
 
 
 def test_the_folder_has_pages_tables_and_all_numbers(report: dict[str, Any], folder: Path) -> None:

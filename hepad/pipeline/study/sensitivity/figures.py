@@ -21,8 +21,8 @@ def draw_sensitivity(results: SensitivityResults, folder: Path) -> list[str]:
     """Draw all into a folder: the names of the figures, in order."""
     names = []
     for name, figure in _figures(results):
-        save_figure(figure, folder / name)
-        names.append(name)
+        if save_figure(figure, folder / name):
+            names.append(name)
     return names
 
 
