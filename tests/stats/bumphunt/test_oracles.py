@@ -136,5 +136,5 @@ def test_trials_of_refitted_spectra_have_a_uniform_global_p_value() -> None:
         found.append((trials.global_p, *trials.single_p))
     p = np.array(found)
     np.testing.assert_allclose(p.mean(axis=0), 0.5, atol=0.137)  # three standard deviations
-    assert np.all(np.mean(p <= 0.2, axis=0) < 0.39)
+    np.testing.assert_allclose(np.mean(p <= 0.2, axis=0), 0.2, atol=0.19)  # three standard deviations
     assert np.all(p[:, 0] >= p[:, 1:].min(axis=1) - 1e-12)  # more chances, never fewer
