@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from hepad.cards.resolver import resolve
+
 BAD = """schema: search/1
 name: my search
 title: t
@@ -80,10 +82,43 @@ def test_what_is_no_card_or_another(run, tmp_path: Path, text: str, said: str) -
     assert said in run("analysis", "check", "card.yaml", code=7).stdout
 
 
-@pytest.mark.parametrize("name", ["cms_2019_dijet", "snn_ae", "adc2021", "dijet3", "cms-l1"])
+def test_what_hunts_and_their_studies_name_is_looked_at(run, tmp_path: Path) -> None:
+    hunt = resolve("analyses/hunts", "cms_2024_dijet_anomaly").read_text(encoding="utf-8")
+    broken = hunt.replace("mass: fatjet1+fatjet2", "mass: fatjet1+nojet1").replace("gauss:0.05", "gaus:0.05")
+    (tmp_path / "hunt.yaml").write_text(broken, encoding="utf-8")
+    mass, shape = run("analysis", "check", "hunt.yaml", code=7).stdout.splitlines()
+    assert mass.startswith("hunt.yaml:10: mass: ")
+    assert "nojet1" in mass
+    assert shape.startswith("hunt.yaml:22: shape: ")
+    assert "unknown signal shape 'gaus:0.05'" in shape
+    narrow = hunt.replace("  A: [1450,", "  A: [100, 200, 300, 400]\n  C: [1450,").split("  C: [")[0]
+    rest = hunt[hunt.index("fractions:") :].replace("gauss:0.05", "gaus:0.05")
+    (tmp_path / "hunt.yaml").write_text(narrow + rest, encoding="utf-8")
+    (only,) = run("analysis", "check", "hunt.yaml", code=7).stdout.splitlines()
+    assert only.startswith("hunt.yaml:11: windows: no window can be hunted in")
+    study = resolve("analyses/studies", "dijet_anomaly").read_text(encoding="utf-8")
+    for right, wrong in (
+        ("  mass: mjj\n", "  mass: mjj\n  selection: none_such\n"),
+        ("methods: [two_prong, three_prong, inclusive,", "methods: [two_prong, three_prong, inclusive, cwolla,"),
+        ("knows_signal: [supervised]", "knows_signal: [supervized]"),
+        ("classical: [two_prong, three_prong, inclusive]", "classical: [two_prong, three_prong, inclusiv]"),
+        ("hunt: cms_2024_dijet_anomaly", "hunt: cms_2025_dijet_anomaly"),
+    ):
+        assert right in study
+        study = study.replace(right, wrong)
+    (tmp_path / "study.yaml").write_text(study, encoding="utf-8")
+    lines = run("analysis", "check", "study.yaml", code=7).stdout.splitlines()
+    named = {line.split(": ")[1]: line for line in lines if " named '" in line}
+    assert list(named) == ["hunt", "table.selection", "methods.3", "classical.2", "knows_signal.0"]
+    assert "no method named 'cwolla'" in named["methods.3"]
+
+
+@pytest.mark.parametrize(
+    "name", ["cms_2019_dijet", "snn_ae", "adc2021", "dijet3", "cms-l1", "cms_2024_dijet_anomaly", "dijet_anomaly"]
+)
 def test_what_ships_is_right(run, name: str) -> None:
     assert run("analysis", "check", name).stdout.split(" is right: ")[1] in {
-        f"{kind}/1\n" for kind in ("search", "analysis", "selection", "study", "fit", "budget")
+        f"{kind}/1\n" for kind in ("search", "analysis", "selection", "study", "fit", "budget", "hunt", "sensitivity")
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from hepad.bundles.bundle import load_bundle
@@ -16,7 +17,7 @@ from hepad.cards.base import Fault, card_faults
 from hepad.cards.budget import load_device
 from hepad.cards.document import Document, read_yaml
 from hepad.cards.fit import load_fit
-from hepad.cards.hunt import load_hunt
+from hepad.cards.hunt import HuntCard, load_hunt
 from hepad.cards.method import load_method
 from hepad.cards.resolver import resolve
 from hepad.cards.search import is_path, located
@@ -62,7 +63,13 @@ _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
     "method": (("selection", "selections"),),
     "hunt": (("selection", "selections"), ("methods.*", "analyses/methods"), ("functions.*", "fits")),
     "study": (("analyses.*", "analyses"),),
-    "sensitivity": (("hunt", "analyses/hunts"),),
+    "sensitivity": (
+        ("hunt", "analyses/hunts"),
+        ("table.selection", "selections"),
+        ("methods.*", "analyses/methods"),
+        ("classical.*", "analyses/methods"),
+        ("knows_signal.*", "analyses/methods"),
+    ),
     "budget": (("device", "budgets/devices"),),
 }
 """The keys of each kind of card that name something else, and where that is found."""
@@ -93,7 +100,7 @@ def check_card(name: str) -> CardReport:
     """What is wrong with a card of any kind, by a path or the name of one that ships with hepad, in order of its lines.
 
     What a card names is loaded too. Rules about several keys are looked at once each key alone is right, and whether a
-    search can be run once nothing else is wrong. `CardError` if there is no such card.
+    search or a hunt can be run once nothing else is wrong. `CardError` if there is no such card.
     """
     path = _found(name)
     try:
@@ -106,6 +113,8 @@ def check_card(name: str) -> CardReport:
     found = [*_schema_faults(kind, content), *_named_faults(kind, content, path.parent)]
     if kind == "search" and not found:
         found += _search_faults(str(path))
+    if kind == "hunt" and not found:
+        found += _hunt_faults(content)
     return CardReport(path, kind, tuple(sorted(found, key=lambda fault: fault.line or 0)))
 
 
@@ -185,3 +194,29 @@ def _search_faults(name: str) -> Iterator[Fault]:
         prepare_search(name)
     except HepadError as error:
         yield Fault(None, "", str(error))
+
+
+def _hunt_faults(content: Document) -> Iterator[Fault]:
+    """Of a mass and a shape that are not understood, and of windows that have no bins around."""
+    from hepad.pipeline.hunt.mass import mass_of  # for hunts alone: it takes seconds
+    from hepad.pipeline.hunt.windows import windows_of
+    from hepad.pipeline.hunt.windows_scan import scan_shapes
+
+    card = HuntCard.model_validate(content)
+
+    def shapes() -> None:
+        ranges = [(window.low, window.high) for _, window in windows_of(card)[0]]
+        scan_shapes(card.shape, ranges, np.array(card.bins))
+
+    looks: dict[str, Callable[[], object]] = {
+        "mass": lambda: mass_of(card.mass, card.input, allowed=True),
+        "windows": lambda: windows_of(card),
+        "shape": shapes,
+    }
+    for key, look in looks.items():
+        try:
+            look()
+        except HepadError as error:
+            yield Fault(content.line((key,)), key, str(error))
+            if key == "windows":
+                break  # a shape is one in windows
