@@ -19,7 +19,7 @@ import numpy.typing as npt
 from hepad.errors import CardError
 from hepad.inputs.layout import Layout
 from hepad.methods.base.contract import PARTS, Problem, Sample
-from hepad.methods.base.folded import WINDOW_SHARES, Contest, FittedFolds, FoldedClassifier, FoldedConfig
+from hepad.methods.base.folded import Contest, FittedFolds, FoldedClassifier, FoldedConfig, window_contest
 from hepad.methods.base.folded_method import FoldedMethod
 from hepad.methods.base.jets import Jets
 from hepad.nn.scorer import State
@@ -63,12 +63,10 @@ class Cwola(FoldedMethod):
 
     def contest(self, problem: Problem) -> Contest:
         """The window against its sidebands."""
-        parts = problem.parts
-        group = np.select([parts[share.name] for share in WINDOW_SHARES], np.arange(len(WINDOW_SHARES)), -1)
         if self._reweight is None:
-            return Contest(problem.data, group, WINDOW_SHARES)
+            return window_contest(problem)
         values = problem.data.events.x[:, self._reweight].astype(np.float64)
-        return Contest(self._seen.sample(problem.data, 0), group, WINDOW_SHARES, values)
+        return window_contest(problem, sample=self._seen.sample(problem.data, 0), matched=values)
 
     def reference(self, problem: Problem) -> Sample:
         """The sidebands."""

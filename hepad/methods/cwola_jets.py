@@ -20,7 +20,7 @@ from hepad.inputs.layout import Layout
 from hepad.methods.base.checks import check_problem
 from hepad.methods.base.classifiers import ClassifierCard
 from hepad.methods.base.contract import PARTS, How, Problem, Training
-from hepad.methods.base.folded import WINDOW_SHARES, Contest, FoldedConfig
+from hepad.methods.base.folded import Contest, FoldedConfig, window_contest
 from hepad.methods.base.jets import Jets
 from hepad.methods.base.pairs import FittedPair, PairClassifier
 from hepad.nn.scorer import State
@@ -96,11 +96,9 @@ class CwolaJets:
 
     def contest(self, problem: Problem, jet: int) -> Contest:
         """The window against its sidebands, for a jet by its number."""
-        parts, matched = problem.parts, None
-        group = np.select([parts[share.name] for share in WINDOW_SHARES], np.arange(len(WINDOW_SHARES)), -1)
-        if self._matched is not None:
-            matched = problem.data.events.x[:, self._matched[jet]].astype(np.float64)
-        return Contest(problem.data, group, WINDOW_SHARES, matched)
+        if self._matched is None:
+            return window_contest(problem)
+        return window_contest(problem, matched=problem.data.events.x[:, self._matched[jet]].astype(np.float64))
 
     def assembled(self, problem: Problem, trained: Mapping[str, State]) -> FittedPair:
         """What they amount to; ranks are those among the sidebands, as they are."""

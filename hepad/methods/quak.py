@@ -92,7 +92,7 @@ class Quak:
         losses = tuple(one.gathered(folds, given, [fold]) for one in (self._background, self._signal))
         points = []
         for sample in (sides, signals):
-            events = sample.events.take((sample.folds >= 0) & (sample.folds != fold))
+            events = sample.without(fold).events
             points.append((_losses(losses, events, fold), events.weight))
         return Plane.of(*points).state()
 
@@ -103,9 +103,7 @@ class Quak:
         planes = tuple(Plane.restored(trained[f"{_PLANE}{fold}"]) for fold in range(folds))
         fitted = FittedQuak(self._config.selection, losses, planes, ())
         sides = problem.data.take(problem.sidebands)
-        own = [sides.events.take(sides.folds == fold) for fold in range(folds)]
-        ranks = (Ranks.of(fitted.oddness(events, fold), events.weight) for fold, events in enumerate(own))
-        return replace(fitted, references=tuple(ranks))
+        return replace(fitted, references=Ranks.of_folds(sides, folds, fitted.oddness))
 
     def fitted(self, state: Mapping[str, npt.NDArray[Any]]) -> FittedQuak:
         """What `state` of it gave; `CardError` that names what is missing, unknown or misshapen."""

@@ -139,7 +139,7 @@ class VaeQr:
             return self._loss.train(training, problem.folds, self._jets.apart(known), how)
         fold = int(training.name.removeprefix(_CURVES))
         losses = self._loss.gathered(problem.folds, given, [fold])
-        seen = sides.take((sides.folds >= 0) & (sides.folds != fold))
+        seen = sides.without(fold)
         sample = (seen.mass, oddness(losses, self._jets, seen.events, fold), seen.events.weight)
         curves = QuantileCurves.of(self._config.quantiles, self._config.degree, sample)
         return {"coefficients": curves.coefficients, "range": np.array(curves.range)}
@@ -150,9 +150,7 @@ class VaeQr:
         curves = tuple(self._curves(trained[f"{_CURVES}{fold}"]) for fold in range(problem.folds))
         fitted = FittedVaeQr(self.name, self._jets, losses, curves, ())
         sides = problem.data.take(problem.sidebands)
-        own = [sides.events.take(sides.folds == fold) for fold in range(problem.folds)]
-        ranks = (Ranks.of(fitted.depth(events, fold), events.weight) for fold, events in enumerate(own))
-        return replace(fitted, references=tuple(ranks))
+        return replace(fitted, references=Ranks.of_folds(sides, problem.folds, fitted.depth))
 
     def fitted(self, state: Mapping[str, npt.NDArray[Any]]) -> FittedVaeQr:
         """What `state` of it gave; `CardError` that names what is missing, unknown or misshapen."""

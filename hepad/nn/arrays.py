@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,22 @@ import numpy.typing as npt
 
 from hepad.errors import CardError
 
-__all__ = ["check_arrays"]
+__all__ = ["check_arrays", "grouped"]
+
+
+def grouped(
+    arrays: Mapping[str, npt.NDArray[Any]], names: Iterable[str]
+) -> tuple[dict[str, dict[str, npt.NDArray[Any]]], dict[str, npt.NDArray[Any]]]:
+    """The arrays `name/inner` of each of the names, by what is behind the slash, and all that belong to none."""
+    groups: dict[str, dict[str, npt.NDArray[Any]]] = {name: {} for name in names}
+    rest = {}
+    for name, array in arrays.items():
+        group, _, inner = name.partition("/")
+        if inner and group in groups:
+            groups[group][inner] = np.asarray(array)
+        else:
+            rest[name] = np.asarray(array)
+    return groups, rest
 
 
 def check_arrays(shapes: Mapping[str, tuple[int, ...]], arrays: Mapping[str, npt.NDArray[Any]], origin: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -21,7 +21,7 @@ from hepad.cards.train import TrainCard
 from hepad.errors import UsageError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
-from hepad.nn.scorer import EpochEnd, Scores, State
+from hepad.nn.scorer import EpochEnd, Scores, State, TrainingData
 
 __all__ = [
     "MASS",
@@ -94,6 +94,15 @@ class Sample:
         """The given events (indices, a mask or a slice)."""
         return Sample(self.events.take(rows), self.folds[rows])
 
+    def without(self, fold: int) -> Sample:
+        """The events of all folds but one; those of none are left out."""
+        return self.take((self.folds >= 0) & (self.folds != fold))
+
+    def training_data(self, fold: int, folds: int) -> TrainingData:
+        """What a network that scores a fold learns from: the next fold validates, all others are trained on."""
+        seen, validation = self.without(fold), (fold + 1) % folds
+        return TrainingData(seen.take(seen.folds != validation).events, seen.take(seen.folds == validation).events)
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -155,6 +164,11 @@ class How:
     seed: int
     device: str = "cpu"
     on_epoch: Callable[[EpochEnd], None] | None = None
+
+    def seeded(self, *words: int) -> How:
+        """The same with a seed that only the same words, which are not negative, have of this one."""
+        mixed = np.random.SeedSequence([self.seed % 2**64, *words])
+        return replace(self, seed=int(mixed.generate_state(1, np.uint32)[0]))
 
 
 @dataclass(frozen=True)

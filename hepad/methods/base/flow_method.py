@@ -81,7 +81,7 @@ class FlowMethod(ABC):
 
     def contest(self, problem: Problem, flow: SidebandFlow, fold: int, seed: int) -> Contest:
         """The data in the window, without those of a fold, against what the flow draws there."""
-        inside = problem.data.take(problem.parts["window"] & (problem.data.folds >= 0) & (problem.data.folds != fold))
+        inside = problem.inside(problem.data).without(fold)
         rng = np.random.default_rng([seed % 2**64, fold])
         others = [other for other in range(problem.folds) if other != fold]
         count = max(math.ceil(self._config.oversampling * len(inside.folds)), len(others))

@@ -19,12 +19,12 @@ from hepad.errors import UsageError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.methods.base.classifiers import ClassifierCard, LogOdds, classifier_of, train_classifier
-from hepad.methods.base.contract import PARTS, Folds, How, Network, Sample, Training
+from hepad.methods.base.contract import PARTS, Folds, How, Network, Problem, Sample, Training
 from hepad.methods.base.networks import networks_of, networks_shapes, networks_state
 from hepad.methods.base.ranks import Ranks, ranked_scores
 from hepad.methods.base.reweighted import matching_factors
 from hepad.methods.base.trees import TreesCard
-from hepad.nn.arrays import check_arrays
+from hepad.nn.arrays import check_arrays, grouped
 from hepad.nn.scorer import Scores, State, TrainingData
 from hepad.nn.supervised import LABEL
 
@@ -38,6 +38,7 @@ __all__ = [
     "Share",
     "View",
     "contest_of",
+    "window_contest",
 ]
 
 _OUTCOME = "outcome"
@@ -140,6 +141,15 @@ def contest_of(ones: Sample, zeros: Sample) -> Contest:
     return Contest(Sample(events, folds), group, (Share("ones", 1, 0.5), Share("zeros", 0, 0.5)))
 
 
+def window_contest(
+    problem: Problem, *, sample: Sample | None = None, matched: npt.NDArray[np.float64] | None = None
+) -> Contest:
+    """The window against its sidebands: the data, or the same events seen otherwise, a `sample`."""
+    parts = problem.parts
+    group = np.select([parts[share.name] for share in WINDOW_SHARES], np.arange(len(WINDOW_SHARES)), -1)
+    return Contest(problem.data if sample is None else sample, group, WINDOW_SHARES, matched)
+
+
 @dataclass(frozen=True)
 class FoldedClassifier:
     """The classifiers of a method over its folds: their names, how one is trained, and what they amount to.
@@ -176,7 +186,7 @@ class FoldedClassifier:
     def train(self, training: Training, folds: int, contest: Contest, how: How) -> State:
         """Do one of the trainings."""
         place = self.places(folds)[training.name]
-        seeded = replace(how, seed=_seed(how.seed, place))
+        seeded = how.seeded(place.fold, place.validation, place.restart)
         state, epochs, loss = train_classifier(self.config.classifier, self.layout, contest.training(place), seeded)
         return {**state, _OUTCOME: np.array([epochs, loss], dtype=np.float64)}
 
@@ -201,9 +211,7 @@ class FoldedClassifier:
             if n.kept
         }
         fitted = self._fitted(networks, states, views)
-        folds_of = [reference.events.take(reference.folds == fold) for fold in fitted.folds]
-        ranks = (Ranks.of(fitted.log_odds(own, fold), own.weight) for fold, own in enumerate(folds_of))
-        return replace(fitted, references=tuple(ranks))
+        return replace(fitted, references=Ranks.of_folds(reference, len(fitted.folds), fitted.log_odds))
 
     def restored(
         self, state: Mapping[str, npt.NDArray[Any]], view: Callable[[State, str], View] | None = None
@@ -215,14 +223,7 @@ class FoldedClassifier:
         networks = networks_of(state, self.method)
         places = [_place(network) for network in networks if network.kept]
         viewed = {f"{_VIEW}{place.fold}": place.fold for place in places if view is not None}
-        groups: dict[str, State] = {name: {} for name in (*(place.name for place in places), *viewed)}
-        rest: State = {}
-        for name, array in state.items():
-            group, _, inner = name.partition("/")
-            if inner and group in groups:
-                groups[group][inner] = np.asarray(array)
-            else:
-                rest[name] = np.asarray(array)
+        groups, rest = grouped(state, (*(place.name for place in places), *viewed))
         views = {f: view(groups[name], f"{self.method}, {name}") for name, f in viewed.items()} if view else {}
         fitted = self._fitted(networks, {place: groups[place.name] for place in places}, views)
         shapes = {**networks_shapes(networks), **Ranks.shapes(state, len(fitted.folds))}
@@ -280,9 +281,3 @@ class FittedFolds:
 
 def _place(network: Network) -> Place:
     return Place(network.fold, network.validation, network.restart)
-
-
-def _seed(seed: int, place: Place) -> int:
-    """Seeds that no two classifiers share."""
-    words = [seed % 2**64, place.fold, place.validation, place.restart]
-    return int(np.random.SeedSequence(words).generate_state(1, np.uint32)[0])

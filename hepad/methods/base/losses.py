@@ -21,6 +21,7 @@ from hepad.errors import CardError, UsageError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.methods.base.contract import How, Network, Sample, Training
+from hepad.nn.arrays import grouped
 from hepad.nn.classifier_card import Width
 from hepad.nn.scorer import State, Trainable, TrainingData
 
@@ -155,12 +156,8 @@ class FoldedLoss:
     def train(self, training: Training, folds: int, sample: Sample, how: How) -> State:
         """Do one of them on the events of a sample that it may see."""
         fold, restart = map(int, training.name.removeprefix(self.prefix).split("."))
-        validation = (fold + 1) % folds
-        train = (sample.folds >= 0) & (sample.folds != fold) & (sample.folds != validation)
-        data = TrainingData(sample.events.take(train), sample.events.take(sample.folds == validation))
-        words = [how.seed % 2**64, fold, restart, *self.prefix.encode()]
-        seeded = replace(how, seed=int(np.random.SeedSequence(words).generate_state(1, np.uint32)[0]))
-        state, epochs, loss = train_loss(self.card, data, seeded)
+        data = sample.training_data(fold, folds)
+        state, epochs, loss = train_loss(self.card, data, how.seeded(fold, restart, *self.prefix.encode()))
         return {**state, _OUTCOME: np.array([epochs, loss], dtype=np.float64)}
 
     def gathered(self, folds: int, trained: Mapping[str, State], of: Sequence[int] | None = None) -> Losses:
@@ -175,14 +172,7 @@ class FoldedLoss:
 
     def restored(self, networks: tuple[Network, ...], state: Mapping[str, npt.NDArray[Any]]) -> tuple[Losses, State]:
         """What `Losses.state` gave, and what is not of it; `CardError` that names what is missing or misshapen."""
-        groups: dict[str, State] = {self._name(network): {} for network in networks}
-        rest: State = {}
-        for name, array in state.items():
-            group, _, inner = name.partition("/")
-            if group in groups:
-                groups[group][inner] = array
-            else:
-                rest[name] = array
+        groups, rest = grouped(state, map(self._name, networks))
         return self._losses(networks, groups), rest
 
     def _name(self, network: Network) -> str:

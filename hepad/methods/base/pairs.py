@@ -14,7 +14,7 @@ from hepad.methods.base.contract import Folds, How, Network, Sample, Training
 from hepad.methods.base.folded import Contest, FittedFolds, FoldedClassifier, FoldedConfig
 from hepad.methods.base.jets import Jets
 from hepad.methods.base.ranks import Ranks, ranked_scores
-from hepad.nn.arrays import check_arrays
+from hepad.nn.arrays import check_arrays, grouped
 from hepad.nn.scorer import Scores, State
 
 __all__ = ["FittedPair", "PairClassifier"]
@@ -60,10 +60,8 @@ class PairClassifier:
     def train(self, training: Training, folds: int, contest: Contest, how: How) -> State:
         """Do one of the trainings, on its jet of the events of a contest."""
         jet, _ = self.place(training, folds)
-        words = [how.seed % 2**64, jet]
-        seeded = replace(how, seed=int(np.random.SeedSequence(words).generate_state(1, np.uint32)[0]))
         own = replace(contest, sample=self.jets.sample(contest.sample, jet))
-        return self.each[jet].train(training, folds, own, seeded)
+        return self.each[jet].train(training, folds, own, how.seeded(jet))
 
     def gathered(self, folds: int, trained: Mapping[str, State], reference: Sample) -> FittedPair:
         """The classifiers of all trainings; ranks are those among the events of a `reference` of the same fold."""
@@ -71,20 +69,11 @@ class PairClassifier:
             one.gathered(folds, trained, self.jets.sample(reference, jet)) for jet, one in enumerate(self.each)
         )
         fitted = FittedPair(self.method, self.jets, dict(zip(self._names, each, strict=True)), (), self.product)
-        own = [reference.events.take(reference.folds == fold) for fold in range(folds)]
-        ranks = (Ranks.of(fitted.log_odds(events, fold), events.weight) for fold, events in enumerate(own))
-        return replace(fitted, references=tuple(ranks))
+        return replace(fitted, references=Ranks.of_folds(reference, folds, fitted.log_odds))
 
     def restored(self, state: Mapping[str, npt.NDArray[Any]]) -> FittedPair:
         """What `FittedPair.state` gave; `CardError` that names what is missing, unknown or misshapen."""
-        groups: dict[str, State] = {name: {} for name in self._names}
-        rest: State = {}
-        for name, array in state.items():
-            group, _, inner = name.partition("/")
-            if group in groups:
-                groups[group][inner] = array
-            else:
-                rest[name] = array
+        groups, rest = grouped(state, self._names)
         each = {name: one.restored(groups[name]) for name, one in zip(self._names, self.each, strict=True)}
         count = len(next(iter(each.values())).folds)
         check_arrays(Ranks.shapes(rest, count), rest, f"state of {self.method}")

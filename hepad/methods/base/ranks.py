@@ -13,11 +13,14 @@ import numpy.typing as npt
 
 from hepad.errors import UsageError
 from hepad.inputs.batch import Batch
-from hepad.methods.base.contract import Folds
+from hepad.methods.base.contract import Folds, Sample
 from hepad.nn.scorer import Scores, State, finite_scores
 from hepad.stats.scores.regions import background_quantiles
 
 __all__ = ["Ranks", "ranked_scores"]
+
+Value = Callable[[Batch, int], npt.NDArray[np.float64]]
+"""Events and a fold to what is ranked, (n,), by what has not seen that fold."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,12 @@ class Ranks:
         above = np.nextafter(np.float32(places[-1]), np.float32(np.inf))
         alone = -np.log10(weight.min() / weight.sum())
         return cls(np.append(places, above), np.append(ranks, max(alone, ranks[-1])))
+
+    @classmethod
+    def of_folds(cls, reference: Sample, folds: int, value: Value) -> tuple[Ranks, ...]:
+        """Of each of the folds: of the events of the reference in it, by their `value`."""
+        own = [reference.events.take(reference.folds == fold) for fold in range(folds)]
+        return tuple(cls.of(value(events, fold), events.weight) for fold, events in enumerate(own))
 
     @classmethod
     def restored(cls, state: Mapping[str, npt.NDArray[np.float64]], folds: int) -> tuple[Ranks, ...]:
@@ -76,7 +85,7 @@ def ranked_scores(
     ranks: Sequence[Ranks],
     batch: Batch,
     folds: Folds,
-    value: Callable[[Batch, int], npt.NDArray[np.float64]],
+    value: Value,
     *,
     method: str,
 ) -> Scores:

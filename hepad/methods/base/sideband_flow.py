@@ -127,13 +127,10 @@ def train_flow(card: FlowCard, layout: Layout, problem: Problem, fold: int, how:
     """Learn from the sidebands without the events of a fold, those of the next validate; `SidebandFlow.state` of it."""
     from hepad.nn.recipe import Recipe
     from hepad.nn.reconstruction import fit_network
-    from hepad.nn.scorer import TrainingData
 
-    window, folds = problem.window, problem.data.folds
-    validation = (fold + 1) % problem.folds
-    seen = problem.sidebands & (folds >= 0) & (folds != fold)
-    parts = [problem.data.take(seen & rows).events for rows in (folds != validation, folds == validation)]
-    marginals = Marginals.of(_rows(parts[0]), parts[0].weight)
+    window = problem.window
+    data = problem.data.take(problem.sidebands).training_data(fold, problem.folds)
+    marginals = Marginals.of(_rows(data.train), data.train.weight)
 
     def arrays(batch: Batch) -> tuple[npt.NDArray[Any], ...]:
         return _normal(marginals, batch), _context(np.asarray(batch.beside[MASS]), window.sidebands)
@@ -142,9 +139,9 @@ def train_flow(card: FlowCard, layout: Layout, problem: Problem, fold: int, how:
         lambda: _network(card, layout),
         lambda module: Recipe.of_rows(module, lambda rows, _: -module.log_prob(*rows)),
         arrays,
-        TrainingData(parts[0], parts[1]),
+        data,
         options=card.train,
-        seed=int(np.random.SeedSequence([how.seed % 2**64, fold, len(_EPOCH)]).generate_state(1, np.uint32)[0]),
+        seed=how.seeded(fold, len(_EPOCH)).seed,
         device=how.device,
         on_epoch=how.on_epoch,
     )
