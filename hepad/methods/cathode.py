@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.inputs.batch import Batch
-from hepad.inputs.layout import Layout
 from hepad.methods.base.flow_method import FlowConfig, FlowMethod
 from hepad.methods.base.sideband_flow import SidebandFlow
 
@@ -36,9 +35,6 @@ class Cathode(FlowMethod):
 
     name: ClassVar[str] = "cathode"
     config: ClassVar[type[FlowConfig]] = CathodeConfig
-
-    def _seen(self) -> Layout:
-        return self.layout
 
     def _view(self, flow: SidebandFlow, batch: Batch) -> Batch:  # noqa: ARG002  they are seen as they are
         return batch

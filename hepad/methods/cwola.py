@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from hepad.errors import CardError
 from hepad.inputs.layout import Layout
-from hepad.methods.base.contract import PARTS, Problem, Sample
-from hepad.methods.base.folded import Contest, FittedFolds, FoldedClassifier, FoldedConfig, window_contest
+from hepad.methods.base.contract import Problem
+from hepad.methods.base.folded import Contest, FittedFolds, FoldedConfig, window_contest
 from hepad.methods.base.folded_method import FoldedMethod
 from hepad.methods.base.jets import Jets
 from hepad.nn.scorer import State
@@ -47,36 +47,20 @@ class Cwola(FoldedMethod):
 
     name: ClassVar[str] = "cwola"
     config: ClassVar[type[FoldedConfig]] = CwolaConfig
-    parts: ClassVar[tuple[str, ...]] = PARTS
-
-    def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
-        super().__init__(config, layout)
-        settings = self._classifier.config
-        assert isinstance(settings, CwolaConfig)  # noqa: S101  it is the class's own
-        self._reweight = None if settings.reweight is None else _place(layout, settings.reweight)
-        kept = tuple(place for place in range(layout.size) if place != self._reweight)
-        if not kept:
-            raise CardError(f"method {self.name}: nothing is left to see beside {settings.reweight}")
-        self._seen = Jets(("event",), (kept,), Layout.vector([layout.features[place] for place in kept]))
-        if self._reweight is not None:
-            self._classifier = FoldedClassifier(settings, self._seen.layout, self.name)
+    _config: CwolaConfig
 
     def contest(self, problem: Problem) -> Contest:
         """The window against its sidebands."""
         if self._reweight is None:
             return window_contest(problem)
         values = problem.data.events.x[:, self._reweight].astype(np.float64)
-        return window_contest(problem, sample=self._seen.sample(problem.data, 0), matched=values)
-
-    def reference(self, problem: Problem) -> Sample:
-        """The sidebands."""
-        return problem.data.take(problem.sidebands)
+        return window_contest(problem, sample=self._others.sample(problem.data, 0), matched=values)
 
     def assembled(self, problem: Problem, trained: Mapping[str, State]) -> FittedFolds:
         """What the trainings amount to; ranks are those among the sidebands, as they are."""
         if self._reweight is None:
             return super().assembled(problem, trained)
-        reference = self._seen.sample(self.reference(problem), 0)
+        reference = self._others.sample(self.reference(problem), 0)
         return self._seeing(self._classifier.gathered(problem.folds, trained, reference))
 
     def fitted(self, state: Mapping[str, npt.NDArray[Any]]) -> FittedFolds:
@@ -87,11 +71,24 @@ class Cwola(FoldedMethod):
         """The same of events with all numbers."""
         if self._reweight is None:
             return fitted
-        kept = {place: (lambda batch, own=own: own(self._seen.batch(batch, 0))) for place, own in fitted.kept.items()}
+        kept = {place: (lambda batch, own=own: own(self._others.batch(batch, 0))) for place, own in fitted.kept.items()}
         return replace(fitted, kept=kept)
 
+    def _seen(self) -> Layout:
+        return self.layout if self._reweight is None else self._others.layout
 
-def _place(layout: Layout, name: str) -> int:
-    if name not in layout.features:
-        raise CardError(f"reweight: {name} is not among the features of the input: {', '.join(layout.features)}")
-    return layout.features.index(name)
+    @property
+    def _reweight(self) -> int | None:
+        """The place of the number that is reweighted in; `CardError` if there is none of its name."""
+        name, known = self._config.reweight, self.layout.features
+        if name is not None and name not in known:
+            raise CardError(f"reweight: {name} is not among the features of the input: {', '.join(known)}")
+        return None if name is None else known.index(name)
+
+    @property
+    def _others(self) -> Jets:
+        """The other numbers, as of a jet; `CardError` if there are none."""
+        kept = tuple(place for place in range(self.layout.size) if place != self._reweight)
+        if not kept:
+            raise CardError(f"method {self.name}: nothing is left to see beside {self._config.reweight}")
+        return Jets(("event",), (kept,), Layout.vector([self.layout.features[place] for place in kept]))

@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from hepad.cards.base import Card, parse_card
+from hepad.cards.base import Card
 from hepad.errors import CardError
 from hepad.inputs.layout import Layout
-from hepad.methods.base.checks import check_problem
 from hepad.methods.base.classifiers import ClassifierCard
-from hepad.methods.base.contract import PARTS, How, Problem, Training
+from hepad.methods.base.contract import How, Problem, Training
 from hepad.methods.base.folded import Contest, FoldedConfig, window_contest
 from hepad.methods.base.jets import Jets
+from hepad.methods.base.learning_method import LearningMethod
 from hepad.methods.base.pairs import FittedPair, PairClassifier
 from hepad.nn.scorer import State
 
@@ -49,20 +49,18 @@ class CwolaJetsConfig(FoldedConfig):
     few: FewCard | None = None
 
 
-class CwolaJets:
+class CwolaJets(LearningMethod):
     """The method. Scores: `rank`, minus the decimal logarithm of the fraction of the fold's sideband events that look
     at least as much like the window; `log_odds`, the sum over the jets of the logarithms of what is multiplied.
     """
 
     name: ClassVar[str] = "cwola_jets"
-    input_kinds: ClassVar[tuple[str, ...]] = ("event_features", "table")
+    config: ClassVar[type[Card]] = CwolaJetsConfig
+    _config: CwolaJetsConfig
     score_names: ClassVar[tuple[str, ...]] = FittedPair.score_names
-    parts: ClassVar[tuple[str, ...]] = PARTS
-    wants: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
-        self.layout = layout
-        self._config = parse_card(CwolaJetsConfig, dict(config), f"method {self.name}")
+        super().__init__(config, layout)
         jets = Jets.of(layout, self._config.jets)
         self._matched: tuple[int, ...] | None = None
         if (name := self._config.reweight) is not None:
@@ -79,10 +77,6 @@ class CwolaJets:
     def check_folds(self, folds: int) -> None:
         """One fold is scored, one validated on, the others are trained on."""
         self._pairs(self._config).check_folds(folds)
-
-    def check(self, problem: Problem) -> None:
-        """See `hepad.methods.base.checks`."""
-        check_problem(self, problem)
 
     def trainings(self, folds: int) -> tuple[Training, ...]:
         """One a jet, a fold, a fold to validate on, and a restart; all independent."""

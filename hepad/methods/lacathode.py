@@ -43,7 +43,7 @@ class LaCathode(FlowMethod):
         views = {
             fold: _Latent(self._flow(trained[name], f"{self.name}, {name}").best()) for fold, name in names.items()
         }
-        return self._classifier.gathered(problem.folds, trained, problem.data.take(problem.sidebands), views)
+        return self._classifier.gathered(problem.folds, trained, self.reference(problem), views)
 
     def fitted(self, state: Mapping[str, npt.NDArray[Any]]) -> FittedFolds:
         """What `state` of it gave; `CardError` that names what is missing, unknown or misshapen."""

@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from hepad.cards.base import Card, parse_card
+from hepad.cards.base import Card
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
-from hepad.methods.base.checks import check_problem
 from hepad.methods.base.contract import PARTS, Folds, How, Network, Problem, Sample, Training
+from hepad.methods.base.learning_method import LearningMethod
 from hepad.methods.base.losses import DensityCard, FoldedLoss, LossCard, Losses
 from hepad.methods.base.networks import networks_of, networks_shapes, networks_state
 from hepad.methods.base.plane import Plane
@@ -45,7 +45,7 @@ class QuakConfig(Card):
     selection: Literal["contour", "line"] = "contour"
 
 
-class Quak:
+class Quak(LearningMethod):
     """The method. Scores: `rank`, minus the decimal logarithm of the fraction of the fold's sideband events that are at
     least as odd in the plane of the losses; `oddness`, where an event is there.
 
@@ -53,15 +53,15 @@ class Quak:
     """
 
     name: ClassVar[str] = "quak"
-    input_kinds: ClassVar[tuple[str, ...]] = ("event_features", "table")
+    config: ClassVar[type[Card]] = QuakConfig
+    _config: QuakConfig
     score_names: ClassVar[tuple[str, ...]] = ("rank", "oddness")
     parts: ClassVar[tuple[str, ...]] = (PARTS[0], PARTS[2])
     wants: ClassVar[tuple[str, ...]] = ("signals",)
     may_have: ClassVar[tuple[str, ...]] = ("background",)
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
-        self.layout = layout
-        self._config = parse_card(QuakConfig, dict(config), f"method {self.name}")
+        super().__init__(config, layout)
         card, restarts = self._config.density, self._config.restarts
         self._background = FoldedLoss(card, layout, self.name, _BACKGROUND, restarts)
         self._signal = FoldedLoss(card, layout, self.name, _SIGNAL, restarts)
@@ -69,10 +69,6 @@ class Quak:
     def check_folds(self, folds: int) -> None:
         """One fold is scored, one validated on, the others are trained on."""
         self._background.check_folds(folds)
-
-    def check(self, problem: Problem) -> None:
-        """See `hepad.methods.base.checks`."""
-        check_problem(self, problem)
 
     def trainings(self, folds: int) -> tuple[Training, ...]:
         """The densities of each fold, and behind them its plane."""

@@ -30,6 +30,7 @@ class Supervised(FoldedMethod):
 
     name: ClassVar[str] = "supervised"
     config: ClassVar[type[FoldedConfig]] = SupervisedConfig
+    parts: ClassVar[tuple[str, ...]] = ()
     wants: ClassVar[tuple[str, ...]] = ("background", "signals")
 
     def check(self, problem: Problem) -> None:

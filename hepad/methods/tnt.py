@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from hepad.cards.base import Card, parse_card
+from hepad.cards.base import Card
 from hepad.errors import InputDataError
 from hepad.inputs.layout import Layout
-from hepad.methods.base.checks import check_problem
 from hepad.methods.base.contract import PARTS, How, Problem, Sample, Training
 from hepad.methods.base.folded import Contest, FoldedConfig, Share
 from hepad.methods.base.jets import Jets
+from hepad.methods.base.learning_method import LearningMethod
 from hepad.methods.base.losses import AutoencoderCard, FoldedLoss, LossCard, Losses
 from hepad.methods.base.pairs import FittedPair, PairClassifier
 from hepad.nn.scorer import State
@@ -67,20 +67,18 @@ class TntConfig(FoldedConfig):
     background: Literal["both", "tagged", "sidebands"] = "both"
 
 
-class TagNTrain:
+class TagNTrain(LearningMethod):
     """The method. Scores: `rank`, minus the decimal logarithm of the fraction of the fold's sideband events that look
     at least as much like signal; `log_odds`, the sum of the logarithms of the odds of both jets.
     """
 
     name: ClassVar[str] = "tnt"
-    input_kinds: ClassVar[tuple[str, ...]] = ("event_features", "table")
+    config: ClassVar[type[Card]] = TntConfig
+    _config: TntConfig
     score_names: ClassVar[tuple[str, ...]] = FittedPair.score_names
-    parts: ClassVar[tuple[str, ...]] = PARTS
-    wants: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
-        self.layout = layout
-        self._config = parse_card(TntConfig, dict(config), f"method {self.name}")
+        super().__init__(config, layout)
         self._jets = Jets.of(layout, self._config.jets)
         self._tagger = FoldedLoss(self._config.tagger, self._jets.layout, self.name, _TAGGER)
         self._classifiers = PairClassifier(self._config, self._jets, self.name)
@@ -88,10 +86,6 @@ class TagNTrain:
     def check_folds(self, folds: int) -> None:
         """One fold is scored, one validated on, the others are trained on."""
         self._classifiers.check_folds(folds)
-
-    def check(self, problem: Problem) -> None:
-        """See `hepad.methods.base.checks`."""
-        check_problem(self, problem)
 
     def trainings(self, folds: int) -> tuple[Training, ...]:
         """A tagger a fold, and behind it the fold's classifiers of both jets."""
@@ -147,7 +141,7 @@ class TagNTrain:
 
     def assembled(self, problem: Problem, trained: Mapping[str, State]) -> FittedPair:
         """What they amount to; ranks are those among the sidebands."""
-        return self._classifiers.gathered(problem.folds, trained, problem.data.take(problem.sidebands))
+        return self._classifiers.gathered(problem.folds, trained, self.reference(problem))
 
     def fitted(self, state: Mapping[str, npt.NDArray[Any]]) -> FittedPair:
         """What `state` of it gave; `CardError` that names what is missing, unknown or misshapen."""

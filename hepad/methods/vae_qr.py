@@ -17,12 +17,12 @@ import numpy.typing as npt
 from numpy.polynomial.polynomial import polyval
 from pydantic import Field, field_validator
 
-from hepad.cards.base import Card, parse_card
+from hepad.cards.base import Card
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
-from hepad.methods.base.checks import check_problem
 from hepad.methods.base.contract import MASS, PARTS, Folds, How, Network, Problem, Training
 from hepad.methods.base.jets import Jets
+from hepad.methods.base.learning_method import LearningMethod
 from hepad.methods.base.losses import FoldedLoss, LossCard, Losses, VaeCard
 from hepad.methods.base.networks import networks_of, networks_shapes, networks_state
 from hepad.methods.base.ranks import Ranks, ranked_scores
@@ -97,7 +97,7 @@ _TINY = 1e-6
 """What two quantiles that cross are parted by, of the distance of the outermost ones."""
 
 
-class VaeQr:
+class VaeQr(LearningMethod):
     """The method. Scores: `rank`, minus the decimal logarithm of the fraction of the fold's sideband events that are at
     least as odd for their mass; `depth`, the same by the quantiles of the score at the event's mass.
 
@@ -106,25 +106,20 @@ class VaeQr:
     """
 
     name: ClassVar[str] = "vae_qr"
-    input_kinds: ClassVar[tuple[str, ...]] = ("event_features", "table")
+    config: ClassVar[type[Card]] = VaeQrConfig
+    _config: VaeQrConfig
     score_names: ClassVar[tuple[str, ...]] = ("rank", "depth")
     parts: ClassVar[tuple[str, ...]] = (PARTS[0], PARTS[2])
-    wants: ClassVar[tuple[str, ...]] = ()
     may_have: ClassVar[tuple[str, ...]] = ("background",)
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
-        self.layout = layout
-        self._config = parse_card(VaeQrConfig, dict(config), f"method {self.name}")
+        super().__init__(config, layout)
         self._jets = Jets.of(layout, self._config.jets)
         self._loss = FoldedLoss(self._config.network, self._jets.layout, self.name, _NETWORK, self._config.restarts)
 
     def check_folds(self, folds: int) -> None:
         """One fold is scored, one validated on, the others are trained on."""
         self._loss.check_folds(folds)
-
-    def check(self, problem: Problem) -> None:
-        """See `hepad.methods.base.checks`."""
-        check_problem(self, problem)
 
     def trainings(self, folds: int) -> tuple[Training, ...]:
         """The networks of each fold, and behind them its quantiles."""

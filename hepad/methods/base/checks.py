@@ -12,7 +12,7 @@ from hepad.errors import CardError, InputDataError, UsageError
 from hepad.inputs.layout import Layout
 from hepad.methods.base.contract import MASS, Problem, Sample
 
-__all__ = ["check_inside", "check_parts", "check_problem", "check_sample"]
+__all__ = ["check_inside", "check_parts", "check_problem", "check_sample", "samples_of"]
 
 
 class _Learner(Protocol):
@@ -30,6 +30,11 @@ class _Learner(Protocol):
     def layout(self) -> Layout: ...
 
 
+def samples_of(method: _Learner) -> tuple[str, ...]:
+    """Of `background` and `signals` those that a method, or its class, learns from, or can do with and without."""
+    return (*method.wants, *getattr(method, "may_have", ()))
+
+
 def check_problem(method: _Learner, problem: Problem) -> None:
     """Check the data, each fold of the `parts` of the spectrum that the method learns from, and what else it `wants`.
 
@@ -38,7 +43,7 @@ def check_problem(method: _Learner, problem: Problem) -> None:
     in all events, and a fold without events in a part.
     """
     for what, there in (("background", problem.background is not None), ("signals", bool(problem.signals))):
-        if there and what not in (*method.wants, *getattr(method, "may_have", ())):
+        if there and what not in samples_of(method):
             raise UsageError(f"{method.name} learns from the data alone: it takes no {what}")
         if not there and what in method.wants:
             raise UsageError(f"{method.name} learns from {what} too: give files with --{what.removesuffix('s')}")

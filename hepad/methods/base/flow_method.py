@@ -6,7 +6,7 @@ For each fold a flow is trained without its events, and behind it the fold's cla
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -15,12 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from hepad.cards.base import parse_card
 from hepad.inputs.batch import Batch
-from hepad.inputs.layout import Layout
-from hepad.methods.base.checks import check_problem
-from hepad.methods.base.contract import PARTS, How, Problem, Sample, Training
-from hepad.methods.base.folded import Contest, FittedFolds, FoldedClassifier, FoldedConfig, contest_of
+from hepad.methods.base.contract import How, Problem, Sample, Training
+from hepad.methods.base.folded import Contest, FoldedConfig, contest_of
+from hepad.methods.base.folded_method import ClassifierMethod
 from hepad.methods.base.sideband_flow import FlowCard, SidebandFlow, masses_in, train_flow
 from hepad.nn.scorer import State
 
@@ -40,28 +38,11 @@ class FlowConfig(FoldedConfig):
     oversampling: float = Field(default=4.0, gt=0, le=1000)
 
 
-class FlowMethod(ABC):
+class FlowMethod(ClassifierMethod):
     """A `Method`: a class has `name` and `config`, what the classifiers see, and what they tell the data from."""
 
-    name: ClassVar[str]
-    input_kinds: ClassVar[tuple[str, ...]] = ("event_features", "table")
-    score_names: ClassVar[tuple[str, ...]] = FittedFolds.score_names
-    parts: ClassVar[tuple[str, ...]] = PARTS
-    wants: ClassVar[tuple[str, ...]] = ()
     config: ClassVar[type[FlowConfig]]
-
-    def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
-        self.layout = layout
-        self._config = parse_card(self.config, dict(config), f"method {self.name}")
-        self._classifier = FoldedClassifier(self._config, self._seen(), self.name)
-
-    def check_folds(self, folds: int) -> None:
-        """One fold is scored, one validated on, the others are trained on."""
-        self._classifier.check_folds(folds)
-
-    def check(self, problem: Problem) -> None:
-        """See `hepad.methods.base.checks`."""
-        check_problem(self, problem)
+    _config: FlowConfig
 
     def trainings(self, folds: int) -> tuple[Training, ...]:
         """A flow a fold, and behind it the fold's classifiers."""
@@ -91,20 +72,8 @@ class FlowMethod(ABC):
         # Epochs of the flow draw in turn: folds in turn would each have events of some of them only.
         return contest_of(ones, Sample(zeros, rng.permutation(np.resize(others, count))))
 
-    def assembled(self, problem: Problem, trained: Mapping[str, State]) -> FittedFolds:
-        """What they amount to; ranks are those among the sidebands."""
-        return self._classifier.gathered(problem.folds, trained, problem.data.take(problem.sidebands))
-
-    def fitted(self, state: Mapping[str, npt.NDArray[Any]]) -> FittedFolds:
-        """What `state` of it gave; `CardError` that names what is missing, unknown or misshapen."""
-        return self._classifier.restored(state)
-
     def _flow(self, state: Mapping[str, npt.NDArray[Any]], origin: str) -> SidebandFlow:
         return SidebandFlow.restored(self._config.flow, self.layout, state, origin)
-
-    @abstractmethod
-    def _seen(self) -> Layout:
-        """The layout of what the classifiers see."""
 
     @abstractmethod
     def _view(self, flow: SidebandFlow, batch: Batch) -> Batch:

@@ -14,6 +14,7 @@ from hepad.errors import FitFailedError, InputDataError, UsageError
 from hepad.execution.making import Making
 from hepad.execution.store import RunFolder
 from hepad.methods.base import MASS, Fitted, Window
+from hepad.methods.base.checks import samples_of
 from hepad.output.complete import made_with, selection_hash
 from hepad.pipeline.hunt.chosen import chosen, ranked
 from hepad.pipeline.hunt.events import HuntEvents
@@ -189,7 +190,7 @@ def check_wanted(plans: Sequence[HuntPlan]) -> None:
 def used_by(plan: HuntPlan) -> HuntPlan:
     """The plan with the simulation that its method wants, and no other."""
     method = registry.load(registry.METHODS[plan.card.method.name])
-    wants = (*method.wants, *getattr(method, "may_have", ()))
+    wants = samples_of(method)
     return replace(
         plan,
         background=plan.background if "background" in wants else (),
