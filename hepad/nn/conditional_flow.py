@@ -68,22 +68,23 @@ class ConditionalFlow(nn.Module):
     @torch.no_grad()
     def inverse(self, z: Tensor, context: Tensor) -> Tensor:
         """The x (n, features) of latent numbers: those of normal ones are a sample of the density given the context."""
-        values, given = z.t().contiguous(), context.t().contiguous()
-        for block in reversed(range(len(self.steps))):
-            values = _Inverse(self.steps[block], _rank(self.features, block))(values, given)
-        return values.t().contiguous()
+        steps = [_Inverse(network, _rank(self.features, block)) for block, network in enumerate(self.steps)]
+        found = []
+        for some, of_some in zip(torch.split(z, _BLOCK), torch.split(context, _BLOCK), strict=True):
+            values, given = some.t().contiguous(), of_some.t().contiguous()
+            for step in reversed(steps):
+                values = step(values, given)
+            found.append(values.t())
+        return torch.cat(found).contiguous()
 
 
 def drawn(
     flow: ConditionalFlow, latent: npt.NDArray[np.float32], context: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """What a flow makes of latent numbers (n, features) given a context (n, context), block by block on one thread."""
-    found = np.empty_like(latent, order="C")
+    """What a flow makes of latent numbers (n, features) given a context (n, context), on one thread."""
+    z, given = (torch.from_numpy(np.ascontiguousarray(values)) for values in (latent, context))
     with single_thread():
-        for start in range(0, len(latent), _BLOCK):
-            rows = slice(start, start + _BLOCK)
-            z, given = (torch.from_numpy(np.ascontiguousarray(values[rows])) for values in (latent, context))
-            found[rows] = flow.inverse(z, given).numpy()
+        found: npt.NDArray[np.float32] = flow.inverse(z, given).numpy()
     return found
 
 
