@@ -34,9 +34,8 @@ class OddRecordError(Exception):
 
 @dataclass(frozen=True)
 class Branch:
-    """A branch: its path, the bytes [start, stop) of its object, where its sub-branches begin, and these."""
+    """A branch: the bytes [start, stop) of its object, where its sub-branches begin, and the paths around it."""
 
-    path: str
     start: int
     stop: int
     inside: int
@@ -117,7 +116,7 @@ class _Scan:
         at += first
         for size in rest:
             at = self._stop(at) + size
-        self.found[own] = Branch(own, start, stop, at, path)
+        self.found[own] = Branch(start, stop, at, path)
         if path:
             self.found[path].children.append(own)
         self.objects[start + self._shift] = stop, own
