@@ -157,8 +157,7 @@ def _clip_each(module: nn.Module, most: float) -> None:
 
 
 def _check_in_parts(recipe: Recipe, options: TrainCard) -> None:
-    whole = [phase.name for phase in recipe.phases if phase.in_parts is None]
-    if options.rows_at_once is not None and whole:
+    if options.rows_at_once is not None and any(phase.in_parts is None for phase in recipe.phases):
         raise CardError(
             f"train.rows_at_once is {options.rows_at_once}, but the loss of this model is one of whole batches: "
             "leave it out, or train with a smaller batch_size"
