@@ -96,7 +96,7 @@ class _Layer:
         else:
             packed_weight, pitch = packed(weight), columns
             pixels = [(y, i) for y in range(0, x.rows, stride) for i in range(0, x.columns, stride)]
-            starts = _offsets([*pixels, *[pixels[-1]] * (-len(pixels) % ROWS)], x)
+            starts = _starts(pixels, x)
             taps = _offsets([(y, i) for y in range(3) for i in range(3)], x)
             room.of(len(starts) * layer.out_channels // parts)
         if then == POOLED:
@@ -285,7 +285,7 @@ class _Last:
         top, left = margins((x.rows, x.columns), size)
         self.size = tuple(size)
         pixels = [(top + y + 1, left + i + 1) for y in range(size[0]) for i in range(size[1])]
-        starts = _offsets([*pixels, *[pixels[-1]] * (-len(pixels) % ROWS)], x)
+        starts = _starts(pixels, x)
         of_parts = np.arange(x.parts) * (x.numbers.size // x.parts)
         weight = np.zeros((x.channels, WIDE), dtype=np.float32)
         weight[:, 0] = _array(layer.weight).ravel()
@@ -302,6 +302,11 @@ class _Last:
 def _groups(part: nn.Module) -> int:
     """Into how many groups a network shares its channels."""
     return max(block.convolution.layer.groups for block in part.modules() if isinstance(block, Block))
+
+
+def _starts(pixels: Sequence[tuple[int, int]], x: Image) -> npt.NDArray[np.int64]:
+    """Their offsets for `hepad.nn.convolution_kernel`, the last one again until there are a multiple of `ROWS`."""
+    return _offsets([*pixels, *[pixels[-1]] * (-len(pixels) % ROWS)], x)
 
 
 def _offsets(pixels: Sequence[tuple[int, int]], x: Image) -> npt.NDArray[np.int64]:
