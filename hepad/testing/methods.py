@@ -74,6 +74,11 @@ class MethodCase:
         """The fold of each event."""
         return np.random.default_rng(4).integers(0, FOLDS, len(self.data))
 
+    @property
+    def learned(self) -> str:
+        """The part of the mass that the checks change: the window, or else the first of those that it learns from."""
+        return _WINDOW if _WINDOW in self.kind.parts else str(self.kind.parts[0])
+
     @cached_property
     def trained(self) -> Fitted:
         """What it learned, shared by the checks."""
@@ -196,13 +201,12 @@ def an_event_is_not_scored_by_a_network_that_saw_it(case: MethodCase) -> None:
 
     Of a method that learns from the sidebands alone the default score is left out, which is a rank among their events.
     """
-    in_window = _WINDOW in case.kind.parts
-    learned = WINDOW.parts(case.data.beside[MASS])[_WINDOW if in_window else case.kind.parts[0]]
+    learned = WINDOW.parts(case.data.beside[MASS])[case.learned]
     kept = ~(learned & (case.folds == 1)) | (np.arange(len(case.data)) % 2 == 0)
     assert kept.sum() < len(kept)
     data, folds = case.data.take(kept), case.folds[kept]
     found = case.fit(data, folds).scores(data, folds)
-    for name, values in list(case.scores.items())[0 if in_window else 1 :]:
+    for name, values in list(case.scores.items())[0 if case.learned == _WINDOW else 1 :]:
         before = values[kept]
         np.testing.assert_array_equal(found[name][folds == 1], before[folds == 1])
         assert not np.array_equal(found[name], before)
@@ -309,10 +313,9 @@ def too_few_folds_are_refused(case: MethodCase) -> None:
 def parts_without_events_are_refused(case: MethodCase) -> None:
     """A part that it learns from, a fold, and no events at all."""
     data, folds = case.data, case.folds
-    part = _WINDOW if _WINDOW in case.kind.parts else case.kind.parts[0]
-    beyond = np.where(WINDOW.parts(data.beside[MASS])[part], 9000.0, data.beside[MASS])
+    beyond = np.where(WINDOW.parts(data.beside[MASS])[case.learned], 9000.0, data.beside[MASS])
     for message, batch, parts in (
-        (f"no events in the {part}", replace(data, beside={MASS: beyond}), folds),
+        (f"no events in the {case.learned}", replace(data, beside={MASS: beyond}), folds),
         ("fold 1 has no events", data.take(folds != 1), folds[folds != 1]),
         ("no events", data.take(slice(0, 0)), folds[:0]),
     ):
