@@ -22,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-from scipy.special import ndtri_exp
 
 from hepad.cards.fit import load_fit
 from hepad.cards.method import MethodKeys
@@ -31,8 +30,7 @@ from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.inputs.scale import Scale
 from hepad.methods.base import MASS, How, Problem, Sample, Window, make_method, train_all
-from hepad.stats.counts.uncertain import log_p_excess_uncertain
-from hepad.stats.fits.fit import fit_background
+from hepad.stats.bumphunt.window_count import WindowCount, count_in_window, window_edges
 from hepad.stats.fits.functions import BackgroundFunction
 from hepad.stats.scores.roc import roc_curve
 from hepad.stats.scores.working_points import best_improvement
@@ -60,19 +58,12 @@ def features(rows: dict[str, np.ndarray], which: str) -> dict[str, np.ndarray]:
     return {**masses, "j1_tau21": ratios["j1_tau21"], "j2_tau21": ratios["j2_tau21"]}
 
 
-def p_value(mass: np.ndarray, window: Window) -> tuple[float, float]:
-    """The p-value of the events in the window above the function fitted outside of it, and its sigma."""
+def counted(mass: np.ndarray, window: Window) -> WindowCount:
+    """The events in the window above the function fitted outside of it."""
     below, above = window.sidebands
-    edges = np.append(np.arange(below, above, BIN), above)
-    edges = edges[(edges <= window.low) | (edges >= window.high)]
-    counts = np.histogram(mass, edges)[0]
-    inside = edges[:-1] == window.low
+    edges = window_edges(np.append(np.arange(below, above, BIN), above), window.low, window.high)
     function = BackgroundFunction.from_card(load_fit("dijet3"))
-    outside = fit_background(edges, np.where(inside, 0, counts), function, exposure=np.where(inside, 1e-9, 1.0))
-    expected = function.expected(edges, outside.parameters)[inside]
-    error = expected * (outside.expected_errors / outside.expected)[inside]
-    log_p = log_p_excess_uncertain(counts[inside], expected, error**2 / expected, full=True)
-    return float(np.exp(log_p[0])), float(-ndtri_exp(log_p)[0])
+    return count_in_window(edges, np.histogram(mass, edges)[0], window.low, [function])
 
 
 def report(method: str, problem: Problem, truth: np.ndarray, scores: dict[str, np.ndarray], taken: float) -> None:
@@ -87,10 +78,11 @@ def report(method: str, problem: Problem, truth: np.ndarray, scores: dict[str, n
     print(line)
     for name, least in (("uncut", -1.0), ("10 %", 1.0), ("1 %", 2.0)):
         kept = scores["rank"] >= least
-        p, z = p_value(mass[kept], problem.window)
+        count = counted(mass[kept], problem.window)
         by_sidebands = kept[sidebands].mean() * window.sum()
         found = f"{np.sum(kept & window & truth)} + {np.sum(kept & window & ~truth)} in the window"
-        print(f"  {name:5} {found}, {by_sidebands:.0f} by the sidebands; p {p:.2g} ({z:.1f} sigma)", flush=True)
+        p = f"p {np.exp(count.log_p):.2g} ({count.z:.1f} sigma)"
+        print(f"  {name:5} {found}, {by_sidebands:.0f} by the sidebands; {p}", flush=True)
 
 
 def hunt(fraction: float, options: argparse.Namespace) -> None:

@@ -25,12 +25,10 @@ import awkward as ak
 import numpy as np
 import pyarrow.parquet as pq
 import uproot
-from scipy.special import ndtri_exp
 
 from hepad.cards.fit import load_fit
 from hepad.spectra.files import read_spectrum
-from hepad.stats.counts.uncertain import log_p_excess_uncertain
-from hepad.stats.fits.fit import fit_background
+from hepad.stats.bumphunt.window_count import count_in_window
 from hepad.stats.fits.functions import BackgroundFunction
 
 MASS = "fatjet1+fatjet2"
@@ -73,13 +71,7 @@ def count(spectra: Path, histogram: str, window: str) -> float:
     low, high = map(float, window.split(":"))
     kept = (spectrum.edges <= low) | (spectrum.edges >= high)
     edges, counts = spectrum.edges[kept], np.add.reduceat(spectrum.counts, np.flatnonzero(kept)[:-1])
-    inside = edges[:-1] == low
-    function = BackgroundFunction.from_card(load_fit(FUNCTION))
-    outside = fit_background(edges, np.where(inside, 0, counts), function, exposure=np.where(inside, 1e-9, 1.0))
-    expected = function.expected(edges, outside.parameters)[inside]
-    error = expected * (outside.expected_errors / outside.expected)[inside]
-    log_p = log_p_excess_uncertain(counts[inside], expected, error**2 / expected, full=True)
-    return float(-ndtri_exp(log_p)[0])
+    return count_in_window(edges, counts, low, [BackgroundFunction.from_card(load_fit(FUNCTION))]).z
 
 
 def hunt(folder: Path, signal: int, options: argparse.Namespace) -> None:
