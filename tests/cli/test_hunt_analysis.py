@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from hepad.errors import FitFailedError, InputDataError
 from hepad.pipeline.hunt import task, windows_scan, windows_selected
@@ -18,7 +17,7 @@ from hepad.pipeline.hunt.trainings import _Job
 from hepad.pipeline.hunt.windows_scan import responsible, scan_shapes
 from hepad.stats.fits.templates import crystal_ball_template
 
-from ..conftest import Run
+from ..conftest import Run, leave_unrendered
 
 METHOD = """
 schema: method/1
@@ -62,7 +61,7 @@ SIMULATED = (*ALL, "--background", "background.npz", "--signal", "x=signal.npz")
 
 @pytest.fixture
 def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """Tables of events, cards, figures that are spots; the files that are read, in their order."""
+    """Tables of events, cards, figures that are empty; the files that are read, in their order."""
     rng = np.random.default_rng(1)
     for name, count, signal in (("data", 1500, 40), ("background", 1000, 0), ("signal", 0, 200)):
         mass = np.append(2500 + rng.exponential(700, count), rng.normal(3500, 60, signal))
@@ -70,12 +69,7 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, .
         np.savez(tmp_path / f"{name}.npz", m=mass, a=a, b=rng.normal(size=count + signal))
     for name, text in {**METHODS, "small": CARD}.items():
         (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
-
-    def quick(_: Figure, stem: Path) -> list[Path]:
-        stem.with_name(f"{stem.name}.png").write_bytes(b"a figure")
-        return []
-
-    monkeypatch.setattr("hepad.pipeline.hunt.windows_output.save_figure", quick)
+    leave_unrendered(monkeypatch)
     monkeypatch.setattr("hepad.pipeline.hunt.windows_scan._BUMP_TOYS", 20)
     read: list[tuple[str, ...]] = []
 

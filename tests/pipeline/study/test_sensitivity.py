@@ -28,7 +28,7 @@ from hepad.pipeline.study.sensitivity.run import SensitivityOptions, Sensitivity
 from hepad.pipeline.study.sensitivity.store import PointStore
 from hepad.stats.limits.sensitivity import Crossing, expected_z
 
-from ...conftest import expect, invoke
+from ...conftest import expect, invoke, leave_unrendered
 
 HUNT = {
     "schema": "hunt/1",
@@ -114,10 +114,7 @@ def report(folder: Path) -> dict[str, Any]:
     """What the command says of the study, its figures not rendered."""
     (folder / "study.yaml").write_text(yaml.safe_dump(STUDY), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "hepad.pipeline.study.sensitivity.figures.save_figure",
-            lambda _, stem: [stem.with_name(f"{stem.name}.png").touch()],
-        )
+        leave_unrendered(patch)
         found = expect(0, invoke(folder, ("study", "study.yaml", "--data", ".", "-o", "out", "--json")))
     result: dict[str, Any] = json.loads(found.stdout)
     return result
