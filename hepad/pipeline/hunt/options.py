@@ -21,6 +21,7 @@ from hepad.inputs.base import make_input
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.tables.features import TablePath
 from hepad.methods.base import Window, make_method
+from hepad.methods.base.checks import samples_of
 from hepad.nn.scorer import EpochEnd
 from hepad.output.complete import selection_hash
 from hepad.paths import InputPath
@@ -113,6 +114,10 @@ class HuntPlan:
     def inputs(self) -> list[InputPath]:
         """All files: those of the data, of background and of signals."""
         return [*self.paths, *self.background, *(path for paths in self.signals.values() for path in paths)]
+
+    def takes(self, what: str) -> bool:
+        """Whether the method learns from simulated `background` or `signals`, or can do with and without."""
+        return what in samples_of(registry.load(registry.METHODS[self.card.method.name]))
 
     def content(self) -> dict[str, Any]:
         """What the weights depend on besides the events, in JSON types."""

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hepad import registry
 from hepad.cards.bundle import RegionCard
 from hepad.errors import InputDataError, UsageError
 from hepad.execution.executor import Execution
@@ -28,7 +27,7 @@ from hepad.pipeline.hunt.events import HuntEvents
 from hepad.pipeline.hunt.honesty import MassDependence, Spill
 from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
 from hepad.pipeline.hunt.report import HuntRegion, HuntReport
-from hepad.pipeline.hunt.task import HuntTask, read_events_of
+from hepad.pipeline.hunt.task import HuntTask, Others, read_events_of, read_others
 from hepad.provenance import FileRecords
 from hepad.samples.scoring import EventRows, score_rows, stored_scores
 from hepad.stats.scores.regions import background_quantiles, region_of, set_region
@@ -58,9 +57,10 @@ def hunt(files: Sequence[str], method: str, *, options: HuntOptions) -> HuntRepo
             **selection_hash(plan.selection), input=plan.card.input.model_dump(mode="json"), mass=plan.mass.content
         )
         events = read_events_of(plan, options, folder.store("events", keyed), making.records)
-        task = HuntTask.of(_learned(plan), events, options)
+        others = read_others(plan, options)
+        task = _task(plan, events, others, options)
         key = {"hunt": task.plan.key(events.records, len(events.raw))}
-        found = _found(task, task.fit(options, folder.store("trainings", key)), _signals(plan, options))
+        found = _found(task, task.fit(options, folder.store("trainings", key)), others.signals)
         report = _report(plan, events, found, options)
         with (
             atomic_path(output, verb="hunt", within=folder.path) as temporary,
@@ -98,8 +98,9 @@ def hunt_in_memory(files: Sequence[str | InputPath], method: str, *, options: Hu
     options = replace(options, device=resolve_device(options.device), execution=Execution())
     plan = HuntPlan.of(files, method, options)
     events = read_events_of(plan, options, MemoryStore(), FileRecords(plan.inputs))
-    task = HuntTask.of(_learned(plan), events, options)
-    found = _found(task, task.fit(options, MemoryStore()), _signals(plan, options))
+    others = read_others(plan, options)
+    task = _task(plan, events, others, options)
+    found = _found(task, task.fit(options, MemoryStore()), others.signals)
     pieces = list(_columns(events, found))
     columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
     mass = np.full(len(columns["selected"]), np.nan)
@@ -123,21 +124,11 @@ def _found(task: HuntTask, fitted: Fitted, signals: Mapping[str, HuntEvents]) ->
     return _Found(fitted, scores, _regions(task.plan, task.events, scores), signals)
 
 
-def _learned(plan: HuntPlan) -> HuntPlan:
-    """The plan without simulated signals that its method learns nothing from."""
-    return (
-        plan if "signals" in registry.load(registry.METHODS[plan.card.method.name]).wants else replace(plan, signals={})
-    )
-
-
-def _signals(plan: HuntPlan, options: HuntOptions) -> Mapping[str, HuntEvents]:
-    """The events of simulated signals, of which the report says how much is in the sidebands."""
-    found = {}
-    for name, paths in plan.signals.items():
-        alone = replace(options, max_events=None, on_events=None)
-        found[name] = read_events_of(replace(plan, paths=paths), alone, MemoryStore(), FileRecords(paths))
-        found[name].check()
-    return found
+def _task(plan: HuntPlan, events: HuntEvents, others: Others, options: HuntOptions) -> HuntTask:
+    """Without simulated signals that the method learns nothing from: the report says where these are."""
+    if plan.takes("signals"):
+        return HuntTask.of(plan, events, options, others)
+    return HuntTask.of(replace(plan, signals={}), events, options, replace(others, signals={}))
 
 
 def _columns(events: HuntEvents, found: _Found) -> Iterator[dict[str, npt.NDArray[Any]]]:

@@ -62,11 +62,8 @@ class HuntTask:
     assignment: Assignment
 
     @classmethod
-    def of(cls, plan: HuntPlan, events: HuntEvents, options: HuntOptions, others: Others | None = None) -> HuntTask:
-        """Check the events and scale them; `InputDataError` if the method cannot learn from them in the window.
-
-        Without `others` the simulated events of the plan are read.
-        """
+    def of(cls, plan: HuntPlan, events: HuntEvents, options: HuntOptions, others: Others) -> HuntTask:
+        """Check the events and scale them; `InputDataError` if the method cannot learn from them in the window."""
         events.check()
         folds = events.folds(plan.card.folds, plan.seed)
         rows = events.around(plan.window)
@@ -74,7 +71,6 @@ class HuntTask:
             below, above = plan.window.sidebands
             raise InputDataError(f"no selected event has a mass of {options.mass} from {below:g} to {above:g} GeV")
         vector = events.job.vector.fitted(events.raw.take(rows))
-        others = read_others(plan, options) if others is None else others
 
         def seen(sample: HuntEvents) -> Sample:
             return sample.sample(plan.window, vector, sample.folds(plan.card.folds, plan.seed))

@@ -8,13 +8,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from hepad import registry
 from hepad.cards.hunt import HuntCard
 from hepad.errors import FitFailedError, InputDataError, UsageError
 from hepad.execution.making import Making
 from hepad.execution.store import RunFolder
 from hepad.methods.base import MASS, Fitted, Window
-from hepad.methods.base.checks import samples_of
 from hepad.output.complete import made_with, selection_hash
 from hepad.pipeline.hunt.chosen import chosen, ranked
 from hepad.pipeline.hunt.events import HuntEvents
@@ -189,12 +187,10 @@ def check_wanted(plans: Sequence[HuntPlan]) -> None:
 
 def used_by(plan: HuntPlan) -> HuntPlan:
     """The plan with the simulation that its method wants, and no other."""
-    method = registry.load(registry.METHODS[plan.card.method.name])
-    wants = samples_of(method)
     return replace(
         plan,
-        background=plan.background if "background" in wants else (),
-        signals=plan.signals if "signals" in wants else {},
+        background=plan.background if plan.takes("background") else (),
+        signals=plan.signals if plan.takes("signals") else {},
     )
 
 
