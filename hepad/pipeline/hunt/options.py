@@ -23,7 +23,7 @@ from hepad.io.tables.features import TablePath
 from hepad.methods.base import Window, make_method
 from hepad.methods.base.checks import samples_of
 from hepad.nn.scorer import EpochEnd
-from hepad.output.complete import selection_hash
+from hepad.output.complete import made_with, selection_hash
 from hepad.paths import InputPath
 from hepad.pipeline.hunt.mass import HuntMass, mass_of
 from hepad.provenance import command_line, provenance, sha256_bytes
@@ -118,6 +118,11 @@ class HuntPlan:
     def takes(self, what: str) -> bool:
         """Whether the method learns from simulated `background` or `signals`, or can do with and without."""
         return what in samples_of(registry.load(registry.METHODS[self.card.method.name]))
+
+    def reading(self) -> dict[str, Any]:
+        """What the events in memory depend on besides the files."""
+        read = {"input": self.card.input.model_dump(mode="json"), "mass": self.mass.content}
+        return made_with(**selection_hash(self.selection), **read)
 
     def content(self) -> dict[str, Any]:
         """What the weights depend on besides the events, in JSON types."""

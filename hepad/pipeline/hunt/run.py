@@ -21,7 +21,6 @@ from hepad.methods.base import MASS, Fitted
 from hepad.nn.device import resolve_device
 from hepad.nn.scorer import Scores
 from hepad.output.atomic import atomic_path, check_file
-from hepad.output.complete import made_with, selection_hash
 from hepad.paths import InputPath
 from hepad.pipeline.hunt.events import HuntEvents
 from hepad.pipeline.hunt.honesty import MassDependence, Spill
@@ -53,10 +52,7 @@ def hunt(files: Sequence[str], method: str, *, options: HuntOptions) -> HuntRepo
     if before := making.before(read=_stored):
         return before
     with making.run_folder() as folder:
-        keyed = made_with(
-            **selection_hash(plan.selection), input=plan.card.input.model_dump(mode="json"), mass=plan.mass.content
-        )
-        events = read_events_of(plan, options, folder.store("events", keyed), making.records)
+        events = read_events_of(plan, options, folder.store("events", plan.reading()), making.records)
         others = read_others(plan, options)
         task = _task(plan, events, others, options)
         key = {"hunt": task.plan.key(events.records, len(events.raw))}

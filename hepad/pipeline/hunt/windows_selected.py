@@ -13,7 +13,6 @@ from hepad.errors import FitFailedError, InputDataError, UsageError
 from hepad.execution.making import Making
 from hepad.execution.store import RunFolder
 from hepad.methods.base import MASS, Fitted, Window
-from hepad.output.complete import made_with, selection_hash
 from hepad.pipeline.hunt.chosen import chosen, ranked
 from hepad.pipeline.hunt.events import HuntEvents
 from hepad.pipeline.hunt.honesty import MassDependence
@@ -79,8 +78,7 @@ class Library:
         """The data; `InputDataError` if none is selected, or if weights differ: they are counted."""
         key = _key(plan)
         if key not in self._data:
-            read = {"input": plan.card.input.model_dump(mode="json"), "mass": plan.mass.content}
-            store = self._folder.store(f"events{len(self._data)}", made_with(**selection_hash(plan.selection), **read))
+            store = self._folder.store(f"events{len(self._data)}", plan.reading())
             events = read_events_of(plan, self._options, store, self._making.records)
             events.check()
             _check_weights(events.raw.weight)
