@@ -27,7 +27,7 @@ from hepad.pipeline.hunt.events import HuntEvents
 from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
 from hepad.pipeline.hunt.task import Others
 from hepad.pipeline.hunt.windows import completed, count_of, family_of, plans_of, windows_of
-from hepad.pipeline.hunt.windows_selected import Library, Selector, check_wanted, used_by
+from hepad.pipeline.hunt.windows_selected import Library, Selector, check_wanted, searches_of
 from hepad.provenance import provenance
 
 __all__ = ["ReplicaReport", "ReplicaRow", "hunt_replicas"]
@@ -123,7 +123,6 @@ def hunt_replicas(
     check_wanted(list(plans.values()))
 
     def described(records: Sequence[dict[str, Any]], *, arguments: bool = True) -> dict[str, Any]:
-        searches = {n: {k: v for k, v in used_by(p).content().items() if k != "window"} for n, p in plans.items()}
         record = provenance(
             f"hepad hunt --analysis {card.name} --replicas {replicas}",
             inputs=records,
@@ -131,7 +130,7 @@ def hunt_replicas(
             arguments=arguments,
         )
         how = {"replicas": replicas, "share": share, "max_events": options.max_events}
-        content = {"analysis": card.model_dump(mode="json", by_alias=True), "methods": searches, **how}
+        content = {"analysis": card.model_dump(mode="json", by_alias=True), "methods": searches_of(plans), **how}
         return {**content, "provenance": record}
 
     inputs = next(iter(plans.values())).inputs

@@ -22,7 +22,7 @@ from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
 from hepad.pipeline.hunt.windows_honesty import dependence_rows, spill_rows
 from hepad.pipeline.hunt.windows_report import AnalysisReport, Trials, WindowResult
 from hepad.pipeline.hunt.windows_scan import Scanned, peak_of, responsible, scan, scan_shapes
-from hepad.pipeline.hunt.windows_selected import Library, Selected, Selector, check_wanted, used_by, window_label
+from hepad.pipeline.hunt.windows_selected import Library, Selected, Selector, check_wanted, searches_of, window_label
 from hepad.provenance import provenance
 from hepad.spectra.models import functions_of
 from hepad.spectra.shapes import Signal
@@ -66,13 +66,12 @@ def hunt_analysis(
     check_wanted(list(plans.values()))
 
     def described(records: Sequence[dict[str, Any]], *, arguments: bool = True) -> dict[str, Any]:
-        searches = {n: {k: v for k, v in used_by(p).content().items() if k != "window"} for n, p in plans.items()}
         how = {"toys": toys, "max_events": options.max_events, "luminosity_per_fb": luminosity}
         command = f"hepad hunt --analysis {card.name}"
         record = provenance(command, inputs=records, seed=options.seed, arguments=arguments)
-        names = {"signals": {name: len(paths) for name, paths in options.signals.items()}}
-        content = {"analysis": card.model_dump(mode="json", by_alias=True), "methods": searches, **names, **how}
-        return {**content, "provenance": record}
+        signals = {name: len(paths) for name, paths in options.signals.items()}
+        content = {"analysis": card.model_dump(mode="json", by_alias=True), "methods": searches_of(plans)}
+        return {**content, "signals": signals, **how, "provenance": record}
 
     inputs = next(iter(plans.values())).inputs
     making = Making.of(output, inputs, described, again=options.execution.force or options.restart)

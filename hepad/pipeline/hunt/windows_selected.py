@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
 from hepad.pipeline.hunt.task import HuntTask, Others, read_events_of, read_others
 from hepad.pipeline.hunt.trainings import run_trainings
 
-__all__ = ["Library", "Selected", "Selector", "SignalMasses", "check_wanted", "used_by", "window_label"]
+__all__ = ["Library", "Selected", "Selector", "SignalMasses", "check_wanted", "searches_of", "window_label"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -141,7 +142,7 @@ class Selector:
         if not tasks:
             return
         events = self.library.data(plan)
-        used = used_by(plan)
+        used = _used_by(plan)
         keys = [replace(used, window=w).key(events.records, len(events.raw)) for _, w, _ in tasks.values()]
         fitted = run_trainings(
             {label: task.assignment for label, (_, _, task) in tasks.items()},
@@ -172,24 +173,29 @@ class Selector:
         return Selected(plan.card.name, name, window, used, np.where(kept, mass, np.nan), depends, signals)
 
     def _task(self, plan: HuntPlan, window: Window) -> HuntTask:
-        used, others = used_by(plan), self.library.others(plan)
+        used, others = _used_by(plan), self.library.others(plan)
         wanted = Others(others.background if used.background else None, others.signals if used.signals else {})
         return HuntTask.of(replace(used, window=window), self.library.data(plan), self.options, wanted)
 
 
 def check_wanted(plans: Sequence[HuntPlan]) -> None:
     """`UsageError` for files of background that no method takes; signals are for limits too."""
-    if any(plan.background for plan in plans) and not any(used_by(plan).background for plan in plans):
+    if any(plan.background for plan in plans) and not any(_used_by(plan).background for plan in plans):
         raise UsageError("none of the methods takes background: leave out --background")
 
 
-def used_by(plan: HuntPlan) -> HuntPlan:
+def _used_by(plan: HuntPlan) -> HuntPlan:
     """The plan with the simulation that its method wants, and no other."""
     return replace(
         plan,
         background=plan.background if plan.takes("background") else (),
         signals=plan.signals if plan.takes("signals") else {},
     )
+
+
+def searches_of(plans: Mapping[str, HuntPlan]) -> dict[str, dict[str, Any]]:
+    """What an output says of how each method hunts, whatever the window."""
+    return {n: {k: v for k, v in _used_by(p).content().items() if k != "window"} for n, p in plans.items()}
 
 
 def _signal(sample: HuntEvents, kept: npt.NDArray[np.bool_]) -> SignalMasses:
