@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -155,11 +155,11 @@ class SignalRow:
     expected: tuple[float, ...] | None = None
     few: bool = False
 
-    def with_point(self, point: MassPoint) -> dict[str, Any]:
-        """What a fit adds."""
+    def with_point(self, point: MassPoint) -> SignalRow:
+        """The row with what a fit adds."""
         observed, expected = _limits(point)
         z, events = (None if np.isnan(value) else value for value in (point.z, point.events))
-        return {"z": z, "events": events, "observed": observed, "expected": expected, "few": point.few}
+        return replace(self, z=z, events=events, observed=observed, expected=expected, few=point.few)
 
 
 def _limits(point: MassPoint) -> tuple[float | None, tuple[float, ...] | None]:
@@ -169,9 +169,9 @@ def _limits(point: MassPoint) -> tuple[float | None, tuple[float, ...] | None]:
 
 
 def row_to_json(row: Any, luminosity: float | None = None) -> dict[str, Any]:
-    """A row in JSON types; with a luminosity in fb-1 limits also in fb."""
+    """A row in JSON types; with a luminosity in fb-1 its limits, which it must have, also in fb."""
     content = {name: list(value) if isinstance(value, tuple) else value for name, value in vars(row).items()}
-    if luminosity is not None and "expected" in content and "observed" in content and "counts" not in content:
+    if luminosity is not None:
         for name in ("observed", "expected"):
             value = content[name]
             fb = [one / luminosity for one in value] if isinstance(value, list) else value and value / luminosity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -280,5 +280,5 @@ def _signal_rows(one: Selected, spectrum: _Spectrum, fits: FloatArray, peaks: Ma
     rows = []
     for name, peak in peaks.items():
         row = SignalRow(name, peak, *place, *_efficiency(one, name, spectrum.edges), responsible=name in known)
-        rows.append(replace(row, **row.with_point(_point(known[name]))) if name in known else row)
+        rows.append(row.with_point(_point(known[name])) if name in known else row)
     return rows
