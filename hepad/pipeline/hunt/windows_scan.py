@@ -148,21 +148,22 @@ class _Spectrum:
         names: tuple[str, ...],
     ) -> _Spectrum:
         bins = len(edges) - 1
-        made = [one.signals[name] for name in names]
+        sizes = {name: _efficiency(one, name, edges) for name in names}
+        there = tuple(name for name, (efficiency, _) in sizes.items() if efficiency > 0)
+        made = [one.signals[name] for name in there]
         templates = [kernel_template(edges, s.masses, s.weights) / s.total for s in made]
         squares = [np.histogram(s.masses, edges, weights=(s.weights / s.total) ** 2)[0] for s in made]
-        sizes = [_efficiency(one, name, edges) for name in names]
         return cls(
             edges,
             np.histogram(one.masses, edges)[0].astype(np.float64),
             function,
             np.array([shape.mass for shape in shapes]),
             np.array([shape.fractions for shape in shapes]).reshape(-1, bins),
-            tuple(name for name, (efficiency, _) in zip(names, sizes, strict=True) if efficiency > 0),
-            np.array([t for t, (e, _) in zip(templates, sizes, strict=True) if e > 0]).reshape(-1, bins),
-            np.array([v for v, (e, _) in zip(squares, sizes, strict=True) if e > 0]).reshape(-1, bins),
-            np.array([error / efficiency for efficiency, error in sizes if efficiency > 0]),
-            tuple(name for name, (efficiency, _) in zip(names, sizes, strict=True) if not efficiency > 0),
+            there,
+            np.array(templates).reshape(-1, bins),
+            np.array(squares).reshape(-1, bins),
+            np.array([sizes[name][1] / sizes[name][0] for name in there]),
+            tuple(name for name in names if name not in there),
         )
 
     def sha256(self) -> str:
