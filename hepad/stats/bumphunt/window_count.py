@@ -18,7 +18,7 @@ from hepad.stats.counts.poisson import log_tail_above
 from hepad.stats.counts.uncertain import log_p_excess_uncertain
 from hepad.stats.fits.fit import FitResult, Refitter, fit_background
 from hepad.stats.fits.functions import BackgroundFunction
-from hepad.stats.fits.order import OrderStep, choose_order
+from hepad.stats.fits.order import choose_order
 
 __all__ = ["WindowCount", "count_in_window", "window_edges"]
 
@@ -65,7 +65,6 @@ class WindowCount:
     fit: FitResult
     expected: FloatArray
     errors: FloatArray
-    steps: tuple[OrderStep, ...]
 
     @property
     def observed(self) -> float:
@@ -85,7 +84,7 @@ class WindowCount:
 
     def z_of(self, counts: FloatArray) -> FloatArray:
         """The local significances (T,) of other counts (T, n), each fitted anew; NaN where a fit does not converge."""
-        exposure = _exposure(self)
+        exposure = _exposure(len(self.counts), self.place)
         outside = np.where(exposure < 1, 0.0, counts)
         done = Refitter(self.edges, self.fit, exposure=exposure).fit(outside)
         expected = done.expected[:, self.place] / _CLOSED
@@ -103,22 +102,20 @@ def count_in_window(
     `InputDataError` for too few events outside of the window, `FitFailedError` if no fit converges.
     """
     place = int(np.argmin(np.abs(edges[:-1] - low)))
-    exposure = np.ones(len(counts))
-    exposure[place] = _CLOSED
+    exposure = _exposure(len(counts), place)
     outside = np.where(exposure < 1, 0.0, counts)
     least = min(function.n_parameters for function in functions) + _SPARE
     filled = int(np.count_nonzero(outside))
     if filled < least:
         raise InputDataError(f"{filled} bins outside of the window have events, {least} are needed for a fit")
-    steps: tuple[OrderStep, ...] = ()
     if len(functions) == 1:
         fit = fit_background(edges, outside, functions[0], exposure=exposure)
     else:
-        fit, steps = choose_order(edges, outside, functions, exposure=exposure)
+        fit, _ = choose_order(edges, outside, functions, exposure=exposure)
     expected, errors = fit.expected / exposure, fit.expected_errors / exposure
     if not np.isfinite(expected).all() or not expected[place] > 0:
         raise FitFailedError(f"{fit.function.name} gives no expectation in the window")
-    return WindowCount(edges, counts, place, fit, expected, errors, steps)
+    return WindowCount(edges, counts, place, fit, expected, errors)
 
 
 def _z(log_p: FloatArray) -> FloatArray:
@@ -126,9 +123,9 @@ def _z(log_p: FloatArray) -> FloatArray:
     return np.asarray(np.maximum(-ndtri_exp(np.minimum(log_p, -1e-300)), -8.0))
 
 
-def _exposure(count: WindowCount) -> FloatArray:
-    exposure = np.ones(len(count.counts))
-    exposure[count.place] = _CLOSED
+def _exposure(bins: int, place: int) -> FloatArray:
+    exposure = np.ones(bins)
+    exposure[place] = _CLOSED
     return exposure
 
 

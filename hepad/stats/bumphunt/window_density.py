@@ -94,9 +94,7 @@ def count_by_density(
     expected, slopes = lines.events(done)
     errors = np.sqrt(np.einsum("nk,kl,nl->n", slopes[0], done.covariance[0], slopes[0]))
     reach = float(lines.window(done)[2][0])
-    return DensityCount(
-        edges, joined, first, lines.result(done, expected[0], errors), expected[0], errors, (), fine, reach
-    )
+    return DensityCount(edges, joined, first, lines.result(done, expected[0], errors), expected[0], errors, fine, reach)
 
 
 @dataclass(frozen=True)
