@@ -27,7 +27,7 @@ from hepad.provenance import provenance
 from hepad.spectra.models import functions_of
 from hepad.spectra.shapes import Signal
 from hepad.stats.bumphunt.correlated import FEWEST_BOOTSTRAPS, Bootstraps, Look, WindowTrials
-from hepad.stats.bumphunt.window_count import WindowCount, count_in_window, window_edges
+from hepad.stats.bumphunt.window_count import WindowCount, count_masses, window_edges
 from hepad.stats.bumphunt.window_density import count_by_density, fine_edges
 from hepad.stats.fits.functions import BackgroundFunction
 
@@ -239,8 +239,7 @@ def count_of(card: HuntCard, one: Selected, functions: Sequence[BackgroundFuncti
     if card.count == "densities":
         fine = fine_edges(bins, low, high)
         return count_by_density(fine, np.histogram(one.masses, fine)[0].astype(np.float64), low, high, functions[0])
-    edges = window_edges(bins, low, high)
-    return count_in_window(edges, np.histogram(one.masses, edges)[0].astype(np.float64), low, functions)
+    return count_masses(one.masses, bins, low, high, functions)
 
 
 def _peaks(selector: Selector, plans: Mapping[str, HuntPlan], kept: Kept) -> dict[str, float]:

@@ -20,7 +20,7 @@ from hepad.stats.fits.fit import FitResult, Refitter, fit_background
 from hepad.stats.fits.functions import BackgroundFunction
 from hepad.stats.fits.order import choose_order
 
-__all__ = ["WindowCount", "count_in_window", "window_edges"]
+__all__ = ["WindowCount", "count_in_window", "count_masses", "window_edges"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -92,6 +92,14 @@ class WindowCount:
         with np.errstate(all="ignore"):
             found = _z(_log_p(counts[:, self.place], expected, relative * expected))
         return np.where(done.converged & np.isfinite(expected), found, np.nan)
+
+
+def count_masses(
+    masses: FloatArray, edges: FloatArray, low: float, high: float, functions: Sequence[BackgroundFunction]
+) -> WindowCount:
+    """Count masses (n,), NaN for none, between `low` and `high` in a spectrum of edges (m+1,): see `window_edges`."""
+    own = window_edges(edges, low, high)
+    return count_in_window(own, np.histogram(masses, own)[0].astype(np.float64), low, functions)
 
 
 def count_in_window(

@@ -18,7 +18,7 @@ from hepad.pipeline.hunt.chosen import chosen
 from hepad.pipeline.study.sensitivity.data import PoolEvents, input_key
 from hepad.samples.split import uniform_of
 from hepad.spectra.models import functions_of
-from hepad.stats.bumphunt.window_count import WindowCount, count_in_window, window_edges
+from hepad.stats.bumphunt.window_count import WindowCount, count_masses
 from hepad.stats.limits.sensitivity import expected_z, median_limit
 
 __all__ = ["Counted", "Mock", "Point", "PointJob", "mock_data"]
@@ -256,10 +256,8 @@ class PointJob:
         return Problem(data, window, background, signals, seen.folds)
 
     def _fit(self, mass: FloatArray, window: Window) -> WindowCount:
-        edges = window_edges(np.array(self.bins), window.low, window.high)
         functions = [function for name in self.functions for function in functions_of(name, None)]
-        counts = np.histogram(mass, edges)[0].astype(np.float64)
-        return count_in_window(edges, counts, window.low, functions)
+        return count_masses(mass, np.array(self.bins), window.low, window.high, functions)
 
 
 def _scaled(sample: Sample, vector: Input) -> Sample:
