@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
 import numpy.typing as npt
 
 from hepad.execution.executor import Execution, make_executor
@@ -14,12 +15,23 @@ from hepad.execution.parts import Part
 from hepad.execution.store import Store
 from hepad.execution.units import Staffed, Stamp
 
-__all__ = ["Arrays", "Task", "TaskJob", "run_tasks"]
+__all__ = ["Arrays", "Task", "TaskJob", "failure", "failure_of", "run_tasks"]
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 _STAMP: Stamp = (0, 0)
 """A task has no file that could change."""
+_FAILED = "failed"
+
+
+def failure(error: Exception) -> Arrays:
+    """What a job gives, that goes on with other tasks, in place of what a task was to give: why there is nothing."""
+    return {_FAILED: np.frombuffer(str(error).encode(), dtype=np.uint8).copy()}
+
+
+def failure_of(arrays: Arrays) -> str | None:
+    """What `failure` told; None if the task did what it was to do."""
+    return bytes(arrays[_FAILED]).decode() if _FAILED in arrays else None
 
 
 @dataclass(frozen=True)

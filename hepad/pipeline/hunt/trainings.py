@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from hepad.cards.method import MethodKeys
 from hepad.errors import FitFailedError, InputDataError
 from hepad.execution.executor import Execution
 from hepad.execution.store import Store
-from hepad.execution.tasks import Arrays, Task, run_tasks
+from hepad.execution.tasks import Arrays, Task, failure, failure_of, run_tasks
 from hepad.inputs.layout import Layout
 from hepad.methods.base import Fitted, How, Method, Problem, make_method
 
@@ -20,9 +18,6 @@ __all__ = ["Assignment", "OnTraining", "run_trainings"]
 
 OnTraining = Callable[[int, int], None]
 """Told how many trainings are done, of how many."""
-
-_FAILED = "failed"
-"""In place of what was learned: why nothing was."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +46,14 @@ class _Job:
 
     def do(self, name: str, given: Mapping[str, Arrays]) -> Arrays:
         for before in given.values():
-            if _FAILED in before:
-                return {_FAILED: before[_FAILED]}
+            if failure_of(before) is not None:
+                return before
         try:
             return self._trained(name, given)
         except (FitFailedError, InputDataError) as error:
             if not self.tells:
                 raise
-            return {_FAILED: np.frombuffer(str(error).encode(), dtype=np.uint8).copy()}
+            return failure(error)
 
     def _trained(self, name: str, given: Mapping[str, Arrays]) -> Arrays:
         whose, _, what = name.rpartition("/")
@@ -107,6 +102,6 @@ def _assembled(name: str, of: Assignment, done: Mapping[str, Arrays]) -> Fitted:
         task.removeprefix(f"{name}/"): dict(arrays) for task, arrays in done.items() if task.rpartition("/")[0] == name
     }
     for arrays in mine.values():
-        if _FAILED in arrays:
-            raise FitFailedError(bytes(arrays[_FAILED]).decode())
+        if (why := failure_of(arrays)) is not None:
+            raise FitFailedError(why)
     return of.method().assembled(of.problem, mine)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from hepad.cards.method import MethodCard
 from hepad.errors import FitFailedError, InputDataError
-from hepad.execution.tasks import Arrays
+from hepad.execution.tasks import Arrays, failure, failure_of
 from hepad.inputs.base import Input, make_input
 from hepad.inputs.batch import Batch
 from hepad.methods.base import How, Problem, Sample, Window, make_method, train_all
@@ -26,7 +26,6 @@ __all__ = ["Counted", "Mock", "Point", "PointJob", "mock_data"]
 FloatArray = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
-_FAILED = "failed"
 _PRIOR_SEED = 0
 """Which events of a signal are known beforehand does not depend on the seed: they are never judged."""
 
@@ -105,9 +104,8 @@ class Counted:
     @classmethod
     def of(cls, arrays: Arrays) -> Counted | str:
         """What was kept, or why nothing could be counted."""
-        if _FAILED in arrays:
-            return bytes(arrays[_FAILED]).decode()
-        return cls(**{name: float(values[0]) for name, values in arrays.items()})
+        why = failure_of(arrays)
+        return cls(**{name: float(values[0]) for name, values in arrays.items()}) if why is None else why
 
 
 @dataclass(frozen=True)
@@ -190,7 +188,7 @@ class PointJob:
         try:
             return self.count(self.points[name]).to_arrays()
         except (FitFailedError, InputDataError) as error:
-            return {_FAILED: np.frombuffer(str(error).encode(), dtype=np.uint8).copy()}
+            return failure(error)
 
     def wants(self, method: str) -> tuple[str, ...]:
         """What a method learns from beside the data."""
