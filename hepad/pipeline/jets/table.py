@@ -86,16 +86,16 @@ def tabulate_jets(jets: Path, output: Path, *, leading: int = 2) -> TableReport:
 
 
 def _pieces(tree: Any, labels: tuple[str, ...]) -> Iterator[_Columns]:
-    """The numbers of the jets, whole events at a time."""
+    """The numbers of the jets, whole events at a time: one begins with its jet of rank 0."""
     names = [*(f"jet_{name}" for name in _OF_JETS), "jet_rank", "event_file", "event_entry", "weight", *labels]
-    rank = np.asarray(tree["jet_rank"].array(library="np"))
-    begins = np.append(np.flatnonzero(rank == 0), len(rank))
-    start = 0
-    while start < len(rank):
-        stop = int(begins[np.searchsorted(begins, start + _JETS_AT_A_TIME, side="right") - 1])
-        stop = stop if stop > start else int(begins[np.searchsorted(begins, start, side="right")])
-        yield tree.arrays(names, entry_start=start, entry_stop=stop, library="np")
-        start = stop
+    rest: _Columns = {}
+    for read in tree.iterate(names, step_size=_JETS_AT_A_TIME, library="np"):
+        jets = {name: np.concatenate([rest[name], read[name]]) if rest else read[name] for name in names}
+        last = int(np.flatnonzero(jets["jet_rank"] == 0)[-1])
+        rest = {name: column[last:] for name, column in jets.items()}
+        yield {name: column[:last] for name, column in jets.items()}
+    if rest:
+        yield rest
 
 
 def _events(jets: _Columns, leading: int) -> npt.NDArray[np.int64]:
