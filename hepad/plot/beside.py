@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from hepad.plot.panels import header, ordered, panel_grid, pick
+from hepad.plot.panels import header, label_outer, ordered, panel_grid, pick
 from hepad.plot.style import COLOURS, hep_style
 
 __all__ = ["BesideLine", "beside_figure"]
@@ -51,10 +51,7 @@ def beside_figure(lines: Sequence[BesideLine], *, simulation: bool = False, capt
         grid[0].set(xlim=(-3, 103), ylim=(len(signals) - 0.5, -0.5))
         grid[0].set_yticks(np.arange(len(signals)), signals, fontsize=13)
         grid[0].tick_params(axis="y", which="minor", length=0)
-        for place, axes in enumerate(grid):
-            if place + columns >= len(grid):
-                axes.set_xlabel("Efficiency [%]")
-                axes.tick_params(labelbottom=True)
+        label_outer(grid, columns, x="Efficiency [%]")
         header(grid[0], grid[columns - 1], simulation, caption)
         figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     return figure

@@ -13,6 +13,7 @@ from matplotlib.image import AxesImage
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import NullLocator
 
+from hepad.plot.panels import label_outer
 from hepad.plot.style import hep_style
 
 __all__ = ["latent_figure"]
@@ -38,14 +39,10 @@ def latent_figure(samples: Mapping[str, Floats], *, label: str = "") -> Figure:
         for spare in grid[len(samples) :]:
             spare.remove()
         shown = grid[: len(samples)]
-        for i, (axes, (name, spikes)) in enumerate(zip(shown, samples.items(), strict=True)):
+        for axes, (name, spikes) in zip(shown, samples.items(), strict=True):
             image = _draw(axes, spikes, write=max(steps, 2 * latent) <= 20)
             axes.set_title(name, fontsize="medium", pad=8)
-            if i + columns >= len(shown):
-                axes.set_xlabel("Step $t$")
-                axes.tick_params(labelbottom=True)
-            if i % columns == 0:
-                axes.set_ylabel("Latent neuron $n$")
+        label_outer(shown, columns, x="Step $t$", y="Latent neuron $n$")
         bar = figure.colorbar(image, ax=shown, label="Fraction of events that spike", pad=0.02)
         bar.ax.yaxis.set_minor_locator(NullLocator())
         if label:

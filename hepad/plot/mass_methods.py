@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from scipy.special import log_ndtr
 
-from hepad.plot.panels import panel_grid, pick
+from hepad.plot.panels import label_outer, panel_grid, pick
 from hepad.plot.style import COLOURS, DASHES, GREY, ONE_SIGMA, TWO_SIGMA, hep_style
 
 __all__ = ["MassLine", "SignalBar", "expected_limits", "local_p_of_methods", "method_limits", "signal_limits"]
@@ -79,7 +79,8 @@ def local_p_of_methods(
 def method_limits(lines: Sequence[MassLine], *, x_title: str = "Mass [GeV]", y_title: str) -> Figure:
     """A panel of limits against the mass for each method: observed, expected, and the bands of that."""
     with hep_style():
-        figure, panels = panel_grid(len(lines), min(3, len(lines)))
+        columns = min(3, len(lines))
+        figure, panels = panel_grid(len(lines), columns)
         for axes, line in zip(panels, lines, strict=True):
             known = np.isfinite(line.expected).all(axis=1)
             masses, bands = line.masses[known], line.expected[known]
@@ -95,13 +96,7 @@ def method_limits(lines: Sequence[MassLine], *, x_title: str = "Mass [GeV]", y_t
         values = values[np.isfinite(values) & (values > 0)]
         if len(values):
             panels[0].set_ylim(values.min() / 1.5, values.max() * 4)
-        columns = min(3, len(lines))
-        for place, axes in enumerate(panels):
-            if place % columns == 0:
-                axes.set_ylabel(y_title)
-            if place + columns >= len(lines):
-                axes.set_xlabel(x_title)
-                axes.tick_params(labelbottom=True)
+        label_outer(panels, columns, x=x_title, y=y_title)
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
         return figure
 

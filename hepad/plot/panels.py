@@ -11,7 +11,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from hepad.plot.style import figure_of
 
-__all__ = ["SIMULATION", "header", "legend", "ordered", "panel_grid", "pick"]
+__all__ = ["SIMULATION", "header", "label_outer", "legend", "ordered", "panel_grid", "pick"]
 
 SIMULATION = "Simulation (Delphes)"
 """The label of private simulation; never the name of an experiment."""
@@ -26,6 +26,16 @@ def panel_grid(count: int, columns: int) -> tuple[Figure, list[Axes]]:
     for spare in grid[count:]:
         spare.remove()
     return figure, grid[:count]
+
+
+def label_outer(grid: Sequence[Axes], columns: int, *, x: str, y: str | None = None) -> None:
+    """Titles of axes, row by row: of x below the lowest panel of each column, of y at the first of each row."""
+    for place, axes in enumerate(grid):
+        if place + columns >= len(grid):
+            axes.set_xlabel(x)
+            axes.tick_params(labelbottom=True)
+        if y is not None and place % columns == 0:
+            axes.set_ylabel(y)
 
 
 def header(left: Axes, right: Axes, simulation: bool, caption: str) -> None:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from hepad.plot.panels import header, ordered, panel_grid, pick
+from hepad.plot.panels import header, label_outer, ordered, panel_grid, pick
 from hepad.plot.style import COLOURS, DASHES, GREY, hep_style
 
 __all__ = [
@@ -189,12 +189,7 @@ def efficiency_figure(
         shown = [float(v) for line in lines for v in line.efficiency if v > 0]
         low = max(min(shown, default=1e-3) / 2, 1e-4)
         grid[0].set(xscale="log", yscale="log", ylim=(low, 2.5), xlim=(rates.min() / 1.3, rates.max()))
-        for place, axes in enumerate(grid):
-            if place % columns == 0:
-                axes.set_ylabel("Signal efficiency")
-            if place + columns >= len(grid):
-                axes.set_xlabel("Rate [kHz]")
-                axes.tick_params(labelbottom=True)
+        label_outer(grid, columns, x="Rate [kHz]", y="Signal efficiency")
         header(grid[0], grid[columns - 1], simulation, caption)
         figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, borderpad=0.2)
     return figure

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from hepad.plot.panels import SIMULATION, header, legend, ordered, panel_grid, pick
+from hepad.plot.panels import SIMULATION, header, label_outer, legend, ordered, panel_grid, pick
 from hepad.plot.style import COLOURS, DASHES, GREY, figure_of, hep_style
 
 __all__ = ["SIMULATION", "RocLine", "roc_figure", "score_figure"]
@@ -160,18 +160,13 @@ def _vertical(background: Floats, vertical: Vertical) -> Floats:
 def _roc_axes(shown: Sequence[Axes], columns: int, lines: Sequence[RocLine], vertical: Vertical) -> None:
     kept = np.concatenate([line.background_efficiency for line in lines])
     least = float(np.min(kept[kept > 0], initial=0.1))
-    label_x, label_y = "Signal efficiency", "Background efficiency"
-    limits = (least / 2, 1.5)
+    title, limits = "Background efficiency", (least / 2, 1.5)
     if vertical == "rejection":
-        label_y, limits = r"Background rejection $1/\epsilon_\mathrm{b}$", (1 / 1.5, 2 / least)
-    for i, axes in enumerate(shown):
+        title, limits = r"Background rejection $1/\epsilon_\mathrm{b}$", (1 / 1.5, 2 / least)
+    for axes in shown:
         axes.set(xlim=(0, 1), yscale="log", ylim=limits)
         axes.set_xticks(np.linspace(0, 1, 6))
-        if i + columns >= len(shown):  # the lowest panel of its column
-            axes.set_xlabel(label_x)
-            axes.tick_params(labelbottom=True)
-        if i % columns == 0:
-            axes.set_ylabel(label_y)
+    label_outer(shown, columns, x="Signal efficiency", y=title)
 
 
 def _again(place: int) -> Any:

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, NullLocator
 from scipy.special import log_ndtr
 
-from hepad.plot.panels import ordered, panel_grid, pick
+from hepad.plot.panels import label_outer, ordered, panel_grid, pick
 from hepad.plot.style import COLOURS, DASHES, GREY, hep_style
 
 __all__ = ["GainTable", "SensitivityLine", "gain_figure", "p_figure", "sensitivity_figure"]
@@ -117,7 +117,11 @@ def gain_figure(tables: Sequence[GainTable], *, rows: Sequence[str], columns: Se
 
 
 def _panels(panels: Mapping[str, Sequence[SensitivityLine]]) -> tuple[Figure, list[Axes]]:
-    return panel_grid(len(panels), min(3, len(panels)))
+    return panel_grid(len(panels), _columns(panels))
+
+
+def _columns(panels: Mapping[str, Sequence[SensitivityLine]]) -> int:
+    return min(3, len(panels))
 
 
 def _methods(panels: Mapping[str, Sequence[SensitivityLine]]) -> list[str]:
@@ -143,14 +147,8 @@ def _draw(axes: Axes, title: str, lines: Sequence[SensitivityLine], scale: float
 def _finished(
     figure: Figure, grid: Sequence[Axes], panels: Mapping[str, Sequence[SensitivityLine]], y_title: str
 ) -> Figure:
-    columns = min(3, len(panels))
     _cross_sections(grid[0], [line.x for lines in panels.values() for line in lines])
-    for place, axes in enumerate(grid):
-        if place + columns >= len(grid):
-            axes.set_xlabel("Cross section [fb]")
-            axes.tick_params(labelbottom=True)
-        if place % columns == 0:
-            axes.set_ylabel(y_title)
+    label_outer(grid, _columns(panels), x="Cross section [fb]", y=y_title)
     handles = [
         Line2D([], [], color=_look(i)[0], marker=_look(i)[1], markersize=6, linestyle=pick(DASHES, i // len(COLOURS)))
         for i in range(len(_methods(panels)))

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import StrMethodFormatter
 
-from hepad.plot.panels import header, ordered, panel_grid, pick
+from hepad.plot.panels import header, label_outer, ordered, panel_grid, pick
 from hepad.plot.style import COLOURS, GREY, hep_style
 
 __all__ = ["SicLine", "sic_figure"]
@@ -68,17 +68,14 @@ def sic_figure(
             x = np.linspace(0, 1, 200)
             axes.plot(x, np.sqrt(x), color="black", ls=(0, (1, 2)), lw=1.2, zorder=1)
             axes.text(0.05, 0.93, signal, transform=axes.transAxes, ha="left", va="top", fontweight="bold")
-        for i, axes in enumerate(shown):
+        for axes in shown:
             axes.set(xlim=(0, 1), yscale="log" if on_log else "linear", ylim=(low, high))
             axes.set_xticks(np.linspace(0, 1, 6))
             axes.tick_params(axis="x", pad=8)  # its first label would touch the lowest one of y
             if on_log:
                 axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-            if i + columns >= len(shown):  # the lowest panel of its column
-                axes.set_xlabel("Signal efficiency")
-                axes.tick_params(labelbottom=True)
-            if i % columns == 0:
-                axes.set_ylabel(r"Improvement $\epsilon_\mathrm{s}/\sqrt{\epsilon_\mathrm{b}}$")
+        improvement = r"Improvement $\epsilon_\mathrm{s}/\sqrt{\epsilon_\mathrm{b}}$"
+        label_outer(shown, columns, x="Signal efficiency", y=improvement)
         _legend(figure, models, lines, band, floor)
         header(shown[0], shown[min(columns, len(shown)) - 1], simulation, caption)
     return figure
