@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from hepad.plot.panels import header, ordered, pick
-from hepad.plot.style import COLOURS, GREY, hep_style
+from hepad.plot.style import COLOURS, GREY, MARKERS, hep_style
 
 __all__ = ["CostDesign", "CostLine", "equal_auc_figure"]
 
@@ -32,7 +32,6 @@ _PARTS: dict[str, tuple[str, Any]] = {
     "conditional_adds": ("conditional additions", (0, (1, 1.3))),
     "neuron_updates": ("neuron updates", (0, (6, 1.5, 1, 1.5))),
 }
-_MARKERS = "osD^vP*X"
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def equal_auc_figure(lines: Sequence[CostLine], designs: Sequence[CostDesign], *
                     own = [x for x in lines if (x.model, x.signal) == (model, signal)]
                     _draw(ax, own, quantity, pick(COLOURS, i))
                     marks = [d for d in designs if (d.model, d.signal, d.quantity) == (model, signal, quantity)]
-                    _mark(ax, marks, pick(COLOURS, i), pick(_MARKERS, i), above=i % 2 == 0)
+                    _mark(ax, marks, pick(COLOURS, i), pick(MARKERS, i), above=i % 2 == 0)
                 ax.margins(x=0.05)
                 ax.autoscale_view()
                 ax.set_ylim(bottom=0)
@@ -132,7 +131,7 @@ def _spikes(lines: Sequence[CostLine]) -> bool:
 def _handles(lines: Sequence[CostLine], models: Sequence[str]) -> list[Any]:
     found: list[Any] = []
     for i, model in enumerate(models):
-        colour, marker = pick(COLOURS, i), pick(_MARKERS, i)
+        colour, marker = pick(COLOURS, i), pick(MARKERS, i)
         found.append(Line2D([], [], color=colour, marker=marker, mfc="white", lw=1.8, label=model))
     if any(np.isfinite(line.low).any() for line in lines):
         found.append(Patch(color=GREY, alpha=0.25, lw=0, label="68 % of draws of the seeds"))

@@ -9,11 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hepad.plot.panels import header, ordered, panel_grid, pick
-from hepad.plot.style import COLOURS, GREY, hep_style
+from hepad.plot.style import COLOURS, GREY, MARKERS, hep_style
 
 __all__ = ["Point", "quantisation_figure"]
-
-_MARKERS = "osD^vP*X"
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def quantisation_figure(
         for panel, ax in zip(panels, axes, strict=True):
             for i, line in enumerate(lines):
                 own = sorted((p for p in points if (p.line, p.panel) == (line, panel)), key=lambda p: p.bits)
-                _draw(ax, own, line, pick(COLOURS, i), pick(_MARKERS, i))
+                _draw(ax, own, line, pick(COLOURS, i), pick(MARKERS, i))
             for line, where, value in references:
                 if where == panel and line in lines:
                     ax.axhline(value, color=pick(COLOURS, lines.index(line)), ls=(0, (5, 3)), lw=1.1, zorder=0)

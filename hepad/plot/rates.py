@@ -15,7 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from hepad.plot.panels import header, label_outer, ordered, panel_grid, pick
-from hepad.plot.style import COLOURS, DASHES, GREY, hep_style
+from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, hep_style
 
 __all__ = [
     "EfficiencyLine",
@@ -31,7 +31,6 @@ __all__ = [
 
 Floats = npt.NDArray[np.float64]
 
-_MARKERS = "osD^vP*X"
 _FEW = "fewer than 10 events"
 
 
@@ -204,7 +203,7 @@ def pileup_figure(lines: Sequence[PileupLine], *, simulation: bool = False, capt
         axes = figure.subplots()
         spread = 0.3 * float(np.diff(lines[0].vertices).min(initial=1)) / len(lines)
         for i, line in enumerate(lines):
-            colour, marker = pick(COLOURS, i), pick(_MARKERS, i)
+            colour, marker = pick(COLOURS, i), pick(MARKERS, i)
             beside = line.vertices + spread * (i - (len(lines) - 1) / 2)  # so that bars do not hide one another
             axes.errorbar(beside, line.khz, yerr=line.errors, color=colour, ls="", marker="", lw=1.4, capsize=2)
             axes.plot(beside, line.khz, color=colour, ls=pick(DASHES, i), lw=1, label=line.label)

@@ -12,11 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import NullLocator
 
-from hepad.plot.style import COLOURS, hep_style
+from hepad.plot.style import COLOURS, MARKERS, hep_style
 
 __all__ = ["ScanLine", "scan_figure"]
-
-_MARKERS = "osD^vP*X"
 
 
 @dataclass(frozen=True)
@@ -49,14 +47,14 @@ def scan_figure(lines: Sequence[ScanLine], *, xlabel: str, log_x: bool = False, 
         figure = Figure(figsize=(1.9 + 4.9 * (1 + len(models)), 4.9), layout=layout)
         first, *others = figure.subplots(1, 1 + len(models), squeeze=False)[0]
         for i, line in enumerate(losses):
-            _draw(first, line, line.model, "black" if len(losses) == 1 else _grey(i), _MARKERS[i])
+            _draw(first, line, line.model, "black" if len(losses) == 1 else _grey(i), MARKERS[i])
         first.set_ylabel("Training loss per event")
         if all((line.mean - line.std).min() > 0 for line in losses):
             first.set_yscale("log")
         for axes, model in zip(others, models, strict=True):
             for line in (line for line in lines if line.model == model and line.signal is not None):
                 i = signals.index(str(line.signal))
-                _draw(axes, line, str(line.signal), COLOURS[i % len(COLOURS)], _MARKERS[i % len(_MARKERS)])
+                _draw(axes, line, str(line.signal), COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)])
             axes.set_ylabel("AUC")
             axes.text(1, 1.02, model, transform=axes.transAxes, ha="right", va="bottom", fontweight="bold")
         _share(others)

@@ -9,11 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from hepad.plot.style import COLOURS, hep_style
+from hepad.plot.style import COLOURS, MARKERS, hep_style
 
 __all__ = ["SeedPoints", "seeds_figure"]
-
-_MARKERS = "osD^vP*X"
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ def seeds_figure(points: Sequence[SeedPoints], *, label: str = "") -> Figure:
         for point in points:
             model = models.index(point.model)
             middle = signals.index(point.signal) + (model - (len(models) - 1) / 2) * width
-            colour, marker = COLOURS[model % len(COLOURS)], _MARKERS[model % len(_MARKERS)]
+            colour, marker = COLOURS[model % len(COLOURS)], MARKERS[model % len(MARKERS)]
             if point.published:
                 value, error = point.published
                 axes.bar(middle, 2 * error or 0.004, 0.9 * width, value - (error or 0.002), color="0.85", zorder=0)
@@ -51,7 +49,7 @@ def seeds_figure(points: Sequence[SeedPoints], *, label: str = "") -> Figure:
             spread = point.auc.std(ddof=1) if len(point.auc) > 1 else 0.0
             axes.errorbar(middle + width / 6, point.auc.mean(), spread, color=colour, marker=marker, ms=6, capsize=3)
         for model, name in enumerate(models):
-            axes.plot([], [], _MARKERS[model % len(_MARKERS)], color=COLOURS[model % len(COLOURS)], label=name)
+            axes.plot([], [], MARKERS[model % len(MARKERS)], color=COLOURS[model % len(COLOURS)], label=name)
         if any(point.published for point in points):
             axes.bar([np.nan], [np.nan], color="0.85", label="published")
         axes.axhline(0.5, color="black", ls=(0, (1, 2)), lw=1.2, zorder=0)

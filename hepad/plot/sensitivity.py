@@ -15,7 +15,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from scipy.special import log_ndtr
 
 from hepad.plot.panels import label_outer, ordered, panel_grid, pick
-from hepad.plot.style import COLOURS, DASHES, GREY, hep_style
+from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, hep_style
 
 __all__ = ["GainTable", "SensitivityLine", "gain_figure", "p_figure", "sensitivity_figure"]
 
@@ -25,7 +25,6 @@ _RED = "#bd1f01"
 _DEEPEST = -17.0
 """Decades of the smallest p-value that is drawn; curves go on beyond the frame."""
 _SIGMAS = (1, 2, 3, 4, 5, 6, 8, 10)
-_MARKERS = "osD^vP*X"
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ def _methods(panels: Mapping[str, Sequence[SensitivityLine]]) -> list[str]:
 
 
 def _look(index: int) -> tuple[str, str]:
-    return pick(COLOURS, index), pick(_MARKERS, index)
+    return pick(COLOURS, index), pick(MARKERS, index)
 
 
 def _draw(axes: Axes, title: str, lines: Sequence[SensitivityLine], scale: float = 1.0) -> None:

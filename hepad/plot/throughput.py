@@ -10,11 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from hepad.plot.panels import ordered, pick
-from hepad.plot.style import COLOURS, DASHES, GREY, hep_style
+from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, hep_style
 
 __all__ = ["ThroughputPoint", "throughput_figure"]
-
-_MARKERS = "osD^vP*X"
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def _lines(
                 yerr=[[min(e, 0.9 * v) for v, e in zip(values, errors, strict=True)], errors],
                 color=pick(COLOURS, i),
                 ls=pick(DASHES, j),
-                marker=pick(_MARKERS, i),
+                marker=pick(MARKERS, i),
                 mfc=pick(COLOURS, i) if j == 0 else "white",
                 ms=6,
                 lw=1.4,

@@ -13,13 +13,12 @@ from matplotlib.ticker import MaxNLocator
 
 from hepad.plot.panels import pick
 from hepad.plot.spectrum import poisson_interval
-from hepad.plot.style import COLOURS, GREY, hep_style
+from hepad.plot.style import COLOURS, GREY, MARKERS, hep_style
 
 __all__ = ["WindowSpectrum", "window_significances", "window_spectra"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_MARKERS = "osD^vP*X"
 _COLUMNS = 3
 
 
@@ -110,7 +109,7 @@ def window_significances(
                 (low + high) / 2,
                 z,
                 xerr=(high - low) / 2,
-                fmt=pick(_MARKERS, index),
+                fmt=pick(MARKERS, index),
                 color=pick(COLOURS, index),
                 markersize=7,
                 linewidth=1.5,
