@@ -91,5 +91,10 @@ def examples(session: nox.Session) -> None:
     """Run the worked examples as a reader would."""
     install_pinned(session, "test")
     session.run(
-        "python", "tests/run_examples.py", "examples/quickstart.md", "docs/tutorial.md", "examples/python_api.py"
+        "python",
+        "tests/run_examples.py",
+        "examples/quickstart.md",
+        "docs/tutorial.md",
+        "docs/own_search.md",
+        "examples/python_api.py",
     )

@@ -52,6 +52,7 @@ _COUNTED = (*COLLECTIONS, *DERIVED, "leptons", "lepton_pairs")
 _PAIRS = {"delta_eta": frozenset({"pt", "eta"}), "delta_phi": frozenset({"pt", "phi"}), "mass": FOUR_MOMENTUM}
 _QUANTITIES = (*_COUNTED, *_PAIRS, "lepton_charge", "met", "scalar_ht", TRIGGER, LABEL)
 _OBJECT = re.compile(r"([a-z]+)[1-9][0-9]?")
+_MET = "met"
 
 
 LabelName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
@@ -91,6 +92,8 @@ class ObjectCuts(Card):
 def _known_objects(text: str) -> str:
     names = text.split("+")
     for name in names:
+        if name == _MET:
+            continue
         match = _OBJECT.fullmatch(name)
         if not match or f"{match[1]}s" not in (*COLLECTIONS, *DERIVED, *_TAGGED):
             raise ValueError(f"{name!r} is not an object: write for instance jet1+jet2")
@@ -100,14 +103,17 @@ def _known_objects(text: str) -> str:
 
 
 class ObjectsRange(Range):
-    """A range for a quantity of several objects, `jet1+jet2`; an event that lacks one of them is outside."""
+    """A range for a quantity of several objects, `jet1+jet2`; an event that lacks one of them is outside.
+
+    `met`, which has an azimuth only, may be one of the two of `delta_phi`: `jet1+met`.
+    """
 
     objects: Annotated[str, AfterValidator(_known_objects)]
 
     @property
     def collections(self) -> tuple[str, ...]:
         """The collections of the objects, one for each."""
-        return tuple(f"{name.rstrip('0123456789')}s" for name in self.objects.split("+"))
+        return tuple(n if n == _MET else f"{n.rstrip('0123456789')}s" for n in self.objects.split("+"))
 
 
 class LeptonPairs(Card):
@@ -177,6 +183,9 @@ class Condition(Card):
         for pair in (self.delta_eta, self.delta_phi):
             if pair is not None and len(pair.collections) != 2:
                 raise ValueError(f"{named[0]} is of two objects, not of {pair.objects!r}")
+        for rule in (self.mass, self.delta_eta):
+            if rule is not None and _MET in rule.collections:
+                raise ValueError(f"{named[0]} is of objects, and 'met' is not an object: it may be in delta_phi only")
         return self
 
     @property

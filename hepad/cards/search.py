@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from hepad.cards.analysis import RegionSpec
 from hepad.cards.base import Card, CardName, parse_card, read_yaml
 from hepad.cards.resolver import bundled_names, resolve, shipped
+from hepad.cards.selection import Requirement
 from hepad.errors import CardError
 
 __all__ = [
@@ -119,6 +120,7 @@ class CountCard(Card):
 class CategoryCard(Card):
     """A set of events: a selection, and the bundle that scores them (None: the selection is all there is).
 
+    `require` are steps that follow those of the selection, so that categories that differ in one cut share a file.
     `other_selections` may stand in for `selection`, as in a tool that offers several; `counts` are the published
     yields by region, for searches that count. Selections and bundles are names of what ships with hepad, or paths
     below the card's folder: `located` tells them apart.
@@ -127,6 +129,7 @@ class CategoryCard(Card):
     name: Name
     title: str
     selection: Named
+    require: tuple[Requirement, ...] = ()
     other_selections: tuple[Named, ...] = ()
     bundle: Named | None = None
     counts: dict[Name, CountCard] = Field(default_factory=dict)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from hepad.cards.base import Card, CardName, load_card
 from hepad.cards.condition import COLLECTIONS, DERIVED, FOUR_MOMENTUM, SOURCES, Condition, ObjectCuts, Range
@@ -162,6 +163,16 @@ class SelectionCard(Card):
                 f"selections {sample.name!r} and {self.name!r} both have a step {same!r}: rename that of one"
             )
         return self.model_copy(update={"require": (*sample.require, *self.require)})
+
+    def and_then(self, steps: Sequence[Requirement], by: str) -> SelectionCard:
+        """This selection with the steps that `by` something follow; `CardError` if the two do not go together."""
+        content = self.model_dump(by_alias=True, exclude_none=True)
+        content["require"] = [*content["require"], *(step.model_dump(exclude_none=True) for step in steps)]
+        try:
+            return SelectionCard.model_validate(content)
+        except ValidationError as error:
+            said = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise CardError(f"{by} and its selection {self.name!r}: {said}") from error
 
     def fields(self) -> dict[str, set[str]]:
         """The collections and their properties that must be read to apply this card, and which branches they are."""

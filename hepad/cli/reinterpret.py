@@ -173,7 +173,7 @@ def _print_sample(search: SearchRow, sample: SampleRow) -> None:
 
     for category, selection in search.selections.items():
         steps = tuple(row.step for row in sample.cutflow if row.category == category)
-        common.print_cutflow(CutFlow(steps), selection)
+        common.print_cutflow(CutFlow(steps), selection if len(search.selections) == 1 else f"{selection}, {category}")
     rows = [
         [
             name,

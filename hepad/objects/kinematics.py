@@ -22,6 +22,7 @@ from hepad.objects.naming import parse_object
 
 __all__ = [
     "MASS_FEATURES",
+    "MET",
     "invariant_mass",
     "mass_fields",
     "named_objects",
@@ -32,6 +33,8 @@ __all__ = [
 ]
 
 MASS_FEATURES = frozenset({"pt", "eta", "phi", "mass"})
+MET = "met"
+"""The missing momentum, which every event has one of, among the objects of `separation` in phi."""
 _BTAGGED = {"bjets": True, "lightjets": False}
 
 
@@ -99,9 +102,10 @@ def object_records(
     events: ak.Array, objects: Sequence[tuple[str, int]]
 ) -> tuple[list[ak.Array], npt.NDArray[np.bool_]]:
     """The objects of the events that have them all, one record an event, and the mask of shape (n,) of these events."""
-    has_all = reduce(and_, [ak.to_numpy(ak.num(named_objects(events, name)) > position) for name, position in objects])
+    counted = [(name, position) for name, position in objects if name != MET]
+    has_all = reduce(and_, [ak.to_numpy(ak.num(named_objects(events, name)) > position) for name, position in counted])
     complete = events[has_all]
-    return [named_objects(complete, name)[:, position] for name, position in objects], has_all
+    return [complete.met if name == MET else named_objects(complete, name)[:, i] for name, i in objects], has_all
 
 
 def _cartesian(record: ak.Array) -> tuple[npt.NDArray[np.float64], ...]:

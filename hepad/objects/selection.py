@@ -27,7 +27,8 @@ from hepad.io.events import SQRT_S, Fields, collection, objects_of, record, take
 from hepad.objects.build import build_collections
 from hepad.objects.cutflow import CutFlow, CutStep
 from hepad.objects.cuts import inside, passing
-from hepad.objects.kinematics import invariant_mass, parse_mass, separation
+from hepad.objects.kinematics import MET, invariant_mass, separation
+from hepad.objects.naming import parse_object
 from hepad.objects.pairs import opposite_pairs, pairs_in_range
 
 __all__ = ["apply_selection", "check_events", "fulfils"]
@@ -125,7 +126,7 @@ def _holds(events: ak.Array, condition: Condition) -> _Mask:
 
 
 def _objects_hold(events: ak.Array, name: str, rule: ObjectsRange) -> _Mask:
-    objects = parse_mass(rule.objects)
+    objects = [(MET, 0) if part == MET else parse_object(part) for part in rule.objects.split("+")]
     if name == "mass":
         values, has_all = invariant_mass(events, objects)
     else:

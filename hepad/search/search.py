@@ -108,7 +108,14 @@ def prepare_search(
     asked = {part.selection: selection or located(folder, "selections", part.selection) for part in card.categories}
     selections = {name: load_selection(path) for name, path in asked.items()}
     categories = tuple(
-        _category(card, part, channels, selection=selections[part.selection], bundle=bundles[part.bundle], extra=extra)
+        _category(
+            card,
+            part,
+            channels,
+            selection=_with_steps(selections[part.selection], part),
+            bundle=bundles[part.bundle],
+            extra=extra,
+        )
         for part in card.categories
     )
     if len({category.selection.collections for category in categories}) > 1:
@@ -178,6 +185,11 @@ def _category(
         shifted={} if bundle is None else {name: _shifted(region, bundle) for name, region in regions.items()},
         channels=tuple(own for name, own in channels.items() if card.in_category(name, part)),
     )
+
+
+def _with_steps(selection: SelectionCard, part: CategoryCard) -> SelectionCard:
+    """The selection with the steps that a category adds to it."""
+    return selection.and_then(part.require, f"category {part.name!r}") if part.require else selection
 
 
 def _bundle(card: SearchCard, folder: Path, name: str | None, model: str | None) -> Bundle | None:

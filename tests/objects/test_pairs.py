@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hepad.cards.condition import Condition, Range
-from hepad.cards.selection import SelectionCard
+from hepad.cards.selection import Requirement, SelectionCard
 from hepad.io.events import collection
-from hepad.objects.selection import apply_selection
+from hepad.objects.selection import apply_selection, fulfils
 
 from .test_build import Jet, cartesian
 
@@ -123,12 +123,30 @@ def test_conditions_on_two_objects_agree_with_a_loop(rows: list[Row], bound: flo
     assert passing(rows, mass=heavy) == expected
 
 
+def test_an_angle_to_the_missing_momentum_needs_the_other_object_only() -> None:
+    turns = {3.0: 2 * math.pi - 6.0, -2.9: 0.1}  # phi of the electron, and how far it is from the missing momentum
+    events = ak.Array(
+        {
+            "electrons": [[{"pt": 30.0, "eta": 0.0, "phi": phi, "mass": 0.0}] for phi in turns] + [[]],
+            "met": [{"pt": 50.0, "phi": -3.0}] * 3,
+            "weight": [1.0] * 3,
+        }
+    )
+    for objects in ("electron1+met", "met+electron1"):
+        condition = Condition.model_validate({"delta_phi": {"objects": objects, "min": 0.2}})
+        assert condition.fields() == {"electrons": {"pt", "phi"}, "met": {"pt", "phi"}}
+        step = Requirement(name="apart", all=(condition,))
+        assert fulfils(events, step).tolist() == [turn > 0.2 for turn in turns.values()] + [False]
+
+
 @pytest.mark.parametrize(
     ("condition", "said"),
     [
         ({"mass": {"objects": "jet1", "min": 1}}, "different objects, at least two"),
         ({"mass": {"objects": "jet1+jet1", "min": 1}}, "different objects"),
         ({"mass": {"objects": "jet1+met", "min": 1}}, "'met' is not an object"),
+        ({"delta_eta": {"objects": "jet1+met", "min": 1}}, "delta_phi only"),
+        ({"delta_phi": {"objects": "met+met", "min": 1}}, "different objects"),
         ({"mass": {"objects": "jet1 + jet2", "min": 1}}, "is not an object"),
         ({"mass": {"objects": "jet1+jet2"}}, "give min, max or both"),
         ({"delta_eta": {"objects": "jet1+jet2+jet3", "max": 1}}, "of two objects"),
