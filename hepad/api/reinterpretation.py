@@ -85,6 +85,7 @@ def reinterpret(
     background: str | Path | None = None,
     sqrt_s_gev: float | None = None,
     signal_error: float | None = None,
+    jes: float = 0.0,
     calculator: Calculator = "auto",
     toys: int = 0,
     max_events: int | None = None,
@@ -96,8 +97,8 @@ def reinterpret(
     generated, before any selection. `analysis` is a search (`hepad list analyses`), a card, or a packed folder.
     `cross_section_pb` is that of the sample in pb, `luminosity_fb` in fb-1, `sqrt_s_gev` in GeV; None takes what the
     files or the card say. `region` is where limits are set: one of the card, or a new one such as
-    "mine=cross_section:10/48000". `background` is a folder of `hepad analysis background`; `calculator` and `toys` as
-    in `hepad.limit`. As `hepad reinterpret` otherwise.
+    "mine=cross_section:10/48000". `jes` is the relative error of the jets' energy. `background` is a folder of
+    `hepad analysis background`; `calculator` and `toys` as in `hepad.limit`. As `hepad reinterpret` otherwise.
 
     `InputDataError` for events that cannot be used, `CardError` for a search that is not there, `UsageError` for
     numbers that stand for nothing.
@@ -120,6 +121,7 @@ def reinterpret(
         background=None if background is None else Path(background),
         sqrt_s_gev=sqrt_s_gev,
         signal_error=signal_error,
+        jes=jes,
         calculator=calculator,
         toys=toys,
         max_events=max_events,

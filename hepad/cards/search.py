@@ -171,8 +171,9 @@ class SearchCard(Card):
 
     `regions` are names: each is one that the bundles of all categories define, unless `thresholds` sets it here;
     limits are set in `signal_region`. `signal_error` is the relative uncertainty of a signal's yield beside that of
-    the luminosity. `background_events` is a folder that `hepad analysis background` made: simulated background in
-    the regions, event by event. `vectors` is the file of test vectors.
+    the luminosity. With `spurious_signal` what the first function of a channel fakes on a simulated background that
+    follows its second one is an error of the limit. `background_events` is a folder that `hepad analysis background`
+    made: simulated background in the regions, event by event. `vectors` is the file of test vectors.
     """
 
     schema_: Literal["search/1"] = Field(alias="schema")
@@ -191,6 +192,7 @@ class SearchCard(Card):
     fits: tuple[Named, ...] = ()
     channels: dict[Name, ChannelCard] = Field(default_factory=dict)
     signal_error: RelativeError = 0.0
+    spurious_signal: bool = False
     background_events: str | None = None
     vectors: str | None = None
 

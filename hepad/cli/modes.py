@@ -187,7 +187,7 @@ VERBS: dict[str, Verb] = {
         ),
     ),
     "reinterpret": _verb(
-        "analysis luminosity region selection model background sqrt_s signal_error calculator toys point points "
+        "analysis luminosity region selection model background sqrt_s signal_error jes calculator toys point points "
         f"max_events figures {_RUN}",
         (
             _mode("event files", _given("files"), "files xsec"),

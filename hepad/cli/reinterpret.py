@@ -54,6 +54,10 @@ def reinterpret(
         float | None,
         typer.Option("--signal-error", min=0.0, help="Relative uncertainty of the signal.", show_default="the card's"),
     ] = None,
+    jes: Annotated[
+        float,
+        typer.Option("--jes", min=0.0, help="Relative error of the jets' energy: shift them and look."),
+    ] = 0.0,
     calculator: common.CalculatorOption = "auto",
     toys: Annotated[
         int,
@@ -94,6 +98,7 @@ def reinterpret(
             background=background,
             sqrt_s_gev=sqrt_s,
             signal_error=signal_error,
+            jes=jes,
             calculator=calculator,
             toys=toys,
             points=_points(point, points),
@@ -169,7 +174,7 @@ def _print_points(curve: CurveRow) -> None:
 
 def _print_sample(search: SearchRow, sample: SampleRow) -> None:
     from hepad.objects.cutflow import CutFlow
-    from hepad.pipeline.reinterpret.words import fraction
+    from hepad.pipeline.reinterpret.words import fraction, jets_words
 
     for category, selection in search.selections.items():
         steps = tuple(row.step for row in sample.cutflow if row.category == category)
@@ -184,12 +189,16 @@ def _print_sample(search: SearchRow, sample: SampleRow) -> None:
         for name, found in sample.acceptance.items()
     ]
     common.print_table("Acceptance", ["region", "events", "of all generated", "model error"], rows)
+    if sample.jets is not None:
+        _say(jets_words(sample.jets, search.signal_region))
     if sample.channels and sample.combined is not None:
         _print_limits(search.signal_region, sample, sample.combined)
     _print_verdict(sample.verdict)
 
 
 def _print_limits(region: str, sample: SampleRow, combined: CombinedRow) -> None:
+    from hepad.pipeline.reinterpret.words import others_words
+
     rows = []
     found = [(name, channel.expected_events, channel.limit) for name, channel in sample.channels.items()]
     for name, events, limit in (*found, ("combined", None, combined.limit)):
@@ -209,6 +218,8 @@ def _print_limits(region: str, sample: SampleRow, combined: CombinedRow) -> None
         for group in sample.no_limit:
             _say(f"no limit: {group.reason.text}")
         _say(f"combined: {combined.method}; from {combined.limit.calculator_reason}")
+        if combined.alternatives:
+            _say(f"combined, otherwise: {others_words(combined.alternatives)}")
 
 
 def _print_verdict(verdict: VerdictRow, before: str = "") -> None:

@@ -19,6 +19,7 @@ from hepad.execution.units import Step
 from hepad.io.events import SQRT_S, Chunk
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.objects.cutflow import CutFlow
+from hepad.objects.jet_scale import jet_scale_fields, with_jets_scaled
 from hepad.objects.kinematics import invariant_mass
 from hepad.objects.selection import apply_selection
 from hepad.paths import InputPath
@@ -35,9 +36,13 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How files are read; `sqrt_s_gev` is the collision energy that inputs are normalised to, None for the files'."""
+    """How files are read; `sqrt_s_gev` is the collision energy that inputs are normalised to, None for the files'.
+
+    The jets of all events are scaled by `jet_scale`, see `hepad.objects.jet_scale`.
+    """
 
     sqrt_s_gev: float | None = None
+    jet_scale: float = 1.0
     step_size: int = DEFAULT_STEP_SIZE
     max_events: int | None = None
     execution: Execution = field(default_factory=Execution)
@@ -45,13 +50,14 @@ class Reading:
 
     def run(self, paths: Sequence[InputPath], search: Search, store: Store | None = None) -> Run[SearchJob]:
         """The run that sends the events of files through a search."""
-        job = SearchJob(search, self.sqrt_s_gev)
+        job = SearchJob(search, self.sqrt_s_gev, self.jet_scale)
         kept = MemoryStore() if store is None else store
         return Run(job, paths, self.step_size, self.max_events, self.execution, kept, self.on_events)
 
     def store(self, folder: RunFolder, name: str, search: Search) -> Store:
         """Where such a run keeps its parts, for an output with this run folder."""
         key = {"sqrt_s_gev": self.sqrt_s_gev, "provenance": provenance("search", cards=search.cards)}
+        key |= {} if self.jet_scale == 1.0 else {"jet_scale": self.jet_scale}
         return folder.store(name, key)
 
 
@@ -111,6 +117,7 @@ class SearchJob:
 
     search: Search
     sqrt_s_gev: float | None = None
+    jet_scale: float = 1.0
 
     @property
     def assumed_sqrt_s_gev(self) -> float | None:
@@ -120,10 +127,11 @@ class SearchJob:
 
     def prepare(self) -> Step:
         """The bundles were loaded when the job came to this process."""
-        return Step(self.search.fields(), self._make, facts=True)
+        fields = self.search.fields()
+        return Step(fields if self.jet_scale == 1.0 else jet_scale_fields(fields), self._make, facts=True)
 
     def _make(self, chunk: Chunk) -> Part:
-        events = self._with_energy(chunk.events)
+        events = with_jets_scaled(self._with_energy(chunk.events), self.jet_scale)
         columns: dict[str, npt.NDArray[Any]] = {"weight": ak.to_numpy(events.weight).astype(np.float64)}
         flows = {}
         for category in self.search.categories:

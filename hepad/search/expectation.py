@@ -45,7 +45,8 @@ class Expectation:
 
     `background` None leaves it to a fit of the function to the observed counts. `simulated` (n,) are the simulated
     events that it was made of, with `variances` (n,); `effective` is their effective number, and `reach` the mass
-    in GeV above which there are none that its shape is from. `how` says in words where it is from.
+    in GeV above which there are none that its shape is from. `how` says in words where it is from. `alternative` (n,)
+    is what the second function of the channel makes of the same events, None without one or if it cannot be fitted.
     """
 
     edges: FloatArray
@@ -56,6 +57,7 @@ class Expectation:
     variances: FloatArray | None = None
     effective: float | None = None
     reach: float | None = None
+    alternative: FloatArray | None = None
 
 
 def published_expectation(search: Search, name: str) -> Expectation | None:
@@ -180,15 +182,36 @@ def _expectation(simulated: Simulated, search: Search, channel: str, region: str
         if _effective(shape, spread) < _ENOUGH:
             continue
         smooth = _smooth(edges, shape, spread, functions)
+        other = _alternative(edges, shape, spread, functions[1:])
         reach = float(edges[np.flatnonzero(shape > 0)[-1] + 1])
-        if name == region:
-            return Expectation(edges, smooth, None, "simulation", counts, variances, effective, reach)
-        wanted = (
-            total or float(shape.sum()) * simulated.yields(category, region)[0] / simulated.yields(category, name)[0]
+        how, scale = "simulation", 1.0
+        if name != region:
+            ratio = simulated.yields(category, region)[0] / simulated.yields(category, name)[0]
+            how, scale = f"simulation, shape of region {name}", (total or float(shape.sum()) * ratio) / smooth.sum()
+        return Expectation(
+            edges=edges,
+            background=smooth * scale,
+            observed=None,
+            how=how,
+            simulated=counts,
+            variances=variances,
+            effective=effective,
+            reach=reach,
+            alternative=None if other is None else other * scale,
         )
-        how = f"simulation, shape of region {name}"
-        return Expectation(edges, smooth * (wanted / smooth.sum()), None, how, counts, variances, effective, reach)
     raise TooFewError(most)
+
+
+def _alternative(
+    edges: FloatArray, counts: FloatArray, variances: FloatArray, functions: Sequence[BackgroundFunction]
+) -> FloatArray | None:
+    """The same events by the next function; None if there is none, or it does not describe them."""
+    if not functions:
+        return None
+    try:
+        return _smooth(edges, counts, variances, functions)
+    except (FitFailedError, InputDataError):
+        return None
 
 
 def _looser(simulated: Simulated, category: Category, region: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from hepad.pipeline.reinterpret.combine import Limits, set_limits
 from hepad.pipeline.reinterpret.limits import Inputs, Yield
 from hepad.pipeline.reinterpret.measure import Measured, measure
 from hepad.pipeline.reinterpret.published import Published, published_limit
+from hepad.pipeline.reinterpret.systematics import JetShift
 from hepad.pipeline.reinterpret.verdict import Conclusion, conclude
 from hepad.samples.sample import FileSample, common_cross_section, common_energy
 from hepad.search.events import Reading
@@ -32,13 +33,14 @@ __all__ = ["Answer", "Settings", "answer"]
 class Settings:
     """What an answer needs besides the sample. `signal_error` None is the card's; `remarks` are warnings to pass on.
 
-    `calculator` and `toys` as in `LimitOptions`.
+    `calculator` and `toys` as in `LimitOptions`. `jes` is the relative error of the jets' energy, 0 for none.
     """
 
     search: Search
     simulated: Simulated | None
     reading: Reading
     signal_error: float | None = None
+    jes: float = 0.0
     calculator: Calculator = "auto"
     toys: int = 0
     remarks: tuple[str, ...] = ()
@@ -48,7 +50,8 @@ class Settings:
 class Answer:
     """The answer for one sample; `cross_section_pb` is None if nobody said it, `limits` if the search sets none.
 
-    `skipped` are the files of the sample that were left out.
+    `shifted` is the sample with its jets scaled, None if that was not asked for. `skipped` are the files of the sample
+    that were left out.
     """
 
     measured: Measured
@@ -58,6 +61,7 @@ class Answer:
     conclusion: Conclusion
     warnings: tuple[str, ...]
     skipped: tuple[Skipped, ...] = ()
+    shifted: JetShift | None = None
 
     @property
     def search(self) -> Search:
@@ -86,14 +90,24 @@ def answer(
     stated = common_energy(samples)
     energy = settings.reading.sqrt_s_gev or stated or card.sqrt_s_gev
     section = cross_section_pb if cross_section_pb is not None else common_cross_section(samples)
-    limits = _limits(settings, measured, section)
+    shifted = _shifted(paths, settings, measured) if settings.jes > 0 else None
+    limits = _limits(settings, measured, section, shifted)
     published = {} if limits is None else _published(measured, limits, section)
     warnings = (*_remarks(settings, energy, stated), *_notes(samples), *(limits.warnings if limits else ()))
     found = conclude(section, measured, limits, published)
-    return Answer(measured, section, limits, published, found, warnings, tuple(run.skipped))
+    return Answer(measured, section, limits, published, found, warnings, tuple(run.skipped), shifted)
 
 
-def _limits(settings: Settings, measured: Measured, section: float | None) -> Limits | None:
+def _shifted(paths: Sequence[InputPath], settings: Settings, measured: Measured) -> JetShift:
+    """The same files once more with the energy of all jets a standard deviation down, and up."""
+
+    def scaled(factor: float) -> Measured:
+        return measure(replace(settings.reading, jet_scale=factor).run(paths, settings.search))[0]
+
+    return JetShift(settings.jes, measured, scaled(1 - settings.jes), scaled(1 + settings.jes))
+
+
+def _limits(settings: Settings, measured: Measured, section: float | None, shifted: JetShift | None) -> Limits | None:
     card = settings.search.card
     if card.luminosity is None:
         return None
@@ -101,12 +115,19 @@ def _limits(settings: Settings, measured: Measured, section: float | None) -> Li
     yields = Yield(
         luminosity_fb=card.luminosity.fb,
         reference_pb=section or 1.0,
-        signal_error=error,
+        signal_error=math.hypot(error, shifted.error) if shifted else error,
         luminosity_error=card.luminosity.relative_error,
         calculator=settings.calculator,
         toys=settings.toys,
     )
-    return set_limits(Inputs(measured, yields, settings.simulated))
+    limits = set_limits(Inputs(measured, yields, settings.simulated))
+    if shifted is None:
+        return limits
+    others = {
+        name: set_limits(Inputs(one, yields, settings.simulated))
+        for name, one in (("jets_down", shifted.down), ("jets_up", shifted.up))
+    }
+    return limits.beside(others)
 
 
 def _published(measured: Measured, limits: Limits, section: float | None) -> dict[str, Published]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from hepad.pipeline.reinterpret.limits import (
     common_limit,
     count_channel,
     signal_spectrum,
+    with_spurious,
     within,
 )
 from hepad.pipeline.reinterpret.measure import Measured
@@ -41,7 +42,8 @@ _UNUSED = 0.1
 class Combined:
     """The limit of all channels: how it was made, of which channels, and the result or the reason why there is none.
 
-    `on_simulation` says that the background is simulated events, not what the search has published.
+    `on_simulation` says that the background is simulated events, not what the search has published. `alternatives` are
+    expected limits by what was done otherwise, as in `ChannelLimit`.
     """
 
     method: str
@@ -49,6 +51,7 @@ class Combined:
     result: LimitResult | None
     reason: str | None = None
     on_simulation: bool = False
+    alternatives: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,19 @@ class Limits:
     combined: Combined
     overlaps: FloatArray
     warnings: tuple[str, ...]
+
+    def beside(self, others: Mapping[str, Limits]) -> Limits:
+        """The same with the expected limits of others, by name, among the alternatives."""
+
+        def added(own: Mapping[str, float], results: Mapping[str, LimitResult | None]) -> dict[str, float]:
+            return {**own, **{name: float(one.expected[2]) for name, one in results.items() if one is not None}}
+
+        channels = {}
+        for name, limit in self.channels.items():
+            results = {what: other.channels[name].result for what, other in others.items()}
+            channels[name] = replace(limit, alternatives=added(limit.alternatives, results))
+        together = added(self.combined.alternatives, {what: other.combined.result for what, other in others.items()})
+        return replace(self, channels=channels, combined=replace(self.combined, alternatives=together))
 
 
 def set_limits(inputs: Inputs) -> Limits:
@@ -99,7 +115,8 @@ def _combine(inputs: Inputs, channels: Mapping[str, ChannelLimit], masks: Masks,
     if not order:
         return Combined("none", (), None)
     simulated = _is_simulated(usable[order[0]])
-    best = Combined("best expected channel", (order[0],), usable[order[0]].result, on_simulation=simulated)
+    first = usable[order[0]]
+    best = Combined("best expected channel", (order[0],), first.result, None, simulated, first.alternatives)
     if len(order) == 1:
         return best
     counting = all(not masks[name][0].channels for name in order)
@@ -114,11 +131,23 @@ def _combine(inputs: Inputs, channels: Mapping[str, ChannelLimit], masks: Masks,
         if counting or not from_simulation or inputs.simulated is None:
             return best
         parts = _exclusive(inputs, inputs.simulated, {name: usable[name] for name in order}, masks)
-        result = common_limit(parts, inputs.yields)
+        result, others = _by_functions(inputs, parts)
     except HepadError as error:
         return replace(best, reason=f"the simultaneous fit failed ({error})")
     method = "simultaneous fit, each event in its best channel only"
-    return Combined(method, tuple(part.name for part in parts), result, on_simulation=True)
+    return Combined(method, tuple(part.name for part in parts), result, on_simulation=True, alternatives=others)
+
+
+def _by_functions(inputs: Inputs, parts: Sequence[ResonanceChannel]) -> tuple[LimitResult, dict[str, float]]:
+    """The limit of disjoint channels by the first function of each, and the expected ones by their next."""
+    result = common_limit(parts, inputs.yields)
+    functions = {part.name: inputs.measured.search.channel(part.name).functions for part in parts}
+    medians = {}
+    for place in range(1, min(map(len, functions.values()))):
+        others = [replace(part, function=functions[part.name][place], spurious=0.0) for part in parts]
+        names = dict.fromkeys(other.function.name for other in others if other.function)
+        medians["+".join(names)] = float(common_limit(others, inputs.yields).expected[2])
+    return result, medians
 
 
 def _exclusive(
@@ -149,7 +178,8 @@ def _exclusive(
         assert expectation.background is not None  # noqa: S101  simulated ones have it
         function = next(iter(search.channel(name).functions), None)
         smooth = expectation.background[: len(signal)]
-        parts.append(ResonanceChannel(name, edges, signal, variances, function, smooth))
+        part = ResonanceChannel(name, edges, signal, variances, function, smooth)
+        parts.append(with_spurious(inputs, part, expectation.alternative))
     return parts
 
 

@@ -13,6 +13,7 @@ from hepad.errors import FitFailedError, InputDataError
 from hepad.pipeline.reinterpret.measure import Measured
 from hepad.pipeline.reinterpret.reasons import Cause, NoLimitError, Reason
 from hepad.pipeline.reinterpret.rows import LimitRow
+from hepad.pipeline.reinterpret.systematics import spurious_events
 from hepad.samples.sample import weight_sums
 from hepad.search.expectation import (
     Expectation,
@@ -42,6 +43,7 @@ __all__ = [
     "effective_events",
     "limit_row",
     "signal_spectrum",
+    "with_spurious",
     "within",
 ]
 
@@ -86,8 +88,9 @@ class ChannelLimit:
     """A channel in the signal region: the signal that is in it and the limit, None with the `reason` if there is none.
 
     `signal` (n,) are events at the reference cross section in the bins of the channel; those that are used rest on
-    `effective` events of equal weight. `fitted` (n,) is the function fitted to the observed counts, where nothing else
-    says what background there is.
+    `effective` events of equal weight. `alternatives` are expected limits by what was done otherwise: another function,
+    `jets_down`, `jets_up`. `spurious` are the events that the function may fake, see `spurious_events`. `fitted` (n,)
+    is the function fitted to the observed counts, where nothing else says what background there is.
     """
 
     name: str
@@ -100,6 +103,7 @@ class ChannelLimit:
     effective: float = 0.0
     alternatives: Mapping[str, float] = field(default_factory=dict)
     fitted: FloatArray | None = None
+    spurious: float = 0.0
 
     @property
     def background(self) -> FloatArray | None:
@@ -172,13 +176,24 @@ def _spectrum_limit(inputs: Inputs, name: str, where: tuple[Category, Mask]) -> 
         if signal[:bins].sum() <= 0:
             return replace(empty, reason=_not_in(edges[: bins + 1]))
         spectra = [_spectrum(empty, expectation, variances, function, bins) for function in choices]
+        nominal = spectra[0] = with_spurious(inputs, spectra[0], expectation.alternative)
         result, *others = [common_limit([spectrum], inputs.yields) for spectrum in spectra]
     except (FitFailedError, InputDataError) as error:
         return replace(empty, reason=_reason(error))
     medians = {f.name: float(o.expected[2]) for f, o in zip(functions[1:], others, strict=True)}
-    return replace(
-        empty, result=result, alternatives=medians, effective=effective_events(signal[:bins], variances[:bins])
-    )
+    effective = effective_events(signal[:bins], variances[:bins])
+    return replace(empty, result=result, alternatives=medians, effective=effective, spurious=nominal.spurious)
+
+
+def with_spurious(inputs: Inputs, channel: ResonanceChannel, alternative: FloatArray | None) -> ResonanceChannel:
+    """The channel with the error of its function, by the background (at least n,) that another function expects.
+
+    As it is if the card of the search does not ask for it, or there is no other function.
+    """
+    if not inputs.measured.search.card.spurious_signal or channel.function is None or alternative is None:
+        return channel
+    truth = alternative[: len(channel.signal)]
+    return replace(channel, spurious=spurious_events(channel.edges, truth, channel.signal, channel.function))
 
 
 def _not_in(edges: FloatArray) -> Reason:

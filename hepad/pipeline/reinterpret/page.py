@@ -8,7 +8,7 @@ from typing import Any
 from hepad.output.document import Block, Code, Figure, Heading, Table, Text
 from hepad.pipeline.reinterpret.report import CurveRow, Result, SampleRow
 from hepad.pipeline.reinterpret.rows import CombinedRow, CutRow, LimitRow, RegionRow, SearchRow, VerdictRow
-from hepad.pipeline.reinterpret.words import fraction, gev, mass_ranges, percent
+from hepad.pipeline.reinterpret.words import fraction, gev, jets_words, mass_ranges, others_words, percent
 
 __all__ = ["blocks"]
 
@@ -77,6 +77,7 @@ def _sample(search: SearchRow, sample: SampleRow, captions: Mapping[str, str], *
             "error is that of the finite sample; the error of the model is the largest change when the threshold "
             "moves by the uncertainty of the background efficiency that it was set at."
         ),
+        *([] if sample.jets is None else [Text(f"With the {jets_words(sample.jets, search.signal_region)}.")]),
         *_shown(captions, "scores"),
         *([Heading("Limits", level), *limits] if sample.channels else []),
         *([Heading("Spectra", level), *_shown(captions, "spectra", "fit")] if "spectra" in captions else []),
@@ -156,6 +157,7 @@ def _limits(sample: SampleRow, combined: CombinedRow) -> list[Block]:
             f"spectra, so that channels are not independent.{method}"
         ),
         *([Text(f"Combined: {combined.remark}.")] if combined.remark else []),
+        *([Text(f"Combined, expected: {others_words(combined.alternatives)}.")] if combined.alternatives else []),
         Text("Of the signal events of the channel on the left, the part that the channel above has too:"),
         Table(["", *names], shared),
     ]

@@ -9,7 +9,8 @@ from hepad.pipeline.reinterpret.limits import ChannelLimit, limit_row
 from hepad.pipeline.reinterpret.measure import Measured
 from hepad.pipeline.reinterpret.points import Curve, PointResult
 from hepad.pipeline.reinterpret.report import CurveRow, PointRow, Result, SampleRow
-from hepad.pipeline.reinterpret.rows import ChannelRow, CombinedRow, CutRow, RegionRow, SearchRow
+from hepad.pipeline.reinterpret.rows import ChannelRow, CombinedRow, CutRow, JetsRow, RegionRow, SearchRow
+from hepad.pipeline.reinterpret.systematics import JetShift
 from hepad.search.search import Search
 
 __all__ = ["result_of"]
@@ -58,7 +59,13 @@ def _sample(found: Answer) -> SampleRow:
         overlaps=_overlaps(found),
         verdict=found.conclusion.row(),
         no_limit=tuple(group.row() for group in found.conclusion.reasons),
+        jets=None if found.shifted is None else _jets(found.shifted),
     )
+
+
+def _jets(shifted: JetShift) -> JetsRow:
+    down, _, up = shifted.acceptances
+    return JetsRow(shifted.relative, down, up, shifted.error)
 
 
 def _search(search: Search) -> SearchRow:
@@ -107,6 +114,7 @@ def _channel(found: Answer, limit: ChannelLimit) -> ChannelRow:
         background_events=None if background is None else float(background.sum()),
         background=None if expectation is None else expectation.how,
         background_effective_events=None if expectation is None else expectation.effective,
+        spurious_events=limit.spurious,
         signal_unused=limit.unused,
         range_gev=(float(limit.edges[0]), float(limit.edges[limit.bins])),
         observed_events=None if observed is None else float(observed.sum()),
@@ -121,8 +129,11 @@ def _combined(found: Answer) -> CombinedRow | None:
     if found.limits is None:
         return None
     combined = found.limits.combined
-    limit = limit_row(combined.result, found.limits.inputs.yields.reference_pb)
-    return CombinedRow(combined.method, combined.channels, limit, combined.reason)
+    reference = found.limits.inputs.yields.reference_pb
+    others = {name: value * reference for name, value in combined.alternatives.items()}
+    return CombinedRow(
+        combined.method, combined.channels, limit_row(combined.result, reference), combined.reason, others
+    )
 
 
 def _overlaps(found: Answer) -> dict[str, dict[str, float]]:

@@ -16,6 +16,7 @@ from hepad.pipeline.reinterpret.rows import (
     CombinedRow,
     CurveVerdictRow,
     CutRow,
+    JetsRow,
     LimitRow,
     NoLimitRow,
     RegionRow,
@@ -32,8 +33,8 @@ __all__ = ["CurveRow", "FilesRow", "PointRow", "Result", "SampleRow"]
 class SampleRow:
     """What a search says of one sample: `acceptance` by region, `channels` by name.
 
-    `combined` is None if the search sets no limits; `overlaps` is, by two channels, the part of the signal events of
-    the first that the second has too.
+    `combined` is None if the search sets no limits, `jets` if no error of their energy was asked for; `overlaps` is, by
+    two channels, the part of the signal events of the first that the second has too.
     """
 
     events: int
@@ -48,6 +49,7 @@ class SampleRow:
     overlaps: Mapping[str, Mapping[str, float]]
     verdict: VerdictRow
     no_limit: tuple[NoLimitRow, ...]
+    jets: JetsRow | None = None
 
     @property
     def limit(self) -> LimitRow:
@@ -68,12 +70,13 @@ class SampleRow:
             "overlaps": {name: dict(row) for name, row in self.overlaps.items()},
             "verdict": self.verdict.to_json(),
             "no_limit": [row.to_json() for row in self.no_limit],
+            "jet_energy_scale": None if self.jets is None else asdict(self.jets),
         }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> SampleRow:
         """What `to_json` made, among other keys."""
-        generated, combined = content["generated"], content["combined"]
+        generated, combined, jets = content["generated"], content["combined"], content["jet_energy_scale"]
         return cls(
             events=content["events"],
             sum_weights=content["sum_weights"],
@@ -87,6 +90,7 @@ class SampleRow:
             overlaps=content["overlaps"],
             verdict=VerdictRow(**content["verdict"]),
             no_limit=tuple(NoLimitRow.from_json(row) for row in content["no_limit"]),
+            jets=None if jets is None else JetsRow(**jets),
         )
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "CombinedRow",
     "CurveVerdictRow",
     "CutRow",
+    "JetsRow",
     "LimitRow",
     "NoLimitRow",
     "PublishedRow",
@@ -151,6 +152,19 @@ class CurveVerdictRow(VerdictRow):
         return cls(**{**content, "ranges_gev": tuple(Excluded(**one) for one in content["ranges_gev"])})
 
 
+@dataclass(frozen=True)
+class JetsRow:
+    """What an error of the jets' energy, `relative`, does to the signal in the region of the limits.
+
+    Acceptances with all jets that much lower and higher, and the relative `error` of the yield that follows.
+    """
+
+    relative: float
+    acceptance_down: float
+    acceptance_up: float
+    error: float
+
+
 _LIMITS = ("expected", "expected_band", "observed", "expected_error", "observed_error")
 _HOW = ("calculator", "calculator_reason", "toys")
 
@@ -221,6 +235,7 @@ _CHANNEL = (
     "background_events",
     "background",
     "background_effective_events",
+    "spurious_events",
     "signal_unused",
     "range_gev",
     "observed_events",
@@ -232,7 +247,8 @@ class ChannelRow:
     """A channel: what is expected in it and its limit, or why it has none.
 
     `expected_events` of signal are None without a cross section; `background` says where the background is from.
-    `alternatives` are the median expected limits with other functions, by name.
+    `alternatives` are the median expected limits by what was done otherwise: with other functions, by name, and with
+    the jets' energy down and up. `spurious_events` of signal may be faked by the function of the background.
     """
 
     expected_events: float | None
@@ -243,6 +259,7 @@ class ChannelRow:
     background_events: float | None
     background: str | None
     background_effective_events: float | None
+    spurious_events: float
     signal_unused: float
     range_gev: tuple[float, float]
     observed_events: float | None
@@ -278,19 +295,27 @@ class ChannelRow:
 
 @dataclass(frozen=True)
 class CombinedRow:
-    """The limit of the `channels` together; `remark` is why it is not a better one."""
+    """The limit of the `channels` together; `remark` is why it is no better one, `alternatives` as in `ChannelRow`."""
 
     method: str
     channels: tuple[str, ...]
     limit: LimitRow
     remark: str | None
+    alternatives: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """All of it in JSON types."""
         names = {"method": self.method, "channels": list(self.channels)}
-        return {**names, **self.limit.to_json(), "remark": self.remark}
+        others = {"limit_pb_expected_alternatives": dict(self.alternatives)}
+        return {**names, **self.limit.to_json(), **others, "remark": self.remark}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> CombinedRow:
         """What `to_json` made."""
-        return cls(content["method"], tuple(content["channels"]), LimitRow.from_json(content), content["remark"])
+        return cls(
+            content["method"],
+            tuple(content["channels"]),
+            LimitRow.from_json(content),
+            content["remark"],
+            content["limit_pb_expected_alternatives"],
+        )

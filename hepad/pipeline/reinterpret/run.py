@@ -43,7 +43,8 @@ class ReinterpretOptions:
 
     `region` is one of the card's by name, or a new one with its spec, in which limits are set. `background` is a
     folder of `hepad analysis background`, in place of the card's. `points` are mass points for an exclusion curve.
-    `calculator` and `toys` as in `LimitOptions`.
+    `calculator` and `toys` as in `LimitOptions`. `jes` is the relative error of the jets' energy: the sample is read
+    twice more, with all jets scaled down and up, and the change of its acceptance is an error of the signal.
     """
 
     output: Path | None = None
@@ -55,6 +56,7 @@ class ReinterpretOptions:
     background: Path | None = None
     sqrt_s_gev: float | None = None
     signal_error: float | None = None
+    jes: float = 0.0
     calculator: str = "auto"
     toys: int = 0
     points: tuple[Point, ...] = ()
@@ -115,6 +117,8 @@ def _check_numbers(options: ReinterpretOptions) -> None:
             raise UsageError(f"{name} must be above 0 {unit} and finite, found {value:g}")
     if options.signal_error is not None and not 0 <= options.signal_error < 1:
         raise UsageError(f"--signal-error is relative, from 0 to below 1, found {options.signal_error:g}")
+    if not 0 <= options.jes < 1:
+        raise UsageError(f"--jes is relative, from 0 to below 1, found {options.jes:g}")
     if options.max_events is not None and options.max_events < 1:
         raise UsageError(f"--max-events must be at least 1, found {options.max_events}")
 
@@ -153,6 +157,7 @@ def _reinterpret(files: Sequence[str | InputPath], analysis: str, options: Reint
         simulated=simulated,
         reading=reading,
         signal_error=options.signal_error,
+        jes=options.jes,
         calculator=check_calculator(options.calculator, options.toys),
         toys=options.toys,
         remarks=remarks,
@@ -252,6 +257,7 @@ def _command(search: Search, options: ReinterpretOptions) -> str:
         background=options.background and options.background.name,
         sqrt_s=options.sqrt_s_gev,
         signal_error=options.signal_error,
+        jes=options.jes or None,
         calculator=None if options.calculator == "auto" else options.calculator,
         toys=options.toys or None,
         point=[point.words() for point in options.points],

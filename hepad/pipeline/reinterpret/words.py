@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from hepad.pipeline.reinterpret.rows import JetsRow
 from hepad.stats.limits.exclusion import Excluded
 from hepad.stats.scores.acceptance import Acceptance
 
-__all__ = ["fraction", "gev", "mass_ranges", "percent"]
+__all__ = ["fraction", "gev", "jets_words", "mass_ranges", "others_words", "percent"]
 
 
 def percent(bound: float) -> str:
@@ -40,3 +41,16 @@ def mass_ranges(found: Sequence[Excluded], *, ends: bool = False) -> str:
             text += " (from the lowest mass given on)" * one.from_start + " (up to the highest)" * one.to_end
         parts.append(text)
     return f"{', '.join(parts)} GeV" if parts else ""
+
+
+def jets_words(jets: JetsRow, region: str) -> str:
+    """What an error of the jets' energy does to the signal."""
+    return (
+        f"energy of jets ± {100 * jets.relative:g} %: acceptance in {region} from {jets.acceptance_down:.3%} to "
+        f"{jets.acceptance_up:.3%}, an error of the signal of {jets.error:.2%}"
+    )
+
+
+def others_words(alternatives: Mapping[str, float]) -> str:
+    """The expected limits by what was done otherwise."""
+    return ", ".join(f"{value:.4g} pb with {name.replace('_', ' ')}" for name, value in alternatives.items())

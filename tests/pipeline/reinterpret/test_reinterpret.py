@@ -206,6 +206,8 @@ def _two_jets(jets, rng):
         {"cross_section_pb": float("nan")},
         {"signal_error": float("nan")},
         {"signal_error": 1.0},
+        {"jes": float("nan")},
+        {"jes": 1.0},
         {"max_events": 0},
     ],
 )
@@ -360,6 +362,33 @@ def test_another_model_or_selection_leaves_the_background_of_the_card_out(folder
             selection="lepton_jets",
             background=folder / "background",
         )
+
+
+def test_what_the_function_may_fake_is_an_error_of_the_limit(card, result, examples):
+    found = answer(examples / SIGNAL, card(spurious_signal=True), cross_section_pb=0.5)
+    best = found["combined"]["channels"][0]
+    assert found["channels"][best]["spurious_events"] > 0
+    assert found["channels"][best]["limit_pb_expected"] > result["channels"][best]["limit_pb_expected"]
+    assert found["combined"]["limit_pb_expected"] > result["combined"]["limit_pb_expected"]
+    assert all(channel["spurious_events"] == 0 for channel in result["channels"].values())
+
+
+def test_the_energy_scale_of_jets_is_an_error_of_the_signal(result, folder, data):
+    """A soft signal, some of which is below the region with weaker jets."""
+    sample = data / "hpm_taunu_0.root"
+    before, found = (answer(sample, folder / "card.yaml", cross_section_pb=0.5, jes=jes) for jes in (0.0, 0.2))
+    jets = found["jet_energy_scale"]
+    assert jets["relative"] == 0.2
+    value = found["acceptance"]["loose"]["value"]
+    changes = [abs(jets[f"acceptance_{way}"] - value) / value for way in ("down", "up")]
+    assert jets["error"] == pytest.approx(max(changes))
+    assert jets["acceptance_up"] > value > jets["acceptance_down"]
+    assert found["acceptance"] == before["acceptance"]  # that of the jets as they are
+    best = found["combined"]["channels"][0]
+    for limits in (found["combined"], found["channels"][best]):
+        assert {"ua2_3", "jets_down", "jets_up"} <= set(limits["limit_pb_expected_alternatives"])
+    assert found["combined"]["limit_pb_expected"] > before["combined"]["limit_pb_expected"]
+    assert before["jet_energy_scale"] is None
 
 
 def test_points_make_a_curve(folder, examples, data):
