@@ -252,6 +252,12 @@ SCORERS = Table(
             ("calo_regions",),
             "CicadaConfig",
         ),
+        "flow": Entry(
+            "hepad.models.flow.network:FlowModel",
+            "density by a normalising flow",
+            ("event_features", "jet_features"),
+            "FlowConfig",
+        ),
         "quantity": Entry(
             "hepad.models.quantity:Quantity",
             "quantity of an event",

@@ -20,6 +20,7 @@ from pydantic import Field, field_validator
 from hepad.cards.input import InputCard
 from hepad.errors import UsageError
 from hepad.inputs.batch import Batch
+from hepad.inputs.lepton_features import LEPTON_FEATURES, lepton_fields
 from hepad.inputs.ratios import JET_RATIOS, ratio
 from hepad.inputs.scale import Scale
 from hepad.inputs.standardised import Standardised
@@ -51,15 +52,21 @@ class EventFeaturesCard(InputCard):
     fat jet also `sdmass`, after soft drop, `sdrho`, that over `pt`, and ratios of its N-subjettiness, `tau21`, `tau32`,
     `tau42`, `tau43`. Of two or more, `jet1+jet2`: the invariant `mass`, and the `lightest` and `heaviest` of their
     masses; of two also their distances `deta`, `dphi` and `dr`. Of `met`: `pt`, `phi`. Of a collection, `jets`, or of
-    `particles`: the number `n` and the sum of pT, `ht`; of `tracks`: `n`. `mass` names objects whose invariant mass
-    stands beside the batch, where no network sees it. `scale: standard` takes each quantity to mean 0 and standard
-    deviation 1 over the events that have it; one that an event lacks is 0.
+    `particles`: the number `n` and the sum of pT, `ht`; of `tracks`: `n`; of `jets` also `btags`, those with a b-tag.
+    Of the `leptons`, electrons and muons: `n`, `ht`, and of the four leading ones together `pt`, `mass` and `mt`, the
+    transverse mass with the missing momentum. Of these four `zpair` is the pair of same flavour and opposite charge
+    with the mass nearest to the Z boson's, else one of opposite charge, else any; `otherpair` are the other two: `pt`,
+    `mass`, `mt`. `zpair+lepton_heaviest` and `_lightest` are the masses of the pair with one of these.
+
+    `mass` names objects whose invariant mass stands beside the batch, where no network sees it. `scale: standard` takes
+    each quantity to mean 0 and standard deviation 1 over the events that have it; one that an event lacks is 0.
+    `scale: log` does so with sign(x) ln(1 + |x|) in its place, for momenta and masses with long tails.
     """
 
     kind: Literal["event_features"]
     features: tuple[str, ...] = Field(min_length=1, max_length=1000)
     mass: str | None = None
-    scale: Literal["none", "standard"] = "standard"
+    scale: Literal["none", "standard", "log"] = "standard"
 
     @field_validator("features")
     @classmethod
@@ -127,9 +134,13 @@ def _quantity(name: str) -> _Quantity:
         known = {kind: _Quantity({"met": {kind}}, partial(_met, feature=kind)) for kind in _MET}
     elif of == "tracks":
         known = {"n": _Quantity({"track_count": {"number"}}, _track_count)}
+    elif of in LEPTON_FEATURES:
+        known = {kind: _Quantity(lepton_fields(kind), made) for kind, made in LEPTON_FEATURES[of].items()}
     elif is_collection(of) or of == "particles":  # which have no names of their own
         known = {"n": _Quantity(object_fields([of], {"pt"}), partial(_count, name=of))}
         known["ht"] = _Quantity(object_fields([of], {"pt"}), partial(_ht, name=of))
+        if of == "jets":
+            known["btags"] = _Quantity(object_fields([of], {"btag"}), _btags)
     else:
         known = _of_objects(parse_mass(of))
     if what not in known:
@@ -179,6 +190,10 @@ def _track_count(events: ak.Array) -> _Values:
 
 def _count(events: ak.Array, name: str) -> _Values:
     return ak.to_numpy(ak.num(named_objects(events, name))).astype(np.float64), np.ones(len(events), dtype=np.bool_)
+
+
+def _btags(events: ak.Array) -> _Values:
+    return ak.to_numpy(ak.sum(events.jets.btag > 0, axis=1)).astype(np.float64), np.ones(len(events), dtype=np.bool_)
 
 
 def _ht(events: ak.Array, name: str) -> _Values:

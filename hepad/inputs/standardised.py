@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import awkward as ak
@@ -37,7 +38,7 @@ class Standardised:
             return batch
         if self.scale is None:
             raise CardError(f"scale {self.card.scale} must be fitted on background before it is used")
-        return self.scale.of(batch)
+        return self.scale.of(self._curved(batch))
 
     def __call__(self, events: ak.Array) -> Batch:
         """The batch as the network sees it."""
@@ -47,7 +48,13 @@ class Standardised:
         """A copy whose scale is fitted on an unscaled batch."""
         if len(background) == 0:
             raise InputDataError("no events to fit the input scale on")
-        return self if self.card.scale == "none" else type(self)(self.card, Scale.standard(background))
+        return self if self.card.scale == "none" else type(self)(self.card, Scale.standard(self._curved(background)))
+
+    def _curved(self, batch: Batch) -> Batch:
+        """With `scale: log`, sign(x) ln(1 + |x|) of each quantity x, 0 where there is none."""
+        if self.card.scale != "log":
+            return batch
+        return replace(batch, x=np.copysign(np.log1p(np.abs(batch.x)), batch.x).astype(np.float32))
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """The fitted scale as arrays for a bundle."""

@@ -21,10 +21,12 @@ from hepad.nn.scorer import TrainingData
 from hepad.nn.sources import Noise
 from hepad.nn.tensors import to_array
 
-__all__ = ["FlowDensity"]
+__all__ = ["FlowDensity", "log_density"]
 
 _BLOCK = 512
 """Events at a time."""
+_LARGEST = np.float32(1e18)
+"""What is farther out, or absurd, is taken to be there: its square is still a number."""
 
 
 class _Settings(Card):
@@ -39,10 +41,11 @@ class FlowDensity(NetworkScorer[ConditionalFlow]):
     input_kinds: ClassVar[tuple[str, ...]] = tuple(registry.INPUTS)  # the method that uses it says which it takes
     score_names: tuple[str, ...] = ("nll",)
 
-    def __init__(self, layout: Layout, blocks: int, width: int) -> None:
+    def __init__(self, layout: Layout, blocks: int, width: int, settings: Card | None = None) -> None:
+        """`settings` are those of a model that has more of them."""
         self._steps: list[Stack] | None = None
         self._shape = (layout.size, 0, blocks, width)
-        super().__init__(_Settings(blocks=blocks, width=width), layout)
+        super().__init__(settings or _Settings(blocks=blocks, width=width), layout)
 
     def _values(self, batch: Batch) -> list[npt.NDArray[np.float32]]:
         """In numpy: of so small matrices libraries sum in an order that depends on the place of a row."""
@@ -51,12 +54,13 @@ class FlowDensity(NetworkScorer[ConditionalFlow]):
         x = np.asarray(batch.x, dtype=np.float32)
         total = np.zeros(len(x), dtype=np.float32)
         for step in self._steps:
+            x = np.clip(x, -_LARGEST, _LARGEST)
             shift, scale = np.moveaxis(step(x).reshape(*x.shape, 2), 2, 0)
             scale = scale / (1 + np.abs(scale / np.float32(STEEPEST)))
             x = x * np.exp(scale) + shift
             for column in scale.T:
                 total += column
-        for column in x.T:
+        for column in np.clip(x, -_LARGEST, _LARGEST).T:
             total -= np.square(column) / 2
         return [np.float32(0.5 * math.log(2 * math.pi) * x.shape[1]) - total]
 
@@ -68,12 +72,12 @@ class FlowDensity(NetworkScorer[ConditionalFlow]):
 
     def _recipe(self, module: ConditionalFlow, data: TrainingData) -> Recipe:  # noqa: ARG002  it has no teachers
         def step(rows: tuple[Tensor, ...], _: Noise) -> Tensor:
-            return -_log_density(module, rows[0])
+            return -log_density(module, rows[0])
 
         return Recipe.of_rows(module, step)
 
     def _score(self, module: ConditionalFlow, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (-_log_density(module, rows[0]),)
+        return (-log_density(module, rows[0]),)
 
 
 def _stack(network: nn.Module) -> Stack:
@@ -84,6 +88,7 @@ def _stack(network: nn.Module) -> Stack:
     return Stack([(weight, bias, place + 1 < len(layers)) for place, (weight, bias) in enumerate(arrays)], _BLOCK)
 
 
-def _log_density(module: ConditionalFlow, x: Tensor) -> Tensor:
+def log_density(module: ConditionalFlow, x: Tensor) -> Tensor:
+    """The logarithm of the density (n,) of rows (n, d)."""
     density: Tensor = module.log_prob(x, x[:, :0])
     return density

@@ -131,6 +131,11 @@ SETTINGS = {
         unit=50.0,  # the regions are of many steps of energy
     ),
     "logistic": ModelCase("logistic", {}, TrainCard(epochs=6, batch_size=100, learning_rate=5e-2)),
+    "flow": ModelCase(
+        "flow",
+        {"blocks": 2, "width": 12, "noise": 0.05},
+        TrainCard(epochs=8, batch_size=100, learning_rate=1e-2),
+    ),
     "quantity": ModelCase("quantity", {"feature": "jet1_pt"}),
     "total_energy": ModelCase("total_energy", axes=IMAGE, features=("track", "ecal")),
     "set_vae": ModelCase(
