@@ -34,7 +34,7 @@ DEFAULT_STEP_SIZE = 100_000
 """Events in memory at a time."""
 
 _ROOT_MAGIC = b"root"
-_EVENT_DATA = "EventData"  # ATLAS' name for its RNTuple of events
+_EVENT_DATA, _COLLECTION_TREE = "EventData", "CollectionTree"  # ATLAS' names for its RNTuple and its tree of events
 _PARQUET_MAGIC = b"PAR1"
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -282,10 +282,12 @@ def _open_root_events(path: InputPath) -> EventFile:
                 + ", ".join(f"{entry.title} (tree {entry.tree!r})" for entry in registry.READERS.values())
             )
         tree = known[0]
-        if classes[tree] != "TTree":
-            of_atlas = ", as newer PHYSLITE has it" if tree == _EVENT_DATA else ""
-            raise InputDataError(f"{path}: {tree!r} is an RNTuple{of_atlas}; hepad reads TTrees: convert it")
-        return _format_of(file[tree], formats[tree])(path, file, tree)
+        if "Experimental" in classes[tree]:
+            raise InputDataError(
+                f"{path}: {tree!r} is an RNTuple of a ROOT before 6.34, whose format was not final; write it again"
+            )
+        of_name = formats[_COLLECTION_TREE if tree == _EVENT_DATA else tree]
+        return _format_of(file[tree], of_name)(path, file, tree)
     except InputDataError:
         file.close()
         raise

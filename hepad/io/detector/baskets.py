@@ -6,7 +6,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["check_blocks", "find_damage"]
+__all__ = ["check_blocks", "find_damage", "words"]
 
 
 _BLOCK = struct.Struct("2s7B")
@@ -59,6 +59,12 @@ def _check_offsets(array: Any) -> None:
         raise ValueError("its counts do not fit its numbers")
 
 
+def words(tree: Any) -> tuple[str, str]:
+    """What messages call it and its parts: a tree and its branches, or an RNTuple and its fields."""
+    kind, part = getattr(tree, "words", ("tree", "branch"))
+    return kind, part
+
+
 def find_damage(tree: Any, branches: Mapping[str, Any], start: int, stop: int) -> str | None:
     """The first basket that cannot be read of those with entries in [start, stop): branch, number, byte, entries.
 
@@ -72,7 +78,8 @@ def find_damage(tree: Any, branches: Mapping[str, Any], start: int, stop: int) -
         except Exception:  # noqa: BLE001  the list of the baskets is damaged itself
             place = "the list of its baskets"
         if place:
-            return f"branch {name.rpartition('/')[2]!r}, {place}"
+            _, word = words(tree)
+            return f"{word} {name.rpartition('/')[2]!r}, {place}"
     return None
 
 
@@ -89,7 +96,9 @@ def _first_damaged(branch: Any, interpretation: Any, start: int, stop: int) -> s
 
 
 def _place(branch: Any, number: int) -> str:
-    """The number of a basket and where it begins in the file."""
+    """The number of a basket, or of a cluster of an RNTuple, and where it begins in the file."""
+    if hasattr(branch, "place"):
+        return str(branch.place(number))
     seeks = branch.member("fBasketSeek", none_if_missing=True)
     seek = 0 if seeks is None or number >= len(seeks) else int(seeks[number])
     return f"basket {number} at byte {seek}" if seek else f"basket {number}, which is in the tree's own record"

@@ -34,6 +34,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
+from hepad.io.detector.baskets import words
 from hepad.io.detector.columns import MASSES, Columns, Objects
 from hepad.io.detector.trees import TreeFile
 from hepad.io.events import SampleInfo, missing_momentum
@@ -110,8 +111,9 @@ class PhysliteFile(TreeFile):
     def __init__(self, path: InputPath, directory: Any, name: str) -> None:
         super().__init__(path, directory, name)
         if not any(self.has(f"{prefix}.pt") for prefix in _PREFIXES.values()):
+            kind, part = words(self.tree)
             raise InputDataError(
-                f"{path}: tree {name!r} has no branch of PHYSLITE, such as 'AnalysisJetsAuxDyn.pt': this is another "
+                f"{path}: {kind} {name!r} has no {part} of PHYSLITE, such as 'AnalysisJetsAuxDyn.pt': this is another "
                 "xAOD, and hepad reads no other ATLAS format"
             )
 

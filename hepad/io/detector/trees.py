@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
-from hepad.io.detector.baskets import find_damage
+from hepad.io.detector.baskets import find_damage, words
 from hepad.io.detector.columns import Columns
 from hepad.io.events import Fields, SampleInfo, record
 from hepad.io.text import first_line
@@ -145,9 +145,10 @@ class TreeFile(ABC):
         """Raise `InputDataError` that names the branches that are not there."""
         missing = [branch for branch in branches if branch not in self.keys]
         if missing:
+            kind, part = words(self.tree)
+            names = ", ".join(map(repr, missing))
             raise InputDataError(
-                f"{self.path}: tree {self.tree.name!r} has no branch {', '.join(repr(b) for b in missing)}, needed for "
-                f"{name}; {self.remedy(name)}"
+                f"{self.path}: {kind} {self.tree.name!r} has no {part} {names}, needed for {name}; {self.remedy(name)}"
             )
 
     def refuse_unknown(self, name: str, features: AbstractSet[str], known: Mapping[str, AbstractSet[str]]) -> None:
@@ -186,7 +187,7 @@ class TreeFile(ABC):
         """
         place = find_damage(self.tree, keys, start, stop) or f"somewhere in its entries {start} to {stop - 1}"
         return InputDataError(
-            f"{self.path}: cannot read tree {self.tree.name!r}, damaged or truncated: {place} "
+            f"{self.path}: cannot read {words(self.tree)[0]} {self.tree.name!r}, damaged or truncated: {place} "
             f"({first_line(error)}); copy it again"
         )
 

@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 from hepad.io.root.index import Index, OddRecordError, read_index
+from hepad.io.root.ntuple import CLASS, NTuple
 
 __all__ = ["SWITCH", "LeanFile", "LeanTree"]
 
@@ -27,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class LeanFile:
-    """An open file or folder of uproot whose trees are opened lean. `whole` says why, for those that were not."""
+    """An open file or folder of uproot whose trees and RNTuples are opened lean. `whole` says why, if one was not."""
 
     def __init__(self, directory: Any) -> None:
         self._directory = directory
@@ -50,6 +51,9 @@ class LeanFile:
         return self[name] if name in self._directory else default
 
     def _open(self, name: str) -> Any:
+        if self._directory.key(name).fClassName == CLASS:
+            lean = os.environ.get(SWITCH, "1") != "0"
+            return NTuple(name, self._directory[name], lambda reason: self._note(name, reason), lean=lean)
         try:
             key = self._directory.key(name)
             if key.fClassName != "TTree":
@@ -60,9 +64,12 @@ class LeanFile:
             return self._as_a_whole(name, error)
 
     def _as_a_whole(self, name: str, reason: Exception) -> Any:
-        self.whole[name] = str(reason) if isinstance(reason, OddRecordError) else type(reason).__name__
-        _log.debug("tree %r is read as a whole: %s", name, self.whole[name])
+        self._note(name, reason)
         return self._directory[name]
+
+    def _note(self, name: str, reason: Exception) -> None:
+        self.whole[name] = str(reason) if isinstance(reason, OddRecordError) else type(reason).__name__
+        _log.debug("%r is read as a whole: %s", name, self.whole[name])
 
 
 def _check_known() -> None:
