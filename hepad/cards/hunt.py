@@ -10,9 +10,9 @@ from pydantic import Field, model_validator
 from hepad.cards.base import Card, CardName, parse_card, read_yaml
 from hepad.cards.input import AnyInput
 from hepad.cards.resolver import resolve
-from hepad.errors import UsageError
+from hepad.errors import CardError, UsageError
 
-__all__ = ["HUNTS_FOLDER", "FractionCard", "HuntCard", "load_hunt"]
+__all__ = ["HUNTS_FOLDER", "FractionCard", "HuntCard", "is_hunt", "load_hunt"]
 
 HUNTS_FOLDER = "analyses/hunts"
 
@@ -80,6 +80,15 @@ class HuntCard(Card):
         """The fraction that is selected in a window."""
         middle = (low + high) / 2
         return next(one.fraction for one in self.fractions if one.below is None or middle < one.below)
+
+
+def is_hunt(name: str) -> bool:
+    """Whether a name is that of a hunt that ships, or a path that of a card of one; False where nothing is there."""
+    try:
+        content: object = read_yaml(resolve(HUNTS_FOLDER, name))
+    except CardError:
+        return False
+    return isinstance(content, dict) and str(content.get("schema", "")).startswith("hunt/")
 
 
 def load_hunt(name: str) -> HuntCard:

@@ -58,6 +58,7 @@ __all__ = [
     "parse_selections",
     "parse_signals",
     "percent",
+    "point_progress",
     "print_complete",
     "print_cutflow",
     "print_json",
@@ -368,3 +369,17 @@ def event_progress(what: str) -> Iterator[Callable[[int], None] | None]:
     with Progress(*columns, console=stderr(), transient=True) as progress:
         task = progress.add_task(printable(what), total=None)
         yield lambda n: progress.advance(task, n)
+
+
+@contextmanager
+def point_progress() -> Iterator[Callable[[int, int], None] | None]:
+    """Count the points of a study on a terminal; None where stderr is not one."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=stderr(), transient=True) as progress:
+        points = progress.add_task("points", total=None)
+        yield lambda done, of: progress.update(points, completed=done, total=of)

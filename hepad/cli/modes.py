@@ -90,6 +90,12 @@ def _measures_too(params: Parameters) -> bool:
     return bool({"measured", "all"} & set(params["tier"] or ()))
 
 
+def _is_of_hunt(params: Parameters) -> bool:
+    from hepad.cards.hunt import is_hunt
+
+    return is_hunt(params["analysis"])
+
+
 def _mode(said: str, asked: Callable[[Parameters], bool], parameters: str = "") -> Mode:
     return Mode(said, asked, frozenset(parameters.split()))
 
@@ -187,8 +193,16 @@ VERBS: dict[str, Verb] = {
         ),
     ),
     "reinterpret": _verb(
-        "analysis luminosity region selection model background sqrt_s signal_error jes calculator toys point points "
-        f"max_events figures {_RUN}",
+        "analysis background step_size workers figures",
+        (
+            _mode("--analysis of a hunt", _is_of_hunt, "method study"),
+            _mode(
+                "--analysis of a search",
+                _always,
+                "luminosity region selection model sqrt_s signal_error jes calculator toys point points max_events "
+                "executor scheduler skip_bad_files",
+            ),
+        ),
         (
             _mode("event files", _given("files"), "files xsec"),
             _mode("points alone, which have cross sections of their own", _given("point", "points")),

@@ -25,7 +25,7 @@ def reinterpret(
         typer.Argument(help="Event files of one signal sample; globs are expanded.", show_default=False),
     ] = None,
     analysis: Annotated[
-        str, typer.Option("--analysis", "-a", help="A search ('hepad list analyses') or a card.", show_default=False)
+        str, typer.Option("--analysis", "-a", help="A search or a hunt ('hepad list'), or a card.", show_default=False)
     ] = ...,  # type: ignore[assignment]
     xsec: Annotated[
         float | None, typer.Option("--xsec", help="Cross section of the signal in pb.", show_default="the files'")
@@ -45,7 +45,19 @@ def reinterpret(
     ] = None,
     background: Annotated[
         Path | None,
-        typer.Option("--background", help="Folder of 'hepad analysis background'.", show_default="the card's"),
+        typer.Option(
+            "--background",
+            help="Folder of 'hepad analysis background'; of a hunt files of simulation, a glob say.",
+            show_default="the card's",
+        ),
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", help="Of a hunt; may be repeated.", show_default="the card's"),
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option("--study", help="Of a hunt: how mock data are made.", show_default="the study that names it"),
     ] = None,
     sqrt_s: Annotated[
         float | None, typer.Option("--sqrt-s", help="Collision energy of the sample in GeV.", show_default="the files'")
@@ -84,6 +96,12 @@ def reinterpret(
 
     Example: hepad reinterpret examples/data/wprime_xy_3p5tev.root --analysis cms_2019_dijet --xsec 0.05 -o out
     """
+    from hepad.cards.hunt import is_hunt
+
+    if is_hunt(analysis):
+        sample = (files or [], background, xsec)
+        _hunt(analysis, sample, (method or [], study), (output, step_size, workers), json=json)
+        return
     from hepad.pipeline.reinterpret.run import ReinterpretOptions
     from hepad.pipeline.reinterpret.run import reinterpret as run
 
@@ -117,6 +135,48 @@ def reinterpret(
     if report.complete_before:
         common.print_complete(report.output)
     common.print_skipped(report.skipped)
+
+
+def _hunt(
+    analysis: str,
+    sample: tuple[list[str], Path | None, float | None],
+    ways: tuple[list[str], str | None],
+    making: tuple[Path | None, int, int],
+    *,
+    json: bool,
+) -> None:
+    """Hold files against a hunt, whose methods learn from data."""
+    from hepad.execution.executor import Execution
+    from hepad.pipeline.reinterpret.hunted import HuntedOptions, reinterpret_hunt
+    from hepad.pipeline.reinterpret.hunted_page import HEADER, method_cells
+
+    (files, background, section), (output, step_size, workers) = sample, making
+    with common.point_progress() as on_point:
+        options = HuntedOptions(
+            background=() if background is None else (str(background),),
+            output=output,
+            cross_section_pb=section,
+            methods=ways[0],
+            study=ways[1],
+            step_size=step_size,
+            execution=Execution(workers=workers),
+            on_point=on_point,
+        )
+        report = reinterpret_hunt(files, analysis, options=options)
+    if json:
+        common.print_json(report.to_json())
+        return
+    below, low, high, above = report.window_gev
+    title = (
+        f"{analysis}, window {low:g}:{high:g} in {below:g}:{above:g} GeV, mock data of {report.luminosity_fb:.3g}/fb"
+    )
+    common.print_table(title, list(HEADER), [method_cells(row) for row in report.methods])
+    _say(f"{report.share:.1%} of all events of the files reach the hunt; their mass peaks at {report.peak_gev:.0f} GeV")
+    for what, why in report.results.failed.items():
+        _say(f"left out: {what}: {why}")
+    _say(report.verdict())
+    if output is not None:
+        _say(f"wrote {output}")
 
 
 def _region(text: str | None) -> tuple[str, RegionSpec | None] | None:

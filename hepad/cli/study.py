@@ -151,7 +151,7 @@ def _sensitivity(name: str, card: SensitivityCard, options: SensitivityOptions, 
     from hepad.pipeline.study.sensitivity.page import gains_table, sensitivities_table
     from hepad.pipeline.study.sensitivity.run import sensitivity_study
 
-    with _counted(sys.stderr.isatty()) as on_point:
+    with common.point_progress() as on_point:
         report = sensitivity_study(name, card, options=replace(options, on_point=on_point))
     if json:
         common.print_json(report.to_json())
@@ -162,17 +162,3 @@ def _sensitivity(name: str, card: SensitivityCard, options: SensitivityOptions, 
     for point, why in report.results.failed.items():
         common.print_lines(f"left out: {point}: {why}")
     common.stdout().print(f"{report.made} points; wrote {report.output}/report.html")
-
-
-@contextmanager
-def _counted(terminal: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Count points on a terminal."""
-    if not terminal:
-        yield None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=common.stderr(), transient=True) as progress:
-        points = progress.add_task("points", total=None)
-        yield lambda done, of: progress.update(points, completed=done, total=of)

@@ -61,6 +61,8 @@ ASKED = {
     "abcd": {"--scores": "--scores s.root", "--counts": "--counts 1,2,3,4"},
     "discovery": {"a card of regions": "regions.yaml", "--data": "--data 3"},
     "reinterpret": {
+        "--analysis of a hunt": "--analysis cms_2024_dijet_anomaly",
+        "--analysis of a search": "",
         "event files": "e.root",
         "points alone, which have cross sections of their own": "--point 3500=e.root@0.1",
     },

@@ -26,7 +26,7 @@ from hepad.stats.fits.fit import fit_background
 from hepad.stats.fits.functions import BackgroundFunction
 from hepad.stats.fits.templates import kernel_template, signal_shape
 
-__all__ = ["Scanned", "peak_of", "responsible", "scan", "scan_shapes"]
+__all__ = ["Scanned", "peak_of", "peak_of_masses", "responsible", "scan", "scan_shapes"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -68,7 +68,11 @@ def responsible(mass: float, ranges: Sequence[tuple[float, float]]) -> int | Non
 
 def peak_of(events: HuntEvents) -> float:
     """The mass in GeV at which simulated events peak; `InputDataError` if none of them has a mass."""
-    mass, weight = events.raw.beside[MASS], np.asarray(events.raw.weight, dtype=np.float64)
+    return peak_of_masses(events.raw.beside[MASS], np.asarray(events.raw.weight, dtype=np.float64))
+
+
+def peak_of_masses(mass: FloatArray, weight: FloatArray) -> float:
+    """The mass in GeV at which masses (n,), NaN for none, of weights (n,) peak; `InputDataError` if there is none."""
     there = np.isfinite(mass) & (mass > 0)
     if not there.any():
         raise InputDataError("no selected event of it has a mass")

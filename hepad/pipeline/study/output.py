@@ -18,7 +18,7 @@ FIGURES = "figures"
 TRAININGS = "trainings"
 
 
-def check_output(output: Path, files: Sequence[str]) -> None:
+def check_output(output: Path, files: Sequence[str], *, verb: str = VERB) -> None:
     """Refuse a folder with anything in it that a study does not write; leftovers of a killed run are ours."""
     check_place(output)
     if not output.name or not output.absolute().parent.is_dir():
@@ -35,8 +35,8 @@ def check_output(output: Path, files: Sequence[str]) -> None:
             raise OutputError(
                 f"{output} holds {path.name}, which hepad did not write; move it or give another name with -o"
             )
-    check_folder(output / FIGURES, verb=VERB)
-    foreign = [name for name in foreign_files(output, VERB) if name in files]
+    check_folder(output / FIGURES, verb=verb)
+    foreign = [name for name in foreign_files(output, verb) if name in files]
     if foreign and not is_replacing():
         raise OutputError(
             f"{output} holds {foreign[0]}, which hepad did not write there, or not as it is now; move it, give another "
@@ -44,16 +44,16 @@ def check_output(output: Path, files: Sequence[str]) -> None:
         )
 
 
-def write_files(output: Path, texts: Mapping[str, str]) -> None:
+def write_files(output: Path, texts: Mapping[str, str], *, verb: str = VERB) -> None:
     """Write texts by the names of their files, and what says that they are ours; foreign files are kept."""
-    for name in foreign_files(output, VERB):
+    for name in foreign_files(output, verb):
         if name in texts:
             (output / name).rename(free_name(output / name))
     for file, text in texts.items():
         with atomic_path(output / file) as path:
             path.write_text(text, encoding="utf-8")
     with atomic_path(output / SUMS) as path:
-        path.write_text(sums_text(VERB, output, tuple(texts)), encoding="utf-8")
+        path.write_text(sums_text(verb, output, tuple(texts)), encoding="utf-8")
 
 
 def provenance_text(record: Mapping[str, Any]) -> str:

@@ -18,14 +18,19 @@ from hepad.cards.resolver import resolve
 from hepad.cards.sensitivity import SensitivityCard, load_any_study
 from hepad.cards.study import StudyCard
 from hepad.errors import CardError, InputDataError, InterruptedRunError
+from hepad.execution.store import MemoryStore
 from hepad.execution.tasks import Task
+from hepad.methods.base import MASS, Window
 from hepad.output.figure_kinds import drawing
+from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
+from hepad.pipeline.hunt.task import read_events_of
 from hepad.pipeline.study import figures as study_figures
 from hepad.pipeline.study.sensitivity import figures as sensitivity_figures
 from hepad.pipeline.study.sensitivity.points import Counted, Point, PointJob, mock_data
 from hepad.pipeline.study.sensitivity.results import Curve
-from hepad.pipeline.study.sensitivity.run import SensitivityOptions, SensitivityReport, sensitivity_study
+from hepad.pipeline.study.sensitivity.run import SensitivityOptions, SensitivityReport, prepare, sensitivity_study
 from hepad.pipeline.study.sensitivity.store import PointStore
+from hepad.provenance import FileRecords
 from hepad.stats.limits.sensitivity import Crossing, expected_z
 
 from ...conftest import expect, invoke, leave_unrendered
@@ -192,6 +197,88 @@ def test_limits_and_discoveries_are_those_of_the_points(report: dict[str, Any]) 
     assert cut["discovery_bound"] == ">"
     assert cut["discovery_events"] == 30
     assert cut["discovery_improvement_bound"] == "<"
+
+
+def reinterpreted(folder: Path, *more: str, code: int = 0) -> Any:
+    words = ("reinterpret", "--analysis", "tiny.yaml", *more)
+    return expect(code, invoke(folder, words))
+
+
+def test_a_signal_in_a_hunt_has_the_limits_of_the_study(
+    report: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_unrendered(monkeypatch)
+    how = ("bump.parquet", "--background", "background.parquet", "--study", "study.yaml")
+    fb = report["luminosity_per_fb"]
+    found = json.loads(
+        reinterpreted(folder, *how, "--method", "cut.yaml", "--xsec", "5e-3", "-o", "own", "--json").stdout
+    )
+    b = pq.read_table(folder / "bump.parquet").to_pydict()["b"]
+    share = np.mean(np.array(b) <= 2.0)
+    assert found["share_in_hunt"] == pytest.approx(share)
+    assert found["window_gev"] == [1000, 1400, 1600, 2000]  # the peak is in this one of both
+    assert found["peak_gev"] == pytest.approx(1500, abs=10)
+    for one in found["methods"]:
+        theirs = row(report, "bump", one["method"])
+        kept = points(report, "bump", one["method"], 1)[0]["efficiency"]  # of a cut, which learns nothing
+        assert one["efficiency_at_cross_section"] == pytest.approx(share * kept)
+        assert one["limit_pb"] == pytest.approx(theirs["limit_fb"] / 1e3 / share, rel=1e-9)
+        limits = [points(report, "bump", one["method"], seed)[0]["limit"] for seed in (1, 2)]
+        assert one["excluded"] == pytest.approx(np.median([5.0 * fb * share * kept / limit for limit in limits]))
+        assert one["learns"] is (one["method"] == "cut")  # which the study does not call classical
+    at = [p for p in found["points"] if p["cross_section_pb"] == pytest.approx(5e-3)]
+    assert [p["events"] for p in at] == pytest.approx([5e-3 * 1e3 * fb * share] * 2)
+    assert "would be excluded by" in found["verdict"]
+    assert (folder / "own" / "report.html").is_file()
+    again = json.loads(reinterpreted(folder, *how, "--method", "cut.yaml", "-o", "own", "--json").stdout)
+    assert again["made"] == 0  # the points are there, those of no cross section too
+    assert again["verdict"].startswith("cannot say: no cross section")
+
+
+def test_what_a_hunt_cannot_say_of_a_signal(folder: Path) -> None:
+    def refused(*words: str, code: int) -> str:
+        return str(reinterpreted(folder, *words, code=code).stderr)
+
+    assert "give simulated background" in refused("bump.parquet", code=2)
+    background = ("--background", "background.parquet")
+    assert "no study that ships names the hunt tiny.yaml" in refused("bump.parquet", *background, code=3)
+    assert "does not go with --analysis of a hunt" in refused("bump.parquet", "--sqrt-s", "13000", code=2)
+    how = (*background, "--study", "study.yaml")
+    assert "above 0 pb and finite" in refused("bump.parquet", *how, "--xsec", "0", code=2)
+    rng = np.random.default_rng(4)
+    table(folder / "low.parquet", rng.normal(1150, 10, 50), rng.normal(2, 1, 50), 1.0)
+    assert "reach from 1400 to 1800 GeV" in refused("low.parquet", *how, code=4)
+    uneven = pa.table({name: rng.normal(1500, 10, 50) for name in ("m", "a", "b", "weight")})
+    pq.write_table(uneven, folder / "uneven.parquet")
+    assert "weights that differ" in refused("uneven.parquet", *how, code=4)
+
+
+def test_a_signal_may_be_of_events_where_the_background_is_a_table(examples: Path, tmp_path: Path) -> None:
+    file, window = str(examples / "wprime_xy_3p5tev.root"), Window(1, 2, (0, 3))
+    plan = HuntPlan.of([file], "two_prong", HuntOptions(mass="fatjet1+fatjet2", window=window))
+    read = read_events_of(plan, HuntOptions(mass="", window=window), MemoryStore(), FileRecords(plan.paths))
+    names = list(plan.card.input.features)  # type: ignore[attr-defined]
+    columns = {f"x{i}": values.astype(np.float64) for i, values in enumerate(read.raw.x.T)}
+    pq.write_table(pa.table({**columns, "m": read.raw.beside[MASS]}), tmp_path / "same.parquet")
+    content = {
+        **STUDY,
+        "hunt": "cms_2024_dijet_anomaly",
+        "table": {"mass": "m", "columns": {name: f"x{i}" for i, name in enumerate(names)}},
+        "require": {"fatjet1_sdmass": [60, None]},
+        "range": [1000, 8000],
+        **{key: ["two_prong"] for key in ("methods", "classical")},
+    }
+    card = SensitivityCard.model_validate({**content, "knows_signal": []})
+    signals = {"table": [str(tmp_path / "same.parquet")], "events": [file]}
+    options = SensitivityOptions(output=tmp_path / "out", background=signals["table"], signals=signals)
+    pools = prepare(card, options).pools
+    (table_,), (events,) = (list(pools.signals[name].seen.values()) for name in ("table", "events"))
+    first, second = np.argsort(table_.beside[MASS]), np.argsort(events.beside[MASS])
+    assert len(first) > 100
+    assert np.array_equal(table_.beside[MASS][first], events.beside[MASS][second])
+    assert np.array_equal(table_.x[first], events.x[second])
+    assert table_.kind == events.kind  # so that they can be in one mock sample
+    assert 0 < pools.shares["events"] < pools.shares["table"] <= 1  # of all events, not of those selected
 
 
 def test_no_figure_is_named_that_was_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,18 @@ import numpy.typing as npt
 
 from hepad.cards.hunt import HuntCard
 from hepad.cards.input import InputCard, parse_input
+from hepad.cards.selection import load_selection
 from hepad.cards.sensitivity import SensitivityCard
 from hepad.errors import InputDataError
 from hepad.execution.store import MemoryStore
 from hepad.inputs.base import Input, make_input
 from hepad.inputs.batch import Batch
+from hepad.io.reader import open_events
+from hepad.io.tables.features import TablePath
 from hepad.methods.base import MASS, Folds, Window
 from hepad.methods.cuts import Cuts
 from hepad.paths import InputPath
+from hepad.pipeline.hunt.mass import mass_of
 from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
 from hepad.pipeline.hunt.task import read_events_of
 from hepad.provenance import FileRecords
@@ -65,7 +70,8 @@ class PoolEvents:
 class Pools:
     """All samples, the records of their files, and the weight of an event of background in pb, the same for all.
 
-    `required` is what all events were asked for, in JSON types.
+    `required` is what all events were asked for, in JSON types. `shares` are the parts of all events of the files of
+    each signal that are kept, and `uneven` the signals whose events have weights that differ, which are not heeded.
     """
 
     background: PoolEvents
@@ -73,6 +79,8 @@ class Pools:
     records: Mapping[str, Sequence[Mapping[str, Any]]]
     weight: float
     required: Mapping[str, Any]
+    shares: Mapping[str, float] = field(default_factory=dict)
+    uneven: tuple[str, ...] = ()
 
     def luminosity(self, fraction: float) -> float:
         """Of mock data with so much of the background, in 1/fb."""
@@ -103,26 +111,61 @@ def input_key(card: InputCard) -> str:
 
 def read_pools(
     card: SensitivityCard,
+    hunt: HuntCard,
     plans: Mapping[str, HuntPlan],
     signals: Mapping[str, Sequence[InputPath]],
     options: HuntOptions,
 ) -> Pools:
     """Read all files of the plans and of the signals.
 
+    Of a study of tables a signal may also be files of events, which then must pass the selection of the hunt.
     `InputDataError` if the background has weights that differ, as mock data must count events, or nothing is selected.
     """
     reader = _Reader(card, plans, options)
-    background, weight, records = reader.read(next(iter(plans.values())).paths, "background")
-    if np.ptp(weight) > _SAME_WEIGHT * np.abs(weight).max() or not weight[0] > 0:
+    background, weight, records, _ = reader.read(next(iter(plans.values())).paths, "background")
+    if not _even(weight) or not weight[0] > 0:
         raise InputDataError(
             f"background has weights from {weight.min():g} to {weight.max():g}: mock data are made of events of equal, "
             "positive weight"
         )
-    pools, known = {}, {"background": records}
+    pools, known, shares, uneven = {}, {"background": records}, {}, []
     for name, paths in signals.items():
-        pools[name], _, known[name] = reader.read(paths, f"signal {name}")
+        of_events = card.table is not None and not any(_is_table(path) for path in paths)
+        own = replace(reader, plans=event_plans(card, hunt, paths, plans)) if of_events else reader
+        files = [TablePath(path) for path in paths] if card.table is not None and not of_events else paths
+        pools[name], own_weight, known[name], shares[name] = own.read(files, f"signal {name}", like=reader)
+        if not _even(own_weight):
+            uneven.append(name)
     required = {name: list(bounds) for name, bounds in card.require.items()}
-    return Pools(background, pools, known, float(np.mean(weight)), required)
+    return Pools(background, pools, known, float(np.mean(weight)), required, shares, tuple(uneven))
+
+
+def event_plans(
+    card: SensitivityCard, hunt: HuntCard, files: Sequence[InputPath], plans: Mapping[str, HuntPlan]
+) -> dict[str, HuntPlan]:
+    """The plans of a study of tables for files of events: the same features, of the objects that they name."""
+
+    def changed(plan: HuntPlan) -> HuntPlan:
+        own = plan.card.input.model_dump(mode="json")
+        content = {"kind": "event_features", "features": own["features"], "scale": own["scale"]}
+        seen = parse_input(content, f"study {card.name}, for files of events")
+        selection, mass = load_selection(hunt.selection), mass_of(hunt.mass, seen)
+        return replace(plan, card=plan.card.model_copy(update={"input": seen}), selection=selection, mass=mass)
+
+    return {name: replace(changed(plan), paths=files) for name, plan in plans.items()}
+
+
+def _is_table(path: InputPath) -> bool:
+    """Whether a file is a table of features, and not one of events."""
+    try:
+        with closing(open_events(path)):
+            return False
+    except InputDataError:
+        return True
+
+
+def _even(weight: npt.NDArray[np.float64]) -> bool:
+    return bool(np.ptp(weight) <= _SAME_WEIGHT * np.abs(weight).max())
 
 
 @dataclass(frozen=True)
@@ -134,11 +177,15 @@ class _Reader:
     options: HuntOptions
 
     def read(
-        self, paths: Sequence[InputPath], what: str
-    ) -> tuple[PoolEvents, npt.NDArray[np.float64], list[dict[str, Any]]]:
-        """The events that are kept, their weights in the files, and the records of the files."""
+        self, paths: Sequence[InputPath], what: str, *, like: _Reader | None = None
+    ) -> tuple[PoolEvents, npt.NDArray[np.float64], list[dict[str, Any]], float]:
+        """The events that are kept, their weights in the files, the records of these, and the share that is kept.
+
+        Batches are known by the inputs of `like`, which sees the same of other files.
+        """
         first = next(iter(self.plans.values()))
-        inputs = {input_key(plan.card.input): plan.card.input for plan in self.plans.values()}
+        known = (like or self).plans
+        inputs = {input_key(known[name].card.input): plan.card.input for name, plan in self.plans.items()}
         required = self._required(first.card.input)
         every = {**inputs, **({"required": required} if required else {})}
         batches: dict[str, Batch] = {}
@@ -156,15 +203,18 @@ class _Reader:
         rows = order[kept[order]]
         if not len(rows):
             raise InputDataError(f"no event of {what} has a mass and is within the bounds of the study")
-        seen = {key: replace(batch.take(rows), weight=np.ones(len(rows))) for key, batch in batches.items()}
-        return PoolEvents(_taken(ids, rows), seen), events.raw.weight[rows], [dict(r) for r in events.records]
+        kind = next(iter(known.values())).card.input.kind
+        seen = {key: replace(batch.take(rows), kind=kind, weight=np.ones(len(rows))) for key, batch in batches.items()}
+        weight = events.raw.weight[rows]
+        share = float(weight.sum() / events.whole.columns["all_weight"].sum())
+        return PoolEvents(_taken(ids, rows), seen), weight, [dict(r) for r in events.records], share
 
     def _required(self, like: InputCard) -> InputCard | None:
         """The input of the features that have bounds."""
         if not self.card.require:
             return None
         content: dict[str, Any] = {"kind": like.kind, "features": list(self.card.require), "scale": "none"}
-        if self.card.table:
+        if self.card.table and like.kind == "table":
             content["columns"] = dict(self.card.table.columns)
         return parse_input(content, f"study {self.card.name}, require")
 

@@ -20,7 +20,6 @@ from hepad.errors import CardError, InputDataError, InterruptedRunError, UsageEr
 from hepad.execution.executor import Execution
 from hepad.execution.tasks import Arrays, Task, run_tasks
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
-from hepad.io.tables.features import TablePath
 from hepad.methods.base import Window
 from hepad.nn.device import resolve_device
 from hepad.output.atomic import atomic_folder
@@ -38,7 +37,15 @@ from hepad.pipeline.study.sensitivity.store import PointStore
 from hepad.provenance import provenance, sha256_bytes
 from hepad.stats.bumphunt.window_count import window_edges
 
-__all__ = ["SensitivityOptions", "SensitivityReport", "sensitivity_study"]
+__all__ = [
+    "Prepared",
+    "SensitivityOptions",
+    "SensitivityReport",
+    "count_points",
+    "prepare",
+    "sensitivity_study",
+    "written_csv",
+]
 
 _TABLES = ("sensitivity.csv", "points.csv")
 _FILES = ("report.md", "report.html", "results.json", *_TABLES)
@@ -103,37 +110,72 @@ def sensitivity_study(name: str, card: SensitivityCard, *, options: SensitivityO
     `OutputError` for a folder with foreign files, `CardError` for a card that does not fit, `InputDataError` for
     event files.
     """
-    device = resolve_device(options.device)
     check_output(options.output, _FILES)
-    chosen, methods = _with_methods(card.quickened() if options.quick else card, options.methods)
-    hunt = load_hunt(chosen.hunt).within(chosen.range)
-    background, signals = _files(chosen, options)
-    plans = plans_of(chosen, hunt, background, methods)
-    reading = HuntOptions(mass="", window=Window(1, 2, (0, 3)), step_size=options.step_size)
-    paths = {n: [TablePath(path) for path in files] if chosen.table else files for n, files in signals.items()}
-    pools = read_pools(chosen, plans, paths, reading)
-    chosen = _with_signals(chosen, pools)
-    job = _job(chosen, hunt, plans, pools, device)
-    options.output.mkdir(exist_ok=True)
-    keys = {point: _key(job, point, plans, pools) for point in job.points}
-    store = PointStore(options.output / TRAININGS, keys)
-    done = _done(job, store, options)
-    found = {point: Counted.of(arrays) for point, arrays in done.items()}
-    results = gathered(chosen, job.points, found, pools.luminosity(chosen.data_fraction))
-    if all(isinstance(one, str) for one in found.values()):
-        raise InputDataError(f"nothing could be counted at any point; the first: {next(iter(results.failed.values()))}")
+    prepared = prepare(card.quickened() if options.quick else card, options)
+    results, made = count_points(prepared, options)
+    chosen, hunt = prepared.card, prepared.hunt
     texts = {f"study {chosen.name}": resolve("analyses/studies", name).read_text(encoding="utf-8")}
     texts[f"hunt {hunt.name}"] = resolve("analyses/hunts", chosen.hunt).read_text(encoding="utf-8")
     words = ["hepad study", chosen.name, *(["--quick"] if options.quick else [])]
     words += [f"--method {method}" for method in options.methods]
     record = provenance(
-        " ".join([*words, *([] if device == "cpu" else [f"--device {device}"])]),
-        inputs=[dict(record) for records in pools.records.values() for record in records],
+        " ".join([*words, *([] if prepared.device == "cpu" else [f"--device {prepared.device}"])]),
+        inputs=prepared.records,
         cards={what: sha256_bytes(text.encode()) for what, text in texts.items()},
     )
-    report = SensitivityReport(results, record, store.made, options.quick, options.output)
+    report = SensitivityReport(results, record, made, options.quick, options.output)
     _write(report, texts)
     return report
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study whose files have been read: the card with the signals that there are, and how each method hunts."""
+
+    card: SensitivityCard
+    hunt: HuntCard
+    plans: Mapping[str, HuntPlan]
+    pools: Pools
+    device: str
+
+    @property
+    def luminosity(self) -> float:
+        """Of the mock data, in 1/fb."""
+        return self.pools.luminosity(self.card.data_fraction)
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """Of all files."""
+        return [dict(record) for records in self.pools.records.values() for record in records]
+
+
+def prepare(card: SensitivityCard, options: SensitivityOptions) -> Prepared:
+    """Read the files of a study; `CardError` for a card that does not fit, `InputDataError` for event files."""
+    device = resolve_device(options.device)
+    chosen, methods = _with_methods(card, options.methods)
+    hunt = load_hunt(chosen.hunt).within(chosen.range)
+    background, signals = _files(chosen, options)
+    plans = plans_of(chosen, hunt, background, methods)
+    reading = HuntOptions(mass="", window=Window(1, 2, (0, 3)), step_size=options.step_size)
+    pools = read_pools(chosen, hunt, plans, signals, reading)
+    return Prepared(_with_signals(chosen, pools), hunt, plans, pools, device)
+
+
+def count_points(prepared: Prepared, options: SensitivityOptions) -> tuple[SensitivityResults, int]:
+    """Count at all points, and how many of them were not kept in `options.output` before.
+
+    `InputDataError` if nothing can be counted at any point.
+    """
+    card, plans, pools = prepared.card, prepared.plans, prepared.pools
+    job = _job(card, prepared.hunt, plans, pools, prepared.device)
+    options.output.mkdir(exist_ok=True)
+    store = PointStore(options.output / TRAININGS, {point: _key(job, point, plans, pools) for point in job.points})
+    done = _done(job, store, options)
+    found = {point: Counted.of(arrays) for point, arrays in done.items()}
+    results = gathered(card, job.points, found, prepared.luminosity)
+    if all(isinstance(one, str) for one in found.values()):
+        raise InputDataError(f"nothing could be counted at any point; the first: {next(iter(results.failed.values()))}")
+    return results, store.made
 
 
 def _done(job: PointJob, store: PointStore, options: SensitivityOptions) -> dict[str, Arrays]:
@@ -273,12 +315,12 @@ def _write(report: SensitivityReport, texts: Mapping[str, str]) -> None:
     cards = "\n".join(f"# {what}\n{text}" for what, text in texts.items())
     blocks = page(results, figures, cards, report.provenance, quick=report.quick)
     whole = json.dumps({**report.content(), "figures": figures}, indent=1, allow_nan=False) + "\n"
-    tables = (_csv(results.summary()), _csv(results.points()))
+    tables = (written_csv(results.summary()), written_csv(results.points()))
     pages = (to_markdown(blocks), to_html(blocks, output), whole, *tables)
     write_files(output, dict(zip(_FILES, pages, strict=True)))
 
 
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+def written_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows as comma-separated values, an empty field for what is not known."""
     text = io.StringIO()
     names = list(dict.fromkeys(name for row in rows for name in row))
