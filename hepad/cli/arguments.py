@@ -59,7 +59,7 @@ PATHS = frozenset(
         "points",
     }
     | {"reference", "regions", "scale", "scores", "run", "selection", "signal", "signal_shape", "simulation"}
-    | {"spectra", "spectrum"}
+    | {"spectra", "spectrum", "study"}
     | {"test", "truth", "vectors", "workspace"}
 )
 """Parameters whose text may name files, cards or bundles, alone or as NAME=FILE, FILE:HISTOGRAM, FILE@NUMBER."""
