@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["DRAWING", "FORCE", "PATHS", "PLAIN", "WITHOUT_EFFECT", "invocation", "recorded", "with_common"]
 
 DRAWING = frozenset(
-    {"abcd", "bumphunt", "bumphunt2d", "cluster", "evaluate", "explain", "fit", "hunt", "inject", "latency", "limit"}
-    | {"monitor", "quantise", "rates", "reinterpret", "spurious", "study", "train"}
+    {"abcd", "bumphunt", "bumphunt2d", "chain", "cluster", "evaluate", "explain", "fit", "hunt", "inject", "latency"}
+    | {"limit", "monitor", "quantise", "rates", "reinterpret", "spurious", "study", "train"}
 )
 """Verbs with figures among their outputs."""
 
@@ -50,9 +50,12 @@ PATHS = frozenset(
         "files",
         "finetune",
         "function",
+        "hlt",
+        "l1",
         "menu",
         "method",
         "model",
+        "offline",
         "patch",
         "plane",
         "point",
@@ -331,10 +334,18 @@ def _analysis(text: str, _files: list[Path], _: Parameters) -> list[Word]:
     return [(Together(tuple(folder / name for name in names), tuple(names)), f"/{Path(text).name}")]
 
 
+def _step(text: str, files: list[Path], given: Parameters) -> list[Word]:
+    """The card of a search, and what it names, before an `@REGION`."""
+    card, at, region = text.rpartition("@") if "@" in text else (text, "", "")
+    found = _analysis(card, files, given)
+    return [(*word, f"{at}{region}") for word in found] if at else found
+
+
 _SPECIAL: dict[str, Callable[[str, list[Path], Parameters], list[Word]]] = {
     "analysis": _analysis,
     "cross_section": _cross_section,
     "data": _data,
+    "offline": _step,
     "point": _point,
     "vectors": _vectors,
 }

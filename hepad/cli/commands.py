@@ -43,6 +43,7 @@ COMMANDS = {
     "abcd": "Estimate the background of region A as B C / D in one likelihood, with non-closure and signal everywhere.",
     "reinterpret": "Is my model excluded? Acceptance, spectra and limits of a signal in a published search.",
     "rates": "Set thresholds of anomaly triggers on zero bias: rates, overlaps, and what they add to a menu.",
+    "chain": "Send samples through trigger levels and an offline selection: one cut flow, beside ordinary triggers.",
     "cluster": "Cluster the events that a model keeps, compare the clusters with what is expected, and say what makes "
     "each.",
     "monitor": "Compare runs with a reference: scores, regions, objects and inputs of a model, and what has shifted.",

@@ -51,6 +51,7 @@ __all__ = [
     "execution",
     "parse_columns",
     "parse_cross_sections",
+    "parse_files",
     "parse_pair",
     "parse_range",
     "parse_regions",
@@ -224,6 +225,22 @@ def print_cutflow(flow: CutFlow, selection: str) -> None:
         for step in flow.steps
     ]
     print_table(f"Selection {selection}", ["step", "events", "sum of weights", "of all"], rows)
+
+
+def parse_files(texts: list[str]) -> dict[str, list[str]]:
+    """The files of samples by name, of FILE, which is of the sample `events`, and NAME=FILE."""
+    import re
+
+    from hepad.io.remote.urls import is_url
+    from hepad.printable import NAME
+
+    samples: dict[str, list[str]] = {}
+    for text in texts:
+        plain = is_url(text) or Path(text).exists()
+        match = None if plain else re.fullmatch(rf"({NAME})=(.+)", text)
+        name, file = match.groups() if match else ("events", text)
+        samples.setdefault(name, []).append(file)
+    return samples
 
 
 def parse_range(text: str | None) -> tuple[float, float] | None:

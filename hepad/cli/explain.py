@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hepad.cli import common
-from hepad.printable import NAME
 
 if TYPE_CHECKING:
     from hepad.pipeline.explain.objects import ExplainReport
@@ -66,7 +64,7 @@ def explain(
             max_events=max_events,
             on_events=on_events,
         )
-        report = run(_samples(files), model, options=options)
+        report = run(common.parse_files(files), model, options=options)
     if json:
         common.print_json(report.to_json())
         return
@@ -85,17 +83,3 @@ def _print(report: ExplainReport | MapsReport) -> None:
     how = "exactly" if report.method == "exact" else "along a path from the empty image"
     common.print_table(f"{report.score} shared out among pixels, {how}", channels.header, channels.rows)
     common.print_table("The events of the highest scores", top.header, top.rows, numbers_from=9)
-
-
-def _samples(texts: list[str]) -> dict[str, list[str]]:
-    import re
-
-    from hepad.io.remote.urls import is_url
-
-    samples: dict[str, list[str]] = {}
-    for text in texts:
-        plain = is_url(text) or Path(text).exists()
-        match = None if plain else re.fullmatch(rf"({NAME})=(.+)", text)
-        name, file = match.groups() if match else ("events", text)
-        samples.setdefault(name, []).append(file)
-    return samples

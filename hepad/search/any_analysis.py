@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from hepad.bundles.bundle import Bundle, load_bundle
-from hepad.cards.analysis import AnalysisCard, load_analysis
+from hepad.cards.analysis import AnalysisCard, RegionSpec, load_analysis
 from hepad.cards.base import read_yaml
-from hepad.cards.bundle import RegionCard
+from hepad.cards.bundle import BundleCard, RegionCard
 from hepad.cards.resolver import resolve
 from hepad.cards.search import ALL, SCHEMA, SearchCard, is_search
 from hepad.cards.selection import SelectionCard, load_selection
@@ -15,7 +16,7 @@ from hepad.errors import CardError
 from hepad.provenance import sha256_file
 from hepad.search.search import Category, Search, prepare_search
 
-__all__ = ["SQRT_S_GEV", "prepare_analysis"]
+__all__ = ["SQRT_S_GEV", "prepare_analysis", "search_of_bundle", "search_of_selection"]
 
 SQRT_S_GEV = 13_000.0
 """Collision energy for a model's card, which does not say one; only for inputs that need it and files without it."""
@@ -35,16 +36,30 @@ def prepare_analysis(name: str, *, model: str | None = None) -> Search:
             raise CardError(f"{name} is a selection; it uses no model")
         return _of_one_category(path, load_selection(str(path)), None)
     recipe = load_analysis(name)
-    return _of_one_category(path, load_selection(recipe.selection), load_bundle(model or recipe.name), recipe)
+    bundle = load_bundle(model or recipe.name)
+    return _of_one_category(path, bundle.card.selection, bundle, recipe)  # what its regions were set with
+
+
+def search_of_bundle(bundle: Bundle, extra: Mapping[str, RegionSpec] | None = None) -> Search:
+    """The search of one category that a bundle with its selection amounts to, with `extra` regions beside its own."""
+    regions = bundle.regions(extra or {})
+    return _of_one_category(bundle.path, bundle.card.selection, bundle, bundle.card, regions)
+
+
+def search_of_selection(selection: SelectionCard, path: Path) -> Search:
+    """The search of one category that a selection is."""
+    return _of_one_category(path, selection, None)
 
 
 def _of_one_category(
-    path: Path, selection: SelectionCard, bundle: Bundle | None, recipe: AnalysisCard | None = None
+    path: Path,
+    selection: SelectionCard,
+    bundle: Bundle | None,
+    source: AnalysisCard | SelectionCard | BundleCard | None = None,
+    every: Mapping[str, RegionCard] | None = None,
 ) -> Search:
-    source = recipe or selection
-    if bundle is not None:  # its own is what its regions were set with
-        selection = bundle.card.selection
-    regions: dict[str, RegionCard] = {} if bundle is None else bundle.card.regions
+    source = source or selection
+    regions = dict(every or ({} if bundle is None else bundle.card.regions))
     card = SearchCard.model_validate(
         {
             "schema": SCHEMA,
@@ -66,7 +81,7 @@ def _of_one_category(
         }
     )
     category = Category(card.categories[0], selection, bundle, regions, {}, ())
-    cards = {f"analysis {source.name}": sha256_file(path)}
+    cards = {f"analysis {source.name}": sha256_file(path)} if path.is_file() else {}
     if bundle is not None:
         cards[f"bundle {bundle.card.name}"] = bundle.sha256
     return Search(card, path.parent, (category,), (ALL, *regions), ALL, cards, as_published=True)

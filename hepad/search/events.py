@@ -28,7 +28,7 @@ from hepad.samples.scoring import score_events
 from hepad.search.search import Category, Search
 from hepad.stats.scores.regions import region_of
 
-__all__ = ["CategoryEvents", "Reading", "SearchJob", "SearchPart", "search_parts"]
+__all__ = ["CategoryEvents", "Reading", "SearchJob", "SearchPart", "in_region", "search_parts", "with_energy"]
 
 FloatArray = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -131,7 +131,8 @@ class SearchJob:
         return Step(fields if self.jet_scale == 1.0 else jet_scale_fields(fields), self._make, facts=True)
 
     def _make(self, chunk: Chunk) -> Part:
-        events = with_jets_scaled(self._with_energy(chunk.events), self.jet_scale)
+        events = with_energy(chunk.events, self.sqrt_s_gev, self.search.card.sqrt_s_gev)
+        events = with_jets_scaled(events, self.jet_scale)
         columns: dict[str, npt.NDArray[Any]] = {"weight": ak.to_numpy(events.weight).astype(np.float64)}
         flows = {}
         for category in self.search.categories:
@@ -139,15 +140,24 @@ class SearchJob:
             columns |= _columns(selected, category)
         return Part(len(events), columns, flows=flows)
 
-    def _with_energy(self, events: ak.Array) -> ak.Array:
-        if SQRT_S not in events.fields:
-            return events
-        stated = ak.to_numpy(events[SQRT_S])
-        if self.sqrt_s_gev is not None:
-            energy = np.full(len(events), self.sqrt_s_gev)
-        else:
-            energy = np.where(np.isnan(stated), self.search.card.sqrt_s_gev, stated)
-        return ak.with_field(events, energy, SQRT_S)
+
+def with_energy(events: ak.Array, sqrt_s_gev: float | None, assumed_gev: float) -> ak.Array:
+    """Events whose inputs are normalised to a collision energy (GeV): that given, that stated, else that assumed."""
+    if SQRT_S not in events.fields:
+        return events
+    stated = ak.to_numpy(events[SQRT_S])
+    energy = np.where(np.isnan(stated), assumed_gev, stated) if sqrt_s_gev is None else np.full(len(events), sqrt_s_gev)
+    return ak.with_field(events, energy, SQRT_S)
+
+
+def in_region(events: ak.Array, category: Category, region: str) -> Mask:
+    """Whether events (n,) are selected by a category and in one of its regions."""
+    selected, keep, _ = apply_selection(events, category.selection)
+    if region == ALL or category.bundle is None:
+        return keep
+    mask: Mask = keep.copy()
+    mask[keep] = region_of(category.regions[region]).inside(score_events(category.bundle, selected))
+    return mask
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from hepad.stats.scores.acceptance import Sums
 from hepad.trigger.rates import moments, sums_of, survival
 
-__all__ = ["Counts", "Curve", "Decisions", "Triggers", "expected_sums", "sums"]
+__all__ = ["Counts", "Curve", "Decisions", "Triggers", "expected_moments", "expected_sums", "sums"]
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -86,11 +86,11 @@ class Counts:
         for point in range(len(t.thresholds)):
             here = accepts[:, point]
             self.fired[point] += _pairs(here, np.concatenate([here, part.seeds], axis=1), w)
-        self.menu += _expected(kept, w)
+        self.menu += expected_moments(kept, w)
         either = np.where(accepts, 1.0, kept[:, None, None])
-        self.with_menu += _expected(either, w)
-        self.gained += _expected(either - kept[:, None, None], w)
-        self.with_all += _expected(np.where(accepts.any(axis=2), 1.0, kept[:, None]), w)
+        self.with_menu += expected_moments(either, w)
+        self.gained += expected_moments(either - kept[:, None, None], w)
+        self.with_all += expected_moments(np.where(accepts.any(axis=2), 1.0, kept[:, None]), w)
         if part.vertices is not None:
             self._add_vertices(part.vertices, kept, accepts.reshape(len(w), -1), w)
 
@@ -143,7 +143,7 @@ def _pairs(left: Mask, right: Mask, weights: Floats) -> Floats:
     return np.stack([(left * power[:, None]).T @ right_numbers for power in powers])
 
 
-def _expected(kept: Floats, weights: Floats) -> Floats:
+def expected_moments(kept: Floats, weights: Floats) -> Floats:
     """The moments (3, ...) of events kept with probabilities (n, ...): how many may be, and the expected weights."""
     shape = (len(weights), *[1] * (kept.ndim - 1))
     weighted = kept * weights.reshape(shape)
