@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import nox
 
@@ -55,6 +56,16 @@ def pinned(session: nox.Session) -> None:
     """Run pytest with the versions of constraints.txt, as CI does; arguments after -- are passed on."""
     install_pinned(session, "test")
     session.run("python", "-m", "pytest", "-n", "2", "--dist", "worksteal", *session.posargs)
+
+
+@nox.session(python=PINNED)
+def keras(session: nox.Session) -> None:
+    """Make networks with the newest TensorFlow, Keras 2 and 3, and hold what hepad reads of them against it."""
+    requirements = nox.project.dependency_groups(PROJECT, "test")
+    session.install("-e", ".[onnx]", "tensorflow-cpu", "tf-keras", *requirements)
+    folder, tests = Path(session.create_tmp()) / "networks", "tests/io/exchange/keras"
+    session.run("python", f"{tests}/make_networks.py", str(folder), *session.posargs)
+    session.run("python", "-m", "pytest", tests, env={"HEPAD_KERAS_NETWORKS": str(folder)})
 
 
 @nox.session(python=PINNED)

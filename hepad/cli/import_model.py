@@ -17,13 +17,14 @@ def import_model(
     file: Annotated[
         Path,
         typer.Argument(
-            help="The network: an ONNX file, a .npz of weights, or a folder of C++ headers.", show_default=False
+            help="The network: a file of ONNX or Keras, a TensorFlow SavedModel, a .npz of weights, or C++ headers.",
+            show_default=False,
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The bundle folder to write.", show_default=False)],
     card: Annotated[
         str | None,
-        typer.Option(help="The card of an ONNX file, model: {name: onnx}, or of weights.", show_default="none"),
+        typer.Option(help="The card of a network, model: {name: onnx}, or of weights.", show_default="none"),
     ] = None,
     vectors: Annotated[
         Path | None,
@@ -49,6 +50,8 @@ def import_model(
     """Make a bundle of a network that was trained elsewhere.
 
     Example: hepad import-model model.onnx --card card.yaml --vectors vectors.npz -o my_bundle
+
+    Of Keras or TensorFlow: hepad import-model autoencoder.keras --card card.yaml -o my_bundle
 
     Of the weights of a model of hepad's: hepad import-model weights.npz --card double_ae --background sm.h5 -o ae
 

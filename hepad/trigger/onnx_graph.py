@@ -8,40 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import MissingExtraError
+from hepad.io.exchange.onnx_builder import OnnxGraph
 from hepad.nn.layers import Layer, Network
 
 __all__ = ["onnx_bytes", "onnx_scores", "onnx_session"]
-
-_OPSET = 17
-
-
-class _Graph:
-    """Nodes and numbers in the making; values are known by their names."""
-
-    def __init__(self) -> None:
-        try:
-            from onnx import helper, numpy_helper
-        except ImportError as error:
-            raise MissingExtraError.of(error, "ONNX graphs need", "onnx", "trigger") from error
-        self._make, self._from_array = helper.make_node, numpy_helper.from_array
-        self.nodes: list[Any] = []
-        self.numbers: list[Any] = []
-
-    def add(self, operator: str, *inputs: str, name: str | None = None, **attributes: Any) -> str:
-        """A node; the name of its output."""
-        output = name or f"{operator.lower()}{len(self.nodes)}"
-        self.nodes.append(self._make(operator, list(inputs), [output], **attributes))
-        return output
-
-    def number(self, value: npt.ArrayLike, dtype: str = "float32") -> str:
-        """A constant."""
-        name = f"c{len(self.numbers)}"
-        self.numbers.append(self._from_array(np.asarray(value, dtype=dtype), name))
-        return name
-
-    def affine(self, x: str, layer: Layer) -> str:
-        """weight x + bias."""
-        return self.add("Gemm", x, self.number(layer.weight), self.number(layer.bias), transB=1)
 
 
 def onnx_bytes(network: Network) -> bytes:
@@ -49,26 +19,11 @@ def onnx_bytes(network: Network) -> bytes:
 
     The same network gives the same bytes. `MissingExtraError` without onnx.
     """
-    graph = _Graph()
-    from onnx import TensorProto, helper
-
+    graph = OnnxGraph("trigger")
     outputs = ["x", _spiking(graph, network)] if network.spiking else _dense(graph, network)
     graph.add("Identity", _restored(graph, network, outputs[-1]), name="output")
     _score(graph, network, outputs[network.embedding])
-    made = helper.make_graph(
-        graph.nodes,
-        network.model,
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["events", network.sizes[0]])],
-        [
-            helper.make_tensor_value_info("score", TensorProto.FLOAT, ["events"]),
-            helper.make_tensor_value_info("output", TensorProto.FLOAT, ["events", network.sizes[-1]]),
-        ],
-        graph.numbers,
-    )
-    model = helper.make_model(
-        made, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=8, producer_name="hepad"
-    )
-    return bytes(model.SerializeToString(deterministic=True))
+    return graph.to_bytes(network.model, network.sizes[0], {"score": (), "output": (network.sizes[-1],)})
 
 
 def onnx_session(data: bytes, *, threads: int = 1) -> Any:
@@ -89,12 +44,17 @@ def onnx_scores(data: bytes, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float
     return np.asarray(scores)
 
 
-def _dense(graph: _Graph, network: Network) -> list[str]:
+def _affine(graph: OnnxGraph, x: str, layer: Layer) -> str:
+    """weight x + bias."""
+    return graph.add("Gemm", x, graph.number(layer.weight), graph.number(layer.bias), transB=1)
+
+
+def _dense(graph: OnnxGraph, network: Network) -> list[str]:
     """The input, then what each layer gives."""
     value = "x"
     values = [value]
     for layer in network.layers:
-        value = graph.affine(value, layer)
+        value = _affine(graph, value, layer)
         if layer.after == "relu":
             value = graph.add("Relu", value)
         elif layer.after == "leaky_relu":
@@ -103,7 +63,7 @@ def _dense(graph: _Graph, network: Network) -> list[str]:
     return values
 
 
-def _restored(graph: _Graph, network: Network, output: str) -> str:
+def _restored(graph: OnnxGraph, network: Network, output: str) -> str:
     """Outputs within their limits, 0 for objects that are not there."""
     if network.limits is None:
         return output
@@ -115,12 +75,12 @@ def _restored(graph: _Graph, network: Network, output: str) -> str:
     return graph.add("Mul", values, there)
 
 
-def _spiking(graph: _Graph, network: Network) -> str:
+def _spiking(graph: OnnxGraph, network: Network) -> str:
     neuron = network.spiking
     assert neuron is not None  # noqa: S101  asked by the caller
     *hidden, last = network.layers
     beta, threshold = graph.number(neuron.beta), graph.number(neuron.threshold)
-    currents = [graph.affine("x", hidden[0])] * neuron.steps
+    currents = [_affine(graph, "x", hidden[0])] * neuron.steps
     for index in range(len(hidden)):
         spikes: list[str] = []
         potential = ""
@@ -133,14 +93,14 @@ def _spiking(graph: _Graph, network: Network) -> str:
             above = graph.add("Sign", graph.add("Sub", potential, threshold))
             spikes.append(graph.add("Relu", above))  # 1 above the threshold, 0 at or below it
         following = hidden[index + 1] if index + 1 < len(hidden) else last
-        currents = [graph.affine(spike, following) for spike in spikes]
+        currents = [_affine(graph, spike, following) for spike in spikes]
     output = currents[0]
     for current in currents[1:]:
         output = graph.add("Add", graph.add("Mul", beta, output), current)
     return output
 
 
-def _score(graph: _Graph, network: Network, embedded: str) -> None:
+def _score(graph: OnnxGraph, network: Network, embedded: str) -> None:
     if network.score in {"mse", "sse"}:
         difference = graph.add("Sub", embedded, "output")
     if network.score == "mse":

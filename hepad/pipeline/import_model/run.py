@@ -1,5 +1,5 @@
-"""Make a bundle of a network that was trained elsewhere: an ONNX file or weights and a card, or the C++ headers of a
-trigger's, checked against its author's numbers.
+"""Make a bundle of a network that was trained elsewhere: a file of ONNX or Keras or weights with a card, or the C++
+headers of a trigger's, checked against its author's numbers.
 
 What cannot be told from the two is asked for: the scale of the inputs, and background for regions without a threshold.
 """
@@ -22,6 +22,7 @@ from hepad.cards.input import parse_input
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import CardError, UsageError
 from hepad.inputs.base import Input, input_from_state, make_input
+from hepad.io.exchange.keras.read import files_of, is_keras, read_keras
 from hepad.io.exchange.onnx_file import read_onnx
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.tables.vectors import read_arrays
@@ -83,17 +84,19 @@ class ImportReport:
 
 
 def import_model(file: Path, card: str | None, *, options: ImportOptions) -> ImportReport:
-    """Write the bundle `options.output` of an ONNX file and an analysis card whose model is `onnx`, of a .npz with the
+    """Write the bundle `options.output` of a network and an analysis card whose model is `onnx`, of a .npz with the
     weights of the card's model, or of a folder with the C++ headers of a trigger's network, which needs no card.
+
+    A network is an ONNX file, a `.keras` or HDF5 file of Keras, or a folder of a TensorFlow SavedModel.
 
     `CheckFailedError`, and nothing is written, if the network does not give the numbers in `options.vectors`. The same
     files and options give the same bundle, byte for byte.
     """
     check_folder(options.output, verb="import-model")
-    if file.is_dir():
+    if file.is_dir() and not is_keras(file):
         return _import_library(file, card, options)
     if card is None:
-        what = "a file of weights" if is_weights(file) else "an ONNX file"
+        what = "a file of weights" if is_weights(file) else "a network"
         raise UsageError(f"{file}: {what} needs its analysis card, --card CARD.yaml")
     return _import_file(file, card, options)
 
@@ -132,13 +135,13 @@ def _import_library(folder: Path, card: str | None, options: ImportOptions) -> I
 
 
 def _import_file(file: Path, card: str, options: ImportOptions) -> ImportReport:
-    """Of an ONNX file, or of a .npz of weights, and its card."""
+    """Of a network, or of a .npz of weights, and its card."""
     recipe = load_analysis(card)
     selection = load_selection(options.selection or recipe.selection)
     specs = recipe.regions if options.regions is None else options.regions
     _check_regions(specs, options)
     background = _background(make_input(recipe.input), selection, options)
-    network = _weights(file, recipe, background, options) if is_weights(file) else _onnx(file, card, recipe, options)
+    network = _weights(file, recipe, background, options) if is_weights(file) else _network(file, card, recipe, options)
     vector, scorer, imported = network
     quantiles, total_pb = _calibrate(scorer, vector, background, options)
     complete = {name: spec.completed(total_pb) for name, spec in specs.items()}
@@ -150,7 +153,7 @@ def _import_file(file: Path, card: str, options: ImportOptions) -> ImportReport:
         **scorer_content(scorer, vector),
         "regions": {name: region.model_dump(mode="json", exclude_none=True) for name, region in regions.items()},
         "imported": imported.model_dump(mode="json", exclude_none=True),
-        "provenance": _provenance(file, (file,), recipe.name, selection, options),
+        "provenance": _provenance(file, _files(file), recipe.name, selection, options),
     }
     with atomic_folder(options.output, verb="import-model") as folder:
         write_bundle_files(folder, content, bundle_tensors(vector, scorer, quantiles))
@@ -159,19 +162,29 @@ def _import_file(file: Path, card: str, options: ImportOptions) -> ImportReport:
     )
 
 
-def _onnx(file: Path, card: str, recipe: AnalysisCard, options: ImportOptions) -> tuple[Input, Scorer, Imported]:
+def _network(file: Path, card: str, recipe: AnalysisCard, options: ImportOptions) -> tuple[Input, Scorer, Imported]:
+    """Of an ONNX file, or of one of Keras or TensorFlow, which becomes one."""
     if recipe.model.name != OnnxScorer.name:
         raise CardError(f"{card}: an imported model is called {OnnxScorer.name}, not {recipe.model.name}")
     vector = _input(recipe, options.scale)
-    data = read_onnx(file)
+    keras = read_keras(file) if is_keras(file) else None
+    data = read_onnx(file) if keras is None else keras.onnx
     scorer = OnnxScorer(recipe.model.config, vector.layout)
     try:
         scorer.load_state({"onnx": np.frombuffer(data, dtype=np.uint8)})
     except CardError as error:
         raise CardError(f"{file}: {error}") from error
     found = () if options.vectors is None else parity(scorer, options.vectors, options.tolerance)
+    if keras is not None:
+        content = b"".join(path.read_bytes() for path in keras.files)
+        return vector, scorer, _imported(file, sha256_bytes(content), found, operators=keras.layers)
     graph = scorer.graph
     return vector, scorer, _imported(file, sha256_bytes(data), found, opset=graph.opset, operators=graph.operators)
+
+
+def _files(file: Path) -> tuple[Path, ...]:
+    """The files that a network is read from."""
+    return files_of(file) if is_keras(file) else (file,)
 
 
 def _weights(
@@ -191,7 +204,7 @@ def _weights(
 
 
 def _imported(file: Path, sha256: str, found: tuple[Compared, ...], **of_file: Any) -> Imported:
-    return Imported(file=file.name, sha256=sha256, parity_checked=bool(found), parity=found, **of_file)
+    return Imported(file=file.resolve().name, sha256=sha256, parity_checked=bool(found), parity=found, **of_file)
 
 
 def _check_regions(specs: Mapping[str, RegionSpec], options: ImportOptions) -> None:
