@@ -10,7 +10,6 @@ from __future__ import annotations
 import glob
 import inspect
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
@@ -20,14 +19,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from hepad.cli.complete import completion
+from hepad.cli.help import escaped, shortened
 from hepad.cli.modes import check_modes
+from hepad.cli.progress import DEFAULT_PROGRESS, saying
 from hepad.errors import HepadError
 from hepad.output.figure_kinds import DEFAULT_FIGURES
 
 if TYPE_CHECKING:
     from hepad.provenance import Invocation, Together, Word
 
-__all__ = ["DRAWING", "FORCE", "PATHS", "PLAIN", "WITHOUT_EFFECT", "invocation", "recorded", "with_common"]
+__all__ = ["COUNTING", "DRAWING", "FORCE", "PATHS", "PLAIN", "WITHOUT_EFFECT", "invocation", "recorded", "with_common"]
 
 DRAWING = frozenset(
     {"abcd", "bumphunt", "bumphunt2d", "chain", "cluster", "evaluate", "explain", "fit", "hunt", "inject", "latency"}
@@ -35,9 +37,12 @@ DRAWING = frozenset(
 )
 """Verbs with figures among their outputs."""
 
+COUNTING = frozenset({"limit", "study"})
+"""Verbs that say how far they are, beside those that read events in steps."""
+
 WITHOUT_EFFECT = frozenset(
-    {"check", "debug", "executor", "force", "help", "json", "output", "restart", "resume", "scheduler", "step_size"}
-    | {"workers"}
+    {"check", "debug", "executor", "force", "help", "json", "output", "progress", "quiet", "restart", "resume"}
+    | {"scheduler", "step_size", "workers"}
 )
 """Parameters that change where, how fast or in how many pieces something is done, or what is printed."""
 
@@ -110,12 +115,13 @@ _FOLDERS = frozenset({"background", "data"})
 _RESERVED = frozenset({"auto", "column", "gp", "spectrum"})
 _MARKS = ("card.json", "manifest.json")
 
-_MARKUP = re.compile(r"(\[[a-z#/@][^\[]*?\])")
-"""What rich takes for a tag."""
-
 FORCE = "Replace what is there; what hepad did not write is kept."
 
 _ForceOption = Annotated[bool, typer.Option("--force", help=FORCE)]
+_ProgressOption = Annotated[
+    str, typer.Option("--progress", help="auto (on a terminal), bar, json (lines on stderr) or none.")
+]
+_QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but warnings, errors and --json.")]
 _FiguresOption = Annotated[str, typer.Option("--figures", help="Files of each figure: png, pdf, png,pdf or none.")]
 
 _NEVER_REPLACE = frozenset({"replay", "unpack"})
@@ -129,9 +135,12 @@ def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
     class Recorded(cls):  # type: ignore[misc, valid-type]
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
-            for item in (self, *self.params):  # typer takes the brackets of hepad[dask] for rich's markup
+            for item in (self, *self.params):
                 if item.help:
-                    item.help = _MARKUP.sub(r"\\\1", item.help)
+                    item.help = escaped(item.help)
+
+        def get_params(self, ctx: Any) -> Any:
+            return shortened(super().get_params(ctx))
 
         def invoke(self, ctx: Any) -> Any:
             from hepad.output.atomic import replacing
@@ -143,27 +152,33 @@ def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
             forced = bool(ctx.params.get("force"))
             kinds = parse_kinds(ctx.params.get("figures", DEFAULT_FIGURES))
             record = invocation(ctx) if "output" in ctx.params else None
-            with recording(record), replacing(forced), drawing(kinds):
+            said = saying(ctx.params.get("progress", DEFAULT_PROGRESS), quiet=bool(ctx.params.get("quiet")))
+            with recording(record), replacing(forced), drawing(kinds), said:
                 return super().invoke(ctx)
 
     return Recorded
 
 
 def with_common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The function of a command with the options that all have which write: --force, and --figures if it draws.
+    """The function of a command with the options that all have which write: --force, --quiet; --figures if it draws.
 
-    A command that has an option of that name keeps its own. Both act where outputs are written (`replacing`,
-    `drawing`), so that the command need not know.
+    Those that work on events for long have --progress too. A command that has an option of that name keeps its own.
+    They act where outputs are written and shown (`replacing`, `drawing`, `saying`), so that the command need not know.
     """
     signature = inspect.signature(command, eval_str=True)
     names = signature.parameters
+    for name, parameter in names.items():
+        for said in getattr(parameter.annotation, "__metadata__", ()):
+            said.autocompletion = said.autocompletion or completion(command.__name__, name)
     added = []
     if command.__name__ in DRAWING:
         added.append(_option("figures", DEFAULT_FIGURES, _FiguresOption))
     if "output" in names and "force" not in names and command.__name__ not in _NEVER_REPLACE:
         added.append(_option("force", False, _ForceOption))
-    if not added:
-        return command
+    if "step_size" in names or command.__name__ in COUNTING:
+        added.append(_option("progress", DEFAULT_PROGRESS, _ProgressOption))
+    if "output" in names:
+        added.append(_option("quiet", False, _QuietOption))
 
     def call(**options: Any) -> Any:
         return command(**{name: value for name, value in options.items() if name in names})

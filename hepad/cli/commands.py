@@ -14,7 +14,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-__all__ = ["COMMANDS", "Commands", "command_app", "listed"]
+__all__ = ["ALIASES", "COMMANDS", "PANELS", "Commands", "command_app", "listed"]
 
 COMMANDS = {
     "inspect": "Show what is in files: format, entries, sample, objects, and which bundled selections can run.",
@@ -52,10 +52,24 @@ COMMANDS = {
     "export": "Write a model for other tools, with input scales, test vectors and a check of every number.",
     "replay": "Make an output again from its provenance, and compare: 0 if it is the same, 7 if not.",
     "schema": "Which keys a card may have: tables, or a JSON Schema with --json.",
-    "list": "List what ships with hepad, or say what to cite for one of them.",
+    "list": "List what ships with hepad, or say what to cite for one of them; hepad show NAME has all of one.",
+    "show": "Show all of something that ships with hepad: what it is, what it was made of, its card.",
     "analysis": "Make, check, pack and unpack what belongs to an analysis.",
 }
 """The commands in the order of the work, and the first line of their help."""
+
+PANELS = {
+    "Look": "inspect list show explain schema",
+    "Score and select": "score vectorize jets hist",
+    "Train and compare": "train import-model evaluate study cluster monitor",
+    "Hunt and fit": "hunt bumphunt bumphunt2d fit spurious inject limit discovery abcd",
+    "Reinterpret and share": "reinterpret analysis replay",
+    "Trigger": "rates latency quantise export",
+}
+"""Which commands stand together in the help."""
+
+ALIASES = {"quantize": "quantise"}
+"""Other spellings of commands."""
 
 _CLASSES = {"bumphunt": "BumpHuntCommand"}
 """The classes of commands that have one of their own."""
@@ -113,5 +127,9 @@ class Commands(MutableMapping[str, Any]):
 
 
 def listed() -> dict[str, Any]:
-    """Commands that have a name and a help and no more: enough for a list of them."""
-    return {name: TyperCommand(name, help=said, rich_markup_mode="rich") for name, said in COMMANDS.items()}
+    """Commands that have a name, a help and a panel and no more: enough for a list of them."""
+    panels = {name: panel for panel, names in PANELS.items() for name in names.split()}
+    return {
+        name: TyperCommand(name, help=COMMANDS[name], rich_markup_mode="rich", rich_help_panel=panel)
+        for name, panel in panels.items()
+    }

@@ -14,7 +14,7 @@ import typer
 
 from hepad.cli.arguments import FORCE
 from hepad.errors import UsageError
-from hepad.printable import NAME, printable
+from hepad.printable import NAME
 
 if TYPE_CHECKING:
     from hepad.cards.analysis import RegionSpec
@@ -59,7 +59,6 @@ __all__ = [
     "parse_selections",
     "parse_signals",
     "percent",
-    "point_progress",
     "print_complete",
     "print_cutflow",
     "print_json",
@@ -187,10 +186,11 @@ StepSize = Annotated[int, typer.Option("--step-size", min=1, help="Events in mem
 
 
 def stdout() -> Terminal:
-    """The console for results."""
+    """The console for results; silent if nothing but warnings and errors are wanted."""
+    from hepad.cli.progress import is_quiet
     from hepad.cli.terminal import Terminal
 
-    return Terminal()
+    return Terminal(quiet=is_quiet())
 
 
 def stderr() -> Terminal:
@@ -375,28 +375,9 @@ def print_skipped(skipped: Sequence[Skipped]) -> None:
 
 
 @contextmanager
-def event_progress(what: str) -> Iterator[Callable[[int], None] | None]:
-    """Count events on a terminal; None where stderr is not one."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+def event_progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Count events while they are worked on."""
+    from hepad.cli.progress import counts
 
-    columns = (SpinnerColumn(), TextColumn("{task.description} {task.completed} events"), TimeElapsedColumn())
-    with Progress(*columns, console=stderr(), transient=True) as progress:
-        task = progress.add_task(printable(what), total=None)
-        yield lambda n: progress.advance(task, n)
-
-
-@contextmanager
-def point_progress() -> Iterator[Callable[[int, int], None] | None]:
-    """Count the points of a study on a terminal; None where stderr is not one."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr(), transient=True) as progress:
-        points = progress.add_task("points", total=None)
-        yield lambda done, of: progress.update(points, completed=done, total=of)
+    with counts(what) as (events,):
+        yield events.add

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hepad.cli import common
+from hepad.cli.progress import counts
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -155,7 +154,7 @@ def hunt(
             f"give --analysis, or one --method with --mass, --window and --sidebands (missing: "
             f"{', '.join(lacking) or 'one --method'})"
         )
-    with _progress() as (on_events, on_training, on_fit):
+    with counts("events", "trainings", "fits") as (events, trainings, fits):
         options = HuntOptions(
             mass=mass or "",
             window=_window(window, sidebands) if window and sidebands else Window(1, 2, (0, 3)),
@@ -179,9 +178,9 @@ def hunt(
             resume=resume,
             restart=restart,
             execution=common.execution(workers, executor, scheduler, skip_bad_files, force),
-            on_events=on_events,
-            on_training=on_training,
-            on_fit=on_fit,
+            on_events=events.add,
+            on_training=trainings.set,
+            on_fit=fits.set,
         )
         report: HuntReport | AnalysisReport | ReplicaReport
         if replicas is None:
@@ -300,29 +299,6 @@ def _tables(report: AnalysisReport) -> Iterator[tuple[str, Table]]:
     yield "Scores and selections against the mass, in sidebands", dependence_table(report)
     if any(row.responsible for row in report.signals):
         yield "Limits on the signals", signal_table(report)
-
-
-_Counter = Callable[[int, int], None] | None
-
-
-@contextmanager
-def _progress() -> Iterator[tuple[Callable[[int], None] | None, _Counter, _Counter]]:
-    """Count events, then trainings and fitted spectra on a terminal; nothing where stderr is not one."""
-    if not sys.stderr.isatty():
-        yield None, None, None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=common.stderr(), transient=True) as progress:
-        events = progress.add_task("events", total=None)
-        trainings = progress.add_task("trainings", total=None)
-        fits = progress.add_task("fits", total=None, visible=False)
-        yield (
-            lambda n: progress.advance(events, n),
-            lambda done, of: progress.update(trainings, completed=done, total=of),
-            lambda done, of: progress.update(fits, completed=done, total=of, visible=True),
-        )
 
 
 def _window(window: str, sidebands: str) -> Window:

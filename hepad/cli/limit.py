@@ -8,6 +8,7 @@ import typer
 
 from hepad.cli.common import CalculatorOption, Json, Output, Seed, parse_range, print_json, stderr
 from hepad.cli.limit_print import print_limits, print_masses
+from hepad.cli.progress import counts
 from hepad.errors import UsageError
 
 __all__ = ["limit"]
@@ -193,12 +194,12 @@ def _of_masses(spectrum: str, shapes: list[str], options: dict[str, Any], json: 
     if not shapes:
         raise UsageError("a limit in a --spectrum needs a --signal-shape, such as gauss:0.05 with --mass 2000:6000:100")
     options["mass_range"] = parse_range(options["mass_range"])
-    with stderr().status("limits") as status:
+    with counts("limits") as (limits,):
         report = mass_limits(
             spectrum,
             shapes,
             options=MassLimitOptions(**options),
-            progress=lambda what: status.update(f"limits at {what}"),
+            progress=limits.set,
         )
     _warn(report.warnings)
     if json:

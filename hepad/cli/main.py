@@ -13,7 +13,8 @@ import typer
 from typer.core import TyperGroup
 
 from hepad import __version__
-from hepad.cli.commands import Commands, listed
+from hepad.cli.commands import ALIASES, Commands, listed
+from hepad.cli.help import shortened
 from hepad.cli.process import check_environment, pipes_may_close, prepare_process
 from hepad.errors import HepadError, OutputError
 from hepad.printable import printable
@@ -32,6 +33,14 @@ class HepadGroup(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         self.commands = Commands(self.commands)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command of a name, or of another spelling of it."""
+        return super().resolve_command(ctx, [ALIASES.get(args[0], args[0]), *args[1:]])
+
+    def get_params(self, ctx: Any) -> Any:
+        """The options of all commands, as help shows them."""
+        return shortened(super().get_params(ctx))
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The page with one line for each command."""
@@ -104,7 +113,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Anomaly detection at the LHC, from a ROOT file to a limit.",
+    help="Anomaly detection at the LHC, from a ROOT file to a limit.\n\nStart: hepad inspect FILE, "
+    "hepad score FILE --model NAME, hepad reinterpret FILE --analysis NAME.",
 )
 
 

@@ -101,10 +101,10 @@ def _mode(said: str, asked: Callable[[Parameters], bool], parameters: str = "") 
 
 
 def _verb(common: str, *axes: Axis) -> Verb:
-    return Verb(frozenset(common.split()) | {"output", "json", "force"}, axes)
+    return Verb(frozenset(common.split()) | {"output", "json", "force", "quiet"}, axes)
 
 
-_RUN = "step_size workers executor scheduler skip_bad_files"
+_RUN = "step_size workers executor scheduler skip_bad_files progress"
 _ERRORS = "signal_error luminosity_error"
 _LOGIC, _TIMES = "bits part cutoff shallow", "batch threads seconds repeat figures"
 
@@ -119,7 +119,7 @@ VERBS: dict[str, Verb] = {
     "import-model": _verb(
         "file card scale selection region",
         (
-            _mode("--background", _given("background"), "background cross_section step_size max_events"),
+            _mode("--background", _given("background"), "background cross_section step_size max_events progress"),
             _mode("a network without --background", _always),
         ),
         (_mode("--vectors", _given("vectors"), "vectors tolerance"), _mode("a network without --vectors", _always)),
@@ -165,7 +165,8 @@ VERBS: dict[str, Verb] = {
             _mode(
                 "--spectrum",
                 _given("spectrum"),
-                "spectrum function signal_shape mass mass_range luminosity acceptance spurious global_toys " + _ERRORS,
+                "progress spectrum function signal_shape mass mass_range luminosity acceptance spurious global_toys "
+                + _ERRORS,
             ),
             _mode("--signal", _given("signal"), "signal background data background_error cross_section " + _ERRORS),
         ),

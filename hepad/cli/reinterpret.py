@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hepad.cli import common
+from hepad.cli.progress import counts
 
 if TYPE_CHECKING:
     from hepad.cards.analysis import RegionSpec
@@ -151,7 +152,7 @@ def _hunt(
     from hepad.pipeline.reinterpret.hunted_page import HEADER, method_cells
 
     (files, background, section), (output, step_size, workers) = sample, making
-    with common.point_progress() as on_point:
+    with counts("points") as (points_done,):
         options = HuntedOptions(
             background=() if background is None else (str(background),),
             output=output,
@@ -160,7 +161,7 @@ def _hunt(
             study=ways[1],
             step_size=step_size,
             execution=Execution(workers=workers),
-            on_point=on_point,
+            on_point=points_done.set,
         )
         report = reinterpret_hunt(files, analysis, options=options)
     if json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hepad.cli import common
+from hepad.cli.progress import counts
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def study(
     from hepad.pipeline.study.run import StudyOptions
     from hepad.pipeline.study.run import study as run
 
-    with _progress(sys.stderr.isatty()) as (on_training, on_epoch):
+    with _progress() as (on_training, on_epoch):
         options = StudyOptions(
             output=output,
             data=data,
@@ -117,22 +117,14 @@ OnEpoch = Callable[["EpochEnd"], None]
 
 
 @contextmanager
-def _progress(terminal: bool) -> Iterator[tuple[OnTraining | None, OnEpoch | None]]:
-    if not terminal:
-        yield None, None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=common.stderr(), transient=True) as progress:
-        trainings = progress.add_task("trainings", total=None)
-        epochs = progress.add_task("epochs", total=None)
+def _progress() -> Iterator[tuple[OnTraining, OnEpoch]]:
+    with counts("trainings", "epochs") as (trainings, epochs):
 
         def begin(place: int, total: int, training: PlannedTraining) -> None:
-            progress.update(trainings, completed=place - 1, total=total)
-            progress.reset(epochs, description=training.name, total=training.train.epochs)
+            trainings.set(place - 1, total)
+            epochs.set(0, training.train.epochs, what=training.name)
 
-        yield begin, lambda end: progress.update(epochs, completed=end.epoch)
+        yield begin, lambda end: epochs.set(end.epoch)
 
 
 def _print(report: StudyReport) -> None:
@@ -151,8 +143,8 @@ def _sensitivity(name: str, card: SensitivityCard, options: SensitivityOptions, 
     from hepad.pipeline.study.sensitivity.page import gains_table, sensitivities_table
     from hepad.pipeline.study.sensitivity.run import sensitivity_study
 
-    with common.point_progress() as on_point:
-        report = sensitivity_study(name, card, options=replace(options, on_point=on_point))
+    with counts("points") as (points,):
+        report = sensitivity_study(name, card, options=replace(options, on_point=points.set))
     if json:
         common.print_json(report.to_json())
         return

@@ -27,8 +27,8 @@ Texts are brought to the least only where nothing else helps.
 class Terminal(Console):
     """Prints each string on a line of its own, whatever characters it holds; nothing in it is markup."""
 
-    def __init__(self, *, to_stderr: bool = False) -> None:
-        super().__init__(stderr=to_stderr, highlight=False, markup=False, emoji=False)
+    def __init__(self, *, to_stderr: bool = False, quiet: bool = False) -> None:
+        super().__init__(stderr=to_stderr, quiet=quiet, highlight=False, markup=False, emoji=False)
         self.soft_wrap = not self.is_terminal
 
     def print(self, *objects: Any, **options: Any) -> None:

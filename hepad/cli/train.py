@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hepad.cli import common
+from hepad.cli.progress import counts
 
 if TYPE_CHECKING:
     from hepad.cards.analysis import TrainCard
@@ -78,7 +78,7 @@ def train(
         "validation_fraction": validation_fraction,
         "holdout_fraction": holdout_fraction,
     }
-    with _progress(sys.stderr.isatty()) as on_epoch:
+    with _progress() as on_epoch:
         options = TrainOptions(
             output=output,
             selection=selection,
@@ -111,25 +111,12 @@ def _train_card(model: str, changes: dict[str, Any]) -> TrainCard:
 
 
 @contextmanager
-def _progress(terminal: bool) -> Iterator[Callable[[EpochEnd], None] | None]:
-    if not terminal:
-        yield None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("epoch"),
-        MofNCompleteColumn(),
-        BarColumn(),
-        TextColumn("{task.description}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=common.stderr(), transient=True) as progress:
-        task = progress.add_task("", total=None)
+def _progress() -> Iterator[Callable[[EpochEnd], None]]:
+    with counts("epochs") as (epochs,):
 
         def show(end: EpochEnd) -> None:
             losses = f"loss {end.train_loss:.4g}, validation {end.validation_loss:.4g}"
-            progress.update(task, completed=end.epoch, total=end.epochs, description=losses)
+            epochs.set(end.epoch, end.epochs, note=losses)
 
         yield show
 

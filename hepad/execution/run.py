@@ -17,10 +17,13 @@ from hepad.execution.units import Job, Outcome, Stamp, Unit, stamps
 from hepad.io.reader import open_events
 from hepad.paths import InputPath
 
-__all__ = ["FilePart", "Run", "Skipped"]
+__all__ = ["FilePart", "OnEvents", "Run", "Skipped"]
 
 
 JobT = TypeVar("JobT", bound=Job)
+
+OnEvents = Callable[[int, int | None], None]
+"""Told of progress: so many events more, of so many in all by what is known, if that is."""
 
 
 @dataclass(frozen=True)
@@ -58,19 +61,19 @@ class Run(Generic[JobT]):
     max_events: int | None = None
     execution: Execution = field(default_factory=Execution)
     store: Store = field(default_factory=MemoryStore)
-    on_events: Callable[[int], None] | None = None
+    on_events: OnEvents | None = None
     skipped: list[Skipped] = field(default_factory=list)
     whole: dict[int, str] = field(default_factory=dict)
     _marks: Sequence[Stamp | None] = field(default=(), init=False, repr=False)
 
     def __iter__(self) -> Iterator[FilePart]:
         queue = _Queue(self._first_units(), self.store, whole_files=self.execution.skip_bad_files)
-        yield from self._announced(queue.release())
+        yield from self._announced(queue)
         if queue.waiting:
             with closing(make_executor(self.job, self.execution)) as executor:
                 for outcome in _drive(executor, queue):
                     self._take(outcome, queue)
-                    yield from self._announced(queue.release())
+                    yield from self._announced(queue)
         queue.check()
         if not queue.given:
             raise InputDataError(self._nothing())
@@ -105,13 +108,13 @@ class Run(Generic[JobT]):
         elif outcome.part is not None:
             queue.add(outcome)
 
-    def _announced(self, parts: Iterator[FilePart]) -> Iterator[FilePart]:
-        for part in parts:
+    def _announced(self, queue: _Queue) -> Iterator[FilePart]:
+        for part in queue.release():
             if part.part.whole:
                 self.whole.setdefault(part.file, part.part.whole)
             yield part
             if self.on_events:
-                self.on_events(part.part.events)
+                self.on_events(part.part.events, queue.expected)
 
     def _first_units(self) -> list[Unit]:
         marks = self._marks = stamps(self.paths)
@@ -205,6 +208,22 @@ class _Queue:
     def given(self) -> int:
         """Events handed out."""
         return sum(self._given.values())
+
+    @property
+    def expected(self) -> int | None:
+        """Events of all files; those that nobody has opened hold as many a byte as the others. None if not known."""
+        opened = [file for file in self._edges if file not in self._dropped]
+        known = sum(self._edges[file][-1] for file in opened)
+        rest = [file for file in self._first if file not in self._edges and file not in self._dropped]
+        if not rest:
+            return known
+        read, unread = (sum(self._bytes(file) for file in part) for part in (opened, rest))
+        return round(known * (1 + unread / read)) if known and read and unread else None
+
+    def _bytes(self, file: int) -> int:
+        """The size of a file, 0 if a server has it."""
+        mark = self._first[file].stamp
+        return 0 if mark is None else mark[0]
 
     def check(self) -> None:
         """Raise `CountError` unless every entry of every file that is not left out was handed out once."""

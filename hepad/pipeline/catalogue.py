@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
+
+import yaml
 
 from hepad import registry
 from hepad.bundles.files import read_content
 from hepad.cards.analysis import load_analysis
 from hepad.cards.hunt import HUNTS_FOLDER, load_hunt
+from hepad.cards.menu import MENUS_FOLDER, load_menu
 from hepad.cards.method import METHODS_FOLDER, load_method
-from hepad.cards.resolver import bundled_names, resolve
+from hepad.cards.resolver import bundled_names, resolve, shipped
 from hepad.cards.search import SearchCard, load_search, search_names
 from hepad.cards.selection import load_selection
-from hepad.errors import CardError
+from hepad.errors import CardError, UsageError
 
-__all__ = ["CATALOGUES", "catalogue"]
+__all__ = ["CATALOGUES", "Thing", "catalogue", "overview", "shown"]
 
 
 def _models() -> list[dict[str, Any]]:
@@ -125,10 +130,12 @@ def _studies() -> list[dict[str, Any]]:
     ]
 
 
+_TABLES = (registry.SCORERS, registry.INPUTS, registry.METHODS, registry.READERS)
+
+
 def _kinds() -> list[dict[str, Any]]:
     """Models, inputs, methods and readers, and the packages that they are from; one that does not load says why."""
-    tables = (registry.SCORERS, registry.INPUTS, registry.METHODS, registry.READERS)
-    return [_kind(table, name) for table in tables for name in table]
+    return [_kind(table, name) for table in _TABLES for name in table]
 
 
 def _kind(table: registry.Table, name: str) -> dict[str, Any]:
@@ -157,8 +164,6 @@ def _budgets() -> list[dict[str, Any]]:
 
 
 def _menus() -> list[dict[str, Any]]:
-    from hepad.cards.menu import MENUS_FOLDER, load_menu
-
     cards = [load_menu(name) for name in bundled_names(MENUS_FOLDER)]
     return [{"name": c.name, "title": c.title, "seeds": str(len(c.seeds)), "reference": c.reference} for c in cards]
 
@@ -176,7 +181,67 @@ CATALOGUES = {
     "kinds": _kinds,
 }
 
+_FOLDERS = {
+    "models": ("bundles", "networks with weights, for score, evaluate, rates, latency"),
+    "analyses": ("analyses", "recipes for train, and published searches for reinterpret"),
+    "methods": (METHODS_FOLDER, "ways for hunt to find a resonance"),
+    "hunts": (HUNTS_FOLDER, "searches in windows, for hunt --analysis"),
+    "studies": ("analyses/studies", "published studies that study repeats"),
+    "selections": ("selections", "cuts on events, for --selection"),
+    "fits": ("fits", "background functions, for fit, bumphunt, limit"),
+    "budgets": ("budgets", "what a trigger affords, for latency"),
+    "menus": (MENUS_FOLDER, "ordinary triggers beside which rates looks"),
+    "kinds": ("", "models, inputs, methods and readers that a card can name"),
+}
+"""Where the cards of a kind are, and what they are for."""
+
+_LONG = ("columns", "hashes", "scale")
+"""What of a bundle's card nobody reads."""
+
+
+@dataclass(frozen=True)
+class Thing:
+    """Something that ships: its kind and name, its row of the catalogue, and its card as text (YAML)."""
+
+    kind: str
+    name: str
+    row: dict[str, Any]
+    card: str
+
 
 def catalogue(kind: str) -> list[dict[str, Any]]:
     """One row a bundled thing of a kind in `CATALOGUES`."""
     return CATALOGUES[kind]()
+
+
+def overview() -> dict[str, tuple[str, list[str]]]:
+    """For each kind what it is for, and the names."""
+    return {kind: (what, _names(kind)) for kind, (_, what) in _FOLDERS.items()}
+
+
+def _names(kind: str) -> list[str]:
+    if folder := _FOLDERS[kind][0]:
+        return bundled_names(folder)
+    return [name for table in _TABLES for name in table]
+
+
+def shown(name: str) -> list[Thing]:
+    """All that is called so, of one kind if the name is KIND/NAME; `UsageError` if nothing is."""
+    kind, slash, rest = name.partition("/")
+    wanted, kinds = (rest, [kind]) if slash and kind in CATALOGUES else (name, [*CATALOGUES])
+    found = [_thing(kind, wanted) for kind in kinds if wanted in _names(kind)]
+    if not found:
+        near = get_close_matches(wanted, {each for kind in kinds for each in _names(kind)}, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "hepad list KIND has the names"
+        raise UsageError(f"nothing that ships with hepad is called {name!r}; {hint}")
+    return found
+
+
+def _thing(kind: str, name: str) -> Thing:
+    row = next(row for row in catalogue(kind) if row["name"] == name)
+    folder = _FOLDERS[kind][0]
+    if kind == "models":
+        card = {key: value for key, value in read_content(shipped(folder, name)).items() if key not in _LONG}
+        card["training"] = {key: value for key, value in card["training"].items() if not isinstance(value, list)}
+        return Thing(kind, name, row, yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=100))
+    return Thing(kind, name, row, shipped(folder, name).read_text(encoding="utf-8") if folder else "")

@@ -16,7 +16,7 @@ from hepad.cards.selection import SelectionCard, load_selection
 from hepad.cards.sensitivity import SensitivityCard, load_any_study
 from hepad.errors import UsageError
 
-__all__ = ["Citation", "citations"]
+__all__ = ["Citation", "arxiv", "citations"]
 
 _ARXIV = re.compile(r"arXiv:\s*(\d{4}\.\d{4,5})", re.IGNORECASE)
 
@@ -28,6 +28,12 @@ class Citation:
     what: str
     text: str
     bibtex: str
+
+
+def arxiv(reference: str) -> str:
+    """The first arXiv number of a reference, nothing if it has none."""
+    found = _ARXIV.search(reference)
+    return found.group(1) if found else ""
 
 
 def citations(kind: str, name: str) -> list[Citation]:

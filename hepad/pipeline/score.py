@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from hepad.cards.selection import SelectionCard, load_selection
 from hepad.execution.executor import Execution
 from hepad.execution.making import Making
 from hepad.execution.parts import Part
-from hepad.execution.run import Run, Skipped
+from hepad.execution.run import OnEvents, Run, Skipped
 from hepad.execution.units import Step
 from hepad.io.events import Chunk
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
@@ -50,7 +50,7 @@ class ScoreOptions:
     max_events: int | None = None
     device: str = "cpu"
     execution: Execution = field(default_factory=Execution)
-    on_events: Callable[[int], None] | None = None
+    on_events: OnEvents | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from hepad.cards.selection import SelectionCard, load_selection
 from hepad.execution.executor import Execution
 from hepad.execution.making import Making
 from hepad.execution.parts import Part
-from hepad.execution.run import Run, Skipped
+from hepad.execution.run import OnEvents, Run, Skipped
 from hepad.execution.units import Step
 from hepad.inputs.base import Input, make_input
 from hepad.inputs.l1_vector import L1VectorCard
@@ -53,7 +53,7 @@ class VectorizeOptions:
     step_size: int = DEFAULT_STEP_SIZE
     max_events: int | None = None
     execution: Execution = field(default_factory=Execution)
-    on_events: Callable[[int], None] | None = None
+    on_events: OnEvents | None = None
 
 
 @dataclass(frozen=True)

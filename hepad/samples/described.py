@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import CardError, InputDataError, UsageError
 from hepad.execution.executor import Execution
 from hepad.execution.parts import Part
-from hepad.execution.run import Run, Skipped
+from hepad.execution.run import OnEvents, Run, Skipped
 from hepad.execution.store import MemoryStore, RunFolder, Store
 from hepad.execution.units import Step
 from hepad.inputs.batch import Batch
@@ -64,7 +64,7 @@ class DescribedOptions:
     step_size: int = DEFAULT_STEP_SIZE
     max_events: int | None = None
     execution: Execution = field(default_factory=Execution)
-    on_events: Callable[[int], None] | None = None
+    on_events: OnEvents | None = None
 
     @property
     def folder(self) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from hepad.cards.search import ALL
 from hepad.errors import InputDataError, UsageError
 from hepad.execution.executor import Execution
 from hepad.execution.making import Making
-from hepad.execution.run import Run, Skipped
+from hepad.execution.run import OnEvents, Run, Skipped
 from hepad.execution.store import RunFolder
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.tables.background import EVENTS, RECORD, SCHEMA, SPECTRA, write_background_events
@@ -51,7 +51,7 @@ class BackgroundOptions:
     sqrt_s_gev: float | None = None
     step_size: int = DEFAULT_STEP_SIZE
     execution: Execution = field(default_factory=Execution)
-    on_events: Callable[[int], None] | None = None
+    on_events: OnEvents | None = None
 
 
 @dataclass(frozen=True)

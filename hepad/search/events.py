@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from hepad.cards.search import ALL
 from hepad.execution.executor import Execution
 from hepad.execution.parts import FileFacts, Part
-from hepad.execution.run import FilePart, Run
+from hepad.execution.run import FilePart, OnEvents, Run
 from hepad.execution.store import MemoryStore, RunFolder, Store
 from hepad.execution.units import Step
 from hepad.io.events import SQRT_S, Chunk
@@ -46,7 +46,7 @@ class Reading:
     step_size: int = DEFAULT_STEP_SIZE
     max_events: int | None = None
     execution: Execution = field(default_factory=Execution)
-    on_events: Callable[[int], None] | None = None
+    on_events: OnEvents | None = None
 
     def run(self, paths: Sequence[InputPath], search: Search, store: Store | None = None) -> Run[SearchJob]:
         """The run that sends the events of files through a search."""

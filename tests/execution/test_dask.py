@@ -32,7 +32,7 @@ def test_a_cluster_gives_the_bytes_of_one_process_though_a_worker_is_lost(cluste
         pids = list(client.run(os.getpid).values())
     killed: list[int] = []
 
-    def kill_one(_: int) -> None:
+    def kill_one(_: int, __: int | None) -> None:
         if not killed:
             killed.append(pids[0])
             os.kill(pids[0], signal.SIGKILL)

@@ -86,9 +86,19 @@ def test_max_events_counts_over_all_files(files, limit) -> None:
 
 
 def test_progress_counts_every_event_once(files) -> None:
-    told: list[int] = []
-    list(Run(EntryJob([]), files, 1000, on_events=told.append))
-    assert sum(told) == 3 * 6173
+    told: list[tuple[int, int | None]] = []
+    list(Run(EntryJob([]), files, 1000, on_events=lambda *said: told.append(said)))
+    assert sum(events for events, _ in told) == 3 * 6173
+    assert {of for _, of in told} == {3 * 6173}  # of equal files, one says how many are in all
+
+
+def test_what_is_not_opened_is_expected_by_its_size(files, write_slim) -> None:
+    told: list[int | None] = []
+    small = write_slim()
+    list(Run(EntryJob([]), [small, files[0]], 1000, on_events=lambda _, of: told.append(of)))
+    sizes = [Path(path).stat().st_size for path in (small, files[0])]
+    assert told[0] == round(3 * (1 + sizes[1] / sizes[0]))
+    assert told[-1] == 3 + 6173
 
 
 def test_a_lost_event_is_found(files) -> None:
@@ -301,7 +311,7 @@ def test_a_file_that_changes_after_it_was_read_is_refused(tmp_path, files) -> No
     """Its hash may be that of the new one."""
     shutil.copy(files[1], tmp_path / "a.root")
     path = tmp_path / "a.root"
-    options = ScoreOptions(output=tmp_path / "s.root", step_size=300, on_events=lambda _: os.utime(path, ns=(0, 0)))
+    options = ScoreOptions(output=tmp_path / "s.root", step_size=300, on_events=lambda *_: os.utime(path, ns=(0, 0)))
     with pytest.raises(InputDataError, match=r"a\.root: changed while it was read; run again"):
         score([str(path)], "dnn_ae", options=options)
     assert not (tmp_path / "s.root").exists()

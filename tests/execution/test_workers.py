@@ -41,7 +41,7 @@ def test_two_processes_give_the_bytes_of_one_though_one_is_killed(files, alone, 
     output = tmp_path / "scores.root"
     killed: list[int] = []
 
-    def kill_one(_: int) -> None:
+    def kill_one(_: int, __: int | None) -> None:
         if not killed:
             killed.extend(children()[:1])
             os.kill(killed[0], signal.SIGKILL)

@@ -75,11 +75,11 @@ def one_process(monkeypatch) -> None:
     monkeypatch.setattr("hepad.execution.run.make_executor", make)
 
 
-def stop_after(events: int) -> Callable[[int], None]:
+def stop_after(events: int) -> Callable[[int, int | None], None]:
     """A user who presses Ctrl-C when so many events are done."""
     seen = 0
 
-    def on_events(n: int) -> None:
+    def on_events(n: int, _: int | None) -> None:
         nonlocal seen
         seen += n
         if seen >= events:

@@ -142,7 +142,7 @@ def test_an_interrupted_run_goes_on(tmp_path, card, files, options, reference, m
     monkeypatch.setattr(SearchJob, "_make", counted)
     seen = []
 
-    def interrupt(n: int) -> None:
+    def interrupt(n: int, _: int | None = None) -> None:
         seen.append(n)
         if len(seen) == 6:  # the sample has five units, the point two
             raise KeyboardInterrupt
@@ -152,7 +152,9 @@ def test_an_interrupted_run_goes_on(tmp_path, card, files, options, reference, m
         reinterpret(sample, card, options=ReinterpretOptions(output=output, on_events=interrupt, **options))
     assert not output.exists()
     assert len(made) == 6
-    reinterpret(sample, card, options=ReinterpretOptions(output=output, on_events=seen.append, **options))
+    reinterpret(
+        sample, card, options=ReinterpretOptions(output=output, on_events=lambda n, _: seen.append(n), **options)
+    )
     assert len(made) == len(set(made)) + 2 == 7  # each once, but that the point is in the sample
     assert sum(seen[6:]) == 700
     assert digests(output) == digests(reference)
@@ -206,7 +208,7 @@ def test_a_background_leaves_out_what_is_damaged(tmp_path, card, examples):
 
 
 def test_a_background_goes_on(tmp_path, card, examples):
-    def interrupt(_: int) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     def options(name, on_events=None):

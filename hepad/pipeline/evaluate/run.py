@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from hepad.bundles.systems import Training, load_trainings
 from hepad.errors import UsageError
 from hepad.execution.executor import Execution
 from hepad.execution.making import Making
-from hepad.execution.run import Skipped
+from hepad.execution.run import OnEvents, Skipped
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.output.atomic import check_folder
 from hepad.paths import InputPath
@@ -61,7 +61,7 @@ class EvaluateOptions:
     step_size: int = DEFAULT_STEP_SIZE
     max_events: int | None = None
     execution: Execution = field(default_factory=Execution)
-    on_events: Callable[[int], None] | None = None
+    on_events: OnEvents | None = None
     more_rejections_at: tuple[float, ...] = ()
     fpr: tuple[float, ...] = (1e-5,)
     min_background: float = 10

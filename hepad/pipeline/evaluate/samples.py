@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from hepad.bundles.systems import Training
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import InputDataError, UsageError
 from hepad.execution.executor import Execution
-from hepad.execution.run import Run, Skipped
+from hepad.execution.run import OnEvents, Run, Skipped
 from hepad.execution.store import FolderStore, RunFolder
 from hepad.output.complete import made_with, selection_hash
 from hepad.paths import InputPath
@@ -35,7 +35,7 @@ class ScoringOptions(Protocol):
     @property
     def execution(self) -> Execution: ...  # noqa: D102
     @property
-    def on_events(self) -> Callable[[int], None] | None: ...  # noqa: D102
+    def on_events(self) -> OnEvents | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)

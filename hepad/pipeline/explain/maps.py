@@ -75,7 +75,7 @@ def _chunks(paths: Sequence[InputPath], asked: _Asked, *, tell: bool) -> Iterato
     for chunk in read_events(paths, fields, step_size=options.step_size, max_events=options.max_events):
         yield chunk.file, apply_selection(chunk.events, asked.selection)[0]
         if tell and options.on_events:
-            options.on_events(len(chunk.events))
+            options.on_events(len(chunk.events), None)
 
 
 def _sample(name: str, paths: Sequence[InputPath], asked: _Asked) -> tuple[SampleMaps, str]:

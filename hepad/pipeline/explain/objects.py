@@ -141,7 +141,7 @@ def _read(paths: Sequence[InputPath], bundle: Bundle, selection: SelectionCard, 
         file = np.full(len(batch), chunk.file, dtype=np.int64)
         pieces.append((scorer.reconstruction_errors(batch), batch.there, batch.weight, file, entry))
         if options.on_events:
-            options.on_events(len(chunk.events))
+            options.on_events(len(chunk.events), None)
     if not sum(len(piece[0]) for piece in pieces):
         raise InputDataError(f"no event of {paths[0].name} passes selection {selection.name!r}; nothing to explain")
     return _Errors(*(np.concatenate(part) for part in zip(*pieces, strict=True)))

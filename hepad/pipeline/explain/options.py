@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hepad.cards.analysis import RegionSpec
+from hepad.execution.run import OnEvents
 from hepad.io.reader import DEFAULT_STEP_SIZE
 
 __all__ = ["ExplainOptions"]
@@ -33,4 +34,4 @@ class ExplainOptions:
     simulation: bool = True
     step_size: int = DEFAULT_STEP_SIZE
     max_events: int | None = None
-    on_events: Callable[[int], None] | None = None
+    on_events: OnEvents | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,7 +16,7 @@ from hepad.errors import CompanionError, InputDataError, UsageError
 from hepad.execution.executor import Execution
 from hepad.execution.making import Making
 from hepad.execution.parts import Part
-from hepad.execution.run import Run, Skipped
+from hepad.execution.run import OnEvents, Run, Skipped
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.tables.scores import ScoreFile
 from hepad.objects.cutflow import CutFlow
@@ -54,7 +54,7 @@ class HistOptions:
     luminosity_fb: float | None = None
     step_size: int = DEFAULT_STEP_SIZE
     execution: Execution = field(default_factory=Execution)
-    on_events: Callable[[int], None] | None = None
+    on_events: OnEvents | None = None
 
 
 @dataclass(frozen=True)

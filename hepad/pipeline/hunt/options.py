@@ -17,6 +17,7 @@ from hepad.cards.method import MethodCard, load_method
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import UsageError
 from hepad.execution.executor import Execution
+from hepad.execution.run import OnEvents
 from hepad.inputs.base import make_input
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.tables.features import TablePath
@@ -67,7 +68,7 @@ class HuntOptions:
     resume: bool = False
     restart: bool = False
     execution: Execution = field(default_factory=Execution)
-    on_events: Callable[[int], None] | None = None
+    on_events: OnEvents | None = None
     on_epoch: Callable[[EpochEnd], None] | None = None
     on_training: Callable[[int, int], None] | None = None
     on_fit: Callable[[int, int], None] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -19,7 +19,7 @@ from hepad.errors import InputDataError, UsageError
 from hepad.execution.executor import Execution
 from hepad.execution.making import Making
 from hepad.execution.parts import Part
-from hepad.execution.run import Run, Skipped
+from hepad.execution.run import OnEvents, Run, Skipped
 from hepad.execution.store import MemoryStore
 from hepad.execution.units import Step
 from hepad.io.clustering import Clustered, cluster, soft_drop, subjettiness
@@ -58,7 +58,7 @@ class JetsOptions:
     step_size: int = DEFAULT_STEP_SIZE
     max_events: int | None = None
     execution: Execution = field(default_factory=Execution)
-    on_events: Callable[[int], None] | None = None
+    on_events: OnEvents | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.radius < np.pi / 2 or self.min_pt <= 0 or self.max_eta <= 0:

@@ -34,12 +34,13 @@ def mass_limits(
     shapes: Sequence[str],
     *,
     options: MassLimitOptions | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> MassLimitReport:
     """Limits at 95 % CL and local p-values of signal shapes (`SHAPE_HELP`) in the spectrum `spec`, at each mass.
 
     With `options.output` a folder with limit.json and the figures limit and local_p is written. `progress` is told
-    what is done. `FitFailedError` names the mass at which a fit fails: there is no result without it.
+    how many of how many masses are done. `FitFailedError` names the mass at which a fit fails: there is no result
+    without it.
     """
     options = options or MassLimitOptions()
     _check(options)
@@ -55,13 +56,13 @@ def mass_limits(
     warnings += [] if background.poor is None else [background.poor]
     models, points = [], []
     for signal in found:
-        if progress is not None:
-            progress(f"{signal.mass:g} GeV")
         try:
             models.append(_model(data, signal, background, options))
             points.append(_point(models[-1], signal, options))
         except FitFailedError as error:
             raise FitFailedError(f"at {signal.mass:g} GeV: {error}") from error
+        if progress is not None:
+            progress(len(points), len(found))
     overall = None
     if options.global_toys > 0 and len(models) > 1:
         warnings += _coarse(found)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hepad.errors import UsageError
 from hepad.execution.executor import Execution
+from hepad.execution.run import OnEvents
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.trigger.rates import BUNCHES, Crossings
 
@@ -45,7 +46,7 @@ class RatesOptions:
     step_size: int = DEFAULT_STEP_SIZE
     max_events: int | None = None
     execution: Execution = field(default_factory=Execution)
-    on_events: Callable[[int], None] | None = None
+    on_events: OnEvents | None = None
 
     def __post_init__(self) -> None:
         if self.input_khz is not None and not 0 < self.input_khz < float("inf"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from hepad.cards.resolver import unpacked
 from hepad.errors import InputDataError, UsageError
 from hepad.execution.executor import Execution
 from hepad.execution.making import Making
-from hepad.execution.run import Skipped
+from hepad.execution.run import OnEvents, Skipped
 from hepad.execution.store import RunFolder, Store
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.io.tables.scores import ScoreWriter
@@ -63,7 +63,7 @@ class ReinterpretOptions:
     step_size: int = DEFAULT_STEP_SIZE
     max_events: int | None = None
     execution: Execution = field(default_factory=Execution)
-    on_events: Callable[[int], None] | None = None
+    on_events: OnEvents | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,65 @@
+"""What the shell offers for the name of something that ships with hepad, beside files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["completion"]
+
+_FOLDERS = {
+    "analysis": "analyses",
+    "budget": "budgets",
+    "function": "fits",
+    "menu": "analyses/menus",
+    "method": "analyses/methods",
+    "model": "bundles",
+    "selection": "selections",
+    ("hunt", "analysis"): "analyses/hunts",
+    ("list_", "kind"): "",
+    ("show", "name"): "",
+    ("study", "card"): "analyses/studies",
+    ("train", "model"): "analyses",
+}
+"""Where the cards are that a parameter names, for one command or for all."""
+
+Completion = Callable[[str], list[str]]
+
+
+def completion(command: str, parameter: str) -> Completion | None:
+    """What to offer for a parameter of a command (both as Python names); None if it names nothing that ships."""
+    folder = _FOLDERS.get((command, parameter), _FOLDERS.get(parameter))
+    if folder is None:
+        return None
+    return _names(folder) if folder else _catalogued(whole=parameter == "name")
+
+
+def _catalogued(*, whole: bool) -> Completion:
+    def complete(incomplete: str) -> list[str]:
+        from hepad.pipeline.catalogue import overview
+
+        found = overview()
+        known = {*found, *(name for _, names in found.values() for name in names)} if whole else {*found}
+        return sorted(name for name in known if name.startswith(incomplete))
+
+    return complete
+
+
+def _names(folder: str) -> Callable[[str], list[str]]:
+    def complete(incomplete: str) -> list[str]:
+        from hepad.cards.resolver import bundled_names
+
+        known = [name for name in bundled_names(folder) if name.startswith(incomplete)]
+        return [*sorted(known), *_paths(incomplete)]
+
+    return complete
+
+
+def _paths(incomplete: str) -> list[str]:
+    folder, slash, begin = incomplete.rpartition("/")
+    try:
+        found = [path for path in Path(folder or slash or ".").iterdir() if path.name.startswith(begin)]
+    except OSError:
+        return []
+    shown = [path for path in found if begin.startswith(".") or not path.name.startswith(".")]
+    return sorted(f"{folder}{slash}{path.name}{'/' if path.is_dir() else ''}" for path in shown)

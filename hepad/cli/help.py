@@ -1,0 +1,77 @@
+"""How the help of a command looks: short words for values, and what says how a command runs in a panel of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+__all__ = ["RUNNING", "escaped", "shortened"]
+
+RUNNING = "How it runs, and what it prints"
+"""The panel of options that do not change the result."""
+
+ALWAYS = "In every case"
+"""The panel of the other options of a command that has panels for what it can do."""
+
+_RUNNING = frozenset(
+    {"device", "executor", "figures", "force", "json", "progress", "quiet", "restart", "resume"}
+    | {"scheduler", "skip_bad_files", "step_size", "workers"}
+)
+
+_KINDS = {"bool": "", "int": "N", "float": "X", "str": "TEXT", "path": "PATH", "Path": "PATH"}
+"""Words for values of a type, where the name of the option does not say more."""
+
+_WORDS = {
+    "CARD": "budget card menu method selection",
+    "EXPRESSION": "plane",
+    "FILE": "against background data evaluation_background files patch reference scores signal simulation spectra "
+    "spectrum test workspace",
+    "KIND": "calculator device direction executor format_ input_ progress soft_drop",
+    "LOW:HIGH": "mass_range range_ sidebands window",
+    "MASS=FILE": "point",
+    "NAME": "analysis event_score function measurement model part region score search space",
+}
+_NAMED = {name: word for word, names in _WORDS.items() for name in names.split()}
+_REPEATED = {"cross_section": "FILE=PB", "region": "NAME=CUT", "signal": "NAME=FILE"}
+"""Where an option that may be repeated means something else than the one that may not."""
+_UNITS = {"cross_section": "PB", "luminosity": "1/FB", "min_pt": "GEV", "window_signal": "GEV", "xsec": "PB"}
+"""Words for numbers."""
+
+_MARKUP = re.compile(r"(\[[a-z#/@][^\[]*?\])")
+"""What rich takes for a tag."""
+
+ParamT = TypeVar("ParamT")
+
+
+def escaped(text: str) -> str:
+    """A help text in which brackets are brackets: typer takes those of hepad[dask] for rich's markup."""
+    return _MARKUP.sub(r"\\\1", text)
+
+
+def shortened(params: Iterable[ParamT]) -> list[ParamT]:
+    """The parameters of a command, with a short word for each value, and those that only say how it runs apart."""
+    found = list(params)
+    panels = {panel for param in found if (panel := getattr(param, "rich_help_panel", None)) not in (None, RUNNING)}
+    for param in found:
+        _shorten(param, ALWAYS if panels else None)
+    return found
+
+
+def _shorten(param: Any, panel: str | None) -> None:
+    if not hasattr(param, "display_type") or not param.opts[0].startswith("-"):
+        return
+    if param.metavar is None:
+        param.metavar = _word(param)
+    if param.rich_help_panel is None:
+        param.rich_help_panel = RUNNING if param.name in _RUNNING else panel
+
+
+def _word(param: Any) -> str:
+    kind = re.sub(r"^<|>$| range", "", param.display_type(None))
+    repeated = kind.startswith("list[")
+    kind = re.sub(r"^list\[|\]$", "", kind)
+    if kind not in _KINDS:
+        return kind  # of a choice
+    words = {**_NAMED, **(_REPEATED if repeated else {})} if kind in ("str", "path", "Path") else _UNITS
+    return words.get(param.name, _KINDS[kind])
