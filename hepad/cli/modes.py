@@ -194,7 +194,7 @@ VERBS: dict[str, Verb] = {
         ),
     ),
     "reinterpret": _verb(
-        "analysis background step_size workers figures",
+        "analysis background step_size workers figures progress",
         (
             _mode("--analysis of a hunt", _is_of_hunt, "method study"),
             _mode(
