@@ -64,7 +64,7 @@ PANELS = {
     "Train and compare": "train import-model evaluate study cluster monitor",
     "Hunt and fit": "hunt bumphunt bumphunt2d fit spurious inject limit discovery abcd",
     "Reinterpret and share": "reinterpret analysis replay",
-    "Trigger": "rates latency quantise export",
+    "Trigger": "rates chain latency quantise export",
 }
 """Which commands stand together in the help."""
 
