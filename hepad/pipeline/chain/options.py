@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hepad.execution.executor import Execution
+from hepad.execution.run import OnEvents
 from hepad.io.reader import DEFAULT_STEP_SIZE
 
 __all__ = ["LEVELS", "ChainOptions"]
