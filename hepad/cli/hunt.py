@@ -80,7 +80,8 @@ def hunt(
     ] = None,
     share: Annotated[float, typer.Option("--share", help="Of the events, in each replica.")] = 0.2,
     format_: Annotated[
-        str | None, typer.Option("--format", help="root or parquet.", show_default="the output's ending, else root")
+        str | None,
+        typer.Option("--format", help="root, parquet, rntuple.", show_default="the output's ending, else root"),
     ] = None,
     selection: Annotated[
         str | None,

@@ -12,7 +12,7 @@ from hepad.errors import UsageError
 
 if TYPE_CHECKING:
     from hepad.pipeline.jets.events import EventScoresReport
-    from hepad.pipeline.jets.run import JetsReport
+    from hepad.pipeline.jets.run import JetFormat, JetsReport
     from hepad.pipeline.jets.table import TableReport
 
 
@@ -41,6 +41,10 @@ def jets(
         bool,
         typer.Option("--table", help="Of FILES, a file of jets: write a table with --leading jets of an event a row."),
     ] = False,
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", help="root or rntuple; parquet too with --scores.", show_default="root"),
+    ] = None,
     step_size: common.StepSize = 100_000,
     max_events: common.MaxEvents = None,
     workers: common.Workers = 1,
@@ -59,7 +63,7 @@ def jets(
     Example: hepad jets events_anomalydetection.h5 --radius 1.0 --min-pt 500 --leading 2 -o jets.root
     """
     if scores is not None:
-        _combine(files, scores, output, event_score, json)
+        _combine(files, scores, output, event_score, format_, json)
         return
     if table:
         _tabulate(files, output, leading, json)
@@ -74,6 +78,7 @@ def jets(
             max_eta=max_eta,
             leading=leading or None,
             soft_drop=_pair(soft_drop),
+            format=_format(format_),
             step_size=step_size,
             max_events=max_events,
             execution=common.execution(workers, executor, scheduler, skip_bad_files, force),
@@ -83,12 +88,14 @@ def jets(
     common.print_made(report, lambda: _print(report), json=json)
 
 
-def _combine(files: list[str], scores: Path, output: Path, how: Literal["min", "max"], json: bool) -> None:
+def _combine(
+    files: list[str], scores: Path, output: Path, how: Literal["min", "max"], kind: str | None, json: bool
+) -> None:
     from hepad.pipeline.jets.events import combine_scores
 
     if len(files) != 1:
         raise UsageError("--scores takes one file of jets, that was scored")
-    report: EventScoresReport = combine_scores(Path(files[0]), scores, output, how=how)
+    report: EventScoresReport = combine_scores(Path(files[0]), scores, output, how=how, kind=kind)
     _print_events(report, f"{report.scored} with scored jets", json=json)
 
 
@@ -107,6 +114,12 @@ def _print_events(report: EventScoresReport | TableReport, found: str, *, json: 
     else:
         common.stdout().print(f"{report.events} events, {found}")
         common.stdout().print(f"wrote {report.output}")
+
+
+def _format(text: str | None) -> JetFormat:
+    if text not in (None, "root", "rntuple"):
+        raise UsageError(f"--format {text!r}: jets are written as root or rntuple")
+    return "rntuple" if text == "rntuple" else "root"
 
 
 def _pair(text: str) -> tuple[float, float]:

@@ -174,9 +174,11 @@ VERBS: dict[str, Verb] = {
     "jets": _verb(
         "files",
         (
-            _mode("--scores", _given("scores"), "scores event_score"),
+            _mode("--scores", _given("scores"), "scores event_score format_"),
             _mode("--table", lambda params: bool(params["table"]), "table leading"),
-            _mode("making jets", _always, f"radius algorithm min_pt max_eta leading soft_drop max_events {_RUN}"),
+            _mode(
+                "making jets", _always, f"radius algorithm min_pt max_eta leading soft_drop format_ max_events {_RUN}"
+            ),
         ),
     ),
     "abcd": _verb(

@@ -17,7 +17,8 @@ def score(
     model: common.Model,
     output: common.Output = None,
     format_: Annotated[
-        str | None, typer.Option("--format", help="root or parquet.", show_default="the output's ending, else root")
+        str | None,
+        typer.Option("--format", help="root, parquet, rntuple.", show_default="the output's ending, else root"),
     ] = None,
     selection: common.Selection = None,
     region: common.Regions = None,

@@ -60,11 +60,11 @@ class _Stopped(dt.datetime):
 @contextmanager
 def _clock_stopped() -> Iterator[None]:
     """Give the modules of uproot that ask for the time one that stands still; it has no option for this."""
-    from uproot.writing import _cascade, _cascadetree, writable
+    from uproot.writing import _cascade, _cascadentuple, _cascadetree, writable
 
     stopped = ModuleType("datetime")
     vars(stopped).update(vars(dt), datetime=_Stopped)
-    modules = [module for module in (_cascade, _cascadetree, writable) if hasattr(module, "datetime")]
+    modules = [module for module in (_cascade, _cascadentuple, _cascadetree, writable) if hasattr(module, "datetime")]
     for module in modules:
         module.datetime = stopped
     try:

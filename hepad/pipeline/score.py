@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -23,7 +23,7 @@ from hepad.execution.run import OnEvents, Run, Skipped
 from hepad.execution.units import Step
 from hepad.io.events import Chunk
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
-from hepad.io.tables.scores import ScoreWriter
+from hepad.io.tables.scores import ScoreFormat, ScoreWriter
 from hepad.nn.device import OnDevice, scoring_device
 from hepad.objects.cutflow import CutFlow
 from hepad.output.atomic import atomic_path, check_file
@@ -43,7 +43,7 @@ class ScoreOptions:
     """Options of `score`. `regions` are set on the bundle's held-out background; `on_events` is told of progress."""
 
     output: Path | None = None
-    format: Literal["root", "parquet"] = "root"
+    format: ScoreFormat = "root"
     selection: str | None = None
     regions: Mapping[str, RegionSpec] = field(default_factory=dict)
     step_size: int = DEFAULT_STEP_SIZE
@@ -148,7 +148,7 @@ def score(files: Sequence[str], model: str, *, options: ScoreOptions | None = No
     check_file(output, verb="score", inputs=paths)
     described = partial(_info, job=job, options=options)
     making = Making.of(output, paths, described, again=options.execution.force)
-    if before := making.before(read=_stored):
+    if before := making.before(read=partial(_stored, kind=options.format)):
         return before
     with making.run_folder() as folder:
         store = folder.store("score", described([], arguments=False))
@@ -194,14 +194,15 @@ def _job(bundle: Bundle, options: ScoreOptions) -> ScoreJob:
     return ScoreJob(bundle, selection, bundle.regions(options.regions), device)
 
 
-def _stored(output: Path) -> tuple[dict[str, Any], ScoreReport]:
-    info, report = stored_scores(output)
+def _stored(output: Path, *, kind: ScoreFormat) -> tuple[dict[str, Any], ScoreReport]:
+    info, report = stored_scores(output, kind)
     return info, ScoreReport.from_json(report, output)
 
 
 def default_output(paths: Sequence[InputPath], kind: str) -> Path:
     """`w_lnu.scores.root` in the working folder for `w_lnu.root`; `scores.root` for several files."""
-    return Path(f"{paths[0].stem}.scores.{kind}" if len(paths) == 1 else f"scores.{kind}")
+    ending = "parquet" if kind == "parquet" else "root"
+    return Path(f"{paths[0].stem}.scores.{ending}" if len(paths) == 1 else f"scores.{ending}")
 
 
 def score_columns(piece: ScoredChunk, regions: Mapping[str, RegionCard]) -> dict[str, npt.NDArray[Any]]:

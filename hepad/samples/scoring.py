@@ -21,7 +21,7 @@ from hepad.execution.run import Run
 from hepad.execution.units import Step
 from hepad.io.events import Chunk
 from hepad.io.reader import DEFAULT_STEP_SIZE
-from hepad.io.tables.scores import ScoreFile
+from hepad.io.tables.scores import ScoreFile, ScoreFormat
 from hepad.objects.cutflow import CutFlow
 from hepad.objects.selection import apply_selection, check_events
 from hepad.paths import InputPath
@@ -168,13 +168,15 @@ def sample_of(run: Run[SampleJob], *, cross_sections: CrossSections | None = Non
     )
 
 
-def stored_scores(output: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def stored_scores(output: Path, kind: ScoreFormat) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a score file that is there says of itself, and the content of its report, which has a `cutflow`.
 
-    `InputDataError` if rows of it are missing.
+    `InputDataError` if rows of it are missing, or it is of another format.
     """
     with closing(ScoreFile(output)) as file:
-        info, rows = file.info, file.entries
+        info, rows, held = file.info, file.entries, file.format
+    if held != kind:
+        raise InputDataError(f"{output} is of format {held}, not {kind}")
     report: dict[str, Any] = info.pop("report")
     events = CutFlow.from_json(report["cutflow"]).total.events
     if events != rows:

@@ -59,6 +59,28 @@ def test_jets_are_made_once_and_the_same_whatever_the_steps(
     assert "hepad jets" in str(uproot.open(tmp_path / "all.root")["provenance"])
 
 
+def test_jets_as_rntuples_are_those_of_the_trees(data: Path, run: Callable[..., object], tmp_path: Path) -> None:
+    words = ("jets", data / "lhco.h5", "--min-pt", 20, "--step-size", 1, "-o")
+    run(*words, "tree.root")
+    run(*words, "new.root", "--format", "rntuple")
+    with uproot.open(tmp_path / "new.root") as file:
+        assert file.classnames(cycle=False)["tree"] == "ROOT::RNTuple"
+        assert file["events"].num_entries == 3
+    with closing(open_events(tmp_path / "new.root")) as new, closing(open_events(tmp_path / "tree.root")) as tree:
+        fields = tree.available()
+        assert (new.format, new.available(), new.labels) == ("jetclass", fields, tree.labels)  # type: ignore[attr-defined]
+        found, expected = (next(source.iterate(fields, step_size=9, stop=9)) for source in (new, tree))
+        assert ak.array_equal(found, expected)
+    for name in ("tree", "new"):
+        run("jets", f"{name}.root", "--table", "-o", f"{name}.npz")
+    with np.load(tmp_path / "tree.npz") as one, np.load(tmp_path / "new.npz") as other:
+        for column in set(one.files) - {"provenance"}:
+            np.testing.assert_array_equal(one[column], other[column])
+    assert "complete already" in run(*words, "new.root", "--format", "rntuple").stderr
+    assert "complete already" not in run(*words, "new.root").stderr
+    assert "root or rntuple" in run(*words, "x.root", "--format", "parquet", code=2).stderr
+
+
 @pytest.mark.parametrize("ending", ["parquet", "h5", "npz"])
 def test_jets_of_an_event_become_a_row_of_a_table(
     ending: str, data: Path, run: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

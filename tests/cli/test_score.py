@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from hepad.execution.parts import Part
 from hepad.inputs.l1_vector import L1Vector
 from hepad.io.events import merge_fields
 from hepad.io.reader import read_events
+from hepad.io.tables.scores import ScoreFile
 from hepad.objects.selection import apply_selection
 from hepad.pipeline.score import ScoreOptions, score
 
@@ -104,6 +106,32 @@ def test_several_files_in_order_and_parquet(process, examples: Path, data: Path,
     of_delphes = scores[863:][np.array(table["selected"])[863:]]
     # The first 268 events of the ADC2021 file are those of the Delphes file: the same events, the same scores.
     assert np.array_equal(of_delphes, scores[:268])
+
+
+def test_an_rntuple_has_the_rows_of_the_tree(run, examples: Path, tmp_path: Path) -> None:
+    """In pieces, with its provenance, the same bytes each time; the other format is another output."""
+    words = ("score", examples / "hplus.h5", "--model", "dnn_ae", "--step-size", 300, "-o")
+    run(*words, "tree.root")
+    for name in ("one.root", "two.root"):
+        run(*words, name, "--format", "rntuple")
+    assert (tmp_path / "one.root").read_bytes() == (tmp_path / "two.root").read_bytes()
+    with uproot.open(tmp_path / "one.root") as file, uproot.open(tmp_path / "tree.root") as tree:
+        assert file.classnames(cycle=False) == {"Scores": "ROOT::RNTuple", "provenance": "TObjString"}
+        assert [cluster.num_entries for cluster in file["Scores"].cluster_summaries] == [300, 300, 263]
+        found, expected = (held["Scores"].arrays(library="np") for held in (file, tree))
+    with closing(ScoreFile(tmp_path / "one.root")) as scores, closing(ScoreFile(tmp_path / "tree.root")) as others:
+        assert (scores.scores, scores.regions, scores.entries) == (others.scores, others.regions, 863)
+        assert scores.info["provenance"]["command"] == others.info["provenance"]["command"]
+        rows = scores.rows(list(expected), 250, 700)
+        pieces = list(scores.iterate(["score"], 400))
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values)
+        np.testing.assert_array_equal(rows[name], values[250:700])
+        assert rows[name].dtype == values.dtype
+    np.testing.assert_array_equal(np.concatenate([piece["score"] for piece in pieces]), expected["score"])
+    assert "complete already" in run(*words, "one.root", "--format", "rntuple").stderr
+    assert "complete already" not in run(*words, "one.root").stderr
+    assert (tmp_path / "one.root").read_bytes() == (tmp_path / "tree.root").read_bytes()
 
 
 def test_format_follows_the_ending(run, examples: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from hepad.io.root.index import OddRecordError
 from hepad.io.root.ntuple_records import Cluster, Column, Field, read_footer, read_header, read_page_list
 
-__all__ = ["CLASS", "NTuple"]
+__all__ = ["CLASS", "NTuple", "open_table"]
 
 CLASS = "ROOT::RNTuple"
 _LEAF, _COLLECTION, _RECORD, _VARIANT = 0, 1, 2, 3
@@ -72,9 +72,9 @@ class NTuple:
         self._names.update({path: path for path in self._chains})
         self._last: dict[int, tuple[int, int, Any]] = {}
 
-    def keys(self, recursive: bool = True) -> list[str]:  # noqa: ARG002  as that of a tree
-        """The paths of all fields and their other names."""
-        return list(self._names)
+    def keys(self, recursive: bool = True) -> list[str]:
+        """The paths of all fields and their other names, or the names of the fields at the top alone."""
+        return list(self._names) if recursive else [path for path, chain in self._chains.items() if len(chain) == 1]
 
     def __contains__(self, name: object) -> bool:
         return name in self._names
@@ -274,6 +274,12 @@ class NField:
     def place(self, number: int) -> str:
         """Where a cluster is."""
         return self._ntuple.place(self._path, number)
+
+
+def open_table(directory: Any, name: str) -> Any:
+    """A tree of an open file as uproot gives it, or an RNTuple with the look of one."""
+    held = directory[name]
+    return NTuple(name, held, lambda _: None) if directory.key(name).fClassName == CLASS else held
 
 
 def _chains(fields: list[Field]) -> dict[str, tuple[int, ...]]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from hepad.errors import HepadError, InputDataError
 from hepad.io.events import COLUMNS, Fields, SampleInfo, check_finite, record
+from hepad.io.root.ntuple import CLASS, NTuple, open_table
 from hepad.io.text import first_line
 from hepad.paths import InputPath
 
@@ -212,7 +213,8 @@ def _root(path: TablePath, stream: IO[bytes]) -> _Opened:
 
     file = uproot.open(stream)
     with suppress(StopIteration):
-        name = next(name for name, kind in file.classnames(cycle=False).items() if kind == "TTree" or "RNTuple" in kind)
-        tree = file[name]
-        return tuple(tree.keys()), int(tree.num_entries), lambda column: np.asarray(tree[column].array(library="np"))
+        name = next(name for name, kind in file.classnames(cycle=False).items() if kind in ("TTree", CLASS))
+        tree = open_table(file, name)
+        names = tuple(tree.keys(recursive=not isinstance(tree, NTuple)))
+        return names, int(tree.num_entries), lambda column: np.asarray(tree[column].array(library="np"))
     raise InputDataError(f"{path}: no tree in it")

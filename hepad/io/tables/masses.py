@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
+from hepad.io.root.ntuple import NTuple, open_table
 from hepad.io.text import first_line
 
 __all__ = ["read_masses"]
@@ -79,6 +80,7 @@ def _root(path: Path, tree: str | None, columns: Sequence[str]) -> dict[str, Any
         chosen = tree or names[0]
         if chosen not in names:
             raise InputDataError(f"{path} has no tree {chosen}; found {', '.join(names) or 'none'}")
-        present = _present(path, columns, file[chosen].keys())
-        arrays = file[chosen].arrays(list(present), library="np")
+        table = open_table(file, chosen)
+        present = _present(path, columns, table.keys(recursive=not isinstance(table, NTuple)))
+        arrays = table.arrays(list(present), library="np")
         return {str(name): arrays[name] for name in columns}

@@ -1,4 +1,4 @@
-"""Score files: the tree `Scores` in ROOT, or the same columns in Parquet; one row an input event.
+"""Score files: the tree or RNTuple `Scores` in ROOT, or the same columns in Parquet; one row an input event.
 
 Columns: `file` (int32, place on the command line), `entry` (int64), `selected` (bool), `weight` (float64),
 `score` (float32, NaN if not selected), `score_<name>` for each score, `in_<region>` (bool) for each region.
@@ -11,19 +11,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import numpy.typing as npt
 
 from hepad.errors import HepadError, InputDataError, UsageError
+from hepad.io.root.ntuple import NTuple, open_table
 from hepad.io.text import check_regular
 from hepad.output.root_file import recreate
 from hepad.paths import InputPath
 
-__all__ = ["TREE", "ScoreFile", "ScoreWriter", "check_format"]
+__all__ = ["TREE", "ScoreFile", "ScoreFormat", "ScoreWriter", "check_format"]
 
 TREE = "Scores"
 _PROVENANCE = "provenance"
+
+ScoreFormat = Literal["root", "parquet", "rntuple"]
+"""A tree in a ROOT file, Parquet, or an RNTuple in a ROOT file."""
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
@@ -31,7 +35,7 @@ Columns = Mapping[str, npt.NDArray[Any]]
 class ScoreWriter:
     """Write columns in pieces to a path, at the end what the file says of itself; the caller makes the path atomic."""
 
-    def __init__(self, path: Path, kind: Literal["root", "parquet"]) -> None:
+    def __init__(self, path: Path, kind: ScoreFormat) -> None:
         self._path = path
         self._kind = kind
         self._stack = ExitStack()
@@ -51,22 +55,23 @@ class ScoreWriter:
         text = json.dumps(info, allow_nan=False)
         if self._out is None:
             raise ValueError("a score file has rows")
-        if self._kind == "root":
-            self._out[_PROVENANCE] = text
-        else:
+        if self._kind == "parquet":
             self._out.add_key_value_metadata({_PROVENANCE: text})
+        else:
+            self._out[_PROVENANCE] = text
 
     def write(self, columns: Columns) -> None:
         """Append rows: arrays of equal length, the same columns each time."""
-        if self._kind == "root":
-            self._write_root(columns)
-        else:
+        if self._kind == "parquet":
             self._write_parquet(columns)
+        else:
+            self._write_root(columns)
 
     def _write_root(self, columns: Columns) -> None:
         if self._out is None:
             self._out = self._stack.enter_context(recreate(self._path))
-            self._tree = self._out.mktree(TREE, {name: array.dtype for name, array in columns.items()})
+            make = self._out.mkrntuple if self._kind == "rntuple" else self._out.mktree
+            self._tree = make(TREE, {name: array.dtype for name, array in columns.items()})
         self._tree.extend(dict(columns))
 
     def _write_parquet(self, columns: Columns) -> None:
@@ -89,7 +94,7 @@ class ScoreFile:
         with self._guarded():
             self._source, self.info = self._open_root() if self._root else self._open_parquet()
             self.entries = int(self._source.num_entries if self._root else self._source.metadata.num_rows)
-            names = self._source.keys() if self._root else self._source.schema_arrow.names
+            names = self._source.keys(recursive=False) if self._root else self._source.schema_arrow.names
         self.regions = tuple(n.removeprefix("in_") for n in names if n.startswith("in_"))
         self.scores = tuple(n.removeprefix("score_") for n in names if n.startswith("score_"))
         missing = {"file", "entry", "selected", "weight", "score"} - set(names)
@@ -126,6 +131,13 @@ class ScoreFile:
             before += rows
         return groups, skipped
 
+    @property
+    def format(self) -> ScoreFormat:
+        """What the file is, and was asked for when it was written."""
+        if not self._root:
+            return "parquet"
+        return "rntuple" if isinstance(self._source, NTuple) else "root"
+
     @contextmanager
     def _guarded(self) -> Iterator[None]:
         """A damaged file surfaces as many kinds of error: make them one."""
@@ -148,7 +160,7 @@ class ScoreFile:
         file = open_root(self.path)
         if TREE not in file:
             raise InputDataError(f"{self.path}: no tree {TREE!r}; give a file that 'hepad score' wrote")
-        return file[TREE], _parse_info(str(file[_PROVENANCE]) if _PROVENANCE in file else "{}", self.path)
+        return open_table(file, TREE), _parse_info(str(file[_PROVENANCE]) if _PROVENANCE in file else "{}", self.path)
 
     def _open_parquet(self) -> tuple[Any, dict[str, Any]]:
         import pyarrow as pa
@@ -180,13 +192,16 @@ def _is_root(path: InputPath) -> bool:
         raise InputDataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def check_format(text: str | None, output: Path | None) -> Literal["root", "parquet"]:
-    """The format asked for, else that of the output's ending, else root; `UsageError` if they contradict each other."""
+def check_format(text: str | None, output: Path | None) -> ScoreFormat:
+    """The format asked for, else that of the output's ending, else root; `UsageError` if they contradict each other.
+
+    An RNTuple is in a file that ends as those of trees do.
+    """
     ending = output.suffix.removeprefix(".") if output else ""
     told = ending if ending in ("root", "parquet") else ""
     kind = text or told or "root"
-    if kind not in ("root", "parquet"):
-        raise UsageError(f"--format {text!r}: choose root or parquet")
-    if told and kind != told:
+    if kind not in get_args(ScoreFormat):
+        raise UsageError(f"--format {text!r}: choose {', '.join(get_args(ScoreFormat))}")
+    if told and (kind == "parquet") != (told == "parquet"):
         raise UsageError(f"--format {kind} contradicts the ending of {output}")
-    return "parquet" if kind == "parquet" else "root"
+    return cast("ScoreFormat", kind)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hepad import registry
 from hepad.bundles.checkpoint import fingerprint
@@ -21,6 +21,7 @@ from hepad.execution.run import OnEvents
 from hepad.inputs.base import make_input
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.tables.features import TablePath
+from hepad.io.tables.scores import ScoreFormat
 from hepad.methods.base import Window, make_method
 from hepad.methods.base.checks import samples_of
 from hepad.nn.scorer import EpochEnd
@@ -48,7 +49,7 @@ class HuntOptions:
     mass: str
     window: Window
     output: Path | None = None
-    format: Literal["root", "parquet"] = "root"
+    format: ScoreFormat = "root"
     selection: str | None = None
     features: Sequence[str] = ()
     allow_mass: bool = False

@@ -16,7 +16,7 @@ from hepad.errors import InputDataError, UsageError
 from hepad.execution.executor import Execution
 from hepad.execution.making import Making
 from hepad.execution.store import MemoryStore
-from hepad.io.tables.scores import ScoreWriter
+from hepad.io.tables.scores import ScoreFormat, ScoreWriter
 from hepad.methods.base import MASS, Fitted
 from hepad.nn.device import resolve_device
 from hepad.nn.scorer import Scores
@@ -49,7 +49,7 @@ def hunt(files: Sequence[str], method: str, *, options: HuntOptions) -> HuntRepo
     check_file(output, verb="hunt", inputs=plan.inputs)
     described = partial(_info, plan=plan, options=options)
     making = Making.of(output, plan.inputs, described, again=options.execution.force or options.restart)
-    if before := making.before(read=_stored):
+    if before := making.before(read=partial(_stored, kind=options.format)):
         return before
     with making.run_folder() as folder:
         events = read_events_of(plan, options, folder.store("events", plan.reading()), making.records)
@@ -209,6 +209,6 @@ def _info(
     }
 
 
-def _stored(output: Path) -> tuple[dict[str, Any], HuntReport]:
-    info, report = stored_scores(output)
+def _stored(output: Path, *, kind: ScoreFormat) -> tuple[dict[str, Any], HuntReport]:
+    info, report = stored_scores(output, kind)
     return info, HuntReport.from_json(report, output)

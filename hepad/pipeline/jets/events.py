@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from hepad.errors import HepadError, InputDataError
 from hepad.io.reader import open_root
+from hepad.io.root.ntuple import open_table
 from hepad.io.tables.scores import ScoreFile, ScoreWriter, check_format
 from hepad.output.atomic import atomic_path, check_file
 from hepad.pipeline.jets.run import EVENTS, PROVENANCE, TREE
@@ -39,7 +40,9 @@ class EventScoresReport:
         return {"events": self.events, "scored": self.scored, "output": str(self.output)}
 
 
-def combine_scores(jets: Path, scores: Path, output: Path, *, how: EventScore) -> EventScoresReport:
+def combine_scores(
+    jets: Path, scores: Path, output: Path, *, how: EventScore, kind: str | None = None
+) -> EventScoresReport:
     """Write the scores of the events that jets were made of, as a score file of these event files.
 
     `jets` is what `make_jets` wrote, `scores` what `hepad score` made of it. Each score of an event is the least
@@ -48,7 +51,7 @@ def combine_scores(jets: Path, scores: Path, output: Path, *, how: EventScore) -
     together.
     """
     check_file(output, verb="jets", inputs=[jets, scores])
-    kind = check_format(None, output)
+    form = check_format(kind, output)
     file, entry, weight, own, made = _events_of(jets)
     with closing(ScoreFile(scores)) as source:
         record = file_record(jets)
@@ -76,7 +79,7 @@ def combine_scores(jets: Path, scores: Path, output: Path, *, how: EventScore) -
         "made_of": [record, file_record(scores)],
         "provenance": provenance(command, inputs=made["provenance"]["inputs"]),
     }
-    with atomic_path(output, verb="jets") as temporary, ScoreWriter(temporary, kind) as out:
+    with atomic_path(output, verb="jets") as temporary, ScoreWriter(temporary, form) as out:
         out.write(columns)
         out.describe(info)
     return EventScoresReport(output, len(file), int((counts > 0).sum()))
@@ -87,8 +90,8 @@ def _events_of(jets: Path) -> tuple[Any, Any, Any, npt.NDArray[np.int64], Mappin
     with closing(open_root(jets)) as source:
         try:
             info = json.loads(str(source[PROVENANCE]))
-            events = source[EVENTS].arrays(["file", "entry", "weight"], library="np")
-            of_jets = source[TREE].arrays(["event_file", "event_entry"], library="np")
+            events = open_table(source, EVENTS).arrays(["file", "entry", "weight"], library="np")
+            of_jets = open_table(source, TREE).arrays(["event_file", "event_entry"], library="np")
         except HepadError:
             raise
         except Exception as error:  # uproot's are of many kinds

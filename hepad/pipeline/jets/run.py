@@ -26,6 +26,7 @@ from hepad.io.clustering import Clustered, cluster, soft_drop, subjettiness
 from hepad.io.events import LABEL, Chunk, Fields, flat_columns
 from hepad.io.jets import jet_columns, particle_columns, polar
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files, open_events, open_root
+from hepad.io.root.ntuple import CLASS
 from hepad.output.atomic import atomic_path, check_file
 from hepad.output.root_file import recreate
 from hepad.paths import InputPath
@@ -34,6 +35,8 @@ from hepad.provenance import command_line, provenance
 __all__ = ["EVENTS", "PROVENANCE", "TREE", "Algorithm", "JetsOptions", "JetsReport", "jets_in_memory", "make_jets"]
 
 Algorithm = Literal["anti-kt", "cambridge-aachen", "kt"]
+JetFormat = Literal["root", "rntuple"]
+"""Trees or RNTuples, in a ROOT file."""
 
 TREE, EVENTS, PROVENANCE = "tree", "events", "provenance"
 """What is in such a file: jets, all events that were read, and how it was made."""
@@ -55,6 +58,7 @@ class JetsOptions:
     max_eta: float = 2.5
     leading: int | None = 2
     soft_drop: tuple[float, float] = (0.1, 0.0)
+    format: JetFormat = "root"
     step_size: int = DEFAULT_STEP_SIZE
     max_events: int | None = None
     execution: Execution = field(default_factory=Execution)
@@ -144,14 +148,14 @@ def make_jets(files: Sequence[str], output: Path, *, options: JetsOptions | None
     check_file(output, verb="jets", inputs=paths)
     job = JetsJob(_common_fields(paths), options)
     making = Making.of(output, paths, partial(_info, options=options), again=options.execution.force)
-    if before := making.before(read=_stored):
+    if before := making.before(read=partial(_stored, kind=options.format)):
         return before
     with making.run_folder() as folder:
         made = {"fields": {name: sorted(features) for name, features in job.fields.items()}, "jets": _asked(options)}
         step_size = min(options.step_size, _EVENTS_AT_A_TIME)
         store = folder.store("jets", made)
         run = Run(job, paths, step_size, options.max_events, options.execution, store, options.on_events)
-        with atomic_path(output, verb="jets") as temporary, _JetWriter(temporary) as out:
+        with atomic_path(output, verb="jets") as temporary, _JetWriter(temporary, options.format) as out:
             counts = np.zeros(3, dtype=np.int64)
             for piece in run:
                 out.write(piece.part.columns)
@@ -197,9 +201,10 @@ def _branches(columns: Mapping[str, npt.NDArray[Any]]) -> tuple[ak.Array, dict[s
 class _JetWriter:
     """Write jets in pieces, at the end what the file says of itself."""
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._stack = path, ExitStack()
+    def __init__(self, path: Path, kind: JetFormat) -> None:
+        self._path, self._kind, self._stack = path, kind, ExitStack()
         self._out: Any = None
+        self._tables: tuple[Any, Any] = (None, None)
 
     def __enter__(self) -> _JetWriter:
         return self
@@ -214,12 +219,21 @@ class _JetWriter:
         lists, scalars, own = _branches(columns)
         if self._out is None:
             self._out = self._stack.enter_context(recreate(self._path))
-            types = {"part": lists.type.content, **{name: column.dtype for name, column in scalars.items()}}
-            self._out.mktree(TREE, types, counter_name=lambda name: f"n{name}")
-            self._out.mktree(EVENTS, {name: column.dtype for name, column in own.items()})
-        self._out[EVENTS].extend(own)
+            types = {name: column.dtype for name, column in scalars.items()}
+            of_events = {name: column.dtype for name, column in own.items()}
+            if self._kind == "rntuple":
+                parts = {f"part_{name}": lists[name].type.content for name in lists.fields}
+                self._tables = self._out.mkrntuple(TREE, parts | types), self._out.mkrntuple(EVENTS, of_events)
+            else:
+                tree = self._out.mktree(TREE, {"part": lists.type.content, **types}, counter_name="n{}".format)
+                self._tables = tree, self._out.mktree(EVENTS, of_events)
+        jets, events = self._tables
+        events.extend(own)
         if len(lists):
-            self._out[TREE].extend({"part": lists, **scalars})
+            parts = (
+                {f"part_{name}": lists[name] for name in lists.fields} if self._kind == "rntuple" else {"part": lists}
+            )
+            jets.extend(parts | scalars)
 
     def describe(self, info: Mapping[str, Any]) -> None:
         """Write what the file says of itself, after all jets."""
@@ -293,9 +307,11 @@ def _info(records: Sequence[dict[str, Any]], *, options: JetsOptions) -> dict[st
     }
 
 
-def _stored(output: Path) -> tuple[dict[str, Any], JetsReport]:
-    """What an output that is there says of itself, and its report."""
+def _stored(output: Path, *, kind: JetFormat) -> tuple[dict[str, Any], JetsReport]:
+    """What an output of a format that is there says of itself, and its report; `InputDataError` if it is another."""
     with closing(open_root(output)) as file:
+        if (file.key(TREE).fClassName == CLASS) != (kind == "rntuple"):
+            raise InputDataError(f"{output} is not of format {kind}")
         info = json.loads(str(file[PROVENANCE]))
     content = info.pop("report")
     skipped = tuple(Skipped(**each) for each in content.pop("skipped"))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from hepad.errors import HepadError, InputDataError, UsageError
 from hepad.io.reader import open_root
+from hepad.io.root.ntuple import open_table
 from hepad.io.tables.files import TableWriter, check_format
 from hepad.objects.kinematics import invariant_mass
 from hepad.output.atomic import atomic_path, check_file
@@ -64,8 +65,8 @@ def tabulate_jets(jets: Path, output: Path, *, leading: int = 2) -> TableReport:
     with closing(open_root(jets)) as source:
         try:
             made = json.loads(str(source[PROVENANCE]))
-            tree, events = source[TREE], int(source[EVENTS].num_entries)
-            labels = tuple(tree.keys(filter_name="label_*"))
+            tree, events = open_table(source, TREE), int(source[EVENTS].num_entries)
+            labels = tuple(name for name in tree.keys(recursive=False) if name.startswith("label_"))
             names: tuple[str, ...] = ()
             rows = 0
             with atomic_path(output, verb="jets") as temporary, TableWriter(temporary, np.array([], dtype="U1")) as out:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
@@ -64,11 +65,18 @@ def _json(content: Any, name: str) -> Iterator[tuple[str, Value]]:
 
 def _root(path: Path) -> Iterator[tuple[str, Value]]:
     from hepad.io.reader import open_root
+    from hepad.io.root.ntuple import NTuple, open_table
 
     with open_root(path) as file:
         for name in file.keys(cycle=False):
-            item = file[name]
-            if hasattr(item, "num_entries"):
+            item = open_table(file, name)
+            if isinstance(item, NTuple):
+                for field in item.keys(recursive=False):
+                    array = item[field].array()
+                    yield f"{name}.{field}", ak.to_numpy(ak.flatten(array, axis=None))
+                    if array.ndim > 1:
+                        yield f"{name}.len({field})", ak.to_numpy(ak.num(array))
+            elif hasattr(item, "num_entries"):
                 for branch in item.branches:
                     yield f"{name}.{branch.name}", branch.array(library="np")
             elif hasattr(item, "axes"):

@@ -28,7 +28,12 @@ def _hdf5(path: Path) -> None:
 
 def _root(path: Path) -> None:
     with uproot.recreate(path) as file:
-        file["events"] = COLUMNS
+        file.mktree("events", COLUMNS)
+
+
+def _rntuple(path: Path) -> None:
+    with uproot.recreate(path) as file:
+        file.mkrntuple("events", COLUMNS)
 
 
 def _structured(path: Path) -> None:
@@ -44,6 +49,7 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "t.parquet": lambda path: pq.write_table(pa.table(COLUMNS), path),
     "t.h5": _hdf5,
     "t.root": _root,
+    "new.root": _rntuple,
 }
 
 
