@@ -39,7 +39,7 @@ def missing(site: Path) -> list[str]:
     wanted = {Path("hepad/py.typed"), Path("hepad/data/CITATION.cff")}
     wanted |= {path.relative_to(_ROOT) for path in (_ROOT / "hepad").rglob("*.py")}
     wanted |= {p.relative_to(_ROOT) for p in (_ROOT / "hepad/data").rglob("*") if p.is_file() and p.name[0] != "."}
-    for folder in ("analyses", "selections", "fits", "budgets"):
+    for folder in ("analyses", "selections", "fits", "budgets", "examples"):
         wanted |= {"hepad/data" / path.relative_to(_ROOT) for path in (_ROOT / folder).rglob("*") if path.is_file()}
     return sorted(str(path) for path in wanted if not (site / path).is_file())
 

@@ -2,14 +2,13 @@
 
     python tests/run_examples.py examples/quickstart.md docs/tutorial.md examples/python_api.py
 
-All run in order in one scratch folder that holds a copy of `examples/`, and the first failure ends the run.
+All run in order in one scratch folder, into which `hepad examples` writes `examples/`; the first failure ends the run.
 A block right below a line `<!-- not run -->` is passed over.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -43,7 +42,7 @@ def commands(path: Path) -> Iterator[tuple[str, list[str]]]:
 def main(paths: list[str]) -> int:
     """Run all; 0 if every command did what it says, 1 otherwise."""
     with tempfile.TemporaryDirectory() as scratch:
-        shutil.copytree(_ROOT / "examples", Path(scratch) / "examples")
+        subprocess.run(["hepad", "examples"], cwd=scratch, check=True)
         for path in paths:
             for place, command in commands(Path(path)):
                 sys.stdout.write(f"--- {place}\n{command[-1].rstrip()}\n")

@@ -134,7 +134,7 @@ def test_a_fit_names_its_reference(name):
 def test_every_card_folder_is_put_into_the_wheel(project):
     included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
     folders = ("analyses", "selections", "fits", "budgets")
-    assert included == {name: f"hepad/data/{name}" for name in (*folders, "CITATION.cff")}
+    assert included == {name: f"hepad/data/{name}" for name in (*folders, "examples", "CITATION.cff")}
     assert all(bundled_names(folder) for folder in (*folders, "analyses/studies", "budgets/devices"))
     assert (ROOT / "hepad" / "py.typed").is_file()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hepad.errors import CardError
 
-__all__ = ["bundled_names", "citation_file", "resolve", "shipped", "shipped_file", "unpacked"]
+__all__ = ["bundled_names", "citation_file", "resolve", "shipped", "shipped_file", "shipped_folder", "unpacked"]
 
 _PACKAGE_DATA = Path(__file__).resolve().parent.parent / "data"
 _REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -123,6 +123,14 @@ def shipped_file(name: str) -> Path:
     """A file that ships with hepad, by its path in the repository; `CardError` if the installation lacks it."""
     for folder in (_PACKAGE_DATA, _REPOSITORY):
         if (folder / name).is_file():
+            return folder / name
+    raise CardError(f"{name} is missing from this installation of hepad; install it again")
+
+
+def shipped_folder(name: str) -> Path:
+    """A folder that ships with hepad, by its path in the repository; `CardError` if the installation lacks it."""
+    for folder in (_PACKAGE_DATA, _REPOSITORY):
+        if (folder / name).is_dir():
             return folder / name
     raise CardError(f"{name} is missing from this installation of hepad; install it again")
 

@@ -17,6 +17,7 @@ from typer.core import TyperCommand
 __all__ = ["ALIASES", "COMMANDS", "PANELS", "Commands", "command_app", "listed"]
 
 COMMANDS = {
+    "examples": "Write the events, spectra and cards on which the examples of all commands run.",
     "inspect": "Show what is in files: format, entries, sample, objects, and which bundled selections can run.",
     "jets": "Make jets of the particles of events, one entry a jet, as all other commands read them.",
     "vectorize": "Write what a network sees: x, columns, file, entry and weight of the selected events, unscaled.",
@@ -59,7 +60,7 @@ COMMANDS = {
 """The commands in the order of the work, and the first line of their help."""
 
 PANELS = {
-    "Look": "inspect list show explain schema",
+    "Look": "examples inspect list show explain schema",
     "Score and select": "score vectorize jets hist",
     "Train and compare": "train import-model evaluate study cluster monitor",
     "Hunt and fit": "hunt bumphunt bumphunt2d fit spurious inject limit discovery abcd",
