@@ -8,9 +8,12 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command."""
-    from hepad.cli.main import main as run
+    from hepad.cli.process import collect_late
 
-    run()
+    with collect_late():
+        from hepad.cli.main import main as run
+
+        run()
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ SCORERS = Table(
         ),
         "dnn_ae": Entry("hepad.models.dnn_ae:DenseAutoencoder", "dense autoencoder", ("l1_vector",), "DenseConfig"),
         "vae": Entry(
-            "hepad.models.vae.network:VariationalAutoencoder",
+            "hepad.models.vae.scorer:VariationalAutoencoder",
             "variational autoencoder",
             ("l1_vector",),
             "VariationalConfig",

@@ -68,6 +68,33 @@ def test_commands_do_not_load_what_they_do_not_need():
     )
 
 
+def test_scoring_a_small_file_loads_what_it_needs_and_no_more(tmp_path):
+    """The whole command, with a network that is trained in torch and scores without; and it looks for no garbage."""
+    words = [
+        "hepad",
+        "score",
+        str(ROOT / "examples/data/w_lnu.root"),
+        "--model",
+        "vae",
+        "--json",
+        "-o",
+        str(tmp_path / "o.root"),
+    ]
+    code = (
+        f"import gc, sys; sys.argv = {words}; seen = []; gc.callbacks.append(lambda phase, _: seen.append(phase))\n"
+        "from hepad.__main__ import main\n"
+        "try: main()\nfinally: print(len(seen), gc.get_freeze_count(), *sys.modules, file=sys.stderr)"
+    )
+    result = run(sys.executable, "-c", code)
+    assert result.returncode == 0, result.stderr
+    collections, frozen, *loaded = result.stderr.split()
+    heavy = {"torch", "numba", "scipy", "matplotlib", "hist", "boost_histogram", "h5py", "rich", "pyarrow.parquet"}
+    heavy |= {"vector", "sympy", "pandas", "snntorch", "multiprocessing", "dask", "aiohttp", "hepad.cli.bumphunt"}
+    assert sorted(heavy & set(loaded)) == []
+    assert int(frozen) > 50_000
+    assert int(collections) < 250, "two calls each; twice as many without"
+
+
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_help_says_what_hepad_is_for(option, warnings):
     result = run(sys.executable, "-W", warnings, "-c", "from hepad.cli.main import main; main()", option)

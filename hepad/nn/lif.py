@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hepad.nn.affine import Affine
+from hepad.nn.affine import KERNEL, TWO_THREADS_FROM, Affine
 from hepad.threads import both
 
 __all__ = ["LifNetwork", "lif_shapes"]
@@ -38,11 +38,6 @@ than twice the better of the two, and a small one never waits for a compiler."""
 
 COMPILE_AFTER_IN_NUMPY = 100_000
 """The same where a layer is left to plain numpy, as the matrix library sums in another order."""
-
-TWO_THREADS_FROM = 4096
-"""Events from which a second thread pays for being woken up."""
-
-KERNEL = "hepad.nn.lif_kernel"
 
 
 def lif_shapes(sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:

@@ -1,5 +1,7 @@
 """Leaky integrate-and-fire layers as compiled loops, forwards and backwards; `hepad.nn.lif` says when they pay.
 
+So are dense layers (`dense`), of which `hepad.nn.affine` says when.
+
 Events are taken in blocks. A layer's numbers have the shape (neurons, steps * BLOCK), the event being the fast axis:
 each operation works on whole vector registers, all steps of a layer are one product with its weights, and a block
 stays in the cache from the first layer to the last. Every event has its own sums, so that its output depends on
@@ -13,12 +15,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import float32, int64, njit, types
+from numba import boolean, float32, int64, njit, types
 from numba.extending import intrinsic
 
 from hepad.jit import compiled
 
-__all__ = ["BLOCK", "gradients", "outputs", "remember"]
+__all__ = ["BLOCK", "dense", "gradients", "outputs", "remember"]
 
 BLOCK = 128
 """Events in a block. Measured with five steps and AVX-512: 256 are as fast, 64 a tenth slower."""
@@ -28,6 +30,7 @@ PI = np.float32(np.pi)
 _vector = types.Array(float32, 1, "C", readonly=True)
 _matrix = types.Array(float32, 2, "C", readonly=True)
 _memory = types.Array(float32, 3, "C")
+_result = types.Array(float32, 2, "C")
 _sizes = types.Array(int64, 1, "C", readonly=True)
 
 
@@ -58,6 +61,38 @@ def _affine(w: Any, x: Any, out: Any) -> None:
                 o[e] = _fused(weight, xi[e], o[e])
         for e in range(n):
             o[e] += w[bias + j]
+
+
+@njit
+def _affine_plain(w: Any, x: Any, out: Any) -> None:
+    """The same with products and sums rounded each."""
+    inputs, bias, n = len(x), len(w) - len(out), out.shape[1]
+    whole = inputs - inputs % 4
+    for j in range(len(out)):
+        row, o = j * inputs, out[j]
+        o[:] = 0
+        for i in range(0, whole, 4):
+            w0, w1, w2, w3 = w[row + i], w[row + i + 1], w[row + i + 2], w[row + i + 3]
+            x0, x1, x2, x3 = x[i], x[i + 1], x[i + 2], x[i + 3]
+            for e in range(n):
+                o[e] = (((o[e] + w0 * x0[e]) + w1 * x1[e]) + w2 * x2[e]) + w3 * x3[e]
+        for i in range(whole, inputs):
+            weight, xi = w[row + i], x[i]
+            for e in range(n):
+                o[e] += weight * xi[e]
+        for e in range(n):
+            o[e] += w[bias + j]
+
+
+@njit
+def _rectify(values: Any, slope: Any) -> None:
+    """Leaky ReLU in place, as numpy's maximum makes it of infinities and what is no number."""
+    zero = np.float32(0)
+    for j in range(len(values)):
+        v = values[j]
+        for e in range(values.shape[1]):
+            if v[e] < zero:
+                v[e] = slope * v[e] if slope > zero else zero
 
 
 # The loops over the steps take one row of BLOCK numbers for each, and keep the state in a row of its own: where rows
@@ -144,7 +179,7 @@ def _store(block: Any, start: int, rows: int, result: Any) -> None:
             result[start + e, j] = block[j, e]
 
 
-@compiled(types.void(_matrix, _sizes, _vector, float32, float32, int64, types.Array(float32, 2, "C")))
+@compiled(types.void(_matrix, _sizes, _vector, float32, float32, int64, _result))
 def outputs(  # noqa: PLR0917
     x: Any, sizes: Any, weights: Any, beta: Any, threshold: Any, steps: int, result: Any
 ) -> None:
@@ -160,7 +195,30 @@ def outputs(  # noqa: PLR0917
         _store(out, start, rows, result)
 
 
-@compiled(types.void(_matrix, _sizes, _vector, float32, float32, _memory, types.Array(float32, 2, "C")))
+@compiled(types.void(_matrix, _sizes, _vector, types.Array(boolean, 1, "C", readonly=True), float32, boolean, _result))
+def dense(  # noqa: PLR0917
+    x: Any, sizes: Any, weights: Any, relu: Any, slope: Any, plain: bool, result: Any
+) -> None:
+    """Fill `result`, shape (n, last size), with the outputs of dense layers; `relu` says after which there is one."""
+    widest = max(sizes)
+    a, b = np.empty((widest, BLOCK), np.float32), np.empty((widest, BLOCK), np.float32)
+    for start in range(0, len(x), BLOCK):
+        rows, at = _load(x, start, a[: sizes[0]]), 0
+        for layer in range(len(relu)):
+            inputs, neurons = sizes[layer], sizes[layer + 1]
+            size = neurons * (inputs + 1)
+            if plain:
+                _affine_plain(weights[at : at + size], a[:inputs], b[:neurons])
+            else:
+                _affine(weights[at : at + size], a[:inputs], b[:neurons])
+            if relu[layer]:
+                _rectify(b[:neurons], slope)
+            at += size
+            a, b = b, a
+        _store(a[: sizes[-1]], start, rows, result)
+
+
+@compiled(types.void(_matrix, _sizes, _vector, float32, float32, _memory, _result))
 def remember(  # noqa: PLR0917
     x: Any, sizes: Any, weights: Any, beta: Any, threshold: Any, memory: Any, result: Any
 ) -> None:

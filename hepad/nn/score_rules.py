@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "LARGEST_LOG_VARIANCE",
     "LATENT",
     "LEAST_OVERLAP",
     "LEAST_PROBABILITY",
@@ -28,6 +29,8 @@ __all__ += ["mse", "mu2", "pixel_sum", "r", "sae", "sae_mask", "sse"]
 
 LEAST_PROBABILITY = 1e-7
 LEAST_OVERLAP = 1e-6
+LARGEST_LOG_VARIANCE = 50.0
+"""Far beyond what training reaches; keeps the exponential of absurd inputs finite."""
 
 _Rows = npt.NDArray[Any]
 _Scores = npt.NDArray[np.float64]

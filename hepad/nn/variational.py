@@ -12,12 +12,11 @@ from torch import Tensor, nn
 
 from hepad.nn.blocks import dense_stack
 from hepad.nn.layers import After, Layer
+from hepad.nn.score_rules import LARGEST_LOG_VARIANCE
 from hepad.nn.scorer import State
 from hepad.nn.sources import Noise
 
 __all__ = ["GaussianAutoencoder", "bounded_log_variance", "dense_layers", "drawn", "with_layers"]
-
-LARGEST_LOG_VARIANCE = 50.0  # far beyond what training reaches; keeps the exponential of absurd inputs finite
 
 
 def bounded_log_variance(x: Tensor) -> Tensor:

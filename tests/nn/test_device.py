@@ -85,10 +85,11 @@ def test_a_network_scores_where_it_is_sent(name: str, monkeypatch: pytest.Monkey
     case = CASES[name]
     scorer = case.new()
     assert isinstance(scorer, OnDevice)
-    before = scorer.scores(case.events)
-    module = scorer._module.to("meta")
-    rows = tuple(torch.empty((5, *array.shape[1:]), device="meta") for array in scorer._arrays(case.events))
-    scores = scorer._score(module, rows)
+    network = scorer if isinstance(scorer, NetworkScorer) else scorer._in_torch()
+    before = network.scores(case.events)
+    module = network._module.to("meta")
+    rows = tuple(torch.empty((5, *array.shape[1:]), device="meta") for array in network._arrays(case.events))
+    scores = network._score(module, rows)
     assert {(score.device.type, *score.shape) for score in scores} == {("meta", 5)}
     scorer = case.new()  # and `scores` sends it there
     sent: list[str] = []
@@ -202,7 +203,7 @@ def test_an_accelerator_gives_the_same_to_parts_in_a_thousand(name: str) -> None
     ]
     np.testing.assert_allclose(losses[1].train_loss, losses[0].train_loss, rtol=2e-3)
     np.testing.assert_allclose(losses[1].validation_loss, losses[0].validation_loss, rtol=2e-3)
-    if isinstance(here, NetworkScorer):
+    if isinstance(here, OnDevice):
         plain = here.scores(case.events)
         here.score_on(ACCELERATOR)
         for key, values in here.scores(case.events).items():

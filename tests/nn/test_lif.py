@@ -85,7 +85,7 @@ def test_the_numpy_sums_of_any_matrix_library_agree_with_the_compiled_ones(monke
     monkeypatch.setattr(affine, "_matmul", lambda w, x: np.full((*x.shape[:-2], len(w), x.shape[-1]), np.nan))
     _, without = pair((19, 24, 12, 4, 12, 24, 19), steps=5, beta=0.9, threshold=0.3)
     for first, layer in enumerate(without._layers):
-        layer._sum = affine._sequential if first == 0 else affine._sequential_binary
+        layer._sum = affine._sequential if first == 0 else affine._plain
     np.testing.assert_array_equal(plain(without, x), expected)
 
 

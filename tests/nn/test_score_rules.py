@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from hepad.models.vae.network import VariationalAutoencoder
+from hepad.models.vae.scorer import VariationalAutoencoder
 from hepad.nn import score_rules
 from hepad.nn.blocks import kl_divergence
 from hepad.nn.torch_rules import TORCH_RECONSTRUCTION
@@ -35,7 +35,7 @@ def test_a_name_means_the_same_in_numpy_and_in_torch() -> None:
     scorer = VariationalAutoencoder({"latent": 2, "scores": ["mu2", "r", "kl"]}, events.layout)
     found = scorer.scores(events)
     with torch.no_grad():
-        means, logs = (t.numpy() for t in scorer._module.encode(torch.tensor(events.x)))
+        means, logs = (t.numpy() for t in scorer._in_torch()._module.eval().encode(torch.tensor(events.x)))
     for name, values in found.items():
         np.testing.assert_allclose(score_rules.LATENT[name](means, logs), values, rtol=1e-4, err_msg=name)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hepad.inputs.layout import Layout
-from hepad.models.vae.network import VariationalAutoencoder
+from hepad.models.vae.scorer import VariationalAutoencoder
 from hepad.testing.examples import example_batch
 from hepad.trigger.bounded import bounded, if_there
 from hepad.trigger.design import Design, Precision, input_formats

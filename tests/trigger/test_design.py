@@ -10,7 +10,7 @@ from hepad.models.compose import Chain
 from hepad.models.dnn_ae import DenseAutoencoder
 from hepad.models.rmm_ae import RmmAutoencoder
 from hepad.models.snn_ae import SpikingAutoencoder
-from hepad.models.vae.network import VariationalAutoencoder
+from hepad.models.vae.scorer import VariationalAutoencoder
 from hepad.nn.layers import layers_of
 from hepad.testing.examples import example_batch
 from hepad.trigger.calibration import POST_ROUTE, clock_period

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hepad.models.vae.network import VariationalAutoencoder
+from hepad.models.vae.scorer import VariationalAutoencoder
 from hepad.nn.layers import layers_of
 from hepad.testing.examples import example_batch
 from hepad.trigger.design import Design, Precision, input_formats, quantised_weights
