@@ -19,6 +19,7 @@ EXTRAS = (
     "onnx",
     "particles",
 )  # tests use trigger too, but it asks for numpy 2: not at the lowest versions
+ROOT_WHEEL = "root==0.1a12"  # ROOT 6.40
 CPU_TORCH = {"UV_TORCH_BACKEND": os.environ.get("UV_TORCH_BACKEND", "cpu") or None}
 
 
@@ -66,6 +67,14 @@ def keras(session: nox.Session) -> None:
     folder, tests = Path(session.create_tmp()) / "networks", "tests/io/exchange/keras"
     session.run("python", f"{tests}/make_networks.py", str(folder), *session.posargs)
     session.run("python", "-m", "pytest", tests, env={"HEPAD_KERAS_NETWORKS": str(folder)})
+
+
+@nox.session(python=PINNED)
+def root(session: nox.Session) -> None:
+    """See whether ROOT reads what hepad writes, and hepad what ROOT writes: a wheel of 250 MB, for one Python."""
+    install_pinned(session, "test")
+    session.install("-c", "constraints.txt", ROOT_WHEEL)
+    session.run("python", "-m", "pytest", "tests/root", *session.posargs)
 
 
 @nox.session(python=PINNED)

@@ -35,6 +35,7 @@ DEFAULT_STEP_SIZE = 100_000
 
 _ROOT_MAGIC = b"root"
 _EVENT_DATA, _COLLECTION_TREE = "EventData", "CollectionTree"  # ATLAS' names for its RNTuple and its tree of events
+_OLD_COMPRESSION = "unsupported compression algorithm"  # as uproot says of one that is known
 _PARQUET_MAGIC = b"PAR1"
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -293,9 +294,10 @@ def _open_root_events(path: InputPath) -> EventFile:
         raise
     except Exception as error:
         file.close()
-        raise InputDataError(
-            f"{path}: tree {tree!r} cannot be read, the file is damaged or truncated; copy it again"
-        ) from error
+        why = "the file is damaged or truncated; copy it again"
+        if _OLD_COMPRESSION in str(error):
+            why = "it is compressed as ROOT does no longer; write it anew with ROOT: hadd -f505 NEW.root OLD.root"
+        raise InputDataError(f"{path}: tree {tree!r} cannot be read, {why}") from error
 
 
 def _open_hdf5(path: InputPath) -> EventFile:
