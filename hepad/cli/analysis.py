@@ -144,6 +144,38 @@ def unpack(
         _print_package(report)
 
 
+@app.command()
+def workflow(
+    analysis: Annotated[
+        str, typer.Argument(help="A search: a bundled one, a card, or a folder that was unpacked.", show_default=False)
+    ],
+    output: common.OutputFolder,
+    sample: Annotated[str, typer.Option("--sample", help="Name of the event file that is uploaded.")] = "signal.root",
+    xsec: Annotated[float, typer.Option("--xsec", help="Its cross section in pb, unless another is set.")] = 1.0,
+    image: Annotated[str, typer.Option("--image", help="Container with Python, or with hepad.")] = "python:3.12-slim",
+    requirement: Annotated[
+        str | None,
+        typer.Option(
+            "--requirement",
+            help="What pip installs in the container; empty for an image that has hepad.",
+            show_default="this version of hepad",
+        ),
+    ] = None,
+    json: common.Json = False,
+) -> None:
+    """Write a search as a REANA workflow that reinterprets an uploaded sample.
+
+    Example: hepad analysis workflow cms_2019_dijet -o workflow
+    """
+    from hepad.pipeline.analysis.workflow import workflow as run
+
+    report = run(analysis, output, sample=sample, cross_section_pb=xsec, image=image, requirement=requirement)
+    if json:
+        common.print_json(report.to_json())
+    else:
+        common.stdout().print(f"wrote {output}: reana.yaml and {report.package.archive.name}")
+
+
 @app.command("background")
 def background(
     analysis: Annotated[str, typer.Argument(help="A search ('hepad list analyses') or a card.", show_default=False)],

@@ -107,6 +107,7 @@ PLAIN = frozenset(
         "score",
         "space",
     }
+    | {"image", "requirement", "sample"}
     | {"search", "sha256", "sidebands", "soft_drop", "threads", "threshold", "tier", "weights", "window"}
 )
 """Parameters whose text never names a file."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-__all__ = ["Axis", "HepDataTable", "Values", "submission_faults", "write_submission"]
+__all__ = ["Axis", "HepDataTable", "Resource", "Values", "submission_faults", "write_submission"]
 
 Number = float | int | None
 Error = float | tuple[float, float]
@@ -41,8 +41,17 @@ class Values:
 
 
 @dataclass(frozen=True)
+class Resource:
+    """A file of the submission beside its tables: its name, what it is, and the word HEPData has for such files."""
+
+    location: str
+    description: str
+    kind: str = ""
+
+
+@dataclass(frozen=True)
 class HepDataTable:
-    """A table of a submission. `energy_gev` is the collision energy that it is found by."""
+    """A table of a submission. `energy_gev` is the collision energy that it is found by, `resources` are its files."""
 
     name: str
     description: str
@@ -50,11 +59,14 @@ class HepDataTable:
     columns: Sequence[Values]
     observables: Sequence[str] = ()
     energy_gev: float | None = None
+    resources: Sequence[Resource] = ()
 
 
-def write_submission(folder: Path, comment: str, tables: Sequence[HepDataTable]) -> None:
-    """Write the submission into a folder that exists."""
-    documents: list[dict[str, Any]] = [{"comment": comment}]
+def write_submission(
+    folder: Path, comment: str, tables: Sequence[HepDataTable], resources: Sequence[Resource] = ()
+) -> None:
+    """Write the submission into a folder that exists, with the files of the `resources` in it."""
+    documents: list[dict[str, Any]] = [{"comment": comment, **_resources(resources)}]
     for number, table in enumerate(tables, start=1):
         file = f"table_{number}.yaml"
         keywords: list[dict[str, Any]] = [{"name": "observables", "values": list(table.observables)}]
@@ -66,6 +78,7 @@ def write_submission(folder: Path, comment: str, tables: Sequence[HepDataTable])
                 "description": table.description,
                 "keywords": [keyword for keyword in keywords if keyword["values"]],
                 "data_file": file,
+                **_resources(table.resources),
             }
         )
         content = {
@@ -92,6 +105,16 @@ def submission_faults(folder: Path) -> list[str] | None:
             return []
     found = validator.get_messages()
     return [f"{Path(file).name}: {message.message}" for file, messages in found.items() for message in messages]
+
+
+def _resources(resources: Sequence[Resource]) -> dict[str, Any]:
+    if not resources:
+        return {}
+    rows = [
+        {"location": one.location, "description": one.description, **({"type": one.kind} if one.kind else {})}
+        for one in resources
+    ]
+    return {"additional_resources": rows}
 
 
 def _header(name: str, units: str) -> dict[str, str]:

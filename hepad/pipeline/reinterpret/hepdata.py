@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hepad.io.exchange.hepdata import Axis, HepDataTable, Values
+from hepad.io.exchange.hepdata import Axis, HepDataTable, Resource, Values
+from hepad.pipeline.reinterpret.maps import CountedRegion, map_table, regions_table
 from hepad.pipeline.reinterpret.report import PointRow, Result
 from hepad.pipeline.reinterpret.rows import ChannelRow, CombinedRow, CutRow, RegionRow, SearchRow
 
 if TYPE_CHECKING:
     import hist
 
-__all__ = ["comment", "tables"]
+__all__ = ["comment", "illustrated", "tables"]
 
 
 def comment(result: Result) -> str:
@@ -28,7 +30,13 @@ def comment(result: Result) -> str:
     )
 
 
-def tables(result: Result, spectra: Mapping[str, hist.Hist[Any]]) -> list[HepDataTable]:
+_FIGURES = {"Cut flow": "cutflow", "Limits": "limits", "Mass points": "exclusion"}
+"""Which figure belongs to a table; that of a spectrum is its fit, else all spectra."""
+
+
+def tables(
+    result: Result, spectra: Mapping[str, hist.Hist[Any]], regions: Sequence[CountedRegion] = ()
+) -> list[HepDataTable]:
     """All tables that the result has numbers for; `spectra` are the signal's, by channel and region."""
     search, sample = result.search, result.sample
     found = [_cutflow(sample.cutflow, search.sqrt_s_gev), _acceptance(sample.acceptance, search.sqrt_s_gev)]
@@ -36,9 +44,24 @@ def tables(result: Result, spectra: Mapping[str, hist.Hist[Any]]) -> list[HepDat
         found.append(_limits(sample.channels, sample.combined, search.sqrt_s_gev))
     section = sample.cross_section_pb or 1.0
     found += [_spectrum(name, search, section, spectra) for name in sample.channels if f"{name}_all" in spectra]
+    if regions:
+        found.append(regions_table(regions, search.sqrt_s_gev))
     if result.curve is not None:
         found.append(_points(result.curve.points, search.sqrt_s_gev))
+        found.append(map_table(result.curve.points, search.sqrt_s_gev))
     return found
+
+
+def illustrated(table: HepDataTable, captions: Mapping[str, str]) -> tuple[HepDataTable, str | None]:
+    """The table with its figure and the thumbnail of it, and the figure's name; None if it has none of those drawn."""
+    name = _FIGURES.get(table.name)
+    if table.name.startswith("Spectrum "):
+        own = f"fit_{table.name.removeprefix('Spectrum ')}"
+        name = own if own in captions else "spectra"
+    if name is None or name not in captions:
+        return table, None
+    files = (Resource(f"{name}.png", captions[name]), Resource(f"thumb_{name}.png", "Thumbnail image file"))
+    return replace(table, resources=files), name
 
 
 def _cutflow(steps: Sequence[CutRow], energy: float) -> HepDataTable:

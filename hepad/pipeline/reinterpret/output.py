@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hepad.errors import CheckFailedError
-from hepad.io.exchange.hepdata import submission_faults, write_submission
+from hepad.io.exchange.hepdata import HepDataTable, Resource, submission_faults, write_submission
 from hepad.output.document import to_html
 from hepad.output.figure_kinds import figure_kinds
 from hepad.pipeline.reinterpret.answer import Answer
-from hepad.pipeline.reinterpret.hepdata import comment, tables
+from hepad.pipeline.reinterpret.hepdata import comment, illustrated, tables
+from hepad.pipeline.reinterpret.likelihood import likelihoods
+from hepad.pipeline.reinterpret.maps import EFFICIENCY_MAP, REGIONS, counted_regions, write_maps
 from hepad.pipeline.reinterpret.page import blocks
 from hepad.pipeline.reinterpret.points import Curve
 from hepad.pipeline.reinterpret.report import Result
@@ -33,7 +37,14 @@ OURS = (
     ),
     "hepdata/submission.yaml",
     "hepdata/table_*.yaml",
+    "hepdata/*.png",
+    "hepdata/workspace*.json",
+    "hepdata/patchset*.json",
+    EFFICIENCY_MAP,
+    REGIONS,
 )
+_THUMBNAIL = 4
+"""Pixels of a figure, in each direction, that are one of its thumbnail."""
 
 
 def write_folder(folder: Path, result: Result, answer: Answer, curve: Curve | None) -> None:
@@ -50,13 +61,56 @@ def write_folder(folder: Path, result: Result, answer: Answer, curve: Curve | No
         write_histograms_root(folder / "histograms.root", spectra, result.provenance)
         write_histograms_json(folder / "histograms.json", spectra, result.provenance)
     captions = _draw(folder, answer, curve, spectra) if figure_kinds() else {}
-    (folder / "hepdata").mkdir()
-    write_submission(folder / "hepdata", comment(result), tables(result, spectra))
-    faults = submission_faults(folder / "hepdata")
-    if faults:
-        raise CheckFailedError(f"the HEPData submission is not valid: {'; '.join(faults[:3])}")
+    write_maps(folder, result, answer)
+    _submit(folder, result, tables(result, spectra, counted_regions(answer)), captions, _likelihoods(answer, curve))
     page = to_html(blocks(result, captions), folder)
     (folder / PAGE).write_text(page, encoding="utf-8")
+
+
+Files = dict[str, tuple[Resource, str]]
+"""Files of a submission by name: what they are, and their content."""
+
+
+def _likelihoods(answer: Answer, curve: Curve | None) -> Files:
+    files: Files = {}
+    for one in likelihoods(answer, curve):
+        for name, content, about in (
+            (f"workspace{one.stem}.json", one.workspace, "pyhf workspace of the background"),
+            (f"patchset{one.stem}.json", one.patches, "pyhf patch set of the signals"),
+        ):
+            text = json.dumps(content, allow_nan=False) + "\n"
+            files[name] = Resource(name, f"{about}. {one.description}", "HistFactory"), text
+    return files
+
+
+def _submit(
+    folder: Path, result: Result, found: list[HepDataTable], captions: Mapping[str, str], likelihood: Files
+) -> None:
+    """Write the submission with its figures, if there are PNG files, and likelihoods."""
+    target = folder / "hepdata"
+    target.mkdir()
+    drawn = captions if "png" in figure_kinds() else {}
+    shown = [illustrated(table, drawn) for table in found]
+    for name in dict.fromkeys(name for _, name in shown if name is not None):
+        _with_thumbnail(folder / f"{name}.png", target)
+    for name, (_, text) in likelihood.items():
+        (target / name).write_text(text, encoding="utf-8")
+    write_submission(target, comment(result), [table for table, _ in shown], [one for one, _ in likelihood.values()])
+    faults = submission_faults(target)
+    if faults:
+        raise CheckFailedError(f"the HEPData submission is not valid: {'; '.join(faults[:3])}")
+
+
+def _with_thumbnail(figure: Path, target: Path) -> None:
+    from matplotlib.image import imread, imsave
+
+    shutil.copyfile(figure, target / figure.name)
+    pixels = imread(figure)
+    rows, columns = (size // _THUMBNAIL for size in pixels.shape[:2])
+    whole = pixels[: rows * _THUMBNAIL, : columns * _THUMBNAIL]
+    small = whole.reshape(rows, _THUMBNAIL, columns, _THUMBNAIL, -1).mean(axis=(1, 3))
+    undated: dict[str, Any] = {"Software": None}
+    imsave(target / f"thumb_{figure.name}", small, metadata=undated)
 
 
 def _draw(folder: Path, answer: Answer, curve: Curve | None, spectra: dict[str, Any]) -> dict[str, str]:

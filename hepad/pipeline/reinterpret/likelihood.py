@@ -1,0 +1,148 @@
+"""The likelihoods of a search for other programs: pyhf workspaces of its background, and patches for the signals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hepad.errors import FitFailedError, InputDataError
+from hepad.pipeline.reinterpret.answer import Answer
+from hepad.pipeline.reinterpret.limits import ChannelLimit, count_channel
+from hepad.pipeline.reinterpret.points import Curve
+from hepad.stats.limits.resonance_channel import ResonanceChannel
+from hepad.stats.limits.resonance_workspace import background_workspace, patch_set, signal_patch
+
+__all__ = ["Likelihood", "likelihoods"]
+
+_RECORD = re.compile(r"\bins([0-9]{7})\b")
+_NO_RECORD = "ins0000000"
+"""pyhf's schema asks for a record of HEPData; this one stands for none."""
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """A workspace and the patch set of its signals, both plain JSON, and what they are; `name` is empty if it is one.
+
+    Of channels that share events, or may, there is one of each: to combine them is the reader's risk.
+    """
+
+    name: str
+    description: str
+    workspace: dict[str, Any]
+    patches: dict[str, Any]
+
+    @property
+    def stem(self) -> str:
+        """What the names of its files end with."""
+        return f"_{self.name}" if self.name else ""
+
+
+@dataclass(frozen=True)
+class _Signal:
+    """A sample: the name of its patch, its values by the labels of the set, and its answer."""
+
+    name: str
+    values: tuple[float | str, ...]
+    answer: Answer
+
+
+def likelihoods(answer: Answer, curve: Curve | None) -> list[Likelihood]:
+    """All that there are: one of disjoint categories that count, else one a channel; none without a limit.
+
+    Signals that have no limit in a channel are left out.
+    """
+    if curve is None:
+        signals, labels = [_Signal("signal", ("signal",), answer)], ("sample",)
+    else:
+        signals = [_Signal(f"mass_{_word(p.point.mass_gev)}", (p.point.mass_gev,), p.answer) for p in curve.points]
+        labels = ("mass_gev",)
+    signals = [signal for signal in signals if signal.answer.limits is not None]
+    if not signals:
+        return []
+    return list(_found(signals, labels))
+
+
+def _word(mass_gev: float) -> str:
+    return re.sub(r"[^A-Za-z0-9]", "_", f"{mass_gev:g}")
+
+
+def _found(signals: Sequence[_Signal], labels: Sequence[str]) -> Iterator[Likelihood]:
+    limits = [signal.answer.limits for signal in signals if signal.answer.limits is not None]
+    names = list(limits[0].channels)
+    methods = {found.combined.method for found in limits}
+    together = methods == {"simultaneous fit of disjoint categories"}
+    for name, group in [("", names)] if together else [(name, [name]) for name in names]:
+        usable = [s for s in signals if all(_channels(s.answer, group))]
+        if not usable:
+            continue
+        try:
+            yield _likelihood(name, group, usable, labels)
+        except (FitFailedError, InputDataError):  # then the limit itself rests on another fit
+            continue
+
+
+def _likelihood(name: str, group: Sequence[str], signals: Sequence[_Signal], labels: Sequence[str]) -> Likelihood:
+    first = [channel for channel in _channels(signals[0].answer, group) if channel is not None]
+    workspace = background_workspace(first)
+    patches = []
+    for signal in signals:
+        found = signal.answer.limits
+        assert found is not None  # noqa: S101  signals without limits are left out
+        yields = found.inputs.yields
+        channels = [channel for channel in _channels(signal.answer, group) if channel is not None]
+        errors = {"signal_error": yields.signal_error, "luminosity_error": yields.luminosity_error}
+        patches.append((signal.name, signal.values, signal_patch(channels, **errors)))
+    card = signals[0].answer.search.card
+    record = _RECORD.search(card.reference)
+    description = (
+        f"Signals in {', '.join(group)} of {card.title} ({card.reference}), made with hepad; no result of that "
+        f"collaboration. mu = 1 is the cross section of each signal. {_smooth(first)}"
+    )
+    whole = record[0] if record else _NO_RECORD
+    return Likelihood(name, description, workspace, _set(workspace, patches, labels, description, whole))
+
+
+def _set(
+    workspace: dict[str, Any], patches: list[Any], labels: Sequence[str], description: str, record: str
+) -> dict[str, Any]:
+    return patch_set(workspace, patches, labels=labels, description=description, record=record)
+
+
+def _smooth(channels: Sequence[ResonanceChannel]) -> str:
+    names = [channel.function.name for channel in channels if channel.function is not None]
+    if not names:
+        return "The background is the published one with its error, of each channel for itself."
+    return (
+        f"The background is the function {names[0]} fitted to the spectrum, binned: its parameters are free, by modes "
+        "of their covariance, to first order in the logarithm of each bin."
+    )
+
+
+def _channels(answer: Answer, group: Sequence[str]) -> list[ResonanceChannel | None]:
+    assert answer.limits is not None  # noqa: S101  signals without limits are left out
+    return [_channel(answer, answer.limits.channels[name]) for name in group]
+
+
+def _channel(answer: Answer, limit: ChannelLimit) -> ResonanceChannel | None:
+    """The channel that a limit is of; None without one."""
+    if limit.result is None or limit.expectation is None:
+        return None
+    region = answer.search.signal_region
+    for category in answer.search.categories:
+        if category.name == limit.name and not category.channels:
+            return count_channel(limit, category.card.counts[region])
+    n, expectation = limit.bins, limit.expectation
+    return ResonanceChannel(
+        name=limit.name,
+        edges=limit.edges[: n + 1],
+        signal=limit.signal[:n],
+        signal_variances=np.zeros(n),
+        function=next(iter(answer.search.channel(limit.name).functions), None),
+        background=None if expectation.background is None else expectation.background[:n],
+        observed=None if expectation.observed is None else expectation.observed[:n],
+        spurious=limit.spurious,
+    )
