@@ -14,6 +14,7 @@ from matplotlib.artist import Artist
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import imread, imsave
 from matplotlib.mathtext import MathTextParser
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, Formatter, FuncFormatter
@@ -22,10 +23,12 @@ from matplotlib.transforms import Bbox
 from hepad.output.figure_kinds import figure_kinds
 from hepad.printable import printable
 
-__all__ = ["save_figure"]
+__all__ = ["save_figure", "save_thumbnail"]
 
 _DPI = 150
 """Dots per inch of PNG files, and of the layout."""
+_THUMBNAIL = 4
+"""Pixels of a figure, in each direction, that are one of its thumbnail."""
 _LONGEST = 100
 """Characters of a line: more take all the room from the axes."""
 _COLLAPSED = "constrained_layout not applied"
@@ -52,6 +55,16 @@ def save_figure(figure: Figure, stem: Path, kinds: tuple[str, ...] | None = None
             dateless = {"CreationDate": None} if path.suffix == ".pdf" else {"Software": None}
             figure.savefig(path, metadata=dateless, bbox_inches=box, dpi=_DPI)
     return paths
+
+
+def save_thumbnail(figure: Path, thumbnail: Path) -> None:
+    """Write a small copy of the PNG file of a figure, each pixel the mean of those that it stands for."""
+    pixels = imread(figure)
+    rows, columns = (size // _THUMBNAIL for size in pixels.shape[:2])
+    whole = pixels[: rows * _THUMBNAIL, : columns * _THUMBNAIL]
+    small = whole.reshape(rows, _THUMBNAIL, columns, _THUMBNAIL, -1).mean(axis=(1, 3))
+    undated: dict[str, Any] = {"Software": None}
+    imsave(thumbnail, small, metadata=undated)
 
 
 @contextmanager

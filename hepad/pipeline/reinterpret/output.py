@@ -43,8 +43,6 @@ OURS = (
     EFFICIENCY_MAP,
     REGIONS,
 )
-_THUMBNAIL = 4
-"""Pixels of a figure, in each direction, that are one of its thumbnail."""
 
 
 def write_folder(folder: Path, result: Result, answer: Answer, curve: Curve | None) -> None:
@@ -87,30 +85,21 @@ def _submit(
     folder: Path, result: Result, found: list[HepDataTable], captions: Mapping[str, str], likelihood: Files
 ) -> None:
     """Write the submission with its figures, if there are PNG files, and likelihoods."""
+    from hepad.output.figures import save_thumbnail
+
     target = folder / "hepdata"
     target.mkdir()
     drawn = captions if "png" in figure_kinds() else {}
     shown = [illustrated(table, drawn) for table in found]
     for name in dict.fromkeys(name for _, name in shown if name is not None):
-        _with_thumbnail(folder / f"{name}.png", target)
+        shutil.copyfile(folder / f"{name}.png", target / f"{name}.png")
+        save_thumbnail(folder / f"{name}.png", target / f"thumb_{name}.png")
     for name, (_, text) in likelihood.items():
         (target / name).write_text(text, encoding="utf-8")
     write_submission(target, comment(result), [table for table, _ in shown], [one for one, _ in likelihood.values()])
     faults = submission_faults(target)
     if faults:
         raise CheckFailedError(f"the HEPData submission is not valid: {'; '.join(faults[:3])}")
-
-
-def _with_thumbnail(figure: Path, target: Path) -> None:
-    from matplotlib.image import imread, imsave
-
-    shutil.copyfile(figure, target / figure.name)
-    pixels = imread(figure)
-    rows, columns = (size // _THUMBNAIL for size in pixels.shape[:2])
-    whole = pixels[: rows * _THUMBNAIL, : columns * _THUMBNAIL]
-    small = whole.reshape(rows, _THUMBNAIL, columns, _THUMBNAIL, -1).mean(axis=(1, 3))
-    undated: dict[str, Any] = {"Software": None}
-    imsave(target / f"thumb_{figure.name}", small, metadata=undated)
 
 
 def _draw(folder: Path, answer: Answer, curve: Curve | None, spectra: dict[str, Any]) -> dict[str, str]:
