@@ -45,7 +45,7 @@ def test_every_scorer_that_is_trained_has_a_card():
     made_of_others = {"cascade", "chain", "ensemble", "parallel"}
     trainable = {name for name, entry in registry.SCORERS.items() if entry.trainable} - made_of_others
     used = {name for recipe in recipes for name in _models(load_analysis(recipe).model.model_dump(mode="json"))}
-    assert used - made_of_others == trainable
+    assert used - made_of_others - {"onnx"} == trainable  # what is imported has a card if a search says so
 
 
 def _models(card):

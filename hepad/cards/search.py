@@ -122,7 +122,8 @@ class CategoryCard(Card):
 
     `require` are steps that follow those of the selection, so that categories that differ in one cut share a file.
     `other_selections` may stand in for `selection`, as in a tool that offers several; `counts` are the published
-    yields by region, for searches that count. Selections and bundles are names of what ships with hepad, or paths
+    yields by region, for searches that count. `network` is the card of the network that the reference itself used, for
+    `hepad import-model --analysis`. Selections, bundles and this card are names of what ships with hepad, or paths
     below the card's folder: `located` tells them apart.
     """
 
@@ -132,6 +133,7 @@ class CategoryCard(Card):
     require: tuple[Requirement, ...] = ()
     other_selections: tuple[Named, ...] = ()
     bundle: Named | None = None
+    network: Named | None = None
     counts: dict[Name, CountCard] = Field(default_factory=dict)
 
 

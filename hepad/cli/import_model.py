@@ -26,6 +26,10 @@ def import_model(
         str | None,
         typer.Option(help="The card of a network, model: {name: onnx}, or of weights.", show_default="none"),
     ] = None,
+    analysis: Annotated[
+        str | None,
+        typer.Option("--analysis", "-a", help="The search whose authors' network it is.", show_default="none"),
+    ] = None,
     vectors: Annotated[
         Path | None,
         typer.Option(
@@ -53,6 +57,8 @@ def import_model(
 
     Of Keras or TensorFlow: hepad import-model autoencoder.keras --card card.yaml -o my_bundle
 
+    A search with its authors' network: hepad import-model FOLDER --analysis atlas_2023_ad_two_body -o mine
+
     Of the weights of a model of hepad's: hepad import-model weights.npz --card double_ae --background sm.h5 -o ae
 
     Of a checkout of a trigger's library: hepad import-model AXOL1TL/AXOL1TL_v5 -o axol1tl_v5
@@ -62,6 +68,7 @@ def import_model(
 
     options = ImportOptions(
         output=output,
+        analysis=analysis,
         vectors=vectors,
         tolerance=tolerance,
         scale=scale,
@@ -100,4 +107,9 @@ def _print(report: ImportReport) -> None:
     ]
     if regions:
         common.print_table("Regions", ["region", "score", "threshold", "efficiency"], regions, numbers_from=2)
+    if report.analysis is not None:
+        out.print(
+            f"{report.analysis} with this network, fidelity {report.fidelity}: "
+            f"hepad reinterpret SIGNAL --analysis {report.output}"
+        )
     out.print(f"wrote {report.output}")

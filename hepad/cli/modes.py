@@ -117,7 +117,11 @@ VERBS: dict[str, Verb] = {
         ),
     ),
     "import-model": _verb(
-        "file card scale selection region",
+        "file scale",
+        (
+            _mode("--analysis", _given("analysis"), "analysis"),
+            _mode("a network without --analysis", _always, "card selection region"),
+        ),
         (
             _mode("--background", _given("background"), "background cross_section step_size max_events progress"),
             _mode("a network without --background", _always),

@@ -6,7 +6,9 @@ import json
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+import uproot
 
 from hepad.bundles.files import read_card
 from hepad.provenance import sha256_file
@@ -64,3 +66,59 @@ def test_a_saved_model_is_no_folder_of_headers(run: Run, tmp_path: Path, data: P
     result = run(*arguments(folder, tmp_path), "-o", "bundle", code=3)
     assert "its input has 6 columns, the card's input makes 19" in result.stderr.replace("\n", " ")
     assert "needs its analysis card" in run("import-model", folder, "-o", "bundle", code=2).stderr.replace("\n", " ")
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> tuple[Path, Path]:
+    """A small network of the rapidity-mass matrix, as the authors of a search would give it, and its vectors."""
+    rng = np.random.default_rng(4)
+    layers = [
+        (rng.normal(0, 0.05, (1287, 6)), rng.normal(0, 0.01, 6), {"class_name": "LeakyReLU", "config": {"alpha": 0.1}}),
+        (rng.normal(0, 0.02, (6, 1287)), np.zeros(1287), "linear"),
+    ]
+    network = write_dense(tmp_path / "theirs.h5", layers)
+    x = rng.random((9, 1287), dtype=np.float32)
+    (first, bias, _), (second, _, _) = layers
+    hidden = x @ first + bias
+    y = np.where(hidden > 0, hidden, 0.1 * hidden) @ second
+    np.savez(tmp_path / "theirs.npz", x=x, y=y, score=np.log(np.abs(x - y).mean(axis=1)))
+    return network, tmp_path / "theirs.npz"
+
+
+def test_a_search_with_its_authors_network(run: Run, tmp_path: Path, theirs: tuple[Path, Path], data: Path) -> None:
+    network, vectors = theirs
+    asked = ("import-model", network, "--analysis", "atlas_2023_ad_two_body")
+    said = run(*asked, "-o", "unchecked").stdout.replace("\n", " ")
+    assert "atlas_2023_ad_two_body with this network, fidelity approximate:" in said
+    report = json.loads(run(*asked, "--vectors", vectors, "-o", "mine", "--json").stdout)
+    assert (report["analysis"], report["fidelity"]) == ("atlas_2023_ad_two_body", "exact")
+    published = {"pb20": -9.39, "pb10": -9.10, "pb1": -8.0, "pb0_1": -6.50}
+    assert {name: region["threshold"] for name, region in report["regions"].items()} == published
+    signal = data / "tbhplus_2tev.root"
+    found = json.loads(run("reinterpret", signal, "--analysis", "mine", "--xsec", "0.05", "--json").stdout)
+    assert found["search"]["models"] == {"lepton": "atlas_2023_ad_network"}
+    assert found["search"]["fidelity"] == "exact"
+    assert "the file 'theirs.h5' (sha256 " in found["search"]["fidelity_note"]
+    assert "gives its authors' numbers to " in found["search"]["fidelity_note"]
+    run("score", signal, "--model", tmp_path / "mine" / "bundles" / "atlas_2023_ad_network", "-o", "s.root")
+    with uproot.open(tmp_path / "s.root") as file:
+        events = file["Scores"].arrays(["score", "selected", "weight"], library="np")
+    inside = events["selected"] & (events["score"] >= -6.50)
+    assert 0 < inside.sum() < events["selected"].sum()
+    assert found["acceptance"]["pb0_1"]["events"] == inside.sum()
+    assert found["verdict"]["cause"] == "no background"  # ours is not theirs
+
+
+def test_what_does_not_go_with_a_search(run: Run, theirs: tuple[Path, Path], tmp_path: Path) -> None:
+    network, _ = theirs
+    card = write_inputs(tmp_path)["card"]
+    for extra, code, text in (
+        (("--analysis", "atlas_2023_ad_two_body", "--card", card), 2, "--card does not go with --analysis"),
+        (("--analysis", "cms_2019_dijet"), 2, "names no networks of its authors (key network of its categories)"),
+        (("--analysis", "snn_ae"), 3, "snn_ae is a model to train"),
+    ):
+        assert text in run("import-model", network, *extra, "-o", "x", code=code).stderr.replace("\n", " ")
+    (tmp_path / "headers").mkdir()
+    refused = run("import-model", "headers", "--analysis", "atlas_2023_ad_two_body", "-o", "x", code=2)
+    assert "headers has no saved_model.pb" in refused.stderr.replace("\n", " ")
+    assert not (tmp_path / "x").exists()

@@ -16,7 +16,7 @@ from hepad.errors import UsageError
 
 BASE = {
     "inject": "s.csv --mass 3000",
-    "import-model": "net.onnx --card card.yaml -o out",
+    "import-model": "net.onnx -o out",
     "hist": "e.root --mass jet1+jet2 -o out",
     "fit": "s.csv",
     "bumphunt": "s.csv",
@@ -35,6 +35,8 @@ BASE = {
 ASKED = {
     "inject": {"--float of the mass": "--float mass", "a mass that does not float": "--float width"},
     "import-model": {
+        "--analysis": "--analysis a",
+        "a network without --analysis": "",
         "--background": "--background b.h5",
         "a network without --background": "",
         "--vectors": "--vectors v.npz",

@@ -15,7 +15,7 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ from hepad.io.text import first_line
 from hepad.output.atomic import atomic_folder, atomic_path, check_file, check_folder
 from hepad.provenance import sha256_bytes, sha256_file
 
-__all__ = ["MANIFEST", "MAX_BYTES", "SUFFIXES", "Manifest", "Member", "pack_files", "unpack_files"]
+__all__ = ["MANIFEST", "MAX_BYTES", "SUFFIXES", "Manifest", "Member", "pack_files", "unpack_files", "write_manifest"]
 
 MANIFEST = "manifest.json"
 _VERB = "analysis pack"
@@ -93,13 +93,7 @@ def pack_files(
     members = [_member(path, files[path]) for path in sorted(files)]
     if sum(member.bytes for member in members) > MAX_BYTES - (MAX_MANIFEST << 1):
         raise InputDataError(f"{target}: the files have more than {MAX_BYTES} bytes together")
-    content = {
-        "schema": "archive/1",
-        "name": name,
-        "card": card,
-        "files": [member.model_dump() for member in members],
-        "provenance": dict(provenance),
-    }
+    content = _manifest(members, name=name, card=card, provenance=provenance)
     manifest = parse_card(Manifest, content, str(target))
     with atomic_path(target, verb=_VERB) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(_info(MANIFEST), json.dumps(content, indent=1, allow_nan=False) + "\n")
@@ -109,6 +103,25 @@ def pack_files(
                 raise InputDataError(f"{files[member.path]} changed while it was packed; pack again")
             archive.writestr(_info(member.path), data)
     return manifest
+
+
+def write_manifest(folder: Path, *, name: str, card: str, provenance: Mapping[str, Any]) -> None:
+    """Make a folder of files what `unpack_files` would have made of them: by its manifest an analysis is known."""
+    paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    members = [_member(path, folder / path) for path in paths]
+    content = _manifest(members, name=name, card=card, provenance=provenance)
+    parse_card(Manifest, content, str(folder / MANIFEST))
+    (folder / MANIFEST).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _manifest(members: Sequence[Member], *, name: str, card: str, provenance: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "schema": "archive/1",
+        "name": name,
+        "card": card,
+        "files": [member.model_dump() for member in members],
+        "provenance": dict(provenance),
+    }
 
 
 def unpack_files(source: Path, target: Path, *, sha256: str | None = None) -> Manifest:

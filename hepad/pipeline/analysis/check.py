@@ -51,6 +51,7 @@ _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
         ("categories.*.selection", "selections"),
         ("categories.*.other_selections.*", "selections"),
         ("categories.*.bundle", "bundles"),
+        ("categories.*.network", "analyses"),
         ("fits.*", "fits"),
         ("channels.*.fits.*", "fits"),
         ("background_events", _FILE),

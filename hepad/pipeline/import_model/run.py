@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hepad import registry
 from hepad.bundles.bundle import bundle_tensors, recipe_content, scorer_content
@@ -19,6 +20,8 @@ from hepad.bundles.files import write_bundle_files
 from hepad.cards.analysis import AnalysisCard, RegionSpec, load_analysis
 from hepad.cards.bundle import Compared, Imported, RegionCard
 from hepad.cards.input import parse_input
+from hepad.cards.resolver import unpacked
+from hepad.cards.search import SearchCard
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import CardError, UsageError
 from hepad.inputs.base import Input, input_from_state, make_input
@@ -47,10 +50,12 @@ class ImportOptions:
 
     `vectors` is a .npz with `x`, inputs as the network sees them, and `y`, its output, or `score`, for weights the
     scores by their names; `scale` a .npz with the numbers of the card's input scale; `background` files set regions
-    that have no threshold, with `cross_sections`, patterns of files and pb, also in pb.
+    that have no threshold, with `cross_sections`, patterns of files and pb, also in pb. `analysis` is the search whose
+    own network it is: what is written is that search with it, in place of a bundle.
     """
 
     output: Path
+    analysis: str | None = None
     vectors: Path | None = None
     tolerance: float = PARITY_TOLERANCE
     scale: Path | None = None
@@ -64,13 +69,18 @@ class ImportOptions:
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What was imported; without `parity` nobody has checked that the network gives its author's numbers."""
+    """What was imported; without `parity` nobody has checked that the network gives its author's numbers.
+
+    `analysis` is the search that it was made the network of, and `fidelity` how near that is to the reference now.
+    """
 
     output: Path
     model: str
     imported: Imported
     cutflow: CutFlow | None = None
     regions: dict[str, RegionCard] = field(default_factory=dict)
+    analysis: str | None = None
+    fidelity: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""
@@ -79,6 +89,7 @@ class ImportReport:
             **self.imported.model_dump(mode="json"),
             "cutflow": None if self.cutflow is None else self.cutflow.to_json(),
             "regions": {n: r.model_dump(mode="json", exclude_none=True) for n, r in self.regions.items()},
+            **({} if self.analysis is None else {"analysis": self.analysis, "fidelity": self.fidelity}),
             "output": str(self.output),
         }
 
@@ -87,6 +98,7 @@ def import_model(file: Path, card: str | None, *, options: ImportOptions) -> Imp
     """Write the bundle `options.output` of a network and an analysis card whose model is `onnx`, of a .npz with the
     weights of the card's model, or of a folder with the C++ headers of a trigger's network, which needs no card.
 
+    With `options.analysis` the search of that name is written, as an unpacked analysis with the network of its authors.
     A network is an ONNX file, a `.keras` or HDF5 file of Keras, or a folder of a TensorFlow SavedModel.
 
     `CheckFailedError`, and nothing is written, if the network does not give the numbers in `options.vectors`. The same
@@ -94,7 +106,13 @@ def import_model(file: Path, card: str | None, *, options: ImportOptions) -> Imp
     """
     check_folder(options.output, verb="import-model")
     if file.is_dir() and not is_keras(file):
+        if options.analysis is not None:
+            raise UsageError(f"{file} has no saved_model.pb: it is no network of a search")
         return _import_library(file, card, options)
+    if options.analysis is not None:
+        if card is not None or options.selection is not None or options.regions is not None:
+            raise UsageError(f"the card of {options.analysis} says what --card, --selection and --region would")
+        return _import_search(file, options.analysis, options)
     if card is None:
         what = "a file of weights" if is_weights(file) else "a network"
         raise UsageError(f"{file}: {what} needs its analysis card, --card CARD.yaml")
@@ -134,8 +152,49 @@ def _import_library(folder: Path, card: str | None, options: ImportOptions) -> I
     return ImportReport(options.output, library.words["name"], imported, flow, regions)
 
 
+@dataclass(frozen=True)
+class _Made:
+    """A bundle in the making, of a network and its card."""
+
+    recipe: AnalysisCard
+    content: dict[str, Any]
+    tensors: dict[str, npt.NDArray[Any]]
+    imported: Imported
+    regions: dict[str, RegionCard]
+    cutflow: CutFlow | None
+
+    def report(self, options: ImportOptions, search: SearchCard | None = None) -> ImportReport:
+        """What was made, as a search if it is one."""
+        told = {} if search is None else {"analysis": search.name, "fidelity": search.fidelity}
+        return ImportReport(options.output, self.recipe.name, self.imported, self.cutflow, self.regions, **told)
+
+
 def _import_file(file: Path, card: str, options: ImportOptions) -> ImportReport:
     """Of a network, or of a .npz of weights, and its card."""
+    made = _make(file, card, options)
+    with atomic_folder(options.output, verb="import-model") as folder:
+        write_bundle_files(folder, made.content, made.tensors)
+    return made.report(options)
+
+
+def _import_search(file: Path, analysis: str, options: ImportOptions) -> ImportReport:
+    """Of the network that a search's own authors trained: the search with it in place of its bundle."""
+    from hepad.pipeline.import_model.search import SearchSource, fidelity, note, write_search
+
+    with unpacked(analysis) as card:
+        source = SearchSource.of(card)
+        made = _make(file, source.network, options)
+        content = {
+            **made.content,
+            "fidelity": fidelity(made.imported),
+            "fidelity_note": note(made.recipe, made.imported),
+        }
+        with atomic_folder(options.output, verb="import-model") as folder:
+            search = write_search(folder, source, content, made.tensors)
+    return made.report(options, search)
+
+
+def _make(file: Path, card: str, options: ImportOptions) -> _Made:
     recipe = load_analysis(card)
     selection = load_selection(options.selection or recipe.selection)
     specs = recipe.regions if options.regions is None else options.regions
@@ -155,11 +214,8 @@ def _import_file(file: Path, card: str, options: ImportOptions) -> ImportReport:
         "imported": imported.model_dump(mode="json", exclude_none=True),
         "provenance": _provenance(file, _files(file), recipe.name, selection, options),
     }
-    with atomic_folder(options.output, verb="import-model") as folder:
-        write_bundle_files(folder, content, bundle_tensors(vector, scorer, quantiles))
-    return ImportReport(
-        options.output, recipe.name, imported, None if background is None else background.cutflow, regions
-    )
+    tensors = bundle_tensors(vector, scorer, quantiles)
+    return _Made(recipe, content, tensors, imported, regions, None if background is None else background.cutflow)
 
 
 def _network(file: Path, card: str, recipe: AnalysisCard, options: ImportOptions) -> tuple[Input, Scorer, Imported]:
@@ -265,8 +321,9 @@ def _provenance(
     sections = CrossSections.of(options.cross_sections, background).words() if options.cross_sections else ()
     command = command_line(
         f"import-model {file.name}",
-        card=card,
-        selection=selection.name,
+        card=None if options.analysis else card,
+        analysis=options.analysis and Path(options.analysis).name,
+        selection=None if options.analysis else selection.name,
         vectors=options.vectors and options.vectors.name,
         scale=options.scale and options.scale.name,
         background=tuple(path.name for path in background),
