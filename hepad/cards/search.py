@@ -7,16 +7,17 @@ events; one without a luminosity, such as a trigger, has acceptances only.
 
 from __future__ import annotations
 
-import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from hepad.cards.analysis import RegionSpec
 from hepad.cards.base import Card, CardName, parse_card, read_yaml
+from hepad.cards.paths import inside
 from hepad.cards.resolver import bundled_names, resolve, shipped
 from hepad.cards.selection import Requirement
+from hepad.cards.simultaneous import SimultaneousCard
 from hepad.errors import CardError
 
 __all__ = [
@@ -44,19 +45,9 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 RelativeError = Annotated[float, Field(ge=0, lt=1)]
 
 
-def _inside(value: str | None) -> str | None:
-    """A path below the card's own folder; whatever leaves that folder is refused."""
-    if value is None:
-        return None
-    path = PurePosixPath(value)
-    if not value or path.is_absolute() or ".." in path.parts or "\\" in value or re.match(r"[A-Za-z]:", value):
-        raise ValueError(f"{value!r} must be a path below the card's own folder")
-    return value
-
-
 def _named(value: str) -> str:
     """The name of a card or bundle that ships with hepad, or a path below the card's own folder."""
-    return _inside(value) or "" if is_path(value) else value
+    return inside(value) or "" if is_path(value) else value
 
 
 def is_path(name: str) -> bool:
@@ -123,8 +114,9 @@ class CategoryCard(Card):
     `require` are steps that follow those of the selection, so that categories that differ in one cut share a file.
     `other_selections` may stand in for `selection`, as in a tool that offers several; `counts` are the published
     yields by region, for searches that count. `network` is the card of the network that the reference itself used, for
-    `hepad import-model --analysis`. Selections, bundles and this card are names of what ships with hepad, or paths
-    below the card's folder: `located` tells them apart.
+    `hepad import-model --analysis`. `bins`, for a simultaneous fit, are regions of rising threshold: a bin is what is
+    in one and not in the next, and what is in none is the control bin `below`. Selections, bundles and networks are
+    names of what ships with hepad, or paths below the card's folder: `located` tells them apart.
     """
 
     name: Name
@@ -135,6 +127,7 @@ class CategoryCard(Card):
     bundle: Named | None = None
     network: Named | None = None
     counts: dict[Name, CountCard] = Field(default_factory=dict)
+    bins: tuple[Name, ...] = ()
 
 
 class ChannelCard(Card):
@@ -155,7 +148,7 @@ class ChannelCard(Card):
     background: str | None = None
     published: str | None = None
 
-    _paths_stay_inside = field_validator("observed", "background", "published")(_inside)
+    _paths_stayinside = field_validator("observed", "background", "published")(inside)
 
     @model_validator(mode="after")
     def _edges_rise(self) -> ChannelCard:
@@ -196,9 +189,10 @@ class SearchCard(Card):
     signal_error: RelativeError = 0.0
     spurious_signal: bool = False
     background_events: str | None = None
+    simultaneous: SimultaneousCard | None = None
     vectors: str | None = None
 
-    _paths_stay_inside = field_validator("background_events", "vectors")(_inside)
+    _paths_stayinside = field_validator("background_events", "vectors")(inside)
 
     @field_validator("categories")
     @classmethod
@@ -223,6 +217,7 @@ class SearchCard(Card):
             ("thresholds", list(self.thresholds)),
             ("signal_region", [self.signal_region or self.regions[0]]),
             *((f"counts of {category.name}", list(category.counts)) for category in self.categories),
+            *((f"bins of {category.name}", list(category.bins)) for category in self.categories),
         ):
             unknown = [name for name in names if name not in self.regions]
             if unknown:
@@ -247,6 +242,22 @@ class SearchCard(Card):
             raise ValueError("channels and counts need a luminosity")
         if self.background_events is not None and not self.channels:
             raise ValueError("background_events belong to channels, of which there are none")
+        return self
+
+    @model_validator(mode="after")
+    def _bins_fit(self) -> SearchCard:
+        binned = [category.name for category in self.categories if category.bins]
+        if (self.simultaneous is not None) != bool(binned):
+            raise ValueError("simultaneous and bins of categories go together")
+        for category in self.categories:
+            if len(set(category.bins)) != len(category.bins) or ALL in category.bins:
+                raise ValueError(f"bins of {category.name} must be named, each once, without {ALL!r}")
+            if category.bins and category.bundle is None:
+                raise ValueError(f"category {category.name!r} has bins of a score: it needs a bundle")
+        if binned and self.luminosity is None:
+            raise ValueError("bins need a luminosity")
+        if binned and (self.channels or any(category.counts for category in self.categories)):
+            raise ValueError("a search has bins that are fitted together, or channels and counts: not both")
         return self
 
     @property
@@ -324,6 +335,8 @@ def search_files(card: SearchCard) -> list[str]:
 def _files(card: SearchCard) -> list[tuple[str, str]]:
     """All files that a card names, with the key that names them."""
     found = [("background_events", card.background_events), ("vectors", card.vectors)]
+    if card.simultaneous is not None:
+        found += [(f"simultaneous.{key}", getattr(card.simultaneous, key)) for key in ("yields", "observed")]
     for name, channel in card.channels.items():
         found += [(f"channels.{name}.{key}", getattr(channel, key)) for key in ("observed", "background", "published")]
     return [(key, file) for key, file in found if file is not None]

@@ -12,6 +12,7 @@ from hepad.errors import UsageError
 
 if TYPE_CHECKING:
     from hepad.pipeline.discovery import DiscoveryReport
+    from hepad.stats.limits.discovery_table import DiscoveryLimits
 
 __all__ = ["discovery"]
 
@@ -25,6 +26,16 @@ def discovery(
     background_error: Annotated[
         float, typer.Option("--background-error", min=0.0, help="Its relative error (in a card: in events).")
     ] = 0.0,
+    analysis: Annotated[
+        str | None,
+        typer.Option(
+            "--analysis", help="A search whose bins are fitted together, in place of a card.", show_default=False
+        ),
+    ] = None,
+    observed: Annotated[
+        Path | None,
+        typer.Option("--observed", help="Its counts: a CSV with category,bin,observed. Without, limits are expected."),
+    ] = None,
     luminosity: Annotated[
         float | None, typer.Option("--luminosity", help="In fb-1, for the visible cross section.")
     ] = None,
@@ -41,16 +52,24 @@ def discovery(
 
     Example: hepad discovery --data 34 --background 28 --background-error 0.14 --luminosity 139
     """
-    from hepad.pipeline.discovery import DiscoveryOptions, one_region
+    from hepad.pipeline.discovery import DiscoveryOptions, discovery_of_search, one_region
     from hepad.pipeline.discovery import discovery as run
 
+    options = DiscoveryOptions(luminosity=luminosity, calculator=calculator, toys=toys, seed=seed, output=output)
+    if analysis is not None:
+        _show(discovery_of_search(analysis, observed=observed, options=options), json)
+        return
     if regions is None and data is None:
-        raise UsageError("give either a card of regions, or --data and --background of one")
+        raise UsageError("give a card of regions, --data and --background of one, or an --analysis")
     if regions is None and background is None:
         raise UsageError("--data needs a --background")
     card = regions if regions is not None else one_region(data or 0.0, background or 0.0, background_error)
-    options = DiscoveryOptions(luminosity=luminosity, calculator=calculator, toys=toys, seed=seed, output=output)
-    report = run(card, options=options)
+    _show(run(card, options=options), json)
+
+
+def _show(report: DiscoveryReport, json: bool) -> None:
+    for name in report.left_out:
+        stderr().print(f"hepad: warning: {name}: left out, as no simulated background is in it")
     for row in report.rows:
         for warning in row.limit.warnings:
             stderr().print(f"hepad: warning: {row.name}: {warning}")
@@ -72,16 +91,22 @@ def _print(report: DiscoveryReport) -> None:
         rows.append(
             [
                 row.name,
-                f"{row.observed:g}",
-                f"{row.background:g} ± {row.background_error:.3g}",
-                "" if row.visible_fb is None else f"{row.visible_fb:.3g}",
-                f"{limit.observed:.3g}{error}",
+                "" if row.observed is None else f"{row.observed:g}",
+                f"{row.background:.6g} ± {row.background_error:.3g}",
+                _visible(row),
+                "" if limit.observed is None else f"{limit.observed:.3g}{error}",
                 f"{median:.3g} +{high - median:.2g} -{median - low:.2g}",
-                f"{row.clb:.2f}" if row.clb >= 0.005 else f"{row.clb:.1g}",
-                f"{p0} ({z})" if z else p0,
+                "" if row.clb is None else f"{row.clb:.2f}" if row.clb >= 0.005 else f"{row.clb:.1g}",
+                "" if row.observed is None else f"{p0} ({z})" if z else p0,
             ]
         )
     header = ["region", "data", "background", "vis. [fb]", "S95 obs", "S95 exp", "CLb", "p0 (Z)"]
     print_table("Model-independent limits at 95 % CL", header, rows)
     for row in report.rows:
         stdout().print(f"{row.name}: from {row.limit.reason or row.limit.calculator}")
+
+
+def _visible(row: DiscoveryLimits) -> str:
+    """The visible cross section, the expected one without data."""
+    value = row.visible_expected_fb if row.observed is None else row.visible_fb
+    return "" if value is None else f"{value:.3g}"

@@ -196,6 +196,7 @@ VERBS: dict[str, Verb] = {
         "luminosity calculator toys seed",
         (
             _mode("a card of regions", _given("regions"), "regions"),
+            _mode("--analysis", _given("analysis"), "analysis observed"),
             _mode("--data", _always, "data background background_error"),
         ),
     ),

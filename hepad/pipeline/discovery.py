@@ -7,13 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from hepad.cards.regions import RegionCount, RegionsCard, load_regions
+from hepad.cards.resolver import unpacked
 from hepad.errors import UsageError
 from hepad.output.atomic import atomic_path, check_file
 from hepad.pipeline.limit.result import DEFAULT_TOYS, check_calculator, write_json
 from hepad.provenance import command_line, provenance, sha256_file
-from hepad.stats.limits.discovery_table import DiscoveryLimits, discovery_limits
+from hepad.search.search import prepare_search
+from hepad.search.together import bin_label, fitted_bins
+from hepad.stats.limits.discovery_table import DiscoveryLimits, discovery_limits, fitted_limits
+from hepad.stats.limits.published import numpy_backend
+from hepad.stats.limits.simultaneous import predicted
 
-__all__ = ["DiscoveryOptions", "DiscoveryReport", "discovery", "one_region"]
+__all__ = ["DiscoveryOptions", "DiscoveryReport", "discovery", "discovery_of_search", "one_region"]
+
+_FITTED_TOYS = 1000
+"""Pseudo-experiments of a simultaneous fit, if toys are asked for without a number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +41,13 @@ class DiscoveryReport:
 
     rows: tuple[DiscoveryLimits, ...]
     seed: int
+    left_out: tuple[str, ...] = ()
+    """Regions without simulated background."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {"regions": [row.to_json() for row in self.rows], "confidence_level": 0.95, "seed": self.seed}
+        rows = [row.to_json() for row in self.rows]
+        return {"regions": rows, "left_out": list(self.left_out), "confidence_level": 0.95, "seed": self.seed}
 
 
 def discovery(regions: Path | RegionsCard, *, options: DiscoveryOptions | None = None) -> DiscoveryReport:
@@ -68,6 +79,48 @@ def discovery(regions: Path | RegionsCard, *, options: DiscoveryOptions | None =
     return report
 
 
+def discovery_of_search(
+    analysis: str, *, observed: Path | None = None, options: DiscoveryOptions | None = None
+) -> DiscoveryReport:
+    """The same of the discovery regions of a search whose bins are fitted together (`simultaneous` on its card).
+
+    Each region, with one event of signal in it, is fitted with all control bins and the less anomalous bins of its
+    category. `observed` is a table of counts with the header `category,bin,observed`; without any there are expected
+    limits. Regions without simulated background are left out, `report.left_out`. `options.luminosity` scales yields.
+    """
+    options = options or DiscoveryOptions()
+    calculator = check_calculator(options.calculator, options.toys)
+    if options.output is not None:
+        check_file(options.output, verb="discovery", inputs=[] if observed is None else [observed])
+    with unpacked(analysis) as card:
+        search = prepare_search(card, luminosity_fb=options.luminosity)
+        fitted = fitted_bins(search, observed)
+    if fitted is None:
+        raise UsageError(f"{search.card.name} has no yields: make them with 'hepad analysis background'")
+    rows, left_out = [], []
+    with numpy_backend():
+        for region in fitted.regions:
+            if all(one not in fitted.bins for one in fitted.every[fitted.every.index(region) :] if one[0] == region[0]):
+                left_out.append(bin_label(region))
+                continue
+            bins = fitted.of_region(region)
+            row = fitted_limits(
+                bin_label(region),
+                fitted.experiment(bins),
+                observed=bins[0].observed,
+                background=predicted(bins, fitted.processes, luminosity_error=fitted.luminosity_error),
+                luminosity=fitted.luminosity_fb,
+                calculator=calculator,
+                toys=options.toys or _FITTED_TOYS,
+                seed=options.seed,
+            )
+            rows.append(row)
+    report = DiscoveryReport(tuple(rows), options.seed, tuple(left_out))
+    if options.output is not None:
+        _write(report, observed, options, options.output, cards=search.cards, analysis=search.card.name)
+    return report
+
+
 def one_region(observed: float, background: float, relative_error: float) -> RegionsCard:
     """A card of a single region; the error of the background is relative."""
     values = {"data": observed, "background": background, "background error": relative_error}
@@ -78,19 +131,25 @@ def one_region(observed: float, background: float, relative_error: float) -> Reg
     return RegionsCard(schema_="regions/1", regions={"region": count})
 
 
-def _write(report: DiscoveryReport, regions: Path | RegionsCard, options: DiscoveryOptions, output: Path) -> None:
+def _write(
+    report: DiscoveryReport,
+    regions: Path | RegionsCard | None,
+    options: DiscoveryOptions,
+    output: Path,
+    *,
+    cards: dict[str, str] | None = None,
+    analysis: str | None = None,
+) -> None:
     command = command_line(
         "discovery",
+        analysis=analysis,
         luminosity=options.luminosity,
         calculator=options.calculator,
         toys=options.toys,
         seed=options.seed,
     )
-    record = provenance(
-        command,
-        inputs=[regions] if isinstance(regions, Path) else [],
-        seed=options.seed,
-        cards={regions.name: sha256_file(regions)} if isinstance(regions, Path) else None,
-    )
+    files = [regions] if isinstance(regions, Path) else []
+    own = None if analysis or not files else {files[0].name: sha256_file(files[0])}
+    record = provenance(command, inputs=files, seed=options.seed, cards=cards if analysis else own)
     with atomic_path(output, verb="discovery") as temporary:
         write_json(temporary, {**report.to_json(), "provenance": record})

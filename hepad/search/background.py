@@ -28,6 +28,7 @@ from hepad.provenance import command_line, provenance
 from hepad.samples.heldout import held_out
 from hepad.samples.sample import Samples, weight_sums
 from hepad.samples.weighting import CrossSections, PbWeights
+from hepad.search.bins import write_yields
 from hepad.search.events import CategoryEvents, Reading, SearchJob, search_parts
 from hepad.search.search import Category, Search, prepare_search
 from hepad.search.spectra import fill_spectrum
@@ -36,6 +37,9 @@ from hepad.spectra.files import write_histograms_json
 __all__ = ["BackgroundOptions", "BackgroundReport", "make_background"]
 
 FloatArray = npt.NDArray[np.float64]
+
+YIELDS = "yields.csv"
+"""Of a search with bins: the cross section of each process in each of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +79,8 @@ class BackgroundReport:
 def make_background(analysis: str, files: Sequence[str], *, options: BackgroundOptions) -> BackgroundReport:
     """Write the events of background files that fall into a region of a search, and the spectra of all regions.
 
+    Of a search whose bins are fitted together also the yields of the processes in them, which its card names.
+
     Events that a model of the search was trained on are left out, and the others of these files weighted up for them
     (see `held_out`). Weights are in pb: those of a file sum to its cross section, over all that was generated. Only
     events in at least one region are kept, as those are few. An interrupted run goes on from `OUTPUT.run`; if the
@@ -113,10 +119,12 @@ def _make(search: Search, paths: Sequence[InputPath], options: BackgroundOptions
             on_events=options.on_events,
         )
         run = reading.run(paths, search, reading.store(runs, "background", search))
-        events, factors = _read(run, sections, _unseen(run, runs))
+        events, factors, origins = _read(run, sections, _unseen(run, runs))
         record = _record(search, events, {paths[file]: factor for file, factor in factors.items()}, run.skipped)
         write_background_events(folder / EVENTS, _kept(search, events))
         write_histograms_json(folder / SPECTRA, _spectra(search, events))
+        if search.card.simultaneous is not None:
+            write_yields(folder / YIELDS, search, events, origins, paths)
         content = {**record, "provenance": making.description(run.reasons(), run.whole)}
         (folder / RECORD).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return BackgroundReport(output, record)
@@ -143,10 +151,11 @@ def _unseen(run: Run[SearchJob], runs: RunFolder) -> dict[str, Sequence[FloatArr
 
 def _read(
     run: Run[SearchJob], sections: CrossSections | None, unseen: Mapping[str, Sequence[FloatArray | None]]
-) -> tuple[dict[str, CategoryEvents], dict[int, float]]:
+) -> tuple[dict[str, CategoryEvents], dict[int, float], dict[str, npt.NDArray[np.int64]]]:
     """The usable events of each category with weights in pb, and the pb that a unit of weight of each file stands for.
 
-    Files are told by their place among the inputs; those that were left out are in neither.
+    Also, by category, the file of each of these events (n,). Files are told by their place among the inputs; those that
+    were left out are in none of these.
     """
     search, paths = run.job.search, run.paths
     parts: dict[str, list[tuple[int, CategoryEvents]]] = {category.name: [] for category in search.categories}
@@ -175,7 +184,11 @@ def _read(
         name: CategoryEvents.concatenate(mine.scaled(factors[file]) for file, mine in pieces)
         for name, pieces in parts.items()
     }
-    return usable_pb, factors
+    origins = {
+        name: np.concatenate([np.full(len(mine), file, dtype=np.int64) for file, mine in pieces])
+        for name, pieces in parts.items()
+    }
+    return usable_pb, factors, origins
 
 
 def _own_factor(samples: Samples, file: int, path: InputPath) -> float:

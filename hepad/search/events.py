@@ -77,9 +77,11 @@ class CategoryEvents:
         return len(self.row)
 
     def inside(self, category: Category, region: str) -> Mask:
-        """Mask (n,) of the events in a region of their category."""
+        """Mask (n,) of the events in a region of their category; none in one that the category has not."""
         if region == ALL:
             return np.ones(len(self), dtype=np.bool_)
+        if category.bundle is not None and region not in category.regions:
+            return np.zeros(len(self), dtype=np.bool_)
         return region_of(category.regions[region]).inside(self.scores)
 
     def take(self, rows: Mask) -> CategoryEvents:

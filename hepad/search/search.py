@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from hepad.bundles.bundle import Bundle, load_bundle
@@ -118,6 +119,8 @@ def prepare_search(
         )
         for part in card.categories
     )
+    for category in categories:
+        _check_bins(category)
     if len({category.selection.collections for category in categories}) > 1:
         raise CardError(f"analysis {card.name}: the selections of its categories take different collections of a file")
     cards = {f"analysis {card.name}": sha256_file(resolve("analyses", name))}
@@ -176,7 +179,8 @@ def _category(
     bundle: Bundle | None,
     extra: Extra,
 ) -> Category:
-    regions = {} if bundle is None else _regions(card, bundle, extra)
+    names = part.bins if card.simultaneous is not None else card.regions
+    regions = {} if bundle is None else _regions(card, names, bundle, extra)
     return Category(
         card=part,
         selection=selection,
@@ -203,17 +207,26 @@ def _bundle(card: SearchCard, folder: Path, name: str | None, model: str | None)
     return load_bundle(model or located(folder, "bundles", name))
 
 
-def _regions(card: SearchCard, bundle: Bundle, extra: Extra) -> dict[str, RegionCard]:
-    """The regions of the card and of the command line, on a bundle; `CardError` if it lacks one."""
+def _regions(card: SearchCard, names: Sequence[str], bundle: Bundle, extra: Extra) -> dict[str, RegionCard]:
+    """The regions of a category and of the command line, on a bundle; `CardError` if it lacks one."""
     known = bundle.card.regions
-    missing = [name for name in card.regions if name not in card.thresholds and name not in known and name != ALL]
+    missing = [name for name in names if name not in card.thresholds and name not in known and name != ALL]
     if missing:
         raise CardError(
             f"analysis {card.name} needs region {', '.join(missing)}, which bundle {bundle.card.name} lacks (it has "
             f"{', '.join(known) or 'none'}); train it with these regions, or set them under 'thresholds'"
         )
     every = bundle.regions({**card.thresholds, **extra})
-    return {name: every[name] for name in (*card.regions, *extra) if name != ALL}
+    return {name: every[name] for name in (*names, *extra) if name != ALL}
+
+
+def _check_bins(category: Category) -> None:
+    """`CardError` unless the regions of the bins of a category are of one score and their thresholds rise."""
+    cuts = [category.regions[name] for name in category.card.bins]
+    if len({cut.score for cut in cuts}) > 1 or any(cut.spec.other_scores for cut in cuts):
+        raise CardError(f"bins of category {category.name} must be of one score alone")
+    if any(low.threshold >= high.threshold for low, high in pairwise(cuts)):
+        raise CardError(f"bins of category {category.name} must rise: {', '.join(category.card.bins)} do not")
 
 
 def _shifted(region: RegionCard, bundle: Bundle) -> tuple[float, float]:

@@ -61,7 +61,11 @@ ASKED = {
     "limit": {"--workspace": "--workspace w.json", "--spectrum": "--spectrum s.csv", "--signal": "--signal 3"},
     "jets": {"--scores": "--scores s.root", "--table": "--table", "making jets": ""},
     "abcd": {"--scores": "--scores s.root", "--counts": "--counts 1,2,3,4"},
-    "discovery": {"a card of regions": "regions.yaml", "--data": "--data 3"},
+    "discovery": {
+        "--analysis": "--analysis atlas_2025_multilepton",
+        "a card of regions": "regions.yaml",
+        "--data": "--data 3",
+    },
     "reinterpret": {
         "--analysis of a hunt": "--analysis cms_2024_dijet_anomaly",
         "--analysis of a search": "",

@@ -56,6 +56,8 @@ _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
         ("channels.*.fits.*", "fits"),
         ("background_events", _FILE),
         ("vectors", _FILE),
+        ("simultaneous.yields", _FILE),
+        ("simultaneous.observed", _FILE),
         ("channels.*.observed", _FILE),
         ("channels.*.background", _FILE),
         ("channels.*.published", _FILE),

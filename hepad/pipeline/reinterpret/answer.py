@@ -19,6 +19,7 @@ from hepad.pipeline.reinterpret.limits import Inputs, Yield
 from hepad.pipeline.reinterpret.measure import Measured, measure
 from hepad.pipeline.reinterpret.published import Published, published_limit
 from hepad.pipeline.reinterpret.systematics import JetShift
+from hepad.pipeline.reinterpret.together import limits_together
 from hepad.pipeline.reinterpret.verdict import Conclusion, conclude
 from hepad.samples.sample import FileSample, common_cross_section, common_energy
 from hepad.search.events import Reading
@@ -120,14 +121,19 @@ def _limits(settings: Settings, measured: Measured, section: float | None, shift
         calculator=settings.calculator,
         toys=settings.toys,
     )
-    limits = set_limits(Inputs(measured, yields, settings.simulated))
+    limits = _set_limits(Inputs(measured, yields, settings.simulated))
     if shifted is None:
         return limits
     others = {
-        name: set_limits(Inputs(one, yields, settings.simulated))
+        name: _set_limits(Inputs(one, yields, settings.simulated))
         for name, one in (("jets_down", shifted.down), ("jets_up", shifted.up))
     }
     return limits.beside(others)
+
+
+def _set_limits(inputs: Inputs) -> Limits:
+    together = inputs.measured.search.card.simultaneous is not None
+    return limits_together(inputs) if together else set_limits(inputs)
 
 
 def _published(measured: Measured, limits: Limits, section: float | None) -> dict[str, Published]:

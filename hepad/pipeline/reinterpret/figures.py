@@ -10,6 +10,7 @@ import numpy.typing as npt
 from hepad.cards.search import ALL
 from hepad.pipeline.reinterpret.answer import Answer
 from hepad.pipeline.reinterpret.points import Curve
+from hepad.pipeline.reinterpret.reasons import Cause
 from hepad.search.spectra import fill_spectrum
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def figures(answer: Answer, curve: Curve | None, spectra: dict[str, hist.Hist[An
     if answer.limits is not None and answer.search.card.channels:
         drawn["spectra"] = _spectra(answer, spectra)
         drawn |= {f"fit_{name}": figure for name, figure in _fits(answer).items()}
+    if answer.limits is not None and answer.search.card.simultaneous is not None:
+        drawn |= _yields(answer)
     if answer.limits is not None and any(limit.result for limit in answer.limits.channels.values()):
         drawn["limits"] = _limits(answer)
     if curve is not None:
@@ -135,6 +138,36 @@ def _spectra(answer: Answer, spectra: dict[str, hist.Hist[Any]]) -> tuple[Figure
     return spectra_figure(panels, region="" if region == ALL else region, label=label), caption
 
 
+def _yields(answer: Answer) -> dict[str, tuple[Figure, str]]:
+    """The bins that are fitted together, with the signal in them; nothing without yields of the background."""
+    from hepad.plot.yields import plot_yields
+    from hepad.search.together import bin_label, fitted_bins
+
+    fitted = fitted_bins(answer.search)
+    if fitted is None or answer.limits is None:
+        return {}
+    yields, parts = answer.limits.inputs.yields, list(fitted.bins.values())
+    processes = {
+        name: np.array([part.background.get(name, (0.0, 0.0))[0] for part in parts]) for name in fitted.processes
+    }
+    counts = [part.observed for part in parts if part.observed is not None]
+    figure = plot_yields(
+        [bin_label(one) for one in fitted.bins],
+        processes,
+        np.array([part.error for part in parts]),
+        signal=np.array([float(answer.limits.channels[bin_label(one)].signal[0]) for one in fitted.bins]),
+        signal_label=f"Signal, {yields.reference_pb:.3g} pb",
+        observed=np.array(counts) if fitted.has_data else None,
+        remarks=(f"{_SIMULATION}, {yields.luminosity_fb:g} fb$^{{-1}}$",),
+    )
+    caption = (
+        "Events expected in each bin by process, before the fit, with the statistical error of the simulation, and the "
+        "signal. Below: the distance of the data from the background, or without data the size of the signal, over the "
+        "square root of background and squared error."
+    )
+    return {"yields": (figure, caption)}
+
+
 def _fits(answer: Answer) -> dict[str, tuple[Figure, str]]:
     """The observed spectra with the fit of the background alone, their pulls, and the signal on top."""
     from hepad.plot.spectrum import plot_spectrum
@@ -195,6 +228,7 @@ def _limits(answer: Answer, ax: Axes | None = None) -> tuple[Figure, str]:
         [
             row(titles.get(name, name), limit.result, limit.signal.sum())
             for name, limit in answer.limits.channels.items()
+            if limit.reason is None or limit.reason.cause is not Cause.CONTROL
         ],
         combined=row("Combined" if len(combined.channels) != 1 else "Best channel", combined.result),
         theory_pb=answer.cross_section_pb,

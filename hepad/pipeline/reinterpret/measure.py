@@ -64,6 +64,8 @@ class Measured:
         return [first, *((one.value, one.error) for one in found[1:])]
 
     def _above(self, category: Category, region: str, edge: int) -> Mask:
+        if region not in category.regions:
+            return self.events[category.name].inside(category, region)
         shifted = region_of(category.regions[region], category.shifted[region][edge])
         return shifted.inside(self.events[category.name].scores)
 

@@ -32,7 +32,7 @@ OURS = (
     PAGE,
     *(
         f"{name}.{kind}"
-        for name in ("cutflow", "scores*", "spectra", "fit_*", "limits", "exclusion")
+        for name in ("cutflow", "scores*", "spectra", "yields", "fit_*", "limits", "exclusion")
         for kind in ("png", "pdf")
     ),
     "hepdata/submission.yaml",

@@ -65,7 +65,7 @@ def _samples(result: Result, captions: Mapping[str, str]) -> list[Block]:
 def _sample(search: SearchRow, sample: SampleRow, captions: Mapping[str, str], *, level: int) -> list[Block]:
     """What the search keeps of one sample, its limits and spectra."""
     combined = sample.combined
-    limits = [] if combined is None else [*_limits(sample, combined), *_shown(captions, "limits")]
+    limits = [] if combined is None else [*_limits(sample, combined), *_shown(captions, "yields", "limits")]
     return [
         Heading("What the search keeps", level),
         _numbers(search, sample),

@@ -25,6 +25,7 @@ class Cause(Enum):
     NOT_IN_RANGE = "no signal in the range"
     FEW_SIGNAL = "too few signal events"
     NO_BACKGROUND = "no background"
+    CONTROL = "control bin"
     FEW_BACKGROUND = "too few background events"
     FIT_FAILED = "no fit"
     NO_CROSS_SECTION = "no cross section"

@@ -13,8 +13,9 @@ from hepad.stats.limits.calculator import set_limit
 from hepad.stats.limits.cls import Calculator, LimitResult, known, known_list
 from hepad.stats.limits.discovery import Excess, local_excess
 from hepad.stats.limits.limits import CountingExperiment, LimitModel
+from hepad.stats.limits.published import PublishedExperiment
 
-__all__ = ["DiscoveryLimits", "discovery_limits"]
+__all__ = ["DiscoveryLimits", "discovery_limits", "fitted_limits"]
 
 
 @dataclass(frozen=True)
@@ -23,15 +24,16 @@ class DiscoveryLimits:
 
     `limit` is on the number of signal events, S95. `clb` is the confidence level of the background-only hypothesis at
     the observed limit, `excess` the discovery p-value p(s = 0), at most 0.5, with Z; None without any background, when
-    events are impossible without a signal. `luminosity` in fb-1, or None.
+    events are impossible without a signal. Without data `observed`, `clb` and `excess` are None. `luminosity` in fb-1,
+    or None.
     """
 
     name: str
-    observed: float
+    observed: float | None
     background: float
     background_error: float
     limit: LimitResult
-    clb: float
+    clb: float | None
     excess: Excess | None
     luminosity: float | None = None
 
@@ -41,6 +43,11 @@ class DiscoveryLimits:
         if self.luminosity is None or self.limit.observed is None:
             return None
         return self.limit.observed / self.luminosity
+
+    @property
+    def visible_expected_fb(self) -> float | None:
+        """The same of the median expected limit."""
+        return None if self.luminosity is None else float(self.limit.expected[2]) / self.luminosity
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; `background_error` is in events."""
@@ -53,6 +60,7 @@ class DiscoveryLimits:
             "background": self.background,
             "background_error": self.background_error,
             "visible_cross_section_fb": self.visible_fb,
+            "visible_cross_section_expected_fb": self.visible_expected_fb,
             "s95_observed": limit.observed,
             "s95_observed_error": known(limit.observed_error),
             "s95_expected": known_list(limit.expected),
@@ -70,7 +78,7 @@ class DiscoveryLimits:
 def discovery_limits(
     name: str,
     *,
-    observed: float,
+    observed: float | None,
     background: float,
     background_error: float = 0.0,
     luminosity: float | None = None,
@@ -80,7 +88,8 @@ def discovery_limits(
 ) -> DiscoveryLimits:
     """The row of a region with `observed` events and a background with its error, both in events.
 
-    The error is log-normal; the signal has none, as its model is not known. `InputDataError` for values that are no
+    The error is log-normal; the signal has none, as its model is not known. Without data (`observed` None) limits are
+    expected ones. `InputDataError` for values that are no
     counts, `FitFailedError` if a fit fails.
     """
     if luminosity is not None and not 0 < luminosity < np.inf:
@@ -90,20 +99,56 @@ def discovery_limits(
     model = LimitModel(
         np.ones(1),
         np.array([background]),
-        np.array([observed]),
+        None if observed is None else np.array([observed]),
         background_error=background_error / background if background_error else 0.0,
     )
     experiment = CountingExperiment(model)
     limit = set_limit(experiment, calculator, toys=toys, seed=seed, points=(0, 0))
     if experiment.impossible is not None:
         limit = replace(limit, warnings=(*limit.warnings, experiment.impossible))
+    if limit.observed is None:
+        return DiscoveryLimits(name, None, background, background_error, limit, None, None, luminosity)
     excess = local_excess(experiment, limit, seed=seed) if experiment.impossible is None else None
-    assert limit.observed is not None  # noqa: S101 - there are data
     clb = _clb(experiment, limit.observed / experiment.scale, limit, seed)
     return DiscoveryLimits(name, observed, background, background_error, limit, clb, excess, luminosity)
 
 
-def _clb(experiment: CountingExperiment, mu: float, limit: LimitResult, seed: int) -> float:
+def fitted_limits(
+    name: str,
+    experiment: PublishedExperiment,
+    *,
+    observed: float | None,
+    background: tuple[float, float],
+    luminosity: float | None = None,
+    calculator: Calculator = "auto",
+    toys: int = 1000,
+    seed: int = 0,
+) -> DiscoveryLimits:
+    """The row of a region of a simultaneous fit, whose signal is one event; to be used inside `numpy_backend`.
+
+    `background` is the one that the other bins predict, with its error. "auto" takes asymptotic formulae of the fit,
+    and where few events are expected exact sums over the counts of the region alone, whose background is the predicted
+    one: a toy takes a fit of all parameters. `FitFailedError` if a fit fails.
+    """
+    if calculator == "auto" and experiment.few is not None:
+        row = discovery_limits(
+            name, observed=observed, background=background[0], background_error=background[1], luminosity=luminosity
+        )
+        reason = f"exact sums over the background that other bins predict, as {experiment.few}"
+        return replace(row, limit=replace(row.limit, reason=reason)) if row.limit.calculator == "exact" else row
+    limit = set_limit(
+        experiment, "asymptotic" if calculator == "auto" else calculator, toys=toys, seed=seed, points=(0, 0)
+    )
+    if calculator == "auto":
+        limit = replace(limit, reason="asymptotic formulae of the simultaneous fit")
+    clb, excess = None, None
+    if experiment.has_data and limit.observed is not None:
+        clb = _clb(experiment, limit.observed / experiment.scale, limit, seed)
+        excess = local_excess(experiment, limit, seed=seed) if experiment.impossible is None else None
+    return DiscoveryLimits(name, observed, *background, limit, clb, excess, luminosity)
+
+
+def _clb(experiment: CountingExperiment | PublishedExperiment, mu: float, limit: LimitResult, seed: int) -> float:
     """P(q-tilde >= observed) without signal, at mu; the formula is the denominator of CLs in arXiv:1007.1727."""
     q = experiment.data(mu)
     if limit.toys:

@@ -13,7 +13,7 @@ from iminuit import Minuit
 from hepad.errors import FitFailedError
 from hepad.stats.limits.published import PublishedExperiment
 
-__all__ = ["FittedChannel", "FittedParameter", "PostFit", "post_fit"]
+__all__ = ["FittedChannel", "FittedParameter", "PostFit", "post_fit", "yield_errors"]
 
 FloatArray = npt.NDArray[np.float64]
 Kind = Literal["constrained", "gamma", "free", "fixed"]
@@ -216,7 +216,7 @@ def _near(value: float, bounds: tuple[float, float]) -> bool:
 def _channels(model: Any, values: FloatArray, theta: FloatArray, covariance: FloatArray) -> tuple[FittedChannel, ...]:
     config = model.config
     by_sample = np.asarray(model.main_model.expected_data(theta, return_by_sample=True), dtype=np.float64)
-    errors = _yield_errors(model, theta, covariance)
+    errors = yield_errors(model, theta, covariance)
     present = {channel["name"]: {s["name"] for s in channel["samples"]} for channel in model.spec["channels"]}
     return tuple(
         FittedChannel(
@@ -229,7 +229,7 @@ def _channels(model: Any, values: FloatArray, theta: FloatArray, covariance: Flo
     )
 
 
-def _yield_errors(model: Any, theta: FloatArray, covariance: FloatArray) -> FloatArray:
+def yield_errors(model: Any, theta: FloatArray, covariance: FloatArray) -> FloatArray:
     """Errors of the total yields: the covariance with differences over one error up and down, as cabinetry does."""
     errors = np.sqrt(np.diag(covariance))
     moved = np.flatnonzero(errors > 0)

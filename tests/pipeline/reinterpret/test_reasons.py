@@ -66,6 +66,7 @@ def test_a_reason_travels_with_the_error() -> None:
     assert few(0.0).help is None
     assert Reason(Cause.NO_DATA, "x").help is None
     assert {cause for cause in Cause if Reason(cause, "x").help} == set(Cause) - {
+        Cause.CONTROL,
         Cause.FEW_SIGNAL,
         Cause.FIT_FAILED,
         Cause.NO_DATA,

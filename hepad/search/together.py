@@ -1,0 +1,120 @@
+"""The bins of a search that are fitted together, in events at its luminosity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hepad.errors import InputDataError, UsageError
+from hepad.search.bins import BELOW, Bin, bin_names, read_counts, read_yields
+from hepad.search.search import Search
+from hepad.stats.limits.published import PublishedExperiment
+from hepad.stats.limits.simultaneous import CountingBin, Normalisation, simultaneous_experiment
+
+__all__ = ["FittedBins", "bin_label", "fitted_bins"]
+
+
+@dataclass(frozen=True)
+class FittedBins:
+    """The bins that have simulated background, in the order of the card; `every` has those without too.
+
+    `events` is the number of simulated events in each; `has_data` says whether counts were observed.
+    """
+
+    bins: Mapping[Bin, CountingBin]
+    every: tuple[Bin, ...]
+    events: Mapping[Bin, int]
+    processes: Mapping[str, Normalisation]
+    luminosity_fb: float
+    luminosity_error: float
+    has_data: bool
+
+    @property
+    def control(self) -> tuple[Bin, ...]:
+        """The control bins: what is in no region of its category."""
+        return tuple(one for one in self.bins if one[1] == BELOW)
+
+    @property
+    def regions(self) -> tuple[Bin, ...]:
+        """The discovery regions: all bins but the control ones."""
+        return tuple(one for one in self.every if one[1] != BELOW)
+
+    def experiment(self, bins: Sequence[CountingBin], signal_error: float = 0.0) -> PublishedExperiment:
+        """The fit of some bins; to be used inside `numpy_backend`."""
+        error = self.luminosity_error
+        return simultaneous_experiment(bins, self.processes, luminosity_error=error, signal_error=signal_error)
+
+    def with_signal(self, chosen: Sequence[Bin], signal: Mapping[Bin, float]) -> list[CountingBin]:
+        """Some of the bins with their signal events."""
+        return [replace(self.bins[one], signal=signal.get(one, 0.0)) for one in chosen]
+
+    def of_region(self, region: Bin) -> list[CountingBin]:
+        """The bins of a fit for one discovery region: the region with one event of signal in it, the others without.
+
+        The region is its bin and those above it, as one; beside it are all control bins, and the less anomalous bins
+        of its category. `InputDataError` if no simulated background is in the region.
+        """
+        place = self.every.index(region)
+        own = [n for n, one in enumerate(self.every) if one[0] == region[0]]
+        parts = [self.bins[self.every[n]] for n in own if n >= place and self.every[n] in self.bins]
+        if not parts:
+            raise InputDataError(f"{bin_label(region)} has no simulated background: merge it with another")
+        lower = {self.every[n] for n in own if n < place}
+        others = [bin_ for one, bin_ in self.bins.items() if one in lower or one[1] == BELOW]
+        return [_merged(bin_label(region), parts), *others]
+
+
+def fitted_bins(search: Search, observed: Path | None = None) -> FittedBins | None:
+    """The bins of a search with the yields that its card names, None if it names none.
+
+    `observed` is a table of counts in place of the card's. `UsageError` for a search that fits no bins together;
+    `InputDataError` for tables that do not fit the search, or counts of some bins only.
+    """
+    own, luminosity = search.card.simultaneous, search.card.luminosity
+    if own is None or luminosity is None:
+        raise UsageError(f"{search.card.name} has no bins that are fitted together: its card lacks 'simultaneous'")
+    if own.yields is None:
+        return None
+    table = read_yields(search.folder / own.yields, search)
+    file = observed or (None if own.observed is None else search.folder / own.observed)
+    counts = None if file is None else read_counts(file, search)
+    every = tuple((category.name, name) for category in search.card.categories for name in bin_names(category))
+    present = [one for one in every if one in table]
+    if counts is not None and (missing := [bin_label(one) for one in present if one not in counts]):
+        raise InputDataError(f"{file}: {', '.join(missing)} of {search.card.name} has no count")
+    scale = 1000 * luminosity.fb
+    bins = {
+        one: CountingBin(
+            bin_label(one),
+            {name: (scale * part.cross_section_pb, scale * part.error_pb) for name, part in table[one].items()},
+            observed=None if counts is None else counts[one],
+        )
+        for one in present
+    }
+    return FittedBins(
+        bins=bins,
+        every=every,
+        events={one: sum(part.events for part in table[one].values()) for one in present},
+        processes={name: Normalisation(one.free, one.error) for name, one in own.processes.items()},
+        luminosity_fb=luminosity.fb,
+        luminosity_error=luminosity.relative_error,
+        has_data=counts is not None,
+    )
+
+
+def _merged(name: str, parts: Sequence[CountingBin]) -> CountingBin:
+    """Bins as one, with one event of signal."""
+    background: dict[str, tuple[float, float]] = {}
+    for part in parts:
+        for process, (events, error) in part.background.items():
+            before = background.get(process, (0.0, 0.0))
+            background[process] = before[0] + events, math.hypot(before[1], error)
+    counts = [part.observed for part in parts if part.observed is not None]
+    return CountingBin(name, background, 1.0, sum(counts) if len(counts) == len(parts) else None)
+
+
+def bin_label(one: Bin) -> str:
+    """What a bin is called: `CATEGORY_BIN`."""
+    return f"{one[0]}_{one[1]}"

@@ -1,0 +1,205 @@
+"""Bins of a score that are fitted together: where an event belongs, tables of yields and counts, fits of a signal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from hepad.cards.search import load_search
+from hepad.errors import CardError, InputDataError, UsageError
+from hepad.pipeline.reinterpret.limits import Inputs, Yield
+from hepad.pipeline.reinterpret.measure import Measured
+from hepad.pipeline.reinterpret.together import limits_together
+from hepad.search.bins import bin_names, bin_of, read_counts, read_yields, write_yields
+from hepad.search.events import CategoryEvents
+from hepad.search.search import Search, prepare_search
+from hepad.search.together import fitted_bins
+from hepad.stats.scores.acceptance import Sums
+
+CARD = {
+    "schema": "search/1",
+    "name": "two",
+    "title": "Two categories",
+    "reference": "none",
+    "fidelity": "inspired",
+    "fidelity_note": "made for a test",
+    "sqrt_s_gev": 13000,
+    "luminosity": {"fb": 100, "source": "a test"},
+    "regions": ["above_50", "above_90", "above_99"],
+    "simultaneous": {"processes": {"zz": {"files": ["zz*"], "free": True}, "h": {"files": ["h?.root"], "error": 0.1}}},
+    "categories": [
+        {"name": "a", "title": "A", "selection": "leptons4", "bundle": "flow_4l", "bins": ["above_90", "above_99"]},
+        {"name": "b", "title": "B", "selection": "leptons4", "bundle": "flow_4l", "bins": ["above_50"]},
+    ],
+}
+YIELDS = """category,bin,process,cross_section_pb,error_pb,events
+a,below,zz,4e-3,1e-4,1600
+a,above_90,zz,4e-4,3e-5,180
+a,above_90,h,1e-4,2e-5,25
+a,above_99,zz,5e-5,1e-5,25
+b,below,zz,1e-3,5e-5,400
+b,above_50,h,3e-4,3e-5,100
+"""
+
+
+def write(folder: Path, **changes: object) -> Path:
+    path = folder / "two.yaml"
+    path.write_text(yaml.safe_dump({**CARD, **changes}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def search(tmp_path_factory: pytest.TempPathFactory) -> Search:
+    pytest.importorskip("zuko")
+    folder = tmp_path_factory.mktemp("search")
+    (folder / "yields.csv").write_text(YIELDS)
+    own = {**CARD["simultaneous"], "yields": "yields.csv"}
+    return prepare_search(str(write(folder, simultaneous=own)))
+
+
+def events(search: Search, category: str, scores: list[float], weights: list[float]) -> CategoryEvents:
+    values = {"nll": np.array(scores, dtype=np.float32)}
+    return CategoryEvents(np.arange(len(scores)), np.array(weights), values, {})
+
+
+def scores_of(search: Search) -> dict[str, float]:
+    """A score in each bin of category a."""
+    cuts = search.categories[0].regions
+    low, high = cuts["above_90"].threshold, cuts["above_99"].threshold
+    return {"below": low - 1, "above_90": (low + high) / 2, "above_99": high}
+
+
+def test_an_event_is_in_the_bin_of_the_last_region_that_it_is_in(search: Search) -> None:
+    first, second = search.categories
+    assert bin_names(first.card) == ("below", "above_90", "above_99")
+    found = bin_of(events(search, "a", [*scores_of(search).values()], [1, 1, 1]), first)
+    assert found.tolist() == [0, 1, 2]
+    assert list(second.regions) == ["above_50"]
+    # A region that a category has not is empty there.
+    assert not events(search, "b", [99.0], [1]).inside(second, "above_99").any()
+
+
+def test_yields_are_written_by_bin_and_process_and_read_back(search: Search, tmp_path: Path) -> None:
+    at = scores_of(search)
+    own = events(search, "a", [at["below"], at["above_90"], at["above_90"], at["above_99"]], [4.0, 1.0, 2.0, 5.0])
+    none = events(search, "b", [], [])
+    files = [Path("zz_b.root"), Path("h1.root")]
+    origins = {"a": np.array([0, 1, 1, 0]), "b": np.array([], dtype=np.int64)}
+    write_yields(tmp_path / "y.csv", search, {"a": own, "b": none}, origins, files)
+    found = read_yields(tmp_path / "y.csv", search)
+    assert {place: {n: (y.cross_section_pb, y.events) for n, y in one.items()} for place, one in found.items()} == {
+        ("a", "below"): {"zz": (4.0, 1)},
+        ("a", "above_90"): {"h": (3.0, 2)},
+        ("a", "above_99"): {"zz": (5.0, 1)},
+    }
+    assert found["a", "above_90"]["h"].error_pb == pytest.approx(5**0.5, rel=1e-5)
+    with pytest.raises(UsageError, match=r"w\.root is of no process of two: .* h\?\.root, zz\*"):
+        write_yields(tmp_path / "y.csv", search, {"a": own, "b": none}, origins, [Path("zz.root"), Path("w.root")])
+
+
+def test_a_discovery_region_is_fitted_with_control_bins_and_less_anomalous_ones(search: Search) -> None:
+    fitted = fitted_bins(search)
+    assert fitted is not None
+    assert [one.name for one in fitted.of_region(("a", "above_99"))] == [
+        *("a_above_99", "a_below", "a_above_90", "b_below"),
+    ]
+    merged, *others = fitted.of_region(("a", "above_90"))
+    assert [one.name for one in others] == ["a_below", "b_below"]
+    assert merged.background["zz"] == (pytest.approx(45), pytest.approx(np.hypot(3, 1)))  # 100/fb of 4.5e-4 pb
+    assert merged.background["h"] == (pytest.approx(10), pytest.approx(2))
+    assert (merged.signal, merged.observed) == (1.0, None)
+
+
+def test_a_signal_is_given_to_its_bins_and_has_limits_in_each_and_together(search: Search) -> None:
+    at = scores_of(search)
+    signal = {
+        "a": events(search, "a", [at["below"], at["above_99"], at["above_99"], at["above_99"]], [1.0, 1.0, 1.0, 1.0]),
+        "b": events(search, "b", [99.0], [1.0]),
+    }
+    measured = Measured(search, Sums(10, 10.0, 10.0), Sums(10, 10.0, 10.0), signal, {})
+    yields = Yield(luminosity_fb=100, reference_pb=1e-3, signal_error=0.0, luminosity_error=0.0)
+    limits = limits_together(Inputs(measured, yields, None))
+    found = {name: one.signal[0] for name, one in limits.channels.items()}
+    assert found == {"a_below": 10, "a_above_90": 0, "a_above_99": 30, "b_below": 0, "b_above_50": 10}  # of 100 events
+    assert {name for name, one in limits.channels.items() if one.result} == {"a_above_99", "b_above_50"}
+    assert limits.channels["a_below"].reason.text == "a control bin, which is fitted with the others"
+    assert limits.channels["a_above_90"].reason.text == "no signal event is in it"
+    assert limits.channels["a_above_90"].background[0] == pytest.approx(50)
+    together, best = limits.combined.result, limits.channels["a_above_99"].result
+    assert together.observed is None
+    assert limits.combined.on_simulation
+    assert together.expected[2] < best.expected[2] < limits.channels["b_above_50"].result.expected[2]
+    # About what five events of background +- 1 allow, of which 30 are signal at mu = 1.
+    assert 30 * best.expected[2] == pytest.approx(6.2, abs=0.6)
+
+
+def test_counts_give_a_discovery_table(search: Search, tmp_path: Path, run) -> None:
+    counts = "category,bin,observed\na,below,400\na,above_90,50\na,above_99,17\nb,below,100\nb,above_50,20\n"
+    (tmp_path / "counts.csv").write_text(counts)
+    card = search.folder / "two.yaml"
+    done = run(
+        "discovery", "--analysis", card, "--observed", tmp_path / "counts.csv", "--calculator", "asymptotic", "--json"
+    )
+    rows = {row["name"]: row for row in json.loads(done.stdout)["regions"]}
+    assert {name: row["observed"] for name, row in rows.items()} == {
+        "a_above_90": 67,
+        "a_above_99": 17,
+        "b_above_50": 20,
+    }
+    assert rows["a_above_99"]["background"] == pytest.approx(5, rel=0.02)
+    assert rows["a_above_99"]["z"] == pytest.approx(
+        3.65, abs=0.1
+    )  # that of 17 on, 25 off and tau = 5, eq. 17 of Li, Ma
+    assert rows["b_above_50"]["p0"] == 0.5
+    assert rows["a_above_90"]["visible_cross_section_fb"] == pytest.approx(rows["a_above_90"]["s95_observed"] / 100)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("bin,observed\n", "the first line must be category,bin,observed"),
+        ("category,bin,observed\na,above_50,3\n", "line 2: expected category,bin,observed of a bin of two"),
+        ("category,bin,observed\na,below,-3\n", "line 2: expected events, not negative"),
+        ("category,bin,observed\na,below,3\n", "a_above_90, a_above_99, b_below, b_above_50 of two has no count"),
+    ],
+)
+def test_tables_that_do_not_fit_are_refused(search: Search, tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "counts.csv").write_text(text)
+    with pytest.raises(InputDataError, match=message):
+        fitted_bins(search, tmp_path / "counts.csv")
+    with pytest.raises(InputDataError, match=r"no_such\.csv: cannot be read"):
+        read_counts(tmp_path / "no_such.csv", search)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"simultaneous": None}, "simultaneous and bins of categories go together"),
+        ({"luminosity": None}, "bins need a luminosity"),
+        ({"categories": [{**CARD["categories"][0], "bundle": None}], "regions": ["all"]}, "which regions does not"),
+        ({"categories": [{**CARD["categories"][0], "bins": ["above_99", "above_90"]}]}, "must rise"),
+        ({"categories": [{**CARD["categories"][0], "bins": ["above_7"]}]}, "which regions does not"),
+        ({"simultaneous": {"processes": {"zz": {"files": ["z"], "free": True, "error": 0.1}}}}, "one of the two"),
+        ({"simultaneous": {**CARD["simultaneous"], "yields": "../y.csv"}}, "below the card's own folder"),
+    ],
+)
+def test_cards_whose_bins_make_no_sense_are_refused(tmp_path: Path, changes: dict, message: str) -> None:
+    pytest.importorskip("zuko")
+    with pytest.raises(CardError, match=message):
+        prepare_search(str(write(tmp_path, **changes)))
+
+
+def test_the_bundled_search_has_yields_for_its_bins_and_only_names_bundles_that_ship() -> None:
+    card, folder = load_search("atlas_2025_multilepton")
+    assert (folder / card.simultaneous.yields).is_file()
+    fitted = fitted_bins(prepare_search("atlas_2025_multilepton"))
+    assert [name for name, one in fitted.processes.items() if one.free] == ["zz"]
+    total = sum(one.total for one in fitted.bins.values())
+    assert total == pytest.approx(
+        1000 * 140 * (0.00871 + 0.00035 + 7.78e-5 + 4.75e-5), rel=0.1
+    )  # nearly all is selected
+    assert all(events > 0 for events in fitted.events.values())
