@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hepad.methods.base import Window
     from hepad.output.document import Table
     from hepad.pipeline.hunt.options import HuntOptions
+    from hepad.pipeline.hunt.plane_report import PlaneReport
     from hepad.pipeline.hunt.replicas import ReplicaReport
     from hepad.pipeline.hunt.report import HuntReport
     from hepad.pipeline.hunt.windows_report import AnalysisReport
@@ -183,7 +184,7 @@ def hunt(
             on_training=trainings.set,
             on_fit=fits.set,
         )
-        report: HuntReport | AnalysisReport | ReplicaReport
+        report: HuntReport | AnalysisReport | PlaneReport | ReplicaReport
         if replicas is None:
             report = _run(files, analysis, method or [], options, (toys, range_, luminosity))
         else:
@@ -197,16 +198,22 @@ def _run(
     methods: list[str],
     options: HuntOptions,
     fit: tuple[int, str | None, float | None],
-) -> HuntReport | AnalysisReport:
+) -> HuntReport | AnalysisReport | PlaneReport:
     if analysis is None:
         from hepad.pipeline.hunt.run import hunt as run
 
         return run(files, methods[0], options=options)
-    from hepad.cards.hunt import load_hunt
-    from hepad.pipeline.hunt.windows import hunt_analysis
+    from hepad.cards.plane import PlaneCard, load_any_hunt
 
     toys, text, luminosity = fit
-    card = load_hunt(analysis).within(None if text is None else common.parse_pair("--range", text))
+    card = load_any_hunt(analysis).within(None if text is None else common.parse_pair("--range", text))
+    if isinstance(card, PlaneCard):
+        from hepad.pipeline.hunt.plane import hunt_plane
+
+        _check_plane(card.name, options)
+        return hunt_plane(files, card, methods, options=options, toys=toys, luminosity=luminosity)
+    from hepad.pipeline.hunt.windows import hunt_analysis
+
     return hunt_analysis(files, card, methods, options=options, toys=toys, luminosity=luminosity)
 
 
@@ -223,6 +230,36 @@ def _replicas(
     replicas, share, text = asked
     card = load_hunt(analysis or "").within(None if text is None else common.parse_pair("--range", text))
     return hunt_replicas(files, card, methods, options=options, replicas=replicas, share=share)
+
+
+def _check_plane(name: str, options: HuntOptions) -> None:
+    """Refuse what has no effect in a plane, where nothing is trained."""
+    given = {
+        "--feature": options.features,
+        "--background": options.background,
+        "--folds": options.folds is not None,
+        "--restarts": options.restarts is not None,
+        "--epochs": options.epochs is not None,
+        "--allow-mass": options.allow_mass,
+    }
+    if without := [option for option, value in given.items() if value]:
+        raise UsageError(f"{without[0]} has no effect in {name}, where nothing is trained; --method picks regions")
+
+
+def _print_plane(report: PlaneReport) -> None:
+    from hepad.pipeline.hunt.plane_output import plane_answers, plane_signals
+
+    tables = {f"{report.analysis} in {report.mass}": plane_answers(report)}
+    if report.signals:
+        tables["Limits on the signals"] = plane_signals(report)
+    for title, table in tables.items():
+        common.print_table(title, table.header, table.rows)
+    if report.trials.whole is not None:
+        common.print_lines(f"global p of everything: {report.trials.whole.global_p:.3g}")
+    for what, why in report.left_out.items():
+        common.print_lines(f"left out: {what}: {why}")
+    if not report.complete_before:
+        common.stdout().print(f"wrote {report.output}")
 
 
 def _print_replicas(report: ReplicaReport) -> None:
@@ -254,13 +291,17 @@ def _print_replicas(report: ReplicaReport) -> None:
         common.stdout().print(f"wrote {report.output}")
 
 
-def _print_any(report: HuntReport | AnalysisReport | ReplicaReport) -> None:
+def _print_any(report: HuntReport | AnalysisReport | PlaneReport | ReplicaReport) -> None:
+    from hepad.pipeline.hunt.plane_report import PlaneReport
     from hepad.pipeline.hunt.report import HuntReport
     from hepad.pipeline.hunt.windows_honesty import remarks
     from hepad.pipeline.hunt.windows_report import AnalysisReport
 
     if isinstance(report, HuntReport):
         _print(report)
+        return
+    if isinstance(report, PlaneReport):
+        _print_plane(report)
         return
     if not isinstance(report, AnalysisReport):
         _print_replicas(report)

@@ -31,7 +31,9 @@ def jets(
     ] = "0.1:0",
     scores: Annotated[
         Path | None,
-        typer.Option("--scores", help="Scores of the jets in FILES: write those of the events that they are of."),
+        typer.Option(
+            "--scores", help="Scores of the jets in FILES: write those of their events; with --table, columns."
+        ),
     ] = None,
     event_score: Annotated[
         Literal["min", "max"],
@@ -57,16 +59,16 @@ def jets(
     """Make jets of the particles of events, one entry a jet, as all other commands read them.
 
     With --scores, the scores of jets become those of their events: hepad jets jets.root --scores scores.root
-    -o events.root. With --table, their numbers stand side by side, for hepad hunt: hepad jets jets.root --table -o
-    dijets.parquet
+    -o events.root. With --table, their numbers stand side by side, for hepad hunt, scores too if there are --scores:
+    hepad jets jets.root --table -o dijets.parquet
 
     Example: hepad jets events_anomalydetection.h5 --radius 1.0 --min-pt 500 --leading 2 -o jets.root
     """
+    if table:
+        _tabulate(files, output, leading, scores, json)
+        return
     if scores is not None:
         _combine(files, scores, output, event_score, format_, json)
-        return
-    if table:
-        _tabulate(files, output, leading, json)
         return
     from hepad.pipeline.jets.run import JetsOptions, make_jets
 
@@ -99,12 +101,12 @@ def _combine(
     _print_events(report, f"{report.scored} with scored jets", json=json)
 
 
-def _tabulate(files: list[str], output: Path, leading: int, json: bool) -> None:
+def _tabulate(files: list[str], output: Path, leading: int, scores: Path | None, json: bool) -> None:
     from hepad.pipeline.jets.table import tabulate_jets
 
     if len(files) != 1:
         raise UsageError("--table takes one file of jets, as 'hepad jets' writes it")
-    report: TableReport = tabulate_jets(Path(files[0]), output, leading=leading)
+    report: TableReport = tabulate_jets(Path(files[0]), output, leading=leading, scores=scores)
     _print_events(report, f"{report.rows} with {leading} jets, {len(report.columns)} columns", json=json)
 
 

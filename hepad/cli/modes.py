@@ -178,8 +178,8 @@ VERBS: dict[str, Verb] = {
     "jets": _verb(
         "files",
         (
+            _mode("--table", lambda params: bool(params["table"]), "table leading scores"),
             _mode("--scores", _given("scores"), "scores event_score format_"),
-            _mode("--table", lambda params: bool(params["table"]), "table leading"),
             _mode(
                 "making jets", _always, f"radius algorithm min_pt max_eta leading soft_drop format_ max_events {_RUN}"
             ),

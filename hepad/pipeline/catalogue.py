@@ -11,9 +11,10 @@ import yaml
 from hepad import registry
 from hepad.bundles.files import read_content
 from hepad.cards.analysis import load_analysis
-from hepad.cards.hunt import HUNTS_FOLDER, load_hunt
+from hepad.cards.hunt import HUNTS_FOLDER, HuntCard
 from hepad.cards.menu import MENUS_FOLDER, load_menu
 from hepad.cards.method import METHODS_FOLDER, load_method
+from hepad.cards.plane import load_any_hunt
 from hepad.cards.resolver import bundled_names, resolve, shipped
 from hepad.cards.search import SearchCard, load_search, search_names
 from hepad.cards.selection import load_selection
@@ -95,13 +96,15 @@ def _methods() -> list[dict[str, Any]]:
 
 
 def _hunts() -> list[dict[str, Any]]:
-    cards = [load_hunt(name) for name in bundled_names(HUNTS_FOLDER)]
+    cards = [load_any_hunt(name) for name in bundled_names(HUNTS_FOLDER)]
     return [
         {
             "name": c.name,
             "title": c.title,
-            "methods": ", ".join(c.methods),
-            "windows": sum(len(edges) - 3 for edges in c.windows.values()),
+            "methods": ", ".join(c.methods if isinstance(c, HuntCard) else c.regions),
+            "windows": sum(len(edges) - 3 for edges in c.windows.values())
+            if isinstance(c, HuntCard)
+            else len(c.unknown.windows),
             "fidelity": c.fidelity,
             "reference": c.reference,
         }

@@ -15,6 +15,7 @@ from hepad.cards.hunt import HuntCard
 from hepad.cards.keys import CardKeys, Key, card_keys
 from hepad.cards.menu import MenuCard
 from hepad.cards.method import MethodCard
+from hepad.cards.plane import PlaneCard
 from hepad.cards.regions import RegionsCard
 from hepad.cards.search import SearchCard
 from hepad.cards.selection import SelectionCard
@@ -30,6 +31,7 @@ SCHEMAS: dict[str, tuple[type[Card], str]] = {
     "analysis": (AnalysisCard, "a model to train: hepad train --model"),
     "method": (MethodCard, "a data-driven method: hepad hunt --method"),
     "hunt": (HuntCard, "windows and methods of a search for resonances: hepad hunt --analysis"),
+    "plane": (PlaneCard, "regions and windows of a search in the plane of two masses: hepad hunt --analysis"),
     "search": (SearchCard, "a published search: hepad reinterpret --analysis"),
     "fit": (FitCard, "a background function: hepad fit --function"),
     "study": (StudyCard, "trainings over seeds, and scans: hepad study"),

@@ -24,7 +24,10 @@ _COLUMNS = 3
 
 @dataclass(frozen=True)
 class WindowSpectrum:
-    """Counts and expected events (n,) in bins of edges (n+1,) in GeV, their pulls (n,), and the window's excess `z`."""
+    """Counts and expected events (n,) in bins of edges (n+1,) in GeV, their pulls (n,), and the window's excess `z`.
+
+    A window of another mass than that of the spectrum is not `shaded` in it.
+    """
 
     name: str
     low: float
@@ -34,6 +37,7 @@ class WindowSpectrum:
     counts: FloatArray
     expected: FloatArray
     pulls: FloatArray
+    shaded: bool = True
 
 
 def window_spectra(spectra: Sequence[WindowSpectrum], *, title: str, x_title: str = "Mass [GeV]") -> Figure:
@@ -70,7 +74,7 @@ def _draw(top: Axes, bottom: Axes, spectrum: WindowSpectrum) -> None:
     middles = (spectrum.edges[1:] + spectrum.edges[:-1]) / 2
     filled = spectrum.counts > 0
     errors = np.stack(poisson_interval(spectrum.counts)) / widths
-    for axes in (top, bottom):
+    for axes in (top, bottom) if spectrum.shaded else ():
         axes.axvspan(spectrum.low, spectrum.high, color=GREY, alpha=0.2, linewidth=0, label="Window")
     top.errorbar(
         middles[filled],

@@ -91,7 +91,7 @@ def test_it_goes_on_in_its_fits_and_can_be_replayed(
 
     trained: list[str] = []
     fits: list[str] = []
-    train, fit = Supervised.train, windows_scan._Spectrum.points
+    train, fit = Supervised.train, windows_scan.SelectedSpectrum.points
 
     def training(self: Supervised, one: Any, *rest: Any) -> Any:
         trained.append(one.name)
@@ -104,7 +104,7 @@ def test_it_goes_on_in_its_fits_and_can_be_replayed(
         return fit(self)
 
     monkeypatch.setattr(Supervised, "train", training)
-    monkeypatch.setattr(windows_scan._Spectrum, "points", fitting)
+    monkeypatch.setattr(windows_scan.SelectedSpectrum, "points", fitting)
     assert "the same command goes on" in " ".join(run(*GIVEN, *SIMULATED, "-o", "out", code=130).stderr.split())
     assert trained == ["0.1.0", "1.2.0", "2.0.0"]
     report = json.loads(run(*GIVEN, *SIMULATED, "-o", "out", "--json").stdout)
@@ -175,7 +175,7 @@ def test_what_builds_on_a_training_that_failed_fails_for_its_reason() -> None:
 
 def test_limits_that_could_not_be_found_are_told() -> None:
     nothing = np.zeros((0, 2))
-    spectrum = windows_scan._Spectrum(*[nothing] * 5, ("a", "b", "c"), *[nothing] * 3)  # type: ignore[arg-type]
+    spectrum = windows_scan.SelectedSpectrum(*[nothing] * 5, ("a", "b", "c"), *[nothing] * 3)  # type: ignore[arg-type]
     fits, left_out = np.zeros((3, 9)), dict[str, str]()
     fits[0, :8], fits[1, 2:8] = np.nan, np.nan
     windows_scan._tell_signals(SimpleNamespace(label="all A"), spectrum, fits, left_out)  # type: ignore[arg-type]

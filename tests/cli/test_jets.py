@@ -111,6 +111,28 @@ def test_jets_of_an_event_become_a_row_of_a_table(
     np.testing.assert_allclose(own.deta, np.abs(eta[0] - eta[1]), atol=1e-6)
 
 
+def test_a_table_has_the_scores_of_its_jets(
+    data: Path, run: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("jets", data / "lhco.h5", "-R", 1.0, "--min-pt", 20, "--max-eta", 5, "--leading", 0, "-o", "jets.root")
+    tree = uproot.open(tmp_path / "jets.root")["tree"].arrays(["jet_pt", "jet_rank"], library="np")
+    pt = tree["jet_pt"].astype(np.float32)
+    rows = {"file": np.zeros(len(pt), np.int32), "entry": np.arange(len(pt)), "weight": np.ones(len(pt))}
+    selected = np.arange(len(pt)) != 1  # the second jet of the first event
+    with ScoreWriter(tmp_path / "scores.root", "root") as out:
+        out.write({**rows, "selected": selected, "score": pt, "score_twice": 2 * pt})
+        out.describe({"model": "mine", "provenance": {"inputs": [file_record(tmp_path / "jets.root")]}})
+    monkeypatch.setattr(table, "_JETS_AT_A_TIME", 1)
+    run("jets", "jets.root", "--table", "--scores", "scores.root", "-o", "dijets.npz")
+    with np.load(tmp_path / "dijets.npz") as own:
+        np.testing.assert_allclose(own["fatjet1_twice"], 2 * own["fatjet1_pt"], rtol=1e-6)
+        assert np.isnan(own["fatjet2_twice"]).tolist() == [True, False, False]
+        np.testing.assert_allclose(own["fatjet2_twice"][1:], 2 * own["fatjet2_pt"][1:], rtol=1e-6)
+    run("jets", data / "lhco.h5", "--min-pt", 20, "-o", "others.root")
+    wrong = run("jets", "others.root", "--table", "--scores", "scores.root", "-o", "t.npz", code=4).stderr
+    assert "was not made from others.root alone" in " ".join(wrong.split())
+
+
 def test_what_is_no_table_of_jets_is_refused(data: Path, run: Callable[..., object], tmp_path: Path) -> None:
     run("jets", data / "lhco.h5", "--min-pt", 20, "-o", "jets.root")
     few = run("jets", "jets.root", "--table", "--leading", 9, "-o", "t.parquet", code=4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from hepad.cards.base import Fault, card_faults
 from hepad.cards.budget import load_device
 from hepad.cards.document import Document, read_yaml
 from hepad.cards.fit import load_fit
-from hepad.cards.hunt import HuntCard, load_hunt
+from hepad.cards.hunt import HuntCard
 from hepad.cards.method import load_method
+from hepad.cards.plane import PlaneCard, load_any_hunt
 from hepad.cards.resolver import resolve
 from hepad.cards.search import is_path, located
 from hepad.cards.selection import load_selection
@@ -40,7 +41,7 @@ _LOADERS: dict[str, Callable[[str], object]] = {
     "fits": load_fit,
     "analyses": load_analysis,
     "analyses/methods": load_method,
-    "analyses/hunts": load_hunt,
+    "analyses/hunts": load_any_hunt,
     "budgets/devices": load_device,
 }
 _FILE = "a file"
@@ -65,6 +66,7 @@ _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
     "analysis": (("selection", "selections"),),
     "method": (("selection", "selections"),),
     "hunt": (("selection", "selections"), ("methods.*", "analyses/methods"), ("functions.*", "fits")),
+    "plane": (("selection", "selections"), ("functions.*", "fits")),
     "study": (("analyses.*", "analyses"),),
     "sensitivity": (
         ("hunt", "analyses/hunts"),
@@ -118,6 +120,8 @@ def check_card(name: str) -> CardReport:
         found += _search_faults(str(path))
     if kind == "hunt" and not found:
         found += _hunt_faults(content)
+    if kind == "plane" and not found:
+        found += _plane_faults(content)
     return CardReport(path, kind, tuple(sorted(found, key=lambda fault: fault.line or 0)))
 
 
@@ -211,11 +215,31 @@ def _hunt_faults(content: Document) -> Iterator[Fault]:
         ranges = [(window.low, window.high) for _, window in windows_of(card)[0]]
         scan_shapes(card.shape, ranges, np.array(card.bins))
 
-    looks: dict[str, Callable[[], object]] = {
+    looks = {
         "mass": lambda: mass_of(card.mass, card.input, allowed=True),
         "windows": lambda: windows_of(card),
         "shape": shapes,
     }
+    yield from _looked_at(content, looks)
+
+
+def _plane_faults(content: Document) -> Iterator[Fault]:
+    """Of a mass, functions and a shape that are not understood."""
+    from hepad.objects.kinematics import parse_mass
+    from hepad.pipeline.hunt.windows import family_of
+    from hepad.pipeline.hunt.windows_scan import scan_shapes
+
+    card = PlaneCard.model_validate(content)
+    looks = {
+        "mass": lambda: parse_mass(card.mass),
+        "functions": lambda: family_of(card),
+        "shape": lambda: scan_shapes(card.shape, [(card.bins[1], card.bins[-2])], np.array(card.bins)),
+    }
+    yield from _looked_at(content, looks)
+
+
+def _looked_at(content: Document, looks: Mapping[str, Callable[[], object]]) -> Iterator[Fault]:
+    """The faults of keys that looks at them raise."""
     for key, look in looks.items():
         try:
             look()

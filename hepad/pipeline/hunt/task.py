@@ -19,13 +19,20 @@ from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
 from hepad.pipeline.hunt.trainings import Assignment, run_trainings
 from hepad.provenance import FileRecords
 
-__all__ = ["HuntTask", "Others", "read_events_of", "read_others"]
+__all__ = ["HuntTask", "Others", "read_events", "read_events_of", "read_others"]
 
 
 def read_events_of(plan: HuntPlan, options: HuntOptions, store: Store, records: FileRecords) -> HuntEvents:
     """All events, in memory; what was read stays in the store, for a training that is resumed."""
     job = HuntJob(plan.selection, make_input(plan.card.input), plan.mass)
-    run = Run(job, plan.paths, options.step_size, options.max_events, options.execution, store, options.on_events)
+    return read_events(job, plan.paths, options, store, records)
+
+
+def read_events(
+    job: HuntJob, paths: Sequence[InputPath], options: HuntOptions, store: Store, records: FileRecords
+) -> HuntEvents:
+    """The events of files, whatever is done with them."""
+    run = Run(job, paths, options.step_size, options.max_events, options.execution, store, options.on_events)
     pieces = list(run)
     return HuntEvents(job, tuple(pieces), tuple(records.wait(run.reasons(), run.whole)), tuple(run.skipped))
 

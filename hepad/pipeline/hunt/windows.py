@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from hepad.cards.hunt import HuntCard
 from hepad.cards.method import load_method
+from hepad.cards.plane import PlaneCard
 from hepad.errors import CardError, FitFailedError, InputDataError, UsageError
 from hepad.execution.making import Making
 from hepad.execution.store import RunFolder
@@ -115,7 +116,7 @@ def plans_of(files: Sequence[str], methods: Sequence[str], options: HuntOptions)
     return plans
 
 
-def family_of(card: HuntCard) -> tuple[BackgroundFunction, ...]:
+def family_of(card: HuntCard | PlaneCard) -> tuple[BackgroundFunction, ...]:
     """The functions of the card, asked for before anything is trained; `CardError` unless they are of one family."""
     functions = tuple(function for name in card.functions for function in functions_of(name, None))
     if len({function.family for function in functions}) != 1:

@@ -16,7 +16,7 @@ from hepad.pipeline.hunt.windows_honesty import honesty_blocks
 from hepad.pipeline.hunt.windows_report import AnalysisReport, BumpRow, ScanPoint, SignalRow
 from hepad.stats.bumphunt.correlated import WindowTrials
 
-__all__ = ["analysis_blocks", "answers", "signal_table"]
+__all__ = ["analysis_blocks", "answers", "provenance_lines", "signal_table"]
 
 _PULLS = "Significances below are of the counts alone; Z has the error of the fit in it."
 
@@ -46,7 +46,7 @@ def analysis_blocks(
         *_windows(report, shown),
         *_left_out(report),
         Heading("How this was made"),
-        Code(_provenance(record)),
+        Code(provenance_lines(record)),
     ]
 
 
@@ -227,7 +227,8 @@ def _p(value: float) -> str:
     return f"{value:.2g}"
 
 
-def _provenance(record: Mapping[str, Any]) -> str:
+def provenance_lines(record: Mapping[str, Any]) -> str:
+    """The record of an output, for people."""
     arguments = record.get("arguments", {"words": [], "files": []})
     names = [item["name"] for item in (*record["inputs"], *arguments["files"])]
 

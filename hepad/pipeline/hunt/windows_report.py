@@ -23,7 +23,16 @@ from hepad.pipeline.hunt.windows_rows import (
 )
 from hepad.stats.bumphunt.correlated import WindowTrials
 
-__all__ = ["AnalysisReport", "BumpRow", "ScanPoint", "SignalRow", "Trials", "WindowResult"]
+__all__ = [
+    "AnalysisReport",
+    "BumpRow",
+    "ScanPoint",
+    "SignalRow",
+    "Trials",
+    "WindowResult",
+    "trials_json",
+    "trials_of",
+]
 
 
 @dataclass(frozen=True)
@@ -78,12 +87,12 @@ class AnalysisReport:
             "luminosity_per_fb": self.luminosity,
             "cutflow": self.cutflow.to_json(),
             "windows": [row_to_json(row) for row in self.results],
-            "global_p": {name: _trials(found) for name, found in self.trials.items()},
-            "global_p_of_all": _trials(self.whole),
+            "global_p": {name: trials_json(found) for name, found in self.trials.items()},
+            "global_p_of_all": trials_json(self.whole),
             "scan": [row_to_json(row, self.luminosity) for row in self.scan],
-            "global_p_of_scan": {name: _trials(found) for name, found in self.scan_trials.methods.items()},
-            "global_p_of_scan_of_all": _trials(self.scan_trials.whole),
-            "global_p_of_everything": _trials(self.overall),
+            "global_p_of_scan": {name: trials_json(found) for name, found in self.scan_trials.methods.items()},
+            "global_p_of_scan_of_all": trials_json(self.scan_trials.whole),
+            "global_p_of_everything": trials_json(self.overall),
             "bumps": [row_to_json(row) for row in self.bumps],
             "signals": [row_to_json(row, self.luminosity) for row in self.signals],
             "mass_dependence": [row_to_json(row) for row in self.dependence],
@@ -101,14 +110,12 @@ class AnalysisReport:
             CutFlow.from_json(content["cutflow"]),
             tuple(row_of(WindowResult, row) for row in content["windows"]),
             _all_trials(content["global_p"]),
-            _of_trials(content["global_p_of_all"]),
+            trials_of(content["global_p_of_all"]),
             content["left_out"],
             complete_before=True,
             scan=tuple(row_of(ScanPoint, row) for row in content["scan"]),
-            scan_trials=Trials(
-                _all_trials(content["global_p_of_scan"]), _of_trials(content["global_p_of_scan_of_all"])
-            ),
-            overall=_of_trials(content["global_p_of_everything"]),
+            scan_trials=Trials(_all_trials(content["global_p_of_scan"]), trials_of(content["global_p_of_scan_of_all"])),
+            overall=trials_of(content["global_p_of_everything"]),
             bumps=tuple(row_of(BumpRow, row) for row in content["bumps"]),
             signals=tuple(row_of(SignalRow, row) for row in content["signals"]),
             luminosity=content["luminosity_per_fb"],
@@ -117,17 +124,19 @@ class AnalysisReport:
         )
 
 
-def _trials(found: WindowTrials | None) -> dict[str, Any] | None:
+def trials_json(found: WindowTrials | None) -> dict[str, Any] | None:
+    """Global p-values in JSON types, what is not finite as None."""
     if found is None:
         return None
     return {**vars(found), "effective": found.effective if np.isfinite(found.effective) else None}
 
 
 def _all_trials(content: Mapping[str, Any]) -> dict[str, WindowTrials]:
-    return {name: trials for name, one in content.items() if (trials := _of_trials(one)) is not None}
+    return {name: trials for name, one in content.items() if (trials := trials_of(one)) is not None}
 
 
-def _of_trials(content: Mapping[str, Any] | None) -> WindowTrials | None:
+def trials_of(content: Mapping[str, Any] | None) -> WindowTrials | None:
+    """What `trials_json` made."""
     if content is None:
         return None
     effective = float("nan") if content["effective"] is None else content["effective"]

@@ -17,7 +17,7 @@ from hepad.execution.tasks import Arrays, Task, run_tasks
 from hepad.methods.base import MASS
 from hepad.pipeline.hunt.events import HuntEvents
 from hepad.pipeline.hunt.windows_rows import BumpRow, ScanPoint, SignalRow
-from hepad.pipeline.hunt.windows_selected import Selected
+from hepad.pipeline.hunt.windows_selected import Selected, SelectedMasses
 from hepad.spectra.shapes import Signal, signals
 from hepad.stats.bumphunt.hunt import bump_hunt
 from hepad.stats.bumphunt.mass_looks import MassPoint, MassScan, scan_point
@@ -26,7 +26,16 @@ from hepad.stats.fits.fit import fit_background
 from hepad.stats.fits.functions import BackgroundFunction
 from hepad.stats.fits.templates import kernel_template, signal_shape
 
-__all__ = ["Scanned", "peak_of", "peak_of_masses", "responsible", "scan", "scan_shapes"]
+__all__ = [
+    "Scanned",
+    "SelectedSpectrum",
+    "peak_of",
+    "peak_of_masses",
+    "responsible",
+    "scan",
+    "scan_shapes",
+    "scan_spectra",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -37,17 +46,20 @@ _COLUMNS = 9
 """Of a `MassPoint`: its numbers, its limits, and whether events are few."""
 
 
-def scan_shapes(shape: str, ranges: Sequence[tuple[float, float]], edges: FloatArray) -> list[Signal]:
+def scan_shapes(
+    shape: str, ranges: Sequence[tuple[float, float]], edges: FloatArray, *, step: float = _STEP
+) -> list[Signal]:
     """Signals of a shape, `gauss:WIDTH` say, at masses from the lowest to the highest of windows (low, high) in GeV.
 
-    Those of which less than half is in the spectrum are left out. `CardError` for a shape that is none.
+    They are `step` widths apart. Those of which less than half is in the spectrum are left out. `CardError` for a shape
+    that is none.
     """
     low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
     try:
         width = signals([shape], [float(np.sqrt(low * high))], edges)[0].width
     except UsageError as error:
         raise CardError(f"shape of the card of a hunt: {error}") from error
-    steps = int(np.ceil(np.log(high / low) / (_STEP * width)))
+    steps = int(np.ceil(np.log(high / low) / (step * width)))
     found = []
     for mass in np.geomspace(low, high, steps + 1):
         with suppress(InputDataError):
@@ -87,7 +99,7 @@ class Scanned:
     scan: tuple[ScanPoint, ...]
     bumps: tuple[BumpRow, ...]
     signals: tuple[SignalRow, ...]
-    looks: tuple[tuple[Selected, MassScan], ...]
+    looks: tuple[tuple[SelectedMasses, MassScan], ...]
 
 
 def scan(
@@ -105,13 +117,29 @@ def scan(
 
     The function is the one that was chosen outside of the window. What cannot be fitted is told in `left_out`.
     """
-    spectra: dict[str, _Spectrum] = {}
+    spectra: dict[str, SelectedSpectrum] = {}
     for one, count in kept:
         own = [(o.window.low, o.window.high) for o, _ in kept if o.method == one.method]
         place = own.index((one.window.low, one.window.high))
         mine = [shape for shape in shapes if responsible(shape.mass, own) == place]
         wanted = tuple(name for name in one.signals if name in peaks and responsible(peaks[name], own) == place)
-        spectra[one.label] = _Spectrum.of(one, count.fit.function, edges, mine, wanted)
+        spectra[one.label] = SelectedSpectrum.of(one, count.fit.function, edges, mine, wanted)
+    return scan_spectra(
+        [one for one, _ in kept], spectra, peaks, folder=folder, execution=execution, left_out=left_out, on_fit=on_fit
+    )
+
+
+def scan_spectra(
+    selected: Sequence[SelectedMasses],
+    spectra: Mapping[str, SelectedSpectrum],
+    peaks: Mapping[str, float],
+    *,
+    folder: RunFolder,
+    execution: Execution,
+    left_out: dict[str, str],
+    on_fit: Callable[[int, int], None] | None = None,
+) -> Scanned:
+    """Scan the spectra of what was selected, by their labels; see `scan`."""
     hashes = {label: spectrum.sha256() for label, spectrum in spectra.items()}
     found = run_tasks(
         _Job(spectra),
@@ -120,11 +148,11 @@ def scan(
         execution=execution,
         on_done=on_fit,
     )
-    return _gathered([one for one, _ in kept], spectra, found, peaks, left_out)
+    return _gathered(selected, spectra, found, peaks, left_out)
 
 
 @dataclass(frozen=True)
-class _Spectrum:
+class SelectedSpectrum:
     """Events (n,) of a spectrum in bins of edges (n+1,), a function, and signals (m, n) of masses (m,).
 
     `events` (s, n) and `variances` (s, n) are those of an event of the simulated signals of `names`; the relative
@@ -145,12 +173,13 @@ class _Spectrum:
     @classmethod
     def of(
         cls,
-        one: Selected,
+        one: SelectedMasses,
         function: BackgroundFunction,
         edges: FloatArray,
         shapes: Sequence[Signal],
         names: tuple[str, ...],
-    ) -> _Spectrum:
+    ) -> SelectedSpectrum:
+        """The spectrum of what is selected, of the simulated signals those of `names`."""
         bins = len(edges) - 1
         sizes = {name: _efficiency(one, name, edges) for name in names}
         there = tuple(name for name, (efficiency, _) in sizes.items() if efficiency > 0)
@@ -179,9 +208,11 @@ class _Spectrum:
         return whole.hexdigest()
 
     def points(self) -> list[MassPoint]:
+        """A fit of each of the shapes."""
         return [scan_point(self.edges, self.counts, self.function, shape) for shape in self.shapes]
 
     def signals(self) -> list[MassPoint]:
+        """A fit of each of the simulated signals."""
         return [
             scan_point(self.edges, self.counts, self.function, events, variances=variances, error=float(error))
             for events, variances, error in zip(self.events, self.variances, self.errors, strict=True)
@@ -198,7 +229,7 @@ class _Spectrum:
         return np.array([*found.window, *(np.nan if value is None else value for value in numbers)])
 
 
-def _efficiency(one: Selected, name: str, edges: FloatArray) -> tuple[float, float]:
+def _efficiency(one: SelectedMasses, name: str, edges: FloatArray) -> tuple[float, float]:
     """The part of all events of a signal that are in the spectrum, and its error of finite simulation."""
     signal = one.signals[name]
     there = (signal.masses >= edges[0]) & (signal.masses <= edges[-1])
@@ -212,7 +243,7 @@ def _efficiency(one: Selected, name: str, edges: FloatArray) -> tuple[float, flo
 class _Job:
     """All spectra of a run, by name."""
 
-    spectra: Mapping[str, _Spectrum]
+    spectra: Mapping[str, SelectedSpectrum]
 
     def do(self, name: str, given: Mapping[str, Arrays]) -> Arrays:  # noqa: ARG002
         spectrum = self.spectra[name]
@@ -233,8 +264,8 @@ def _point(row: FloatArray) -> MassPoint:
 
 
 def _gathered(
-    selected: Sequence[Selected],
-    spectra: Mapping[str, _Spectrum],
+    selected: Sequence[SelectedMasses],
+    spectra: Mapping[str, SelectedSpectrum],
     found: Mapping[str, Arrays],
     peaks: Mapping[str, float],
     left_out: dict[str, str],
@@ -268,7 +299,7 @@ def _gathered(
     return Scanned(tuple(points), tuple(bumps), tuple(rows), tuple(looks))
 
 
-def _tell_signals(one: Selected, spectrum: _Spectrum, fits: FloatArray, left_out: dict[str, str]) -> None:
+def _tell_signals(one: SelectedMasses, spectrum: SelectedSpectrum, fits: FloatArray, left_out: dict[str, str]) -> None:
     """Tell of the signals that a spectrum is responsible for and has no limits on."""
     told = dict.fromkeys(spectrum.lost, "none of its events is selected in the spectrum")
     for name, row in zip(spectrum.names, fits, strict=True):
@@ -279,7 +310,9 @@ def _tell_signals(one: Selected, spectrum: _Spectrum, fits: FloatArray, left_out
     left_out.update({f"limits on signal {name} with {one.label}": why for name, why in told.items()})
 
 
-def _signal_rows(one: Selected, spectrum: _Spectrum, fits: FloatArray, peaks: Mapping[str, float]) -> list[SignalRow]:
+def _signal_rows(
+    one: SelectedMasses, spectrum: SelectedSpectrum, fits: FloatArray, peaks: Mapping[str, float]
+) -> list[SignalRow]:
     place = (one.method, one.set, one.window.low, one.window.high)
     known = dict(zip(spectrum.names, fits, strict=True))
     rows = []

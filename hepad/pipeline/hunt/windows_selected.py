@@ -21,7 +21,17 @@ from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
 from hepad.pipeline.hunt.task import HuntTask, Others, read_events_of, read_others
 from hepad.pipeline.hunt.trainings import run_trainings
 
-__all__ = ["Library", "Selected", "Selector", "SignalMasses", "check_wanted", "searches_of", "window_label"]
+__all__ = [
+    "Library",
+    "Selected",
+    "SelectedMasses",
+    "Selector",
+    "SignalMasses",
+    "check_wanted",
+    "check_weights",
+    "searches_of",
+    "window_label",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -41,25 +51,31 @@ class SignalMasses:
     squares: float
 
 
-@dataclass(frozen=True)
-class Selected:
-    """What a method selects in a window: the masses (n,) of the events, NaN for those that it does not, and signals.
-
-    `fraction` is None for a method of cuts. `dependence` is that of score and selection on the mass in the sidebands.
-    """
+@dataclass(frozen=True, kw_only=True)
+class SelectedMasses:
+    """What is selected for a window: the masses (n,) of the events, NaN for those that are not, and signals."""
 
     method: str
     set: str
     window: Window
-    fraction: float | None
     masses: FloatArray
-    dependence: MassDependence
     signals: Mapping[str, SignalMasses] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
         """What it is called where it is left out."""
         return window_label(self.method, self.set, self.window)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selected(SelectedMasses):
+    """What a method selects in a window.
+
+    `fraction` is None for a method of cuts. `dependence` is that of score and selection on the mass in the sidebands.
+    """
+
+    fraction: float | None
+    dependence: MassDependence
 
 
 def window_label(method: str, set_: str, window: Window) -> str:
@@ -82,7 +98,7 @@ class Library:
             store = self._folder.store(f"events{len(self._data)}", plan.reading())
             events = read_events_of(plan, self._options, store, self._making.records)
             events.check()
-            _check_weights(events.raw.weight)
+            check_weights(events.raw.weight)
             self._data[key] = events
         return self._data[key]
 
@@ -98,7 +114,8 @@ def _key(plan: HuntPlan) -> str:
     return str(plan.card.input) + str(plan.selection)
 
 
-def _check_weights(weight: FloatArray) -> None:
+def check_weights(weight: FloatArray) -> None:
+    """`InputDataError` if weights (n,) differ."""
     if np.ptp(weight) > _SAME_WEIGHT * np.abs(weight).max():
         raise InputDataError(
             f"events have weights from {weight.min():g} to {weight.max():g}: an analysis counts events, whose weights "
@@ -170,7 +187,15 @@ class Selector:
             for signal, sample in self.library.others(plan).signals.items()
         }
         used = fraction if ranked(scores) else None
-        return Selected(plan.card.name, name, window, used, np.where(kept, mass, np.nan), depends, signals)
+        return Selected(
+            method=plan.card.name,
+            set=name,
+            window=window,
+            masses=np.where(kept, mass, np.nan),
+            signals=signals,
+            fraction=used,
+            dependence=depends,
+        )
 
     def _task(self, plan: HuntPlan, window: Window) -> HuntTask:
         used, others = _used_by(plan), self.library.others(plan)

@@ -20,7 +20,7 @@ from hepad.output.atomic import atomic_path, check_file
 from hepad.pipeline.jets.run import EVENTS, PROVENANCE, TREE
 from hepad.provenance import command_line, file_record, provenance
 
-__all__ = ["EventScore", "EventScoresReport", "combine_scores"]
+__all__ = ["EventScore", "EventScoresReport", "check_made_of", "combine_scores"]
 
 EventScore = Literal["min", "max"]
 
@@ -54,10 +54,7 @@ def combine_scores(
     form = check_format(kind, output)
     file, entry, weight, own, made = _events_of(jets)
     with closing(ScoreFile(scores)) as source:
-        record = file_record(jets)
-        inputs = source.info.get("provenance", {}).get("inputs", [])
-        if [one.get("sha256") for one in inputs] != [record["sha256"]] or source.entries != len(own):
-            raise InputDataError(f"{scores}: was not made from {jets} alone, as it is now; score that file")
+        record = check_made_of(source, scores, jets, len(own))
         names = [f"score_{name}" for name in source.scores]
         flags = [f"in_{region}" for region in source.regions]
         rows = source.rows(["selected", "score", *names, *flags], 0, source.entries)
@@ -83,6 +80,15 @@ def combine_scores(
         out.write(columns)
         out.describe(info)
     return EventScoresReport(output, len(file), int((counts > 0).sum()))
+
+
+def check_made_of(source: ScoreFile, scores: Path, jets: Path, entries: int) -> dict[str, Any]:
+    """The record of a file of so many jets; `InputDataError` if the scores are not those of that file alone."""
+    record = file_record(jets)
+    inputs = source.info.get("provenance", {}).get("inputs", [])
+    if [one.get("sha256") for one in inputs] != [record["sha256"]] or source.entries != entries:
+        raise InputDataError(f"{scores}: was not made from {jets} alone, as it is now; score that file")
+    return record
 
 
 def _events_of(jets: Path) -> tuple[Any, Any, Any, npt.NDArray[np.int64], Mapping[str, Any]]:
