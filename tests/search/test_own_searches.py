@@ -36,6 +36,11 @@ def test_counts_in_three_regions_give_the_published_limits(searches: Path, examp
         assert channel["limit_pb_expected"] * events == pytest.approx(expected, rel=0.025)
     assert result["combined"]["method"] == "simultaneous fit of disjoint categories"
     assert result["combined"]["limit_pb_expected"] < min(c["limit_pb_expected"] for c in result["channels"].values())
+    assert [text for text in result["warnings"] if "simulated events" in text] == [
+        f"{name}: the signal rests on {n} simulated events, and the error of the acceptance, "
+        f"{((1 - n / 300) / n) ** 0.5:.0%}, is not in the limit: simulate more, or give it with --signal-error"
+        for name, n in (("em7", 9), ("em8", 5), ("em9", 8))
+    ]
     assert {name: c["simulated_events"] for name, c in result["channels"].items()} == _counted(sample)
 
 

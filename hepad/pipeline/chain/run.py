@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -115,9 +116,9 @@ def _provenance(
     paths: Mapping[str, Sequence[InputPath]],
     options: ChainOptions,
 ) -> dict[str, Any]:
+    files = [shlex.quote(f"{name}={path.name}") for name, group in paths.items() for path in group]
     command = command_line(
-        "chain" if options.simulation else "chain --data",
-        files=tuple(f"{name}={path.name}" for name, files in paths.items() for path in files),
+        " ".join(["chain", *files, *([] if options.simulation else ["--data"])]),
         **{level: tuple(step.name for step in job.steps if step.level == level) for level in LEVELS},
         menu=None if job.menu is None else job.menu.name,
         sqrt_s=options.sqrt_s_gev,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from hepad.errors import FitFailedError, HepadError, InputDataError
 from hepad.pipeline.reinterpret.limits import (
     BROAD,
+    FEWEST_EVENTS,
     ChannelLimit,
     Inputs,
     Masks,
@@ -86,6 +87,7 @@ def set_limits(inputs: Inputs) -> Limits:
     warnings = [text for limit in channels.values() if limit.result for text in limit.result.warnings]
     warnings += [_accidental(limit) for limit in channels.values() if limit.result and _is_accidental(limit)]
     warnings += [_unused(limit) for limit in channels.values() if limit.unused > _UNUSED]
+    warnings += [_few(limit) for limit in channels.values() if limit.result and _is_few(limit)]
     if combined.result and len(combined.channels) > 1:
         warnings += [f"combined: {text}" for text in combined.result.warnings]
     return Limits(inputs, channels, combined, overlaps, tuple(dict.fromkeys(warnings)))
@@ -195,6 +197,19 @@ def _accidental(limit: ChannelLimit) -> str:
     return (
         f"{limit.name}: the signal is so broad that a smooth background can imitate it, and its {limit.effective:.0f} "
         f"effective events do not fix what is left: the limit may be off by a factor of two; simulate {_MANY} or more"
+    )
+
+
+def _is_few(limit: ChannelLimit) -> bool:
+    """Whether a count rests on so few events of signal that their error is large: in its limit it has no part."""
+    return len(limit.signal) == 1 and limit.acceptance.events < FEWEST_EVENTS["narrow"]
+
+
+def _few(limit: ChannelLimit) -> str:
+    found = limit.acceptance
+    return (
+        f"{limit.name}: the signal rests on {found.events} simulated events, and the error of the acceptance, "
+        f"{found.error / found.value:.0%}, is not in the limit: simulate more, or give it with --signal-error"
     )
 
 

@@ -32,6 +32,7 @@ from hepad.stats.scores.acceptance import Acceptance, weighted_acceptance
 
 __all__ = [
     "BROAD",
+    "FEWEST_EVENTS",
     "ChannelLimit",
     "Inputs",
     "Masks",
