@@ -59,22 +59,14 @@ def pinned(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-n", "2", "--dist", "worksteal", *session.posargs)
 
 
-@nox.session(python=PINNED)
+@nox.session(python=PINNED, venv_backend="uv")
 def keras(session: nox.Session) -> None:
     """Make networks with the newest TensorFlow, Keras 2 and 3, and hold what hepad reads of them against it."""
     requirements = nox.project.dependency_groups(PROJECT, "test")
-    session.install("-e", ".[onnx]", "tensorflow-cpu", "tf-keras", *requirements)
+    session.install("-e", ".[onnx]", "tensorflow-cpu", "tf-keras", *requirements, env=CPU_TORCH)
     folder, tests = Path(session.create_tmp()) / "networks", "tests/io/exchange/keras"
     session.run("python", f"{tests}/make_networks.py", str(folder), *session.posargs)
     session.run("python", "-m", "pytest", tests, env={"HEPAD_KERAS_NETWORKS": str(folder)})
-
-
-@nox.session(python=PINNED)
-def root(session: nox.Session) -> None:
-    """See whether ROOT reads what hepad writes, and hepad what ROOT writes: a wheel of 250 MB, for one Python."""
-    install_pinned(session, "test")
-    session.install("-c", "constraints.txt", ROOT_WHEEL)
-    session.run("python", "-m", "pytest", "tests/root", *session.posargs)
 
 
 @nox.session(python=PINNED)

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -21,18 +20,39 @@ from hepad.io.exchange.keras.network import Array
 __all__ = ["Hdf5", "WeightsByName", "WeightsByPlace", "hdf5", "parsed"]
 
 _MAX_OBJECTS = 20_000
+_HEAP = b"GCOL\x01\0\0\0"
 
 
 @contextmanager
-def hdf5(source: Path | bytes) -> Iterator[Hdf5]:
-    """A file or its bytes; whatever h5py finds wrong with it is an `InputDataError`."""
+def hdf5(content: bytes) -> Iterator[Hdf5]:
+    """The bytes of a file; whatever h5py finds wrong with it is an `InputDataError`."""
+    _check_heaps(content)
     try:
-        with h5py.File(io.BytesIO(source) if isinstance(source, bytes) else source, "r") as file:
+        with h5py.File(io.BytesIO(content), "r") as file:
             yield Hdf5(file)
     except HepadError:
         raise
     except Exception as error:  # h5py raises whatever its library's state suggests
         raise InputDataError(f"not a complete HDF5 file ({str(error).splitlines()[0][:120]})") from error
+
+
+def _check_heaps(content: bytes) -> None:
+    """Follow the objects of each heap of texts: libhdf5 2.0 stays for ever at one of no length.
+
+    https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html, III.E, with sizes of 8 bytes, as h5py writes.
+    """
+    start = content.find(_HEAP)
+    while start >= 0:
+        end = start + int.from_bytes(content[start + 8 : start + 16], "little")
+        place = start + 16
+        while place + 16 <= min(end, len(content)):
+            index = int.from_bytes(content[place : place + 2], "little")
+            size = int.from_bytes(content[place + 8 : place + 16], "little")
+            step = 16 + (size + 7) // 8 * 8 if index else size  # the rest, which is free, counts its own head
+            if step < 16 or step > end - place:
+                raise InputDataError("not a complete HDF5 file (a heap with an object of no length or beyond its end)")
+            place += step
+        start = content.find(_HEAP, start + 8)
 
 
 class Hdf5:

@@ -168,6 +168,16 @@ def test_no_link_leads_out_of_a_file(networks: Path, tmp_path: Path) -> None:
             read_keras(tmp_path / "w.h5")
 
 
+def test_texts_of_no_length_do_not_hold_it_up(networks: Path, tmp_path: Path) -> None:
+    content = bytearray((networks / "keras2" / "dense.h5").read_bytes())
+    start = content.find(b"GCOL")
+    for index, size in ((0, 0), (1, 1 << 40), (0, 1 << 62)):
+        content[start + 16 : start + 32] = struct.pack("<HHIQ", index, 0, 0, size)
+        (tmp_path / "w.h5").write_bytes(content)
+        with pytest.raises(InputDataError, match="a heap with an object of no length or beyond its end"):
+            read_keras(tmp_path / "w.h5")
+
+
 def test_a_large_array_is_refused_before_it_is_read(networks: Path, tmp_path: Path) -> None:
     shutil.copy(networks / "keras2" / "dense.h5", tmp_path / "w.h5")
     with h5py.File(tmp_path / "w.h5", "a") as file:
