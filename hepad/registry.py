@@ -307,7 +307,7 @@ SCORERS = Table(
         "onnx": Entry(
             "hepad.models.onnx:OnnxScorer",
             "network of others, in ONNX",
-            ("l1_vector", "rmm"),
+            ("l1_vector", "rmm", "event_features", "jet_features", "table", "calo_image", "detector_image"),
             "OnnxConfig",
             trainable=False,
         ),

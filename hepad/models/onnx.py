@@ -62,12 +62,13 @@ class OnnxScorer:
     """
 
     name: ClassVar[str] = "onnx"
-    input_kinds: ClassVar[tuple[str, ...]] = ("l1_vector", "rmm")
+    input_kinds: ClassVar[tuple[str, ...]] = (
+        "l1_vector", "rmm", "event_features", "jet_features", "table", "calo_image", "detector_image",
+    )  # fmt: skip
     score_names: tuple[str, ...] = ("log_mae", "mae", "mse", "mu2", "r", "kl", "output")
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
         self.layout = layout
-        self.columns = layout.columns
         self._config = parse_card(OnnxConfig, dict(config), f"model {self.name}")
         self.score_names = (self._config.score,)
         self._data: bytes | None = None
@@ -100,7 +101,7 @@ class OnnxScorer:
         return finite_scores(self.name, {self._config.score: values})
 
     def outputs(self, x: _Rows) -> tuple[_Rows, ...]:
-        """The graph's outputs that the score is made of, for rows x of shape (n, d): each has shape (n, k)."""
+        """The graph's outputs that the score is made of, for x of shape (n, d) or (n, *layout.shape): each (n, k)."""
         parts = [outputs for _, _, outputs in self._blocks(x)]
         return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
@@ -119,8 +120,8 @@ class OnnxScorer:
         block = self._graph.block
         for start in range(0, max(len(x), 1), block):
             filled = min(block, len(x) - start)
-            rows = np.zeros((block, len(self.columns)), dtype=self._graph.dtype)
-            rows[:filled] = x[start : start + filled]
+            rows = np.zeros((block, self.layout.size), dtype=self._graph.dtype)
+            rows[:filled] = x[start : start + filled].reshape(filled, self.layout.size)
             outputs = self._run(rows)
             for name, values in zip(self._outputs, outputs, strict=True):
                 if values.shape != self._graph.outputs[name]:
@@ -129,12 +130,13 @@ class OnnxScorer:
             yield slice(start, start + filled), rows[:filled], kept
 
     def reconstruction_errors(self, batch: Batch) -> npt.NDArray[np.float32]:
-        """Squared difference of input and output for each column, shape (n, d); see `hepad.nn.explain.Explains`."""
+        """Squared difference of input and output for each number, shape as x; see `hepad.nn.explain.Explains`."""
         check_batch(self, batch)
         if self._config.score not in RECONSTRUCTION:
             raise CardError(f"the score {self._config.score} of this network reconstructs nothing")
         with np.errstate(over="ignore", invalid="ignore"):
-            return np.square(batch.x - self.outputs(batch.x)[0]).astype(np.float32)
+            outputs = self.outputs(batch.x)[0].reshape(batch.x.shape)
+            return np.square(batch.x - outputs).astype(np.float32)
 
     def state(self) -> State:
         """The bytes of the ONNX file, as an array of uint8."""
@@ -156,8 +158,8 @@ class OnnxScorer:
         config = self._config
         if config.input not in {None, graph.input}:
             raise CardError(f"its input is called {graph.input!r}, not {config.input!r}: mend the card's model.input")
-        if graph.width != len(self.columns):
-            raise CardError(f"its input has {graph.width} columns, the card's input makes {len(self.columns)}")
+        if graph.width != self.layout.size:
+            raise CardError(f"its input has {graph.width} columns, the card's input makes {self.layout.size}")
         if config.output is None and len(graph.outputs) > 1:
             raise CardError(f"it has outputs {', '.join(graph.outputs)}: name one in the card's model.output")
         names = tuple(filter(None, (config.output or next(iter(graph.outputs)), config.log_variance)))

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from hepad.cards.bundle import Compared
 from hepad.errors import CheckFailedError, InputDataError
+from hepad.inputs.layout import IMAGE
 from hepad.io.tables.vectors import read_arrays
 from hepad.models.onnx import OnnxScorer
 
@@ -23,15 +24,18 @@ PARITY_TOLERANCE = 1e-5
 def parity(scorer: OnnxScorer, path: Path, tolerance: float) -> tuple[Compared, ...]:
     """Hold a network against its author's numbers: `x` of shape (n, d), and `y` of shape (n, k), `score` (n,) or both.
 
-    Differences of outputs are relative to the largest number that the author has for that event; differences of scores
-    are relative to the score, but for log_mae, a logarithm, absolute. With `y` the score made of it is compared too.
-    `CheckFailedError` with the largest difference if it exceeds the tolerance.
+    Images may have four axes, the channels last. Differences of outputs are relative to the largest number that the
+    author has for that event; differences of scores are relative to the score, but for log_mae, a logarithm, absolute.
+    With `y` the score made of it is compared too. `CheckFailedError` with the largest difference if it exceeds the
+    tolerance.
     """
     arrays = read_arrays(path)
+    if scorer.layout.axes == IMAGE:
+        arrays = {name: _channels_first(array, scorer.layout.shape) for name, array in arrays.items()}
     x = rows(arrays, "x", path)
-    if x.shape[1] != len(scorer.columns):
-        raise InputDataError(f"{path}: x has {x.shape[1]} columns, the network takes {len(scorer.columns)}")
-    if "columns" in arrays and tuple(map(str, arrays["columns"])) != scorer.columns:
+    if x.shape[1] != scorer.layout.size:
+        raise InputDataError(f"{path}: x has {x.shape[1]} columns, the network takes {scorer.layout.size}")
+    if "columns" in arrays and tuple(map(str, arrays["columns"])) != scorer.layout.columns:
         raise InputDataError(f"{path}: its columns are not those of the card's input")
     if not {"y", "score"} & arrays.keys():
         raise InputDataError(f"{path}: beside x it needs y, the network's output, or score")
@@ -55,6 +59,12 @@ def parity(scorer: OnnxScorer, path: Path, tolerance: float) -> tuple[Compared, 
         found.append(_compare_scores(scorer, "score", scores, expected, tolerance))
     check_compared(found, path, tolerance)
     return tuple(found)
+
+
+def _channels_first(array: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Images (n, rows, columns, channels), as Keras has them, as rows with the channels first; others as they are."""
+    turned = array.transpose(0, 3, 1, 2) if array.ndim == 4 and array.shape[1:] == (*shape[1:], shape[0]) else array
+    return turned.reshape(len(turned), -1) if turned.ndim == 4 else turned
 
 
 def check_compared(found: Sequence[Compared], path: Path, tolerance: float) -> None:

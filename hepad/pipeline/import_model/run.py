@@ -25,6 +25,7 @@ from hepad.cards.search import SearchCard
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import CardError, UsageError
 from hepad.inputs.base import Input, input_from_state, make_input
+from hepad.inputs.layout import IMAGE
 from hepad.io.exchange.keras.read import files_of, is_keras, read_keras
 from hepad.io.exchange.onnx_file import read_onnx
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
@@ -223,7 +224,8 @@ def _network(file: Path, card: str, recipe: AnalysisCard, options: ImportOptions
     if recipe.model.name != OnnxScorer.name:
         raise CardError(f"{card}: an imported model is called {OnnxScorer.name}, not {recipe.model.name}")
     vector = _input(recipe, options.scale)
-    keras = read_keras(file) if is_keras(file) else None
+    image = vector.layout.shape if vector.layout.axes == IMAGE else None
+    keras = read_keras(file, image) if is_keras(file) else None
     data = read_onnx(file) if keras is None else keras.onnx
     scorer = OnnxScorer(recipe.model.config, vector.layout)
     try:

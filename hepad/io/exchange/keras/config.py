@@ -28,9 +28,11 @@ class Weights(Protocol):
         ...
 
 
-def build_model(description: Any, weights: Weights, *, keras: int) -> tuple[bytes, tuple[str, ...]]:
-    """The ONNX file of a described model, and the classes of its layers."""
-    builder = _Builder(keras)
+def build_model(
+    description: Any, weights: Weights, *, keras: int, image: tuple[int, ...] | None = None
+) -> tuple[bytes, tuple[str, ...]]:
+    """The ONNX file of a described model, and the classes of its layers; `image` as `Network` has it."""
+    builder = _Builder(keras, Network(image))
     model = _mapping(description, "the model")
     value = builder.network.input(_input_shape(model))
     output = builder.model(model, weights, value, 0)
@@ -38,8 +40,8 @@ def build_model(description: Any, weights: Weights, *, keras: int) -> tuple[byte
 
 
 class _Builder:
-    def __init__(self, keras: int) -> None:
-        self.network = Network()
+    def __init__(self, keras: int, network: Network) -> None:
+        self.network = network
         self.keras = keras
         self.kinds: list[str] = []
 

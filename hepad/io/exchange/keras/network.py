@@ -69,9 +69,14 @@ class Window:
 
 
 class Network:
-    """Layers, each of which takes a value and gives one; events are along the first axis of all."""
+    """Layers, each of which takes a value and gives one; events are along the first axis of all.
 
-    def __init__(self) -> None:
+    `image` is the shape (channels, rows, columns) of what a row holds, where that is an image with its channels first:
+    it is turned for the layers, and so is an image that they give.
+    """
+
+    def __init__(self, image: tuple[int, ...] | None = None) -> None:
+        self._image = image
         self.graph = OnnxGraph("onnx")
         self.inputs = 0
         self._budget = Budget()
@@ -83,12 +88,20 @@ class Network:
         return self.graph.number(array, dtype)
 
     def input(self, shape: Sequence[int]) -> Value:
-        """The input, of a shape without the events; a row has its numbers in the order of the network's memory."""
+        """The input, of a shape without the events; a row has its numbers in the order of the network's memory, or of
+        `image`.
+        """
         shape = tuple(shape)
         if not shape or min(shape) < 1 or math.prod(shape) > 1 << 24:
             raise InputDataError(f"an input of shape {shape} is open, empty or too large; hepad needs a fixed one")
         self.inputs = math.prod(shape)
         value = Value("x", (-1, self.inputs))
+        if self._image is not None and len(shape) == 3:
+            if shape != (*self._image[1:], self._image[0]):
+                raise InputDataError(
+                    f"its input has shape {shape}, channels last; the image has {self._image}, channels first"
+                )
+            return self.transpose(self.reshape(value, (-1, *self._image)), (0, 2, 3, 1))
         return value if len(shape) == 1 else self.reshape(value, (-1, *shape))
 
     def to_bytes(self, output: Value) -> bytes:
@@ -96,6 +109,8 @@ class Network:
         width = math.prod(output.shape[1:])
         if output.shape[0] != -1 or width < 1:
             raise InputDataError(f"an output of shape {output.shape} is not one of each event")
+        if self._image is not None and len(output.shape) == 4:
+            output = self.transpose(output, (0, 3, 1, 2))
         self.graph.add("Reshape", output.name, self._integers([-1, width]), name="output")
         return self.graph.to_bytes("network", self.inputs, {"output": (width,)})
 

@@ -29,7 +29,7 @@ _MAX_JSON = 16 << 20
 class KerasNetwork:
     """A network as an ONNX file, the kinds of its layers or operations, and the files that it was read from.
 
-    `onnx` takes rows `x` with the numbers of an event in the order of the network's memory, channels last.
+    `onnx` takes rows `x` with the numbers of an event, and gives rows `output`.
     """
 
     onnx: bytes
@@ -49,19 +49,21 @@ def files_of(path: Path) -> tuple[Path, ...]:
     return (path / _SAVED_MODEL, *sorted((path / _VARIABLES).glob("variables.*")))
 
 
-def read_keras(path: Path) -> KerasNetwork:
+def read_keras(path: Path, image: tuple[int, ...] | None = None) -> KerasNetwork:
     """The network of a `.keras`, an HDF5 file or a SavedModel.
 
+    `image` is the shape (channels, rows, columns) of a row that holds an image with its channels first; else its
+    numbers are in the order of the network's memory, channels last.
     `InputDataError` names the file, the layer or operation, and what is not read of it; also for whatever is damaged.
     """
     with _naming(path):
         if path.is_dir():
-            return KerasNetwork(*saved_model(path / _SAVED_MODEL, path / _VARIABLES), files_of(path))
+            return KerasNetwork(*saved_model(path / _SAVED_MODEL, path / _VARIABLES, image), files_of(path))
         content = read_bounded(path)
         if zipfile.is_zipfile(path):
-            data, layers = _from_zip(path)
+            data, layers = _from_zip(path, image)
         elif content.startswith(b"\x89HDF\r\n\x1a\n"):
-            data, layers = _from_hdf5(content)
+            data, layers = _from_hdf5(content, image)
         else:
             raise InputDataError("neither a zip file of Keras 3 nor HDF5; is it complete?")
         return KerasNetwork(data, layers, (path,))
@@ -77,16 +79,17 @@ def _naming(path: Path) -> Iterator[None]:
         raise InputDataError(text if text.startswith(str(path)) else f"{path}: {text}") from error
 
 
-def _from_hdf5(content: bytes) -> tuple[bytes, tuple[str, ...]]:
+def _from_hdf5(content: bytes, image: tuple[int, ...] | None) -> tuple[bytes, tuple[str, ...]]:
     with hdf5(content) as file:
         text = file.text("model_config")
         if text is None:
             raise InputDataError("it holds weights without their model: save the whole model with model.save")
         description = parsed(text, "its model_config")
-        return build_model(description, WeightsByName(file), keras=_major(file.text("keras_version")))
+        keras = _major(file.text("keras_version"))
+        return build_model(description, WeightsByName(file), keras=keras, image=image)
 
 
-def _from_zip(path: Path) -> tuple[bytes, tuple[str, ...]]:
+def _from_zip(path: Path, image: tuple[int, ...] | None) -> tuple[bytes, tuple[str, ...]]:
     try:
         with zipfile.ZipFile(path) as archive:
             description = parsed(_member(archive, "config.json", _MAX_JSON), "config.json")
@@ -98,7 +101,7 @@ def _from_zip(path: Path) -> tuple[bytes, tuple[str, ...]]:
         raise InputDataError(f"not a complete zip file ({str(error)[:120]})") from error
     version = metadata.get("keras_version") if isinstance(metadata, dict) else None
     with hdf5(weights) as file:
-        return build_model(description, WeightsByPlace(file), keras=_major(version))
+        return build_model(description, WeightsByPlace(file), keras=_major(version), image=image)
 
 
 def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:

@@ -31,10 +31,13 @@ _OURS = "SavedModels of TensorFlow 2 are read"
 _CALLS = ("StatefulPartitionedCall", "PartitionedCall")
 
 
-def saved_model(path: Path, variables: Path) -> tuple[bytes, tuple[str, ...]]:
-    """The ONNX file of `saved_model.pb` and its folder of variables, and the operations it was made of."""
+def saved_model(path: Path, variables: Path, image: tuple[int, ...] | None = None) -> tuple[bytes, tuple[str, ...]]:
+    """The ONNX file of `saved_model.pb` and its folder of variables, and the operations it was made of.
+
+    `image` as `Network` has it.
+    """
     model = _Model(_served(Message(read_bounded(path))), variables)
-    network = Network()
+    network = Network(image)
     value = network.input(model.input_shape)
     results, operations = evaluate(network, apply_operation, model.function, [value, *model.bound], model.functions)
     output = results.get(model.output)

@@ -17,8 +17,11 @@ import numpy as np
 import pytest
 
 from hepad.errors import HepadError, InputDataError
+from hepad.inputs.batch import Batch
+from hepad.inputs.layout import Layout
 from hepad.io.exchange.keras.read import is_keras, read_keras
 from hepad.io.exchange.onnx_file import check_onnx
+from hepad.models.onnx import OnnxScorer
 
 ort = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
@@ -65,6 +68,24 @@ def test_an_event_does_not_depend_on_the_others(networks: Path) -> None:
     data = read_keras(networks / "keras2" / "sequence").onnx
     assert read_keras(networks / "keras2" / "sequence").onnx == data
     np.testing.assert_allclose(computed(data, x[3:4]), computed(data, x)[3:4], rtol=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_image_with_its_channels_first_is_turned(networks: Path, form: str) -> None:
+    with np.load(networks / "keras3" / "image.npz") as vectors:
+        x, y = (vectors[name].reshape(-1, 6, 5, 2).transpose(0, 3, 1, 2) for name in "xy")
+    layout = Layout.image(("tower", "track"), 6, 5)
+    scorer = OnnxScorer({"score": "mse"}, layout)
+    data = read_keras(networks / "keras3" / f"image{form}", layout.shape).onnx
+    scorer.load_state({"onnx": np.frombuffer(data, dtype=np.uint8)})
+    batch = Batch("calo_image", layout, x, None, np.ones(len(x)))
+    expected = np.square(x.astype(np.float64) - y)
+    np.testing.assert_allclose(scorer.scores(batch)["mse"], expected.mean(axis=(1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(scorer.reconstruction_errors(batch), expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(
+        InputDataError, match=r"its input has shape \(6, 5, 2\), channels last; the image has \(2, 5, 6\)"
+    ):
+        read_keras(networks / "keras3" / f"image{form}", (2, 5, 6))
 
 
 def test_layers_are_told_by_their_classes_and_operations_by_theirs(networks: Path) -> None:
