@@ -94,8 +94,8 @@ def test_every_option_that_changes_the_result_is_recorded(words: str) -> None:
 
 
 def test_options_without_effect_are_few_and_known() -> None:
-    known = ["check", "debug", "executor", "force", "help", "json", "output", "restart", "resume", "scheduler"]
-    assert sorted(WITHOUT_EFFECT) == [*known, "step_size", "workers"]
+    known = ["check", "debug", "executor", "force", "help", "json", "output", "progress", "quiet", "restart", "resume"]
+    assert sorted(WITHOUT_EFFECT) == [*known, "scheduler", "step_size", "workers"]
 
 
 def test_a_record_leads_back_to_the_files(tmp_path: Path) -> None:

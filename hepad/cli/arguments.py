@@ -60,6 +60,7 @@ PATHS = frozenset(
         "menu",
         "method",
         "model",
+        "observed",
         "offline",
         "patch",
         "plane",
