@@ -8,6 +8,7 @@ of records; whatever else a field is, uproot reads it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from queue import Queue
 from typing import Any
@@ -37,6 +38,7 @@ _ZIGZAG, _DELTA = {0x11, 0x13, 0x15}, {0x1A, 0x1B}
 _INDEX = {0x0E, 0x0F, 0x1A, 0x1B}
 _CHECKSUM = 8
 
+_Bytes = npt.NDArray[np.uint8]
 _Span = tuple[int, int, int]
 """The number of a cluster, and elements [start, stop) in it."""
 
@@ -52,6 +54,8 @@ class NTuple:
     def __init__(self, name: str, plain: Any, odd: Callable[[Exception], None], *, lean: bool = True) -> None:
         self._plain, self._odd, self._lean = plain, odd, lean
         self.name, self.file = name, plain.file
+        path = self.file.file_path  # or a URL, or a stream
+        self._path = path if isinstance(path, str) and os.path.isfile(path) else ""  # noqa: PTH113
         schema = read_header(self._envelope("Header"))
         schema, lists = read_footer(self._envelope("Footer"), schema)
         self._fields = schema.fields
@@ -222,12 +226,12 @@ class NTuple:
             for n in wanted
             for begin in [int(pages.offsets[n])]
         ]
-        chunks = dict(zip(wanted, self.file.source.chunks(ranges, Queue()) if ranges else [], strict=True))
+        blocks = dict(zip(wanted, self._blocks(ranges), strict=True))
         parts = []
         for n in numbers:
             begin = int(pages.ends[n - 1]) if n else 0
             count, size = int(pages.ends[n]) - begin, int(pages.sizes[n])
-            values = known[2] if n not in chunks else _page(column, chunks[n], count, size, bool(pages.checksummed[n]))
+            values = known[2] if n not in blocks else _page(column, blocks[n], count, size, bool(pages.checksummed[n]))
             parts.append(values[max(start - begin, 0) : stop - begin])
             if n == last:
                 self._last[column.number] = (cluster, n, values)
@@ -238,7 +242,20 @@ class NTuple:
         return self._inflated(member(f"fSeek{name}"), member(f"fNBytes{name}"), member(f"fLen{name}"))
 
     def _inflated(self, offset: int, size: int, inflated: int) -> bytes:
-        return bytes(_inflated(self.file.source.chunk(offset, offset + size), size, inflated))
+        return _inflated(self._blocks([(offset, offset + size)])[0], size, inflated).tobytes()
+
+    def _blocks(self, ranges: list[tuple[int, int]]) -> list[_Bytes]:
+        """The bytes [start, stop) of the file; of one on the disk without uproot's threads, which take longer."""
+        if not ranges:
+            return []
+        if not self._path:
+            return [_bytes(chunk.raw_data) for chunk in self.file.source.chunks(ranges, Queue())]
+        blocks = []
+        with open(self._path, "rb", buffering=0) as stream:  # noqa: PTH123
+            for start, stop in ranges:
+                stream.seek(start)
+                blocks.append(_bytes(stream.read(stop - start)))
+        return blocks
 
 
 class NField:
@@ -332,17 +349,15 @@ def _dtype(column: Column) -> np.dtype[Any]:
     return np.dtype(kind)
 
 
-def _page(column: Column, chunk: Any, count: int, size: int, checksummed: bool) -> npt.NDArray[Any]:
+def _page(column: Column, block: _Bytes, count: int, size: int, checksummed: bool) -> npt.NDArray[Any]:
     """The numbers of a page; `ValueError` if its bytes are not those that were written."""
     if checksummed:
         from xxhash import xxh3_64_intdigest
 
-        data = _bytes(chunk)
-        if xxh3_64_intdigest(data[:size].data) != int.from_bytes(data[size : size + _CHECKSUM].tobytes(), "little"):
+        if xxh3_64_intdigest(block[:size].data) != int.from_bytes(block[size : size + _CHECKSUM].tobytes(), "little"):
             raise ValueError("a checksum does not fit")
     dtype = _dtype(column)
-    stored = -(-count * column.bits // 8)
-    data = _inflated(chunk, size, stored)
+    data = _inflated(block[:size], size, -(-count * column.bits // 8))
     if column.kind == _BIT:
         return np.unpackbits(data, count=count, bitorder="little").view(np.bool_)
     if column.kind not in _SPLIT:
@@ -354,18 +369,18 @@ def _page(column: Column, chunk: Any, count: int, size: int, checksummed: bool) 
     return np.cumsum(values, dtype=dtype) if column.kind in _DELTA else values
 
 
-def _inflated(chunk: Any, size: int, inflated: int) -> npt.NDArray[np.uint8]:
+def _inflated(block: _Bytes, size: int, inflated: int) -> _Bytes:
     """The bytes of a block of the file; they are stored as they are where compressing them did not pay."""
     from uproot.compression import decompress
+    from uproot.source.chunk import Chunk
     from uproot.source.cursor import Cursor
 
     if size < inflated:
-        chunk = decompress(chunk, Cursor(chunk.start), {}, size, inflated)
-    data = _bytes(chunk)[:inflated]
-    if len(data) < inflated:
+        block = _bytes(decompress(Chunk.wrap(None, block), Cursor(0), {}, size, inflated).raw_data)
+    if len(block) < inflated:
         raise ValueError("fewer bytes than it says")
-    return data
+    return block[:inflated]
 
 
-def _bytes(chunk: Any) -> npt.NDArray[np.uint8]:
-    return np.frombuffer(memoryview(chunk.raw_data), dtype=np.uint8)
+def _bytes(data: Any) -> _Bytes:
+    return np.frombuffer(memoryview(data), dtype=np.uint8)

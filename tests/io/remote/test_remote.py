@@ -261,7 +261,9 @@ def test_nobody_listens(server) -> None:
         open_events(RemotePath.parse(f"{server.replace('http', 'https')}/ok/examples/a4l.h5"))
 
 
-@pytest.mark.parametrize("name", ["examples/a4l.h5", "data/ttbar.lhe.gz", "data/ttbar_hepmc3.hepmc.gz"])
+@pytest.mark.parametrize(
+    "name", ["examples/a4l.h5", "data/ttbar.lhe.gz", "data/ttbar_hepmc3.hepmc.gz", "data/rntuple_nanoaod.root"]
+)
 def test_other_formats_are_read_as_streams(server, examples, data, name) -> None:
     folder, _, file = name.partition("/")
     with (
