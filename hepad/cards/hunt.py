@@ -83,15 +83,24 @@ class HuntCard(Card):
 
 
 def is_hunt(name: str) -> bool:
-    """Whether a name is that of a hunt that ships, or a path that of a card of one; False where nothing is there."""
+    """Whether a name is that of a hunt that ships, or a path that of a card of one, in windows or in a plane.
+
+    False where nothing is there.
+    """
     try:
         content: object = read_yaml(resolve(HUNTS_FOLDER, name))
     except CardError:
         return False
-    return isinstance(content, dict) and str(content.get("schema", "")).startswith("hunt/")
+    return isinstance(content, dict) and str(content.get("schema", "")).startswith(("hunt/", "plane/"))
 
 
 def load_hunt(name: str) -> HuntCard:
-    """The card of a bundled name or a path."""
+    """The card of a bundled name or a path; `CardError` for a hunt in a plane, in which nothing is trained."""
     path = resolve(HUNTS_FOLDER, name)
-    return parse_card(HuntCard, read_yaml(path), str(path))
+    content: object = read_yaml(path)
+    if isinstance(content, dict) and str(content.get("schema", "")).startswith("plane/"):
+        raise CardError(
+            f"{name} is a hunt in the plane of two masses, where nothing is trained: use it with 'hepad hunt "
+            "--analysis NAME', which has limits on a signal with --signal"
+        )
+    return parse_card(HuntCard, content, str(path))
