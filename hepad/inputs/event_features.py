@@ -26,7 +26,7 @@ from hepad.inputs.scale import Scale
 from hepad.inputs.standardised import Standardised
 from hepad.io.events import merge_fields
 from hepad.objects.kinematics import (
-    MASS_FEATURES,
+    MET,
     invariant_mass,
     mass_fields,
     named_objects,
@@ -168,8 +168,11 @@ def _of_objects(objects: Objects) -> dict[str, _Quantity]:
         for name, of in JET_RATIOS.items() if fat else ():
             single[name] = quantity(set(of), partial(_ratio, objects=objects, of=of))
         return single
+    mass = _Quantity(mass_fields(objects), partial(invariant_mass, objects=objects))
+    if MET in collections:
+        return {"mass": mass}
     known = {
-        "mass": quantity(set(MASS_FEATURES), partial(invariant_mass, objects=objects)),
+        "mass": mass,
         "lightest": quantity({"mass"}, partial(_extreme, objects=objects, which=np.min)),
         "heaviest": quantity({"mass"}, partial(_extreme, objects=objects, which=np.max)),
     }

@@ -39,16 +39,23 @@ _BTAGGED = {"bjets": True, "lightjets": False}
 
 
 def parse_mass(text: str) -> tuple[tuple[str, int], ...]:
-    """The objects of `jet1+jet2`, as (collection, position from 0); `UsageError` if one is unknown or named twice."""
-    objects = tuple(parse_object(part.strip()) for part in text.split("+"))
+    """The objects of `jet1+jet2`, as (collection, position from 0); `UsageError` if one is unknown or named twice.
+
+    With the missing momentum among them, `jet1+jet2+met`, it is a transverse mass: see `invariant_mass`.
+    """
+    parts = [part.strip() for part in text.split("+")]
+    objects = tuple((MET, 0) if part == MET else parse_object(part) for part in parts)
     if len(set(objects)) != len(objects):
         raise UsageError(f"mass {text!r} names an object twice")
+    if objects == ((MET, 0),):
+        raise UsageError("the missing momentum alone has no mass: name objects beside it, for instance jet1+jet2+met")
     return objects
 
 
 def mass_fields(objects: Sequence[tuple[str, int]]) -> dict[str, set[str]]:
     """What must be read to compute a mass; the selection reads what it builds other collections of."""
-    return object_fields([name for name, _ in objects], MASS_FEATURES)
+    missing = {MET: {"pt", "phi"}} if any(name == MET for name, _ in objects) else {}
+    return {**object_fields([name for name, _ in objects if name != MET], MASS_FEATURES), **missing}
 
 
 def object_fields(collections: Sequence[str], features: AbstractSet[str]) -> dict[str, set[str]]:
@@ -77,15 +84,29 @@ def invariant_mass(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Invariant mass in GeV of the sum of objects, and a mask of shape (n,) of the events that have them all.
 
-    The masses, of shape (m,), are those of the m events where the mask is True. Computed in double precision.
+    The masses, of shape (m,), are those of the m events where the mask is True. Computed in double precision. With the
+    missing momentum among the objects it is the transverse mass of the sum of the others, V, and it:
+    mT^2 = (ET(V) + MET)^2 - |pT(V) + MET|^2, where ET(V)^2 = m(V)^2 + pT(V)^2.
     """
-    records, has_all = object_records(events, objects)
+    records, has_all = object_records(events, [one for one in objects if one[0] != MET])
+    if len(records) < len(objects):
+        return _transverse_mass(records, events[has_all].met), has_all
     if len(records) == 1:
         return _column(records[0], "mass"), has_all
     with np.errstate(all="ignore"):  # of absurd momenta, whose mass is not finite
         x, y, z, t = (reduce(add, parts) for parts in zip(*map(_cartesian, records), strict=True))
         square = t**2 - (x**2 + y**2 + z**2)
         return np.copysign(np.sqrt(np.abs(square)), square), has_all
+
+
+def _transverse_mass(records: Sequence[ak.Array], missing: ak.Array) -> npt.NDArray[np.float64]:
+    """The transverse mass (m,) of the sum of objects and the missing momentum, which has no mass."""
+    met, phi = _column(missing, "pt"), _column(missing, "phi")
+    with np.errstate(all="ignore"):
+        x, y, z, t = (reduce(add, parts) for parts in zip(*map(_cartesian, records), strict=True))
+        visible = np.sqrt(np.maximum(t**2 - z**2, 0.0))
+        square = (visible + met) ** 2 - (x + met * np.cos(phi)) ** 2 - (y + met * np.sin(phi)) ** 2
+        return np.asarray(np.sqrt(np.maximum(square, 0.0)), dtype=np.float64)
 
 
 def separation(

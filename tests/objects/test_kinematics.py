@@ -53,6 +53,32 @@ def test_masses_are_those_of_vector() -> None:
         np.testing.assert_allclose(masses, expected, rtol=1e-9)
 
 
+def test_a_mass_with_the_missing_momentum_is_transverse() -> None:
+    """Of a massless object sqrt(2 pT MET (1 - cos)), along it 0; of the decay of a W boson its Jacobian edge."""
+    events = events_of([[(100, 2.0, 0.3, 0)], [(100, 0, 0.3, 0)], [(40.2, -1.0, 0, 0)], []])
+    met = ak.Array(
+        [{"pt": 50.0, "phi": 1.5}, {"pt": 70.0, "phi": 0.3}, {"pt": 40.2, "phi": math.pi}, {"pt": 9.0, "phi": 0.0}]
+    )
+    events = ak.with_field(events, met, "met")
+    objects = parse_mass("jet1+met")
+    masses, present = invariant_mass(events, objects)
+    assert present.tolist() == [True, True, True, False]
+    expected = [math.sqrt(2 * 100 * 50 * (1 - math.cos(1.2))), 0, 80.4]
+    np.testing.assert_allclose(masses, expected, rtol=1e-9, atol=1e-4)
+    # Two jets that mirror one another across phi = 0: their mass counts, the momentum along the beam does not.
+    pair = [(300.0, 0.4, 0.6, 20.0), (300.0, 0.4, -0.6, 20.0)]
+    both = ak.with_field(events_of([pair]), met[2:3], "met")
+    total = cartesian(*pair[0]) + cartesian(*pair[1])
+    mass2 = total[3] ** 2 - total[:3] @ total[:3]
+    transverse = math.sqrt(mass2 + total[0] ** 2) + 40.2
+    (mt,), _ = invariant_mass(both, parse_mass("jet1+jet2+met"))
+    assert mt == pytest.approx(math.sqrt(transverse**2 - (total[0] - 40.2) ** 2), rel=1e-9)
+    assert mass_fields(objects) == {"jets": {"pt", "eta", "phi", "mass"}, "met": {"pt", "phi"}}
+    for text, message in (("met", "alone has no mass"), ("met+jet1+met", "twice")):
+        with pytest.raises(UsageError, match=message):
+            parse_mass(text)
+
+
 def test_two_massless_back_to_back() -> None:
     """m = 2 pT for massless objects back to back at eta 0."""
     masses, _ = invariant_mass(events_of([[(100, 0, 0, 0), (100, 0, math.pi, 0)]]), parse_mass("jet1+jet2"))

@@ -15,7 +15,6 @@ from hepad.inputs.table import TableFeaturesCard
 from hepad.io.events import COLUMNS
 from hepad.objects.expressions import Expression
 from hepad.objects.kinematics import invariant_mass, mass_fields, parse_mass
-from hepad.objects.naming import parse_object
 
 __all__ = ["HuntMass", "mass_of"]
 
@@ -95,4 +94,4 @@ def _is_mass(feature: str, objects: set[tuple[str, int]]) -> bool:
     """Whether a feature is the invariant mass of these objects, in whatever order it names them."""
     of, _, what = feature.rpartition("_")
     parts = of.split("+")
-    return what == "mass" and len(parts) == len(objects) > 1 and set(map(parse_object, parts)) == objects
+    return what == "mass" and len(parts) == len(objects) > 1 and set(parse_mass(of)) == objects
