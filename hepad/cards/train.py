@@ -40,6 +40,8 @@ class ScheduleCard(Card):
 class TrainCard(Card):
     """How to train. `patience` None means fixed epochs; fractions are probabilities of an event.
 
+    With `weighted` the loss is a mean by the events' weights; without, all events count alike in it, those of each
+    slice of a steeply falling spectrum as often as they are there: regions are set by the weights all the same.
     `train_events` bounds the events of the training part, None takes them all. `keep` says whether the weights of the
     `last` epoch are kept or those of the `best`, by validation loss; None keeps the best with `patience` and the last
     without. `clip_norm` bounds the norm of the gradient of a batch,
@@ -57,6 +59,7 @@ class TrainCard(Card):
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)
     holdout_fraction: float = Field(default=0.2, gt=0, lt=1)
     train_events: int | None = Field(default=None, ge=1)
+    weighted: bool = True
     seeds: tuple[int, ...] = (1,)
     optimizer: OptimizerCard = Field(default_factory=OptimizerCard)
     schedule: ScheduleCard = Field(default_factory=ScheduleCard)

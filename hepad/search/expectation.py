@@ -20,6 +20,7 @@ from hepad.spectra.backgrounds import fit_functions
 from hepad.spectra.files import Spectrum, same_edges
 from hepad.spectra.models import BinnedData
 from hepad.stats.fits.functions import BackgroundFunction
+from hepad.stats.fits.templates import kernel_template, kernel_width
 
 __all__ = ["Expectation", "Simulated", "TooFewError", "published_expectation"]
 __all__ += ["simulated_expectation"]
@@ -29,6 +30,11 @@ Mask = npt.NDArray[np.bool_]
 
 _ENOUGH = 15.0
 """Effective simulated events that the shape of a spectrum is made of at least; with fewer a looser region gives it."""
+
+_SLICES = 100.0
+"""Weights that differ by more than this factor are those of slices of one process."""
+_LONE = 0.2
+"""Width in ln m of the kernel of an event that is alone in its slice."""
 
 
 class TooFewError(FitFailedError):
@@ -181,8 +187,9 @@ def _expectation(simulated: Simulated, search: Search, channel: str, region: str
         most = max(most, _effective(shape, spread))
         if _effective(shape, spread) < _ENOUGH:
             continue
-        smooth = _smooth(edges, shape, spread, functions)
-        other = _alternative(edges, shape, spread, functions[1:])
+        data = _data(events, channel, edges, inside & part)
+        smooth = _smooth(data, functions)
+        other = _alternative(data, functions[1:])
         reach = float(edges[np.flatnonzero(shape > 0)[-1] + 1])
         how, scale = "simulation", 1.0
         if name != region:
@@ -202,16 +209,43 @@ def _expectation(simulated: Simulated, search: Search, channel: str, region: str
     raise TooFewError(most)
 
 
-def _alternative(
-    edges: FloatArray, counts: FloatArray, variances: FloatArray, functions: Sequence[BackgroundFunction]
-) -> FloatArray | None:
+def _alternative(data: BinnedData, functions: Sequence[BackgroundFunction]) -> FloatArray | None:
     """The same events by the next function; None if there is none, or it does not describe them."""
     if not functions:
         return None
     try:
-        return _smooth(edges, counts, variances, functions)
+        return _smooth(data, functions)
     except (FitFailedError, InputDataError):
         return None
+
+
+def _data(events: CategoryEvents, channel: str, edges: FloatArray, mask: Mask) -> BinnedData:
+    """The spectrum that is fitted: events as they are, those of slices smeared, each slice for itself.
+
+    An event of a slice with a large cross section stands for as many as thousands of others: where it is alone, it
+    looks like a peak, and where none happens to be, like a background that is known to be small. Smeared by a Gaussian
+    kernel in ln m of the width that so few events need, both go; falling spectra come out a little higher for it, which
+    is the safe side.
+    """
+    masses, weights = events.masses[channel], events.weight
+    inside = mask & (masses > 0) & (weights != 0)
+    sizes = np.abs(weights[inside])
+    if not len(sizes) or sizes.max() < _SLICES * sizes.min():
+        return BinnedData.of(Spectrum("simulated events", edges, *_fill(events, channel, edges, mask)))
+    alike = np.floor(np.log2(np.abs(weights, where=weights != 0, out=np.ones_like(weights)))).astype(int)
+    counts, variances = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1)
+    for which in np.unique(alike[inside]):
+        own, every = inside & (alike == which), (alike == which) & (masses > 0)
+        m, w = masses[own], weights[own]
+        width = kernel_width(masses[every], np.ones(int(every.sum())), len(m))
+        width = width if width > 0 else _LONE
+        counts += np.sign(w.sum()) * kernel_template(edges, m, w * np.sign(w.sum()), width=width)
+        variances += kernel_template(edges, m, np.square(w), width=width)
+    filled = (counts > 0) & (variances > 0)
+    typical = np.divide(variances, counts, where=filled, out=np.full_like(counts, np.inf))
+    typical = np.minimum(np.where(filled, typical, typical[filled].min()), sizes.max())
+    counts = np.where(filled, counts, 0.0)
+    return BinnedData(Spectrum("simulated events", edges, counts, variances), counts / typical, typical)
 
 
 def _looser(simulated: Simulated, category: Category, region: str) -> list[str]:
@@ -221,26 +255,33 @@ def _looser(simulated: Simulated, category: Category, region: str) -> list[str]:
 
 
 def _fill(events: CategoryEvents, channel: str, edges: FloatArray, mask: Mask) -> tuple[FloatArray, FloatArray]:
-    masses, weights = events.masses[channel][mask], events.weight[mask]
-    counts, _ = np.histogram(masses, edges, weights=weights)
-    variances, _ = np.histogram(masses, edges, weights=np.square(weights))
-    return counts.astype(np.float64), variances.astype(np.float64)
+    """Sums of weights and of their squares (n,), each bin for itself.
+
+    `numpy.histogram` takes differences of a running sum, in which the small weights of a slice of high masses are lost
+    behind the large ones of another.
+    """
+    masses, weights = events.masses[channel], events.weight
+    inside = mask & (masses >= edges[0]) & (masses < edges[-1])
+    bins = np.searchsorted(edges, masses[inside], side="right") - 1
+    counts, variances = (
+        np.bincount(bins, values[inside], len(edges) - 1).astype(np.float64) for values in (weights, np.square(weights))
+    )
+    return counts, variances
 
 
 def _effective(counts: FloatArray, variances: FloatArray) -> float:
-    return float(counts.sum() ** 2 / variances.sum()) if variances.sum() > 0 and counts.sum() > 0 else 0.0
+    """Events of equal weight that say as much of the shape: those of each bin, whatever the weights of the others."""
+    filled = (variances > 0) & (counts > 0)
+    return float((np.square(counts[filled]) / variances[filled]).sum())
 
 
-def _smooth(
-    edges: FloatArray, counts: FloatArray, variances: FloatArray, functions: Sequence[BackgroundFunction]
-) -> FloatArray:
+def _smooth(data: BinnedData, functions: Sequence[BackgroundFunction]) -> FloatArray:
     """The fit of the simplest sufficient function of the nominal family; the counts themselves without a function."""
     if not functions:
-        return counts
+        return data.spectrum.counts
     nominal = functions[0]
     candidates = [
         BackgroundFunction(f"{nominal.family}{n}", nominal.family, n, nominal.sqrt_s)
         for n in range(FAMILIES[nominal.family][0], nominal.n_parameters + 1)
     ]
-    data = BinnedData.of(Spectrum("simulated events", edges, counts, variances))
     return fit_functions(data, candidates)[0].expected * data.weights

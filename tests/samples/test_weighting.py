@@ -19,7 +19,7 @@ from hepad.inputs.rmm import RmmCard
 from hepad.pipeline.explain.options import ExplainOptions
 from hepad.pipeline.explain.run import explain
 from hepad.pipeline.score import ScoreOptions, score
-from hepad.pipeline.train.run import TrainOptions, train
+from hepad.pipeline.train.run import TrainOptions, train, train_in_memory
 from hepad.samples.background import read_background
 from hepad.samples.scoring import SampleJob, sample_of
 from hepad.samples.weighting import CrossSections, PbWeights, parse_cross_section
@@ -152,3 +152,22 @@ def test_a_region_in_pb_needs_cross_sections(samples, tmp_path):
     )
     with pytest.raises(UsageError, match=r"region 'tight' .* held-out events"):
         train([str(path) for path in samples], card, options=options)
+
+
+def test_a_training_without_weights_sets_its_regions_by_them(samples):
+    """Its network is that of a training whose files have no cross sections; its regions know them.
+
+    An event of the second file stands for 147 pb, more than the region keeps: most do not.
+    """
+    recipe = {**RECIPE, "model": {"name": "rmm_ae", "layers": [2]}}
+    recipe["train"] = {**RECIPE["train"], "epochs": 1, "weighted": False}
+    files, card = [str(path) for path in samples], parse_card(AnalysisCard, recipe, "here")
+    sections = [("w_lnu.root", 5000.0), ("hpm*", 100_000.0)]
+    counted = train_in_memory(files, card, options=TrainOptions(cross_sections=sections))
+    plain = train_in_memory(files, card, options=TrainOptions(regions={}))
+    weights = [name for name in plain.tensors if name.startswith("model.")]
+    assert weights
+    assert all(np.array_equal(counted.tensors[name], plain.tensors[name]) for name in weights)
+    most = counted.report.regions["most"]
+    assert 0 < most.efficiency <= 50 / most.spec.background_cross_section_pb
+    assert most.spec.background_cross_section_pb > 4 * 147

@@ -222,7 +222,10 @@ class _Training:
 
     def fit(self, on_epoch: Callable[[EpochEnd], None] | None, resume: Checkpoint | None = None) -> FitReport:
         """Train the scorer."""
-        data = TrainingData(self._part(self.split.train), self._part(self.split.validation), against=self.against)
+        parts = (self._part(rows) for rows in (self.split.train, self.split.validation))
+        if not self.plan.card.weighted:
+            parts = (replace(part, weight=np.ones_like(part.weight)) for part in parts)
+        data = TrainingData(*parts, against=self.against)
         return self.scorer.fit(
             data,
             options=self.plan.card,
@@ -293,9 +296,10 @@ def _complete_regions(specs: Mapping[str, RegionSpec], in_pb: Batch | None) -> d
 def _check_regions(specs: Mapping[str, RegionSpec], weights: npt.NDArray[np.float64]) -> None:
     """Refuse a region that the held-out events cannot set, before hours of training rather than after.
 
-    The heaviest event must not stand for more than the region keeps: it might be the one of the highest score.
+    Half of them must each stand for no more than the region keeps. The others, of the slices with the largest cross
+    sections, must not have the highest scores: `set_region` refuses a region if one has.
     """
-    most = len(weights) * weights.max() / weights.sum()
+    most = len(weights) * float(np.median(weights)) / weights.sum()
     for name, spec in specs.items():
         if spec.efficiency is not None and spec.efficiency * len(weights) < most * (1 - 1e-12):
             raise UsageError(

@@ -10,7 +10,8 @@ from scipy.special import ndtr
 
 from hepad.errors import InputDataError, UsageError
 
-__all__ = ["crystal_ball_template", "gaussian_template", "kernel_template", "overlap_matrix", "signal_shape"]
+__all__ = ["crystal_ball_template", "gaussian_template", "kernel_template"]
+__all__ += ["kernel_width", "overlap_matrix", "signal_shape"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -33,22 +34,22 @@ def gaussian_template(edges: FloatArray, mass: float, relative_width: float) -> 
     return np.asarray(np.where(pulls[:-1] > 0, upper, lower), dtype=np.float64)
 
 
-def kernel_template(edges: FloatArray, masses: FloatArray, weights: FloatArray) -> FloatArray:
+def kernel_template(
+    edges: FloatArray, masses: FloatArray, weights: FloatArray, *, width: float | None = None
+) -> FloatArray:
     """The sum of weights expected in bins of `edges` (n+1,) GeV, from few simulated events: a Gaussian kernel estimate.
 
     Filled as they are, a hundred events in fifty bins look like fifty peaks, which no background could imitate, and
     give limits that are too strong: with four events by a factor of three. The kernel acts on ln m and has Silverman's
     width, 0.9 min(spread, quartile range / 1.34) n_eff^(-1/5) (Density Estimation, 1986, equation 3.31), so that it
-    vanishes against the bins as events grow many. What it moves beyond the edges is lost; weights may be negative.
+    vanishes against the bins as events grow many; another `width` may be given. What it moves beyond the edges is lost;
+    weights may be negative.
     """
     total, squares = float(weights.sum()), float(np.square(weights).sum())
     if total <= 0 or squares <= 0:
         return np.zeros(len(edges) - 1)
     places = np.log(masses)
-    middle = np.average(places, weights=np.abs(weights))
-    spread = float(np.sqrt(np.average(np.square(places - middle), weights=np.abs(weights))))
-    low, high = _quantiles(places, np.abs(weights), (0.25, 0.75))
-    width = 0.9 * min(spread, (high - low) / 1.34 or spread) * (total**2 / squares) ** -0.2
+    width = kernel_width(masses, weights) if width is None else width
     if width <= 0:  # one event, or all at one mass
         return np.histogram(masses, edges, weights=weights)[0].astype(np.float64)
     contents = np.zeros(len(edges) - 1)
@@ -57,6 +58,16 @@ def kernel_template(edges: FloatArray, masses: FloatArray, weights: FloatArray) 
         below = ndtr((np.log(edges)[:, None] - places[block]) / width)
         contents += np.diff(below, axis=0) @ weights[block]
     return contents
+
+
+def kernel_width(masses: FloatArray, weights: FloatArray, effective: float | None = None) -> float:
+    """Silverman's width of a kernel in ln m, for as many `effective` events as there are or as many as are said."""
+    places, weight = np.log(masses), np.abs(weights)
+    middle = np.average(places, weights=weight)
+    spread = float(np.sqrt(np.average(np.square(places - middle), weights=weight)))
+    low, high = _quantiles(places, weight, (0.25, 0.75))
+    number = float(weights.sum()) ** 2 / float(np.square(weights).sum()) if effective is None else effective
+    return float(0.9 * min(spread, (high - low) / 1.34 or spread) * number**-0.2)
 
 
 def _quantiles(values: FloatArray, weights: FloatArray, at: tuple[float, ...]) -> list[float]:
