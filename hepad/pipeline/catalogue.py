@@ -35,12 +35,17 @@ def _models() -> list[dict[str, Any]]:
                 "selection": card["selection"]["name"],
                 "input": f"{kind} ({' x '.join(map(str, shape))})",
                 "scores": ", ".join(card["scores"]),
-                "trained on": ", ".join(source["name"] for source in card["provenance"].get("inputs", [])),
+                "trained on": _named([source["name"] for source in card["provenance"].get("inputs", [])]),
                 "fidelity": card["fidelity"],
                 "reference": card["reference"],
             }
         )
     return rows
+
+
+def _named(files: list[str]) -> str:
+    """Files by their names; of more than six the first and the last."""
+    return ", ".join(files) if len(files) <= 6 else f"{files[0]} to {files[-1]}, {len(files)} files"
 
 
 def _analyses() -> list[dict[str, Any]]:

@@ -222,10 +222,10 @@ class _Training:
 
     def fit(self, on_epoch: Callable[[EpochEnd], None] | None, resume: Checkpoint | None = None) -> FitReport:
         """Train the scorer."""
-        parts = (self._part(rows) for rows in (self.split.train, self.split.validation))
+        parts = [self._part(rows) for rows in (self.split.train, self.split.validation)]
         if not self.plan.card.weighted:
-            parts = (replace(part, weight=np.ones_like(part.weight)) for part in parts)
-        data = TrainingData(*parts, against=self.against)
+            parts = [replace(part, weight=np.ones_like(part.weight)) for part in parts]
+        data = TrainingData(parts[0], parts[1], against=self.against)
         return self.scorer.fit(
             data,
             options=self.plan.card,
