@@ -261,20 +261,21 @@ def _print_limits(region: str, sample: SampleRow, combined: CombinedRow) -> None
     from hepad.pipeline.reinterpret.words import others_words
 
     rows = []
-    found = [(name, channel.expected_events, channel.limit) for name, channel in sample.channels.items()]
-    for name, events, limit in (*found, ("combined", None, combined.limit)):
+    own = [(name, one.expected_events, one.background_events, one.limit) for name, one in sample.channels.items()]
+    for name, events, background, limit in (*own, ("combined", None, None, combined.limit)):
         band, observed = limit.band, limit.observed
         rows.append(
             [
                 name,
                 "" if events is None else f"{events:.4g}",
+                *([] if not sample.binned else ["" if background is None else f"{background:.4g}"]),
                 "none" if band is None else f"{band[2]:.4g} ({band[1]:.3g} to {band[3]:.3g})",
                 "none" if observed is None else f"{observed:.4g}",
             ]
         )
-    common.print_table(
-        f"Limits in region {region} at 95 % CL [pb]", ["channel", "signal events", "expected", "observed"], rows
-    )
+    title = "Limits of all bins at 95 % CL [pb]" if sample.binned else f"Limits in region {region} at 95 % CL [pb]"
+    more = ["background"] if sample.binned else []
+    common.print_table(title, ["channel", "signal events", *more, "expected", "observed"], rows)
     if combined.channels:  # else the verdict says why
         for group in sample.no_limit:
             _say(f"no limit: {group.reason.text}")

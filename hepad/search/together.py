@@ -6,12 +6,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from hepad.errors import InputDataError, UsageError
 from hepad.search.bins import BELOW, Bin, bin_names, read_counts, read_yields
 from hepad.search.search import Search
 from hepad.stats.limits.published import PublishedExperiment
-from hepad.stats.limits.simultaneous import CountingBin, Normalisation, simultaneous_experiment
+from hepad.stats.limits.simultaneous import (
+    CountingBin,
+    Normalisation,
+    simultaneous_experiment,
+    simultaneous_workspace,
+)
 
 __all__ = ["FittedBins", "bin_label", "fitted_bins"]
 
@@ -45,6 +51,11 @@ class FittedBins:
         """The fit of some bins; to be used inside `numpy_backend`."""
         error = self.luminosity_error
         return simultaneous_experiment(bins, self.processes, luminosity_error=error, signal_error=signal_error)
+
+    def workspace(self, bins: Sequence[CountingBin], signal_error: float = 0.0) -> dict[str, Any]:
+        """That fit as a workspace of pyhf."""
+        error = self.luminosity_error
+        return simultaneous_workspace(bins, self.processes, luminosity_error=error, signal_error=signal_error)
 
     def with_signal(self, chosen: Sequence[Bin], signal: Mapping[Bin, float]) -> list[CountingBin]:
         """Some of the bins with their signal events."""

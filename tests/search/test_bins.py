@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pyhf
 import pytest
 import yaml
 
 from hepad.cards.search import load_search
 from hepad.errors import CardError, InputDataError, UsageError
+from hepad.pipeline.reinterpret.likelihood import likelihoods
 from hepad.pipeline.reinterpret.limits import Inputs, Yield
 from hepad.pipeline.reinterpret.measure import Measured
 from hepad.pipeline.reinterpret.together import limits_together
@@ -18,6 +22,7 @@ from hepad.search.bins import bin_names, bin_of, read_counts, read_yields, write
 from hepad.search.events import CategoryEvents
 from hepad.search.search import Search, prepare_search
 from hepad.search.together import fitted_bins
+from hepad.stats.limits.published import PublishedExperiment, numpy_backend
 from hepad.stats.scores.acceptance import Sums
 
 CARD = {
@@ -133,6 +138,15 @@ def test_a_signal_is_given_to_its_bins_and_has_limits_in_each_and_together(searc
     assert together.observed is None
     assert limits.combined.on_simulation
     assert together.expected[2] < best.expected[2] < limits.channels["b_above_50"].result.expected[2]
+    (likelihood,) = likelihoods(SimpleNamespace(limits=limits, search=search), None)
+    with numpy_backend(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of pyhf's use of jsonschema
+        patched = pyhf.PatchSet(likelihood.patches).apply(pyhf.Workspace(likelihood.workspace), "signal")
+        model = patched.model()
+        theirs = PublishedExperiment(dict(patched))
+    assert likelihood.workspace["channels"][0]["samples"][0]["name"] == "zz"
+    assert theirs.signal_events == pytest.approx(50)
+    assert set(model.config.channels) == set(limits.combined.channels)
     # About what five events of background +- 1 allow, of which 30 are signal at mu = 1.
     assert 30 * best.expected[2] == pytest.approx(6.2, abs=0.6)
 

@@ -224,6 +224,8 @@ def _limits(answer: Answer, ax: Axes | None = None) -> tuple[Figure, str]:
         observed = None if result.observed is None else result.observed * yields.reference_pb
         return ChannelLimit(title, result.expected * yields.reference_pb, observed)
 
+    together = answer.search.card.simultaneous is not None
+    where = "All bins" if together else f"Region {answer.search.signal_region}"
     figure = plot_channels(
         [
             row(titles.get(name, name), limit.result, limit.signal.sum())
@@ -233,7 +235,7 @@ def _limits(answer: Answer, ax: Axes | None = None) -> tuple[Figure, str]:
         combined=row("Combined" if len(combined.channels) != 1 else "Best channel", combined.result),
         theory_pb=answer.cross_section_pb,
         theory_label="Signal",
-        remarks=(f"Region {answer.search.signal_region}, {yields.luminosity_fb:g} fb$^{{-1}}$",),
+        remarks=(f"{where}, {yields.luminosity_fb:g} fb$^{{-1}}$",),
         ax=ax,
     )
     return figure, "Upper limits at 95 % CL on the cross section of the signal, channel by channel and combined."

@@ -13,8 +13,10 @@ from hepad.errors import FitFailedError, InputDataError
 from hepad.pipeline.reinterpret.answer import Answer
 from hepad.pipeline.reinterpret.limits import ChannelLimit, count_channel
 from hepad.pipeline.reinterpret.points import Curve
+from hepad.search.together import bin_label, fitted_bins
 from hepad.stats.limits.resonance_channel import ResonanceChannel
 from hepad.stats.limits.resonance_workspace import background_workspace, patch_set, signal_patch
+from hepad.stats.limits.simultaneous import without_signal
 
 __all__ = ["Likelihood", "likelihoods"]
 
@@ -63,7 +65,37 @@ def likelihoods(answer: Answer, curve: Curve | None) -> list[Likelihood]:
     signals = [signal for signal in signals if signal.answer.limits is not None]
     if not signals:
         return []
+    if answer.search.card.simultaneous is not None:
+        return _of_bins(signals, labels)
     return list(_found(signals, labels))
+
+
+def _of_bins(signals: Sequence[_Signal], labels: Sequence[str]) -> list[Likelihood]:
+    """The one of all bins that are fitted together."""
+    search = signals[0].answer.search
+    fitted = fitted_bins(search)
+    if fitted is None:
+        return []
+    background: dict[str, Any] = {}
+    patches = []
+    for signal in signals:
+        found = signal.answer.limits
+        assert found is not None  # noqa: S101  signals without limits are left out
+        events = {one: float(found.channels[bin_label(one)].signal[0]) for one in fitted.bins}
+        if found.combined.result is None:
+            continue
+        whole = fitted.workspace(fitted.with_signal(tuple(fitted.bins), events), found.inputs.yields.signal_error)
+        background, patch = without_signal(whole)
+        patches.append((signal.name, signal.values, patch))
+    if not patches:
+        return []
+    record = _RECORD.search(search.card.reference)
+    description = (
+        f"Signals in all bins of {search.card.title} ({search.card.reference}), made with hepad; no result of that "
+        "collaboration. mu = 1 is the cross section of each signal. The background is simulated."
+    )
+    digest = record[0] if record else _NO_RECORD
+    return [Likelihood("", description, background, _set(background, patches, labels, description, digest))]
 
 
 def _word(mass_gev: float) -> str:

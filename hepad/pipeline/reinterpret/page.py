@@ -146,21 +146,30 @@ def _limits(sample: SampleRow, combined: CombinedRow) -> list[Block]:
     ]
     rows.append(["combined", "", "", *_cells(combined.limit), combined.method])
     header = ["channel", "signal", "background", "expected [pb]", "68 % band [pb]", "observed [pb]", "background from"]
-    names = list(sample.channels)
-    shared = [[a, *(f"{sample.overlaps[a][b]:.2f}" for b in names)] for a in names]
     method = f" Combined is: {combined.method} ({', '.join(combined.channels)})." if combined.channels else ""
     return [
         Table(header, rows),
         *(Text(f"No limit: {group.reason.text}.") for group in sample.no_limit),
-        Text(
-            "Limits are CLs upper limits at 95 % CL on the cross section of the signal. Events are in several "
-            f"spectra, so that channels are not independent.{method}"
-        ),
+        Text(f"Limits are CLs upper limits at 95 % CL on the cross section of the signal. {_apart(sample)}{method}"),
         *([Text(f"Combined: {combined.remark}.")] if combined.remark else []),
         *([Text(f"Combined, expected: {others_words(combined.alternatives)}.")] if combined.alternatives else []),
-        Text("Of the signal events of the channel on the left, the part that the channel above has too:"),
-        Table(["", *names], shared),
+        *_overlaps(sample),
     ]
+
+
+def _apart(sample: SampleRow) -> str:
+    if sample.disjoint:
+        return "No signal event is in two of the channels."
+    return "Events are in several spectra, so that channels are not independent."
+
+
+def _overlaps(sample: SampleRow) -> list[Block]:
+    if sample.disjoint:
+        return []
+    names = list(sample.channels)
+    shared = [[a, *(f"{sample.overlaps[a][b]:.2f}" for b in names)] for a in names]
+    said = "Of the signal events of the channel on the left, the part that the channel above has too:"
+    return [Text(said), Table(["", *names], shared)]
 
 
 def _cells(limit: LimitRow) -> list[str]:

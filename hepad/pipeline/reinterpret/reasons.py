@@ -10,7 +10,7 @@ from enum import Enum
 from hepad.cards.search import ALL
 from hepad.errors import InputDataError
 from hepad.pipeline.reinterpret.measure import Measured
-from hepad.pipeline.reinterpret.rows import NoLimitRow, ReasonRow
+from hepad.pipeline.reinterpret.rows import CONTROL, NoLimitRow, ReasonRow
 from hepad.pipeline.reinterpret.words import percent
 
 __all__ = ["Cause", "NoLimitError", "Reason", "Reasons", "nothing_left", "said_of_all"]
@@ -25,7 +25,7 @@ class Cause(Enum):
     NOT_IN_RANGE = "no signal in the range"
     FEW_SIGNAL = "too few signal events"
     NO_BACKGROUND = "no background"
-    CONTROL = "control bin"
+    CONTROL = CONTROL
     FEW_BACKGROUND = "too few background events"
     FIT_FAILED = "no fit"
     NO_CROSS_SECTION = "no cross section"

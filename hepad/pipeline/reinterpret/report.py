@@ -12,6 +12,7 @@ from typing import Any
 
 from hepad.execution.run import Skipped
 from hepad.pipeline.reinterpret.rows import (
+    CONTROL,
     ChannelRow,
     CombinedRow,
     CurveVerdictRow,
@@ -55,6 +56,16 @@ class SampleRow:
     def limit(self) -> LimitRow:
         """The limit of all channels, without a number if the search sets none."""
         return LimitRow() if self.combined is None else self.combined.limit
+
+    @property
+    def disjoint(self) -> bool:
+        """Whether no signal event is in two channels."""
+        return not any(part for a, row in self.overlaps.items() for b, part in row.items() if a != b)
+
+    @property
+    def binned(self) -> bool:
+        """Whether the channels are bins that are fitted together."""
+        return any(group.reason.cause == CONTROL for group in self.no_limit)
 
     def to_json(self) -> dict[str, Any]:
         """All of it in JSON types."""

@@ -15,6 +15,7 @@ from hepad.stats.limits.exclusion import Excluded, Verdict
 from hepad.stats.scores.acceptance import Acceptance
 
 __all__ = [
+    "CONTROL",
     "ChannelRow",
     "CombinedRow",
     "CurveVerdictRow",
@@ -28,6 +29,9 @@ __all__ = [
     "SearchRow",
     "VerdictRow",
 ]
+
+CONTROL = "control bin"
+"""The cause for which a bin that is only fitted with others has no limit of its own."""
 
 
 @dataclass(frozen=True)

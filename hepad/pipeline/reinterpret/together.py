@@ -31,6 +31,7 @@ _HOW = "simulation, its normalisation fitted"
 def limits_together(inputs: Inputs) -> Limits:
     """The limit of all bins in one fit, and that of each discovery bin in a fit with the control bins.
 
+    The latter is of the signal in that bin alone, the former of the signal in all bins, control bins too.
     A bin without simulated background is in no fit: what is in it of the signal is not used.
     """
     fitted = fitted_bins(inputs.measured.search)
@@ -43,10 +44,9 @@ def limits_together(inputs: Inputs) -> Limits:
     with numpy_backend():
         for one in fitted.bins:
             if one[1] != BELOW and signal[one] > 0:
-                chosen = (one, *fitted.control)
-                channels[bin_label(one)] = _limited(
-                    inputs, channels[bin_label(one)], fitted, fitted.with_signal(chosen, signal)
-                )
+                # Alone: what the control bins have of the signal would else be most of the limit of a bin with little.
+                alone = fitted.with_signal((one, *fitted.control), {one: signal[one]})
+                channels[bin_label(one)] = _limited(inputs, channels[bin_label(one)], fitted, alone)
         combined = _combined(inputs, fitted, fitted.with_signal(tuple(fitted.bins), signal), names)
     return Limits(inputs, channels, combined, overlaps, _warnings(inputs, fitted, channels))
 

@@ -8,6 +8,7 @@ and of processes whose normalisation is not free.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +21,14 @@ from hepad.stats.limits.postfit import yield_errors
 from hepad.stats.limits.published import PublishedExperiment
 from hepad.stats.limits.workspace import normsys
 
-__all__ = ["CountingBin", "Normalisation", "predicted", "simultaneous_experiment", "simultaneous_workspace"]
+__all__ = [
+    "CountingBin",
+    "Normalisation",
+    "predicted",
+    "simultaneous_experiment",
+    "simultaneous_workspace",
+    "without_signal",
+]
 
 _LEAST = 1e-6
 """Signal events in a bin below which it has none."""
@@ -98,6 +106,19 @@ def simultaneous_workspace(
         ],
         "version": "1.0.0",
     }
+
+
+def without_signal(workspace: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A workspace of `simultaneous_workspace` without its signal, and the JSON patch that puts it there again."""
+    found = copy.deepcopy(workspace)
+    parameters = found["measurements"][0]["config"]["parameters"]
+    operations = [{"op": "replace", "path": "/measurements/0/config/parameters/0", "value": parameters[0]}]
+    parameters[0] = {"name": "mu", "inits": [1.0], "bounds": [[0.0, 10.0]]}
+    for place, channel in enumerate(found["channels"]):
+        if channel["samples"][0]["name"] == "signal":
+            value = channel["samples"].pop(0)
+            operations.append({"op": "add", "path": f"/channels/{place}/samples/0", "value": value})
+    return found, operations
 
 
 def simultaneous_experiment(
