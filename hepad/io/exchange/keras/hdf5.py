@@ -163,8 +163,9 @@ class WeightsByPlace:
 
     def __init__(self, file: Hdf5, group: str = "") -> None:
         self._file = file
-        names = ("layers", "_layer_checkpoint_dependencies")
-        self._group = next((f"{group}/{name}" for name in names if file.has(f"{group}/{name}")), f"{group}/layers")
+        older = f"{group}/_layer_checkpoint_dependencies"  # of Keras 2.12 and 2.13
+        self._skips = file.has(older)
+        self._group = older if self._skips else f"{group}/layers"
         self._used: dict[str, int] = {}
 
     def of(self, kind: str, name: str, settings: Mapping[str, Any]) -> dict[str, Array]:
@@ -190,6 +191,8 @@ class WeightsByPlace:
         word = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", word)
         word = re.sub(r"([a-z])([A-Z])", r"\1_\2", word).lower()
         count = self._used.get(word, -1) + 1
+        while self._skips and count and count < _MAX_OBJECTS and not self._file.has(f"{self._group}/{word}_{count}"):
+            count += 1  # there a layer with weights counts twice
         self._used[word] = count
         return f"{self._group}/{word}_{count}" if count else f"{self._group}/{word}"
 

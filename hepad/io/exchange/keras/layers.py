@@ -53,7 +53,10 @@ def _activate(network: Network, layer: Layer, value: Value, key: str = "activati
 
 def _biased(network: Network, layer: Layer, value: Value) -> Value:
     if layer.settings.get("use_bias", True):
-        value = network.binary("Add", value, layer.weight("bias"))
+        bias = layer.weight("bias")
+        if bias.shape != value.shape[-1:]:
+            raise InputDataError(f"its bias has shape {bias.shape}, not {value.shape[-1:]}")
+        value = network.binary("Add", value, bias)
     return _activate(network, layer, value)
 
 

@@ -3,6 +3,8 @@
 For Keras 2 (package tf_keras) and 3, each network in all three formats, and what TensorFlow computes of random inputs:
 `keras3/dense.h5`, `keras3/dense.keras`, `keras3/dense/` (SavedModel) and `keras3/dense.npz` with `x` and `y`, by rows.
 `tests/data/keras_networks.zip` is such a folder, packed by `--zip`; `nox -s keras` makes a new one and tests on it.
+With an older TensorFlow the folder is that of its Keras, `keras2.13`: two `.keras` files of that one, in which weights
+lie otherwise, were added to the archive.
 """
 
 from __future__ import annotations
@@ -18,7 +20,11 @@ os.environ |= {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENAB
 import keras
 import numpy as np
 import tensorflow as tf
-import tf_keras
+
+try:
+    import tf_keras
+except ImportError:  # TensorFlow 2.15 and before, whose Keras is 2
+    tf_keras = keras
 
 EVENTS = 8
 ACTIVATIONS = (
@@ -154,7 +160,10 @@ def main() -> None:
     parser.add_argument("--zip", type=Path)
     options = parser.parse_args()
     rng = np.random.default_rng(18)
-    for version, k in (("keras2", tf_keras), ("keras3", keras)):
+    versions = {"keras2": tf_keras, "keras3": keras}
+    if tf_keras is keras:
+        versions = {f"keras{'.'.join(keras.__version__.split('.')[:2])}": keras}
+    for version, k in versions.items():
         folder = options.folder / version
         folder.mkdir(parents=True, exist_ok=True)
         for make in (dense, image, sequence, activations):
@@ -165,7 +174,7 @@ def main() -> None:
     model = Autoencoder()
     model(tf.zeros((1, 6)))
     fill(model, rng)
-    write(model, options.folder / "keras2", "subclassed", rng, (6,))
+    write(model, options.folder / next(iter(versions)), "subclassed", rng, (6,))
     if options.zip is not None:
         with zipfile.ZipFile(options.zip, "w") as archive:
             for path in sorted(path for path in options.folder.rglob("*") if path.is_file()):
