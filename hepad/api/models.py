@@ -150,7 +150,8 @@ class Model:
         return load_events(given, fields=fields)
 
     def _repr_html_(self) -> str:
-        from hepad.output.document import Heading, Table, Text, to_html_part
+        from hepad.output.document import Heading, Table, Text
+        from hepad.output.page import to_html_part
 
         card = self.bundle.card
         rows = [

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hepad.output.document import Heading, Table, Text, to_html_part
+from hepad.output.document import Heading, Table, Text
+from hepad.output.page import to_html_part
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

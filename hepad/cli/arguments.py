@@ -124,7 +124,9 @@ _ProgressOption = Annotated[
     str, typer.Option("--progress", help="auto (on a terminal), bar, json (lines on stderr) or none.")
 ]
 _QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but warnings, errors and --json.")]
-_FiguresOption = Annotated[str, typer.Option("--figures", help="Files of each figure: png, pdf, png,pdf or none.")]
+_FiguresOption = Annotated[
+    str, typer.Option("--figures", help="Files of each figure: png, pdf, svg, several (png,pdf) or none.")
+]
 
 _NEVER_REPLACE = frozenset({"replay", "unpack"})
 

@@ -57,7 +57,7 @@ def _overview(*, json: bool) -> None:
 
 
 def _table(kind: str, rows: list[dict[str, Any]]) -> None:
-    from hepad.pipeline.citation import arxiv
+    from hepad.bundles.citation import arxiv
 
     header = [key for key in _BRIEF if key in rows[0]] if rows else ["name"]
     cells = [[*(str(row[key]) for key in header), arxiv(row.get("reference", ""))] for row in rows]
@@ -68,7 +68,7 @@ def _table(kind: str, rows: list[dict[str, Any]]) -> None:
 
 
 def _cite(kind: str, name: str, *, json: bool) -> None:
-    from hepad.pipeline.citation import citations
+    from hepad.bundles.citation import citations
 
     found = citations(kind, name)
     if json:

@@ -8,17 +8,17 @@ from contextvars import ContextVar
 
 from hepad.errors import UsageError
 
-__all__ = ["DEFAULT_FIGURES", "drawing", "figure_kinds", "parse_kinds"]
+__all__ = ["ALL_KINDS", "DEFAULT_FIGURES", "drawing", "figure_kinds", "parse_kinds"]
 
 DEFAULT_FIGURES = "png"
 
-_ALLOWED = ("png", "pdf")
+ALL_KINDS = ("png", "pdf", "svg")
 _KINDS: ContextVar[tuple[str, ...]] = ContextVar("figure_kinds", default=(DEFAULT_FIGURES,))
 
 
 @contextmanager
 def drawing(kinds: Sequence[str]) -> Iterator[None]:
-    """Within the block figures are files of these kinds, `png` or `pdf`; with none there are no figures."""
+    """Within the block figures are files of these kinds, `png`, `pdf` or `svg`; with none there are no figures."""
     token = _KINDS.set(tuple(kinds))
     try:
         yield
@@ -32,10 +32,10 @@ def figure_kinds() -> tuple[str, ...]:
 
 
 def parse_kinds(text: str) -> tuple[str, ...]:
-    """The kinds of `png`, `pdf`, `png,pdf` or `none`; `UsageError` for anything else."""
+    """The kinds of `png`, `pdf,svg` and the like, or `none`; `UsageError` for anything else."""
     if text == "none":
         return ()
     kinds = text.split(",")
-    if not set(kinds) <= set(_ALLOWED) or len(set(kinds)) < len(kinds):
-        raise UsageError(f"--figures {text!r}: write png, pdf, png,pdf or none")
-    return tuple(kind for kind in _ALLOWED if kind in kinds)
+    if not set(kinds) <= set(ALL_KINDS) or len(set(kinds)) < len(kinds):
+        raise UsageError(f"--figures {text!r}: write png, pdf, svg, several as in png,pdf, or none")
+    return tuple(kind for kind in ALL_KINDS if kind in kinds)

@@ -31,6 +31,8 @@ _THUMBNAIL = 4
 """Pixels of a figure, in each direction, that are one of its thumbnail."""
 _LONGEST = 100
 """Characters of a line: more take all the room from the axes."""
+_WHEN = {".pdf": "CreationDate", ".png": "Software", ".svg": "Date"}
+"""What of a file's metadata differs from run to run, or from version to version."""
 _COLLAPSED = "constrained_layout not applied"
 _MOST_FORMULAE = 2000
 _FORMULAE: dict[tuple[Any, ...], Any] = {}
@@ -38,7 +40,9 @@ _FORMULAE: dict[tuple[Any, ...], Any] = {}
 
 
 def save_figure(figure: Figure, stem: Path, kinds: tuple[str, ...] | None = None) -> list[Path]:
-    """Write `stem.png`, `stem.pdf`: the kinds asked for; without a date in them, so that equal figures are equal files.
+    """Write `stem.png`, `stem.pdf`, `stem.svg`: the kinds asked for.
+
+    There is no date in them, so that equal figures are equal files.
 
     Without `kinds` they are those of `drawing`: what --figures says, or PNG alone. Without any nothing is done.
 
@@ -48,11 +52,11 @@ def save_figure(figure: Figure, stem: Path, kinds: tuple[str, ...] | None = None
     if not kinds:
         return []
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in kinds]
-    with _formulae_kept(), _ticks_kept():
+    with rc_context({"svg.hashsalt": "hepad"}), _formulae_kept(), _ticks_kept():
         _make_drawable(figure)
         box = _laid_out(figure)
         for path in paths:
-            dateless = {"CreationDate": None} if path.suffix == ".pdf" else {"Software": None}
+            dateless: dict[str, Any] = {_WHEN[path.suffix]: None}
             figure.savefig(path, metadata=dateless, bbox_inches=box, dpi=_DPI)
     return paths
 

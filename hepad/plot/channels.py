@@ -11,7 +11,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hepad.plot.panels import SIMULATION
+from hepad.plot.panels import SIMULATION, log_numbers
 from hepad.plot.style import GREY, ONE_SIGMA, TWO_SIGMA, canvas, figure_of
 
 __all__ = ["ChannelLimit", "plot_channels"]
@@ -56,6 +56,7 @@ def plot_channels(
         axes.set_xscale("log")
         low, high = _range(rows, theory_pb)
         axes.set_xlim(low, high)
+        log_numbers(axes.xaxis, low, high)
         for position, row in enumerate(rows):
             _draw(axes, row, position)
         if combined is not None and channels:

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
+from hepad.plot.panels import log_numbers
 from hepad.plot.style import COLOURS, canvas, figure_of, hep_style
 
 __all__ = ["LossCurves", "loss_figure", "plot_loss"]
@@ -113,7 +114,4 @@ def _span(curves: Sequence[LossCurves]) -> tuple[float, float]:
 def _horizontal(axes: Axes, low: float, high: float) -> None:
     """Numbers that do not run into one another: powers of ten, and below two decades also 2 and 5 times them."""
     axes.set_xlim(low, high)
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    if high < 100 * low:
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    log_numbers(axes.xaxis, low, high)

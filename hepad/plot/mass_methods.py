@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 from scipy.special import log_ndtr
 
-from hepad.plot.panels import label_outer, panel_grid, pick
+from hepad.plot.panels import label_outer, log_numbers, panel_grid, pick
 from hepad.plot.style import COLOURS, DASHES, GREY, ONE_SIGMA, TWO_SIGMA, hep_style
 
 __all__ = ["MassLine", "SignalBar", "expected_limits", "local_p_of_methods", "method_limits", "signal_limits"]
@@ -130,9 +130,7 @@ def signal_limits(signals: Mapping[str, Sequence[SignalBar]], *, x_title: str) -
         values = np.concatenate([ends, seen])
         last = grid[-1, 0]
         last.set_xlim(values.min() / 1.2, values.max() * 1.2)
-        last.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if values.max() < 200 * values.min() else (1,)))
-        last.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        last.xaxis.set_minor_formatter(NullFormatter())
+        log_numbers(last.xaxis, values.min(), values.max())
         last.set_xlabel(x_title)
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right upper", frameon=False)

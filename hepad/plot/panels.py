@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from hepad.plot.style import figure_of
 
-__all__ = ["SIMULATION", "header", "label_outer", "legend", "ordered", "panel_grid", "pick"]
+__all__ = ["SIMULATION", "header", "label_outer", "legend", "log_numbers", "ordered", "panel_grid", "pick"]
 
 SIMULATION = "Simulation (Delphes)"
 """The label of private simulation; never the name of an experiment."""
@@ -52,6 +54,14 @@ def legend(axes: Axes, *, beside: Literal["outside right upper"] | None, **optio
         axes.legend(loc="best", **options)
     else:
         figure_of(axes).legend(loc=beside, **options)
+
+
+def log_numbers(axis: Axis, low: float, high: float) -> None:
+    """Numbers of a logarithmic axis that do not run into one another: powers of ten, below two decades also 2 and 5."""
+    axis.set_minor_formatter(NullFormatter())
+    if high < 100 * low:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def ordered(names: Iterable[str]) -> list[str]:

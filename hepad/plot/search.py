@@ -10,8 +10,9 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
+from hepad.plot.panels import log_numbers
 from hepad.plot.style import GREY, hep_style
 
 __all__ = ["SpectrumPanel", "cutflow_figure", "draw_flow", "score_figure", "spectra_figure"]
@@ -121,9 +122,7 @@ def _scale(axes: Axes, panel: SpectrumPanel) -> None:
     every = [v for v in (panel.before, panel.after, panel.background, panel.observed, panel.simulated) if v is not None]
     top = max([float(v.max(initial=0.0)) for v in every])
     axes.set(xscale="log", xlim=(panel.edges[0], panel.edges[-1]), xlabel="Mass [GeV]")
-    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    log_numbers(axes.xaxis, panel.edges[0], panel.edges[-1])
     if top <= 0:
         axes.set_yticks([])
         axes.text(0.5, 0.5, "no events", transform=axes.transAxes, ha="center", va="center", color=GREY)

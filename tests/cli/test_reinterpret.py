@@ -69,8 +69,11 @@ def _check_scores(folder: Path, result: dict) -> None:
 
 def _check_page(page: Path, result: dict) -> None:
     text = page.read_text(encoding="utf-8")
-    assert re.findall(r'(?:src|href)="(?!data:)', text) == []
-    assert text.count("data:image/png;base64,") == 4
+    linked = re.findall(r'(?:src|href)="(?!data:|#)([^"]*)"', text)
+    assert {"reinterpret.json", "hepdata/submission.yaml"} <= set(linked)
+    assert [name for name in linked if not (page.parent / name).is_file()] == []
+    assert set(re.findall(r'href="#([^"]*)"', text)) <= set(re.findall(r'<h2 id="([^"]*)"', text))
+    assert text.count("data:image/png;base64,") == 5  # one of the four beside the answer too
     assert result["verdict"]["reason"][1:].replace("'", "&#x27;") in text
     assert "vbscript" not in text
     assert "<script" not in text

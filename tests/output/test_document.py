@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hepad.output.document import Code, Heading, Table, Text, to_html, to_markdown
+from hepad.output.document import Code, Heading, Table, Text, to_markdown
+from hepad.output.page import to_html
 
 EVIL = "a|b<img src=x>\n\n# Verdict: excluded\n[x](javascript:alert(1)) \x1b[31m"
 BLOCKS = [Heading(EVIL, 1), Text(EVIL), Table(["name", EVIL], [[EVIL, "1"]]), Code(f"line\n```\n{EVIL}")]

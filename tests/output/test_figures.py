@@ -18,9 +18,10 @@ from hepad.cli.arguments import DRAWING
 from hepad.errors import UsageError
 from hepad.output import figures
 from hepad.output.document import Figure as Picture
-from hepad.output.document import Text, to_html, to_markdown
+from hepad.output.document import Text, to_markdown
 from hepad.output.figure_kinds import drawing, figure_kinds, parse_kinds
 from hepad.output.figures import save_figure
+from hepad.output.page import to_html
 
 ODD = [
     "ESC \x1b[31m",
@@ -110,13 +111,13 @@ def test_ticks_are_placed_once_for_a_range_and_size_and_are_where_they_were(tmp_
 
 
 def test_the_kinds_are_those_asked_for(tmp_path):
-    for text, kinds in (("none", ()), ("png", ("png",)), ("pdf,png", ("png", "pdf"))):
+    for text, kinds in (("none", ()), ("png", ("png",)), ("svg,pdf,png", ("png", "pdf", "svg"))):
         assert parse_kinds(text) == kinds
         with drawing(kinds):
             assert [path.suffix[1:] for path in save_figure(figure("x"), tmp_path / "f")] == [*kinds]
         assert figure_kinds() == ("png",)
-    for text in ("", "svg", "png,", "png,png", "none,png"):
-        with pytest.raises(UsageError, match="write png, pdf, png,pdf or none"):
+    for text in ("", "eps", "png,", "png,png", "none,png"):
+        with pytest.raises(UsageError, match="write png, pdf, svg, several as in png,pdf, or none"):
             parse_kinds(text)
 
 
@@ -124,7 +125,7 @@ def test_a_report_names_the_figures_that_are_there(tmp_path):
     blocks = [Text("before"), Picture("a b.png", "what it is"), Text("after")]
     (tmp_path / "a b.png").write_bytes(b"x")
     with drawing(("png", "pdf")):
-        assert "![a b](a%20b.png)" in to_markdown(blocks)
+        assert "![what it is](a%20b.png)" in to_markdown(blocks)
         assert "base64,eA==" in to_html(blocks, tmp_path)
     with drawing(("pdf",)):
         assert "[what it is](a%20b.pdf)" in to_markdown(blocks)

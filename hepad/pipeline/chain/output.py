@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from hepad.output.atomic import atomic_folder
-from hepad.output.document import Block, Figure, Heading, Table, Text, to_html, to_markdown
+from hepad.output.document import Block, Figure, Heading, Table, Text, to_markdown
 from hepad.output.figure_kinds import figure_kinds
+from hepad.output.page import to_html
 from hepad.pipeline.chain.report import ChainReport, LevelRow, SampleChain
 from hepad.stats.scores.acceptance import Acceptance
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hepad.output.atomic import atomic_folder
-from hepad.output.document import Block, Figure, Heading, Table, Text, to_html, to_markdown
+from hepad.output.document import Block, Figure, Heading, Table, Text, to_markdown
 from hepad.output.figures import save_figure
+from hepad.output.page import to_html
 from hepad.paths import InputPath
 from hepad.pipeline.cluster.figures import cluster_figures
 from hepad.pipeline.cluster.report import ClusterReport, ClusterRow

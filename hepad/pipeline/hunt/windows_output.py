@@ -13,8 +13,8 @@ import numpy as np
 from hepad.cards.hunt import HuntCard
 from hepad.errors import InputDataError
 from hepad.output.atomic import atomic_folder
-from hepad.output.document import to_html
 from hepad.output.figures import save_figure
+from hepad.output.page import to_html
 from hepad.pipeline.hunt.windows_report import AnalysisReport, WindowResult
 
 __all__ = ["stored_report", "write_analysis"]

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.output.atomic import atomic_folder
-from hepad.output.document import Block, Figure, Heading, Table, Text, to_html, to_markdown
+from hepad.output.document import Block, Figure, Heading, Table, Text, to_markdown
 from hepad.output.figures import save_figure
+from hepad.output.page import to_html
 from hepad.pipeline.monitor.figures import map_of, run_figures
 from hepad.pipeline.monitor.report import MonitorReport, QuantityRow, RunRow
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from hepad.output.atomic import atomic_folder
-from hepad.output.document import Block, Figure, Heading, Table, Text, to_html, to_markdown
+from hepad.output.document import Block, Figure, Heading, Table, Text, to_markdown
 from hepad.output.figures import save_figure
+from hepad.output.page import to_html
 from hepad.pipeline.rates.figures import CAPTIONS, rates_figures
 from hepad.pipeline.rates.report import RatesReport, SampleRates, SignalRow
 from hepad.stats.scores.acceptance import Acceptance

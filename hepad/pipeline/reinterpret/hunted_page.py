@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from hepad.output.atomic import atomic_folder
-from hepad.output.document import Block, Code, Figure, Heading, Table, Text, to_html
+from hepad.output.document import Block, Code, Figure, Heading, Table, Text
 from hepad.output.figures import save_figure
+from hepad.output.page import to_html
 from hepad.pipeline.reinterpret.hunted import FILES, VERB, HuntedReport, MethodRow, PointRow
 from hepad.pipeline.study.output import FIGURES, provenance_text, write_files
 from hepad.pipeline.study.sensitivity.run import written_csv

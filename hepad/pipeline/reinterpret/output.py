@@ -10,8 +10,8 @@ from typing import Any
 
 from hepad.errors import CheckFailedError
 from hepad.io.exchange.hepdata import HepDataTable, Resource, submission_faults, write_submission
-from hepad.output.document import to_html
-from hepad.output.figure_kinds import figure_kinds
+from hepad.output.figure_kinds import ALL_KINDS, figure_kinds
+from hepad.output.page import to_html
 from hepad.pipeline.reinterpret.answer import Answer
 from hepad.pipeline.reinterpret.hepdata import comment, illustrated, tables
 from hepad.pipeline.reinterpret.likelihood import likelihoods
@@ -33,7 +33,7 @@ OURS = (
     *(
         f"{name}.{kind}"
         for name in ("cutflow", "scores*", "spectra", "yields", "fit_*", "limits", "exclusion")
-        for kind in ("png", "pdf")
+        for kind in ALL_KINDS
     ),
     "hepdata/submission.yaml",
     "hepdata/table_*.yaml",

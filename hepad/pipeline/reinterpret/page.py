@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Literal
 
-from hepad.output.document import Block, Code, Figure, Heading, Table, Text
+from hepad.bundles.citation import references
+from hepad.output.closing import closing
+from hepad.output.document import Answer, Block, Figure, Files, Heading, Notes, Table, Text
 from hepad.pipeline.reinterpret.report import CurveRow, Result, SampleRow
 from hepad.pipeline.reinterpret.rows import CombinedRow, CutRow, LimitRow, RegionRow, SearchRow, VerdictRow
 from hepad.pipeline.reinterpret.words import fraction, gev, jets_words, mass_ranges, others_words, percent
@@ -19,22 +21,78 @@ def blocks(result: Result, captions: Mapping[str, str]) -> list[Block]:
     An exclusion curve comes first, then each of its points with its mass.
     """
     search, verdict, curve = result.search, result.verdict, result.curve
-    status = verdict.status.capitalize()
-    title = f"{status}: the signal against {result.analysis}" if curve is None else f"{status}: {verdict.reason}"
+    cite = [(citation.text, citation.bibtex) for citation in references(result.analysis)]
     return [
-        Heading(title, 1),
-        *_said(verdict),
-        *([] if curve is None else [*_points(curve), *_shown(captions, "exclusion")]),
+        Heading(f"{verdict.status.capitalize()}: {_signal(result)} in {result.analysis}", 1),
+        _answer(result, captions),
+        *([Text(f"What helps: {verdict.help}.")] if verdict.help else []),
+        *([] if curve is None else _points(curve)),
         Text(
-            f"{search.title}. {search.reference}. Fidelity of this reinterpretation: {search.fidelity} "
+            f"{search.title}: {search.reference}. Fidelity of this reinterpretation: {search.fidelity} "
             f"({search.fidelity_note})."
         ),
-        *(Text(f"Note: {text}.") for text in result.warnings),
+        *([Notes([f"{text}." for text in result.warnings])] if result.warnings else []),
         *(Text(f"Left out, as it cannot be read: {skipped.reason}.") for skipped in result.skipped),
         *_samples(result, captions),
-        Heading("Provenance"),
-        Code(_provenance(result.provenance)),
+        Heading("Files"),
+        Files([(name, what) for name, what in _FILES.items() if name in _written(result)]),
+        *closing(result.provenance, cite=cite, is_not=_IS_NOT),
     ]
+
+
+_IS_NOT = (
+    "A result of the collaboration whose search this is. It is an estimate of what that search would say of the "
+    "signal, with the selections, network and background that the card names, and with the fidelity that it claims."
+)
+
+_FILES = {
+    "reinterpret.json": "all numbers",
+    "scores.root": "score and regions of every event",
+    "histograms.root": "spectra of the signal, for ROOT",
+    "histograms.json": "spectra of the signal, for hist and other tools (UHI)",
+    "hepdata/submission.yaml": "tables as HEPData takes them",
+}
+
+
+def _written(result: Result) -> set[str]:
+    spectra = {"histograms.root", "histograms.json"} if result.sample.channels else set()
+    return {"reinterpret.json", "hepdata/submission.yaml", "scores.root", *spectra}
+
+
+def _signal(result: Result) -> str:
+    """The signal by the names of its files, or the masses."""
+    if result.curve is not None:
+        return f"{len(result.curve.points)} masses"
+    names = [str(item["name"]) for item in result.provenance["inputs"]]
+    return names[0] if len(names) == 1 else "the signal"
+
+
+def _answer(result: Result, captions: Mapping[str, str]) -> Answer:
+    """The verdict with its numbers, and the figure that shows it."""
+    verdict, sample = result.verdict, result.sample
+    tone: Literal["yes", "no", "open"] = "open"
+    if verdict.status != "cannot say":
+        tone = "no" if verdict.status.startswith("excluded") else "yes"
+    region = sample.acceptance.get(result.search.signal_region)
+    section, limit = sample.cross_section_pb, sample.limit
+    numbers = [
+        ("none" if section is None else f"{section:.3g} pb", "cross section of the signal"),
+        *([] if region is None else [(_percent(region), f"acceptance in {result.search.signal_region}")]),
+        (_pb(limit.expected), "expected limit at 95 % CL"),
+        *([] if limit.observed is None else [(_pb(limit.observed), "observed limit")]),
+    ]
+    drawn = next((name for name in ("exclusion", "limits", "spectra", "cutflow") if name in captions), None)
+    figure = None if drawn is None else Figure(f"{drawn}.png", captions[drawn])
+    reason = verdict.reason
+    return Answer(f"{reason[0].upper()}{reason[1:]}.", numbers if result.curve is None else (), figure, tone)
+
+
+def _percent(region: RegionRow) -> str:
+    return f"{region.value:.1%} \u00b1 {region.error:.1%}" if region.events else fraction(region)
+
+
+def _pb(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3g} pb"
 
 
 def _said(verdict: VerdictRow) -> list[Block]:
@@ -204,11 +262,3 @@ def _pm(value: float, error: float) -> str:
 
 def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:.4g}"
-
-
-def _provenance(record: Mapping[str, Any]) -> str:
-    lines = [record["command"], f"hepad {record['hepad']}, Python {record['python']}"]
-    lines += [f"{name} {version}" for name, version in record["packages"].items()]
-    lines += [f"{item['name']} {item['bytes']} bytes sha256 {item['sha256']}" for item in record["inputs"]]
-    lines += [f"{name} sha256 {sha}" for name, sha in record["cards"].items()]
-    return "\n".join(lines)

@@ -13,7 +13,8 @@ from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.nn.device import resolve_device
 from hepad.nn.scorer import EpochEnd
 from hepad.output.atomic import atomic_folder
-from hepad.output.document import to_html, to_markdown
+from hepad.output.document import to_markdown
+from hepad.output.page import to_html
 from hepad.pipeline.study.compared import compared, ordered
 from hepad.pipeline.study.data import BACKGROUND, StudyData, find_files
 from hepad.pipeline.study.figures import draw_figures

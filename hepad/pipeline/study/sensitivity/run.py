@@ -23,7 +23,8 @@ from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.methods.base import Window
 from hepad.nn.device import resolve_device
 from hepad.output.atomic import atomic_folder
-from hepad.output.document import to_html, to_markdown
+from hepad.output.document import to_markdown
+from hepad.output.page import to_html
 from hepad.paths import InputPath
 from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
 from hepad.pipeline.study.data import first_files, matching_files

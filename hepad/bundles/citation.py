@@ -14,9 +14,9 @@ from hepad.cards.resolver import citation_file, resolve
 from hepad.cards.search import is_search, load_search, located
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.cards.sensitivity import SensitivityCard, load_any_study
-from hepad.errors import UsageError
+from hepad.errors import HepadError, UsageError
 
-__all__ = ["Citation", "arxiv", "citations"]
+__all__ = ["Citation", "arxiv", "citations", "references"]
 
 _ARXIV = re.compile(r"arXiv:\s*(\d{4}\.\d{4,5})", re.IGNORECASE)
 
@@ -47,6 +47,14 @@ def citations(kind: str, name: str) -> list[Citation]:
     parts = [*dict.fromkeys(_REFERENCES[kind](name))]
     found = [Citation(what, text, _entry(key, [f"note = {{{text}}}"], text)) for what, key, text in parts]
     return [*found, _hepad()]
+
+
+def references(analysis: str) -> list[Citation]:
+    """What to cite for an analysis, hepad alone if its card is not there any more or has none."""
+    try:
+        return citations("analyses", analysis)
+    except HepadError:
+        return [_hepad()]
 
 
 Reference = tuple[str, str, str]

@@ -1,0 +1,35 @@
+"""How a report ends: what to cite, what it is not, and how it is made again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hepad.output.document import Block, Code, Heading, Text
+
+__all__ = ["closing"]
+
+
+def closing(record: Mapping[str, Any], *, cite: Sequence[tuple[str, str]] = (), is_not: str = "") -> list[Block]:
+    """The last blocks of a report with this provenance; `cite` are references and their BibTeX entries."""
+    found: list[Block] = []
+    if is_not:
+        found += [Heading("What this is not"), Text(is_not)]
+    if cite:
+        found += [Heading("How to cite"), *(Text(text) for text, _ in cite)]
+        found.append(Code("\n\n".join(entry for _, entry in cite), folded="BibTeX"))
+    found += [
+        Heading("Make it again"),
+        Code(str(record["command"])),
+        Text("Or let hepad replay do it in a copy of its inputs, and compare every file."),
+        Code(_provenance(record), folded="Versions, inputs and their hashes"),
+    ]
+    return found
+
+
+def _provenance(record: Mapping[str, Any]) -> str:
+    lines = [f"hepad {record['hepad']}, Python {record['python']}"]
+    lines += [f"{name} {version}" for name, version in record["packages"].items()]
+    lines += [f"{item['name']} {item['bytes']} bytes sha256 {item['sha256']}" for item in record["inputs"]]
+    lines += [f"{name} sha256 {sha}" for name, sha in record["cards"].items()]
+    return "\n".join(lines)
