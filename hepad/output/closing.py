@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from hepad.output.document import Block, Code, Heading, Text
+from hepad.output.document import Block, Code, Files, Heading, Text
+from hepad.output.page import to_html
 
-__all__ = ["closing"]
+__all__ = ["closing", "write_page"]
 
 
 def closing(record: Mapping[str, Any], *, cite: Sequence[tuple[str, str]] = (), is_not: str = "") -> list[Block]:
@@ -33,3 +35,11 @@ def _provenance(record: Mapping[str, Any]) -> str:
     lines += [f"{item['name']} {item['bytes']} bytes sha256 {item['sha256']}" for item in record["inputs"]]
     lines += [f"{name} sha256 {sha}" for name, sha in record["cards"].items()]
     return "\n".join(lines)
+
+
+def write_page(
+    folder: Path, blocks: Sequence[Block], record: Mapping[str, Any], files: Sequence[tuple[str, str]]
+) -> None:
+    """Write `report.html` of blocks and a closing into a folder that has figures and `files`, with what each is."""
+    page = [*blocks, Heading("Files"), Files(files), *closing(record)]
+    (folder / "report.html").write_text(to_html(page, folder), encoding="utf-8")

@@ -77,13 +77,13 @@ class Code:
 class Answer:
     """What the reader came for: words, a few numbers with what they are, and one figure.
 
-    `tone` is how it came out: yes, no, or open if that cannot be said.
+    `tone` is how it came out: yes, no, open if that cannot be said, or plain where that is not the question.
     """
 
     words: str
     numbers: Sequence[tuple[str, str]] = ()
     figure: Figure | None = None
-    tone: Literal["yes", "no", "open"] = "open"
+    tone: Literal["yes", "no", "open", "plain"] = "plain"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["to_html", "to_html_part"]
 
-_MARKS = {"yes": "\N{CHECK MARK}", "no": "\N{MULTIPLICATION X}", "open": "?"}
+_MARKS = {"yes": "\N{CHECK MARK}", "no": "\N{MULTIPLICATION X}", "open": "?", "plain": ""}
 _TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 
 

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import NullFormatter
 
 from hepad.plot.style import COLOURS, GREY, hep_style
 
@@ -42,6 +43,7 @@ def add_statistics(
         beyond = observed > top
         inset.axvline(min(observed, top), color=_RED, linewidth=1.6, linestyle=":" if beyond else "-")
         inset.set_yscale("log")
+        inset.yaxis.set_minor_formatter(NullFormatter())
         inset.set_xlim(0.0, top)
         inset.set_xlabel(r"$t = -\ln\,p_{\mathrm{min}}$", fontsize=11, loc="right", labelpad=1)
         inset.set_ylabel("Density", fontsize=11, loc="center", labelpad=1)

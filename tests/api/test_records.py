@@ -47,7 +47,7 @@ def test_what_each_can_do(records: dict[str, Record]) -> None:
     for name, record in records.items():
         json.dumps(record.to_json(), allow_nan=False)
         page = record._repr_html_()
-        assert page.startswith("<h4>")
+        assert page.startswith("<h4 id=")
         assert page.count("<table>") == page.count("</table>") >= 1
         assert "<b>" not in page
         assert "<i>" not in page
@@ -70,7 +70,7 @@ def test_what_each_can_do(records: dict[str, Record]) -> None:
 
 def test_model_in_a_notebook() -> None:
     model = hepad.load_model("snn_ae")
-    assert "<td >tight</td><td >mse</td>" in model._repr_html_()
+    assert "<td>tight</td><td>mse</td>" in model._repr_html_()
     assert (model.name, model.score_names) == ("snn_ae", ("mse",))
     assert model.region("tight").efficiency < model.region("loose").efficiency
 

@@ -236,7 +236,7 @@ def test_hunt(run, examples: Path, tmp_path: Path) -> None:
     ax = Figure().subplots()
     assert found.plot(ax) is ax
     assert ax.has_data()
-    assert "<td >mine</td>" in found._repr_html_()
+    assert "<td>mine</td>" in found._repr_html_()
     with pytest.raises(UsageError, match="must lie within the sidebands"):
         hepad.hunt(path, mass="jet1+jet2", window=(150, 220), sidebands=(160, 400))
 
@@ -283,7 +283,7 @@ def test_runs_beside_a_reference(run, examples: Path, background: ak.Array, monk
     ax = Figure().subplots()
     assert found.plot(ax) is ax
     assert [label.get_text() for label in ax.get_yticklabels()] == ["late"]
-    assert "<td >late</td>" in found._repr_html_()
+    assert "<td>late</td>" in found._repr_html_()
     with pytest.raises(UsageError, match="of the reference and of run same: compare with other events"):
         hepad.monitor(background, {"same": background}, "dnn_ae", **how)
     with pytest.raises(UsageError, match="no run is called reference"):

@@ -54,7 +54,7 @@ def test_several_spectra_are_hunted_in_the_same_window(
     assert [c["name"] for c in result["channels"]] == ["one.csv", "two.csv"]
     assert result["observed"] == sum(c["observed"] for c in result["channels"])
     stems = {path.stem for path in (tmp_path / "out").iterdir()}
-    assert stems == {"SHA256SUMS", "bumphunt", "bumphunt_1", "bumphunt_2", "tomography"}
+    assert stems == {"SHA256SUMS", "bumphunt", "bumphunt_1", "bumphunt_2", "report", "tomography"}
 
 
 @pytest.mark.usefixtures("unrendered")

@@ -11,8 +11,11 @@ import numpy as np
 
 from hepad.cards.resolver import resolve
 from hepad.output.atomic import atomic_folder
+from hepad.output.closing import write_page
+from hepad.output.document import Block
 from hepad.output.figures import save_figure
 from hepad.pipeline.bumphunt.options import BumpHuntOptions
+from hepad.pipeline.bumphunt.page import hunt_blocks, trials_blocks
 from hepad.pipeline.bumphunt.report import BumpHuntReport, TrialsReport
 from hepad.provenance import provenance, sha256_file
 from hepad.spectra.files import Spectrum, spectrum_path
@@ -49,7 +52,7 @@ def write(report: BumpHuntReport, specs: Sequence[str], options: BumpHuntOptions
         found = report.sensitivity
         label = f"Gaussian at {options.inject.mass:g} GeV, width {options.inject.width:.3g} of it"
         figures["sensitivity"] = plot_sensitivity(found.yields, found.z, ceiling=found.ceiling, label=label)
-    _save(report.to_json(), figures, specs, options, report.backgrounds)
+    _save(report.to_json(), figures, specs, options, report.backgrounds, blocks=hunt_blocks(report, list(figures)))
 
 
 def write_trials(report: TrialsReport, specs: Sequence[str], options: BumpHuntOptions, events: str | None) -> None:
@@ -59,7 +62,8 @@ def write_trials(report: TrialsReport, specs: Sequence[str], options: BumpHuntOp
         for i, hunt in enumerate(report.hunts)
     }
     backgrounds = [hunt.backgrounds[0] for hunt in report.hunts]
-    _save(report.to_json(), figures, specs, options, backgrounds, events=events, trials=True)
+    blocks = trials_blocks(report, list(figures))
+    _save(report.to_json(), figures, specs, options, backgrounds, blocks=blocks, events=events, trials=True)
 
 
 def _save(
@@ -69,6 +73,7 @@ def _save(
     options: BumpHuntOptions,
     backgrounds: Sequence[Background],
     *,
+    blocks: Sequence[Block],
     events: str | None = None,
     trials: bool = False,
 ) -> None:
@@ -93,6 +98,7 @@ def _save(
         (folder / "bumphunt.json").write_text(text + "\n", encoding="utf-8")
         for stem, figure in figures.items():
             save_figure(figure, folder / stem)
+        write_page(folder, blocks, record, [("bumphunt.json", "all numbers, and the provenance")])
 
 
 def spectrum_figure(

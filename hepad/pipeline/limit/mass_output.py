@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from hepad.output.atomic import atomic_folder
+from hepad.output.closing import write_page
 from hepad.output.figures import save_figure
 from hepad.pipeline.limit.mass_report import MassLimitOptions, MassLimitReport
+from hepad.pipeline.limit.page import mass_blocks
 from hepad.pipeline.limit.result import write_json
 from hepad.provenance import command_line, provenance
 from hepad.spectra.files import spectrum_path
@@ -63,6 +65,7 @@ def write_mass_limits(
         write_json(folder / "limit.json", {**report.to_json(), "provenance": record})
         save_figure(limits, folder / "limit")
         save_figure(local, folder / "local_p")
+        write_page(folder, mass_blocks(report), record, [("limit.json", "all numbers, and the provenance")])
 
 
 def _pb_title(options: MassLimitOptions) -> str:

@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from hepad.errors import UsageError
 from hepad.output.atomic import atomic_folder, check_folder
+from hepad.output.closing import write_page
 from hepad.output.figures import save_figure
+from hepad.pipeline.limit.page import LIMIT_FILES, limit_blocks
 from hepad.pipeline.limit.result import DEFAULT_TOYS, check_calculator, limit_figure, result_json, write_json
 from hepad.provenance import provenance
 from hepad.spectra.files import Spectrum, read_spectrum, same_edges, spectrum_path
@@ -150,6 +152,8 @@ def _write(
         write_json(folder / "limit.json", {**report.to_json(), "provenance": record})
         write_json(folder / "workspace.json", build_workspace(report.model))
         save_figure(figure, folder / "limit")
+        unit, scale = ("times the signal", 1.0) if report.cross_section is None else ("pb", report.cross_section)
+        write_page(folder, limit_blocks(result, unit, scale), record, LIMIT_FILES)
 
 
 def _kind(item: float | str) -> float | str:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from hepad.errors import FitFailedError, UsageError
 from hepad.io.exchange.likelihoods import apply_patches, likelihood_path, read_workspace
 from hepad.output.atomic import atomic_folder, check_folder
+from hepad.output.closing import write_page
 from hepad.output.figures import save_figure
+from hepad.pipeline.limit.page import LIMIT_FILES, limit_blocks
 from hepad.pipeline.limit.result import check_calculator, limit_figure, result_json, write_json
 from hepad.provenance import command_line, provenance
 from hepad.stats.limits.calculator import set_limit
@@ -157,3 +159,4 @@ def _write(
         save_figure(figure, folder / "limit")
         if report.fit is not None:
             save_postfit(report.fit, folder, poi=report.poi)
+        write_page(folder, limit_blocks(result, report.poi), record, LIMIT_FILES)

@@ -166,10 +166,10 @@ def test_the_curve_is_the_verdict(curve) -> None:
 
 
 def test_a_curve_reads_its_search_once_and_its_figures_fit_nothing(curve, read) -> None:
-    """Three points and their figures: each card and spectrum once, and one fit of the observed spectrum."""
+    """Three points and their figures: each spectrum once, and one fit of the observed one; cards again for references."""
     assert read == {
-        "read_yaml cms_2019_dijet.yaml": 1,
-        "read_yaml cms_dijet.yaml": 1,
+        "read_yaml cms_2019_dijet.yaml": 2,
+        "read_yaml cms_dijet.yaml": 2,
         "read_yaml dijet4.yaml": 1,
         "csv_bins spectrum.csv": 1,
         "fisher_scoring": 1,
@@ -178,12 +178,14 @@ def test_a_curve_reads_its_search_once_and_its_figures_fit_nothing(curve, read) 
 
 def test_the_page_of_a_curve_begins_with_it(curve) -> None:
     result, page = curve
-    headings = re.findall(r"<h[12]>(.*?)</h[12]>", page)
-    assert headings[0] == f"Excluded: {result['verdict']['reason']}"
+    headings = re.findall(r"<h[12] id=[^>]*>(.*?)</h[12]>", page)
+    assert headings[0] == "Excluded: 3 masses in cms_2019_dijet"
+    reason = result["verdict"]["reason"]
+    answer = f"{reason[0].upper()}{reason[1:]}."
     assert headings[1:4] == ["3000 GeV: excluded", "3500 GeV: excluded", "4000 GeV: not excluded"]
-    places = [page.index(text) for text in ("mass [GeV]", 'alt="exclusion.png"', headings[1], 'alt="cutflow.png"')]
+    places = [page.index(text) for text in (answer, "mass [GeV]", f">{headings[1]}</h2>", "At 3000 GeV: Fraction")]
     assert places == sorted(places)
-    assert page.index("At 3000 GeV: Fraction of all generated events") < page.index(headings[2])
+    assert page.index("At 3000 GeV: Fraction of all generated events") < page.index(f">{headings[2]}</h2>")
     assert page.count("What the search keeps") == 3
 
 

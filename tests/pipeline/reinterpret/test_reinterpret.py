@@ -266,7 +266,7 @@ def test_nothing_selected_is_an_answer(write_slim, folder, tmp_path):
     assert {c["no_limit"]["cause"] for c in found["channels"].values()} == {"no signal in the range"}
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "none (none)" not in page
-    assert page.count("below 64 % (95 % CL)") == 3
+    assert page.count("below 64 % (95 % CL)") == 4  # three regions, and in the answer
 
 
 def test_a_counting_search_against_a_closed_form(card, examples):

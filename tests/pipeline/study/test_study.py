@@ -15,6 +15,7 @@ from hepad.cards.analysis import load_analysis
 from hepad.cards.study import CompareCard, StudyCard, load_study
 from hepad.errors import CardError, InputDataError, InterruptedRunError, OutputError, UsageError
 from hepad.output import document
+from hepad.output.page import to_html
 from hepad.pipeline.study.data import StudyData, find_files
 from hepad.pipeline.study.page import formatted_losses, formatted_table
 from hepad.pipeline.study.plan import epochs_for, make_plan, updates_per_epoch
@@ -327,7 +328,7 @@ def test_documents_escape_and_embed(tmp_path: Path) -> None:
         document.Figure("x.png", "A picture"),
         document.Code("a: <b>\n"),
     ]
-    page = document.to_html(blocks, tmp_path)
+    page = to_html(blocks, tmp_path)
     assert "<title>A &lt; B</title>" in page
     assert "&lt;x&gt;" in page
     assert "data:image/png;base64,YWJj" in page

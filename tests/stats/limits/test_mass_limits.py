@@ -94,6 +94,7 @@ def test_cms_dijets_against_the_mass(examples: Path, tmp_path: Path) -> None:
         "limit.json",
         "limit.png",
         "local_p.png",
+        "report.html",
     ]
 
 
