@@ -13,8 +13,9 @@ from scipy.special import ndtri
 from hepad.cards.plane import PlaneCard
 from hepad.errors import InputDataError
 from hepad.output.atomic import atomic_folder
-from hepad.output.document import Block, Code, Figure, Heading, Table, Text, to_html
+from hepad.output.document import Block, Code, Figure, Heading, Table, Text
 from hepad.output.figures import save_figure
+from hepad.output.page import to_html
 from hepad.pipeline.hunt.plane_report import PlaneReport
 from hepad.pipeline.hunt.windows_page import provenance_lines
 from hepad.plot.mass_plane import MassPlane, limit_planes, p_plane

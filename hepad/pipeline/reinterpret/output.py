@@ -61,7 +61,8 @@ def write_folder(folder: Path, result: Result, answer: Answer, curve: Curve | No
     captions = _draw(folder, answer, curve, spectra) if figure_kinds() else {}
     write_maps(folder, result, answer)
     _submit(folder, result, tables(result, spectra, counted_regions(answer)), captions, _likelihoods(answer, curve))
-    page = to_html(blocks(result, captions), folder)
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*")} | {SCORES}  # which the caller writes
+    page = to_html(blocks(result, captions, there), folder)
     (folder / PAGE).write_text(page, encoding="utf-8")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from hepad.bundles.citation import references
@@ -15,8 +15,8 @@ from hepad.pipeline.reinterpret.words import fraction, gev, jets_words, mass_ran
 __all__ = ["blocks"]
 
 
-def blocks(result: Result, captions: Mapping[str, str]) -> list[Block]:
-    """The page of a result; `captions` are those of the figures that were drawn, by name.
+def blocks(result: Result, captions: Mapping[str, str], files: Collection[str]) -> list[Block]:
+    """The page of a result; `captions` are those of the figures that were drawn, by name, `files` what is beside it.
 
     An exclusion curve comes first, then each of its points with its mass.
     """
@@ -35,7 +35,7 @@ def blocks(result: Result, captions: Mapping[str, str]) -> list[Block]:
         *(Text(f"Left out, as it cannot be read: {skipped.reason}.") for skipped in result.skipped),
         *_samples(result, captions),
         Heading("Files"),
-        Files([(name, what) for name, what in _FILES.items() if name in _written(result)]),
+        Files([(name, what) for name, what in _FILES.items() if name in files]),
         *closing(result.provenance, cite=cite, is_not=_IS_NOT),
     ]
 
@@ -50,13 +50,12 @@ _FILES = {
     "scores.root": "score and regions of every event",
     "histograms.root": "spectra of the signal, for ROOT",
     "histograms.json": "spectra of the signal, for hist and other tools (UHI)",
-    "hepdata/submission.yaml": "tables as HEPData takes them",
+    "efficiency_map.csv": "acceptance by mass point and region",
+    "signal_regions.csv": "acceptances and limits by region",
+    "hepdata/submission.yaml": "tables as HEPData takes them, with figures and likelihoods",
+    "hepdata/workspace.json": "the likelihood of the background, for pyhf",
+    "hepdata/patchset.json": "the signals as patches of it",
 }
-
-
-def _written(result: Result) -> set[str]:
-    spectra = {"histograms.root", "histograms.json"} if result.sample.channels else set()
-    return {"reinterpret.json", "hepdata/submission.yaml", "scores.root", *spectra}
 
 
 def _signal(result: Result) -> str:

@@ -166,7 +166,7 @@ def test_the_curve_is_the_verdict(curve) -> None:
 
 
 def test_a_curve_reads_its_search_once_and_its_figures_fit_nothing(curve, read) -> None:
-    """Three points and their figures: each spectrum once, and one fit of the observed one; cards again for references."""
+    """Three points and their figures: each spectrum once, one fit of the observed one; cards again to cite."""
     assert read == {
         "read_yaml cms_2019_dijet.yaml": 2,
         "read_yaml cms_dijet.yaml": 2,
