@@ -208,6 +208,7 @@ def test_cards_whose_bins_make_no_sense_are_refused(tmp_path: Path, changes: dic
 
 
 def test_the_bundled_search_has_yields_for_its_bins_and_only_names_bundles_that_ship() -> None:
+    pytest.importorskip("zuko")
     card, folder = load_search("atlas_2025_multilepton")
     assert (folder / card.simultaneous.yields).is_file()
     fitted = fitted_bins(prepare_search("atlas_2025_multilepton"))

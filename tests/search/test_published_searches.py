@@ -153,6 +153,7 @@ def test_the_dijet_search_gives_an_observed_limit(cross_section: float, verdict:
 
 
 def test_the_multilepton_search_gives_acceptances_by_category(data: Path) -> None:
+    pytest.importorskip("zuko")
     result = reinterpret([str(data / "hpm_taunu_0.root")], "atlas_2025_multilepton").to_json()
     assert len(result["acceptance"]["all"]["categories"]) == 9
     assert result["acceptance"]["all"]["upper_95"] < 0.02
@@ -161,7 +162,7 @@ def test_the_multilepton_search_gives_acceptances_by_category(data: Path) -> Non
 
 def test_generators_know_the_charges_that_the_multilepton_search_asks_for(tmp_path: Path) -> None:
     """Pairs of Z bosons at rest: e- e+ mu- mu+ are two of them, e- e- mu+ mu+ are none, and no such pair at all."""
-    for package in ("pythia8mc", "fastjet"):
+    for package in ("pythia8mc", "fastjet", "zuko"):
         pytest.importorskip(package)
     energy = 91.1876 / 2
     axes = np.array([[0.6, 0.8, 0.0], [-0.6, -0.8, 0.0], [0.48, -0.64, 0.6], [-0.48, 0.64, -0.6]]) * energy

@@ -225,6 +225,7 @@ def test_a_background_goes_on(tmp_path, card, examples):
 
 @pytest.mark.parametrize("name", ["atlas_2025_multilepton", None])
 def test_a_search_is_small_on_its_way_to_a_process(name, card):
+    pytest.importorskip("zuko")
     job = SearchJob(prepare_search(name or card), 13000.0)
     data = bytes(ForkingPickler.dumps(job))
     assert len(data) < 32_000
