@@ -22,6 +22,11 @@ _TIMEOUT = 20.0
 """Seconds for the scheduler to answer."""
 _MAX_FILE = 1 << 20
 """Bytes of a scheduler file; they have a few kB."""
+_LOST = {
+    "KilledWorker": "a unit of work killed several Dask workers ({}); give them more memory",
+    "FutureCancelledError": "all Dask workers that held the job were lost together ({}); run the same command again",
+}
+"""What has happened when Dask raises these."""
 _AHEAD = 2
 """Units at a worker's thread at a time: the next is there when one is done."""
 
@@ -79,9 +84,9 @@ class DaskExecutor:
         except HepadError:
             raise
         except Exception as error:
-            if type(error).__name__ != "KilledWorker":
+            if (why := _LOST.get(type(error).__name__)) is None:
                 raise
-            raise WorkerError(f"a unit of work killed several Dask workers ({error}); give them more memory") from error
+            raise WorkerError(why.format(error)) from error
 
     def close(self) -> None:
         """Give up what is not done; a cluster that was started here ends."""

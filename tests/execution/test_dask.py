@@ -6,10 +6,13 @@ import os
 import signal
 import socket
 import sys
+from queue import SimpleQueue
+from typing import Any
 
 import pytest
 
 from hepad.errors import MissingExtraError, UsageError, WorkerError
+from hepad.execution.dask_cluster import DaskExecutor
 from hepad.execution.executor import Execution
 from hepad.pipeline.score import ScoreOptions, score
 
@@ -92,3 +95,21 @@ def test_what_is_no_scheduler_is_refused_at_once(files, tmp_path, monkeypatch, s
     execution = Execution(executor="dask", scheduler=scheduler)
     with pytest.raises(UsageError, match=f"--scheduler {scheduler}: neither an address"):
         score(files, "dnn_ae", options=ScoreOptions(output=tmp_path / "s.root", execution=execution))
+
+
+@pytest.mark.parametrize(("name", "said"), [("FutureCancelledError", "were lost together"), ("KilledWorker", "memory")])
+def test_what_dask_loses_is_told_in_one_line(name: str, said: str) -> None:
+    """Found by `benchmarks/bench_cluster.py`: both of two workers killed, and with them what the client had sent them."""
+    executor: Any = object.__new__(DaskExecutor)
+    executor._done, executor._futures = SimpleQueue(), set()
+    error = type(name, (Exception,), {})("reason: unknown")
+
+    class Future:
+        status = "error"
+
+        def result(self) -> None:
+            raise error
+
+    executor._done.put(Future())
+    with pytest.raises(WorkerError, match=said):
+        executor.wait()
