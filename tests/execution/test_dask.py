@@ -99,7 +99,7 @@ def test_what_is_no_scheduler_is_refused_at_once(files, tmp_path, monkeypatch, s
 
 @pytest.mark.parametrize(("name", "said"), [("FutureCancelledError", "were lost together"), ("KilledWorker", "memory")])
 def test_what_dask_loses_is_told_in_one_line(name: str, said: str) -> None:
-    """Found by `benchmarks/bench_cluster.py`: both of two workers killed, and with them what the client had sent them."""
+    """Found by `benchmarks/bench_cluster.py`: all workers killed, and with them what the client had sent them."""
     executor: Any = object.__new__(DaskExecutor)
     executor._done, executor._futures = SimpleQueue(), set()
     error = type(name, (Exception,), {})("reason: unknown")
