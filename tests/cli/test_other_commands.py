@@ -251,7 +251,7 @@ def test_every_command_has_an_example_and_stands_in_the_order_of_the_work(run) -
     work = ("inspect", "list", "score", "vectorize", "hist", "train", "evaluate", "study")
     commands = (*work, "hunt", "bumphunt", "limit", "reinterpret")
     text = run("--help").stdout
-    positions = [text.index(f" {name} ") for name in commands]
+    positions = [text.index(f"│ {name} ") for name in commands]
     assert positions == sorted(positions)
     for name in commands:
         assert f"hepad {name} " in run(name, "-h").stdout
