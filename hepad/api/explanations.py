@@ -37,12 +37,10 @@ class ExplainRecord(Record):
 
     def _table(self) -> tuple[str, Row, Sequence[Row]]:
         from hepad.pipeline.explain.maps_output import channels_table
-        from hepad.pipeline.explain.objects import formatted_shares
+        from hepad.pipeline.explain.objects_output import shares_table
 
         title = f"What carries the score {self.report.score} of {self.report.model}"
-        if isinstance(self.report, ExplainReport):
-            return title, *formatted_shares(self.report)
-        table = channels_table(self.report)
+        table = shares_table(self.report) if isinstance(self.report, ExplainReport) else channels_table(self.report)
         return title, table.header, table.rows
 
     def _draw(self, ax: Axes) -> None:

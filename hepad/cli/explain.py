@@ -73,11 +73,12 @@ def explain(
 
 
 def _print(report: ExplainReport | MapsReport) -> None:
-    from hepad.pipeline.explain import maps_output, objects
+    from hepad.pipeline.explain import maps_output, objects, objects_output
 
     if isinstance(report, objects.ExplainReport):
-        common.print_table("Share of the reconstruction error", *objects.formatted_shares(report, brief=True))
-        common.print_table("The most anomalous events", *objects.formatted_events(report), numbers_from=9)
+        shares, events = objects_output.shares_table(report, brief=True), objects_output.events_table(report)
+        common.print_table("Share of the reconstruction error", shares.header, shares.rows)
+        common.print_table("The most anomalous events", events.header, events.rows, numbers_from=9)
         return
     channels, top = maps_output.channels_table(report), maps_output.top_table(report)
     how = "exactly" if report.method == "exact" else "along a path from the empty image"

@@ -71,6 +71,9 @@ def test_trainings_of_one_system_are_grouped_and_compared(run, start, trained, t
     for heading in ("## Working points", "## Trainings", "## Differences", "## Regions"):
         assert heading in text
     assert "| h0 | dnn | vae |" in text
+    page = (tmp_path / "rep" / "report.html").read_text(encoding="utf-8")
+    assert "vae has the largest AUC for h0. Every tested difference" in page
+    assert f"<dt>{row['auc']['value']:.3f} ± {row['auc']['std']:.3f}</dt><dd>AUC of vae for h0</dd>" in page
 
 
 @pytest.mark.usefixtures("unrendered")
@@ -85,8 +88,11 @@ def test_the_tables_of_a_terminal(run, start, trained) -> None:
 
 
 @pytest.mark.usefixtures("unrendered")
-def test_a_name_for_one_bundle_and_no_test_of_the_order(run, start) -> None:
-    report = json.loads(run(*start, "-m", "mine=dnn_ae", "-m", "vae", "--aso-subsets", 0, "-o", "rep").stdout)
+def test_a_name_for_one_bundle_and_no_test_of_the_order(run, start, tmp_path) -> None:
+    report = json.loads(
+        run(*start, "-m", "mine=dnn_ae", "-m", "vae", "--aso-subsets", 0, "--figures", "none", "-o", "rep").stdout
+    )
+    assert "<img" not in (tmp_path / "rep" / "report.html").read_text(encoding="utf-8")
     assert {r["model"] for r in report["rows"]} == {"mine", "vae"}
     assert report["systems"] == []
     assert report["comparisons"][0]["almost_stochastic_order"] is None

@@ -29,7 +29,12 @@ def test_shares_and_top_events(run, examples: Path, tmp_path: Path, model: str) 
     assert a4l["objects"]["electron3"][1] < 0.2
     names = {p.name for p in (tmp_path / "why").iterdir()}
     figures = {f"{n}.png" for n in ("shares", "events_w", "events_a4l")}
-    assert names == {"SHA256SUMS", "explain.md", "explain.json"} | figures
+    assert names == {"SHA256SUMS", "report.html", "explain.md", "explain.json"} | figures
+    first, share = max(((name, row[0]) for name, row in a4l["objects"].items()), key=lambda pair: pair[1])
+    page = (tmp_path / "why" / "report.html").read_text(encoding="utf-8")
+    assert f"{first} in a4l." in page
+    assert f"<dt>{share:.1%} ±" in page
+    assert page.count("data:image/png") == 3
     assert "## The most anomalous events" in (tmp_path / "why" / "explain.md").read_text()
     assert json.loads((tmp_path / "why" / "explain.json").read_text())["provenance"]["inputs"]
 

@@ -213,7 +213,7 @@ def test_train(examples: Path, chunks: Counter[str], tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("one_process")
 def test_evaluate(examples: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("hepad.pipeline.evaluate.report.evaluation_figures", lambda *_, **__: [])
+    monkeypatch.setattr("hepad.pipeline.evaluate.output.evaluation_figures", lambda *_, **__: [])
     background = three(examples / "hplus.h5", tmp_path)
     signals = {"h0": [str(examples / "h0.h5")]}
     options = EvaluateOptions(tmp_path / "one", replicas=5, aso_subsets=0, step_size=300, execution=SKIP)
@@ -222,7 +222,7 @@ def test_evaluate(examples: Path, tmp_path: Path, monkeypatch) -> None:
     assert len(list((tmp_path / "one.run").glob("*/journal.jsonl"))) == 2
     report = evaluate(background, signals, ["dnn_ae"], options=options)
     assert [(skipped.file, skipped.name) for skipped in report.skipped] == [(1, "bad.h5")]
-    assert "**Left out:** bad.h5" in (tmp_path / "one" / "report.md").read_text()
+    assert "Left out: bad.h5" in (tmp_path / "one" / "report.md").read_text()
     again = evaluate(background, signals, ["dnn_ae"], options=options)
     assert again.complete_before
     assert again.skipped == report.skipped

@@ -1,20 +1,8 @@
-"""An evaluation for people: tables, Markdown, figures, and the folder that holds them."""
+"""The tables of an evaluation, for people."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-from hepad.bundles.systems import Training
-from hepad.output.atomic import atomic_folder
-from hepad.output.document import table_lines
-from hepad.output.figures import save_figure
-from hepad.pipeline.evaluate.figures import evaluation_figures
 from hepad.pipeline.evaluate.results import EvaluateReport, Row, Spread, SystemRow
-from hepad.printable import markdown as escaped
-from hepad.samples.scoring import ScoredSample
 from hepad.stats.scores.comparison import Difference
 from hepad.stats.scores.roc import Estimate
 
@@ -24,9 +12,7 @@ __all__ = [
     "formatted_points",
     "formatted_regions",
     "formatted_systems",
-    "markdown",
-    "markdown_table",
-    "write_report",
+    "pm",
 ]
 
 
@@ -41,9 +27,9 @@ def formatted_metrics(report: EvaluateReport) -> Table:
             row.model,
             row.score,
             row.signal,
-            _pm(row.metrics.auc),
+            pm(row.metrics.auc),
             _published(row, "auc", 3),
-            _pm(row.metrics.rejection, 1),
+            pm(row.metrics.rejection, 1),
             _published(row, f"rejection_at_{at}", 1),
         ]
         for row in report.rows
@@ -62,13 +48,13 @@ def formatted_points(report: EvaluateReport, *, brief: bool = False) -> Table:
     header += [f"TPR({at:g})" for at in wanted] + ["best SIC"] + ([] if brief else ["at eps_s", "at eps_b"])
     rows = []
     for row in report.rows:
-        cells = [row.model, row.score, row.signal, *(_pm(row.points.rejections[at], 1) for at in more)]
-        cells.append(_pm(row.points.fpr40, 4))
+        cells = [row.model, row.score, row.signal, *(pm(row.points.rejections[at], 1) for at in more)]
+        cells.append(pm(row.points.fpr40, 4))
         for point in row.points.tpr_at_fpr:
             measured = f" (at {point.at:.2g})" if point.estimate.is_upper_limit and not brief else ""
-            cells.append(_pm(point.estimate, 3) + measured)
+            cells.append(pm(point.estimate, 3) + measured)
         best = row.points.improvement
-        cells.append("-" if best is None else _pm(best.value, 2))
+        cells.append("-" if best is None else pm(best.value, 2))
         if not brief:
             where = (
                 ["-", "-"] if best is None else [f"{best.signal_efficiency:.3f}", f"{best.background_efficiency:.2g}"]
@@ -128,86 +114,8 @@ def formatted_regions(report: EvaluateReport) -> Table:
     return ["model", "region", "set at", "background", *signals], rows
 
 
-def markdown(report: EvaluateReport) -> str:
-    """The report as Markdown: the metrics beside the published numbers, what is derived from them, the regions."""
-    counts = ", ".join(f"{name} {n}" for name, n in report.events.items())
-    lines = [
-        "# Evaluation",
-        "",
-        f"Selected events: {escaped(counts)}. Errors are bootstrap standard deviations over events.",
-        "Published numbers are means and standard deviations over trainings, on the data set of their reference.",
-        f"1/eps_b({report.rejection_at:g}) is the background rejection at that signal efficiency.",
-        "",
-        *(f"**Warning:** {escaped(warning)}\n" for warning in report.warnings),
-        *(f"**Left out:** {escaped(skipped.reason)}\n" for skipped in report.skipped),
-        *markdown_table(formatted_metrics(report)),
-        "",
-        "## Working points",
-        "",
-        "FPR40 is the background efficiency at a signal efficiency of 40 %, a TPR the signal efficiency at a",
-        "background efficiency. With '<' it is an upper limit: it was measured at the larger background efficiency",
-        f"beside it, the smallest that leaves {report.min_background:g} effective background events. SIC is",
-        "eps_s / sqrt(eps_b), at its maximum over the thresholds that leave as many.",
-        "",
-        *markdown_table(formatted_points(report)),
-    ]
-    if report.systems:
-        lines += [
-            "",
-            "## Trainings",
-            "",
-            "Mean ± standard deviation over trainings; in brackets the mean of their bootstrap errors over events.",
-            "",
-            *markdown_table(formatted_systems(report)),
-        ]
-    if report.comparisons:
-        lines += [
-            "",
-            "## Differences",
-            "",
-            "Paired: both models see the same draws of events. Errors are over events and, in brackets, over",
-            "trainings. R is the rejection 1/eps_b; p-values are two-sided, for these trainings and over events.",
-            "eps_min is the 95 % upper limit of the almost stochastic order of the AUCs of subsets: near 0 the first",
-            "is better at nearly all quantiles. docs/evaluate.md says when not to trust it.",
-            "",
-            *markdown_table(formatted_comparisons(report)),
-        ]
-    lines += [
-        "",
-        "## Regions",
-        "",
-        "The fraction of each sample in the region; errors are half of its 68 % Clopper-Pearson interval.",
-        "",
-        *markdown_table(formatted_regions(report)),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def markdown_table(table: Table) -> list[str]:
-    """The lines of a table in Markdown."""
-    return table_lines(*table)
-
-
-def write_report(
-    report: EvaluateReport,
-    trainings: Sequence[Training],
-    samples: Mapping[str, Mapping[str, ScoredSample]],
-    output: Path,
-    *,
-    simulation: bool,
-    record: Mapping[str, Any],
-) -> None:
-    """Write report.md, report.json with its provenance `record`, and the figures to the folder `output`."""
-    with atomic_folder(output, verb="evaluate") as folder:
-        (folder / "report.md").write_text(markdown(report), encoding="utf-8")
-        content = {**report.to_json(), "provenance": record}
-        del content["output"]  # outputs name no folders
-        (folder / "report.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        for name, figure in evaluation_figures(report, trainings, samples, simulation=simulation):
-            save_figure(figure, folder / name)
-
-
-def _pm(estimate: Estimate, digits: int = 3) -> str:
+def pm(estimate: Estimate, digits: int = 3) -> str:
+    """A number with its error; > or < before one that is a limit."""
     sign = "> " if estimate.is_lower_limit else "< " if estimate.is_upper_limit else ""
     error = "" if estimate.std is None else f" ± {estimate.std:.{digits}f}"
     return f"{sign}{estimate.value:.{digits}f}{error}"

@@ -18,7 +18,9 @@ from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.output.atomic import check_folder
 from hepad.paths import InputPath
 from hepad.pipeline.evaluate.measure import compare_systems, measure_regions, measure_rows, summarise_systems
-from hepad.pipeline.evaluate.report import formatted_metrics, formatted_regions, markdown, write_report
+from hepad.pipeline.evaluate.output import write_report
+from hepad.pipeline.evaluate.page import markdown
+from hepad.pipeline.evaluate.report import formatted_metrics, formatted_regions
 from hepad.pipeline.evaluate.results import EvaluateReport, RegionRow, Row
 from hepad.pipeline.evaluate.samples import Selections, scored_samples
 from hepad.provenance import command_line, provenance
@@ -89,7 +91,7 @@ def evaluate(
     *,
     options: EvaluateOptions,
 ) -> EvaluateReport:
-    """Score background and signals with each model and write a report folder: report.md, report.json and figures.
+    """Score background and signals with each model and write a folder: report.html, report.md, report.json, figures.
 
     `models` are BUNDLE or NAME=BUNDLE; bundles of one NAME are trainings of one system, whose mean and standard
     deviation are given. Errors are bootstrap errors over events of both samples; differences between systems are

@@ -10,14 +10,18 @@ from typing import Any
 import numpy as np
 
 from hepad.output.atomic import atomic_folder
-from hepad.output.document import Block, Figure, Heading, Table, Text, to_markdown
+from hepad.output.closing import write_page
+from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, to_markdown
 from hepad.output.figures import save_figure
 from hepad.pipeline.explain.report import MapsReport, SampleMaps
+from hepad.pipeline.explain.shared import FILES
 
 __all__ = ["channels_table", "top_table", "write_maps"]
 
 _SHOWN = 5
 """Events of a sample in a figure: more would not be legible."""
+_NUMBERS = 4
+"""Numbers of the answer: those of two samples."""
 _PIXELS = 100
 """Pixels of an event in the table of a sample: those of the largest parts."""
 _METHODS = {
@@ -29,11 +33,11 @@ _METHODS = {
 
 
 def write_maps(report: MapsReport, output: Path, record: Mapping[str, Any], *, simulation: bool) -> None:
-    """Write explain.md, explain.json, maps as npz and CSV, and figures to a folder."""
+    """Write report.html, explain.md, explain.json, maps as npz and CSV, and figures to a folder."""
     from hepad.plot.maps import map_figure
 
     with atomic_folder(output, verb="explain") as folder:
-        names = []
+        beside = list(FILES)
         for sample in report.samples:
             _write_arrays(report, sample, folder / f"maps_{sample.sample}.npz")
             _write_pixels(report, sample, folder / f"pixels_{sample.sample}.csv")
@@ -42,8 +46,13 @@ def write_maps(report: MapsReport, output: Path, record: Mapping[str, Any], *, s
                 score=report.score, title=f"{report.model}, {sample.sample}", simulation=simulation,
             )  # fmt: skip
             save_figure(figure, folder / f"maps_{sample.sample}")
-            names.append(f"maps_{sample.sample}.png")
-        (folder / "explain.md").write_text(to_markdown(_page(report, names)), encoding="utf-8")
+            beside += [
+                (f"maps_{sample.sample}.npz", f"{sample.sample}: the maps as arrays"),
+                (f"pixels_{sample.sample}.csv", f"{sample.sample}: the pixels of the largest parts"),
+            ]
+        page = _page(report)
+        (folder / "explain.md").write_text(to_markdown(page), encoding="utf-8")
+        write_page(folder, page, record, beside)
         content = {**report.to_json(), "provenance": record}
         del content["output"]  # outputs name no folders
         (folder / "explain.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
@@ -75,17 +84,38 @@ def top_table(report: MapsReport, leading: int = 3) -> Table:
     return Table(["sample", "file", "entry", report.score, "lit pixels", "largest parts [eta, phi]"], rows)
 
 
-def _page(report: MapsReport, figures: list[str]) -> list[Block]:
+def _page(report: MapsReport) -> list[Block]:
     where = "of all selected events" if report.region is None else f"of the events in region {report.region}"
+    first, *others = (
+        Figure(f"maps_{sample.sample}.png", f"{sample.sample}: the mean, then the events of the highest scores.")
+        for sample in report.samples
+    )
     return [
         Heading(f"Which pixels carry the score {report.score} of {report.model}", 1),
+        _answer(report, first),
         Text(f"{_METHODS[report.method]} Means and highest scores are {where}."),
         channels_table(report),
         Text("Not shared out: the largest part of score - baseline of a shown event that is not in the map."),
         Heading("The events of the highest scores"),
         top_table(report),
-        *(Figure(name, "The mean, then the events of the highest scores.") for name in figures),
+        *others,
     ]
+
+
+def _answer(report: MapsReport, figure: Figure) -> Answer:
+    """The channel that adds most to the mean score of each sample."""
+    said, numbers = [], []
+    for sample in report.samples:
+        mean = sample.mean
+        added = mean.parts.sum(axis=(1, 2))
+        top = int(np.argmax(added))
+        said.append(f"{report.channels[top]} in {sample.sample}")
+        numbers += [
+            (f"{mean.score:.4g}", f"mean score of {mean.events} events of {sample.sample}"),
+            (f"{added[top]:.4g}", f"of it by channel {report.channels[top]}"),
+        ]
+    words = f"The channel that adds most to the score {report.score} of {report.model} is {', '.join(said)}."
+    return Answer(words, numbers[:_NUMBERS], figure)
 
 
 def _rows(sample: SampleMaps) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +18,9 @@ from hepad.inputs.layout import Layout
 from hepad.io.reader import read_events
 from hepad.nn.explain import EXPLAINED_SCORE, explains
 from hepad.objects.selection import apply_selection
-from hepad.output.atomic import atomic_folder
-from hepad.output.figures import save_figure
 from hepad.paths import InputPath
 from hepad.pipeline.explain.options import ExplainOptions
 from hepad.pipeline.explain.shared import selection_of
-from hepad.printable import markdown as escaped
 from hepad.stats.scores.shares import event_shares, mean_shares
 
 __all__ = [
@@ -32,14 +28,9 @@ __all__ = [
     "ExplainReport",
     "SampleRow",
     "explain_objects",
-    "formatted_events",
-    "formatted_shares",
-    "write_objects",
 ]
 
-
 Floats = npt.NDArray[np.float64]
-Table = tuple[list[str], list[list[str]]]
 
 
 @dataclass(frozen=True)
@@ -192,87 +183,3 @@ def _objects(layout: Layout) -> tuple[tuple[str, ...], Floats]:
 
 def _named(names: Sequence[str], shares: Floats, errors: Floats) -> dict[str, tuple[float, float]]:
     return {name: (float(s), float(e)) for name, s, e in zip(names, shares, errors, strict=True)}
-
-
-def formatted_shares(report: ExplainReport, *, brief: bool = False) -> Table:
-    """Header and rows of the share of each object in the error of each sample and of its top events.
-
-    `brief` leaves out errors and how often an object is there, for a terminal.
-    """
-    header = ["object"]
-    for sample in report.samples:
-        header += [sample.sample, f"{sample.sample}, top {len(sample.top)}", *([] if brief else ["has it"])]
-    rows = []
-    for name in report.samples[0].objects:
-        cells = [name]
-        for sample in report.samples:
-            both = (sample.objects[name], sample.top_objects[name])
-            cells += [f"{value:.1%}" if brief else f"{value:.1%} ± {error:.1%}" for value, error in both]
-            if not brief:
-                cells.append(f"{sample.present[name]:.1%}")
-        rows.append(cells)
-    return header, rows
-
-
-def formatted_events(report: ExplainReport, leading: int = 3) -> Table:
-    """Header and rows of the top events of each sample with the objects that carry most of their scores."""
-    rows = []
-    for sample in report.samples:
-        for event in sample.top:
-            order = sorted(event.shares, key=lambda name: -event.shares[name])[:leading]
-            said = ", ".join(
-                f"{name} {event.shares[name]:.0%}{'' if name in event.present else ' (absent)'}" for name in order
-            )
-            rows.append([sample.sample, str(event.file), str(event.entry), f"{event.score:.4g}", said])
-    return ["sample", "file", "entry", report.score, "carried by"], rows
-
-
-def _markdown(report: ExplainReport) -> str:
-    from hepad.pipeline.evaluate.report import markdown_table
-
-    return "\n".join(
-        [
-            f"# What carries the score {escaped(report.score)} of {escaped(report.model)}",
-            "",
-            "The score is the mean over the input columns of the squared reconstruction error; a share is the part of",
-            "an object's columns in the sum over the events, with its standard error. 'has it' is the fraction of",
-            "events that have the object; an absent one is padding, which a model reconstructs too unless it masks it.",
-            "",
-            *markdown_table(formatted_shares(report)),
-            "",
-            "## The most anomalous events",
-            "",
-            *markdown_table(formatted_events(report)),
-            "",
-        ]
-    )
-
-
-def write_objects(report: ExplainReport, output: Path, record: Mapping[str, Any], *, simulation: bool) -> None:
-    """Write explain.md, explain.json and figures to a folder."""
-    from hepad.plot.explain import ShareRow, share_figure
-
-    title = f"{report.model}, {report.score}"
-    with atomic_folder(output, verb="explain") as folder:
-        (folder / "explain.md").write_text(_markdown(report), encoding="utf-8")
-        content = {**report.to_json(), "provenance": record}
-        del content["output"]  # outputs name no folders
-        (folder / "explain.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        lines = []
-        for sample in report.samples:
-            everything = {name: share for name, (share, _) in sample.objects.items()}
-            best = {name: share for name, (share, _) in sample.top_objects.items()}
-            lines += [ShareRow(sample.sample, everything), ShareRow(f"{sample.sample}, top {len(sample.top)}", best)]
-        save_figure(share_figure(lines, caption=title, simulation=simulation), folder / "shares")
-        for sample in report.samples:
-            events = [
-                ShareRow(f"{event.file}:{event.entry}  {event.score:.3g}", event.shares, event.present)
-                for event in sample.top[:40]  # more would not be legible
-            ]
-            figure = share_figure(
-                events,
-                rows=f"{sample.sample}: file:entry, score",
-                caption=f"{title}; \N{MULTIPLICATION SIGN}: absent object",
-                simulation=simulation,
-            )
-            save_figure(figure, folder / f"events_{sample.sample}")

@@ -12,7 +12,8 @@ from hepad.output.atomic import check_folder
 from hepad.paths import InputPath
 from hepad.pipeline.explain.maps import explain_maps
 from hepad.pipeline.explain.maps_output import write_maps
-from hepad.pipeline.explain.objects import ExplainReport, explain_objects, write_objects
+from hepad.pipeline.explain.objects import ExplainReport, explain_objects
+from hepad.pipeline.explain.objects_output import write_objects
 from hepad.pipeline.explain.options import ExplainOptions
 from hepad.pipeline.explain.report import MapsReport
 from hepad.pipeline.explain.shared import record_of

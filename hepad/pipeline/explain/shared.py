@@ -13,7 +13,10 @@ from hepad.paths import InputPath
 from hepad.pipeline.explain.options import ExplainOptions
 from hepad.provenance import command_line, event_records, provenance
 
-__all__ = ["record_of", "selection_of"]
+__all__ = ["FILES", "record_of", "selection_of"]
+
+FILES = (("explain.md", "this page for a terminal"), ("explain.json", "all numbers, and the provenance"))
+"""What is beside every page, and what is in it."""
 
 
 def selection_of(bundle: Bundle, options: ExplainOptions) -> SelectionCard:

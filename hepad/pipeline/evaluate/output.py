@@ -1,0 +1,45 @@
+"""The folder of an evaluation: the page, Markdown, JSON and figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hepad.bundles.systems import Training
+from hepad.output.atomic import atomic_folder
+from hepad.output.closing import write_page
+from hepad.output.document import to_markdown
+from hepad.output.figures import save_figure
+from hepad.pipeline.evaluate.figures import evaluation_figures
+from hepad.pipeline.evaluate.page import evaluation_blocks
+from hepad.pipeline.evaluate.results import EvaluateReport
+from hepad.samples.scoring import ScoredSample
+
+__all__ = ["write_report"]
+
+_FILES = (("report.md", "this page for a terminal"), ("report.json", "all numbers, and the provenance"))
+
+
+def write_report(
+    report: EvaluateReport,
+    trainings: Sequence[Training],
+    samples: Mapping[str, Mapping[str, ScoredSample]],
+    output: Path,
+    *,
+    simulation: bool,
+    record: Mapping[str, Any],
+) -> None:
+    """Fill the folder `output`; `record` is the provenance in report.json, `simulation` labels the figures."""
+    with atomic_folder(output, verb="evaluate") as folder:
+        names = []
+        for name, figure in evaluation_figures(report, trainings, samples, simulation=simulation):
+            save_figure(figure, folder / name)
+            names.append(name)
+        page = evaluation_blocks(report, names)
+        (folder / "report.md").write_text(to_markdown(page), encoding="utf-8")
+        write_page(folder, page, record, _FILES)
+        content = {**report.to_json(), "provenance": record}
+        del content["output"]  # outputs name no folders
+        (folder / "report.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
