@@ -42,8 +42,14 @@ def test_fit_writes_all_that_it_says(tmp_path: Path) -> None:
         "SHA256SUMS",
         "fit.json",
         *(f"fit_dijet5{end}" for end in (".csv", ".png", "_correlation.png")),
+        "report.html",
     ]
     assert sorted(path.name for path in output.iterdir()) == names
+    page = (output / "report.html").read_text(encoding="utf-8")
+    assert 'class="answer yes"' in page
+    assert '<p data-mark="\N{CHECK MARK}">dijet5 describes the spectrum, ' in page
+    assert "<dt>118.48</dt><dd>deviance</dd>" in page
+    assert "<td>dijet5</td><td>dijet6</td>" in page
     written = json.loads((output / "fit.json").read_text())
     record = written.pop("provenance")
     assert written == result

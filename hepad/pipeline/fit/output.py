@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hepad.output.atomic import atomic_folder
+from hepad.output.closing import write_page
 from hepad.output.figures import save_figure
+from hepad.pipeline.fit.page import fit_blocks
 from hepad.pipeline.fit.report import Background, FitReport, correlation
 from hepad.provenance import provenance
 from hepad.spectra.files import spectrum_path
@@ -23,11 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["fit_figure", "write_fits"]
 
-"""What the folder holds."""
-
 
 def write_fits(report: FitReport, spec: str, output: Path, command: str, functions: tuple[str, ...]) -> None:
-    """Write fit.json, and a table and figures of each background; `command` and `functions` are for the provenance."""
+    """Write report.html, fit.json, and a table and figures of each background, for a provenance with `command`."""
     from hepad.plot.correlation import plot_correlation
 
     cards = card_hashes(functions)
@@ -42,6 +42,8 @@ def write_fits(report: FitReport, spec: str, output: Path, command: str, functio
                 matrix = plot_correlation(correlation(background.fit), background.fit.function.parameter_names)
                 save_figure(matrix, stem.with_name(f"{stem.name}_correlation"))
             _write_table(stem.with_suffix(".csv"), report.data, background)
+        tables = [(f"fit_{b.name}.csv", f"the spectrum with {b.name} as reference") for b in report.backgrounds]
+        write_page(folder, fit_blocks(report), record, [("fit.json", "all numbers, and the provenance"), *tables])
 
 
 def fit_figure(report: FitReport, background: Background, *, ax: Axes | None = None) -> Figure:
