@@ -71,11 +71,11 @@ def _goodness(backgrounds: Sequence[Background]) -> Table:
 
 
 def _order(background: Background) -> Iterator[Block]:
-    rows = [
-        [step.simpler, step.richer, _number(step.fall), _number(step.p_value), _number(step.p_toys)]
-        + ["kept" if step.kept else "could not be fitted" if step.fall is None else "not needed"]
-        for step in background.steps
-    ]
+    rows = []
+    for step in background.steps:
+        numbers = [_number(value) for value in (step.fall, step.p_value, step.p_toys)]
+        verdict = "kept" if step.kept else "could not be fitted" if step.fall is None else "not needed"
+        rows.append([step.simpler, step.richer, *numbers, verdict])
     if rows:
         yield Text("Whether more parameters are needed:")
         yield Table(["from", "to", "fall of the deviance", "p (chi-square)", "p (toys)", "the richer is"], rows, 2)
