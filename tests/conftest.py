@@ -166,7 +166,7 @@ def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
 def leave_unrendered(patch: pytest.MonkeyPatch) -> None:
     """The same until a patch is undone."""
     patch.setattr("matplotlib.figure.Figure.savefig", lambda _, path, **__: Path(path).touch())
-    patch.setattr("hepad.output.figures._laid_out", lambda _: None)
+    patch.setattr("hepad.output.figure_files._laid_out", lambda _: None)
     patch.setattr("hepad.output.figures.save_thumbnail", lambda _, path: Path(path).touch())
 
 

@@ -95,6 +95,25 @@ def test_scoring_a_small_file_loads_what_it_needs_and_no_more(tmp_path):
     assert int(collections) < 250, "two calls each; twice as many without"
 
 
+def test_three_numbers_and_a_csv_need_neither_figures_nor_event_files(tmp_path):
+    """Both commands without an output; a hunt of few refits throws them without waiting for a compiler."""
+    csv = ROOT / "examples/data/cms_dijet_137fb.csv"
+    code = (
+        "import sys; from hepad.cli.main import app\n"
+        "def loaded(*words):\n"
+        "    assert not app(list(words), standalone_mode=False); print(*sys.modules, file=sys.stderr)\n"
+        f"loaded('bumphunt', {str(csv)!r}, '--function', 'dijet4', '--toys', '10')\n"
+        "loaded('limit', '--signal', '5', '--background', '10', '--data', '12')\n"
+    )
+    result = run(sys.executable, "-c", code)
+    assert result.returncode == 0, result.stderr
+    hunt, limit = (set(line.split()) for line in result.stderr.splitlines())
+    heavy = {"matplotlib", "awkward", "uproot", "scipy.stats", "scipy.ndimage", "scipy.sparse", "torch", "pyhf", "hist"}
+    assert sorted((heavy | {"jinja2", "fsspec", "scipy.optimize", "numba"}) & hunt) == []
+    assert sorted((heavy - {"scipy.sparse"}) & limit) == [], "its root finder is scipy's, which loads sparse matrices"
+    assert "scipy.optimize" in limit
+
+
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_help_says_what_hepad_is_for(option, warnings):
     result = run(sys.executable, "-W", warnings, "-c", "from hepad.cli.main import main; main()", option)

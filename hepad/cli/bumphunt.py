@@ -11,7 +11,7 @@ from hepad.cli.common import Json, Output, Seed, parse_range, print_json, stderr
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
-    from hepad.pipeline.bumphunt.options import Injection
+    from hepad.pipeline.bumphunt.options import BumpHuntOptions, Injection
     from hepad.pipeline.bumphunt.report import BumpHuntReport, TrialsReport
     from hepad.stats.bumphunt import Sensitivity
 
@@ -115,8 +115,6 @@ def bumphunt(
     """
     from hepad.pipeline.bumphunt.options import BumpHuntOptions
     from hepad.pipeline.bumphunt.report import TrialsReport
-    from hepad.pipeline.bumphunt.run import bumphunt as run
-    from hepad.pipeline.bumphunt.trials import bumphunt_trials
     from hepad.stats.bumphunt import ScanOptions
 
     options = BumpHuntOptions(
@@ -131,7 +129,7 @@ def bumphunt(
         inject=_parse_injection(inject),
         output=output,
     )
-    report = bumphunt_trials(spectra, events, options=options) if trials else run(spectra, options=options)
+    report = _hunt(spectra, options, trials=trials, events=events)
     for warning in report.warnings:
         stderr().print(f"hepad: warning: {warning}", markup=False)
     if json:
@@ -139,6 +137,18 @@ def bumphunt(
     else:
         for line in _trial_lines(report) if isinstance(report, TrialsReport) else _lines(report):
             stdout().print(line, markup=False)
+
+
+def _hunt(
+    spectra: list[str], options: BumpHuntOptions, *, trials: bool, events: str | None
+) -> BumpHuntReport | TrialsReport:
+    if trials:
+        from hepad.pipeline.bumphunt.trials import bumphunt_trials
+
+        return bumphunt_trials(spectra, events, options=options)
+    from hepad.pipeline.bumphunt.run import bumphunt as run
+
+    return run(spectra, options=options)
 
 
 def _parse_injection(text: str | None) -> Injection | None:

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from hepad.cards.document import each_key_once
 from hepad.errors import InputDataError
-from hepad.io.reader import open_root
 from hepad.io.text import first_line
 from hepad.output.root_file import recreate
 from hepad.spectra.csv_file import EDGE_ROUNDING, csv_bins
@@ -186,6 +185,8 @@ def read_histograms(path: Path) -> tuple[dict[str, FloatArray], dict[str, Any]]:
         record = next(iter(content.values()))["metadata"]["provenance"]
         stored = {name: (h["storage"]["values"], h["storage"]["variances"]) for name, h in content.items()}
         return {name: np.array(numbers, dtype=np.float64).T for name, numbers in stored.items()}, record
+    from hepad.io.reader import open_root  # which loads awkward, of which CSV and JSON have no need
+
     with open_root(path) as file:
         record = json.loads(str(file["provenance"]))
         names = file.keys(cycle=False, filter_classname="TH1*")
@@ -194,6 +195,8 @@ def read_histograms(path: Path) -> tuple[dict[str, FloatArray], dict[str, Any]]:
 
 
 def _read_root(path: Path, name: str | None) -> Spectrum:
+    from hepad.io.reader import open_root
+
     with open_root(path) as file:
         try:
             chosen, histogram = choose(path, file, name, axes=1)

@@ -16,7 +16,7 @@ from matplotlib.mathtext import MathTextParser
 
 from hepad.cli.arguments import DRAWING
 from hepad.errors import UsageError
-from hepad.output import figures
+from hepad.output import figure_files
 from hepad.output.document import Figure as Picture
 from hepad.output.document import Text, to_markdown
 from hepad.output.figure_kinds import drawing, figure_kinds, parse_kinds
@@ -104,7 +104,7 @@ def test_ticks_are_placed_once_for_a_range_and_size_and_are_where_they_were(tmp_
     save_figure(made(), tmp_path / "kept", kinds=("png",))
     assert Axis._update_ticks is place
     kept = len(placed)
-    monkeypatch.setattr(figures, "_ticks_kept", nullcontext)
+    monkeypatch.setattr(figure_files, "_ticks_kept", nullcontext)
     save_figure(made(), tmp_path / "plain", kinds=("png",))
     assert kept < (len(placed) - kept) / 3
     assert (tmp_path / "kept.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
@@ -137,7 +137,7 @@ def test_a_report_names_the_figures_that_are_there(tmp_path):
 
 def test_every_verb_with_figures_has_the_option():
     """`hepad` asks those that draw as what, and no others: --figures without effect is refused."""
-    folder = Path(figures.__file__).parents[1] / "pipeline"
+    folder = Path(figure_files.__file__).parents[1] / "pipeline"
     drawn = [path.relative_to(folder) for path in folder.rglob("*.py") if "save_figure(" in path.read_text("utf-8")]
     verbs = {path.parts[0].removesuffix(".py") for path in drawn}
     assert verbs - {"closure"} | {"bumphunt2d"} == DRAWING

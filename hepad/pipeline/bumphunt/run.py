@@ -31,14 +31,14 @@ def bumphunt(specs: str | Sequence[str], *, options: BumpHuntOptions | None = No
 
     With `options.output` a folder with bumphunt.json and figures is written.
     """
-    from hepad.pipeline.bumphunt.output import write
-
     options = options or BumpHuntOptions()
     specs = [specs] if isinstance(specs, str) else list(specs)
     if options.output is not None:
         check_folder(options.output, verb="bumphunt")
     report = hunt(specs, options)
     if options.output is not None:
+        from hepad.pipeline.bumphunt.output import write
+
         write(report, specs, options)
     return report
 

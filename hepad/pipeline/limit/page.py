@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from hepad.output.document import Answer, Block, Figure, Heading, Notes, Table
-from hepad.pipeline.limit.mass_report import MassLimitReport
 from hepad.stats.limits.cls import LimitResult
 from hepad.stats.limits.discovery import format_p
+
+if TYPE_CHECKING:
+    from hepad.pipeline.limit.mass_report import MassLimitReport
 
 __all__ = ["LIMIT_FILES", "limit_blocks", "mass_blocks"]
 

@@ -13,7 +13,6 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 from scipy.special import log_ndtr, ndtr, ndtri_exp
 
 from hepad.errors import FitFailedError
@@ -113,6 +112,8 @@ def global_p(
 
 def _drawn(bins: npt.NDArray[np.int16], sizes: Sequence[int], toys: int, seed: int) -> list[FloatArray]:
     """Counts (toys, n) of bootstraps of events in bins (events, looks), -1 for none, for each look."""
+    from scipy.sparse import csr_array
+
     cells, seen = np.unique(bins[(bins >= 0).any(axis=1)], axis=0, return_counts=True)
     ends = np.cumsum(np.array(sizes))
     row, column = np.nonzero(cells >= 0)

@@ -39,6 +39,8 @@ class FixedNull:
 
     def draw(self, toys: int, seed: int, *, signal: FloatArray | None = None) -> FloatArray:
         """t (toys,) of Poisson counts of the expected events, and of `signal` (channels, bins) on top."""
+        import hepad.stats.counts.toys_kernel  # noqa: F401  which scans them: then it draws them, too
+
         sampler = Sampler.of(self.means(signal).ravel())
         found = np.empty(toys)
 

@@ -13,7 +13,6 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
 from scipy.special import lambertw, logsumexp, ndtri_exp
 
 from hepad.stats.bumphunt.layout import Layout
@@ -134,6 +133,8 @@ def _squares(log_p: float, channels: int) -> list[FloatArray]:
     """Squared significances (channels,) that give a combined ln p: shared by all channels, and in each alone."""
     if channels == 1:
         return [np.array([float(ndtri_exp(log_p)) ** 2])]
+    from scipy.optimize import brentq
+
     total = brentq(lambda x: float(fisher(np.array(x), channels)) - log_p, 10 * log_p - 100.0, 0.0)
     alone = min(total + channels - 1, -1.0)  # the others, without signal, have a ln p of -1 on average
     shared = np.full(channels, float(ndtri_exp(total / channels)) ** 2)

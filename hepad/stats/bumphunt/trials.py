@@ -12,15 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 from scipy.special import pdtr
 
 from hepad.errors import FitFailedError, InputDataError
 from hepad.stats.bumphunt.null import FixedNull, RefittedNull
 from hepad.stats.counts.toys import Sampler
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 __all__ = ["Cells", "Trials", "check_table", "global_p_of_many", "make_cells"]
 
@@ -72,6 +75,8 @@ def make_cells(
     `FitFailedError` if the data have far fewer events in one spectrum alone than the backgrounds ask for: a spectrum
     that is part of another cannot expect more than it.
     """
+    from scipy.sparse import csr_array
+
     bins = np.stack([_bin_of(masses[:, i], edge) for i, edge in enumerate(edges)], axis=1)
     bins = bins[np.any(bins >= 0, axis=1)]
     shared = int(np.count_nonzero(np.count_nonzero(bins >= 0, axis=1) > 1))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import convolve1d
 
 __all__ = ["steady_variances"]
 
@@ -41,6 +40,8 @@ def steady_variances(events: FloatArray, variances: FloatArray, shape: tuple[int
 
 def _around(values: FloatArray, reach: int) -> FloatArray:
     """Sums over each bin and its neighbours; not running ones, which lose the sparse end of a falling spectrum."""
+    from scipy.ndimage import convolve1d
+
     for axis in range(values.ndim):
         values = convolve1d(values, np.ones(2 * reach + 1), axis=axis, mode="constant")
     return values

@@ -6,14 +6,17 @@ The counts of a pseudo-experiment depend on the seed and its index alone, not on
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
+from hepad.stats.counts import toys_plain
 
 __all__ = ["Sampler", "in_blocks", "threads"]
 
@@ -24,6 +27,9 @@ _REACH = 8.5
 """Standard deviations that a table covers on either side: what lies beyond has a probability below 1e-16."""
 _MOST = 1e10
 """Largest mean with a table: 1.7 million entries."""
+_FEW = 500_000
+"""So many entries of tables, or counts, are made without numba in a fraction of the second that its import takes."""
+_KERNEL = "hepad.stats.counts.toys_kernel"
 
 
 @dataclass(frozen=True)
@@ -41,8 +47,6 @@ class Sampler:
     @classmethod
     def of(cls, means: FloatArray) -> Sampler:
         """Tables for means (n,); `InputDataError` if one is negative, not finite or above 1e10."""
-        from hepad.stats.counts.toys_kernel import fill_alias  # numba takes a second to import
-
         if not np.all((means >= 0) & (means <= _MOST)):
             worst = float(means[~((means >= 0) & (means <= _MOST))][0])
             raise InputDataError(f"cannot draw pseudo-experiments with {worst:g} expected events in a bin")
@@ -52,7 +56,7 @@ class Sampler:
         highest = np.ceil(means + _REACH * sigma + np.where(means > 0, 20, 0)).astype(np.int64)
         first = np.concatenate([[0], np.cumsum(highest - lowest + 1)])
         share, other = np.empty(first[-1]), np.empty(first[-1], dtype=np.int32)
-        fill_alias(np.ascontiguousarray(means, dtype=np.float64), first, lowest, share, other)
+        _loops(int(first[-1])).fill_alias(np.ascontiguousarray(means, dtype=np.float64), first, lowest, share, other)
         return cls(first, lowest, share, other)
 
     @property
@@ -62,11 +66,18 @@ class Sampler:
 
     def draw(self, seed: int, start: int, size: int) -> IntArray:
         """Counts (size, n) of the pseudo-experiments of index `start` on."""
-        from hepad.stats.counts.toys_kernel import draw_counts
-
         counts = np.empty((size, len(self.lowest)), dtype=np.int64)
-        draw_counts(np.uint64(seed), start, *self.tables, counts)
+        _loops(counts.size).draw_counts(np.uint64(seed), start, *self.tables, counts)
         return counts
+
+
+def _loops(steps: int) -> ModuleType:
+    """What does the work, with the same bits: compiled loops where there are many steps, or where they are loaded."""
+    if steps <= _FEW and _KERNEL not in sys.modules:
+        return toys_plain
+    from hepad.stats.counts import toys_kernel
+
+    return toys_kernel
 
 
 def threads() -> int:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 from scipy.special import gammaln
 
 from hepad.errors import FitFailedError
@@ -89,6 +88,8 @@ def fit_gaussian_process(
     bounds = [(float(np.log(low)), float(np.log(high))) for low, high in (AMPLITUDES, LENGTHS)]
     amplitudes, lengths = (np.linspace(low, high, 8) for low, high in bounds)
     grid = [np.array([a, b]) for a in amplitudes for b in lengths]
+    from scipy.optimize import minimize
+
     found = minimize(lost, min(grid, key=lost), method="Nelder-Mead", bounds=bounds, options={"xatol": 1e-3})
     chosen = features(found.x)
     coefficients, precision, converged = _mode(fit.expected, chosen, counts[None, :])

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import chi2, poisson
 
 from hepad.errors import InputDataError
+from hepad.stats.counts import toys, toys_kernel, toys_plain
 from hepad.stats.counts.toys import Sampler
 
 MEANS = np.array([0.0, 1e-3, 0.4, 1.0, 7.3, 60.0, 999.5, 3e5])
@@ -54,3 +55,19 @@ def test_means_that_no_table_holds_are_refused() -> None:
     for bad in (-1.0, np.nan, 1e11):
         with pytest.raises(InputDataError, match="cannot draw"):
             Sampler.of(np.array([1.0, bad]))
+
+
+def test_few_counts_are_drawn_without_the_compiler_and_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bit for bit, tables too; and it is a matter of how many, unless the compiled loops are there already."""
+    assert toys._loops(10) is toys_kernel
+    compiled = Sampler.of(MEANS)
+    drawn = compiled.draw(2**63 + 5, 7, 300)
+    monkeypatch.setattr(toys, "_KERNEL", "not loaded")
+    assert toys._loops(10) is toys_plain
+    assert toys._loops(10**6) is toys_kernel
+    plain = Sampler.of(MEANS)
+    for ours, theirs in zip(plain.tables, compiled.tables, strict=True):
+        assert ours.dtype == theirs.dtype
+        assert ours.tobytes() == theirs.tobytes()
+    np.testing.assert_array_equal(plain.draw(2**63 + 5, 7, 300), drawn)
+    assert plain.draw(0, 0, 0).shape == (0, len(MEANS))
