@@ -334,4 +334,4 @@ def test_documents_escape_and_embed(tmp_path: Path) -> None:
     assert "data:image/png;base64,YWJj" in page
     text = document.to_markdown(blocks)
     assert "| name | value |\n| --- | ---: |\n| \\<x> | 1 |" in text
-    assert "![x](x.png)\n\nA picture" in text
+    assert "![A picture](x.png)\n\nA picture" in text
