@@ -11,7 +11,8 @@ from hepad.cli import common
 from hepad.errors import CheckFailedError, UsageError
 
 if TYPE_CHECKING:
-    from hepad.pipeline.latency.report import LatencyReport, Tier
+    from hepad.output.document import Table
+    from hepad.pipeline.latency.report import LatencyReport
 
 Bits = Annotated[
     list[str] | None,
@@ -120,20 +121,16 @@ def latency(
 
 
 def _print(report: LatencyReport) -> None:
-    rows = [[name, *_cells(tier)] for name, tier in report.tiers.items()]
-    header = ["tier", "latency", "edges", "LUT", "FF", "DSP", "exact", "tool"]
+    from hepad.pipeline.latency.tables import checks_table, tiers_table, timing_tables
+
     kind = ", combinational" if report.details.get("combinational") else ""
-    common.print_table(f"{report.model}, score {report.details['score']}{kind}", header, rows)
+    _print_table(f"{report.model}, score {report.details['score']}{kind}", tiers_table(report))
     if report.checks:
-        lines = [
-            [c.tier, c.quantity, f"{c.value:.5g}", f"{c.limit:.5g}", f"{c.margin:.0%}", "ok" if c.passed else "FAILS"]
-            for c in report.checks
-        ]
-        common.print_table(
-            f"Budget {report.budget}", ["tier", "quantity", "value", "limit", "left", ""], lines, numbers_from=2
-        )
+        _print_table(f"Budget {report.budget}", checks_table(report))
     if report.details["timings"]:
-        _print_timings(report.details)
+        for title, table in timing_tables(report.details).items():
+            _print_table(title, table)
+        _print_machine(report.details)
     if len(report.tiers) > 1:
         took = ", ".join(f"{name} {tier.seconds:.1f} s" for name, tier in report.tiers.items())
         common.stdout().print(f"time taken: {took}")
@@ -148,60 +145,17 @@ def _print(report: LatencyReport) -> None:
         common.stdout().print(f"{report.model} is within budget {report.budget}{report.condition}")
 
 
-def _print_timings(details: dict[str, Any]) -> None:
-    """Single events with errors, then batches of all sizes; the same of the encoder alone."""
-    _print_tables(details, "")
-    if "encoder" in details:
-        _print_tables(details["encoder"], f", the encoder alone (score {details['encoder']['score']})")
+def _print_table(title: str, table: Table) -> None:
+    common.print_table(title, table.header, table.rows, numbers_from=table.numbers_from)
+
+
+def _print_machine(details: dict[str, Any]) -> None:
     machine = details["processor"]
     load = "unknown" if machine["load_average"] is None else f"{machine['load_average']:.2f}"
     common.stdout().print(
         f"{machine['name']}, {machine['cores']} cores, load average {load} before; "
         f"peak memory of the process {details['memory_mb']:.0f} MB"
     )
-
-
-def _print_tables(details: dict[str, Any], what: str) -> None:
-    timings = details["timings"]
-    plain = {(t["threads"], t["batch"]): t["p50_ns"] for t in timings if t["backend"].startswith("torch ")}
-
-    def ratio(t: dict[str, Any]) -> str:
-        known = plain.get((t["threads"], t["batch"]))
-        return "" if known is None else f"{known / t['p50_ns']:.1f}"
-
-    singles = [
-        [t["backend"].split()[0], f"{t['threads']}",
-         *(_time(t[f"{name}_ns"], t[f"{name}_error_ns"]) for name in ("p50", "p99")),
-         *(_time(t[name]) for name in ("jitter_ns", "p99_best_ns")), ratio(t)]
-        for t in timings if t["batch"] == 1
-    ]  # fmt: skip
-    header = ["", "threads", "p50", "p99", "jitter", "best p99", "times torch"]
-    common.print_table(f"Single events on this processor{what}", header, singles)
-    rows = [
-        [t["backend"].split()[0], f"{t['threads']}", f"{t['batch']}", _time(t["p50_ns"]), _time(t["p99_ns"]),
-         f"{t['events_per_second']:.0f}", ratio(t), f"{t['memory_mb']:.0f}"]
-        for t in timings
-    ]  # fmt: skip
-    common.print_table(f"Batches{what}", ["", "threads", "batch", "p50", "p99", "events/s", "times torch", "MB"], rows)
-    agreeing = [
-        [item["backend"].split()[0], f"{item['events']}",
-         "" if item["rank_correlation"] is None else f"{item['rank_correlation']:.6f}",
-         f"{item['largest_difference']:.1e}",
-         ", ".join(f"{d['region']} {d['flips'] * d['events']:.0f}" for d in item["decisions"])]
-        for item in details["agreement"]
-    ]  # fmt: skip
-    if agreeing:
-        header = ["", "events", "rank correlation", "largest difference", "decisions that differ"]
-        common.print_table(f"Scores beside those of torch{what}", header, agreeing)
-
-
-def _time(ns: float, error_ns: float | None = None) -> str:
-    """A time with its error, in the unit that suits it."""
-    scale, unit = (1e3, "µs") if ns < 1e6 else (1e6, "ms")
-    value = ns / scale
-    digits = 0 if value >= 100 else 1 if value >= 10 else 2
-    error = "" if error_ns is None else f" ± {error_ns / scale:.{digits}f}"
-    return f"{value:.{digits}f}{error} {unit}"
 
 
 def _numbers(option: str, texts: list[str] | None) -> tuple[int, ...]:
@@ -211,14 +165,3 @@ def _numbers(option: str, texts: list[str] | None) -> tuple[int, ...]:
     if wrong is not None:
         raise UsageError(f"{option} {wrong!r}: write whole numbers from 1, such as 1,16,256")
     return tuple(map(int, parts))
-
-
-def _cells(tier: Tier) -> list[str]:
-    time = f"{tier.latency_ns:.0f} ± {tier.latency_error_ns:.0f} ns"
-    if tier.clock_edges is None:
-        time = _time(tier.latency_ns, tier.latency_error_ns)
-    exact = (
-        "" if tier.mismatches is None else f"{(tier.bit_exact_events or 0) - tier.mismatches}/{tier.bit_exact_events}"
-    )
-    counts = ["" if n is None else str(n) for n in (tier.clock_edges, tier.lut, tier.ff, tier.dsp)]
-    return [time, *counts, exact, tier.tool]

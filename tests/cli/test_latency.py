@@ -169,6 +169,10 @@ def test_a_processor_is_measured(run, tmp_path) -> None:
     rows = (tmp_path / "out/throughput.csv").read_text().splitlines()
     assert len(rows) == len(timings) + 1
     assert {p.suffix for p in (tmp_path / "out").glob("throughput.*")} == {".csv", ".png"}
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert "dnn_ae fits budget hlt-cpu. The time is measured on this processor" in page
+    assert "<dt>40.0 ms</dt><dd>of the budget</dd>" in page
+    assert page.count("data:image/png") == 1
 
 
 def test_a_processor_may_be_too_slow_and_any_model_may_be_asked(run, tmp_path) -> None:
@@ -176,7 +180,12 @@ def test_a_processor_may_be_too_slow_and_any_model_may_be_asked(run, tmp_path) -
     card = {"schema": "budget/1", "name": "tiny", "title": "x", "reference": "a test", "latency_ns": 1}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({**card, "total_latency_ns": 1e9}))
     options = ("--model", "double_ae", "--seconds", 0.01, "--repeat", 2, "--max-events", 9, "--batch", 16)
-    result = run("latency", *options, "--budget", tmp_path / "tiny.yaml", code=7)
+    result = run(
+        "latency", *options, "--budget", tmp_path / "tiny.yaml", "--figures", "none", "-o", tmp_path / "out", code=7
+    )
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "double_ae does not fit budget tiny: over its limits in time. The time is measured" in page
+    assert "<img" not in page
     assert "measured latency_ns" in result.stderr
     assert "measured total_latency_ns" not in result.stderr
     assert "Single events on this processor" in result.stdout

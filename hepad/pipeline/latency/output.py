@@ -12,8 +12,10 @@ from hepad.bundles.bundle import load_bundle
 from hepad.cards.budget import BudgetCard, load_budget
 from hepad.io.reader import expand_files
 from hepad.output.atomic import atomic_folder, check_folder
+from hepad.output.closing import write_page
 from hepad.output.figures import save_figure
 from hepad.pipeline.latency.options import LatencyOptions
+from hepad.pipeline.latency.page import latency_blocks
 from hepad.pipeline.latency.report import LatencyReport
 from hepad.provenance import command_line, event_records, provenance
 
@@ -25,13 +27,13 @@ def check_output(folder: Path) -> None:
     check_folder(folder, verb="latency")
 
 
-def write_output(report: LatencyReport, files: Sequence[str], folder: Path, *, options: LatencyOptions) -> None:
-    """Write `latency.json`; with timings `throughput.csv`, a row each, and with batches of several sizes the figure."""
+def write_output(report: LatencyReport, events: Sequence[str], folder: Path, *, options: LatencyOptions) -> None:
+    """Write page and JSON; with timings `throughput.csv`, a row each, and with batches of several sizes the figure."""
     timings: list[dict[str, Any]] = report.details["timings"]
     bundle = load_bundle(report.model)
     record = provenance(
         _command(report, options),
-        inputs=event_records(expand_files(files)) if files else [],
+        inputs=event_records(expand_files(events)) if events else [],
         cards={bundle.card.name: bundle.sha256},
         seed=options.seed,
     )
@@ -40,9 +42,13 @@ def write_output(report: LatencyReport, files: Sequence[str], folder: Path, *, o
         (scratch / "latency.json").write_text(text + "\n", encoding="utf-8")
         if timings:
             _write_table(timings, scratch / "throughput.csv")
-        if len({timing["batch"] for timing in timings}) > 1:
+        drawn = len({timing["batch"] for timing in timings}) > 1
+        if drawn:
             budget = None if options.budget is None else load_budget(options.budget)
             _write_figure(report, budget, scratch / "throughput")
+        files = [("latency.json", "all numbers, and the provenance")]
+        files += [("throughput.csv", "the timings, a row each")] if timings else []
+        write_page(scratch, latency_blocks(report, drawn=drawn), record, files)
 
 
 def _command(report: LatencyReport, options: LatencyOptions) -> str:
