@@ -30,6 +30,10 @@ def test_the_whole(run, tmp_path: Path, examples: Path) -> None:
     assert "this chain and not the menu" in shown.stdout
     assert {"chain.json", "report.md", "report.html", "cutflow.png"} <= {p.name for p in (tmp_path / "out").iterdir()}
     content = json.loads((tmp_path / "out" / "chain.json").read_text())
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    kept = content["samples"][0]["levels"][-1]["cumulative"]["value"]
+    assert f"<dt>{100 * kept:.3g} %</dt><dd>of all generated events of w</dd>" in page
+    assert 'id="make-it-again"' in page
     again = run(*command, "--json")
     assert "complete already" in again.stderr
     assert json.loads(again.stdout)["samples"] == content["samples"]

@@ -56,6 +56,8 @@ def test_an_injected_signal_is_found_and_described(run: Run, samples: Path) -> N
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "Clusters of triggered events" in page
     assert page.count("data:image/png") == 3
+    assert f"<dt>{best['expected']:.1f}</dt><dd>are expected</dd>" in page
+    assert 'id="make-it-again"' in page
     with (folder / "clusters.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert sum(row["cluster"] == best["name"] and row["sample"] == "data" for row in rows) == best["data"]

@@ -51,6 +51,9 @@ def test_a_run_that_has_shifted_is_named_with_what_has(run: Run, runs: Path) -> 
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png") == 3
     assert "1 of 2 runs have shifted" in page
+    assert "<dt>1 of 2</dt><dd>runs have shifted</dd>" in page
+    assert 'class="answer no"' in page
+    assert 'id="make-it-again"' in page
     with (folder / "shifts.csv").open(encoding="utf-8") as stream:
         assert len(list(csv.DictReader(stream))) == report["tests"]
     again = run(*words, "--check", code=7)  # complete already, and the check still fails

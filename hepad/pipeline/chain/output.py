@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from hepad.output.atomic import atomic_folder
-from hepad.output.document import Block, Figure, Heading, Table, Text, to_markdown
+from hepad.output.closing import write_page
+from hepad.output.document import Answer, Block, Figure, Heading, Notes, Table, Text, to_markdown
 from hepad.output.figure_kinds import figure_kinds
-from hepad.output.page import to_html
 from hepad.pipeline.chain.report import ChainReport, LevelRow, SampleChain
 from hepad.stats.scores.acceptance import Acceptance
 
@@ -18,6 +18,9 @@ __all__ = ["PAGE", "RESULT", "levels_table", "steps_table", "triggers_table", "w
 
 RESULT, PAGE = "chain.json", "report.html"
 _FIGURE = "cutflow"
+_FILES = (("report.md", "this page for a terminal"), (RESULT, "all numbers, and the provenance"))
+_NUMBERS = 4
+"""Samples whose numbers are in the answer."""
 
 _ABOUT = (
     "Per cent of all generated events, with 68 % intervals of Clopper and Pearson (of weighted events, for their "
@@ -37,7 +40,7 @@ def write_report(report: ChainReport, output: Path, *, simulation: bool, record:
             _draw(report, folder, simulation=simulation)
         page = _page(report)
         (folder / "report.md").write_text(to_markdown(page), encoding="utf-8")
-        (folder / PAGE).write_text(to_html(page, folder), encoding="utf-8")
+        write_page(folder, page, record, _FILES)
         content = {**report.content(), "provenance": record}
         (folder / RESULT).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -82,15 +85,29 @@ def _percent(found: Acceptance | None) -> str:
 
 
 def _page(report: ChainReport) -> list[Block]:
-    blocks: list[Block] = [Heading("From trigger to selection", 1), *(Text(text) for text in report.remarks)]
+    blocks: list[Block] = [Heading("From trigger to selection", 1), _answer(report)]
+    blocks += [Notes(report.remarks)] if report.remarks else []
     blocks += [steps_table(report), Text(_ABOUT)]
     if report.menu is not None:
         blocks.append(Text(f"The menu is {report.menu}. {_MENU}"))
     for sample in report.samples:
         blocks += [Heading(sample.sample), Text(_read(sample)), levels_table(sample)]
         blocks += [triggers_table(sample)] if sample.triggers else []
-    blocks.append(Figure(f"{_FIGURE}.png", "Fraction of all generated events after each level."))
     return blocks
+
+
+def _answer(report: ChainReport) -> Answer:
+    """What part of each sample passes all levels."""
+    last = {sample.sample: _whole(sample)[-1] for sample in report.samples}
+    levels = ", ".join(dict.fromkeys(step.level for step in report.steps))
+    said = {name: _share(row.cumulative) for name, row in last.items()}
+    words = f"All of {levels} let pass {', '.join(f'{share} of {name}' for name, share in said.items())}."
+    numbers = [(share, f"of all generated events of {name}") for name, share in said.items()][:_NUMBERS]
+    return Answer(words, numbers, Figure(f"{_FIGURE}.png", "Fraction of all generated events after each level."))
+
+
+def _share(found: Acceptance) -> str:
+    return f"{100 * found.value:.3g} %" if found.events else f"less than {100 * found.upper_95:.3g} %"
 
 
 def _read(sample: SampleChain) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hepad.output.atomic import atomic_folder
-from hepad.output.document import Block, Figure, Heading, Table, Text, to_markdown
+from hepad.output.closing import write_page
+from hepad.output.document import Answer, Block, Figure, Heading, Notes, Table, Text, to_markdown
 from hepad.output.figures import save_figure
-from hepad.output.page import to_html
 from hepad.paths import InputPath
 from hepad.pipeline.cluster.figures import cluster_figures
 from hepad.pipeline.cluster.report import ClusterReport, ClusterRow
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from hepad.pipeline.cluster.run import Clustered
 
 __all__ = ["characteristics_words", "formatted_clusters", "summary", "write_report"]
+
+_FILES = (
+    ("report.md", "this page for a terminal"),
+    ("report.json", "all numbers, and the provenance"),
+    ("clusters.csv", "which event is in which cluster"),
+)
+_NUMBERS = 4
+"""Numbers of an answer without a background: the events of so many clusters."""
 
 
 def formatted_clusters(report: ClusterReport) -> tuple[list[str], list[list[str]]]:
@@ -85,23 +93,24 @@ def write_report(
             pictures.append(Figure(f"{name}.png", caption))
         blocks = _blocks(report, pictures)
         (folder / "report.md").write_text(to_markdown(blocks), encoding="utf-8")
-        (folder / "report.html").write_text(to_html(blocks, folder), encoding="utf-8")
+        write_page(folder, blocks, record, _FILES)
         content = {**report.to_json(), "provenance": record}
         (folder / "report.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         _write_events(folder / "clusters.csv", found, samples, paths)
 
 
 def _blocks(report: ClusterReport, pictures: Sequence[Figure]) -> list[Block]:
+    first, *others = pictures
     samples = [[name, str(one.selected), str(one.inside)] for name, one in report.samples.items()]
     blocks: list[Block] = [
         Heading("Clusters of triggered events", 1),
-        *(Text(line) for line in summary(report)),
-        *(Text(f"Warning: {warning}.") for warning in report.warnings),
+        Answer(" ".join(summary(report)), _numbers(report), first),
+        *([Notes([f"{warning}." for warning in report.warnings], "warning")] if report.warnings else []),
         *(Text(f"Left out: {one.reason}") for one in report.skipped),
         Table(["sample", "selected", "in the region"], samples),
         Heading("Clusters"),
         Table(*formatted_clusters(report), numbers_from=1),
-        *pictures,
+        *others,
     ]
     if report.global_p_value is not None:
         blocks.append(
@@ -116,6 +125,21 @@ def _blocks(report: ClusterReport, pictures: Sequence[Figure]) -> list[Block]:
         title = "Events in no cluster" if row.name == "none" else f"Cluster {row.name}"
         blocks += [Heading(title, 3), Table(["quantity", "difference [std]", "mean inside", "mean of the rest"], rows)]
     return blocks
+
+
+def _numbers(report: ClusterReport) -> list[tuple[str, str]]:
+    """Those of the largest excess, if there is a background to be in excess of."""
+    best = report.most_significant
+    if best is None or report.global_p_value is None:
+        found = [row for row in report.rows if row.name != "none"]
+        return [(f"{row.data}", f"events in cluster {row.name}") for row in found[:_NUMBERS]]
+    sign = "< " if report.global_p_is_bound else ""
+    return [
+        (f"{best.data}", f"events in cluster {best.name}"),
+        (f"{best.expected:.1f}", "are expected"),
+        (f"{best.p_value:.2g}", "its p-value"),
+        (f"{sign}{report.global_p_value:.2g}", "p-value of any class"),
+    ]
 
 
 def _write_events(

@@ -12,15 +12,20 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.output.atomic import atomic_folder
-from hepad.output.document import Block, Figure, Heading, Table, Text, to_markdown
+from hepad.output.closing import write_page
+from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, to_markdown
 from hepad.output.figures import save_figure
-from hepad.output.page import to_html
 from hepad.pipeline.monitor.figures import map_of, run_figures
 from hepad.pipeline.monitor.report import MonitorReport, QuantityRow, RunRow
 
 __all__ = ["formatted_runs", "summary", "write_report"]
 
 _SHOWN = 15
+_FILES = (
+    ("report.md", "this page for a terminal"),
+    ("report.json", "all numbers, and the provenance"),
+    ("shifts.csv", "all quantities of all runs"),
+)
 
 Table_ = tuple[list[str], list[list[str]]]
 
@@ -70,7 +75,7 @@ def write_report(
             save_figure(figure, folder / f"run_{name}")
         blocks = _blocks(report)
         (folder / "report.md").write_text(to_markdown(blocks), encoding="utf-8")
-        (folder / "report.html").write_text(to_html(blocks, folder), encoding="utf-8")
+        write_page(folder, blocks, record, _FILES)
         content = {**report.to_json(), "provenance": record}
         (folder / "report.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         with (folder / "shifts.csv").open("w", encoding="utf-8", newline="") as stream:
@@ -82,10 +87,9 @@ def write_report(
 def _blocks(report: MonitorReport) -> list[Block]:
     blocks: list[Block] = [
         Heading("Runs beside the reference", 1),
-        Text(summary(report)),
+        _answer(report),
         *(Text(f"Left out: {one.reason}") for one in report.skipped),
         Table(*formatted_runs(report)),
-        Figure("shifts.png", "p-values after adjustment for all tests (Holm), as minus their decimal logarithms."),
         Text(
             "The distance is the largest difference of the cumulative distributions. p is the chance of one as large "
             "if run and reference are draws of one distribution."
@@ -99,6 +103,19 @@ def _blocks(report: MonitorReport) -> list[Block]:
             Figure(f"run_{run.name}.png", f"Run {run.name}: the score and the least probable quantities."),
         ]
     return blocks
+
+
+def _answer(report: MonitorReport) -> Answer:
+    """Whether runs have shifted, and the least probable quantity of all."""
+    run = min(report.runs, key=lambda run: run.quantities[0].adjusted)
+    first = run.quantities[0]
+    numbers = [
+        (f"{sum(bool(each.shifted) for each in report.runs)} of {len(report.runs)}", "runs have shifted"),
+        (f"{first.adjusted:.2g}", f"least p of all tests: {first.quantity} in run {run.name}"),
+        (f"{first.distance:.3f}", "its distance from the reference"),
+    ]
+    figure = Figure("shifts.png", "p-values after adjustment for all tests (Holm), as minus their decimal logarithms.")
+    return Answer(summary(report), numbers, figure, "yes" if report.passed else "no")
 
 
 def _table(run: RunRow) -> Table:

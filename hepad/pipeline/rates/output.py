@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from hepad.output.atomic import atomic_folder
-from hepad.output.document import Block, Figure, Heading, Table, Text, to_markdown
+from hepad.output.closing import write_page
+from hepad.output.document import Answer, Block, Figure, Heading, Notes, Table, Text, to_markdown
 from hepad.output.figures import save_figure
-from hepad.output.page import to_html
 from hepad.pipeline.rates.figures import CAPTIONS, rates_figures
 from hepad.pipeline.rates.report import RatesReport, SampleRates, SignalRow
 from hepad.stats.scores.acceptance import Acceptance
@@ -21,7 +21,9 @@ from hepad.trigger.rates import Rate
 __all__ = ["beside_rates_table", "beside_table", "gains_table", "points_table", "seeds_table", "signals_table"]
 __all__ += ["triggers_table", "write_report"]
 
-
+_FILES = (("report.md", "this page for a terminal"), ("report.json", "all numbers, and the provenance"))
+_NUMBERS = 2
+"""Models, and signals, whose numbers are in the answer."""
 _BESIDE = (
     "Thresholds are set to exactly the same rate: of events of just the threshold's score, of which a number of tracks "
     "has many, a fraction counts, as if these were prescaled. Model, the other, both, either: at this rate each. "
@@ -41,7 +43,7 @@ def write_report(report: RatesReport, output: Path, *, simulation: bool, record:
             names.append(name)
         page = _page(report, names)
         (folder / "report.md").write_text(to_markdown(page), encoding="utf-8")
-        (folder / "report.html").write_text(to_html(page, folder), encoding="utf-8")
+        write_page(folder, page, record, _FILES)
         content = {**report.content(), "provenance": record}
         (folder / "report.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -182,14 +184,17 @@ def _gain(gain: Difference) -> str:
 
 
 def _page(report: RatesReport, figures: list[str]) -> list[Block]:
+    first = next((name for name in ("efficiency_rate", "rate_threshold") if name in figures), None)
+
     def shown(name: str) -> list[Block]:
-        return [Figure(f"{name}.png", CAPTIONS[name])] if name in figures else []
+        return [Figure(f"{name}.png", CAPTIONS[name])] if name in figures and name != first else []
 
     sample = report.measured
     blocks: list[Block] = [
         Heading("Trigger rates", 1),
+        _answer(report, None if first is None else Figure(f"{first}.png", CAPTIONS[first])),
+        *([Notes([f"{remark}." for remark in report.remarks])] if report.remarks else []),
         Text(_crossings(report)),
-        *(Text(f"Note: {remark}.") for remark in report.remarks),
         *(Text(f"Left out: {skipped.reason}") for skipped in report.skipped),
         Heading("Working points"),
         points_table(report),
@@ -219,6 +224,21 @@ def _page(report: RatesReport, figures: list[str]) -> list[Block]:
     if sample.seeds:
         blocks += [Heading(f"Menu {report.menu}"), Text(_menu(report)), seeds_table(sample)]
     return blocks
+
+
+def _answer(report: RatesReport, figure: Figure | None) -> Answer:
+    """The rates of the first working point, and what it keeps of signals."""
+    rows = report.measured.triggers
+    point = rows[0].point
+    said = [f"{row.model} has {_rate(row.total)} kHz" for row in rows if row.point == point]
+    numbers = [(f"{_rate(row.total)} kHz", f"{row.model}, {point}") for row in rows if row.point == point][:_NUMBERS]
+    kept = [row for row in report.signals if row.point == point]
+    numbers += [(f"{_percent(row.efficiency)} %", f"of {row.signal} by {row.model}") for row in kept[:_NUMBERS]]
+    words = f"At the working point {point} {', '.join(said)} in {report.measured.sample}"
+    if kept:
+        best = max(kept, key=lambda row: row.efficiency.value)
+        words += f"; most is kept of {best.signal} by {best.model}"
+    return Answer(f"{words}.", numbers, figure)
 
 
 def _crossings(report: RatesReport) -> str:
