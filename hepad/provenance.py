@@ -39,6 +39,7 @@ __all__ = [
     "recording",
     "sha256_bytes",
     "sha256_file",
+    "sha256_files",
 ]
 
 _log = logging.getLogger(__name__)
@@ -105,10 +106,16 @@ def sha256_bytes(data: bytes) -> str:
 
 def sha256_file(path: InputPath) -> str:
     """Hexadecimal sha256 of a file, read in pieces of 1 MiB."""
+    return sha256_files([path])
+
+
+def sha256_files(paths: Iterable[InputPath]) -> str:
+    """That of the contents of files, one after the other."""
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while piece := stream.read(1 << 20):
-            digest.update(piece)
+    for path in paths:
+        with path.open("rb") as stream:
+            while piece := stream.read(1 << 20):
+                digest.update(piece)
     return digest.hexdigest()
 
 

@@ -113,7 +113,7 @@ PLAIN = frozenset(
 )
 """Parameters whose text never names a file."""
 
-_FOLDERS = frozenset({"background", "data"})
+_FOLDERS = frozenset({"background", "data", "file"})
 _RESERVED = frozenset({"auto", "column", "gp", "spectrum"})
 _MARKS = ("card.json", "manifest.json")
 
@@ -296,6 +296,20 @@ def _cross_section(text: str, files: list[Path], _: Parameters) -> list[Word]:
     return [(_together(found), f"/{name}={number}")] if found else [(text,)]
 
 
+def _network(text: str, _files: list[Path], _: Parameters) -> list[Word]:
+    """The folder of a SavedModel: the files in it that are read."""
+    from hepad.io.exchange.keras.read import files_of, is_keras
+    from hepad.provenance import Together
+
+    path = Path(text)
+    if not path.is_dir() or not is_keras(path):
+        return []
+    name, paths = path.resolve().name, sorted(files_of(path))
+    return [
+        (Together(tuple(paths), tuple(f"{name}/{file.relative_to(path).as_posix()}" for file in paths)), f"/{name}")
+    ]
+
+
 def _point(text: str, _files: list[Path], _: Parameters) -> list[Word]:
     """`MASS=GLOB` or `MASS=GLOB@PB`: one sample of many files; a single file is as anywhere."""
     mass, _equals, rest = text.partition("=")
@@ -364,6 +378,7 @@ _SPECIAL: dict[str, Callable[[str, list[Path], Parameters], list[Word]]] = {
     "analysis": _analysis,
     "cross_section": _cross_section,
     "data": _data,
+    "file": _network,
     "offline": _step,
     "point": _point,
     "vectors": _vectors,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -11,6 +13,9 @@ import pytest
 import uproot
 
 from hepad.bundles.files import read_card
+from hepad.cards.bundle import Compared, Imported
+from hepad.cards.search import load_search
+from hepad.pipeline.import_model.search import fidelity, search_fidelity
 from hepad.provenance import sha256_file
 
 from ..conftest import Run
@@ -68,6 +73,48 @@ def test_a_saved_model_is_no_folder_of_headers(run: Run, tmp_path: Path, data: P
     assert "needs its analysis card" in run("import-model", folder, "-o", "bundle", code=2).stderr.replace("\n", " ")
 
 
+@pytest.mark.usefixtures("replay_here")
+def test_a_saved_model_is_imported_again(run: Run, tmp_path: Path, data: Path) -> None:
+    """Whatever else is in its folder, and wherever that is."""
+    with zipfile.ZipFile(data / "keras_networks.zip") as archive:
+        names = [name for name in archive.namelist() if name.startswith("keras2/subclassed/")]
+        archive.extractall(tmp_path, members=names)
+    folder = tmp_path / "keras2" / "subclassed"
+    (folder / "variables" / "variables.backup").mkdir()
+    os.mkfifo(folder / "variables" / "variables.index.pipe")
+    (tmp_path / "six.yaml").write_text(SIX)
+    run("import-model", folder, "--card", tmp_path / "six.yaml", "-o", "bundle")
+    text = (tmp_path / "bundle" / "card.json").read_text()
+    assert str(tmp_path) not in text
+    parts = ["saved_model.pb", "variables/variables.data-00000-of-00001", "variables/variables.index"]
+    imported = read_card(tmp_path / "bundle").imported
+    assert imported is not None
+    content = [(folder / part).read_bytes() for part in parts]
+    assert imported.sha256 == hashlib.sha256(b"".join(content)).hexdigest()
+    inputs = json.loads(text)["provenance"]["inputs"]
+    assert sorted(record["name"] for record in inputs) == [f"subclassed/{part}" for part in parts]
+    again = run("replay", tmp_path / "bundle", "--inputs", tmp_path / "keras2", "--json")
+    assert json.loads(again.stdout)["status"] == "identical"
+    shard = folder / parts[1]
+    shard.unlink()
+    os.mkfifo(shard)
+    said = run("import-model", folder, "--card", tmp_path / "six.yaml", "-o", "b2", code=4).stderr.replace("\n", " ")
+    assert "is not a file" in said
+
+
+SIX = """\
+schema: analysis/1
+name: six
+title: Two jets
+reference: mine
+fidelity: inspired
+selection: all_events
+input: {kind: l1_vector, features: [pt, eta, phi], order: [jets], counts: {jets: 2}}
+model: {name: onnx, score: mse}
+regions: {high: {threshold: 1.0}}
+"""
+
+
 @pytest.fixture
 def theirs(tmp_path: Path) -> tuple[Path, Path]:
     """A small network of the rapidity-mass matrix, as the authors of a search would give it, and its vectors."""
@@ -107,6 +154,21 @@ def test_a_search_with_its_authors_network(run: Run, tmp_path: Path, theirs: tup
     assert 0 < inside.sum() < events["selected"].sum()
     assert found["acceptance"]["pb0_1"]["events"] == inside.sum()
     assert found["verdict"]["cause"] == "no background"  # ours is not theirs
+
+
+def test_a_search_is_exact_by_what_was_found_in_all_its_categories() -> None:
+    one = Compared(quantity="output", compared=9, largest_difference=0.1, tolerance=0.5)
+    imported = Imported(file="n.h5", sha256="0" * 64, operators=(), parity_checked=True, parity=(one,))
+    assert fidelity(imported) == "approximate"
+    near = imported.model_copy(update={"parity": (one.model_copy(update={"largest_difference": 1e-6}),)})
+    assert fidelity(near) == "exact"
+    categories = load_search("atlas_2023_ad_two_body")[0].categories
+    ours = categories[0].model_copy(update={"name": "ours", "network": None})
+    bundle = {"fidelity": "exact", "fidelity_note": "n"}
+    assert search_fidelity(bundle, categories) == bundle
+    assert search_fidelity(bundle, (*categories, ours)) == {
+        "fidelity": "approximate", "fidelity_note": "n; category ours is not of that network",
+    }  # fmt: skip
 
 
 def test_what_does_not_go_with_a_search(run: Run, theirs: tuple[Path, Path], tmp_path: Path) -> None:

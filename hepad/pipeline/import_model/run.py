@@ -37,7 +37,15 @@ from hepad.output.atomic import atomic_folder, check_folder
 from hepad.pipeline.import_model.library import read_library
 from hepad.pipeline.import_model.parity import PARITY_TOLERANCE, parity
 from hepad.pipeline.import_model.weights import is_weights, load_weights, score_parity
-from hepad.provenance import command_line, event_records, file_record, provenance, sha256_bytes, sha256_file
+from hepad.provenance import (
+    command_line,
+    event_records,
+    file_record,
+    provenance,
+    sha256_bytes,
+    sha256_file,
+    sha256_files,
+)
 from hepad.samples.background import Background, read_background
 from hepad.samples.weighting import CrossSections
 from hepad.stats.scores.regions import Quantiles, background_quantiles, set_region
@@ -234,8 +242,7 @@ def _network(file: Path, card: str, recipe: AnalysisCard, options: ImportOptions
         raise CardError(f"{file}: {error}") from error
     found = () if options.vectors is None else parity(scorer, options.vectors, options.tolerance)
     if keras is not None:
-        content = b"".join(path.read_bytes() for path in keras.files)
-        return vector, scorer, _imported(file, sha256_bytes(content), found, operators=keras.layers)
+        return vector, scorer, _imported(file, sha256_files(keras.files), found, operators=keras.layers)
     graph = scorer.graph
     return vector, scorer, _imported(file, sha256_bytes(data), found, opset=graph.opset, operators=graph.operators)
 
@@ -315,6 +322,19 @@ def _calibrate(
     return quantiles, float(raw.weight.sum()) if options.cross_sections else None
 
 
+def _name(file: Path) -> str:
+    """Of a folder, also where it is given as `.`."""
+    return file.resolve().name if file.is_dir() else file.name
+
+
+def _record(path: Path, file: Path) -> dict[str, Any]:
+    """Of a file of the network, by its place in the folder that was given."""
+    return {
+        **file_record(path),
+        "name": f"{_name(file)}/{path.relative_to(file).as_posix()}" if file.is_dir() else path.name,
+    }
+
+
 def _provenance(
     file: Path, files: Sequence[Path], card: str | None, selection: SelectionCard, options: ImportOptions
 ) -> dict[str, Any]:
@@ -322,7 +342,7 @@ def _provenance(
     background = expand_files(options.background) if options.background else []
     sections = CrossSections.of(options.cross_sections, background).words() if options.cross_sections else ()
     command = command_line(
-        f"import-model {file.name}",
+        f"import-model {_name(file)}",
         card=None if options.analysis else card,
         analysis=options.analysis and Path(options.analysis).name,
         selection=None if options.analysis else selection.name,
@@ -332,5 +352,5 @@ def _provenance(
         cross_section=sections,
         max_events=options.max_events,
     )
-    inputs = [*map(file_record, (*files, *extra)), *event_records(background)]
+    inputs = [*(_record(path, file) for path in files), *map(file_record, extra), *event_records(background)]
     return provenance(command, inputs=inputs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,13 +16,14 @@ from hepad.cards.analysis import AnalysisCard
 from hepad.cards.base import read_yaml
 from hepad.cards.bundle import Imported
 from hepad.cards.resolver import resolve, unpacked
-from hepad.cards.search import SearchCard, load_search, located
+from hepad.cards.search import CategoryCard, SearchCard, load_search, located
 from hepad.errors import UsageError
 from hepad.io.exchange.archive import write_manifest
+from hepad.pipeline.import_model.parity import PARITY_TOLERANCE
 from hepad.search.parts import FOLDER, search_parts
 from hepad.search.search import prepare_search
 
-__all__ = ["SearchSource", "fidelity", "note", "write_search"]
+__all__ = ["SearchSource", "fidelity", "note", "search_fidelity", "write_search"]
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,18 @@ class SearchSource:
 
 
 def fidelity(imported: Imported) -> Literal["exact", "approximate"]:
-    """How near a search is to the reference with its authors' network: as near as somebody has checked."""
-    return "exact" if imported.parity_checked else "approximate"
+    """How near a network is to that of its authors: as near as somebody has checked, however much they allowed."""
+    near = all(one.largest_difference <= PARITY_TOLERANCE for one in imported.parity)
+    return "exact" if imported.parity_checked and near else "approximate"
+
+
+def search_fidelity(bundle: Mapping[str, Any], categories: Sequence[CategoryCard]) -> dict[str, str]:
+    """How near a search is to the reference: not more than its categories, some of which may keep networks of ours."""
+    kept = [one.name for one in categories if one.network is None and one.bundle is not None]
+    if not kept:
+        return {"fidelity": bundle["fidelity"], "fidelity_note": bundle["fidelity_note"]}
+    note = f"{bundle['fidelity_note']}; category {', '.join(kept)} is not of that network"
+    return {"fidelity": "approximate", "fidelity_note": note}
 
 
 def note(recipe: AnalysisCard, imported: Imported) -> str:
@@ -82,7 +93,7 @@ def write_search(
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, folder / path)
     content = {key: value for key, value in read_yaml(source.path).items() if key not in left_out}
-    content |= {"fidelity": bundle["fidelity"], "fidelity_note": bundle["fidelity_note"]}
+    content |= search_fidelity(bundle, source.card.categories)
     content["categories"] = [
         {**{key: value for key, value in category.items() if key != "network"}, **({"bundle": name} if theirs else {})}
         for category, theirs in zip(content["categories"], scored, strict=True)

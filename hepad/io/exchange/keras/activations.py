@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hepad.errors import InputDataError
+from hepad.io.exchange.keras.layer import check_of_keras
 from hepad.io.exchange.keras.network import Network, Value
 
 __all__ = ["ACTIVATIONS", "activated", "gelu", "leaky", "named", "rectified"]
@@ -97,6 +98,7 @@ def named(config: Any) -> tuple[str, Mapping[str, Any]]:
     if isinstance(config, str):
         return config, {}
     if isinstance(config, Mapping):
+        check_of_keras(config)
         name, inner = str(config.get("class_name")), config.get("config")
         if name == "function" and isinstance(inner, str):
             return inner, {}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from hepad.errors import InputDataError
-from hepad.io.exchange.keras.layer import Layer
+from hepad.io.exchange.keras.layer import Layer, check_of_keras
 from hepad.io.exchange.keras.layers import apply_layer, check_known
 from hepad.io.exchange.keras.network import Array, Network, Value
 
@@ -66,6 +66,7 @@ class _Builder:
             return lambda values: self.model(layer, inner, _only(values, name), depth + 1)
         try:
             check_known(kind)
+            check_of_keras(layer)
             if settings.get("quantization_config") is not None:
                 raise InputDataError("quantised weights are not read")
             own = weights.of(kind, name, settings)
@@ -159,6 +160,7 @@ def _layers(model: Mapping[str, Any]) -> list[Mapping[str, Any]]:
             f"a model of class {kind[:60]!r} is Python code, which the file does not hold: save it as a SavedModel "
             "(model.export in Keras 3), which holds what it computes"
         )
+    check_of_keras(model)
     layers = config.get("layers")
     if not isinstance(layers, list) or not layers:
         raise InputDataError(f"a model of class {kind} without layers")

@@ -10,7 +10,7 @@ from typing import Any
 from hepad.errors import InputDataError
 from hepad.io.exchange.keras.network import Array, Value
 
-__all__ = ["Layer", "Settings", "weight_names"]
+__all__ = ["Layer", "Settings", "check_of_keras", "weight_names"]
 
 Settings = Mapping[str, Any]
 
@@ -75,4 +75,20 @@ def weight_names(kind: str, settings: Settings) -> list[str]:
     return names.get(kind, [])
 
 
+def check_of_keras(described: Mapping[str, Any]) -> None:
+    """`InputDataError` if a description says that its class or function is not Keras's own, whatever its name."""
+    module, registered = described.get("module"), described.get("registered_name")
+    package, mark, _ = str(registered or "").partition(">")
+    foreign = module is not None and not f"{module}.".startswith(_MODULES)
+    if foreign or (mark and package.lower() not in _PACKAGES):
+        name = described.get("config") if described.get("class_name") == "function" else described.get("class_name")
+        where = registered if mark else module
+        raise InputDataError(
+            f"{str(name)[:60]!r} is not Keras's but of {str(where)[:80]!r}: Python code, which the file does not hold; "
+            "save the network as a SavedModel, which holds what it computes"
+        )
+
+
+_MODULES = ("builtins.", "keras.", "keras_core.", "tf_keras.", "tensorflow.keras.", "tensorflow.python.keras.")
+_PACKAGES = {"keras", "tf_keras"}
 _KERNELS = (("Conv", ""), ("Conv", "Transpose"), ("DepthwiseConv", ""))

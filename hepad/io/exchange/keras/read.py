@@ -14,8 +14,9 @@ from pathlib import Path
 from hepad.errors import HepadError, InputDataError
 from hepad.io.exchange.keras.config import build_model
 from hepad.io.exchange.keras.hdf5 import WeightsByName, WeightsByPlace, hdf5, parsed
-from hepad.io.exchange.keras.limits import read_bounded
+from hepad.io.exchange.keras.limits import Budget, read_bounded
 from hepad.io.exchange.keras.saved_model import saved_model
+from hepad.io.exchange.keras.variables import Variables
 from hepad.io.exchange.onnx_file import MAX_BYTES
 
 __all__ = ["KerasNetwork", "files_of", "is_keras", "read_keras"]
@@ -43,10 +44,10 @@ def is_keras(path: Path) -> bool:
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
-    """The files that a network is read from."""
+    """The files that a network is read from; `InputDataError` if the list of its variables is damaged."""
     if not path.is_dir():
         return (path,)
-    return (path / _SAVED_MODEL, *sorted((path / _VARIABLES).glob("variables.*")))
+    return (path / _SAVED_MODEL, *Variables(path / _VARIABLES, Budget()).files())
 
 
 def read_keras(path: Path, image: tuple[int, ...] | None = None) -> KerasNetwork:

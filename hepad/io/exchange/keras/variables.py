@@ -57,6 +57,11 @@ class Variables:
         except InputDataError as error:
             raise InputDataError(f"{index}: {error}") from error
 
+    def files(self) -> tuple[Path, ...]:
+        """The files that hold them, in order; what else is in the folder is not looked at."""
+        shards = {self._shard(entry) for entry in self._entries.values()}
+        return tuple(sorted({self._folder / "variables.index", *shards}))
+
     def objects(self) -> Message:
         """The graph of the objects that own the variables."""
         entry = self._entries.get(_GRAPH)
@@ -83,9 +88,14 @@ class Variables:
             )
         return np.frombuffer(self._data(name, entry), dtype=dtype).reshape(entry.shape)
 
+    def _shard(self, entry: _Entry) -> Path:
+        return self._folder / f"variables.data-{entry.shard:05d}-of-{self._shards:05d}"
+
     def _data(self, name: str, entry: _Entry) -> bytes:
         self._budget.take(entry.size, name)
-        path = self._folder / f"variables.data-{entry.shard:05d}-of-{self._shards:05d}"
+        path = self._shard(entry)
+        if path.exists() and not path.is_file():
+            raise InputDataError(f"{path} is not a file")
         try:
             with path.open("rb") as file:
                 file.seek(entry.offset)

@@ -134,6 +134,22 @@ def _own_activation(description: Any) -> None:
     }
 
 
+def _own_layer(description: Any) -> None:
+    layer(description, 3)["module"] = "mymodule"
+
+
+def _registered_layer(description: Any) -> None:
+    layer(description, 3)["registered_name"] = "Custom>Dense"
+
+
+def _own_relu(description: Any) -> None:
+    layer(description, -1)["config"]["activation"] = {"module": "m", "class_name": "function", "config": "relu"}
+
+
+def _own_functional(description: Any) -> None:
+    description |= {"module": "__main__", "registered_name": "Functional"}
+
+
 def _first(description: Any) -> None:
     layer(description, 3)["config"]["data_format"] = "channels_first"
 
@@ -159,6 +175,10 @@ REFUSED = {
     r"layer 'dense_?\d*' \(MultiHeadAttention\): this class is not read: known are Activation, .*Dense": _unknown,
     r"\(Dense\): activation 'my_own' is not read: known are linear, relu, ": _own_activation,
     r"\(Dense\): data_format channels_first is not read": _first,
+    r"layer 'dense_?\d*' \(Dense\): 'Dense' is not Keras's but of 'mymodule'": _own_layer,
+    r"layer 'dense_?\d*' \(Dense\): 'Dense' is not Keras's but of 'Custom>Dense'": _registered_layer,
+    r"\(Dense\): 'relu' is not Keras's but of 'm'": _own_relu,
+    r"'Sequential' is not Keras's but of '__main__'": _own_functional,
     r"a model of class 'MyModel' is Python code.*save it as a SavedModel": _own_model,
     r"an input of shape \[None\] has open sizes": _open,
     r"models within models, too many": _deep,
