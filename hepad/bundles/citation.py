@@ -49,12 +49,16 @@ def citations(kind: str, name: str) -> list[Citation]:
     return [*found, _hepad()]
 
 
-def references(analysis: str) -> list[Citation]:
-    """What to cite for an analysis, hepad alone if its card is not there any more or has none."""
+def references(analysis: str, reference: str) -> list[Citation]:
+    """What to cite for an analysis whose card has this reference, be it one that ships or somebody's own."""
     try:
-        return citations("analyses", analysis)
+        found = citations("analyses", analysis)
     except HepadError:
-        return [_hepad()]
+        found = []
+    if any(citation.text == reference for citation in found):
+        return found
+    entry = _entry(analysis, [f"note = {{{reference}}}"], reference)
+    return [Citation(f"analysis {analysis}", reference, entry), _hepad()]
 
 
 Reference = tuple[str, str, str]
@@ -94,6 +98,13 @@ def _fit(name: str) -> list[Reference]:
     return [(f"fit {card.name}", card.name, card.reference)]
 
 
+def _hunt(name: str) -> list[Reference]:
+    from hepad.cards.plane import load_any_hunt
+
+    card = load_any_hunt(name)
+    return [(f"hunt {card.name}", card.name, card.reference)]
+
+
 def _budget(name: str) -> list[Reference]:
     from hepad.cards.budget import load_budget
 
@@ -119,6 +130,7 @@ _REFERENCES: dict[str, Callable[[str], list[Reference]]] = {
     "studies": _study,
     "selections": lambda name: [_selection(load_selection(name))],
     "fits": _fit,
+    "hunts": _hunt,
     "budgets": _budget,
     "menus": _menu,
 }

@@ -26,7 +26,7 @@ def abcd(
     ] = 0.0,
     signal: Annotated[
         str | None,
-        typer.Option("--signal", help="A,B,C,D: signal events at mu = 1.", show_default="1,0,0,0"),
+        typer.Option("--signal", metavar="A,B,C,D", help="A,B,C,D: signal events at mu = 1.", show_default="1,0,0,0"),
     ] = None,
     calculator: CalculatorOption = "auto",
     toys: Annotated[

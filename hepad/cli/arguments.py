@@ -123,7 +123,7 @@ _ForceOption = Annotated[bool, typer.Option("--force", help=FORCE)]
 _ProgressOption = Annotated[
     str, typer.Option("--progress", help="auto (on a terminal), bar, json (lines on stderr) or none.")
 ]
-_QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but warnings, errors and --json.")]
+_QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print no tables: only remarks, errors and --json.")]
 _FiguresOption = Annotated[
     str, typer.Option("--figures", help="Files of each figure: png, pdf, svg, several (png,pdf) or none.")
 ]

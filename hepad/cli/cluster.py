@@ -33,7 +33,11 @@ def cluster(
     ] = None,
     simulation: Annotated[
         list[str] | None,
-        typer.Option("--simulation", help="NAME=FILE, a process whose share of each cluster is told. May be repeated."),
+        typer.Option(
+            "--simulation",
+            metavar="NAME=FILE",
+            help="NAME=FILE, a process whose share of each cluster is told. May be repeated.",
+        ),
     ] = None,
     selection: common.Selection = None,
     space: Annotated[

@@ -347,9 +347,12 @@ def percent(value: float | None, error: float | None) -> str:
 
 def print_complete(*outputs: Path | None) -> None:
     """Say that the output was there already."""
+    from hepad.cli.progress import is_quiet
+
     are = "are" if len(outputs) > 1 else "is"
     names = " and ".join(map(str, outputs))
-    stderr().print(f"hepad: {names} {are} complete already, nothing was done; --force makes it again")
+    if not is_quiet():
+        stderr().print(f"hepad: {names} {are} complete already, nothing was done; --force makes it again")
 
 
 def print_made(report: Made, show: Callable[[], None], *, json: bool) -> None:

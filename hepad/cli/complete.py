@@ -18,10 +18,11 @@ _FOLDERS = {
     ("hunt", "analysis"): "analyses/hunts",
     ("list_", "kind"): "",
     ("show", "name"): "",
+    ("reinterpret", "analysis"): "analyses analyses/hunts",
     ("study", "card"): "analyses/studies",
     ("train", "model"): "analyses",
 }
-"""Where the cards are that a parameter names, for one command or for all."""
+"""The folders of the cards that a parameter names, for one command or for all."""
 
 Completion = Callable[[str], list[str]]
 
@@ -39,7 +40,10 @@ def _catalogued(*, whole: bool) -> Completion:
         from hepad.pipeline.catalogue import overview
 
         found = overview()
-        known = {*found, *(name for _, names in found.values() for name in names)} if whole else {*found}
+        known = {*found}
+        if whole:
+            known = {name for _, names in found.values() for name in names}
+            known |= {f"{kind}/{name}" for kind, (_, names) in found.items() for name in names if "/" in incomplete}
         return sorted(name for name in known if name.startswith(incomplete))
 
     return complete
@@ -49,7 +53,7 @@ def _names(folder: str) -> Callable[[str], list[str]]:
     def complete(incomplete: str) -> list[str]:
         from hepad.cards.resolver import bundled_names
 
-        known = [name for name in bundled_names(folder) if name.startswith(incomplete)]
+        known = {name for each in folder.split() for name in bundled_names(each) if name.startswith(incomplete)}
         return [*sorted(known), *_paths(incomplete)]
 
     return complete

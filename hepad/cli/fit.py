@@ -57,7 +57,11 @@ def fit(
     window_signal: Annotated[
         float | None,
         typer.Option(
-            "--window-signal", help="Relative width of a signal component in each window.", show_default="none"
+            "--window-signal",
+            metavar="X",
+            max=1.0,
+            help="Relative width of a signal component in each window.",
+            show_default="none",
         ),
     ] = None,
     seed: Seed = 0,

@@ -27,7 +27,7 @@ _WORDS = {
     "EXPRESSION": "plane",
     "FILE": "against background data evaluation_background files patch reference scores signal simulation spectra "
     "spectrum test workspace",
-    "KIND": "calculator device direction executor format_ input_ progress soft_drop",
+    "KIND": "calculator device direction executor format_ input_ progress",
     "LOW:HIGH": "mass_range range_ sidebands window",
     "MASS=FILE": "point",
     "NAME": "analysis event_score function measurement model part region score search space",
@@ -35,7 +35,7 @@ _WORDS = {
 _NAMED = {name: word for word, names in _WORDS.items() for name in names.split()}
 _REPEATED = {"cross_section": "FILE=PB", "region": "NAME=CUT", "signal": "NAME=FILE"}
 """Where an option that may be repeated means something else than the one that may not."""
-_UNITS = {"cross_section": "PB", "luminosity": "1/FB", "min_pt": "GEV", "window_signal": "GEV", "xsec": "PB"}
+_UNITS = {"cross_section": "PB", "luminosity": "1/FB", "min_pt": "GEV", "xsec": "PB"}
 """Words for numbers."""
 
 _MARKUP = re.compile(r"(\[[a-z#/@][^\[]*?\])")
@@ -59,7 +59,10 @@ def shortened(params: Iterable[ParamT]) -> list[ParamT]:
 
 
 def _shorten(param: Any, panel: str | None) -> None:
-    if not hasattr(param, "display_type") or not param.opts[0].startswith("-"):
+    if not hasattr(param, "display_type"):
+        return
+    if not param.opts[0].startswith("-"):
+        param.display_type = lambda _: ""  # the name of an argument says what it is
         return
     if param.metavar is None:
         param.metavar = _word(param)

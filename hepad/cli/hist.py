@@ -31,7 +31,7 @@ def hist(
     ] = None,
     region: Annotated[
         list[str] | None,
-        typer.Option("--region", help="A region of the score file. May be repeated.", show_default="all"),
+        typer.Option("--region", metavar="NAME", help="Of the score file. May be repeated.", show_default="all"),
     ] = None,
     bins: Annotated[int, typer.Option(min=1, max=100_000, help="Number of bins of equal width.")] = 100,
     range_: Annotated[str, typer.Option("--range", help="LOW:HIGH in GeV.")] = "0:2000",

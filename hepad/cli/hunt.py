@@ -46,7 +46,7 @@ def hunt(
     ] = None,
     analysis: Annotated[
         str | None,
-        typer.Option("--analysis", "-a", help="Windows, spectra and methods of a card: cms_2024_dijet_anomaly."),
+        typer.Option("--analysis", "-a", help="Windows, spectra, methods of a card ('hepad list hunts')."),
     ] = None,
     mass: Annotated[
         str | None,

@@ -41,7 +41,12 @@ def inject(
     ] = "mass,width",
     search: Annotated[
         str | None,
-        typer.Option("--search", help="LOW:HIGH in GeV, where a mass is looked for.", show_default="the spectrum"),
+        typer.Option(
+            "--search",
+            metavar="LOW:HIGH",
+            help="In GeV, where a mass is sought.",
+            show_default="the spectrum",
+        ),
     ] = None,
     mass_range: MassRange = None,
     experiments: Annotated[int, typer.Option("--experiments", min=2, help="Pseudo-experiments a yield.")] = 500,

@@ -27,7 +27,7 @@ def jets(
     max_eta: Annotated[float, typer.Option("--max-eta", help="Bound of |eta| of a jet.")] = 2.5,
     leading: Annotated[int, typer.Option("--leading", min=0, help="Jets an event at most, by pT; 0 takes all.")] = 2,
     soft_drop: Annotated[
-        str, typer.Option("--soft-drop", help="ZCUT:BETA of the groomed mass; R0 is the radius.")
+        str, typer.Option("--soft-drop", metavar="ZCUT:BETA", help="ZCUT:BETA of the groomed mass; R0 is the radius.")
     ] = "0.1:0",
     scores: Annotated[
         Path | None,

@@ -30,7 +30,7 @@ def study(
     ],
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="A folder with event files of the names in the card.", show_default=False),
+        typer.Option("--data", metavar="FOLDER", help="With event files of the names in the card.", show_default=False),
     ] = None,
     background: Annotated[
         list[str] | None,

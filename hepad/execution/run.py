@@ -142,6 +142,8 @@ class _Queue:
         self._done: dict[int, set[int]] = {unit.file: set() for unit in first}
         self._dropped: set[int] = set()
         self._given: dict[int, int] = dict.fromkeys(self._first, 0)
+        self._unopened, self._known = len(self._first), 0
+        self._bytes = {True: 0, False: sum(self._size(file) for file in self._first)}
         self.waiting: deque[Unit] = deque()
         for unit in first:
             self._plan(unit, store.known().get(unit.file))
@@ -150,7 +152,7 @@ class _Queue:
         if edges is None:
             self.waiting.append(unit)
             return
-        self._edges[unit.file] = edges
+        self._opened(unit.file, edges)
         for place in range(_count(edges)):
             if (unit.file, place) in self._store:
                 self._done[unit.file].add(place)
@@ -165,7 +167,7 @@ class _Queue:
         self._store.put(unit, outcome.edges, part)
         self._done[unit.file].add(unit.place)
         if unit.file not in self._edges:
-            self._edges[unit.file] = outcome.edges
+            self._opened(unit.file, outcome.edges)
             rest = [replace(unit, place=place, edges=outcome.edges) for place in range(1, _count(outcome.edges))]
             self.waiting.extendleft(reversed(rest))
 
@@ -174,6 +176,9 @@ class _Queue:
         if file in self._dropped:
             return False
         self._dropped.add(file)
+        self._unopened -= file not in self._edges
+        self._known -= self._edges.get(file, (0,))[-1]
+        self._bytes[file in self._edges] -= self._size(file)
         self.waiting = deque(unit for unit in self.waiting if unit.file != file)
         return True
 
@@ -212,16 +217,21 @@ class _Queue:
     @property
     def expected(self) -> int | None:
         """Events of all files; those that nobody has opened hold as many a byte as the others. None if not known."""
-        opened = [file for file in self._edges if file not in self._dropped]
-        known = sum(self._edges[file][-1] for file in opened)
-        rest = [file for file in self._first if file not in self._edges and file not in self._dropped]
-        if not rest:
-            return known
-        read, unread = (sum(self._bytes(file) for file in part) for part in (opened, rest))
-        return round(known * (1 + unread / read)) if known and read and unread else None
+        read, unread = self._bytes[True], self._bytes[False]
+        if not self._unopened:
+            return self._known
+        return round(self._known * (1 + unread / read)) if self._known and read and unread else None
 
-    def _bytes(self, file: int) -> int:
-        """The size of a file, 0 if a server has it."""
+    def _opened(self, file: int, edges: tuple[int, ...]) -> None:
+        """Keep the edges of a file, and count its events and bytes as known."""
+        self._edges[file] = edges
+        self._unopened -= 1
+        self._known += edges[-1]
+        self._bytes[True] += self._size(file)
+        self._bytes[False] -= self._size(file)
+
+    def _size(self, file: int) -> int:
+        """The bytes of a file, 0 if a server has it."""
         mark = self._first[file].stamp
         return 0 if mark is None else mark[0]
 

@@ -23,6 +23,7 @@ from hepad.io.loaded import LoadedEvents, LoadedFile
 from hepad.io.object_folder import ObjectFiles, object_files, objects_at
 from hepad.io.remote.path import RemotePath, expand_url
 from hepad.io.remote.urls import is_url
+from hepad.io.root.index import OddRecordError
 from hepad.io.root.lean import LeanFile
 from hepad.io.tables.features import TableFile, TablePath
 from hepad.io.text import check_regular, first_line
@@ -297,6 +298,8 @@ def _open_root_events(path: InputPath) -> EventFile:
         why = "the file is damaged or truncated; copy it again"
         if _OLD_COMPRESSION in str(error):
             why = "it is compressed as ROOT does no longer; write it anew with ROOT: hadd -f505 NEW.root OLD.root"
+        elif isinstance(error, OddRecordError):
+            why = f"it is an RNTuple of a kind that hepad does not know ({error}); write it as a TTree"
         raise InputDataError(f"{path}: tree {tree!r} cannot be read, {why}") from error
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 from hepad.output.document import Block, Code, Files, Heading, Text
 from hepad.output.page import to_html
 
-__all__ = ["closing", "write_page"]
+__all__ = ["closing", "command_of", "write_page"]
 
 
 def closing(record: Mapping[str, Any], *, cite: Sequence[tuple[str, str]] = (), is_not: str = "") -> list[Block]:
@@ -22,11 +24,25 @@ def closing(record: Mapping[str, Any], *, cite: Sequence[tuple[str, str]] = (), 
         found.append(Code("\n\n".join(entry for _, entry in cite), folded="BibTeX"))
     found += [
         Heading("Make it again"),
-        Code(str(record["command"])),
+        Code(command_of(record)),
         Text("Or let hepad replay do it in a copy of its inputs, and compare every file."),
         Code(_provenance(record), folded="Versions, inputs and their hashes"),
     ]
     return found
+
+
+def command_of(record: Mapping[str, Any]) -> str:
+    """The words of the command that made an output, with the names of its inputs; where it wrote to is left open."""
+    arguments = record.get("arguments") or {"words": [], "files": []}
+    names = [item["name"] for item in (*record["inputs"], *arguments["files"])]
+
+    def filled(found: re.Match[str]) -> str:
+        if found[1] is None:
+            return found[0][0]
+        return ",".join(names[int(number)] for number in found[1].split(",") if number)
+
+    words = [re.sub(r"\{\{|\}\}|\{([\d,]+)\}", filled, word) for word in arguments["words"]]
+    return f"{shlex.join(['hepad', *words])} -o OUTPUT" if words else str(record["command"])
 
 
 def _provenance(record: Mapping[str, Any]) -> str:

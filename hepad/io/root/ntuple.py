@@ -299,6 +299,10 @@ def open_table(directory: Any, name: str) -> Any:
     return NTuple(name, held, lambda _: None) if directory.key(name).fClassName == CLASS else held
 
 
+_DEEPEST = 100
+"""Levels of fields within fields: each keeps the way to it."""
+
+
 def _chains(fields: list[Field]) -> dict[str, tuple[int, ...]]:
     """The numbers of the fields that lead to each, by its path; the first of a path stays."""
     chains: list[tuple[int, ...]] = []
@@ -310,6 +314,8 @@ def _chains(fields: list[Field]) -> dict[str, tuple[int, ...]]:
             continue
         above = fields[field.parent]
         nameless = above.role in (_COLLECTION, _VARIANT) or above.repetition > 0 or field.name.startswith(":_")
+        if len(chains[field.parent]) > _DEEPEST:
+            raise ValueError(f"its fields are more than {_DEEPEST} levels deep")
         chains.append((*chains[field.parent], number))
         paths.append("" if nameless else f"{_path_above(paths, fields, field.parent)}.{field.name}")
     found: dict[str, tuple[int, ...]] = {}

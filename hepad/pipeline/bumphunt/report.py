@@ -117,6 +117,21 @@ def _sensitivity_json(found: Sensitivity) -> dict[str, Any]:
     }
 
 
+_KEPT = (
+    "window",
+    "direction",
+    "local_p",
+    "log10_local_p",
+    "local_z",
+    "statistic",
+    "windows",
+    "observed",
+    "expected",
+    "fit",
+)
+"""What is told of each of several hunts."""
+
+
 @dataclass(frozen=True)
 class TrialsReport:
     """The hunt in each spectrum, without pseudo-experiments of its own, and what they say of all together."""
@@ -131,8 +146,8 @@ class TrialsReport:
         spectra = []
         for hunt, p in zip(self.hunts, found.single_p, strict=True):
             result = hunt.to_json()
-            kept = ("window", "direction", "local_p", "local_z", "statistic", "windows", "observed", "expected", "fit")
-            spectra.append({"name": result["spectrum"]["name"], **{k: result[k] for k in kept}, "global_p": float(p)})
+            kept = {key: result[key] for key in _KEPT}
+            spectra.append({"name": result["spectrum"]["name"], **kept, "global_p": float(p)})
         return {
             "spectra": spectra,
             "best": found.best,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hepad.output.document import Answer, Block, Figure, Heading, Notes, Table
+from hepad.output.figure_kinds import figure_kinds
 from hepad.stats.limits.cls import LimitResult
 from hepad.stats.limits.discovery import format_p
 
@@ -62,7 +63,7 @@ def mass_blocks(report: MassLimitReport) -> list[Block]:
         Heading(f"Limits against the mass in {report.spectrum.name.rpartition('/')[2]}", 1),
         Answer(words, numbers, Figure("limit.png", "Upper limits at 95 % CL against the mass.")),
         *([Notes(report.warnings, "warning")] if report.warnings else []),
-        Heading("Local p-values"),
+        *([Heading("Local p-values")] if figure_kinds() else []),
         Figure("local_p.png", "Local p-value of background alone against the mass."),
         Heading(f"All limits, in {unit}"),
         Table(header, [_row(point.mass, point.limit, point.excess.words(), scale) for point in report.points], 0),

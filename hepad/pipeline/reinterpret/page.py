@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
@@ -21,9 +22,10 @@ def blocks(result: Result, captions: Mapping[str, str], files: Collection[str]) 
     An exclusion curve comes first, then each of its points with its mass.
     """
     search, verdict, curve = result.search, result.verdict, result.curve
-    cite = [(citation.text, citation.bibtex) for citation in references(result.analysis)]
+    cite = [(citation.text, citation.bibtex) for citation in references(result.analysis, search.reference)]
+    subject = _signal(result) if curve is None else verdict.reason
     return [
-        Heading(f"{verdict.status.capitalize()}: {_signal(result)} in {result.analysis}", 1),
+        Heading(f"{verdict.status.capitalize()}: {subject} in {result.analysis}", 1),
         _answer(result, captions),
         *([Text(f"What helps: {verdict.help}.")] if verdict.help else []),
         *([] if curve is None else _points(curve)),
@@ -35,7 +37,7 @@ def blocks(result: Result, captions: Mapping[str, str], files: Collection[str]) 
         *(Text(f"Left out, as it cannot be read: {skipped.reason}.") for skipped in result.skipped),
         *_samples(result, captions),
         Heading("Files"),
-        Files([(name, what) for name, what in _FILES.items() if name in files]),
+        Files([(name, what) for pattern, what in _FILES.items() for name in sorted(fnmatch.filter(files, pattern))]),
         *closing(result.provenance, cite=cite, is_not=_IS_NOT),
     ]
 
@@ -53,15 +55,13 @@ _FILES = {
     "efficiency_map.csv": "acceptance by mass point and region",
     "signal_regions.csv": "acceptances and limits by region",
     "hepdata/submission.yaml": "tables as HEPData takes them, with figures and likelihoods",
-    "hepdata/workspace.json": "the likelihood of the background, for pyhf",
-    "hepdata/patchset.json": "the signals as patches of it",
+    "hepdata/workspace*.json": "the likelihood of the background, for pyhf",
+    "hepdata/patchset*.json": "the signals as patches of it",
 }
 
 
 def _signal(result: Result) -> str:
-    """The signal by the names of its files, or the masses."""
-    if result.curve is not None:
-        return f"{len(result.curve.points)} masses"
+    """The signal by the names of its files."""
     names = [str(item["name"]) for item in result.provenance["inputs"]]
     return names[0] if len(names) == 1 else "the signal"
 

@@ -14,6 +14,7 @@ import uproot
 from hepad.errors import InputDataError
 from hepad.io.reader import open_events
 from hepad.io.root import lean
+from hepad.io.root.index import OddRecordError
 from hepad.io.root.lean import LeanFile
 from hepad.io.root.ntuple_records import read_header
 
@@ -179,3 +180,12 @@ def test_another_envelope_is_refused() -> None:
         read_header(bytes(32))
     with pytest.raises(ValueError, match="a checksum does not fit"):
         read_header(b"")
+
+
+def test_a_kind_of_rntuple_that_is_not_known_is_no_damage(data, monkeypatch):
+    def odd(*_: object) -> None:
+        raise OddRecordError("feature flag 7")
+
+    monkeypatch.setattr("hepad.io.root.ntuple.read_footer", odd)
+    with pytest.raises(InputDataError, match=r"a kind that hepad does not know \(feature flag 7\)"):
+        open_events(data / "rntuple_nanoaod.root")

@@ -179,7 +179,7 @@ def test_a_curve_reads_its_search_once_and_its_figures_fit_nothing(curve, read) 
 def test_the_page_of_a_curve_begins_with_it(curve) -> None:
     result, page = curve
     headings = re.findall(r"<h[12] id=[^>]*>(.*?)</h[12]>", page)
-    assert headings[0] == "Excluded: 3 masses in cms_2019_dijet"
+    assert headings[0] == f"Excluded: {result['verdict']['reason']} in cms_2019_dijet"
     reason = result["verdict"]["reason"]
     answer = f"{reason[0].upper()}{reason[1:]}."
     assert headings[1:4] == ["3000 GeV: excluded", "3500 GeV: excluded", "4000 GeV: not excluded"]
