@@ -188,8 +188,8 @@ def described_samples(
     folder: RunFolder | None,
     options: DescribedOptions,
     **key: Any,
-) -> tuple[dict[str, Described], tuple[Skipped, ...]]:
-    """The samples by name, and the files left out of them with their places among the files of all.
+) -> tuple[dict[str, Described], tuple[Skipped, ...], dict[int, str]]:
+    """The samples by name, the files left out of them, and why files were read as a whole: by place among those of all.
 
     What is done is kept in `folder`, if there is one; `key` is what the events kept there depend on beside bundle and
     selection.
@@ -201,13 +201,15 @@ def described_samples(
         stores = {name: folder.store(f"sample{place}", made) for place, name in enumerate(paths)}
     samples: dict[str, Described] = {}
     skipped: list[Skipped] = []
+    whole: dict[int, str] = {}
     before = 0
     for name, files in paths.items():
         run = Run(job, files, options.step_size, options.max_events, options.execution, stores[name], options.on_events)
         samples[name] = _described(run, name)
         skipped += [replace(one, file=before + one.file) for one in run.skipped]
+        whole |= {before + file: why for file, why in run.whole.items()}
         before += len(files)
-    return samples, tuple(skipped)
+    return samples, tuple(skipped), whole
 
 
 def described_provenance(

@@ -80,10 +80,10 @@ def cluster(
     clusterer()  # whether it is there is known before all events are read
     with making.run_folder() as folder:
         cut = None if job.region is None else job.region.model_dump(mode="json")
-        samples, skipped = described_samples(job, paths, folder, options, region=cut, space=job.space)
+        samples, skipped, whole = described_samples(job, paths, folder, options, region=cut, space=job.space)
         report, found = clusters_of(samples, job, options)
         report = replace(report, skipped=skipped, output=output)
-        record = making.description({each.file: each.reason for each in skipped})
+        record = making.description({each.file: each.reason for each in skipped}, whole)
         write_report(report, found, samples, paths, output, simulation=options.simulation, record=record)
     return report
 
@@ -100,7 +100,7 @@ def cluster_in_memory(
     options.check()
     job, paths = _asked(load_bundle(model), options), _paths(files, background, simulations or {})
     clusterer()
-    samples, skipped = described_samples(job, paths, None, options)
+    samples, skipped, _ = described_samples(job, paths, None, options)
     report, found = clusters_of(samples, job, options)
     return replace(report, skipped=skipped), found
 

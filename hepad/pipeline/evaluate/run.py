@@ -117,7 +117,7 @@ def evaluate(
         return before
     with making.run_folder() as folder:
         sampling = scored_samples(trainings, paths, folder, options, sections=sections, selections=selections)
-        inputs = making.records.wait({each.file: each.reason for each in sampling.skipped})
+        inputs = making.records.wait({each.file: each.reason for each in sampling.skipped}, sampling.whole)
         records = iter(inputs)
         of_sample = {name: [next(records) for _ in files] for name, files in paths.items()}
         samples, said = fresh_samples(trainings, sampling.samples, of_sample)

@@ -68,10 +68,14 @@ class Selections:
 
 @dataclass(frozen=True)
 class Sampling:
-    """Samples by training and name, and the files left out of them, with their places among the files of all."""
+    """Samples by training and name, and the files left out of them, with their places among the files of all.
+
+    `whole` says by these places why files were read as a whole.
+    """
 
     samples: dict[str, dict[str, ScoredSample]]
     skipped: tuple[Skipped, ...]
+    whole: dict[int, str]
 
 
 def scored_samples(
@@ -97,6 +101,7 @@ def scored_samples(
     }
     samples: dict[str, dict[str, ScoredSample]] = {training.name: {} for training in trainings}
     skipped: list[Skipped] = []
+    whole: dict[int, str] = {}
     before = 0
     for sample, files in paths.items():
         reasons: dict[str, dict[int, str]] = {}
@@ -106,10 +111,11 @@ def scored_samples(
             in_pb = sections if sample == "background" else None
             samples[training.name][sample] = sample_of(run, cross_sections=in_pb)
             reasons[training.name] = run.reasons()
+            whole |= {before + file: why for file, why in run.whole.items()}
         common = _common(reasons, sample, files)
         skipped += [Skipped(before + file, files[file].name, reason) for file, reason in common.items()]
         before += len(files)
-    return Sampling(samples, tuple(skipped))
+    return Sampling(samples, tuple(skipped), whole)
 
 
 def _store(folder: RunFolder, name: str, training: Training, job: SampleJob) -> FolderStore:

@@ -58,10 +58,10 @@ def monitor(
     if before := making.before(read=_stored):
         return replace(before, output=output)
     with making.run_folder() as folder:
-        samples, skipped = described_samples(job, paths, folder, options)
+        samples, skipped, whole = described_samples(job, paths, folder, options)
         columns = {name: columns_of(sample, job.bundle) for name, sample in samples.items()}
         report = replace(compare_runs(samples, columns, job.bundle, options), skipped=skipped, output=output)
-        record = making.description({each.file: each.reason for each in skipped})
+        record = making.description({each.file: each.reason for each in skipped}, whole)
         write_report(report, columns, output, simulation=options.simulation, record=record)
     return report
 
@@ -76,7 +76,7 @@ def monitor_in_memory(
     """What `monitor` does, but nothing is written."""
     options.verify()
     job, paths = _asked(reference, runs, model, options)
-    samples, skipped = described_samples(job, paths, None, options)
+    samples, skipped, _ = described_samples(job, paths, None, options)
     columns = {name: columns_of(sample, job.bundle) for name, sample in samples.items()}
     return replace(compare_runs(samples, columns, job.bundle, options), skipped=skipped)
 

@@ -96,7 +96,7 @@ def rates(
             asked, paths, options, vertices, lambda sample: stores.pop(sample, None) or folder.store(names[sample], key)
         )
         report = _measure(asked, paths, streams, options)
-        records = making.records.wait({each.file: each.reason for each in report.skipped})
+        records = making.records.wait({each.file: each.reason for each in report.skipped}, streams.whole)
         report = _with_remarks(report, trained_on(asked.trainings, records))
         write_report(report, output, simulation=options.simulation, record=described(records))
     return report
@@ -117,7 +117,10 @@ def rates_in_memory(
 
 @dataclass
 class _Streams:
-    """The parts of each sample, as often as they are asked for; `skipped` are the files left out, with their places."""
+    """The parts of each sample, as often as they are asked for; `skipped` are the files left out, with their places.
+
+    `whole` says by these places why files were read as a whole.
+    """
 
     asked: Asked
     paths: Mapping[str, Sequence[InputPath]]
@@ -125,6 +128,7 @@ class _Streams:
     vertices: bool
     store: Callable[[str], Store] | None = None
     skipped: list[Skipped] = field(default_factory=list)
+    whole: dict[int, str] = field(default_factory=dict)
     _seen: dict[str, list[Part] | None] = field(default_factory=dict)
 
     def parts(self, sample: str) -> Iterator[Part]:
@@ -149,6 +153,7 @@ class _Streams:
         if not again:
             before = sum(len(group) for group in list(self.paths.values())[: list(self.paths).index(sample)])
             self.skipped += [replace(left_out, file=before + left_out.file) for left_out in run.skipped]
+            self.whole |= {before + file: why for file, why in run.whole.items()}
 
 
 def _measure(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,7 @@ class Answer:
     """The answer for one sample; `cross_section_pb` is None if nobody said it, `limits` if the search sets none.
 
     `shifted` is the sample with its jets scaled, None if that was not asked for. `skipped` are the files of the sample
-    that were left out.
+    that were left out, `whole` says by their places why files were read as a whole.
     """
 
     measured: Measured
@@ -63,6 +63,7 @@ class Answer:
     warnings: tuple[str, ...]
     skipped: tuple[Skipped, ...] = ()
     shifted: JetShift | None = None
+    whole: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def search(self) -> Search:
@@ -96,7 +97,7 @@ def answer(
     published = {} if limits is None else _published(measured, limits, section)
     warnings = (*_remarks(settings, energy, stated), *_notes(samples), *(limits.warnings if limits else ()))
     found = conclude(section, measured, limits, published)
-    return Answer(measured, section, limits, published, found, warnings, tuple(run.skipped), shifted)
+    return Answer(measured, section, limits, published, found, warnings, tuple(run.skipped), shifted, run.whole)
 
 
 def _shifted(paths: Sequence[InputPath], settings: Settings, measured: Measured) -> JetShift:

@@ -49,11 +49,23 @@ class Inputs:
 
     def skipped(self, found: Answer, curve: Curve | None) -> list[Skipped]:
         """The files that were left out, by their place among `paths`."""
-        places = {path: place for place, path in enumerate(self.paths)}
-        answers = [(self.sample, found)]
-        answers += [(self.points[result.point], result.answer) for result in (curve.points if curve else ())]
-        left = {places[paths[one.file]]: one for paths, answer in answers for one in answer.skipped}
+        places = self._places
+        left = {places[paths[one.file]]: one for paths, answer in self._answers(found, curve) for one in answer.skipped}
         return [replace(left[place], file=place) for place in sorted(left)]
+
+    def whole(self, found: Answer, curve: Curve | None) -> dict[int, str]:
+        """Why files were read as a whole, by their place among `paths`."""
+        answers, places = self._answers(found, curve), self._places
+        return {places[paths[file]]: why for paths, answer in answers for file, why in answer.whole.items()}
+
+    @property
+    def _places(self) -> dict[InputPath, int]:
+        return {path: place for place, path in enumerate(self.paths)}
+
+    def _answers(self, found: Answer, curve: Curve | None) -> list[tuple[Sequence[InputPath], Answer]]:
+        """All answers with the files that they are of."""
+        points = curve.points if curve else ()
+        return [(self.sample, found), *((self.points[result.point], result.answer) for result in points)]
 
 
 def held_against(search: Search, given: Path | None) -> dict[str, str]:

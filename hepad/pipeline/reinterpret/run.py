@@ -214,7 +214,7 @@ def _measured(
 
 def _report(inputs: Inputs, found: Answer, curve: Curve | None, making: Making) -> ReinterpretReport:
     skipped = inputs.skipped(found, curve)
-    record = making.description({one.file: one.reason for one in skipped})
+    record = making.description({one.file: one.reason for one in skipped}, inputs.whole(found, curve))
     return ReinterpretReport(result_of(inputs, found, curve, skipped, record), found, curve, making.output)
 
 
