@@ -22,6 +22,7 @@ from hepad.errors import CardError
 
 __all__ = [
     "ALL",
+    "DISCOVERY_BINS",
     "SCHEMA",
     "BinningCard",
     "CategoryCard",
@@ -40,6 +41,8 @@ __all__ = [
 SCHEMA = "search/1"
 ALL = "all"
 """The region of a search without a score: every selected event."""
+DISCOVERY_BINS = "discovery_bins"
+"""The region of a search with a simultaneous fit that has all its bins but the control ones, of every category."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 RelativeError = Annotated[float, Field(ge=0, lt=1)]
@@ -165,10 +168,11 @@ class SearchCard(Card):
     """A published search. Without `luminosity` it has acceptances only, as a trigger does.
 
     `regions` are names: each is one that the bundles of all categories define, unless `thresholds` sets it here;
-    limits are set in `signal_region`. `signal_error` is the relative uncertainty of a signal's yield beside that of
-    the luminosity. With `spurious_signal` what the first function of a channel fakes on a simulated background that
-    follows its second one is an error of the limit. `background_events` is a folder that `hepad analysis background`
-    made: simulated background in the regions, event by event. `vectors` is the file of test vectors.
+    limits are set in `signal_region`, with `simultaneous` in all bins at once. `signal_error` is the relative
+    uncertainty of a signal's yield beside that of the luminosity. With `spurious_signal` what the first function of a
+    channel fakes on a simulated background that follows its second one is an error of the limit. `background_events`
+    is a folder that `hepad analysis background` made: simulated background in the regions, event by event. `vectors`
+    is the file of test vectors.
     """
 
     schema_: Literal["search/1"] = Field(alias="schema")
@@ -249,6 +253,8 @@ class SearchCard(Card):
         binned = [category.name for category in self.categories if category.bins]
         if (self.simultaneous is not None) != bool(binned):
             raise ValueError("simultaneous and bins of categories go together")
+        if binned and DISCOVERY_BINS in self.regions:
+            raise ValueError(f"region {DISCOVERY_BINS!r} is all bins of a simultaneous fit: give another name")
         for category in self.categories:
             if len(set(category.bins)) != len(category.bins) or ALL in category.bins:
                 raise ValueError(f"bins of {category.name} must be named, each once, without {ALL!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hepad.pipeline.limit.result import DEFAULT_TOYS, check_calculator, write_js
 from hepad.provenance import command_line, provenance, sha256_file
 from hepad.search.search import prepare_search
 from hepad.search.together import bin_label, fitted_bins
+from hepad.stats.limits.cls import Calculator
 from hepad.stats.limits.discovery_table import DiscoveryLimits, discovery_limits, fitted_limits
 from hepad.stats.limits.published import numpy_backend
 from hepad.stats.limits.simultaneous import predicted
@@ -56,7 +58,7 @@ def discovery(regions: Path | RegionsCard, *, options: DiscoveryOptions | None =
     `options.luminosity` replaces that of the card.
     """
     options = options or DiscoveryOptions()
-    calculator = check_calculator(options.calculator, options.toys)
+    calculator = _checked(options)
     if options.output is not None:
         check_file(options.output, verb="discovery", inputs=[regions] if isinstance(regions, Path) else [])
     card = load_regions(regions) if isinstance(regions, Path) else regions
@@ -89,7 +91,7 @@ def discovery_of_search(
     limits. Regions without simulated background are left out, `report.left_out`. `options.luminosity` scales yields.
     """
     options = options or DiscoveryOptions()
-    calculator = check_calculator(options.calculator, options.toys)
+    calculator = _checked(options)
     if options.output is not None:
         check_file(options.output, verb="discovery", inputs=[] if observed is None else [observed])
     with unpacked(analysis) as card:
@@ -129,6 +131,13 @@ def one_region(observed: float, background: float, relative_error: float) -> Reg
             raise UsageError(f"the {what} is finite and not negative, found {value:g}")
     count = RegionCount(observed=observed, background=background, background_error=relative_error * background)
     return RegionsCard(schema_="regions/1", regions={"region": count})
+
+
+def _checked(options: DiscoveryOptions) -> Calculator:
+    """The calculator; `UsageError` for numbers that stand for nothing, before anything is read."""
+    if options.luminosity is not None and not 0 < options.luminosity < math.inf:
+        raise UsageError(f"the luminosity is positive, found {options.luminosity:g} fb-1")
+    return check_calculator(options.calculator, options.toys)
 
 
 def _write(

@@ -87,13 +87,17 @@ def write_yields(
 
 
 def read_yields(path: Path, search: Search) -> YieldTable:
-    """The table that `write_yields` made; `InputDataError` for another, or for bins that the search has not."""
+    """The table that `write_yields` made; `InputDataError` for another, for bins that the search has not, or twice."""
     found: YieldTable = {}
+    seen: set[tuple[str, str, str]] = set()
     processes = () if search.card.simultaneous is None else tuple(search.card.simultaneous.processes)
     for number, row in _rows(path, _HEADER, search):
         values = [_number(cell) for cell in row[3:]]
         if row[2] not in processes or any(value is None or value < 0 for value in values):
             raise InputDataError(f"{path}, line {number}: expected one of {', '.join(processes)} and three numbers")
+        if (key := (row[0], row[1], row[2])) in seen:
+            raise InputDataError(f"{path}, line {number}: {row[2]} of {row[0]}, {row[1]} was there before")
+        seen.add(key)
         section, error, events = (value or 0.0 for value in values)
         if section > 0:
             found.setdefault((row[0], row[1]), {})[row[2]] = Yield(section, error, int(events))

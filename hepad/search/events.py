@@ -153,7 +153,9 @@ def with_energy(events: ak.Array, sqrt_s_gev: float | None, assumed_gev: float) 
 
 
 def in_region(events: ak.Array, category: Category, region: str) -> Mask:
-    """Whether events (n,) are selected by a category and in one of its regions."""
+    """Whether events (n,) are selected by a category and in a region; none in one that the category has not."""
+    if region != ALL and category.bundle is not None and region not in category.regions:
+        return np.zeros(len(events), dtype=np.bool_)
     selected, keep, _ = apply_selection(events, category.selection)
     if region == ALL or category.bundle is None:
         return keep

@@ -11,7 +11,7 @@ from hepad.bundles.bundle import Bundle, load_bundle
 from hepad.cards.analysis import RegionSpec
 from hepad.cards.bundle import RegionCard
 from hepad.cards.resolver import bundled_names, resolve
-from hepad.cards.search import ALL, CategoryCard, SearchCard, load_search, located
+from hepad.cards.search import ALL, DISCOVERY_BINS, CategoryCard, SearchCard, load_search, located
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.errors import CardError, UsageError
 from hepad.io.events import merge_fields
@@ -55,6 +55,9 @@ class Category:
 @dataclass(frozen=True)
 class Search:
     """A search ready for events. `signal_region` is where limits are set; `regions` are looser to tighter, ALL first.
+
+    With a simultaneous fit `signal_region` is DISCOVERY_BINS; each region of the card is then of those categories alone
+    that have a bin of its name.
 
     `cards` maps what went into it to sha256, for provenance. `as_published` is False if a selection, model, region
     or luminosity other than the card's was asked for: published spectra do not go with it. `changes` are those of them
@@ -126,14 +129,16 @@ def prepare_search(
     cards = {f"analysis {card.name}": sha256_file(resolve("analyses", name))}
     cards |= {f"bundle {c.bundle.card.name}": c.bundle.sha256 for c in categories if c.bundle}
     cards |= _parts(card, folder, selection)
-    names = tuple(dict.fromkeys((ALL, *card.regions, *extra)))
-    chosen = region[0] if region else card.limit_region
+    together = () if card.simultaneous is None else (DISCOVERY_BINS,)
+    names = tuple(dict.fromkeys((ALL, *together, *card.regions, *extra)))
+    own = DISCOVERY_BINS if together else card.limit_region
+    chosen = region[0] if region else own
     given = {"selection": selection, "model": model, "region": extra}
     changes = [what for what, value in given.items() if value]
     if luminosity_fb is not None and (card.luminosity is None or luminosity_fb != card.luminosity.fb):
         card = _at_luminosity(card, luminosity_fb)
         changes.append("luminosity")
-    as_published = not changes and chosen == card.limit_region
+    as_published = not changes and chosen == own
     return Search(card, folder, categories, names, chosen, cards, as_published, tuple(changes))
 
 
@@ -217,7 +222,8 @@ def _regions(card: SearchCard, names: Sequence[str], bundle: Bundle, extra: Extr
             f"{', '.join(known) or 'none'}); train it with these regions, or set them under 'thresholds'"
         )
     every = bundle.regions({**card.thresholds, **extra})
-    return {name: every[name] for name in (*names, *extra) if name != ALL}
+    lowest = {DISCOVERY_BINS: every[names[0]]} if card.simultaneous is not None and names else {}
+    return lowest | {name: every[name] for name in (*names, *extra) if name != ALL}
 
 
 def _check_bins(category: Category) -> None:

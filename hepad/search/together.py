@@ -26,7 +26,8 @@ __all__ = ["FittedBins", "bin_label", "fitted_bins"]
 class FittedBins:
     """The bins that have simulated background, in the order of the card; `every` has those without too.
 
-    `events` is the number of simulated events in each; `has_data` says whether counts were observed.
+    `events` is the number of simulated events in each; `has_data` says whether counts were observed, and `unmodelled`
+    has those of the bins without simulated background.
     """
 
     bins: Mapping[Bin, CountingBin]
@@ -36,6 +37,7 @@ class FittedBins:
     luminosity_fb: float
     luminosity_error: float
     has_data: bool
+    unmodelled: Mapping[Bin, float]
 
     @property
     def control(self) -> tuple[Bin, ...]:
@@ -64,7 +66,8 @@ class FittedBins:
     def of_region(self, region: Bin) -> list[CountingBin]:
         """The bins of a fit for one discovery region: the region with one event of signal in it, the others without.
 
-        The region is its bin and those above it, as one; beside it are all control bins, and the less anomalous bins
+        The region is its bin and those above it, as one, and what is observed in it has bins without simulated
+        background too; beside it are all control bins, and the less anomalous bins
         of its category. `InputDataError` if no simulated background is in the region.
         """
         place = self.every.index(region)
@@ -74,7 +77,8 @@ class FittedBins:
             raise InputDataError(f"{bin_label(region)} has no simulated background: merge it with another")
         lower = {self.every[n] for n in own if n < place}
         others = [bin_ for one, bin_ in self.bins.items() if one in lower or one[1] == BELOW]
-        return [_merged(bin_label(region), parts), *others]
+        more = sum(self.unmodelled.get(self.every[n], 0.0) for n in own if n >= place)
+        return [_merged(bin_label(region), parts, more), *others]
 
 
 def fitted_bins(search: Search, observed: Path | None = None) -> FittedBins | None:
@@ -93,7 +97,7 @@ def fitted_bins(search: Search, observed: Path | None = None) -> FittedBins | No
     counts = None if file is None else read_counts(file, search)
     every = tuple((category.name, name) for category in search.card.categories for name in bin_names(category))
     present = [one for one in every if one in table]
-    if counts is not None and (missing := [bin_label(one) for one in present if one not in counts]):
+    if counts is not None and (missing := [bin_label(one) for one in every if one not in counts]):
         raise InputDataError(f"{file}: {', '.join(missing)} of {search.card.name} has no count")
     scale = 1000 * luminosity.fb
     bins = {
@@ -112,18 +116,19 @@ def fitted_bins(search: Search, observed: Path | None = None) -> FittedBins | No
         luminosity_fb=luminosity.fb,
         luminosity_error=luminosity.relative_error,
         has_data=counts is not None,
+        unmodelled={} if counts is None else {one: counts[one] for one in every if one not in table},
     )
 
 
-def _merged(name: str, parts: Sequence[CountingBin]) -> CountingBin:
-    """Bins as one, with one event of signal."""
+def _merged(name: str, parts: Sequence[CountingBin], more: float) -> CountingBin:
+    """Bins as one, with one event of signal; `more` events were observed beside those of the bins."""
     background: dict[str, tuple[float, float]] = {}
     for part in parts:
         for process, (events, error) in part.background.items():
             before = background.get(process, (0.0, 0.0))
             background[process] = before[0] + events, math.hypot(before[1], error)
     counts = [part.observed for part in parts if part.observed is not None]
-    return CountingBin(name, background, 1.0, sum(counts) if len(counts) == len(parts) else None)
+    return CountingBin(name, background, 1.0, sum(counts) + more if len(counts) == len(parts) else None)
 
 
 def bin_label(one: Bin) -> str:

@@ -19,7 +19,7 @@ from hepad.pipeline.reinterpret.limits import Inputs, Yield
 from hepad.pipeline.reinterpret.measure import Measured
 from hepad.pipeline.reinterpret.together import limits_together
 from hepad.search.bins import bin_names, bin_of, read_counts, read_yields, write_yields
-from hepad.search.events import CategoryEvents
+from hepad.search.events import CategoryEvents, in_region
 from hepad.search.search import Search, prepare_search
 from hepad.search.together import fitted_bins
 from hepad.stats.limits.published import PublishedExperiment, numpy_backend
@@ -49,6 +49,9 @@ a,above_99,zz,5e-5,1e-5,25
 b,below,zz,1e-3,5e-5,400
 b,above_50,h,3e-4,3e-5,100
 """
+
+
+YIELD = {"luminosity_fb": 100, "reference_pb": 1e-3, "signal_error": 0.0, "luminosity_error": 0.0}
 
 
 def write(folder: Path, **changes: object) -> Path:
@@ -83,9 +86,15 @@ def test_an_event_is_in_the_bin_of_the_last_region_that_it_is_in(search: Search)
     assert bin_names(first.card) == ("below", "above_90", "above_99")
     found = bin_of(events(search, "a", [*scores_of(search).values()], [1, 1, 1]), first)
     assert found.tolist() == [0, 1, 2]
-    assert list(second.regions) == ["above_50"]
+    assert list(second.regions) == ["discovery_bins", "above_50"]
     # A region that a category has not is empty there.
     assert not events(search, "b", [99.0], [1]).inside(second, "above_99").any()
+    assert in_region([0, 0], second, "above_99").tolist() == [False, False]  # before anything of events is looked at
+    # The region of the limits is all bins of both but the control ones, each with its own threshold.
+    assert search.signal_region == search.regions[1] == "discovery_bins"
+    for category, lowest in ((first, "above_90"), (second, "above_50")):
+        assert category.regions["discovery_bins"] == category.regions[lowest]
+        assert category.shifted["discovery_bins"] == category.shifted[lowest]
 
 
 def test_yields_are_written_by_bin_and_process_and_read_back(search: Search, tmp_path: Path) -> None:
@@ -126,7 +135,7 @@ def test_a_signal_is_given_to_its_bins_and_has_limits_in_each_and_together(searc
         "b": events(search, "b", [99.0], [1.0]),
     }
     measured = Measured(search, Sums(10, 10.0, 10.0), Sums(10, 10.0, 10.0), signal, {})
-    yields = Yield(luminosity_fb=100, reference_pb=1e-3, signal_error=0.0, luminosity_error=0.0)
+    yields = Yield(**YIELD)
     limits = limits_together(Inputs(measured, yields, None))
     found = {name: one.signal[0] for name, one in limits.channels.items()}
     assert found == {"a_below": 10, "a_above_90": 0, "a_above_99": 30, "b_below": 0, "b_above_50": 10}  # of 100 events
@@ -134,6 +143,13 @@ def test_a_signal_is_given_to_its_bins_and_has_limits_in_each_and_together(searc
     assert limits.channels["a_below"].reason.text == "a control bin, which is fitted with the others"
     assert limits.channels["a_above_90"].reason.text == "no signal event is in it"
     assert limits.channels["a_above_90"].background[0] == pytest.approx(50)
+    few = [text for text in limits.warnings if "simulated events" in text]
+    assert [text.partition(", and")[0] for text in few] == [
+        "a_above_99: the signal rests on 3 simulated events",
+        "b_above_50: the signal rests on 1 simulated events",
+    ]
+    kept = {region: measured.acceptance(region).events for region in ("discovery_bins", "above_50", "above_90")}
+    assert kept == {"discovery_bins": 4, "above_50": 1, "above_90": 3}
     together, best = limits.combined.result, limits.channels["a_above_99"].result
     assert together.observed is None
     assert limits.combined.on_simulation
@@ -169,7 +185,34 @@ def test_counts_give_a_discovery_table(search: Search, tmp_path: Path, run) -> N
         3.65, abs=0.1
     )  # that of 17 on, 25 off and tau = 5, eq. 17 of Li, Ma
     assert rows["b_above_50"]["p0"] == 0.5
+    for value in ("0", "-1", "nan"):
+        refused = run("discovery", "--analysis", card, "--luminosity", value, code=2)
+        assert "the luminosity is positive" in refused.stderr
+    refused = run("reinterpret", tmp_path / "counts.csv", "--analysis", card, "--region", "above_90", code=2)
+    assert "leave out --region" in refused.stderr
     assert rows["a_above_90"]["visible_cross_section_fb"] == pytest.approx(rows["a_above_90"]["s95_observed"] / 100)
+
+
+def test_events_of_bins_without_simulation_count_in_the_regions_below(search: Search, tmp_path: Path) -> None:
+    lines = YIELDS.splitlines()
+    (tmp_path / "yields.csv").write_text("\n".join(line for line in lines if "above_99" not in line))
+    text = "category,bin,observed\na,below,400\na,above_90,4\na,above_99,12\nb,below,100\nb,above_50,20\n"
+    (tmp_path / "counts.csv").write_text(text)
+    own = {**CARD["simultaneous"], "yields": "yields.csv", "observed": "counts.csv"}
+    fewer = prepare_search(str(write(tmp_path, simultaneous=own)))
+    fitted = fitted_bins(fewer)
+    assert fitted.of_region(("a", "above_90"))[0].observed == 16
+    assert fitted.of_region(("b", "above_50"))[0].observed == 20
+    # A simultaneous fit does not use them, and says so.
+    none = {name: events(fewer, name, [], []) for name in "ab"}
+    inputs = Inputs(Measured(fewer, Sums(1, 1.0, 1.0), Sums(1, 1.0, 1.0), none, {}), Yield(**YIELD), None)
+    assert limits_together(inputs).warnings[0].endswith("are not used: a_above_99 (12)")
+    (tmp_path / "counts.csv").write_text(text.replace("a,above_99,12\n", ""))
+    with pytest.raises(InputDataError, match="a_above_99 of two has no count"):
+        fitted_bins(fewer)
+    (tmp_path / "yields.csv").write_text("\n".join([*lines, lines[-1]]))
+    with pytest.raises(InputDataError, match=r"line \d+: h of b, above_50 was there before"):
+        read_yields(tmp_path / "yields.csv", fewer)
 
 
 @pytest.mark.parametrize(
@@ -192,6 +235,7 @@ def test_tables_that_do_not_fit_are_refused(search: Search, tmp_path: Path, text
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"regions": [*CARD["regions"], "discovery_bins"]}, "give another name"),
         ({"simultaneous": None}, "simultaneous and bins of categories go together"),
         ({"luminosity": None}, "bins need a luminosity"),
         ({"categories": [{**CARD["categories"][0], "bundle": None}], "regions": ["all"]}, "which regions does not"),

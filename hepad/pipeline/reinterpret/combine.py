@@ -29,7 +29,7 @@ from hepad.stats.fits.templates import overlap_matrix, signal_shape
 from hepad.stats.limits.limits import LimitResult
 from hepad.stats.limits.resonance import ResonanceChannel
 
-__all__ = ["Combined", "Limits", "set_limits"]
+__all__ = ["Combined", "Limits", "few_warnings", "set_limits"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -87,7 +87,7 @@ def set_limits(inputs: Inputs) -> Limits:
     warnings = [text for limit in channels.values() if limit.result for text in limit.result.warnings]
     warnings += [_accidental(limit) for limit in channels.values() if limit.result and _is_accidental(limit)]
     warnings += [_unused(limit) for limit in channels.values() if limit.unused > _UNUSED]
-    warnings += [_few(limit) for limit in channels.values() if limit.result and _is_few(limit)]
+    warnings += few_warnings(channels)
     if combined.result and len(combined.channels) > 1:
         warnings += [f"combined: {text}" for text in combined.result.warnings]
     return Limits(inputs, channels, combined, overlaps, tuple(dict.fromkeys(warnings)))
@@ -198,6 +198,11 @@ def _accidental(limit: ChannelLimit) -> str:
         f"{limit.name}: the signal is so broad that a smooth background can imitate it, and its {limit.effective:.0f} "
         f"effective events do not fix what is left: the limit may be off by a factor of two; simulate {_MANY} or more"
     )
+
+
+def few_warnings(channels: Mapping[str, ChannelLimit]) -> list[str]:
+    """A line for each channel with a limit whose signal rests on few simulated events."""
+    return [_few(limit) for limit in channels.values() if limit.result and _is_few(limit)]
 
 
 def _is_few(limit: ChannelLimit) -> bool:

@@ -135,6 +135,8 @@ def _reinterpret(files: Sequence[str | InputPath], analysis: str, options: Reint
         region=options.region,
         luminosity_fb=options.luminosity_fb,
     )
+    if options.region is not None and search.card.simultaneous is not None:
+        raise UsageError(f"limits of {search.card.name} are of all its bins together: leave out --region")
     cards = {**search.cards, **held_against(search, options.background)}
     command = _command(search, options)
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import FitFailedError, InputDataError
-from hepad.pipeline.reinterpret.combine import Combined, Limits
+from hepad.pipeline.reinterpret.combine import Combined, Limits, few_warnings
 from hepad.pipeline.reinterpret.limits import TOYS, ChannelLimit, Inputs, effective_events
 from hepad.pipeline.reinterpret.reasons import Cause, Reason
 from hepad.samples.sample import weight_sums
@@ -128,6 +128,10 @@ def _warnings(inputs: Inputs, fitted: FittedBins, channels: dict[str, ChannelLim
         part = sum(float(limit.signal[0]) for limit in lost) / total
         names = ", ".join(limit.name for limit in lost)
         found.append(f"{part:.1%} of the signal is in {names}, without simulated background, and is not used")
+    if seen := {bin_label(one): events for one, events in fitted.unmodelled.items() if events > 0}:
+        listed = ", ".join(f"{name} ({events:g})" for name, events in seen.items())
+        found.append(f"events were observed in bins without simulated background, and are not used: {listed}")
+    found += few_warnings(channels)
     few = [bin_label(one) for one, part in fitted.bins.items() if part.total < 10 and one[1] != BELOW]
     if few and inputs.yields.calculator == "auto":
         found.append(
