@@ -96,6 +96,8 @@ class Function:
     @cached_property
     def nodes(self) -> Mapping[str, Node]:
         """Its nodes by their names."""
+        if len(self._message.many(3)) > _MAX_NODES:
+            raise InputDataError(f"function {self.name[:80]!r} has more than {_MAX_NODES} operations")
         return {node.name: node for node in map(Node.of, self._message.messages(3))}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ def _check_heaps(content: bytes) -> None:
 
     https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html, III.E, with sizes of 8 bytes, as h5py writes.
     """
-    start = content.find(_HEAP)
+    start, left = content.find(_HEAP), len(content) // 16  # objects, if no heap is in another
     while start >= 0:
         end = start + int.from_bytes(content[start + 8 : start + 16], "little")
         place = start + 16
@@ -51,7 +52,9 @@ def _check_heaps(content: bytes) -> None:
             step = 16 + (size + 7) // 8 * 8 if index else size  # the rest, which is free, counts its own head
             if step < 16 or step > end - place:
                 raise InputDataError("not a complete HDF5 file (a heap with an object of no length or beyond its end)")
-            place += step
+            place, left = place + step, left - 1
+            if left < 0:
+                raise InputDataError("not a file of HDF5 as h5py writes it (heaps within heaps)")
         start = content.find(_HEAP, start + 8)
 
 
@@ -61,6 +64,7 @@ class Hdf5:
     def __init__(self, file: Any) -> None:
         self._file = file
         self._budget = Budget()
+        self._datasets: dict[str, list[str]] = {}
 
     def text(self, name: str) -> str | None:
         """A text that the file as a whole is described with."""
@@ -87,7 +91,8 @@ class Hdf5:
             raise InputDataError(f"{path} holds no floating-point numbers")
         if found.external or found.is_virtual:
             raise InputDataError(f"{path} is in another file")
-        self._budget.take(found.size * max(found.dtype.itemsize, 4), path)
+        unpacked = max(found.size, math.prod(found.chunks or ()))  # a chunk is unpacked as a whole
+        self._budget.take(unpacked * max(found.dtype.itemsize, 4), path)
         with np.errstate(over="ignore"):
             array = np.asarray(found[()], dtype=np.float32)
         if not np.isfinite(array).all():
@@ -95,7 +100,12 @@ class Hdf5:
         return array
 
     def datasets(self, path: str) -> list[str]:
-        """The paths of all arrays below a group, relative to it."""
+        """The paths of all arrays below a group, relative to it; looked for once."""
+        if path not in self._datasets:
+            self._datasets[path] = self._found(path)
+        return self._datasets[path]
+
+    def _found(self, path: str) -> list[str]:
         found: list[str] = []
         todo, seen = [""], 0
         while todo:

@@ -129,6 +129,8 @@ class Network:
 
     def unary(self, operator: str, value: Value, **attributes: Any) -> Value:
         """A function of each number (or along an axis, which keeps the shape)."""
+        if "axis" in attributes:
+            _check_apart(value, [attributes["axis"]])
         return Value(self.graph.add(operator, value.name, **attributes), value.shape)
 
     def binary(self, operator: str, one: Value | Array, two: Value | Array) -> Value:
@@ -151,8 +153,7 @@ class Network:
     def mean(self, value: Value, axes: Sequence[int], *, keep: bool, operator: str = "ReduceMean") -> Value:
         """The mean (or maximum) along axes that are not the events'."""
         axes = sorted(axis % len(value.shape) for axis in axes)
-        if 0 in axes and value.shape[0] < 0:
-            raise InputDataError("an average over events depends on all events of a file")
+        _check_apart(value, axes)
         name = self.graph.add(operator, value.name, axes=axes, keepdims=int(keep))
         shape = [1 if i in axes else size for i, size in enumerate(value.shape) if keep or i not in axes]
         return Value(name, tuple(shape))
@@ -285,6 +286,12 @@ class Network:
         return self.number(list(values), "int64")
 
 
+def _check_apart(value: Value, axes: Sequence[int]) -> None:
+    """No function along the events, whichever axis they are along."""
+    if any(value.shape[axis] < 0 for axis in axes):
+        raise InputDataError("what is computed along the events depends on all events of a file")
+
+
 def _broadcast(one: tuple[int, ...], two: tuple[int, ...]) -> tuple[int, ...]:
     rank = max(len(one), len(two))
     sides = [(1,) * (rank - len(shape)) + shape for shape in (one, two)]
@@ -293,4 +300,6 @@ def _broadcast(one: tuple[int, ...], two: tuple[int, ...]) -> tuple[int, ...]:
         if a != b and 1 not in {a, b}:
             raise InputDataError(f"values of shapes {one[1:]} and {two[1:]} do not fit together")
         found.append(b if a == 1 else a)
+    if math.prod(map(abs, found)) > 1 << 24:
+        raise InputDataError(f"a value of shape {tuple(found)[1:]} is too large")
     return tuple(found)

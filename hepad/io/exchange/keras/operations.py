@@ -48,14 +48,16 @@ def _same(_: Network, __: Node, inputs: Sequence[Operand]) -> Operand:
 
 
 @registered(_READERS, "Cast")
-def _cast(_: Network, node: Node, inputs: Sequence[Operand]) -> Operand:
+def _cast(network: Network, node: Node, inputs: Sequence[Operand]) -> Operand:
     kind = node.attribute("DstT").integer(6)
     if isinstance(inputs[0], Value):
         if kind != 1:
             raise InputDataError(f"events in type {kind} are not read; single precision is")
-        return inputs[0]
+        return network.unary("Cast", inputs[0], to=1)  # it may be a comparison
     if kind not in TYPES:
         raise InputDataError(f"type {kind} is not read")
+    if inputs[0].dtype.kind == "i" and np.dtype(TYPES[kind]).kind == "f" and inputs[0].min(initial=0) < 0:
+        raise InputDataError("a number is made of the number of events")
     return inputs[0].astype(TYPES[kind])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from hepad.errors import InputDataError
 from hepad.io.exchange.keras.graph import Node, Operand
-from hepad.io.exchange.keras.network import Network, Value
+from hepad.io.exchange.keras.network import Array, Network, Value
 from hepad.io.exchange.keras.readers import Reader, array_of, integers_of, registered, value_of
 from hepad.io.exchange.keras.tensors import MAX_VALUES
 from hepad.io.exchange.keras.variables import TYPES
@@ -84,13 +84,20 @@ def _pad(network: Network, node: Node, inputs: Sequence[Operand]) -> Operand:
     return network.padded(value, edges[::2], edges[1::2])
 
 
+def _joinable(values: Sequence[Operand]) -> list[Array]:
+    arrays = [array_of(value) for value in values]
+    if sum(array.size for array in arrays) > MAX_VALUES:
+        raise InputDataError("its result is too large")
+    return arrays
+
+
 @registered(RESHAPING, "ConcatV2")
 def _concat(network: Network, _: Node, inputs: Sequence[Operand]) -> Operand:
     *values, last = inputs
     (axis,) = integers_of(last)
     if any(isinstance(value, Value) for value in values):
         return network.joined([value_of(value) for value in values], axis)
-    return np.concatenate([array_of(value) for value in values], axis)
+    return np.concatenate(_joinable(values), axis)
 
 
 @registered(RESHAPING, "Split")
@@ -111,7 +118,7 @@ def _split(network: Network, node: Node, inputs: Sequence[Operand]) -> tuple[Ope
 
 @registered(RESHAPING, "Pack")
 def _pack(_: Network, node: Node, inputs: Sequence[Operand]) -> Operand:
-    return np.stack([array_of(one) for one in inputs], axis=node.integer("axis"))
+    return np.stack(_joinable(inputs), axis=node.integer("axis"))
 
 
 @registered(RESHAPING, "Tile")

@@ -168,6 +168,7 @@ def _checkpoint_keys(nodes: list[Message], objects: Message) -> dict[int, str]:
     """
     stored = objects.messages(1)
     keys: dict[int, str] = {}
+    children: dict[int, dict[str, int]] = {}
     seen, todo = {0}, [(0, 0)]
     while todo:
         here, there = todo.pop()
@@ -176,7 +177,9 @@ def _checkpoint_keys(nodes: list[Message], objects: Message) -> dict[int, str]:
         for attribute in stored[there].messages(2):
             if attribute.text(1) == "VARIABLE_VALUE":
                 keys[here] = attribute.text(3)
-        others = {child.text(2): child.integer(1) for child in stored[there].messages(1)}
+        if there not in children:  # many may share one
+            children[there] = {child.text(2): child.integer(1) for child in stored[there].messages(1)}
+        others = children[there]
         for child in nodes[here].messages(1):
             place, name = child.integer(1), child.text(2)
             if place not in seen and name in others and place >= 0 and others[name] >= 0:

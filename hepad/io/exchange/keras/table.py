@@ -33,10 +33,11 @@ def read_table(data: bytes) -> dict[bytes, bytes]:
     packed = 0
     for _, handle in _entries(_block(data, footer[place:])):
         block = _block(data, handle)
-        packed += len(block)
-        if packed > MAX_BLOCK:
-            raise InputDataError(f"more than {MAX_BLOCK} bytes of names of variables")
-        entries.update(_entries(block))
+        for key, value in _entries(block):
+            packed += len(key) + len(value) + 1
+            if packed > MAX_BLOCK:
+                raise InputDataError(f"more than {MAX_BLOCK} bytes of names of variables")
+            entries[key] = value
     return entries
 
 

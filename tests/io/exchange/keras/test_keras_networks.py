@@ -8,6 +8,7 @@ import os
 import shutil
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 from hepad.errors import HepadError, InputDataError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
+from hepad.io.exchange.keras.hdf5 import hdf5
 from hepad.io.exchange.keras.read import is_keras, read_keras
 from hepad.io.exchange.onnx_file import check_onnx
 from hepad.models.onnx import OnnxScorer
@@ -247,6 +249,25 @@ def test_a_large_array_is_refused_before_it_is_read(networks: Path, tmp_path: Pa
         file.create_dataset(f"model_weights/{group}/{group}/kernel:0", (1 << 20, 1 << 10), "f4", chunks=(1, 1024))
     with pytest.raises(InputDataError, match="more than 134217728 bytes of weights"):
         read_keras(tmp_path / "w.h5")
+
+
+def test_heaps_and_groups_are_gone_through_once(networks: Path) -> None:
+    head = b"GCOL\x01\0\0\0"
+    inner = struct.pack("<HHIQ", 1, 0, 0, 16) + head
+    content = head + struct.pack("<Q", 16 + 200 * 32) + (inner + struct.pack("<Q", 6400)) * 200
+    with pytest.raises(InputDataError, match="heaps within heaps"), hdf5(content):
+        pass
+    with hdf5((networks / "keras2" / "dense.h5").read_bytes()) as file:
+        assert file.datasets("model_weights") is file.datasets("model_weights")
+
+
+def test_a_chunk_is_counted_whole() -> None:
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as made:
+        made.create_dataset("k", (1,), "f4", chunks=(1 << 25,), maxshape=(None,), compression="gzip")
+        made["k"].id.write_direct_chunk((0,), zlib.compress(bytes(4)))
+    with hdf5(stream.getvalue()) as file, pytest.raises(InputDataError, match="more than 134217728 bytes of weights"):
+        file.array("k"), file.array("k")
 
 
 def damaged(content: bytes, step: int) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,9 @@ import pytest
 from hepad.errors import InputDataError
 from hepad.io.exchange.keras import checksum
 from hepad.io.exchange.keras.checksum import crc32c, unmasked
+from hepad.io.exchange.keras.graph import Function, Node
+from hepad.io.exchange.keras.network import Network
+from hepad.io.exchange.keras.operations import apply_operation
 from hepad.io.exchange.keras.table import read_table
 from hepad.io.exchange.keras.tensors import tensor
 from hepad.io.exchange.keras.wire import Message, varint
@@ -109,6 +113,55 @@ def test_a_packed_block_is_not_larger_than_it_says() -> None:
     footer = (number(0) + number(0) + handle).ljust(40, b"\0") + struct.pack("<Q", 0xDB4775248B80FB57)
     with pytest.raises(InputDataError, match="a packed block of 83886080 bytes, more than 67108864"):
         read_table(data + footer)
+
+
+def test_keys_that_share_their_start_are_counted_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = table([[(b"k" * 900 + bytes([i]), b"") for i in range(100)]], packed=False)
+    assert len(read_table(data)) == 100
+    assert len(data) < 20_000
+    monkeypatch.setattr("hepad.io.exchange.keras.table.MAX_BLOCK", 20_000)
+    with pytest.raises(InputDataError, match="more than 20000 bytes of names"):
+        read_table(data)
+
+
+def operation(name: str, inputs: list[Any], attribute: bytes = b"") -> Any:
+    entry = b"\x0a" + number(len(b"DstT")) + b"DstT" + b"\x12" + number(len(attribute)) + attribute
+    network = Network()
+    value = network.input((3,))
+    node = Node("n", name, (), Message(b"\x2a" + number(len(entry)) + entry))
+    (found,) = apply_operation(network, node, [value if one is ... else one for one in inputs])
+    return found, network
+
+
+def test_no_operation_is_along_the_events() -> None:
+    network = Network()
+    turned = network.transpose(network.input((3,)), (1, 0))
+    for along in (
+        lambda: network.mean(turned, [1], keep=True),
+        lambda: network.mean(turned, [-1], keep=False, operator="ReduceMax"),
+        lambda: network.unary("Softmax", turned, axis=-1),
+        lambda: network.unary("Softmax", network.input((3,)), axis=0),
+    ):
+        with pytest.raises(InputDataError, match="along the events depends on all events of a file"):
+            along()
+    assert network.unary("Softmax", turned, axis=0).shape == (3, -1)
+    with pytest.raises(InputDataError, match="a number is made of the number of events"):
+        operation("Cast", [np.array([-1, 3])], b"\x30\x01")
+    value, network = operation("Cast", [...], b"\x30\x01")
+    assert b"Cast" in network.to_bytes(value)
+
+
+def test_what_would_be_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hepad.io.exchange.keras.reshaping.MAX_VALUES", 5)
+    for name, inputs in (("ConcatV2", [np.ones(3), np.ones(3), np.array(0)]), ("Pack", [np.ones(3), np.ones(3)])):
+        with pytest.raises(InputDataError, match="its result is too large"):
+            operation(name, inputs)
+    network = Network()
+    with pytest.raises(InputDataError, match="is too large"):
+        network.binary("Add", network.input((1 << 13, 1)), np.ones((1, 1 << 12), "f4"))
+    nodes = Function("f", (), (), {}, Message(b"\x1a\x00" * 10_001))
+    with pytest.raises(InputDataError, match="more than 10000 operations"):
+        len(nodes.nodes)
 
 
 def test_messages() -> None:
