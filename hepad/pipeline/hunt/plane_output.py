@@ -13,11 +13,11 @@ from scipy.special import ndtri
 from hepad.cards.plane import PlaneCard
 from hepad.errors import InputDataError
 from hepad.output.atomic import atomic_folder
-from hepad.output.document import Block, Code, Figure, Heading, Table, Text
+from hepad.output.closing import closing
+from hepad.output.document import Block, Figure, Heading, Table, Text
 from hepad.output.figures import save_figure
 from hepad.output.page import to_html
 from hepad.pipeline.hunt.plane_report import PlaneReport
-from hepad.pipeline.hunt.windows_page import provenance_lines
 from hepad.plot.mass_plane import MassPlane, limit_planes, p_plane
 from hepad.plot.windows import WindowSpectrum, window_spectra
 from hepad.stats.counts.poisson import signed_root
@@ -187,7 +187,7 @@ def _blocks(
     ]
     if report.left_out:
         blocks += [Heading("Left out"), Table(["what", "why"], [list(one) for one in report.left_out.items()], 2)]
-    return [*blocks, Heading("How this was made"), Code(provenance_lines(record))]
+    return [*blocks, *closing(record)]
 
 
 def _words(card: PlaneCard, region: str) -> str:

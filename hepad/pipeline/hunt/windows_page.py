@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from scipy.special import ndtri
 
 from hepad.cards.hunt import HuntCard
-from hepad.output.document import Block, Code, Figure, Heading, Table, Text
+from hepad.output.closing import closing
+from hepad.output.document import Block, Figure, Heading, Table, Text
 from hepad.pipeline.hunt.windows_figures import CAPTIONS
 from hepad.pipeline.hunt.windows_honesty import honesty_blocks
 from hepad.pipeline.hunt.windows_report import AnalysisReport, BumpRow, ScanPoint, SignalRow
 from hepad.stats.bumphunt.correlated import WindowTrials
 
-__all__ = ["analysis_blocks", "answers", "provenance_lines", "signal_table"]
+__all__ = ["analysis_blocks", "answers", "signal_table"]
 
 _PULLS = "Significances below are of the counts alone; Z has the error of the fit in it."
 
@@ -45,8 +44,7 @@ def analysis_blocks(
         *_limits(report, card, shown),
         *_windows(report, shown),
         *_left_out(report),
-        Heading("How this was made"),
-        Code(provenance_lines(record)),
+        *closing(record),
     ]
 
 
@@ -225,21 +223,3 @@ def _global(found: WindowTrials | None) -> str:
 
 def _p(value: float) -> str:
     return f"{value:.2g}"
-
-
-def provenance_lines(record: Mapping[str, Any]) -> str:
-    """The record of an output, for people."""
-    arguments = record.get("arguments", {"words": [], "files": []})
-    names = [item["name"] for item in (*record["inputs"], *arguments["files"])]
-
-    def filled(found: re.Match[str]) -> str:
-        if found[1] is None:
-            return found[0][0]
-        return ",".join(names[int(number)] for number in found[1].split(",") if number)
-
-    words = [re.sub(r"\{\{|\}\}|\{([\d,]+)\}", filled, word) for word in arguments["words"]]
-    lines = [shlex.join(["hepad", *words]) if words else record["command"]]
-    lines += [f"hepad {record['hepad']}, Python {record['python']}"]
-    lines += [f"{name} {version}" for name, version in record["packages"].items()]
-    lines += [f"{item['name']} sha256 {item['sha256']}" for item in record["inputs"] if "sha256" in item]
-    return "\n".join(lines)
