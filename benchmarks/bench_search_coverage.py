@@ -18,7 +18,7 @@ from rich.table import Table
 
 from hepad.errors import FitFailedError
 from hepad.pipeline.reinterpret.systematics import spurious_events
-from hepad.search.expectation import Simulated, simulated_expectation
+from hepad.search.expectation import Simulated, TooFewError, simulated_expectation
 from hepad.search.search import prepare_search
 from hepad.stats.fits.templates import gaussian_template
 from hepad.stats.limits.cls import ALPHA, asymptotic_cls
@@ -43,7 +43,11 @@ def main() -> None:
     rng = np.random.default_rng(6)
     for channel in search.category_of("jj").channels:
         begin = time.process_time()
-        expected = simulated_expectation(simulated, search, channel.name, arguments.region)
+        try:
+            expected = simulated_expectation(simulated, search, channel.name, arguments.region)
+        except TooFewError as error:
+            table.add_row(channel.name, "none", "", "", f"{error.effective:.1f} of {error.needed:g} needed", "")
+            continue
         bins = int(np.searchsorted(channel.edges, expected.reach))
         edges, function = channel.edges[: bins + 1], channel.functions[0]
         shape = gaussian_template(edges, arguments.mass, WIDTH)

@@ -224,8 +224,8 @@ def _data(events: CategoryEvents, channel: str, edges: FloatArray, mask: Mask) -
 
     An event of a slice with a large cross section stands for as many as thousands of others: where it is alone, it
     looks like a peak, and where none happens to be, like a background that is known to be small. Smeared by a Gaussian
-    kernel in ln m of the width that so few events need, both go; falling spectra come out a little higher for it, which
-    is the safe side.
+    kernel in ln m of the width that so few events need, both go. Events beyond the edges give a slice its shape near
+    them, but none of its yield: each slice keeps the sum of weights that it has in the range.
     """
     masses, weights = events.masses[channel], events.weight
     inside = mask & (masses > 0) & (weights != 0)
@@ -236,11 +236,12 @@ def _data(events: CategoryEvents, channel: str, edges: FloatArray, mask: Mask) -
     counts, variances = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1)
     for which in np.unique(alike[inside]):
         own, every = inside & (alike == which), (alike == which) & (masses > 0)
-        m, w = masses[own], weights[own]
-        width = kernel_width(masses[every], np.ones(int(every.sum())), len(m))
-        width = width if width > 0 else _LONE
-        counts += np.sign(w.sum()) * kernel_template(edges, m, w * np.sign(w.sum()), width=width)
-        variances += kernel_template(edges, m, np.square(w), width=width)
+        width = kernel_width(masses[every], np.ones(int(every.sum())), int(own.sum()))
+        shape = kernel_template(edges, masses[own], np.abs(weights[own]), width=width if width > 0 else _LONE)
+        total, squares = (float(part.sum()) for part in _fill(events, channel, edges, own))
+        if squares > 0:
+            counts += shape * (total / shape.sum())
+            variances += shape * (squares / shape.sum())
     filled = (counts > 0) & (variances > 0)
     typical = np.divide(variances, counts, where=filled, out=np.full_like(counts, np.inf))
     typical = np.minimum(np.where(filled, typical, typical[filled].min()), sizes.max())
@@ -270,9 +271,13 @@ def _fill(events: CategoryEvents, channel: str, edges: FloatArray, mask: Mask) -
 
 
 def _effective(counts: FloatArray, variances: FloatArray) -> float:
-    """Events of equal weight that say as much of the shape: those of each bin, whatever the weights of the others."""
-    filled = (variances > 0) & (counts > 0)
-    return float((np.square(counts[filled]) / variances[filled]).sum())
+    """(sum of w)^2 / sum of w^2 of the whole spectrum (L. Kish, Survey Sampling, 1965): few where few heavy ones rule.
+
+    That of each bin for itself, summed, would count any event that is alone in its bin as a full one, however much less
+    it stands for than others.
+    """
+    squares = float(variances.sum())
+    return float(counts.sum()) ** 2 / squares if squares > 0 else 0.0
 
 
 def _smooth(data: BinnedData, functions: Sequence[BackgroundFunction]) -> FloatArray:

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 
 from hepad.search.events import CategoryEvents
-from hepad.search.expectation import simulated_expectation
+from hepad.search.expectation import TooFewError, simulated_expectation
 from hepad.stats.fits.functions import BackgroundFunction
 
 EDGES = np.geomspace(300.0, 6000.0, 61)
 FUNCTIONS = (BackgroundFunction("dijet4", "dijet", 4, 13000.0), BackgroundFunction("power3", "power", 3, 13000.0))
 
 
-def expected(masses: np.ndarray, weights: np.ndarray):
+def expected(masses: np.ndarray, weights: np.ndarray, functions: tuple[BackgroundFunction, ...] = FUNCTIONS):
     """What a search with one channel in one region expects of these events."""
     events = CategoryEvents(np.arange(len(masses)), weights, {}, {"jj": masses})
     category = SimpleNamespace(name="lepton", regions={"tight": None})
     search = SimpleNamespace(
-        category_of=lambda _: category, channel=lambda _: SimpleNamespace(edges=EDGES, functions=FUNCTIONS)
+        category_of=lambda _: category, channel=lambda _: SimpleNamespace(edges=EDGES, functions=functions)
     )
     simulated = SimpleNamespace(
         events={"lepton": events},
@@ -70,7 +70,8 @@ def test_small_weights_are_not_lost_behind_large_ones(sliced):
     last = (masses >= EDGES[-2]) & (masses < EDGES[-1])
     assert found.simulated[-1] == pytest.approx(weights[last].sum(), rel=1e-12)
     assert found.variances[-1] == pytest.approx(np.square(weights[last]).sum(), rel=1e-12)
-    assert found.effective == pytest.approx(np.sum(np.histogram(masses, EDGES)[0]), rel=0.1)
+    inside = weights[(masses >= EDGES[0]) & (masses < EDGES[-1])]
+    assert found.effective == pytest.approx(inside.sum() ** 2 / np.square(inside).sum(), rel=1e-12)
 
 
 def test_a_heavy_event_in_a_tail_is_no_peak(sliced):
@@ -81,3 +82,34 @@ def test_a_heavy_event_in_a_tail_is_no_peak(sliced):
     assert weights[0] > 30 * truth()[near]
     ratio = changed.background / plain.background
     assert np.all((ratio > 0.8) & (ratio < 2.0))
+
+
+@pytest.fixture(scope="module")
+def steep():
+    """150 heavy events of a steep slice from 180 GeV on, of which few are in the range, and 400 light ones."""
+    rng = np.random.default_rng(5)
+    heavy, light = power_law(rng, 180.0, 900.0, 150), power_law(rng, 600.0, 6000.0, 400)
+    return np.concatenate([heavy, light]), np.concatenate([np.full(150, 1e4), np.full(400, 1.0)])
+
+
+def test_smeared_slices_keep_the_events_of_the_range(steep):
+    """A kernel moves more events into the range of a steep slice than out of it: the sum is that of the range alone."""
+    masses, weights = steep
+    smeared = expected(masses, weights, functions=())
+    inside = (masses >= EDGES[0]) & (masses < EDGES[-1])
+    assert 15 < np.sum(inside[:150]) < 40
+    assert smeared.background.sum() == pytest.approx(weights[inside].sum(), rel=1e-12)
+    assert smeared.background[EDGES[:-1] > 3000.0].sum() == pytest.approx(np.sum(masses[150:] > 3000.0), rel=0.5)
+    assert expected(masses, weights).background.sum() == pytest.approx(weights[inside].sum(), rel=0.2)
+
+
+def test_many_bins_of_one_light_event_each_are_no_spectrum(steep):
+    """A few heavy events rule what (sum of w)^2 / sum of w^2 says, however many light ones fill other bins."""
+    masses, weights = steep
+    few = np.flatnonzero(masses[:150] >= EDGES[0])[:5]
+    chosen = np.concatenate([few, np.arange(150, len(masses))])
+    with pytest.raises(TooFewError) as error:
+        expected(masses[chosen], weights[chosen])
+    inside = weights[chosen][(masses[chosen] < EDGES[-1])]
+    assert error.value.effective == pytest.approx(inside.sum() ** 2 / np.square(inside).sum(), rel=1e-12)
+    assert error.value.effective < error.value.needed == 15
