@@ -48,7 +48,7 @@ def chain(
 ) -> None:
     """Send samples through trigger levels and an offline selection: one cut flow, beside ordinary triggers.
 
-    Example: hepad chain examples/data/wprime_wz_2tev.root --l1 axol1tl_v5@rate_300khz --offline atlas_2023_ad_two_body
+    Example: hepad chain examples/data/w_lnu.root --l1 dnn_ae@threshold:0.0005 --offline lepton_jets
     """
     from hepad.pipeline.chain.options import ChainOptions
     from hepad.pipeline.chain.run import chain as run

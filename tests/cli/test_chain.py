@@ -11,7 +11,9 @@ import pytest
 import hepad
 from hepad.bundles.bundle import load_bundle
 from hepad.cards.selection import load_selection
+from hepad.cli.chain import chain
 from hepad.objects.selection import apply_selection
+from hepad.pipeline.chain.steps import prepare_step
 from hepad.search.events import Reading, search_parts
 from hepad.search.search import prepare_search
 from hepad.stats.scores.acceptance import clopper_pearson
@@ -69,18 +71,18 @@ def test_the_whole(run, tmp_path: Path, examples: Path) -> None:
         assert (row["only"] or {"events": None})["events"] == (None if only is None else only.sum())
         before = l1 if key[0] == "hlt" else l1 & hlt if key[0] == "offline" else before
         assert row["of_before"]["value"] == pytest.approx(cumulative.sum() / before.sum())
-    chain = l1 & hlt & offline
+    whole = l1 & hlt & offline
     assert 0 < (first & second).sum() < l1.sum() < n
-    assert 0 < chain.sum() < min(offline.sum(), (l1 & hlt).sum())
+    assert 0 < whole.sum() < min(offline.sum(), (l1 & hlt).sum())
     triggers = {row["triggered_by"]: row["fraction"]["value"] for row in content["samples"][0]["triggers"]}
     assert triggers == pytest.approx(
         {
             "all, without a trigger": offline.mean(),
-            "this chain": chain.mean(),
+            "this chain": whole.mean(),
             "the menu": (offline * kept).mean(),
-            "both": (chain * kept).mean(),
-            "either": np.where(chain, 1.0, offline * kept).mean(),
-            "this chain and not the menu": (chain * (1 - kept)).mean(),
+            "both": (whole * kept).mean(),
+            "either": np.where(whole, 1.0, offline * kept).mean(),
+            "this chain and not the menu": (whole * (1 - kept)).mean(),
         }
     )
 
@@ -97,6 +99,17 @@ def test_a_search_is_a_step_in_the_region_of_its_limits(run, examples: Path) -> 
     assert found["atlas_2023_ad_two_body"]["alone"]["events"] == inside.sum() > 0
     assert found["adfilter_0"]["alone"]["events"] == len(events) > inside.sum()
     assert content["steps"][0]["region"] == search.signal_region
+
+
+def test_a_hunt_in_a_plane_is_a_step() -> None:
+    (category,) = prepare_step("offline", "atlas_2023_yxh").search.categories
+    assert category.selection == load_selection("dijet_fat")
+
+
+def test_the_example_works(run, examples: Path) -> None:
+    words = str(chain.__doc__).split("Example: hepad ")[1].split()
+    shown = run(*(examples / Path(word).name if word.startswith("examples/") else word for word in words), "--json")
+    assert json.loads(shown.stdout)["samples"][0]["levels"][-1]["cumulative"]["events"] > 0
 
 
 @pytest.mark.parametrize(

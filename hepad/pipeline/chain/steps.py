@@ -12,7 +12,8 @@ from hepad.bundles.bundle import load_bundle
 from hepad.bundles.files import CARD
 from hepad.cards.analysis import RegionSpec, region_keys
 from hepad.cards.base import read_yaml, validation_summary
-from hepad.cards.hunt import HUNTS_FOLDER, load_hunt
+from hepad.cards.hunt import HUNTS_FOLDER
+from hepad.cards.plane import load_any_hunt
 from hepad.cards.resolver import bundled_names, resolve
 from hepad.cards.search import ALL, is_search, search_names
 from hepad.cards.selection import load_selection
@@ -24,6 +25,8 @@ __all__ = ["ChainStep", "prepare_step"]
 
 _GIVEN = "given"
 """What a region is called that the command line sets."""
+_HUNTS = {"hunt/1", "plane/1"}
+"""Schemas of hunts."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,8 @@ def _is_search(name: str) -> bool:
 
 
 def _selection(level: str, text: str, name: str) -> Search:
-    if _kind(name) == "hunt/1" or (not Path(name).exists() and name in bundled_names(HUNTS_FOLDER)):
-        name = load_hunt(name).selection
+    if _kind(name) in _HUNTS or (not Path(name).exists() and name in bundled_names(HUNTS_FOLDER)):
+        name = load_any_hunt(name).selection
     elif not Path(name).is_file() and name not in bundled_names("selections"):
         raise UsageError(
             f"--{level} {text}: there is no model, search, selection or hunt {name!r}: see 'hepad list', or give the "

@@ -125,21 +125,27 @@ def scan(
         wanted = tuple(name for name in one.signals if name in peaks and responsible(peaks[name], own) == place)
         spectra[one.label] = SelectedSpectrum.of(one, count.fit.function, edges, mine, wanted)
     return scan_spectra(
-        [one for one, _ in kept], spectra, peaks, folder=folder, execution=execution, left_out=left_out, on_fit=on_fit
+        [one for one, _ in kept],
+        spectra,
+        {one.method: peaks for one, _ in kept},
+        folder=folder,
+        execution=execution,
+        left_out=left_out,
+        on_fit=on_fit,
     )
 
 
 def scan_spectra(
     selected: Sequence[SelectedMasses],
     spectra: Mapping[str, SelectedSpectrum],
-    peaks: Mapping[str, float],
+    peaks: Mapping[str, Mapping[str, float]],
     *,
     folder: RunFolder,
     execution: Execution,
     left_out: dict[str, str],
     on_fit: Callable[[int, int], None] | None = None,
 ) -> Scanned:
-    """Scan the spectra of what was selected, by their labels; see `scan`."""
+    """Scan the spectra of what was selected, by their labels; `peaks` are those of signals by method. See `scan`."""
     hashes = {label: spectrum.sha256() for label, spectrum in spectra.items()}
     found = run_tasks(
         _Job(spectra),
@@ -267,7 +273,7 @@ def _gathered(
     selected: Sequence[SelectedMasses],
     spectra: Mapping[str, SelectedSpectrum],
     found: Mapping[str, Arrays],
-    peaks: Mapping[str, float],
+    peaks: Mapping[str, Mapping[str, float]],
     left_out: dict[str, str],
 ) -> Scanned:
     points, bumps, rows, looks = [], [], [], []
@@ -294,7 +300,7 @@ def _gathered(
             failed = np.isnan(arrays["bump"]).all()
             why = "a fit to the whole spectrum did not converge" if failed else "its significance is not finite"
             left_out[f"largest bump of {one.label}"] = why
-        rows += _signal_rows(one, spectrum, arrays["signals"], peaks)
+        rows += _signal_rows(one, spectrum, arrays["signals"], peaks[one.method])
         _tell_signals(one, spectrum, arrays["signals"], left_out)
     return Scanned(tuple(points), tuple(bumps), tuple(rows), tuple(looks))
 

@@ -143,6 +143,37 @@ def shared(data: Mapping[str, np.ndarray], windows: Any) -> int:
     return sum(count > 1 for count in seen.values())
 
 
+def test_few_events_and_bad_files_are_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty events are enough, 19 are not; a file of a signal is none; the peak of a signal is that in the region."""
+    leave_unrendered(monkeypatch)
+    monkeypatch.setattr("hepad.pipeline.hunt.windows_scan._BUMP_TOYS", 20)
+    limits = SimpleNamespace(observed=3.0, expected=np.arange(5.0))
+    monkeypatch.setattr("hepad.stats.bumphunt.mass_looks.asymptotic_result", lambda *_, **__: limits)
+
+    def events(masses: np.ndarray, heavy: np.ndarray, score: np.ndarray) -> dict[str, np.ndarray]:
+        there = np.ones(len(masses))
+        known = {"j1_sd": 125 * there, "j1_b": there, "j1_score": there, "deta": 0 * there}
+        return {"m": masses, **known, "j2_sd": heavy, "j2_b": there, "j2_score": score}
+
+    odd = np.append(np.full(20, 0.9), np.full(19, 0.2))
+    spectrum = np.tile(np.repeat([2100.0, 2200, 2400, 2600, 2900, 3200], [6, 5, 4, 3, 1, 1]), 2)[:39]
+    np.savez(tmp_path / "data.npz", **events(spectrum, np.where(np.arange(39) == 3, 250.0, 350.0), odd))
+    masses = np.append(np.linspace(2390, 2410, 40), np.linspace(3190, 3210, 20))
+    np.savez(tmp_path / "x.npz", **events(masses, np.full(60, 350.0), np.where(masses < 3000, 0.2, 0.9)))
+    (tmp_path / "bad.npz").write_bytes(b"nothing")
+    regions = {"odd": {"score": [0.5, None]}, "even": {"score": [None, 0.5]}}
+    (tmp_path / "plane.yaml").write_text(yaml.safe_dump({**CARD, "regions": regions}), encoding="utf-8")
+    words = ("hunt", "data.npz", "--analysis", "plane.yaml", "--table", "--signal", "x=x.npz", "--signal", "x=bad.npz")
+    words = (*words, "--method", "odd", "--method", "even", "--toys", 0, "--skip-bad-files")
+    result = run(*words, "--json", "-o", "out", code=8)
+    assert "1 file was left out" in result.stderr
+    report = json.loads(result.stdout)
+    few = "events, 20 are needed for significances"
+    assert report["left_out"] == {"region even": f"19 {few}", "odd X 100:300": f"1 {few}"}
+    assert [(row["low"], row["events"]) for row in report["spectra"]] == [(200, 20)]
+    assert report["signals"][0]["mass"] == pytest.approx(3200, rel=0.01)  # not that of the region that comes later
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
