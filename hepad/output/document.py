@@ -22,6 +22,7 @@ __all__ = [
     "Notes",
     "Table",
     "Text",
+    "excess_tone",
     "file_of",
     "merged",
     "shown",
@@ -99,6 +100,15 @@ class Files:
     """Files beside the report, relative to it, and what is in each."""
 
     files: Sequence[tuple[str, str]]
+
+
+_EVIDENCE = 1.35e-3
+"""The global p-value of 3 standard deviations."""
+
+
+def excess_tone(global_p: float | None) -> Literal["yes", "open", "plain"]:
+    """The tone of a hunt's answer: evidence for an excess, nobody knows, or nothing out of the ordinary."""
+    return "open" if global_p is None else "yes" if global_p < _EVIDENCE else "plain"
 
 
 Block = Heading | Text | Table | Figure | Code | Answer | Notes | Files

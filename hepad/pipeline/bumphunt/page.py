@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from hepad.output.document import Answer, Block, Figure, Heading, Notes, Table, Text
+from hepad.output.document import Answer, Block, Figure, Heading, Notes, Table, Text, excess_tone
 from hepad.output.figure_kinds import figure_kinds
 from hepad.pipeline.bumphunt.report import BumpHuntReport, TrialsReport
 
 __all__ = ["hunt_blocks", "trials_blocks"]
-
-_EVIDENCE = 1.35e-3
-"""The global p-value of 3 standard deviations."""
 
 
 def hunt_blocks(report: BumpHuntReport, figures: Sequence[str]) -> list[Block]:
@@ -118,9 +115,8 @@ def _global(p: float, error: float | None) -> str:
 
 def _tone(global_p: float | None, toys: int) -> Literal["yes", "open", "plain"]:
     """Evidence, too few pseudo-experiments to say, or nothing out of the ordinary."""
-    if global_p is None or (global_p >= _EVIDENCE and _is_bound(global_p, toys)):
-        return "open"
-    return "yes" if global_p < _EVIDENCE else "plain"
+    tone = excess_tone(global_p)
+    return "open" if tone == "plain" and global_p is not None and _is_bound(global_p, toys) else tone
 
 
 def _fits(report: BumpHuntReport) -> list[Block]:

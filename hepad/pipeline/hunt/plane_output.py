@@ -14,7 +14,7 @@ from hepad.cards.plane import PlaneCard
 from hepad.errors import InputDataError
 from hepad.output.atomic import atomic_folder
 from hepad.output.closing import closing
-from hepad.output.document import Block, Figure, Heading, Table, Text
+from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, excess_tone
 from hepad.output.figures import save_figure
 from hepad.output.page import to_html
 from hepad.pipeline.hunt.plane_report import PlaneReport
@@ -157,8 +157,10 @@ def _blocks(
 ) -> list[Block]:
     parts = (f"After: {card.reference}", f"{card.fidelity}: {card.fidelity_note}")
     unit = "events" if report.luminosity is None else "cross section times acceptance"
+    best = max((report.best(name) for name in report.searched), key=lambda point: point.z)
     blocks: list[Block] = [
         Heading(f"Hunt {card.name}: {card.title}", 1),
+        _answer(report, best, shown.get(f"local_p_{best.method}")),
         Text(" ".join(f"{part.strip().rstrip('.')}." for part in parts)),
         Heading("Answers"),
         plane_answers(report),
@@ -172,7 +174,8 @@ def _blocks(
     ]
     for name in report.searched:
         blocks += [Heading(f"Region {name}"), Text(_words(card, name))]
-        blocks += [shown[f"{what}_{name}"] for what in ("local_p", "limits") if f"{what}_{name}" in shown]
+        drawn = ("limits",) if name == best.method else ("local_p", "limits")  # the answer has the other
+        blocks += [shown[f"{what}_{name}"] for what in drawn if f"{what}_{name}" in shown]
         blocks += [_bumps(report, name), *([shown[f"spectra_{name}"]] if f"spectra_{name}" in shown else [])]
     if report.signals:
         blocks += [Heading("Simulated signals"), plane_signals(report)]
@@ -188,6 +191,24 @@ def _blocks(
     if report.left_out:
         blocks += [Heading("Left out"), Table(["what", "why"], [list(one) for one in report.left_out.items()], 2)]
     return [*blocks, *closing(record)]
+
+
+def _answer(report: PlaneReport, best: Any, figure: Figure | None) -> Answer:
+    """The largest excess of all regions, and what so many looks make of it."""
+    words = (
+        f"The largest excess is at m_Y = {best.mass:.0f} GeV, m_X from {best.low:g} to {best.high:g} GeV, in region "
+        f"{best.method}."
+    )
+    numbers = [(f"{best.z:.2f}", "local standard deviations"), (f"{best.local_p:.2g}", "local p-value")]
+    several = len(report.searched) > 1
+    found = report.trials.whole if several else report.trials.methods.get(best.method)
+    if found is None:
+        words += " What so many looks make of it is not known."
+    else:
+        words += f" Background alone gives one as large in {found.global_p:.2g} of all experiments."
+        every = "masses, windows and regions" if several else "masses and windows"
+        numbers.append((f"{found.global_p:.2g} ± {found.global_p_error:.1g}", f"global p-value, over all {every}"))
+    return Answer(words, numbers, figure, excess_tone(None if found is None else found.global_p))
 
 
 def _words(card: PlaneCard, region: str) -> str:

@@ -9,7 +9,7 @@ from scipy.special import ndtri
 
 from hepad.cards.hunt import HuntCard
 from hepad.output.closing import closing
-from hepad.output.document import Block, Figure, Heading, Table, Text
+from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, excess_tone
 from hepad.pipeline.hunt.windows_figures import CAPTIONS
 from hepad.pipeline.hunt.windows_honesty import honesty_blocks
 from hepad.pipeline.hunt.windows_report import AnalysisReport, BumpRow, ScanPoint, SignalRow
@@ -25,8 +25,10 @@ def analysis_blocks(
 ) -> list[Block]:
     """The whole page; `figures` are the names of those that were drawn, `record` is the provenance."""
     shown = {name: Figure(f"{name}.png", _caption(name)) for name in figures}
+    first = next((name for name in ("local_p", "significance") if name in shown), None)
     return [
         Heading(f"Hunt {card.name}: {card.title}", 1),
+        _answer(report, None if first is None else shown[first]),
         Text(
             " ".join(
                 f"{part.strip().rstrip('.')}." for part in (f"After: {card.reference}", card.fidelity_note) if part
@@ -39,13 +41,32 @@ def analysis_blocks(
         Heading("Answers"),
         answers(report),
         *_everything(report),
-        *(shown[name] for name in ("local_p", "significance") if name in shown),
+        *(shown[name] for name in ("local_p", "significance") if name in shown and name != first),
         *honesty_blocks(report),
         *_limits(report, card, shown),
         *_windows(report, shown),
         *_left_out(report),
         *closing(record),
     ]
+
+
+def _answer(report: AnalysisReport, figure: Figure | None) -> Answer:
+    """The largest excess of all methods, and what so many looks make of it."""
+    point = max(report.scan, key=lambda point: point.z, default=None)
+    top = max(report.results, key=lambda row: row.z) if point is None else point
+    where = f"{top.low:g} to {top.high:g} GeV" if point is None else f"{point.mass:.0f} GeV"
+    words = f"The largest excess is that of method {top.method} at {where}."
+    numbers = [(f"{top.z:.2f}", "local standard deviations"), (_p(top.local_p), "local p-value")]
+    found = report.overall
+    if found is None:
+        words += " What so many looks make of it is not known."
+    else:
+        words += f" Background alone gives one as large in {_p(found.global_p)} of all experiments."
+        error = f"{_p(found.global_p)} ± {found.global_p_error:.1g}"
+        numbers.append((error, "global p-value, over all masses, windows and methods"))
+    if any(row.sculpts for row in report.dependence if row.method == top.method):
+        words += " Its selection makes humps of its own: what it finds may be one."
+    return Answer(words, numbers, figure, excess_tone(None if found is None else found.global_p))
 
 
 def answers(report: AnalysisReport) -> Table:
