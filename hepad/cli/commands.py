@@ -93,7 +93,7 @@ def command_app(name: str) -> typer.Typer:
 
 
 def _record(app: typer.Typer) -> None:
-    from hepad.cli.arguments import recorded, with_common
+    from hepad.cli.every_command import recorded, with_common
 
     for command in app.registered_commands:
         command.cls = recorded(command.cls or TyperCommand)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import typer
 
-from hepad.cli.arguments import FORCE
+from hepad.cli.every_command import FORCE
 from hepad.errors import UsageError
 from hepad.printable import NAME
 

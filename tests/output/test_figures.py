@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.mathtext import MathTextParser
 
-from hepad.cli.arguments import DRAWING
+from hepad.cli.every_command import DRAWING
 from hepad.errors import UsageError
 from hepad.output import figure_files
 from hepad.output.document import Figure as Picture

@@ -1,0 +1,106 @@
+"""What every command has without saying so: options of all that write or draw, completion, and its record."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from hepad.cli.arguments import invocation, verb_of
+from hepad.cli.complete import completion
+from hepad.cli.help import escaped, shortened
+from hepad.cli.modes import check_modes
+from hepad.cli.progress import DEFAULT_PROGRESS, saying
+from hepad.output.figure_kinds import DEFAULT_FIGURES
+
+__all__ = ["DRAWING", "FORCE", "recorded", "with_common"]
+
+DRAWING = frozenset(
+    {"abcd", "bumphunt", "bumphunt2d", "chain", "cluster", "evaluate", "explain", "fit", "hunt", "inject", "latency"}
+    | {"limit", "monitor", "quantise", "rates", "reinterpret", "spurious", "study", "train"}
+)
+"""Verbs with figures among their outputs."""
+
+_COUNTING = frozenset({"limit", "study"})
+"""Verbs that say how far they are, beside those that read events in steps."""
+
+FORCE = "Replace what is there; what hepad did not write is kept."
+
+_ForceOption = Annotated[bool, typer.Option("--force", help=FORCE)]
+_ProgressOption = Annotated[
+    str, typer.Option("--progress", help="auto (on a terminal), bar, json (lines on stderr) or none.")
+]
+_QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print no tables: only remarks, errors and --json.")]
+_FiguresOption = Annotated[
+    str, typer.Option("--figures", help="Files of each figure: png, pdf, svg, several (png,pdf) or none.")
+]
+
+_NEVER_REPLACE = frozenset({"replay", "unpack"})
+
+
+def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
+    """The class of a command whose outputs record how it was called."""
+
+    class Recorded(cls):  # type: ignore[misc, valid-type]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            for item in (self, *self.params):
+                if item.help:
+                    item.help = escaped(item.help)
+
+        def get_params(self, ctx: Any) -> Any:
+            return shortened(super().get_params(ctx))
+
+        def invoke(self, ctx: Any) -> Any:
+            from hepad.output.atomic import replacing
+            from hepad.output.figure_kinds import drawing, parse_kinds
+            from hepad.provenance import recording
+
+            check_modes(ctx, verb_of(ctx))
+            # Now, as what a glob means may change while the command runs.
+            forced = bool(ctx.params.get("force"))
+            kinds = parse_kinds(ctx.params.get("figures", DEFAULT_FIGURES))
+            record = invocation(ctx) if "output" in ctx.params else None
+            said = saying(ctx.params.get("progress", DEFAULT_PROGRESS), quiet=bool(ctx.params.get("quiet")))
+            with recording(record), replacing(forced), drawing(kinds), said:
+                return super().invoke(ctx)
+
+    return Recorded
+
+
+def with_common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of a command with the options that all have which write: --force, --quiet; --figures if it draws.
+
+    Those that work on events for long have --progress too. A command that has an option of that name keeps its own.
+    They act where outputs are written and shown (`replacing`, `drawing`, `saying`), so that the command need not know.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    names = signature.parameters
+    for name, parameter in names.items():
+        for said in getattr(parameter.annotation, "__metadata__", ()):
+            said.autocompletion = said.autocompletion or completion(command.__name__, name)
+    added = []
+    if command.__name__ in DRAWING:
+        added.append(_option("figures", DEFAULT_FIGURES, _FiguresOption))
+    if "output" in names and "force" not in names and command.__name__ not in _NEVER_REPLACE:
+        added.append(_option("force", False, _ForceOption))
+    if "step_size" in names or command.__name__ in _COUNTING:
+        added.append(_option("progress", DEFAULT_PROGRESS, _ProgressOption))
+    if "output" in names:
+        added.append(_option("quiet", False, _QuietOption))
+
+    def call(**options: Any) -> Any:
+        return command(**{name: value for name, value in options.items() if name in names})
+
+    parameters = [*(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in names.values()), *added]
+    call.__name__, call.__doc__, call.__module__ = command.__name__, command.__doc__, command.__module__
+    call.__annotations__ = {each.name: each.annotation for each in parameters}
+    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return call
+
+
+def _option(name: str, default: object, annotation: object) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
