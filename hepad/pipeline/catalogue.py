@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -11,36 +12,32 @@ import yaml
 from hepad import registry
 from hepad.bundles.files import read_content
 from hepad.cards.analysis import load_analysis
+from hepad.cards.base import read_yaml
 from hepad.cards.hunt import HUNTS_FOLDER, HuntCard
 from hepad.cards.menu import MENUS_FOLDER, load_menu
 from hepad.cards.method import METHODS_FOLDER, load_method
 from hepad.cards.plane import load_any_hunt
 from hepad.cards.resolver import bundled_names, resolve, shipped
-from hepad.cards.search import SearchCard, load_search, search_names
+from hepad.cards.search import SearchCard, is_search, load_search
 from hepad.cards.selection import load_selection
 from hepad.errors import CardError, UsageError
 
 __all__ = ["CATALOGUES", "Thing", "catalogue", "overview", "shown"]
 
 
-def _models() -> list[dict[str, Any]]:
-    rows = []
-    for name in bundled_names("bundles"):
-        card = read_content(resolve("bundles", name))
-        kind, shape = card["input"]["kind"], card.get("shape") or (len(card["columns"]),)
-        rows.append(
-            {
-                "name": name,
-                "title": card["title"],
-                "selection": card["selection"]["name"],
-                "input": f"{kind} ({' x '.join(map(str, shape))})",
-                "scores": ", ".join(card["scores"]),
-                "trained on": _named([source["name"] for source in card["provenance"].get("inputs", [])]),
-                "fidelity": card["fidelity"],
-                "reference": card["reference"],
-            }
-        )
-    return rows
+def _model(name: str) -> dict[str, Any]:
+    card = read_content(resolve("bundles", name))
+    kind, shape = card["input"]["kind"], card.get("shape") or (len(card["columns"]),)
+    return {
+        "name": name,
+        "title": card["title"],
+        "selection": card["selection"]["name"],
+        "input": f"{kind} ({' x '.join(map(str, shape))})",
+        "scores": ", ".join(card["scores"]),
+        "trained on": _named([source["name"] for source in card["provenance"].get("inputs", [])]),
+        "fidelity": card["fidelity"],
+        "reference": card["reference"],
+    }
 
 
 def _named(files: list[str]) -> str:
@@ -48,9 +45,9 @@ def _named(files: list[str]) -> str:
     return ", ".join(files) if len(files) <= 6 else f"{files[0]} to {files[-1]}, {len(files)} files"
 
 
-def _analyses() -> list[dict[str, Any]]:
-    """Models to train and published searches to hold a signal against: both are analyses."""
-    return [_search(name) if name in search_names() else _recipe(name) for name in bundled_names("analyses")]
+def _analysis(name: str) -> dict[str, Any]:
+    """A model to train or a published search to hold a signal against: both are analyses."""
+    return _search(name) if is_search(read_yaml(resolve("analyses", name))) else _recipe(name)
 
 
 def _recipe(name: str) -> dict[str, Any]:
@@ -84,69 +81,83 @@ def _selection(card: SearchCard) -> str:
     return names[0] if len(names) == 1 else f"{len(names)} selections"
 
 
-def _methods() -> list[dict[str, Any]]:
-    cards = [load_method(name) for name in bundled_names(METHODS_FOLDER)]
-    return [
-        {
-            "name": c.name,
-            "title": c.title,
-            "selection": c.selection,
-            "method": c.method.name,
-            "folds": c.folds,
-            "fidelity": c.fidelity,
-            "reference": c.reference,
-        }
-        for c in cards
-    ]
+def _method(name: str) -> dict[str, Any]:
+    card = load_method(name)
+    return {
+        "name": card.name,
+        "title": card.title,
+        "selection": card.selection,
+        "method": card.method.name,
+        "folds": card.folds,
+        "fidelity": card.fidelity,
+        "reference": card.reference,
+    }
 
 
-def _hunts() -> list[dict[str, Any]]:
-    cards = [load_any_hunt(name) for name in bundled_names(HUNTS_FOLDER)]
-    return [
-        {
-            "name": c.name,
-            "title": c.title,
-            "methods": ", ".join(c.methods if isinstance(c, HuntCard) else c.regions),
-            "windows": sum(len(edges) - 3 for edges in c.windows.values())
-            if isinstance(c, HuntCard)
-            else len(c.unknown.windows),
-            "fidelity": c.fidelity,
-            "reference": c.reference,
-        }
-        for c in cards
-    ]
+def _hunt(name: str) -> dict[str, Any]:
+    card = load_any_hunt(name)
+    if isinstance(card, HuntCard):
+        methods, windows = card.methods, sum(len(edges) - 3 for edges in card.windows.values())
+    else:
+        methods, windows = tuple(card.regions), len(card.unknown.windows)
+    return {
+        "name": card.name,
+        "title": card.title,
+        "methods": ", ".join(methods),
+        "windows": windows,
+        "fidelity": card.fidelity,
+        "reference": card.reference,
+    }
 
 
-def _selections() -> list[dict[str, Any]]:
-    cards = [load_selection(name) for name in bundled_names("selections")]
-    return [{"name": c.name, "title": c.title, "reference": c.reference} for c in cards]
+def _selection_row(name: str) -> dict[str, Any]:
+    card = load_selection(name)
+    return {"name": card.name, "title": card.title, "reference": card.reference}
 
 
-def _fits() -> list[dict[str, Any]]:
+def _fit(name: str) -> dict[str, Any]:
     from hepad.cards.fit import load_fit
 
-    cards = [load_fit(name) for name in bundled_names("fits")]
-    return [{"name": c.name, "title": c.title, "reference": c.reference} for c in cards]
+    card = load_fit(name)
+    return {"name": card.name, "title": card.title, "reference": card.reference}
 
 
-def _studies() -> list[dict[str, Any]]:
+def _study(name: str) -> dict[str, Any]:
     from hepad.cards.sensitivity import load_any_study
 
-    cards = [load_any_study(name) for name in bundled_names("analyses/studies")]
-    return [
-        {"name": c.name, "title": c.title, "analyses": ", ".join(c.systems), "reference": c.reference} for c in cards
-    ]
+    card = load_any_study(name)
+    return {
+        "name": card.name,
+        "title": card.title,
+        "analyses": ", ".join(card.systems),
+        "reference": card.reference,
+    }
+
+
+def _budget(name: str) -> dict[str, Any]:
+    from hepad.cards.budget import load_budget
+
+    card = load_budget(name)
+    return {
+        "name": card.name,
+        "title": card.title,
+        "latency [ns]": f"{card.latency_ns:g}",
+        "device": card.device or "processor",
+        "reference": card.reference,
+    }
+
+
+def _menu(name: str) -> dict[str, Any]:
+    card = load_menu(name)
+    return {"name": card.name, "title": card.title, "seeds": str(len(card.seeds)), "reference": card.reference}
 
 
 _TABLES = (registry.SCORERS, registry.INPUTS, registry.METHODS, registry.READERS)
 
 
-def _kinds() -> list[dict[str, Any]]:
-    """Models, inputs, methods and readers, and the packages that they are from; one that does not load says why."""
-    return [_kind(table, name) for table in _TABLES for name in table]
-
-
-def _kind(table: registry.Table, name: str) -> dict[str, Any]:
+def _kind(name: str) -> dict[str, Any]:
+    """A model, input, method or reader, and the package that it is from; one that does not load says why."""
+    table = next(table for table in _TABLES if name in table)
     try:
         entry = table[name]
     except CardError as error:
@@ -155,53 +166,27 @@ def _kind(table: registry.Table, name: str) -> dict[str, Any]:
     return {"name": name, "kind": table.what, "title": entry.title, "inputs": inputs, "from": table.package_of(name)}
 
 
-def _budgets() -> list[dict[str, Any]]:
-    from hepad.cards.budget import load_budget
+@dataclass(frozen=True)
+class Catalogue:
+    """Where the cards of a kind are ("" for what has none), what they are for, and the row of one of them."""
 
-    cards = [load_budget(name) for name in bundled_names("budgets")]
-    return [
-        {
-            "name": c.name,
-            "title": c.title,
-            "latency [ns]": f"{c.latency_ns:g}",
-            "device": c.device or "processor",
-            "reference": c.reference,
-        }
-        for c in cards
-    ]
-
-
-def _menus() -> list[dict[str, Any]]:
-    cards = [load_menu(name) for name in bundled_names(MENUS_FOLDER)]
-    return [{"name": c.name, "title": c.title, "seeds": str(len(c.seeds)), "reference": c.reference} for c in cards]
+    folder: str
+    what: str
+    row: Callable[[str], dict[str, Any]]
 
 
 CATALOGUES = {
-    "models": _models,
-    "analyses": _analyses,
-    "methods": _methods,
-    "hunts": _hunts,
-    "studies": _studies,
-    "selections": _selections,
-    "fits": _fits,
-    "budgets": _budgets,
-    "menus": _menus,
-    "kinds": _kinds,
+    "models": Catalogue("bundles", "networks with weights, for score, evaluate, rates, latency", _model),
+    "analyses": Catalogue("analyses", "recipes for train, and published searches for reinterpret", _analysis),
+    "methods": Catalogue(METHODS_FOLDER, "ways for hunt to find a resonance", _method),
+    "hunts": Catalogue(HUNTS_FOLDER, "searches in windows, for hunt --analysis", _hunt),
+    "studies": Catalogue("analyses/studies", "published studies that study repeats", _study),
+    "selections": Catalogue("selections", "cuts on events, for --selection", _selection_row),
+    "fits": Catalogue("fits", "background functions, for fit, bumphunt, limit", _fit),
+    "budgets": Catalogue("budgets", "what a trigger affords, for latency", _budget),
+    "menus": Catalogue(MENUS_FOLDER, "ordinary triggers beside which rates looks", _menu),
+    "kinds": Catalogue("", "models, inputs, methods and readers that a card can name", _kind),
 }
-
-_FOLDERS = {
-    "models": ("bundles", "networks with weights, for score, evaluate, rates, latency"),
-    "analyses": ("analyses", "recipes for train, and published searches for reinterpret"),
-    "methods": (METHODS_FOLDER, "ways for hunt to find a resonance"),
-    "hunts": (HUNTS_FOLDER, "searches in windows, for hunt --analysis"),
-    "studies": ("analyses/studies", "published studies that study repeats"),
-    "selections": ("selections", "cuts on events, for --selection"),
-    "fits": ("fits", "background functions, for fit, bumphunt, limit"),
-    "budgets": ("budgets", "what a trigger affords, for latency"),
-    "menus": (MENUS_FOLDER, "ordinary triggers beside which rates looks"),
-    "kinds": ("", "models, inputs, methods and readers that a card can name"),
-}
-"""Where the cards of a kind are, and what they are for."""
 
 _LONG = ("columns", "hashes", "scale")
 """What of a bundle's card nobody reads."""
@@ -219,16 +204,16 @@ class Thing:
 
 def catalogue(kind: str) -> list[dict[str, Any]]:
     """One row a bundled thing of a kind in `CATALOGUES`."""
-    return CATALOGUES[kind]()
+    return [CATALOGUES[kind].row(name) for name in _names(kind)]
 
 
 def overview() -> dict[str, tuple[str, list[str]]]:
     """For each kind what it is for, and the names."""
-    return {kind: (what, _names(kind)) for kind, (_, what) in _FOLDERS.items()}
+    return {kind: (found.what, _names(kind)) for kind, found in CATALOGUES.items()}
 
 
 def _names(kind: str) -> list[str]:
-    if folder := _FOLDERS[kind][0]:
+    if folder := CATALOGUES[kind].folder:
         return bundled_names(folder)
     return [name for table in _TABLES for name in table]
 
@@ -246,8 +231,7 @@ def shown(name: str) -> list[Thing]:
 
 
 def _thing(kind: str, name: str) -> Thing:
-    row = next(row for row in catalogue(kind) if row["name"] == name)
-    folder = _FOLDERS[kind][0]
+    row, folder = CATALOGUES[kind].row(name), CATALOGUES[kind].folder
     if kind == "models":
         card = {key: value for key, value in read_content(shipped(folder, name)).items() if key not in _LONG}
         card["training"] = {key: value for key, value in card["training"].items() if not isinstance(value, list)}
