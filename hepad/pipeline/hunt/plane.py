@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any
 
@@ -52,6 +52,8 @@ __all__ = ["Candidates", "candidates_of", "hunt_plane"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+_How = tuple[Sequence[BackgroundFunction], FloatArray, Sequence[Signal]]
+"""Functions, edges in GeV of the bins of spectra, and the shapes that are looked for."""
 
 _SET = "X"
 _STEP = 1.0
@@ -217,91 +219,98 @@ class _Reader:
         return {replace(one, file=first[name] + one.file) for name, events in read.items() for one in events.skipped}
 
 
+@dataclass
+class _Spectra:
+    """Rows of regions, the spectra to hunt in, and peaks of signals in each region; and why others are left out."""
+
+    regions: list[RegionRow] = field(default_factory=list)
+    selected: list[SelectedMasses] = field(default_factory=list)
+    by_label: dict[str, SelectedSpectrum] = field(default_factory=dict)
+    peaks: dict[str, dict[str, float]] = field(default_factory=dict)
+    skipped: set[Skipped] = field(default_factory=set)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def add(self, read: _Reader, region: str, how: _How) -> None:
+        """Read a region and choose a function for each of its windows."""
+        functions, edges, shapes = how
+        try:
+            data, events = read.read(region, "")
+        except (InputDataError, CardError, UsageError) as error:
+            self.left_out[f"region {region}"] = _without_folders(str(error), read.samples)
+            return
+        check_weights(events.raw.weight)
+        simulated = {name: read.read(region, name) for name in read.options.signals}
+        self.skipped |= read.skipped({"": events, **{name: found for name, (_, found) in simulated.items()}})
+        self.regions.append(RegionRow(region, events.flow.total.events, len(data.kept), int(data.kept.sum())))
+        windows = {name: _window_of(found, read.card) for name, (found, _) in simulated.items()}
+        self.peaks[region] = {n: _peak(f.y, f) for n, (f, _) in simulated.items() if f.kept.any()}
+        try:
+            family = _asked_for(np.where(data.kept, data.y, np.nan), functions, edges)
+        except (FitFailedError, InputDataError) as error:
+            self.left_out[f"region {region}"] = str(error)
+            return
+        for window in read.card.unknown.windows:
+            one = _selected(region, window, data, simulated)
+            wanted = tuple(name for name, of in windows.items() if of == window)
+            try:
+                self.by_label[one.label] = _spectrum(one, family, edges, shapes, wanted)
+                self.selected.append(one)
+            except (FitFailedError, InputDataError) as error:
+                self.left_out[one.label] = str(error)
+
+
 def _hunt(
     read: _Reader,
     regions: Sequence[str],
-    how: tuple[Sequence[BackgroundFunction], FloatArray, Sequence[Signal]],
+    how: _How,
     *,
     folder: RunFolder,
     toys: int,
     luminosity: float | None,
 ) -> PlaneReport:
-    (functions, edges, shapes), card, options = how, read.card, read.options
-    left_out: dict[str, str] = {}
-    skipped: set[Skipped] = set()
-    rows: list[RegionRow] = []
-    selected: list[SelectedMasses] = []
-    spectra: dict[str, SelectedSpectrum] = {}
-    peaks: dict[str, dict[str, float]] = {}
+    found, options = _Spectra(), read.options
     for region in regions:
-        try:
-            data, events = read.read(region, "")
-        except (InputDataError, CardError, UsageError) as error:
-            left_out[f"region {region}"] = _without_folders(str(error), read.samples)
-            continue
-        check_weights(events.raw.weight)
-        simulated = {name: read.read(region, name) for name in options.signals}
-        skipped |= read.skipped({"": events, **{name: found for name, (_, found) in simulated.items()}})
-        rows.append(RegionRow(region, events.flow.total.events, len(data.kept), int(data.kept.sum())))
-        at = {name: _peak_x(found) for name, (found, _) in simulated.items()}
-        peaks[region] = {n: _peak(f.y, f) for n, (f, _) in simulated.items() if f.kept.any()}
-        try:
-            family = _asked_for(np.where(data.kept, data.y, np.nan), functions, edges)
-        except (FitFailedError, InputDataError) as error:
-            left_out[f"region {region}"] = str(error)
-            continue
-        for low, high in card.unknown.windows:
-            one = _selected(region, (low, high), data, simulated)
-            wanted = tuple(n for n, x in at.items() if x is not None and _place(x, card) == (low, high))
-            try:
-                spectra[one.label] = _spectrum(one, family, edges, shapes, wanted)
-                selected.append(one)
-            except (FitFailedError, InputDataError) as error:
-                left_out[one.label] = str(error)
-    if not selected:
-        raise InputDataError(f"no spectrum can be hunted in; {_first(left_out)}")
+        found.add(read, region, how)
+    if not found.selected:
+        raise InputDataError(f"no spectrum can be hunted in; {_first(found.left_out)}")
     scanned = scan_spectra(
-        selected,
-        spectra,
-        peaks,
+        found.selected,
+        found.by_label,
+        found.peaks,
         folder=folder,
         execution=options.execution,
-        left_out=left_out,
+        left_out=found.left_out,
         on_fit=options.on_fit,
     )
-    trials = _trials(scanned, toys, options.seed, left_out)
-    rows_of = tuple(SpectrumRow.of(one, spectra[one.label]) for one in selected)
+    trials = _trials(scanned, toys, options.seed, found.left_out)
     return PlaneReport(
-        card.name,
+        read.card.name,
         options.mass,
         options.output,
-        tuple(rows),
-        rows_of,
+        tuple(found.regions),
+        tuple(SpectrumRow.of(one, found.by_label[one.label]) for one in found.selected),
         scanned.scan,
         scanned.bumps,
         tuple(row for row in scanned.signals if row.responsible),
         trials,
-        left_out,
+        found.left_out,
         toys=toys,
         luminosity=luminosity,
-        skipped=tuple(sorted(skipped, key=lambda one: one.file)),
+        skipped=tuple(sorted(found.skipped, key=lambda one: one.file)),
     )
 
 
-def _peak_x(found: Candidates) -> float | None:
-    """Where the unknown candidates of a signal are; None if none is kept."""
-    return _peak(found.x, found) if (found.kept & (found.x > 0)).any() else None
+def _window_of(found: Candidates, card: PlaneCard) -> tuple[float, float] | None:
+    """The window whose middle is nearest to the peak of a signal's unknown candidates; None if it is in none."""
+    if not (found.kept & (found.x > 0)).any():
+        return None
+    place = responsible(_peak(found.x, found), card.unknown.windows)
+    return None if place is None else card.unknown.windows[place]
 
 
 def _peak(masses: FloatArray, found: Candidates) -> float:
     """Where masses (n,) of the events that are kept, one of them at least, have their peak."""
     return peak_of_masses(masses, np.where(found.kept, 1.0, 0.0))
-
-
-def _place(x: float, card: PlaneCard) -> tuple[float, float] | None:
-    """The window whose middle a mass is nearest to."""
-    place = responsible(x, card.unknown.windows)
-    return None if place is None else card.unknown.windows[place]
 
 
 def _selected(
