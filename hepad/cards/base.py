@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import reprlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -14,8 +16,8 @@ from pydantic_core import CoreSchema, ErrorDetails
 from hepad.cards.document import Document, read_yaml
 from hepad.errors import CardError
 
-__all__ = ["FILE_NAME", "NAME", "AnyCard", "Card", "CardName", "Fault", "card_faults", "known_keys", "load_card"]
-__all__ += ["parse_card", "read_yaml", "validation_summary"]
+__all__ = ["FILE_NAME", "NAME", "AnyCard", "Card", "CardName", "Fault", "card_faults", "check_edges", "known_keys"]
+__all__ += ["load_card", "parse_card", "read_yaml", "validation_summary"]
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.@+-]*$"
 """Names of cards and bundles: they become names of files and are printed."""
@@ -86,6 +88,13 @@ def parse_card(kind: type[AnyCard], content: object, origin: str) -> AnyCard:
 def load_card(kind: type[AnyCard], path: Path) -> AnyCard:
     """Read and validate one YAML card."""
     return parse_card(kind, read_yaml(path), str(path))
+
+
+def check_edges(edges: Mapping[str, Sequence[float]]) -> None:
+    """`ValueError` names the first edges that do not rise."""
+    for name, own in edges.items():
+        if any(not low < high for low, high in pairwise(own)):
+            raise ValueError(f"the edges of {name} must rise")
 
 
 @dataclass(frozen=True)

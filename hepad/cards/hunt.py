@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hepad.cards.base import Card, CardName, parse_card, read_yaml
+from hepad.cards.base import Card, CardName, check_edges, parse_card, read_yaml
 from hepad.cards.input import AnyInput
 from hepad.cards.resolver import resolve
 from hepad.errors import CardError, UsageError
 
-__all__ = ["HUNTS_FOLDER", "FractionCard", "HuntCard", "is_hunt", "load_hunt"]
+__all__ = ["HUNTS_FOLDER", "FractionCard", "HuntCard", "bins_within", "is_hunt", "load_hunt"]
 
 HUNTS_FOLDER = "analyses/hunts"
 
@@ -58,9 +58,7 @@ class HuntCard(Card):
 
     @model_validator(mode="after")
     def _rise(self) -> HuntCard:
-        for name, edges in {**self.windows, "bins": self.bins}.items():
-            if any(not low < high for low, high in pairwise(edges)):
-                raise ValueError(f"the edges of {name} must rise")
+        check_edges({**self.windows, "bins": self.bins})
         if self.fractions[-1].below is not None:
             raise ValueError("the last of fractions is that of all windows that are left: leave out its 'below'")
         if self.count == "densities" and len(self.functions) > 1:
@@ -71,15 +69,20 @@ class HuntCard(Card):
         """The same with spectra of the bins within limits in GeV; `UsageError` if fewer than 5 are left."""
         if limits is None:
             return self
-        bins = tuple(edge for edge in self.bins if limits[0] <= edge <= limits[1])
-        if len(bins) < 6:
-            raise UsageError(f"the range {limits[0]:g}:{limits[1]:g} GeV leaves {max(len(bins) - 1, 0)} bins of 5")
-        return self.model_copy(update={"bins": bins})
+        return self.model_copy(update={"bins": bins_within(self.bins, limits)})
 
     def fraction(self, low: float, high: float) -> float:
         """The fraction that is selected in a window."""
         middle = (low + high) / 2
         return next(one.fraction for one in self.fractions if one.below is None or middle < one.below)
+
+
+def bins_within(bins: Sequence[float], limits: tuple[float, float]) -> tuple[float, ...]:
+    """The edges of the bins within limits in GeV; `UsageError` if they are fewer than 5 bins."""
+    left = tuple(edge for edge in bins if limits[0] <= edge <= limits[1])
+    if len(left) < 6:
+        raise UsageError(f"the range {limits[0]:g}:{limits[1]:g} GeV leaves {max(len(left) - 1, 0)} bins of 5")
+    return left
 
 
 def is_hunt(name: str) -> bool:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hepad.cards.base import Card, CardName, parse_card, read_yaml
-from hepad.cards.hunt import HUNTS_FOLDER, HuntCard
+from hepad.cards.base import Card, CardName, check_edges, parse_card, read_yaml
+from hepad.cards.hunt import HUNTS_FOLDER, HuntCard, bins_within
 from hepad.cards.resolver import resolve
-from hepad.errors import UsageError
 
 __all__ = ["KnownCard", "PlaneCard", "UnknownCard", "load_any_hunt"]
 
@@ -76,9 +74,7 @@ class PlaneCard(Card):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> PlaneCard:
-        for name, edges in {"unknown": self.unknown.edges, "bins": self.bins, "known": self.known.range}.items():
-            if any(not low < high for low, high in pairwise(edges)):
-                raise ValueError(f"the edges of {name} must rise")
+        check_edges({"unknown": self.unknown.edges, "bins": self.bins, "known": self.known.range})
         if not self.unknown.windows:
             raise ValueError(f"unknown.span {self.unknown.span} is as long as all edges: no window is left")
         if self.candidates[0] == self.candidates[1]:
@@ -89,10 +85,7 @@ class PlaneCard(Card):
         """The same with spectra of the bins within limits in GeV; `UsageError` if fewer than 5 are left."""
         if limits is None:
             return self
-        bins = tuple(edge for edge in self.bins if limits[0] <= edge <= limits[1])
-        if len(bins) < 6:
-            raise UsageError(f"the range {limits[0]:g}:{limits[1]:g} GeV leaves {max(len(bins) - 1, 0)} bins of 5")
-        return self.model_copy(update={"bins": bins})
+        return self.model_copy(update={"bins": bins_within(self.bins, limits)})
 
     def features(self, region: str) -> tuple[str, ...]:
         """What is read of an event for a region, each once."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hepad.cards.base import Card, CardName, parse_card, read_yaml
+from hepad.cards.base import Card, CardName, check_edges, parse_card, read_yaml
 from hepad.cards.resolver import resolve
 from hepad.cards.study import FileNames, StudyCard
 
@@ -100,9 +99,7 @@ class SensitivityCard(Card):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> SensitivityCard:
-        for name, edges in {**self.windows, "range": self.range}.items():
-            if any(not low < high for low, high in pairwise(edges)):
-                raise ValueError(f"the edges of {name} must rise")
+        check_edges({**self.windows, "range": self.range})
         for what, values in (("seeds", self.seeds), ("methods", self.methods)):
             if len(set(values)) != len(values):
                 raise ValueError(f"{what} must each be given once")
