@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hepad.execution.run import Skipped
-from hepad.pipeline.hunt.windows_report import Trials, trials_json, trials_of
+from hepad.pipeline.hunt.windows_report import Trials, all_trials, trials_json, trials_of
 from hepad.pipeline.hunt.windows_rows import BumpRow, ScanPoint, SignalRow, row_of, row_to_json
 from hepad.pipeline.hunt.windows_scan import SelectedSpectrum
 from hepad.pipeline.hunt.windows_selected import SelectedMasses
@@ -110,8 +110,6 @@ class PlaneReport:
     @classmethod
     def from_json(cls, content: Mapping[str, Any], output: Path) -> PlaneReport:
         """What `content` made, of an output that was complete before."""
-        known = {name: trials_of(found) for name, found in content["global_p"].items()}
-        methods = {name: found for name, found in known.items() if found is not None}
         return cls(
             content["analysis"],
             content["mass"],
@@ -121,7 +119,7 @@ class PlaneReport:
             tuple(row_of(ScanPoint, row) for row in content["scan"]),
             tuple(row_of(BumpRow, row) for row in content["bumps"]),
             tuple(row_of(SignalRow, row) for row in content["signals"]),
-            Trials(methods, trials_of(content["global_p_of_all"])),
+            Trials(all_trials(content["global_p"]), trials_of(content["global_p_of_all"])),
             content["left_out"],
             toys=content["toys"],
             luminosity=content["luminosity_per_fb"],

@@ -30,6 +30,7 @@ __all__ = [
     "SignalRow",
     "Trials",
     "WindowResult",
+    "all_trials",
     "trials_json",
     "trials_of",
 ]
@@ -109,12 +110,12 @@ class AnalysisReport:
             output,
             CutFlow.from_json(content["cutflow"]),
             tuple(row_of(WindowResult, row) for row in content["windows"]),
-            _all_trials(content["global_p"]),
+            all_trials(content["global_p"]),
             trials_of(content["global_p_of_all"]),
             content["left_out"],
             complete_before=True,
             scan=tuple(row_of(ScanPoint, row) for row in content["scan"]),
-            scan_trials=Trials(_all_trials(content["global_p_of_scan"]), trials_of(content["global_p_of_scan_of_all"])),
+            scan_trials=Trials(all_trials(content["global_p_of_scan"]), trials_of(content["global_p_of_scan_of_all"])),
             overall=trials_of(content["global_p_of_everything"]),
             bumps=tuple(row_of(BumpRow, row) for row in content["bumps"]),
             signals=tuple(row_of(SignalRow, row) for row in content["signals"]),
@@ -131,7 +132,8 @@ def trials_json(found: WindowTrials | None) -> dict[str, Any] | None:
     return {**vars(found), "effective": found.effective if np.isfinite(found.effective) else None}
 
 
-def _all_trials(content: Mapping[str, Any]) -> dict[str, WindowTrials]:
+def all_trials(content: Mapping[str, Any]) -> dict[str, WindowTrials]:
+    """Those of names that have some."""
     return {name: trials for name, one in content.items() if (trials := trials_of(one)) is not None}
 
 
