@@ -256,6 +256,11 @@ def _print_plane(report: PlaneReport) -> None:
         common.print_table(title, table.header, table.rows)
     if report.trials.whole is not None:
         common.print_lines(f"global p of everything: {report.trials.whole.global_p:.3g}")
+    _print_end(report)
+
+
+def _print_end(report: AnalysisReport | PlaneReport | ReplicaReport) -> None:
+    """What was left out, and where the rest is."""
     for what, why in report.left_out.items():
         common.print_lines(f"left out: {what}: {why}")
     if not report.complete_before:
@@ -285,10 +290,7 @@ def _print_replicas(report: ReplicaReport) -> None:
     ]
     header = ["method", "p-values", "mean", "below 0.01", "below 0.05", "Kolmogorov p"]
     common.print_table("Local p-values of all windows", header, of_methods)
-    for what, why in report.left_out.items():
-        common.print_lines(f"left out: {what}: {why}")
-    if not report.complete_before:
-        common.stdout().print(f"wrote {report.output}")
+    _print_end(report)
 
 
 def _print_any(report: HuntReport | AnalysisReport | PlaneReport | ReplicaReport) -> None:
@@ -327,10 +329,7 @@ def _print_any(report: HuntReport | AnalysisReport | PlaneReport | ReplicaReport
         common.print_lines(f"global p of everything: {report.overall.global_p:.3g}")
     for remark in remarks(report):
         common.print_lines(remark)
-    for what, why in report.left_out.items():
-        common.print_lines(f"left out: {what}: {why}")
-    if not report.complete_before:
-        common.stdout().print(f"wrote {report.output}")
+    _print_end(report)
 
 
 def _tables(report: AnalysisReport) -> Iterator[tuple[str, Table]]:
