@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -130,4 +129,4 @@ def _provenance(
 def _stored(output: Path) -> tuple[dict[str, Any], ChainReport]:
     """What a report that is there says of itself, and the report."""
     record, content = stored_record(output / RESULT, files=(PAGE,))
-    return record, ChainReport.of_json(json.loads(json.dumps(content)), output)
+    return record, ChainReport.of_json(content, output)

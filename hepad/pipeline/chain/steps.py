@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -12,7 +11,7 @@ from hepad.bundles.bundle import load_bundle
 from hepad.bundles.files import CARD
 from hepad.cards.analysis import RegionSpec, region_keys
 from hepad.cards.base import read_yaml, validation_summary
-from hepad.cards.hunt import HUNTS_FOLDER
+from hepad.cards.hunt import HUNTS_FOLDER, is_hunt
 from hepad.cards.plane import load_any_hunt
 from hepad.cards.resolver import bundled_names, resolve
 from hepad.cards.search import ALL, is_search, search_names
@@ -25,8 +24,6 @@ __all__ = ["ChainStep", "prepare_step"]
 
 _GIVEN = "given"
 """What a region is called that the command line sets."""
-_HUNTS = {"hunt/1", "plane/1"}
-"""Schemas of hunts."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +107,7 @@ def _is_search(name: str) -> bool:
 
 
 def _selection(level: str, text: str, name: str) -> Search:
-    if _kind(name) in _HUNTS or (not Path(name).exists() and name in bundled_names(HUNTS_FOLDER)):
+    if is_hunt(name):
         name = load_any_hunt(name).selection
     elif not Path(name).is_file() and name not in bundled_names("selections"):
         raise UsageError(
@@ -118,10 +115,6 @@ def _selection(level: str, text: str, name: str) -> Search:
             "path of a bundle or card"
         )
     return search_of_selection(load_selection(name), resolve("selections", name))
-
-
-def _kind(name: str) -> Any:
-    return read_yaml(Path(name)).get("schema") if Path(name).is_file() else None
 
 
 def _listed(search: Search) -> str:
