@@ -5,6 +5,7 @@ Nothing in them is run or unpickled: layers are known by the names of their clas
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,8 +62,8 @@ def read_keras(path: Path, image: tuple[int, ...] | None = None) -> KerasNetwork
         if path.is_dir():
             return KerasNetwork(*saved_model(path / _SAVED_MODEL, path / _VARIABLES, image), files_of(path))
         content = read_bounded(path)
-        if zipfile.is_zipfile(path):
-            data, layers = _from_zip(path, image)
+        if zipfile.is_zipfile(io.BytesIO(content)):
+            data, layers = _from_zip(content, image)
         elif content.startswith(b"\x89HDF\r\n\x1a\n"):
             data, layers = _from_hdf5(content, image)
         else:
@@ -90,9 +91,9 @@ def _from_hdf5(content: bytes, image: tuple[int, ...] | None) -> tuple[bytes, tu
         return build_model(description, WeightsByName(file), keras=keras, image=image)
 
 
-def _from_zip(path: Path, image: tuple[int, ...] | None) -> tuple[bytes, tuple[str, ...]]:
+def _from_zip(content: bytes, image: tuple[int, ...] | None) -> tuple[bytes, tuple[str, ...]]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             description = parsed(_member(archive, "config.json", _MAX_JSON), "config.json")
             metadata = parsed(_member(archive, "metadata.json", _MAX_JSON), "metadata.json")
             weights = _member(archive, "model.weights.h5", MAX_BYTES)
