@@ -20,6 +20,7 @@ _IDENTITIES = (
     "Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianDropout", "GaussianNoise", "AlphaDropout",
     "ActivityRegularization", "InputLayer",
 )  # fmt: skip
+_Placed = Callable[[Network, Value, Array, Window], Value]
 
 
 def check_known(kind: str) -> None:
@@ -80,42 +81,35 @@ def _places(value: Value, rank: int) -> int:
     return rank
 
 
-def _convolution(rank: int) -> Callable[[Network, Layer, Value], Value]:
+def _convolution(rank: int, placed: _Placed = Network.convolution) -> Callable[[Network, Layer, Value], Value]:
     def made(network: Network, layer: Layer, value: Value) -> Value:
         window = _window(layer, _places(value, rank))
         kernel = _fitting(layer.weight("kernel"), window)
-        return _biased(network, layer, network.convolution(value, kernel, window))
-
-    return made
-
-
-def _depthwise(rank: int) -> Callable[[Network, Layer, Value], Value]:
-    def made(network: Network, layer: Layer, value: Value) -> Value:
-        window = _window(layer, _places(value, rank))
-        kernel = _fitting(layer.weight("kernel"), window)
-        return _biased(network, layer, network.depthwise(value, kernel, window))
+        return _biased(network, layer, placed(network, value, kernel, window))
 
     return made
 
 
 def _separable(rank: int) -> Callable[[Network, Layer, Value], Value]:
+    ones = (1,) * rank
+    point = Window(ones, ones, ones, "valid")
+
     def made(network: Network, layer: Layer, value: Value) -> Value:
         window = _window(layer, _places(value, rank))
         value = network.depthwise(value, _fitting(layer.weight("depthwise_kernel"), window), window)
-        ones = (1,) * rank
-        kernel = _fitting(layer.weight("pointwise_kernel"), Window(ones, ones, ones, "valid"))
-        return _biased(network, layer, network.convolution(value, kernel, Window(ones, ones, ones, "valid")))
+        kernel = _fitting(layer.weight("pointwise_kernel"), point)
+        return _biased(network, layer, network.convolution(value, kernel, point))
 
     return made
 
 
 def _transposed(rank: int) -> Callable[[Network, Layer, Value], Value]:
+    convolution = _convolution(rank, Network.transposed)
+
     def made(network: Network, layer: Layer, value: Value) -> Value:
         if layer.settings.get("output_padding") is not None:
             raise InputDataError("output_padding is not read")
-        window = _window(layer, _places(value, rank))
-        kernel = _fitting(layer.weight("kernel"), window)
-        return _biased(network, layer, network.transposed(value, kernel, window))
+        return convolution(network, layer, value)
 
     return made
 
@@ -271,7 +265,7 @@ _ACTIVATION_LAYERS: dict[str, Callable[[Network, Layer, Value], Value]] = {
 LAYERS: dict[str, Callable[[Network, Layer, Value], Value]] = {
     "Dense": _dense,
     **{f"Conv{n}D": _convolution(n) for n in (1, 2)},
-    **{f"DepthwiseConv{n}D": _depthwise(n) for n in (1, 2)},
+    **{f"DepthwiseConv{n}D": _convolution(n, Network.depthwise) for n in (1, 2)},
     **{f"SeparableConv{n}D": _separable(n) for n in (1, 2)},
     **{f"Conv{n}DTranspose": _transposed(n) for n in (1, 2)},
     **{f"MaxPooling{n}D": _pool("MaxPool", n) for n in (1, 2)},
