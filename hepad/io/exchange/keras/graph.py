@@ -14,9 +14,11 @@ from hepad.io.exchange.keras.limits import Budget
 from hepad.io.exchange.keras.network import Array, Network, Value
 from hepad.io.exchange.keras.wire import Message
 
-__all__ = ["Function", "Node", "Operand", "evaluate"]
+__all__ = ["CALLS", "Function", "Node", "Operand", "evaluate"]
 
 Operand = Value | Array
+CALLS = ("StatefulPartitionedCall", "PartitionedCall")
+"""Operations that call a function of the graph."""
 _MAX_NODES = 10_000
 _MAX_DEPTH = 20
 
@@ -176,7 +178,7 @@ def _complete(
 
 
 def _results(shared: _Evaluation, node: Node, inputs: list[Operand], depth: int) -> tuple[Operand, ...]:
-    if node.operation in {"StatefulPartitionedCall", "PartitionedCall"}:
+    if node.operation in CALLS:
         function = shared.functions.get(node.function)
         if function is None:
             raise InputDataError(f"function {node.function[:80]!r} is missing")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from hepad.errors import InputDataError
-from hepad.io.exchange.keras.graph import Function, Node, Operand, evaluate
+from hepad.io.exchange.keras.graph import CALLS, Function, Node, Operand, evaluate
 from hepad.io.exchange.keras.limits import Budget, read_bounded
 from hepad.io.exchange.keras.network import Array, Network, Value
 from hepad.io.exchange.keras.operations import apply_operation
@@ -28,7 +28,6 @@ __all__ = ["saved_model"]
 _SIGNATURES = ("serving_default", "serve")
 _INTERNAL = "__saved_model_init_op"
 _OURS = "SavedModels of TensorFlow 2 are read"
-_CALLS = ("StatefulPartitionedCall", "PartitionedCall")
 
 
 def saved_model(path: Path, variables: Path, image: tuple[int, ...] | None = None) -> tuple[bytes, tuple[str, ...]]:
@@ -102,10 +101,8 @@ class _Model:
         """The call that the signature's output is of, whose first input is that of the signature."""
         start, end = (entry.text(1).partition(":")[0] for entry in self._ends)
         call = self._nodes.get(end)
-        if call is None or call.operation not in _CALLS or not call.inputs or call.inputs[0].partition(":")[0] != start:
-            raise InputDataError(
-                "its signature is no call of a function of the input: SavedModels of TensorFlow 2 are read"
-            )
+        if call is None or call.operation not in CALLS or not call.inputs or call.inputs[0].partition(":")[0] != start:
+            raise InputDataError(f"its signature is no call of a function of the input: {_OURS}")
         return call
 
     @cached_property
