@@ -108,12 +108,8 @@ def _split(network: Network, node: Node, inputs: Sequence[Operand]) -> tuple[Ope
     if axis == 0 or not 0 < count <= value.shape[axis] or value.shape[axis] % count:
         raise InputDataError(f"a value of shape {value.shape[1:]} in {count} parts is not read")
     width = value.shape[axis] // count
-    parts = []
-    for first in range(0, value.shape[axis], width):
-        before, after = [0] * len(value.shape), [0] * len(value.shape)
-        before[axis], after[axis] = -first, first + width - value.shape[axis]
-        parts.append(network.padded(value, before, after))
-    return tuple(parts)
+    whole, starts = [slice(None, None, 1)] * axis, range(0, value.shape[axis], width)
+    return tuple(_cropped(network, value, [*whole, slice(first, first + width, 1)]) for first in starts)
 
 
 @registered(RESHAPING, "Pack")
