@@ -61,21 +61,21 @@ def _cast(network: Network, node: Node, inputs: Sequence[Operand]) -> Operand:
     return inputs[0].astype(TYPES[kind])
 
 
-_UNARY: dict[str, tuple[str, Callable[[Array], Array]]] = {
+_UNARY: dict[str, tuple[str, Callable[[Array], Array] | None]] = {
     "Neg": ("Neg", np.negative),
     "Exp": ("Exp", np.exp),
     "Log": ("Log", np.log),
     "Abs": ("Abs", np.abs),
     "Sqrt": ("Sqrt", np.sqrt),
-    "Erf": ("Erf", np.asarray),
+    "Erf": ("Erf", None),
     "Relu": ("Relu", lambda x: np.maximum(x, 0)),
-    "Selu": ("Selu", np.asarray),
+    "Selu": ("Selu", None),
     "Tanh": ("Tanh", np.tanh),
     "Sigmoid": ("Sigmoid", lambda x: 1 / (1 + np.exp(-x))),
-    "Softplus": ("Softplus", np.asarray),
-    "Softsign": ("Softsign", np.asarray),
+    "Softplus": ("Softplus", None),
+    "Softsign": ("Softsign", None),
 }
-_BEYOND_NUMPY = {name for name, (_, function) in _UNARY.items() if function is np.asarray}
+"""ONNX's operators, and numpy's functions where there are."""
 
 
 @registered(_READERS, *_UNARY)
@@ -83,7 +83,7 @@ def _unary(network: Network, node: Node, inputs: Sequence[Operand]) -> Operand:
     operator, function = _UNARY[node.operation]
     if isinstance(inputs[0], Value):
         return network.unary(operator, inputs[0])
-    if node.operation in _BEYOND_NUMPY:
+    if function is None:
         raise InputDataError("of numbers that do not depend on the event it is not read")
     return function(inputs[0])
 
