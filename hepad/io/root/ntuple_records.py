@@ -8,7 +8,6 @@ number of their bytes are stepped over: of thousands of columns only those that 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -228,7 +227,7 @@ def read_footer(data: bytes, known: Schema) -> tuple[Schema, list[tuple[int, int
     return schema, links
 
 
-def read_page_list(data: bytes, of: Callable[[int, int, bytes, int], Cluster] = Cluster) -> list[Cluster]:
+def read_page_list(data: bytes) -> list[Cluster]:
     """The clusters of a page list."""
     reader = _opened(data, _PAGE_LIST)
     reader.take(_U8)
@@ -238,4 +237,4 @@ def read_page_list(data: bytes, of: Callable[[int, int, bytes, int], Cluster] = 
         if entries >> 56 & _SHARDED:
             raise OddRecordError("sharded clusters")
         spans.append((start, start + (entries & _ENTRIES)))
-    return [of(*span, data, at) for span, at in zip(spans, reader.frames(), strict=True)]
+    return [Cluster(*span, data, at) for span, at in zip(spans, reader.frames(), strict=True)]
