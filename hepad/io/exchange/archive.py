@@ -93,10 +93,9 @@ def pack_files(
     members = [_member(path, files[path]) for path in sorted(files)]
     if sum(member.bytes for member in members) > MAX_BYTES - (MAX_MANIFEST << 1):
         raise InputDataError(f"{target}: the files have more than {MAX_BYTES} bytes together")
-    content = _manifest(members, name=name, card=card, provenance=provenance)
-    manifest = parse_card(Manifest, content, str(target))
+    manifest, text = _manifest(members, str(target), name=name, card=card, provenance=provenance)
     with atomic_path(target, verb=_VERB) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(_info(MANIFEST), json.dumps(content, indent=1, allow_nan=False) + "\n")
+        archive.writestr(_info(MANIFEST), text)
         for member in members:
             data = files[member.path].read_bytes()
             if sha256_bytes(data) != member.sha256:
@@ -109,19 +108,23 @@ def write_manifest(folder: Path, *, name: str, card: str, provenance: Mapping[st
     """Make a folder of files what `unpack_files` would have made of them: by its manifest an analysis is known."""
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     members = [_member(path, folder / path) for path in paths]
-    content = _manifest(members, name=name, card=card, provenance=provenance)
-    parse_card(Manifest, content, str(folder / MANIFEST))
-    (folder / MANIFEST).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    path = folder / MANIFEST
+    _, text = _manifest(members, str(path), name=name, card=card, provenance=provenance)
+    path.write_text(text, encoding="utf-8")
 
 
-def _manifest(members: Sequence[Member], *, name: str, card: str, provenance: Mapping[str, Any]) -> dict[str, Any]:
-    return {
+def _manifest(
+    members: Sequence[Member], origin: str, *, name: str, card: str, provenance: Mapping[str, Any]
+) -> tuple[Manifest, str]:
+    """The manifest, and the text of its file; `CardError` names `origin`."""
+    content = {
         "schema": "archive/1",
         "name": name,
         "card": card,
         "files": [member.model_dump() for member in members],
         "provenance": dict(provenance),
     }
+    return parse_card(Manifest, content, origin), json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
 def unpack_files(source: Path, target: Path, *, sha256: str | None = None) -> Manifest:
