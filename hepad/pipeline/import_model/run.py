@@ -269,7 +269,7 @@ def _weights(
 
 
 def _imported(file: Path, sha256: str, found: tuple[Compared, ...], **of_file: Any) -> Imported:
-    return Imported(file=file.resolve().name, sha256=sha256, parity_checked=bool(found), parity=found, **of_file)
+    return Imported(file=_name(file), sha256=sha256, parity_checked=bool(found), parity=found, **of_file)
 
 
 def _check_regions(specs: Mapping[str, RegionSpec], options: ImportOptions) -> None:
