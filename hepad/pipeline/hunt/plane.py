@@ -30,7 +30,7 @@ from hepad.pipeline.hunt.mass import mass_of
 from hepad.pipeline.hunt.options import HuntOptions
 from hepad.pipeline.hunt.plane_report import PlaneReport, RegionRow, SpectrumRow
 from hepad.pipeline.hunt.task import read_events
-from hepad.pipeline.hunt.windows import family_of
+from hepad.pipeline.hunt.windows import check_asked, family_of
 from hepad.pipeline.hunt.windows_report import Trials
 from hepad.pipeline.hunt.windows_scan import (
     Scanned,
@@ -43,7 +43,7 @@ from hepad.pipeline.hunt.windows_scan import (
 from hepad.pipeline.hunt.windows_selected import SelectedMasses, SignalMasses, check_weights
 from hepad.provenance import FileRecords, provenance
 from hepad.spectra.shapes import Signal
-from hepad.stats.bumphunt.correlated import FEWEST_BOOTSTRAPS, Bootstraps, WindowTrials
+from hepad.stats.bumphunt.correlated import Bootstraps, WindowTrials
 from hepad.stats.fits.fit import fit_background
 from hepad.stats.fits.functions import BackgroundFunction
 from hepad.stats.fits.order import choose_order
@@ -146,10 +146,7 @@ def hunt_plane(
     chosen = tuple(regions) or tuple(card.regions)
     if unknown := [name for name in chosen if name not in card.regions]:
         raise UsageError(f"{card.name} has the regions {', '.join(card.regions)}, not {', '.join(unknown)}")
-    if 0 < toys < FEWEST_BOOTSTRAPS:
-        raise UsageError(f"--toys {toys}: at least {FEWEST_BOOTSTRAPS} are needed, or 0 for no global p-values")
-    if luminosity is not None and not 0 < luminosity < np.inf:
-        raise UsageError(f"the luminosity is positive, found {luminosity:g} fb-1")
+    check_asked(toys, luminosity)
     check_folder(options.file, verb="hunt")
     options = replace(options, mass=options.mass or card.mass, selection=options.selection or card.selection)
     functions = family_of(card)

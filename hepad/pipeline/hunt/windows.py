@@ -32,7 +32,7 @@ from hepad.stats.bumphunt.window_count import WindowCount, count_masses, window_
 from hepad.stats.bumphunt.window_density import count_by_density, fine_edges
 from hepad.stats.fits.functions import BackgroundFunction
 
-__all__ = ["completed", "count_of", "family_of", "hunt_analysis", "plans_of", "windows_of"]
+__all__ = ["check_asked", "completed", "count_of", "family_of", "hunt_analysis", "plans_of", "windows_of"]
 
 FloatArray = npt.NDArray[np.float64]
 Kept = list[tuple[Selected, WindowCount]]
@@ -59,7 +59,7 @@ def hunt_analysis(
     output = options.file
     options = completed(options, card)
     check_folder(output, verb="hunt")
-    _check(toys, luminosity)
+    check_asked(toys, luminosity)
     functions = family_of(card)
     windows, unreached = windows_of(card)
     shapes = scan_shapes(card.shape, [(w.low, w.high) for _, w in windows], np.array(card.bins))
@@ -98,7 +98,8 @@ def completed(options: HuntOptions, card: HuntCard) -> HuntOptions:
     )
 
 
-def _check(toys: int, luminosity: float | None) -> None:
+def check_asked(toys: int, luminosity: float | None) -> None:
+    """`UsageError` for bootstraps that are too few, or a luminosity in fb-1 that is none."""
     if 0 < toys < FEWEST_BOOTSTRAPS:
         raise UsageError(f"--toys {toys}: at least {FEWEST_BOOTSTRAPS} are needed, or 0 for no global p-values")
     if luminosity is not None and not 0 < luminosity < np.inf:
