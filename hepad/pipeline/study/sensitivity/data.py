@@ -144,15 +144,16 @@ def event_plans(
     card: SensitivityCard, hunt: HuntCard, files: Sequence[InputPath], plans: Mapping[str, HuntPlan]
 ) -> dict[str, HuntPlan]:
     """The plans of a study of tables for files of events: the same features, of the objects that they name."""
+    selection = load_selection(hunt.selection)
 
     def changed(plan: HuntPlan) -> HuntPlan:
         own = plan.card.input.model_dump(mode="json")
         content = {"kind": "event_features", "features": own["features"], "scale": own["scale"]}
         seen = parse_input(content, f"study {card.name}, for files of events")
-        selection, mass = load_selection(hunt.selection), mass_of(hunt.mass, seen)
-        return replace(plan, card=plan.card.model_copy(update={"input": seen}), selection=selection, mass=mass)
+        own_card = plan.card.model_copy(update={"input": seen})
+        return replace(plan, card=own_card, selection=selection, mass=mass_of(hunt.mass, seen), paths=files)
 
-    return {name: replace(changed(plan), paths=files) for name, plan in plans.items()}
+    return {name: changed(plan) for name, plan in plans.items()}
 
 
 def _is_table(path: InputPath) -> bool:
