@@ -16,7 +16,17 @@ from hepad.paths import InputPath
 from hepad.search.events import CategoryEvents
 from hepad.search.search import Category, Search
 
-__all__ = ["BELOW", "Bin", "Yield", "YieldTable", "bin_names", "bin_of", "read_counts", "read_yields", "write_yields"]
+__all__ = [
+    "BELOW",
+    "Bin",
+    "SimulatedYield",
+    "YieldTable",
+    "bin_names",
+    "bin_of",
+    "read_counts",
+    "read_yields",
+    "write_yields",
+]
 
 BELOW = "below"
 """The control bin of a category: what is in none of its regions."""
@@ -28,7 +38,7 @@ Bin = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Yield:
+class SimulatedYield:
     """The cross section of a process in a bin, its statistical error, both in pb, and the simulated events behind."""
 
     cross_section_pb: float
@@ -36,7 +46,7 @@ class Yield:
     events: int
 
 
-YieldTable = dict[Bin, dict[str, Yield]]
+YieldTable = dict[Bin, dict[str, SimulatedYield]]
 """By bin and process; a process without an event in a bin is not in it."""
 
 
@@ -100,7 +110,7 @@ def read_yields(path: Path, search: Search) -> YieldTable:
         seen.add(key)
         section, error, events = (value or 0.0 for value in values)
         if section > 0:
-            found.setdefault((row[0], row[1]), {})[row[2]] = Yield(section, error, int(events))
+            found.setdefault((row[0], row[1]), {})[row[2]] = SimulatedYield(section, error, int(events))
     return found
 
 
