@@ -151,7 +151,7 @@ class ChannelCard(Card):
     background: str | None = None
     published: str | None = None
 
-    _paths_stayinside = field_validator("observed", "background", "published")(inside)
+    _paths_stay_inside = field_validator("observed", "background", "published")(inside)
 
     @model_validator(mode="after")
     def _edges_rise(self) -> ChannelCard:
@@ -196,7 +196,7 @@ class SearchCard(Card):
     simultaneous: SimultaneousCard | None = None
     vectors: str | None = None
 
-    _paths_stayinside = field_validator("background_events", "vectors")(inside)
+    _paths_stay_inside = field_validator("background_events", "vectors")(inside)
 
     @field_validator("categories")
     @classmethod
