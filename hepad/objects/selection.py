@@ -27,8 +27,7 @@ from hepad.io.events import SQRT_S, Fields, collection, objects_of, record, take
 from hepad.objects.build import build_collections
 from hepad.objects.cutflow import CutFlow, CutStep
 from hepad.objects.cuts import inside, passing
-from hepad.objects.kinematics import MET, invariant_mass, separation
-from hepad.objects.naming import parse_object
+from hepad.objects.kinematics import invariant_mass, parse_mass, separation
 from hepad.objects.pairs import opposite_pairs, pairs_in_range
 
 __all__ = ["apply_selection", "check_events", "fulfils"]
@@ -126,7 +125,7 @@ def _holds(events: ak.Array, condition: Condition) -> _Mask:
 
 
 def _objects_hold(events: ak.Array, name: str, rule: ObjectsRange) -> _Mask:
-    objects = [(MET, 0) if part == MET else parse_object(part) for part in rule.objects.split("+")]
+    objects = parse_mass(rule.objects)
     if name == "mass":
         values, has_all = invariant_mass(events, objects)
     else:
