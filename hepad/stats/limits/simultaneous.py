@@ -88,22 +88,14 @@ def simultaneous_workspace(
     if signal_error > 0:
         signal.append(normsys("signal_error", signal_error))
     common = {name: _normalisation(name, one, luminosity) for name, one in processes.items()}
-    free = {name for name, one in processes.items() if one.free}
-    parameters = [{"name": "mu", "inits": [scale], "bounds": [[0.0, 10 * scale]]}]
-    parameters += [{"name": f"norm_{name}", "inits": [1.0], "bounds": [[0.0, 10.0]]} for name in sorted(free)]
     present = {process for one in bins for process, (events, _) in one.background.items() if events > 0}
+    free = sorted(name for name, one in processes.items() if one.free and name in present)
+    parameters = [{"name": "mu", "inits": [scale], "bounds": [[0.0, 10 * scale]]}]
+    parameters += [{"name": f"norm_{name}", "inits": [1.0], "bounds": [[0.0, 10.0]]} for name in free]
     return {
         "channels": [_channel(one, common, signal) for one in bins],
         "observations": [{"name": one.name, "data": [_observed(one)]} for one in bins],
-        "measurements": [
-            {
-                "name": "fit",
-                "config": {
-                    "poi": "mu",
-                    "parameters": [p for p in parameters if p["name"] == "mu" or str(p["name"])[5:] in present],
-                },
-            }
-        ],
+        "measurements": [{"name": "fit", "config": {"poi": "mu", "parameters": parameters}}],
         "version": "1.0.0",
     }
 
