@@ -102,7 +102,7 @@ def discovery_of_search(
     rows, left_out = [], []
     with numpy_backend():
         for region in fitted.regions:
-            if all(one not in fitted.bins for one in fitted.every[fitted.every.index(region) :] if one[0] == region[0]):
+            if not any(one in fitted.bins for one in fitted.merged(region)):
                 left_out.append(bin_label(region))
                 continue
             bins = fitted.of_region(region)

@@ -63,21 +63,24 @@ class FittedBins:
         """Some of the bins with their signal events."""
         return [replace(self.bins[one], signal=signal.get(one, 0.0)) for one in chosen]
 
+    def merged(self, region: Bin) -> tuple[Bin, ...]:
+        """What a discovery region is of: its bin and those above it."""
+        return tuple(one for one in self.every[self.every.index(region) :] if one[0] == region[0])
+
     def of_region(self, region: Bin) -> list[CountingBin]:
         """The bins of a fit for one discovery region: the region with one event of signal in it, the others without.
 
         The region is its bin and those above it, as one, and what is observed in it has bins without simulated
-        background too; beside it are all control bins, and the less anomalous bins
-        of its category. `InputDataError` if no simulated background is in the region.
+        background too; beside it are all control bins, and the less anomalous bins of its category. `InputDataError` if
+        no simulated background is in the region.
         """
-        place = self.every.index(region)
-        own = [n for n, one in enumerate(self.every) if one[0] == region[0]]
-        parts = [self.bins[self.every[n]] for n in own if n >= place and self.every[n] in self.bins]
+        own = self.merged(region)
+        parts = [self.bins[one] for one in own if one in self.bins]
         if not parts:
             raise InputDataError(f"{bin_label(region)} has no simulated background: merge it with another")
-        lower = {self.every[n] for n in own if n < place}
+        lower = [one for one in self.every if one[0] == region[0] and one not in own]
         others = [bin_ for one, bin_ in self.bins.items() if one in lower or one[1] == BELOW]
-        more = sum(self.unmodelled.get(self.every[n], 0.0) for n in own if n >= place)
+        more = sum(self.unmodelled.get(one, 0.0) for one in own)
         return [_merged(bin_label(region), parts, more), *others]
 
 
