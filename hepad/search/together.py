@@ -26,13 +26,11 @@ __all__ = ["FittedBins", "bin_label", "fitted_bins"]
 class FittedBins:
     """The bins that have simulated background, in the order of the card; `every` has those without too.
 
-    `events` is the number of simulated events in each; `has_data` says whether counts were observed, and `unmodelled`
-    has those of the bins without simulated background.
+    `has_data` says whether counts were observed, and `unmodelled` has those of the bins without simulated background.
     """
 
     bins: Mapping[Bin, CountingBin]
     every: tuple[Bin, ...]
-    events: Mapping[Bin, int]
     processes: Mapping[str, Normalisation]
     luminosity_fb: float
     luminosity_error: float
@@ -114,7 +112,6 @@ def fitted_bins(search: Search, observed: Path | None = None) -> FittedBins | No
     return FittedBins(
         bins=bins,
         every=every,
-        events={one: sum(part.events for part in table[one].values()) for one in present},
         processes={name: Normalisation(one.free, one.error) for name, one in own.processes.items()},
         luminosity_fb=luminosity.fb,
         luminosity_error=luminosity.relative_error,

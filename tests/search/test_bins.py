@@ -255,10 +255,13 @@ def test_the_bundled_search_has_yields_for_its_bins_and_only_names_bundles_that_
     pytest.importorskip("zuko")
     card, folder = load_search("atlas_2025_multilepton")
     assert (folder / card.simultaneous.yields).is_file()
-    fitted = fitted_bins(prepare_search("atlas_2025_multilepton"))
+    search = prepare_search("atlas_2025_multilepton")
+    fitted = fitted_bins(search)
     assert [name for name, one in fitted.processes.items() if one.free] == ["zz"]
     total = sum(one.total for one in fitted.bins.values())
     assert total == pytest.approx(
         1000 * 140 * (0.00871 + 0.00035 + 7.78e-5 + 4.75e-5), rel=0.1
     )  # nearly all is selected
-    assert all(events > 0 for events in fitted.events.values())
+    table = read_yields(folder / card.simultaneous.yields, search)
+    assert list(fitted.bins) == [one for one in fitted.every if one in table]
+    assert all(sum(one.events for one in table[place].values()) > 0 for place in fitted.bins)
