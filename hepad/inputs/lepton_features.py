@@ -18,7 +18,7 @@ import numpy.typing as npt
 from hepad.objects.kinematics import object_fields
 from hepad.objects.pairs import Z_MASS
 
-__all__ = ["LEPTON_FEATURES", "LEPTON_SYSTEMS", "lepton_fields"]
+__all__ = ["LEPTON_FEATURES", "lepton_fields"]
 
 _Float = npt.NDArray[np.float64]
 _Values = tuple[_Float, npt.NDArray[np.bool_]]
@@ -142,7 +142,6 @@ LEPTON_FEATURES: dict[str, dict[str, Callable[[ak.Array], _Values]]] = {
     "zpair+lepton": {"heaviest": partial(_three, which=np.max), "lightest": partial(_three, which=np.min)},
 }
 """By the name of a system of leptons what there is of it."""
-LEPTON_SYSTEMS = tuple(LEPTON_FEATURES)
 
 
 def lepton_fields(what: str) -> dict[str, set[str]]:
