@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hepad.cards.search import SearchCard
 from hepad.errors import FitFailedError, InputDataError
 from hepad.pipeline.reinterpret.answer import Answer
 from hepad.pipeline.reinterpret.limits import ChannelLimit, count_channel
@@ -89,13 +90,10 @@ def _of_bins(signals: Sequence[_Signal], labels: Sequence[str]) -> list[Likeliho
         patches.append((signal.name, signal.values, patch))
     if not patches:
         return []
-    record = _RECORD.search(search.card.reference)
-    description = (
-        f"Signals in all bins of {search.card.title} ({search.card.reference}), made with hepad; no result of that "
-        "collaboration. mu = 1 is the cross section of each signal. The background is simulated."
-    )
-    digest = record[0] if record else _NO_RECORD
-    return [Likelihood("", description, background, _set(background, patches, labels, description, digest))]
+    description = _description(search.card, "all bins", "The background is simulated.")
+    record = _record(search.card)
+    patched = patch_set(background, patches, labels=labels, description=description, record=record)
+    return [Likelihood("", description, background, patched)]
 
 
 def _word(mass_gev: float) -> str:
@@ -129,19 +127,22 @@ def _likelihood(name: str, group: Sequence[str], signals: Sequence[_Signal], lab
         errors = {"signal_error": yields.signal_error, "luminosity_error": yields.luminosity_error}
         patches.append((signal.name, signal.values, signal_patch(channels, **errors)))
     card = signals[0].answer.search.card
-    record = _RECORD.search(card.reference)
-    description = (
-        f"Signals in {', '.join(group)} of {card.title} ({card.reference}), made with hepad; no result of that "
-        f"collaboration. mu = 1 is the cross section of each signal. {_smooth(first)}"
+    description = _description(card, ", ".join(group), _smooth(first))
+    patched = patch_set(workspace, patches, labels=labels, description=description, record=_record(card))
+    return Likelihood(name, description, workspace, patched)
+
+
+def _description(card: SearchCard, where: str, background: str) -> str:
+    return (
+        f"Signals in {where} of {card.title} ({card.reference}), made with hepad; no result of that collaboration. "
+        f"mu = 1 is the cross section of each signal. {background}"
     )
-    whole = record[0] if record else _NO_RECORD
-    return Likelihood(name, description, workspace, _set(workspace, patches, labels, description, whole))
 
 
-def _set(
-    workspace: dict[str, Any], patches: list[Any], labels: Sequence[str], description: str, record: str
-) -> dict[str, Any]:
-    return patch_set(workspace, patches, labels=labels, description=description, record=record)
+def _record(card: SearchCard) -> str:
+    """The record of HEPData that the reference of a card names."""
+    found = _RECORD.search(card.reference)
+    return found[0] if found else _NO_RECORD
 
 
 def _smooth(channels: Sequence[ResonanceChannel]) -> str:
