@@ -43,12 +43,12 @@ def write_output(report: LatencyReport, events: Sequence[str], folder: Path, *, 
         if timings:
             _write_table(timings, scratch / "throughput.csv")
         drawn = len({timing["batch"] for timing in timings}) > 1
+        budget = None if report.budget is None else load_budget(report.budget)
         if drawn:
-            budget = None if options.budget is None else load_budget(options.budget)
             _write_figure(report, budget, scratch / "throughput")
         files = [("latency.json", "all numbers, and the provenance")]
         files += [("throughput.csv", "the timings, a row each")] if timings else []
-        write_page(scratch, latency_blocks(report, drawn=drawn), record, files)
+        write_page(scratch, latency_blocks(report, budget, drawn=drawn), record, files)
 
 
 def _command(report: LatencyReport, options: LatencyOptions) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from hepad.cards.budget import load_budget
+from hepad.cards.budget import BudgetCard
 from hepad.output.document import Answer, Block, Figure, Heading, Notes, Table, Text
 from hepad.pipeline.latency.report import TIERS, Check, LatencyReport, TierName
 from hepad.pipeline.latency.tables import checks_table, tier_time, tiers_table, time_words, timing_tables
@@ -21,13 +21,13 @@ _KNOWN: Mapping[TierName, str] = {
 }
 
 
-def latency_blocks(report: LatencyReport, *, drawn: bool) -> list[Block]:
-    """The page; `drawn` says whether there is the figure `throughput`."""
+def latency_blocks(report: LatencyReport, budget: BudgetCard | None, *, drawn: bool) -> list[Block]:
+    """The page; `drawn` says whether there is the figure `throughput`, `budget` is the report's."""
     details = report.details
     inputs = "random inputs" if details["random_inputs"] else "events"
     blocks: list[Block] = [
         Heading(f"Latency of {_name(report)}, score {details['score']}", 1),
-        _answer(report, drawn=drawn),
+        _answer(report, budget, drawn=drawn),
         *([Notes(report.remarks)] if report.remarks else []),
         Heading("How it is known"),
         tiers_table(report),
@@ -38,8 +38,7 @@ def latency_blocks(report: LatencyReport, *, drawn: bool) -> list[Block]:
         ),
     ]
     if report.checks:
-        budget = "" if report.budget is None else load_budget(report.budget).name
-        blocks += [Heading(f"Budget {budget}"), checks_table(report)]
+        blocks += [Heading(f"Budget {'' if budget is None else budget.name}"), checks_table(report)]
     if details.get("decisions"):
         rows = [
             [item["region"], f"{item['events']}", f"{item['flips']:.2%}", f"{item['flips_same_rate']:.2%}"]
@@ -53,16 +52,17 @@ def latency_blocks(report: LatencyReport, *, drawn: bool) -> list[Block]:
     return blocks
 
 
-def _answer(report: LatencyReport, *, drawn: bool) -> Answer:
+def _answer(report: LatencyReport, budget: BudgetCard | None, *, drawn: bool) -> Answer:
     """Of the surest tier that says something of the budget, or of the surest of all."""
     tier = max({check.tier for check in report.checks} or report.tiers, key=TIERS.index)
     found, name = report.tiers[tier], _name(report)
     numbers = [(tier_time(found), f"latency, {tier}")]
-    words, tone = f"The latency of {name} is {tier_time(found)}", "plain"
-    if report.budget is not None:
-        budget, failed = load_budget(report.budget), [check for check in report.checks if not check.passed]
-        fits = "does not fit" if failed else "fits"
-        words, tone = f"{name} {fits} budget {budget.name}{report.condition}", "no" if failed else "yes"
+    words = f"The latency of {name} is {tier_time(found)}"
+    tone: Literal["yes", "no", "plain"] = "plain"
+    if budget is not None:
+        failed = [check for check in report.checks if not check.passed]
+        fits, tone = ("does not fit", "no") if failed else ("fits", "yes")
+        words = f"{name} {fits} budget {budget.name}{report.condition}"
         if failed:
             words += f": over its limits in {', '.join(dict.fromkeys(_quantity(check) for check in failed))}"
         logic = found.clock_edges is not None
@@ -72,10 +72,7 @@ def _answer(report: LatencyReport, *, drawn: bool) -> Answer:
     if found.lut is not None:
         numbers.append((f"{found.lut}", "LUT"))
     figure = Figure("throughput.png", "Events a second, and the 99th percentile of a call, by the size of a batch.")
-    return Answer(f"{words}. The time is {_KNOWN[tier]}.", numbers, figure if drawn else None, _TONES[tone])
-
-
-_TONES: Mapping[str, Literal["yes", "no", "plain"]] = {"yes": "yes", "no": "no", "plain": "plain"}
+    return Answer(f"{words}. The time is {_KNOWN[tier]}.", numbers, figure if drawn else None, tone)
 
 
 def _quantity(check: Check) -> str:
