@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,8 @@ def discovery(regions: Path | RegionsCard, *, options: DiscoveryOptions | None =
     )
     report = DiscoveryReport(rows, options.seed)
     if options.output is not None:
-        _write(report, regions, options, options.output)
+        file = regions if isinstance(regions, Path) else None
+        _write(report, file, options, options.output, cards={file.name: sha256_file(file)} if file else None)
     return report
 
 
@@ -142,11 +144,11 @@ def _checked(options: DiscoveryOptions) -> Calculator:
 
 def _write(
     report: DiscoveryReport,
-    regions: Path | RegionsCard | None,
+    file: Path | None,
     options: DiscoveryOptions,
     output: Path,
     *,
-    cards: dict[str, str] | None = None,
+    cards: Mapping[str, str] | None,
     analysis: str | None = None,
 ) -> None:
     command = command_line(
@@ -157,8 +159,6 @@ def _write(
         toys=options.toys,
         seed=options.seed,
     )
-    files = [regions] if isinstance(regions, Path) else []
-    own = None if analysis or not files else {files[0].name: sha256_file(files[0])}
-    record = provenance(command, inputs=files, seed=options.seed, cards=cards if analysis else own)
+    record = provenance(command, inputs=[file] if file else [], seed=options.seed, cards=cards)
     with atomic_path(output, verb="discovery") as temporary:
         write_json(temporary, {**report.to_json(), "provenance": record})
