@@ -20,7 +20,7 @@ from pydantic import Field, field_validator
 from hepad.cards.input import InputCard
 from hepad.errors import UsageError
 from hepad.inputs.batch import Batch
-from hepad.inputs.lepton_features import LEPTON_FEATURES, lepton_fields
+from hepad.inputs.lepton_features import LEPTON_FEATURES, Leptons, lepton_fields
 from hepad.inputs.ratios import JET_RATIOS, ratio
 from hepad.inputs.scale import Scale
 from hepad.inputs.standardised import Standardised
@@ -109,8 +109,9 @@ class EventFeatures(Standardised):
         """The batch in physical units, before scaling."""
         shape = (len(events), *self.layout.shape)
         x, mask = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=bool)
+        leptons = Leptons(events)
         for i, quantity in enumerate(self._quantities):
-            values, there = quantity.of(events)
+            values, there = quantity.of(leptons if quantity.of_leptons else events)
             x[there, i], mask[:, i] = values, there
         beside = {} if self._mass is None else {"mass": _spread(invariant_mass(events, self._mass))}
         return Batch(self.kind, self.layout, x, mask, ak.to_numpy(events.weight).astype(np.float64), beside)
@@ -118,10 +119,11 @@ class EventFeatures(Standardised):
 
 @dataclass(frozen=True)
 class _Quantity:
-    """What must be read for a quantity, and how it is made of events."""
+    """What must be read for a quantity, and how it is made of events; with `of_leptons`, of their `Leptons`."""
 
     fields: dict[str, set[str]]
-    of: Callable[[ak.Array], _Values]
+    of: Callable[[Any], _Values]
+    of_leptons: bool = False
 
 
 def _quantity(name: str) -> _Quantity:
@@ -135,7 +137,9 @@ def _quantity(name: str) -> _Quantity:
     elif of == "tracks":
         known = {"n": _Quantity({"track_count": {"number"}}, _track_count)}
     elif of in LEPTON_FEATURES:
-        known = {kind: _Quantity(lepton_fields(kind), made) for kind, made in LEPTON_FEATURES[of].items()}
+        known = {
+            kind: _Quantity(lepton_fields(kind), made, of_leptons=True) for kind, made in LEPTON_FEATURES[of].items()
+        }
     elif is_collection(of) or of == "particles":  # which have no names of their own
         known = {"n": _Quantity(object_fields([of], {"pt"}), partial(_count, name=of))}
         known["ht"] = _Quantity(object_fields([of], {"pt"}), partial(_ht, name=of))

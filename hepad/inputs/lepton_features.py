@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import awkward as ak
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from hepad.objects.kinematics import object_fields
 from hepad.objects.pairs import Z_MASS
 
-__all__ = ["LEPTON_FEATURES", "lepton_fields"]
+__all__ = ["LEPTON_FEATURES", "Leptons", "lepton_fields"]
 
 _Float = npt.NDArray[np.float64]
 _Values = tuple[_Float, npt.NDArray[np.bool_]]
@@ -40,7 +40,6 @@ class _Four:
 
     momenta: _Float
     pair: npt.NDArray[np.int64]
-    met: _Float
 
     def of(self, leptons: npt.NDArray[np.int64]) -> _Float:
         """The summed momentum (m, 4) of leptons (m, k)."""
@@ -48,27 +47,38 @@ class _Four:
         return taken
 
 
-def _four(events: ak.Array, met: bool) -> tuple[_Four, npt.NDArray[np.bool_]]:
-    every = ak.concatenate(
-        [
-            ak.zip({**{name: events[flavour][name] for name in sorted(_NEEDED)}, "flavour": place})
-            for place, flavour in enumerate(_FLAVOURS)
-        ],
-        axis=1,
-    )
-    there = ak.to_numpy(ak.num(every) >= 4)
-    few = every[there]
-    few = few[ak.argsort(few.pt, axis=1, ascending=False, stable=True)][:, :4]
-    shape = (int(there.sum()), 4)
-    columns = {name: ak.to_numpy(ak.flatten(few[name])).astype(np.float64).reshape(shape) for name in few.fields}
-    pt, eta, phi, mass = (columns[name] for name in ("pt", "eta", "phi", "mass"))
-    x, y, z = pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)
-    momenta = np.stack([x, y, z, np.sqrt(pt**2 + z**2 + mass**2)], axis=2)
-    missing = np.zeros((shape[0], 2))
-    if met:
-        size, angle = (ak.to_numpy(events.met[name])[there].astype(np.float64) for name in ("pt", "phi"))
-        missing = np.stack([size * np.cos(angle), size * np.sin(angle)], axis=1)
-    return _Four(momenta, _z_pair(momenta, columns["charge"], columns["flavour"]), missing), there
+class Leptons:
+    """The leptons of events, for all quantities of them: the four leading ones are sorted and paired once."""
+
+    def __init__(self, events: ak.Array) -> None:
+        self.events = events
+
+    @cached_property
+    def four(self) -> tuple[_Four, npt.NDArray[np.bool_]]:
+        """The four leading leptons of m events, and the mask (n,) of those that have four."""
+        every = ak.concatenate(
+            [
+                ak.zip({**{name: self.events[flavour][name] for name in sorted(_NEEDED)}, "flavour": place})
+                for place, flavour in enumerate(_FLAVOURS)
+            ],
+            axis=1,
+        )
+        there = ak.to_numpy(ak.num(every) >= 4)
+        few = every[there]
+        few = few[ak.argsort(few.pt, axis=1, ascending=False, stable=True)][:, :4]
+        shape = (int(there.sum()), 4)
+        columns = {name: ak.to_numpy(ak.flatten(few[name])).astype(np.float64).reshape(shape) for name in few.fields}
+        pt, eta, phi, mass = (columns[name] for name in ("pt", "eta", "phi", "mass"))
+        x, y, z = pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)
+        momenta = np.stack([x, y, z, np.sqrt(pt**2 + z**2 + mass**2)], axis=2)
+        return _Four(momenta, _z_pair(momenta, columns["charge"], columns["flavour"])), there
+
+    @cached_property
+    def met(self) -> _Float:
+        """The missing momentum (m, 2) of the events that have four."""
+        _, there = self.four
+        size, angle = (ak.to_numpy(self.events.met[name])[there].astype(np.float64) for name in ("pt", "phi"))
+        return np.stack([size * np.cos(angle), size * np.sin(angle)], axis=1)
 
 
 def _z_pair(momenta: _Float, charge: _Float, flavour: _Float) -> npt.NDArray[np.int64]:
@@ -104,38 +114,45 @@ def _system(four: _Four, name: str) -> _Float:
     return four.of((_PAIRS if name == "zpair" else _REST)[four.pair])
 
 
-def _quantity(events: ak.Array, name: str, what: Callable[[_Float, _Float], _Float], met: bool) -> _Values:
-    four, there = _four(events, met)
-    return what(_system(four, name), four.met), there
+def _quantity(leptons: Leptons, name: str, what: Callable[[_Float], _Float]) -> _Values:
+    four, there = leptons.four
+    return what(_system(four, name)), there
 
 
-def _three(events: ak.Array, which: Callable[..., Any]) -> _Values:
+def _mt(leptons: Leptons, name: str) -> _Values:
+    four, there = leptons.four
+    return _transverse_mass(_system(four, name), leptons.met), there
+
+
+def _three(leptons: Leptons, which: Callable[..., Any]) -> _Values:
     """Of the masses of the Z boson's pair with either of the other two leptons."""
-    four, there = _four(events, met=False)
+    four, there = leptons.four
     pair, rest = _PAIRS[four.pair], _REST[four.pair]
     masses = [_mass(four.of(np.column_stack([pair, rest[:, place]]))) for place in (0, 1)]
     return which(np.stack(masses), axis=0), there
 
 
-def _count(events: ak.Array) -> _Values:
+def _count(leptons: Leptons) -> _Values:
+    events = leptons.events
     number = sum(ak.to_numpy(ak.num(events[flavour])) for flavour in _FLAVOURS)
     return np.asarray(number, dtype=np.float64), np.ones(len(events), dtype=np.bool_)
 
 
-def _ht(events: ak.Array) -> _Values:
+def _ht(leptons: Leptons) -> _Values:
+    events = leptons.events
     momenta = [ak.to_numpy(ak.sum(ak.values_astype(events[name].pt, np.float64), axis=1)) for name in _FLAVOURS]
     return np.asarray(sum(momenta), dtype=np.float64), np.ones(len(events), dtype=np.bool_)
 
 
-def _of(name: str) -> dict[str, Callable[[ak.Array], _Values]]:
+def _of(name: str) -> dict[str, Callable[[Leptons], _Values]]:
     return {
-        "pt": partial(_quantity, name=name, what=lambda system, _: _pt(system), met=False),
-        "mass": partial(_quantity, name=name, what=lambda system, _: _mass(system), met=False),
-        "mt": partial(_quantity, name=name, what=_transverse_mass, met=True),
+        "pt": partial(_quantity, name=name, what=_pt),
+        "mass": partial(_quantity, name=name, what=_mass),
+        "mt": partial(_mt, name=name),
     }
 
 
-LEPTON_FEATURES: dict[str, dict[str, Callable[[ak.Array], _Values]]] = {
+LEPTON_FEATURES: dict[str, dict[str, Callable[[Leptons], _Values]]] = {
     "leptons": {"n": _count, "ht": _ht, **_of("leptons")},
     "zpair": _of("zpair"),
     "otherpair": _of("otherpair"),
