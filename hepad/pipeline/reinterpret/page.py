@@ -27,7 +27,7 @@ def blocks(result: Result, captions: Mapping[str, str], files: Collection[str]) 
     return [
         Heading(f"{verdict.status.capitalize()}: {subject} in {result.analysis}", 1),
         _answer(result, captions),
-        *([Text(f"What helps: {verdict.help}.")] if verdict.help else []),
+        *_helps(verdict),
         *([] if curve is None else _points(curve)),
         Text(
             f"{search.title}: {search.reference}. Fidelity of this reinterpretation: {search.fidelity} "
@@ -82,8 +82,7 @@ def _answer(result: Result, captions: Mapping[str, str]) -> Answer:
     ]
     drawn = next((name for name in ("exclusion", "limits", "spectra", "cutflow") if name in captions), None)
     figure = None if drawn is None else Figure(f"{drawn}.png", captions[drawn])
-    reason = verdict.reason
-    return Answer(f"{reason[0].upper()}{reason[1:]}.", numbers if result.curve is None else (), figure, tone)
+    return Answer(_reason(verdict), numbers if result.curve is None else (), figure, tone)
 
 
 def _percent(region: RegionRow) -> str:
@@ -96,11 +95,15 @@ def _pb(value: float | None) -> str:
 
 def _said(verdict: VerdictRow) -> list[Block]:
     """The reason of a verdict, and what helps where none is possible."""
-    reason = verdict.reason
-    said: list[Block] = [Text(f"{reason[0].upper()}{reason[1:]}.")]
-    if verdict.help:
-        said.append(Text(f"What helps: {verdict.help}."))
-    return said
+    return [Text(_reason(verdict)), *_helps(verdict)]
+
+
+def _reason(verdict: VerdictRow) -> str:
+    return f"{verdict.reason[0].upper()}{verdict.reason[1:]}."
+
+
+def _helps(verdict: VerdictRow) -> list[Block]:
+    return [Text(f"What helps: {verdict.help}.")] if verdict.help else []
 
 
 def _samples(result: Result, captions: Mapping[str, str]) -> list[Block]:
