@@ -43,45 +43,38 @@ _fused: Any = intrinsic(_fused_multiply_add)
 
 
 @njit
-def _affine(w: Any, x: Any, out: Any) -> None:
-    """`out` = matrix `x` + bias; each sum goes along the inputs from zero, and the bias comes last."""
-    inputs, bias, n = len(x), len(w) - len(out), out.shape[1]
-    whole = inputs - inputs % 4
-    for j in range(len(out)):
-        row, o = j * inputs, out[j]
-        o[:] = 0
-        for i in range(0, whole, 4):  # four at a time save traffic of `out`; the order of the sum is the same
-            w0, w1, w2, w3 = w[row + i], w[row + i + 1], w[row + i + 2], w[row + i + 3]
-            x0, x1, x2, x3 = x[i], x[i + 1], x[i + 2], x[i + 3]
-            for e in range(n):
-                o[e] = _fused(w3, x3[e], _fused(w2, x2[e], _fused(w1, x1[e], _fused(w0, x0[e], o[e]))))
-        for i in range(whole, inputs):
-            weight, xi = w[row + i], x[i]
-            for e in range(n):
-                o[e] = _fused(weight, xi[e], o[e])
-        for e in range(n):
-            o[e] += w[bias + j]
+def _rounded(weight: Any, x: Any, total: Any) -> Any:
+    """The same with product and sum rounded each."""
+    return total + weight * x
 
 
-@njit
-def _affine_plain(w: Any, x: Any, out: Any) -> None:
-    """The same with products and sums rounded each."""
-    inputs, bias, n = len(x), len(w) - len(out), out.shape[1]
-    whole = inputs - inputs % 4
-    for j in range(len(out)):
-        row, o = j * inputs, out[j]
-        o[:] = 0
-        for i in range(0, whole, 4):
-            w0, w1, w2, w3 = w[row + i], w[row + i + 1], w[row + i + 2], w[row + i + 3]
-            x0, x1, x2, x3 = x[i], x[i + 1], x[i + 2], x[i + 3]
+def _affine_of(added: Any) -> Any:
+    """The function of an affine layer, by that which adds a product to a sum."""
+
+    @njit
+    def affine(w: Any, x: Any, out: Any) -> None:
+        """`out` = matrix `x` + bias; each sum goes along the inputs from zero, and the bias comes last."""
+        inputs, bias, n = len(x), len(w) - len(out), out.shape[1]
+        whole = inputs - inputs % 4
+        for j in range(len(out)):
+            row, o = j * inputs, out[j]
+            o[:] = 0
+            for i in range(0, whole, 4):  # four at a time save traffic of `out`; the order of the sum is the same
+                w0, w1, w2, w3 = w[row + i], w[row + i + 1], w[row + i + 2], w[row + i + 3]
+                x0, x1, x2, x3 = x[i], x[i + 1], x[i + 2], x[i + 3]
+                for e in range(n):
+                    o[e] = added(w3, x3[e], added(w2, x2[e], added(w1, x1[e], added(w0, x0[e], o[e]))))
+            for i in range(whole, inputs):
+                weight, xi = w[row + i], x[i]
+                for e in range(n):
+                    o[e] = added(weight, xi[e], o[e])
             for e in range(n):
-                o[e] = (((o[e] + w0 * x0[e]) + w1 * x1[e]) + w2 * x2[e]) + w3 * x3[e]
-        for i in range(whole, inputs):
-            weight, xi = w[row + i], x[i]
-            for e in range(n):
-                o[e] += weight * xi[e]
-        for e in range(n):
-            o[e] += w[bias + j]
+                o[e] += w[bias + j]
+
+    return affine
+
+
+_affine, _affine_plain = _affine_of(_fused), _affine_of(_rounded)
 
 
 @njit
