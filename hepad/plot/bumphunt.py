@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullFormatter
 
+from hepad.plot.spectrum import bin_unit
 from hepad.plot.style import COLOURS, GREY, hep_style
 
 __all__ = ["add_statistics", "plot_sensitivity", "plot_tomography"]
@@ -32,7 +33,8 @@ def add_statistics(
     """
     with hep_style():
         axes = figure.axes[0]
-        _make_room(axes, edges, counts)
+        width, _ = bin_unit(edges, figure.axes[-1].get_xlabel())
+        _make_room(axes, edges, counts / width)
         backing = Rectangle(
             (0.05, 0.015), _INSET_RIGHT - 0.05, 0.45, transform=axes.transAxes, facecolor="white", zorder=4
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from hepad.plot.channels import ChannelLimit, plot_channels
@@ -79,6 +80,21 @@ def test_a_spectrum_can_show_a_signal_a_band_and_asimov_data() -> None:
         signal_label="signal at 1 pb",
         data_label="Asimov data",
     )
-    assert texts(figure)[:3] == ["Asimov data", "Background", "signal at 1 pb"]
+    # Three events on ten add less than one standard deviation: they are drawn five times larger, which the legend says.
+    assert texts(figure)[:3] == ["Asimov data", "Background", r"signal at 1 pb $\times$ 5"]
+    top, bottom = figure.axes
+    signals = [p.get_data().values for p in top.patches if to_hex(p.get_edgecolor()) == "#e76300"]
+    np.testing.assert_allclose(signals, [[0.0, 15.0, 0.0]])
+    added = [p.get_data().values for p in bottom.patches if not p.get_fill()]
+    np.testing.assert_allclose(added, [[0.0, np.sqrt(2 * (25 * np.log(2.5) - 15)), 0.0]])
+    assert top.get_ylabel() == "Events / 1 GeV"
     weighted = plot_spectrum(edges, expected, expected, pulls=np.zeros(3), count_errors=np.sqrt(expected))
     assert texts(weighted)[0] == "Data"
+
+
+def test_events_of_unequal_bins_are_drawn_per_unit() -> None:
+    edges, counts = np.array([1.0, 2.0, 6.0]), np.array([40.0, 20.0])
+    figure = plot_spectrum(edges, counts, counts, pulls=np.zeros(2), x_title="Mass [TeV]")
+    assert figure.axes[0].get_ylabel() == "Events / TeV"
+    (drawn,) = (p.get_data().values for p in figure.axes[0].patches)
+    np.testing.assert_array_equal(drawn, [40.0, 5.0])

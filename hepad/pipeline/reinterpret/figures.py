@@ -180,7 +180,7 @@ def _fits(answer: Answer) -> dict[str, tuple[Figure, str]]:
         background = limit.background
         if observed is None or background is None:
             continue
-        label = f"+ signal, {yields.reference_pb:.3g} pb"
+        label = f"Signal, {yields.reference_pb:.3g} pb"
         figure = plot_spectrum(
             limit.edges,
             observed,
