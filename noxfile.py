@@ -8,7 +8,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.2.9"
-nox.options.sessions = ["pinned", "lint", "typing", "imports", "examples"]
+nox.options.sessions = ["pinned", "lint", "typing", "imports", "examples", "docs"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
@@ -110,3 +110,10 @@ def examples(session: nox.Session) -> None:
         "docs/own_search.md",
         "examples/python_api.py",
     )
+
+
+@nox.session(python=PINNED)
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into build/site; warnings are errors, arguments after -- go to sphinx-build."""
+    install_pinned(session, "docs")
+    session.run("sphinx-build", "-W", "--keep-going", *session.posargs, "docs", "build/site")

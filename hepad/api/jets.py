@@ -71,8 +71,8 @@ def jets(
     """Cluster the particles of events to jets, with their soft drop mass and N-subjettiness.
 
     `events` are files, or arrays in memory as in `hepad.load_events`, with `particles` of pt, eta, phi and energy.
-    `radius` and `algorithm` are FastJet's; jets have at least `min_pt` (GeV) and |eta| below `max_eta`; of each event
-    there are the `leading` ones by pT, None takes all. `soft_drop` is z_cut and beta. What is known of particles
+    `radius` and `algorithm` are FastJet's; jets have at least `min_pt` (GeV) and `abs(eta)` below `max_eta`; of each
+    event there are the `leading` ones by pT, None takes all. `soft_drop` is z_cut and beta. What is known of particles
     (charge, kind, impact parameters) and the labels of events are kept.
 
     `InputDataError` for events without particles, or without a jet; `UsageError` for a radius or bound that cannot be;

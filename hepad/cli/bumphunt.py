@@ -33,7 +33,7 @@ class BumpHuntCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the default value behind a bare `--reference` at the end or before another option."""
         filled = []
-        for word, following in zip(args, [*args[1:], "-"], strict=True):
+        for word, following in zip(args, [*args[1:], "-"], strict=False):
             filled.append(word)
             if word == "--reference" and following.startswith("-"):
                 filled.append("column")

@@ -39,6 +39,16 @@ def test_help(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
             assert "".join(bracket.replace("\\[", "[").split()) in said
 
 
+def test_a_command_without_what_it_needs_says_so() -> None:
+    root, asked = typer.main.get_command(app), 0
+    for name, command in root.commands.items():
+        if any(param.required for param in command.params):
+            result = CliRunner().invoke(app, [name])
+            assert (result.exit_code, "Missing" in result.output) == (2, True), (name, result.output)
+            asked += 1
+    assert asked > 20
+
+
 def test_brackets_are_in_some_help() -> None:
     output = CliRunner().invoke(app, ["train", "-h"]).output
     assert "hepad[dask]" in "".join(output.replace("│", " ").split())

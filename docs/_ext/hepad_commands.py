@@ -1,0 +1,128 @@
+"""The reference of the command line, from the commands themselves."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from made import code, plain, table, toctree, write_pages
+from sphinx.application import Sphinx
+from sphinx.util.typing import ExtensionMetadata
+
+from hepad.cli.commands import ALIASES, COMMANDS, PANELS
+from hepad.cli.main import app as hepad
+
+_CALL = re.compile(r"^(?P<before>.*?:)?\s*(?P<call>hepad [a-z].*)$", re.DOTALL)
+"""A paragraph that ends in a call, with or without words before."""
+
+
+def commands() -> Iterator[tuple[list[str], Any]]:
+    """The words of each command and the command, those of groups after their group."""
+    root = typer.main.get_command(hepad)
+    for name in (name for names in PANELS.values() for name in names.split()):
+        command = root.commands[name]
+        yield [name], command
+        for sub, inner in getattr(command, "commands", {}).items():
+            yield [name, sub], inner
+
+
+def paragraphs(text: str) -> Iterator[tuple[str, str]]:
+    """The paragraphs of a help text: words, and the call that follows them if there is one."""
+    for paragraph in inspect.cleandoc(text.replace("\\[", "[")).split("\n\n"):
+        match = _CALL.match(paragraph)
+        if match is None:
+            yield " ".join(paragraph.split()), ""
+        else:
+            yield " ".join((match["before"] or "").split()), " ".join(match["call"].split())
+
+
+def wrapped(call: str, width: int = 84) -> str:
+    """A call over as many lines as it needs, to be pasted as it is."""
+    return " \\\n    ".join(textwrap.wrap(call, width, break_long_words=False, break_on_hyphens=False))
+
+
+def _description(text: str) -> Iterator[str]:
+    for words, call in paragraphs(text):
+        if words:
+            yield plain(words)
+        if call:
+            yield f"```sh\n{wrapped(call)}\n```"
+
+
+def _parameters(words: list[str], command: Any) -> Iterator[str]:
+    context = command.make_context(f"hepad {' '.join(words)}", [], resilient_parsing=True)
+    panels: dict[str, list[list[str]]] = {}
+    for param in command.get_params(context):
+        record = param.get_help_record(context)
+        if record is None or param.name == "help":
+            continue
+        argument = param.param_type_name == "argument"
+        panel = "Arguments" if argument else getattr(param, "rich_help_panel", None) or "Options"
+        text, _, extra = record[1].replace("\\[", "[").partition("  [")
+        default, limits = _extra(extra.removesuffix("]"))
+        about = " ".join([plain(text), *([f"({code(limits)})"] if limits else [])])
+        panels.setdefault(panel, []).append([code(record[0].strip()), about, default])
+    for panel in sorted(panels, key=lambda panel: panel != "Arguments"):
+        yield f"## {panel}"
+        yield table(["option" if panel != "Arguments" else "argument", "", "default"], panels[panel])
+
+
+def _extra(text: str) -> tuple[str, str]:
+    """What stands in brackets after a help text: the default, in Markdown, and what a number may be."""
+    parts = [part for part in text.split("; ") if part]
+    default = next((part.removeprefix("default: ") for part in parts if part.startswith("default: ")), "")
+    limits = ", ".join(part for part in parts if not part.startswith("default: ") and part != "required")
+    if "required" in parts:
+        return "needed", limits
+    in_words = default.startswith("(")  # a default that is worked out
+    return plain(default[1:-1]) if in_words else code(default) if default else "", limits
+
+
+def page(words: list[str], command: Any) -> list[str]:
+    """The page of one command."""
+    call = f"hepad {' '.join(words)}"
+    context = command.make_context(call, [], resilient_parsing=True)
+    pieces = [piece.replace("{", "").replace("}", "").upper() for piece in command.collect_usage_pieces(context)]
+    parts = [f"(cli-{'-'.join(words)})=", f"# {call}", f"```text\n{call} {' '.join(pieces)}\n```"]
+    parts += _description(command.help or "")
+    others = [name for name, meant in ALIASES.items() if [meant] == words]
+    parts += [f"Also spelled {', '.join(code(f'hepad {name}') for name in others)}."] if others else []
+    inner = getattr(command, "commands", {})
+    if inner:
+        rows = [[f"[{call} {name}]({words[0]}-{name}.md)", plain(_first(sub.help))] for name, sub in inner.items()]
+        parts += [table(["command", ""], rows), toctree((f"{words[0]}-{name}" for name in inner), hidden=True)]
+    return [*parts, *_parameters(words, command)]
+
+
+def _first(text: str) -> str:
+    return next(words for words, _ in paragraphs(text))
+
+
+def _contents() -> list[str]:
+    parts = ["# Commands", "`hepad -h` lists them, and `-h` after any of them shows what stands on its page here."]
+    for panel, names in PANELS.items():
+        parts.append(f"## {panel}")
+        parts.append(table(["command", ""], [[f"[hepad {n}]({n}.md)", plain(COMMANDS[n])] for n in names.split()]))
+    root = typer.main.get_command(hepad)
+    root.commands = {}
+    parts += ["## Options of hepad itself", "They stand before the command: `hepad --debug score ...`."]
+    parts += [part for part in _parameters([], root) if not part.startswith("#")]
+    return [*parts, toctree((name for names in PANELS.values() for name in names.split()), hidden=True)]
+
+
+def make(app: Sphinx) -> None:
+    """Write the pages."""
+    pages: dict[str, list[str]] = {"index.md": _contents()}
+    pages |= {f"{'-'.join(words)}.md": page(words, command) for words, command in commands()}
+    write_pages(Path(app.srcdir) / "reference/commands", pages)
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Make the pages before Sphinx looks for them."""
+    app.connect("builder-inited", make)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
