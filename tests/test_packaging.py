@@ -131,6 +131,16 @@ def test_the_version_is_said_in_one_way(project):
     assert f"## [{hepad.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
+def test_the_conda_recipe_asks_for_what_the_project_asks(project):
+    recipe = yaml.safe_load((ROOT / "packaging/conda/recipe.yaml").read_text(encoding="utf-8"))
+    assert str(recipe["context"]["version"]) == hepad.__version__
+    assert recipe["context"]["python_min"] == project["project"]["requires-python"].removeprefix(">=")
+    names = {"matplotlib": "matplotlib-base", "torch": "pytorch"}  # what conda calls them
+    wanted = [item.partition(">=") for item in project["project"]["dependencies"]]
+    wanted = [f"{names.get(name, name)} >={bound}" for name, _, bound in wanted]
+    assert recipe["requirements"]["run"] == ["python >=${{ python_min }}", *wanted]
+
+
 @pytest.mark.parametrize("name", search_names())
 def test_a_search_names_its_reference_and_cards_that_exist(name):
     card, folder = load_search(name)
