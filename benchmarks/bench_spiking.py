@@ -33,11 +33,12 @@ from hepad.bundles.bundle import load_bundle
 from hepad.cards.analysis import TrainCard
 from hepad.io.reader import read_events
 from hepad.nn import lif
-from hepad.nn.blocks import mean_squared_error
 from hepad.nn.fused import FusedSpikingStack
+from hepad.nn.reconstruction import reconstruction_recipe
 from hepad.nn.reproducible import build_seeded
+from hepad.nn.sources import ArraySource
 from hepad.nn.spiking import SpikingStack
-from hepad.nn.training import Sample, train
+from hepad.nn.training import train
 from hepad.objects.selection import apply_selection
 
 DATA = Path(__file__).resolve().parent.parent / "examples" / "data" / "background.h5"
@@ -105,14 +106,18 @@ def scoring(bundle: Any, x: Any, repeats: int) -> None:
     for module in (chain, reference):
         module.load_state_dict({key: torch.from_numpy(array) for key, array in state.items()}, strict=False)
     network, rows = lif.LifNetwork(state, sizes, **NEURONS), torch.from_numpy(x)
-    name = lif.KERNEL
+    name, few = lif.KERNEL, lif.REMEMBER_FROM
 
     def plain() -> Any:
-        lif.KERNEL, network._evaluated = "not loaded", 0  # noqa: SLF001
+        lif.KERNEL, lif.REMEMBER_FROM, network._evaluated = "not loaded", len(x) + 1, 0  # noqa: SLF001
         return network.outputs(x)
 
     def compiled() -> Any:
-        lif.KERNEL = name
+        lif.KERNEL, lif.REMEMBER_FROM = name, len(x) + 1
+        return network.outputs(x)
+
+    def remembered() -> Any:
+        lif.REMEMBER_FROM = few
         return network.outputs(x)
 
     with torch.inference_mode():
@@ -121,12 +126,13 @@ def scoring(bundle: Any, x: Any, repeats: int) -> None:
             "reference": lambda: reference(rows),
             "hepad, numpy (few events)": plain,
             "hepad, compiled": compiled,
+            "hepad, trains remembered": remembered,
         }
         times = alternate(jobs, repeats)
         theirs = chain(rows).numpy()
         spikes = reference.spikes(rows)
     table(f"Scoring {len(x)} events in one batch", times, len(x), ("snntorch", "reference"))
-    agreement(bundle, x, theirs, {"numpy": plain(), "compiled": compiled()})
+    agreement(bundle, x, theirs, {"numpy": plain(), "compiled": compiled(), "remembered": remembered()})
     flipped = sum(int((network.spikes(x, i) != (s.numpy().transpose(1, 0, 2) > 0)).sum()) for i, s in enumerate(spikes))
     print(f"spikes that differ from snntorch's: {flipped} of {sum(s.numel() for s in spikes)}")
 
@@ -147,12 +153,12 @@ def agreement(bundle: Any, x: Any, theirs: Any, results: dict[str, Any]) -> None
 
 
 def training(x: Any, repeats: int) -> None:
-    data, few = (Sample.of((rows,), np.ones(len(rows)), "training") for rows in (x, x[:1000]))
+    data, few = (ArraySource.of((rows,), np.ones(len(rows)), "training") for rows in (x, x[:1000]))
     options = TrainCard(epochs=1, batch_size=1000, learning_rate=1e-3)
 
     def epoch(kind: Any) -> None:
         module = build_seeded(lambda: kind((19, 24, 12, 4, 12, 24, 19), **NEURONS), 1)
-        train(module, lambda r, _: mean_squared_error(r[0], module(r[0])), data, few, options=options, seed=1)
+        train(reconstruction_recipe(module), data, few, options=options, seed=1)
 
     kinds = {"snntorch": Chain, "reference": SpikingStack, "hepad, compiled": FusedSpikingStack}
     times = alternate({name: lambda kind=kind: epoch(kind) for name, kind in kinds.items()}, repeats)

@@ -1,7 +1,8 @@
 """Spiking networks without torch: the potentials and spikes of `hepad.nn.spiking.SpikingStack`.
 
 snntorch computes each step as a chain of tensor operations. Here the input's current is computed once, layers are
-taken one after the other with all their steps, and where that pays the loops are compiled.
+taken one after the other with all their steps, and where that pays the loops are compiled. What comes after a layer
+depends on its spikes alone, of which a narrow layer has few trains: each is decoded once (`_Decoded`).
 
 The sums have one order on every processor, that in which many matrix libraries make them: from zero along the inputs,
 with fused multiply-adds, then the bias. Torch's library often keeps to it, and then the numbers are those of snntorch
@@ -14,6 +15,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from itertools import islice, pairwise
 from typing import Any
@@ -29,7 +31,19 @@ __all__ = ["LifNetwork", "lif_shapes"]
 _Float32 = npt.NDArray[np.float32]
 
 BLOCK = 512
-"""Events at a time in numpy, so that what it works on stays in the cache."""
+"""Events of one product of matrices in numpy: libraries choose the order of their sums by the shape."""
+
+TOGETHER = 4
+"""Blocks at a time: more events share the cost of a call, and what it works on stays in the cache."""
+
+TRAIN_BITS = 20
+"""Of the spike trains that a layer may have for what comes after it to be remembered: a table has 4 bytes for each."""
+
+REMEMBER_FROM = 4096
+"""Events in a call from which the table pays."""
+
+MOST_REMEMBERED = 1 << 21
+"""Numbers of outputs that are remembered, 8 MB; then a table is begun anew."""
 
 COMPILE_AFTER = 2_000_000
 """Events that one network evaluates before it loads the compiled loop. Loading takes a second (the compiler's tables,
@@ -74,10 +88,18 @@ class LifNetwork:
         self._sizes = np.array(sizes, dtype=np.int64)
         self._steps, self._beta, self._threshold = steps, np.float32(beta), np.float32(threshold)
         self._by_library = all(layer.by_library for layer in self._layers)
+        self._narrowest = int(np.argmin(sizes[1:-1]))
+        self._train_bits = steps * sizes[1 + self._narrowest]
+        coded_by_library = all(layer.by_library for layer in self._layers[: self._narrowest + 1])
+        self._remembers = self._train_bits <= TRAIN_BITS and coded_by_library
+        self._decoded: _Decoded | None = None
         self._evaluated = 0
 
     def outputs(self, x: npt.NDArray[Any]) -> _Float32:
         """Output potentials after the last step, shape (n, last size), for input of shape (n, first size)."""
+        if self._remembers and len(x) >= REMEMBER_FROM:
+            with np.errstate(over="ignore", invalid="ignore"):
+                return self._remembered(x)
         self._evaluated += len(x)
         result = np.empty((len(x), self._sizes[-1]), dtype=np.float32)
         few = COMPILE_AFTER if self._by_library else min(COMPILE_AFTER, COMPILE_AFTER_IN_NUMPY)
@@ -86,7 +108,30 @@ class LifNetwork:
             return result
         with np.errstate(over="ignore", invalid="ignore"):  # infinities come out where infinities or NaN went in
             for block in _blocks(len(x)):
-                result[block] = deque(self._block(x[block]), maxlen=1).pop().T
+                result[block] = _rows(deque(self._from_input(x[block]), maxlen=1).pop(), block)
+        return result
+
+    def _remembered(self, x: npt.NDArray[Any]) -> _Float32:
+        """The same, by the spike trains of the narrowest layer."""
+        trains = np.empty(len(x), dtype=np.int32)
+        for block in _blocks(len(x)):
+            spikes = next(islice(self._from_input(x[block]), self._narrowest, None))
+            trains[block] = _coded(spikes)[: block.stop - block.start]
+        known = self._decoded or _Decoded.empty(self._train_bits, int(self._sizes[-1]))
+        new = np.unique(trains[known.places[trains] < 0])
+        if len(new):
+            if known.outputs.size + len(new) * known.outputs.shape[1] > MOST_REMEMBERED:
+                known, new = _Decoded.empty(self._train_bits, int(self._sizes[-1])), np.unique(trains)
+            self._decoded = known = known.grown(new, self._decode(new))  # another, as other threads may read it
+        return known.outputs[known.places[trains]]
+
+    def _decode(self, trains: npt.NDArray[np.int32]) -> _Float32:
+        """The outputs, shape (n, last size), of spike trains of the narrowest layer."""
+        result = np.empty((len(trains), self._sizes[-1]), dtype=np.float32)
+        width = int(self._sizes[self._narrowest + 1])
+        for block in _blocks(len(trains)):
+            spikes = _spikes_of(trains[block], self._steps, width)
+            result[block] = _rows(deque(self._after(self._narrowest, spikes), maxlen=1).pop(), block)
         return result
 
     def _compiled(self, x: _Float32, result: _Float32) -> None:
@@ -102,46 +147,101 @@ class LifNetwork:
         result = np.empty((len(x), self._steps, self._sizes[layer + 1]), dtype=np.bool_)
         with np.errstate(over="ignore", invalid="ignore"):
             for block in _blocks(len(x)):
-                spikes = next(islice(self._block(x[block]), layer, None))
-                result[block] = spikes.transpose(2, 0, 1) > 0
+                spikes = next(islice(self._from_input(x[block]), layer, None))
+                result[block] = _rows(spikes, block).transpose(1, 0, 2) > 0
         return result
 
-    def _block(self, x: npt.NDArray[Any]) -> Iterator[_Float32]:
-        """Spikes of each hidden layer, shape (steps, width, n), and last the output, shape (last size, n).
+    def _from_input(self, x: npt.NDArray[Any]) -> Iterator[_Float32]:
+        """Spikes of each hidden layer, shape (steps, blocks, width, BLOCK), and last the output, without the steps.
 
         One after the other: a layer that nobody keeps leaves its place in the cache to those that follow.
         """
-        n = len(x)
-        columns = np.zeros((x.shape[1], BLOCK), dtype=np.float32)
-        columns[:, :n] = x.T
-        first, *others = self._layers
-        drive = first(columns)
-        current = np.broadcast_to(drive, (self._steps, *drive.shape))
-        for layer in others:
-            spikes = self._fire(current)
-            yield spikes[..., :n]
-            current = layer(spikes)
-        potential = np.zeros(current.shape[1:], dtype=np.float32)
-        for own in current:
+        drive = self._layers[0](_columns(x))
+        spikes = self._fire(np.broadcast_to(drive, (self._steps, *drive.shape)))
+        yield spikes
+        yield from self._after(0, spikes)
+
+    def _after(self, layer: int, spikes: _Float32) -> Iterator[_Float32]:
+        """What comes after the spikes of a hidden layer, counted from 0, as `_from_input` gives it."""
+        *hidden, last = self._layers[layer + 1 :]
+        for own in hidden:
+            spikes = self._fire(own(spikes))
+            yield spikes
+        currents = last(spikes)
+        potential = np.zeros(currents.shape[1:], dtype=np.float32)
+        for current in currents:
             potential *= self._beta
-            potential += own
-        yield potential[:, :n]
+            potential += current
+        yield potential
 
     def _fire(self, current: _Float32) -> _Float32:
-        """Spikes, of the shape of `current`: (steps, width, n)."""
+        """Spikes, of the shape of `current`: (steps, blocks, width, BLOCK)."""
         spikes = np.empty(current.shape, dtype=np.float32)
         np.copyto(spikes[0], current[0] > self._threshold)  # the potential from which it starts is zero
         potential, before = np.empty(current.shape[1:], dtype=np.float32), current[0]
-        reset = np.empty_like(potential)
+        reset, fires = np.empty_like(potential), np.empty(potential.shape, dtype=np.bool_)
         for step in range(1, self._steps):
             np.multiply(before, self._beta, out=potential)
             potential += current[step]
             np.multiply(spikes[step - 1], self._threshold, out=reset)
             potential -= reset
-            np.copyto(spikes[step], potential > self._threshold)
+            np.copyto(spikes[step], np.greater(potential, self._threshold, out=fires))
             before = potential
         return spikes
 
 
+@dataclass(frozen=True)
+class _Decoded:
+    """Outputs, shape (k, last size), of the spike trains of a layer, and the place of each train in them, -1: none."""
+
+    places: npt.NDArray[np.int32]
+    outputs: _Float32
+
+    @classmethod
+    def empty(cls, bits: int, width: int) -> _Decoded:
+        """Of trains of so many bits none is known."""
+        return cls(np.full(1 << bits, -1, dtype=np.int32), np.empty((0, width), dtype=np.float32))
+
+    def grown(self, trains: npt.NDArray[np.int32], outputs: _Float32) -> _Decoded:
+        """The same with the outputs of other trains."""
+        places = self.places.copy()
+        places[trains] = np.arange(len(self.outputs), len(self.outputs) + len(trains))
+        return _Decoded(places, np.concatenate([self.outputs, outputs]))
+
+
+def _coded(spikes: _Float32) -> npt.NDArray[np.int32]:
+    """The spikes of a layer as a number for each event: whole ones below 2^24 are exact in single precision."""
+    width = spikes.shape[2]
+    places = np.ldexp(np.float32(1), np.arange(width))[np.newaxis]
+    code = np.zeros((spikes.shape[1], 1, BLOCK), dtype=np.float32)
+    for own in spikes:
+        code = code * np.float32(1 << width) + np.matmul(places, own)
+    return code.ravel().astype(np.int32)
+
+
+def _spikes_of(trains: npt.NDArray[np.int32], steps: int, width: int) -> _Float32:
+    """The spikes of what `_coded` gave, shape (steps, blocks, width, BLOCK)."""
+    later = np.arange(steps - 1, -1, -1)[:, np.newaxis] * width
+    bits = trains[:, np.newaxis, np.newaxis] >> (later + np.arange(width)) & 1
+    return np.stack([_columns(own) for own in bits.transpose(1, 0, 2).astype(np.float32)])
+
+
+def _columns(x: npt.NDArray[Any]) -> _Float32:
+    """Rows, shape (n, width), as columns in blocks, shape (blocks, width, BLOCK), the last filled up with zeros."""
+    whole, rest = divmod(len(x), BLOCK)
+    columns = np.zeros((whole + (rest > 0), x.shape[1], BLOCK), dtype=np.float32)
+    columns[:whole] = x[: whole * BLOCK].reshape(whole, BLOCK, x.shape[1]).transpose(0, 2, 1)
+    if rest:
+        columns[whole, :, :rest] = x[whole * BLOCK :].T
+    return columns
+
+
+def _rows(columns: _Float32, block: slice) -> _Float32:
+    """What `_columns` made of the rows of a block, shape (..., n, width)."""
+    rows = columns.swapaxes(-1, -2).reshape(*columns.shape[:-3], -1, columns.shape[-2])
+    return rows[..., : block.stop - block.start, :]
+
+
 def _blocks(rows: int) -> list[slice]:
-    return [slice(start, min(start + BLOCK, rows)) for start in range(0, rows, BLOCK)]
+    size = TOGETHER * BLOCK
+    return [slice(start, min(start + size, rows)) for start in range(0, rows, size)]

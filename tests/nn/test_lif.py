@@ -39,12 +39,23 @@ def plain(network: LifNetwork, x: Any) -> Any:
     """In numpy, whether or not the compiled loop is loaded."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lif, "KERNEL", "not loaded")
+        patch.setattr(lif, "REMEMBER_FROM", len(x) + 1)
         return network.outputs(x)
 
 
 def compiled(network: LifNetwork, x: Any) -> Any:
     assert lif.KERNEL in sys.modules
-    return network.outputs(x)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lif, "REMEMBER_FROM", len(x) + 1)
+        return network.outputs(x)
+
+
+def remembered(network: LifNetwork, x: Any) -> Any:
+    """By the spike trains of the narrowest layer, if there are few; whatever sums the encoder."""
+    network._remembers = network._train_bits <= lif.TRAIN_BITS
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lif, "REMEMBER_FROM", 0)
+        return network.outputs(x)
 
 
 @settings(deadline=None, max_examples=60)
@@ -61,6 +72,7 @@ def test_all_ways_agree(widths: list[int], steps: int, beta: float, threshold: f
     x = inputs(n, widths[0], seed)
     fast, slow = compiled(network, x), plain(network, x)
     np.testing.assert_array_equal(fast, slow)
+    np.testing.assert_array_equal(remembered(network, x), slow)
     assert fast.shape == (n, widths[-1])
     assert fast.dtype == slow.dtype == np.float32
     expected = truth(stack, x)
@@ -113,20 +125,20 @@ def one_neuron(weight: float, threshold: float, steps: int = 1) -> LifNetwork:
     return LifNetwork(weights, (1, 1, 1), steps=steps, beta=0.5, threshold=threshold)
 
 
-@pytest.mark.parametrize("way", [plain, compiled])
+@pytest.mark.parametrize("way", [plain, compiled, remembered])
 def test_a_neuron_at_its_threshold_does_not_fire(way: Any) -> None:
     x = np.float32([[0.5], [np.nextafter(np.float32(0.5), np.float32(1))]])
     np.testing.assert_array_equal(way(one_neuron(1, 0.5), x), [[0], [1]])
 
 
-@pytest.mark.parametrize("way", [plain, compiled])
+@pytest.mark.parametrize("way", [plain, compiled, remembered])
 def test_a_neuron_is_reset_by_the_threshold_one_step_later(way: Any) -> None:
     # u: 1, then 0.5 + 1 - 0.75 = 0.75: at the threshold; then 0.375 + 1 = 1.375. Output: 1, 0.5, 1.25.
     assert one_neuron(1, 0.75, 3).spikes(np.float32([[1]]), 0)[0, :, 0].tolist() == [True, False, True]
     np.testing.assert_array_equal(way(one_neuron(1, 0.75, 3), np.float32([[1]])), [[1.25]])
 
 
-@pytest.mark.parametrize("way", [plain, compiled])
+@pytest.mark.parametrize("way", [plain, compiled, remembered])
 def test_nan_and_huge_inputs_stay_with_their_event(way: Any) -> None:
     stack, network = pair((5, 6, 5), steps=4, beta=0.9, threshold=0.3)
     x = inputs(300, 5)
@@ -143,14 +155,14 @@ def test_nan_and_huge_inputs_stay_with_their_event(way: Any) -> None:
         assert (np.abs(outputs - expected.outputs) <= expected.error).all()
 
 
-@pytest.mark.parametrize("way", [plain, compiled])
+@pytest.mark.parametrize("way", [plain, compiled, remembered])
 def test_the_split_does_not_matter(way: Any) -> None:
     _, network = pair((19, 24, 12, 4, 12, 24, 19), steps=5, beta=0.9, threshold=0.3)
     x = inputs(1100, 19)
     whole = way(network, x)
-    for size in (1, 100, 129, 513):
-        parts = [way(network, x[i : i + size]) for i in range(0, len(x), size)]
-        np.testing.assert_array_equal(np.concatenate(parts), whole)
+    for size, n in ((1, 150), (100, 1100), (129, 1100), (513, 1100)):
+        parts = [way(network, x[i : i + size]) for i in range(0, n, size)]
+        np.testing.assert_array_equal(np.concatenate(parts)[:n], whole[:n])
     np.testing.assert_array_equal(way(network, x[::-1]), whole[::-1])  # neither contiguous nor in order
 
 
@@ -160,6 +172,24 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     two = compiled(network, x)
     monkeypatch.setattr(lif, "TWO_THREADS_FROM", 10_000)
     np.testing.assert_array_equal(compiled(network, x), two)
+
+
+def test_few_spike_trains_are_remembered_however_many_events_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, network = pair((19, 24, 12, 4, 12, 24, 19), steps=5, beta=0.9, threshold=0.3)
+    x = inputs(2500, 19)
+    expected = plain(network, x)
+    for rows in (x[:1500], x):
+        np.testing.assert_array_equal(remembered(network, rows), expected[: len(rows)])
+    trains = {train.tobytes() for train in network.spikes(x, 2)}
+    assert network._decoded is not None
+    assert len(network._decoded.outputs) == len(trains) < len(x)
+    monkeypatch.setattr(lif, "MOST_REMEMBERED", network._decoded.outputs.size)
+    np.testing.assert_array_equal(remembered(network, x), expected)
+    assert len(network._decoded.outputs) == len(trains)
+    spread = x * 2
+    np.testing.assert_array_equal(remembered(network, spread), plain(network, spread))
+    trains = {train.tobytes() for train in network.spikes(spread, 2)}
+    assert len(network._decoded.outputs) == len(trains), "a full table is begun anew"
 
 
 def test_an_error_on_either_thread_is_raised() -> None:
