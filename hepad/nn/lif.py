@@ -239,7 +239,8 @@ def _columns(x: npt.NDArray[Any]) -> _Float32:
 def _rows(columns: _Float32, block: slice) -> _Float32:
     """What `_columns` made of the rows of a block, shape (..., n, width)."""
     rows = columns.swapaxes(-1, -2).reshape(*columns.shape[:-3], -1, columns.shape[-2])
-    return rows[..., : block.stop - block.start, :]
+    own: _Float32 = rows[..., : block.stop - block.start, :]
+    return own
 
 
 def _blocks(rows: int) -> list[slice]:
