@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from hepad.plot.style import COLOURS, hep_style
+from hepad.plot.style import COLOURS, RED, hep_style
 
 __all__ = ["draw_budget"]
 
-_BLUE, _RED = COLOURS[0], COLOURS[2]
+_BLUE = COLOURS[0]
 
 
 def draw_budget(axes: Axes, shares: Sequence[tuple[str, float]], budget: str) -> None:
@@ -19,7 +19,7 @@ def draw_budget(axes: Axes, shares: Sequence[tuple[str, float]], budget: str) ->
     with hep_style():
         places = np.arange(len(shares))[::-1]
         values = np.array([share for _, share in shares])
-        axes.barh(places, values, height=0.62, color=[_RED if share > 1 else _BLUE for share in values])
+        axes.barh(places, values, height=0.62, color=[RED if share > 1 else _BLUE for share in values])
         axes.axvline(1.0, color="black", linewidth=1.4)
         for place, value in zip(places, values, strict=True):
             axes.annotate(f"{value:.0%}", (value, place), xytext=(4, 0), textcoords="offset points", va="center")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullFormatter
+from scipy.special import ndtri_exp
 
-from hepad.plot.spectrum import bin_unit
-from hepad.plot.style import COLOURS, GREY, hep_style
+from hepad.plot.panels import log_numbers
+from hepad.plot.spectrum import bin_unit, unit_of
+from hepad.plot.style import GREY, ONE_SIGMA, RED, TWO_SIGMA, hep_style
 
 __all__ = ["add_statistics", "plot_sensitivity", "plot_tomography"]
 
@@ -21,7 +23,6 @@ _INSET, _LEGEND = 0.47, 0.55
 """Where the inset ends and the legend begins, as shares of the height of the panel."""
 _INSET_RIGHT = 0.49
 """Where the inset ends, as a share of the width."""
-_BLUE, _ORANGE, _RED = COLOURS[0], COLOURS[1], COLOURS[2]
 
 
 def add_statistics(
@@ -43,7 +44,7 @@ def add_statistics(
         top = min(max(float(drawn.max()), observed) * 1.05, max(4 * float(drawn.max()), 1.0))
         inset.hist(drawn, bins=40, range=(0.0, top), histtype="stepfilled", color=GREY, alpha=0.6, density=True)
         beyond = observed > top
-        inset.axvline(min(observed, top), color=_RED, linewidth=1.6, linestyle=":" if beyond else "-")
+        inset.axvline(min(observed, top), color=RED, linewidth=1.6, linestyle=":" if beyond else "-")
         inset.set_yscale("log")
         inset.yaxis.set_minor_formatter(NullFormatter())
         inset.set_xlim(0.0, top)
@@ -78,31 +79,42 @@ def plot_tomography(
     best: tuple[float, float],
     x_title: str = "Mass [GeV]",
 ) -> Figure:
-    """Each window, bins first to last exclusive (windows,) in edges (n+1,), as a line at -log10 of its p-value.
+    """The local significance of each window, bins first to last exclusive (windows,) in edges (n+1,), at its middle.
 
-    Windows without excess or deficit, and vetoed ones, have p = 1 and are left out; `sign` tells excess from deficit.
+    `log_p` are natural logarithms of p-values; the colour is the window's width. Windows without excess or deficit, and
+    vetoed ones, have p = 1 and are left out. `sign` tells excesses from deficits, whose significance points downwards;
+    `best` are the ends of the window with the smallest p-value.
     """
     with hep_style():
         figure = Figure(figsize=(8, 5), layout="constrained")
         axes = figure.subplots()
-        height = -log_p / np.log(10.0)
-        for direction, colour, name in ((1, _BLUE, "Excess"), (-1, _ORANGE, "Deficit")):
-            mine = np.flatnonzero((sign == direction) & (height > 0))
-            if len(mine) == 0:
-                continue
-            lines = [[(edges[first[i]], height[i]), (edges[last[i]], height[i])] for i in mine]
-            alpha = float(np.clip(300 / len(mine), 0.2, 0.9))
-            axes.add_collection(LineCollection(lines, colors=colour, linewidths=1.1, alpha=alpha))
-            axes.plot([], [], color=colour, label=f"{name} ({len(mine)} windows)")
-        top = float(height.max()) if len(height) else 0.0
-        for edge in best:
-            axes.axvline(edge, color=_RED, linestyle="--", linewidth=1.4)
-        axes.plot(best, [top, top], color=_RED, linewidth=2.2, label="Smallest p-value")
+        shown = log_p < 0
+        low, high = edges[first[shown]], edges[last[shown]]
+        z = sign[shown] * -ndtri_exp(log_p[shown])
+        order = np.argsort(low - high, kind="stable")  # narrow ones on top
+        points = axes.scatter(
+            ((low + high) / 2)[order],
+            z[order],
+            c=(high - low)[order],
+            norm=LogNorm() if len(z) and np.ptp(high - low) > 0 else None,
+            cmap="viridis_r",
+            s=16,
+            linewidths=0,
+            rasterized=True,
+        )
+        top = float(np.abs(z).max(initial=0.0))
+        most = float(z[np.argmax(np.abs(z))]) if len(z) else 0.0
+        unit = unit_of(x_title)
+        ends = f"{best[0]:g} to {best[1]:g} {unit}".strip()
+        axes.plot(best, [most, most], color=RED, linewidth=2.2, label=f"Smallest p-value: {ends}")
         axes.set_xlim(edges[0], edges[-1])
-        axes.set_ylim(0.0, max(1.0, top) * 1.6)
+        axes.set_ylim(min(0.0, 1.15 * float(z.min(initial=0.0))), max(1.0, top) * 1.3)
         axes.set_xlabel(x_title)
-        axes.set_ylabel(r"$-\log_{10}$ local $p$")
-        axes.legend(loc="upper right", frameon=True, framealpha=1.0, edgecolor="none")
+        axes.set_ylabel(r"Local significance [$\sigma$]")
+        axes.legend(loc="upper right", frameon=False)
+        bar = figure.colorbar(points, ax=axes, pad=0.02)
+        bar.set_label("Width of the window" + (f" [{unit}]" if unit else ""))
+        log_numbers(bar.ax.yaxis, *bar.ax.get_ylim())
         return figure
 
 
@@ -115,13 +127,13 @@ def plot_sensitivity(yields: FloatArray, z: FloatArray, *, ceiling: float, label
         figure = Figure(figsize=(8, 6), layout="constrained")
         axes = figure.subplots()
         shown = np.maximum(z, 0.0)
-        axes.fill_between(yields, shown[:, 0], shown[:, 4], color="#ffd966", label=r"$\pm 2\sigma$ of experiments")
-        axes.fill_between(yields, shown[:, 1], shown[:, 3], color="#8fbc6f", label=r"$\pm 1\sigma$ of experiments")
+        axes.fill_between(yields, shown[:, 0], shown[:, 4], color=TWO_SIGMA, label=r"$\pm 2\sigma$ of experiments")
+        axes.fill_between(yields, shown[:, 1], shown[:, 3], color=ONE_SIGMA, label=r"$\pm 1\sigma$ of experiments")
         axes.plot(yields, shown[:, 2], color="black", marker="o", markersize=4, label="Median")
         axes.axhline(ceiling, color=GREY, linestyle=":", linewidth=1.4, label="Limit of the pseudo-experiments")
         for level in (3.0, 5.0):
             if level < max(ceiling, float(shown.max())) * 1.1:
-                axes.axhline(level, color=_RED, linestyle="--", linewidth=1.0)
+                axes.axhline(level, color=RED, linestyle="--", linewidth=1.0)
         axes.set_xlim(yields[0], yields[-1])
         axes.set_ylim(0.0, max(ceiling, float(shown.max())) * 1.45)
         axes.set_xlabel("Injected events")

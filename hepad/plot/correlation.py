@@ -13,9 +13,17 @@ from hepad.plot.style import hep_style
 
 __all__ = ["plot_correlation"]
 
+_DEGENERATE = 0.9
+"""Where all correlations are beyond this, no parameter is known by itself."""
+
 
 def plot_correlation(matrix: npt.NDArray[np.float64], names: Sequence[str]) -> Figure:
-    """A correlation matrix (k, k) as colours and numbers; `names` (k,) of its rows."""
+    """A correlation matrix (k, k) as colours and numbers; `names` (k,) of its rows.
+
+    Parameters that are all but the same direction are no matter of colours: that is written above.
+    """
+    others = np.abs(matrix[~np.eye(len(names), dtype=bool)])
+    least = float(others.min(initial=1.0))
     with hep_style():
         side = 3.2 + 0.75 * len(names)
         figure = Figure(figsize=(side + 0.8, side), layout="constrained")
@@ -32,6 +40,9 @@ def plot_correlation(matrix: npt.NDArray[np.float64], names: Sequence[str]) -> F
                 value = float(matrix[row, column])
                 colour = "white" if abs(value) > 0.6 else "black"
                 axes.text(column, row, f"{value:.3f}", ha="center", va="center", color=colour, fontsize=13)
+        if len(others) and least > _DEGENERATE:
+            words = f"All beyond {np.floor(100 * least) / 100:g}: use decorrelated\nparameters to tell them apart"
+            axes.set_title(words, fontsize=13, loc="left")
         bar = figure.colorbar(image, ax=axes, shrink=0.85)
         bar.set_label("Correlation")
         return figure

@@ -5,24 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.legend import Legend
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from hepad.plot.style import figure_of
 
-__all__ = ["SIMULATION", "header", "label_outer", "legend", "log_numbers", "ordered", "panel_grid", "pick"]
+__all__ = [
+    "SIMULATION",
+    "header",
+    "label_outer",
+    "legend",
+    "legend_above",
+    "log_numbers",
+    "ordered",
+    "panel_grid",
+    "pick",
+]
 
 SIMULATION = "Simulation (Delphes)"
 """The label of private simulation; never the name of an experiment."""
 
 
-def panel_grid(count: int, columns: int) -> tuple[Figure, list[Axes]]:
-    """A figure with room for a legend on the right, and its `count` axes, row by row."""
+def panel_grid(count: int, columns: int, *, room: bool = True) -> tuple[Figure, list[Axes]]:
+    """A figure and its `count` axes, row by row, with or without room for a legend on the right."""
     rows = -(-count // columns)
     size = (2.8 + 4.6 * columns, 0.6 + 4.0 * rows) if columns > 1 else (9.4, 5.8)
+    if not room:
+        size = (0.8 + 4.6 * columns, 0.6 + 4.0 * rows) if columns > 1 else (8.0, 5.8)
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
     grid = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel())
     for spare in grid[count:]:
@@ -46,6 +60,36 @@ def header(left: Axes, right: Axes, simulation: bool, caption: str) -> None:
         left.text(0, 1.015, SIMULATION, transform=left.transAxes, ha="left", va="bottom", fontstyle="italic")
     if caption:
         right.text(1, 1.015, caption, transform=right.transAxes, ha="right", va="bottom", fontsize="small")
+
+
+def legend_above(figure: Figure, handles: Sequence[Artist], *, title: str | None = None, size: float = 14) -> Legend:
+    """A legend above all axes, in as many columns as there is room for; the figure grows by its height.
+
+    Beside the axes it would make figures half as wide again, which leaves slides little of them.
+    """
+    names = [str(handle.get_label()) for handle in handles]
+    width, height = figure.get_size_inches()
+    # An average letter is half as wide as it is high; before it the line and gaps.
+    longest = max(max(len(line) for line in name.split("\n")) for name in names)
+    columns = max(1, min(len(names), int((width - 0.4) * 72 / size / (0.52 * longest + 4.2))))
+    rows = -(-len(names) // columns)
+    lines = max(name.count("\n") + 1 for name in names) * rows + (title.count("\n") + 1 if title else 0)
+    figure.set_size_inches(width, height + (1.25 * lines + 0.4) * size / 72)
+    found = figure.legend(
+        handles=handles,
+        loc="outside upper left",
+        ncols=columns,
+        title=title,
+        alignment="left",
+        frameon=False,
+        fontsize=size,
+        handlelength=2.6,
+        columnspacing=1.4,
+        borderpad=0.2,
+    )
+    found.get_title().set_fontsize(size)
+    found.get_title().set_multialignment("left")
+    return found
 
 
 def legend(axes: Axes, *, beside: Literal["outside right upper"] | None, **options: Any) -> None:

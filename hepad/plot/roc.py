@@ -14,15 +14,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from hepad.plot.panels import SIMULATION, header, label_outer, legend, ordered, panel_grid, pick
+from hepad.plot.panels import SIMULATION, header, label_outer, legend_above, ordered, panel_grid, pick
 from hepad.plot.style import COLOURS, DASHES, GREY, figure_of, hep_style
 
 __all__ = ["SIMULATION", "RocLine", "roc_figure", "score_figure"]
 
 Floats = npt.NDArray[np.float64]
 Vertical = Literal["rejection", "efficiency"]
-
-_BESIDE: Literal["outside right upper"] = "outside right upper"
 
 
 @dataclass(frozen=True)
@@ -53,11 +51,10 @@ def roc_figure(
 ) -> Figure:
     """ROC curves with signal efficiency on x and, on a log axis, background rejection or efficiency on y.
 
-    A colour is a model; a dash pattern is a signal, or with `panels` each signal has a panel of its own, where models
-    that have to share a colour differ in their pattern. `band`
-    says in the legend what the band is. `simulation` puts the label of private simulation above the axes, `caption`
-    stands above them on the right. Drawn on `ax`, if given, in one panel with the legend within. `ValueError` without a
-    line.
+    A colour is a model; a dash pattern is a signal, or with `panels` each signal has a panel of its own and models have
+    patterns besides their colours. `band` says in the legend what the band is. `simulation` puts the label of private
+    simulation above the axes, `caption` stands above them on the right. Drawn on `ax`, if given, in one panel with the
+    legend within. `ValueError` without a line.
     """
     if not lines:
         raise ValueError("there is no ROC curve to draw")
@@ -65,12 +62,14 @@ def roc_figure(
     panels = panels and ax is None
     with hep_style():
         columns = min(math.ceil(math.sqrt(len(signals))), 3) if panels else 1
-        figure, shown = _one_panel(ax) if ax is not None else panel_grid(len(signals) if panels else 1, columns)
+        figure, shown = (
+            _one_panel(ax) if ax is not None else panel_grid(len(signals) if panels else 1, columns, room=False)
+        )
         for axes, signal in zip(shown, signals, strict=panels):
             inside = [line for line in lines if not panels or line.signal == signal]
             for line in inside:
                 place = models.index(line.model)
-                dash = _again(place) if panels else pick(DASHES, signals.index(line.signal))
+                dash = pick(DASHES, place if panels else signals.index(line.signal))
                 _draw_roc(axes, line, pick(COLOURS, place), dash, vertical)
             _draw_chance(axes, vertical)
             if panels:
@@ -80,8 +79,7 @@ def roc_figure(
         _roc_axes(shown, columns, lines, vertical)
         shown_band = band if any(line.low is not None for line in lines) else ""
         handles = _roc_handles(models, [] if panels else signals, shown_band)
-        beside = _BESIDE if ax is None else None
-        legend(shown[0], beside=beside, handles=handles, frameon=False, handlelength=2.6, borderpad=0.2)
+        _legend(figure, ax, handles)
         header(shown[0], shown[min(columns, len(shown)) - 1], simulation, caption)
     return figure
 
@@ -115,7 +113,7 @@ def score_figure(
     on_log = _wants_log(everything, marks.values()) if log_x is None else log_x
     edges = _edges([*everything, np.array(list(marks.values()), dtype=np.float64)], bins, on_log)
     with hep_style():
-        figure, (axes,) = panel_grid(1, 1) if ax is None else _one_panel(ax)
+        figure, (axes,) = panel_grid(1, 1, room=False) if ax is None else _one_panel(ax)
         heights = [_density(*filled, edges, on_log)]
         axes.stairs(heights[0], edges, fill=True, color=GREY, alpha=0.35, lw=0, label=background_name)
         axes.stairs(heights[0], edges, color=GREY, lw=1.2)
@@ -124,9 +122,17 @@ def score_figure(
             axes.stairs(heights[-1], edges, color=pick(COLOURS, i), ls=pick(DASHES, i), lw=2, label=name)
         _score_axes(axes, edges, np.concatenate(heights), on_log, score, headroom=bool(marks))
         _draw_thresholds(axes, marks, on_log)
-        legend(axes, beside=_BESIDE if ax is None else None, frameon=False, borderpad=0.2)
+        _legend(figure, ax, axes.get_legend_handles_labels()[0])
         header(axes, axes, simulation, caption)
     return figure
+
+
+def _legend(figure: Figure, ax: Axes | None, handles: Sequence[Any]) -> None:
+    """Above all axes of a figure of ours, within those that were given."""
+    if ax is None:
+        legend_above(figure, handles)
+    else:
+        ax.legend(loc="best", handles=handles, frameon=False, handlelength=2.6, borderpad=0.2)
 
 
 def _one_panel(ax: Axes) -> tuple[Figure, list[Axes]]:
@@ -169,21 +175,15 @@ def _roc_axes(shown: Sequence[Axes], columns: int, lines: Sequence[RocLine], ver
     label_outer(shown, columns, x="Signal efficiency", y=title)
 
 
-def _again(place: int) -> Any:
-    """The dash pattern of a model where it tells no signals: another one for those that take a colour again."""
-    return pick(DASHES, place // len(COLOURS))
-
-
 def _roc_handles(models: Sequence[str], signals: Sequence[str], band: str) -> list[Any]:
     handles: list[Any] = [
-        Line2D([], [], color=pick(COLOURS, i), ls="-" if signals else _again(i), lw=2.5, label=m)
+        Line2D([], [], color=pick(COLOURS, i), ls="-" if signals else pick(DASHES, i), lw=2.5, label=m)
         for i, m in enumerate(models)
     ]
     if band:
         handles.append(Patch(color=GREY, alpha=0.3, lw=0, label=band))
     handles.append(Line2D([], [], color="black", ls=(0, (1, 2)), lw=1.2, label="Random choice"))
     if signals:
-        handles.append(Line2D([], [], ls="", label=" "))
         handles += [Line2D([], [], color="black", ls=pick(DASHES, i), lw=2, label=s) for i, s in enumerate(signals)]
     return handles
 

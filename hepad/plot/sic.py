@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import StrMethodFormatter
 
-from hepad.plot.panels import header, label_outer, ordered, panel_grid, pick
-from hepad.plot.style import COLOURS, GREY, hep_style
+from hepad.plot.panels import header, label_outer, legend_above, ordered, panel_grid, pick
+from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, hep_style
 
 __all__ = ["SicLine", "sic_figure"]
 
@@ -60,11 +60,11 @@ def sic_figure(
     low, high, on_log = _limits(lines)
     with hep_style():
         columns = min(math.ceil(math.sqrt(len(signals))), 3)
-        figure, shown = panel_grid(len(signals), columns)
+        figure, shown = panel_grid(len(signals), columns, room=False)
         for axes, signal in zip(shown, signals, strict=True):
             for line in lines:
                 if line.signal == signal:
-                    _draw(axes, line, pick(COLOURS, models.index(line.model)), 10 * high)
+                    _draw(axes, line, models.index(line.model), 10 * high)
             x = np.linspace(0, 1, 200)
             axes.plot(x, np.sqrt(x), color="black", ls=(0, (1, 2)), lw=1.2, zorder=1)
             axes.text(0.05, 0.93, signal, transform=axes.transAxes, ha="left", va="top", fontweight="bold")
@@ -94,23 +94,38 @@ def _limits(lines: Sequence[SicLine]) -> tuple[float, float, bool]:
     return 0.0, 1.25 * top, False
 
 
-def _draw(axes: Axes, line: SicLine, colour: str, far: float) -> None:
-    axes.plot(line.signal_efficiency, line.value, color=colour, lw=2)
+def _draw(axes: Axes, line: SicLine, place: int, far: float) -> None:
+    colour = pick(COLOURS, place)
+    axes.plot(line.signal_efficiency, line.value, color=colour, ls=pick(DASHES, place), lw=2)
     if line.low is not None and line.high is not None:
         drawn = np.isfinite(line.value) & np.isfinite(line.low)
         high = np.where(np.isfinite(line.high), line.high, far)
         axes.fill_between(line.signal_efficiency, line.low, high, where=drawn.tolist(), color=colour, alpha=0.22, lw=0)
     if line.best:
-        axes.plot(*line.best, color=colour, marker="o", ms=7, mec="white", mew=1.2, ls="", zorder=5)
+        axes.plot(*line.best, color=colour, marker=pick(MARKERS, place), ms=7, mec="white", mew=1.2, ls="", zorder=5)
 
 
 def _legend(figure: Figure, models: Sequence[str], lines: Sequence[SicLine], band: str, floor: str) -> None:
-    handles: list[Any] = [Line2D([], [], color=pick(COLOURS, i), lw=2.5, label=m) for i, m in enumerate(models)]
+    marked = any(line.best for line in lines)
+    handles: list[Any] = [
+        Line2D(
+            [],
+            [],
+            color=pick(COLOURS, i),
+            ls=pick(DASHES, i),
+            lw=2.5,
+            marker=pick(MARKERS, i) if marked else None,
+            ms=7,
+            mec="white",
+            label=m,
+        )
+        for i, m in enumerate(models)
+    ]
     if any(line.low is not None for line in lines):
         handles.append(Patch(color=GREY, alpha=0.3, lw=0, label=band))
-    if any(line.best for line in lines):
+    if marked:
         handles.append(Line2D([], [], color=GREY, marker="o", ms=7, mec="white", ls="", label="Maximum"))
     handles.append(Line2D([], [], color="black", ls=(0, (1, 2)), lw=1.2, label="Random choice"))
     if floor:
         handles.append(Line2D([], [], ls="", label=floor))
-    figure.legend(handles=handles, loc="outside right upper", frameon=False, handlelength=2.6, borderpad=0.2)
+    legend_above(figure, handles)

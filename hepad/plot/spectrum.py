@@ -14,7 +14,7 @@ from scipy.special import gammaincinv
 from hepad.plot.style import figure_of, hep_style
 from hepad.stats.counts.poisson import signed_root
 
-__all__ = ["bin_unit", "plot_spectrum", "poisson_interval", "visible_scale"]
+__all__ = ["bin_unit", "plot_spectrum", "poisson_interval", "unit_of", "visible_scale"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -163,10 +163,14 @@ def _draw_window(
     top.plot([], [], label=label, **look)  # a proxy: one legend entry for the four lines
 
 
+def unit_of(title: str) -> str:
+    """The unit of an axis, which stands at the end of its title in brackets; empty if none does."""
+    return title[title.rfind("[") + 1 : -1] if title.endswith("]") and "[" in title else ""
+
+
 def bin_unit(edges: FloatArray, x_title: str) -> tuple[FloatArray | float, str]:
     """What to divide events by, and the title of the axis: widths where bins differ; `x_title` ends in a unit."""
-    unit = x_title[x_title.rfind("[") + 1 : -1] if x_title.endswith("]") and "[" in x_title else ""
-    widths = np.diff(edges)
+    unit, widths = unit_of(x_title), np.diff(edges)
     if not unit:
         return 1.0, "Events / bin"
     if np.allclose(widths, widths[0], rtol=1e-3):

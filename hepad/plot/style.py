@@ -10,10 +10,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "DASHES", "GREY", "MARKERS", "ONE_SIGMA", "TWO_SIGMA", "canvas", "figure_of", "hep_style"]
+__all__ = ["COLOURS", "DASHES", "GREY", "MARKERS", "ONE_SIGMA", "RED", "TWO_SIGMA", "canvas", "figure_of", "hep_style"]
 
-COLOURS = ("#3f90da", "#e76300", "#bd1f01", "#832db6", "#92dadd", "#a96b59", "#717581", "#b9ac70", "#ffa90e")
-"""Lines that lie on one another, in the order in which figures use them."""
+COLOURS = ("#3f90da", "#bd1f01", "#ffa90e", "#832db6", "#92dadd", "#e76300", "#a96b59", "#717581", "#b9ac70")
+"""Lines that lie on one another, in the order in which figures use them: the first few differ most, in grey print too.
+
+Beyond five no nine colours are told apart by everybody: lines have dashes or markers besides.
+"""
 
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.3)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
 
@@ -21,6 +24,9 @@ MARKERS = "osD^vP*X"
 
 GREY = "#717581"
 """Background."""
+
+RED = "#bd1f01"
+"""What is pointed at."""
 
 ONE_SIGMA = "#85d1fb"
 TWO_SIGMA = "#ffdf7f"

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from hepad.plot.panels import ordered, pick
-from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, hep_style
+from hepad.plot.panels import legend_above, ordered, pick
+from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, RED, hep_style
 
 __all__ = ["ThroughputPoint", "throughput_figure"]
 
@@ -37,16 +37,18 @@ def throughput_figure(
     title: str = "",
     caption: str = "",
     limits: Mapping[str, float] | None = None,
+    warning: str = "",
 ) -> Figure:
     """Events a second and milliseconds a call against events a batch, on log axes, a line a library and thread number.
 
     `title` stands above the left panel, `caption` above the right; `limits` are labels and ns, dashed in the right one.
-    `ValueError` for nothing to draw.
+    Errors are those of the logarithm, so that no bar ends at zero. `warning`, of times that are not to be trusted, is
+    written above all. `ValueError` for nothing to draw.
     """
     if not points:
         raise ValueError("there is no measurement to draw")
     with hep_style():
-        figure = Figure(figsize=(13.6, 5.4), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.06))
+        figure = Figure(figsize=(11.6, 5.2), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.06))
         left, right = figure.subplots(1, 2)
         _lines(left, points, lambda p: (p.rate, p.rate_error))
         _lines(right, points, lambda p: (p.p99_ns * 1e-6, p.p99_error_ns * 1e-6))
@@ -64,7 +66,9 @@ def throughput_figure(
             ax.autoscale_view()
         left.text(0, 1.02, title, transform=left.transAxes, va="bottom", fontweight="bold")
         right.text(1, 1.02, caption, transform=right.transAxes, va="bottom", ha="right", fontsize="small")
-        figure.legend(*left.get_legend_handles_labels(), loc="outside right upper", frameon=False, borderpad=0.2)
+        if warning:
+            figure.suptitle(warning, color=RED, fontsize=15)
+        legend_above(figure, left.get_legend_handles_labels()[0], size=13)
     return figure
 
 
@@ -81,8 +85,7 @@ def _lines(
             ax.errorbar(
                 [p.batch for p in own],
                 values,
-                # an error as large as its value would not end on a log axis
-                yerr=[[min(e, 0.9 * v) for v, e in zip(values, errors, strict=True)], errors],
+                yerr=[[v - v * v / (v + e) for v, e in zip(values, errors, strict=True)], errors],  # by one factor
                 color=pick(COLOURS, i),
                 ls=pick(DASHES, j),
                 marker=pick(MARKERS, i),

@@ -57,7 +57,7 @@ def test_rejection_curves_of_two_models_and_two_signals():
     assert len(axes.collections) == 3
     assert texts(figure) == [SIMULATION, "13 TeV"]
     labels = [label.strip() for label in legend_labels(figure)]
-    assert labels == ["snn_ae", "dnn_ae", "68 % bootstrap", "Random choice", "", "h0", "a4l"]
+    assert labels == ["snn_ae", "dnn_ae", "68 % bootstrap", "Random choice", "h0", "a4l"]
     assert legend_is_clear(figure)
 
 

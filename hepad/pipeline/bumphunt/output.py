@@ -21,6 +21,7 @@ from hepad.provenance import provenance, sha256_file
 from hepad.spectra.files import Spectrum, spectrum_path
 from hepad.spectra.reference import Background
 from hepad.stats.bumphunt import BumpHunt
+from hepad.stats.bumphunt.found import Found
 from hepad.stats.counts.poisson import signed_root
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-__all__ = ["spectrum_figure", "write", "write_trials"]
+__all__ = ["p_value_lines", "spectrum_figure", "write", "write_trials"]
 
 
 def write(report: BumpHuntReport, specs: Sequence[str], options: BumpHuntOptions) -> None:
@@ -130,16 +131,21 @@ def spectrum_figure(
 
 
 def _remarks(hunt: BumpHunt, background: Background, *, channels: int) -> tuple[str, ...]:
-    z = "" if hunt.local_z is None else rf" (${hunt.local_z:.1f}\sigma$)"
-    local = f"{hunt.local_p:.2g}" if hunt.local_p > 0 else f"1e{hunt.log_p / np.log(10):.0f}"
+    local, *others = p_value_lines(hunt)
     together = f", {channels} channels" if channels > 1 else ""
-    lines = [f"Window {hunt.window[0]:g} to {hunt.window[1]:g} GeV", f"Local p = {local}{z}{together}"]
-    if hunt.global_p is not None and hunt.global_p_error is not None:
-        relation = "<" if hunt.toys_above == 0 else "="
-        lines.append(f"Global p {relation} {hunt.global_p:.2g}")
+    lines = [f"Window {hunt.window[0]:g} to {hunt.window[1]:g} GeV", local + together, *others]
     if background.fit is not None:
         lines.append(f"Deviance / ndf = {background.fit.deviance:.1f} / {background.fit.ndf}")
     return tuple(lines)
+
+
+def p_value_lines(found: Found) -> list[str]:
+    """The local p-value, and the global one if pseudo-experiments were made, as figures have them."""
+    z = "" if found.local_z is None else rf" (${found.local_z:.1f}\sigma$)"
+    lines = ["Local p = " + (f"{found.local_p:.2g}" if found.local_p > 0 else f"1e{found.log_p / np.log(10):.0f}") + z]
+    if found.global_p is not None and found.global_p_error is not None:
+        lines.append(f"Global p {'<' if found.toys_above == 0 else '='} {found.global_p:.2g}")
+    return lines
 
 
 def _command(specs: Sequence[str], options: BumpHuntOptions, extra: tuple[str, ...]) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from hepad.errors import InputDataError, UsageError
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.figures import save_figure
+from hepad.pipeline.bumphunt.output import p_value_lines
 from hepad.provenance import command_line, provenance
 from hepad.spectra.files import counting_variances, same_edges, spectrum_path
 from hepad.spectra.planes import Plane, read_plane
@@ -107,7 +108,14 @@ def _write(report: PlaneReport, specs: tuple[str, str], options: PlaneOptions, o
     else:
         filled = reference.counts > 0
         significance = np.where(filled, signed_root(counts, np.where(filled, reference.counts, 1.0)), 0.0)
-    figure = plot_plane(report.plane.edges, significance, window=report.hunt.window, titles=report.plane.titles)
+    significance = np.where((counts == 0) & (reference.counts == 0), np.nan, significance)
+    figure = plot_plane(
+        report.plane.edges,
+        significance,
+        window=report.hunt.window,
+        titles=report.plane.titles,
+        remarks=_remarks(report.hunt),
+    )
     paths = list(dict.fromkeys(spectrum_path(spec)[0] for spec in specs))
     command = command_line(
         "bumphunt2d",
@@ -123,3 +131,10 @@ def _write(report: PlaneReport, specs: tuple[str, str], options: PlaneOptions, o
         text = json.dumps({**report.to_json(), "provenance": record}, indent=2, allow_nan=False)
         (folder / "plane.json").write_text(text + "\n", encoding="utf-8")
         save_figure(figure, folder / "plane")
+
+
+def _remarks(hunt: PlaneHunt) -> tuple[str, ...]:
+    """The window, and how likely background alone has it."""
+    (x0, x1), (y0, y1) = hunt.window
+    events = f"{hunt.observed:g} events, {hunt.expected:.4g} expected"
+    return f"{x0:g} to {x1:g}, {y0:g} to {y1:g}", f"Largest {hunt.direction}: {events}", ", ".join(p_value_lines(hunt))

@@ -20,7 +20,7 @@ from hepad.nn.layers import layers_of
 from hepad.nn.one_score import Narrows
 from hepad.paths import InputPath
 from hepad.pipeline.latency.libraries import LibraryModel, agreement, functions
-from hepad.pipeline.latency.report import Tier
+from hepad.pipeline.latency.report import BUSY_WORDS, Tier
 from hepad.samples.trigger import Part, float_events, score_of
 from hepad.trigger.memory import peak_memory_mb, processor
 from hepad.trigger.network import operations
@@ -87,7 +87,7 @@ class Measured:
             signs.append(f"load average {load:.1f} on {number} cores before the timings")
         if shares and min(shares) < BUSY:
             signs.append(f"a measurement had the processor for {min(shares):.0%} of its time only")
-        busy = [f"the processor was busy, so times are upper bounds: {', '.join(signs)}"] if signs else []
+        busy = [f"{BUSY_WORDS}: {', '.join(signs)}"] if signs else []
         return [*self.left_out, *busy]
 
 

@@ -16,7 +16,7 @@ from hepad.output.closing import write_page
 from hepad.output.figures import save_figure
 from hepad.pipeline.latency.options import LatencyOptions
 from hepad.pipeline.latency.page import latency_blocks
-from hepad.pipeline.latency.report import LatencyReport
+from hepad.pipeline.latency.report import BUSY_WORDS, LatencyReport
 from hepad.provenance import command_line, event_records, provenance
 
 __all__ = ["check_output", "write_output"]
@@ -99,6 +99,6 @@ def _write_figure(report: LatencyReport, budget: BudgetCard | None, stem: Path) 
         limits[f"whole event: {budget.total_latency_ns / 1e6:g} ms"] = budget.total_latency_ns
     figure = throughput_figure(
         points, title=f"{report.model}, {report.details['score']}", caption=report.details["processor"]["name"],
-        limits=limits,
+        limits=limits, warning=BUSY_WORDS if any(r.startswith(BUSY_WORDS) for r in report.remarks) else "",
     )  # fmt: skip
     save_figure(figure, stem)

@@ -7,10 +7,13 @@ from typing import Any, Literal
 
 from hepad.cards.budget import BudgetCard, load_budget, load_device
 
-__all__ = ["TIERS", "Check", "LatencyReport", "Tier", "TierName", "checks"]
+__all__ = ["BUSY_WORDS", "TIERS", "Check", "LatencyReport", "Tier", "TierName", "checks"]
 
 TierName = Literal["estimated", "synthesised", "simulated", "measured"]
 TIERS: tuple[TierName, ...] = ("estimated", "synthesised", "simulated", "measured")
+
+BUSY_WORDS = "the processor was busy, so times are upper bounds"
+"""How a remark begins that says so."""
 
 
 @dataclass(frozen=True)
