@@ -192,7 +192,7 @@ class FileRecords:
             notes = {"skipped": reason, "whole": (whole or {}).get(number)}
             records.append({**known, **{name: note for name, note in notes.items() if note is not None}})
         if not self._warned:
-            _warn_of_copies(records)
+            _warn_of_copies(list(dict(zip(self._paths, records, strict=True)).values()))
         self._warned = True
         return records
 

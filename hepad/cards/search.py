@@ -138,7 +138,8 @@ class ChannelCard(Card):
 
     Bins are those of `edges`, of `binning`, else of the observed spectrum. `observed` and `background` are files as
     `hepad limit` reads them (CSV, UHI JSON or ROOT, `file:name`), `published` is a table of published limits; all are
-    below the card's folder. `fits` name fit cards, the nominal function first; without any the card's apply.
+    below the card's folder. `published_p` is the global p-value that the reference gives of the largest excess over the
+    background in its table. `fits` name fit cards, the nominal function first; without any the card's apply.
     """
 
     mass: str
@@ -150,6 +151,7 @@ class ChannelCard(Card):
     observed: str | None = None
     background: str | None = None
     published: str | None = None
+    published_p: float | None = Field(default=None, gt=0, le=1)
 
     _paths_stay_inside = field_validator("observed", "background", "published")(inside)
 

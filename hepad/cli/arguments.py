@@ -31,6 +31,7 @@ WITHOUT_EFFECT = frozenset(
 PATHS = frozenset(
     {"against", "analysis", "archive", "background", "budget", "card", "cross_section", "data", "evaluation_background"}
     | {
+        "cards",
         "beside",
         "events",
         "file",
@@ -51,7 +52,7 @@ PATHS = frozenset(
     }
     | {"reference", "regions", "scale", "scores", "run", "selection", "signal", "signal_shape", "simulation"}
     | {"spectra", "spectrum", "study"}
-    | {"test", "truth", "vectors", "workspace"}
+    | {"test", "trained", "truth", "vectors", "workspace"}
 )
 """Parameters whose text may name files, cards or bundles, alone or as NAME=FILE, FILE:HISTOGRAM, FILE@NUMBER."""
 
@@ -95,7 +96,7 @@ PLAIN = frozenset(
 )
 """Parameters whose text never names a file."""
 
-_FOLDERS = frozenset({"background", "data", "file"})
+_FOLDERS = frozenset({"background", "data", "file", "trained"})
 _RESERVED = frozenset({"auto", "column", "gp", "spectrum"})
 _MARKS = ("card.json", "manifest.json")
 
@@ -248,11 +249,14 @@ def _vectors(text: str, _files: list[Path], _: Parameters) -> list[Word]:
 
 def _data(text: str, _files: list[Path], given: Parameters) -> list[Word]:
     """The folder of a study's events: the files in it of which the study's card speaks."""
-    if "card" not in given or not Path(text).is_dir():
+    verifies = "trained" in given  # of all studies
+    if not ("card" in given or verifies) or not Path(text).is_dir():
         return []
+    from hepad.cards.resolver import bundled_names
     from hepad.cards.sensitivity import load_any_study
 
-    names = load_any_study(given["card"]).file_names
+    studies = bundled_names("analyses/studies") if verifies else [given["card"]]
+    names = sorted({name for study in studies for name in load_any_study(study).file_names})
     return [(_together(sorted({path for name in names for path in Path(text).glob(name) if path.is_file()})),)]
 
 

@@ -52,6 +52,7 @@ COMMANDS = {
     "quantise": "Scan weight widths: AUC and decisions against lookup tables and nanoseconds, rounded and fine-tuned.",
     "export": "Write a model for other tools, with input scales, test vectors and a check of every number.",
     "replay": "Make an output again from its provenance, and compare: 0 if it is the same, 7 if not.",
+    "verify": "Hold every published number of a card against ours: published, measured, difference, and why.",
     "schema": "Which keys a card may have: tables, or a JSON Schema with --json.",
     "list": "List what ships with hepad, or say what to cite for one of them; hepad show NAME has all of one.",
     "show": "Show all of something that ships with hepad: what it is, what it was made of, its card.",
@@ -60,7 +61,7 @@ COMMANDS = {
 """The commands in the order of the work, and the first line of their help."""
 
 PANELS = {
-    "Look": "examples inspect list show explain schema",
+    "Look": "examples inspect list show explain schema verify",
     "Score and select": "score vectorize jets hist",
     "Train and compare": "train import-model evaluate study cluster monitor",
     "Hunt and fit": "hunt bumphunt bumphunt2d fit spurious inject limit discovery abcd",

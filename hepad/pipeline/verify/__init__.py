@@ -1,0 +1,1 @@
+"""Published numbers that cards hold, beside what hepad measures."""

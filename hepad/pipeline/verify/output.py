@@ -1,0 +1,44 @@
+"""The folder of published numbers beside ours: the page, Markdown, JSON and a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+from hepad.output.atomic import atomic_folder
+from hepad.output.closing import write_page
+from hepad.pipeline.verify.page import fidelity_blocks, markdown
+from hepad.pipeline.verify.report import VerifyReport
+
+__all__ = ["write_report"]
+
+_FILES = (
+    ("report.md", "this page for a terminal"),
+    ("verify.json", "all numbers, measured or not, and the provenance"),
+    ("verify.csv", "the same numbers as a table"),
+)
+_COLUMNS = ("card", "system", "quantity", "published", "published_error", "measured", "error", "pull", "off")
+_MORE = ("fidelity", "how", "needs")
+
+
+def write_report(report: VerifyReport, output: Path) -> None:
+    """Fill the folder `output`."""
+    with atomic_folder(output, verb="verify") as folder:
+        (folder / "report.md").write_text(markdown(report), encoding="utf-8")
+        (folder / "verify.csv").write_text(_csv(report), encoding="utf-8")
+        content = {**report.content(), "provenance": report.provenance}
+        (folder / "verify.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        write_page(folder, fidelity_blocks(report), report.provenance, _FILES)
+
+
+def _csv(report: VerifyReport) -> str:
+    text = io.StringIO()
+    table = csv.DictWriter(text, [*_COLUMNS, *_MORE], lineterminator="\n", extrasaction="ignore")
+    table.writeheader()
+    for check in report.checks:
+        found = check.found
+        ours = {"measured": "", "error": "", "how": ""} if found is None else vars(found)
+        table.writerow({**check.to_json(), **ours, "measured": "" if found is None else found.value})
+    return text.getvalue()

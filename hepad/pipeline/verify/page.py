@@ -1,0 +1,103 @@
+"""The page of published numbers beside ours: how many agree, then each system with what its card says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hepad.output.document import Answer, Block, Code, Heading, Table, Text, to_markdown
+from hepad.pipeline.verify.report import OFF, Check, VerifyReport
+
+__all__ = ["fidelity_blocks", "formatted_checks", "formatted_missing", "markdown"]
+
+_ABOUT = (
+    "Published and measured numbers with the errors that there are: of published ones as printed, mostly standard "
+    "deviations over trainings; of ours over trainings, or over events where one network was evaluated. The difference "
+    "is in standard deviations of both together, without the correlations that nobody knows; '-' where neither "
+    f"has an error or ours is only a bound. A card that claims to be exact is held to {OFF:g} of them."
+)
+
+
+def markdown(report: VerifyReport) -> str:
+    """The report as Markdown, with the command that made it."""
+    made = (Heading("Make it again"), Code(f"{report.provenance['command']} -o report"))
+    return to_markdown([*fidelity_blocks(report), *made])
+
+
+def fidelity_blocks(report: VerifyReport) -> list[Block]:
+    """The page without its closing."""
+    blocks: list[Block] = [Heading("Published numbers beside ours", 1), _answer(report), Text(_ABOUT)]
+    for system, checks in _by_system(report.measured).items():
+        first = checks[0]
+        fidelity = first.fidelity or "not claimed"
+        blocks += [Heading(system), Text(f"{first.reference.rstrip('.')}. Fidelity: {fidelity}.")]
+        blocks += [Text(f"What the card says of it: {first.reason}")] if first.reason else []
+        blocks.append(Table(*_table(checks), 2))
+    missing = formatted_missing(report)
+    if missing[1]:
+        said = Text("Numbers that cards hold and for which something was missing.")
+        blocks += [Heading("Not measured"), said, Table(*missing, 2)]
+    return blocks
+
+
+def formatted_checks(report: VerifyReport) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of what was measured, for a terminal."""
+    header, rows = _table(report.measured)
+    return ["card", *header], [[one.system, *row] for one, row in zip(report.measured, rows, strict=True)]
+
+
+def formatted_missing(report: VerifyReport) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of what was not measured: how many numbers of which system, and what they need."""
+    counts: dict[tuple[str, str], int] = {}
+    for check in report.checks:
+        if check.found is None:
+            name = check.system if check.card == check.system else f"{check.card}: {check.system}"
+            counts[name, check.needs] = counts.get((name, check.needs), 0) + 1
+    return ["card", "needs", "numbers"], [[name, needs, str(count)] for (name, needs), count in counts.items()]
+
+
+def _table(checks: Sequence[Check]) -> tuple[list[str], list[list[str]]]:
+    rows = []
+    for check in checks:
+        found = check.found
+        assert found is not None  # noqa: S101  by the caller
+        pull = "-" if check.pull is None else f"{check.pull:+.1f}"
+        ours = f"{'bound ' if found.is_limit else ''}{_pm(found.value, found.error)}"
+        rows.append([check.quantity, found.how, _pm(check.published, check.published_error), ours, pull])
+    return ["quantity", "ours is of", "published", "measured", "difference"], rows
+
+
+def _pm(value: float, error: float | None) -> str:
+    """A number with its error, to two digits of it."""
+    return f"{value:.4g}" if not error else f"{value:.{_decimals(error)}f} ± {error:.{_decimals(error)}f}"
+
+
+def _decimals(error: float) -> int:
+    """Digits after the point for two of an error."""
+    return max(0, -int(f"{error:e}".partition("e")[2]) + 1)
+
+
+def _by_system(checks: Sequence[Check]) -> dict[str, list[Check]]:
+    found: dict[str, list[Check]] = {}
+    for check in checks:
+        found.setdefault(check.system, []).append(check)
+    return found
+
+
+def _answer(report: VerifyReport) -> Answer:
+    measured, pulls = report.measured, [check.pull for check in report.measured if check.pull is not None]
+    near = sum(abs(pull) <= 2 for pull in pulls)
+    different = len({(check.card, check.system, check.quantity) for check in measured})
+    numbers = [
+        (f"{len(measured)}", f"comparisons, with {different} published numbers"),
+        (f"{near} of {len(pulls)}", "within two standard deviations"),
+        (f"{sum(check.found is None for check in report.checks)}", "published numbers not measured"),
+    ]
+    if report.broken:
+        some = f"{len(report.broken)} numbers" if len(report.broken) > 1 else "One number"
+        words = f"Off: {some} of cards that claim to be exact."
+        return Answer(words, numbers, tone="no")
+    exact = [check for check in measured if check.fidelity == "exact"]
+    if exact:
+        return Answer("Every measured number of a card that claims to be exact is right.", numbers, tone="yes")
+    words = "No card that was measured claims to be exact: each says why its numbers may differ."
+    return Answer(words if measured else "Nothing was measured.", numbers, tone="plain")

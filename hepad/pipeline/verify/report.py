@@ -1,0 +1,107 @@
+"""A published number beside ours, and all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from hepad.errors import CheckFailedError
+
+__all__ = ["OFF", "Check", "Found", "VerifyReport"]
+
+OFF = 3.0
+"""Standard deviations beyond which a number is off."""
+_UNKNOWN_ERROR = 0.01
+"""The relative difference beyond which a number is off where neither side has an error."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was measured: the value, its error where there is one, and on what; `is_limit` if it is only a bound."""
+
+    value: float
+    error: float | None
+    how: str
+    is_limit: bool = False
+
+
+@dataclass(frozen=True)
+class Check:
+    """A published number that the card `card` holds of a `system`, an analysis or search, and ours beside it.
+
+    `published_error` is None where the reference prints none. `found` is None where nothing was measured, and `needs`
+    says what would be needed. `fidelity` and `reason` are what the card of the system says of itself.
+    """
+
+    card: str
+    system: str
+    quantity: str
+    published: float
+    published_error: float | None = None
+    fidelity: str = ""
+    reason: str = ""
+    reference: str = ""
+    found: Found | None = None
+    needs: str = ""
+
+    @property
+    def pull(self) -> float | None:
+        """The difference in standard deviations of both together; None for a bound, or where neither has an error."""
+        if self.found is None or self.found.is_limit:
+            return None
+        sigma = math.hypot(self.published_error or 0.0, self.found.error or 0.0)
+        return (self.found.value - self.published) / sigma if sigma > 0 else None
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the two differ by more than `OFF` standard deviations, without errors by more than a hundredth."""
+        if self.found is None or self.found.is_limit:
+            return False
+        pull = self.pull
+        if pull is not None:
+            return abs(pull) > OFF
+        return abs(self.found.value - self.published) > _UNKNOWN_ERROR * abs(self.published)
+
+    def measured(self, found: Found | None, needs: str = "") -> Check:
+        """The same with what was measured, or with what that would need."""
+        return replace(self, found=found, needs="" if found else needs)
+
+    def to_json(self) -> dict[str, Any]:
+        """In JSON types."""
+        return {**asdict(self), "pull": self.pull, "off": self.is_off}
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """All numbers of the cards that were asked for; `output` is None if nothing was written."""
+
+    checks: Sequence[Check]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    output: Path | None = None
+
+    @property
+    def measured(self) -> list[Check]:
+        """Those that there is something beside."""
+        return [check for check in self.checks if check.found is not None]
+
+    @property
+    def broken(self) -> list[Check]:
+        """Those that are off although their card claims to be exact."""
+        return [check for check in self.checks if check.fidelity == "exact" and check.is_off]
+
+    def content(self) -> dict[str, Any]:
+        """All numbers in JSON types, wherever they are written to."""
+        return {"checks": [check.to_json() for check in self.checks], "broken": len(self.broken)}
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of verify.json, and where it is."""
+        return {**self.content(), "output": None if self.output is None else str(self.output)}
+
+    def check(self) -> None:
+        """Raise `CheckFailedError` if a card claims to be exact and a number of it is off."""
+        if self.broken:
+            said = "; ".join(f"{one.system}: {one.quantity}" for one in self.broken)
+            raise CheckFailedError(f"off, of cards whose fidelity is exact: {said}")

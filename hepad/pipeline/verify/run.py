@@ -1,0 +1,235 @@
+"""Hold every published number that cards have against ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from hepad.cards.analysis import AnalysisCard, load_analysis
+from hepad.cards.base import read_yaml
+from hepad.cards.resolver import bundled_names, resolve, shipped_folder
+from hepad.cards.search import SearchCard, is_path, is_search, load_search
+from hepad.cards.sensitivity import SensitivityCard, load_any_study
+from hepad.cards.study import StudyCard
+from hepad.errors import CardError, InputDataError, UsageError
+from hepad.output.atomic import check_folder
+from hepad.paths import InputPath
+from hepad.pipeline.study.data import StudyFiles, find_files
+from hepad.pipeline.verify.evaluated import evaluated, is_at_hand
+from hepad.pipeline.verify.numbers import Key, Number, analysis_numbers, sensitivity_numbers, study_numbers
+from hepad.pipeline.verify.options import VerifyOptions
+from hepad.pipeline.verify.output import write_report
+from hepad.pipeline.verify.report import Check, Found, VerifyReport
+from hepad.pipeline.verify.searches import search_checks
+from hepad.pipeline.verify.trained import TrainedStudy, read_study
+from hepad.provenance import command_line, event_records, provenance, sha256_file
+
+__all__ = ["VerifyOptions", "VerifyReport", "verify"]
+
+_STUDIES = "analyses/studies"
+_EXAMPLES = "examples"
+AnyStudy = StudyCard | SensitivityCard
+
+
+class Source(Protocol):
+    """Where our numbers are from."""
+
+    def find(self, key: Key) -> Found | None:
+        """What was measured of it; None if nothing."""
+        ...
+
+
+def verify(names: Sequence[str] = (), *, options: VerifyOptions | None = None) -> VerifyReport:
+    """Hold the published numbers of cards against ours, measured now on what is at hand.
+
+    `names` are analyses, searches and studies that ship or paths of their cards, all with published numbers that ship
+    if there are none. With `options.output` a folder with a page, Markdown, JSON and CSV is written. `UsageError` for
+    a name that nothing has, or of a card without published numbers; `InputDataError` for what is in `trained`.
+    """
+    options = options or VerifyOptions()
+    if options.quick and (options.data or options.trained):
+        raise UsageError("--quick is of what ships with hepad: leave out --data and --trained, or --quick")
+    for folder in options.data:
+        if not folder.is_dir():
+            raise InputDataError(f"{folder} is not a folder; --data names one with the event files of studies")
+    if options.output is not None:
+        check_folder(options.output, verb="verify")
+    asked = _asked(names)
+    trained = [read_study(path) for path in options.trained]
+    _all_asked(trained, asked)
+    work = _Work(options, trained)
+    jobs = [partial(work.study, one) for one in asked.studies]
+    jobs += [partial(search_checks, card, folder, options) for card, folder in asked.searches]
+    checks: list[Check] = []
+    for place, job in enumerate(jobs):
+        if options.on_step:
+            options.on_step(place, len(jobs))
+        checks += job()
+    if names and not checks:
+        raise UsageError(f"{', '.join(names)}: no published number in any of these cards")
+    report = VerifyReport(checks, provenance=_record(names, options, asked, work, trained), output=options.output)
+    if options.output is not None:
+        write_report(report, options.output)
+    return report
+
+
+@dataclass(frozen=True)
+class _Study:
+    """A study with its published numbers, or with those of some of its analyses alone."""
+
+    card: AnyStudy | None
+    numbers: list[Number]
+
+
+@dataclass
+class _Asked:
+    """What was asked for, and the files of the cards by name."""
+
+    studies: list[_Study] = field(default_factory=list)
+    searches: list[tuple[SearchCard, Path]] = field(default_factory=list)
+    cards: dict[str, str] = field(default_factory=dict)
+
+
+def _asked(names: Sequence[str]) -> _Asked:
+    found = _Asked()
+    studies: list[AnyStudy] = []
+    analyses: list[AnalysisCard] = []
+    for name in names or _every():
+        path = _path(name)
+        content = read_yaml(path)
+        found.cards[path.stem] = sha256_file(path)
+        if is_search(content):
+            found.searches.append(load_search(str(path)))
+        elif str(content.get("schema", "")).startswith("analysis/"):
+            analyses.append(load_analysis(str(path)))
+        else:
+            studies.append(load_any_study(str(path)))
+    every = [_Study(card, _numbers(card)) for card in studies]
+    every += [_Study(study, _of_analyses(cards)) for study, cards in _by_study(analyses, studies)]
+    found.studies = [study for study in every if study.numbers]
+    return found
+
+
+def _numbers(study: AnyStudy) -> list[Number]:
+    """Those of a study and of the cards of its analyses."""
+    if isinstance(study, SensitivityCard):
+        return sensitivity_numbers(study)
+    return [*_of_analyses([load_analysis(name) for name in study.analyses]), *study_numbers(study)]
+
+
+def _of_analyses(cards: Sequence[AnalysisCard]) -> list[Number]:
+    return [number for card in cards for number in analysis_numbers(card)]
+
+
+def _by_study(
+    analyses: Sequence[AnalysisCard], asked: Sequence[AnyStudy]
+) -> list[tuple[StudyCard | None, list[AnalysisCard]]]:
+    """The analyses with the study that names their files, None if none does; those of a study that is asked for go."""
+    shipped = [load_any_study(name) for name in bundled_names(_STUDIES)]
+    every = [study for study in shipped if isinstance(study, StudyCard)]
+    there = {name for study in asked if isinstance(study, StudyCard) for name in study.analyses}
+    groups: dict[str, tuple[StudyCard | None, list[AnalysisCard]]] = {}
+    for card in analyses:
+        if card.name in there:
+            continue
+        study = next((one for one in every if card.name in one.analyses), None)
+        groups.setdefault(study.name if study else "", (study, []))[1].append(card)
+    return list(groups.values())
+
+
+def _every() -> Iterator[str]:
+    """The names of all cards that ship and may have published numbers; those of the examples by their paths."""
+    yield from bundled_names(_STUDIES)
+    yield from bundled_names("analyses")
+    yield from (str(path) for path in sorted((shipped_folder(_EXAMPLES) / "searches").glob("*.yaml")))
+
+
+def _path(name: str) -> Path:
+    """The card of a study, an analysis or search, by its name or path."""
+    if is_path(name):
+        return resolve("analyses", name)
+    for folder in ("analyses", _STUDIES):
+        if name in bundled_names(folder):
+            return resolve(folder, name)
+    example = shipped_folder(_EXAMPLES) / "searches" / f"{name}.yaml"
+    if example.is_file():
+        return example
+    raise CardError(
+        f"no analysis, search or study named {name!r}: hepad list analyses and hepad list studies have the names; or "
+        "give the path of a card"
+    )
+
+
+def _all_asked(trained: Sequence[TrainedStudy], asked: _Asked) -> None:
+    known = {one.card.name for one in asked.studies if one.card is not None}
+    for study in trained:
+        if study.name not in known:
+            raise UsageError(f"{study.path}: of the study {study.name}, which is not among those that were asked for")
+
+
+@dataclass
+class _Work:
+    """Finds our numbers, and remembers the files that they are of."""
+
+    options: VerifyOptions
+    trained: Sequence[TrainedStudy]
+    files: list[InputPath] = field(default_factory=list)
+
+    def study(self, study: _Study) -> list[Check]:
+        """Each number with what every source has of it, or with what is missing."""
+        if study.card is None:
+            return [one.check.measured(None, "events: no study names the files") for one in study.numbers]
+        sources: list[Source] = [one for one in self.trained if one.name == study.card.name]
+        missing = ""
+        if isinstance(study.card, StudyCard):
+            here, missing = self._evaluated(study.card, study.numbers)
+            sources += here
+        return [check for number in study.numbers for check in _beside(number, sources, study.card, missing)]
+
+    def _evaluated(self, card: StudyCard, numbers: Sequence[Number]) -> tuple[list[Source], str]:
+        """Our bundles on the files of a study, and which files are missing."""
+        wanted = dict.fromkeys(one.key.analysis for one in numbers if one.key.signal)
+        names = [name for name in wanted if is_at_hand(card, name)]
+        files = self._found(card)
+        if isinstance(files, str):
+            return [], files
+        if not names:
+            return [], ""
+        self.files += files.everything()
+        return [evaluated(card, names, files, self.options)], ""
+
+    def _found(self, card: StudyCard) -> StudyFiles | str:
+        """The files of a study in the first folder that has them, or what is not there."""
+        for folder in (*self.options.data, shipped_folder(_EXAMPLES) / "data"):
+            try:
+                return find_files(card, folder)
+            except InputDataError:
+                continue
+        return f"--data FOLDER with the files of hepad study {card.name}"
+
+
+def _beside(number: Number, sources: Sequence[Source], card: AnyStudy, missing: str) -> list[Check]:
+    found = [one for source in sources if (one := source.find(number.key)) is not None]
+    if found:
+        return [number.check.measured(one) for one in found]
+    at_hand = isinstance(card, StudyCard) and number.key.signal and is_at_hand(card, number.key.analysis)
+    if missing and at_hand:
+        return [number.check.measured(None, missing)]
+    return [number.check.measured(None, f"--trained FOLDER, what hepad study {card.name} -o FOLDER wrote")]
+
+
+def _record(
+    names: Sequence[str], options: VerifyOptions, asked: _Asked, work: _Work, trained: Sequence[TrainedStudy]
+) -> dict[str, Any]:
+    command = command_line(
+        f"verify {' '.join(Path(name).stem for name in names)}".strip(),
+        data=tuple(path.name for path in options.data),
+        trained=tuple(path.name for path in options.trained),
+        quick=options.quick or None,
+        seed=options.seed,
+    )
+    files = dict.fromkeys([*work.files, *(one.path for one in trained)])
+    return provenance(command, inputs=event_records(files), seed=options.seed, cards=asked.cards)
