@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -28,18 +30,19 @@ settings.load_profile("hepad")
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Modules of loops that numba compiles, in two parts that take about as long.
+# Modules of loops that numba compiles, those that take longest first; the last two come with others that import them.
 COMPILED = (
-    ("hepad.nn.lif_kernel", "hepad.nn.sparse_kernel", "hepad.nn.convolution_kernel", "hepad.inputs.jet_kernel"),
-    (
-        "hepad.nn.image_kernel",
-        "hepad.stats.counts.toys_kernel",
-        "hepad.io.generator.isolation",
-        "hepad.io.generator.particles",
-        "hepad.inputs.rmm_kernel",
-        "hepad.methods.base.tree_kernel",
-        "hepad.stats.scores.dependence_kernel",
-    ),
+    "hepad.nn.convolution_kernel",
+    "hepad.nn.lif_kernel",
+    "hepad.stats.counts.toys_kernel",
+    "hepad.io.generator.isolation",
+    "hepad.inputs.rmm_kernel",
+    "hepad.inputs.jet_kernel",
+    "hepad.methods.base.tree_kernel",
+    "hepad.stats.scores.dependence_kernel",
+    "hepad.nn.sparse_kernel",
+    "hepad.nn.image_kernel",
+    "hepad.io.generator.particles",
 )
 
 _SEARCH = """
@@ -67,17 +70,34 @@ Run = Callable[..., Completed]
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_finish() -> None:
-    """Compile each loop in one worker, before any has a test: the others find the machine code on disk.
+def pytest_collection() -> None:
+    """Compile each loop in one worker, before tests are collected, which import them: the others find it on disk.
 
     In a fresh checkout all of it takes half a minute, which each worker would spend anew.
     """
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
-    if worker.isdigit():
-        for part in COMPILED[int(worker) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]:
-            for name in part:
-                import_module(name)
-    # What is loaded by now stays: to look through it for garbage again and again takes a tenth of all time.
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        busy = [name for name in COMPILED if not _imported_alone(name, wait=False)]
+        for name in busy:
+            _imported_alone(name, wait=True)
+
+
+def _imported_alone(name: str, *, wait: bool) -> bool:
+    """Import a module unless another process does so at this time, which is waited for or gives False."""
+    source = find_spec(name)
+    assert source is not None
+    assert source.origin is not None
+    with Path(source.origin).open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        import_module(name)
+    return True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: to look through it for garbage again and again takes a tenth of all time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
