@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullFormatter
 from scipy.special import ndtri_exp
 
-from hepad.plot.panels import log_numbers
+from hepad.plot.panels import legend_beside_curves, log_numbers, span
 from hepad.plot.spectrum import bin_unit, unit_of
 from hepad.plot.style import GREY, ONE_SIGMA, RED, TWO_SIGMA, hep_style
 
@@ -134,9 +134,10 @@ def plot_sensitivity(yields: FloatArray, z: FloatArray, *, ceiling: float, label
         for level in (3.0, 5.0):
             if level < max(ceiling, float(shown.max())) * 1.1:
                 axes.axhline(level, color=RED, linestyle="--", linewidth=1.0)
-        axes.set_xlim(yields[0], yields[-1])
-        axes.set_ylim(0.0, max(ceiling, float(shown.max())) * 1.45)
+        axes.set_xlim(*span(yields))
+        axes.set_ylim(0.0, max(ceiling, float(shown.max())) * 1.05)
         axes.set_xlabel("Injected events")
-        axes.set_ylabel("Global significance")
-        axes.legend(loc="upper left", title=label or None, alignment="left")
+        axes.set_ylabel(r"Global significance [$\sigma$]")
+        highest = np.maximum(shown[:, 4], ceiling)
+        legend_beside_curves(axes, [(yields, highest)], title=label or None)
         return figure

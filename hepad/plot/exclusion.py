@@ -9,7 +9,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hepad.plot.panels import SIMULATION
+from hepad.plot.panels import SIMULATION, legend_beside_curves, span
 from hepad.plot.style import GREY, ONE_SIGMA, TWO_SIGMA, canvas, figure_of
 
 __all__ = ["plot_exclusion"]
@@ -50,14 +50,13 @@ def plot_exclusion(
             marker = "D" if len(masses) == 1 else None
             axes.plot(masses, theory, color=_RED, linewidth=2, marker=marker, linestyle="-", label=theory_label)
         axes.set_yscale("log")
-        axes.set_xlim(x[0], x[-1])
+        axes.set_xlim(*span(x))
         axes.set_xlabel(x_title)
         axes.set_ylabel(y_title)
-        _limits(axes, [bands, observed, theory])
+        _limits(axes, [bands, observed, theory], rows=len(excluded))
         _shade(axes, excluded, excluded_label)
-        legend = axes.legend(loc="upper right", title="\n".join(remarks) or None, alignment="left", frameon=False)
-        legend.get_title().set_fontsize(14)
-        legend.get_title().set_multialignment("left")
+        curves = [(x, bands[:, 4]), *((masses, drawn) for drawn in (observed, theory) if drawn is not None)]
+        legend_beside_curves(axes, curves, title="\n".join(remarks) or None)
         if simulation:
             axes.text(0, 1.01, SIMULATION, transform=axes.transAxes, va="bottom", fontstyle="italic")
         return figure_of(axes)
@@ -70,12 +69,12 @@ def _widened(masses: FloatArray, expected: FloatArray) -> tuple[FloatArray, Floa
     return masses[0] * np.array([0.95, 1.05]), np.repeat(expected, 2, axis=0)
 
 
-def _limits(axes: Axes, drawn: Sequence[FloatArray | None]) -> None:
-    """Room above for the legend and below for what is written of the excluded masses."""
+def _limits(axes: Axes, drawn: Sequence[FloatArray | None], *, rows: int) -> None:
+    """All of the curves, and room below for what is written of the excluded masses in so many rows."""
     values = np.concatenate([values.ravel() for values in drawn if values is not None])
     values = values[np.isfinite(values) & (values > 0)]
-    decades = np.log10(values.max() / values.min())
-    axes.set_ylim(values.min() / 10 ** (0.15 * decades + 0.3), values.max() * 10 ** (0.55 * decades + 0.5))
+    decades = np.log10(values.max() / values.min()) + 0.3
+    axes.set_ylim(values.min() / 10 ** ((0.05 + 0.09 * rows) * decades), values.max() * 10 ** (0.05 * decades))
 
 
 def _shade(axes: Axes, excluded: Sequence[tuple[float, float]], label: str) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.special import log_ndtr
 
+from hepad.plot.panels import legend_beside_curves, span
 from hepad.plot.style import GREY, hep_style
 
 __all__ = ["plot_local_p"]
@@ -26,37 +28,38 @@ def plot_local_p(
 ) -> Figure:
     """Natural logarithms of p-values (m,) at masses (m,) in GeV; p-values that underflow are drawn all the same."""
     decades = np.minimum(log_p / np.log(10.0), 0.0)
-    sigmas = [z for z in range(1, 40) if log_ndtr(-z) / np.log(10.0) > decades.min() * 1.15 - 1.2]
-    if len(sigmas) > 8:
-        sigmas = sigmas[:: -(-len(sigmas) // 8)]
     with hep_style():
         figure = Figure(figsize=(8, 5.4), layout="constrained")
         axes = figure.subplots()
         marker = "o" if len(masses) < 60 else None
         axes.plot(masses, decades, color="black", marker=marker, markersize=4, label="Observed")
-        for z in sigmas:
-            level = log_ndtr(-float(z)) / np.log(10.0)
-            axes.axhline(level, color=_RED, linewidth=1.2, linestyle=(0, (5, 2)))
-            axes.text(1.005, level, rf"{z}$\sigma$", color=_RED, va="center", transform=axes.get_yaxis_transform())
         axes.axhline(np.log10(0.5), color=GREY, linewidth=1.0, linestyle=":")
-        lowest = min(float(decades.min()), log_ndtr(-float(sigmas[-1])) / np.log(10.0) if sigmas else 0.0)
-        # Room above for the legend, below for the lowest point.
-        axes.set_ylim(lowest * 1.1 - 0.1, 0.3 - 0.32 * lowest)
-        axes.set_yticks(_whole_decades(lowest), [rf"$10^{{{d}}}$" if d else "1" for d in _whole_decades(lowest)])
-        axes.minorticks_off()
+        lowest = min(float(decades.min()), -1.7)
+        axes.set_ylim(lowest * 1.1 - 0.1, 0.0)  # a probability ends at 1
         if len(masses) > 1:
-            axes.set_xlim(masses[0], masses[-1])
+            axes.set_xlim(*span(masses))
         axes.set_xlabel(x_title)
         axes.set_ylabel(r"Local $p_0$")
-        legend = axes.legend(loc="upper left", title="\n".join(remarks) or None, alignment="left", frameon=False)
-        legend.get_title().set_fontsize(14)
-        legend.get_title().set_multialignment("left")
+        legend_beside_curves(axes, [(masses, decades)], title="\n".join(remarks) or None, lower=True)
+        ticks = _whole_decades(axes.get_ylim()[0])
+        axes.set_yticks(ticks, [rf"$10^{{{d}}}$" if d else "1" for d in ticks])
+        axes.minorticks_off()
+        _draw_sigmas(axes)
         if simulation:
             axes.text(0, 1.01, "Simulation (Delphes)", transform=axes.transAxes, va="bottom", fontstyle="italic")
         return figure
 
 
+def _draw_sigmas(axes: Axes) -> None:
+    """Lines at whole standard deviations that the axis has, at most eight."""
+    levels = {z: float(log_ndtr(-float(z)) / np.log(10.0)) for z in range(1, 40)}
+    seen = [z for z, level in levels.items() if level > axes.get_ylim()[0]]
+    for z in seen[:: -(-len(seen) // 8) or 1]:
+        axes.axhline(levels[z], color=_RED, linewidth=1.2, linestyle=(0, (5, 2)), zorder=0)
+        axes.text(1.005, levels[z], rf"{z}$\sigma$", color=_RED, va="center", transform=axes.get_yaxis_transform())
+
+
 def _whole_decades(lowest: float) -> list[int]:
-    depth = int(-np.floor(lowest))
+    depth = int(-lowest)
     step = max(1, -(-depth // 10))
     return list(range(0, -depth - 1, -step))

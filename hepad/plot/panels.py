@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -15,16 +17,20 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from hepad.plot.style import figure_of
 
+Floats = npt.NDArray[np.float64]
+
 __all__ = [
     "SIMULATION",
     "header",
     "label_outer",
     "legend",
     "legend_above",
+    "legend_beside_curves",
     "log_numbers",
     "ordered",
     "panel_grid",
     "pick",
+    "span",
 ]
 
 SIMULATION = "Simulation (Delphes)"
@@ -98,6 +104,64 @@ def legend(axes: Axes, *, beside: Literal["outside right upper"] | None, **optio
         axes.legend(loc="best", **options)
     else:
         figure_of(axes).legend(loc=beside, **options)
+
+
+def legend_beside_curves(
+    axes: Axes,
+    curves: Sequence[tuple[Floats, Floats]],
+    *,
+    title: str | None = None,
+    lower: bool = False,
+    size: float = 14,
+) -> Legend:
+    """A legend within axes on the side that the curves leave free, and no more of an axis than that takes.
+
+    `curves` are x and y, arrays (n,) each; what is not finite is none. The end of the y axis is moved so that they are
+    clear of the legend in the upper corner, or the `lower`, that asks for less of it.
+    """
+    legend = axes.legend(title=title, alignment="left", frameon=False, fontsize=size, handlelength=2.2, borderpad=0.3)
+    legend.get_title().set_fontsize(size)
+    legend.get_title().set_multialignment("left")
+    names = [text.get_text() for text in (*legend.get_texts(), legend.get_title())]
+    rows = sum(name.count("\n") + 1 for name in names if name)
+    # An average letter is half as wide as it is high; before it stands the line.
+    letters = max(len(line) for name in names for line in name.split("\n"))
+    box = axes.get_window_extent().transformed(figure_of(axes).dpi_scale_trans.inverted())
+    wide = (0.5 * letters + 4.5) * size / 72 / box.width
+    high = (1.32 * rows + 1.2) * size / 72 / box.height
+    to_x, to_y = axes.xaxis.get_transform(), axes.yaxis.get_transform()
+    (left, right), (bottom, top) = to_x.transform(axes.get_xlim()), to_y.transform(axes.get_ylim())
+    sign = -1.0 if lower else 1.0
+    start = sign * (top if lower else bottom)
+    ends = {}
+    for side in ("right", "left"):
+        reach = [start]
+        for x, y in curves:
+            shown = np.isfinite(x) & np.isfinite(y)
+            if not np.any(shown):
+                continue
+            places, heights = (to_x.transform(x[shown]) - left) / (right - left), sign * to_y.transform(y[shown])
+            grid = np.linspace(places[0], places[-1], 200)
+            under = grid > 1 - wide if side == "right" else grid < wide
+            on_grid = np.interp(grid, places, heights)
+            reach.append(start + (heights.max() - start) / 0.95)
+            reach.append(start + (on_grid[under].max(initial=start) - start) / max(1 - high, 0.2))
+        ends[side] = max(reach)
+    right_hand = ends["right"] <= ends["left"]
+    end = float(to_y.inverted().transform(sign * min(ends.values())))
+    if lower:
+        axes.set_ylim(bottom=end)
+        legend.set_loc("lower right" if right_hand else "lower left")
+    else:
+        axes.set_ylim(top=end)
+        legend.set_loc("upper right" if right_hand else "upper left")
+    return legend
+
+
+def span(values: Floats) -> tuple[float, float]:
+    """Limits of an axis a little beyond the first and last of values (n,): points and numbers do not stick out."""
+    margin = 0.03 * float(values[-1] - values[0])
+    return float(values[0]) - margin, float(values[-1]) + margin
 
 
 def log_numbers(axis: Axis, low: float, high: float) -> None:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from hepad.plot.channels import ChannelLimit, plot_channels
 from hepad.plot.exclusion import plot_exclusion
+from hepad.plot.local_p import plot_local_p
 from hepad.plot.spectrum import plot_spectrum
 
 BANDS = np.array([0.5, 0.7, 1.0, 1.4, 2.0])
@@ -98,3 +99,37 @@ def test_events_of_unequal_bins_are_drawn_per_unit() -> None:
     assert figure.axes[0].get_ylabel() == "Events / TeV"
     (drawn,) = (p.get_data().values for p in figure.axes[0].patches)
     np.testing.assert_array_equal(drawn, [40.0, 5.0])
+
+
+def covered(figure: Figure) -> list[float]:
+    """Points of the curves of the first axes, in pixels, that lie behind the legend."""
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    box = axes.get_legend().get_window_extent()
+    found = []
+    for line in axes.lines:
+        x, y = line.get_transform().transform(np.column_stack(line.get_data())).T
+        grid = np.linspace(x[0], x[-1], 300) if len(x) and x[-1] > x[0] else np.empty(0)
+        found += [at for at, up in zip(grid, np.interp(grid, x, y), strict=True) if box.contains(at, up)]
+    return found
+
+
+@pytest.mark.parametrize("power", [-2.0, 0.0, 2.0])
+def test_a_legend_covers_no_curve_and_takes_no_more_than_it_needs(power: float) -> None:
+    expected = (MASSES[:, None] / 1000) ** power * BANDS
+    figure = plot_exclusion(MASSES, expected, observed=expected[:, 4], theory=1.2 * expected[:, 2])
+    assert not covered(figure)
+    axes = figure.axes[0]
+    assert axes.get_legend().get_window_extent().height < 0.4 * axes.bbox.height
+    low, high = np.log10(axes.get_ylim())
+    assert np.log10(expected.max()) > low + 0.6 * (high - low)
+    # Numbers of the first and last mass stay within the frame.
+    ends = [t.get_window_extent() for t in axes.get_xticklabels() if t.get_text() in {"500", "2000"}]
+    assert all(axes.bbox.x0 - 5 < e.x0 and e.x1 < axes.bbox.x1 + 5 for e in ends)
+
+
+def test_a_probability_ends_at_one() -> None:
+    figure = plot_local_p(MASSES, np.log([0.5, 1e-4, 0.3]), remarks=("a remark",))
+    assert not covered(figure)
+    assert figure.axes[0].get_ylim()[1] == 0.0
+    assert [t.get_text() for t in figure.axes[0].texts] == [rf"{z}$\sigma$" for z in (1, 2, 3)]
