@@ -99,5 +99,10 @@ def _answer(report: VerifyReport) -> Answer:
     exact = [check for check in measured if check.fidelity == "exact"]
     if exact:
         return Answer("Every measured number of a card that claims to be exact is right.", numbers, tone="yes")
+    if not measured:
+        return Answer("Nothing was measured.", numbers)
     words = "No card that was measured claims to be exact: each says why its numbers may differ."
-    return Answer(words if measured else "Nothing was measured.", numbers, tone="plain")
+    far = max(measured, key=lambda check: abs(check.pull or 0))
+    if far.pull is not None and abs(far.pull) > OFF:
+        words += f" Furthest off is the {far.quantity} of {far.system}, by {abs(far.pull):.0f} standard deviations."
+    return Answer(words, numbers)

@@ -136,7 +136,10 @@ def search(tmp_path: Path) -> Path:
     """The dijet search of the examples, with a card that claims to be exact."""
     shutil.copytree(shipped_folder("examples") / "searches", tmp_path / "cards")
     card = tmp_path / "cards" / "atlas_2020_dijet.yaml"
-    card.write_text(card.read_text().replace("fidelity: approximate", "fidelity: exact"))
+    table = "width,mass_gev,observed_pb,expected_pb\n0.05,3000,0.0068,0.0052\n0,3000,0.1,\n"  # ours, to see the units
+    card.with_name("limits.csv").write_text(table)
+    text = card.read_text().replace("fidelity: approximate", "fidelity: exact")
+    card.write_text(f"{text}    published: limits.csv\n")
     return card
 
 
@@ -146,8 +149,14 @@ def test_an_exact_search_is_right_until_its_numbers_are_others(search: Path, run
     assert "atlas_2020_dijet: jj: global p-value of the largest excess" in result.stderr
     folder = search.parent.parent / "report"
     checks = json.loads((folder / "verify.json").read_text())["checks"]
-    assert [check["off"] for check in checks] == [False, True]
-    assert (folder / "verify.csv").read_text().count("\n") == 3
+    assert [(check["off"], check["found"] is None) for check in checks] == [
+        (False, False),
+        (True, False),
+        (False, True),  # of no width
+        (False, False),
+        (False, False),
+    ]
+    assert (folder / "verify.csv").read_text().count("\n") == 6
     assert "Off: One number of cards that claim to be exact." in (folder / "report.html").read_text()
 
 
