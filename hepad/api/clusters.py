@@ -72,7 +72,7 @@ class ClusterRecord(Record):
     def _draw(self, ax: Axes) -> None:
         from hepad.pipeline.cluster.figures import counts_of
 
-        counts_of(self.report, simulation=False, ax=ax)
+        counts_of(self.report, ax=ax)
 
 
 def cluster(

@@ -52,7 +52,7 @@ class MonitorRecord(Record):
     def _draw(self, ax: Axes) -> None:
         from hepad.pipeline.monitor.figures import map_of
 
-        map_of(self.report, simulation=False, ax=ax)
+        map_of(self.report, ax=ax)
         ax.set_xlabel("Quantity")
 
 

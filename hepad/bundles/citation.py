@@ -16,9 +16,10 @@ from hepad.cards.selection import SelectionCard, load_selection
 from hepad.cards.sensitivity import SensitivityCard, load_any_study
 from hepad.errors import HepadError, UsageError
 
-__all__ = ["Citation", "arxiv", "citations", "references"]
+__all__ = ["Citation", "arxiv", "citations", "experiment", "references"]
 
 _ARXIV = re.compile(r"arXiv:\s*(\d{4}\.\d{4,5})", re.IGNORECASE)
+_EXPERIMENT = re.compile(r"(ATLAS|CMS|LHCb|ALICE)\b")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,12 @@ class Citation:
 def arxiv(reference: str) -> str:
     """The first arXiv number of a reference, nothing if it has none."""
     found = _ARXIV.search(reference)
+    return found.group(1) if found else ""
+
+
+def experiment(reference: str) -> str:
+    """The experiment that a reference begins with, nothing if that is none."""
+    found = _EXPERIMENT.match(reference)
     return found.group(1) if found else ""
 
 

@@ -75,6 +75,7 @@ PLAIN = frozenset(
         "format_",
         "inject",
         "input_",
+        "label",
     }
     | {
         "kind",
@@ -90,6 +91,7 @@ PLAIN = frozenset(
         "save",
         "score",
         "space",
+        "style",
     }
     | {"image", "requirement", "sample"}
     | {"search", "sha256", "sidebands", "soft_drop", "threads", "threshold", "tier", "weights", "window"}

@@ -14,7 +14,7 @@ from hepad.cli.complete import completion
 from hepad.cli.help import escaped, shortened
 from hepad.cli.modes import check_modes
 from hepad.cli.progress import DEFAULT_PROGRESS, saying
-from hepad.output.figure_kinds import DEFAULT_FIGURES
+from hepad.output.figure_kinds import DEFAULT_FIGURES, DEFAULT_STYLE
 
 __all__ = ["DRAWING", "FORCE", "recorded", "with_common"]
 
@@ -37,6 +37,13 @@ _QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print no tabl
 _FiguresOption = Annotated[
     str, typer.Option("--figures", help="Files of each figure: png, pdf, svg, several (png,pdf) or none.")
 ]
+_LabelOption = Annotated[
+    str,
+    typer.Option("--label", help="What stands above each figure beside hepad's name.", show_default="what is known"),
+]
+_StyleOption = Annotated[
+    str, typer.Option("--style", help="The look of figures, not whose they are: hepad, cms or atlas.")
+]
 
 _NEVER_REPLACE = frozenset({"replay", "unpack"})
 
@@ -56,23 +63,25 @@ def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
 
         def invoke(self, ctx: Any) -> Any:
             from hepad.output.atomic import replacing
-            from hepad.output.figure_kinds import drawing, parse_kinds
+            from hepad.output.figure_kinds import drawing, parse_kinds, parse_style
             from hepad.provenance import recording
 
             check_modes(ctx, verb_of(ctx))
             # Now, as what a glob means may change while the command runs.
             forced = bool(ctx.params.get("force"))
             kinds = parse_kinds(ctx.params.get("figures", DEFAULT_FIGURES))
+            style = parse_style(ctx.params.get("style", DEFAULT_STYLE))
+            drawn = drawing(kinds, style=style, label=ctx.params.get("label", ""))
             record = invocation(ctx) if "output" in ctx.params else None
             said = saying(ctx.params.get("progress", DEFAULT_PROGRESS), quiet=bool(ctx.params.get("quiet")))
-            with recording(record), replacing(forced), drawing(kinds), said:
+            with recording(record), replacing(forced), drawn, said:
                 return super().invoke(ctx)
 
     return Recorded
 
 
 def with_common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The function of a command with the options that all have which write: --force, --quiet; --figures if it draws.
+    """The function of a command with the options of all that write (--force, --quiet) or draw (--figures and so on).
 
     Those that work on events for long have --progress too. A command that has an option of that name keeps its own.
     They act where outputs are written and shown (`replacing`, `drawing`, `saying`), so that the command need not know.
@@ -85,6 +94,8 @@ def with_common(command: Callable[..., Any]) -> Callable[..., Any]:
     added = []
     if command.__name__ in DRAWING:
         added.append(_option("figures", DEFAULT_FIGURES, _FiguresOption))
+        added.append(_option("label", "", _LabelOption))
+        added.append(_option("style", DEFAULT_STYLE, _StyleOption))
     if "output" in names and "force" not in names and command.__name__ not in _NEVER_REPLACE:
         added.append(_option("force", False, _ForceOption))
     if "step_size" in names or command.__name__ in _COUNTING:

@@ -15,7 +15,7 @@ ALWAYS = "In every case"
 """The panel of the other options of a command that has panels for what it can do."""
 
 _RUNNING = frozenset(
-    {"device", "executor", "figures", "force", "json", "progress", "quiet", "restart", "resume"}
+    {"device", "executor", "figures", "force", "json", "label", "progress", "quiet", "restart", "resume", "style"}
     | {"scheduler", "skip_bad_files", "step_size", "workers"}
 )
 

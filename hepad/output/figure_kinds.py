@@ -1,34 +1,74 @@
-"""As which kinds of files figures are written: the option --figures."""
+"""As which kinds of files figures are written, in which style, with which label: options of all verbs that draw."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 
 from hepad.errors import UsageError
 
-__all__ = ["ALL_KINDS", "DEFAULT_FIGURES", "drawing", "figure_kinds", "parse_kinds"]
+__all__ = [
+    "ALL_KINDS",
+    "DEFAULT_FIGURES",
+    "DEFAULT_STYLE",
+    "STYLES",
+    "drawing",
+    "figure_kinds",
+    "figure_label",
+    "figure_style",
+    "parse_kinds",
+    "parse_style",
+]
 
 DEFAULT_FIGURES = "png"
 
 ALL_KINDS = ("png", "pdf", "svg")
-_KINDS: ContextVar[tuple[str, ...]] = ContextVar("figure_kinds", default=(DEFAULT_FIGURES,))
+
+DEFAULT_STYLE = "hepad"
+
+STYLES = ("hepad", "cms", "atlas")
+"""How figures look: fonts, sizes and ticks. No style says that a figure is of an experiment."""
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    kinds: tuple[str, ...] = (DEFAULT_FIGURES,)
+    style: str = DEFAULT_STYLE
+    label: str = ""
+
+
+_PLAIN = _Drawing()
+_DRAWING: ContextVar[_Drawing] = ContextVar("drawing", default=_PLAIN)
 
 
 @contextmanager
-def drawing(kinds: Sequence[str]) -> Iterator[None]:
-    """Within the block figures are files of these kinds, `png`, `pdf` or `svg`; with none there are no figures."""
-    token = _KINDS.set(tuple(kinds))
+def drawing(kinds: Sequence[str], *, style: str = DEFAULT_STYLE, label: str = "") -> Iterator[None]:
+    """Within the block figures are files of these kinds, `png`, `pdf` or `svg`; with none there are no figures.
+
+    They have a style of `STYLES`, and the `label`, if it is not empty, in place of their own.
+    """
+    token = _DRAWING.set(_Drawing(tuple(kinds), style, label))
     try:
         yield
     finally:
-        _KINDS.reset(token)
+        _DRAWING.reset(token)
 
 
 def figure_kinds() -> tuple[str, ...]:
     """The kinds of the block that we are in: PNG alone outside of any."""
-    return _KINDS.get()
+    return _DRAWING.get().kinds
+
+
+def figure_style() -> str:
+    """The style of the block that we are in."""
+    return _DRAWING.get().style
+
+
+def figure_label() -> str:
+    """The label of the block that we are in, empty if figures have their own."""
+    return _DRAWING.get().label
 
 
 def parse_kinds(text: str) -> tuple[str, ...]:
@@ -39,3 +79,10 @@ def parse_kinds(text: str) -> tuple[str, ...]:
     if not set(kinds) <= set(ALL_KINDS) or len(set(kinds)) < len(kinds):
         raise UsageError(f"--figures {text!r}: write png, pdf, svg, several as in png,pdf, or none")
     return tuple(kind for kind in ALL_KINDS if kind in kinds)
+
+
+def parse_style(text: str) -> str:
+    """One of `STYLES`; `UsageError` for anything else."""
+    if text not in STYLES:
+        raise UsageError(f"--style {text!r}: choose {', '.join(STYLES[:-1])} or {STYLES[-1]}")
+    return text

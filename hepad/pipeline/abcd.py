@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from hepad.errors import UsageError
 from hepad.output.atomic import atomic_folder, check_folder
+from hepad.output.figure_context import FigureContext
 from hepad.output.figures import save_figure
 from hepad.pipeline.limit.result import check_calculator, limit_figure, result_json, write_json
 from hepad.provenance import command_line, provenance
@@ -104,7 +105,9 @@ def abcd(counts: Sequence[float | None], *, options: AbcdOptions | None = None) 
 def _write(report: AbcdReport, counts: Sequence[float | None], options: AbcdOptions, output: Path) -> None:
     result = report.result
     figure = limit_figure(
-        result, ("ABCD, upper limits at 95% CL", f"{result.toys} toys" if result.toys else result.calculator)
+        result,
+        ("ABCD, upper limits at 95% CL", f"{result.toys} toys" if result.toys else result.calculator),
+        context=FigureContext(),
     )
     command = command_line(
         "abcd",

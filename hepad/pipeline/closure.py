@@ -15,6 +15,7 @@ import numpy.typing as npt
 from hepad.errors import InputDataError, UsageError
 from hepad.io.tables.scores import ScoreFile
 from hepad.output.atomic import atomic_folder, check_folder
+from hepad.output.figure_context import FigureContext
 from hepad.output.figures import save_figure
 from hepad.paths import InputPath
 from hepad.plot.closure import plot_closure
@@ -201,7 +202,9 @@ def _line(points: Sequence[ClosurePoint]) -> tuple[FloatArray, FloatArray, Float
 
 
 def _write(report: ClosureReport, scores: InputPath, options: ClosureOptions, output: Path) -> None:
-    figure = plot_closure(closure_lines(report), caption=f"ABCD in {report.scores[0]} and {report.scores[1]}")
+    figure = plot_closure(
+        closure_lines(report), caption=f"ABCD in {report.scores[0]} and {report.scores[1]}", context=FigureContext()
+    )
     inputs = [path for path in (scores, options.data) if path is not None]
     command = command_line(
         "abcd",

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from hepad.errors import UsageError
 from hepad.output.atomic import atomic_folder, check_folder
+from hepad.output.figure_context import FigureContext
 from hepad.output.figures import save_figure
 from hepad.provenance import command_line, provenance
 from hepad.spectra.files import Spectrum, spectrum_path
@@ -187,13 +188,14 @@ def _write(report: InjectReport, spec: str, options: InjectOptions, output: Path
         text = json.dumps({**report.to_json(), "provenance": record}, indent=2, allow_nan=False)
         (folder / "inject.json").write_text(text + "\n", encoding="utf-8")
         largest = report.injections[int(np.argmax(options.yields))]
+        context = FigureContext(label="Pseudo-experiments")
         columns = {name: largest.pulls[:, i] for i, name in enumerate(PARAMETERS) if name in largest.floating}
         caption = f"{largest.signal.events:g} events at {options.mass:g} GeV"
-        save_figure(plot_pulls(columns, caption=caption), folder / "inject_pulls")
+        save_figure(plot_pulls(columns, caption=caption, context=context), folder / "inject_pulls")
         if len(report.injections) > 1:
             rows = [injection_json(injection)["yield"] for injection in report.injections]
             found = np.array([[row["injected"], row["mean"] or 0.0, row["spread"] or 0.0] for row in rows])
-            save_figure(plot_linearity(*found.T), folder / "inject")
+            save_figure(plot_linearity(*found.T, context=context), folder / "inject")
 
 
 def _span(pair: tuple[float, float] | None) -> str | None:

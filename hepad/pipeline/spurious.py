@@ -16,6 +16,7 @@ from hepad.output.figures import save_figure
 from hepad.provenance import command_line, provenance
 from hepad.spectra.files import Spectrum, spectrum_path
 from hepad.spectra.models import card_hashes, function_of, read_binned, short_spec
+from hepad.spectra.source import data_context
 from hepad.spectra.truth import SPECTRUM, truth
 from hepad.stats.fits.injection import SpuriousPoint, spurious_signals
 
@@ -156,5 +157,5 @@ def _write(report: SpuriousReport, spec: str, output: Path) -> None:
     with atomic_folder(output, verb="spurious") as folder:
         text = json.dumps({**report.to_json(), "provenance": record}, indent=2, allow_nan=False)
         (folder / "spurious.json").write_text(text + "\n", encoding="utf-8")
-        figure = plot_spurious(np.array(options.masses), ratios, limit=options.max_ratio)
+        figure = plot_spurious(np.array(options.masses), ratios, limit=options.max_ratio, context=data_context(spec))
         save_figure(figure, folder / "spurious")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from hepad.plot.panels import header, label_outer, ordered, panel_grid, pick
+from hepad.plot.context import FigureContext, draw_context
+from hepad.plot.panels import label_outer, ordered, panel_grid, pick
 from hepad.plot.style import COLOURS, hep_style
 
 __all__ = ["BesideLine", "beside_figure"]
@@ -27,7 +28,7 @@ class BesideLine:
     efficiencies: Mapping[str, Interval]
 
 
-def beside_figure(lines: Sequence[BesideLine], *, simulation: bool = False, caption: str = "") -> Figure:
+def beside_figure(lines: Sequence[BesideLine], *, context: FigureContext | None = None, caption: str = "") -> Figure:
     """A panel a model and working point, a row a signal, a mark a trigger, in per cent. `ValueError` without a line."""
     if not lines:
         raise ValueError("there are no triggers to compare")
@@ -52,6 +53,6 @@ def beside_figure(lines: Sequence[BesideLine], *, simulation: bool = False, capt
         grid[0].set_yticks(np.arange(len(signals)), signals, fontsize=13)
         grid[0].tick_params(axis="y", which="minor", length=0)
         label_outer(grid, columns, x="Efficiency [%]")
-        header(grid[0], grid[columns - 1], simulation, caption)
+        draw_context(grid[0], context, right=grid[columns - 1], caption=caption)
         figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     return figure

@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullFormatter
 from scipy.special import ndtri_exp
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import legend_beside_curves, log_numbers, span
 from hepad.plot.spectrum import bin_unit, unit_of
 from hepad.plot.style import GREY, ONE_SIGMA, RED, TWO_SIGMA, hep_style
@@ -78,6 +79,7 @@ def plot_tomography(
     sign: npt.NDArray[np.int8],
     best: tuple[float, float],
     x_title: str = "Mass [GeV]",
+    context: FigureContext | None = None,
 ) -> Figure:
     """The local significance of each window, bins first to last exclusive (windows,) in edges (n+1,), at its middle.
 
@@ -115,10 +117,13 @@ def plot_tomography(
         bar = figure.colorbar(points, ax=axes, pad=0.02)
         bar.set_label("Width of the window" + (f" [{unit}]" if unit else ""))
         log_numbers(bar.ax.yaxis, *bar.ax.get_ylim())
+        draw_context(axes, context)
         return figure
 
 
-def plot_sensitivity(yields: FloatArray, z: FloatArray, *, ceiling: float, label: str = "") -> Figure:
+def plot_sensitivity(
+    yields: FloatArray, z: FloatArray, *, ceiling: float, label: str = "", context: FigureContext | None = None
+) -> Figure:
     """Global significance (k, 5) at -2, -1, 0, 1, 2 sigma of experiments against injected yields (k,).
 
     `ceiling` is the largest that the pseudo-experiments of background can tell.
@@ -140,4 +145,5 @@ def plot_sensitivity(yields: FloatArray, z: FloatArray, *, ceiling: float, label
         axes.set_ylabel(r"Global significance [$\sigma$]")
         highest = np.maximum(shown[:, 4], ceiling)
         legend_beside_curves(axes, [(yields, highest)], title=label or None)
+        draw_context(axes, context)
         return figure

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hepad.plot.panels import SIMULATION, log_numbers
+from hepad.plot.context import FigureContext, draw_context
+from hepad.plot.panels import log_numbers
 from hepad.plot.style import GREY, ONE_SIGMA, TWO_SIGMA, canvas, figure_of
 
 __all__ = ["ChannelLimit", "plot_channels"]
@@ -42,7 +43,7 @@ def plot_channels(
     theory_label: str = "Theory",
     x_title: str = r"95% CL limit on $\sigma$ [pb]",
     remarks: tuple[str, ...] = (),
-    simulation: bool = False,
+    context: FigureContext | None = None,
     ax: Axes | None = None,
 ) -> Figure:
     """One row a channel, the combination below a line; `theory_pb` is the cross section of the signal in pb.
@@ -82,8 +83,7 @@ def plot_channels(
             figure_of(axes).legend(loc="outside upper right", **look)
         else:  # rows leave no room within
             ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), **look)
-        if simulation:
-            axes.text(0, 1.01, SIMULATION, transform=axes.transAxes, va="bottom", fontstyle="italic")
+        draw_context(axes, context)
         return figure_of(axes)
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.style import COLOURS, canvas, figure_of
 
 __all__ = ["plot_closure"]
@@ -17,7 +18,11 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def plot_closure(
-    lines: Mapping[str, tuple[FloatArray, FloatArray, FloatArray]], *, caption: str = "", ax: Axes | None = None
+    lines: Mapping[str, tuple[FloatArray, FloatArray, FloatArray]],
+    *,
+    caption: str = "",
+    context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """`lines` are by name efficiencies, ratios and their errors, (k,) each; points are moved a little apart."""
     with canvas(ax, (8, 5.6)) as axes:
@@ -31,6 +36,5 @@ def plot_closure(
         axes.set_xlabel("Background efficiency [%]")
         axes.set_ylabel(r"$N_A\,/\,(N_B N_C / N_D)$")
         axes.legend(loc="upper right", frameon=False)
-        if caption:
-            axes.text(0, 1.02, caption, transform=axes.transAxes, va="bottom", fontsize=13)
+        draw_context(axes, context, caption=caption)
     return figure_of(axes)

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hepad.plot.panels import header, legend
+from hepad.plot.context import FigureContext, draw_context
+from hepad.plot.panels import legend
 from hepad.plot.style import COLOURS, GREY, canvas, figure_of
 
 __all__ = ["characteristic_figure", "count_figure", "map_figure"]
@@ -27,7 +28,7 @@ def map_figure(
     classes: npt.NDArray[np.int64],
     marked: int | None = None,
     *,
-    simulation: bool = False,
+    context: FigureContext | None = None,
     caption: str = "",
     ax: Axes | None = None,
 ) -> Figure:
@@ -52,7 +53,7 @@ def map_figure(
         axes.margins(0.03)
         axes.set(xlabel="First principal axis", ylabel="Second principal axis")
         legend(axes, beside="outside right upper" if ax is None else None, markerscale=2.5, frameon=False)
-        header(axes, axes, simulation, caption)
+        draw_context(axes, context, caption=caption)
     return figure_of(axes)
 
 
@@ -62,7 +63,7 @@ def count_figure(
     expected: Floats | None,
     p_values: Sequence[float] | None = None,
     *,
-    simulation: bool = False,
+    context: FigureContext | None = None,
     caption: str = "",
     ax: Axes | None = None,
 ) -> Figure:
@@ -90,7 +91,7 @@ def count_figure(
         top = float(max(data.max(initial=1), 0 if expected is None else expected.max(initial=1)))
         axes.set(xlabel="Cluster", ylabel="Events", ylim=(0.5, 4 * top), yscale="log")
         axes.legend(frameon=False, loc="upper right", ncols=2)
-        header(axes, axes, simulation, caption)
+        draw_context(axes, context, caption=caption)
     return figure_of(axes)
 
 
@@ -98,7 +99,7 @@ def characteristic_figure(
     names: Sequence[str],
     values: Sequence[float],
     *,
-    simulation: bool = False,
+    context: FigureContext | None = None,
     caption: str = "",
     ax: Axes | None = None,
 ) -> Figure:
@@ -110,5 +111,5 @@ def characteristic_figure(
         axes.set_yticks(places, names)
         axes.tick_params(axis="y", which="both", length=0)
         axes.set_xlabel("Difference from the rest [standard deviations]")
-        header(axes, axes, simulation, caption)
+        draw_context(axes, context, caption=caption)
     return figure_of(axes)

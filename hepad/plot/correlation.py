@@ -9,6 +9,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.style import hep_style
 
 __all__ = ["plot_correlation"]
@@ -17,7 +18,9 @@ _DEGENERATE = 0.9
 """Where all correlations are beyond this, no parameter is known by itself."""
 
 
-def plot_correlation(matrix: npt.NDArray[np.float64], names: Sequence[str]) -> Figure:
+def plot_correlation(
+    matrix: npt.NDArray[np.float64], names: Sequence[str], *, context: FigureContext | None = None
+) -> Figure:
     """A correlation matrix (k, k) as colours and numbers; `names` (k,) of its rows.
 
     Parameters that are all but the same direction are no matter of colours: that is written above.
@@ -42,7 +45,8 @@ def plot_correlation(matrix: npt.NDArray[np.float64], names: Sequence[str]) -> F
                 axes.text(column, row, f"{value:.3f}", ha="center", va="center", color=colour, fontsize=13)
         if len(others) and least > _DEGENERATE:
             words = f"All beyond {np.floor(100 * least) / 100:g}: use decorrelated\nparameters to tell them apart"
-            axes.set_title(words, fontsize=13, loc="left")
+            axes.set_title(words, fontsize=13, loc="left", pad=26)
         bar = figure.colorbar(image, ax=axes, shrink=0.85)
         bar.set_label("Correlation")
+        draw_context(axes, context)
         return figure

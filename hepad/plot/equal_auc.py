@@ -15,7 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from hepad.plot.panels import header, ordered, pick
+from hepad.plot.context import FigureContext, draw_context
+from hepad.plot.panels import ordered, pick
 from hepad.plot.style import COLOURS, GREY, MARKERS, hep_style
 
 __all__ = ["CostDesign", "CostLine", "equal_auc_figure"]
@@ -62,7 +63,9 @@ class CostDesign:
     value: float
 
 
-def equal_auc_figure(lines: Sequence[CostLine], designs: Sequence[CostDesign], *, simulation: bool = True) -> Figure:
+def equal_auc_figure(
+    lines: Sequence[CostLine], designs: Sequence[CostDesign], *, context: FigureContext | None = None
+) -> Figure:
     """A column for each signal, a row for each quantity: what lies above the same AUC is equally good.
 
     The kinds of operations are drawn apart for models that have conditional additions.
@@ -94,7 +97,7 @@ def equal_auc_figure(lines: Sequence[CostLine], designs: Sequence[CostDesign], *
             grid[row][0].set_ylabel(label, fontsize="medium")
             low, high = grid[row][0].get_ylim()
             grid[row][0].set_ylim(low, high + 0.12 * (high - low))
-        header(grid[0][0], grid[0][-1], simulation, "numbers: weight bits")
+        draw_context(grid[0][0], context, right=grid[0][-1], caption="numbers: weight bits")
         figure.align_ylabels(list(grid[:, 0]))
         figure.legend(
             handles=_handles(lines, models), loc="outside lower center", ncols=min(4, len(models) + 3), frameon=False

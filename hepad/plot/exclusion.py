@@ -9,7 +9,8 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hepad.plot.panels import SIMULATION, legend_beside_curves, span
+from hepad.plot.context import FigureContext, draw_context
+from hepad.plot.panels import legend_beside_curves, span
 from hepad.plot.style import GREY, ONE_SIGMA, TWO_SIGMA, canvas, figure_of
 
 __all__ = ["plot_exclusion"]
@@ -31,7 +32,7 @@ def plot_exclusion(
     x_title: str = "Mass [GeV]",
     y_title: str = r"95% CL limit on $\sigma$ [pb]",
     remarks: tuple[str, ...] = (),
-    simulation: bool = False,
+    context: FigureContext | None = None,
     ax: Axes | None = None,
 ) -> Figure:
     """Expected limits (m, 5) for -2 to 2 standard deviations, in pb, at masses (m,) in GeV; observed ones (m,) if any.
@@ -57,8 +58,7 @@ def plot_exclusion(
         _shade(axes, excluded, excluded_label)
         curves = [(x, bands[:, 4]), *((masses, drawn) for drawn in (observed, theory) if drawn is not None)]
         legend_beside_curves(axes, curves, title="\n".join(remarks) or None)
-        if simulation:
-            axes.text(0, 1.01, SIMULATION, transform=axes.transAxes, va="bottom", fontstyle="italic")
+        draw_context(axes, context)
         return figure_of(axes)
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from hepad.plot.panels import header
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.style import hep_style
 
 __all__ = ["ShareRow", "draw_shares", "share_figure"]
@@ -25,11 +25,13 @@ class ShareRow:
     present: Sequence[str] | None = None
 
 
-def share_figure(lines: Sequence[ShareRow], *, rows: str = "", simulation: bool = False, caption: str = "") -> Figure:
+def share_figure(
+    lines: Sequence[ShareRow], *, rows: str = "", context: FigureContext | None = None, caption: str = ""
+) -> Figure:
     """Rows of shares as a heat map, a column for each object, in per cent.
 
     A cell of 1 % or more holds its number; a cross marks an object that is absent from an event. `rows` labels the
-    vertical axis; `simulation` and `caption` as in `hepad.plot.roc.roc_figure`. `ValueError` without a row or if rows
+    vertical axis; `context` and `caption` as in `hepad.plot.roc.roc_figure`. `ValueError` without a row or if rows
     have different objects.
     """
     if not lines or any(tuple(line.shares) != tuple(lines[0].shares) for line in lines):
@@ -59,7 +61,7 @@ def share_figure(lines: Sequence[ShareRow], *, rows: str = "", simulation: bool 
         bar = figure.colorbar(image, ax=axes, pad=0.02)
         bar.set_label("Share of the error [%]", fontsize=13)
         bar.ax.tick_params(labelsize=12)
-        header(axes, axes, simulation, caption)
+        draw_context(axes, context, caption=caption)
     return figure
 
 

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
-from hepad.plot.panels import header, pick
+from hepad.plot.context import FigureContext, draw_context
+from hepad.plot.panels import pick
 from hepad.plot.style import COLOURS, GREY, hep_style
 
 __all__ = ["ShownImage", "gallery_figure", "plane_figure"]
@@ -40,10 +41,10 @@ class ShownImage:
     made: Floats
 
 
-def gallery_figure(images: Sequence[ShownImage], *, title: str = "", label: str = "") -> Figure:
+def gallery_figure(images: Sequence[ShownImage], *, title: str = "", context: FigureContext | None = None) -> Figure:
     """A row an event: input, reconstruction and their difference, on logarithmic scales of colour.
 
-    Eta and phi are in bins. `label` stands above on the left, `title` on the right. `ValueError` without an image.
+    Eta and phi are in bins. `title` stands above on the right. `ValueError` without an image.
     """
     if not images:
         raise ValueError("there are no images to draw")
@@ -72,16 +73,21 @@ def gallery_figure(images: Sequence[ShownImage], *, title: str = "", label: str 
                 va="center",
                 weight="bold",
             )
-        header(grid[0][0], grid[0][2], bool(label), title)
+        draw_context(grid[0][0], context, right=grid[0][2], caption=title)
     return figure
 
 
 def plane_figure(
-    background: Floats, signals: Mapping[str, Floats], *, axes_titles: tuple[str, str], title: str = "", label: str = ""
+    background: Floats,
+    signals: Mapping[str, Floats],
+    *,
+    axes_titles: tuple[str, str],
+    title: str = "",
+    context: FigureContext | None = None,
 ) -> Figure:
     """Events in a plane of two latent numbers, arrays of shape (n, 2): background grey, a colour a signal.
 
-    `label` stands above on the left, `title` on the right. `ValueError` for arrays of another shape.
+    `title` stands above on the right. `ValueError` for arrays of another shape.
     """
     for points in (background, *signals.values()):
         if points.ndim != 2 or points.shape[1] != 2:
@@ -103,7 +109,7 @@ def plane_figure(
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(_TICKS))
         figure.legend(loc="outside right upper", frameon=False, markerscale=2, handletextpad=0.3)
-        header(axes, axes, bool(label), title)
+        draw_context(axes, context, caption=title)
     return figure
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.style import COLOURS, DASHES, GREY, hep_style
 
 __all__ = ["draw_linearity", "draw_spurious", "plot_linearity", "plot_pulls", "plot_spurious"]
@@ -18,7 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 _PULL_EDGES = np.linspace(-5.0, 5.0, 41)
 
 
-def plot_pulls(pulls: Mapping[str, FloatArray], *, caption: str = "") -> Figure:
+def plot_pulls(pulls: Mapping[str, FloatArray], *, caption: str = "", context: FigureContext | None = None) -> Figure:
     """Histograms of pulls (m,) by parameter, with the standard normal distribution; `caption` above them."""
     with hep_style():
         figure = Figure(figsize=(1.0 + 4.6 * len(pulls), 4.6), layout="constrained")
@@ -36,16 +37,19 @@ def plot_pulls(pulls: Mapping[str, FloatArray], *, caption: str = "") -> Figure:
                 axes.text(0.04, 0.95, text, transform=axes.transAxes, va="top", fontsize=13)
         panels[0].set_ylabel("Experiments")
         panels[-1].legend(loc="upper right", frameon=False, fontsize=12)
-        if caption:
-            panels[-1].text(1, 1.02, caption, transform=panels[-1].transAxes, ha="right", va="bottom", fontsize=13)
+        draw_context(panels[0], context, right=panels[-1], caption=caption)
         return figure
 
 
-def plot_linearity(injected: FloatArray, mean: FloatArray, spread: FloatArray) -> Figure:
+def plot_linearity(
+    injected: FloatArray, mean: FloatArray, spread: FloatArray, *, context: FigureContext | None = None
+) -> Figure:
     """Mean fitted yield (y,) with the spread of experiments against the injected yield (y,)."""
     with hep_style():
         figure = Figure(figsize=(6.4, 5.6), layout="constrained")
-        draw_linearity(figure.subplots(), injected, mean, spread)
+        axes = figure.subplots()
+        draw_linearity(axes, injected, mean, spread)
+        draw_context(axes, context)
         return figure
 
 
@@ -59,11 +63,15 @@ def draw_linearity(axes: Axes, injected: FloatArray, mean: FloatArray, spread: F
     axes.legend(loc="upper left", frameon=False)
 
 
-def plot_spurious(masses: FloatArray, ratios: Mapping[str, FloatArray], *, limit: float) -> Figure:
+def plot_spurious(
+    masses: FloatArray, ratios: Mapping[str, FloatArray], *, limit: float, context: FigureContext | None = None
+) -> Figure:
     """Spurious signal over its statistical error against mass (m,) in GeV, one line a function; `limit` as a band."""
     with hep_style():
         figure = Figure(figsize=(8, 5.6), layout="constrained")
-        draw_spurious(figure.subplots(), masses, ratios, limit=limit)
+        axes = figure.subplots()
+        draw_spurious(axes, masses, ratios, limit=limit)
+        draw_context(axes, context)
         return figure
 
 

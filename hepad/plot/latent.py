@@ -13,6 +13,7 @@ from matplotlib.image import AxesImage
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import NullLocator
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import label_outer
 from hepad.plot.style import hep_style
 
@@ -21,11 +22,11 @@ __all__ = ["latent_figure"]
 Floats = npt.NDArray[np.float64]
 
 
-def latent_figure(samples: Mapping[str, Floats], *, label: str = "") -> Figure:
+def latent_figure(samples: Mapping[str, Floats], *, context: FigureContext | None = None) -> Figure:
     """One panel a sample: the fraction of its events in which latent neuron n (rows) spikes at step t (columns).
 
     Arrays of shape (steps, latent), from 0 to 1, all of one shape; the fraction is also written into the cells where
-    there is room. `label` stands above the first panel. `ValueError` without a sample.
+    there is room. `ValueError` without a sample.
     """
     if not samples:
         raise ValueError("there are no latent spikes to draw")
@@ -41,12 +42,11 @@ def latent_figure(samples: Mapping[str, Floats], *, label: str = "") -> Figure:
         shown = grid[: len(samples)]
         for axes, (name, spikes) in zip(shown, samples.items(), strict=True):
             image = _draw(axes, spikes, write=max(steps, 2 * latent) <= 20)
-            axes.set_title(name, fontsize="medium", pad=8)
+            axes.set_title(name, fontsize="medium", pad=24)
         label_outer(shown, columns, x="Step $t$", y="Latent neuron $n$")
         bar = figure.colorbar(image, ax=shown, label="Fraction of events that spike", pad=0.02)
         bar.ax.yaxis.set_minor_locator(NullLocator())
-        if label:
-            figure.suptitle(label, fontsize="medium", fontstyle="italic", x=0.02, ha="left")
+        draw_context(shown[0], context)
     return figure
 
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.style import ONE_SIGMA, TWO_SIGMA, canvas, figure_of
 
 __all__ = ["plot_limit"]
@@ -25,7 +26,7 @@ def plot_limit(
     observed: float | None,
     x_title: str = r"Signal strength $\mu$",
     remarks: tuple[str, ...] = (),
-    simulation: bool = False,
+    context: FigureContext | None = None,
     ax: Axes | None = None,
 ) -> Figure:
     """Expected CLs (m, 5) for -2 to 2 standard deviations and observed CLs (m,) or None at signal strengths (m,).
@@ -53,6 +54,5 @@ def plot_limit(
         axes.set_ylabel(r"$\mathrm{CL_s}$")
         legend = axes.legend(loc="upper right", title="\n".join(remarks) or None, alignment="left", frameon=False)
         legend.get_title().set_fontsize(14)
-        if simulation:
-            axes.text(0, 1.01, "Simulation (Delphes)", transform=axes.transAxes, va="bottom", fontstyle="italic")
+        draw_context(axes, context)
         return figure_of(axes)

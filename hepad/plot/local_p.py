@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.special import log_ndtr
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import legend_beside_curves, span
 from hepad.plot.style import GREY, hep_style
 
@@ -24,7 +25,7 @@ def plot_local_p(
     *,
     x_title: str = "Mass [GeV]",
     remarks: tuple[str, ...] = (),
-    simulation: bool = False,
+    context: FigureContext | None = None,
 ) -> Figure:
     """Natural logarithms of p-values (m,) at masses (m,) in GeV; p-values that underflow are drawn all the same."""
     decades = np.minimum(log_p / np.log(10.0), 0.0)
@@ -45,8 +46,7 @@ def plot_local_p(
         axes.set_yticks(ticks, [rf"$10^{{{d}}}$" if d else "1" for d in ticks])
         axes.minorticks_off()
         _draw_sigmas(axes)
-        if simulation:
-            axes.text(0, 1.01, "Simulation (Delphes)", transform=axes.transAxes, va="bottom", fontstyle="italic")
+        draw_context(axes, context)
         return figure
 
 

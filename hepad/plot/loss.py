@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import log_numbers
 from hepad.plot.style import COLOURS, canvas, figure_of, hep_style
 
@@ -19,7 +20,12 @@ __all__ = ["LossCurves", "loss_figure", "plot_loss"]
 
 
 def plot_loss(
-    train: Sequence[float], validation: Sequence[float], *, best_epoch: int, ax: Axes | None = None
+    train: Sequence[float],
+    validation: Sequence[float],
+    *,
+    best_epoch: int,
+    context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Training and validation loss against epoch; a dot marks the epoch whose weights were kept.
 
@@ -39,6 +45,7 @@ def plot_loss(
         axes.set_xlabel("Epoch")
         axes.set_ylabel("Loss per event")
         axes.legend()
+        draw_context(axes, context)
     return figure_of(axes)
 
 
@@ -61,11 +68,11 @@ class LossCurves:
     validation: npt.NDArray[np.float64]
 
 
-def loss_figure(curves: Sequence[LossCurves], *, points: int = 400, label: str = "") -> Figure:
+def loss_figure(curves: Sequence[LossCurves], *, points: int = 400, context: FigureContext | None = None) -> Figure:
     """Mean over seeds of the training (solid) and validation (dashed) loss, with the band of all seeds' training loss.
 
     At most about `points` epochs are drawn, evenly spaced in the logarithm of the updates. A colour is a model;
-    `label` stands above the first panel. `ValueError` without a curve.
+    `ValueError` without a curve.
     """
     if not curves:
         raise ValueError("there is no loss to draw")
@@ -84,7 +91,7 @@ def loss_figure(curves: Sequence[LossCurves], *, points: int = 400, label: str =
             axes.set(xscale="log", xlabel="Updates of the weights", ylabel="Loss per event")
             _horizontal(axes, *_span([c for c in curves if c.panel == panel]))
             axes.text(0.95, 0.94, panel, transform=axes.transAxes, ha="right", va="top", fontweight="bold")
-        figure.axes[0].text(0, 1.02, label, transform=figure.axes[0].transAxes, va="bottom", fontstyle="italic")
+        draw_context(figure.axes[0], context)
         handles = [Line2D([], [], color=COLOURS[i % len(COLOURS)], lw=2.5, label=m) for i, m in enumerate(models)]
         for what, dash in (("training", "-"), ("validation", "--")):
             handles.append(Line2D([], [], color="black", ls=dash, label=what))

@@ -13,7 +13,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from hepad.plot.panels import header
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.style import hep_style
 
 __all__ = ["MapRow", "draw_parts", "map_figure"]
@@ -46,7 +46,7 @@ def map_figure(
     score: str,
     in_bins: bool = False,
     title: str = "",
-    simulation: bool = False,
+    context: FigureContext | None = None,
 ) -> Figure:
     """A row an event: the input in each channel, and what the pixels add to the score in those that it has parts in.
 
@@ -74,7 +74,7 @@ def map_figure(
             grid[line][0].set_ylabel(
                 f"{row.name}\n{score} {row.score:.4g}\n\N{GREEK SMALL LETTER ETA}{unit}", fontsize=13
             )
-        header(grid[0][0], grid[0][-1], simulation, title)
+        draw_context(grid[0][0], context, right=grid[0][-1], caption=title)
     return figure
 
 

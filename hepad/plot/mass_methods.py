@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 from scipy.special import log_ndtr
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import label_outer, log_numbers, panel_grid, pick
 from hepad.plot.style import COLOURS, DASHES, GREY, ONE_SIGMA, TWO_SIGMA, hep_style
 
@@ -45,7 +46,11 @@ class SignalBar:
 
 
 def local_p_of_methods(
-    lines: Sequence[MassLine], *, x_title: str = "Mass [GeV]", remarks: tuple[str, ...] = ()
+    lines: Sequence[MassLine],
+    *,
+    x_title: str = "Mass [GeV]",
+    remarks: tuple[str, ...] = (),
+    context: FigureContext | None = None,
 ) -> Figure:
     """The local p-value of each method against the mass, with lines at whole standard deviations."""
     with hep_style():
@@ -73,10 +78,13 @@ def local_p_of_methods(
             loc="outside right upper", title="\n".join(remarks) or None, alignment="left", frameon=False
         )
         legend.get_title().set_multialignment("left")
+        draw_context(axes, context)
         return figure
 
 
-def method_limits(lines: Sequence[MassLine], *, x_title: str = "Mass [GeV]", y_title: str) -> Figure:
+def method_limits(
+    lines: Sequence[MassLine], *, x_title: str = "Mass [GeV]", y_title: str, context: FigureContext | None = None
+) -> Figure:
     """A panel of limits against the mass for each method: observed, expected, and the bands of that."""
     with hep_style():
         columns = min(3, len(lines))
@@ -97,11 +105,14 @@ def method_limits(lines: Sequence[MassLine], *, x_title: str = "Mass [GeV]", y_t
         if len(values):
             panels[0].set_ylim(values.min() / 1.5, values.max() * 4)
         label_outer(panels, columns, x=x_title, y=y_title)
+        draw_context(panels[0], context, right=panels[columns - 1])
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
         return figure
 
 
-def expected_limits(lines: Sequence[MassLine], *, x_title: str = "Mass [GeV]", y_title: str) -> Figure:
+def expected_limits(
+    lines: Sequence[MassLine], *, x_title: str = "Mass [GeV]", y_title: str, context: FigureContext | None = None
+) -> Figure:
     """The expected limits of all methods in one panel."""
     with hep_style():
         figure = Figure(figsize=(11, 6.2), layout="constrained")
@@ -113,10 +124,13 @@ def expected_limits(lines: Sequence[MassLine], *, x_title: str = "Mass [GeV]", y
         axes.set_xlabel(x_title)
         axes.set_ylabel(y_title)
         figure.legend(loc="outside right upper", title="Expected", alignment="left", frameon=False)
+        draw_context(axes, context)
         return figure
 
 
-def signal_limits(signals: Mapping[str, Sequence[SignalBar]], *, x_title: str) -> Figure:
+def signal_limits(
+    signals: Mapping[str, Sequence[SignalBar]], *, x_title: str, context: FigureContext | None = None
+) -> Figure:
     """A panel for each signal with a row for each method: the expected limit in its bands, and the observed one."""
     with hep_style():
         sizes = [len(bars) for bars in signals.values()]
@@ -124,7 +138,9 @@ def signal_limits(signals: Mapping[str, Sequence[SignalBar]], *, x_title: str) -
         grid = figure.subplots(len(signals), 1, squeeze=False, sharex=True, height_ratios=[n + 0.6 for n in sizes])
         for axes, (signal, bars) in zip(grid[:, 0], signals.items(), strict=True):
             _bars(axes, bars)
-            axes.set_title(signal, loc="left", fontsize="medium", fontweight="bold")
+            axes.set_title(
+                signal, loc="left", fontsize="medium", fontweight="bold", pad=6 if axes is not grid[0, 0] else 26
+            )
         ends = np.array([bar.expected[place] for bars in signals.values() for bar in bars for place in (0, 4)])
         seen = np.array([bar.observed for bars in signals.values() for bar in bars if bar.observed is not None])
         values = np.concatenate([ends, seen])
@@ -134,6 +150,7 @@ def signal_limits(signals: Mapping[str, Sequence[SignalBar]], *, x_title: str) -
         last.set_xlabel(x_title)
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right upper", frameon=False)
+        draw_context(grid[0, 0], context)
         return figure
 
 

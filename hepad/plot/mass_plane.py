@@ -13,6 +13,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.style import hep_style
 
 __all__ = ["MassPlane", "limit_planes", "p_plane"]
@@ -36,7 +37,9 @@ class MassPlane:
     marks: Mapping[str, tuple[float, int]]
 
 
-def p_plane(plane: MassPlane, *, titles: tuple[str, str], remark: str = "") -> Figure:
+def p_plane(
+    plane: MassPlane, *, titles: tuple[str, str], remark: str = "", context: FigureContext | None = None
+) -> Figure:
     """Local p-values as the significance of an excess; `remark` stands above, and the largest is framed."""
     with hep_style():
         figure = Figure(figsize=(9.6, 6.6), layout="constrained")
@@ -55,11 +58,13 @@ def p_plane(plane: MassPlane, *, titles: tuple[str, str], remark: str = "") -> F
         bar.set_label(r"Local significance [$\sigma$]")
         _finish(axes, plane, titles)
         axes.set_ylabel(titles[1])
-        axes.set_title(remark, fontsize=14, loc="right")
+        draw_context(axes, context, caption=remark)
         return figure
 
 
-def limit_planes(planes: Mapping[str, MassPlane], *, titles: tuple[str, str], unit: str) -> Figure:
+def limit_planes(
+    planes: Mapping[str, MassPlane], *, titles: tuple[str, str], unit: str, context: FigureContext | None = None
+) -> Figure:
     """Upper limits in logarithmic colours, a panel for each of `planes` by its title, side by side."""
     with hep_style():
         figure = Figure(figsize=(2.0 + 6.6 * len(planes), 6.6), layout="constrained")
@@ -69,10 +74,11 @@ def limit_planes(planes: Mapping[str, MassPlane], *, titles: tuple[str, str], un
         for axes, (title, plane) in zip(grid, planes.items(), strict=True):
             mesh = _mesh(axes, plane, norm, "viridis_r")
             _finish(axes, plane, titles)
-            axes.set_title(title, fontsize=15, loc="left")
+            axes.set_title(title, fontsize=15, loc="left", pad=26)
         grid[0].set_ylabel(titles[1])
         bar = figure.colorbar(mesh, ax=list(grid))
         bar.set_label(unit)
+        draw_context(grid[0], context, right=grid[-1])
         return figure
 
 

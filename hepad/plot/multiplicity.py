@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.style import COLOURS, DASHES, GREY, hep_style
 
 __all__ = ["ObjectSample", "object_figure"]
@@ -33,10 +34,12 @@ class ObjectSample:
     style: int = 0
 
 
-def object_figure(background: ObjectSample, signals: Sequence[ObjectSample], *, label: str = "") -> Figure:
+def object_figure(
+    background: ObjectSample, signals: Sequence[ObjectSample], *, context: FigureContext | None = None
+) -> Figure:
     """Numbers of objects and MET, each of unit area on a log axis: background filled, signals as lines.
 
-    What a sample's `values` lack is left out; `label` stands above the first panel. The MET axis ends at the largest
+    What a sample's `values` lack is left out. The MET axis ends at the largest
     99.5 % quantile of a sample; what lies beyond is put into the last bin. `ValueError` for nothing to draw.
     """
     quantities = [key for key in (*_TITLES, "met") if key in background.values]
@@ -54,8 +57,7 @@ def object_figure(background: ObjectSample, signals: Sequence[ObjectSample], *, 
             _draw(axes, key, background, signals)
         handles, names = grid[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside right upper", frameon=False, borderpad=0.2)
-        if label:
-            grid[0].text(0, 1.02, label, transform=grid[0].transAxes, va="bottom", fontstyle="italic")
+        draw_context(grid[0], context)
     return figure
 
 

@@ -20,8 +20,6 @@ from hepad.plot.style import figure_of
 Floats = npt.NDArray[np.float64]
 
 __all__ = [
-    "SIMULATION",
-    "header",
     "label_outer",
     "legend",
     "legend_above",
@@ -32,9 +30,6 @@ __all__ = [
     "pick",
     "span",
 ]
-
-SIMULATION = "Simulation (Delphes)"
-"""The label of private simulation; never the name of an experiment."""
 
 
 def panel_grid(count: int, columns: int, *, room: bool = True) -> tuple[Figure, list[Axes]]:
@@ -58,14 +53,6 @@ def label_outer(grid: Sequence[Axes], columns: int, *, x: str, y: str | None = N
             axes.tick_params(labelbottom=True)
         if y is not None and place % columns == 0:
             axes.set_ylabel(y)
-
-
-def header(left: Axes, right: Axes, simulation: bool, caption: str) -> None:
-    """Above the axes: the label of private simulation on the left, a caption on the right."""
-    if simulation:
-        left.text(0, 1.015, SIMULATION, transform=left.transAxes, ha="left", va="bottom", fontstyle="italic")
-    if caption:
-        right.text(1, 1.015, caption, transform=right.transAxes, ha="right", va="bottom", fontsize="small")
 
 
 def legend_above(figure: Figure, handles: Sequence[Artist], *, title: str | None = None, size: float = 14) -> Legend:

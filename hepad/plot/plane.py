@@ -7,6 +7,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import legend_above
 from hepad.plot.style import hep_style
 
@@ -24,6 +25,7 @@ def plot_plane(
     window: tuple[tuple[float, float], tuple[float, float]],
     titles: tuple[str, str],
     remarks: tuple[str, ...] = (),
+    context: FigureContext | None = None,
 ) -> Figure:
     """Significance (nx, ny) of each bin in standard deviations over edges (nx+1,) and (ny+1,); `window` is framed.
 
@@ -46,4 +48,5 @@ def plot_plane(
         legend_above(figure, handles, title=title, size=13)
         axes.set_xlabel(titles[0])
         axes.set_ylabel(titles[1])
+        draw_context(axes, context)
         return figure

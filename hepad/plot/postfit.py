@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import ordered, pick
 from hepad.plot.spectrum import poisson_interval
 from hepad.plot.style import hep_style
@@ -40,7 +41,9 @@ class StackedChannel:
     errors: FloatArray
 
 
-def plot_postfit(channels: Sequence[StackedChannel], *, remarks: tuple[str, ...] = ()) -> Figure:
+def plot_postfit(
+    channels: Sequence[StackedChannel], *, remarks: tuple[str, ...] = (), context: FigureContext | None = None
+) -> Figure:
     """Each channel's data over its stacked samples, and their ratio below; the band is the error of the sum.
 
     At most nine samples have a colour, the largest; the others are added up. Bins are numbered: workspaces have no
@@ -69,6 +72,7 @@ def plot_postfit(channels: Sequence[StackedChannel], *, remarks: tuple[str, ...]
                 bottom.set_ylabel("Data / fit", fontsize=14, loc="center")
             bottom.set_xlabel("Bin", fontsize=14)
         _legend(figure, list(colours), remarks, columns + 1)
+        draw_context(figure.axes[0], context, right=figure.axes[2 * (columns - 1)])
         return figure
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.style import GREY, ONE_SIGMA, TWO_SIGMA, hep_style
 
 __all__ = ["MOST_ROWS", "Row", "plot_pulls"]
@@ -43,7 +44,12 @@ class Row:
 
 
 def plot_pulls(
-    pulls: Sequence[Row], factors: Sequence[Row], free: Sequence[Row], *, remarks: tuple[str, ...] = ()
+    pulls: Sequence[Row],
+    factors: Sequence[Row],
+    free: Sequence[Row],
+    *,
+    remarks: tuple[str, ...] = (),
+    context: FigureContext | None = None,
 ) -> Figure:
     """Pulls with their errors over those before the fit, `factors` of single bins and `free` parameters as values.
 
@@ -70,6 +76,7 @@ def plot_pulls(
             left_out = f"; {count - len(rows)} smaller ones not shown" if count > len(rows) else ""
             axes.set_xlabel(f"{title}{left_out}", fontsize=14)
         _legend(figure, [row for _, rows, _ in panels for row in rows], remarks)
+        draw_context(grid[0], context)
         return figure
 
 

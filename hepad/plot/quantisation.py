@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hepad.plot.panels import header, ordered, panel_grid, pick
+from hepad.plot.context import FigureContext, draw_context
+from hepad.plot.panels import ordered, panel_grid, pick
 from hepad.plot.style import COLOURS, GREY, MARKERS, hep_style
 
 __all__ = ["Point", "quantisation_figure"]
@@ -36,7 +37,7 @@ def quantisation_figure(
     *,
     xlabel: str,
     ylabel: str,
-    simulation: bool = True,
+    context: FigureContext | None = None,
 ) -> Figure:
     """A panel for each signal: a line for each model, its points labelled with the weight bits, the best ones filled.
 
@@ -60,7 +61,7 @@ def quantisation_figure(
             ax.set_xlabel(xlabel)
         for ax in axes[:: min(len(panels), 2)]:
             ax.set_ylabel(ylabel)
-        header(axes[0], axes[min(len(axes), 2) - 1], simulation, "numbers: weight bits")
+        draw_context(axes[0], context, right=axes[min(len(axes), 2) - 1], caption="numbers: weight bits")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     return figure
 

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from hepad.plot.panels import header, label_outer, ordered, panel_grid, pick
+from hepad.plot.context import FigureContext, draw_context
+from hepad.plot.panels import label_outer, ordered, panel_grid, pick
 from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, hep_style
 
 __all__ = [
@@ -80,7 +81,7 @@ class PileupLine:
 
 
 def rate_figure(
-    lines: Sequence[RateLine], marks: Sequence[RateMark], *, simulation: bool = False, caption: str = ""
+    lines: Sequence[RateLine], marks: Sequence[RateMark], *, context: FigureContext | None = None, caption: str = ""
 ) -> Figure:
     """Rate against threshold, a panel a model. `ValueError` for nothing to draw."""
     models = ordered(line.model for line in lines)
@@ -99,7 +100,7 @@ def rate_figure(
             axes.set_title(model, fontsize="medium", loc="center", pad=24 if axes in grid[:columns] else 6)
         for axes in grid[: len(models) : columns]:
             axes.set_ylabel("Rate [kHz]")
-        header(grid[0], grid[min(columns, len(models)) - 1], simulation, caption)
+        draw_context(grid[0], context, right=grid[min(columns, len(models)) - 1], caption=caption)
         found: dict[str, Artist] = {}
         for axes in grid[: len(models)]:
             found |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
@@ -133,7 +134,9 @@ def draw_rates(axes: Axes, lines: Sequence[RateLine], marks: Sequence[RateMark])
         axes.set_xlim(low - 0.02 * (high - low), high + 0.03 * (high - low) or 1)
 
 
-def overlap_figure(fractions: Floats, names: Sequence[str], *, simulation: bool = False, caption: str = "") -> Figure:
+def overlap_figure(
+    fractions: Floats, names: Sequence[str], *, context: FigureContext | None = None, caption: str = ""
+) -> Figure:
     """What part (t, t) of the rate of the trigger of a row the trigger of a column accepts too; NaN is left white."""
     with hep_style():
         count = len(names)
@@ -154,13 +157,13 @@ def overlap_figure(fractions: Floats, names: Sequence[str], *, simulation: bool 
                     axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=10)
         axes.set(xlabel="accepted too by", ylabel="of the rate of")
         figure.colorbar(image, ax=axes, shrink=0.8, label="Fraction")
-        header(axes, axes, simulation, caption)
+        draw_context(axes, context, caption=caption)
     return figure
 
 
 def efficiency_figure(
     lines: Sequence[EfficiencyLine], *, menus: Mapping[str, float] | None = None, few_khz: float = 0.0,
-    simulation: bool = False, caption: str = "",
+    context: FigureContext | None = None, caption: str = "",
 ) -> Figure:  # fmt: skip
     """Efficiency of each signal against the trigger's rate, a panel a signal, a line a model.
 
@@ -189,12 +192,12 @@ def efficiency_figure(
         low = max(min(shown, default=1e-3) / 2, 1e-4)
         grid[0].set(xscale="log", yscale="log", ylim=(low, 2.5), xlim=(rates.min() / 1.3, rates.max()))
         label_outer(grid, columns, x="Rate [kHz]", y="Signal efficiency")
-        header(grid[0], grid[columns - 1], simulation, caption)
+        draw_context(grid[0], context, right=grid[columns - 1], caption=caption)
         figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, borderpad=0.2)
     return figure
 
 
-def pileup_figure(lines: Sequence[PileupLine], *, simulation: bool = False, caption: str = "") -> Figure:
+def pileup_figure(lines: Sequence[PileupLine], *, context: FigureContext | None = None, caption: str = "") -> Figure:
     """Rate against the number of reconstructed vertices. `ValueError` for nothing to draw."""
     if not lines:
         raise ValueError("there is no rate to draw")
@@ -218,6 +221,6 @@ def pileup_figure(lines: Sequence[PileupLine], *, simulation: bool = False, capt
         axes.margins(x=0.05, y=0.1)
         axes.autoscale_view()
         axes.set_ylim(0, None)
-        header(axes, axes, simulation, caption)
+        draw_context(axes, context, caption=caption)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False, borderpad=0.2)
     return figure

@@ -14,10 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from hepad.plot.panels import SIMULATION, header, label_outer, legend_above, ordered, panel_grid, pick
+from hepad.plot.context import FigureContext, draw_context
+from hepad.plot.panels import label_outer, legend_above, ordered, panel_grid, pick
 from hepad.plot.style import COLOURS, DASHES, GREY, figure_of, hep_style
 
-__all__ = ["SIMULATION", "RocLine", "roc_figure", "score_figure"]
+__all__ = ["RocLine", "roc_figure", "score_figure"]
 
 Floats = npt.NDArray[np.float64]
 Vertical = Literal["rejection", "efficiency"]
@@ -45,15 +46,15 @@ def roc_figure(
     vertical: Vertical = "rejection",
     panels: bool = False,
     band: str = "68 % bootstrap",
-    simulation: bool = False,
+    context: FigureContext | None = None,
     caption: str = "",
     ax: Axes | None = None,
 ) -> Figure:
     """ROC curves with signal efficiency on x and, on a log axis, background rejection or efficiency on y.
 
     A colour is a model; a dash pattern is a signal, or with `panels` each signal has a panel of its own and models have
-    patterns besides their colours. `band` says in the legend what the band is. `simulation` puts the label of private
-    simulation above the axes, `caption` stands above them on the right. Drawn on `ax`, if given, in one panel with the
+    patterns besides their colours. `band` says in the legend what the band is. `context` says above
+    the axes what is drawn, `caption` stands there on the right. Drawn on `ax`, if given, in one panel with the
     legend within. `ValueError` without a line.
     """
     if not lines:
@@ -80,7 +81,7 @@ def roc_figure(
         shown_band = band if any(line.low is not None for line in lines) else ""
         handles = _roc_handles(models, [] if panels else signals, shown_band)
         _legend(figure, ax, handles)
-        header(shown[0], shown[min(columns, len(shown)) - 1], simulation, caption)
+        draw_context(shown[0], context, right=shown[min(columns, len(shown)) - 1], caption=caption)
     return figure
 
 
@@ -95,7 +96,7 @@ def score_figure(
     background_name: str = "Background",
     bins: int = 50,
     log_x: bool | None = None,
-    simulation: bool = False,
+    context: FigureContext | None = None,
     caption: str = "",
     ax: Axes | None = None,
 ) -> Figure:
@@ -123,7 +124,7 @@ def score_figure(
         _score_axes(axes, edges, np.concatenate(heights), on_log, score, headroom=bool(marks))
         _draw_thresholds(axes, marks, on_log)
         _legend(figure, ax, axes.get_legend_handles_labels()[0])
-        header(axes, axes, simulation, caption)
+        draw_context(axes, context, caption=caption)
     return figure
 
 

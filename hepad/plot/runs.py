@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from hepad.plot.panels import header
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.style import canvas, figure_of, hep_style
 
 __all__ = ["Compared", "distribution_figure", "shift_map"]
@@ -38,7 +38,7 @@ def shift_map(
     quantities: Sequence[str],
     p_values: Floats,
     *,
-    simulation: bool = False,
+    context: FigureContext | None = None,
     caption: str = "",
     ax: Axes | None = None,
 ) -> Figure:
@@ -62,11 +62,13 @@ def shift_map(
         bar = figure.colorbar(image, ax=axes, pad=0.02)
         bar.set_label(r"$-\log_{10}\,p$, adjusted", fontsize=13)
         bar.ax.tick_params(labelsize=12)
-        header(axes, axes, simulation, caption)
+        draw_context(axes, context, caption=caption)
     return figure
 
 
-def distribution_figure(panels: Sequence[Compared], *, run: str, simulation: bool = False, caption: str = "") -> Figure:
+def distribution_figure(
+    panels: Sequence[Compared], *, run: str, context: FigureContext | None = None, caption: str = ""
+) -> Figure:
     """Some quantities in a run, with Poisson errors, over those of the reference, as shares of the events."""
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
@@ -98,7 +100,7 @@ def distribution_figure(panels: Sequence[Compared], *, run: str, simulation: boo
             axes.set(xlabel=panel.quantity, ylabel="Share of events", yscale="log", ylim=(low, 30 * top))
             axes.text(0.04, 0.95, panel.words, transform=axes.transAxes, va="top", fontsize=12)
             axes.legend(frameon=False, loc="upper right", fontsize=12)
-        header(grid[0], grid[min(columns, len(panels)) - 1], simulation, caption)
+        draw_context(grid[0], context, right=grid[min(columns, len(panels)) - 1], caption=caption)
     return figure
 
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import NullLocator
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.style import COLOURS, MARKERS, hep_style
 
 __all__ = ["ScanLine", "scan_figure"]
@@ -31,11 +32,13 @@ class ScanLine:
     std: npt.NDArray[np.float64]
 
 
-def scan_figure(lines: Sequence[ScanLine], *, xlabel: str, log_x: bool = False, label: str = "") -> Figure:
+def scan_figure(
+    lines: Sequence[ScanLine], *, xlabel: str, log_x: bool = False, context: FigureContext | None = None
+) -> Figure:
     """The loss of all models in the first panel, then the AUC of each signal in a panel for each model.
 
     Bars are one standard deviation over trainings. The AUC panels share their axis; `log_x` spaces the values
-    evenly in their logarithm. `label` stands above the first panel. `ValueError` if there is no loss to draw.
+    evenly in their logarithm. `ValueError` if there is no loss to draw.
     """
     losses = [line for line in lines if line.signal is None]
     if not losses:
@@ -65,8 +68,7 @@ def scan_figure(lines: Sequence[ScanLine], *, xlabel: str, log_x: bool = False, 
         else:
             first.text(1, 1.02, models[0], transform=first.transAxes, ha="right", va="bottom", fontweight="bold")
         figure.legend(*others[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
-        if label:
-            first.text(0, 1.02, label, transform=first.transAxes, va="bottom", fontstyle="italic")
+        draw_context(first, context)
     return figure
 
 

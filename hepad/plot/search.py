@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import log_numbers
 from hepad.plot.style import GREY, hep_style
 
@@ -45,10 +46,10 @@ def spectra_figure(
     *,
     region: str,
     signal: str = "Signal",
-    label: str = "",
+    context: FigureContext | None = None,
     per_bin: str = "Events / bin",
 ) -> Figure:
-    """The spectra of all channels, three in a row, with one legend below; `label` stands above the first.
+    """The spectra of all channels, three in a row, with one legend below.
 
     `region` is empty where there is but one, of all selected events.
     """
@@ -70,8 +71,7 @@ def spectra_figure(
             for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
         }
         figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=min(len(entries), 3))
-        if label:
-            grid[0].text(0, 1.02, label, transform=grid[0].transAxes, va="bottom", fontstyle="italic", fontsize="small")
+        draw_context(grid[0], context, right=grid[columns - 1])
     return figure
 
 
@@ -135,7 +135,9 @@ def _scale(axes: Axes, panel: SpectrumPanel) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def cutflow_figure(flows: Mapping[str, Sequence[tuple[str, float, float]]], *, label: str = "") -> Figure:
+def cutflow_figure(
+    flows: Mapping[str, Sequence[tuple[str, float, float]]], *, context: FigureContext | None = None
+) -> Figure:
     """Bars of the fraction of all events after each step, (name, fraction, error), one panel a category."""
     steps = sum(len(flow) for flow in flows.values())
     with hep_style():
@@ -145,12 +147,9 @@ def cutflow_figure(flows: Mapping[str, Sequence[tuple[str, float, float]]], *, l
         for axes, (category, flow) in zip(grid, flows.items(), strict=True):
             draw_flow(axes, flow)
             if len(flows) > 1:
-                axes.set_title(category, loc="right", fontsize="medium")
+                axes.set_title(category, loc="right", fontsize="medium", pad=6 if axes is not grid[0] else 26)
         grid[-1].set_xlabel("Fraction of all generated events")
-        if label and len(flows) == 1:
-            grid[0].text(0, 1.02, label, transform=grid[0].transAxes, va="bottom", fontstyle="italic")
-        elif label:  # above the first panel is its title
-            figure.suptitle(label, x=0.02, ha="left", fontsize="medium", fontstyle="italic")
+        draw_context(grid[0], context)
     return figure
 
 
@@ -179,7 +178,7 @@ def score_figure(
     background: tuple[FloatArray, FloatArray] | None,
     *,
     thresholds: Mapping[str, float],
-    label: str = "",
+    context: FigureContext | None = None,
 ) -> Figure:
     """The fraction of selected events with at least a score, for signal and held-out background.
 
@@ -215,6 +214,5 @@ def score_figure(
         axes.set(xlabel=f"Score {score}", ylabel="Fraction of selected events above")
         if axes.get_legend_handles_labels()[1]:
             axes.legend(loc="lower left")
-        if label:
-            axes.text(0, 1.01, label, transform=axes.transAxes, va="bottom", fontstyle="italic")
+        draw_context(axes, context)
     return figure

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.style import COLOURS, MARKERS, hep_style
 
 __all__ = ["SeedPoints", "seeds_figure"]
@@ -24,7 +25,7 @@ class SeedPoints:
     published: tuple[float, float] | None = None
 
 
-def seeds_figure(points: Sequence[SeedPoints], *, label: str = "") -> Figure:
+def seeds_figure(points: Sequence[SeedPoints], *, context: FigureContext | None = None) -> Figure:
     """A point for each training, beside it mean and standard deviation; models side by side for each signal.
 
     A bar of grey is what was published. `ValueError` without points.
@@ -57,6 +58,5 @@ def seeds_figure(points: Sequence[SeedPoints], *, label: str = "") -> Figure:
         axes.set_xticks(range(len(signals)), signals)
         axes.tick_params(axis="x", which="both", length=0)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False)
-        if label:
-            axes.text(0, 1.02, label, transform=axes.transAxes, va="bottom", fontstyle="italic")
+        draw_context(axes, context)
     return figure

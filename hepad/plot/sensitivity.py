@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, NullLocator
 from scipy.special import log_ndtr
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import label_outer, ordered, panel_grid, pick
 from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, hep_style
 
@@ -47,7 +48,7 @@ class GainTable:
     words: Sequence[Sequence[str]]
 
 
-def p_figure(panels: Mapping[str, Sequence[SensitivityLine]]) -> Figure:
+def p_figure(panels: Mapping[str, Sequence[SensitivityLine]], *, context: FigureContext | None = None) -> Figure:
     """The p-value against the cross section, a panel a signal; lines have natural logarithms of p-values."""
     with hep_style():
         figure, grid = _panels(panels)
@@ -67,11 +68,15 @@ def p_figure(panels: Mapping[str, Sequence[SensitivityLine]]) -> Figure:
             ticks = list(range(0, int(lowest) - 1, -step))
             axes.set_yticks(ticks, [rf"$10^{{{tick}}}$" if tick else "1" for tick in ticks])
             axes.yaxis.set_minor_locator(NullLocator())
-        return _finished(figure, grid, panels, "Local $p$-value")
+        return _finished(figure, grid, panels, "Local $p$-value", context)
 
 
 def sensitivity_figure(
-    panels: Mapping[str, Sequence[SensitivityLine]], *, y_title: str, top: float | None = None
+    panels: Mapping[str, Sequence[SensitivityLine]],
+    *,
+    y_title: str,
+    top: float | None = None,
+    context: FigureContext | None = None,
 ) -> Figure:
     """A quantity against the cross section, a panel a signal; the axis ends at `top`, or where the curves do."""
     with hep_style():
@@ -81,10 +86,12 @@ def sensitivity_figure(
             _draw(axes, title, lines)
         tops = [line.high[np.isfinite(line.high)].max(initial=1.0) for lines in panels.values() for line in lines]
         grid[0].set_ylim(0, max(tops) * 1.25 if top is None else top)
-        return _finished(figure, grid, panels, y_title)
+        return _finished(figure, grid, panels, y_title, context)
 
 
-def gain_figure(tables: Sequence[GainTable], *, rows: Sequence[str], columns: Sequence[str]) -> Figure:
+def gain_figure(
+    tables: Sequence[GainTable], *, rows: Sequence[str], columns: Sequence[str], context: FigureContext | None = None
+) -> Figure:
     """Improvements as colours and words, a panel a table: rows are signals, columns methods."""
     with hep_style():
         width = 1.5 + 1.55 * len(columns)
@@ -95,7 +102,7 @@ def gain_figure(tables: Sequence[GainTable], *, rows: Sequence[str], columns: Se
         for axes, table in zip(grid, tables, strict=True):
             image = axes.imshow(table.values, cmap="RdBu_r", norm=norm, aspect="auto")
             axes.set_facecolor("#e8e8e8")
-            axes.set_title(table.title, fontsize=15)
+            axes.set_title(table.title, fontsize=15, pad=26)
             axes.set_xticks(range(len(columns)), columns, rotation=30, ha="right", fontsize=14)
             axes.set_yticks(range(len(rows)), rows, fontsize=14)
             axes.xaxis.set_minor_locator(NullLocator())
@@ -112,6 +119,7 @@ def gain_figure(tables: Sequence[GainTable], *, rows: Sequence[str], columns: Se
         bar.set_ticks([1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8], labels=["1/8", "1/4", "1/2", "1", "2", "4", "8"])
         bar.ax.yaxis.set_minor_locator(NullLocator())
         bar.set_label("Improvement", fontsize=14)
+        draw_context(grid[0], context, right=grid[-1])
         return figure
 
 
@@ -140,11 +148,15 @@ def _draw(axes: Axes, title: str, lines: Sequence[SensitivityLine], scale: float
         axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
         dashes = pick(DASHES, index // len(COLOURS))
         axes.plot(x, median, color=colour, marker=marker, markersize=5, linewidth=1.6, linestyle=dashes)
-    axes.set_title(title, fontsize=15)
+    axes.set_title(title, fontsize=15, pad=26)
 
 
 def _finished(
-    figure: Figure, grid: Sequence[Axes], panels: Mapping[str, Sequence[SensitivityLine]], y_title: str
+    figure: Figure,
+    grid: Sequence[Axes],
+    panels: Mapping[str, Sequence[SensitivityLine]],
+    y_title: str,
+    context: FigureContext | None,
 ) -> Figure:
     _cross_sections(grid[0], [line.x for lines in panels.values() for line in lines])
     label_outer(grid, _columns(panels), x="Cross section [fb]", y=y_title)
@@ -153,6 +165,7 @@ def _finished(
         for i in range(len(_methods(panels)))
     ]
     figure.legend(handles, _methods(panels), loc="outside right upper", frameon=False)
+    draw_context(grid[0], context, right=grid[_columns(panels) - 1])
     return figure
 
 

@@ -15,7 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import StrMethodFormatter
 
-from hepad.plot.panels import header, label_outer, legend_above, ordered, panel_grid, pick
+from hepad.plot.context import FigureContext, draw_context
+from hepad.plot.panels import label_outer, legend_above, ordered, panel_grid, pick
 from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, hep_style
 
 __all__ = ["SicLine", "sic_figure"]
@@ -45,13 +46,13 @@ def sic_figure(
     *,
     band: str = "68 % bootstrap",
     floor: str = "",
-    simulation: bool = False,
+    context: FigureContext | None = None,
     caption: str = "",
 ) -> Figure:
     """Significance improvement against signal efficiency: a panel for each signal, a colour for each model.
 
     The y axis is logarithmic if the largest values of the signals differ by more than a factor of 3. `band` names the
-    band and `floor` the least background of a point in the legend; `simulation` and `caption` as in
+    band and `floor` the least background of a point in the legend; `context` and `caption` as in
     `hepad.plot.roc.roc_figure`. `ValueError` without a line.
     """
     if not lines:
@@ -77,7 +78,7 @@ def sic_figure(
         improvement = r"Improvement $\epsilon_\mathrm{s}/\sqrt{\epsilon_\mathrm{b}}$"
         label_outer(shown, columns, x="Signal efficiency", y=improvement)
         _legend(figure, models, lines, band, floor)
-        header(shown[0], shown[min(columns, len(shown)) - 1], simulation, caption)
+        draw_context(shown[0], context, right=shown[min(columns, len(shown)) - 1], caption=caption)
     return figure
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.special import gammaincinv
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.style import figure_of, hep_style
 from hepad.stats.counts.poisson import signed_root
 
@@ -46,7 +47,7 @@ def plot_spectrum(
     data_label: str = "Data",
     remarks: tuple[str, ...] = (),
     x_title: str = "Mass [GeV]",
-    simulation: bool = False,
+    context: FigureContext | None = None,
     ax: Axes | None = None,
 ) -> Figure:
     """Counts and expected events (n,) in bins of edges (n+1,) in GeV, over their pulls (n,) in standard deviations.
@@ -77,8 +78,7 @@ def plot_spectrum(
         if window is not None:
             _draw_window(top, bottom, edges, expected=expected / width, window=window, label=window_label)
         _annotate(top, remarks, data_label)
-        if simulation:
-            top.text(0, 1.01, "Simulation (Delphes)", transform=top.transAxes, va="bottom", fontstyle="italic")
+        draw_context(top, context)
         figure = figure_of(top)
         if bottom is not None:
             figure.align_ylabels()

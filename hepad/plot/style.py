@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from hepad.output.figure_kinds import figure_style
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -37,10 +39,36 @@ _COLOURS = (
     "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
 )  # fmt: skip
 
+_LOOKS: dict[str, dict[Any, Any]] = {
+    "hepad": {
+        "axes.labelpad": 6,
+        "ytick.major.size": 8,
+        "ytick.minor.size": 4,
+        "xtick.major.size": 8,
+        "xtick.minor.size": 4,
+    },
+    "cms": {  # its sizes are those of figures that are 10 inches wide; ours have 8 and less
+        "font.size": 16,
+        "axes.labelsize": "large",
+        "axes.titlesize": "large",
+        "xtick.labelsize": "medium",
+        "ytick.labelsize": "medium",
+        "legend.fontsize": 14,
+        "legend.title_fontsize": 14,
+        "axes.linewidth": 1.6,
+        "xtick.major.size": 10,
+        "xtick.minor.size": 5,
+        "ytick.major.size": 10,
+        "ytick.minor.size": 5,
+    },
+    "atlas": {},
+}
+"""What the styles of `--style` change of those of mplhep."""
+
 
 @contextmanager
 def hep_style() -> Iterator[None]:
-    """Make figures in mplhep's style inside the block; matplotlib's settings come back at its end.
+    """Make figures in mplhep's style, as `--style` asks, inside the block; matplotlib's settings come back at its end.
 
     A figure may be saved after the block: fonts are named outright, because matplotlib looks up a generic family
     and the "custom" mathematics fonts only when it draws.
@@ -50,19 +78,16 @@ def hep_style() -> Iterator[None]:
     from cycler import cycler
     from matplotlib import style
 
-    with style.context(mplhep.style.ATLAS):
+    chosen = figure_style()
+    with style.context(mplhep.style.CMS if chosen == "cms" else mplhep.style.ATLAS):
         mpl.rcParams.update(
             {
                 "font.family": ["TeX Gyre Heros", "DejaVu Sans"],
                 "mathtext.fontset": "stixsans",
                 "axes.autolimit_mode": "data",
-                "axes.labelpad": 6,
                 "axes.prop_cycle": cycler(color=_COLOURS),
-                "ytick.major.size": 8,
-                "ytick.minor.size": 4,
-                "xtick.major.size": 8,
-                "xtick.minor.size": 4,
                 "savefig.dpi": 150,
+                **_LOOKS[chosen],
             }
         )
         yield

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import legend_above, ordered, pick
 from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, RED, hep_style
 
@@ -38,10 +39,11 @@ def throughput_figure(
     caption: str = "",
     limits: Mapping[str, float] | None = None,
     warning: str = "",
+    context: FigureContext | None = None,
 ) -> Figure:
     """Events a second and milliseconds a call against events a batch, on log axes, a line a library and thread number.
 
-    `title` stands above the left panel, `caption` above the right; `limits` are labels and ns, dashed in the right one.
+    `title` and `caption` stand above the right panel; `limits` are labels and ns, dashed in the right one.
     Errors are those of the logarithm, so that no bar ends at zero. `warning`, of times that are not to be trusted, is
     written above all. `ValueError` for nothing to draw.
     """
@@ -64,8 +66,7 @@ def throughput_figure(
             ax.set(xscale="log", yscale="log", xlabel="Events in a batch")
             ax.margins(x=0.05, y=0.1)
             ax.autoscale_view()
-        left.text(0, 1.02, title, transform=left.transAxes, va="bottom", fontweight="bold")
-        right.text(1, 1.02, caption, transform=right.transAxes, va="bottom", ha="right", fontsize="small")
+        draw_context(left, context, right=right, caption=", ".join(filter(None, (title, caption))))
         if warning:
             figure.suptitle(warning, color=RED, fontsize=15)
         legend_above(figure, left.get_legend_handles_labels()[0], size=13)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import pick
 from hepad.plot.spectrum import poisson_interval
 from hepad.plot.style import COLOURS, GREY, MARKERS, hep_style
@@ -40,7 +41,9 @@ class WindowSpectrum:
     shaded: bool = True
 
 
-def window_spectra(spectra: Sequence[WindowSpectrum], *, title: str, x_title: str = "Mass [GeV]") -> Figure:
+def window_spectra(
+    spectra: Sequence[WindowSpectrum], *, title: str, x_title: str = "Mass [GeV]", context: FigureContext | None = None
+) -> Figure:
     """A panel of the spectrum over one of its pulls for each window, which is shaded: one bin, that is not fitted."""
     columns = min(_COLUMNS, len(spectra))
     rows = -(-len(spectra) // columns)
@@ -65,7 +68,7 @@ def window_spectra(spectra: Sequence[WindowSpectrum], *, title: str, x_title: st
         figure.align_ylabels()
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False)
-        grid[0, 0].text(0, 1.03, title, transform=grid[0, 0].transAxes, va="bottom", fontweight="bold")
+        draw_context(grid[0, 0], context, right=grid[0, columns - 1], caption=title)
         return figure
 
 
@@ -101,7 +104,11 @@ def _draw(top: Axes, bottom: Axes, spectrum: WindowSpectrum) -> None:
 
 
 def window_significances(
-    methods: Mapping[str, Sequence[WindowSpectrum]], *, x_title: str = "Mass [GeV]", remarks: tuple[str, ...] = ()
+    methods: Mapping[str, Sequence[WindowSpectrum]],
+    *,
+    x_title: str = "Mass [GeV]",
+    remarks: tuple[str, ...] = (),
+    context: FigureContext | None = None,
 ) -> Figure:
     """The local significance of each window, as wide as it is, by method; lines at whole standard deviations."""
     with hep_style():
@@ -132,4 +139,5 @@ def window_significances(
         axes.set_ylabel(r"Local significance [$\sigma$]")
         title = "\n".join(remarks) or None
         figure.legend(loc="outside right upper", title=title, alignment="left", frameon=False)
+        draw_context(axes, context)
         return figure

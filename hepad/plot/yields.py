@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import pick
 from hepad.plot.spectrum import poisson_interval
 from hepad.plot.style import hep_style
@@ -30,6 +31,7 @@ def plot_yields(
     signal_label: str = "Signal",
     observed: FloatArray | None = None,
     remarks: tuple[str, ...] = (),
+    context: FigureContext | None = None,
 ) -> Figure:
     """Events (n,) of each process in each bin, with the error (n,) of their sum.
 
@@ -77,4 +79,5 @@ def plot_yields(
         bottom.set_xlim(edges[0], edges[-1])
         for axes in (top, bottom):
             axes.tick_params(axis="x", which="minor", bottom=False, top=False)
+        draw_context(top, context)
     return figure

@@ -61,7 +61,24 @@ def test_the_same_bytes_again(call: Call, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        (4, ("bumphunt", "in/atlas_dijet_139fb.csv", "--reference", "--toys", 5, "--width-max", 4, "--figures", "pdf")),
+        (
+            4,
+            (
+                "bumphunt",
+                "in/atlas_dijet_139fb.csv",
+                "--reference",
+                "--toys",
+                5,
+                "--width-max",
+                4,
+                "--figures",
+                "pdf",
+                "--label",
+                "x",
+                "--style",
+                "cms",
+            ),
+        ),
         (3, ("train", "in/background.h5", "--model", "dnn_ae", "--epochs", 1, "--batch-size", 500)),
         (4, ("limit", "--signal", 30, "--background", 50, "--data", 45, "--calculator", "asymptotic")),
     ],

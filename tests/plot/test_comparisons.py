@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hepad.output.figure_context import simulated
 from hepad.plot.explain import ShareRow, share_figure
 from hepad.plot.sic import SicLine, sic_figure
 
@@ -18,7 +19,9 @@ def line(model: str, signal: str, power: float) -> SicLine:
 
 
 def test_sic_has_a_panel_a_signal_and_a_colour_a_model():
-    figure = sic_figure([line("a", "x", 3), line("b", "x", 2), line("a", "y", 2)], floor="at least 10", simulation=True)
+    figure = sic_figure(
+        [line("a", "x", 3), line("b", "x", 2), line("a", "y", 2)], floor="at least 10", context=simulated(True)
+    )
     assert len(figure.axes) == 2
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["a", "b", "68 % bootstrap", "Maximum", "Random choice", "at least 10"]
@@ -37,7 +40,7 @@ def test_shares_are_written_into_their_cells():
         ShareRow("one", {"jet1": 0.6, "met": 0.395, "muon1": 0.005}, ("jet1", "met")),
         ShareRow("two", {"jet1": 0.1, "met": 0.1, "muon1": 0.8}),
     ]
-    figure = share_figure(rows, rows="events", simulation=True, caption="model")
+    figure = share_figure(rows, rows="events", context=simulated(True), caption="model")
     texts = [text.get_text() for text in figure.axes[0].texts[:6]]
     assert texts == ["60", "40", "\N{MULTIPLICATION SIGN}", "10", "10", "80"]
     figure.draw_without_rendering()

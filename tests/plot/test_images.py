@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import LogNorm, SymLogNorm
 
+from hepad.output.figure_context import simulated
 from hepad.plot.images import ShownImage, gallery_figure, plane_figure
 
 
@@ -13,7 +14,9 @@ def test_a_row_of_the_gallery_is_input_reconstruction_and_difference() -> None:
     seen = np.zeros((4, 6))
     seen[1, 2] = 1
     made = np.full((4, 6), 0.25)
-    figure = gallery_figure([ShownImage("QCD", seen, made), ShownImage("SUEP", made, seen)], title="CoDAE", label="x")
+    figure = gallery_figure(
+        [ShownImage("QCD", seen, made), ShownImage("SUEP", made, seen)], title="CoDAE", context=simulated(True)
+    )
     pictures = [axes for axes in figure.axes if axes.images]
     assert [len(figure.axes), len(pictures)] == [6 + 4, 6]
     first, second, third = (axes.images[0] for axes in pictures[:3])

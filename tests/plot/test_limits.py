@@ -7,6 +7,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from hepad.output.figure_context import simulated
 from hepad.plot.channels import ChannelLimit, plot_channels
 from hepad.plot.exclusion import plot_exclusion
 from hepad.plot.local_p import plot_local_p
@@ -32,11 +33,11 @@ def test_an_exclusion_says_which_masses_and_what_it_is_made_of() -> None:
         theory=0.1 * EXPECTED[:, 2],
         theory_label="theory",
         excluded=[(500.0, 1234.4)],
-        simulation=True,
+        context=simulated(True),
     )
     assert texts(figure) == [
         r"Expected $\pm 2\sigma$", r"Expected $\pm 1\sigma$", "Expected limit", "theory",
-        "Excluded: 500 to 1234 GeV", "Simulation (Delphes)",
+        "Excluded: 500 to 1234 GeV", "hepad", "Simulation (Delphes)",
     ]  # fmt: skip
     (axes,) = figure.axes
     assert axes.get_yscale() == "log"
@@ -55,7 +56,7 @@ def test_an_exclusion_can_have_one_mass_gaps_and_data() -> None:
 def test_channels_have_a_row_each_and_the_combination_the_last() -> None:
     rows = [ChannelLimit(f"c{i}", BANDS * 2**i, 1.1 * 2**i) for i in range(9)]
     rows[3] = ChannelLimit("c3", None, remark="too few events")
-    figure = plot_channels(rows, combined=ChannelLimit("Combined", BANDS / 3), theory_pb=0.01, simulation=True)
+    figure = plot_channels(rows, combined=ChannelLimit("Combined", BANDS / 3), theory_pb=0.01, context=simulated(True))
     found = texts(figure)
     assert "too few events" in found
     assert "Theory: 0.01 pb" in found

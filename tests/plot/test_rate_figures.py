@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from hepad.output.figure_context import simulated
 from hepad.plot.beside import BesideLine, beside_figure
 from hepad.plot.rates import (
     EfficiencyLine,
@@ -32,7 +33,7 @@ def test_rates() -> None:
         for label in ("total", "pure")
     ]
     marks = [RateMark("a", 3.0, 1.5, few=False), RateMark("b", 4.0, 1.0, few=True)]
-    figure = rate_figure(lines, marks, simulation=True, caption="28.61 MHz")
+    figure = rate_figure(lines, marks, context=simulated(True), caption="28.61 MHz")
     left, right = figure.axes
     assert (left.get_title(), right.get_title(), left.get_yscale()) == ("a", "b", "log")
     assert left.lines[0].get_ydata().tolist() == RISING.tolist()
@@ -56,7 +57,7 @@ def test_triggers_side_by_side() -> None:
         for panel in ("a, 1 kHz", "a, 5 kHz")
         for signal in ("x", "y", "z")
     ]
-    figure = beside_figure(lines, simulation=True)
+    figure = beside_figure(lines, context=simulated(True))
     left, right = figure.axes
     assert (left.get_title(), right.get_title()) == ("a, 1 kHz", "a, 5 kHz")
     assert [label.get_text() for label in left.get_yticklabels()] == ["x", "y", "z"]

@@ -9,7 +9,8 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from hepad.plot.roc import SIMULATION, RocLine, roc_figure, score_figure
+from hepad.output.figure_context import SIMULATION, simulated
+from hepad.plot.roc import RocLine, roc_figure, score_figure
 from hepad.plot.style import COLOURS
 
 GRID = np.linspace(0.02, 1, 50)
@@ -43,7 +44,7 @@ def legend_is_clear(figure):
 
 def test_rejection_curves_of_two_models_and_two_signals():
     lines = [line(m, s, p) for m, s, p in [("snn_ae", "h0", 2), ("snn_ae", "a4l", 3), ("dnn_ae", "h0", 2.5)]]
-    figure = render(roc_figure(lines, simulation=True, caption="13 TeV"))
+    figure = render(roc_figure(lines, context=simulated(True), caption="13 TeV"))
     (axes,) = figure.axes
     assert axes.get_yscale() == "log"
     assert axes.get_xlabel() == "Signal efficiency"
@@ -55,7 +56,7 @@ def test_rejection_curves_of_two_models_and_two_signals():
     assert np.isnan(snn_h0.get_ydata()[0])  # no background survives there
     np.testing.assert_allclose(snn_h0.get_ydata()[10], 1 / GRID[10] ** 2)
     assert len(axes.collections) == 3
-    assert texts(figure) == [SIMULATION, "13 TeV"]
+    assert texts(figure) == ["hepad", SIMULATION, "13 TeV"]
     labels = [label.strip() for label in legend_labels(figure)]
     assert labels == ["snn_ae", "dnn_ae", "68 % bootstrap", "Random choice", "h0", "a4l"]
     assert legend_is_clear(figure)

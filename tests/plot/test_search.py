@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hepad.output.figure_context import simulated
 from hepad.plot.search import SpectrumPanel, cutflow_figure, score_figure, spectra_figure
 
 EDGES = np.array([100.0, 200.0, 400.0, 800.0])
@@ -26,7 +27,7 @@ def test_a_panel_a_channel_and_one_legend():
         observed=np.array([49.0, 6.0, 0.0]),
     )
     empty = SpectrumPanel("empty", EDGES, np.zeros(3), np.zeros(3))
-    figure = spectra_figure([full, empty], region="tight", label="Simulation")
+    figure = spectra_figure([full, empty], region="tight", context=simulated(True))
     assert len(figure.axes) == 2
     (legend,) = figure.legends
     assert {text.get_text() for text in legend.get_texts()} == {

@@ -6,6 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
+from hepad.output.figure_context import simulated
 from hepad.plot.latent import latent_figure
 from hepad.plot.loss import LossCurves, loss_figure
 from hepad.plot.multiplicity import ObjectSample, object_figure
@@ -19,7 +20,7 @@ def sample(name: str, jets: list[float], met: list[float], style: int = 0) -> Ob
 
 def test_objects_have_unit_area_and_nothing_is_lost() -> None:
     background = sample("bkg", [0, 0, 1, 3], [0.0, 10.0, 20.0, 5000.0])
-    figure = object_figure(background, [sample("sig", [1, 1, 2, 2], [1.0, 2.0, 3.0, 4.0])], label="mine")
+    figure = object_figure(background, [sample("sig", [1, 1, 2, 2], [1.0, 2.0, 3.0, 4.0])], context=simulated(True))
     assert [axes.get_xlabel() for axes in figure.axes] == ["Number of jets", r"$p_\mathrm{T}^\mathrm{miss}$ [GeV]"]
     for axes in figure.axes:
         for patch in axes.patches:
@@ -43,7 +44,7 @@ def test_latent_maps_show_step_and_neuron_where_they_belong() -> None:
 def test_loss_stops_where_the_training_stopped() -> None:
     losses = np.array([[4.0, 2.0, 1.0], [4.0, 3.0, np.nan]])
     curve = LossCurves("m", "p", np.array([10, 20, 30]), losses, losses)
-    line = loss_figure([curve], label="mine").axes[0].lines[0]
+    line = loss_figure([curve], context=simulated(True)).axes[0].lines[0]
     assert list(line.get_xdata()) == [10, 20, 30]
     assert list(line.get_ydata()) == [4.0, 2.5, 1.0]
     with pytest.raises(ValueError, match="no loss"):
@@ -77,7 +78,7 @@ def test_each_training_is_a_point_beside_their_mean() -> None:
     """Of two models on two signals: groups at 0 and 1, the models on both sides, the published number behind."""
     auc = np.array([0.6, 0.7, 0.8])
     points = [SeedPoints(m, s, auc, (0.9, 0.02) if m == "b" else None) for s in ("h0", "a4l") for m in ("a", "b")]
-    figure = seeds_figure(points, label="mine")
+    figure = seeds_figure(points, context=simulated(True))
     (axes,) = figure.axes
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["h0", "a4l"]
     drawn = [line for line in axes.lines if list(line.get_ydata()) == [0.6, 0.7, 0.8]]

@@ -79,7 +79,7 @@ def test_a_spectrum_with_data_gives_a_limit(searches: Path, examples: Path) -> N
     result = reinterpret([sample], card, options=ReinterpretOptions(cross_section_pb=0.05)).to_json()
     channel = result["channels"]["jj"]
     # the spectrum is that of the example data, whose background HEPData has as the published fit
-    spectrum = np.loadtxt(examples / "atlas_dijet_139fb.csv", delimiter=",", skiprows=1)
+    spectrum = np.loadtxt(examples / "atlas_dijet_139fb.csv", delimiter=",", skiprows=5)
     assert channel["observed_events"] == spectrum[:, 2].sum()
     assert channel["background_events"] == pytest.approx(spectrum[:, 3].sum())
     assert result["verdict"]["status"] == "excluded"

@@ -13,6 +13,7 @@ from hepad.cards.resolver import resolve
 from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
 from hepad.output.document import Block
+from hepad.output.figure_context import FigureContext
 from hepad.output.figures import save_figure
 from hepad.pipeline.bumphunt.options import BumpHuntOptions
 from hepad.pipeline.bumphunt.page import hunt_blocks, trials_blocks
@@ -20,6 +21,7 @@ from hepad.pipeline.bumphunt.report import BumpHuntReport, TrialsReport
 from hepad.provenance import provenance, sha256_file
 from hepad.spectra.files import Spectrum, spectrum_path
 from hepad.spectra.reference import Background
+from hepad.spectra.source import data_context
 from hepad.stats.bumphunt import BumpHunt
 from hepad.stats.bumphunt.found import Found
 from hepad.stats.counts.poisson import signed_root
@@ -37,9 +39,12 @@ def write(report: BumpHuntReport, specs: Sequence[str], options: BumpHuntOptions
     from hepad.plot.bumphunt import plot_sensitivity, plot_tomography
 
     figures: dict[str, Figure] = {}
+    contexts = [data_context(spec) for spec in specs]
     for i, (spectrum, background) in enumerate(zip(report.spectra, report.backgrounds, strict=True)):
         stem = "bumphunt" if len(report.spectra) == 1 else f"bumphunt_{i + 1}"
-        figures[stem] = spectrum_figure(spectrum, background, report.hunt, channels=len(report.spectra))
+        figures[stem] = spectrum_figure(
+            spectrum, background, report.hunt, channels=len(report.spectra), context=contexts[i]
+        )
     windows = report.hunt.tomography
     figures["tomography"] = plot_tomography(
         report.spectrum.edges,
@@ -48,18 +53,23 @@ def write(report: BumpHuntReport, specs: Sequence[str], options: BumpHuntOptions
         np.where(windows.vetoed, 0.0, windows.log_p),
         sign=windows.sign,
         best=report.hunt.window,
+        context=contexts[0],
     )
     if report.sensitivity is not None and options.inject is not None:
         found = report.sensitivity
         label = f"Gaussian at {options.inject.mass:g} GeV, width {options.inject.width:.3g} of it"
-        figures["sensitivity"] = plot_sensitivity(found.yields, found.z, ceiling=found.ceiling, label=label)
+        figures["sensitivity"] = plot_sensitivity(
+            found.yields, found.z, ceiling=found.ceiling, label=label, context=FigureContext()
+        )
     _save(report.to_json(), figures, specs, options, report.backgrounds, blocks=hunt_blocks(report, list(figures)))
 
 
 def write_trials(report: TrialsReport, specs: Sequence[str], options: BumpHuntOptions, events: str | None) -> None:
     """The folder of hunts in several spectra: bumphunt.json and a figure per spectrum."""
     figures = {
-        f"bumphunt_{i + 1}": spectrum_figure(hunt.spectrum, hunt.backgrounds[0], hunt.hunt, channels=1)
+        f"bumphunt_{i + 1}": spectrum_figure(
+            hunt.spectrum, hunt.backgrounds[0], hunt.hunt, channels=1, context=data_context(specs[i])
+        )
         for i, hunt in enumerate(report.hunts)
     }
     backgrounds = [hunt.backgrounds[0] for hunt in report.hunts]
@@ -103,7 +113,13 @@ def _save(
 
 
 def spectrum_figure(
-    spectrum: Spectrum, background: Background, hunt: BumpHunt, *, channels: int = 1, ax: Axes | None = None
+    spectrum: Spectrum,
+    background: Background,
+    hunt: BumpHunt,
+    *,
+    channels: int = 1,
+    context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """A channel with its background and the window, over its pulls; on `ax`, if given, without them."""
     from hepad.plot.bumphunt import add_statistics
@@ -123,6 +139,7 @@ def spectrum_figure(
         window_label=f"Largest {hunt.direction}",
         background_label="Reference" if background.fit is None else f"Fit ({background.fit.function.name})",
         remarks=_remarks(hunt, background, channels=channels),
+        context=context,
         ax=ax,
     )
     if ax is None and len(hunt.toy_statistics) >= 20:

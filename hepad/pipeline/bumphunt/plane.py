@@ -16,6 +16,7 @@ from hepad.pipeline.bumphunt.output import p_value_lines
 from hepad.provenance import command_line, provenance
 from hepad.spectra.files import counting_variances, same_edges, spectrum_path
 from hepad.spectra.planes import Plane, read_plane
+from hepad.spectra.source import data_context
 from hepad.stats.bumphunt import ScanOptions, hunt_plane
 from hepad.stats.bumphunt.found import PlaneHunt
 from hepad.stats.counts.poisson import on_off_root, signed_root
@@ -115,6 +116,7 @@ def _write(report: PlaneReport, specs: tuple[str, str], options: PlaneOptions, o
         window=report.hunt.window,
         titles=report.plane.titles,
         remarks=_remarks(report.hunt),
+        context=data_context(specs[0]),
     )
     paths = list(dict.fromkeys(spectrum_path(spec)[0] for spec in specs))
     command = command_line(

@@ -10,6 +10,7 @@ from typing import Any
 from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
 from hepad.output.document import Answer, Block, Figure, Heading, Notes, Table, Text, to_markdown
+from hepad.output.figure_context import simulated
 from hepad.output.figure_kinds import figure_kinds
 from hepad.pipeline.chain.report import ChainReport, LevelRow, SampleChain
 from hepad.stats.scores.acceptance import Acceptance
@@ -120,7 +121,7 @@ def _draw(report: ChainReport, folder: Path, *, simulation: bool) -> None:
     from hepad.plot.search import cutflow_figure
 
     flows = {sample.sample: [_bar(row) for row in _whole(sample)] for sample in report.samples}
-    save_figure(cutflow_figure(flows, label="Simulation" if simulation else ""), folder / _FIGURE)
+    save_figure(cutflow_figure(flows, context=simulated(simulation)), folder / _FIGURE)
 
 
 def _whole(sample: SampleChain) -> list[LevelRow]:

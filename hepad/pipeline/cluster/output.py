@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
 from hepad.output.document import Answer, Block, Figure, Heading, Notes, Table, Text, to_markdown
+from hepad.output.figure_context import simulated
 from hepad.output.figures import save_figure
 from hepad.paths import InputPath
 from hepad.pipeline.cluster.figures import cluster_figures
@@ -88,7 +89,7 @@ def write_report(
     """Write the folder `output`; `record` is its provenance, `simulation` labels the figures."""
     with atomic_folder(output, verb="cluster") as folder:
         pictures = []
-        for name, figure, caption in cluster_figures(report, found, simulation=simulation):
+        for name, figure, caption in cluster_figures(report, found, context=simulated(simulation)):
             save_figure(figure, folder / name)
             pictures.append(Figure(f"{name}.png", caption))
         blocks = _blocks(report, pictures)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from hepad.output.figure_context import FigureContext
     from hepad.plot.roc import RocLine
     from hepad.plot.sic import SicLine
 
@@ -30,7 +31,7 @@ def evaluation_figures(
     trainings: Sequence[Training],
     samples: Mapping[str, Mapping[str, ScoredSample]],
     *,
-    simulation: bool,
+    context: FigureContext,
 ) -> Iterator[tuple[str, Figure]]:
     """Names without ending, and figures: `roc`, `sic` and `scores_NAME` for each system, of its first training.
 
@@ -41,22 +42,22 @@ def evaluation_figures(
 
     groups = _groups(report)
     band = _band_name([len(rows) for rows in groups.values()])
-    yield "roc", roc_of(report, simulation=simulation)
+    yield "roc", roc_of(report, context=context)
     floor = f"at least {report.min_background:g}\nbackground events"
     lines = [_sic(g, report.min_background) for g in groups.values()]
-    yield "sic", sic_figure(lines, band=band, floor=floor, simulation=simulation)
+    yield "sic", sic_figure(lines, band=band, floor=floor, context=context)
     for system in dict.fromkeys(training.system for training in trainings):
         training = next(t for t in trainings if t.system == system)
-        yield f"scores_{system}", _score_figure(training, samples[training.name], simulation=simulation)
+        yield f"scores_{system}", _score_figure(training, samples[training.name], context=context)
 
 
-def roc_of(report: EvaluateReport, *, simulation: bool = False, ax: Axes | None = None) -> Figure:
+def roc_of(report: EvaluateReport, *, context: FigureContext | None = None, ax: Axes | None = None) -> Figure:
     """The ROC curves of the default scores, a panel a signal; all in one on `ax`, if given."""
     from hepad.plot.roc import roc_figure
 
     groups = _groups(report)
     band = _band_name([len(rows) for rows in groups.values()])
-    return roc_figure([_roc(g) for g in groups.values()], panels=True, band=band, simulation=simulation, ax=ax)
+    return roc_figure([_roc(g) for g in groups.values()], panels=True, band=band, context=context, ax=ax)
 
 
 def _groups(report: EvaluateReport) -> dict[tuple[str, str], list[Row]]:
@@ -111,7 +112,7 @@ def _spread_of_logs(curves: Sequence[Floats]) -> tuple[Floats, Floats, Floats]:
         return np.exp(mean), np.exp(mean - spread), np.exp(mean + spread)
 
 
-def _score_figure(training: Training, samples: Mapping[str, ScoredSample], *, simulation: bool) -> Figure:
+def _score_figure(training: Training, samples: Mapping[str, ScoredSample], *, context: FigureContext) -> Figure:
     from hepad.plot.roc import score_figure
 
     card = training.bundle.card
@@ -124,5 +125,5 @@ def _score_figure(training: Training, samples: Mapping[str, ScoredSample], *, si
         signal_weights={key: sample.weights for key, sample in signals.items()},
         thresholds={region: spec.threshold for region, spec in card.regions.items() if spec.score == score},
         score=f"Anomaly score ({training.name}, {score})",
-        simulation=simulation,
+        context=context,
     )

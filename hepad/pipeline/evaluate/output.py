@@ -11,6 +11,7 @@ from hepad.bundles.systems import Training
 from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
 from hepad.output.document import to_markdown
+from hepad.output.figure_context import simulated
 from hepad.output.figures import save_figure
 from hepad.pipeline.evaluate.figures import evaluation_figures
 from hepad.pipeline.evaluate.page import evaluation_blocks
@@ -34,7 +35,7 @@ def write_report(
     """Fill the folder `output`; `record` is the provenance in report.json, `simulation` labels the figures."""
     with atomic_folder(output, verb="evaluate") as folder:
         names = []
-        for name, figure in evaluation_figures(report, trainings, samples, simulation=simulation):
+        for name, figure in evaluation_figures(report, trainings, samples, context=simulated(simulation)):
             save_figure(figure, folder / name)
             names.append(name)
         page = evaluation_blocks(report, names)

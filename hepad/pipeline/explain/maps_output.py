@@ -12,6 +12,7 @@ import numpy as np
 from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, to_markdown
+from hepad.output.figure_context import simulated
 from hepad.output.figures import save_figure
 from hepad.pipeline.explain.report import MapsReport, SampleMaps
 from hepad.pipeline.explain.shared import FILES
@@ -43,7 +44,7 @@ def write_maps(report: MapsReport, output: Path, record: Mapping[str, Any], *, s
             _write_pixels(report, sample, folder / f"pixels_{sample.sample}.csv")
             figure = map_figure(
                 _rows(sample), channels=report.channels, eta=report.eta, phi=report.phi, in_bins=report.in_bins,
-                score=report.score, title=f"{report.model}, {sample.sample}", simulation=simulation,
+                score=report.score, title=f"{report.model}, {sample.sample}", context=simulated(simulation),
             )  # fmt: skip
             save_figure(figure, folder / f"maps_{sample.sample}")
             beside += [

@@ -10,6 +10,7 @@ from typing import Any
 from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, to_markdown
+from hepad.output.figure_context import FigureContext, simulated
 from hepad.output.figures import save_figure
 from hepad.pipeline.explain.objects import ExplainReport, SampleRow
 from hepad.pipeline.explain.shared import FILES
@@ -56,7 +57,7 @@ def events_table(report: ExplainReport, leading: int = 3) -> Table:
 def write_objects(report: ExplainReport, output: Path, record: Mapping[str, Any], *, simulation: bool) -> None:
     """Write report.html, explain.md, explain.json and figures to a folder."""
     with atomic_folder(output, verb="explain") as folder:
-        _draw(report, folder, simulation=simulation)
+        _draw(report, folder, simulated(simulation))
         page = _page(report)
         (folder / "explain.md").write_text(to_markdown(page), encoding="utf-8")
         write_page(folder, page, record, FILES)
@@ -65,7 +66,7 @@ def write_objects(report: ExplainReport, output: Path, record: Mapping[str, Any]
         (folder / "explain.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def _draw(report: ExplainReport, folder: Path, *, simulation: bool) -> None:
+def _draw(report: ExplainReport, folder: Path, context: FigureContext) -> None:
     from hepad.plot.explain import ShareRow, share_figure
 
     title = f"{report.model}, {report.score}"
@@ -74,7 +75,7 @@ def _draw(report: ExplainReport, folder: Path, *, simulation: bool) -> None:
         everything = {name: share for name, (share, _) in sample.objects.items()}
         best = {name: share for name, (share, _) in sample.top_objects.items()}
         lines += [ShareRow(sample.sample, everything), ShareRow(f"{sample.sample}, top {len(sample.top)}", best)]
-    save_figure(share_figure(lines, caption=title, simulation=simulation), folder / "shares")
+    save_figure(share_figure(lines, caption=title, context=context), folder / "shares")
     for sample in report.samples:
         events = [
             ShareRow(f"{event.file}:{event.entry}  {event.score:.3g}", event.shares, event.present)
@@ -84,7 +85,7 @@ def _draw(report: ExplainReport, folder: Path, *, simulation: bool) -> None:
             events,
             rows=f"{sample.sample}: file:entry, score",
             caption=f"{title}; \N{MULTIPLICATION SIGN}: absent object",
-            simulation=simulation,
+            context=context,
         )
         save_figure(figure, folder / f"events_{sample.sample}")
 

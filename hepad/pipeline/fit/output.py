@@ -11,12 +11,14 @@ import numpy as np
 
 from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
+from hepad.output.figure_context import FigureContext
 from hepad.output.figures import save_figure
 from hepad.pipeline.fit.page import fit_blocks
 from hepad.pipeline.fit.report import Background, FitReport, correlation
 from hepad.provenance import provenance
 from hepad.spectra.files import spectrum_path
 from hepad.spectra.models import BinnedData, card_hashes
+from hepad.spectra.source import data_context
 from hepad.stats.counts.poisson import signed_root
 
 if TYPE_CHECKING:
@@ -30,23 +32,27 @@ def write_fits(report: FitReport, spec: str, output: Path, command: str, functio
     """Write report.html, fit.json, and a table and figures of each background, for a provenance with `command`."""
     from hepad.plot.correlation import plot_correlation
 
-    cards = card_hashes(functions)
+    cards, context = card_hashes(functions), data_context(spec)
     record = provenance(command, inputs=[spectrum_path(spec)[0]], seed=report.seed, cards=cards)
     with atomic_folder(output, verb="fit") as folder:
         text = json.dumps({**report.to_json(), "provenance": record}, indent=2, allow_nan=False)
         (folder / "fit.json").write_text(text + "\n", encoding="utf-8")
         for background in report.backgrounds:
             stem = folder / f"fit_{background.name}"
-            save_figure(fit_figure(report, background), stem)
+            save_figure(fit_figure(report, background, context=context), stem)
             if background.fit is not None:
-                matrix = plot_correlation(correlation(background.fit), background.fit.function.parameter_names)
+                matrix = plot_correlation(
+                    correlation(background.fit), background.fit.function.parameter_names, context=context
+                )
                 save_figure(matrix, stem.with_name(f"{stem.name}_correlation"))
             _write_table(stem.with_suffix(".csv"), report.data, background)
         tables = [(f"fit_{b.name}.csv", f"the spectrum with {b.name} as reference") for b in report.backgrounds]
         write_page(folder, fit_blocks(report), record, [("fit.json", "all numbers, and the provenance"), *tables])
 
 
-def fit_figure(report: FitReport, background: Background, *, ax: Axes | None = None) -> Figure:
+def fit_figure(
+    report: FitReport, background: Background, *, context: FigureContext | None = None, ax: Axes | None = None
+) -> Figure:
     """The spectrum with one of its backgrounds over the pulls; on `ax`, if given, without them."""
     from hepad.plot.spectrum import plot_spectrum
 
@@ -60,6 +66,7 @@ def fit_figure(report: FitReport, background: Background, *, ax: Axes | None = N
         background_errors=background.errors,
         count_errors=np.sqrt(spectrum.counts * weights) if spectrum.is_weighted else None,
         remarks=_remarks(background),
+        context=context,
         ax=ax,
     )
 

@@ -15,6 +15,7 @@ from hepad.errors import InputDataError
 from hepad.output.atomic import atomic_folder
 from hepad.output.closing import closing
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, excess_tone
+from hepad.output.figure_context import FigureContext
 from hepad.output.figures import save_figure
 from hepad.output.page import to_html
 from hepad.pipeline.hunt.plane_report import PlaneReport
@@ -105,16 +106,20 @@ _TITLES = (r"$m_Y$ [GeV]", r"Window of $m_X$ [GeV]")
 
 
 def _figures(report: PlaneReport) -> Iterator[tuple[str, tuple[matplotlib.figure.Figure, str]]]:
+    context = FigureContext(luminosity=report.luminosity)
     for name in report.searched:
         found = report.trials.methods.get(name)
         remark = "" if found is None else f"{name}: global $p$ = {found.global_p:.2g}"
-        yield f"local_p_{name}", (p_plane(_plane(report, name, "z"), titles=_TITLES, remark=remark), _SIGNIFICANCE)
+        yield (
+            f"local_p_{name}",
+            (p_plane(_plane(report, name, "z"), titles=_TITLES, remark=remark, context=context), _SIGNIFICANCE),
+        )
         planes = {what: _plane(report, name, what.lower()) for what in ("Expected", "Observed")}
         if all(np.isfinite(plane.values).any() for plane in planes.values()):
             unit = "95% CL limit on events" if report.luminosity is None else r"95% CL limit on $\sigma \times A$ [fb]"
-            yield f"limits_{name}", (limit_planes(planes, titles=_TITLES, unit=unit), _LIMITS)
+            yield f"limits_{name}", (limit_planes(planes, titles=_TITLES, unit=unit, context=context), _LIMITS)
         spectra = [_drawn(report, row) for row in report.spectra if row.region == name]
-        yield f"spectra_{name}", (window_spectra(spectra, title=name, x_title=_TITLES[0]), _SPECTRA)
+        yield f"spectra_{name}", (window_spectra(spectra, title=name, x_title=_TITLES[0], context=context), _SPECTRA)
 
 
 _SIGNIFICANCE = (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hepad.output.figure_context import FigureContext
 from hepad.pipeline.hunt.windows_report import AnalysisReport, ScanPoint, SignalRow, WindowResult
 from hepad.plot.mass_methods import (
     MassLine,
@@ -37,26 +38,29 @@ CAPTIONS = {
 
 def analysis_figures(report: AnalysisReport) -> Iterator[tuple[str, Figure]]:
     """Those of the masses first, then the significances of all windows, and the spectra of each method."""
-    title = f"{report.mass} [GeV]"
+    title, context = f"{report.mass} [GeV]", FigureContext(luminosity=report.luminosity)
     lines = _lines(report)
     if lines:
         remarks = _remarks(report.scan_trials.methods, report.scan_trials.whole)
-        yield "local_p", local_p_of_methods(lines, x_title=title, remarks=remarks)
+        yield "local_p", local_p_of_methods(lines, x_title=title, remarks=remarks, context=context)
     methods: dict[str, list[WindowSpectrum]] = {}
     for result in report.results:
         methods.setdefault(result.method, []).append(_spectrum(result))
-    yield "significance", window_significances(methods, x_title=title, remarks=_remarks(report.trials, report.whole))
+    yield (
+        "significance",
+        window_significances(methods, x_title=title, remarks=_remarks(report.trials, report.whole), context=context),
+    )
     unit = "95% CL limit on events" if report.luminosity is None else r"95% CL limit on $\sigma \times A$ [fb]"
     known = [line for line in lines if np.isfinite(line.expected).any()]
     if known:
-        yield "limits", method_limits(known, x_title=title, y_title=unit)
-        yield "expected_limits", expected_limits(known, x_title=title, y_title=unit)
+        yield "limits", method_limits(known, x_title=title, y_title=unit, context=context)
+        yield "expected_limits", expected_limits(known, x_title=title, y_title=unit, context=context)
     bars = _bars(report)
     if bars:
         unit = "95% CL limit on events produced" if report.luminosity is None else r"95% CL limit on $\sigma$ [fb]"
-        yield "signal_limits", signal_limits(bars, x_title=unit)
+        yield "signal_limits", signal_limits(bars, x_title=unit, context=context)
     for method, spectra in methods.items():
-        yield f"spectra_{method}", window_spectra(spectra, title=method, x_title=title)
+        yield f"spectra_{method}", window_spectra(spectra, title=method, x_title=title, context=context)
 
 
 def _remarks(methods: Mapping[str, WindowTrials], whole: WindowTrials | None) -> tuple[str, ...]:

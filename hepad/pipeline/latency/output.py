@@ -13,6 +13,7 @@ from hepad.cards.budget import BudgetCard, load_budget
 from hepad.io.reader import expand_files
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.closing import write_page
+from hepad.output.figure_context import FigureContext
 from hepad.output.figures import save_figure
 from hepad.pipeline.latency.options import LatencyOptions
 from hepad.pipeline.latency.page import latency_blocks
@@ -100,5 +101,6 @@ def _write_figure(report: LatencyReport, budget: BudgetCard | None, stem: Path) 
     figure = throughput_figure(
         points, title=f"{report.model}, {report.details['score']}", caption=report.details["processor"]["name"],
         limits=limits, warning=BUSY_WORDS if any(r.startswith(BUSY_WORDS) for r in report.remarks) else "",
+        context=FigureContext(),
     )  # fmt: skip
     save_figure(figure, stem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from hepad.pipeline.limit.result import write_json
 from hepad.provenance import command_line, provenance
 from hepad.spectra.files import spectrum_path
 from hepad.spectra.shapes import Signal
+from hepad.spectra.source import data_context
 from hepad.stats.limits.discovery import format_p
 
 __all__ = ["write_mass_limits"]
@@ -32,16 +34,21 @@ def write_mass_limits(
     scale = report.pb_per_event or 1.0
     masses = np.array([point.mass for point in report.points])
     observed = [point.limit.observed for point in report.points]
-    about = _about(report, found)
+    about, context = _about(report, found), data_context(spec)
+    if options.luminosity is not None:
+        context = replace(context, luminosity=options.luminosity)
     limits = plot_exclusion(
         masses,
         np.array([point.limit.expected for point in report.points]) * scale,
         observed=np.array([np.nan if value is None else value for value in observed]) * scale,
         y_title="95% CL limit on signal events" if report.pb_per_event is None else _pb_title(options),
         remarks=about,
+        context=context,
     )
     overall = () if report.overall is None else (rf"Global $p$ of the largest: {format_p(report.overall.log_p)}",)
-    local = plot_local_p(masses, np.array([point.excess.log_p for point in report.points]), remarks=(*about, *overall))
+    local = plot_local_p(
+        masses, np.array([point.excess.log_p for point in report.points]), remarks=(*about, *overall), context=context
+    )
     sources = [spectrum_path(spec)[0], *(signal.source for signal in found if signal.source is not None)]
     command = command_line(
         "limit",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hepad.output.figure_context import FigureContext
 from hepad.output.figures import save_figure
 from hepad.plot.postfit import StackedChannel, plot_postfit
 from hepad.plot.pulls import Row, plot_pulls
@@ -23,10 +24,11 @@ def save_postfit(fit: PostFit, folder: Path, *, poi: str = "signal strength") ->
             [_row(p) for p in groups["gamma"]],
             [_row(p) for p in groups["free"]],
             remarks=(remark,),
+            context=FigureContext(),
         )
         save_figure(figure, folder / "pulls")
     channels = [StackedChannel(c.name, c.observed, c.samples, c.errors) for c in fit.channels]
-    save_figure(plot_postfit(channels, remarks=(remark,)), folder / "postfit")
+    save_figure(plot_postfit(channels, remarks=(remark,), context=FigureContext()), folder / "postfit")
 
 
 def _row(parameter: FittedParameter, *, pull: bool = False) -> Row:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from hepad.output.figure_context import FigureContext
+
 __all__ = [
     "CALCULATORS",
     "DEFAULT_TOYS",
@@ -64,7 +66,9 @@ def result_json(result: LimitResult, seed: int) -> dict[str, Any]:
     }
 
 
-def limit_figure(result: LimitResult, remarks: tuple[str, ...], *, ax: Axes | None = None) -> Figure:
+def limit_figure(
+    result: LimitResult, remarks: tuple[str, ...], *, context: FigureContext | None = None, ax: Axes | None = None
+) -> Figure:
     """CLs against the signal strength, with the limits; on `ax`, if given."""
     from hepad.plot.limit import plot_limit
 
@@ -75,6 +79,7 @@ def limit_figure(result: LimitResult, remarks: tuple[str, ...], *, ax: Axes | No
         expected=result.expected,
         observed=result.observed,
         remarks=remarks,
+        context=context,
         ax=ax,
     )
 

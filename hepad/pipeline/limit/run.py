@@ -12,6 +12,7 @@ import numpy.typing as npt
 from hepad.errors import UsageError
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.closing import write_page
+from hepad.output.figure_context import FigureContext
 from hepad.output.figures import save_figure
 from hepad.pipeline.limit.page import LIMIT_FILES, limit_blocks
 from hepad.pipeline.limit.result import DEFAULT_TOYS, check_calculator, limit_figure, result_json, write_json
@@ -145,7 +146,7 @@ def _write(
 ) -> None:
     result = report.result
     kind = f"{result.toys} toys" if result.toys else result.calculator
-    figure = limit_figure(result, (rf"Upper limits at 95% CL, {kind}",))
+    figure = limit_figure(result, (rf"Upper limits at 95% CL, {kind}",), context=FigureContext())
     inputs = [spectrum_path(str(item))[0] for item in given if item is not None and isinstance(_kind(item), str)]
     record = provenance(_command(given, options), inputs=list(dict.fromkeys(inputs)), seed=options.seed)
     with atomic_folder(output, verb="limit") as folder:

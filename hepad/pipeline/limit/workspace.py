@@ -11,6 +11,7 @@ from hepad.errors import FitFailedError, UsageError
 from hepad.io.exchange.likelihoods import apply_patches, likelihood_path, read_workspace
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.closing import write_page
+from hepad.output.figure_context import FigureContext
 from hepad.output.figures import save_figure
 from hepad.pipeline.limit.page import LIMIT_FILES, limit_blocks
 from hepad.pipeline.limit.result import check_calculator, limit_figure, result_json, write_json
@@ -151,7 +152,7 @@ def _write(
 
     result = report.result
     kind = f"{result.toys} toys" if result.toys else result.calculator
-    figure = limit_figure(result, (rf"Upper limits at 95% CL, {kind}",))
+    figure = limit_figure(result, (rf"Upper limits at 95% CL, {kind}",), context=FigureContext())
     record = provenance(command, inputs=inputs, seed=report.seed)
     with atomic_folder(output, verb="limit") as folder:
         write_json(folder / "limit.json", {**report.to_json(), "provenance": record})

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from hepad.output.figure_context import FigureContext
+
 __all__ = ["map_of", "run_figures"]
 
 _QUANTITIES = 30
@@ -22,7 +24,7 @@ _PANELS = 4
 Columns = Mapping[str, npt.NDArray[np.float64]]
 
 
-def map_of(report: MonitorReport, *, simulation: bool, ax: Axes | None = None) -> Figure:
+def map_of(report: MonitorReport, *, context: FigureContext | None = None, ax: Axes | None = None) -> Figure:
     """All runs with the quantities that moved most anywhere, scores and regions first."""
     from hepad.plot.runs import shift_map
 
@@ -34,13 +36,11 @@ def map_of(report: MonitorReport, *, simulation: bool, ax: Axes | None = None) -
     names = names[:_QUANTITIES]
     found = [{row.quantity: row.adjusted for row in run.quantities} for run in report.runs]
     values = np.array([[one[name] for name in names] for one in found])
-    return shift_map(
-        [run.name for run in report.runs], names, values, simulation=simulation, caption=report.model, ax=ax
-    )
+    return shift_map([run.name for run in report.runs], names, values, context=context, caption=report.model, ax=ax)
 
 
 def run_figures(
-    report: MonitorReport, columns: Mapping[str, Columns], *, simulation: bool
+    report: MonitorReport, columns: Mapping[str, Columns], *, context: FigureContext | None = None
 ) -> Iterator[tuple[str, Figure]]:
     """For each run its name and the distributions of the default score and of the least probable quantities."""
     from hepad.plot.runs import Compared, distribution_figure
@@ -57,4 +57,4 @@ def run_figures(
             )
             for row in (score, *others[: _PANELS - 1])
         ]
-        yield run.name, distribution_figure(panels, run=run.name, simulation=simulation, caption=report.model)
+        yield run.name, distribution_figure(panels, run=run.name, context=context, caption=report.model)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, to_markdown
+from hepad.output.figure_context import simulated
 from hepad.output.figures import save_figure
 from hepad.pipeline.monitor.figures import map_of, run_figures
 from hepad.pipeline.monitor.report import MonitorReport, QuantityRow, RunRow
@@ -70,8 +71,8 @@ def write_report(
 ) -> None:
     """Write the folder `output`; `record` is its provenance, `simulation` labels the figures."""
     with atomic_folder(output, verb="monitor") as folder:
-        save_figure(map_of(report, simulation=simulation), folder / "shifts")
-        for name, figure in run_figures(report, columns, simulation=simulation):
+        save_figure(map_of(report, context=simulated(simulation)), folder / "shifts")
+        for name, figure in run_figures(report, columns, context=simulated(simulation)):
             save_figure(figure, folder / f"run_{name}")
         blocks = _blocks(report)
         (folder / "report.md").write_text(to_markdown(blocks), encoding="utf-8")

@@ -12,6 +12,7 @@ from hepad.output.figures import save_figure
 from hepad.pipeline.quantise.equal import QUANTITIES, Curve, costs_of
 
 if TYPE_CHECKING:
+    from hepad.output.figure_context import FigureContext
     from hepad.pipeline.quantise.report import QuantisedPoint, QuantiseReport, Summary
 
 __all__ = ["write_figures"]
@@ -23,7 +24,7 @@ def write_figures(
     designs: Sequence[QuantisedPoint],
     folder: Path,
     *,
-    simulation: bool,
+    context: FigureContext,
 ) -> None:
     """AUC against lookup tables and nanoseconds, decisions that differ, and, with curves, costs at equal AUC."""
     from hepad.plot.quantisation import Point, quantisation_figure
@@ -37,7 +38,7 @@ def write_figures(
             for i in logic
             for s in signals
         ]
-        figure = quantisation_figure(points, _floats(report), xlabel=xlabel, ylabel="AUC", simulation=simulation)
+        figure = quantisation_figure(points, _floats(report), xlabel=xlabel, ylabel="AUC", context=context)
         save_figure(figure, folder / f"auc_{name}")
     flips = [
         Point(_line(i), "background", i.bits or 0, 1e-3 * (i.lut or 0), 100 * i.flips, _percent(i.flips_spread))
@@ -46,11 +47,11 @@ def write_figures(
     ]
     if flips:
         figure = quantisation_figure(
-            flips, xlabel="Lookup tables [thousands]", ylabel="Decisions that differ [%]", simulation=simulation
+            flips, xlabel="Lookup tables [thousands]", ylabel="Decisions that differ [%]", context=context
         )
         save_figure(figure, folder / "flips_lut")
     if curves:
-        _equal_auc(curves, designs, folder, simulation=simulation)
+        _equal_auc(curves, designs, folder, context=context)
 
 
 def _line(item: Summary) -> str:
@@ -72,7 +73,9 @@ def _floats(report: QuantiseReport) -> list[tuple[str, str, float]]:
     ]
 
 
-def _equal_auc(curves: Sequence[Curve], designs: Sequence[QuantisedPoint], folder: Path, *, simulation: bool) -> None:
+def _equal_auc(
+    curves: Sequence[Curve], designs: Sequence[QuantisedPoint], folder: Path, *, context: FigureContext
+) -> None:
     from hepad.plot.equal_auc import CostDesign, CostLine, equal_auc_figure
 
     units = {name: 1e-3 if name == "lut" else 1.0 for name in QUANTITIES}
@@ -94,4 +97,4 @@ def _equal_auc(curves: Sequence[Curve], designs: Sequence[QuantisedPoint], folde
                 CostDesign(model, signal, name, bits, float(auc.mean()), spread, units[name] * float(cost))
                 for name, cost in zip(QUANTITIES, costs, strict=True)
             ]
-    save_figure(equal_auc_figure(lines, points, simulation=simulation), folder / "equal_auc")
+    save_figure(equal_auc_figure(lines, points, context=context), folder / "equal_auc")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hepad.errors import InputDataError, UsageError
 from hepad.output.atomic import atomic_folder, check_folder
+from hepad.output.figure_context import simulated
 from hepad.pipeline.quantise.equal import common_costs, cost_curves
 from hepad.pipeline.quantise.figures import write_figures
 from hepad.pipeline.quantise.report import QuantisedPoint, QuantiseReport, summaries
@@ -76,7 +77,7 @@ def quantise(
         content = {key: value for key, value in report.to_json().items() if key != "output"}
         text = json.dumps({**content, "provenance": record}, indent=1, allow_nan=False)
         (folder / "scan.json").write_text(text + "\n", encoding="utf-8")
-        write_figures(report, curves, designs, folder, simulation=options.simulation)
+        write_figures(report, curves, designs, folder, context=simulated(options.simulation))
         for scan, variant in variants:
             if scan.parted is not None and tuning is not None:
                 origin = variant_provenance(variant, tuning.files, command)

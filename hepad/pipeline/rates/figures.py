@@ -13,6 +13,7 @@ from hepad.trigger.rates import FEW
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from hepad.output.figure_context import FigureContext
     from hepad.plot.beside import BesideLine
     from hepad.plot.rates import EfficiencyLine, PileupLine, RateLine, RateMark
 
@@ -33,7 +34,7 @@ _MOST_SEEDS = 16
 """Seeds of a matrix that can be read: those with the highest rates."""
 
 
-def rates_figures(report: RatesReport, *, simulation: bool) -> Iterator[tuple[str, Figure]]:
+def rates_figures(report: RatesReport, *, context: FigureContext) -> Iterator[tuple[str, Figure]]:
     """Names without ending, and figures, of those in `CAPTIONS` that there is something to draw for."""
     from hepad.plot.beside import beside_figure
     from hepad.plot.rates import efficiency_figure, overlap_figure, pileup_figure, rate_figure
@@ -42,12 +43,12 @@ def rates_figures(report: RatesReport, *, simulation: bool) -> Iterator[tuple[st
     if report.curves:
         yield (
             "rate_threshold",
-            rate_figure(rate_lines(report), rate_marks(report), simulation=simulation, caption=caption),
+            rate_figure(rate_lines(report), rate_marks(report), context=context, caption=caption),
         )
     overlap = drawn_overlap(report)
     if overlap is not None:
         matrix, names, said = overlap
-        yield "overlap", overlap_figure(matrix.fractions(), names, simulation=simulation, caption=said)
+        yield "overlap", overlap_figure(matrix.fractions(), names, context=context, caption=said)
     if report.signal_curves:
         yield (
             "efficiency_rate",
@@ -55,14 +56,14 @@ def rates_figures(report: RatesReport, *, simulation: bool) -> Iterator[tuple[st
                 _efficiency_lines(report),
                 menus={row.signal: row.menu.value for row in report.signals if row.menu is not None},
                 few_khz=FEW / report.samples[0].events * report.crossings_khz,
-                simulation=simulation,
+                context=context,
                 caption=caption,
             ),
         )
     if report.beside_signals:
-        yield "beside", beside_figure(_beside_lines(report), simulation=simulation, caption=caption)
+        yield "beside", beside_figure(_beside_lines(report), context=context, caption=caption)
     if report.measured.pileup:
-        yield "rate_pileup", pileup_figure(_pileup_lines(report), simulation=simulation, caption=caption)
+        yield "rate_pileup", pileup_figure(_pileup_lines(report), context=context, caption=caption)
 
 
 def rate_lines(report: RatesReport) -> list[RateLine]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from hepad.bundles.citation import arxiv, experiment
 from hepad.cards.search import ALL
+from hepad.output.figure_context import SIMULATION, FigureContext
 from hepad.pipeline.reinterpret.answer import Answer
 from hepad.pipeline.reinterpret.points import Curve
 from hepad.pipeline.reinterpret.reasons import Cause
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["draw_answer", "figures", "signal_histograms"]
 
 FloatArray = npt.NDArray[np.float64]
-
-_SIMULATION = "Simulation"
 
 
 def signal_histograms(answer: Answer) -> dict[str, hist.Hist[Any]]:
@@ -70,6 +70,22 @@ def figures(answer: Answer, curve: Curve | None, spectra: dict[str, hist.Hist[An
     return drawn
 
 
+def _context(answer: Answer, *, events: bool = True, data: bool = False) -> FigureContext:
+    """The search and whose it is; `events` of its luminosity, with its `data`, or the signal's own fractions."""
+    card = answer.search.card
+    number = arxiv(card.reference)
+    source = f"arXiv:{number}" if number else card.reference
+    whose = experiment(card.reference)
+    return FigureContext(
+        label="" if data else SIMULATION,
+        experiment=whose if data else "",
+        sqrt_s=card.sqrt_s_gev / 1000,
+        luminosity=answer.limits.inputs.yields.luminosity_fb if events and answer.limits is not None else None,
+        search=" ".join(filter(None, (whose, source))),
+        source=source if data else "",
+    )
+
+
 def _cutflow(answer: Answer) -> tuple[Figure, str]:
     from hepad.plot.search import cutflow_figure
 
@@ -84,7 +100,7 @@ def _cutflow(answer: Answer) -> tuple[Figure, str]:
             fraction = measured.acceptance(region, category.name)
             rows.append((f"region {region}", fraction.value, fraction.error))
         flows[category.card.title if len(search.categories) == 1 else category.name] = rows
-    figure = cutflow_figure(flows, label=_SIMULATION)
+    figure = cutflow_figure(flows, context=_context(answer, events=False))
     return figure, "Fraction of all generated events after each step of the selection and in each region."
 
 
@@ -101,7 +117,7 @@ def _scores(answer: Answer, name: str) -> tuple[Figure, str]:
         (events.scores[score].astype(np.float64), events.weight),
         None if table is None else (table.threshold, table.efficiency),
         thresholds={region: cut.threshold for region, cut in category.regions.items() if cut.score == score},
-        label=_SIMULATION,
+        context=_context(answer, events=False),
     )
     caption = "Fraction of selected events with at least that score; the lines are the thresholds of the regions."
     return figure, caption
@@ -130,12 +146,17 @@ def _spectra(answer: Answer, spectra: dict[str, hist.Hist[Any]]) -> tuple[Figure
             )
         )
     yields = answer.limits.inputs.yields
-    label = f"{_SIMULATION}, {yields.luminosity_fb:g} fb$^{{-1}}$, {yields.reference_pb:.3g} pb"
     caption = (
         f"The spectra before and after region {region}, in events at {yields.luminosity_fb:g} fb-1 for a cross section "
         f"of {yields.reference_pb:.3g} pb, with the background expected in the region where there is one."
     )
-    return spectra_figure(panels, region="" if region == ALL else region, label=label), caption
+    figure = spectra_figure(
+        panels,
+        region="" if region == ALL else region,
+        signal=f"Signal, {yields.reference_pb:.3g} pb",
+        context=_context(answer, data=any(panel.observed is not None for panel in panels)),
+    )
+    return figure, caption
 
 
 def _yields(answer: Answer) -> dict[str, tuple[Figure, str]]:
@@ -158,7 +179,7 @@ def _yields(answer: Answer) -> dict[str, tuple[Figure, str]]:
         signal=np.array([float(answer.limits.channels[bin_label(one)].signal[0]) for one in fitted.bins]),
         signal_label=f"Signal, {yields.reference_pb:.3g} pb",
         observed=np.array(counts) if fitted.has_data else None,
-        remarks=(f"{_SIMULATION}, {yields.luminosity_fb:g} fb$^{{-1}}$",),
+        context=_context(answer, data=fitted.has_data),
     )
     caption = (
         "Events expected in each bin by process, before the fit, with the statistical error of the simulation, and the "
@@ -190,7 +211,7 @@ def _fits(answer: Answer) -> dict[str, tuple[Figure, str]]:
             signal=limit.signal,
             signal_label=label,
             x_title=f"{answer.search.card.channels[name].title} [GeV]",
-            remarks=(f"{yields.luminosity_fb:g} fb$^{{-1}}$",),
+            context=_context(answer, data=True),
         )
         caption = f"Observed spectrum of {name}, fit without signal, and the signal at {yields.reference_pb:.3g} pb."
         found[name] = figure, caption
@@ -235,7 +256,8 @@ def _limits(answer: Answer, ax: Axes | None = None) -> tuple[Figure, str]:
         combined=row("Combined" if len(combined.channels) != 1 else "Best channel", combined.result),
         theory_pb=answer.cross_section_pb,
         theory_label="Signal",
-        remarks=(f"{where}, {yields.luminosity_fb:g} fb$^{{-1}}$",),
+        remarks=(where,),
+        context=_context(answer, data=combined.result is not None and combined.result.observed is not None),
         ax=ax,
     )
     return figure, "Upper limits at 95 % CL on the cross section of the signal, channel by channel and combined."
@@ -254,6 +276,7 @@ def _exclusion(curve: Curve, ax: Axes | None = None) -> tuple[Figure, str]:
         theory_label="Model",
         excluded=[(one.low, one.high) for one in ranges],
         excluded_label="Excluded" if curve.excluded_observed is not None else "Expected to be excluded",
+        context=_context(curve.points[0].answer, data=curve.excluded_observed is not None),
         ax=ax,
     )
     return figure, "Upper limits at 95 % CL against the mass, and the cross section of the model."

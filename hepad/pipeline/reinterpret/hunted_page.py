@@ -10,6 +10,7 @@ import numpy as np
 
 from hepad.output.atomic import atomic_folder
 from hepad.output.document import Block, Code, Figure, Heading, Table, Text
+from hepad.output.figure_context import simulated
 from hepad.output.figures import save_figure
 from hepad.output.page import to_html
 from hepad.pipeline.reinterpret.hunted import FILES, VERB, HuntedReport, MethodRow, PointRow
@@ -88,6 +89,7 @@ def _draw(report: HuntedReport, folder: Path) -> list[str]:
             {f"peak at {report.peak_gev:.0f} GeV": lines},
             y_title=title,
             top=top or min(1.0, highest * 1.25),
+            context=simulated(True),
         )
         if save_figure(figure, folder / name):
             drawn.append(name)

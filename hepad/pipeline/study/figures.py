@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from hepad.cards.study import ScanName, StudyCard
 from hepad.inputs.batch import Batch
 from hepad.objects.naming import singular
+from hepad.output.figure_context import simulated
 from hepad.output.figures import save_figure
 from hepad.pipeline.study.data import BACKGROUND
 from hepad.pipeline.study.images import Pictures
@@ -21,7 +22,7 @@ from hepad.plot.images import ShownImage, gallery_figure, plane_figure
 from hepad.plot.latent import latent_figure
 from hepad.plot.loss import LossCurves, loss_figure
 from hepad.plot.multiplicity import ObjectSample, object_figure
-from hepad.plot.roc import SIMULATION, RocLine, roc_figure
+from hepad.plot.roc import RocLine, roc_figure
 from hepad.plot.scan import ScanLine, scan_figure
 from hepad.plot.seeds import SeedPoints, seeds_figure
 
@@ -39,6 +40,8 @@ CAPTIONS = {
     "plane_": "The latent numbers of {}, signed so that they grow with the number of lit pixels of background.",
     "scan_": "Scan of {}: loss and AUC, mean and standard deviation over seeds.",
 }
+
+_CONTEXT = simulated(True)
 
 _XLABELS = {
     "steps": "Steps $T$",
@@ -75,17 +78,17 @@ def _figures(card: StudyCard, results: Results) -> Iterator[tuple[str, Figure]]:
         for b in roc_bands(results)
     ]
     band = "± 1 std. dev. (seeds)"
-    yield "roc", roc_figure(lines, panels=True, simulation=True, band=band)
+    yield "roc", roc_figure(lines, panels=True, context=_CONTEXT, band=band)
     if len(card.seeds) > 1:
-        yield "seeds", seeds_figure(list(_seed_points(card, results)), label=SIMULATION)
+        yield "seeds", seeds_figure(list(_seed_points(card, results)), context=_CONTEXT)
     if curves := _loss_curves(card, results):
-        yield "loss", loss_figure(curves, label=SIMULATION)
+        yield "loss", loss_figure(curves, context=_CONTEXT)
     yield from _objects(card, results)
     for analysis, names in results.plan.table.items():
         latent = results.trainings[names[0]].latent
         if latent:
             spikes = {card.label(sample): fractions for sample, fractions in latent.items()}
-            yield f"latent_{analysis}", latent_figure(spikes, label=SIMULATION)
+            yield f"latent_{analysis}", latent_figure(spikes, context=_CONTEXT)
         pictures = results.trainings[names[0]].pictures
         if pictures is not None:
             yield from _pictures(card, analysis, pictures)
@@ -142,9 +145,9 @@ def _objects(card: StudyCard, results: Results) -> Iterator[tuple[str, Figure]]:
     background = samples.pop(BACKGROUND)
     if not background.values:
         return
-    yield "objects", object_figure(background, list(samples.values()), label=SIMULATION)
+    yield "objects", object_figure(background, list(samples.values()), context=_CONTEXT)
     for name, sample in samples.items():
-        yield f"objects_{name}", object_figure(background, [sample], label=SIMULATION)
+        yield f"objects_{name}", object_figure(background, [sample], context=_CONTEXT)
 
 
 def _pictures(card: StudyCard, analysis: str, pictures: Pictures) -> Iterator[tuple[str, Figure]]:
@@ -153,7 +156,7 @@ def _pictures(card: StudyCard, analysis: str, pictures: Pictures) -> Iterator[tu
     firsts = [[name for name in names if name in pictures.shown][:1] for names in groups.values()]
     wanted = [BACKGROUND, *(name for first in firsts for name in first)] if groups else list(pictures.shown)
     shown = [ShownImage(card.label(name), *pictures.shown[name]) for name in wanted]
-    yield f"images_{analysis}", gallery_figure(shown, title=card.label(analysis), label=SIMULATION)
+    yield f"images_{analysis}", gallery_figure(shown, title=card.label(analysis), context=_CONTEXT)
     if pictures.plane:
         points = signal_points(card, pictures)
         yield (
@@ -163,7 +166,7 @@ def _pictures(card: StudyCard, analysis: str, pictures: Pictures) -> Iterator[tu
                 points,
                 axes_titles=("Latent number $z_1$", "Latent number $z_2$"),
                 title=card.label(analysis),
-                label=SIMULATION,
+                context=_CONTEXT,
             ),
         )
 
@@ -190,7 +193,7 @@ def _scan(card: StudyCard, results: Results, scan: ScanName) -> Figure:
         for signal in results.signals:
             values = [results.auc(point.trainings, signal) for point in points]
             lines.append(_line(name, card.label(signal), x, values))
-    return scan_figure(lines, xlabel=_XLABELS[scan], log_x=scan == "training_fraction", label=SIMULATION)
+    return scan_figure(lines, xlabel=_XLABELS[scan], log_x=scan == "training_fraction", context=_CONTEXT)
 
 
 def _first(results: Results, names: tuple[str, ...]) -> Measured:

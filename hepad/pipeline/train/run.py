@@ -30,6 +30,7 @@ from hepad.nn.supervised import is_supervised
 from hepad.objects.cutflow import CutFlow
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.complete import made_with, selection_hash
+from hepad.output.figure_context import FigureContext
 from hepad.output.figure_kinds import figure_kinds
 from hepad.paths import InputPath
 from hepad.pipeline.train.plan import TrainOptions, TrainPlan
@@ -339,5 +340,5 @@ def write_trained(trained: Trained, folder: Path) -> None:
     from hepad.plot.loss import plot_loss
 
     fit = trained.report.fit
-    figure = plot_loss(fit.train_loss, fit.validation_loss, best_epoch=fit.best_epoch)
+    figure = plot_loss(fit.train_loss, fit.validation_loss, best_epoch=fit.best_epoch, context=FigureContext())
     save_figure(figure, folder / "loss", kinds=("png",))  # the one that packed analyses take along

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from hepad.output.figure_context import simulated
 from hepad.output.figures import save_figure
 from hepad.pipeline.study.sensitivity.page import crossing_words
 from hepad.pipeline.study.sensitivity.points import Counted
@@ -27,17 +28,20 @@ def draw_sensitivity(results: SensitivityResults, folder: Path) -> list[str]:
 
 
 def _figures(results: SensitivityResults) -> Iterator[tuple[str, Figure]]:
-    card = results.card
-    yield "p_values", p_figure(_lines(results, lambda one: one.log_p))
+    card, context = results.card, simulated(True)
+    yield "p_values", p_figure(_lines(results, lambda one: one.log_p), context=context)
     methods = [name for name in card.methods if name not in card.classical]
     if methods:
         tables = [_gains(results, of, title) for title, of in _WAYS]
         names = [card.label(name) for name in methods]
-        yield "improvements", gain_figure(tables, rows=[card.label(name) for name in results.curves], columns=names)
+        yield (
+            "improvements",
+            gain_figure(tables, rows=[card.label(name) for name in results.curves], columns=names, context=context),
+        )
     gains = _lines(results, lambda one: one.gain)
-    yield "significance_improvement", sensitivity_figure(gains, y_title="Significance improvement")
+    yield "significance_improvement", sensitivity_figure(gains, y_title="Significance improvement", context=context)
     kept = _lines(results, lambda one: one.efficiency)
-    yield "efficiency", sensitivity_figure(kept, y_title="Signal efficiency", top=1.0)
+    yield "efficiency", sensitivity_figure(kept, y_title="Signal efficiency", top=1.0, context=context)
 
 
 _WAYS: tuple[tuple[str, Callable[[Curve], Found]], ...] = (

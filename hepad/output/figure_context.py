@@ -1,0 +1,60 @@
+"""What figures are of, as far as it is known: whose events, at which energy, how many, in whose search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["SIMULATION", "FigureContext", "simulated"]
+
+SIMULATION = "Simulation (Delphes)"
+"""The label of private simulation; never the name of an experiment."""
+
+
+@dataclass(frozen=True)
+class FigureContext:
+    """What a figure is of; what is empty is not written.
+
+    `label` says what the events are, such as `SIMULATION`, or whatever the user wants to stand there. `experiment` has
+    taken the data, `source` is their reference. `sqrt_s` is the energy of the collisions in TeV, `luminosity` in fb-1.
+    `process` is the signal, and `search` the published search that a signal is held against.
+    """
+
+    label: str = ""
+    experiment: str = ""
+    sqrt_s: float | None = None
+    luminosity: float | None = None
+    process: str = ""
+    search: str = ""
+    source: str = ""
+
+    @property
+    def data(self) -> str:
+        """Whose data they are, and where they are published; empty for those of nobody."""
+        told = ", ".join(filter(None, (self.experiment, self.source)))
+        return f"Data: {told}" if told else ""
+
+    @property
+    def exposure(self) -> str:
+        """Luminosity and energy as they stand above a figure: 137 fb-1 (13 TeV)."""
+        fb = "" if self.luminosity is None else f"{self.luminosity:g} fb$^{{-1}}$"
+        tev = "" if self.sqrt_s is None else f"{self.sqrt_s:g} TeV"
+        return f"{fb} ({tev})" if fb and tev else fb or tev
+
+    def note(self, label: str) -> str:
+        """What stands below a figure: data that its label does not name, signal, search, and whose result it is not.
+
+        What is made of an experiment's data or search is not a result of that experiment, and says so.
+        """
+        whose = self.experiment or "the collaboration"
+        parts = [
+            "" if label == self.data else self.data,
+            f"Signal: {self.process}" if self.process else "",
+            f"Reinterpretation of {self.search}" if self.search else "",
+            f"not a result of {whose}" if self.search or self.experiment else "",
+        ]
+        return "; ".join(filter(None, parts))
+
+
+def simulated(simulation: bool) -> FigureContext:
+    """The context of a figure of which nothing is known but whether its events are simulated."""
+    return FigureContext(label=SIMULATION if simulation else "")
