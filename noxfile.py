@@ -18,6 +18,7 @@ EXTRAS = (
     "hepdata",
     "onnx",
     "particles",
+    "web",
 )  # tests use trigger too, but it asks for numpy 2: not at the lowest versions
 ROOT_WHEEL = "root==0.1a12"  # ROOT 6.40
 CPU_TORCH = {"UV_TORCH_BACKEND": os.environ.get("UV_TORCH_BACKEND", "cpu") or None}

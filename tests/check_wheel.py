@@ -37,7 +37,8 @@ print(len(resolver.bundled_names("analyses")), "analyses load from the wheel")
 def missing(site: Path) -> list[str]:
     """Files of the repository that the wheel must hold and does not."""
     wanted = {Path("hepad/py.typed"), Path("hepad/data/CITATION.cff")}
-    wanted |= {path.relative_to(_ROOT) for kind in ("py", "html") for path in (_ROOT / "hepad").rglob(f"*.{kind}")}
+    for kind in ("py", "html", "css", "js"):
+        wanted |= {path.relative_to(_ROOT) for path in (_ROOT / "hepad").rglob(f"*.{kind}")}
     wanted |= {p.relative_to(_ROOT) for p in (_ROOT / "hepad/data").rglob("*") if p.is_file() and p.name[0] != "."}
     for folder in ("analyses", "selections", "fits", "budgets", "examples"):
         wanted |= {"hepad/data" / path.relative_to(_ROOT) for path in (_ROOT / folder).rglob("*") if path.is_file()}

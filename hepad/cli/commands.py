@@ -56,6 +56,8 @@ COMMANDS = {
     "schema": "Which keys a card may have: tables, or a JSON Schema with --json.",
     "list": "List what ships with hepad, or say what to cite for one of them; hepad show NAME has all of one.",
     "show": "Show all of something that ships with hepad: what it is, what it was made of, its card.",
+    "serve": "Show web pages on which files are held against searches, scored and hunted in, each job a command of "
+    "hepad.",
     "analysis": "Make, check, pack and unpack what belongs to an analysis.",
 }
 """The commands in the order of the work, and the first line of their help."""
@@ -65,7 +67,7 @@ PANELS = {
     "Score and select": "score vectorize jets hist",
     "Train and compare": "train import-model evaluate study cluster monitor",
     "Hunt and fit": "hunt bumphunt bumphunt2d fit spurious inject limit discovery abcd",
-    "Reinterpret and share": "reinterpret analysis replay",
+    "Reinterpret and share": "reinterpret analysis replay serve",
     "Trigger": "rates chain latency quantise export",
 }
 """Which commands stand together in the help."""

@@ -1,0 +1,51 @@
+"""`hepad serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hepad.cli import common
+
+
+def serve(
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of 127.0.0.1; 0 for any that is free.")] = 8765,
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Jobs side by side; others wait.")] = 1,
+    data: Annotated[Path, typer.Option("--data", help="The folder of jobs and their files.")] = Path("hepad-serve"),
+    share: Annotated[
+        Path | None,
+        typer.Option("--share", help="A folder with files that the pages offer, beside uploads.", show_default="none"),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option("--url", help="Where browsers find it, behind a reverse proxy.", show_default="this machine"),
+    ] = None,
+    memory: Annotated[float, typer.Option("--memory", min=0.5, help="Of a job, in GB of address space.")] = 8,
+    seconds: Annotated[int, typer.Option("--seconds", min=1, help="Processor time of a command of a job.")] = 3600,
+    upload: Annotated[float, typer.Option("--upload", min=0.001, help="In GB, the most of one form.")] = 2,
+    quota: Annotated[float, typer.Option("--quota", min=0.001, help="In GB, all jobs together.")] = 20,
+    days: Annotated[int, typer.Option("--days", min=1, help="After these, jobs that have ended are deleted.")] = 30,
+) -> None:
+    """Show web pages on which files are held against searches, scored and hunted in, each job a command of hepad.
+
+    Example: hepad serve --open
+    """
+    from hepad.serve.limits import GB, Limits
+    from hepad.serve.run import Options, run
+
+    limits = Limits(
+        jobs=jobs, memory=int(memory * GB), seconds=seconds, upload=int(upload * GB), quota=int(quota * GB), days=days
+    )
+    options = Options(data=data, port=port, share=share, url=url, limits=limits)
+    run(options, lambda link: _ready(link, open_))
+
+
+def _ready(link: str, open_: bool) -> None:
+    common.stdout().print(f"hepad serve: {link}")
+    if open_:
+        import webbrowser
+
+        webbrowser.open(link)

@@ -1,0 +1,75 @@
+"""What a step found, in blocks as reports have them, from the JSON that its command printed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hepad.output.document import Answer, Block, Table
+from hepad.serve.store import Step
+
+__all__ = ["answer", "short"]
+
+Result = Mapping[str, Any]
+
+
+def answer(step: Step, printed: str) -> list[Block]:
+    """The blocks of a step that came to a result and has no report of its own; empty if there are none."""
+    result = _read(printed)
+    return _BLOCKS[step.verb](result) if result is not None and step.verb in _BLOCKS else []
+
+
+def short(step: Step, printed: str) -> str:
+    """What a step found, in a few words for a list; empty if that is not known."""
+    result = _read(printed)
+    return _SHORT[step.verb](result) if result is not None else ""
+
+
+def _read(printed: str) -> Result | None:
+    try:
+        found = json.loads(printed)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _score(result: Result) -> list[Block]:
+    steps = [
+        (step["name"], f"{step['events']}", f"{step['events'] / max(result['events'], 1):.2%}")
+        for step in result["cutflow"]
+    ]
+    regions = [
+        (name, r["score"], f"{r['threshold']:.5g}", f"{r['selected']}", f"{r['fraction']:.3%}")
+        for name, r in result["regions"].items()
+    ]
+    quantiles = [(f"{float(q):.1%}", f"{value:.5g}") for q, value in result["quantiles"].items()]
+    numbers = [(f"{result['selected']}", "selected"), *((row[3], f"in region {row[0]}") for row in regions)]
+    return [
+        Answer(f"{result['events']} events were scored by {result['model']}.", numbers),
+        Table(("region", "score", "threshold", "events", "of selected"), regions, 2),
+        Table((f"step of {result['selection']}", "events", "of all"), steps),
+        Table(("quantile of the selected", "score"), quantiles),
+    ]
+
+
+def _latency(result: Result) -> str:
+    checks = {True: "fits", False: "does not fit", None: "no budget"}
+    return checks[result["passed"]]
+
+
+_BLOCKS: Mapping[str, Callable[[Result], list[Block]]] = {"score": _score}
+
+_SHORT: Mapping[str, Callable[[Result], str]] = {
+    "reinterpret": lambda result: f"{result['verdict']['status']}: {result['verdict']['reason']}",
+    "score": lambda result: f"{result['selected']} of {result['events']} events selected",
+    "bumphunt": lambda result: (
+        f"{result['window'][0]:g} to {result['window'][1]:g} GeV, "
+        + (
+            "local p " + f"{result['local_p']:.3g}"
+            if result["global_p"] is None
+            else f"global p {result['global_p']:.3g}"
+        )
+    ),
+    "latency": _latency,
+}

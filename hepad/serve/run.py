@@ -1,0 +1,111 @@
+"""The server as a process: its data folder, its socket, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hepad.errors import MissingExtraError, OutputError, UsageError
+from hepad.serve.limits import Limits
+
+__all__ = ["Options", "run"]
+
+_CONNECTIONS = 200
+_HEAD = 16_384
+"""Bytes of the head of a request."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where the server keeps its jobs, where it is found, and what it grants."""
+
+    data: Path
+    port: int = 8765
+    share: Path | None = None
+    url: str | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+def run(options: Options, ready: Callable[[str], None]) -> None:
+    """Serve until a signal ends it; `ready` is told the link with the token as soon as there is an answer.
+
+    `MissingExtraError` without the extra `web`, `UsageError` if the port is taken, or the data folder is by another
+    server.
+    """
+    try:
+        import python_multipart  # noqa: F401
+        import starlette  # noqa: F401
+        import uvicorn
+    except ImportError as error:
+        raise MissingExtraError.of(error, "hepad serve needs", "starlette", "web") from error
+    from hepad.serve.app import Server, make_app
+    from hepad.serve.queue import Queue
+    from hepad.serve.security import Keys, site_of
+    from hepad.serve.store import Store
+
+    if options.share is not None and not options.share.is_dir():
+        raise UsageError(f"--share {options.share} is no folder")
+    with _socket(options.port) as listener, _owned(options.data):
+        port = listener.getsockname()[1]
+        site = site_of(port, options.url)
+        store, keys = Store(options.data.resolve(), options.limits), Keys.of(options.data)
+
+        async def serve() -> None:
+            server = Server(store, Queue(store), keys, site, options.limits, options.share)
+            config = uvicorn.Config(
+                make_app(server),
+                log_level="warning",
+                access_log=False,  # links have keys
+                server_header=False,
+                proxy_headers=False,
+                ws="none",
+                limit_concurrency=_CONNECTIONS,
+                timeout_graceful_shutdown=3,
+                h11_max_incomplete_event_size=_HEAD,
+            )
+            ready(
+                f"{options.url.rstrip('/') if options.url else f'http://127.0.0.1:{port}'}/?token={keys.key('token')}"
+            )
+            await uvicorn.Server(config).serve(sockets=[listener])
+
+        try:
+            asyncio.run(serve())
+        except KeyboardInterrupt:
+            return  # how one ends it
+
+
+@contextmanager
+def _socket(port: int) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UsageError(
+                f"--port {port}: {error.strerror or error}; give another, 0 for any that is free"
+            ) from error
+        listener.listen(128)
+        yield listener
+
+
+@contextmanager
+def _owned(folder: Path) -> Iterator[None]:
+    """Make the data folder, if it is not there, and keep other servers out of it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise OutputError(f"--data {folder}: {error.strerror or error}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise UsageError(f"--data {folder}: another hepad serve has it; give another folder") from error
+    finally:
+        os.close(handle)

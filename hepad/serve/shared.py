@@ -1,0 +1,26 @@
+"""Files that lie on the server, which whoever runs it lets the pages offer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["shared_files"]
+
+_MOST = 1000
+
+
+def shared_files(folder: Path) -> dict[str, Path]:
+    """The files below a folder by their names in it: none hidden, no link that leads out; at most a thousand."""
+    root = folder.resolve()
+    found: dict[str, Path] = {}
+    for place, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if name[0] != ".")
+        for name in sorted(names):
+            path = Path(place, name)
+            if name[0] == "." or not path.is_file() or not path.resolve().is_relative_to(root):
+                continue
+            if len(found) == _MOST:
+                return found
+            found[path.relative_to(root).as_posix()] = path.resolve()
+    return found

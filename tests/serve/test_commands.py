@@ -1,0 +1,128 @@
+"""What forms say as words of commands: those that the command line takes, and nothing that somebody else chose."""
+
+from __future__ import annotations
+
+import pytest
+import typer
+
+from hepad.cli.commands import command_app
+from hepad.errors import UsageError
+from hepad.serve.commands import KINDS, RESULTS, choices, gallery, pasted, plan, run_words, stored_name
+
+GOOD = {
+    "reinterpret": (
+        {"analysis": "cms_2019_dijet", "xsec": " 0.05", "luminosity": "", "sqrt_s": "13000"},
+        ["events.root"],
+        "reinterpret events.root --analysis cms_2019_dijet --xsec 0.05 --sqrt-s 13000 -o result",
+    ),
+    "score": (
+        {"model": "snn_ae", "csrf": "x", "luminosity": "of another form"},
+        ["events.h5", "events-2.h5"],
+        "score events.h5 events-2.h5 --model snn_ae -o scores.root",
+    ),
+    "bumphunt": (
+        {"function": "dijet5", "histogram": "dir/m (jj)", "low": "1000", "high": "4e3", "toys": "100", "seed": "3"},
+        ["spectrum.root"],
+        "bumphunt|spectrum.root:dir/m (jj)|--function|dijet5|--range|1000:4000|--toys|100|--seed|3|-o|result",
+    ),
+    "latency": (
+        {"model": "snn_ae", "budget": "cms-l1"},
+        [],
+        "latency --model snn_ae --budget cms-l1 -o result",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_form_becomes_words_that_the_command_line_takes(kind):
+    fields, files, expected = GOOD[kind]
+    (step,) = plan(kind, fields, files).steps
+    assert list(step.words) == expected.split("|" if "|" in expected else " ")
+    assert step.output == step.words[-1]
+    verb, *words = run_words(step.words)
+    command = typer.main.get_command(command_app(verb))
+    assert command.make_context(verb, words).params["json"] is True
+    assert verb in RESULTS
+
+
+def test_every_search_is_a_step_with_an_output_of_its_own():
+    steps = plan("reinterpret", {"analysis": "all"}, ["events.root"]).steps
+    names = list(choices("reinterpret")["searches"])
+    assert [step.title for step in steps] == names == [row["name"] for row in gallery()]
+    assert len({step.output for step in steps}) == len(steps) > 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "word"),
+    [
+        ("reinterpret", {"analysis": "../../etc/passwd"}, "search"),
+        ("reinterpret", {"analysis": "snn_ae"}, "search"),  # a model, no search
+        ("reinterpret", {"analysis": "--help"}, "search"),
+        ("reinterpret", {"xsec": "-1"}, "xsec"),
+        ("reinterpret", {"xsec": "nan"}, "xsec"),
+        ("reinterpret", {"xsec": "1e400"}, "xsec"),
+        ("reinterpret", {"xsec": "0.1 --model x"}, "xsec"),
+        ("score", {"model": "/srv/bundle"}, "model"),
+        ("score", {"model": "<script>"}, "model"),
+        ("bumphunt", {"histogram": "--json"}, "histogram"),
+        ("bumphunt", {"histogram": "h\n"}, "histogram"),
+        ("bumphunt", {"function": "card.yaml"}, "function"),
+        ("bumphunt", {"low": "4000", "high": "1000"}, "range"),
+        ("bumphunt", {"toys": "1000000000"}, "toys"),
+        ("bumphunt", {"seed": "-3"}, "seed"),
+        ("latency", {"budget": ""}, "budget"),
+    ],
+)
+def test_what_is_no_value_of_a_form_is_refused_in_a_line_that_names_it(kind, changes, word):
+    fields, files, _ = GOOD[kind]
+    with pytest.raises(UsageError, match=word) as refused:
+        plan(kind, {**fields, **changes}, files)
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 250
+
+
+def test_files_are_counted():
+    with pytest.raises(UsageError, match="no file was given"):
+        plan("score", {"model": "vae"}, [])
+    with pytest.raises(UsageError, match="at most 1 "):
+        plan("bumphunt", {}, ["a.csv", "b.csv"])
+
+
+@pytest.mark.parametrize(
+    ("shown", "name"),
+    [
+        ("signal.root", "events-2.root"),
+        ("SIGNAL.ROOT", "events-2.root"),
+        ("run.lhe.gz", "events-2.lhe.gz"),
+        ("../../../etc/passwd", "events-2.dat"),
+        ("..\\..\\x.h5", "events-2.h5"),
+        ("-rf.py", "events-2.dat"),
+        ("x.root/../../y", "events-2.dat"),
+        ("x.root.sh", "events-2.dat"),
+        ("a\0b.csv", "events-2.csv"),
+        (".gz", "events-2.dat"),
+        ("", "events-2.dat"),
+    ],
+)
+def test_of_a_name_only_a_known_ending_is_kept(shown, name):
+    assert stored_name("events", 2, shown) == name
+
+
+def test_pasted_numbers_become_a_table():
+    text = "low high events\n\n1000;1100; 5\n 1100\t1200 3 \n1200, 1300, 2,"
+    assert pasted(text) == "1000,1100,5\n1100,1200,3\n1200,1300,2\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "no line"),
+        ("a b c", "no line"),
+        ("1 2 3\n1 2", "line 2 .* 2 numbers"),
+        ("1 2 3\n1 x 2", "line 2 .* 'x'"),
+        ("1 2 inf", "'inf'"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_its_line(text, says):
+    with pytest.raises(UsageError, match=says):
+        pasted(text)
