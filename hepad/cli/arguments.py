@@ -287,6 +287,7 @@ def _step(text: str, files: list[Path], given: Parameters) -> list[Word]:
 
 _SPECIAL: dict[str, Callable[[str, list[Path], Parameters], list[Word]]] = {
     "analysis": _analysis,
+    "cards": _analysis,
     "cross_section": _cross_section,
     "data": _data,
     "file": _network,

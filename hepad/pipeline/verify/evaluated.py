@@ -108,7 +108,7 @@ def evaluated(card: StudyCard, names: Iterable[str], files: StudyFiles, options:
         made = Path(folder)
         for name in names:
             if name not in shipped:
-                train(background, name, options=TrainOptions(output=made / name, seed=card.seeds[0]))
+                train(background, name, options=TrainOptions(output=made / name, max_events=card.training_events))
         recipe = load_analysis(names[0])
         report = evaluate(
             kept or background,
@@ -123,7 +123,7 @@ def evaluated(card: StudyCard, names: Iterable[str], files: StudyFiles, options:
                 replicas=options.replicas,
                 seed=options.seed,
                 aso_subsets=0,
-                max_events=None,
+                max_events=None if card.data.labels else card.evaluation.events,
                 selections=_label_cards(card, recipe, files, made),
             ),
         )

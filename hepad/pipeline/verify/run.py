@@ -226,8 +226,6 @@ def _record(
 ) -> dict[str, Any]:
     command = command_line(
         f"verify {' '.join(Path(name).stem for name in names)}".strip(),
-        data=tuple(path.name for path in options.data),
-        trained=tuple(path.name for path in options.trained),
         quick=options.quick or None,
         seed=options.seed,
     )
