@@ -70,6 +70,11 @@ class ModelCase:
         return TrainingData(self._batch(train, 2), self._batch(validation, 3), against=signal)
 
     @cached_property
+    def few(self) -> TrainingData:
+        """Of `data` as much as has two batches and a half in an epoch: what is asked of `fit` needs no more."""
+        return replace(self.data, train=self.data.train.take(slice(0, 5 * self.options.batch_size // 2)))
+
+    @cached_property
     def odd(self) -> Batch:
         """Anomalies."""
         return self._batch(20, 99, odd=True)
@@ -87,7 +92,7 @@ class ModelCase:
 
     @cached_property
     def brief(self) -> tuple[Any, FitReport, Checkpoint]:
-        """A model trained for two epochs, its report and its first checkpoint; as `trained`, shared by the checks."""
+        """A model trained by `fit`, its report and its first checkpoint; as `trained`, shared by the checks."""
         scorer, kept = self.new(), list[Checkpoint]()
         report = self.fit(scorer, on_epoch=lambda end: kept.append(end.checkpoint()))
         return scorer, report, kept[0]
@@ -102,9 +107,9 @@ class ModelCase:
         return registry.load(self.entry)(self.config if config is None else config, self.layout)
 
     def fit(self, scorer: Any, data: TrainingData | None = None, **changes: Any) -> FitReport:
-        """Train two epochs: as many as show whether the second goes on from the first."""
+        """Train two epochs of `few` events: as many as show whether the second goes on from the first."""
         settings = {"options": self.options.model_copy(update={"epochs": 2}), "seed": 1} | changes
-        report: FitReport = scorer.fit(data or self.data, **settings)
+        report: FitReport = scorer.fit(data or self.few, **settings)
         return report
 
     def _batch(self, n: int, seed: int, *, odd: bool = False) -> Batch:

@@ -105,10 +105,10 @@ def a_training_needs_events(case: ModelCase) -> None:
 
 def weights_matter_and_equal_ones_do_not(case: ModelCase) -> None:
     """Weights of events are relative."""
-    train = case.data.train
+    train = case.few.train
     (plain, _, _), doubled, uneven = case.brief, case.new(), case.new()
-    case.fit(doubled, replace(case.data, train=replace(train, weight=2 * train.weight)))
-    case.fit(uneven, replace(case.data, train=replace(train, weight=np.linspace(0, 1, len(train)))))
+    case.fit(doubled, replace(case.few, train=replace(train, weight=2 * train.weight)))
+    case.fit(uneven, replace(case.few, train=replace(train, weight=np.linspace(0, 1, len(train)))))
     assert_same(plain.state(), doubled.state())
     assert any(not np.array_equal(plain.state()[name], array) for name, array in uneven.state().items())
 
