@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import multiprocessing
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+import awkward as ak
 import numpy as np
 import pytest
 import uproot
@@ -27,6 +30,9 @@ sys.dont_write_bytecode = False
 # The same examples each time: a suite that fails by chance is of no use to anyone.
 settings.register_profile("hepad", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("hepad")
+
+# uproot asks awkward twice for the type of each branch that it is to write: to parse "var * float32" takes 3 ms.
+ak.types.from_datashape = cache(ak.types.from_datashape)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -191,6 +197,17 @@ def leave_unrendered(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def quick_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that share out work begin as copies of one with all imports, which takes each of them seconds.
+
+    They get and give what they would otherwise. `tests/execution` has those that begin anew, as a user's do.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "hepad.pipeline.study.run", "hepad.pipeline.reinterpret.run"])
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _: context)
+
+
+@pytest.fixture
 def replay_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """`hepad replay` runs the command again in this process."""
     from typer.testing import CliRunner
@@ -227,8 +244,6 @@ def write_slim(tmp_path: Path) -> Callable[..., Path]:
             "Weight.Weight": [[1.0], [2.0], [0.5]],
             **{key.replace("_", "."): value for key, value in branches.items()},
         }
-        import awkward as ak
-
         arrays = {k: ak.values_astype(ak.Array(v), np.float32) for k, v in content.items() if not drop or drop not in k}
         path = tmp_path / name
         with uproot.recreate(path) as file:

@@ -44,6 +44,7 @@ def table(tmp_path: Path) -> tuple[dict[str, np.ndarray], list[Path]]:
     return columns, [write(tmp_path / f"{name}.csv", column) for name, column in columns.items()]
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_several_spectra_are_hunted_in_the_same_window(
     table: tuple[dict[str, np.ndarray], list[Path]], tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 
+@pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize("model", ["snn_ae", "vae"])
 def test_shares_and_top_events(run, examples: Path, tmp_path: Path, model: str) -> None:
     files = (f"w={examples / 'background.h5'}", f"a4l={examples / 'a4l.h5'}")
@@ -45,6 +46,8 @@ def test_the_top_events_are_those_that_score_finds(process, run, examples: Path,
     report = json.loads(
         process("explain", examples / "h0.h5", "-m", "dnn_ae", "--top", 3, "-o", "why", "--json").stdout
     )
+    for name in ("shares", "events_events"):
+        assert (tmp_path / "why" / f"{name}.png").stat().st_size > 10_000
     run("score", examples / "h0.h5", "-m", "dnn_ae", "-o", "s.parquet")
     table = pq.read_table(tmp_path / "s.parquet").to_pydict()
     scores = np.array(table["score_mse"], dtype=np.float64)

@@ -185,6 +185,7 @@ def test_study_faults(run, examples: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("quick_processes")
 def test_a_damaged_checkpoint_is_named_by_its_worker(run, examples: Path, tmp_path: Path) -> None:
     changes = {"analyses": ["dnn_ae"], "scans": {}, "updates": 2}
     (tmp_path / "two.yaml").write_text(yaml.safe_dump({**TINY, **changes}), encoding="utf-8")

@@ -15,7 +15,6 @@ import pytest
 from hepad.cards.analysis import RegionSpec, TrainCard
 from hepad.errors import CompanionError, InputDataError, InterruptedRunError
 from hepad.execution.executor import Execution
-from hepad.execution.processes import ProcessExecutor
 from hepad.execution.serial import SerialExecutor
 from hepad.execution.units import Outcome
 from hepad.pipeline import vectorize as vectorizing
@@ -27,6 +26,8 @@ from hepad.pipeline.train.plan import TrainOptions
 from hepad.pipeline.train.run import train
 from hepad.pipeline.vectorize import VectorizeOptions, vectorize
 from hepad.samples import background
+
+pytestmark = pytest.mark.usefixtures("quick_processes")
 
 SKIP, TWO = Execution(skip_bad_files=True), Execution(workers=2, skip_bad_files=True)
 BINS = tuple(float(x) for x in range(0, 400, 20))
@@ -60,19 +61,6 @@ def chunks(monkeypatch) -> Counter[str]:
 
         monkeypatch.setattr(module, "apply_selection", counting)
     return counted
-
-
-@pytest.fixture
-def one_process(monkeypatch) -> None:
-    """What is to be done by several processes is done by one other, as each takes seconds to start.
-
-    `test_hist` and `test_train` have two, as have the tests of execution.
-    """
-
-    def make(job, execution: Execution):
-        return SerialExecutor(job) if execution.workers == 1 else ProcessExecutor(job, 1)
-
-    monkeypatch.setattr("hepad.execution.run.make_executor", make)
 
 
 def stop_after(events: int) -> Callable[[int, int | None], None]:
@@ -138,7 +126,6 @@ def test_hist_blames_scores_and_no_events(files: list[str], tmp_path: Path) -> N
     assert not list(tmp_path.glob("h.*"))
 
 
-@pytest.mark.usefixtures("one_process")
 def test_vectorize(files: list[str], chunks: Counter[str], tmp_path: Path) -> None:
     options = VectorizeOptions(step_size=200, execution=SKIP)
     with pytest.raises(InterruptedRunError, match="kept in"):
@@ -211,7 +198,6 @@ def test_train(examples: Path, chunks: Counter[str], tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "bad.h5", "c.h5", "m", "two"]
 
 
-@pytest.mark.usefixtures("one_process")
 def test_evaluate(examples: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("hepad.pipeline.evaluate.output.evaluation_figures", lambda *_, **__: [])
     background = three(examples / "hplus.h5", tmp_path)

@@ -79,6 +79,7 @@ def measured(result: dict) -> dict:
     return {key: value for key, value in result.items() if key not in {"files", "provenance", "skipped"}}
 
 
+@pytest.mark.usefixtures("quick_processes")
 def test_two_processes_write_the_same_bytes(tmp_path, card, files, options):
     for n, name in ((1, "one"), (2, "two")):
         chosen = {**options, "points": (), "output": tmp_path / name, "execution": Execution(workers=n)}
@@ -169,6 +170,7 @@ def test_an_interruption_after_all_events_keeps_them(tmp_path, card, files, opti
         reinterpret([files[0], files[2]], card, options=ReinterpretOptions(output=tmp_path / "out", **options))
 
 
+@pytest.mark.usefixtures("quick_processes")
 def test_generator_files_on_two_processes_say_what_was_rejected(tmp_path, search_card, data):
     pytest.importorskip("pythia8mc")
     content = yaml.safe_load(search_card)

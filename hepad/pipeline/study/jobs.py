@@ -46,22 +46,23 @@ def run_jobs(jobs: Iterable[Job], workers: int) -> list[Any]:
 def _start() -> tuple[Connection, BaseProcess]:
     context = multiprocessing.get_context("spawn")  # a fork of a process with torch's threads, or CUDA, can hang
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, os.getpid(), figure_kinds()), daemon=True)
+    process = context.Process(target=_work, args=(theirs, figure_kinds()), daemon=True)
     process.start()
     theirs.close()
     return ours, process
 
 
-def _work(jobs: Connection, parent: int, kinds: tuple[str, ...]) -> None:
+def _work(jobs: Connection, kinds: tuple[str, ...]) -> None:
     """What a process does: one job after the other, until there are no more or the parent is gone.
 
     Its answer to each is what the job gives, alone in a tuple, or name, text and exit code of a hepad error.
     """
     # Ctrl-C goes to all processes of a terminal's group; the parent passes on one signal, so that none gets two.
     os.setpgrp()
+    parent = multiprocessing.parent_process()
 
     def watch(_: EpochEnd) -> None:
-        if os.getppid() != parent:  # nobody waits for us any more, and the next run may do the same
+        if parent is None or not parent.is_alive():  # nobody waits for us any more, and the next run may do the same
             raise InterruptedRunError("the study was killed")
 
     with drawing(kinds), suppress(EOFError, BrokenPipeError, ConnectionResetError):

@@ -286,6 +286,7 @@ def test_another_card_or_input_trains_under_another_name(plain, examples: Path, 
     assert len(names) == 3
 
 
+@pytest.mark.usefixtures("quick_processes")
 def test_trainings_side_by_side_are_those_one_after_the_other(examples: Path, tmp_path: Path) -> None:
     card = StudyCard.model_validate({**ONE, "seeds": [1, 2, 3], "updates": 2})
     data = StudyData(find_files(card, examples), card)
