@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +20,8 @@ __all__ = ["recreate"]
 
 _HEAD = 4096
 """The UUID stands in the file's header and in that of its directory, which come first."""
+_REMEMBERED = 1 << 23
+"""Bytes of baskets, before they are packed, whose packed form is kept."""
 
 
 @contextmanager
@@ -28,10 +30,12 @@ def recreate(path: Path) -> Iterator[Any]:
     import uproot
 
     placeholder = uuid.uuid4()
+    compression = uproot.ZLIB(1)
+    compression.compress = each_once(compression.compress)
     with (
         path.open("w+b") as stream,
         _clock_stopped(),
-        uproot.recreate(stream, uuid_function=lambda: placeholder) as file,
+        uproot.recreate(stream, compression=compression, uuid_function=lambda: placeholder) as file,
     ):
         yield file
     _name_by_content(path, placeholder.bytes)
@@ -47,6 +51,27 @@ def _name_by_content(path: Path, placeholder: bytes) -> None:
         name = bytes.fromhex(sha256_file(path))[:16]
         stream.seek(0)
         stream.write(head.replace(placeholder, name))
+
+
+def each_once(pack: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    """The same function, which packs what it has packed lately no second time.
+
+    Half of what a table of scores takes to pack are columns that are equal to one another, or to what they were before.
+    """
+    recent: list[tuple[bytes, bytes]] = []
+
+    def once(data: bytes) -> bytes:
+        known = next((pair for pair in recent if pair[0] == data), None)  # ends at the first difference; a hash does not
+        if known is None:
+            known = (data, pack(data))
+        else:
+            recent.remove(known)
+        recent.append(known)
+        while sum(len(old) for old, _ in recent) > _REMEMBERED:
+            recent.pop(0)
+        return known[1]
+
+    return once
 
 
 class _Stopped(dt.datetime):
