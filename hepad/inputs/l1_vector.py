@@ -21,7 +21,7 @@ from hepad.errors import CardError, InputDataError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout, Slot
 from hepad.inputs.scale import Scale
-from hepad.io.events import flat_columns
+from hepad.io.events import contents, flat_columns, numbers
 from hepad.objects.naming import singular
 
 __all__ = ["L1Vector", "L1VectorCard"]
@@ -91,13 +91,13 @@ class L1Vector:
         """The batch in physical units, before scaling."""
         shape = (len(events), len(self.columns))
         x, mask = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=bool)
-        first = 0
+        first, fields = 0, contents(events)
         for name in self.card.order:
             if name == "met":
-                first += self._fill_met(events, x[:, first:], mask[:, first:])
+                first += self._fill_met(fields, x[:, first:], mask[:, first:])
             else:
-                first += self._fill_objects(events, name, x.reshape(-1)[first:], mask.reshape(-1)[first:])
-        return Batch(self.kind, self.layout, x, mask, ak.to_numpy(events.weight).astype(np.float64))
+                first += self._fill_objects(fields, name, x.reshape(-1)[first:], mask.reshape(-1)[first:])
+        return Batch(self.kind, self.layout, x, mask, numbers(fields["weight"]).astype(np.float64))
 
     def scaled(self, batch: Batch) -> Batch:
         """The batch as the network sees it; `CardError` if the scale was never fitted."""
@@ -139,24 +139,24 @@ class L1Vector:
             return cls(card)
         return cls(card, Scale.from_state(state, len(cls(card).columns)))
 
-    def _fill_met(self, events: ak.Array, x: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> int:
+    def _fill_met(self, fields: Mapping[str, Any], x: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> int:
         """Put MET into the first columns; how many these are."""
         for i, feature in enumerate(self.card.features):
             if feature != "eta":
-                x[:, i] = ak.to_numpy(events.met[feature])
+                x[:, i] = numbers(fields["met"][feature])
                 mask[:, i] = True
         return len(self.card.features)
 
     def _fill_objects(
-        self, events: ak.Array, name: str, x: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]
+        self, fields: Mapping[str, Any], name: str, x: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]
     ) -> int:
         """Put a collection into the first columns; how many these are. `x` and `mask` are flat, row after row."""
-        if name in DERIVED and name not in events.fields:
+        if name in DERIVED and name not in fields:
             raise CardError(f"the input takes {name}, which the selection must build, under its key 'build'")
         count, features = self.card.counts[name], self.card.features  # type: ignore[index]  # they share their names
-        offsets, objects = flat_columns(events[name])
+        offsets, objects = flat_columns(fields[name])
         counts = np.diff(offsets)
-        rows = np.arange(len(events)) * len(self.columns)
+        rows = np.arange(len(counts)) * len(self.columns)
         # An object's place in its event is its own place less that of the event's first.
         place = np.arange(offsets[-1]) * len(features) + np.repeat(rows - offsets[:-1] * len(features), counts)
         leading = slice(None) if counts.max(initial=0) <= count else _leading(offsets, count)

@@ -44,9 +44,11 @@ __all__ = [
     "check_within",
     "chosen",
     "collection",
+    "contents",
     "flat_columns",
     "merge_fields",
     "missing_momentum",
+    "numbers",
     "objects_of",
     "record",
     "taken",
@@ -199,32 +201,58 @@ def collection(offsets: npt.NDArray[np.int64], features: Mapping[str, npt.NDArra
 
 def record(fields: Mapping[str, Any], name: str | None = None) -> ak.Array:
     """A record array of arrays of equal length, which awkward's `zip` would broadcast first, at many times the cost."""
-    contents = [ak.to_layout(values) for values in fields.values()]
+    contents = [_layout(values) for values in fields.values()]
     if len({len(content) for content in contents}) != 1:
         raise ValueError(f"fields of different lengths: {', '.join(fields)}")
     parameters = {"__record__": name} if name else None
     return ak.Array(ak.contents.RecordArray(contents, list(fields), parameters=parameters))
 
 
+def contents(events: ak.Array) -> dict[str, Any]:
+    """The fields of events as awkward's layouts: arrays take longer to make than a small chunk to cut."""
+    layout = events.layout
+    if not isinstance(layout, ak.contents.RecordArray):
+        layout = ak.to_packed(events).layout
+    return {name: layout.content(name) for name in layout.fields}
+
+
+def numbers(values: Any) -> npt.NDArray[Any]:
+    """One number an event, an array or a layout, as numpy has them."""
+    layout = _layout(values)
+    return np.asarray(layout.data) if isinstance(layout, ak.contents.NumpyArray) else ak.to_numpy(layout)
+
+
 def taken(events: ak.Array, keep: npt.NDArray[np.bool_]) -> ak.Array:
     """The events of a mask of shape (n,), their collections laid out as `collection` does it."""
-    return record({name: _taken(events[name], keep) for name in events.fields})
+    rows = np.flatnonzero(keep)  # to find them once is cheaper than to look at a mask for each column
+    return record({name: _taken(layout, keep, rows) for name, layout in contents(events).items()})
 
 
-def _taken(values: ak.Array, keep: npt.NDArray[np.bool_]) -> ak.Array:
-    layout = ak.to_layout(values)
+def _taken(layout: Any, keep: npt.NDArray[np.bool_], rows: npt.NDArray[np.int64]) -> Any:
+    if isinstance(layout, ak.contents.NumpyArray):
+        return ak.contents.NumpyArray(layout.data[rows], parameters=layout.parameters)
+    if isinstance(layout, ak.contents.RecordArray) and layout.fields:
+        parts = [_taken(layout.content(name), keep, rows) for name in layout.fields]
+        return ak.contents.RecordArray(parts, layout.fields, parameters=layout.parameters)
     if not (isinstance(layout, ak.contents.ListOffsetArray) and _is_packed(layout)):
-        return values[keep]
-    offsets, features = flat_columns(values)
+        return ak.Array(layout)[keep].layout
+    offsets, features = flat_columns(layout)
     counts = np.diff(offsets)
-    objects = np.repeat(keep, counts)
-    offsets = np.concatenate([[0], np.cumsum(counts[keep])])
+    objects = np.flatnonzero(np.repeat(keep, counts))
+    offsets = np.concatenate([[0], np.cumsum(counts[rows])])
     return collection(offsets, {feature: column[objects] for feature, column in features.items()})
 
 
-def flat_columns(objects: ak.Array) -> tuple[npt.NDArray[np.int64], dict[str, npt.NDArray[Any]]]:
-    """What `collection` was made of: offsets (n+1,) from 0 on and flat properties, copied only where that is needed."""
-    layout = ak.to_layout(objects)
+def _layout(values: Any) -> Any:
+    return values.layout if isinstance(values, ak.Array) else ak.to_layout(values)
+
+
+def flat_columns(objects: Any) -> tuple[npt.NDArray[np.int64], dict[str, npt.NDArray[Any]]]:
+    """What `collection` was made of: offsets (n+1,) from 0 on and flat properties, copied only where that is needed.
+
+    `objects` is an array or its layout.
+    """
+    layout = _layout(objects)
     if not (isinstance(layout, ak.contents.ListOffsetArray) and _is_packed(layout)):
         layout = ak.to_layout(ak.to_packed(objects)).to_ListOffsetArray64(True)
     content = layout.content

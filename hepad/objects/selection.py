@@ -23,7 +23,7 @@ from hepad.cards.condition import (
 from hepad.cards.selection import Requirement, SelectionCard
 from hepad.errors import InputDataError
 from hepad.io.detector.columns import Objects
-from hepad.io.events import SQRT_S, Fields, collection, objects_of, record, taken
+from hepad.io.events import SQRT_S, Fields, collection, contents, numbers, objects_of, record, taken
 from hepad.objects.build import build_collections
 from hepad.objects.cutflow import CutFlow, CutStep
 from hepad.objects.cuts import inside, passing
@@ -45,10 +45,10 @@ def apply_selection(events: ak.Array, card: SelectionCard) -> tuple[ak.Array, _M
     needs or hold a pT that is not finite, `InputDataError`.
     """
     check_events(events, card.fields(), f"selection {card.name!r}")
-    defined = {name: _define(events, name, rule, rule.max_count) for name, rule in card.objects.items()}
-    events = record({name: events[name] for name in events.fields} | defined)
-    events = build_collections(events, card)
-    weights = ak.to_numpy(events.weight)
+    fields = contents(events)
+    defined = {name: _define(fields[name], rule, rule.max_count) for name, rule in card.objects.items()}
+    events = build_collections(record(fields | defined), card)
+    weights = numbers(fields["weight"])
     keep: _Mask = np.ones(len(events), dtype=bool)
     steps = [CutStep.of("all events", weights)]
     for requirement in card.require:
@@ -69,7 +69,7 @@ def check_events(events: Any, needed: Fields, by: str) -> None:
     if not isinstance(events, ak.Array):
         raise InputDataError(f"{by} takes hepad's events, an awkward array, not {type(events).__name__}; {remedy}")
     needed = objects_of(needed) | {name: set() for name in needed if name == SQRT_S}
-    layout: Any = ak.to_layout(events)  # without behaviours: vector's refuse to look at incomplete momenta
+    layout: Any = events.layout  # without behaviours: vector's refuse to look at incomplete momenta
     have = {name: set(layout[name].fields) for name in layout.fields}
     lacks = [name for name in (*needed, "weight") if name not in have]
     lacks += [f"{name}.{f}" for name in needed if have.get(name) for f in sorted(needed[name] - have[name])]
@@ -78,15 +78,15 @@ def check_events(events: Any, needed: Fields, by: str) -> None:
     for name in [name for name, features in have.items() if "pt" in features]:
         try:
             part = layout[name]
-            pt = ak.to_numpy(part["pt"]) if name == "met" else Objects.of(part)["pt"]
+            pt = numbers(part["pt"]) if name == "met" else Objects.of(part)["pt"]
         except (AttributeError, TypeError, ValueError) as error:
             raise InputDataError(f"the {name} of these events are no plain lists of numbers; {remedy}") from error
         if not np.isfinite(pt.sum()):
             raise InputDataError(f"{name}.pt of these events holds {pt[~np.isfinite(pt)][0]}; {remedy}")
 
 
-def _define(events: ak.Array, name: str, cuts: ObjectCuts, max_count: int | None) -> ak.Array:
-    objects = Objects.of(events[name])
+def _define(collected: Any, cuts: ObjectCuts, max_count: int | None) -> ak.Array:
+    objects = Objects.of(collected)
     mask = passing(objects, cuts)
     if mask is not None:
         objects = objects.take(mask)
@@ -115,7 +115,7 @@ def _holds(events: ak.Array, condition: Condition) -> _Mask:
         leptons = [Objects.of(events[n]) for n in LEPTONS]
         count = sum(pairs_in_range(part, rule.mass) if rule.mass else opposite_pairs(part) for part in leptons)
     else:
-        count = sum(_count(events[n], rule) for n in (LEPTONS if name == "leptons" else (name,)))
+        count = sum(_count(events.layout[n], rule) for n in (LEPTONS if name == "leptons" else (name,)))
     result: _Mask = np.ones(len(events), dtype=bool)
     if condition.min_count is not None:
         result &= count >= condition.min_count
@@ -135,7 +135,7 @@ def _objects_hold(events: ak.Array, name: str, rule: ObjectsRange) -> _Mask:
     return result
 
 
-def _count(collection: ak.Array, cuts: ObjectCuts) -> npt.NDArray[np.int64]:
+def _count(collection: Any, cuts: ObjectCuts) -> npt.NDArray[np.int64]:
     objects = Objects.of(collection)
     mask = passing(objects, cuts)
     return objects.counts if mask is None else objects.number(mask)

@@ -53,15 +53,18 @@ def _name_by_content(path: Path, placeholder: bytes) -> None:
         stream.write(head.replace(placeholder, name))
 
 
-def each_once(pack: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+def each_once(pack: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
     """The same function, which packs what it has packed lately no second time.
 
     Half of what a table of scores takes to pack are columns that are equal to one another, or to what they were before.
     """
     recent: list[tuple[bytes, bytes]] = []
 
-    def once(data: bytes) -> bytes:
-        known = next((pair for pair in recent if pair[0] == data), None)  # ends at the first difference; a hash does not
+    def once(data: Any) -> bytes:
+        if not isinstance(data, bytes):  # pages of RNTuples are numpy's
+            return pack(data)
+        # Comparing ends at the first difference; a hash would read all.
+        known = next((pair for pair in recent if pair[0] == data), None)
         if known is None:
             known = (data, pack(data))
         else:

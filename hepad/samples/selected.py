@@ -24,7 +24,10 @@ def blocks(events: ak.Array, numbers: int) -> Iterator[ak.Array]:
     At least one piece, if an empty one: it gives the shapes of what is made of it.
     """
     rows = max(1, BLOCK_BYTES // (4 * numbers * BLOCK_ROWS)) * BLOCK_ROWS
-    for start in range(0, max(len(events), 1), rows):
+    if len(events) <= rows:
+        yield events
+        return
+    for start in range(0, len(events), rows):
         yield events[start : start + rows]
 
 

@@ -34,8 +34,8 @@ class Objects:
     columns: dict[str, npt.NDArray[Any]]
 
     @classmethod
-    def of(cls, objects: ak.Array) -> Objects:
-        """The columns of a jagged record array."""
+    def of(cls, objects: Any) -> Objects:
+        """The columns of a jagged record array, or of its layout."""
         return cls(*flat_columns(objects))
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
@@ -55,7 +55,8 @@ class Objects:
         """The objects of a flat mask."""
         if mask.all():
             return self
-        return Objects(_running(mask)[self.offsets], {name: values[mask] for name, values in self.columns.items()})
+        rows = np.flatnonzero(mask)
+        return Objects(_running(mask)[self.offsets], {name: values[rows] for name, values in self.columns.items()})
 
     def number(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
         """How many objects of each event a flat mask has."""
@@ -64,10 +65,9 @@ class Objects:
     def sorted(self) -> Objects:
         """By falling pT within each event; objects of equal pT keep their order."""
         pt = self["pt"]
-        rises = pt[1:] > pt[:-1]
-        starts = self.offsets[(self.offsets > 0) & (self.offsets < len(pt))]
-        rises[starts - 1] = False
-        if not rises.any():  # most files are sorted already: looking is cheaper
+        starts = np.zeros(len(pt) + 1, dtype=bool)
+        starts[self.offsets] = True
+        if not ((pt[1:] > pt[:-1]) & ~starts[1:-1]).any():  # most files are sorted already: looking is cheaper
             return self
         order = np.lexsort((-pt, self.event))
         return Objects(self.offsets, {name: values[order] for name, values in self.columns.items()})
