@@ -152,10 +152,10 @@ def span(values: Floats) -> tuple[float, float]:
 
 
 def log_numbers(axis: Axis, low: float, high: float) -> None:
-    """Numbers of a logarithmic axis that do not run into one another: powers of ten, below two decades also 2 and 5."""
+    """Numbers of a logarithmic axis that do not collide: powers of ten, within two decades 2 and 5, within one 3."""
     axis.set_minor_formatter(NullFormatter())
     if high < 100 * low:
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high > 10 * low else (1.0, 2.0, 3.0, 5.0)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 

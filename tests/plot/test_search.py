@@ -28,7 +28,7 @@ def test_a_panel_a_channel_and_one_legend():
     )
     empty = SpectrumPanel("empty", EDGES, np.zeros(3), np.zeros(3))
     figure = spectra_figure([full, empty], region="tight", context=simulated(True))
-    assert len(figure.axes) == 2
+    assert len(figure.axes) == 1
     (legend,) = figure.legends
     assert {text.get_text() for text in legend.get_texts()} == {
         "Expected background in tight",
@@ -36,11 +36,26 @@ def test_a_panel_a_channel_and_one_legend():
         "Data",
         "Signal, selected",
         "Signal in tight",
+        "No background: empty",
     }
-    assert "no events" in texts(figure)
     stairs = [patch.get_data().values for patch in figure.axes[0].patches if not patch.get_fill()]
-    assert any(np.array_equal(values, [2.0, 1.0, 0.0]) for values in stairs)
-    assert any(np.array_equal(values, [50.0, 5.0]) for values in stairs)
+    widths = np.diff(EDGES)
+    assert any(len(values) == 3 and np.allclose(values, [2.0, 1.0, 0.0] / widths) for values in stairs)
+    assert any(len(values) == 2 and np.allclose(values, [50.0, 5.0] / widths[:2]) for values in stairs)
+    assert figure.axes[0].get_ylabel() == "Events / GeV"
+    figure = spectra_figure([empty, empty], region="")
+    assert texts(figure).count("no events") == 2
+
+
+def test_a_small_signal_is_scaled_and_the_mass_ends_where_the_events_do():
+    background = np.array([4e6, 4e4, 0.0])
+    signal = np.array([0.0, 3.0, 0.0])
+    figure = spectra_figure([SpectrumPanel("m", EDGES, None, signal, background=background)], region="")
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert r"Signal $\times$ 1000" in labels
+    drawn = figure.axes[0].patches[-1].get_data().values
+    np.testing.assert_allclose(drawn, [0.0, 15.0, 0.0])
+    assert figure.axes[0].get_xlim() == (100.0, 400.0)
 
 
 def test_a_cut_flow_says_its_numbers():
@@ -51,6 +66,20 @@ def test_a_cut_flow_says_its_numbers():
     assert "2.0e-05 ± 1e-05" in texts(figure)
     widths = [bar.get_width() for bar in figure.axes[0].patches]
     assert widths == [1.0, 2e-5]
+    assert figure.axes[0].get_xscale() == "log"
+    assert figure.axes[0].get_xlim()[0] < 2e-5
+    assert not figure.legends
+
+
+def test_a_cut_flow_marks_what_background_would_leave():
+    flow = [("all events", 1.0, 0.0), ("tight", 0.2, 0.5), ("tightest", 0.0, 0.1)]
+    figure = cutflow_figure({"jets": flow}, background={"jets": {"tight": 0.01, "tightest": 1e-3}})
+    (marks,) = (line for line in figure.axes[0].lines if line.get_marker() == "D")
+    assert dict(zip(*marks.get_data(), strict=True)) == {0.01: 1, 1e-3: 0}
+    assert figure.axes[0].get_xlim()[0] < 1e-3
+    # An error beyond the value does not end at zero.
+    (bars,) = (c for c in figure.axes[0].containers if hasattr(c, "has_xerr"))
+    assert bars[2][0].get_paths()[1].vertices[:, 0] == pytest.approx([0.2**2 / 0.7, 0.7])
 
 
 @pytest.mark.parametrize("scores", [np.array([0.5, 0.1, 0.2]), np.empty(0)])

@@ -90,7 +90,7 @@ def _cutflow(answer: Answer) -> tuple[Figure, str]:
     from hepad.plot.search import cutflow_figure
 
     measured, search = answer.measured, answer.search
-    flows = {}
+    flows, background = {}, {}
     for category in search.categories:
         rows: list[tuple[str, float, float]] = []
         steps = measured.flows[category.name].steps
@@ -99,9 +99,18 @@ def _cutflow(answer: Answer) -> tuple[Figure, str]:
         for region in (name for name in search.regions if name != ALL):
             fraction = measured.acceptance(region, category.name)
             rows.append((f"region {region}", fraction.value, fraction.error))
-        flows[category.card.title if len(search.categories) == 1 else category.name] = rows
-    figure = cutflow_figure(flows, context=_context(answer, events=False))
-    return figure, "Fraction of all generated events after each step of the selection and in each region."
+        title = category.card.title if len(search.categories) == 1 else category.name
+        flows[title] = rows
+        selected = measured.acceptance(ALL, category.name).value
+        background[title] = {
+            f"region {name}": selected * region.efficiency
+            for name, region in category.regions.items()
+            if region.efficiency is not None
+        }
+    figure = cutflow_figure(flows, background=background, context=_context(answer, events=False))
+    caption = "Fraction of all generated events after each step of the selection and in each region"
+    marked = "; a diamond is what would be left if the score saw background in the selected events."
+    return figure, caption + (marked if any(background.values()) else ".")
 
 
 def _scores(answer: Answer, name: str) -> tuple[Figure, str]:
