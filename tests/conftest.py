@@ -203,7 +203,9 @@ def quick_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     They get and give what they would otherwise. `tests/execution` has those that begin anew, as a user's do.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "hepad.pipeline.study.run", "hepad.pipeline.reinterpret.run"])
+    verbs = [f"hepad.pipeline.{verb}.run" for verb in ("study", "train", "reinterpret", "evaluate")]
+    later = ["h5py", "uproot", "safetensors.numpy", "hepad.models.dnn_ae", "hepad.output.figure_files"]
+    context.set_forkserver_preload(["torch", *verbs, *later])
     monkeypatch.setattr(multiprocessing, "get_context", lambda _: context)
 
 

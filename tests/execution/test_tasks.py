@@ -36,6 +36,7 @@ def values(found: Mapping[str, Arrays]) -> dict[str, float]:
     return {name: float(arrays["sum"][0]) for name, arrays in found.items()}
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_each_is_done_once_with_what_it_needs(workers: int) -> None:
     told: list[tuple[int, int]] = []

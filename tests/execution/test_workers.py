@@ -77,6 +77,7 @@ def test_a_unit_that_kills_every_process_is_named(files) -> None:
     executor.close()
 
 
+@pytest.mark.usefixtures("quick_processes")
 def test_a_process_that_dies_in_the_middle_of_its_answer_is_replaced(files) -> None:
     bundle = load_bundle(MODEL)
     executor = ProcessExecutor(ScoreJob(bundle, bundle.card.selection, {}), 1)
@@ -94,6 +95,7 @@ def test_a_process_that_dies_in_the_middle_of_its_answer_is_replaced(files) -> N
     assert children() == []
 
 
+@pytest.mark.usefixtures("quick_processes")
 def test_no_more_processes_are_started_than_there_are_units(files) -> None:
     bundle = load_bundle(MODEL)
     paths = [Path(file) for file in files[:2]]
@@ -110,6 +112,7 @@ def test_no_more_processes_are_started_than_there_are_units(files) -> None:
     assert children() == []
 
 
+@pytest.mark.usefixtures("quick_processes")
 def test_what_is_wrong_in_a_process_is_told_here(files, tmp_path) -> None:
     bundle = tmp_path / "mine"
     shutil.copytree(load_bundle(MODEL).path, bundle)
