@@ -6,6 +6,7 @@ hepad itself by the extensions in `_ext` whenever the site is built.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -27,6 +28,7 @@ extensions = [
     "hepad_api",
     "hepad_cards",
     "hepad_commands",
+    "hepad_runs",
     "mathml",
     "selfcontained",
 ]
@@ -38,8 +40,10 @@ myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
 
 nb_execution_mode = "force"
+nb_execution_in_temp = True  # what they write is nobody's
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two things run at a time
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"

@@ -59,7 +59,9 @@ def jets(
     """Make jets of the particles of events, one entry a jet, as all other commands read them.
 
     With --scores, the scores of jets become those of their events: hepad jets jets.root --scores scores.root
-    -o events.root. With --table, their numbers stand side by side, for hepad hunt, scores too if there are --scores:
+    -o events.root
+
+    With --table, their numbers stand side by side, to be hunted in, scores too if there are --scores:
     hepad jets jets.root --table -o dijets.parquet
 
     Example: hepad jets events_anomalydetection.h5 --radius 1.0 --min-pt 500 --leading 2 -o jets.root
