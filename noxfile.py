@@ -24,10 +24,10 @@ ROOT_WHEEL = "root==0.1a12"  # ROOT 6.40
 CPU_TORCH = {"UV_TORCH_BACKEND": os.environ.get("UV_TORCH_BACKEND", "cpu") or None}
 
 
-def install_pinned(session: nox.Session, group: str) -> None:
-    """Install hepad in place, with one dependency group and the extras that tests use, at the pinned versions."""
+def install_pinned(session: nox.Session, group: str, *extras: str) -> None:
+    """Install hepad in place, with one dependency group, the extras of tests and others, at the pinned versions."""
     requirements = nox.project.dependency_groups(PROJECT, group)
-    session.install("-c", "constraints.txt", "-e", f".[{','.join(EXTRAS)}]", *requirements)
+    session.install("-c", "constraints.txt", "-e", f".[{','.join(EXTRAS + extras)}]", *requirements)
 
 
 def install(session: nox.Session, resolution: str, *extras: str) -> None:
@@ -116,5 +116,5 @@ def examples(session: nox.Session) -> None:
 @nox.session(python=PINNED)
 def docs(session: nox.Session) -> None:
     """Build the documentation site into build/site; warnings are errors, arguments after -- go to sphinx-build."""
-    install_pinned(session, "docs")
+    install_pinned(session, "docs", "methods")
     session.run("sphinx-build", "-W", "--keep-going", *session.posargs, "docs", "build/site")
