@@ -5,7 +5,7 @@ from __future__ import annotations
 import hist
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.stats import chi2
@@ -52,6 +52,7 @@ def test_unit_weights_are_the_ordinary_fit() -> None:
     assert (weighted.deviance, weighted.ndf) == (plain.deviance, plain.ndf)
 
 
+@settings(max_examples=25)
 @given(factor=st.floats(min_value=1e-4, max_value=1e4))
 def test_a_common_weight_scales_the_expectation_only(factor: float) -> None:
     counts = np.random.default_rng(2).poisson(TRUE / 10).astype(float)
