@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def verify(
     cards: Annotated[
         list[str] | None,
-        typer.Argument(help="Analyses, searches and studies, or paths of their cards.", show_default="all"),
+        typer.Argument(help="Analyses, searches and studies, paths of their cards, or bundles.", show_default="all"),
     ] = None,
     data: Annotated[
         list[Path] | None,

@@ -16,7 +16,7 @@ from hepad.cards.resolver import shipped_file
 from hepad.io.tables.vectors import read_arrays
 from hepad.models.fixed.network import FixedNetwork
 
-__all__ = ["THRESHOLDS", "Release", "recognised"]
+__all__ = ["THRESHOLDS", "Release", "known_scores", "recognised"]
 
 _FILES = {"l1_hardware": "axol1tl", "calo_regions": "cicada"}
 _NAMES = ("very_loose", "loose", "nominal", "tight", "very_tight")
@@ -52,6 +52,15 @@ def recognised(kind: str, network: FixedNetwork) -> Release | None:
         if np.array_equal(found, scores):
             return Release(f"{_FILES[kind]} {version}", len(scores))
     return None
+
+
+def known_scores(name: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]] | None:
+    """The known inputs (n, d) of a released version, `axol1tl v4` say, and its scores (n,); None for another name."""
+    family, _, version = name.partition(" ")
+    kind = next((kind for kind, file in _FILES.items() if file == family), "")
+    if not kind or version not in _outputs(kind):
+        return None
+    return _inputs(kind), _outputs(kind)[version]
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,11 +29,15 @@ __all__ = ["Evaluated", "evaluated", "is_at_hand"]
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The rows of an evaluation of bundles on the files of a study, and the selected events by sample."""
+    """The rows of an evaluation of bundles on the files of a study, and the selected events by sample.
+
+    `own` are the names of networks that were given, and do not ship.
+    """
 
     card: StudyCard
     rows: Sequence[Row]
     events: Mapping[str, int]
+    own: Collection[str] = ()
 
     def find(self, key: Key) -> Found | None:
         """What was measured of it; None if nothing."""
@@ -56,7 +60,8 @@ class Evaluated:
         estimate = None if row is None else self._estimate(row, key.metric)
         if row is None or estimate is None:
             return None
-        what = "the bundled network" if row.model in bundled_names("bundles") else "the score"
+        shipped = "the bundled network" if row.model in bundled_names("bundles") else "the score"
+        what = "the network that was given" if row.model in self.own else shipped
         events = f"{self.events[BACKGROUND]} background and {self.events[key.signal]} signal events"
         return Found(
             estimate.value * key.unit,
@@ -92,10 +97,11 @@ def _sees_signals(card: StudyCard, name: str) -> bool:
     return card.is_labelled(name) or bool(card.against(name))
 
 
-def evaluated(card: StudyCard, names: Iterable[str], files: StudyFiles, options: VerifyOptions) -> Evaluated:
-    """Evaluate analyses that are at hand; nothing is kept on the disk."""
+def evaluated(
+    card: StudyCard, names: Sequence[str], files: StudyFiles, options: VerifyOptions, own: Mapping[str, Path]
+) -> Evaluated:
+    """Evaluate analyses that are at hand, or whose bundles are `own` ones; nothing is kept on the disk."""
     shipped = bundled_names("bundles")
-    names = list(names)
     keys = [metric for name in names for metrics in load_analysis(name).published.values() for metric in metrics]
     at = {float(key.removeprefix(REJECTION)) for key in keys if key.startswith(REJECTION)}
     compare = card.compare
@@ -106,14 +112,15 @@ def evaluated(card: StudyCard, names: Iterable[str], files: StudyFiles, options:
     background, kept = ([str(path) for path in paths] for paths in (files.background, files.evaluation))
     with TemporaryDirectory(prefix="hepad-verify-") as folder, drawing(()):
         made = Path(folder)
-        for name in names:
-            if name not in shipped:
+        bundles = {name: made / name for name in names if name not in shipped} | dict(own)
+        for name in bundles:
+            if name not in own:
                 train(background, name, options=TrainOptions(output=made / name, max_events=card.training_events))
         recipe = load_analysis(names[0])
         report = evaluate(
             kept or background,
             {name: [str(path) for path in paths] for name, paths in files.signals.items()},
-            [name if name in shipped else f"{name}={made / name}" for name in names],
+            [f"{name}={bundles[name]}" if name in bundles else name for name in names],
             options=EvaluateOptions(
                 output=made / "evaluation",
                 rejection_at=first,
@@ -127,7 +134,7 @@ def evaluated(card: StudyCard, names: Iterable[str], files: StudyFiles, options:
                 selections=_label_cards(card, recipe, files, made),
             ),
         )
-    return Evaluated(card, report.rows, report.events)
+    return Evaluated(card, report.rows, report.events, own)
 
 
 def _label_cards(card: StudyCard, recipe: AnalysisCard, files: StudyFiles, folder: Path) -> dict[str, str]:

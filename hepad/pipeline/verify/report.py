@@ -32,8 +32,9 @@ class Found:
 class Check:
     """A published number that the card `card` holds of a `system`, an analysis or search, and ours beside it.
 
-    `published_error` is None where the reference prints none. `found` is None where nothing was measured, and `needs`
-    says what would be needed. `fidelity` and `reason` are what the card of the system says of itself.
+    `published_error` is None where the reference prints none, and 0 for what must be equal. `found` is None where
+    nothing was measured, and `needs` says what would be needed. `fidelity` and `reason` are what the card of the system
+    says of itself.
     """
 
     card: str
@@ -57,13 +58,17 @@ class Check:
 
     @property
     def is_off(self) -> bool:
-        """Whether the two differ by more than `OFF` standard deviations, without errors by more than a hundredth."""
+        """Whether the two differ by more than `OFF` standard deviations, without errors by more than a hundredth.
+
+        What must be equal is off if it is not.
+        """
         if self.found is None or self.found.is_limit:
             return False
         pull = self.pull
         if pull is not None:
             return abs(pull) > OFF
-        return abs(self.found.value - self.published) > _UNKNOWN_ERROR * abs(self.published)
+        allowed = 0.0 if self.published_error == 0 else _UNKNOWN_ERROR * abs(self.published)
+        return abs(self.found.value - self.published) > allowed
 
     def measured(self, found: Found | None, needs: str = "") -> Check:
         """The same with what was measured, or with what that would need."""

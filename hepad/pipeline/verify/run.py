@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from hepad.bundles.bundle import load_bundle
+from hepad.bundles.files import CARD
 from hepad.cards.analysis import AnalysisCard, load_analysis
 from hepad.cards.base import read_yaml
 from hepad.cards.resolver import bundled_names, resolve, shipped_folder
@@ -19,6 +21,7 @@ from hepad.output.atomic import check_folder
 from hepad.paths import InputPath
 from hepad.pipeline.study.data import StudyFiles, find_files
 from hepad.pipeline.verify.evaluated import evaluated, is_at_hand
+from hepad.pipeline.verify.libraries import library_checks
 from hepad.pipeline.verify.numbers import Key, Number, analysis_numbers, sensitivity_numbers, study_numbers
 from hepad.pipeline.verify.options import VerifyOptions
 from hepad.pipeline.verify.output import write_report
@@ -45,9 +48,9 @@ class Source(Protocol):
 def verify(names: Sequence[str] = (), *, options: VerifyOptions | None = None) -> VerifyReport:
     """Hold the published numbers of cards against ours, measured now on what is at hand.
 
-    `names` are analyses, searches and studies that ship or paths of their cards, all with published numbers that ship
-    if there are none. With `options.output` a folder with a page, Markdown, JSON and CSV is written. `UsageError` for
-    a name that nothing has, or of a card without published numbers; `InputDataError` for what is in `trained`.
+    `names` are analyses, searches and studies that ship, paths of their cards, or folders of bundles; all that ship if
+    there are none. With `options.output` a folder with a page, Markdown, JSON and CSV is written. `CardError` for a
+    name that nothing has, `UsageError` if no card has published numbers, `InputDataError` for what is in `trained`.
     """
     options = options or VerifyOptions()
     if options.quick and (options.data or options.trained):
@@ -60,9 +63,10 @@ def verify(names: Sequence[str] = (), *, options: VerifyOptions | None = None) -
     asked = _asked(names)
     trained = [read_study(path) for path in options.trained]
     _all_asked(trained, asked)
-    work = _Work(options, trained)
+    work = _Work(options, trained, asked.bundles)
     jobs = [partial(work.study, one) for one in asked.studies]
     jobs += [partial(search_checks, card, folder, options) for card, folder in asked.searches]
+    jobs += [partial(library_checks, load_bundle(str(path))) for path in asked.bundles.values()]
     checks: list[Check] = []
     for place, job in enumerate(jobs):
         if options.on_step:
@@ -86,11 +90,12 @@ class _Study:
 
 @dataclass
 class _Asked:
-    """What was asked for, and the files of the cards by name."""
+    """What was asked for, and the sha256 of the cards by name; `bundles` are folders by the names in their cards."""
 
     studies: list[_Study] = field(default_factory=list)
     searches: list[tuple[SearchCard, Path]] = field(default_factory=list)
     cards: dict[str, str] = field(default_factory=dict)
+    bundles: dict[str, Path] = field(default_factory=dict)
 
 
 def _asked(names: Sequence[str]) -> _Asked:
@@ -98,6 +103,14 @@ def _asked(names: Sequence[str]) -> _Asked:
     studies: list[AnyStudy] = []
     analyses: list[AnalysisCard] = []
     for name in names or _every():
+        if (Path(name) / CARD).is_file():
+            bundle = load_bundle(name)
+            found.cards[f"bundle {bundle.card.name}"] = bundle.sha256
+            found.bundles[bundle.card.name] = Path(name)
+            if bundle.card.published and bundle.card.name in bundled_names("analyses"):
+                own = {"fidelity": bundle.card.fidelity, "fidelity_note": bundle.card.fidelity_note}
+                analyses.append(load_analysis(bundle.card.name).model_copy(update=own))
+            continue
         path = _path(name)
         content = read_yaml(path)
         found.cards[path.stem] = sha256_file(path)
@@ -176,6 +189,7 @@ class _Work:
 
     options: VerifyOptions
     trained: Sequence[TrainedStudy]
+    bundles: Mapping[str, Path]
     files: list[InputPath] = field(default_factory=list)
 
     def study(self, study: _Study) -> list[Check]:
@@ -192,14 +206,15 @@ class _Work:
     def _evaluated(self, card: StudyCard, numbers: Sequence[Number]) -> tuple[list[Source], str]:
         """Our bundles on the files of a study, and which files are missing."""
         wanted = dict.fromkeys(one.key.analysis for one in numbers if one.key.signal)
-        names = [name for name in wanted if is_at_hand(card, name)]
+        names = [name for name in wanted if name in self.bundles or is_at_hand(card, name)]
         files = self._found(card)
         if isinstance(files, str):
             return [], files
         if not names:
             return [], ""
         self.files += files.everything()
-        return [evaluated(card, names, files, self.options)], ""
+        own = {name: path for name, path in self.bundles.items() if name in names}
+        return [evaluated(card, names, files, self.options, own)], ""
 
     def _found(self, card: StudyCard) -> StudyFiles | str:
         """The files of a study in the first folder that has them, or what is not there."""

@@ -19,6 +19,7 @@ from hepad.io.exchange.hls_headers import read_headers
 from hepad.pipeline.import_model import deployed
 from hepad.pipeline.import_model.library import Library, read_library
 from hepad.pipeline.import_model.run import ImportOptions, import_model
+from hepad.pipeline.verify.run import verify
 from hepad.trigger.exact import ExactDesign
 from hepad.trigger.logic import compile_logic
 
@@ -222,7 +223,13 @@ def test_a_released_version_is_recognised(tmp_path: Path, monkeypatch: pytest.Mo
         "very_loose": 346, "loose": 389, "nominal": 415, "tight": 456, "very_tight": 557,
     }  # fmt: skip
     assert load_bundle(str(tmp_path / "b")).card.title.startswith("AXOL1TL v4: ")
+    (check,) = verify([str(tmp_path / "b")]).checks
+    assert (check.is_off, check.fidelity, check.published) == (False, "exact", scores[0])
     known["v4_score"] = scores / 16 + 0.0625 * (np.arange(800) == 799)
+    (check,) = (again := verify([str(tmp_path / "b")])).checks
+    assert (check.is_off, check.published) == (True, scores[799] + 1)
+    with pytest.raises(CheckFailedError, match="known input 799, of 800"):
+        again.check()
     report = import_model(folder, None, options=ImportOptions(tmp_path / "c"))
     assert (report.imported.parity_checked, report.regions) == (False, {})
 

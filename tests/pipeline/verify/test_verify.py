@@ -11,13 +11,13 @@ import h5py
 import pytest
 
 from hepad.cards.analysis import load_analysis
-from hepad.cards.resolver import shipped_folder
+from hepad.cards.resolver import resolve, shipped_folder
 from hepad.cards.study import load_study
 from hepad.errors import CardError, CheckFailedError, InputDataError, UsageError
 from hepad.pipeline.verify.numbers import Key, analysis_numbers, study_numbers
 from hepad.pipeline.verify.page import formatted_checks, formatted_missing, markdown
 from hepad.pipeline.verify.report import Check, Found, VerifyReport
-from hepad.pipeline.verify.run import VerifyOptions, verify
+from hepad.pipeline.verify.run import VerifyOptions, _asked, verify
 from hepad.pipeline.verify.trained import read_study
 
 QUICK = VerifyOptions(quick=True, toys=50, replicas=2)
@@ -168,6 +168,14 @@ def test_what_is_missing_is_said() -> None:
     assert sum(int(row[2]) for row in rows) == len(report.checks) > 200
     assert ["darkshowers: ntracks", "--data FOLDER with the files of hepad study darkshowers", "22"] in rows
     assert "Nothing was measured" in markdown(replace(report, provenance={"inputs": [], "command": "hepad verify"}))
+
+
+def test_a_bundle_stands_for_the_analysis_that_it_is_of() -> None:
+    asked = _asked([str(resolve("bundles", "dnn_ae"))])
+    assert list(asked.bundles) == ["dnn_ae"]
+    (study,) = asked.studies
+    assert study.card is not None
+    assert (study.card.name, len(study.numbers)) == ("adc2021", 8)
 
 
 def test_names_and_options_that_cannot_be(tmp_path: Path) -> None:

@@ -1,0 +1,41 @@
+"""A trigger's network that was imported from its library, beside what the collaboration's own program gives."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hepad.bundles.bundle import Bundle
+from hepad.models.fixed.network import FixedNetwork
+from hepad.pipeline.import_model.deployed import known_scores
+from hepad.pipeline.verify.report import Check, Found
+
+__all__ = ["library_checks"]
+
+_SCORE = "score of "
+
+
+def library_checks(bundle: Bundle) -> list[Check]:
+    """The known input at which the scores differ most, for each released version that the bundle says it is."""
+    card, scorer = bundle.card, bundle.scorer
+    if card.imported is None or not isinstance(scorer, FixedNetwork):
+        return []
+    found = []
+    for compared in card.imported.parity:
+        known = known_scores(compared.quantity.removeprefix(_SCORE))
+        if known is None or known[0].shape[1] != scorer.layout.size:
+            continue
+        inputs, theirs = known
+        ours = scorer.exact(inputs)
+        far = int(np.argmax(np.abs(ours - theirs)))
+        check = Check(
+            card.name,
+            card.name,
+            f"{compared.quantity}: known input {far}, of {len(theirs)} the one where ours is furthest",
+            float(theirs[far]),
+            0.0,  # integers of a trigger: equal, or not
+            fidelity=card.fidelity,
+            reason=card.fidelity_note,
+            reference=card.reference,
+        )
+        found.append(check.measured(Found(float(ours[far]), None, "the bundle, in the trigger's arithmetic")))
+    return found
