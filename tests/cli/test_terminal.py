@@ -84,7 +84,7 @@ def test_numbers_stay_whole_and_texts_are_all_there(data, texts, numbers, rows, 
         assert written.count(letter) >= sum(cell.count(letter) for row in cells for cell in row)
 
 
-def test_a_long_step_does_not_push_the_numbers_of_a_cut_flow_out(tmp_path, examples):
+def test_a_long_step_does_not_push_the_numbers_of_a_cut_flow_out(tmp_path, examples, run):
     step = "two jets of which one has a name that goes on and on and would take all eighty columns"
     card = {
         "schema": "selection/1",
@@ -101,7 +101,7 @@ def test_a_long_step_does_not_push_the_numbers_of_a_cut_flow_out(tmp_path, examp
     assert "events" in header
     assert "of all" in header
     assert re.search(r"two jets .* \d+ +[\d.]+ +\d+\.\d\d% *\n", shown)
-    piped = shell(f"hepad {' '.join(words)} --force", tmp_path).stdout
+    piped = run(*words, "--force").stdout
     assert re.search(rf"{step} +\d+ +[\d.]+ +\d+\.\d\d%", piped)
 
 
