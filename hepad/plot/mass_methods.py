@@ -176,7 +176,7 @@ def _bars(axes: Axes, bars: Sequence[SignalBar]) -> None:
 
 def _look(index: int) -> dict[str, Any]:
     """Colour and dashes that no two of many lines share."""
-    return {"color": pick(COLOURS, index), "linestyle": pick(DASHES, index // len(COLOURS))}
+    return {"color": pick(COLOURS, index), "linestyle": pick(DASHES, index)}
 
 
 def _span(axes: Axes, lines: Sequence[MassLine]) -> None:

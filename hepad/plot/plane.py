@@ -41,7 +41,7 @@ def plot_plane(
         (x0, x1), (y0, y1) = window
         axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor="black", linewidth=2.2))
         figure.colorbar(mesh, ax=axes, label=r"Significance of a bin [$\sigma$]")
-        handles = [Patch(facecolor="none", edgecolor="black", linewidth=2.2, label=remarks[0] if remarks else "Window")]
+        handles = [Patch(fill=False, edgecolor="black", linewidth=2.2, label=remarks[0] if remarks else "Window")]
         if np.any(np.isnan(significance)):
             handles.append(Patch(facecolor=_NOTHING, label="No events, none expected"))
         title = "\n".join(remarks[1:]) or None

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.panels import ordered, pick
+from hepad.plot.panels import ordered
 from hepad.plot.spectrum import poisson_interval
-from hepad.plot.style import hep_style
+from hepad.plot.style import AREAS, hep_style
 
 __all__ = ["MOST_CHANNELS", "StackedChannel", "plot_postfit"]
 
@@ -24,9 +24,8 @@ FloatArray = npt.NDArray[np.float64]
 MOST_CHANNELS = 24
 """Panels of one figure; of more channels the first are drawn."""
 
-# Areas, in the order of mplhep's cycle of Petroff's colours (arXiv:2107.02270); the last is for all further samples.
-_AREAS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#92dadd")
-_OTHERS, _OTHERS_COLOUR = "Others", "#d5d8dc"
+_OTHERS = "Others"
+_OTHERS_LOOK: dict[str, Any] = {"facecolor": "white", "edgecolor": "#94a4a2", "hatch": "xxxx", "linewidth": 0.0}
 _LETTERS = 26
 _BAND = "Uncertainty after the fit"
 
@@ -54,11 +53,11 @@ def plot_postfit(
     shown = channels[:MOST_CHANNELS]
     if len(shown) < len(channels):
         remarks = (*remarks, f"The first {len(shown)} of {len(channels)} channels")
-    colours = _colours(shown)
+    looks = _looks(shown)
     columns = min(len(shown), 2 if len(shown) < 5 else 3 if len(shown) < 13 else 4)
     rows = -(-len(shown) // columns)
     with hep_style():
-        legend_rows = -(-(len(colours) + 3) // (columns + 1))
+        legend_rows = -(-(len(looks) + 3) // (columns + 1))
         height = 4.6 * rows + 0.35 * (legend_rows + len(remarks))
         figure = Figure(figsize=(max(4.8 * columns, 6.4), height), layout="constrained")
         grid = figure.add_gridspec(2 * rows, columns, height_ratios=[3, 1.2] * rows)
@@ -66,34 +65,34 @@ def plot_postfit(
             row, column = divmod(i, columns)
             top = figure.add_subplot(grid[2 * row, column])
             bottom = figure.add_subplot(grid[2 * row + 1, column], sharex=top)
-            _draw(top, bottom, channel, colours)
+            _draw(top, bottom, channel, looks)
             if column == 0:
                 top.set_ylabel("Events", fontsize=14)
                 bottom.set_ylabel("Data / fit", fontsize=14, loc="center")
             bottom.set_xlabel("Bin", fontsize=14)
-        _legend(figure, list(colours), remarks, columns + 1)
+        _legend(figure, list(looks), remarks, columns + 1)
         draw_context(figure.axes[0], context, right=figure.axes[2 * (columns - 1)])
         return figure
 
 
-def _colours(channels: Sequence[StackedChannel]) -> dict[str, str]:
-    """Colours by sample; those beyond the palette have none, the smallest of them all."""
+def _looks(channels: Sequence[StackedChannel]) -> dict[str, dict[str, Any]]:
+    """How to fill samples; those beyond the palette have no look of their own, the smallest of them all."""
     names = ordered(name for channel in channels for name in channel.samples)
     sums = {name: sum(float(c.samples[name].sum()) for c in channels if name in c.samples) for name in names}
     largest = sorted(names, key=lambda name: -sums[name])
-    kept = largest if len(largest) <= len(_AREAS) else largest[: len(_AREAS) - 1]
-    return {name: pick(_AREAS, i) for i, name in enumerate(kept)}
+    kept = largest if len(largest) <= len(AREAS) else largest[: len(AREAS) - 1]
+    return {name: AREAS[i] for i, name in enumerate(kept)}
 
 
-def _draw(top: Axes, bottom: Axes, channel: StackedChannel, colours: Mapping[str, str]) -> None:
+def _draw(top: Axes, bottom: Axes, channel: StackedChannel, looks: Mapping[str, dict[str, Any]]) -> None:
     edges: FloatArray = np.arange(len(channel.observed) + 1, dtype=np.float64) + 0.5
-    others = [yields for name, yields in channel.samples.items() if name not in colours]
+    others = [yields for name, yields in channel.samples.items() if name not in looks]
     # The smallest at the bottom, so that none hides; every channel in the same order.
-    stack = [(_OTHERS, _OTHERS_COLOUR, np.sum(others, axis=0))] if others else []
-    stack += [(n, colours[n], channel.samples[n]) for n in reversed(list(colours)) if n in channel.samples]
+    stack = [(_OTHERS, _OTHERS_LOOK, np.sum(others, axis=0))] if others else []
+    stack += [(n, looks[n], channel.samples[n]) for n in reversed(list(looks)) if n in channel.samples]
     below = np.zeros(len(channel.observed))
-    for name, colour, yields in stack:
-        top.stairs(below + yields, edges, baseline=below, fill=True, color=colour, linewidth=0, label=_plain(name))
+    for name, look, yields in stack:
+        top.stairs(below + yields, edges, baseline=below, fill=True, label=_plain(name), **look)
         below = below + yields
     _band(top, edges, below, channel.errors)
     centres: FloatArray = (edges[:-1] + edges[1:]) / 2

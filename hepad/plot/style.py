@@ -12,9 +12,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "DASHES", "GREY", "MARKERS", "ONE_SIGMA", "RED", "TWO_SIGMA", "canvas", "figure_of", "hep_style"]
+__all__ = [
+    "AREAS",
+    "COLOURS",
+    "DASHES",
+    "GREY",
+    "MARKERS",
+    "ONE_SIGMA",
+    "RED",
+    "TWO_SIGMA",
+    "canvas",
+    "figure_of",
+    "hep_style",
+]
 
-COLOURS = ("#3f90da", "#bd1f01", "#ffa90e", "#832db6", "#92dadd", "#e76300", "#a96b59", "#717581", "#b9ac70")
+COLOURS = ("#3f90da", "#bd1f01", "#ffa90e", "#832db6", "#92dadd", "#e76300", "#717581", "#a96b59", "#b9ac70")
 """Lines that lie on one another, in the order in which figures use them: the first few differ most, in grey print too.
 
 Beyond five no nine colours are told apart by everybody: lines have dashes or markers besides.
@@ -24,6 +36,14 @@ DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.3)), (0, (6, 1.5, 1, 1.5)
 
 MARKERS = "osD^vP*X"
 
+_HATCHES = (None, "\\\\\\\\", "....")
+AREAS: tuple[dict[str, Any], ...] = tuple(
+    {"facecolor": colour, "edgecolor": "white", "hatch": hatch, "linewidth": 0.0}
+    for hatch in _HATCHES
+    for colour in ("#3f90da", "#ffa90e", "#832db6", "#92dadd")
+)[:9]
+"""How to fill areas on one another: as few colours as everybody tells apart, then hatches; none is red."""
+
 GREY = "#717581"
 """Background."""
 
@@ -31,7 +51,7 @@ RED = "#bd1f01"
 """What is pointed at."""
 
 ONE_SIGMA = "#85d1fb"
-TWO_SIGMA = "#ffdf7f"
+TWO_SIGMA = "#ffd966"
 """Bands of expected limits: a blue and a yellow that colour-blind readers tell apart, not green and yellow."""
 
 # M. A. Petroff's ten colours (arXiv:2107.02270), told apart by colour-blind readers; blue, orange and red first.

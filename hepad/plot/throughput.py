@@ -67,9 +67,8 @@ def throughput_figure(
             ax.margins(x=0.05, y=0.1)
             ax.autoscale_view()
         draw_context(left, context, right=right, caption=", ".join(filter(None, (title, caption))))
-        if warning:
-            figure.suptitle(warning, color=RED, fontsize=15)
-        legend_above(figure, left.get_legend_handles_labels()[0], size=13)
+        legend = legend_above(figure, left.get_legend_handles_labels()[0], title=warning or None, size=13)
+        legend.get_title().set_color(RED)
     return figure
 
 

@@ -11,13 +11,12 @@ from matplotlib.figure import Figure
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import pick
 from hepad.plot.spectrum import poisson_interval
-from hepad.plot.style import hep_style
+from hepad.plot.style import AREAS, hep_style
 
 __all__ = ["plot_yields"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_AREAS = ("#3f90da", "#ffa90e", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#92dadd")
 _SIGNAL = "#bd1f01"
 _LEAST = 0.05
 
@@ -49,9 +48,9 @@ def plot_yields(
         below = np.full(len(bins), 0.0)
         order = sorted(processes, key=lambda name: float(processes[name].sum()))
         for name in order:
-            colour = pick(_AREAS, list(processes).index(name))
+            look = pick(AREAS, list(processes).index(name))
             values = processes[name]
-            top.stairs(below + values, edges, baseline=below, fill=True, color=colour, linewidth=0, label=name)
+            top.stairs(below + values, edges, baseline=below, fill=True, label=name, **look)
             below = below + values
         band = {"fill": True, "facecolor": "none", "edgecolor": "#30343b", "hatch": "//////", "linewidth": 0}
         top.stairs(total + errors, edges, baseline=np.maximum(total - errors, 1e-9), label="Uncertainty", **band)

@@ -29,7 +29,7 @@ def test_a_line_a_library_and_thread_number_and_the_limits():
     # An error of twice the value is a factor of three in both directions: nothing ends at zero.
     bar = right.containers[0][2][0].get_paths()[0].vertices[:, 1]
     assert bar.tolist() == pytest.approx([0.1 / 3, 0.3])
-    assert figure.get_suptitle() == "busy"
+    assert figure.legends[0].get_title().get_text() == "busy"
     figure.canvas.draw()
 
 
