@@ -81,17 +81,21 @@ def test_scoring_a_small_file_loads_what_it_needs_and_no_more(tmp_path):
         str(tmp_path / "o.root"),
     ]
     code = (
-        f"import gc, sys; sys.argv = {words}; seen = []; gc.callbacks.append(lambda phase, _: seen.append(phase))\n"
+        f"import gc, sys; sys.argv = {words}; seen = []\n"
+        "gc.callbacks.append(lambda phase, _: seen.append((phase, gc.get_freeze_count())))\n"
         "from hepad.__main__ import main\n"
-        "try: main()\nfinally: print(len(seen), gc.get_freeze_count(), *sys.modules, file=sys.stderr)"
+        "try: main()\nfinally:\n"
+        "    first = next(phase for phase, frozen in seen if frozen)\n"
+        "    print(len(seen), first, gc.get_freeze_count(), *sys.modules, file=sys.stderr)"
     )
     result = run(sys.executable, "-c", code)
     assert result.returncode == 0, result.stderr
-    collections, frozen, *loaded = result.stderr.split()
+    collections, first, frozen, *loaded = result.stderr.split()
     heavy = {"torch", "numba", "scipy", "matplotlib", "hist", "boost_histogram", "h5py", "rich", "pyarrow.parquet"}
     heavy |= {"vector", "sympy", "pandas", "snntorch", "multiprocessing", "dask", "aiohttp", "hepad.cli.bumphunt"}
     assert sorted(heavy & set(loaded)) == []
     assert int(frozen) > 50_000
+    assert first == "stop", "what is imported was left out when the first collection began"
     assert int(collections) < 250, "two calls each; twice as many without"
 
 

@@ -224,8 +224,9 @@ class _Classes:
         return getattr(self._file, name)
 
     def class_named(self, name: str, version: Any = None) -> Any:
-        """A class of uproot."""
-        return _array_class() if name == "TObjArray" else self._file.class_named(name, version)
+        """A class of uproot, or one of ours."""
+        own = {"TObjArray": _array_class, "TAttMarker": _marker_class}.get(name)
+        return own() if own else self._file.class_named(name, version)
 
     def streamer_named(self, name: str, version: Any = None) -> Any:
         """Refused: a class made from the file's own description would ask the file for its parts."""
@@ -259,3 +260,15 @@ def _array_class() -> Any:
             cursor.skip_after(self)
 
     return Model_TObjArray
+
+
+@cache
+def _marker_class() -> Any:
+    """How points are drawn: to know a new version, uproot would read what the file says of all its classes."""
+    from uproot.model import Model
+
+    class Model_TAttMarker(Model):  # type: ignore[misc]  # noqa: N801
+        def read_members(self, chunk: Any, cursor: Any, context: Any, file: Any) -> None:  # noqa: ARG002
+            cursor.skip_after(self)
+
+    return Model_TAttMarker

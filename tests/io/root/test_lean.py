@@ -53,6 +53,15 @@ def test_the_installed_uproot_opens_lean_and_gives_the_same(name: str, tree: str
     assert file.whole == {}  # not once had uproot to read the tree by itself
 
 
+def test_what_a_new_root_says_of_its_classes_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(uproot.reading.ReadOnlyFile, "streamer_named", lambda _self, name, *_: asked.append(name))
+    path = Path(__file__).parents[3] / "examples/data/w_lnu.root"
+    with closing(open_events(path)) as source:  # its tree has a TAttMarker of a version that uproot does not know
+        assert source.entries == 6173
+    assert asked == []
+
+
 def test_a_group_has_all_its_branches_in_their_order() -> None:
     file, plain = opened(DATA / "hpm_taunu_0.root")
     ours = file["Delphes"]
