@@ -41,6 +41,11 @@ def paragraphs(text: str) -> Iterator[tuple[str, str]]:
             yield " ".join((match["before"] or "").split()), " ".join(match["call"].split())
 
 
+def line(command: Any) -> str:
+    """The first line of a help text."""
+    return next(words for words, _ in paragraphs(command.help))
+
+
 def wrapped(call: str, width: int = 84) -> str:
     """A call over as many lines as it needs, to be pasted as it is."""
     return " \\\n    ".join(textwrap.wrap(call, width, break_long_words=False, break_on_hyphens=False))
@@ -94,13 +99,9 @@ def page(words: list[str], command: Any) -> list[str]:
     parts += [f"Also spelled {', '.join(code(f'hepad {name}') for name in others)}."] if others else []
     inner = getattr(command, "commands", {})
     if inner:
-        rows = [[f"[{call} {name}]({words[0]}-{name}.md)", plain(_first(sub.help))] for name, sub in inner.items()]
+        rows = [[f"[{call} {name}]({words[0]}-{name}.md)", plain(line(sub))] for name, sub in inner.items()]
         parts += [table(["command", ""], rows), toctree((f"{words[0]}-{name}" for name in inner), hidden=True)]
     return [*parts, *_parameters(words, command)]
-
-
-def _first(text: str) -> str:
-    return next(words for words, _ in paragraphs(text))
 
 
 def _contents() -> list[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hepad_commands import commands, wrapped
+from hepad_commands import commands, line, wrapped
 from made import code, plain, table, toctree, write_pages
 from sphinx.application import Sphinx
 from sphinx.util import logging
@@ -184,14 +184,15 @@ def make(app: Sphinx) -> None:
     write_pages(docs / "gallery", pages)
     there = sorted((what for what in runs if (into / f"{what.name}.json").is_file()), key=lambda what: what.name)
     outputs: dict[str, str | list[str]] = {f"{what.name}.md": _output(what, into) for what in there}
-    rows = [[f"[hepad {what.verb}]({what.name}.md)", ""] for what in there]
+    first = {" ".join(words): plain(line(command)) for words, command in commands()}
+    rows = [[f"[hepad {what.verb}]({what.name}.md)", first[what.verb]] for what in there]
     outputs["index.md"] = [
         "# JSON outputs",
         "What commands print with `--json`, and write beside their figures: keys, kinds and values of one run each.",
         table(["command", ""], rows),
         "Not shown:",
         table(["command", ""], [[code(f"hepad {verb}"), plain(why)] for verb, why in content["without"].items()]),
-        toctree([what.name for what in there], hidden=True),
+        toctree([f"hepad {what.verb} <{what.name}>" for what in there], hidden=True),
     ]
     write_pages(docs / "reference/outputs", outputs)
 

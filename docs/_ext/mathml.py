@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
+
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.util import logging
+from sphinx.util.math import get_node_equation_number
 from sphinx.util.typing import ExtensionMetadata
 from sphinx.writers.html5 import HTML5Translator
 
@@ -17,7 +20,7 @@ def _html(node: nodes.Element, *, block: bool) -> str:
         return tex2mathml(node.astext(), as_block=block)
     except Exception as error:  # noqa: BLE001  docutils raises one of its own, or what its parser stumbles over
         _LOGGER.warning("a formula that cannot be MathML: %s", error, location=node, type="mathml")
-        return f"<code>{nodes.unescape(node.astext())}</code>"
+        return f"<code>{html.escape(node.astext())}</code>"
 
 
 def _inline(translator: HTML5Translator, node: nodes.math) -> None:
@@ -27,7 +30,8 @@ def _inline(translator: HTML5Translator, node: nodes.math) -> None:
 
 def _block(translator: HTML5Translator, node: nodes.math_block) -> None:
     name = f' id="{node["ids"][0]}"' if node.get("ids") else ""
-    translator.body.append(f'<div class="math"{name}>{_html(node, block=True)}</div>')
+    number = f'<span class="eqno">({get_node_equation_number(translator, node)})</span>' if node["number"] else ""
+    translator.body.append(f'<div class="math"{name}>{number}{_html(node, block=True)}</div>')
     raise nodes.SkipNode
 
 

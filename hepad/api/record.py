@@ -57,9 +57,13 @@ class Record(ABC):
 
 
 def _new_axes() -> Axes:
+    import matplotlib as mpl
     from matplotlib import pyplot as plt
 
     from hepad.plot.style import hep_style
 
     with hep_style():
-        return plt.figure(figsize=(8, 6), layout="constrained").subplots()
+        axes = plt.figure(figsize=(8, 6), layout="constrained").subplots()
+        shows = mpl.is_interactive()  # a notebook's backend wakes up with its first figure, and sets what must last
+    mpl.interactive(shows)
+    return axes

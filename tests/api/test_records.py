@@ -68,6 +68,24 @@ def test_what_each_can_do(records: dict[str, Record]) -> None:
     assert "hepad" not in repr(records["score"])
 
 
+def test_a_notebook_goes_on_showing_figures_after_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its backend wakes up when the first figure is made, and makes matplotlib interactive for good."""
+    mpl.use("agg")
+    from matplotlib import pyplot as plt
+
+    make = plt.figure
+
+    def waking(**options: Any) -> Figure:
+        mpl.interactive(True)
+        return make(**options)
+
+    monkeypatch.setattr(plt, "figure", waking)
+    with mpl.rc_context({"interactive": False}):
+        hepad.discovery(data=34, background=28).plot()
+        assert mpl.is_interactive()
+    plt.close("all")
+
+
 def test_model_in_a_notebook() -> None:
     model = hepad.load_model("snn_ae")
     assert "<td>tight</td><td>mse</td>" in model._repr_html_()
