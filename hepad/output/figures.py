@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 __all__ = ["save_figure", "save_thumbnail"]
 
 
-def save_figure(figure: Figure, stem: Path, kinds: tuple[str, ...] | None = None) -> list[Path]:
-    """Write `stem.png`, `stem.pdf`, `stem.svg`: the kinds asked for.
+def save_figure(
+    figure: Figure, stem: Path, kinds: tuple[str, ...] | None = None, *, numbers: bool = True
+) -> list[Path]:
+    """Write `stem.png`, `stem.pdf`, `stem.svg`: the kinds asked for, and unless told otherwise `stem.csv`, its numbers.
 
     There is no date in them, so that equal figures are equal files.
 
@@ -26,7 +28,10 @@ def save_figure(figure: Figure, stem: Path, kinds: tuple[str, ...] | None = None
     if not kinds:
         return []
     from hepad.output.figure_files import write_figure
+    from hepad.output.figure_numbers import write_numbers
 
+    if numbers:
+        write_numbers(figure, stem.with_name(f"{stem.name}.csv"))
     return write_figure(figure, stem, kinds)
 
 

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import label_outer, ordered, panel_grid, pick
-from hepad.plot.style import COLOURS, hep_style
+from hepad.plot.style import COLOURS, figure_of, hep_style
 
 __all__ = ["BesideLine", "beside_figure"]
 
@@ -28,16 +30,19 @@ class BesideLine:
     efficiencies: Mapping[str, Interval]
 
 
-def beside_figure(lines: Sequence[BesideLine], *, context: FigureContext | None = None, caption: str = "") -> Figure:
+def beside_figure(
+    lines: Sequence[BesideLine], *, context: FigureContext | None = None, caption: str = "", ax: Axes | None = None
+) -> Figure:
     """A panel a model and working point, a row a signal, a mark a trigger, in per cent. `ValueError` without a line."""
     if not lines:
         raise ValueError("there are no triggers to compare")
     panels, signals = ordered(line.panel for line in lines), ordered(line.signal for line in lines)
     with hep_style():
         columns = min(2, len(panels))
-        figure, grid = panel_grid(len(panels), columns)
-        width, height = figure.get_size_inches()
-        figure.set_size_inches(width + 1.2, max(height, (1.4 + 0.5 * len(signals)) * -(-len(panels) // columns)))
+        figure, grid = panel_grid(len(panels), columns, ax=ax)
+        if isinstance(figure, Figure):
+            width, height = figure.get_size_inches()
+            figure.set_size_inches(width + 1.2, max(height, (1.4 + 0.5 * len(signals)) * -(-len(panels) // columns)))
         for axes, panel in zip(grid, panels, strict=True):
             for line in (each for each in lines if each.panel == panel):
                 at, names = signals.index(line.signal), list(line.efficiencies)
@@ -55,4 +60,8 @@ def beside_figure(lines: Sequence[BesideLine], *, context: FigureContext | None 
         label_outer(grid, columns, x="Efficiency [%]")
         draw_context(grid[0], context, right=grid[columns - 1], caption=caption)
         figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
-    return figure
+        for line in lines:
+            for name, (value, low, high) in line.efficiencies.items():
+                numbers = {"efficiency": value, "low": low, "high": high}
+                keep_numbers(figure, panel=line.panel, signal=line.signal, trigger=name, **numbers)
+    return figure_of(grid[0])

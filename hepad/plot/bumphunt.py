@@ -11,10 +11,11 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullFormatter
 from scipy.special import ndtri_exp
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.panels import legend_beside_curves, log_numbers, span
+from hepad.plot.panels import legend_beside_curves, log_numbers, sigmas, span
 from hepad.plot.spectrum import bin_unit, unit_of
-from hepad.plot.style import GREY, ONE_SIGMA, RED, TWO_SIGMA, hep_style
+from hepad.plot.style import GREY, ONE_SIGMA, RED, TWO_SIGMA, canvas, figure_of, hep_style
 
 __all__ = ["add_statistics", "plot_sensitivity", "plot_tomography"]
 
@@ -43,7 +44,9 @@ def add_statistics(
         axes.add_patch(backing)
         inset = axes.inset_axes((0.13, 0.12, 0.34, 0.28), zorder=5)
         top = min(max(float(drawn.max()), observed) * 1.05, max(4 * float(drawn.max()), 1.0))
-        inset.hist(drawn, bins=40, range=(0.0, top), histtype="stepfilled", color=GREY, alpha=0.6, density=True)
+        density, ends, _ = inset.hist(
+            drawn, bins=40, range=(0.0, top), histtype="stepfilled", color=GREY, alpha=0.6, density=True
+        )
         beyond = observed > top
         inset.axvline(min(observed, top), color=RED, linewidth=1.6, linestyle=":" if beyond else "-")
         inset.set_yscale("log")
@@ -54,6 +57,8 @@ def add_statistics(
         inset.tick_params(labelsize=9)
         title = f"{len(drawn)} toys, data {observed:.2f}" + (" (off scale)" if beyond else "")
         inset.set_title(title, fontsize=10, loc="left", pad=3)
+        keep_numbers(axes, statistic_low=ends[:-1], statistic_high=ends[1:], toys_density=density)
+        keep_numbers(axes, statistic_of_data=observed)
 
 
 def _make_room(axes: Axes, edges: FloatArray, counts: FloatArray) -> None:
@@ -80,6 +85,7 @@ def plot_tomography(
     best: tuple[float, float],
     x_title: str = "Mass [GeV]",
     context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """The local significance of each window, bins first to last exclusive (windows,) in edges (n+1,), at its middle.
 
@@ -87,9 +93,7 @@ def plot_tomography(
     vetoed ones, have p = 1 and are left out. `sign` tells excesses from deficits, whose significance points downwards;
     `best` are the ends of the window with the smallest p-value.
     """
-    with hep_style():
-        figure = Figure(figsize=(8, 5), layout="constrained")
-        axes = figure.subplots()
+    with canvas(ax, (8, 5)) as axes:
         shown = log_p < 0
         low, high = edges[first[shown]], edges[last[shown]]
         z = sign[shown] * -ndtri_exp(log_p[shown])
@@ -114,23 +118,28 @@ def plot_tomography(
         axes.set_xlabel(x_title)
         axes.set_ylabel(r"Local significance [$\sigma$]")
         axes.legend(loc="upper right", frameon=False)
-        bar = figure.colorbar(points, ax=axes, pad=0.02)
+        bar = figure_of(axes).colorbar(points, ax=axes, pad=0.02)
         bar.set_label("Width of the window" + (f" [{unit}]" if unit else ""))
         log_numbers(bar.ax.yaxis, *bar.ax.get_ylim())
         draw_context(axes, context)
-        return figure
+        keep_numbers(axes, low=low, high=high, significance=z, log_p=log_p[shown])
+        return figure_of(axes)
 
 
 def plot_sensitivity(
-    yields: FloatArray, z: FloatArray, *, ceiling: float, label: str = "", context: FigureContext | None = None
+    yields: FloatArray,
+    z: FloatArray,
+    *,
+    ceiling: float,
+    label: str = "",
+    context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Global significance (k, 5) at -2, -1, 0, 1, 2 sigma of experiments against injected yields (k,).
 
     `ceiling` is the largest that the pseudo-experiments of background can tell.
     """
-    with hep_style():
-        figure = Figure(figsize=(8, 6), layout="constrained")
-        axes = figure.subplots()
+    with canvas(ax, (8, 6)) as axes:
         shown = np.maximum(z, 0.0)
         axes.fill_between(yields, shown[:, 0], shown[:, 4], color=TWO_SIGMA, label=r"$\pm 2\sigma$ of experiments")
         axes.fill_between(yields, shown[:, 1], shown[:, 3], color=ONE_SIGMA, label=r"$\pm 1\sigma$ of experiments")
@@ -146,4 +155,5 @@ def plot_sensitivity(
         highest = np.maximum(shown[:, 4], ceiling)
         legend_beside_curves(axes, [(yields, highest)], title=label or None)
         draw_context(axes, context)
-        return figure
+        keep_numbers(axes, injected_events=yields, **sigmas("global_significance", z), ceiling=ceiling)
+        return figure_of(axes)

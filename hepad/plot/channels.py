@@ -11,8 +11,9 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.panels import log_numbers
+from hepad.plot.panels import log_numbers, sigmas
 from hepad.plot.style import GREY, ONE_SIGMA, TWO_SIGMA, canvas, figure_of
 
 __all__ = ["ChannelLimit", "plot_channels"]
@@ -84,6 +85,9 @@ def plot_channels(
         else:  # rows leave no room within
             ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), **look)
         draw_context(axes, context)
+        for row in rows:
+            bands = np.full((1, 5), np.nan) if row.expected is None else row.expected[np.newaxis]
+            keep_numbers(axes, channel=row.name, observed=row.observed, **sigmas("expected", bands), theory=theory_pb)
         return figure_of(axes)
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.style import COLOURS, canvas, figure_of
 
@@ -37,4 +38,6 @@ def plot_closure(
         axes.set_ylabel(r"$N_A\,/\,(N_B N_C / N_D)$")
         axes.legend(loc="upper right", frameon=False)
         draw_context(axes, context, caption=caption)
+        for name, (efficiency, ratio, error) in lines.items():
+            keep_numbers(axes, scores=name, background_efficiency=efficiency, ratio=ratio, error=error)
     return figure_of(axes)

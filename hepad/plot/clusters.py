@@ -9,6 +9,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import legend
 from hepad.plot.style import COLOURS, GREY, canvas, figure_of
@@ -53,6 +54,7 @@ def map_figure(
         axes.margins(0.03)
         axes.set(xlabel="First principal axis", ylabel="Second principal axis")
         legend(axes, beside="outside right upper" if ax is None else None, markerscale=2.5, frameon=False)
+        keep_numbers(axes, cluster=classes[::step], first_axis=x, second_axis=y)
         draw_context(axes, context, caption=caption)
     return figure_of(axes)
 
@@ -91,6 +93,7 @@ def count_figure(
         top = float(max(data.max(initial=1), 0 if expected is None else expected.max(initial=1)))
         axes.set(xlabel="Cluster", ylabel="Events", ylim=(0.5, 4 * top), yscale="log")
         axes.legend(frameon=False, loc="upper right", ncols=2)
+        keep_numbers(axes, cluster=names, data=data, expected=expected, p_value=p_values or None)
         draw_context(axes, context, caption=caption)
     return figure_of(axes)
 
@@ -111,5 +114,6 @@ def characteristic_figure(
         axes.set_yticks(places, names)
         axes.tick_params(axis="y", which="both", length=0)
         axes.set_xlabel("Difference from the rest [standard deviations]")
+        keep_numbers(axes, quantity=names, difference_in_sigma=values)
         draw_context(axes, context, caption=caption)
     return figure_of(axes)

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from hepad.output.figure_numbers import keep_matrix
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.style import hep_style
+from hepad.plot.style import canvas, figure_of
 
 __all__ = ["plot_correlation"]
 
@@ -19,7 +21,11 @@ _DEGENERATE = 0.9
 
 
 def plot_correlation(
-    matrix: npt.NDArray[np.float64], names: Sequence[str], *, context: FigureContext | None = None
+    matrix: npt.NDArray[np.float64],
+    names: Sequence[str],
+    *,
+    context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """A correlation matrix (k, k) as colours and numbers; `names` (k,) of its rows.
 
@@ -27,10 +33,8 @@ def plot_correlation(
     """
     others = np.abs(matrix[~np.eye(len(names), dtype=bool)])
     least = float(others.min(initial=1.0))
-    with hep_style():
-        side = 3.2 + 0.75 * len(names)
-        figure = Figure(figsize=(side + 0.8, side), layout="constrained")
-        axes = figure.subplots()
+    side = 3.2 + 0.75 * len(names)
+    with canvas(ax, (side + 0.8, side)) as axes:
         image = axes.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
         places = range(len(names))
         axes.set_xticks(places, names)
@@ -46,7 +50,8 @@ def plot_correlation(
         if len(others) and least > _DEGENERATE:
             words = f"All beyond {np.floor(100 * least) / 100:g}: use decorrelated\nparameters to tell them apart"
             axes.set_title(words, fontsize=13, loc="left", pad=26)
-        bar = figure.colorbar(image, ax=axes, shrink=0.85)
+        bar = figure_of(axes).colorbar(image, ax=axes, shrink=0.85)
         bar.set_label("Correlation")
         draw_context(axes, context)
-        return figure
+        keep_matrix(axes, {"correlation": matrix}, {"row": names}, {"column": names})
+        return figure_of(axes)

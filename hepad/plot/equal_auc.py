@@ -15,9 +15,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import ordered, pick
-from hepad.plot.style import COLOURS, GREY, MARKERS, hep_style
+from hepad.plot.style import COLOURS, GREY, MARKERS, figure_of, frame, hep_style
 
 __all__ = ["CostDesign", "CostLine", "equal_auc_figure"]
 
@@ -64,7 +65,11 @@ class CostDesign:
 
 
 def equal_auc_figure(
-    lines: Sequence[CostLine], designs: Sequence[CostDesign], *, context: FigureContext | None = None
+    lines: Sequence[CostLine],
+    designs: Sequence[CostDesign],
+    *,
+    context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """A column for each signal, a row for each quantity: what lies above the same AUC is equally good.
 
@@ -75,19 +80,19 @@ def equal_auc_figure(
         raise ValueError("nothing to compare")
     with hep_style():
         size = (2.0 + 4.0 * len(signals), 11.0)
-        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.05))
+        figure = frame(ax, size, ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.05))
         grid = figure.subplots(len(_ROWS), len(signals), sharex="col", sharey="row", squeeze=False)
         for column, signal in enumerate(signals):
             for row, quantity in enumerate(_ROWS):
-                ax = grid[row][column]
+                axes = grid[row][column]
                 for i, model in enumerate(models):
                     own = [x for x in lines if (x.model, x.signal) == (model, signal)]
-                    _draw(ax, own, quantity, pick(COLOURS, i))
+                    _draw(axes, own, quantity, pick(COLOURS, i))
                     marks = [d for d in designs if (d.model, d.signal, d.quantity) == (model, signal, quantity)]
-                    _mark(ax, marks, pick(COLOURS, i), pick(MARKERS, i), above=i % 2 == 0)
-                ax.margins(x=0.05)
-                ax.autoscale_view()
-                ax.set_ylim(bottom=0)
+                    _mark(axes, marks, pick(COLOURS, i), pick(MARKERS, i), above=i % 2 == 0)
+                axes.margins(x=0.05)
+                axes.autoscale_view()
+                axes.set_ylim(bottom=0)
             grid[0][column].text(
                 0.05, 0.94, signal, transform=grid[0][column].transAxes, ha="left", va="top", fontweight="bold"
             )
@@ -102,7 +107,13 @@ def equal_auc_figure(
         figure.legend(
             handles=_handles(lines, models), loc="outside lower center", ncols=min(4, len(models) + 3), frameon=False
         )
-    return figure
+        for line in lines:
+            numbers = {"auc": line.auc, "low": line.low, "value": line.value, "high": line.high}
+            keep_numbers(figure, model=line.model, signal=line.signal, quantity=line.quantity, **numbers)
+        for d in designs:
+            design = {"auc": d.auc, "value": d.value, "auc_spread": d.spread, "weight_bits": d.bits}
+            keep_numbers(figure, model=d.model, signal=d.signal, quantity=d.quantity, **design)
+    return figure_of(grid[0][0])
 
 
 def _draw(ax: Axes, lines: Sequence[CostLine], quantity: str, colour: str) -> None:

@@ -9,8 +9,9 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.panels import legend_beside_curves, span
+from hepad.plot.panels import legend_beside_curves, sigmas, span
 from hepad.plot.style import GREY, ONE_SIGMA, TWO_SIGMA, canvas, figure_of
 
 __all__ = ["plot_exclusion"]
@@ -59,6 +60,7 @@ def plot_exclusion(
         curves = [(x, bands[:, 4]), *((masses, drawn) for drawn in (observed, theory) if drawn is not None)]
         legend_beside_curves(axes, curves, title="\n".join(remarks) or None)
         draw_context(axes, context)
+        keep_numbers(axes, mass_gev=masses, observed=observed, **sigmas("expected", expected), theory=theory)
         return figure_of(axes)
 
 

@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from hepad.output.figure_numbers import keep_matrix
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.style import hep_style
+from hepad.plot.style import figure_of, frame, hep_style
 
 __all__ = ["ShareRow", "draw_shares", "share_figure"]
 
@@ -26,7 +27,12 @@ class ShareRow:
 
 
 def share_figure(
-    lines: Sequence[ShareRow], *, rows: str = "", context: FigureContext | None = None, caption: str = ""
+    lines: Sequence[ShareRow],
+    *,
+    rows: str = "",
+    context: FigureContext | None = None,
+    ax: Axes | None = None,
+    caption: str = "",
 ) -> Figure:
     """Rows of shares as a heat map, a column for each object, in per cent.
 
@@ -40,7 +46,7 @@ def share_figure(
     values = 100 * np.array([list(line.shares.values()) for line in lines])
     with hep_style():
         size = (4.2 + 0.52 * len(objects), 2.3 + 0.42 * len(lines))
-        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
+        figure = frame(ax, size, ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
         axes = figure.subplots()
         top = max(float(values.max()), 1.0)
         image = axes.pcolormesh(values, cmap="Blues", vmin=0, vmax=top, edgecolors="white", linewidth=0.8)
@@ -62,7 +68,8 @@ def share_figure(
         bar.set_label("Share of the error [%]", fontsize=13)
         bar.ax.tick_params(labelsize=12)
         draw_context(axes, context, caption=caption)
-    return figure
+        keep_matrix(axes, {"share_percent": values}, {"row": [line.name for line in lines]}, {"object": objects})
+    return figure_of(axes)
 
 
 def draw_shares(axes: Axes, samples: Mapping[str, Mapping[str, float]]) -> None:

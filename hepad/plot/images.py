@@ -14,9 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
+from hepad.output.figure_numbers import keep_matrix, keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import pick
-from hepad.plot.style import COLOURS, GREY, hep_style
+from hepad.plot.style import COLOURS, GREY, figure_of, frame, hep_style
 
 __all__ = ["ShownImage", "gallery_figure", "plane_figure"]
 
@@ -41,7 +42,9 @@ class ShownImage:
     made: Floats
 
 
-def gallery_figure(images: Sequence[ShownImage], *, title: str = "", context: FigureContext | None = None) -> Figure:
+def gallery_figure(
+    images: Sequence[ShownImage], *, title: str = "", context: FigureContext | None = None, ax: Axes | None = None
+) -> Figure:
     """A row an event: input, reconstruction and their difference, on logarithmic scales of colour.
 
     Eta and phi are in bins. `title` stands above on the right. `ValueError` without an image.
@@ -49,7 +52,7 @@ def gallery_figure(images: Sequence[ShownImage], *, title: str = "", context: Fi
     if not images:
         raise ValueError("there are no images to draw")
     with hep_style():
-        figure = Figure(figsize=(13, 0.9 + 3.0 * len(images)), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
+        figure = frame(ax, (13, 0.9 + 3.0 * len(images)), ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
         grid = figure.subplots(len(images), 3, sharex=True, sharey=True, squeeze=False)
         for line, (row, image) in enumerate(zip(grid, images, strict=True)):
             pictures = (image.seen, image.made, image.made - image.seen)
@@ -74,7 +77,11 @@ def gallery_figure(images: Sequence[ShownImage], *, title: str = "", context: Fi
                 weight="bold",
             )
         draw_context(grid[0][0], context, right=grid[0][2], caption=title)
-    return figure
+        for number, image in enumerate(images):
+            eta, phi = (np.arange(size) for size in image.seen.shape)
+            kept = {"input": image.seen, "reconstruction": image.made}
+            keep_matrix(figure, kept, {"eta_bin": eta}, {"phi_bin": phi}, event=number, sample=image.sample)
+    return figure_of(grid[0][0])
 
 
 def plane_figure(
@@ -84,6 +91,7 @@ def plane_figure(
     axes_titles: tuple[str, str],
     title: str = "",
     context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Events in a plane of two latent numbers, arrays of shape (n, 2): background grey, a colour a signal.
 
@@ -93,7 +101,7 @@ def plane_figure(
         if points.ndim != 2 or points.shape[1] != 2:
             raise ValueError(f"points of a plane have shape (n, 2), got {points.shape}")
     with hep_style():
-        figure = Figure(figsize=(9.4, 6.2), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
+        figure = frame(ax, (9.4, 6.2), ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
         axes = figure.subplots()
         axes.scatter(
             background[:, 0], background[:, 1], s=9, color=GREY, alpha=0.5, label="Background", edgecolors="none"
@@ -110,7 +118,9 @@ def plane_figure(
             axis.set_major_locator(MaxNLocator(_TICKS))
         figure.legend(loc="outside right upper", frameon=False, markerscale=2, handletextpad=0.3)
         draw_context(axes, context, caption=title)
-    return figure
+        for name, points in (("Background", background), *signals.items()):
+            keep_numbers(axes, sample=name, first=points[:, 0], second=points[:, 1])
+    return figure_of(axes)
 
 
 def _draw(axes: Axes, values: Floats, *, difference: bool) -> Any:

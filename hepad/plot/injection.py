@@ -9,8 +9,9 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.style import COLOURS, DASHES, GREY, hep_style
+from hepad.plot.style import COLOURS, DASHES, GREY, canvas, figure_of, frame, hep_style
 
 __all__ = ["draw_linearity", "draw_spurious", "plot_linearity", "plot_pulls", "plot_spurious"]
 
@@ -19,10 +20,12 @@ FloatArray = npt.NDArray[np.float64]
 _PULL_EDGES = np.linspace(-5.0, 5.0, 41)
 
 
-def plot_pulls(pulls: Mapping[str, FloatArray], *, caption: str = "", context: FigureContext | None = None) -> Figure:
+def plot_pulls(
+    pulls: Mapping[str, FloatArray], *, caption: str = "", context: FigureContext | None = None, ax: Axes | None = None
+) -> Figure:
     """Histograms of pulls (m,) by parameter, with the standard normal distribution; `caption` above them."""
     with hep_style():
-        figure = Figure(figsize=(1.0 + 4.6 * len(pulls), 4.6), layout="constrained")
+        figure = frame(ax, (1.0 + 4.6 * len(pulls), 4.6))
         panels = figure.subplots(1, len(pulls), squeeze=False)[0]
         grid = np.linspace(-5, 5, 201)
         for axes, (name, values) in zip(panels, pulls.items(), strict=True):
@@ -38,19 +41,24 @@ def plot_pulls(pulls: Mapping[str, FloatArray], *, caption: str = "", context: F
         panels[0].set_ylabel("Experiments")
         panels[-1].legend(loc="upper right", frameon=False, fontsize=12)
         draw_context(panels[0], context, right=panels[-1], caption=caption)
-        return figure
+        for name, values in pulls.items():
+            keep_numbers(figure, parameter=name, experiment=np.arange(len(values)), pull=values)
+        return figure_of(panels[0])
 
 
 def plot_linearity(
-    injected: FloatArray, mean: FloatArray, spread: FloatArray, *, context: FigureContext | None = None
+    injected: FloatArray,
+    mean: FloatArray,
+    spread: FloatArray,
+    *,
+    context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Mean fitted yield (y,) with the spread of experiments against the injected yield (y,)."""
-    with hep_style():
-        figure = Figure(figsize=(6.4, 5.6), layout="constrained")
-        axes = figure.subplots()
+    with canvas(ax, (6.4, 5.6)) as axes:
         draw_linearity(axes, injected, mean, spread)
         draw_context(axes, context)
-        return figure
+        return figure_of(axes)
 
 
 def draw_linearity(axes: Axes, injected: FloatArray, mean: FloatArray, spread: FloatArray) -> None:
@@ -61,18 +69,22 @@ def draw_linearity(axes: Axes, injected: FloatArray, mean: FloatArray, spread: F
     axes.set_xlabel("Injected events")
     axes.set_ylabel("Fitted events")
     axes.legend(loc="upper left", frameon=False)
+    keep_numbers(axes, injected=injected, mean=mean, spread=spread)
 
 
 def plot_spurious(
-    masses: FloatArray, ratios: Mapping[str, FloatArray], *, limit: float, context: FigureContext | None = None
+    masses: FloatArray,
+    ratios: Mapping[str, FloatArray],
+    *,
+    limit: float,
+    context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Spurious signal over its statistical error against mass (m,) in GeV, one line a function; `limit` as a band."""
-    with hep_style():
-        figure = Figure(figsize=(8, 5.6), layout="constrained")
-        axes = figure.subplots()
+    with canvas(ax, (8, 5.6)) as axes:
         draw_spurious(axes, masses, ratios, limit=limit)
         draw_context(axes, context)
-        return figure
+        return figure_of(axes)
 
 
 def draw_spurious(axes: Axes, masses: FloatArray, ratios: Mapping[str, FloatArray], *, limit: float) -> None:
@@ -88,3 +100,5 @@ def draw_spurious(axes: Axes, masses: FloatArray, ratios: Mapping[str, FloatArra
     axes.set_xlabel("Signal mass [GeV]")
     axes.set_ylabel("Spurious signal / its error")
     axes.legend(loc="upper right", frameon=False, ncols=2)
+    for name, values in ratios.items():
+        keep_numbers(axes, function=name, mass_gev=masses, spurious_over_error=values)

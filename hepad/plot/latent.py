@@ -13,16 +13,19 @@ from matplotlib.image import AxesImage
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import NullLocator
 
+from hepad.output.figure_numbers import keep_matrix
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import label_outer
-from hepad.plot.style import hep_style
+from hepad.plot.style import figure_of, frame, hep_style
 
 __all__ = ["latent_figure"]
 
 Floats = npt.NDArray[np.float64]
 
 
-def latent_figure(samples: Mapping[str, Floats], *, context: FigureContext | None = None) -> Figure:
+def latent_figure(
+    samples: Mapping[str, Floats], *, context: FigureContext | None = None, ax: Axes | None = None
+) -> Figure:
     """One panel a sample: the fraction of its events in which latent neuron n (rows) spikes at step t (columns).
 
     Arrays of shape (steps, latent), from 0 to 1, all of one shape; the fraction is also written into the cells where
@@ -35,7 +38,7 @@ def latent_figure(samples: Mapping[str, Floats], *, context: FigureContext | Non
     rows = -(-len(samples) // columns)
     size = (1.4 + 3.9 * columns, 0.6 + 3.4 * rows)
     with hep_style():
-        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
+        figure = frame(ax, size, ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
         grid = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel())
         for spare in grid[len(samples) :]:
             spare.remove()
@@ -47,7 +50,10 @@ def latent_figure(samples: Mapping[str, Floats], *, context: FigureContext | Non
         bar = figure.colorbar(image, ax=shown, label="Fraction of events that spike", pad=0.02)
         bar.ax.yaxis.set_minor_locator(NullLocator())
         draw_context(shown[0], context)
-    return figure
+        for name, spikes in samples.items():
+            step, neuron = (np.arange(1, size + 1) for size in spikes.shape)
+            keep_matrix(figure, {"fraction": spikes}, {"step": step}, {"neuron": neuron}, sample=name)
+    return figure_of(shown[0])
 
 
 def _draw(axes: Axes, spikes: Floats, *, write: bool) -> AxesImage:

@@ -7,7 +7,9 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
+from hepad.plot.panels import sigmas
 from hepad.plot.style import ONE_SIGMA, TWO_SIGMA, canvas, figure_of
 
 __all__ = ["plot_limit"]
@@ -55,4 +57,5 @@ def plot_limit(
         legend = axes.legend(loc="upper right", title="\n".join(remarks) or None, alignment="left", frameon=False)
         legend.get_title().set_fontsize(14)
         draw_context(axes, context)
+        keep_numbers(axes, mu=poi, observed_cls=cls_observed, **sigmas("expected_cls", cls_expected))
         return figure_of(axes)

@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.special import log_ndtr
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import legend_beside_curves, span
-from hepad.plot.style import GREY, hep_style
+from hepad.plot.style import GREY, canvas, figure_of
 
 __all__ = ["plot_local_p"]
 
@@ -26,12 +27,11 @@ def plot_local_p(
     x_title: str = "Mass [GeV]",
     remarks: tuple[str, ...] = (),
     context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Natural logarithms of p-values (m,) at masses (m,) in GeV; p-values that underflow are drawn all the same."""
     decades = np.minimum(log_p / np.log(10.0), 0.0)
-    with hep_style():
-        figure = Figure(figsize=(8, 5.4), layout="constrained")
-        axes = figure.subplots()
+    with canvas(ax, (8, 5.4)) as axes:
         marker = "o" if len(masses) < 60 else None
         axes.plot(masses, decades, color="black", marker=marker, markersize=4, label="Observed")
         axes.axhline(np.log10(0.5), color=GREY, linewidth=1.0, linestyle=":")
@@ -47,7 +47,8 @@ def plot_local_p(
         axes.minorticks_off()
         _draw_sigmas(axes)
         draw_context(axes, context)
-        return figure
+        keep_numbers(axes, mass_gev=masses, log10_p=decades)
+        return figure_of(axes)
 
 
 def _draw_sigmas(axes: Axes) -> None:

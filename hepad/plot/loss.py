@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import log_numbers
-from hepad.plot.style import COLOURS, canvas, figure_of, hep_style
+from hepad.plot.style import COLOURS, canvas, figure_of, frame, hep_style
 
 __all__ = ["LossCurves", "loss_figure", "plot_loss"]
 
@@ -46,6 +47,7 @@ def plot_loss(
         axes.set_ylabel("Loss per event")
         axes.legend()
         draw_context(axes, context)
+        keep_numbers(axes, epoch=list(epochs), training=train, validation=validation)
     return figure_of(axes)
 
 
@@ -68,7 +70,9 @@ class LossCurves:
     validation: npt.NDArray[np.float64]
 
 
-def loss_figure(curves: Sequence[LossCurves], *, points: int = 400, context: FigureContext | None = None) -> Figure:
+def loss_figure(
+    curves: Sequence[LossCurves], *, points: int = 400, context: FigureContext | None = None, ax: Axes | None = None
+) -> Figure:
     """Mean over seeds of the training (solid) and validation (dashed) loss, with the band of all seeds' training loss.
 
     At most about `points` epochs are drawn, evenly spaced in the logarithm of the updates. A colour is a model;
@@ -81,7 +85,7 @@ def loss_figure(curves: Sequence[LossCurves], *, points: int = 400, context: Fig
     with hep_style():
         columns = min(len(panels), _MOST_BESIDE)
         rows = -(-len(panels) // columns)
-        figure = Figure(figsize=(2.2 + 5.6 * columns, 0.2 + 5.0 * rows), layout="constrained")
+        figure = frame(ax, (2.2 + 5.6 * columns, 0.2 + 5.0 * rows))
         grid = list(figure.subplots(rows, columns, squeeze=False).ravel())
         for spare in grid[len(panels) :]:
             spare.remove()
@@ -91,12 +95,12 @@ def loss_figure(curves: Sequence[LossCurves], *, points: int = 400, context: Fig
             axes.set(xscale="log", xlabel="Updates of the weights", ylabel="Loss per event")
             _horizontal(axes, *_span([c for c in curves if c.panel == panel]))
             axes.text(0.95, 0.94, panel, transform=axes.transAxes, ha="right", va="top", fontweight="bold")
-        draw_context(figure.axes[0], context)
+        draw_context(grid[0], context)
         handles = [Line2D([], [], color=COLOURS[i % len(COLOURS)], lw=2.5, label=m) for i, m in enumerate(models)]
         for what, dash in (("training", "-"), ("validation", "--")):
             handles.append(Line2D([], [], color="black", ls=dash, label=what))
         figure.legend(handles=handles, loc="outside right upper", frameon=False)
-    return figure
+    return figure_of(grid[0])
 
 
 def _draw_curve(axes: Axes, curve: LossCurves, colour: str, points: int) -> None:
@@ -105,9 +109,13 @@ def _draw_curve(axes: Axes, curve: LossCurves, colour: str, points: int) -> None
     x, train, validation = curve.updates[at], curve.train[:, at], curve.validation[:, at]
     there = np.isfinite(train).any(axis=0)
     x, train, validation = x[there], train[:, there], validation[:, there]
-    axes.plot(x, np.nanmean(train, axis=0), color=colour, lw=1.8)
-    axes.plot(x, np.nanmean(validation, axis=0), color=colour, lw=1.2, ls="--")
-    axes.fill_between(x, np.nanmin(train, axis=0), np.nanmax(train, axis=0), color=colour, alpha=0.22, lw=0)
+    mean, low, high = (of(train, axis=0) for of in (np.nanmean, np.nanmin, np.nanmax))
+    validated = np.nanmean(validation, axis=0)
+    axes.plot(x, mean, color=colour, lw=1.8)
+    axes.plot(x, validated, color=colour, lw=1.2, ls="--")
+    axes.fill_between(x, low, high, color=colour, alpha=0.22, lw=0)
+    losses = {"training": mean, "training_low": low, "training_high": high, "validation": validated}
+    keep_numbers(axes, panel=curve.panel, model=curve.model, updates=x, **losses)
     if np.nanmin(train) > 0:
         axes.set_yscale("log")
 

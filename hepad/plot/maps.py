@@ -13,8 +13,9 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from hepad.output.figure_numbers import keep_matrix
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.style import hep_style
+from hepad.plot.style import figure_of, frame, hep_style
 
 __all__ = ["MapRow", "draw_parts", "map_figure"]
 
@@ -47,6 +48,7 @@ def map_figure(
     in_bins: bool = False,
     title: str = "",
     context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """A row an event: the input in each channel, and what the pixels add to the score in those that it has parts in.
 
@@ -59,7 +61,7 @@ def map_figure(
     columns = [*((c, False) for c in range(len(channels))), *((c, True) for c in carrying)]
     with hep_style():
         size = (1.2 + 4.6 * len(columns), 1.0 + 3.3 * len(rows))
-        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
+        figure = frame(ax, size, ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
         grid = figure.subplots(len(rows), len(columns), sharex=True, sharey=True, squeeze=False)
         for line, row in enumerate(rows):
             for axes, (channel, of_score) in zip(grid[line], columns, strict=True):
@@ -75,7 +77,12 @@ def map_figure(
                 f"{row.name}\n{score} {row.score:.4g}\n\N{GREEK SMALL LETTER ETA}{unit}", fontsize=13
             )
         draw_context(grid[0][0], context, right=grid[0][-1], caption=title)
-    return figure
+        pixels = {"eta_low": eta[:-1], "eta_high": eta[1:]}, {"phi_low": phi[:-1], "phi_high": phi[1:]}
+        for row in rows:
+            for channel, name in enumerate(channels):
+                values = {"input": row.seen[channel], "part": row.parts[channel]}
+                keep_matrix(figure, values, *pixels, event=row.name, score=row.score, channel=name)
+    return figure_of(grid[0][0])
 
 
 def draw_parts(axes: Axes, parts: Floats, *, eta: Floats, phi: Floats, in_bins: bool = False) -> None:

@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 from scipy.special import log_ndtr
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.panels import label_outer, log_numbers, panel_grid, pick
-from hepad.plot.style import COLOURS, DASHES, GREY, ONE_SIGMA, TWO_SIGMA, hep_style
+from hepad.plot.panels import label_outer, log_numbers, panel_grid, pick, sigmas
+from hepad.plot.style import COLOURS, DASHES, GREY, ONE_SIGMA, TWO_SIGMA, figure_of, frame, hep_style
 
 __all__ = ["MassLine", "SignalBar", "expected_limits", "local_p_of_methods", "method_limits", "signal_limits"]
 
@@ -51,10 +52,11 @@ def local_p_of_methods(
     x_title: str = "Mass [GeV]",
     remarks: tuple[str, ...] = (),
     context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """The local p-value of each method against the mass, with lines at whole standard deviations."""
     with hep_style():
-        figure = Figure(figsize=(11, 6.2), layout="constrained")
+        figure = frame(ax, (11, 6.2))
         axes = figure.subplots()
         decades = [log_ndtr(-line.z) / _LN10 for line in lines]
         lowest = min(-2.5, *(float(values.min()) for values in decades)) * 1.08
@@ -79,16 +81,23 @@ def local_p_of_methods(
         )
         legend.get_title().set_multialignment("left")
         draw_context(axes, context)
-        return figure
+        for line, values in zip(lines, decades, strict=True):
+            keep_numbers(axes, method=line.name, mass_gev=line.masses, log10_p=values, significance=line.z)
+        return figure_of(axes)
 
 
 def method_limits(
-    lines: Sequence[MassLine], *, x_title: str = "Mass [GeV]", y_title: str, context: FigureContext | None = None
+    lines: Sequence[MassLine],
+    *,
+    x_title: str = "Mass [GeV]",
+    y_title: str,
+    context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """A panel of limits against the mass for each method: observed, expected, and the bands of that."""
     with hep_style():
         columns = min(3, len(lines))
-        figure, panels = panel_grid(len(lines), columns)
+        figure, panels = panel_grid(len(lines), columns, ax=ax)
         for axes, line in zip(panels, lines, strict=True):
             known = np.isfinite(line.expected).all(axis=1)
             masses, bands = line.masses[known], line.expected[known]
@@ -107,15 +116,23 @@ def method_limits(
         label_outer(panels, columns, x=x_title, y=y_title)
         draw_context(panels[0], context, right=panels[columns - 1])
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
-        return figure
+        for line in lines:
+            bounds = sigmas("expected", line.expected)
+            keep_numbers(figure, method=line.name, mass_gev=line.masses, observed=line.observed, **bounds)
+        return figure_of(panels[0])
 
 
 def expected_limits(
-    lines: Sequence[MassLine], *, x_title: str = "Mass [GeV]", y_title: str, context: FigureContext | None = None
+    lines: Sequence[MassLine],
+    *,
+    x_title: str = "Mass [GeV]",
+    y_title: str,
+    context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """The expected limits of all methods in one panel."""
     with hep_style():
-        figure = Figure(figsize=(11, 6.2), layout="constrained")
+        figure = frame(ax, (11, 6.2))
         axes = figure.subplots()
         for index, line in enumerate(lines):
             axes.plot(line.masses, line.expected[:, 2], **_look(index), linewidth=1.8, label=line.name)
@@ -125,16 +142,22 @@ def expected_limits(
         axes.set_ylabel(y_title)
         figure.legend(loc="outside right upper", title="Expected", alignment="left", frameon=False)
         draw_context(axes, context)
-        return figure
+        for line in lines:
+            keep_numbers(axes, method=line.name, mass_gev=line.masses, expected=line.expected[:, 2])
+        return figure_of(axes)
 
 
 def signal_limits(
-    signals: Mapping[str, Sequence[SignalBar]], *, x_title: str, context: FigureContext | None = None
+    signals: Mapping[str, Sequence[SignalBar]],
+    *,
+    x_title: str,
+    context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """A panel for each signal with a row for each method: the expected limit in its bands, and the observed one."""
     with hep_style():
         sizes = [len(bars) for bars in signals.values()]
-        figure = Figure(figsize=(9.6, 1.4 + sum(0.5 * size + 0.9 for size in sizes)), layout="constrained")
+        figure = frame(ax, (9.6, 1.4 + sum(0.5 * size + 0.9 for size in sizes)))
         grid = figure.subplots(len(signals), 1, squeeze=False, sharex=True, height_ratios=[n + 0.6 for n in sizes])
         for axes, (signal, bars) in zip(grid[:, 0], signals.items(), strict=True):
             _bars(axes, bars)
@@ -151,7 +174,11 @@ def signal_limits(
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right upper", frameon=False)
         draw_context(grid[0, 0], context)
-        return figure
+        for signal, bars in signals.items():
+            for bar in bars:
+                bounds = sigmas("expected", np.array([bar.expected]))
+                keep_numbers(figure, signal=signal, method=bar.name, observed=bar.observed, **bounds)
+        return figure_of(last)
 
 
 def _bars(axes: Axes, bars: Sequence[SignalBar]) -> None:

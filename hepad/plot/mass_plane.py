@@ -13,8 +13,9 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from hepad.output.figure_numbers import keep_matrix
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.style import hep_style
+from hepad.plot.style import figure_of, frame, hep_style
 
 __all__ = ["MassPlane", "limit_planes", "p_plane"]
 
@@ -38,11 +39,16 @@ class MassPlane:
 
 
 def p_plane(
-    plane: MassPlane, *, titles: tuple[str, str], remark: str = "", context: FigureContext | None = None
+    plane: MassPlane,
+    *,
+    titles: tuple[str, str],
+    remark: str = "",
+    context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Local p-values as the significance of an excess; `remark` stands above, and the largest is framed."""
     with hep_style():
-        figure = Figure(figsize=(9.6, 6.6), layout="constrained")
+        figure = frame(ax, (9.6, 6.6))
         axes = figure.subplots()
         most = float(np.nanmax(plane.values, initial=0.0))
         mesh = _mesh(axes, plane, Normalize(0, min(max(3.0, most), _DEEPEST)), "YlOrRd")
@@ -59,15 +65,21 @@ def p_plane(
         _finish(axes, plane, titles)
         axes.set_ylabel(titles[1])
         draw_context(axes, context, caption=remark)
-        return figure
+        _keep(axes, plane, "significance")
+        return figure_of(axes)
 
 
 def limit_planes(
-    planes: Mapping[str, MassPlane], *, titles: tuple[str, str], unit: str, context: FigureContext | None = None
+    planes: Mapping[str, MassPlane],
+    *,
+    titles: tuple[str, str],
+    unit: str,
+    context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Upper limits in logarithmic colours, a panel for each of `planes` by its title, side by side."""
     with hep_style():
-        figure = Figure(figsize=(2.0 + 6.6 * len(planes), 6.6), layout="constrained")
+        figure = frame(ax, (2.0 + 6.6 * len(planes), 6.6))
         grid = figure.subplots(1, len(planes), sharey=True, squeeze=False)[0]
         known = np.concatenate([plane.values[np.isfinite(plane.values)] for plane in planes.values()])
         norm = LogNorm(float(known.min()), float(max(known.max(), known.min() * 1.1)))
@@ -79,7 +91,9 @@ def limit_planes(
         bar = figure.colorbar(mesh, ax=list(grid))
         bar.set_label(unit)
         draw_context(grid[0], context, right=grid[-1])
-        return figure
+        for title, plane in planes.items():
+            _keep(grid[0], plane, "limit", quantity=title)
+        return figure_of(grid[0])
 
 
 def _mesh(axes: Axes, plane: MassPlane, norm: Normalize, colours: str) -> QuadMesh:
@@ -87,6 +101,13 @@ def _mesh(axes: Axes, plane: MassPlane, norm: Normalize, colours: str) -> QuadMe
     axes.set_facecolor("#e8e8e8")
     values = np.ma.masked_invalid(plane.values)
     return axes.pcolormesh(_edges(plane.masses), rows, values, norm=norm, cmap=colours, rasterized=True)
+
+
+def _keep(axes: Axes, plane: MassPlane, value: str, **same: str) -> None:
+    low, high = zip(*plane.windows, strict=True)
+    keep_matrix(
+        axes, {value: plane.values}, {"window_low": low, "window_high": high}, {"mass_gev": plane.masses}, **same
+    )
 
 
 def _edges(masses: FloatArray) -> FloatArray:

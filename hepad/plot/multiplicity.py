@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.style import COLOURS, DASHES, GREY, hep_style
+from hepad.plot.style import COLOURS, DASHES, GREY, figure_of, frame, hep_style
 
 __all__ = ["ObjectSample", "object_figure"]
 
@@ -35,7 +36,11 @@ class ObjectSample:
 
 
 def object_figure(
-    background: ObjectSample, signals: Sequence[ObjectSample], *, context: FigureContext | None = None
+    background: ObjectSample,
+    signals: Sequence[ObjectSample],
+    *,
+    context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Numbers of objects and MET, each of unit area on a log axis: background filled, signals as lines.
 
@@ -49,7 +54,7 @@ def object_figure(
     rows = -(-len(quantities) // columns)
     with hep_style():
         layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08)
-        figure = Figure(figsize=(2.8 + 4.8 * columns, 0.5 + 3.7 * rows), layout=layout)
+        figure = frame(ax, (2.8 + 4.8 * columns, 0.5 + 3.7 * rows), layout)
         grid = list(figure.subplots(rows, columns, squeeze=False).ravel())
         for spare in grid[len(quantities) :]:
             spare.remove()
@@ -58,7 +63,7 @@ def object_figure(
         handles, names = grid[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside right upper", frameon=False, borderpad=0.2)
         draw_context(grid[0], context)
-    return figure
+    return figure_of(grid[0])
 
 
 def _draw(axes: Axes, key: str, background: ObjectSample, signals: Sequence[ObjectSample]) -> None:
@@ -70,6 +75,8 @@ def _draw(axes: Axes, key: str, background: ObjectSample, signals: Sequence[Obje
         heights.append(_density(signal, key, edges))
         colour, dashes = COLOURS[signal.style % len(COLOURS)], DASHES[signal.style % len(DASHES)]
         axes.stairs(heights[-1], edges, lw=2, label=signal.name, color=colour, ls=dashes)
+    for sample, height in zip((background, *signals), heights, strict=True):
+        keep_numbers(axes, quantity=key, sample=sample.name, low=edges[:-1], high=edges[1:], fraction=height)
     filled = np.concatenate(heights)
     low = float(filled[filled > 0].min())
     axes.set(xlim=(edges[0], edges[-1]), yscale="log", ylim=(low / 2, 2 * float(filled.max())))

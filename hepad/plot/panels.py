@@ -10,12 +10,12 @@ import numpy.typing as npt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.legend import Legend
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from hepad.plot.style import figure_of
+from hepad.plot.style import figure_of, frame
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,17 +28,20 @@ __all__ = [
     "ordered",
     "panel_grid",
     "pick",
+    "sigmas",
     "span",
 ]
 
 
-def panel_grid(count: int, columns: int, *, room: bool = True) -> tuple[Figure, list[Axes]]:
-    """A figure and its `count` axes, row by row, with or without room for a legend on the right."""
+def panel_grid(
+    count: int, columns: int, *, room: bool = True, ax: Axes | None = None
+) -> tuple[Figure | SubFigure, list[Axes]]:
+    """A figure and its `count` axes, row by row, with or without room for a legend on the right; in place of `ax`."""
     rows = -(-count // columns)
     size = (2.8 + 4.6 * columns, 0.6 + 4.0 * rows) if columns > 1 else (9.4, 5.8)
     if not room:
         size = (0.8 + 4.6 * columns, 0.6 + 4.0 * rows) if columns > 1 else (8.0, 5.8)
-    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
+    figure = frame(ax, size, ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
     grid = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel())
     for spare in grid[count:]:
         spare.remove()
@@ -55,19 +58,22 @@ def label_outer(grid: Sequence[Axes], columns: int, *, x: str, y: str | None = N
             axes.set_ylabel(y)
 
 
-def legend_above(figure: Figure, handles: Sequence[Artist], *, title: str | None = None, size: float = 14) -> Legend:
-    """A legend above all axes, in as many columns as there is room for; the figure grows by its height.
+def legend_above(
+    figure: Figure | SubFigure, handles: Sequence[Artist], *, title: str | None = None, size: float = 14
+) -> Legend:
+    """A legend above all axes, in as many columns as there is room for; a figure of ours grows by its height.
 
     Beside the axes it would make figures half as wide again, which leaves slides little of them.
     """
     names = [str(handle.get_label()) for handle in handles]
-    width, height = figure.get_size_inches()
+    width, height = figure.bbox.width / figure.dpi, figure.bbox.height / figure.dpi
     # An average letter is half as wide as it is high; before it the line and gaps.
     longest = max(max(len(line) for line in name.split("\n")) for name in names)
     columns = max(1, min(len(names), int((width - 0.4) * 72 / size / (0.52 * longest + 4.2))))
     rows = -(-len(names) // columns)
     lines = max(name.count("\n") + 1 for name in names) * rows + (title.count("\n") + 1 if title else 0)
-    figure.set_size_inches(width, height + (1.25 * lines + 0.4) * size / 72)
+    if isinstance(figure, Figure):
+        figure.set_size_inches(width, height + (1.25 * lines + 0.4) * size / 72)
     found = figure.legend(
         handles=handles,
         loc="outside upper left",
@@ -143,6 +149,12 @@ def legend_beside_curves(
         axes.set_ylim(top=end)
         legend.set_loc("upper right" if right_hand else "upper left")
     return legend
+
+
+def sigmas(name: str, bands: Floats) -> dict[str, Floats]:
+    """Columns of a table for bands (n, 5) at -2 to 2 standard deviations: `NAME_-2sigma`, ..., the median is `NAME`."""
+    ends = ("_-2sigma", "_-1sigma", "", "_+1sigma", "_+2sigma")
+    return {f"{name}{end}": bands[:, i] for i, end in enumerate(ends)}
 
 
 def span(values: Floats) -> tuple[float, float]:

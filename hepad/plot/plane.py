@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from hepad.output.figure_numbers import keep_matrix
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import legend_above
-from hepad.plot.style import hep_style
+from hepad.plot.style import figure_of, frame, hep_style
 
 __all__ = ["plot_plane"]
 
@@ -26,13 +28,14 @@ def plot_plane(
     titles: tuple[str, str],
     remarks: tuple[str, ...] = (),
     context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Significance (nx, ny) of each bin in standard deviations over edges (nx+1,) and (ny+1,); `window` is framed.
 
     Bins that are NaN, in which there is nothing and nothing is expected, are grey; `remarks` are written above.
     """
     with hep_style():
-        figure = Figure(figsize=(8, 6.4), layout="constrained")
+        figure = frame(ax, (8, 6.4))
         axes = figure.subplots()
         reach = max(3.0, float(np.nanmax(np.abs(significance), initial=0.0)))
         axes.set_facecolor(_NOTHING)
@@ -49,4 +52,6 @@ def plot_plane(
         axes.set_xlabel(titles[0])
         axes.set_ylabel(titles[1])
         draw_context(axes, context)
-        return figure
+        x, y = ({f"{name}_low": ends[:-1], f"{name}_high": ends[1:]} for name, ends in zip("xy", edges, strict=True))
+        keep_matrix(axes, {"significance": significance}, x, y)
+        return figure_of(axes)

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import ordered
 from hepad.plot.spectrum import poisson_interval
-from hepad.plot.style import AREAS, hep_style
+from hepad.plot.style import AREAS, figure_of, frame, hep_style
 
 __all__ = ["MOST_CHANNELS", "StackedChannel", "plot_postfit"]
 
@@ -41,7 +42,11 @@ class StackedChannel:
 
 
 def plot_postfit(
-    channels: Sequence[StackedChannel], *, remarks: tuple[str, ...] = (), context: FigureContext | None = None
+    channels: Sequence[StackedChannel],
+    *,
+    remarks: tuple[str, ...] = (),
+    context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Each channel's data over its stacked samples, and their ratio below; the band is the error of the sum.
 
@@ -59,7 +64,7 @@ def plot_postfit(
     with hep_style():
         legend_rows = -(-(len(looks) + 3) // (columns + 1))
         height = 4.6 * rows + 0.35 * (legend_rows + len(remarks))
-        figure = Figure(figsize=(max(4.8 * columns, 6.4), height), layout="constrained")
+        figure = frame(ax, (max(4.8 * columns, 6.4), height))
         grid = figure.add_gridspec(2 * rows, columns, height_ratios=[3, 1.2] * rows)
         for i, channel in enumerate(shown):
             row, column = divmod(i, columns)
@@ -72,7 +77,10 @@ def plot_postfit(
             bottom.set_xlabel("Bin", fontsize=14)
         _legend(figure, list(looks), remarks, columns + 1)
         draw_context(figure.axes[0], context, right=figure.axes[2 * (columns - 1)])
-        return figure
+        for channel in shown:
+            numbers = {"observed": channel.observed, **channel.samples, "error": channel.errors}
+            keep_numbers(figure, channel=channel.name, bin=np.arange(len(channel.observed)) + 1, **numbers)
+        return figure_of(figure.axes[0])
 
 
 def _looks(channels: Sequence[StackedChannel]) -> dict[str, dict[str, Any]]:
@@ -162,7 +170,7 @@ def _plain(name: str) -> str:
     return short.replace("$", r"\$").lstrip("_") or "sample"
 
 
-def _legend(figure: Figure, samples: Sequence[str], remarks: tuple[str, ...], columns: int) -> None:
+def _legend(figure: Figure | SubFigure, samples: Sequence[str], remarks: tuple[str, ...], columns: int) -> None:
     """One legend above all panels: data, samples from the largest on, the band."""
     entries = {
         name: handle

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.style import GREY, ONE_SIGMA, TWO_SIGMA, hep_style
+from hepad.plot.style import GREY, ONE_SIGMA, TWO_SIGMA, figure_of, frame, hep_style
 
 __all__ = ["MOST_ROWS", "Row", "plot_pulls"]
 
@@ -50,6 +51,7 @@ def plot_pulls(
     *,
     remarks: tuple[str, ...] = (),
     context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Pulls with their errors over those before the fit, `factors` of single bins and `free` parameters as values.
 
@@ -68,7 +70,7 @@ def plot_pulls(
         raise ValueError("there is no parameter to draw")
     with hep_style():
         heights = [len(rows) * _ROW + 0.2 for _, rows, _ in panels]
-        figure = Figure(figsize=(8, sum(heights) + 0.95 * len(panels) + 0.9), layout="constrained")
+        figure = frame(ax, (8, sum(heights) + 0.95 * len(panels) + 0.9))
         grid = figure.subplots(len(panels), 1, height_ratios=heights, squeeze=False).ravel()
         for axes, (title, rows, count) in zip(grid, panels, strict=True):
             _bands(axes, rows)
@@ -77,7 +79,11 @@ def plot_pulls(
             axes.set_xlabel(f"{title}{left_out}", fontsize=14)
         _legend(figure, [row for _, rows, _ in panels for row in rows], remarks)
         draw_context(grid[0], context)
-        return figure
+        for kind, given in (("pull", pulls), ("factor of a bin", factors), ("free parameter", free)):
+            for row in given:
+                numbers = {"value": row.value, "error": row.error, "before": row.reference, "error_before": row.width}
+                keep_numbers(figure, kind=kind, parameter=row.name, **numbers)
+        return figure_of(grid[0])
 
 
 def _most(rows: Sequence[Row]) -> list[Row]:
@@ -137,7 +143,7 @@ def _short(name: str, most: int = 44) -> str:
     return (name if len(name) <= most else f"{name[:half]}...{name[-half:]}").replace("$", r"\$")
 
 
-def _legend(figure: Figure, rows: Sequence[Row], remarks: tuple[str, ...]) -> None:
+def _legend(figure: Figure | SubFigure, rows: Sequence[Row], remarks: tuple[str, ...]) -> None:
     """One legend above all panels."""
     axes = figure.axes[0]
     axes.errorbar([], [], xerr=[], fmt="o", color="black", markersize=4.5, label="After the fit")

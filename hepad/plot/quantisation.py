@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import ordered, panel_grid, pick
-from hepad.plot.style import COLOURS, GREY, MARKERS, hep_style
+from hepad.plot.style import COLOURS, GREY, MARKERS, figure_of, hep_style
 
 __all__ = ["Point", "quantisation_figure"]
 
@@ -38,6 +39,7 @@ def quantisation_figure(
     xlabel: str,
     ylabel: str,
     context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """A panel for each signal: a line for each model, its points labelled with the weight bits, the best ones filled.
 
@@ -45,25 +47,31 @@ def quantisation_figure(
     """
     panels, lines = ordered(point.panel for point in points), ordered(point.line for point in points)
     with hep_style():
-        figure, axes = panel_grid(len(panels), min(len(panels), 2))
-        for panel, ax in zip(panels, axes, strict=True):
+        figure, grid = panel_grid(len(panels), min(len(panels), 2), ax=ax)
+        for panel, axes in zip(panels, grid, strict=True):
             for i, line in enumerate(lines):
                 own = sorted((p for p in points if (p.line, p.panel) == (line, panel)), key=lambda p: p.bits)
-                _draw(ax, own, line, pick(COLOURS, i), pick(MARKERS, i))
+                _draw(axes, own, line, pick(COLOURS, i), pick(MARKERS, i))
             for line, where, value in references:
                 if where == panel and line in lines:
-                    ax.axhline(value, color=pick(COLOURS, lines.index(line)), ls=(0, (5, 3)), lw=1.1, zorder=0)
-            ax.text(0.97, 0.05, panel, transform=ax.transAxes, ha="right", va="bottom", fontweight="bold")
-            ax.margins(x=0.08, y=0.08)
-            ax.label_outer()
-            ax.autoscale_view()
-        for ax in axes[-min(len(panels), 2) :]:
-            ax.set_xlabel(xlabel)
-        for ax in axes[:: min(len(panels), 2)]:
-            ax.set_ylabel(ylabel)
-        draw_context(axes[0], context, right=axes[min(len(axes), 2) - 1], caption="numbers: weight bits")
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
-    return figure
+                    axes.axhline(value, color=pick(COLOURS, lines.index(line)), ls=(0, (5, 3)), lw=1.1, zorder=0)
+            axes.text(0.97, 0.05, panel, transform=axes.transAxes, ha="right", va="bottom", fontweight="bold")
+            axes.margins(x=0.08, y=0.08)
+            axes.label_outer()
+            axes.autoscale_view()
+        for axes in grid[-min(len(panels), 2) :]:
+            axes.set_xlabel(xlabel)
+        for axes in grid[:: min(len(panels), 2)]:
+            axes.set_ylabel(ylabel)
+        draw_context(grid[0], context, right=grid[min(len(grid), 2) - 1], caption="numbers: weight bits")
+        figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+        for p in points:
+            keep_numbers(
+                figure, panel=p.panel, line=p.line, weight_bits=p.bits, **{xlabel: p.x, ylabel: p.y}, spread=p.spread
+            )
+        for line, where, value in references:
+            keep_numbers(figure, panel=where, line=line, floating_point=value)
+    return figure_of(grid[0])
 
 
 def _draw(ax: Axes, points: Sequence[Point], line: str, colour: str, marker: str) -> None:

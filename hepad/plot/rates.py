@@ -14,9 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from hepad.output.figure_numbers import keep_matrix, keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import label_outer, ordered, panel_grid, pick
-from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, hep_style
+from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, figure_of, frame, hep_style
 
 __all__ = [
     "EfficiencyLine",
@@ -81,7 +82,12 @@ class PileupLine:
 
 
 def rate_figure(
-    lines: Sequence[RateLine], marks: Sequence[RateMark], *, context: FigureContext | None = None, caption: str = ""
+    lines: Sequence[RateLine],
+    marks: Sequence[RateMark],
+    *,
+    context: FigureContext | None = None,
+    caption: str = "",
+    ax: Axes | None = None,
 ) -> Figure:
     """Rate against threshold, a panel a model. `ValueError` for nothing to draw."""
     models = ordered(line.model for line in lines)
@@ -91,7 +97,7 @@ def rate_figure(
     rows = -(-len(models) // columns)
     with hep_style():
         size = (2.8 + 4.6 * columns, 0.8 + 4.2 * rows) if columns > 1 else (9.4, 5.8)
-        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
+        figure = frame(ax, size, ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
         grid = list(figure.subplots(rows, columns, sharey=True, squeeze=False).ravel())
         for spare in grid[len(models) :]:
             spare.remove()
@@ -105,7 +111,20 @@ def rate_figure(
         for axes in grid[: len(models)]:
             found |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
         figure.legend(list(found.values()), list(found), loc="outside right upper", frameon=False, borderpad=0.2)
-    return figure
+        for line in lines:
+            numbers = {"threshold": line.threshold, "rate_khz": line.khz, "low_khz": line.low, "high_khz": line.high}
+            keep_numbers(figure, model=line.model, trigger=line.label, **numbers)
+        for mark in marks:
+            few = "few events" if mark.few else ""
+            keep_numbers(
+                figure,
+                model=mark.model,
+                trigger="working point",
+                threshold=mark.threshold,
+                rate_khz=mark.khz,
+                remark=few,
+            )
+    return figure_of(grid[0])
 
 
 def draw_rates(axes: Axes, lines: Sequence[RateLine], marks: Sequence[RateMark]) -> None:
@@ -135,13 +154,18 @@ def draw_rates(axes: Axes, lines: Sequence[RateLine], marks: Sequence[RateMark])
 
 
 def overlap_figure(
-    fractions: Floats, names: Sequence[str], *, context: FigureContext | None = None, caption: str = ""
+    fractions: Floats,
+    names: Sequence[str],
+    *,
+    context: FigureContext | None = None,
+    caption: str = "",
+    ax: Axes | None = None,
 ) -> Figure:
     """What part (t, t) of the rate of the trigger of a row the trigger of a column accepts too; NaN is left white."""
     with hep_style():
         count = len(names)
         side = max(4.6, 2.6 + 0.52 * count)
-        figure = Figure(figsize=(side + 2.6, side + 1.2), layout="constrained")
+        figure = frame(ax, (side + 2.6, side + 1.2))
         axes = figure.subplots()
         image = axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
         axes.set_xticks(range(count), names, rotation=60, ha="right", rotation_mode="anchor", fontsize=11)
@@ -158,12 +182,13 @@ def overlap_figure(
         axes.set(xlabel="accepted too by", ylabel="of the rate of")
         figure.colorbar(image, ax=axes, shrink=0.8, label="Fraction")
         draw_context(axes, context, caption=caption)
-    return figure
+        keep_matrix(axes, {"fraction": fractions}, {"of_the_rate_of": names}, {"accepted_by": names})
+    return figure_of(axes)
 
 
 def efficiency_figure(
     lines: Sequence[EfficiencyLine], *, menus: Mapping[str, float] | None = None, few_khz: float = 0.0,
-    context: FigureContext | None = None, caption: str = "",
+    context: FigureContext | None = None, caption: str = "", ax: Axes | None = None,
 ) -> Figure:  # fmt: skip
     """Efficiency of each signal against the trigger's rate, a panel a signal, a line a model.
 
@@ -175,7 +200,7 @@ def efficiency_figure(
         raise ValueError("there is no efficiency to draw")
     with hep_style():
         columns = min(3, len(signals))
-        figure, grid = panel_grid(len(signals), columns)
+        figure, grid = panel_grid(len(signals), columns, ax=ax)
         for axes, signal in zip(grid, signals, strict=True):
             for line in (x for x in lines if x.signal == signal):
                 i = models.index(line.model)
@@ -194,15 +219,22 @@ def efficiency_figure(
         label_outer(grid, columns, x="Rate [kHz]", y="Signal efficiency")
         draw_context(grid[0], context, right=grid[columns - 1], caption=caption)
         figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, borderpad=0.2)
-    return figure
+        for line in lines:
+            numbers = {"rate_khz": line.khz, "efficiency": line.efficiency, "low": line.low, "high": line.high}
+            keep_numbers(figure, signal=line.signal, model=line.model, **numbers)
+        for signal, efficiency in (menus or {}).items():
+            keep_numbers(figure, signal=signal, model="menu alone", efficiency=efficiency)
+    return figure_of(grid[0])
 
 
-def pileup_figure(lines: Sequence[PileupLine], *, context: FigureContext | None = None, caption: str = "") -> Figure:
+def pileup_figure(
+    lines: Sequence[PileupLine], *, context: FigureContext | None = None, caption: str = "", ax: Axes | None = None
+) -> Figure:
     """Rate against the number of reconstructed vertices. `ValueError` for nothing to draw."""
     if not lines:
         raise ValueError("there is no rate to draw")
     with hep_style():
-        figure = Figure(figsize=(9.4, 5.8), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
+        figure = frame(ax, (9.4, 5.8), ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
         axes = figure.subplots()
         spread = 0.3 * float(np.diff(lines[0].vertices).min(initial=1)) / len(lines)
         for i, line in enumerate(lines):
@@ -223,4 +255,8 @@ def pileup_figure(lines: Sequence[PileupLine], *, context: FigureContext | None 
         axes.set_ylim(0, None)
         draw_context(axes, context, caption=caption)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False, borderpad=0.2)
-    return figure
+        for line in lines:
+            down, up = line.errors
+            numbers = {"vertices": line.vertices, "rate_khz": line.khz, "error_down": down, "error_up": up}
+            keep_numbers(axes, trigger=line.label, **numbers, few_events=line.few)
+    return figure_of(axes)

@@ -10,10 +10,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import label_outer, legend_above, ordered, panel_grid, pick
 from hepad.plot.style import COLOURS, DASHES, GREY, figure_of, hep_style
@@ -82,7 +83,17 @@ def roc_figure(
         handles = _roc_handles(models, [] if panels else signals, shown_band)
         _legend(figure, ax, handles)
         draw_context(shown[0], context, right=shown[min(columns, len(shown)) - 1], caption=caption)
-    return figure
+        for line in lines:
+            keep_numbers(
+                shown[0],
+                model=line.model,
+                signal=line.signal,
+                signal_efficiency=line.signal_efficiency,
+                background_efficiency=line.background_efficiency,
+                low=line.low,
+                high=line.high,
+            )
+    return figure_of(shown[0])
 
 
 def score_figure(
@@ -125,10 +136,12 @@ def score_figure(
         _draw_thresholds(axes, marks, on_log)
         _legend(figure, ax, axes.get_legend_handles_labels()[0])
         draw_context(axes, context, caption=caption)
-    return figure
+        for name, height in zip((background_name, *samples), heights, strict=True):
+            keep_numbers(axes, sample=name, score_low=edges[:-1], score_high=edges[1:], density=height)
+    return figure_of(axes)
 
 
-def _legend(figure: Figure, ax: Axes | None, handles: Sequence[Any]) -> None:
+def _legend(figure: Figure | SubFigure, ax: Axes | None, handles: Sequence[Any]) -> None:
     """Above all axes of a figure of ours, within those that were given."""
     if ax is None:
         legend_above(figure, handles)

@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from hepad.output.figure_numbers import keep_matrix, keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.style import canvas, figure_of, hep_style
+from hepad.plot.style import canvas, figure_of, frame, hep_style
 
 __all__ = ["Compared", "distribution_figure", "shift_map"]
 
@@ -63,19 +64,23 @@ def shift_map(
         bar.set_label(r"$-\log_{10}\,p$, adjusted", fontsize=13)
         bar.ax.tick_params(labelsize=12)
         draw_context(axes, context, caption=caption)
+        keep_matrix(axes, {"p_value": p_values}, {"run": runs}, {"quantity": quantities})
     return figure
 
 
 def distribution_figure(
-    panels: Sequence[Compared], *, run: str, context: FigureContext | None = None, caption: str = ""
+    panels: Sequence[Compared],
+    *,
+    run: str,
+    context: FigureContext | None = None,
+    caption: str = "",
+    ax: Axes | None = None,
 ) -> Figure:
     """Some quantities in a run, with Poisson errors, over those of the reference, as shares of the events."""
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     with hep_style():
-        figure = Figure(
-            figsize=(0.6 + 5.6 * columns, 0.6 + 4.2 * rows), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06)
-        )
+        figure = frame(ax, (0.6 + 5.6 * columns, 0.6 + 4.2 * rows), ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
         grid = list(figure.subplots(rows, columns, squeeze=False).ravel())
         for spare in grid[len(panels) :]:
             spare.remove()
@@ -100,8 +105,10 @@ def distribution_figure(
             axes.set(xlabel=panel.quantity, ylabel="Share of events", yscale="log", ylim=(low, 30 * top))
             axes.text(0.04, 0.95, panel.words, transform=axes.transAxes, va="top", fontsize=12)
             axes.legend(frameon=False, loc="upper right", fontsize=12)
+            bins = {"quantity": panel.quantity, "low": edges[:-1], "high": edges[1:]}
+            keep_numbers(axes, **bins, events_of_the_run=found, events_of_the_reference=known)
         draw_context(grid[0], context, right=grid[min(columns, len(panels)) - 1], caption=caption)
-    return figure
+    return figure_of(grid[0])
 
 
 def _edges(values: Floats) -> Floats:

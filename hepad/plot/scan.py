@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import NullLocator
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.style import COLOURS, MARKERS, hep_style
+from hepad.plot.style import COLOURS, MARKERS, figure_of, frame, hep_style
 
 __all__ = ["ScanLine", "scan_figure"]
 
@@ -33,7 +34,12 @@ class ScanLine:
 
 
 def scan_figure(
-    lines: Sequence[ScanLine], *, xlabel: str, log_x: bool = False, context: FigureContext | None = None
+    lines: Sequence[ScanLine],
+    *,
+    xlabel: str,
+    log_x: bool = False,
+    context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """The loss of all models in the first panel, then the AUC of each signal in a panel for each model.
 
@@ -47,7 +53,7 @@ def scan_figure(
     signals = list(dict.fromkeys(line.signal for line in lines if line.signal is not None))
     with hep_style():
         layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08)
-        figure = Figure(figsize=(1.9 + 4.9 * (1 + len(models)), 4.9), layout=layout)
+        figure = frame(ax, (1.9 + 4.9 * (1 + len(models)), 4.9), layout)
         first, *others = figure.subplots(1, 1 + len(models), squeeze=False)[0]
         for i, line in enumerate(losses):
             _draw(first, line, line.model, "black" if len(losses) == 1 else _grey(i), MARKERS[i])
@@ -69,7 +75,12 @@ def scan_figure(
             first.text(1, 1.02, models[0], transform=first.transAxes, ha="right", va="bottom", fontweight="bold")
         figure.legend(*others[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
         draw_context(first, context)
-    return figure
+        for line in lines:
+            numbers = {xlabel: line.x, "mean": line.mean, "standard_deviation": line.std}
+            keep_numbers(
+                figure, model=line.model, quantity=f"AUC of {line.signal}" if line.signal else "loss", **numbers
+            )
+    return figure_of(first)
 
 
 def _draw(axes: Axes, line: ScanLine, name: str, colour: str, marker: str) -> None:

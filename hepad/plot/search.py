@@ -14,10 +14,11 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import label_outer, legend_above, log_numbers
 from hepad.plot.spectrum import bin_unit, unit_of
-from hepad.plot.style import GREY, RED, hep_style
+from hepad.plot.style import GREY, RED, figure_of, frame, hep_style
 
 __all__ = ["SpectrumPanel", "cutflow_figure", "draw_flow", "score_figure", "spectra_figure"]
 
@@ -52,6 +53,7 @@ def spectra_figure(
     signal: str = "Signal",
     context: FigureContext | None = None,
     x_title: str = "Mass [GeV]",
+    ax: Axes | None = None,
 ) -> Figure:
     """The spectra of all channels, three in a row, with one legend below.
 
@@ -69,7 +71,7 @@ def spectra_figure(
     with hep_style():
         layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06)
         size = (8.0, 6.4) if single else (4.4 * columns + 0.6, 3.5 * rows + 1.0)
-        figure = Figure(figsize=size, layout=layout)
+        figure = frame(ax, size, layout)
         grid = list(figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel())
         for spare in grid[len(shown) :]:
             spare.remove()
@@ -93,7 +95,21 @@ def spectra_figure(
             handles.append(Line2D([], [], ls="", label=f"No background: {', '.join(left_out)}"))
         legend_above(figure, handles)
         draw_context(grid[0], context, right=grid[columns - 1])
-    return figure
+        for panel in panels:
+            rest = len(panel.after) - (0 if panel.background is None else len(panel.background))
+            keep_numbers(
+                figure,
+                channel=panel.title,
+                low=panel.edges[:-1],
+                high=panel.edges[1:],
+                signal_selected=panel.before,
+                signal_in_region=panel.after,
+                background=None if panel.background is None else np.append(panel.background, np.full(rest, np.nan)),
+                simulated_background=panel.simulated,
+                simulated_error=panel.errors,
+                data=panel.observed,
+            )
+    return figure_of(grid[0])
 
 
 def _widths(panels: Sequence[SpectrumPanel], x_title: str) -> tuple[list[FloatArray], str]:
@@ -214,6 +230,7 @@ def cutflow_figure(
     *,
     background: Mapping[str, Mapping[str, float]] | None = None,
     context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Bars of the fraction of all events after each step, (name, fraction, error), one panel a category, on a log axis.
 
@@ -222,7 +239,7 @@ def cutflow_figure(
     """
     steps = sum(len(flow) for flow in flows.values())
     with hep_style():
-        figure = Figure(figsize=(8.6, 1.4 + 0.62 * steps + 0.8 * len(flows)), layout="constrained")
+        figure = frame(ax, (8.6, 1.4 + 0.62 * steps + 0.8 * len(flows)))
         heights = [len(flow) for flow in flows.values()]
         grid = list(figure.subplots(len(flows), 1, squeeze=False, height_ratios=heights, sharex=True).ravel())
         for axes, (category, flow) in zip(grid, flows.items(), strict=True):
@@ -236,7 +253,14 @@ def cutflow_figure(
         if marked:
             legend_above(figure, marked[:1])
         draw_context(grid[0], context)
-    return figure
+        for category, flow in flows.items():
+            names, fractions, errors = zip(*flow, strict=True)
+            left = (background or {}).get(category, {})
+            marks_of = [left.get(name) for name in names] if left else None
+            keep_numbers(
+                figure, category=category, step=names, fraction=fractions, error=errors, background_like=marks_of
+            )
+    return figure_of(grid[0])
 
 
 def draw_flow(
@@ -287,6 +311,7 @@ def score_figure(
     *,
     thresholds: Mapping[str, float],
     context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """The fraction of selected events with at least a score, for signal and held-out background.
 
@@ -299,7 +324,7 @@ def score_figure(
     marks = np.array(list(thresholds.values()) or [0.0])
     cuts, kept = background or (np.concatenate([ranked, marks - 1, marks + 1]), np.full(1, 1 / max(len(ranked), 1)))
     with hep_style():
-        figure = Figure(figsize=(8.6, 6), layout="constrained")
+        figure = frame(ax, (8.6, 6))
         axes = figure.subplots()
         if background is not None:
             axes.plot(cuts, kept, color=GREY, lw=2, ls=(0, (5, 1.5)), label="Background, held out")
@@ -327,4 +352,10 @@ def score_figure(
         if axes.get_legend_handles_labels()[1]:
             axes.legend(loc="lower left")
         draw_context(axes, context)
-    return figure
+        if background is not None:
+            keep_numbers(axes, sample="background", score=cuts, fraction_above=kept)
+        if len(ranked) and above[-1] > 0:
+            keep_numbers(axes, sample="signal", score=ranked, fraction_above=above / above[-1])
+        for name, cut in thresholds.items():
+            keep_numbers(axes, sample=f"threshold of {name}", score=cut)
+    return figure_of(axes)

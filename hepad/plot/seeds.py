@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.style import COLOURS, MARKERS, hep_style
+from hepad.plot.style import COLOURS, MARKERS, figure_of, frame, hep_style
 
 __all__ = ["SeedPoints", "seeds_figure"]
 
@@ -25,7 +27,9 @@ class SeedPoints:
     published: tuple[float, float] | None = None
 
 
-def seeds_figure(points: Sequence[SeedPoints], *, context: FigureContext | None = None) -> Figure:
+def seeds_figure(
+    points: Sequence[SeedPoints], *, context: FigureContext | None = None, ax: Axes | None = None
+) -> Figure:
     """A point for each training, beside it mean and standard deviation; models side by side for each signal.
 
     A bar of grey is what was published. `ValueError` without points.
@@ -37,7 +41,7 @@ def seeds_figure(points: Sequence[SeedPoints], *, context: FigureContext | None 
     )
     width = 0.8 / len(models)
     with hep_style():
-        figure = Figure(figsize=(max(6.4, 2.4 + 0.55 * len(models) * len(signals)), 4.9), layout="constrained")
+        figure = frame(ax, (max(6.4, 2.4 + 0.55 * len(models) * len(signals)), 4.9))
         axes = figure.subplots()
         for point in points:
             model = models.index(point.model)
@@ -59,4 +63,7 @@ def seeds_figure(points: Sequence[SeedPoints], *, context: FigureContext | None 
         axes.tick_params(axis="x", which="both", length=0)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False)
         draw_context(axes, context)
-    return figure
+        for point in points:
+            known = dict(zip(("published", "published_error"), point.published or (), strict=False))
+            keep_numbers(axes, model=point.model, signal=point.signal, auc=point.auc, **known)
+    return figure_of(axes)

@@ -9,14 +9,15 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, NullLocator
 from scipy.special import log_ndtr
 
+from hepad.output.figure_numbers import keep_matrix, keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import label_outer, ordered, panel_grid, pick
-from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, hep_style
+from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, figure_of, frame, hep_style
 
 __all__ = ["GainTable", "SensitivityLine", "gain_figure", "p_figure", "sensitivity_figure"]
 
@@ -48,10 +49,12 @@ class GainTable:
     words: Sequence[Sequence[str]]
 
 
-def p_figure(panels: Mapping[str, Sequence[SensitivityLine]], *, context: FigureContext | None = None) -> Figure:
+def p_figure(
+    panels: Mapping[str, Sequence[SensitivityLine]], *, context: FigureContext | None = None, ax: Axes | None = None
+) -> Figure:
     """The p-value against the cross section, a panel a signal; lines have natural logarithms of p-values."""
     with hep_style():
-        figure, grid = _panels(panels)
+        figure, grid = _panels(panels, ax)
         decades = [line.median / np.log(10) for lines in panels.values() for line in lines]
         known = np.concatenate([values[np.isfinite(values)] for values in decades])
         lowest = max(_DEEPEST, min(-6.5, float(known.min(initial=0.0)) * 1.05))
@@ -77,10 +80,11 @@ def sensitivity_figure(
     y_title: str,
     top: float | None = None,
     context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """A quantity against the cross section, a panel a signal; the axis ends at `top`, or where the curves do."""
     with hep_style():
-        figure, grid = _panels(panels)
+        figure, grid = _panels(panels, ax)
         for axes, (title, lines) in zip(grid, panels.items(), strict=True):
             axes.axhline(1.0, color=GREY, linewidth=1.0, linestyle=":", zorder=0)
             _draw(axes, title, lines)
@@ -90,13 +94,18 @@ def sensitivity_figure(
 
 
 def gain_figure(
-    tables: Sequence[GainTable], *, rows: Sequence[str], columns: Sequence[str], context: FigureContext | None = None
+    tables: Sequence[GainTable],
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Improvements as colours and words, a panel a table: rows are signals, columns methods."""
     with hep_style():
         width = 1.5 + 1.55 * len(columns)
         size = (3.2 + width * len(tables), 2.6 + 0.75 * len(rows))
-        figure = Figure(figsize=size, layout="constrained")
+        figure = frame(ax, size)
         grid = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
         norm = LogNorm(1 / 8, 8)
         for axes, table in zip(grid, tables, strict=True):
@@ -120,11 +129,15 @@ def gain_figure(
         bar.ax.yaxis.set_minor_locator(NullLocator())
         bar.set_label("Improvement", fontsize=14)
         draw_context(grid[0], context, right=grid[-1])
-        return figure
+        for table in tables:
+            keep_matrix(
+                figure, {"improvement": table.values}, {"signal": rows}, {"method": columns}, quantity=table.title
+            )
+        return figure_of(grid[0])
 
 
-def _panels(panels: Mapping[str, Sequence[SensitivityLine]]) -> tuple[Figure, list[Axes]]:
-    return panel_grid(len(panels), _columns(panels))
+def _panels(panels: Mapping[str, Sequence[SensitivityLine]], ax: Axes | None) -> tuple[Figure | SubFigure, list[Axes]]:
+    return panel_grid(len(panels), _columns(panels), ax=ax)
 
 
 def _columns(panels: Mapping[str, Sequence[SensitivityLine]]) -> int:
@@ -152,7 +165,7 @@ def _draw(axes: Axes, title: str, lines: Sequence[SensitivityLine], scale: float
 
 
 def _finished(
-    figure: Figure,
+    figure: Figure | SubFigure,
     grid: Sequence[Axes],
     panels: Mapping[str, Sequence[SensitivityLine]],
     y_title: str,
@@ -166,7 +179,18 @@ def _finished(
     ]
     figure.legend(handles, _methods(panels), loc="outside right upper", frameon=False)
     draw_context(grid[0], context, right=grid[_columns(panels) - 1])
-    return figure
+    for signal, lines in panels.items():
+        for line in lines:
+            keep_numbers(
+                figure,
+                signal=signal,
+                method=line.method,
+                cross_section_fb=line.x,
+                median=line.median,
+                low=line.low,
+                high=line.high,
+            )
+    return figure_of(grid[0])
 
 
 def _cross_sections(axes: Axes, values: Sequence[FloatArray]) -> None:

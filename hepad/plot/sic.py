@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import StrMethodFormatter
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import label_outer, legend_above, ordered, panel_grid, pick
-from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, hep_style
+from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, figure_of, hep_style
 
 __all__ = ["SicLine", "sic_figure"]
 
@@ -48,6 +49,7 @@ def sic_figure(
     floor: str = "",
     context: FigureContext | None = None,
     caption: str = "",
+    ax: Axes | None = None,
 ) -> Figure:
     """Significance improvement against signal efficiency: a panel for each signal, a colour for each model.
 
@@ -61,7 +63,7 @@ def sic_figure(
     low, high, on_log = _limits(lines)
     with hep_style():
         columns = min(math.ceil(math.sqrt(len(signals))), 3)
-        figure, shown = panel_grid(len(signals), columns, room=False)
+        figure, shown = panel_grid(len(signals), columns, room=False, ax=ax)
         for axes, signal in zip(shown, signals, strict=True):
             for line in lines:
                 if line.signal == signal:
@@ -79,7 +81,17 @@ def sic_figure(
         label_outer(shown, columns, x="Signal efficiency", y=improvement)
         _legend(figure, models, lines, band, floor)
         draw_context(shown[0], context, right=shown[min(columns, len(shown)) - 1], caption=caption)
-    return figure
+        for line in lines:
+            keep_numbers(
+                shown[0],
+                model=line.model,
+                signal=line.signal,
+                signal_efficiency=line.signal_efficiency,
+                improvement=line.value,
+                low=line.low,
+                high=line.high,
+            )
+    return figure_of(shown[0])
 
 
 def _limits(lines: Sequence[SicLine]) -> tuple[float, float, bool]:
@@ -106,7 +118,7 @@ def _draw(axes: Axes, line: SicLine, place: int, far: float) -> None:
         axes.plot(*line.best, color=colour, marker=pick(MARKERS, place), ms=7, mec="white", mew=1.2, ls="", zorder=5)
 
 
-def _legend(figure: Figure, models: Sequence[str], lines: Sequence[SicLine], band: str, floor: str) -> None:
+def _legend(figure: Figure | SubFigure, models: Sequence[str], lines: Sequence[SicLine], band: str, floor: str) -> None:
     marked = any(line.best for line in lines)
     handles: list[Any] = [
         Line2D(

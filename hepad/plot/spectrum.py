@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.special import gammaincinv
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.style import figure_of, hep_style
 from hepad.stats.counts.poisson import signed_root
@@ -82,6 +83,18 @@ def plot_spectrum(
         figure = figure_of(top)
         if bottom is not None:
             figure.align_ylabels()
+        keep_numbers(
+            top,
+            low=edges[:-1],
+            high=edges[1:],
+            events=counts,
+            error_down=errors[0],
+            error_up=errors[1],
+            background=expected,
+            background_error=background_errors,
+            signal=signal,
+            significance=pulls,
+        )
         return figure
 
 

@@ -10,7 +10,7 @@ from hepad.output.figure_kinds import figure_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 __all__ = [
     "AREAS",
@@ -23,6 +23,7 @@ __all__ = [
     "TWO_SIGMA",
     "canvas",
     "figure_of",
+    "frame",
     "hep_style",
 ]
 
@@ -120,6 +121,22 @@ def canvas(ax: Axes | None, size: tuple[float, float]) -> Iterator[Axes]:
 
     with hep_style():
         yield Figure(figsize=size, layout="constrained").subplots() if ax is None else ax
+
+
+def frame(ax: Axes | None, size: tuple[float, float], layout: Any = "constrained") -> Figure | SubFigure:
+    """What to draw several panels on: a new figure of a size in inches, or the place that `ax` has in its figure.
+
+    The panels then stand where `ax` was, with what is theirs beside them. `ValueError` for axes of no grid.
+    """
+    from matplotlib.figure import Figure
+
+    if ax is None:
+        return Figure(figsize=size, layout=layout)
+    place, figure = ax.get_subplotspec(), ax.get_figure()
+    if place is None or figure is None:
+        raise ValueError("panels need the place of axes in a grid: those of plt.subplots, say")
+    ax.remove()
+    return figure.add_subfigure(place)
 
 
 def figure_of(axes: Axes) -> Figure:

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import legend_above, ordered, pick
-from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, RED, hep_style
+from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, RED, figure_of, frame, hep_style
 
 __all__ = ["ThroughputPoint", "throughput_figure"]
 
@@ -40,6 +41,7 @@ def throughput_figure(
     limits: Mapping[str, float] | None = None,
     warning: str = "",
     context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Events a second and milliseconds a call against events a batch, on log axes, a line a library and thread number.
 
@@ -50,7 +52,7 @@ def throughput_figure(
     if not points:
         raise ValueError("there is no measurement to draw")
     with hep_style():
-        figure = Figure(figsize=(11.6, 5.2), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.06))
+        figure = frame(ax, (11.6, 5.2), ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.06))
         left, right = figure.subplots(1, 2)
         _lines(left, points, lambda p: (p.rate, p.rate_error))
         _lines(right, points, lambda p: (p.p99_ns * 1e-6, p.p99_error_ns * 1e-6))
@@ -62,14 +64,18 @@ def throughput_figure(
             )  # fmt: skip
         left.set(ylabel="Events per second")
         right.set(ylabel="99th percentile of a call [ms]")
-        for ax in (left, right):
-            ax.set(xscale="log", yscale="log", xlabel="Events in a batch")
-            ax.margins(x=0.05, y=0.1)
-            ax.autoscale_view()
+        for axes in (left, right):
+            axes.set(xscale="log", yscale="log", xlabel="Events in a batch")
+            axes.margins(x=0.05, y=0.1)
+            axes.autoscale_view()
         draw_context(left, context, right=right, caption=", ".join(filter(None, (title, caption))))
         legend = legend_above(figure, left.get_legend_handles_labels()[0], title=warning or None, size=13)
         legend.get_title().set_color(RED)
-    return figure
+        for p in points:
+            rates = {"events_per_second": p.rate, "rate_error": p.rate_error}
+            times = {"p99_ns": p.p99_ns, "p99_error_ns": p.p99_error_ns}
+            keep_numbers(figure, library=p.backend, threads=p.threads, batch=p.batch, **rates, **times)
+    return figure_of(left)
 
 
 def _lines(

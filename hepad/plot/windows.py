@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import pick
 from hepad.plot.spectrum import poisson_interval
-from hepad.plot.style import COLOURS, GREY, MARKERS, hep_style
+from hepad.plot.style import COLOURS, GREY, MARKERS, figure_of, frame, hep_style
 
 __all__ = ["WindowSpectrum", "window_significances", "window_spectra"]
 
@@ -42,13 +43,18 @@ class WindowSpectrum:
 
 
 def window_spectra(
-    spectra: Sequence[WindowSpectrum], *, title: str, x_title: str = "Mass [GeV]", context: FigureContext | None = None
+    spectra: Sequence[WindowSpectrum],
+    *,
+    title: str,
+    x_title: str = "Mass [GeV]",
+    context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """A panel of the spectrum over one of its pulls for each window, which is shaded: one bin, that is not fitted."""
     columns = min(_COLUMNS, len(spectra))
     rows = -(-len(spectra) // columns)
     with hep_style():
-        figure = Figure(figsize=(1.2 + 5.2 * columns, 0.8 + 5.2 * rows), layout="constrained")
+        figure = frame(ax, (1.2 + 5.2 * columns, 0.8 + 5.2 * rows))
         ratios = [part for _ in range(rows) for part in (3, 1)]
         grid = figure.subplots(2 * rows, columns, squeeze=False, sharex=True, height_ratios=ratios)
         for place, spectrum in enumerate(spectra):
@@ -69,7 +75,11 @@ def window_spectra(
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False)
         draw_context(grid[0, 0], context, right=grid[0, columns - 1], caption=title)
-        return figure
+        for one in spectra:
+            where = {"set": one.name, "window_low": one.low, "window_high": one.high}
+            bins = {"low": one.edges[:-1], "high": one.edges[1:]}
+            keep_numbers(figure, **where, **bins, events=one.counts, background=one.expected, significance=one.pulls)
+        return figure_of(grid[0, 0])
 
 
 def _draw(top: Axes, bottom: Axes, spectrum: WindowSpectrum) -> None:
@@ -109,10 +119,11 @@ def window_significances(
     x_title: str = "Mass [GeV]",
     remarks: tuple[str, ...] = (),
     context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """The local significance of each window, as wide as it is, by method; lines at whole standard deviations."""
     with hep_style():
-        figure = Figure(figsize=(9.4, 5.8), layout="constrained")
+        figure = frame(ax, (9.4, 5.8))
         axes = figure.subplots()
         for index, (method, windows) in enumerate(methods.items()):
             low, high, z = (np.array([getattr(w, key) for w in windows]) for key in ("low", "high", "z"))
@@ -140,4 +151,7 @@ def window_significances(
         title = "\n".join(remarks) or None
         figure.legend(loc="outside right upper", title=title, alignment="left", frameon=False)
         draw_context(axes, context)
-        return figure
+        for method, windows in methods.items():
+            for one in windows:
+                keep_numbers(axes, method=method, set=one.name, low=one.low, high=one.high, significance=one.z)
+        return figure_of(axes)

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import pick
 from hepad.plot.spectrum import poisson_interval
-from hepad.plot.style import AREAS, hep_style
+from hepad.plot.style import AREAS, figure_of, frame, hep_style
 
 __all__ = ["plot_yields"]
 
@@ -31,6 +33,7 @@ def plot_yields(
     observed: FloatArray | None = None,
     remarks: tuple[str, ...] = (),
     context: FigureContext | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Events (n,) of each process in each bin, with the error (n,) of their sum.
 
@@ -43,7 +46,7 @@ def plot_yields(
     centres = edges[:-1] + 0.5
     spread = np.sqrt(total + errors**2)
     with hep_style():
-        figure = Figure(figsize=(max(8.0, 0.62 * len(bins) + 3.0), 8.2), layout="constrained")
+        figure = frame(ax, (max(8.0, 0.62 * len(bins) + 3.0), 8.2))
         top, bottom = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
         below = np.full(len(bins), 0.0)
         order = sorted(processes, key=lambda name: float(processes[name].sum()))
@@ -79,4 +82,6 @@ def plot_yields(
         for axes in (top, bottom):
             axes.tick_params(axis="x", which="minor", bottom=False, top=False)
         draw_context(top, context)
-    return figure
+        numbers = {**processes, "error": errors, "signal": signal, "data": observed, "pull": pulls}
+        keep_numbers(figure, bin=bins, **numbers)
+    return figure_of(top)

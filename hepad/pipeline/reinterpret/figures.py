@@ -81,7 +81,7 @@ def _context(answer: Answer, *, events: bool = True, data: bool = False) -> Figu
         experiment=whose if data else "",
         sqrt_s=card.sqrt_s_gev / 1000,
         luminosity=answer.limits.inputs.yields.luminosity_fb if events and answer.limits is not None else None,
-        search=" ".join(filter(None, (whose, source))),
+        search=", ".join(filter(None, (whose, source))),
         source=source if data else "",
     )
 

@@ -341,4 +341,4 @@ def write_trained(trained: Trained, folder: Path) -> None:
 
     fit = trained.report.fit
     figure = plot_loss(fit.train_loss, fit.validation_loss, best_epoch=fit.best_epoch, context=FigureContext())
-    save_figure(figure, folder / "loss", kinds=("png",))  # the one that packed analyses take along
+    save_figure(figure, folder / "loss", kinds=("png",), numbers=False)  # the one that packed analyses take along

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hepad.output.figure_context import simulated
 from hepad.pipeline.quantise.equal import common_costs, cost_curves
 from hepad.pipeline.quantise.figures import _equal_auc
 from hepad.pipeline.quantise.report import QuantisedPoint, summaries
@@ -96,7 +97,7 @@ def test_designs_and_curves_are_drawn_from_a_scan(tmp_path):
         for bits, auc in ((3, 0.5), (4, 0.7))
         for seed in (1, 2)
     ]
-    _equal_auc(cost_curves(points, ["h0"], seed=1), points, tmp_path, simulation=True)
+    _equal_auc(cost_curves(points, ["h0"], seed=1), points, tmp_path, context=simulated(True))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["equal_auc.png"]
 
 
