@@ -94,7 +94,7 @@ PLAIN = frozenset(
         "style",
     }
     | {"image", "requirement", "sample"}
-    | {"search", "sha256", "sidebands", "soft_drop", "threads", "threshold", "tier", "weights", "window"}
+    | {"search", "sha256", "sidebands", "soft_drop", "threads", "threshold", "title", "tier", "weights", "window"}
 )
 """Parameters whose text never names a file."""
 

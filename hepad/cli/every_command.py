@@ -41,6 +41,12 @@ _LabelOption = Annotated[
     str,
     typer.Option("--label", help="What stands above each figure beside hepad's name.", show_default="what is known"),
 ]
+_TitleOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--title", help="NAME=TEXT: what stands in figures for the name of a signal or model. May be repeated."
+    ),
+]
 _StyleOption = Annotated[
     str, typer.Option("--style", help="The look of figures, not whose they are: hepad, cms or atlas.")
 ]
@@ -63,7 +69,7 @@ def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
 
         def invoke(self, ctx: Any) -> Any:
             from hepad.output.atomic import replacing
-            from hepad.output.figure_kinds import drawing, parse_kinds, parse_style
+            from hepad.output.figure_kinds import drawing, parse_kinds, parse_style, parse_titles
             from hepad.provenance import recording
 
             check_modes(ctx, verb_of(ctx))
@@ -71,7 +77,8 @@ def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
             forced = bool(ctx.params.get("force"))
             kinds = parse_kinds(ctx.params.get("figures", DEFAULT_FIGURES))
             style = parse_style(ctx.params.get("style", DEFAULT_STYLE))
-            drawn = drawing(kinds, style=style, label=ctx.params.get("label", ""))
+            titles = parse_titles(ctx.params.get("title") or [])
+            drawn = drawing(kinds, style=style, label=ctx.params.get("label", ""), titles=titles)
             record = invocation(ctx) if "output" in ctx.params else None
             said = saying(ctx.params.get("progress", DEFAULT_PROGRESS), quiet=bool(ctx.params.get("quiet")))
             with recording(record), replacing(forced), drawn, said:
@@ -95,6 +102,7 @@ def with_common(command: Callable[..., Any]) -> Callable[..., Any]:
     if command.__name__ in DRAWING:
         added.append(_option("figures", DEFAULT_FIGURES, _FiguresOption))
         added.append(_option("label", "", _LabelOption))
+        added.append(_option("title", None, _TitleOption))
         added.append(_option("style", DEFAULT_STYLE, _StyleOption))
     if "output" in names and "force" not in names and command.__name__ not in _NEVER_REPLACE:
         added.append(_option("force", False, _ForceOption))

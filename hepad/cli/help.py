@@ -16,7 +16,7 @@ ALWAYS = "In every case"
 
 _RUNNING = frozenset(
     {"device", "executor", "figures", "force", "json", "label", "progress", "quiet", "restart", "resume", "style"}
-    | {"scheduler", "skip_bad_files", "step_size", "workers"}
+    | {"scheduler", "skip_bad_files", "step_size", "title", "workers"}
 )
 
 _KINDS = {"bool": "", "int": "N", "float": "X", "str": "TEXT", "path": "PATH", "Path": "PATH"}

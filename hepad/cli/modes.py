@@ -106,11 +106,11 @@ def _verb(common: str, *axes: Axis) -> Verb:
 
 _RUN = "step_size workers executor scheduler skip_bad_files progress"
 _ERRORS = "signal_error luminosity_error"
-_LOGIC, _TIMES = "bits part cutoff shallow", "batch threads seconds repeat figures label style"
+_LOGIC, _TIMES = "bits part cutoff shallow", "batch threads seconds repeat figures label title style"
 
 VERBS: dict[str, Verb] = {
     "inject": _verb(
-        "spectrum mass width events function truth floating mass_range experiments seed figures label style",
+        "spectrum mass width events function truth floating mass_range experiments seed figures label title style",
         (
             _mode("--float of the mass", lambda params: "mass" in params["floating"], "search"),
             _mode("a mass that does not float", _always),
@@ -133,7 +133,7 @@ VERBS: dict[str, Verb] = {
         (_mode("--edges", _given("edges"), "edges"), _mode("bins of one width", _always, "bins range_")),
     ),
     "fit": _verb(
-        "spectrum function mass_range toys seed figures label style",
+        "spectrum function mass_range toys seed figures label title style",
         (
             _mode("--window", _given("window"), "window window_signal order"),
             _mode("--function gp", _processes_alone),
@@ -142,7 +142,7 @@ VERBS: dict[str, Verb] = {
     ),
     "bumphunt": _verb(
         "spectra mass_range width_min width_max width_step scan_step direction sideband_veto toys seed "
-        "figures label style",
+        "figures label title style",
         (
             _mode("--reference column", lambda params: params["reference"] == "column", "reference"),
             _mode("--reference SPECTRUM", _given("reference"), "reference exact_reference"),
@@ -158,13 +158,13 @@ VERBS: dict[str, Verb] = {
         f"restart {_RUN}",
         (
             _mode("--replicas", _given("replicas"), "replicas share analysis range_"),
-            _mode("--analysis", _given("analysis"), "analysis toys range_ luminosity figures label style"),
+            _mode("--analysis", _given("analysis"), "analysis toys range_ luminosity figures label title style"),
             _mode("one --window", _always, "window sidebands region format_ resume"),
         ),
         (_mode("--table", lambda params: bool(params["table"]), "table column"), _mode("files of events", _always)),
     ),
     "limit": _verb(
-        "calculator toys seed figures label style",
+        "calculator toys seed figures label title style",
         (
             _mode("--workspace", _given("workspace"), "workspace patch measurement"),
             _mode(
@@ -187,7 +187,7 @@ VERBS: dict[str, Verb] = {
         ),
     ),
     "abcd": _verb(
-        "figures label style",
+        "figures label title style",
         (
             _mode("--scores", _given("scores"), "scores plane efficiency min_events data"),
             _mode("--counts", _always, "counts nonclosure signal calculator toys seed"),
@@ -202,7 +202,7 @@ VERBS: dict[str, Verb] = {
         ),
     ),
     "reinterpret": _verb(
-        "analysis background step_size workers figures label style progress",
+        "analysis background step_size workers figures label title style progress",
         (
             _mode("--analysis of a hunt", _is_of_hunt, "method study"),
             _mode(
@@ -226,7 +226,7 @@ VERBS: dict[str, Verb] = {
         ),
     ),
     "quantise": _verb(
-        "background model signal weights bits shallow seed simulation max_events figures label style",
+        "background model signal weights bits shallow seed simulation max_events figures label title style",
         (
             _mode("--finetune", _given("finetune"), "finetune epochs seeds save"),
             _mode("weights that are only rounded", _always),

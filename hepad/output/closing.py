@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hepad.output.document import Block, Code, Files, Heading, Text
+from hepad.output.figure_kinds import figure_kinds
 from hepad.output.page import to_html
 
 __all__ = ["closing", "command_of", "write_page"]
@@ -56,6 +57,21 @@ def _provenance(record: Mapping[str, Any]) -> str:
 def write_page(
     folder: Path, blocks: Sequence[Block], record: Mapping[str, Any], files: Sequence[tuple[str, str]]
 ) -> None:
-    """Write `report.html` of blocks and a closing into a folder that has figures and `files`, with what each is."""
-    page = [*blocks, Heading("Files"), Files(files), *closing(record)]
+    """Write `report.html` of blocks and a closing into a folder that has figures and `files`, with what each is.
+
+    The tables of the figures' numbers are among the files without being named.
+    """
+    page = [
+        *blocks,
+        Heading("Files"),
+        Files([*files, *_numbers(folder, {name for name, _ in files})]),
+        *closing(record),
+    ]
     (folder / "report.html").write_text(to_html(page, folder), encoding="utf-8")
+
+
+def _numbers(folder: Path, named: set[str]) -> list[tuple[str, str]]:
+    """The tables beside figures, but for those that have a name of their own."""
+    tables = [path for path in sorted(folder.glob("*.csv")) if path.name not in named]
+    drawn = [path for path in tables if any(path.with_suffix(f".{kind}").exists() for kind in figure_kinds())]
+    return [(path.name, "the numbers of the figure") for path in drawn]

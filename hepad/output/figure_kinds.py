@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hepad.errors import UsageError
 
@@ -18,8 +18,10 @@ __all__ = [
     "figure_kinds",
     "figure_label",
     "figure_style",
+    "figure_titles",
     "parse_kinds",
     "parse_style",
+    "parse_titles",
 ]
 
 DEFAULT_FIGURES = "png"
@@ -37,6 +39,7 @@ class _Drawing:
     kinds: tuple[str, ...] = (DEFAULT_FIGURES,)
     style: str = DEFAULT_STYLE
     label: str = ""
+    titles: Mapping[str, str] = field(default_factory=dict)
 
 
 _PLAIN = _Drawing()
@@ -44,12 +47,15 @@ _DRAWING: ContextVar[_Drawing] = ContextVar("drawing", default=_PLAIN)
 
 
 @contextmanager
-def drawing(kinds: Sequence[str], *, style: str = DEFAULT_STYLE, label: str = "") -> Iterator[None]:
+def drawing(
+    kinds: Sequence[str], *, style: str = DEFAULT_STYLE, label: str = "", titles: Mapping[str, str] | None = None
+) -> Iterator[None]:
     """Within the block figures are files of these kinds, `png`, `pdf` or `svg`; with none there are no figures.
 
-    They have a style of `STYLES`, and the `label`, if it is not empty, in place of their own.
+    They have a style of `STYLES`, and the `label`, if it is not empty, in place of their own. Where a name of `titles`
+    would stand, of a signal, say, there stands its title.
     """
-    token = _DRAWING.set(_Drawing(tuple(kinds), style, label))
+    token = _DRAWING.set(_Drawing(tuple(kinds), style, label, dict(titles or {})))
     try:
         yield
     finally:
@@ -71,6 +77,11 @@ def figure_label() -> str:
     return _DRAWING.get().label
 
 
+def figure_titles() -> Mapping[str, str]:
+    """What stands in figures of the block that we are in where these names would."""
+    return _DRAWING.get().titles
+
+
 def parse_kinds(text: str) -> tuple[str, ...]:
     """The kinds of `png`, `pdf,svg` and the like, or `none`; `UsageError` for anything else."""
     if text == "none":
@@ -86,3 +97,14 @@ def parse_style(text: str) -> str:
     if text not in STYLES:
         raise UsageError(f"--style {text!r}: choose {', '.join(STYLES[:-1])} or {STYLES[-1]}")
     return text
+
+
+def parse_titles(texts: Sequence[str]) -> dict[str, str]:
+    """The titles of `NAME=TEXT`, by name; `UsageError` for anything else."""
+    titles: dict[str, str] = {}
+    for text in texts:
+        name, equals, title = text.partition("=")
+        if not (name and equals and title) or name in titles:
+            raise UsageError(f"--title {text!r}: write NAME=TEXT, once a name, for instance hplus='$H^+$'")
+        titles[name] = title
+    return titles

@@ -22,7 +22,10 @@ _NUMBERS: WeakKeyDictionary[Figure, list[dict[str, list[Any]]]] = WeakKeyDiction
 
 
 def keep_numbers(drawn: Axes | Figure | SubFigure, **columns: object) -> None:
-    """Remember what was drawn: columns (n,) of numbers or words, or a single one for all rows; None is left out."""
+    """Remember what was drawn: columns of numbers or words, or a single one for all rows; None is left out.
+
+    What is known of the first rows alone is a shorter column.
+    """
     figure = drawn.get_figure(root=True)
     assert figure is not None  # noqa: S101  what is drawn on has one
     values = {name: np.atleast_1d(np.asarray(given)) for name, given in columns.items() if given is not None}
@@ -48,9 +51,9 @@ def keep_matrix(
 def numbers_of(figure: Figure) -> list[dict[str, Any]]:
     """What was drawn, row by row: by the names of the columns that a row has."""
     return [
-        {name: column[i] for name, column in block.items()}
+        {name: column[i] for name, column in block.items() if i < len(column)}
         for block in _NUMBERS.get(figure, [])
-        for i in range(len(next(iter(block.values()), [])))
+        for i in range(max(map(len, block.values()), default=0))
     ]
 
 

@@ -96,7 +96,6 @@ def spectra_figure(
         legend_above(figure, handles)
         draw_context(grid[0], context, right=grid[columns - 1])
         for panel in panels:
-            rest = len(panel.after) - (0 if panel.background is None else len(panel.background))
             keep_numbers(
                 figure,
                 channel=panel.title,
@@ -104,7 +103,7 @@ def spectra_figure(
                 high=panel.edges[1:],
                 signal_selected=panel.before,
                 signal_in_region=panel.after,
-                background=None if panel.background is None else np.append(panel.background, np.full(rest, np.nan)),
+                background=panel.background,
                 simulated_background=panel.simulated,
                 simulated_error=panel.errors,
                 data=panel.observed,

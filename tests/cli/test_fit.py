@@ -41,7 +41,7 @@ def test_fit_writes_all_that_it_says(tmp_path: Path) -> None:
     names = [
         "SHA256SUMS",
         "fit.json",
-        *(f"fit_dijet5{end}" for end in (".csv", ".png", "_correlation.png")),
+        *(f"fit_dijet5{end}" for end in (".csv", ".png", "_correlation.csv", "_correlation.png")),
         "report.html",
     ]
     assert sorted(path.name for path in output.iterdir()) == names
@@ -129,7 +129,7 @@ def test_spurious_signals_and_their_check(tmp_path: Path) -> None:
     assert [point["mass"] for point in result["points"]] == [2000, 3000, 4000]
     assert not result["passed"]
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        "SHA256SUMS", "spurious.json", "spurious.png",
+        "SHA256SUMS", "spurious.csv", "spurious.json", "spurious.png",
     ]  # fmt: skip
     _, stderr = invoke(*arguments, "--check", code=7)
     assert "dijet4: a spurious signal exceeds 0.2" in stderr
@@ -144,7 +144,7 @@ def test_injection_reports_pulls(tmp_path: Path) -> None:
     assert first["found"] + first["elsewhere"] + first["failed"] == 40
     assert second["mass"]["mean"] == pytest.approx(2500, abs=10)
     assert abs(second["yield"]["pull_mean"]) < 4 * second["yield"]["pull_mean_error"] + 0.2
-    names = ["SHA256SUMS", "inject.json", "inject.png", "inject_pulls.png"]
+    names = ["SHA256SUMS", "inject.csv", "inject.json", "inject.png", "inject_pulls.csv", "inject_pulls.png"]
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == names
     stdout, _ = invoke(*arguments, "--yield", 5000, "--float", "none", "--truth", "gp")
     assert "40 experiments: 40 found the signal" in stdout

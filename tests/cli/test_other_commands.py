@@ -219,7 +219,7 @@ def test_evaluate(process, run, examples: Path, tmp_path: Path) -> None:
     assert rows["dnn_ae", "mse", "a4l"]["auc"]["value"] > 0.9
     assert report["warnings"] == []
     files = {p.name for p in (tmp_path / "rep").iterdir()}
-    figures = {f"{n}.png" for n in ("roc", "sic", "scores_dnn_ae", "scores_vae")}
+    figures = {f"{n}.{kind}" for n in ("roc", "sic", "scores_dnn_ae", "scores_vae") for kind in ("csv", "png")}
     assert files == {"SHA256SUMS", "report.html", "report.md", "report.json"} | figures
     assert "| dnn_ae | mse | a4l |" in (tmp_path / "rep" / "report.md").read_text()
     again = json.loads(

@@ -17,7 +17,7 @@ from hepad.io.exchange.hepdata import submission_faults
 
 SIGNAL = "wprime_wz_2tev.root"
 FILES = {"reinterpret.json", "scores.root", "histograms.root", "histograms.json", "report.html"}
-FIGURES = {f"{name}.png" for name in ("cutflow", "scores", "spectra", "limits")}
+FIGURES = {f"{name}.{kind}" for name in ("cutflow", "scores", "spectra", "limits") for kind in ("csv", "png")}
 
 
 @pytest.fixture

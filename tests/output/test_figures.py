@@ -19,7 +19,8 @@ from hepad.errors import UsageError
 from hepad.output import figure_files
 from hepad.output.document import Figure as Picture
 from hepad.output.document import Text, to_markdown
-from hepad.output.figure_kinds import drawing, figure_kinds, parse_kinds
+from hepad.output.figure_kinds import drawing, figure_kinds, parse_kinds, parse_titles
+from hepad.output.figure_numbers import keep_matrix, keep_numbers
 from hepad.output.figures import save_figure
 from hepad.output.page import to_html
 
@@ -141,3 +142,31 @@ def test_every_verb_with_figures_has_the_option():
     drawn = [path.relative_to(folder) for path in folder.rglob("*.py") if "save_figure(" in path.read_text("utf-8")]
     verbs = {path.parts[0].removesuffix(".py") for path in drawn}
     assert verbs - {"closure"} | {"bumphunt2d"} == DRAWING
+
+
+def test_a_name_is_replaced_by_its_title_wherever_it_stands_alone(tmp_path: Path) -> None:
+    made = figure("hplus")
+    with drawing(("png",), titles=parse_titles(["hplus=$H^+$"])):
+        save_figure(made, tmp_path / "f")
+        (axes,) = made.axes
+        ticks = [label.get_text() for label in axes.get_xticklabels()]
+    assert [axes.get_title(), axes.get_legend().get_texts()[0].get_text(), *ticks] == ["$H^+$"] * 4
+    for wrong in (["hplus"], ["=x"], ["a=b", "a=c"]):
+        with pytest.raises(UsageError, match="NAME=TEXT"):
+            parse_titles(wrong)
+
+
+def test_the_numbers_of_a_figure_are_a_table_beside_it(tmp_path: Path) -> None:
+    made = Figure()
+    axes = made.subplots()
+    keep_numbers(axes, model="a, b", x=[1, 2], y=[0.1, float("nan")], high=None)
+    keep_matrix(made.add_subfigure(axes.get_subplotspec()), {"z": [[1.0, 2.0]]}, {"x": [7]}, {"col": ["p", "q"]})
+    save_figure(made, tmp_path / "f", kinds=("png",))
+    table = '"a, b",1,0.1,,\n"a, b",2,,,\n,7,,p,1\n,7,,q,2\n'
+    assert (tmp_path / "f.csv").read_text() == f"model,x,y,col,z\n{table}"
+    (tmp_path / "g.csv").write_text("a table that tells more")
+    save_figure(made, tmp_path / "g")
+    assert (tmp_path / "g.csv").read_text() == "a table that tells more"
+    save_figure(made, tmp_path / "h", numbers=False)
+    save_figure(made, tmp_path / "i", kinds=())
+    assert not {"h.csv", "i.csv"} & {path.name for path in tmp_path.iterdir()}

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
+import pkgutil
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
 
+import hepad.plot
 from hepad.errors import UsageError
 from hepad.output.figure_context import SIMULATION, FigureContext, simulated
 from hepad.output.figure_kinds import drawing, parse_style
+from hepad.output.figure_numbers import numbers_of
 from hepad.plot.context import draw_context
+from hepad.plot.mass_methods import SignalBar, signal_limits
 from hepad.spectra.source import data_context
 
 CMS = FigureContext(experiment="CMS", source="arXiv:1911.03947", sqrt_s=13, luminosity=137)
@@ -61,3 +67,34 @@ def test_a_style_that_there_is_not() -> None:
     assert parse_style("cms") == "cms"
     with pytest.raises(UsageError, match="choose hepad, cms or atlas"):
         parse_style("lhcb")
+
+
+def test_every_plot_function_takes_a_context_and_axes() -> None:
+    """Those that make a figure; `draw_...` draw on axes that they are given."""
+    modules = [import_module(f"hepad.plot.{found.name}") for found in pkgutil.iter_modules(hepad.plot.__path__)]
+    functions = {
+        name: inspect.signature(getattr(module, name))
+        for module in modules
+        for name in getattr(module, "__all__", ())
+        if inspect.isfunction(getattr(module, name)) and module.__name__.split(".")[-1] not in {"style", "panels"}
+    }
+    made = {name: asked.parameters for name, asked in functions.items() if asked.return_annotation == "Figure"}
+    assert len(made) > 45
+    assert [name for name, parameters in made.items() if not {"context", "ax"} <= set(parameters)] == []
+
+
+def test_panels_take_the_place_of_axes_in_a_grid() -> None:
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    bar = SignalBar("m", 3.0, (1.0, 2.0, 3.0, 4.0, 5.0))
+    assert signal_limits({"a": [bar], "b": [bar]}, x_title="limit", context=CMS, ax=left) is figure
+    assert left not in figure.axes
+    assert len(figure.axes) == 3
+    assert right in figure.axes
+    figure.draw_without_rendering()
+    assert numbers_of(figure)[1] == {
+        "signal": "b", "method": "m", "observed": 3.0, "expected_-2sigma": 1.0, "expected_-1sigma": 2.0,
+        "expected": 3.0, "expected_+1sigma": 4.0, "expected_+2sigma": 5.0,
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="the place of axes in a grid"):
+        signal_limits({"a": [bar]}, x_title="limit", ax=figure.add_axes((0, 0, 1, 1)))

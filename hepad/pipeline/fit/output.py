@@ -39,13 +39,13 @@ def write_fits(report: FitReport, spec: str, output: Path, command: str, functio
         (folder / "fit.json").write_text(text + "\n", encoding="utf-8")
         for background in report.backgrounds:
             stem = folder / f"fit_{background.name}"
+            _write_table(stem.with_suffix(".csv"), report.data, background)
             save_figure(fit_figure(report, background, context=context), stem)
             if background.fit is not None:
                 matrix = plot_correlation(
                     correlation(background.fit), background.fit.function.parameter_names, context=context
                 )
                 save_figure(matrix, stem.with_name(f"{stem.name}_correlation"))
-            _write_table(stem.with_suffix(".csv"), report.data, background)
         tables = [(f"fit_{b.name}.csv", f"the spectrum with {b.name} as reference") for b in report.backgrounds]
         write_page(folder, fit_blocks(report), record, [("fit.json", "all numbers, and the provenance"), *tables])
 

@@ -71,6 +71,10 @@ def write_report(
 ) -> None:
     """Write the folder `output`; `record` is its provenance, `simulation` labels the figures."""
     with atomic_folder(output, verb="monitor") as folder:
+        with (folder / "shifts.csv").open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(["run", "quantity", "distance", "p_value", "adjusted", "mean", "reference_mean", "shifted"])
+            writer.writerows([run.name, *vars(row).values()] for run in report.runs for row in run.quantities)
         save_figure(map_of(report, context=simulated(simulation)), folder / "shifts")
         for name, figure in run_figures(report, columns, context=simulated(simulation)):
             save_figure(figure, folder / f"run_{name}")
@@ -79,10 +83,6 @@ def write_report(
         write_page(folder, blocks, record, _FILES)
         content = {**report.to_json(), "provenance": record}
         (folder / "report.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        with (folder / "shifts.csv").open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(["run", "quantity", "distance", "p_value", "adjusted", "mean", "reference_mean", "shifted"])
-            writer.writerows([run.name, *vars(row).values()] for run in report.runs for row in run.quantities)
 
 
 def _blocks(report: MonitorReport) -> list[Block]:

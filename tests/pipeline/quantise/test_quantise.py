@@ -98,7 +98,7 @@ def test_designs_and_curves_are_drawn_from_a_scan(tmp_path):
         for seed in (1, 2)
     ]
     _equal_auc(cost_curves(points, ["h0"], seed=1), points, tmp_path, context=simulated(True))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["equal_auc.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["equal_auc.csv", "equal_auc.png"]
 
 
 def test_the_figure_has_a_column_a_signal_and_a_row_a_quantity():

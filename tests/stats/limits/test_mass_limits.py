@@ -91,8 +91,10 @@ def test_cms_dijets_against_the_mass(examples: Path, tmp_path: Path) -> None:
     assert first["log10_p0"] == pytest.approx(np.log10(first["p0"]))
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
         "SHA256SUMS",
+        "limit.csv",
         "limit.json",
         "limit.png",
+        "local_p.csv",
         "local_p.png",
         "report.html",
     ]

@@ -43,7 +43,7 @@ WORKSPACE: dict[str, Any] = {
     "version": "1.0.0",
 }  # fmt: skip
 
-FIGURES = ("limit.png", "pulls.png", "postfit.png")
+FIGURES = ("limit.png", "pulls.csv", "pulls.png", "postfit.csv", "postfit.png")
 
 
 def fit(sr: list[float] | None = None) -> tuple[PostFit, PublishedExperiment]:
