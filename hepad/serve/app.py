@@ -224,6 +224,8 @@ async def _taken(request: Request, kind: str, form: Form) -> Job:
         if not form.uploads and (text := form.fields.get("numbers", "").strip()):
             form.uploads.append(_written(commands.pasted(text), folder, found.stem))
         plan = commands.plan(kind, form.fields, [upload.name for upload in form.uploads])
+        for name, content in plan.made.items():
+            (folder / name).write_bytes(content)
         if server.queue.active() >= server.limits.waiting:
             raise Refused(f"{server.limits.waiting} jobs wait already, more are not taken; try again later", 503)
         job = Job(
@@ -315,11 +317,13 @@ def _seen(server: Server, job: Job) -> dict[str, Any]:
     """What the pages of a job show of it."""
     waiting = [each.id for each in server.queue.waiting()]
     ended = sum(step.state in ENDED for step in job.steps)
+    results = [place for place, step in enumerate(job.steps) if not step.prepares]
     return {
         "job": job,
         "active": job.state not in ENDED,
-        "several": len(job.steps) > 1,
-        "steps": [_step(server, job, place) for place in range(len(job.steps))],
+        "several": len(results) > 1,
+        "steps": [_step(server, job, place) for place in results],
+        "commands": [f"hepad {shlex.join(step.words)}" for step in job.steps],
         "done": ended,
         "now": next((step.title for step in job.steps if step.state == "running"), ""),
         "before": waiting.index(job.id) if job.id in waiting else 0,
@@ -336,7 +340,7 @@ def _step(server: Server, job: Job, place: int) -> dict[str, Any]:
         "title": step.title,
         "state": step.state,
         "reason": step.reason,
-        "command": f"hepad {shlex.join(step.words)}",
+        "number": place + 1,
         "short": answers.short(step, printed),
         "blocks": to_html_part(answers.answer(step, printed)),
         "report": "report.html" in files,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from hepad.errors import UsageError
 from hepad.printable import printable
+from hepad.serve.network import network_files
 from hepad.serve.store import Step
 
 __all__ = [
@@ -41,6 +42,7 @@ RESULTS: Mapping[str, frozenset[int]] = {
     "reinterpret": frozenset({0}),
     "score": frozenset({0}),
     "bumphunt": frozenset({0}),
+    "import-model": frozenset({0}),
     "latency": frozenset({0, 7}),  # 7: it does not fit, which is an answer
 }
 """The exit codes of each verb that come with a result."""
@@ -49,7 +51,7 @@ _COUNTING = frozenset({"reinterpret", "score"})
 """Verbs that say how far they are."""
 
 _ENDINGS = frozenset(
-    {".root", ".h5", ".hdf5", ".npz", ".csv", ".json", ".lhe", ".hepmc", ".hepmc2", ".hepmc3", ".parquet"}
+    {".root", ".h5", ".hdf5", ".npz", ".csv", ".json", ".lhe", ".hepmc", ".hepmc2", ".hepmc3", ".parquet", ".onnx"}
 )
 _PACKED = frozenset({".gz", ".bz2", ".xz"})
 
@@ -92,14 +94,16 @@ class _BumpHunt(_Form):
 class _Latency(_Form):
     model: str
     budget: str
+    score: Literal["log_mae", "mae", "mse", "mu2", "output"] = "mse"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A job to be: what it is called, and its steps."""
+    """A job to be: what it is called, its steps, and the files beside those of the user that they need."""
 
     title: str
     steps: tuple[Step, ...]
+    made: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -284,11 +288,26 @@ def _bumphunt(fields: Mapping[str, str], files: Sequence[str]) -> Plan:
     return Plan(form.histogram or "a spectrum", (Step(title=function, words=words, output="result"),))
 
 
-def _latency(fields: Mapping[str, str], files: Sequence[str]) -> Plan:  # noqa: ARG001
+def _latency(fields: Mapping[str, str], files: Sequence[str]) -> Plan:
     form = _Latency.model_validate(fields)
     model, budget = _one_of("model", form.model, models()), _one_of("budget", form.budget, budgets())
+    if files:
+        return _network(model, budget, form.score, files[0])
     words = ("latency", "--model", model, "--budget", budget, "-o", "result")
     return Plan(f"{model}, {budget}", (Step(title=model, words=words, output="result"),))
+
+
+def _network(model: str, budget: str, score: str, file: str) -> Plan:
+    """A network of the user that reads what a bundled model reads; card and scale are made of that model's."""
+    made = network_files(model, score)
+    scale = ["--scale", "scale.npz"] if "scale.npz" in made else []
+    imported = ("import-model", file, "--card", "card.yaml", *scale, "-o", "network")
+    words = ("latency", "--model", "network", "--budget", budget, "-o", "result")
+    steps = (
+        Step(title="the network", words=imported, output="network", prepares=True),
+        Step(title=file, words=words, output="result"),
+    )
+    return Plan(f"a network that reads what {model} reads, {budget}", steps, made)
 
 
 KINDS: Mapping[str, Kind] = {
@@ -320,7 +339,8 @@ KINDS: Mapping[str, Kind] = {
         "Does it fit the trigger?",
         (0, 1),
         "network",
-        "Latency and resources of a model in the logic of a trigger, or on a processor, against a budget.",
+        "Latency and resources of a model that ships with hepad against a budget, in the logic of a trigger or on a "
+        "processor, where it may be a network of your own.",
         "Find out",
         _latency,
     ),

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 
 from hepad.serve.commands import RESULTS, run_words
@@ -118,9 +117,11 @@ class Queue:
 
     async def _run(self, job: Job) -> None:
         try:
-            for place, step in enumerate(job.steps):
-                if step.state == "queued":
+            for place in range(len(job.steps)):
+                if job.steps[place].state == "queued":
                     job = await self._step(job, place)
+                if job.steps[place].prepares and job.steps[place].state == "failed":
+                    break
             self._end(job, *outcome(job))
         except asyncio.CancelledError:
             found = self.store.get(job.id) or job
@@ -177,8 +178,12 @@ def requeued(job: Job) -> Job:
 
 def outcome(job: Job) -> tuple[str, str]:
     """The state of a job whose steps have ended, and why: one that came to something is enough."""
-    failed: Sequence[str] = [step.reason for step in job.steps if step.state == "failed"]
-    if len(failed) < len(job.steps):
+    unprepared = [step.reason for step in job.steps if step.prepares and step.state == "failed"]
+    if unprepared:
+        return "failed", unprepared[0]
+    results = [step for step in job.steps if not step.prepares]
+    failed = [step.reason for step in results if step.state == "failed"]
+    if len(failed) < len(results):
         return "done", ""
     return "failed", failed[0] if len(
         failed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -78,6 +79,9 @@ def run(options: Options, ready: Callable[[str], None]) -> None:
             asyncio.run(serve())
         except KeyboardInterrupt:
             return  # how one ends it
+        except SystemExit as end:
+            if end.code != 128 + signal.SIGTERM:  # how services are ended
+                raise
 
 
 @contextmanager

@@ -183,7 +183,7 @@ def _protect(headers: MutableHeaders) -> None:
     headers.setdefault("content-security-policy", content_policy())
     headers.setdefault("cache-control", "no-store")
     headers["x-content-type-options"] = "nosniff"
-    headers["referrer-policy"] = "no-referrer"  # links have keys
+    headers["referrer-policy"] = "same-origin"  # links have keys; with none at all forms would have no origin
     headers["cross-origin-opener-policy"] = "same-origin"
     headers["cross-origin-resource-policy"] = "same-origin"
     headers.setdefault("x-frame-options", "SAMEORIGIN" if "sandbox" in headers["content-security-policy"] else "DENY")

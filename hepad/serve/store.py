@@ -52,6 +52,8 @@ class Step(_Record):
     words: tuple[str, ...]
     output: str
     """What it writes, a name in the folder where it runs."""
+    prepares: bool = False
+    """Whether it makes what the next one needs, and is no result by itself."""
     state: State = "queued"
     exit_code: int | None = None
     reason: str = ""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 import typer
 
+from hepad.bundles.files import read_card
+from hepad.cards.analysis import load_analysis
+from hepad.cards.resolver import resolve
 from hepad.cli.commands import command_app
 from hepad.errors import UsageError
 from hepad.serve.commands import KINDS, RESULTS, choices, gallery, pasted, plan, run_words, stored_name
@@ -43,6 +46,21 @@ def test_a_form_becomes_words_that_the_command_line_takes(kind):
     command = typer.main.get_command(command_app(verb))
     assert command.make_context(verb, words).params["json"] is True
     assert verb in RESULTS
+
+
+@pytest.mark.parametrize(("model", "files"), [("dnn_ae", ["card.yaml", "scale.npz"]), ("anomaly_clr", ["card.yaml"])])
+def test_a_network_of_the_user_reads_what_a_bundled_model_reads(model, files, tmp_path):
+    found = plan("latency", {"model": model, "budget": "hlt-cpu", "score": "mae"}, ["network.onnx"])
+    assert [(step.verb, step.prepares) for step in found.steps] == [("import-model", True), ("latency", False)]
+    assert list(found.made) == files
+    assert ("--scale" in found.steps[0].words) == ("scale.npz" in files)
+    for name, content in found.made.items():
+        (tmp_path / name).write_bytes(content)
+    card, bundle = load_analysis(str(tmp_path / "card.yaml")), read_card(resolve("bundles", model))
+    assert (card.input, card.selection) == (bundle.input, bundle.selection.name)
+    for step in found.steps:
+        verb, *words = run_words(step.words)
+        assert typer.main.get_command(command_app(verb)).make_context(verb, words).params["json"] is True
 
 
 def test_every_search_is_a_step_with_an_output_of_its_own():
