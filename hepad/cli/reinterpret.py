@@ -258,7 +258,7 @@ def _print_sample(search: SearchRow, sample: SampleRow) -> None:
 
 
 def _print_limits(region: str, sample: SampleRow, combined: CombinedRow) -> None:
-    from hepad.pipeline.reinterpret.words import others_words
+    from hepad.pipeline.reinterpret.words import counted_words, others_words
 
     rows = []
     own = [(name, one.expected_events, one.background_events, one.limit) for name, one in sample.channels.items()]
@@ -279,6 +279,8 @@ def _print_limits(region: str, sample: SampleRow, combined: CombinedRow) -> None
     if combined.channels:  # else the verdict says why
         for group in sample.no_limit:
             _say(f"no limit: {group.reason.text}")
+        if counted := counted_words(sample.channels):
+            _say(f"counted, with no background subtracted: {counted}")
         _say(f"combined: {combined.method}; from {combined.limit.calculator_reason}")
         if combined.alternatives:
             _say(f"combined, otherwise: {others_words(combined.alternatives)}")

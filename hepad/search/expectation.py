@@ -19,11 +19,12 @@ from hepad.search.search import Category, Search
 from hepad.spectra.backgrounds import fit_functions
 from hepad.spectra.files import Spectrum, same_edges
 from hepad.spectra.models import BinnedData
+from hepad.stats.fits.fit import fit_background
 from hepad.stats.fits.functions import BackgroundFunction
 from hepad.stats.fits.templates import kernel_template, kernel_width
 
 __all__ = ["Expectation", "Simulated", "TooFewError", "published_expectation"]
-__all__ += ["simulated_expectation"]
+__all__ += ["counted_expectation", "simulated_expectation"]
 
 FloatArray = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -31,10 +32,14 @@ Mask = npt.NDArray[np.bool_]
 _ENOUGH = 15.0
 """Effective simulated events that the shape of a spectrum is made of at least; with fewer a looser region gives it."""
 
+_COUNTABLE = 3.0
+"""The same for a spectrum that is only counted, with the background not subtracted."""
 _SLICES = 100.0
 """Weights that differ by more than this factor are those of slices of one process."""
 _LONE = 0.2
 """Width in ln m of the kernel of an event that is alone in its slice."""
+_FAKED = 0.2
+"""Standard deviations up to which a function may fake a signal: ATLAS, arXiv:1408.7084, accepts a fifth."""
 
 
 class TooFewError(FitFailedError):
@@ -53,6 +58,7 @@ class Expectation:
     events that it was made of, with `variances` (n,); `effective` is their effective number, and `reach` the mass
     in GeV above which there are none that its shape is from. `how` says in words where it is from. `alternative` (n,)
     is what the second function of the channel makes of the same events, None without one or if it cannot be fitted.
+    `orders` are the first function with ever more parameters, until it follows the second one: see `_orders`.
     """
 
     edges: FloatArray
@@ -64,6 +70,7 @@ class Expectation:
     effective: float | None = None
     reach: float | None = None
     alternative: FloatArray | None = None
+    orders: tuple[BackgroundFunction, ...] = ()
 
 
 def published_expectation(search: Search, name: str) -> Expectation | None:
@@ -168,6 +175,29 @@ def simulated_expectation(
     return simulated.smooth[channel, region]
 
 
+def counted_expectation(simulated: Simulated, search: Search, channel: str, region: str) -> Expectation | None:
+    """The simulated events of a channel in a region as they are, smeared if they are slices, for counts in its tail.
+
+    They are too few for the shape that a fit needs. Where they are next to nothing, those of a looser region are taken,
+    by the ratio of the regions' yields; None without any.
+    """
+    category, edges = search.category_of(channel), search.channel(channel).edges
+    events = simulated.events[category.name]
+    for name in (region, *reversed(_looser(simulated, category, region))):
+        mask = simulated.inside(category, name)
+        if mask is None:
+            continue
+        counts, variances = _fill(events, channel, edges, mask)
+        effective = _effective(counts, variances)
+        if effective >= _COUNTABLE:
+            data, how, scale = _data(events, channel, edges, mask), "simulation, too little for a fit", 1.0
+            if name != region:
+                scale = simulated.yields(category, region)[0] / simulated.yields(category, name)[0]
+                how = f"simulation, too little for a fit, of region {name}"
+            return Expectation(edges, scale * data.counts * data.weights, None, how, effective=effective)
+    return None
+
+
 def _expectation(simulated: Simulated, search: Search, channel: str, region: str, keep: Mask | None) -> Expectation:
     category = search.category_of(channel)
     events, own = simulated.events[category.name], search.channel(channel)
@@ -195,6 +225,7 @@ def _expectation(simulated: Simulated, search: Search, channel: str, region: str
         if name != region:
             ratio = simulated.yields(category, region)[0] / simulated.yields(category, name)[0]
             how, scale = f"simulation, shape of region {name}", (total or float(shape.sum()) * ratio) / smooth.sum()
+        other = None if other is None else other * scale
         return Expectation(
             edges=edges,
             background=smooth * scale,
@@ -204,9 +235,33 @@ def _expectation(simulated: Simulated, search: Search, channel: str, region: str
             variances=variances,
             effective=effective,
             reach=reach,
-            alternative=None if other is None else other * scale,
+            alternative=other,
+            orders=_orders(edges, functions[0], other, reach) if search.card.spurious_signal else (),
         )
     raise TooFewError(most)
+
+
+def _orders(
+    edges: FloatArray, first: BackgroundFunction, other: FloatArray | None, reach: float
+) -> tuple[BackgroundFunction, ...]:
+    """The first function with ever more parameters, until it follows what the other one expects below `reach`.
+
+    Where its fit to those events leaves a deviance D, no signal, of whatever shape, is faked by more than the root of D
+    in standard deviations, for adding it lowers the deviance by its significance squared.
+    """
+    if other is None:
+        return ()
+    bins, found = int(np.searchsorted(edges, reach)), [first]
+    for n in range(first.n_parameters, FAMILIES[first.family][1] + 1):
+        if n > first.n_parameters:
+            found.append(BackgroundFunction(f"{first.family}{n}", first.family, n, first.sqrt_s))
+        try:
+            left = fit_background(edges[: bins + 1], other[:bins], found[-1]).deviance
+        except (FitFailedError, InputDataError):  # more parameters than the spectrum has
+            return tuple(found[:-1])
+        if left <= _FAKED**2:
+            break
+    return tuple(found)
 
 
 def _alternative(data: BinnedData, functions: Sequence[BackgroundFunction]) -> FloatArray | None:
@@ -237,7 +292,8 @@ def _data(events: CategoryEvents, channel: str, edges: FloatArray, mask: Mask) -
     for which in np.unique(alike[inside]):
         own, every = inside & (alike == which), (alike == which) & (masses > 0)
         width = kernel_width(masses[every], np.ones(int(every.sum())), int(own.sum()))
-        shape = kernel_template(edges, masses[own], np.abs(weights[own]), width=width if width > 0 else _LONE)
+        places = _drawn_together(masses[own], masses[every], width)
+        shape = kernel_template(edges, places, np.abs(weights[own]), width=width if width > 0 else _LONE)
         total, squares = (float(part.sum()) for part in _fill(events, channel, edges, own))
         if squares > 0:
             counts += shape * (total / shape.sum())
@@ -247,6 +303,18 @@ def _data(events: CategoryEvents, channel: str, edges: FloatArray, mask: Mask) -
     typical = np.minimum(np.where(filled, typical, typical[filled].min()), sizes.max())
     counts = np.where(filled, counts, 0.0)
     return BinnedData(Spectrum("simulated events", edges, counts, variances), counts / typical, typical)
+
+
+def _drawn_together(masses: FloatArray, every: FloatArray, width: float) -> FloatArray:
+    """Masses nearer to the middle of their slice, in ln m, so that a kernel leaves it as wide as it is.
+
+    Where a spectrum falls by orders of magnitude what is smeared outwards is more than what is there (B. Silverman and
+    G. Young, Biometrika 74 (1987) 469, shrink so).
+    """
+    logs = np.log(every)
+    middle, spread = float(logs.mean()), float(logs.std())
+    share = np.sqrt(max(1 - (width / spread) ** 2, 0.0)) if spread > 0 else 1.0
+    return np.asarray(np.exp(middle + share * (np.log(masses) - middle)))
 
 
 def _looser(simulated: Simulated, category: Category, region: str) -> list[str]:

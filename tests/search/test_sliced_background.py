@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from statistics import NormalDist
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from hepad.search.events import CategoryEvents
-from hepad.search.expectation import TooFewError, simulated_expectation
+from hepad.search.expectation import TooFewError, _orders, simulated_expectation
+from hepad.stats.fits.fit import fit_background
 from hepad.stats.fits.functions import BackgroundFunction
 
 EDGES = np.geomspace(300.0, 6000.0, 61)
 FUNCTIONS = (BackgroundFunction("dijet4", "dijet", 4, 13000.0), BackgroundFunction("power3", "power", 3, 13000.0))
 
 
-def expected(masses: np.ndarray, weights: np.ndarray, functions: tuple[BackgroundFunction, ...] = FUNCTIONS):
+def expected(masses: np.ndarray, weights: np.ndarray, functions=FUNCTIONS):
     """What a search with one channel in one region expects of these events."""
     events = CategoryEvents(np.arange(len(masses)), weights, {}, {"jj": masses})
     category = SimpleNamespace(name="lepton", regions={"tight": None})
     search = SimpleNamespace(
-        category_of=lambda _: category, channel=lambda _: SimpleNamespace(edges=EDGES, functions=functions)
+        card=SimpleNamespace(spurious_signal=False),
+        category_of=lambda _: category,
+        channel=lambda _: SimpleNamespace(edges=EDGES, functions=functions),
     )
     simulated = SimpleNamespace(
         events={"lepton": events},
@@ -72,6 +76,34 @@ def test_small_weights_are_not_lost_behind_large_ones(sliced):
     assert found.variances[-1] == pytest.approx(np.square(weights[last]).sum(), rel=1e-12)
     inside = weights[(masses >= EDGES[0]) & (masses < EDGES[-1])]
     assert found.effective == pytest.approx(inside.sum() ** 2 / np.square(inside).sum(), rel=1e-12)
+
+
+def test_the_first_function_gets_parameters_until_it_follows_the_second():
+    """An exponential of 1e6 events, fitted below 3 TeV: each of three parameters more is needed or enough."""
+    other = 1e6 * -np.diff(np.exp(-EDGES / 400.0)) / np.exp(-EDGES[0] / 400.0)
+    first, below = BackgroundFunction("mine", "dijet", 3, 13000.0), int(np.searchsorted(EDGES, 3000.0))
+    found = _orders(EDGES, first, other, 3000.0)
+    left = [fit_background(EDGES[: below + 1], other[:below], one).deviance for one in found]
+    assert [one.name for one in found] == ["mine", "dijet4", "dijet5", "dijet6"][: len(left)]
+    assert len(left) > 1
+    assert all(deviance > 0.04 for deviance in left[:-1])
+    assert left[-1] <= 0.04 or len(left) == 4
+    assert _orders(EDGES, first, None, 3000.0) == ()
+
+
+def test_a_slice_is_not_smeared_outwards():
+    """Sixty heavy events of a steep slice: what smears them adds next to nothing far above the last of them."""
+    rng = np.random.default_rng(9)
+    heavy = np.exp(rng.normal(np.log(500.0), 0.15, 60))
+    masses = np.concatenate([heavy, power_law(rng, 1000.0, 6000.0, 400)])
+    weights = np.concatenate([np.full(60, 1e4), np.ones(400)])
+    smeared = expected(masses, weights, functions=()).background
+    middle, spread = np.log(heavy).mean(), np.log(heavy).std()
+    truth_above = 6e5 * (1 - NormalDist(middle, spread).cdf(np.log(800.0)))
+    above = (EDGES[:-1] > 790.0) & (EDGES[1:] < 1000.0)
+    assert smeared[above].sum() == pytest.approx(truth_above, rel=0.7)
+    wide = 6e5 * (1 - NormalDist(middle, spread * np.hypot(1.0, 0.9 * 60**-0.2)).cdf(np.log(800.0)))
+    assert wide > 2 * truth_above  # a kernel that does not draw them together
 
 
 def test_a_heavy_event_in_a_tail_is_no_peak(sliced):

@@ -10,31 +10,31 @@ import numpy.typing as npt
 
 from hepad.errors import FitFailedError, HepadError, InputDataError
 from hepad.pipeline.reinterpret.limits import (
-    BROAD,
-    FEWEST_EVENTS,
     ChannelLimit,
     Inputs,
     Masks,
     channel_limits,
-    check_signal,
     common_limit,
     count_channel,
+    limit_with_response,
+    median,
     signal_spectrum,
     with_spurious,
     within,
 )
 from hepad.pipeline.reinterpret.measure import Measured
 from hepad.search.expectation import Simulated, simulated_expectation
-from hepad.stats.fits.templates import overlap_matrix, signal_shape
+from hepad.stats.fits.templates import overlap_matrix
 from hepad.stats.limits.limits import LimitResult
 from hepad.stats.limits.resonance import ResonanceChannel
+from hepad.stats.limits.template_response import SignalEvents
 
 __all__ = ["Combined", "Limits", "few_warnings", "set_limits"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_MANY = 1000
-"""Effective events from which on the limit on a broad signal no longer depends on the sample by much."""
+_FEW = 10
+"""Simulated events of a signal in a count from which on their error is small."""
 _UNUSED = 0.1
 """Part of a signal beyond the simulated background that is worth a warning."""
 
@@ -85,7 +85,6 @@ def set_limits(inputs: Inputs) -> Limits:
     overlaps = _overlaps(inputs.measured, masks)
     combined = _combine(inputs, channels, masks, overlaps)
     warnings = [text for limit in channels.values() if limit.result for text in limit.result.warnings]
-    warnings += [_accidental(limit) for limit in channels.values() if limit.result and _is_accidental(limit)]
     warnings += [_unused(limit) for limit in channels.values() if limit.unused > _UNUSED]
     warnings += few_warnings(channels)
     if combined.result and len(combined.channels) > 1:
@@ -109,11 +108,12 @@ def _combine(inputs: Inputs, channels: Mapping[str, ChannelLimit], masks: Masks,
 
     The events of a channel are also in others, so that their limits are not independent. With simulated background
     each event, of signal and background, is given to the best (by expected limit) of the channels it is in: then they
-    are disjoint and are fitted together. Published spectra cannot be parted so: then the best expected channel stands
-    for all. Categories that only count are fitted together if no signal event is in two of them.
+    are disjoint and are fitted together, unless the best one alone is expected to be better. Published spectra cannot
+    be parted so: then the best expected channel stands for all. Categories that only count are fitted together if no
+    signal event is in two of them.
     """
     usable = {name: limit for name, limit in channels.items() if limit.result is not None}
-    order = sorted(usable, key=lambda name: _median(usable[name]))
+    order = sorted(usable, key=lambda name: median(usable[name]))
     if not order:
         return Combined("none", (), None)
     simulated = _is_simulated(usable[order[0]])
@@ -129,75 +129,76 @@ def _combine(inputs: Inputs, channels: Mapping[str, ChannelLimit], masks: Masks,
             region = inputs.measured.search.signal_region
             parts = [count_channel(usable[name], masks[name][0].card.counts[region]) for name in order]
             return Combined("simultaneous fit of disjoint categories", tuple(order), common_limit(parts, inputs.yields))
-        from_simulation = all(_is_simulated(usable[name]) for name in order)
-        if counting or not from_simulation or inputs.simulated is None:
+        fitted = {name: usable[name] for name in order if usable[name].count is None}
+        if counting or len(fitted) < 2 or inputs.simulated is None or not all(map(_is_simulated, fitted.values())):
             return best
-        parts = _exclusive(inputs, inputs.simulated, {name: usable[name] for name in order}, masks)
-        result, others = _by_functions(inputs, parts)
+        together = _simultaneous(inputs, inputs.simulated, fitted, masks)
     except HepadError as error:
         return replace(best, reason=f"the simultaneous fit failed ({error})")
+    return together if _better(together, first) else best
+
+
+def _better(together: Combined, alone: ChannelLimit) -> bool:
+    return together.result is not None and float(together.result.expected[2]) < median(alone)
+
+
+def _simultaneous(inputs: Inputs, simulated: Simulated, channels: Mapping[str, ChannelLimit], masks: Masks) -> Combined:
+    """The common fit of channels, best first."""
+    parts, events = _exclusive(inputs, simulated, channels, masks)
+    result, others = _by_functions(inputs, parts, events)
     method = "simultaneous fit, each event in its best channel only"
     return Combined(method, tuple(part.name for part in parts), result, on_simulation=True, alternatives=others)
 
 
-def _by_functions(inputs: Inputs, parts: Sequence[ResonanceChannel]) -> tuple[LimitResult, dict[str, float]]:
-    """The limit of disjoint channels by the first function of each, and the expected ones by their next."""
-    result = common_limit(parts, inputs.yields)
+def _by_functions(
+    inputs: Inputs, parts: Sequence[ResonanceChannel], events: Sequence[SignalEvents]
+) -> tuple[LimitResult, dict[str, float]]:
+    """The limit of disjoint channels by the function that each has, and the expected ones by the card's next."""
+    result, _ = limit_with_response(parts, events, inputs.yields)
     functions = {part.name: inputs.measured.search.channel(part.name).functions for part in parts}
     medians = {}
     for place in range(1, min(map(len, functions.values()))):
         others = [replace(part, function=functions[part.name][place], spurious=0.0) for part in parts]
         names = dict.fromkeys(other.function.name for other in others if other.function)
-        medians["+".join(names)] = float(common_limit(others, inputs.yields).expected[2])
+        medians["+".join(names)] = float(limit_with_response(others, events, inputs.yields)[0].expected[2])
     return result, medians
 
 
 def _exclusive(
     inputs: Inputs, simulated: Simulated, channels: Mapping[str, ChannelLimit], masks: Masks
-) -> list[ResonanceChannel]:
-    """The channels, best first, each with the events that no better one has."""
+) -> tuple[list[ResonanceChannel], list[SignalEvents]]:
+    """The channels, best first, each with the events that no better one has; and their simulated signal.
+
+    What is left of a channel may say too little of its background. Then it is left out, and its events are those of
+    the next one that they are in.
+    """
     measured, search = inputs.measured, inputs.measured.search
     taken_signal, taken_background = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    parts = []
+    parts, samples = [], []
     for name, limit in channels.items():
         category, mask = masks[name]
         events, background = measured.events[category.name], simulated.events[category.name]
         edges = limit.edges[: limit.bins + 1]
         keep = ~np.isin(background.row, taken_background)
         mine = mask & ~np.isin(events.row, taken_signal)
-        taken_signal = np.union1d(taken_signal, events.row[mask & within(events.masses[name], edges)])
-        taken_background = np.union1d(taken_background, background.row[within(background.masses[name], edges)])
         # The template is made of all masses and cut then: without those beyond the edge it would fall towards it.
-        signal, variances, _ = signal_spectrum(inputs, name, limit.edges, (category, mine))
-        signal, variances = signal[: limit.bins], variances[: limit.bins]
+        signal, sample, _ = signal_spectrum(inputs, name, limit.edges, (category, mine))
+        signal = signal[: limit.bins]
         if signal.sum() <= 0:
             continue
         try:
-            check_signal(edges, signal, variances)
             expectation = simulated_expectation(simulated, search, name, search.signal_region, keep)
-        except (FitFailedError, InputDataError):  # what the better channels leave says too little: it is given away
+            assert expectation.background is not None  # noqa: S101  simulated ones have it
+            smooth = expectation.background[: len(signal)]
+            part = ResonanceChannel(name, edges, signal, np.zeros_like(signal), limit.function, smooth)
+            part = with_spurious(inputs, part, expectation.alternative)
+        except (FitFailedError, InputDataError):
             continue
-        assert expectation.background is not None  # noqa: S101  simulated ones have it
-        function = next(iter(search.channel(name).functions), None)
-        smooth = expectation.background[: len(signal)]
-        part = ResonanceChannel(name, edges, signal, variances, function, smooth)
-        parts.append(with_spurious(inputs, part, expectation.alternative))
-    return parts
-
-
-def _is_accidental(limit: ChannelLimit) -> bool:
-    """Whether the limit on a broad signal follows the accidents of its sample."""
-    if limit.expectation is None or len(limit.signal) < 2:
-        return False
-    _, width = signal_shape(limit.edges[: limit.bins + 1], limit.signal[: limit.bins])
-    return width > BROAD and limit.effective < _MANY
-
-
-def _accidental(limit: ChannelLimit) -> str:
-    return (
-        f"{limit.name}: the signal is so broad that a smooth background can imitate it, and its {limit.effective:.0f} "
-        f"effective events do not fix what is left: the limit may be off by a factor of two; simulate {_MANY} or more"
-    )
+        taken_signal = np.union1d(taken_signal, events.row[mask & within(events.masses[name], edges)])
+        taken_background = np.union1d(taken_background, background.row[within(background.masses[name], edges)])
+        parts.append(part)
+        samples.append(sample)
+    return parts, samples
 
 
 def few_warnings(channels: Mapping[str, ChannelLimit]) -> list[str]:
@@ -207,7 +208,7 @@ def few_warnings(channels: Mapping[str, ChannelLimit]) -> list[str]:
 
 def _is_few(limit: ChannelLimit) -> bool:
     """Whether a count rests on so few events of signal that their error is large: in its limit it has no part."""
-    return len(limit.signal) == 1 and limit.acceptance.events < FEWEST_EVENTS["narrow"]
+    return len(limit.signal) == 1 and limit.acceptance.events < _FEW
 
 
 def _few(limit: ChannelLimit) -> str:
@@ -227,8 +228,3 @@ def _unused(limit: ChannelLimit) -> str:
 
 def _is_simulated(limit: ChannelLimit) -> bool:
     return limit.expectation is not None and limit.expectation.how.startswith("simulation")
-
-
-def _median(limit: ChannelLimit) -> float:
-    assert limit.result is not None  # noqa: S101  asked of channels with a limit only
-    return float(limit.result.expected[2])

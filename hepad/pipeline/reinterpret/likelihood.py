@@ -124,7 +124,9 @@ def _likelihood(name: str, group: Sequence[str], signals: Sequence[_Signal], lab
         assert found is not None  # noqa: S101  signals without limits are left out
         yields = found.inputs.yields
         channels = [channel for channel in _channels(signal.answer, group) if channel is not None]
-        errors = {"signal_error": yields.signal_error, "luminosity_error": yields.luminosity_error}
+        response = found.channels[group[0]].response if len(group) == 1 else None
+        own = yields.signal_error if response is None else response.with_error(yields.signal_error)
+        errors = {"signal_error": own, "luminosity_error": yields.luminosity_error}
         patches.append((signal.name, signal.values, signal_patch(channels, **errors)))
     card = signals[0].answer.search.card
     description = _description(card, ", ".join(group), _smooth(first))
@@ -161,8 +163,8 @@ def _channels(answer: Answer, group: Sequence[str]) -> list[ResonanceChannel | N
 
 
 def _channel(answer: Answer, limit: ChannelLimit) -> ResonanceChannel | None:
-    """The channel that a limit is of; None without one."""
-    if limit.result is None or limit.expectation is None:
+    """The channel that a limit is of; None without one, or of a count from which nothing is subtracted."""
+    if limit.result is None or limit.expectation is None or limit.count is not None:
         return None
     region = answer.search.signal_region
     for category in answer.search.categories:
@@ -172,9 +174,9 @@ def _channel(answer: Answer, limit: ChannelLimit) -> ResonanceChannel | None:
     return ResonanceChannel(
         name=limit.name,
         edges=limit.edges[: n + 1],
-        signal=limit.signal[:n],
+        signal=limit.signal[:n] * (1.0 if limit.response is None else limit.response.value),
         signal_variances=np.zeros(n),
-        function=next(iter(answer.search.channel(limit.name).functions), None),
+        function=limit.function,
         background=None if expectation.background is None else expectation.background[:n],
         observed=None if expectation.observed is None else expectation.observed[:n],
         spurious=limit.spurious,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,30 +20,32 @@ from hepad.search.expectation import (
     Expectation,
     Simulated,
     TooFewError,
+    counted_expectation,
     published_expectation,
     simulated_expectation,
 )
 from hepad.search.search import Category
 from hepad.stats.fits.functions import BackgroundFunction
-from hepad.stats.fits.templates import kernel_template, signal_shape
+from hepad.stats.fits.templates import kernel_template
 from hepad.stats.limits.calculator import combined_experiment, set_limit
 from hepad.stats.limits.cls import Calculator, LimitResult, known, known_list
+from hepad.stats.limits.plain_count import PlainCount, best_count
 from hepad.stats.limits.resonance import ResonanceChannel
+from hepad.stats.limits.template_response import Response, SignalEvents, template_response
 from hepad.stats.scores.acceptance import Acceptance, weighted_acceptance
 
 __all__ = [
-    "BROAD",
     "FEWEST_EVENTS",
     "ChannelLimit",
     "Inputs",
     "Masks",
     "Yield",
     "channel_limits",
-    "check_signal",
     "common_limit",
     "count_channel",
-    "effective_events",
     "limit_row",
+    "limit_with_response",
+    "median",
     "signal_spectrum",
     "with_spurious",
     "within",
@@ -51,13 +54,10 @@ __all__ = [
 FloatArray = npt.NDArray[np.float64]
 TOYS = 1000
 """Pseudo-experiments per hypothesis and tested mu where few events are expected, unless a number is asked for."""
-FEWEST_EVENTS = {"narrow": 10, "broad": 50}
-"""Effective simulated signal events in a channel below which its limit would be that of their accidental places.
-
-A smooth background can imitate a broad signal: what is left to see is the details of its shape, which need more events.
-"""
-BROAD = 0.2
-"""Relative width (half of the central 68 % over the median) from which on a signal is broad."""
+FEWEST_EVENTS = 4
+"""Effective simulated events that the response to a signal rests on at least: with fewer it is not known to a half."""
+FEWEST_COUNTED = 3
+"""The same for a count from which no background is subtracted: its limit has a wide margin."""
 
 Mask = npt.NDArray[np.bool_]
 Masks = dict[str, tuple[Category, Mask]]
@@ -88,10 +88,11 @@ class Yield:
 class ChannelLimit:
     """A channel in the signal region: the signal that is in it and the limit, None with the `reason` if there is none.
 
-    `signal` (n,) are events at the reference cross section in the bins of the channel; those that are used rest on
-    `effective` events of equal weight. `alternatives` are expected limits by what was done otherwise: another function,
-    `jets_down`, `jets_up`. `spurious` are the events that the function may fake, see `spurious_events`. `fitted` (n,)
-    is the function fitted to the observed counts, where nothing else says what background there is.
+    `signal` (n,) are events at the reference cross section in the bins of the channel; the fit, with `function` for the
+    background, finds as much of it as `response` says. `count` is what was counted where that is better. `alternatives`
+    are expected limits by what was done otherwise: another function, `jets_down`, `jets_up`. `spurious` are the events
+    that the function may fake, see `spurious_events`. `fitted` (n,) is the function fitted to the observed counts,
+    where nothing else says what background there is.
     """
 
     name: str
@@ -101,7 +102,9 @@ class ChannelLimit:
     expectation: Expectation | None
     result: LimitResult | None
     reason: Reason | None = None
-    effective: float = 0.0
+    response: Response | None = None
+    count: PlainCount | None = None
+    function: BackgroundFunction | None = None
     alternatives: Mapping[str, float] = field(default_factory=dict)
     fitted: FloatArray | None = None
     spurious: float = 0.0
@@ -121,10 +124,16 @@ class ChannelLimit:
     def bins(self) -> int:
         """How many bins, from the first, are used: all, or those up to the last simulated background event.
 
-        Beyond it nothing but an extrapolation says how much background there is, and no limit may rest on that.
+        Beyond it nothing but an extrapolation says how much background there is, and no limit may rest on that. A count
+        from which none is subtracted takes all.
         """
-        reach = None if self.expectation is None else self.expectation.reach
+        reach = None if self.expectation is None or self.count is not None else self.expectation.reach
         return len(self.signal) if reach is None else int(np.searchsorted(self.edges, reach))
+
+    @property
+    def range_gev(self) -> tuple[float, float]:
+        """The masses that are used, in GeV."""
+        return float(self.edges[0] if self.count is None else self.count.above), float(self.edges[self.bins])
 
     @property
     def unused(self) -> float:
@@ -163,27 +172,94 @@ def channel_limits(inputs: Inputs) -> tuple[dict[str, ChannelLimit], Masks]:
 
 def _spectrum_limit(inputs: Inputs, name: str, where: tuple[Category, Mask]) -> ChannelLimit:
     channel = inputs.measured.search.channel(name)
-    edges, functions = channel.edges, channel.functions
-    signal, variances, acceptance = signal_spectrum(inputs, name, edges, where)
+    edges = channel.edges
+    signal, events, acceptance = signal_spectrum(inputs, name, edges, where)
     empty = ChannelLimit(name, acceptance, signal, edges, None, None)
+    if signal.sum() <= 0:
+        return replace(empty, reason=_not_in(edges))
     try:
         expectation = _expectation(inputs, name)
         fitted = channel.fitted if expectation.background is None else None
         empty = replace(empty, expectation=expectation, fitted=fitted)
-        if signal.sum() <= 0:
-            return replace(empty, reason=_not_in(edges))
-        choices: list[BackgroundFunction | None] = [*functions] or [None]
-        bins = empty.bins
-        if signal[:bins].sum() <= 0:
-            return replace(empty, reason=_not_in(edges[: bins + 1]))
-        spectra = [_spectrum(empty, expectation, variances, function, bins) for function in choices]
-        nominal = spectra[0] = with_spurious(inputs, spectra[0], expectation.alternative)
-        result, *others = [common_limit([spectrum], inputs.yields) for spectrum in spectra]
+        found = _fitted_limit(inputs, empty, events, channel.functions)
     except (FitFailedError, InputDataError) as error:
-        return replace(empty, reason=_reason(error))
-    medians = {f.name: float(o.expected[2]) for f, o in zip(functions[1:], others, strict=True)}
-    effective = effective_events(signal[:bins], variances[:bins])
-    return replace(empty, result=result, alternatives=medians, effective=effective, spurious=nominal.spurious)
+        found = replace(empty, reason=_reason(error))
+        if isinstance(error, TooFewError) and inputs.simulated is not None:
+            countable = counted_expectation(
+                inputs.simulated, inputs.measured.search, name, inputs.measured.search.signal_region
+            )
+            empty = replace(empty, expectation=countable)
+    counted = _counted_limit(inputs, empty, events)
+    if counted is not None and (found.result is None or median(counted) < median(found)):
+        return counted
+    few = events.within(edges)
+    if found.result is None and empty.expectation is not None and few < FEWEST_COUNTED:
+        reason = Reason(Cause.FEW_SIGNAL, "too few effective events of signal", few, FEWEST_COUNTED)
+        return replace(found, reason=reason)
+    return found
+
+
+def _fitted_limit(
+    inputs: Inputs, limit: ChannelLimit, events: SignalEvents, functions: Sequence[BackgroundFunction]
+) -> ChannelLimit:
+    """The limit of a fit by the number of parameters with the smallest expected one, the others' beside it."""
+    assert limit.expectation is not None  # noqa: S101  it is made with one
+    if limit.signal[: limit.bins].sum() <= 0:
+        raise NoLimitError(_not_in(limit.edges[: limit.bins + 1]))
+    choices = limit.expectation.orders or tuple(functions[:1]) or (None,)
+    best, *worse = sorted((_fitted_with(inputs, limit, events, one) for one in choices), key=median)
+    others = {one.function.name: median(one) for one in worse if one.function}
+    others |= {f.name: median(_fitted_with(inputs, limit, events, f, faked=False)) for f in functions[1:]}
+    return replace(best, alternatives=others)
+
+
+def _counted_limit(inputs: Inputs, limit: ChannelLimit, events: SignalEvents) -> ChannelLimit | None:
+    """The limit of a count in the tail of a spectrum, with nothing subtracted; None without a background or signal."""
+    expectation, yields = limit.expectation, inputs.yields
+    expected = limit.fitted if expectation is None or expectation.background is None else expectation.background
+    if expectation is None or expected is None:
+        return None
+    count = best_count(
+        limit.edges,
+        expected,
+        events,
+        observed=expectation.observed,
+        error=math.hypot(yields.signal_error, yields.luminosity_error),
+        fewest=FEWEST_COUNTED,
+    )
+    return None if count is None else replace(limit, result=count.result, count=count)
+
+
+def _fitted_with(
+    inputs: Inputs,
+    limit: ChannelLimit,
+    events: SignalEvents,
+    function: BackgroundFunction | None,
+    *,
+    faked: bool = True,
+) -> ChannelLimit:
+    """The limit with this function of the background, and with what it fakes if that is an error."""
+    assert limit.expectation is not None  # noqa: S101  it is made with one
+    spectrum = _spectrum(limit, limit.expectation, function)
+    if faked:
+        spectrum = with_spurious(inputs, spectrum, limit.expectation.alternative)
+    result, response = limit_with_response([spectrum], [events], inputs.yields)
+    return replace(limit, result=result, response=response, function=function, spurious=spectrum.spurious)
+
+
+def limit_with_response(
+    channels: Sequence[ResonanceChannel], events: Sequence[SignalEvents], yields: Yield
+) -> tuple[LimitResult, Response]:
+    """The limit on what the fit of disjoint channels finds of a signal that is known from these events of each.
+
+    The error of the response is one of the signal. `NoLimitError` if it rests on too few events.
+    """
+    response = template_response(channels, events)
+    if response.effective < FEWEST_EVENTS:
+        reason = "the shape of the signal is not known from so few events"
+        raise NoLimitError(Reason(Cause.FEW_SIGNAL, reason, response.effective, FEWEST_EVENTS))
+    found = [replace(channel, signal=response.value * channel.signal) for channel in channels]
+    return common_limit(found, replace(yields, signal_error=response.with_error(yields.signal_error))), response
 
 
 def with_spurious(inputs: Inputs, channel: ResonanceChannel, alternative: FloatArray | None) -> ResonanceChannel:
@@ -214,12 +290,10 @@ def _reason(error: FitFailedError | InputDataError) -> Reason:
 def _spectrum(
     limit: ChannelLimit,
     expectation: Expectation,
-    variances: FloatArray,
     function: BackgroundFunction | None,
-    bins: int,
 ) -> ResonanceChannel:
-    """The first bins of a channel with their background; `NoLimitError` if the signal's shape is not known."""
-    check_signal(limit.edges[: bins + 1], limit.signal[:bins], variances[:bins])
+    """The bins of a channel that are used, with their background."""
+    bins = limit.bins
 
     def cut(values: FloatArray | None) -> FloatArray | None:
         return None if values is None else values[:bins]
@@ -228,7 +302,7 @@ def _spectrum(
         name=limit.name,
         edges=limit.edges[: bins + 1],
         signal=limit.signal[:bins],
-        signal_variances=variances[:bins],
+        signal_variances=np.zeros(bins),
         function=function,
         background=cut(expectation.background),
         observed=cut(expectation.observed),
@@ -283,42 +357,34 @@ def _expectation(inputs: Inputs, name: str) -> Expectation:
 
 def signal_spectrum(
     inputs: Inputs, name: str, edges: FloatArray, where: tuple[Category, Mask]
-) -> tuple[FloatArray, FloatArray, Acceptance]:
-    """Signal events (n,) at the reference cross section, their variances (n,), and the acceptance of the channel.
+) -> tuple[FloatArray, SignalEvents, Acceptance]:
+    """Signal events (n,) at the reference cross section, the simulated ones of it, and the acceptance of the channel.
 
     The spectrum is smoothed as far as few events need it (`kernel_template`). Bins that negative weights have taken
     below zero are set to zero and the others scaled to keep the sum.
     """
     category, mask = where
-    events = inputs.measured.events[category.name]
+    own = inputs.measured.events[category.name]
     factor = inputs.yields.events / inputs.measured.generated.weight
-    masses, weights = events.masses[name][mask], events.weight[mask]
-    counts = kernel_template(edges, masses, weights * factor)
-    variances = np.histogram(masses, edges, weights=np.square(weights * factor))[0].astype(np.float64)
+    events = SignalEvents(own.masses[name][mask], own.weight[mask] * factor)
+    counts = kernel_template(edges, events.masses, events.weights)
     total, positive = max(float(counts.sum()), 0.0), np.clip(counts, 0.0, None)
     if np.any(counts < 0) and positive.sum() > 0:
         counts = positive * (total / positive.sum())
-    return np.clip(counts, 0.0, None), variances, weighted_acceptance(weight_sums(weights), inputs.measured.generated)
-
-
-def check_signal(edges: FloatArray, signal: FloatArray, variances: FloatArray) -> None:
-    """Raise `NoLimitError` unless a template (n,) in bins of edges rests on enough simulated events."""
-    effective = effective_events(signal, variances)
-    kind = "broad" if signal_shape(edges, signal)[1] > BROAD else "narrow"
-    needed = FEWEST_EVENTS[kind]
-    if effective < needed:
-        raise NoLimitError(Reason(Cause.FEW_SIGNAL, f"too few effective events of a {kind} signal", effective, needed))
-
-
-def effective_events(signal: FloatArray, variances: FloatArray) -> float:
-    """How many events of equal weight have the same relative error as a template (n,) with its variances (n,)."""
-    return float(signal.sum()) ** 2 / max(float(variances.sum()), np.finfo(float).tiny)
+    acceptance = weighted_acceptance(weight_sums(own.weight[mask]), inputs.measured.generated)
+    return np.clip(counts, 0.0, None), events, acceptance
 
 
 def common_limit(channels: Sequence[ResonanceChannel], yields: Yield) -> LimitResult:
     """The limit on the common signal strength of independent channels, with the errors of the signal."""
     experiment = combined_experiment(channels, yields.signal_error, yields.luminosity_error)
     return set_limit(experiment, yields.calculator, toys=yields.toys or TOYS, points=(0, 0))
+
+
+def median(limit: ChannelLimit) -> float:
+    """The median expected limit of a channel that has one."""
+    assert limit.result is not None  # noqa: S101  asked of channels with a limit only
+    return float(limit.result.expected[2])
 
 
 def limit_row(result: LimitResult | None, reference_pb: float) -> LimitRow:

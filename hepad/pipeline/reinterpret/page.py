@@ -11,7 +11,15 @@ from hepad.output.closing import closing
 from hepad.output.document import Answer, Block, Figure, Files, Heading, Notes, Table, Text
 from hepad.pipeline.reinterpret.report import CurveRow, Result, SampleRow
 from hepad.pipeline.reinterpret.rows import CombinedRow, CutRow, LimitRow, RegionRow, SearchRow, VerdictRow
-from hepad.pipeline.reinterpret.words import fraction, gev, jets_words, mass_ranges, others_words, percent
+from hepad.pipeline.reinterpret.words import (
+    counted_words,
+    fraction,
+    gev,
+    jets_words,
+    mass_ranges,
+    others_words,
+    percent,
+)
 
 __all__ = ["blocks"]
 
@@ -206,10 +214,12 @@ def _limits(sample: SampleRow, combined: CombinedRow) -> list[Block]:
     ]
     rows.append(["combined", "", "", *_cells(combined.limit), combined.method])
     header = ["channel", "signal", "background", "expected [pb]", "68 % band [pb]", "observed [pb]", "background from"]
+    counted = counted_words(sample.channels)
     method = f" Combined is: {combined.method} ({', '.join(combined.channels)})." if combined.channels else ""
     return [
         Table(header, rows),
         *(Text(f"No limit: {group.reason.text}.") for group in sample.no_limit),
+        *([Text(f"Counted, with no background subtracted: {counted}.")] if counted else []),
         Text(f"Limits are CLs upper limits at 95 % CL on the cross section of the signal. {_apart(sample)}{method}"),
         *([Text(f"Combined: {combined.remark}.")] if combined.remark else []),
         *([Text(f"Combined, expected: {others_words(combined.alternatives)}.")] if combined.alternatives else []),

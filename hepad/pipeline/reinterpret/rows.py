@@ -239,7 +239,11 @@ _CHANNEL = (
     "background_events",
     "background",
     "background_effective_events",
+    "function",
     "spurious_events",
+    "signal_response",
+    "response_effective_events",
+    "counted_above_gev",
     "signal_unused",
     "range_gev",
     "observed_events",
@@ -252,7 +256,9 @@ class ChannelRow:
 
     `expected_events` of signal are None without a cross section; `background` says where the background is from.
     `alternatives` are the median expected limits by what was done otherwise: with other functions, by name, and with
-    the jets' energy down and up. `spurious_events` of signal may be faked by the function of the background.
+    the jets' energy down and up. `spurious_events` of signal may be faked by the `function` of the background. Its fit
+    finds the part `signal_response` of a true signal, as so many effective events say. Where events above a mass,
+    `counted_above_gev`, were counted in place of a fit, the others are None.
     """
 
     expected_events: float | None
@@ -263,7 +269,11 @@ class ChannelRow:
     background_events: float | None
     background: str | None
     background_effective_events: float | None
+    function: str | None
     spurious_events: float
+    signal_response: float | None
+    response_effective_events: float | None
+    counted_above_gev: float | None
     signal_unused: float
     range_gev: tuple[float, float]
     observed_events: float | None

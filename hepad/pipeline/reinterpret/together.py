@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from hepad.errors import FitFailedError, InputDataError
 from hepad.pipeline.reinterpret.combine import Combined, Limits, few_warnings
-from hepad.pipeline.reinterpret.limits import TOYS, ChannelLimit, Inputs, effective_events
+from hepad.pipeline.reinterpret.limits import TOYS, ChannelLimit, Inputs
 from hepad.pipeline.reinterpret.reasons import Cause, Reason
 from hepad.samples.sample import weight_sums
 from hepad.search.bins import BELOW, Bin, bin_names, bin_of
@@ -64,7 +64,6 @@ def _in_bins(inputs: Inputs, fitted: FittedBins | None) -> dict[str, ChannelLimi
             one = (category.name, name)
             signal = np.array([max(sums.weight, 0.0) * factor])
             expectation = None if fitted is None or one not in fitted.bins else _expectation(fitted, one)
-            effective = effective_events(signal, np.array([sums.weight2 * factor**2])) if sums.events else 0.0
             found[bin_label(one)] = ChannelLimit(
                 name=bin_label(one),
                 acceptance=weighted_acceptance(sums, measured.generated),
@@ -73,7 +72,6 @@ def _in_bins(inputs: Inputs, fitted: FittedBins | None) -> dict[str, ChannelLimi
                 expectation=expectation,
                 result=None,
                 reason=_no_limit(name, expectation),
-                effective=effective,
             )
     return found
 

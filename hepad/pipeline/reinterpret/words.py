@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from hepad.pipeline.reinterpret.rows import JetsRow
+from hepad.pipeline.reinterpret.rows import ChannelRow, JetsRow
 from hepad.stats.limits.exclusion import Excluded
 from hepad.stats.scores.acceptance import Acceptance
 
-__all__ = ["fraction", "gev", "jets_words", "mass_ranges", "others_words", "percent"]
+__all__ = ["counted_words", "fraction", "gev", "jets_words", "mass_ranges", "others_words", "percent"]
 
 
 def percent(bound: float) -> str:
@@ -54,3 +54,12 @@ def jets_words(jets: JetsRow, region: str) -> str:
 def others_words(alternatives: Mapping[str, float]) -> str:
     """The expected limits by what was done otherwise."""
     return ", ".join(f"{value:.4g} pb with {name.replace('_', ' ')}" for name, value in alternatives.items())
+
+
+def counted_words(channels: Mapping[str, ChannelRow]) -> str:
+    """The channels whose events are counted above a mass; empty if none is."""
+    return ", ".join(
+        f"{name} above {one.counted_above_gev:.4g} GeV"
+        for name, one in channels.items()
+        if one.counted_above_gev is not None
+    )

@@ -11,7 +11,7 @@ from scipy.special import ndtr
 from hepad.errors import InputDataError, UsageError
 
 __all__ = ["crystal_ball_template", "gaussian_template", "kernel_template"]
-__all__ += ["kernel_width", "overlap_matrix", "signal_shape"]
+__all__ += ["kernel_overlaps", "kernel_width", "overlap_matrix", "signal_shape"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -55,9 +55,29 @@ def kernel_template(
     contents = np.zeros(len(edges) - 1)
     for start in range(0, len(places), _BLOCK):
         block = slice(start, start + _BLOCK)
-        below = ndtr((np.log(edges)[:, None] - places[block]) / width)
-        contents += np.diff(below, axis=0) @ weights[block]
+        contents += _kernels(edges, places[block], width) @ weights[block]
     return contents
+
+
+def kernel_overlaps(
+    edges: FloatArray, masses: FloatArray, weights: FloatArray, matrix: FloatArray, bins: npt.NDArray[np.intp]
+) -> FloatArray:
+    """For each of m events the row `bins` (m,) of a matrix (n, n) times its own kernel in `kernel_template`, (m,)."""
+    width = kernel_width(masses, weights)
+    found = np.empty(len(masses))
+    for start in range(0, len(masses), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        if width > 0:
+            found[block] = np.einsum("mn,nm->m", matrix[bins[block]], _kernels(edges, np.log(masses[block]), width))
+        else:
+            found[block] = matrix[bins[block], bins[block]]
+    return found
+
+
+def _kernels(edges: FloatArray, places: FloatArray, width: float) -> FloatArray:
+    """The parts (n, m) in the bins of Gaussian kernels around places (m,) in ln m."""
+    below = ndtr((np.log(edges)[:, None] - places) / width)
+    return np.asarray(np.diff(below, axis=0), dtype=np.float64)
 
 
 def kernel_width(masses: FloatArray, weights: FloatArray, effective: float | None = None) -> float:

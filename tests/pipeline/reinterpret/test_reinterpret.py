@@ -15,7 +15,6 @@ import yaml
 from hepad.cards.analysis import RegionSpec, TrainCard
 from hepad.errors import CardError, InputDataError, UsageError
 from hepad.io.tables.background import read_background
-from hepad.pipeline.reinterpret import limits as reinterpret_limits
 from hepad.pipeline.reinterpret.points import parse_point, read_points
 from hepad.pipeline.reinterpret.report import Result
 from hepad.pipeline.reinterpret.run import ReinterpretOptions, reinterpret
@@ -23,15 +22,6 @@ from hepad.samples.heldout import held_out
 from hepad.search.background import BackgroundOptions, make_background
 
 SIGNAL = "wprime_wz_2tev.root"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_events_are_enough():
-    """The samples here are small to be fast; `test_a_broad_signal_needs_more_events` has the floor that users meet."""
-    before = dict(reinterpret_limits.FEWEST_EVENTS)
-    reinterpret_limits.FEWEST_EVENTS["broad"] = 10
-    yield before
-    reinterpret_limits.FEWEST_EVENTS.update(before)
 
 
 @pytest.fixture(scope="module")
@@ -120,30 +110,28 @@ def test_limits_do_not_depend_on_the_cross_section_assumed(result, folder, examp
     assert result["combined"]["limit_pb_expected"] > 0
 
 
-def test_too_few_events_of_signal_give_no_limit(result):
-    """Each of the muon's events stands for a tenth of the template: its shape is not known."""
-    channel = result["channels"]["jmu"]
-    assert channel["simulated_events"] > 10  # but few below the end of the background
+def test_too_few_events_of_signal_give_no_limit(folder, write_slim):
+    """Two events of a signal say neither its shape nor how many are above a mass."""
+    rng = np.random.default_rng(7)
+    result = answer(write_slim(**_two_jets(rng.normal(150.0, 3.0, (2, 2)), rng)), folder / "card.yaml")
+    channel = result["channels"]["jj"]
+    assert channel["simulated_events"] == 2
     assert channel["limit_pb_expected"] is None
     reason = channel["no_limit"]
-    assert (reason["cause"], reason["need"]) == ("too few signal events", 10)
-    assert reason["have"] < 10
+    assert (reason["cause"], reason["need"]) == ("too few signal events", 3)
+    assert reason["have"] == pytest.approx(2)
+    assert reason["help"] == "simulate at least 2 times as many events"
     assert channel["no_limit_because"] == reason["text"]
-    assert f"({reason['have']:.3g} of 10 needed)" in reason["text"]
-    assert reason["help"] == f"simulate at least {np.ceil(10 / reason['have']):.0f} times as many events"
+    assert reason["text"] == "too few effective events of signal (2 of 3 needed)"
 
 
-def test_a_broad_signal_needs_more_events(folder, examples, few_events_are_enough, monkeypatch):
-    monkeypatch.setattr(reinterpret_limits, "FEWEST_EVENTS", few_events_are_enough)
-    result = answer(examples / SIGNAL, folder / "card.yaml", cross_section_pb=0.5)
+def test_a_signal_like_the_background_is_counted(result):
+    """A smooth function can be anything that its few events are: what is counted above a mass has a limit."""
     channel = result["channels"]["jj"]
-    assert channel["limit_pb_expected"] is None
-    assert "broad signal" in channel["no_limit_because"]
-    assert "of 50 needed" in channel["no_limit_because"]
-
-
-def test_a_broad_signal_warns_of_its_accidents(result):
-    assert any(text.startswith("jj: the signal is so broad") for text in result["warnings"])
+    assert channel["signal_response"] is None
+    assert channel["counted_above_gev"] == channel["range_gev"][0] > 60
+    assert channel["calculator"] == "exact"
+    assert "no background is subtracted" in channel["calculator_reason"]
 
 
 def test_without_data_nothing_is_excluded(result):
@@ -152,11 +140,13 @@ def test_without_data_nothing_is_excluded(result):
     assert all(channel["limit_pb_observed"] is None for channel in result["channels"].values())
 
 
-def test_channels_share_events_and_the_combination_does_not(folder, data):
-    result = answer(data / "hpm_taunu_0.root", folder / "card.yaml", cross_section_pb=0.5)
+def test_channels_share_events_and_the_combination_does_not(folder, write_slim):
+    rng = np.random.default_rng(4)
+    path = write_slim(**_two_jets(rng.normal(350.0, 10.0, (400, 2)), rng))
+    result = answer(path, folder / "card.yaml", cross_section_pb=0.5)
     overlaps = result["overlaps"]
     assert all(overlaps[name][name] == pytest.approx(1) for name in overlaps)
-    assert 0 < overlaps["jmu"]["jj"] < 1
+    assert 0 < overlaps["jj"]["jmu"] < 1
     assert len(result["combined"]["channels"]) == 2
     assert "each event in its best channel only" in result["combined"]["method"]
     best = min(result["channels"], key=lambda n: result["channels"][n]["limit_pb_expected"] or np.inf)
@@ -166,9 +156,9 @@ def test_channels_share_events_and_the_combination_does_not(folder, data):
 
 
 def test_the_best_channel_keeps_its_template_in_the_combination(write_slim, folder):
-    """A signal that mostly lies beyond the background is not cut before it is smoothed, alone or combined."""
+    """A signal that lies across the end of the background is not cut before it is smoothed, alone or combined."""
     rng = np.random.default_rng(4)
-    jets = rng.exponential(300.0, (400, 2)) + 31
+    jets = rng.normal(380.0, 20.0, (400, 2))
     path = write_slim(**_two_jets(jets, rng))
     result = answer(path, folder / "card.yaml", cross_section_pb=0.5)
     first = result["combined"]["channels"][0]
@@ -364,8 +354,11 @@ def test_another_model_or_selection_leaves_the_background_of_the_card_out(folder
         )
 
 
-def test_what_the_function_may_fake_is_an_error_of_the_limit(card, result, examples):
-    found = answer(examples / SIGNAL, card(spurious_signal=True), cross_section_pb=0.5)
+def test_what_the_function_may_fake_is_an_error_of_the_limit(card, folder, write_slim):
+    rng = np.random.default_rng(4)
+    path = write_slim(**_two_jets(rng.normal(150.0, 4.0, (400, 2)), rng))
+    result = answer(path, folder / "card.yaml", cross_section_pb=0.5)
+    found = answer(path, card(spurious_signal=True), cross_section_pb=0.5)
     best = found["combined"]["channels"][0]
     assert found["channels"][best]["spurious_events"] > 0
     assert found["channels"][best]["limit_pb_expected"] > result["channels"][best]["limit_pb_expected"]
@@ -386,7 +379,7 @@ def test_the_energy_scale_of_jets_is_an_error_of_the_signal(result, folder, data
     assert found["acceptance"] == before["acceptance"]  # that of the jets as they are
     best = found["combined"]["channels"][0]
     for limits in (found["combined"], found["channels"][best]):
-        assert {"ua2_3", "jets_down", "jets_up"} <= set(limits["limit_pb_expected_alternatives"])
+        assert {"jets_down", "jets_up"} <= set(limits["limit_pb_expected_alternatives"])
     assert found["combined"]["limit_pb_expected"] > before["combined"]["limit_pb_expected"]
     assert before["jet_energy_scale"] is None
 

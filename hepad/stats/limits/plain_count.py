@@ -1,0 +1,116 @@
+"""Limits of a count above a mass from which no background is subtracted: whatever the background is, they cover."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import brentq
+from scipy.special import gammaincc, gammainccinv, ndtr, ndtri, pdtr, pdtrik
+
+from hepad.stats.limits.cls import ALPHA, LimitResult
+from hepad.stats.limits.template_response import SignalEvents
+
+__all__ = ["PlainCount", "best_count", "plain_limit"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_REASON = "exact sums for a count from which no background is subtracted"
+_NODES = 40
+
+
+@dataclass(frozen=True)
+class PlainCount:
+    """A count above a mass in GeV and its limit: `signal` events at mu = 1, known from so many `effective` ones.
+
+    `background` are the events that are expected and not subtracted.
+    """
+
+    above: float
+    signal: float
+    effective: float
+    background: float
+    result: LimitResult
+
+
+def best_count(
+    edges: FloatArray,
+    background: FloatArray,
+    sample: SignalEvents,
+    *,
+    observed: FloatArray | None = None,
+    error: float = 0.0,
+    fewest: float,
+) -> PlainCount | None:
+    """The count above one of the edges (n+1,) with the smallest expected limit; None without one.
+
+    `background` (n,) are the expected and `observed` (n,) the counted events of the bins, `error` is relative and of
+    the signal, to which that of its simulated events comes. A count needs `fewest` of these, by their weights.
+    """
+    bins = np.searchsorted(edges, sample.masses, side="right") - 1
+    inside = (sample.masses >= edges[0]) & (bins < len(background))
+    totals, squares = (
+        np.bincount(bins[inside], values[inside], len(background))[::-1].cumsum()[::-1]
+        for values in (sample.weights, np.square(sample.weights))
+    )
+    above = background[::-1].cumsum()[::-1]
+    effective = np.divide(np.square(totals), squares, out=np.zeros_like(totals), where=(squares > 0) & (totals > 0))
+    enough = np.flatnonzero(effective >= fewest * (1 - 1e-9))
+    if not len(enough):
+        return None
+    errors = np.hypot(error, effective[enough] ** -0.5)
+    first = enough[np.argmin(_about(np.round(above[enough]), errors) / totals[enough])]
+    whole = float(np.hypot(error, effective[first] ** -0.5))
+    counted = None if observed is None else float(observed[first:].sum())
+    result = plain_limit(float(totals[first]), float(above[first]), observed=counted, error=whole)
+    return PlainCount(float(edges[first]), float(totals[first]), float(effective[first]), float(above[first]), result)
+
+
+def plain_limit(signal: float, background: float, *, observed: float | None = None, error: float = 0.0) -> LimitResult:
+    """Upper limits on mu of a signal of so many events, where so many others are expected, and none is subtracted.
+
+    All observed events may be signal. Its relative error is log-normal, and averaged over (R. Cousins and V. Highland,
+    Nucl. Instrum. Meth. A 320 (1992) 331).
+    """
+    counts = [_quantile(float(ndtr(z)), background) for z in (-2, -1, 0, 1, 2)]
+    return LimitResult(
+        observed=None if observed is None else _upper(observed, error) / signal,
+        expected=np.array([_upper(count, error) for count in counts]) / signal,
+        poi=np.empty(0),
+        cls_observed=None,
+        cls_expected=np.empty((0, 5)),
+        calculator="exact",
+        toys=0,
+        warnings=(),
+        reason=_REASON,
+    )
+
+
+def _quantile(probability: float, mean: float) -> int:
+    """The smallest count that is reached with this probability at least."""
+    if pdtr(0, mean) >= probability:
+        return 0
+    return int(np.ceil(float(pdtrik(probability, mean)) - 1e-9))
+
+
+def _about(counts: FloatArray, errors: FloatArray) -> FloatArray:
+    """What `_upper` is of counts (k,) and errors (k,), to some per cent: errors of the logarithm in quadrature."""
+    middle = np.log(counts + 1)
+    bare = np.log(gammainccinv(counts + 1, ALPHA)) - middle
+    return np.asarray(np.exp(middle + np.hypot(bare, -ndtri(ALPHA) * np.log1p(errors))))
+
+
+def _upper(count: float, error: float) -> float:
+    """The mean above which so few events or fewer have a probability below 5 %, averaged over a log-normal error."""
+    points, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    factors, weights = np.exp(np.log1p(error) * points), weights / weights.sum()
+
+    def excess(log_mean: float) -> float:
+        return float(weights @ gammaincc(count + 1, np.exp(log_mean) * factors)) - ALPHA
+
+    low = np.log(count + 1.0)
+    high = low + 2.0
+    while excess(high) > 0:
+        high += 2.0
+    return float(np.exp(brentq(excess, low - 1.0, high, xtol=1e-6)))
