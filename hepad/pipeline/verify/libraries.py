@@ -15,7 +15,7 @@ _SCORE = "score of "
 
 
 def library_checks(bundle: Bundle) -> list[Check]:
-    """The known input at which the scores differ most, for each released version that the bundle says it is."""
+    """How many known inputs have the score that they should, for each released version that the bundle says it is."""
     card, scorer = bundle.card, bundle.scorer
     if card.imported is None or not isinstance(scorer, FixedNetwork):
         return []
@@ -26,16 +26,19 @@ def library_checks(bundle: Bundle) -> list[Check]:
             continue
         inputs, theirs = known
         ours = scorer.exact(inputs)
-        far = int(np.argmax(np.abs(ours - theirs)))
+        wrong = np.flatnonzero(ours != theirs)
+        how = "the bundle, in the trigger's arithmetic"
+        if len(wrong):
+            how += f"; input {wrong[0]} has {ours[wrong[0]]:g}, not {theirs[wrong[0]]:g}"
         check = Check(
             card.name,
             card.name,
-            f"{compared.quantity}: known input {far}, of {len(theirs)} the one where ours is furthest",
-            float(theirs[far]),
-            0.0,  # integers of a trigger: equal, or not
+            f"{compared.quantity}: known inputs that have it",
+            len(theirs),
+            0.0,  # all of them, or it is off
             fidelity=card.fidelity,
             reason=card.fidelity_note,
             reference=card.reference,
         )
-        found.append(check.measured(Found(float(ours[far]), None, "the bundle, in the trigger's arithmetic")))
+        found.append(check.measured(Found(len(theirs) - len(wrong), None, how)))
     return found

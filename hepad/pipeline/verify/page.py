@@ -28,12 +28,12 @@ def markdown(report: VerifyReport) -> str:
 def fidelity_blocks(report: VerifyReport) -> list[Block]:
     """The page without its closing."""
     blocks: list[Block] = [Heading("Published numbers beside ours", 1), _answer(report), Text(_ABOUT)]
-    for system, checks in _by_system(report.measured).items():
-        first = checks[0]
+    for checks in _together(report.measured):
+        first, systems = checks[0], list(dict.fromkeys(check.system for check in checks))
         fidelity = first.fidelity or "not claimed"
-        blocks += [Heading(system), Text(f"{first.reference.rstrip('.')}. Fidelity: {fidelity}.")]
+        blocks += [Heading(", ".join(systems)), Text(f"{first.reference.rstrip('.')}. Fidelity: {fidelity}.")]
         blocks += [Text(f"What the card says of it: {first.reason}")] if first.reason else []
-        blocks.append(Table(*_table(checks), 2))
+        blocks.append(Table(*_table(checks), 2) if len(systems) == 1 else Table(*_named_table(checks), 3))
     missing = formatted_missing(report)
     if missing[1]:
         said = Text("Numbers that cards hold and for which something was missing.")
@@ -43,8 +43,7 @@ def fidelity_blocks(report: VerifyReport) -> list[Block]:
 
 def formatted_checks(report: VerifyReport) -> tuple[list[str], list[list[str]]]:
     """Header and rows of what was measured, for a terminal."""
-    header, rows = _table(report.measured)
-    return ["card", *header], [[one.system, *row] for one, row in zip(report.measured, rows, strict=True)]
+    return _named_table(report.measured)
 
 
 def formatted_missing(report: VerifyReport) -> tuple[list[str], list[list[str]]]:
@@ -78,11 +77,17 @@ def _decimals(error: float) -> int:
     return max(0, -int(f"{error:e}".partition("e")[2]) + 1)
 
 
-def _by_system(checks: Sequence[Check]) -> dict[str, list[Check]]:
-    found: dict[str, list[Check]] = {}
+def _named_table(checks: Sequence[Check]) -> tuple[list[str], list[list[str]]]:
+    header, rows = _table(checks)
+    return ["card", *header], [[one.system, *row] for one, row in zip(checks, rows, strict=True)]
+
+
+def _together(checks: Sequence[Check]) -> list[list[Check]]:
+    """Those whose cards are of one reference and say the same of themselves, in the order in which they come."""
+    found: dict[tuple[str, str, str], list[Check]] = {}
     for check in checks:
-        found.setdefault(check.system, []).append(check)
-    return found
+        found.setdefault((check.reference, check.fidelity, check.reason), []).append(check)
+    return list(found.values())
 
 
 def _answer(report: VerifyReport) -> Answer:
@@ -96,15 +101,16 @@ def _answer(report: VerifyReport) -> Answer:
     ]
     if report.broken:
         some = f"{len(report.broken)} numbers" if len(report.broken) > 1 else "One number"
-        words = f"Off: {some} of cards that claim to be exact."
-        return Answer(words, numbers, tone="no")
-    exact = [check for check in measured if check.fidelity == "exact"]
-    if exact:
-        return Answer("Every measured number of a card that claims to be exact is right.", numbers, tone="yes")
+        return Answer(f"Off: {some} of cards that claim to be exact.", numbers, tone="no")
     if not measured:
         return Answer("Nothing was measured.", numbers)
-    words = "No card that was measured claims to be exact: each says why its numbers may differ."
+    exact = sum(check.fidelity == "exact" for check in measured)
+    words = (
+        "Every measured number of a card that claims to be exact is right." if exact else "No card claims to be exact."
+    )
+    if exact < len(measured):
+        words += " The others say why theirs may differ."
     far = max(measured, key=lambda check: abs(check.pull or 0))
     if far.pull is not None and abs(far.pull) > OFF:
         words += f" Furthest off is the {far.quantity} of {far.system}, by {abs(far.pull):.0f} standard deviations."
-    return Answer(words, numbers)
+    return Answer(words, numbers, tone="yes" if exact == len(measured) else "plain")

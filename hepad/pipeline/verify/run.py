@@ -240,7 +240,7 @@ def _record(
     names: Sequence[str], options: VerifyOptions, asked: _Asked, work: _Work, trained: Sequence[TrainedStudy]
 ) -> dict[str, Any]:
     command = command_line(
-        f"verify {' '.join(Path(name).stem for name in names)}".strip(),
+        f"verify {' '.join(Path(name).name for name in names)}".strip(),
         quick=options.quick or None,
         seed=options.seed,
     )

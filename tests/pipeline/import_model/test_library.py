@@ -224,11 +224,14 @@ def test_a_released_version_is_recognised(tmp_path: Path, monkeypatch: pytest.Mo
     }  # fmt: skip
     assert load_bundle(str(tmp_path / "b")).card.title.startswith("AXOL1TL v4: ")
     (check,) = verify([str(tmp_path / "b")]).checks
-    assert (check.is_off, check.fidelity, check.published) == (False, "exact", scores[0])
+    assert check.found is not None
+    assert (check.is_off, check.fidelity, check.published, check.found.value) == (False, "exact", 800, 800)
     known["v4_score"] = scores / 16 + 0.0625 * (np.arange(800) == 799)
     (check,) = (again := verify([str(tmp_path / "b")])).checks
-    assert (check.is_off, check.published) == (True, scores[799] + 1)
-    with pytest.raises(CheckFailedError, match="known input 799, of 800"):
+    assert check.found is not None
+    assert (check.is_off, check.found.value) == (True, 799)
+    assert check.found.how.endswith(f"; input 799 has {scores[799]:g}, not {scores[799] + 1:g}")
+    with pytest.raises(CheckFailedError, match="score of axol1tl v4"):
         again.check()
     report = import_model(folder, None, options=ImportOptions(tmp_path / "c"))
     assert (report.imported.parity_checked, report.regions) == (False, {})
