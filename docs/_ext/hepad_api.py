@@ -9,8 +9,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from docutils import nodes
 from made import code, plain, table, toctree, write_pages
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util.typing import ExtensionMetadata
 
 import hepad
@@ -91,7 +94,19 @@ def make(app: Sphinx) -> None:
     write_pages(Path(app.srcdir) / "reference/api", pages)
 
 
+def known_error(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, contents: nodes.TextElement
+) -> nodes.Element | None:
+    """The errors of hepad are named without their module in docstrings."""
+    target = node.get("reftarget")
+    if node.get("refdomain") != "py" or target not in errors.__all__:
+        return None
+    document, full = node["refdoc"], f"hepad.errors.{target}"
+    return env.domains.python_domain.resolve_xref(env, document, app.builder, "obj", full, node, contents)
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Make the pages before Sphinx looks for them."""
     app.connect("builder-inited", make)
+    app.connect("missing-reference", known_error)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,8 +46,20 @@ def line(command: Any) -> str:
 
 
 def wrapped(call: str, width: int = 84) -> str:
-    """A call over as many lines as it needs, to be pasted as it is."""
-    return " \\\n    ".join(textwrap.wrap(call, width, break_long_words=False, break_on_hyphens=False))
+    """A call over as many lines as it needs, to be pasted as it is; an option and its value stay together."""
+    parts: list[str] = []
+    for word in call.split():
+        if parts and parts[-1].startswith("-") and " " not in parts[-1] and not word.startswith("-"):
+            parts[-1] += f" {word}"
+        else:
+            parts.append(word)
+    lines = [parts[0]]
+    for part in parts[1:]:
+        if len(lines[-1]) + 1 + len(part) > width:
+            lines.append(f"    {part}")
+        else:
+            lines[-1] += f" {part}"
+    return " \\\n".join(lines)
 
 
 def _description(text: str) -> Iterator[str]:
