@@ -52,7 +52,8 @@ class FigureContext:
             f"Reinterpretation of {self.search}" if self.search else "",
             f"not a result of {whose}" if self.search or self.experiment else "",
         ]
-        return "; ".join(filter(None, parts))
+        said = "; ".join(filter(None, parts))
+        return said[:1].upper() + said[1:]
 
 
 def simulated(simulation: bool) -> FigureContext:

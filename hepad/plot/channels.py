@@ -83,7 +83,7 @@ def plot_channels(
         if ax is None:
             figure_of(axes).legend(loc="outside upper right", **look)
         else:  # rows leave no room within
-            ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), **look)
+            ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0 if context is None else 1.08), **look)
         draw_context(axes, context)
         for row in rows:
             bands = np.full((1, 5), np.nan) if row.expected is None else row.expected[np.newaxis]

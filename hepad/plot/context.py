@@ -17,12 +17,19 @@ _ABOVE = 6
 _NOTE = "hepad-note"
 
 
-def draw_context(left: Axes, context: FigureContext | None, *, right: Axes | None = None, caption: str = "") -> None:
+def draw_context(
+    left: Axes,
+    context: FigureContext | None,
+    *,
+    right: Axes | None = None,
+    caption: str = "",
+    narrow: bool = False,
+) -> None:
     """Write above axes who made the figure of what, on the left, and the exposure after `caption` on the right.
 
     `right` are the axes on the right where there are several side by side. The note of the context stands below the
-    figure, once. The label of the command line (`--label`) takes the place of that of the context. Without a context
-    there is the caption alone.
+    figure, once, and so does the exposure where axes are too `narrow` for all on one line. The label of the command
+    line (`--label`) takes the place of that of the context. Without a context there is the caption alone.
     """
     ours = context or FigureContext()
     above: dict[str, Any] = {"textcoords": "offset points", "annotation_clip": False, "va": "baseline"}
@@ -33,8 +40,9 @@ def draw_context(left: Axes, context: FigureContext | None, *, right: Axes | Non
             # From where the name ends, on its line.
             beside: Any = (name, left.transAxes)
             left.annotate(label, (1, 1), xytext=(6, _ABOVE), xycoords=beside, fontstyle="italic", **above)
-        _draw_note(left, ours.note(label))
-    said = ", ".join(filter(None, (caption, ours.exposure)))
+        below = (ours.note(label), ours.exposure if narrow else "")
+        _draw_note(left, "; ".join(filter(None, below)))
+    said = ", ".join(filter(None, (caption, "" if narrow else ours.exposure)))
     if said:
         look: dict[str, Any] = {"ha": "right", "fontsize": "small" if caption else None, **above}
         (right or left).annotate(said, (1, 1), xytext=(0, _ABOVE), xycoords="axes fraction", **look)

@@ -52,6 +52,6 @@ def plot_correlation(
             axes.set_title(words, fontsize=13, loc="left", pad=26)
         bar = figure_of(axes).colorbar(image, ax=axes, shrink=0.85)
         bar.set_label("Correlation")
-        draw_context(axes, context)
+        draw_context(axes, context, narrow=True)
         keep_matrix(axes, {"correlation": matrix}, {"row": names}, {"column": names})
         return figure_of(axes)

@@ -67,7 +67,7 @@ def share_figure(
         bar = figure.colorbar(image, ax=axes, pad=0.02)
         bar.set_label("Share of the error [%]", fontsize=13)
         bar.ax.tick_params(labelsize=12)
-        draw_context(axes, context, caption=caption)
+        draw_context(axes, context, caption=caption, narrow=True)
         keep_matrix(axes, {"share_percent": values}, {"row": [line.name for line in lines]}, {"object": objects})
     return figure_of(axes)
 

@@ -49,7 +49,7 @@ def latent_figure(
         label_outer(shown, columns, x="Step $t$", y="Latent neuron $n$")
         bar = figure.colorbar(image, ax=shown, label="Fraction of events that spike", pad=0.02)
         bar.ax.yaxis.set_minor_locator(NullLocator())
-        draw_context(shown[0], context)
+        draw_context(shown[0], context, right=shown[columns - 1])
         for name, spikes in samples.items():
             step, neuron = (np.arange(1, size + 1) for size in spikes.shape)
             keep_matrix(figure, {"fraction": spikes}, {"step": step}, {"neuron": neuron}, sample=name)

@@ -95,7 +95,7 @@ def loss_figure(
             axes.set(xscale="log", xlabel="Updates of the weights", ylabel="Loss per event")
             _horizontal(axes, *_span([c for c in curves if c.panel == panel]))
             axes.text(0.95, 0.94, panel, transform=axes.transAxes, ha="right", va="top", fontweight="bold")
-        draw_context(grid[0], context)
+        draw_context(grid[0], context, right=grid[columns - 1])
         handles = [Line2D([], [], color=COLOURS[i % len(COLOURS)], lw=2.5, label=m) for i, m in enumerate(models)]
         for what, dash in (("training", "-"), ("validation", "--")):
             handles.append(Line2D([], [], color="black", ls=dash, label=what))

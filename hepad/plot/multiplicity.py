@@ -62,7 +62,7 @@ def object_figure(
             _draw(axes, key, background, signals)
         handles, names = grid[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside right upper", frameon=False, borderpad=0.2)
-        draw_context(grid[0], context)
+        draw_context(grid[0], context, right=grid[columns - 1])
     return figure_of(grid[0])
 
 

@@ -181,7 +181,7 @@ def overlap_figure(
                     axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=10)
         axes.set(xlabel="accepted too by", ylabel="of the rate of")
         figure.colorbar(image, ax=axes, shrink=0.8, label="Fraction")
-        draw_context(axes, context, caption=caption)
+        draw_context(axes, context, caption=caption, narrow=True)
         keep_matrix(axes, {"fraction": fractions}, {"of_the_rate_of": names}, {"accepted_by": names})
     return figure_of(axes)
 

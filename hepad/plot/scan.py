@@ -74,7 +74,7 @@ def scan_figure(
         else:
             first.text(1, 1.02, models[0], transform=first.transAxes, ha="right", va="bottom", fontweight="bold")
         figure.legend(*others[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
-        draw_context(first, context)
+        draw_context(first, context, narrow=True)
         for line in lines:
             numbers = {xlabel: line.x, "mean": line.mean, "standard_deviation": line.std}
             keep_numbers(

@@ -62,7 +62,7 @@ def seeds_figure(
         axes.set_xticks(range(len(signals)), signals)
         axes.tick_params(axis="x", which="both", length=0)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False)
-        draw_context(axes, context)
+        draw_context(axes, context, narrow=True)
         for point in points:
             known = dict(zip(("published", "published_error"), point.published or (), strict=False))
             keep_numbers(axes, model=point.model, signal=point.signal, auc=point.auc, **known)

@@ -35,7 +35,7 @@ def written(context: FigureContext | None, caption: str = "") -> tuple[list[str]
 def test_data_of_an_experiment_carry_its_name_and_reference_and_are_not_its_result() -> None:
     above, below = written(CMS, "points")
     assert above == ["hepad", "Data: CMS, arXiv:1911.03947", "points, 137 fb$^{-1}$ (13 TeV)"]
-    assert below == ["not a result of CMS"]
+    assert below == ["Not a result of CMS"]
 
 
 def test_a_reinterpretation_says_of_what_and_a_label_hides_nothing() -> None:
