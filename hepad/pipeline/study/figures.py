@@ -97,16 +97,21 @@ def _figures(card: StudyCard, results: Results) -> Iterator[tuple[str, Figure]]:
 
 
 def _seed_points(card: StudyCard, results: Results) -> Iterator[SeedPoints]:
-    published = card.compare.published if card.compare else {}
     for analysis, names in results.plan.table.items():
         trainings = results.group(names)
-        printed = published.get(analysis, {}).get(next(iter(trainings[0].scores), ""), {}).get("auc", {})
         for signal in results.signals:
             auc = np.array([training.auc[signal] for training in trainings])
-            number = printed.get(signal)
-            value = None if number is None else number if isinstance(number, tuple) else (number, 0.0)
-            percent = None if value is None else (value[0] / 100, value[1] / 100)
-            yield SeedPoints(card.label(analysis), card.label(signal), auc, percent)
+            yield SeedPoints(card.label(analysis), card.label(signal), auc, _published_auc(card, trainings[0], signal))
+
+
+def _published_auc(card: StudyCard, training: Measured, signal: str) -> tuple[float, float] | None:
+    """Of the first score: what the study compares with, in percent, else what the card of the analysis holds."""
+    compared = card.compare.published.get(training.planned.analysis, {}) if card.compare else {}
+    number = compared.get(next(iter(training.scores), ""), {}).get("auc", {}).get(signal)
+    if number is None:
+        return training.planned.recipe.published.get(signal, {}).get("auc")
+    value, error = number if isinstance(number, tuple) else (number, 0.0)
+    return value / 100, error / 100
 
 
 def _loss_curves(card: StudyCard, results: Results) -> list[LossCurves]:

@@ -31,7 +31,16 @@ class TrainedStudy:
         return str(self.content["study"])
 
     def find(self, key: Key) -> Found | None:
-        """What the study found of it; None if nothing."""
+        """What the study found of it; None if nothing. `InputDataError` if the file is not as a study writes it."""
+        try:
+            return self._find(key)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            what = f"{type(error).__name__}: {error}"
+            raise InputDataError(
+                f"{self.path}: damaged, or of another version ({what}); run hepad study again"
+            ) from error
+
+    def _find(self, key: Key) -> Found | None:
         if "table" not in self.content:
             return self._gain(key)
         row = self.content["table"].get(key.analysis)

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from hepad.errors import CardError, InputDataError, InterruptedRunError, OutputE
 from hepad.output import document
 from hepad.output.page import to_html
 from hepad.pipeline.study.data import StudyData, find_files
+from hepad.pipeline.study.figures import _published_auc
 from hepad.pipeline.study.page import formatted_losses, formatted_table
 from hepad.pipeline.study.plan import epochs_for, make_plan, updates_per_epoch
 from hepad.pipeline.study.results import figure_of, measure, spread
@@ -336,3 +338,14 @@ def test_documents_escape_and_embed(tmp_path: Path) -> None:
     text = document.to_markdown(blocks)
     assert "| name | value |\n| --- | ---: |\n| \\<x> | 1 |" in text
     assert "![A picture](x.png)\n\nA picture" in text
+
+
+def test_what_was_published_is_drawn_whichever_card_holds_it() -> None:
+    def published(study: str, analysis: str, score: str, signal: str) -> tuple[float, float] | None:
+        planned = SimpleNamespace(analysis=analysis, recipe=load_analysis(analysis))
+        return _published_auc(load_study(study), SimpleNamespace(planned=planned, scores={score: None}), signal)
+
+    assert published("adc2021", "snn_ae", "mse", "h0") == (0.719, 0.014)
+    assert published("adc2021", "vae", "mse", "h0") is None
+    assert published("darkshowers", "ntracks", "value", "suep_125") == pytest.approx((0.7868, 0.0))
+    assert published("normalised_jets", "ae_jets", "mse", "svj") == pytest.approx((0.525, 0.035))

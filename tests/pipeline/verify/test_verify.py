@@ -106,6 +106,9 @@ def test_results_that_mean_nothing_are_refused(results: Path) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text()), "quick": True}))
     with pytest.raises(InputDataError, match="not trained"):
         read_study(results)
+    file.write_text(json.dumps({"study": "adc2021", "table": {"dnn_ae": {"trainings": 2}}}))
+    with pytest.raises(InputDataError, match="damaged"):
+        read_study(results).find(Key("auc", "dnn_ae", None, "h0"))
     file.write_text("{}")
     with pytest.raises(InputDataError, match="give the folder that hepad study wrote"):
         read_study(results)
