@@ -31,6 +31,7 @@ extensions = [
     "hepad_runs",
     "mathml",
     "selfcontained",
+    "titles",
 ]
 exclude_patterns = ["_ext", "_static"]
 show_warning_types = True
