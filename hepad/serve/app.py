@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
 import shlex
 import shutil
 import time
@@ -317,12 +318,12 @@ def _seen(server: Server, job: Job) -> dict[str, Any]:
     """What the pages of a job show of it."""
     waiting = [each.id for each in server.queue.waiting()]
     ended = sum(step.state in ENDED for step in job.steps)
-    results = [place for place, step in enumerate(job.steps) if not step.prepares]
     return {
         "job": job,
         "active": job.state not in ENDED,
-        "several": len(results) > 1,
-        "steps": [_step(server, job, place) for place in results],
+        "several": sum(not step.prepares for step in job.steps) > 1,
+        "steps": [_step(server, job, place) for place in range(len(job.steps))],
+        "reason": _named(job, job.reason),
         "commands": [f"hepad {shlex.join(step.words)}" for step in job.steps],
         "done": ended,
         "now": next((step.title for step in job.steps if step.state == "running"), ""),
@@ -339,13 +340,20 @@ def _step(server: Server, job: Job, place: int) -> dict[str, Any]:
     return {
         "title": step.title,
         "state": step.state,
-        "reason": step.reason,
+        "prepares": step.prepares,
+        "reason": _named(job, step.reason),
         "number": place + 1,
         "short": answers.short(step, printed),
         "blocks": to_html_part(answers.answer(step, printed)),
         "report": "report.html" in files,
         "files": {name: path.stat().st_size for name, path in files.items()},
     }
+
+
+def _named(job: Job, reason: str) -> str:
+    """A reason with the names that the user gave to the files, as they are shown."""
+    shown = {upload.name: upload.shown for upload in job.uploads}
+    return re.sub(r"\b(?:events|spectrum|network)[-.\w]*\b", lambda found: shown.get(found[0], found[0]), reason)
 
 
 def _printed(path: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -31,6 +32,10 @@ _FIELD = 300_000
 """Bytes of all fields together: pasted spectra are some kB."""
 _FIELDS = 200
 _HEADERS = 4_000
+_PIECE = 262_144
+"""Bytes that are written at a time."""
+_WRITER = ThreadPoolExecutor(1, "uploads")
+"""A disk that is busy is not to hold up the pages, and neither are many threads."""
 _DRAIN_SECONDS = 15.0
 """How long what is not wanted is read and dropped."""
 
@@ -101,6 +106,7 @@ async def content_length(request: Request, limits: Limits) -> int:
 async def _feed(parser: MultipartParser, request: Request, limits: Limits) -> None:
     begin, total = time.monotonic(), 0
     stream = request.stream()
+    pieces = bytearray()
     while (piece := await _next(stream, limits.idle)) is not None:
         total += len(piece)
         if total > limits.upload:
@@ -108,7 +114,11 @@ async def _feed(parser: MultipartParser, request: Request, limits: Limits) -> No
         seconds = time.monotonic() - begin
         if seconds > limits.upload_seconds or total < (seconds - limits.idle) * limits.rate:
             raise Refused(f"the upload is too slow: {total} bytes in {seconds:.0f} s", 408)
-        parser.write(piece)
+        pieces += piece
+        if len(pieces) >= _PIECE:
+            await asyncio.get_running_loop().run_in_executor(_WRITER, parser.write, bytes(pieces))
+            pieces.clear()
+    parser.write(bytes(pieces))
 
 
 async def _next(stream: AsyncIterator[bytes], seconds: float) -> bytes | None:
