@@ -19,7 +19,7 @@ from hepad.cards.study import StudyCard
 from hepad.errors import CardError, InputDataError, UsageError
 from hepad.output.atomic import check_folder
 from hepad.paths import InputPath
-from hepad.pipeline.study.data import StudyFiles, find_files
+from hepad.pipeline.study.data import StudyFiles, find_files, matching_files
 from hepad.pipeline.verify.evaluated import evaluated, is_at_hand
 from hepad.pipeline.verify.libraries import library_checks
 from hepad.pipeline.verify.numbers import Key, Number, analysis_numbers, sensitivity_numbers, study_numbers
@@ -217,12 +217,14 @@ class _Work:
         return [evaluated(card, names, files, self.options, own)], ""
 
     def _found(self, card: StudyCard) -> StudyFiles | str:
-        """The files of a study in the first folder that has them, or what is not there."""
+        """The files of a study in the first folder that has its background and a signal, or what is not there.
+
+        `InputDataError` if that folder lacks another of its files.
+        """
         for folder in (*self.options.data, shipped_folder(_EXAMPLES) / "data"):
-            try:
+            signals = [name for names in card.data.signals.values() for name in names]
+            if all(any(matching_files(folder, name) for name in names) for names in (card.data.background, signals)):
                 return find_files(card, folder)
-            except InputDataError:
-                continue
         return f"--data FOLDER with the files of hepad study {card.name}"
 
 

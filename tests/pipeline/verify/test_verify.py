@@ -188,5 +188,9 @@ def test_names_and_options_that_cannot_be(tmp_path: Path) -> None:
         verify(["cms_2019_dijet"], options=QUICK)
     with pytest.raises(UsageError, match="--quick"):
         verify(options=VerifyOptions(quick=True, data=[tmp_path]))
+    for name in ("background.h5", "h0.h5"):
+        (tmp_path / name).touch()
+    with pytest.raises(InputDataError, match="no file of hplus"):
+        verify(["snn_ae"], options=VerifyOptions(data=[tmp_path]))
     with pytest.raises(InputDataError, match="is not a folder"):
         verify(options=VerifyOptions(data=[tmp_path / "absent"]))
