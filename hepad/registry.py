@@ -139,13 +139,13 @@ SCORERS = Table(
             "VariationalConfig",
         ),
         "l1_vae": Entry(
-            "hepad.models.l1_vae.network:HardwareVae",
+            "hepad.models.l1_vae.scorer:HardwareVae",
             "variational autoencoder of hardware integers",
             ("l1_hardware",),
             "HardwareVaeConfig",
         ),
         "vae_gan": Entry(
-            "hepad.models.vae_gan.network:VaeGan",
+            "hepad.models.vae_gan.scorer:VaeGan",
             "variational autoencoder against a discriminator",
             ("l1_hardware", "l1_vector"),
             "VaeGanConfig",

@@ -10,7 +10,7 @@ from typing import Any
 
 from hepad.errors import CardError
 
-__all__ = ["IMAGE", "SET", "VECTOR", "Layout", "Slot"]
+__all__ = ["IMAGE", "SET", "VECTOR", "Layout", "Slot", "check_momenta"]
 
 VECTOR = ("slot",)
 SET = ("object", "feature")
@@ -118,3 +118,13 @@ class Layout:
     def to_json(self) -> dict[str, Any]:
         """The layout in JSON types."""
         return {"axes": list(self.axes), "shape": list(self.shape), "features": list(self.features)}
+
+
+def check_momenta(layout: Layout, model: str) -> None:
+    """Raise `CardError` that names the model unless each column is pt, eta or phi of an object that has a pt."""
+    if not layout.slots:
+        raise CardError(f"{model} takes a vector of objects")
+    if other := next((slot.name for slot in layout.slots if slot.feature not in {"pt", "eta", "phi"}), None):
+        raise CardError(f"{model} takes columns such as jet1_pt, muon2_eta or met_phi, not {other!r}")
+    if lacking := next((owner for owner, columns in layout.objects.items() if "pt" not in columns), None):
+        raise CardError(f"{model} needs the pt of {lacking}")

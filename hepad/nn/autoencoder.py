@@ -119,6 +119,11 @@ class Autoencoder(ABC):
             errors: npt.NDArray[np.float32] = np.square(batch.x - self._reconstruct(batch.x))
         return errors
 
+    @property
+    def untrained(self) -> bool:
+        """Whether it has no weights yet: torch draws them when they are first asked for."""
+        return self._weights is None
+
     def state(self) -> State:
         """Copies of the weights as contiguous arrays."""
         return {name: array.copy() for name, array in self._trained().items()}

@@ -99,19 +99,33 @@ class Composite(ABC):
         unknown = sorted(name for name in state if name.partition("/")[0] not in self._members)
         if unknown:
             raise CardError(f"weights of {self.name}: unknown tensor {unknown[0]!r}")
-        before = {name: one.state() for name, one in self._members.items()}
+        put_back = [_as_now(one) for one in self._members.values()]
         try:
             for name, one in self._members.items():
                 one.load_state(_part(state, f"{name}/"))
         except CardError:
-            for name, one in self._members.items():
-                one.load_state(before[name])
+            for undo in put_back:
+                undo()
             raise
 
     def _stages(self, data: TrainingData, seed: int) -> list[Stage]:
         """Each member on the same events, with a seed of its own."""
         members = enumerate(self._members.values())
         return [Stage(trainable(one), lambda: data, member_seed(seed, place)) for place, one in members]
+
+
+def _as_now(one: Scorer) -> Callable[[], None]:
+    """What makes a member again what it is now; weights that one has not got yet are not drawn, as torch does that."""
+    if getattr(one, "untrained", False):
+        kept = dict(vars(one))
+
+        def forget() -> None:
+            vars(one).clear()
+            vars(one).update(kept)
+
+        return forget
+    state = one.state()
+    return lambda: one.load_state(state)
 
 
 def member_seed(seed: int, place: int) -> int:

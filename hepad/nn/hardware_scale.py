@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from hepad.inputs.layout import Slot
-from hepad.nn.layers import Layer, Network
 
-__all__ = ["HardwareScale", "folded_scale", "identity_scale", "power_of_two_scale", "scaled_network"]
+__all__ = ["HardwareScale", "power_of_two_scale"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -70,22 +68,3 @@ class HardwareScale(nn.Module):
     def back(self, y: Tensor) -> Tensor:
         """The integers, not rounded, of what a network sees."""
         return y * torch.exp2(self.shift) + self.offset
-
-
-def folded_scale(layer: Layer, state: Mapping[str, npt.NDArray[Any]], name: str) -> Layer:
-    """The layer that does to the integers what `layer` does to the scaled numbers."""
-    offset, shift = (state[f"{name}.{part}"].astype(np.float64) for part in ("offset", "shift"))
-    weight = layer.weight * 2.0**-shift
-    return replace(layer, weight=weight, bias=layer.bias - weight @ offset)
-
-
-def scaled_network(model: str, state: Mapping[str, npt.NDArray[Any]], layers: Sequence[Layer]) -> Network:
-    """A model that scores by the squares of what layers give after its `scale`, which is folded into the first."""
-    first, *others = layers
-    shift = state["scale.shift"].astype(np.float64)
-    return Network(model, (folded_scale(first, state, "scale"), *others), "mu2", shift=shift)
-
-
-def identity_scale(name: str, width: int) -> dict[str, npt.NDArray[np.float32]]:
-    """A scale that does nothing."""
-    return {f"{name}.{part}": np.zeros(width, dtype=np.float32) for part in ("offset", "shift")}

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hepad.errors import CardError
 from hepad.inputs.l1_hardware import eta_step
-from hepad.inputs.layout import Layout
+from hepad.inputs.layout import Layout, check_momenta
 
 __all__ = ["ObjectColumns", "cylindrical_error", "object_columns"]
 
@@ -27,14 +26,9 @@ class ObjectColumns(NamedTuple):
 
 
 def object_columns(layout: Layout, model: str) -> ObjectColumns:
-    """Where the objects stand; `CardError` naming the model unless each column is pt, eta or phi of one with a pt."""
-    if not layout.slots:
-        raise CardError(f"{model} takes a vector of objects")
-    if other := next((slot.name for slot in layout.slots if slot.feature not in {"pt", "eta", "phi"}), None):
-        raise CardError(f"{model} takes columns such as jet1_pt, muon2_eta or met_phi, not {other!r}")
+    """Where the objects stand; `CardError` as of `check_momenta`."""
+    check_momenta(layout, model)
     found = layout.objects
-    if lacking := next((owner for owner, columns in found.items() if "pt" not in columns), None):
-        raise CardError(f"{model} needs the pt of {lacking}")
     pt, eta, phi = (torch.tensor([one.get(name, -1) for one in found.values()]) for name in ("pt", "eta", "phi"))
     steps = [eta_step(layout.slots[columns["pt"]].object) for columns in found.values()]
     return ObjectColumns(pt, eta, phi, torch.tensor(steps))

@@ -8,11 +8,11 @@ import pytest
 from hepad.bundles.bundle import load_bundle
 from hepad.cards.train import TrainCard
 from hepad.errors import CardError
-from hepad.models.compose import Cascade
+from hepad.models.compose import Cascade, Parallel
 from hepad.models.dnn_ae import DenseAutoencoder
 from hepad.nn.composite import member_seed
 from hepad.nn.scorer import TrainingData
-from hepad.testing.examples import example_batch
+from hepad.testing.examples import example_batch, example_layout
 
 FEATURES = ("pt", "eta", "phi")
 CONFIG = {
@@ -61,3 +61,15 @@ def test_the_bundled_cascade_sees_44_and_47_numbers() -> None:
     scorer = load_bundle("gelato_hlt").scorer
     assert [scorer._members[name].layout.size for name in ("gate", "score")] == [44, 47]
     assert not {"met_eta"} & {*scorer._members["gate"].layout.columns, *scorer._members["score"].layout.columns}
+
+
+def test_members_without_weights_are_without_them_again_when_one_is_refused() -> None:
+    layout = example_layout()
+    config = {"members": {"one": {"name": "dnn_ae", "layers": [4]}, "two": {"name": "dnn_ae", "layers": [3]}}}
+    whole = Parallel(config, layout)
+    state = {name: 2 * array for name, array in Parallel(config, layout).state().items()}
+    with pytest.raises(CardError, match=r"decoder\.0\.bias"):
+        whole.load_state({**state, "two/decoder.0.bias": np.zeros(9, dtype=np.float32)})
+    assert [member.untrained for member in whole._members.values()] == [True, True]
+    whole.load_state(state)
+    assert all(np.array_equal(array, state[name]) for name, array in whole.state().items())

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from hepad.inputs.layout import Layout
-from hepad.nn.hardware_scale import HardwareScale, folded_scale, power_of_two_scale
+from hepad.nn.hardware_scale import HardwareScale, power_of_two_scale
 from hepad.nn.layers import Layer
+from hepad.nn.stacks import folded_scale
 
 
 def scale_of(*columns: list[float], names: tuple[str, ...] = ("jet1_pt", "jet2_pt", "muon1_pt")) -> list[tuple[float]]:

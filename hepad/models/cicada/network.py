@@ -26,7 +26,7 @@ from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Recipe
 from hepad.nn.scorer import Scores, State, TrainingData, check_batch
 from hepad.nn.sources import Noise
-from hepad.nn.variational import dense_layers, with_layers
+from hepad.nn.stacks import dense_layers, with_layers
 
 __all__ = ["Cicada", "balanced"]
 

@@ -18,8 +18,9 @@ from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Recipe
 from hepad.nn.scorer import State, TrainingData
 from hepad.nn.sources import Noise
+from hepad.nn.stacks import dense_layers, with_layers
 from hepad.nn.tensors import get_weights
-from hepad.nn.variational import GaussianAutoencoder, dense_layers, drawn, with_layers
+from hepad.nn.variational import GaussianAutoencoder, drawn
 
 __all__ = ["DenseVae"]
 

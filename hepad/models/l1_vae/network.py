@@ -5,28 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
 from torch import Tensor, nn
 
 from hepad.cards.base import parse_card
-from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.models.l1_vae import HardwareVaeConfig
 from hepad.nn.blocks import kl_divergence
-from hepad.nn.hardware_scale import HardwareScale, identity_scale, scaled_network
-from hepad.nn.inference import evaluate
-from hepad.nn.layers import Network
+from hepad.nn.hardware_scale import HardwareScale
 from hepad.nn.momenta import ObjectColumns, cylindrical_error, object_columns
 from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Recipe
-from hepad.nn.scorer import State, TrainingData, check_batch
+from hepad.nn.scorer import TrainingData
 from hepad.nn.sources import Noise
-from hepad.nn.variational import GaussianAutoencoder, dense_layers, drawn, with_layers
+from hepad.nn.variational import GaussianAutoencoder, drawn
 
-__all__ = ["HardwareVae"]
+__all__ = ["TorchHardwareVae"]
 
 
-class HardwareVae(NetworkScorer["_Network"]):
+class TorchHardwareVae(NetworkScorer["_Network"]):
     """Integers scaled by powers of two, a dense encoder with ReLU to the mean and log variance, and a dense decoder.
 
     The error is that of `hepad.nn.momenta.cylindrical_error`, with pt in scaled units and eta as it is; empty objects
@@ -42,32 +38,6 @@ class HardwareVae(NetworkScorer["_Network"]):
         self._settings = parse_card(HardwareVaeConfig, dict(config), f"model {self.name}")
         self._columns = object_columns(layout, self.name)
         super().__init__(self._settings, layout)
-
-    @property
-    def embedding_layout(self) -> Layout:
-        """The latent means, `z1`, `z2`, ..."""
-        return Layout.latent(self._settings.latent)
-
-    def embed(self, batch: Batch) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """The means of the latent Gaussians, of shape (n, latent)."""
-        check_batch(self, batch)
-        module = self._module
-        (values,) = evaluate(module, lambda x: (module.encode(x)[0],), (batch.x,), 1)
-        return values
-
-    @property
-    def layered_scores(self) -> tuple[str, ...]:
-        """The scores that are made of layers alone."""
-        return self.score_names
-
-    def layers(self, score: str) -> Network:  # noqa: ARG002  it has one
-        """The encoder of the means, the scale folded into its first layer; see `hepad.nn.layers`."""
-        state, hidden = self.state(), len(self._settings.layers)
-        return scaled_network(self.name, state, dense_layers(state, "inner.encoder", hidden + 1, self._settings.latent))
-
-    def state_of(self, network: Network) -> State:
-        """The state with an encoder of these layers, and the scale that was folded into them the identity."""
-        return with_layers(self.state(), "inner.encoder", network.layers) | identity_scale("scale", self.layout.size)
 
     def _build(self) -> _Network:
         return _Network(self._settings, self._columns, self.layout.size)

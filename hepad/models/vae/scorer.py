@@ -17,16 +17,14 @@ from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout, Slot
 from hepad.models.vae import SCORES, ScoreName, VariationalConfig
 from hepad.nn.affine import Stack
-from hepad.nn.arrays import check_arrays
+from hepad.nn.in_numpy import InNumpy, plain_stack
 from hepad.nn.layers import Layer, Network, folded_normalisation, identity_normalisation
 from hepad.nn.score_rules import LARGEST_LOG_VARIANCE, LATENT
-from hepad.nn.scorer import FitReport, Scores, State, TrainingData, check_batch, finite_scores
+from hepad.nn.scorer import Scores, State
+from hepad.nn.stacks import with_layers
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from hepad.models.vae.network import TorchVae
-    from hepad.nn.operations import Cost
 
 __all__ = ["EPSILON", "SLOPE", "VariationalAutoencoder"]
 
@@ -34,13 +32,11 @@ SLOPE = 0.3
 """Of the leaky ReLU below zero."""
 EPSILON = 1e-3
 """Of batch normalisation, as in Keras, which the authors use."""
-BLOCK, PIECE = 512, 8192
-"""Events that a layer takes at a time, and events whose reconstructions are in memory."""
 
 _Float32 = npt.NDArray[np.float32]
 
 
-class VariationalAutoencoder:
+class VariationalAutoencoder(InNumpy):
     """Dense encoder to the mean and log variance of a Gaussian latent space, and its mirror image.
 
     Scores: `mse`, the squared error of the reconstruction of the latent mean, with padded columns left out of the sum
@@ -48,10 +44,7 @@ class VariationalAutoencoder:
     averaged over the latent axes; `r`, the sum over them of mean^2 / variance; `mu2`, the sum over them of mean^2, the
     score of CMS's trigger AXOL1TL up to its version 4. All but the first need the encoder only. The first three are
     given unless the configuration says otherwise.
-    A difference in phi is not wrapped, as in the authors' code.
-
-    Importing torch takes five times as long as all else that scoring a file of usual size takes, so the processor does
-    without: affine layers with the normalisation folded in, whose sums have one order (`hepad.nn.affine`).
+    A difference in phi is not wrapped, as in the authors' code. In numpy the normalisations are folded into the layers.
     """
 
     name: ClassVar[str] = "vae"
@@ -59,58 +52,16 @@ class VariationalAutoencoder:
     score_names: tuple[ScoreName, ...] = SCORES
 
     def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
-        self.layout = layout
         self._variational = parse_card(VariationalConfig, dict(config), f"model {self.name}")
+        super().__init__(self._variational, layout)
         self.score_names = self._variational.scores
         self._limits = np.array([_output_limit(slot, self._variational.eta_limits) for slot in _slots(layout)])
-        self._device = "cpu"
-        self._torch: TorchVae | None = None
-        self._weights: State | None = None
         self._stacks: tuple[Stack, Stack]
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The complete configuration, defaults included, in JSON types."""
-        return self._variational.model_dump(mode="json")
-
-    @property
-    def takes_device(self) -> bool:
-        """It can be evaluated with torch: see `hepad.nn.device.OnDevice`."""
-        return True
-
-    def score_on(self, device: str) -> None:
-        """Evaluate on this device from now on, in this process; with torch on any but the processor."""
-        self._device = device
-
-    def fit(self, data: TrainingData, **how: Any) -> FitReport:
-        """Train a new network; see `hepad.nn.network.NetworkScorer.fit`."""
-        network = self._in_torch()
-        report = network.fit(data, **how)
-        self._take(network.state())
-        return report
-
-    def scores(self, batch: Batch) -> Scores:
-        """Float32 scores of shape (n,) by name, the default first, higher more anomalous.
-
-        A row's scores do not depend on the other rows. Scores above float32's range are set to its maximum.
-        Raises `CardError` for a batch that does not fit, `InputDataError` if a row gives no number.
-        """
-        if self._device != "cpu":
-            network = self._in_torch()
-            network.score_on(self._device)
-            return network.scores(batch)
-        check_batch(self, batch)
-        self._trained()
-        with np.errstate(over="ignore", invalid="ignore"):  # `finite_scores` says so
-            pieces = [self._scored(x, there) for x, there in _pieces(batch)]
-        return finite_scores(self.name, {name: np.concatenate([p[name] for p in pieces]) for name in self.score_names})
 
     def reconstruction_errors(self, batch: Batch) -> _Float32:
         """Squared difference of input and output, 0 where padded, shape (n, d); see `hepad.nn.explain.Explains`."""
-        check_batch(self, batch)
-        self._trained()
         with np.errstate(over="ignore", invalid="ignore"):
-            return np.concatenate([self._squares(x, self._encode(x)[0], there) for x, there in _pieces(batch)])
+            return np.concatenate([self._squares(x, self._encode(x)[0], there) for x, there in self._pieces(batch)])
 
     @property
     def embedding_layout(self) -> Layout:
@@ -119,32 +70,7 @@ class VariationalAutoencoder:
 
     def embed(self, batch: Batch) -> _Float32:
         """The means of the latent Gaussians, of shape (n, latent)."""
-        check_batch(self, batch)
-        self._trained()
-        return np.concatenate([self._encode(x)[0] for x, _ in _pieces(batch)])
-
-    def state(self) -> State:
-        """Copies of the weights as contiguous float32 arrays."""
-        return {name: array.copy() for name, array in self._trained().items()}
-
-    def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Take weights written by `state`; `CardError` that names a missing, unknown or misshapen tensor."""
-        shapes = self._shapes()
-        check_arrays(shapes, state, f"weights of {self.name}")
-        self._take({name: np.array(state[name], dtype=np.float32, order="C") for name in shapes})
-        self._torch = None
-
-    def cost(self, batch: Batch) -> Cost:
-        """See `hepad.nn.network.NetworkScorer.cost`."""
-        return self._in_torch().cost(batch)
-
-    def seen(self, batch: Batch) -> tuple[npt.NDArray[Any], ...]:
-        """See `hepad.nn.one_score.HasScoreModule`."""
-        return self._in_torch().seen(batch)
-
-    def score_module(self, score: str) -> nn.Module:
-        """See `hepad.nn.one_score.HasScoreModule`."""
-        return self._in_torch().score_module(score)
+        return np.concatenate([self._encode(x)[0] for x, _ in self._pieces(batch)])
 
     @property
     def layered_scores(self) -> tuple[ScoreName, ...]:
@@ -168,8 +94,6 @@ class VariationalAutoencoder:
 
     def state_of(self, network: Network) -> State:
         """The state with these layers; normalisation that was folded into them becomes the identity."""
-        from hepad.nn.variational import with_layers
-
         state, hidden = self.state(), len(self._variational.layers)
         parts = {"encoder": network.layers[: hidden + 1], "decoder": network.layers[hidden + 1 :]}
         state |= identity_normalisation("normalise", self.layout.size, EPSILON)
@@ -180,25 +104,14 @@ class VariationalAutoencoder:
             state = with_layers(state, name, layers)  # without log variances for mu2 and mse
         return state
 
-    def _in_torch(self) -> TorchVae:
-        """The same in torch, which is imported now."""
+    def _make(self) -> TorchVae:
         from hepad.models.vae.network import TorchVae
 
-        if self._torch is None:
-            self._torch = TorchVae(self._variational, self.layout, self._limits.tolist())
-            if self._weights is not None:
-                self._torch.load_state(self._weights)
-        return self._torch
+        return TorchVae(self._variational, self.layout, self._limits.tolist())
 
-    def _trained(self) -> State:
-        if self._weights is None:
-            self._take(self._in_torch().state())
-        assert self._weights is not None  # noqa: S101  just taken
-        return self._weights
-
-    def _take(self, weights: State) -> None:
-        encoder, decoder = (_stack(part) for part in _layers(weights, len(self._variational.layers)))
-        self._stacks, self._weights = (encoder, decoder), weights
+    def _prepare(self, weights: State) -> None:
+        encoder, decoder = _layers(weights, len(self._variational.layers))
+        self._stacks = plain_stack(encoder, SLOPE), plain_stack(decoder, SLOPE)
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         """The weights of the network in torch, in its order."""
@@ -236,18 +149,6 @@ class VariationalAutoencoder:
                 exact = LATENT[name](mean.astype(np.float64), log_variance.astype(np.float64))
                 made[name] = exact.astype(np.float32)
         return made
-
-
-def _pieces(batch: Batch) -> list[tuple[_Float32, npt.NDArray[np.bool_]]]:
-    """The inputs and what of them is there, so many events at a time; one piece without any, of no events."""
-    x, there = batch.x, batch.there
-    return [(x[i : i + PIECE], there[i : i + PIECE]) for i in range(0, max(len(x), 1), PIECE)]
-
-
-def _stack(layers: Sequence[Layer]) -> Stack:
-    with np.errstate(over="ignore"):  # of weights that no training gives; `scores` says so
-        rounded = [(np.float32(one.weight), np.float32(one.bias), one.after != "linear") for one in layers]
-    return Stack(rounded, BLOCK, slope=SLOPE, plain=True)
 
 
 def _normalised(name: str, width: int) -> dict[str, tuple[int, ...]]:

@@ -13,18 +13,17 @@ from hepad.inputs.layout import Layout
 from hepad.models.vae_gan import VaeGanConfig
 from hepad.nn.adversarial import discriminator_loss, generator_loss
 from hepad.nn.blocks import dense_stack, kl_divergence
-from hepad.nn.hardware_scale import HardwareScale, identity_scale, scaled_network
-from hepad.nn.layers import Network
+from hepad.nn.hardware_scale import HardwareScale
 from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Phase, Recipe
-from hepad.nn.scorer import State, TrainingData
+from hepad.nn.scorer import TrainingData
 from hepad.nn.sources import Noise, Rows
-from hepad.nn.variational import GaussianAutoencoder, dense_layers, drawn, with_layers
+from hepad.nn.variational import GaussianAutoencoder, drawn
 
-__all__ = ["VaeGan"]
+__all__ = ["TorchVaeGan"]
 
 
-class VaeGan(NetworkScorer["_Network"]):
+class TorchVaeGan(NetworkScorer["_Network"]):
     """Numbers scaled by powers of two, encoder, decoder, and a discriminator of real, reconstructed and drawn events.
 
     Score `mu2`: the sum over the latent axes of the mean squared; the encoder is all that it needs.
@@ -39,20 +38,6 @@ class VaeGan(NetworkScorer["_Network"]):
         if not layout.slots:
             raise CardError(f"{self.name} takes a vector of objects")
         super().__init__(self._settings, layout)
-
-    @property
-    def layered_scores(self) -> tuple[str, ...]:
-        """The scores that are made of layers alone."""
-        return self.score_names
-
-    def layers(self, score: str) -> Network:  # noqa: ARG002  it has one
-        """The encoder of the means, the scale folded into its first layer; see `hepad.nn.layers`."""
-        state, count = self.state(), len(self._settings.layers) + 1
-        return scaled_network(self.name, state, dense_layers(state, "inner.encoder", count, self._settings.latent))
-
-    def state_of(self, network: Network) -> State:
-        """The state with an encoder of these layers, and the scale that was folded into them the identity."""
-        return with_layers(self.state(), "inner.encoder", network.layers) | identity_scale("scale", self.layout.size)
 
     def _build(self) -> _Network:
         return _Network(self._settings, self.layout.size)

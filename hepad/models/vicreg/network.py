@@ -15,7 +15,7 @@ from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.models.vicreg import VicregConfig
 from hepad.nn.blocks import dense_stack
-from hepad.nn.hardware_scale import HardwareScale, identity_scale, scaled_network
+from hepad.nn.hardware_scale import HardwareScale
 from hepad.nn.inference import evaluate
 from hepad.nn.layers import Network
 from hepad.nn.momenta import object_columns
@@ -23,7 +23,7 @@ from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Phase, Recipe
 from hepad.nn.scorer import State, TrainingData, check_batch
 from hepad.nn.sources import Noise, Rows
-from hepad.nn.variational import dense_layers, with_layers
+from hepad.nn.stacks import dense_layers, identity_scale, scaled_network, with_layers
 from hepad.nn.vicreg import vicreg_terms
 from hepad.nn.views import blurred, object_of_column, turned, turns, without_objects
 
