@@ -1,9 +1,12 @@
 """How often the limits of the two-body search exclude a true signal: at most 5 % is promised.
 
-    python benchmarks/bench_search_coverage.py [--experiments N] [--mass GEV] [--region NAME]
+    python benchmarks/bench_search_coverage.py [--experiments N] [--mass GEV] [--width W] [--events M] [--region NAME]
 
-Counts are drawn from the bundled background, as its first function describes it and as its second does, and a Gaussian
-signal of 10 % width at the expected limit. The limit is by the first function, with its spurious signal as an error.
+Counts are drawn from the bundled background, as its first function describes it and as its second does, and a signal,
+Gaussian in ln m, at its expected limit. The limit is that of `hepad reinterpret`: of the fit whose function has the
+smallest expected one, with its spurious signal as an error. With `--events` the shape of the signal is known from so
+many simulated events in the mean, drawn anew for each experiment; where the fit finds too little of it, or expects
+less of it, events above a mass are counted.
 """
 
 from __future__ import annotations
@@ -11,21 +14,97 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
+from scipy.special import ndtr
 
 from hepad.errors import FitFailedError
+from hepad.pipeline.reinterpret.limits import FEWEST_COUNTED, FEWEST_EVENTS
 from hepad.pipeline.reinterpret.systematics import spurious_events
-from hepad.search.expectation import Simulated, TooFewError, simulated_expectation
+from hepad.search.channels import Channel
+from hepad.search.expectation import Expectation, Simulated, TooFewError, counted_expectation, simulated_expectation
 from hepad.search.search import prepare_search
-from hepad.stats.fits.templates import gaussian_template
+from hepad.stats.fits.templates import kernel_template
 from hepad.stats.limits.cls import ALPHA, asymptotic_cls
+from hepad.stats.limits.plain_count import best_count, plain_limit
 from hepad.stats.limits.resonance import ResonanceChannel, ResonanceModel, resonance_limits
+from hepad.stats.limits.template_response import SignalEvents, template_response
 
 NAME = "atlas_2023_ad_two_body"
-WIDTH = 0.1
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A channel ready for its fit: the expected limit, in events of the template, and the signal's relative error."""
+
+    channel: ResonanceChannel
+    error: float
+    limit: float
+
+    def excludes(self, events: float, counts: FloatArray) -> bool:
+        """Whether counts (n,) exclude so many events."""
+        model = ResonanceModel([replace(self.channel, background=None, observed=counts)], self.error)
+        mu = events / model.scale
+        return bool(asymptotic_cls(model.data(mu), model.posterior(mu)) < ALPHA)
+
+
+def best_fit(expected: Expectation, channel: Channel, template: FloatArray, sample: SignalEvents | None) -> Fit | None:
+    """The fit with the smallest expected limit; None if its response rests on too few events."""
+    bins = int(np.searchsorted(channel.edges, expected.reach))
+    edges, shape = channel.edges[: bins + 1], template[:bins]
+    assert expected.background is not None
+    found = []
+    for function in expected.orders or channel.functions[:1]:
+        own = ResonanceChannel(channel.name, edges, shape, 0 * shape, function, expected.background[:bins])
+        if expected.alternative is not None:
+            own = replace(own, spurious=spurious_events(edges, expected.alternative[:bins], shape, function))
+        error = 0.0
+        if sample is not None:
+            response = template_response([own], [sample])
+            if response.effective < FEWEST_EVENTS:
+                return None
+            own, error = replace(own, signal=response.value * shape), response.error
+        found.append(Fit(own, error, float(resonance_limits([own], signal_error=error).expected[2])))
+    return min(found, key=lambda one: one.limit)
+
+
+def experiments(
+    arguments: argparse.Namespace, expected: Expectation, channel: Channel, truth: FloatArray, *, fitted: bool
+) -> Iterator[tuple[str, float, bool]]:
+    """How each limit was made, its expectation in events, and whether it excludes them."""
+    rng = np.random.default_rng(6)
+    mass, width = math.log(arguments.mass), arguments.width
+    shape = np.diff(ndtr((np.log(channel.edges) - mass) / width))
+    known = best_fit(expected, channel, shape, None) if fitted and not arguments.events else None
+    backgrounds = [one for one in (expected.background, expected.alternative) if one is not None]
+    for _ in range(arguments.experiments):
+        fit, count = known, None
+        if arguments.events:
+            masses = np.exp(rng.normal(mass, width, rng.poisson(arguments.events)))
+            sample = SignalEvents(masses, np.full(len(masses), 1 / arguments.events))
+            if len(masses) < FEWEST_COUNTED:
+                continue
+            template = kernel_template(channel.edges, sample.masses, sample.weights)
+            fit = best_fit(expected, channel, template, sample) if fitted else None
+            count = best_count(channel.edges, backgrounds, sample, fewest=FEWEST_COUNTED)
+        if count is not None and (fit is None or count.result.expected[2] < fit.limit):
+            events = float(count.result.expected[2])
+            seen = float(rng.poisson(truth + events * shape)[channel.edges[:-1] >= count.above].sum())
+            limit = plain_limit(count.signal, 0.0, observed=seen, error=count.error).observed
+            yield "count", events, limit is not None and limit < events
+        elif fit is not None:
+            counts = rng.poisson(truth + fit.limit * shape)[: len(fit.channel.signal)].astype(float)
+            try:
+                yield "fit", fit.limit, fit.excludes(fit.limit, counts)
+            except FitFailedError:
+                continue
 
 
 def main() -> None:
@@ -33,47 +112,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--experiments", type=int, default=200)
     parser.add_argument("--mass", type=float, default=1000.0)
+    parser.add_argument("--width", type=float, default=0.1)
+    parser.add_argument("--events", type=int, default=0)
     parser.add_argument("--region", default="pb10")
     arguments = parser.parse_args()
     search = prepare_search(NAME)
     simulated = Simulated(search.folder / str(search.card.background_events), search)
-    table = Table(title=f"False exclusion at 95 % CL, {arguments.mass:g} GeV, {arguments.region}")
-    for name in ("channel", "drawn from", "spurious", "signal", "excluded", "s"):
+    table = Table(title=f"False exclusion at 95 % CL, {arguments.mass:g} GeV, {arguments.width:g}, {arguments.region}")
+    for name in ("channel", "drawn from", "how", "signal", "excluded", "s"):
         table.add_column(name)
-    rng = np.random.default_rng(6)
     for channel in search.category_of("jj").channels:
-        begin = time.process_time()
+        begin, fitted = time.process_time(), True
         try:
             expected = simulated_expectation(simulated, search, channel.name, arguments.region)
         except TooFewError as error:
-            table.add_row(channel.name, "none", "", "", f"{error.effective:.1f} of {error.needed:g} needed", "")
-            continue
-        bins = int(np.searchsorted(channel.edges, expected.reach))
-        edges, function = channel.edges[: bins + 1], channel.functions[0]
-        shape = gaussian_template(edges, arguments.mass, WIDTH)
-        truths = {"first": expected.background, "second": expected.alternative}
-        for what, whole in truths.items():
-            if whole is None or expected.alternative is None:
+            found = counted_expectation(simulated, search, channel.name, arguments.region)
+            if found is None or not arguments.events:
+                table.add_row(channel.name, "none", f"{error.effective:.1f} of {error.needed:g} needed", "", "", "")
                 continue
-            truth = whole[:bins]
-            fake = spurious_events(edges, expected.alternative[:bins], shape, function)
-            bare = ResonanceChannel(channel.name, edges, shape, 0 * shape, function, truth, spurious=fake)
-            signal = float(resonance_limits([bare]).expected[2])
-            excluded = done = 0
-            for _ in range(arguments.experiments):
-                counts = rng.poisson(truth + signal * shape).astype(float)
-                seen = ResonanceChannel(channel.name, edges, shape, 0 * shape, function, observed=counts, spurious=fake)
-                try:
-                    model = ResonanceModel([seen])
-                    mu = signal / model.scale
-                    excluded += asymptotic_cls(model.data(mu), model.posterior(mu)) < ALPHA
-                    done += 1
-                except FitFailedError:
-                    continue
-            error = math.sqrt(0.05 * 0.95 / max(done, 1))
-            spent = time.process_time() - begin
-            share = f"{excluded / max(done, 1):.3f} +- {error:.3f} of {done}"
-            table.add_row(channel.name, what, f"{fake:.3g}", f"{signal:.3g}", share, f"{spent:.0f}")
+            expected, fitted = found, False
+        for what, truth in {"first": expected.background, "second": expected.alternative}.items():
+            if truth is None:
+                continue
+            done = list(experiments(arguments, expected, channel, truth, fitted=fitted))
+            for how in ("fit", "count"):
+                own = [(events, excluded) for one, events, excluded in done if one == how]
+                if own:
+                    share = sum(excluded for _, excluded in own) / len(own)
+                    error_of = math.sqrt(0.05 * 0.95 / len(own))
+                    signal = f"{np.median([events for events, _ in own]):.3g}"
+                    spent = f"{time.process_time() - begin:.0f}"
+                    table.add_row(
+                        channel.name, what, how, signal, f"{share:.3f} +- {error_of:.3f} of {len(own)}", spent
+                    )
     Console(width=110).print(table)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -23,6 +24,7 @@ from hepad.pipeline.reinterpret.limits import (
     within,
 )
 from hepad.pipeline.reinterpret.measure import Measured
+from hepad.pipeline.reinterpret.reasons import NoLimitError
 from hepad.search.expectation import Simulated, simulated_expectation
 from hepad.stats.fits.templates import overlap_matrix
 from hepad.stats.limits.limits import LimitResult
@@ -160,7 +162,8 @@ def _by_functions(
     for place in range(1, min(map(len, functions.values()))):
         others = [replace(part, function=functions[part.name][place], spurious=0.0) for part in parts]
         names = dict.fromkeys(other.function.name for other in others if other.function)
-        medians["+".join(names)] = float(limit_with_response(others, events, inputs.yields)[0].expected[2])
+        with suppress(NoLimitError):
+            medians["+".join(names)] = float(limit_with_response(others, events, inputs.yields)[0].expected[2])
     return result, medians
 
 

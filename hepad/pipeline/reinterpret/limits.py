@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -194,8 +195,9 @@ def _spectrum_limit(inputs: Inputs, name: str, where: tuple[Category, Mask]) -> 
         return counted
     few = events.within(edges)
     if found.result is None and empty.expectation is not None and few < FEWEST_COUNTED:
-        reason = Reason(Cause.FEW_SIGNAL, "too few effective events of signal", few, FEWEST_COUNTED)
-        return replace(found, reason=reason)
+        return replace(
+            empty, reason=Reason(Cause.FEW_SIGNAL, "too few effective events of signal", few, FEWEST_COUNTED)
+        )
     return found
 
 
@@ -206,22 +208,35 @@ def _fitted_limit(
     assert limit.expectation is not None  # noqa: S101  it is made with one
     if limit.signal[: limit.bins].sum() <= 0:
         raise NoLimitError(_not_in(limit.edges[: limit.bins + 1]))
-    choices = limit.expectation.orders or tuple(functions[:1]) or (None,)
-    best, *worse = sorted((_fitted_with(inputs, limit, events, one) for one in choices), key=median)
-    others = {one.function.name: median(one) for one in worse if one.function}
-    others |= {f.name: median(_fitted_with(inputs, limit, events, f, faked=False)) for f in functions[1:]}
-    return replace(best, alternatives=others)
+    found: list[ChannelLimit] = []
+    errors: list[NoLimitError] = []
+    choices: Sequence[BackgroundFunction | None] = limit.expectation.orders or functions[:1] or [None]
+    for function in choices:
+        try:
+            found.append(_fitted_with(inputs, limit, events, function))
+        except NoLimitError as error:  # the response to the signal may be known with fewer parameters alone
+            errors.append(error)
+    if not found:
+        raise max(errors, key=lambda error: error.reason.reached)
+    best, *worse = sorted(found, key=median)
+    for function in functions[1:]:
+        with suppress(NoLimitError):
+            worse.append(_fitted_with(inputs, limit, events, function, faked=False))
+    return replace(best, alternatives={one.function.name: median(one) for one in worse if one.function})
 
 
 def _counted_limit(inputs: Inputs, limit: ChannelLimit, events: SignalEvents) -> ChannelLimit | None:
     """The limit of a count in the tail of a spectrum, with nothing subtracted; None without a background or signal."""
     expectation, yields = limit.expectation, inputs.yields
-    expected = limit.fitted if expectation is None or expectation.background is None else expectation.background
-    if expectation is None or expected is None:
+    if expectation is None:
+        return None
+    first = limit.fitted if expectation.background is None else expectation.background
+    backgrounds = [one for one in (first, expectation.alternative) if one is not None]
+    if not backgrounds:
         return None
     count = best_count(
         limit.edges,
-        expected,
+        backgrounds,
         events,
         observed=expectation.observed,
         error=math.hypot(yields.signal_error, yields.luminosity_error),

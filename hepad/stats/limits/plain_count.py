@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,19 +25,20 @@ _NODES = 40
 class PlainCount:
     """A count above a mass in GeV and its limit: `signal` events at mu = 1, known from so many `effective` ones.
 
-    `background` are the events that are expected and not subtracted.
+    `background` are the events that are expected and not subtracted, `error` is the relative one of the signal.
     """
 
     above: float
     signal: float
     effective: float
     background: float
+    error: float
     result: LimitResult
 
 
 def best_count(
     edges: FloatArray,
-    background: FloatArray,
+    backgrounds: Sequence[FloatArray],
     sample: SignalEvents,
     *,
     observed: FloatArray | None = None,
@@ -45,16 +47,18 @@ def best_count(
 ) -> PlainCount | None:
     """The count above one of the edges (n+1,) with the smallest expected limit; None without one.
 
-    `background` (n,) are the expected and `observed` (n,) the counted events of the bins, `error` is relative and of
-    the signal, to which that of its simulated events comes. A count needs `fewest` of these, by their weights.
+    `backgrounds` (n,) are what may be expected in the bins, of which the most counts, and `observed` (n,) what was
+    counted; `error` is relative and of the signal, to which that of its simulated events comes. A count needs `fewest`
+    of these, by their weights.
     """
+    size = len(edges) - 1
     bins = np.searchsorted(edges, sample.masses, side="right") - 1
-    inside = (sample.masses >= edges[0]) & (bins < len(background))
+    inside = (sample.masses >= edges[0]) & (bins < size)
     totals, squares = (
-        np.bincount(bins[inside], values[inside], len(background))[::-1].cumsum()[::-1]
+        np.bincount(bins[inside], values[inside], size)[::-1].cumsum()[::-1]
         for values in (sample.weights, np.square(sample.weights))
     )
-    above = background[::-1].cumsum()[::-1]
+    above = np.max([background[::-1].cumsum()[::-1] for background in backgrounds], axis=0)
     effective = np.divide(np.square(totals), squares, out=np.zeros_like(totals), where=(squares > 0) & (totals > 0))
     enough = np.flatnonzero(effective >= fewest * (1 - 1e-9))
     if not len(enough):
@@ -64,7 +68,14 @@ def best_count(
     whole = float(np.hypot(error, effective[first] ** -0.5))
     counted = None if observed is None else float(observed[first:].sum())
     result = plain_limit(float(totals[first]), float(above[first]), observed=counted, error=whole)
-    return PlainCount(float(edges[first]), float(totals[first]), float(effective[first]), float(above[first]), result)
+    return PlainCount(
+        above=float(edges[first]),
+        signal=float(totals[first]),
+        effective=float(effective[first]),
+        background=float(above[first]),
+        error=whole,
+        result=result,
+    )
 
 
 def plain_limit(signal: float, background: float, *, observed: float | None = None, error: float = 0.0) -> LimitResult:

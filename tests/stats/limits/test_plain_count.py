@@ -32,15 +32,18 @@ def test_an_error_of_the_signal_weakens_it() -> None:
 def test_the_best_count_is_above_the_background_and_known_well_enough() -> None:
     masses = np.array([700.0] * 20 + [1500.0] * 5)
     sample = SignalEvents(masses, np.full(25, 0.4))
-    found = best_count(EDGES, BACKGROUND, sample, fewest=3)
+    found = best_count(EDGES, [BACKGROUND], sample, fewest=3)
     assert found is not None
     assert (found.above, found.effective, found.background) == (1200.0, pytest.approx(5.0), 0.5)
     assert found.signal == pytest.approx(2.0)
-    wider = best_count(EDGES, BACKGROUND, sample, fewest=10)
+    wider = best_count(EDGES, [BACKGROUND], sample, fewest=10)
     assert wider is not None
     assert wider.above == 600.0
     assert wider.result.expected[2] > found.result.expected[2]
-    assert best_count(EDGES, BACKGROUND, sample, fewest=26) is None
+    assert best_count(EDGES, [BACKGROUND], sample, fewest=26) is None
+    doubted = best_count(EDGES, [BACKGROUND, 4 * BACKGROUND], sample, fewest=3)  # the most of both is expected
+    assert doubted is not None
+    assert (doubted.above, doubted.background) == (1200.0, 2.0)
 
 
 def test_a_true_signal_is_rarely_excluded_whatever_the_background_is() -> None:
@@ -49,7 +52,7 @@ def test_a_true_signal_is_rarely_excluded_whatever_the_background_is() -> None:
     for _ in range(25):
         masses = rng.exponential(300.0, 8) + 900.0
         sample = SignalEvents(masses, np.full(8, 1 / 8))
-        expected = best_count(EDGES, BACKGROUND, sample, fewest=3)
+        expected = best_count(EDGES, [BACKGROUND], sample, fewest=3)
         assert expected is not None
         mu = float(expected.result.expected[2])
         counts = rng.poisson(BACKGROUND / 2 + mu * np.array([0.0, 1 - np.exp(-1.0), np.exp(-1.0)])).astype(float)
