@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from docutils import nodes
-from made import code, plain, table, toctree, write_pages
+from made import linked, toctree, write_pages
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -26,7 +26,7 @@ _OTHER_MODULES: dict[str, tuple[ModuleType, str]] = {
 
 
 def _first(thing: Any) -> str:
-    return plain((inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ").replace("`", ""))
+    return (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ").replace("`", "")
 
 
 def _directive(kind: str, name: str, *options: str) -> str:
@@ -79,13 +79,11 @@ def make(app: Sphinx) -> None:
     parts = [
         "# Python API",
         "The names of `import hepad`; [The Python API](../../python.md) says how they go together.",
-        table(["name", ""], [[f"[{code(name)}]({name}.md)", _first(getattr(hepad, name))] for name in verbs]),
+        linked({name: _first(getattr(hepad, name)) for name in verbs}, ["name", "what it does"], called="`{}`"),
         "## What they return",
-        table(["record", ""], [[f"[{code(name)}]({name}.md)", first] for name, (first, _) in others.items()]),
+        linked({name: first for name, (first, _) in others.items()}, ["record", "what it is"], called="`{}`"),
         "## For packages of your own",
-        table(
-            ["module", ""], [[f"[{code(title)}]({n}.md)", _first(mod)] for n, (mod, title) in _OTHER_MODULES.items()]
-        ),
+        linked({n: _first(it) for n, (it, _) in _OTHER_MODULES.items()}, ["module", "what it is"], called="`hepad.{}`"),
         toctree([*verbs, *others, *_OTHER_MODULES], hidden=True),
     ]
     pages: dict[str, list[str]] = {"index.md": parts} | {f"{name}.md": _verb(name) for name in verbs}

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
-from made import code, plain, table, toctree, write_pages
+from made import linked, plain, toctree, write_pages
 from sphinx.application import Sphinx
 from sphinx.util.typing import ExtensionMetadata
 
 from hepad.pipeline import schemas
 
 
+def _keys(name: str) -> str:
+    """The tables of `hepad schema NAME --markdown` with a heading each, to which values that are such keys link."""
+    text = re.sub(r"^\*\*(\w+)\*\*: ", r"## \1\n\n", schemas.markdown(name), flags=re.MULTILINE)
+    headings = set(re.findall(r"^## (\w+)$", text, flags=re.MULTILINE))
+
+    def link(match: re.Match[str]) -> str:
+        return f"keys of [{match[1]}](#{match[1].lower()})" if match[1] in headings else match[0]
+
+    return re.sub(r"keys of (\w+)", link, text)
+
+
 def _page(name: str, about: str) -> list[str]:
-    kind = f"`schema: {name}/1`" if name in schemas.SCHEMAS else f"keys of `{name.partition('.')[0]}` beside `name`"
+    kind = f"`schema: {name}/1`" if name in schemas.SCHEMAS else f"Keys of `{name.partition('.')[0]}` beside `name`"
     return [
         f"(card-{name})=",
         f"# {name}",
-        f"{plain(about)}; {kind}.",
+        f"{kind}: {plain(about)}.",
         f"From the command line: `hepad schema {name}`. JSON Schema: {{download}}`{name}.schema.json`.",
-        schemas.markdown(name),
+        _keys(name),
     ]
 
 
@@ -30,9 +42,9 @@ def make(app: Sphinx) -> None:
     contents = [
         "# Cards",
         "What a card is, and one of each: [The keys of all cards](../../cards.md).",
-        table(["card", "what for"], [[f"[{name}]({name}.md)", plain(about)] for name, about in kinds.items()]),
+        linked(kinds, ["card", "what for"], called="`{}`"),
         "## Keys of models and methods",
-        table(["in a card", ""], [[f"[{code(name)}]({name}.md)", plain(title)] for name, title in own.items()]),
+        linked(own, ["in a card", "what it is"], called="`{}`"),
         toctree([*kinds, *own], hidden=True),
     ]
     pages: dict[str, str | list[str]] = {"index.md": contents}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from made import code, plain, table, toctree, write_pages
+from made import code, linked, plain, table, toctree, write_pages
 from sphinx.application import Sphinx
 from sphinx.util.typing import ExtensionMetadata
 
@@ -18,6 +18,8 @@ from hepad.cli.main import app as hepad
 
 _CALL = re.compile(r"^(?P<before>.*?:)?\s*(?P<call>hepad [a-z].*)$", re.DOTALL)
 """A paragraph that ends in a call, with or without words before."""
+
+_HEADER = ("command", "what it does")
 
 
 def commands() -> Iterator[tuple[list[str], Any]]:
@@ -85,7 +87,7 @@ def _parameters(words: list[str], command: Any) -> Iterator[str]:
         panels.setdefault(panel, []).append([code(record[0].strip()), about, default])
     for panel in sorted(panels, key=lambda panel: panel != "Arguments"):
         yield f"## {panel}"
-        yield table(["option" if panel != "Arguments" else "argument", "", "default"], panels[panel])
+        yield table(["option" if panel != "Arguments" else "argument", "what it is", "default"], panels[panel])
 
 
 def _extra(text: str) -> tuple[str, str]:
@@ -111,7 +113,7 @@ def page(words: list[str], command: Any) -> list[str]:
     inner = getattr(command, "commands", {})
     if inner:
         rows = [[f"[{call} {name}]({words[0]}-{name}.md)", plain(line(sub))] for name, sub in inner.items()]
-        parts += [table(["command", ""], rows), toctree((f"{words[0]}-{name}" for name in inner), hidden=True)]
+        parts += [table(_HEADER, rows), toctree((f"{words[0]}-{name}" for name in inner), hidden=True)]
     return [*parts, *_parameters(words, command)]
 
 
@@ -119,7 +121,7 @@ def _contents() -> list[str]:
     parts = ["# Commands", "`hepad -h` lists them, and `-h` after any of them shows what stands on its page here."]
     for panel, names in PANELS.items():
         parts.append(f"## {panel}")
-        parts.append(table(["command", ""], [[f"[hepad {n}]({n}.md)", plain(COMMANDS[n])] for n in names.split()]))
+        parts.append(linked({name: COMMANDS[name] for name in names.split()}, _HEADER, called="hepad {}"))
     root = typer.main.get_command(hepad)
     root.commands = {}
     parts += ["## Options of hepad itself", "They stand before the command: `hepad --debug score ...`."]

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 from hepad_commands import commands, line, wrapped
-from made import code, plain, table, toctree, write_pages
+from made import code, linked, plain, table, toctree, write_pages
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
@@ -155,7 +155,7 @@ def _output(what: Run, into: Path) -> list[str]:
         f"What [hepad {what.verb}](../commands/{what.name}.md) prints with `--json`, here of",
         _shown(what),
         words,
-        table(["key", "", "here"], rows),
+        table(["key", "kind", "here"], rows),
     ]
 
 
@@ -184,14 +184,13 @@ def make(app: Sphinx) -> None:
     write_pages(docs / "gallery", pages)
     there = sorted((what for what in runs if (into / f"{what.name}.json").is_file()), key=lambda what: what.name)
     outputs: dict[str, str | list[str]] = {f"{what.name}.md": _output(what, into) for what in there}
-    first = {" ".join(words): plain(line(command)) for words, command in commands()}
-    rows = [[f"[hepad {what.verb}]({what.name}.md)", first[what.verb]] for what in there]
+    first = {" ".join(words): line(command) for words, command in commands()}
     outputs["index.md"] = [
         "# JSON outputs",
         "What commands print with `--json`, and write beside their figures: keys, kinds and values of one run each.",
-        table(["command", ""], rows),
+        linked({what.verb: first[what.verb] for what in there}, ["command", "what it does"], called="hepad {}"),
         "Not shown:",
-        table(["command", ""], [[code(f"hepad {verb}"), plain(why)] for verb, why in content["without"].items()]),
+        table(["command", "why"], [[code(f"hepad {verb}"), plain(why)] for verb, why in content["without"].items()]),
         toctree([f"hepad {what.verb} <{what.name}>" for what in there], hidden=True),
     ]
     write_pages(docs / "reference/outputs", outputs)

@@ -25,6 +25,13 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace(chr(10), ' ') for cell in line)} |" for line in lines)
 
 
+def linked(names: Mapping[str, str], header: Sequence[str], *, called: str = "{}") -> str:
+    """A table of pages beside this one, by name, and a line in plain text on each; `called` is how the link reads."""
+    return table(
+        header, [[f"[{called.format(name)}]({name.replace(' ', '-')}.md)", plain(line)] for name, line in names.items()]
+    )
+
+
 def toctree(names: Iterable[str], *, hidden: bool = False) -> str:
     """The pages below one, in this order."""
     options = ":hidden:\n\n" if hidden else ":maxdepth: 1\n\n"
