@@ -231,7 +231,7 @@ def test_a_fault_that_passes_does_no_harm(server, examples) -> None:
 
 
 def test_credentials_outside_the_url(server, tmp_path, monkeypatch) -> None:
-    """As docs/usage.md says: in ~/.netrc, and as headers in fsspec's configuration."""
+    """As docs/remote.md says: in ~/.netrc, and as headers in fsspec's configuration."""
     import fsspec.config
 
     path = RemotePath.parse(f"{server}/private/examples/a4l.h5")
