@@ -27,6 +27,9 @@ FloatArray = npt.NDArray[np.float64]
 _BLUE, _ORANGE = "#3f90da", "#e76300"
 _LIKE_BACKGROUND = "If the score saw background"
 
+_TOLD = 1000
+"""Events of a curve in the table of its numbers at most."""
+
 
 @dataclass(frozen=True)
 class SpectrumPanel:
@@ -354,7 +357,8 @@ def score_figure(
         if background is not None:
             keep_numbers(axes, sample="background", score=cuts, fraction_above=kept)
         if len(ranked) and above[-1] > 0:
-            keep_numbers(axes, sample="signal", score=ranked, fraction_above=above / above[-1])
+            some = np.unique(np.geomspace(1, len(ranked), _TOLD).astype(int)) - 1  # most where there are few
+            keep_numbers(axes, sample="signal", score=ranked[some], fraction_above=above[some] / above[-1])
         for name, cut in thresholds.items():
             keep_numbers(axes, sample=f"threshold of {name}", score=cut)
     return figure_of(axes)

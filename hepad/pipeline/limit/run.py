@@ -18,6 +18,7 @@ from hepad.pipeline.limit.page import LIMIT_FILES, limit_blocks
 from hepad.pipeline.limit.result import DEFAULT_TOYS, check_calculator, limit_figure, result_json, write_json
 from hepad.provenance import provenance
 from hepad.spectra.files import Spectrum, read_spectrum, same_edges, spectrum_path
+from hepad.spectra.source import data_context
 from hepad.stats.limits.calculator import set_limit
 from hepad.stats.limits.cls import known, known_list
 from hepad.stats.limits.limits import CountingExperiment, LimitModel, LimitResult
@@ -146,7 +147,7 @@ def _write(
 ) -> None:
     result = report.result
     kind = f"{result.toys} toys" if result.toys else result.calculator
-    figure = limit_figure(result, (rf"Upper limits at 95% CL, {kind}",), context=FigureContext())
+    figure = limit_figure(result, (rf"Upper limits at 95% CL, {kind}",), context=_context(given[2]))
     inputs = [spectrum_path(str(item))[0] for item in given if item is not None and isinstance(_kind(item), str)]
     record = provenance(_command(given, options), inputs=list(dict.fromkeys(inputs)), seed=options.seed)
     with atomic_folder(output, verb="limit") as folder:
@@ -155,6 +156,12 @@ def _write(
         save_figure(figure, folder / "limit")
         unit, scale = ("times the signal", 1.0) if report.cross_section is None else ("pb", report.cross_section)
         write_page(folder, limit_blocks(result, unit, scale), record, LIMIT_FILES)
+
+
+def _context(data: float | str | None) -> FigureContext:
+    """Whose data they are, if that is known: counts tell nothing."""
+    kind = None if data is None else _kind(data)
+    return data_context(kind) if isinstance(kind, str) else FigureContext()
 
 
 def _kind(item: float | str) -> float | str:
