@@ -132,7 +132,7 @@ def test_evaluation(run, examples: Path, tmp_path: Path, background: ak.Array, u
 
 def test_bump_hunt_and_fit(run, examples: Path) -> None:
     spec = examples / "cms_dijet_137fb.csv"
-    low, high, counts = np.loadtxt(spec, delimiter=",", skiprows=1, usecols=(0, 1, 2), unpack=True)
+    low, high, counts = np.loadtxt(spec, delimiter=",", skiprows=5, usecols=(0, 1, 2), unpack=True)
     pair = (counts, np.append(low, high[-1]))
     options = ["--function", "dijet3", "--range", "2000:7000", "--toys", 100, "--seed", 3]
     said = json.loads(run("bumphunt", spec, *options, "--width-max", 6, "--json").stdout)
@@ -374,7 +374,7 @@ def test_jets(run, data: Path, tmp_path: Path) -> None:
 
 def test_injected_and_spurious_signals(run, examples: Path) -> None:
     path = examples / "atlas_dijet_139fb.csv"
-    low, high, counts = np.loadtxt(path, delimiter=",", skiprows=1, usecols=(0, 1, 2), unpack=True)
+    low, high, counts = np.loadtxt(path, delimiter=",", skiprows=5, usecols=(0, 1, 2), unpack=True)
     pair, few = (counts, np.append(low, high[-1])), ["--experiments", 8, "--seed", 3]
     words = [
         "--mass",

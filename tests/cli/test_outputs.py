@@ -61,7 +61,7 @@ def test_an_output_of_another_command_is_not_replaced(run, tmp_path, examples):
         ("train", examples / "background.h5", "--model", "dnn_ae"),
         ("explain", examples / "a4l.h5", "--model", "dnn_ae"),
     ):
-        assert "out holds limit.json, which hepad did not write" in run(*words, "-o", "out", code=2).stderr
+        assert "out holds limit.csv, which hepad did not write" in run(*words, "-o", "out", code=2).stderr
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 

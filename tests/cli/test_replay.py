@@ -26,6 +26,8 @@ Call = Callable[..., Result]
 
 SCORE = ("score", "in/w_lnu.root", "--model", "dnn_ae", "--max-events", 300, "--region", "half=efficiency:0.5")
 
+LOOK = ("--figures", "pdf", "--label", "x", "--style", "cms", "--title", "Data=Events")
+
 
 @pytest.fixture
 def call(tmp_path: Path, examples: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
@@ -61,26 +63,9 @@ def test_the_same_bytes_again(call: Call, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        (
-            4,
-            (
-                "bumphunt",
-                "in/atlas_dijet_139fb.csv",
-                "--reference",
-                "--toys",
-                5,
-                "--width-max",
-                4,
-                "--figures",
-                "pdf",
-                "--label",
-                "x",
-                "--style",
-                "cms",
-            ),
-        ),
+        (6, ("bumphunt", "in/atlas_dijet_139fb.csv", "--reference", "--toys", 5, "--width-max", 4, *LOOK)),
         (3, ("train", "in/background.h5", "--model", "dnn_ae", "--epochs", 1, "--batch-size", 500)),
-        (4, ("limit", "--signal", 30, "--background", 50, "--data", 45, "--calculator", "asymptotic")),
+        (5, ("limit", "--signal", 30, "--background", 50, "--data", 45, "--calculator", "asymptotic")),
     ],
 )
 def test_results_and_figures(call: Call, files: int, words: tuple[Any, ...]) -> None:
