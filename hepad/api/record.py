@@ -12,6 +12,8 @@ from hepad.output.page import to_html_part
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from hepad.output.figure_context import FigureContext
+
 __all__ = ["Record"]
 
 Row = Sequence[str]
@@ -36,10 +38,17 @@ class Record(ABC):
         """What a reader of the result must know."""
         return ()
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the result on `ax`, or on axes of a new pyplot figure in hepad's style, and return the axes."""
+    def plot(self, ax: Axes | None = None, *, context: FigureContext | None = None) -> Axes:
+        """Draw the result on `ax`, or on axes of a new pyplot figure in hepad's style, and return the axes.
+
+        A `context` says above them whose data they are, at which energy, or whatever else is known.
+        """
         axes = _new_axes() if ax is None else ax
         self._draw(axes)
+        if context is not None:
+            from hepad.plot.context import draw_context
+
+            draw_context(axes, context)
         return axes
 
     def _repr_html_(self) -> str:

@@ -14,7 +14,7 @@ __all__ = ["FigureContext", "draw_context"]
 
 _ABOVE = 6
 """Points between the frame and the line above it."""
-_NOTE = "hepad-note"
+_LINE, _NOTE = "hepad-context", "hepad-note"
 
 
 def draw_context(
@@ -32,7 +32,10 @@ def draw_context(
     line (`--label`) takes the place of that of the context. Without a context there is the caption alone.
     """
     ours = context or FigureContext()
-    above: dict[str, Any] = {"textcoords": "offset points", "annotation_clip": False, "va": "baseline"}
+    for axes in (left, right or left):
+        for text in [text for text in axes.texts if text.get_gid() == _LINE]:
+            text.remove()  # of a context before: the last one holds
+    above: dict[str, Any] = {"textcoords": "offset points", "annotation_clip": False, "va": "baseline", "gid": _LINE}
     if context is not None:
         label = figure_label() or ours.label or ours.data
         name = left.annotate("hepad", (0, 1), xytext=(0, _ABOVE), xycoords="axes fraction", weight="bold", **above)

@@ -28,7 +28,8 @@ def written(context: FigureContext | None, caption: str = "") -> tuple[list[str]
     left, right = figure.subplots(1, 2)
     draw_context(left, context, right=right, caption=caption)
     above = [text.get_text() for axes in (left, right) for text in axes.texts]
-    draw_context(left, context)
+    draw_context(left, context, right=right, caption=caption)
+    assert [text.get_text() for axes in (left, right) for text in axes.texts] == above
     return above, [text.get_text() for text in figure.texts]
 
 
