@@ -40,12 +40,17 @@ def serve(
         jobs=jobs, memory=int(memory * GB), seconds=seconds, upload=int(upload * GB), quota=int(quota * GB), days=days
     )
     options = Options(data=data, port=port, share=share, url=url, limits=limits)
-    run(options, lambda link: _ready(link, open_))
+    run(options, lambda link: _ready(link, data if open_ else None))
 
 
-def _ready(link: str, open_: bool) -> None:
+def _ready(link: str, folder: Path | None) -> None:
     common.stdout().print(f"hepad serve: {link}")
-    if open_:
-        import webbrowser
+    if folder is None:
+        return
+    import webbrowser
 
-        webbrowser.open(link)
+    # Everybody on the machine sees the words of a browser's process, so the link is in a file of our own.
+    page = folder.resolve() / "open.html"
+    page.touch(0o600)
+    page.write_text(f'<!DOCTYPE html><meta http-equiv="refresh" content="0; url={link}">\n', encoding="utf-8")
+    webbrowser.open(page.as_uri())

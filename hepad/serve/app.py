@@ -96,6 +96,7 @@ def make_app(server: Server) -> ASGIApp:
         Route("/script.js", _asset("script.js", "text/javascript")),
     ]
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _error, Exception: _fault})
+    app.router.redirect_slashes = False  # to an address of its own, which a proxy does not know
     app.state.server = server
     return Gate(app, server.keys, server.site)
 

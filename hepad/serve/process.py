@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -173,16 +174,20 @@ def _signal(group: int, number: int) -> None:
 
 def end_leftover(lock: Path) -> bool:
     """End the process of a server that was killed, which holds its job's lock; whether there was one."""
-    try:
-        with lock.open("r+b") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return False
-    except FileNotFoundError:
-        return False
-    except OSError:
-        pass
-    text = lock.read_text(encoding="ascii", errors="replace")
-    if not text.isdecimal() or int(text) <= 1:
+    text = lock.read_text(encoding="ascii", errors="replace") if lock.is_file() else ""
+    if not text.isdecimal() or int(text) <= 1 or not _is_locked(lock):
         return False
     _signal(int(text), signal.SIGKILL)
+    end = time.monotonic() + TERM_SECONDS
+    while _is_locked(lock) and time.monotonic() < end:  # or the next process finds it so
+        time.sleep(0.01)
     return True
+
+
+def _is_locked(path: Path) -> bool:
+    with path.open("r+b") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False

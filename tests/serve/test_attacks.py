@@ -12,6 +12,8 @@ import pytest
 pytest.importorskip("starlette", reason="hepad[web] is not installed")
 pytest.importorskip("python_multipart", reason="hepad[web] is not installed")
 
+from hepad.errors import UsageError
+from hepad.serve.security import site_of
 from hepad.serve.store import Upload
 
 from .client import BOUNDARY, form
@@ -82,6 +84,28 @@ async def test_the_token_gives_the_cookie_and_leaves_the_address(client, server)
     assert "HttpOnly" in answer.headers["set-cookie"]
     assert "SameSite=strict" in answer.headers["set-cookie"]
     assert server.keys.key("token") not in answer.headers["set-cookie"]
+
+
+@within_a_loop
+async def test_behind_a_proxy_links_cookies_and_hosts_are_those_of_the_proxy(client, server, good):
+    server.site = client.app.site = site_of(1, "https://Group.org/hepad/")
+    proxied = {"host": "group.org", "origin": "https://group.org"}
+    answer = await client.get(f"/jobs?token={server.keys.key('token')}", host="group.org", cookie=None)
+    assert answer.headers["location"] == "/hepad/jobs"
+    assert "; Path=/hepad;" in answer.headers["set-cookie"]
+    assert "; Secure" in answer.headers["set-cookie"]
+    page = (await client.get("/new/score", host="group.org")).text
+    assert 'action="/hepad/new/score"' in page
+    assert 'href="/' not in page.replace('href="/hepad/', "")
+    answer = await client.post("/new/score", form(good, [("x.root", b"x")]), **proxied)
+    assert answer.headers["location"].startswith("/hepad/jobs/")
+    (job,) = server.store
+    server.store.update(job.model_copy(update={"state": "done", "ended": 1.0}))
+    shown = (await client.get(f"/jobs/{job.id}", host="group.org")).text
+    assert f"https://group.org/hepad/shared/{job.id}/" in shown
+    for url in ("group.org", "ftp://group.org", "https://", "https://group.org/?a=b"):
+        with pytest.raises(UsageError, match="--url"):
+            site_of(1, url)
 
 
 @within_a_loop
