@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from hepad.output.document import Answer, Block, Table
 from hepad.serve.store import Step
@@ -12,26 +12,27 @@ from hepad.serve.store import Step
 __all__ = ["answer", "short"]
 
 Result = Mapping[str, Any]
+_Told = TypeVar("_Told")
 
 
 def answer(step: Step, printed: str) -> list[Block]:
     """The blocks of a step that came to a result and has no report of its own; empty if there are none."""
-    result = _read(printed)
-    return _BLOCKS[step.verb](result) if result is not None and step.verb in _BLOCKS else []
+    return _told(_BLOCKS.get(step.verb), printed) or []
 
 
 def short(step: Step, printed: str) -> str:
     """What a step found, in a few words for a list; empty if that is not known."""
-    result = _read(printed)
-    return _SHORT[step.verb](result) if result is not None else ""
+    return _told(_SHORT.get(step.verb), printed) or ""
 
 
-def _read(printed: str) -> Result | None:
-    try:
-        found = json.loads(printed)
-    except ValueError:
+def _told(tell: Callable[[Result], _Told] | None, printed: str) -> _Told | None:
+    """What is made of a result; None of one that cannot be read, as an older hepad may have printed it."""
+    if tell is None:
         return None
-    return found if isinstance(found, dict) else None
+    try:
+        return tell(json.loads(printed))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
 
 
 def _score(result: Result) -> list[Block]:

@@ -27,6 +27,7 @@ from hepad.output.page import to_html_part
 from hepad.printable import printable
 from hepad.serve import answers, commands
 from hepad.serve.limits import Limits
+from hepad.serve.network import MADE
 from hepad.serve.pages import asset, render
 from hepad.serve.queue import Queue
 from hepad.serve.security import Gate, Keys, Site, content_policy
@@ -367,12 +368,13 @@ def _printed(path: Path) -> str:
 
 
 def _files(server: Server, job: Job, step: Step) -> dict[str, Path]:
-    """What a step wrote, by name: nothing else of a job is ever sent, and no path is made of what somebody asks for."""
+    """What a step wrote, by name, and what the server made for it; no path is ever made of what somebody asks for."""
     output = server.store.path(job, "files", step.output)
+    made = {name: output.with_name(name) for name in MADE if step.prepares and name in step.words}
     if output.is_file() and not output.is_symlink():
         return {output.name: output}
     found = [path for path in output.rglob("*") if path.is_file() and not path.is_symlink()]
-    return {path.relative_to(output).as_posix(): path for path in sorted(found)}
+    return {**made, **{path.relative_to(output).as_posix(): path for path in sorted(found)}}
 
 
 async def _file(request: Request) -> Response:

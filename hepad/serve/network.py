@@ -9,7 +9,10 @@ import yaml
 
 from hepad.cards.resolver import resolve
 
-__all__ = ["network_files"]
+__all__ = ["MADE", "network_files"]
+
+MADE = ("card.yaml", "scale.npz")
+"""The names of what is made."""
 
 
 def network_files(model: str, score: str) -> dict[str, bytes]:

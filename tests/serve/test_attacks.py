@@ -219,6 +219,21 @@ async def test_ids_keys_and_names_that_are_none_of_ours_lead_nowhere(client, ser
 
 
 @within_a_loop
+async def test_card_and_scale_of_a_users_network_are_given_back(client, server):
+    fields = {"csrf": server.csrf, "model": "dnn_ae", "budget": "hlt-cpu", "score": "mse"}
+    assert (await client.post("/new/latency", form(fields, [("my.onnx", b"x")]))).status == 303
+    (job,) = server.store
+    server.store.path(job, "files", "network").mkdir()
+    job = server.store.update(job.with_step(0, state="done").model_copy(update={"state": "failed", "ended": 1.0}))
+    page = (await client.get(f"/jobs/{job.id}")).text
+    assert "network.onnx --card card.yaml --scale scale.npz -o network" in page
+    for name in ("card.yaml", "scale.npz"):
+        assert f"{server.share_url(job)}/files/1/{name}" in page
+        assert (await client.get(f"{server.share_url(job)}/files/1/{name}")).status == 200
+    assert (await client.get(f"{server.share_url(job)}/files/1/network.onnx")).status == 404
+
+
+@within_a_loop
 async def test_a_shared_link_shows_one_job_and_changes_nothing(client, server, new_job):
     job = new_job()
     shared = server.share_url(job)

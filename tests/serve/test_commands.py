@@ -10,7 +10,9 @@ from hepad.cards.analysis import load_analysis
 from hepad.cards.resolver import resolve
 from hepad.cli.commands import command_app
 from hepad.errors import UsageError
+from hepad.serve.answers import answer, short
 from hepad.serve.commands import KINDS, RESULTS, choices, gallery, pasted, plan, run_words, stored_name
+from hepad.serve.store import Step
 
 GOOD = {
     "reinterpret": (
@@ -97,6 +99,13 @@ def test_what_is_no_value_of_a_form_is_refused_in_a_line_that_names_it(kind, cha
         plan(kind, {**fields, **changes}, files)
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 250
+
+
+@pytest.mark.parametrize("printed", ["", "{}", "[]", "null", '{"cutflow": 3, "passed": "x"}'])
+@pytest.mark.parametrize("verb", RESULTS)
+def test_what_another_version_printed_stops_no_page(verb, printed):
+    step = Step(title="", words=(verb,), output="")
+    assert (answer(step, printed), short(step, printed)) == ([], "")
 
 
 def test_files_are_counted():
