@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -102,17 +103,22 @@ class RocCurve:
         s, b = self.signal_efficiency, self.background_efficiency
         return float(np.sum(np.diff(b) * (s[1:] + s[:-1])) / 2)
 
+    @cached_property
+    def _rises(self) -> tuple[Floats, Floats]:
+        """Both efficiencies, never falling: a curve is looked at in many places."""
+        return _rising(self.signal_efficiency), _rising(self.background_efficiency)
+
     def background_efficiency_at(self, signal_efficiency: npt.ArrayLike) -> Floats:
         """The smallest background efficiency that keeps this part of the signal (any shape, from 0 to 1)."""
         wanted = _checked_fraction(signal_efficiency)
-        s, b = _rising(self.signal_efficiency), _rising(self.background_efficiency)
+        s, b = self._rises
         right = np.searchsorted(s, wanted - _ROUNDING, side="left")
         return _between(wanted, right, s, b)
 
     def signal_efficiency_at(self, background_efficiency: npt.ArrayLike) -> Floats:
         """The largest signal efficiency that keeps no more than this part of the background (any shape)."""
         wanted = _checked_fraction(background_efficiency)
-        s, b = _rising(self.signal_efficiency), _rising(self.background_efficiency)
+        s, b = self._rises
         right = np.searchsorted(b, wanted + _ROUNDING, side="right")
         return _between(wanted, right, b, s)
 
