@@ -45,6 +45,7 @@ nb_execution_in_temp = True  # what they write is nobody's
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two things run at a time
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # notebooks call hepad
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"

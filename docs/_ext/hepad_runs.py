@@ -61,9 +61,8 @@ def run(what: Run, into: Path) -> str:
         done = None
         for words in what.calls:
             call = [sys.executable, "-m", "hepad", *words, "--json"]
-            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
             done = subprocess.run(  # noqa: S603  the commands of a file of this repository
-                call, cwd=scratch, env=environment, capture_output=True, text=True, check=False, timeout=300
+                call, cwd=scratch, capture_output=True, text=True, check=False, timeout=300
             )
             if done.returncode:
                 return f"{shlex.join(['hepad', *words])}: exit code {done.returncode}: {done.stderr.strip()[-300:]}"
