@@ -75,15 +75,16 @@ def run(what: Run, into: Path) -> str:
 
 
 def _stamp() -> str:
-    """Changes with hepad, its cards and the commands."""
+    """Changes with hepad, what it ships with, and the commands."""
     found = hashlib.sha256()
-    files = [
-        Path(__file__),
-        _ROOT / "docs/gallery.yaml",
-        *_ROOT.glob("hepad/**/*.py"),
-        *_ROOT.glob("analyses/**/*.yaml"),
-    ]
-    for path in sorted(files):
+    patterns = (
+        "docs/_ext/hepad_runs.py",
+        "docs/gallery.yaml",
+        "hepad/**/*.py",
+        "analyses/**/*.yaml",
+        "examples/data/*",
+    )
+    for path in sorted(path for pattern in patterns for path in _ROOT.glob(pattern) if path.is_file()):
         found.update(path.read_bytes())
     return found.hexdigest()
 
