@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.panels import sigmas
+from hepad.plot.panels import legend_beside_curves, sigmas
 from hepad.plot.style import ONE_SIGMA, TWO_SIGMA, canvas, figure_of
 
 __all__ = ["plot_limit"]
@@ -49,13 +49,13 @@ def plot_limit(
         axes.vlines(expected[2], 1e-4, 0.05, color="black", linestyle="--", linewidth=1.4)
         axes.axhline(0.05, color=_RED, linewidth=1.4)
         axes.set_yscale("log")
-        axes.set_ylim(2e-3, 3.0)
+        axes.set_ylim(2e-3, 1.5)
         axes.set_xlim(0.0, 1.25 * max(float(expected[4]), observed or 0.0))
         axes.text(0.02, 0.055, "95% CL", color=_RED, va="bottom", transform=axes.get_yaxis_transform())
         axes.set_xlabel(x_title)
         axes.set_ylabel(r"$\mathrm{CL_s}$")
-        legend = axes.legend(loc="upper right", title="\n".join(remarks) or None, alignment="left", frameon=False)
-        legend.get_title().set_fontsize(14)
+        curves = [(poi, cls_expected[:, 4])] + ([] if cls_observed is None else [(poi, cls_observed)])
+        legend_beside_curves(axes, curves, title="\n".join(remarks) or None)
         draw_context(axes, context)
         keep_numbers(axes, mu=poi, observed_cls=cls_observed, **sigmas("expected_cls", cls_expected))
         return figure_of(axes)

@@ -109,26 +109,22 @@ def legend_beside_curves(
 ) -> Legend:
     """A legend within axes on the side that the curves leave free, and no more of an axis than that takes.
 
-    `curves` are x and y, arrays (n,) each; what is not finite is none. The end of the y axis is moved so that they are
-    clear of the legend in the upper corner, or the `lower`, that asks for less of it.
+    `curves` are x, rising, and y, arrays (n,) each; what is not finite is none. The end of the y axis moves outwards so
+    far that they are clear of the legend, in the upper corner, or the `lower`, that asks for less of it.
     """
     legend = axes.legend(title=title, alignment="left", frameon=False, fontsize=size, handlelength=2.2, borderpad=0.3)
     legend.get_title().set_fontsize(size)
     legend.get_title().set_multialignment("left")
-    names = [text.get_text() for text in (*legend.get_texts(), legend.get_title())]
-    rows = sum(name.count("\n") + 1 for name in names if name)
-    # An average letter is half as wide as it is high; before it stands the line.
-    letters = max(len(line) for name in names for line in name.split("\n"))
-    box = axes.get_window_extent().transformed(figure_of(axes).dpi_scale_trans.inverted())
-    wide = (0.5 * letters + 4.5) * size / 72 / box.width
-    high = (1.32 * rows + 1.2) * size / 72 / box.height
+    box, frame = legend.get_window_extent(), axes.get_window_extent()
+    pad = size * figure_of(axes).dpi / 72  # of the legend from the frame, and as much again
+    wide, high = (box.width + pad) / frame.width, (box.height + pad) / frame.height
     to_x, to_y = axes.xaxis.get_transform(), axes.yaxis.get_transform()
     (left, right), (bottom, top) = to_x.transform(axes.get_xlim()), to_y.transform(axes.get_ylim())
     sign = -1.0 if lower else 1.0
-    start = sign * (top if lower else bottom)
+    start, end = (-top, -bottom) if lower else (bottom, top)
     ends = {}
     for side in ("right", "left"):
-        reach = [start]
+        reach = [end]
         for x, y in curves:
             shown = np.isfinite(x) & np.isfinite(y)
             if not np.any(shown):
@@ -137,16 +133,15 @@ def legend_beside_curves(
             grid = np.linspace(places[0], places[-1], 200)
             under = grid > 1 - wide if side == "right" else grid < wide
             on_grid = np.interp(grid, places, heights)
-            reach.append(start + (heights.max() - start) / 0.95)
             reach.append(start + (on_grid[under].max(initial=start) - start) / max(1 - high, 0.2))
         ends[side] = max(reach)
     right_hand = ends["right"] <= ends["left"]
-    end = float(to_y.inverted().transform(sign * min(ends.values())))
+    limit = float(to_y.inverted().transform(sign * min(ends.values())))
     if lower:
-        axes.set_ylim(bottom=end)
+        axes.set_ylim(bottom=limit)
         legend.set_loc("lower right" if right_hand else "lower left")
     else:
-        axes.set_ylim(top=end)
+        axes.set_ylim(top=limit)
         legend.set_loc("upper right" if right_hand else "upper left")
     return legend
 
