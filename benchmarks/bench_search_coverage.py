@@ -93,7 +93,8 @@ def experiments(
                 continue
             template = kernel_template(channel.edges, sample.masses, sample.weights)
             fit = best_fit(expected, channel, template, sample) if fitted else None
-            count = best_count(channel.edges, backgrounds, sample, fewest=FEWEST_COUNTED)
+            below = math.inf if expected.reach is None else expected.reach
+            count = best_count(channel.edges, backgrounds, sample, fewest=FEWEST_COUNTED, below=below)
         if count is not None and (fit is None or count.result.expected[2] < fit.limit):
             events = float(count.result.expected[2])
             seen = float(rng.poisson(truth + events * shape)[channel.edges[:-1] >= count.above].sum())

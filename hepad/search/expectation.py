@@ -194,7 +194,8 @@ def counted_expectation(simulated: Simulated, search: Search, channel: str, regi
             if name != region:
                 scale = simulated.yields(category, region)[0] / simulated.yields(category, name)[0]
                 how = f"simulation, too little for a fit, of region {name}"
-            return Expectation(edges, scale * data.counts * data.weights, None, how, effective=effective)
+            reach = float(edges[np.flatnonzero(counts > 0)[-1] + 1])
+            return Expectation(edges, scale * data.counts * data.weights, None, how, effective=effective, reach=reach)
     return None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hepad.cards.search import ALL
 from hepad.errors import UsageError
 from hepad.execution.run import Skipped
 from hepad.execution.store import Store
@@ -35,6 +36,7 @@ class Settings:
     """What an answer needs besides the sample. `signal_error` None is the card's; `remarks` are warnings to pass on.
 
     `calculator` and `toys` as in `LimitOptions`. `jes` is the relative error of the jets' energy, 0 for none.
+    `elsewhere` sets the limits in the other regions of the card too.
     """
 
     search: Search
@@ -45,6 +47,7 @@ class Settings:
     calculator: Calculator = "auto"
     toys: int = 0
     remarks: tuple[str, ...] = ()
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,13 +126,28 @@ def _limits(settings: Settings, measured: Measured, section: float | None, shift
         toys=settings.toys,
     )
     limits = _set_limits(Inputs(measured, yields, settings.simulated))
-    if shifted is None:
-        return limits
-    others = {
-        name: _set_limits(Inputs(one, yields, settings.simulated))
-        for name, one in (("jets_down", shifted.down), ("jets_up", shifted.up))
-    }
+    elsewhere = _elsewhere(limits.inputs) if settings.elsewhere else {}
+    others = {f"region_{name}": _set_limits(one) for name, one in elsewhere.items()}
+    if shifted is not None:
+        for name, one in (("jets_down", shifted.down), ("jets_up", shifted.up)):
+            others[name] = _set_limits(Inputs(one, yields, settings.simulated))
     return limits.beside(others)
+
+
+def _elsewhere(inputs: Inputs) -> dict[str, Inputs]:
+    """The same in the other regions of the card, of which simulated background is known; by formulae, for a comparison.
+
+    Published spectra are of one region.
+    """
+    search, yields = inputs.measured.search, replace(inputs.yields, calculator="asymptotic")
+    published = any(channel.observed or channel.background for c in search.categories for channel in c.channels)
+    if inputs.simulated is None or published or search.card.simultaneous is not None:
+        return {}
+    return {
+        name: Inputs(replace(inputs.measured, search=replace(search, signal_region=name)), yields, inputs.simulated)
+        for name in search.card.regions
+        if name not in {ALL, search.signal_region}
+    }
 
 
 def _set_limits(inputs: Inputs) -> Limits:

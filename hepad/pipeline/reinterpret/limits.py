@@ -226,7 +226,10 @@ def _fitted_limit(
 
 
 def _counted_limit(inputs: Inputs, limit: ChannelLimit, events: SignalEvents) -> ChannelLimit | None:
-    """The limit of a count in the tail of a spectrum, with nothing subtracted; None without a background or signal."""
+    """The limit of a count in the tail of a spectrum, with nothing subtracted; None without a background or signal.
+
+    Of a simulated background there is an event above the mass at least: what is expected is no extrapolation.
+    """
     expectation, yields = limit.expectation, inputs.yields
     if expectation is None:
         return None
@@ -241,6 +244,7 @@ def _counted_limit(inputs: Inputs, limit: ChannelLimit, events: SignalEvents) ->
         observed=expectation.observed,
         error=math.hypot(yields.signal_error, yields.luminosity_error),
         fewest=FEWEST_COUNTED,
+        below=math.inf if expectation.reach is None else expectation.reach,
     )
     return None if count is None else replace(limit, result=count.result, count=count)
 

@@ -163,6 +163,7 @@ def _reinterpret(files: Sequence[str | InputPath], analysis: str, options: Reint
         calculator=check_calculator(options.calculator, options.toys),
         toys=options.toys,
         remarks=remarks,
+        elsewhere=not options.points,
     )
     if output is None:
         found, curve = _measured(inputs, settings, options)

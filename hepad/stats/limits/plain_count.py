@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,8 +45,9 @@ def best_count(
     observed: FloatArray | None = None,
     error: float = 0.0,
     fewest: float,
+    below: float = math.inf,
 ) -> PlainCount | None:
-    """The count above one of the edges (n+1,) with the smallest expected limit; None without one.
+    """The count above one of the edges (n+1,), one `below` a mass, with the smallest expected limit; None without one.
 
     `backgrounds` (n,) are what may be expected in the bins, of which the most counts, and `observed` (n,) what was
     counted; `error` is relative and of the signal, to which that of its simulated events comes. A count needs `fewest`
@@ -60,7 +62,7 @@ def best_count(
     )
     above = np.max([background[::-1].cumsum()[::-1] for background in backgrounds], axis=0)
     effective = np.divide(np.square(totals), squares, out=np.zeros_like(totals), where=(squares > 0) & (totals > 0))
-    enough = np.flatnonzero(effective >= fewest * (1 - 1e-9))
+    enough = np.flatnonzero((effective >= fewest * (1 - 1e-9)) & (edges[:-1] < below))
     if not len(enough):
         return None
     errors = np.hypot(error, effective[enough] ** -0.5)

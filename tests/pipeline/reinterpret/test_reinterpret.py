@@ -213,8 +213,11 @@ def test_provenance_has_all_that_the_signal_is_held_against(result, folder):
     assert found["background events.parquet"] == digest
 
 
-def test_a_larger_luminosity_gives_a_stronger_limit(result, folder, examples):
-    more = answer(examples / SIGNAL, folder / "card.yaml", cross_section_pb=0.5, luminosity_fb=40.0)
+def test_a_larger_luminosity_gives_a_stronger_limit(folder, write_slim):
+    rng = np.random.default_rng(4)
+    path = write_slim(**_two_jets(rng.normal(150.0, 4.0, (400, 2)), rng))
+    result = answer(path, folder / "card.yaml", cross_section_pb=0.5)
+    more = answer(path, folder / "card.yaml", cross_section_pb=0.5, luminosity_fb=40.0)
     assert not more["search"]["as_published"]
     assert "luminosity: not as on the card, so that this is another search than lepton" in more["warnings"]
     best = result["combined"]["channels"][0]
@@ -325,9 +328,12 @@ def test_a_trigger_has_acceptances_only(card, examples):
         answer(examples / SIGNAL, card(**none), luminosity_fb=1.0)
 
 
-def test_another_region_can_be_asked_for(folder, examples):
+def test_another_region_can_be_asked_for(result, folder, examples):
     tight = answer(examples / SIGNAL, folder / "card.yaml", region=("tight", None))
     assert tight["search"]["signal_region"] == "tight"
+    there = result["combined"]["limit_pb_expected_alternatives"]["region_tight"]
+    assert there == pytest.approx(tight["combined"]["limit_pb_expected"], rel=1e-6)
+    assert there != pytest.approx(result["combined"]["limit_pb_expected"], rel=0.01)
     assert "limits are set in region tight, those of lepton in loose" in tight["warnings"]  # no other search
     assert not any("another search" in text for text in tight["warnings"])
     own = answer(examples / SIGNAL, folder / "card.yaml", region=("mine", RegionSpec(background_efficiency=0.1)))

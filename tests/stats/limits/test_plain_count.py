@@ -41,6 +41,9 @@ def test_the_best_count_is_above_the_background_and_known_well_enough() -> None:
     assert wider.above == 600.0
     assert wider.result.expected[2] > found.result.expected[2]
     assert best_count(EDGES, [BACKGROUND], sample, fewest=26) is None
+    lower = best_count(EDGES, [BACKGROUND], sample, fewest=3, below=1200.0)
+    assert lower is not None
+    assert lower.above == 600.0
     doubted = best_count(EDGES, [BACKGROUND, 4 * BACKGROUND], sample, fewest=3)  # the most of both is expected
     assert doubted is not None
     assert (doubted.above, doubted.background) == (1200.0, 2.0)
