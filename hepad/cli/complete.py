@@ -32,6 +32,8 @@ def completion(command: str, parameter: str) -> Completion | None:
     folder = _FOLDERS.get((command, parameter), _FOLDERS.get(parameter))
     if folder is None:
         return None
+    if (command, parameter) == ("reinterpret", "analysis"):
+        return _names(folder, also=("all",))
     return _names(folder) if folder else _catalogued(whole=parameter == "name")
 
 
@@ -49,11 +51,12 @@ def _catalogued(*, whole: bool) -> Completion:
     return complete
 
 
-def _names(folder: str) -> Callable[[str], list[str]]:
+def _names(folder: str, also: tuple[str, ...] = ()) -> Callable[[str], list[str]]:
     def complete(incomplete: str) -> list[str]:
         from hepad.cards.resolver import bundled_names
 
-        known = {name for each in folder.split() for name in bundled_names(each) if name.startswith(incomplete)}
+        known = {name for each in folder.split() for name in bundled_names(each)}
+        known = {name for name in {*known, *also} if name.startswith(incomplete)}
         return [*sorted(known), *_paths(incomplete)]
 
     return complete

@@ -90,6 +90,9 @@ def _measures_too(params: Parameters) -> bool:
     return bool({"measured", "all"} & set(params["tier"] or ()))
 
 
+_OF_SEARCHES = "sqrt_s signal_error jes calculator toys max_events executor scheduler skip_bad_files"
+
+
 def _is_of_hunt(params: Parameters) -> bool:
     from hepad.cards.hunt import is_hunt
 
@@ -202,14 +205,14 @@ VERBS: dict[str, Verb] = {
         ),
     ),
     "reinterpret": _verb(
-        "analysis background step_size workers figures label title style progress",
+        "analysis step_size workers figures label title style progress",
         (
-            _mode("--analysis of a hunt", _is_of_hunt, "method study"),
+            _mode("--analysis all", lambda params: params["analysis"] == "all", _OF_SEARCHES),
+            _mode("--analysis of a hunt", _is_of_hunt, "background method study"),
             _mode(
                 "--analysis of a search",
                 _always,
-                "luminosity region selection model sqrt_s signal_error jes calculator toys point points max_events "
-                "executor scheduler skip_bad_files",
+                f"background luminosity region selection model point points {_OF_SEARCHES}",
             ),
         ),
         (

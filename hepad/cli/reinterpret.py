@@ -12,10 +12,11 @@ from hepad.cli.progress import counts
 
 if TYPE_CHECKING:
     from hepad.cards.analysis import RegionSpec
+    from hepad.pipeline.reinterpret.every import Ranking
     from hepad.pipeline.reinterpret.points import Point
     from hepad.pipeline.reinterpret.report import CurveRow, SampleRow
     from hepad.pipeline.reinterpret.rows import CombinedRow, SearchRow, VerdictRow
-    from hepad.pipeline.reinterpret.run import ReinterpretReport
+    from hepad.pipeline.reinterpret.run import ReinterpretOptions, ReinterpretReport
 
 __all__ = ["reinterpret"]
 
@@ -26,7 +27,8 @@ def reinterpret(
         typer.Argument(help="Event files of one signal sample; globs are expanded.", show_default=False),
     ] = None,
     analysis: Annotated[
-        str, typer.Option("--analysis", "-a", help="A search or a hunt ('hepad list'), or a card.", show_default=False)
+        str,
+        typer.Option("--analysis", "-a", help="A search or a hunt ('hepad list'), a card, or all.", show_default=False),
     ] = ...,  # type: ignore[assignment]
     xsec: Annotated[
         float | None, typer.Option("--xsec", help="Cross section of the signal in pb.", show_default="the files'")
@@ -103,8 +105,7 @@ def reinterpret(
         sample = (files or [], background, xsec)
         _hunt(analysis, sample, (method or [], study), (output, step_size, workers), json=json)
         return
-    from hepad.pipeline.reinterpret.run import ReinterpretOptions
-    from hepad.pipeline.reinterpret.run import reinterpret as run
+    from hepad.pipeline.reinterpret.run import ReinterpretOptions, ReinterpretReport
 
     with common.event_progress("reading") as on_events:
         options = ReinterpretOptions(
@@ -126,7 +127,10 @@ def reinterpret(
             execution=common.execution(workers, executor, scheduler, skip_bad_files, force),
             on_events=on_events,
         )
-        report = run(files or [], analysis, options=options)
+        report = _asked(files or [], analysis, options)
+    if not isinstance(report, ReinterpretReport):
+        _say_ranking(report, json=json)
+        return
     for warning in report.result.warnings:
         common.stderr().print(f"hepad: warning: {warning}")
     if json:
@@ -136,6 +140,33 @@ def reinterpret(
     if report.complete_before:
         common.print_complete(report.output)
     common.print_skipped(report.skipped)
+
+
+def _asked(files: list[str], analysis: str, options: ReinterpretOptions) -> ReinterpretReport | Ranking:
+    """Hold files against the search, or against all."""
+    if analysis == "all":
+        from hepad.pipeline.reinterpret.every import reinterpret_every
+
+        return reinterpret_every(files, options=options)
+    from hepad.pipeline.reinterpret.run import reinterpret as run
+
+    return run(files, analysis, options=options)
+
+
+def _say_ranking(ranking: Ranking, *, json: bool) -> None:
+    from hepad.pipeline.reinterpret.every import HEADER, ranked_cells
+
+    if json:
+        common.print_json(ranking.to_json())
+        return
+    common.print_table(
+        "Searches by expected limit at 95 % CL", list(HEADER), [ranked_cells(row) for row in ranking.rows]
+    )
+    for name, why in ranking.left_out.items():
+        _say(f"left out: {name}: {why}")
+    _say(ranking.verdict())
+    if ranking.output is not None:
+        _say(f"wrote {ranking.output}")
 
 
 def _hunt(

@@ -67,6 +67,7 @@ ASKED = {
         "--data": "--data 3",
     },
     "reinterpret": {
+        "--analysis all": "--analysis all",
         "--analysis of a hunt": "--analysis cms_2024_dijet_anomaly",
         "--analysis of a search": "",
         "event files": "e.root",
