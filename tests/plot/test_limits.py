@@ -130,7 +130,7 @@ def test_a_legend_covers_no_curve_and_takes_no_more_than_it_needs(power: float) 
 
 
 def test_a_probability_ends_at_one() -> None:
-    figure = plot_local_p(MASSES, np.log([0.5, 1e-4, 0.3]), remarks=("a remark",))
+    figure = plot_local_p(MASSES, np.log([0.5, 1e-3, 0.3]), remarks=("a remark",))
     assert not covered(figure)
     assert figure.axes[0].get_ylim()[1] == 0.0
     assert [t.get_text() for t in figure.axes[0].texts] == [rf"{z}$\sigma$" for z in (1, 2, 3)]
