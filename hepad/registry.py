@@ -151,13 +151,13 @@ SCORERS = Table(
             "VaeGanConfig",
         ),
         "vicreg": Entry(
-            "hepad.models.vicreg.network:VicregEmbedding",
+            "hepad.models.vicreg.scorer:VicregEmbedding",
             "embedding of hardware integers by VICReg",
             ("l1_hardware",),
             "VicregConfig",
         ),
         "dense_vae": Entry(
-            "hepad.models.dense_vae.network:DenseVae",
+            "hepad.models.dense_vae.scorer:DenseVae",
             "variational autoencoder of an embedding",
             ("l1_vector",),
             "DenseVaeConfig",

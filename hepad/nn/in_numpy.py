@@ -21,7 +21,7 @@ from hepad.nn.arrays import check_arrays
 from hepad.nn.layers import Layer, Network
 from hepad.nn.score_rules import mu2
 from hepad.nn.scorer import FitReport, Scores, State, TrainingData, check_batch, finite_scores
-from hepad.nn.stacks import dense_layers, identity_scale, scaled_network, stack_shapes, with_layers
+from hepad.nn.stacks import dense_layers, identity_scale, scale_shapes, scaled_network, stack_shapes, with_layers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -165,15 +165,17 @@ class InNumpy(ABC):
 class ScaledEncoder(InNumpy):
     """Numbers scaled by powers of two and a dense encoder, ReLU between its layers; the rest is torch's alone.
 
-    Score `mu2`: the sum over the latent axes of the mean squared.
+    Its score is the sum of the squares of what the encoder gives: `mu2` of the latent means.
     """
 
-    score_names = ("mu2",)
+    score_names: tuple[str, ...] = ("mu2",)
+    prefix: ClassVar[str] = "inner.encoder"
+    """Of the encoder's weights."""
 
     def __init__(self, config: Card, layout: Layout, layers: Sequence[int], latent: int) -> None:
         """`layers` and `latent` are the widths of the encoder."""
         super().__init__(config, layout)
-        self._sizes, self._latent = (layout.size, *layers, 2 * latent), latent
+        self._sizes, self._latent = (layout.size, *layers), latent
 
     @property
     def layered_scores(self) -> tuple[str, ...]:
@@ -187,28 +189,27 @@ class ScaledEncoder(InNumpy):
 
     def state_of(self, network: Network) -> State:
         """The state with an encoder of these layers, and the scale that was folded into them the identity."""
-        return with_layers(self.state(), "inner.encoder", network.layers) | identity_scale("scale", self.layout.size)
+        return with_layers(self.state(), self.prefix, network.layers) | identity_scale("scale", self.layout.size)
 
     def _encoder(self, state: State) -> tuple[Layer, ...]:
-        return dense_layers(state, "inner.encoder", len(self._sizes) - 1, self._latent)
+        return dense_layers(state, self.prefix, len(self._sizes), self._latent)
 
     def _encoder_shapes(self, decoder: Sequence[int]) -> dict[str, tuple[int, ...]]:
         """The weights of the scale, the encoder, and a decoder with hidden layers of these widths."""
         width = self.layout.size
-        shapes: dict[str, tuple[int, ...]] = {"scale.offset": (width,), "scale.shift": (width,)}
-        shapes |= stack_shapes("inner.encoder", self._sizes)
+        shapes = scale_shapes("scale", width) | stack_shapes(self.prefix, (*self._sizes, 2 * self._latent))
         return shapes | stack_shapes("inner.decoder", (self._latent, *decoder, width))
 
     def _prepare(self, weights: State) -> None:
         self._offset, self._factor = weights["scale.offset"], np.exp2(-weights["scale.shift"])
         self._stack = plain_stack(self._encoder(weights))
 
-    def _means(self, x: _Float32) -> _Float32:
-        """The means, shape (n, latent), of unscaled rows."""
+    def _encoded(self, x: _Float32) -> _Float32:
+        """What the encoder gives, shape (n, latent), of unscaled rows."""
         return self._stack((x - self._offset) * self._factor)
 
     def _scored(self, x: _Float32, there: npt.NDArray[np.bool_]) -> Scores:  # noqa: ARG002  what is not there is 0
-        return {"mu2": mu2(self._means(x)).astype(np.float32)}
+        return {self.score_names[0]: mu2(self._encoded(x)).astype(np.float32)}
 
 
 def plain_stack(layers: Sequence[Layer], slope: float = 0.0) -> Stack:

@@ -13,7 +13,16 @@ import numpy.typing as npt
 from hepad.nn.layers import After, Layer, Network
 from hepad.nn.scorer import State
 
-__all__ = ["dense_layers", "folded_scale", "identity_scale", "scaled_network", "stack_shapes", "with_layers"]
+__all__ = [
+    "dense_layers",
+    "folded_scale",
+    "identity_scale",
+    "normalisation_shapes",
+    "scale_shapes",
+    "scaled_network",
+    "stack_shapes",
+    "with_layers",
+]
 
 
 def stack_shapes(prefix: str, sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
@@ -22,6 +31,16 @@ def stack_shapes(prefix: str, sizes: Sequence[int]) -> dict[str, tuple[int, ...]
     for i, (inputs, outputs) in enumerate(pairwise(sizes)):
         shapes |= {f"{prefix}.{2 * i}.weight": (outputs, inputs), f"{prefix}.{2 * i}.bias": (outputs,)}
     return shapes
+
+
+def scale_shapes(name: str, width: int) -> dict[str, tuple[int, ...]]:
+    """The names and shapes of a `hepad.nn.hardware_scale.HardwareScale` of so many numbers."""
+    return {f"{name}.{part}": (width,) for part in ("offset", "shift")}
+
+
+def normalisation_shapes(name: str, width: int) -> dict[str, tuple[int, ...]]:
+    """The names and shapes of a batch normalisation of so many numbers."""
+    return {f"{name}.{part}": (width,) for part in ("weight", "bias", "running_mean", "running_var")}
 
 
 def dense_layers(

@@ -10,8 +10,8 @@ from hepad.cards.train import TrainCard
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.models.compose import Chain
-from hepad.models.dense_vae.network import DenseVae
-from hepad.models.vicreg.network import VicregEmbedding
+from hepad.models.dense_vae.scorer import DenseVae
+from hepad.models.vicreg.scorer import VicregEmbedding
 from hepad.nn.layers import layers_of
 from hepad.nn.scorer import EpochEnd, TrainingData
 from hepad.testing.examples import example_batch
@@ -86,8 +86,8 @@ def test_the_autoencoder_of_the_embedding_by_hand() -> None:
     error = (1 - 6) ** 2 + 2**2 + (3 + 6) ** 2  # the decoder's hidden number is 2 * 3
     assert scorer.scores(batch)["sse"].tolist() == [error]
     kl = 0.5 * (9 + 1 + (4 - np.log(4) - 1))  # the sum over two axes
-    module = scorer._module
-    recipe = scorer._recipe(module, TrainingData(batch, batch))
+    network = scorer._in_torch()
+    recipe = network._recipe(network._module, TrainingData(batch, batch))
 
     class Silent:
         def normal(self, *shape: int) -> torch.Tensor:

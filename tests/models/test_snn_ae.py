@@ -40,7 +40,7 @@ def test_bundles_score_without_torch() -> None:
 import sys, numpy as np
 from hepad.inputs.batch import Batch
 from hepad.bundles.bundle import load_bundle
-for name in ("snn_ae", "dnn_ae", "vae", "axol1tl_v3", "axol1tl_v4", "gelato_l1", "gelato_hlt", "wnae_l1"):
+for name in ("snn_ae", "dnn_ae", "vae", "axol1tl_v3", "axol1tl_v4", "axol1tl_v5", "gelato_l1", "gelato_hlt", "wnae_l1"):
     bundle = load_bundle(name)
     layout = bundle.input.layout
     bundle.scorer.scores(Batch(bundle.input.kind, layout, np.zeros((5, *layout.shape), np.float32), None, np.ones(5)))

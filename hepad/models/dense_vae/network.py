@@ -11,21 +11,20 @@ from torch import Tensor
 from hepad.cards.base import parse_card
 from hepad.inputs.layout import Layout
 from hepad.models.dense_vae import DenseVaeConfig
+from hepad.models.dense_vae.scorer import dense_vae_layers
 from hepad.nn.affine import Stack
 from hepad.nn.blocks import kl_divergence
-from hepad.nn.layers import Layer, Network
 from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Recipe
-from hepad.nn.scorer import State, TrainingData
+from hepad.nn.scorer import TrainingData
 from hepad.nn.sources import Noise
-from hepad.nn.stacks import dense_layers, with_layers
 from hepad.nn.tensors import get_weights
 from hepad.nn.variational import GaussianAutoencoder, drawn
 
-__all__ = ["DenseVae"]
+__all__ = ["TorchDenseVae"]
 
 
-class DenseVae(NetworkScorer[GaussianAutoencoder]):
+class TorchDenseVae(NetworkScorer[GaussianAutoencoder]):
     """Dense encoder with ReLU to the mean and log variance of a Gaussian, and its mirror image; all outputs linear.
 
     Score `sse`: the sum over the columns of the squared difference of the input and the reconstruction of the mean.
@@ -39,26 +38,6 @@ class DenseVae(NetworkScorer[GaussianAutoencoder]):
         self._settings = parse_card(DenseVaeConfig, dict(config), f"model {self.name}")
         self._width = len(layout.columns)
         super().__init__(self._settings, layout)
-
-    @property
-    def layered_scores(self) -> tuple[str, ...]:
-        """The scores that are made of layers alone."""
-        return self.score_names
-
-    def layers(self, score: str) -> Network:  # noqa: ARG002  it has one
-        """The encoder of the means and the decoder; see `hepad.nn.layers`."""
-        return Network(self.name, self._dense_layers(self.state()), "sse")
-
-    def state_of(self, network: Network) -> State:
-        """The state with these layers."""
-        count = len(self._settings.layers) + 1
-        state = with_layers(self.state(), "encoder", network.layers[:count])
-        return with_layers(state, "decoder", network.layers[count:])
-
-    def _dense_layers(self, state: State) -> tuple[Layer, ...]:
-        count = len(self._settings.layers) + 1
-        encoder = dense_layers(state, "encoder", count, self._settings.latent)
-        return (*encoder, *dense_layers(state, "decoder", count))
 
     def _build(self) -> GaussianAutoencoder:
         layers = self._settings.layers
@@ -77,7 +56,7 @@ class DenseVae(NetworkScorer[GaussianAutoencoder]):
     def _score(self, module: GaussianAutoencoder, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         # Of so small matrices libraries sum in an order that depends on the place of a row.
         x = rows[0].cpu().numpy()
-        layers = self._dense_layers(get_weights(module))
+        layers = dense_vae_layers(get_weights(module), self._settings)
         exact = [(layer.weight.astype("f4"), layer.bias.astype("f4"), layer.after == "relu") for layer in layers]
         return (_squared_error(rows[0], torch.from_numpy(Stack(exact, len(x))(x)).to(rows[0].device)),)
 

@@ -41,7 +41,7 @@ class HardwareVae(ScaledEncoder):
 
     def embed(self, batch: Batch) -> npt.NDArray[np.float32]:
         """The means of the latent Gaussians, of shape (n, latent)."""
-        return np.concatenate([self._means(x) for x, _ in self._pieces(batch)])
+        return np.concatenate([self._encoded(x) for x, _ in self._pieces(batch)])
 
     def _make(self) -> TorchHardwareVae:
         from hepad.models.l1_vae.network import TorchHardwareVae

@@ -21,7 +21,7 @@ from hepad.nn.in_numpy import InNumpy, plain_stack
 from hepad.nn.layers import Layer, Network, folded_normalisation, identity_normalisation
 from hepad.nn.score_rules import LARGEST_LOG_VARIANCE, LATENT
 from hepad.nn.scorer import Scores, State
-from hepad.nn.stacks import with_layers
+from hepad.nn.stacks import normalisation_shapes, with_layers
 
 if TYPE_CHECKING:
     from hepad.models.vae.network import TorchVae
@@ -117,12 +117,12 @@ class VariationalAutoencoder(InNumpy):
         """The weights of the network in torch, in its order."""
         width, hidden, latent = self.layout.size, self._variational.layers, self._variational.latent
         stacks = {"encoder": (width, *hidden, 2 * latent), "decoder": (latent, *reversed(hidden), width)}
-        shapes = dict(_normalised("normalise", width))
+        shapes = dict(normalisation_shapes("normalise", width))
         for stack, sizes in stacks.items():
             for i, (inputs, outputs) in enumerate(pairwise(sizes)):
                 shapes |= {f"{stack}.{2 * i}.weight": (outputs, inputs), f"{stack}.{2 * i}.bias": (outputs,)}
                 if i < len(hidden):
-                    shapes |= _normalised(f"{stack}.{2 * i + 1}.0", outputs)
+                    shapes |= normalisation_shapes(f"{stack}.{2 * i + 1}.0", outputs)
         return shapes
 
     def _encode(self, x: _Float32) -> tuple[_Float32, _Float32]:
@@ -149,10 +149,6 @@ class VariationalAutoencoder(InNumpy):
                 exact = LATENT[name](mean.astype(np.float64), log_variance.astype(np.float64))
                 made[name] = exact.astype(np.float32)
         return made
-
-
-def _normalised(name: str, width: int) -> dict[str, tuple[int, ...]]:
-    return {f"{name}.{part}": (width,) for part in ("weight", "bias", "running_mean", "running_var")}
 
 
 def _layers(state: State, hidden: int) -> tuple[list[Layer], list[Layer]]:

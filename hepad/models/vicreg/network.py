@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
@@ -16,21 +15,18 @@ from hepad.inputs.layout import Layout
 from hepad.models.vicreg import VicregConfig
 from hepad.nn.blocks import dense_stack
 from hepad.nn.hardware_scale import HardwareScale
-from hepad.nn.inference import evaluate
-from hepad.nn.layers import Network
 from hepad.nn.momenta import object_columns
 from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Phase, Recipe
-from hepad.nn.scorer import State, TrainingData, check_batch
+from hepad.nn.scorer import TrainingData
 from hepad.nn.sources import Noise, Rows
-from hepad.nn.stacks import dense_layers, identity_scale, scaled_network, with_layers
 from hepad.nn.vicreg import vicreg_terms
 from hepad.nn.views import blurred, object_of_column, turned, turns, without_objects
 
-__all__ = ["VicregEmbedding"]
+__all__ = ["TorchVicreg"]
 
 
-class VicregEmbedding(NetworkScorer["_Network"]):
+class TorchVicreg(NetworkScorer["_Network"]):
     """Integers scaled by powers of two, and dense layers with a ReLU after each; trained to embed views alike.
 
     Score `z2`: the sum of the squares of the embedding, which a chain does not use.
@@ -44,34 +40,6 @@ class VicregEmbedding(NetworkScorer["_Network"]):
         self._settings = parse_card(VicregConfig, dict(config), f"model {self.name}")
         self._owner = object_of_column(object_columns(layout, self.name), layout.size)
         super().__init__(self._settings, layout)
-
-    @property
-    def embedding_layout(self) -> Layout:
-        """`z1`, `z2`, ..."""
-        return Layout.latent(self._settings.layers[-1])
-
-    def embed(self, batch: Batch) -> npt.NDArray[np.float32]:
-        """The embeddings, of shape (n, layers[-1])."""
-        check_batch(self, batch)
-        module = self._module
-        (values,) = evaluate(module, lambda x, _: (module(x),), self._arrays(batch), 1)
-        return values
-
-    @property
-    def layered_scores(self) -> tuple[str, ...]:
-        """The scores that are made of layers alone."""
-        return self.score_names
-
-    def layers(self, score: str) -> Network:  # noqa: ARG002  it has one
-        """The layers of the embedding, the scale folded into the first; see `hepad.nn.layers`."""
-        state = self.state()
-        return scaled_network(
-            self.name, state, dense_layers(state, "backbone", len(self._settings.layers), last="relu")
-        )
-
-    def state_of(self, network: Network) -> State:
-        """The state with these layers, and the scale that was folded into them the identity."""
-        return with_layers(self.state(), "backbone", network.layers) | identity_scale("scale", self.layout.size)
 
     def _build(self) -> _Network:
         return _Network(self._settings, self.layout.size)
