@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hepad.errors import UsageError
 
@@ -22,6 +22,7 @@ __all__ = [
     "parse_kinds",
     "parse_style",
     "parse_titles",
+    "titled",
 ]
 
 DEFAULT_FIGURES = "png"
@@ -56,6 +57,17 @@ def drawing(
     would stand, of a signal, say, there stands its title.
     """
     token = _DRAWING.set(_Drawing(tuple(kinds), style, label, dict(titles or {})))
+    try:
+        yield
+    finally:
+        _DRAWING.reset(token)
+
+
+@contextmanager
+def titled(titles: Mapping[str, str]) -> Iterator[None]:
+    """Within the block figures have these titles too, where nobody has asked for others of the same names."""
+    now = _DRAWING.get()
+    token = _DRAWING.set(replace(now, titles={**titles, **now.titles}))
     try:
         yield
     finally:

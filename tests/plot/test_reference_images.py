@@ -8,6 +8,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.ft2font import __freetype_build_type__
 
+from hepad.output.figure_numbers import numbers_of
+
 from ..conftest import ROOT
 from .gallery import FIGURES, figure
 
@@ -34,4 +36,6 @@ OTHER += ["the system's FreeType"] if __freetype_build_type__ != "local" else []
 )
 @pytest.mark.parametrize("name", sorted(FIGURES.keys() - NOT_COMPARED))
 def test_figure(name: str) -> Figure:
-    return figure(name)
+    made = figure(name)
+    assert numbers_of(made)  # which are written beside it
+    return made
