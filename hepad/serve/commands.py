@@ -158,6 +158,7 @@ def choices(kind: str) -> dict[str, dict[str, str]]:
     return {name: make() for name, make in found[kind].items()}
 
 
+@cache
 def gallery() -> list[Mapping[str, str]]:
     """The published searches, with what each says of its fidelity."""
     from hepad.cards.search import load_search

@@ -10,10 +10,12 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hepad
 from hepad.printable import printable
@@ -88,20 +90,33 @@ async def run_process(
             limit=_LINE,
         )
     try:
-        lines = await asyncio.wait_for(_listen(process, on_progress), limits.wall_seconds)
-        code = await process.wait()
+        code, lines = await asyncio.wait_for(_heard(process, on_progress), limits.wall_seconds)
     except asyncio.TimeoutError:
         return Outcome(124, f"it took more than {limits.wall_seconds:g} s, which is all that a job may take here")
     finally:
-        await end_group(process)
+        await _whole(end_group(process))
     with suppress(OSError):
         (folder / "logs" / f"{number}.err").write_text("\n".join(lines), encoding="utf-8", errors="replace")
     return Outcome(code, "" if code == 0 else _why(code, lines, limits))
 
 
-async def _listen(process: asyncio.subprocess.Process, on_progress: Callable[[Progress], None]) -> list[str]:
-    """Read what a process says until it says no more; the last lines that are no progress."""
-    lines: list[str] = []
+async def _whole(work: Coroutine[Any, Any, None]) -> None:
+    """Do something to its end, however often one is cancelled meanwhile."""
+    task, cancelled = asyncio.ensure_future(work), False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+
+
+async def _heard(
+    process: asyncio.subprocess.Process, on_progress: Callable[[Progress], None]
+) -> tuple[int, Sequence[str]]:
+    """The exit code of a process when it has ended, and of what it said the last lines that are no progress."""
+    lines: deque[str] = deque(maxlen=_KEPT)
     stream = process.stderr
     assert stream is not None  # noqa: S101  a pipe was asked for
     while True:
@@ -110,13 +125,13 @@ async def _listen(process: asyncio.subprocess.Process, on_progress: Callable[[Pr
         except ValueError:  # longer than a line may be
             continue
         if not raw:
-            return lines
+            return await process.wait(), lines
         text = raw.decode("utf-8", "replace").rstrip("\n")
         found = parse_progress(text)
         if found is not None:
             on_progress(found)
         elif text.strip():
-            lines = [*lines[1 - _KEPT :], text]
+            lines.append(text)
 
 
 def parse_progress(line: str) -> Progress | None:
@@ -138,7 +153,7 @@ def last_reason(lines: Iterable[str]) -> str:
     return printable((own or texts or [""])[-1])[:1000]
 
 
-def _why(code: int, lines: list[str], limits: Limits) -> str:
+def _why(code: int, lines: Sequence[str], limits: Limits) -> str:
     if code == -signal.SIGXCPU:
         return f"it took more than {limits.seconds:g} s of processor time, which is all that a job may take here"
     if any(_MEMORY.search(line) for line in lines):
@@ -151,12 +166,12 @@ def _why(code: int, lines: list[str], limits: Limits) -> str:
 
 async def end_group(process: asyncio.subprocess.Process) -> None:
     """End a process and all that it started, first with a signal that lets it clean up."""
+    ended = asyncio.ensure_future(_wait(process))
     if process.returncode is None:
         _signal(process.pid, signal.SIGTERM)
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(asyncio.shield(_wait(process)), TERM_SECONDS)
+        await asyncio.wait([ended], timeout=TERM_SECONDS)
     _signal(process.pid, signal.SIGKILL)  # what is left of the group
-    await _wait(process)
+    await ended
 
 
 async def _wait(process: asyncio.subprocess.Process) -> None:

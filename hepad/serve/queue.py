@@ -6,7 +6,6 @@ import asyncio
 import logging
 import shutil
 import time
-from contextlib import suppress
 
 from hepad.serve.commands import RESULTS, run_words
 from hepad.serve.process import Outcome, Progress, command_words, end_leftover, run_process
@@ -17,7 +16,7 @@ __all__ = ["Queue"]
 _log = logging.getLogger(__name__)
 
 _ATTEMPTS = 3
-"""How often a job is begun whose server is stopped while it runs."""
+"""How often a job is begun whose server is killed while it runs."""
 _BETWEEN = 600.0
 """Seconds between two looks for jobs that are too old."""
 
@@ -73,8 +72,7 @@ class Queue:
             self._cancelled.add(current.id)
             task = self._running[current.id]
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([task])
+            await asyncio.wait([task])
 
     def _recover(self) -> None:
         """Queue again what ran when the server stopped: the commands of hepad begin anew or go on by themselves."""
@@ -97,19 +95,18 @@ class Queue:
             task = asyncio.create_task(self._run(job))
             self._running[job.id] = task
             try:
-                await asyncio.shield(task)
-            except asyncio.CancelledError:
-                if job.id not in self._cancelled:  # the server stops
-                    task.cancel()
-                    await asyncio.gather(task, return_exceptions=True)
-                    raise
-                self._cancelled.discard(job.id)
-            except Exception:  # noqa: BLE001  whatever it was, the next job is not to wait for ever
-                _log.exception("job %s", job.id)
-                self._end(job, "failed", "a fault of the server ended it; its log says more")
+                await asyncio.wait([task])
+            except asyncio.CancelledError:  # the server stops
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                raise
             finally:
                 self._running.pop(job.id, None)
                 self._progress.pop(job.id, None)
+                self._cancelled.discard(job.id)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                _log.error("job %s", job.id, exc_info=error)
+                self._end(job, "failed", "a fault of the server ended it; its log says more")
 
     def _begun(self, job: Job) -> Job:
         changes = {"state": "running", "started": time.time(), "attempts": job.attempts + 1}
@@ -128,7 +125,7 @@ class Queue:
             if job.id in self._cancelled:
                 self._end(found, "cancelled", "it was cancelled while it ran")
             else:
-                self.store.update(requeued(found))
+                self.store.update(requeued(found).model_copy(update={"attempts": job.attempts - 1}))
             raise
 
     async def _step(self, job: Job, place: int) -> Job:

@@ -46,6 +46,7 @@ def run(options: Options, ready: Callable[[str], None]) -> None:
     except ImportError as error:
         raise MissingExtraError.of(error, "hepad serve needs", "starlette", "web") from error
     from hepad.serve.app import Server, make_app
+    from hepad.serve.commands import KINDS, choices
     from hepad.serve.queue import Queue
     from hepad.serve.security import Keys, site_of
     from hepad.serve.store import Store
@@ -70,9 +71,10 @@ def run(options: Options, ready: Callable[[str], None]) -> None:
                 timeout_graceful_shutdown=3,
                 h11_max_incomplete_event_size=_HEAD,
             )
-            ready(
-                f"{options.url.rstrip('/') if options.url else f'http://127.0.0.1:{port}'}/?token={keys.key('token')}"
-            )
+            for kind in KINDS:
+                choices(kind)  # which takes a second, and is kept
+            place = f"http://127.0.0.1:{port}" if options.url is None else options.url.rstrip("/")
+            ready(f"{place}/?token={keys.key('token')}")
             await uvicorn.Server(config).serve(sockets=[listener])
 
         try:

@@ -100,7 +100,8 @@ async def test_how_far_a_job_is_comes_from_its_progress(store, new_job, runs):
     job = new_job()
     async with working(store) as queue:
         assert await until(lambda: queue.progress(job)) == Progress("reading", 3, 7)
-    assert store.get(job.id).state == "queued"  # the server stopped
+    found = store.get(job.id)
+    assert (found.state, found.attempts) == ("queued", 0)  # the server stopped as it was asked to
 
 
 @pytest.mark.parametrize(
@@ -142,11 +143,11 @@ async def test_nothing_is_asked_of_what_could_not_be_prepared(store, new_job, ru
 @within_a_loop
 async def test_a_command_that_takes_too_long_ends_with_all_it_began(store, new_job, runs):
     runs(*CHILD)
-    store.limits = replace(store.limits, seconds=1)
+    store.limits = replace(store.limits, seconds=0.5)
     job = new_job()
     async with working(store):
         (found,) = await ended(store, job)
-    assert found.reason == "it took more than 2 s, which is all that a job may take here"
+    assert found.reason == "it took more than 1 s, which is all that a job may take here"
     assert not is_alive(child_of(store, job))
 
 
@@ -170,6 +171,43 @@ async def test_a_job_can_be_cancelled_from_two_tabs_at_once(store, new_job, runs
         assert [job.state for job in await ended(store, third)] == ["done"]
         await queue.cancel(third)
     assert store.get(third.id).state == "done"
+
+
+@within_a_loop
+async def test_a_command_that_does_not_want_to_end_is_ended_however_often_one_asks(store, new_job, runs, monkeypatch):
+    monkeypatch.setattr("hepad.serve.process.TERM_SECONDS", 0.3)
+    runs("import signal", "signal.signal(signal.SIGTERM, signal.SIG_IGN)", *CHILD)
+    job = new_job()
+    async with working(store) as queue:
+        child = await until(lambda: child_of(store, job))
+        asking = [asyncio.create_task(queue.cancel(job))]
+        await asyncio.sleep(0.1)
+        asking.append(asyncio.create_task(queue.cancel(job)))
+        await asyncio.gather(*asking)
+        assert store.get(job.id).state == "cancelled"
+        assert not is_alive(child)
+
+
+@within_a_loop
+async def test_a_command_that_falls_silent_is_ended_too(store, new_job, runs):
+    runs("import os, sys, time", "os.close(2)", "time.sleep(60)")
+    store.limits = replace(store.limits, seconds=0.2)
+    async with working(store):
+        (found,) = await ended(store, new_job())
+    assert found.reason.startswith("it took more than 0.4 s")
+
+
+@within_a_loop
+async def test_a_fault_of_the_server_ends_a_job_and_no_other(store, new_job, runs, monkeypatch, caplog):
+    runs("pass")
+    first, second = new_job(created=1.0), new_job(created=2.0)
+    real = Queue._step
+    monkeypatch.setattr(Queue, "_step", lambda self, job, place: real(self, None if job.id == first.id else job, place))
+    async with working(store):
+        found = await ended(store, first, second)
+    assert [job.state for job in found] == ["failed", "done"]
+    assert "a fault of the server" in found[0].reason
+    assert first.id in caplog.text
 
 
 @within_a_loop
