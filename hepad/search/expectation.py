@@ -237,21 +237,22 @@ def _expectation(simulated: Simulated, search: Search, channel: str, region: str
             effective=effective,
             reach=reach,
             alternative=other,
-            orders=_orders(edges, functions[0], other, reach) if search.card.spurious_signal else (),
+            orders=_orders(edges, functions, other, reach) if search.card.spurious_signal else (),
         )
     raise TooFewError(most)
 
 
 def _orders(
-    edges: FloatArray, first: BackgroundFunction, other: FloatArray | None, reach: float
+    edges: FloatArray, functions: Sequence[BackgroundFunction], other: FloatArray | None, reach: float
 ) -> tuple[BackgroundFunction, ...]:
-    """The first function with ever more parameters, until it follows what the other one expects below `reach`.
+    """The first function with ever more parameters, until it follows what the second one expects below `reach`.
 
     Where its fit to those events leaves a deviance D, no signal, of whatever shape, is faked by more than the root of D
     in standard deviations, for adding it lowers the deviance by its significance squared.
     """
     if other is None:
         return ()
+    first = functions[0]
     bins, found = int(np.searchsorted(edges, reach)), [first]
     for n in range(first.n_parameters, FAMILIES[first.family][1] + 1):
         if n > first.n_parameters:

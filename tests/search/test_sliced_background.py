@@ -82,13 +82,13 @@ def test_the_first_function_gets_parameters_until_it_follows_the_second():
     """An exponential of 1e6 events, fitted below 3 TeV: each of three parameters more is needed or enough."""
     other = 1e6 * -np.diff(np.exp(-EDGES / 400.0)) / np.exp(-EDGES[0] / 400.0)
     first, below = BackgroundFunction("mine", "dijet", 3, 13000.0), int(np.searchsorted(EDGES, 3000.0))
-    found = _orders(EDGES, first, other, 3000.0)
+    found = _orders(EDGES, [first], other, 3000.0)
     left = [fit_background(EDGES[: below + 1], other[:below], one).deviance for one in found]
     assert [one.name for one in found] == ["mine", "dijet4", "dijet5", "dijet6"][: len(left)]
     assert len(left) > 1
     assert all(deviance > 0.04 for deviance in left[:-1])
     assert left[-1] <= 0.04 or len(left) == 4
-    assert _orders(EDGES, first, None, 3000.0) == ()
+    assert _orders(EDGES, [first], None, 3000.0) == ()
 
 
 def test_a_slice_is_not_smeared_outwards():

@@ -209,18 +209,18 @@ def _fitted_limit(
     if limit.signal[: limit.bins].sum() <= 0:
         raise NoLimitError(_not_in(limit.edges[: limit.bins + 1]))
     found: list[ChannelLimit] = []
-    errors: list[NoLimitError] = []
+    errors: list[NoLimitError | FitFailedError] = []
     choices: Sequence[BackgroundFunction | None] = limit.expectation.orders or functions[:1] or [None]
     for function in choices:
         try:
             found.append(_fitted_with(inputs, limit, events, function))
-        except NoLimitError as error:  # the response to the signal may be known with fewer parameters alone
+        except (NoLimitError, FitFailedError) as error:  # fewer parameters may do
             errors.append(error)
     if not found:
-        raise max(errors, key=lambda error: error.reason.reached)
+        raise max(errors, key=lambda error: error.reason.reached if isinstance(error, NoLimitError) else 0.0)
     best, *worse = sorted(found, key=median)
     for function in functions[1:]:
-        with suppress(NoLimitError):
+        with suppress(NoLimitError, FitFailedError):
             worse.append(_fitted_with(inputs, limit, events, function, faked=False))
     return replace(best, alternatives={one.function.name: median(one) for one in worse if one.function})
 
