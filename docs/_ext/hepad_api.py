@@ -19,10 +19,7 @@ from sphinx.util.typing import ExtensionMetadata
 import hepad
 from hepad import errors, testing
 
-_OTHER_MODULES: dict[str, tuple[ModuleType, str]] = {
-    "testing": (testing, "hepad.testing"),
-    "errors": (errors, "hepad.errors"),
-}
+_OTHER_MODULES: dict[str, Any] = {"testing": testing, "errors": errors}
 
 
 def _first(thing: Any) -> str:
@@ -64,7 +61,8 @@ def _verbs() -> list[str]:
 
 
 def _module(name: str) -> list[str]:
-    module, title = _OTHER_MODULES[name]
+    module = _OTHER_MODULES[name]
+    title = module.__name__
     parts = [f"# {title}", _directive("module", title, "no-members")]
     for each in module.__all__:
         thing = getattr(module, each)
@@ -83,7 +81,11 @@ def make(app: Sphinx) -> None:
         "## What they return",
         linked({name: first for name, (first, _) in others.items()}, ["record", "what it is"], called="`{}`"),
         "## For packages of your own",
-        linked({n: _first(it) for n, (it, _) in _OTHER_MODULES.items()}, ["module", "what it is"], called="`hepad.{}`"),
+        linked(
+            {each: _first(module) for each, module in _OTHER_MODULES.items()},
+            ["module", "what it is"],
+            called="`hepad.{}`",
+        ),
         toctree([*verbs, *others, *_OTHER_MODULES], hidden=True),
     ]
     pages: dict[str, list[str]] = {"index.md": parts} | {f"{name}.md": _verb(name) for name in verbs}

@@ -122,10 +122,8 @@ def _contents() -> list[str]:
     for panel, names in PANELS.items():
         parts.append(f"## {panel}")
         parts.append(linked({name: COMMANDS[name] for name in names.split()}, _HEADER, called="hepad {}"))
-    root = typer.main.get_command(hepad)
-    root.commands = {}
     parts += ["## Options of hepad itself", "They stand before the command: `hepad --debug score ...`."]
-    parts += [part for part in _parameters([], root) if not part.startswith("#")]
+    parts += [part for part in _parameters([], typer.main.get_command(hepad)) if not part.startswith("#")]
     return [*parts, toctree((name for names in PANELS.values() for name in names.split()), hidden=True)]
 
 
