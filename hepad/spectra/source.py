@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 
 from hepad.output.figure_context import FigureContext
 from hepad.spectra.files import spectrum_path
@@ -10,10 +12,13 @@ from hepad.spectra.files import spectrum_path
 __all__ = ["data_context"]
 
 _SAID = re.compile(r"#:?\s*(?:keyword\s+)?(\w+):\s*(.*\S)")
-_NUMBER = re.compile(r"[0-9.]+(?:[eE][+-]?[0-9]+)?")
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)\s*/?([a-zA-Z]*)")
 _MOST_LINES = 100
-_TEV = {"sqrt_s": 1.0, "cmenergies": 1e-3}
-"""Keys of the energy of the collisions, hepad's own in TeV and that of tables of HEPData in GeV."""
+_TEV = {"": 1.0, "tev": 1.0, "gev": 1e-3}
+_GEV = {"": 1e-3, "gev": 1e-3, "tev": 1.0}
+"""Units of energies in TeV, without one TeV in a comment of hepad's, and GeV in tables of HEPData."""
+_FB = {"": 1.0, "fb": 1.0, "pb": 1e-3}
+"""Units of luminosities in fb-1."""
 
 
 def data_context(spec: str) -> FigureContext:
@@ -31,20 +36,20 @@ def data_context(spec: str) -> FigureContext:
                 break
             if found := _SAID.match(line):
                 said.setdefault(found.group(1).lower(), found.group(2))
-    energies = [_number(said.get(key)) for key in _TEV]
-    tev = [scale * value for scale, value in zip(_TEV.values(), energies, strict=True) if value is not None]
+    tev = _quantity(said.get("sqrt_s"), _TEV)
     doi = said.get("table_doi")
     return FigureContext(
         experiment=said.get("experiment", ""),
         source=said.get("reference", f"doi:{doi}" if doi else ""),
-        sqrt_s=tev[0] if tev else None,
-        luminosity=_number(said.get("luminosity")),
+        sqrt_s=_quantity(said.get("cmenergies"), _GEV) if tev is None else tev,
+        luminosity=_quantity(said.get("luminosity"), _FB),
     )
 
 
-def _number(text: str | None) -> float | None:
-    found = _NUMBER.match(text or "")
-    try:
-        return float(found.group()) if found else None
-    except ValueError:  # several points
+def _quantity(text: str | None, units: Mapping[str, float]) -> float | None:
+    """The number that a text begins with, by its unit; None for what is no finite number, or of an unknown unit."""
+    found = _QUANTITY.match(text or "")
+    if found is None or found.group(2).lower() not in units:
         return None
+    value = float(found.group(1)) * units[found.group(2).lower()]
+    return value if math.isfinite(value) else None

@@ -57,10 +57,12 @@ def test_comments_of_a_table_say_whose_data_it_is(tmp_path: Path) -> None:
     ours, theirs, none = (tmp_path / f"{name}.csv" for name in ("ours", "theirs", "none"))
     lines = ["# experiment: CMS", "# reference: arXiv:1911.03947", "# sqrt_s: 13 TeV", "# luminosity: 137 fb-1"]
     ours.write_text("\n".join([*lines, "1,2,3", "# experiment: ATLAS"]), encoding="utf-8")
-    theirs.write_text("#: table_doi: 10.17182/h.1\n#: keyword cmenergies: 13000.0\n1,2,3\n", encoding="utf-8")
-    none.write_text("# sqrt_s: 1.2.3\n1,2,3\n", encoding="utf-8")
+    theirs.write_text(
+        "#: table_doi: 10.17182/h.1\n#: keyword cmenergies: 13000.0\n# luminosity: 500/pb\n1,2,3\n", encoding="utf-8"
+    )
+    none.write_text("# sqrt_s: 1e400\n# luminosity: 3 barn\n1,2,3\n", encoding="utf-8")
     assert data_context(str(ours)) == CMS
-    assert data_context(str(theirs)) == FigureContext(source="doi:10.17182/h.1", sqrt_s=13.0)
+    assert data_context(str(theirs)) == FigureContext(source="doi:10.17182/h.1", sqrt_s=13.0, luminosity=0.5)
     assert data_context(str(none)) == data_context("spectrum.root:h") == FigureContext()
 
 
