@@ -19,7 +19,6 @@ EXPECTED = (MASSES[:, None] / 1000) ** -2 * BANDS
 
 
 def texts(figure: Figure) -> list[str]:
-    figure.draw_without_rendering()
     legends = [*figure.legends, *(a.get_legend() for a in figure.axes if a.get_legend() is not None)]
     return [text.get_text() for legend in legends for text in legend.get_texts()] + [
         text.get_text() for axes in figure.axes for text in axes.texts
