@@ -201,12 +201,14 @@ class ScaledEncoder(InNumpy):
         return shapes | stack_shapes("inner.decoder", (self._latent, *decoder, width))
 
     def _prepare(self, weights: State) -> None:
-        self._offset, self._factor = weights["scale.offset"], np.exp2(-weights["scale.shift"])
+        with np.errstate(over="ignore", under="ignore"):  # of weights that no training gives
+            self._offset, self._factor = weights["scale.offset"], np.exp2(-weights["scale.shift"])
         self._stack = plain_stack(self._encoder(weights))
 
     def _encoded(self, x: _Float32) -> _Float32:
         """What the encoder gives, shape (n, latent), of unscaled rows."""
-        return self._stack((x - self._offset) * self._factor)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._stack((x - self._offset) * self._factor)
 
     def _scored(self, x: _Float32, there: npt.NDArray[np.bool_]) -> Scores:  # noqa: ARG002  what is not there is 0
         return {self.score_names[0]: mu2(self._encoded(x)).astype(np.float32)}

@@ -66,8 +66,8 @@ def lif_shapes(sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
 class LifNetwork:
     """A trained `SpikingStack`, from copies of its weights. Reentrant.
 
-    An event's numbers depend on no other event and not on how many there are, nor on which of the two ways they were
-    computed: both do the same operations on the same numbers in the same order.
+    An event's numbers depend on no other event and not on how many there are, nor on which of the three ways they
+    were computed: all do the same operations on the same numbers in the same order.
     """
 
     def __init__(
