@@ -44,7 +44,8 @@ def run(options: Options, ready: Callable[[str], None]) -> None:
         import starlette  # noqa: F401
         import uvicorn
     except ImportError as error:
-        raise MissingExtraError.of(error, "hepad serve needs", "starlette", "web") from error
+        package = (error.name or "starlette").partition(".")[0]
+        raise MissingExtraError.of(error, "hepad serve needs", package, "web") from error
     from hepad.serve.app import Server, make_app
     from hepad.serve.commands import KINDS, choices
     from hepad.serve.queue import Queue
