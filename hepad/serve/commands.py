@@ -29,6 +29,7 @@ __all__ = [
     "Plan",
     "choices",
     "gallery",
+    "known_ending",
     "pasted",
     "plan",
     "run_words",
@@ -225,10 +226,15 @@ def run_words(words: Sequence[str]) -> list[str]:
 
 def stored_name(stem: str, number: int, shown: str) -> str:
     """The name of an upload on disk: of what the user called it only an ending that is known is kept."""
-    suffixes = [suffix.lower() for suffix in PurePosixPath(shown.replace("\\", "/")).suffixes[-2:]]
+    ending, packed = known_ending(shown)
+    return f"{stem}{'' if number == 1 else f'-{number}'}{ending or '.dat'}{packed}"
+
+
+def known_ending(name: str) -> tuple[str, str]:
+    """The ending of a name, if it is one of files that hepad reads, and that of packed files after it."""
+    suffixes = [suffix.lower() for suffix in PurePosixPath(name.replace("\\", "/")).suffixes[-2:]]
     packed = suffixes.pop() if suffixes and suffixes[-1] in _PACKED else ""
-    ending = suffixes[-1] if suffixes and suffixes[-1] in _ENDINGS else ".dat"
-    return f"{stem}{'' if number == 1 else f'-{number}'}{ending}{packed}"
+    return suffixes[-1] if suffixes and suffixes[-1] in _ENDINGS else "", packed
 
 
 def _one_of(field: str, value: str, names: Mapping[str, str]) -> str:

@@ -5,20 +5,29 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from hepad.serve.commands import known_ending
+
 __all__ = ["shared_files"]
 
 _MOST = 1000
 
 
 def shared_files(folder: Path) -> dict[str, Path]:
-    """The files below a folder by their names in it: none hidden, no link that leads out; at most a thousand."""
+    """The files below a folder by their names in it that have a known ending: none hidden, no link that leads out, and
+    at most a thousand.
+    """
     root = folder.resolve()
     found: dict[str, Path] = {}
     for place, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if name[0] != ".")
         for name in sorted(names):
             path = Path(place, name)
-            if name[0] == "." or not path.is_file() or not path.resolve().is_relative_to(root):
+            if (
+                name[0] == "."
+                or not known_ending(name)[0]
+                or not path.is_file()
+                or not path.resolve().is_relative_to(root)
+            ):
                 continue
             if len(found) == _MOST:
                 return found

@@ -315,12 +315,14 @@ async def test_files_of_the_server_are_those_of_its_list(client, server, good, t
     (share / "deep").mkdir(parents=True)
     (share / "deep" / "a.root").write_bytes(b"a")
     (share / ".hidden.root").write_bytes(b"h")
+    (share / "notes.txt").write_bytes(b"n")
     (share / "out.root").symlink_to(server.store.folder / "secret")
     server.share = share
     page = (await client.get("/new/score")).text
     assert 'value="deep/a.root"' in page
     assert ".hidden" not in page
     assert "out.root" not in page
+    assert "notes" not in page
     for name in ("out.root", ".hidden.root", "../data/secret", str(share / "deep" / "a.root")):
         assert (await client.post("/new/score", form({**good, "shared": name}))).status == 422
     assert not left(server)
