@@ -142,6 +142,17 @@ def _gallery(section: str, runs: list[Run]) -> list[str]:
     return parts
 
 
+def _overview(drawn: dict[str, list[Run]]) -> list[str]:
+    """The first figure of each entry, small, for `gallery.md`."""
+    cards = [
+        f":::{{grid-item-card}}\n:link: gallery/{_file(title).removesuffix('.md')}\n:link-type: doc\n"
+        f":img-top: gallery/runs/{what.name}-{Path(what.figures[0]).name}\n:img-alt: {what.title}\n\n{what.title}\n:::"
+        for title, runs in drawn.items()
+        for what in runs
+    ]
+    return ["::::{grid} 2 2 3 3\n:gutter: 3", *cards, "::::"]
+
+
 def _output(what: Run, into: Path) -> list[str]:
     content = json.loads((into / f"{what.name}.json").read_text(encoding="utf-8"))
     rows = [[code(key or "(all)"), kind, code(example)] for key, kind, example in keys(content)]
@@ -181,7 +192,7 @@ def make(app: Sphinx) -> None:
     run_all(runs, into)
     drawn = {title: found for title, found in sections.items() if all(what.figures for what in found)}
     pages: dict[str, str | list[str]] = {_file(title): _gallery(title, found) for title, found in drawn.items()}
-    write_pages(docs / "gallery", pages)
+    write_pages(docs / "gallery", {**pages, "overview.inc": _overview(drawn)})
     there = sorted((what for what in runs if (into / f"{what.name}.json").is_file()), key=lambda what: what.name)
     outputs: dict[str, str | list[str]] = {f"{what.name}.md": _output(what, into) for what in there}
     first = {" ".join(words): line(command) for words, command in commands()}
