@@ -64,8 +64,9 @@ def spectra_figure(
     beside others that have some: it is named in the legend and not drawn. The mass reaches as far as there is anything,
     the same in all panels, and the signal is multiplied by a power of ten that makes it visible, which the legend says.
     """
-    shown = [panel for panel in panels if any(np.any(values > 0) for values in _known(panel))] or list(panels)
-    left_out = [panel.title for panel in panels if panel not in shown]
+    over = [any(np.any(values > 0) for values in _known(panel)) for panel in panels]
+    shown = [panel for panel, known in zip(panels, over, strict=True) if known or not any(over)]
+    left_out = [panel.title for panel, known in zip(panels, over, strict=True) if any(over) and not known]
     columns = min(3, len(shown))
     rows = -(-len(shown) // columns)
     scale = _visible(shown)

@@ -170,7 +170,7 @@ def _draw_window(
     for edge in window:
         inside = int(np.clip(np.searchsorted(edges, edge), 1, len(expected))) - 1
         beside = expected[inside : inside + 2]
-        top.plot([edge, edge], [float(beside.max()), 1e3 * top.get_ylim()[1]], **look)
+        top.plot([edge, edge], [float(beside.max()), 1e9 * top.get_ylim()[1]], **look)
         if bottom is not None:
             bottom.axvline(edge, **look)
     top.plot([], [], label=label, **look)  # a proxy: one legend entry for the four lines

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,8 @@ def test_a_panel_a_channel_and_one_legend():
         observed=np.array([49.0, 6.0, 0.0]),
     )
     empty = SpectrumPanel("empty", EDGES, np.zeros(3), np.zeros(3))
+    bare = replace(full, background=None, simulated=None, observed=None)  # of the same title
+    assert len(spectra_figure([full, replace(full), bare], region="").axes) == 2
     figure = spectra_figure([full, empty], region="tight", context=simulated(True))
     assert len(figure.axes) == 1
     (legend,) = figure.legends
