@@ -17,6 +17,7 @@ from hepad.cards.resolver import bundled_names
 from hepad.cards.search import load_search, located, search_names
 from hepad.cards.selection import load_selection
 from hepad.cards.sensitivity import SensitivityCard, load_any_study
+from hepad.cli.commands import COMMANDS
 
 from .conftest import COMPILED
 
@@ -232,6 +233,11 @@ def test_the_readme_holds_the_command_that_ci_runs():
     block = re.search(r"^<!-- test command -->\n```sh\n(.+?)^```$", text, re.MULTILINE | re.DOTALL)
     assert block is not None
     assert re.search(r"-c constraints\.txt -e '\.\[.*\]' --group test && python -m pytest", block[1])
+
+
+def test_the_page_that_asks_which_command_has_all():
+    text = (ROOT / "docs" / "which_command.md").read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if not re.search(rf"`(hepad )?{name}[ `]", text)] == []
 
 
 def test_all_loops_are_compiled_before_the_tests() -> None:
