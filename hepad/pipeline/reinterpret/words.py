@@ -53,7 +53,12 @@ def jets_words(jets: JetsRow, region: str) -> str:
 
 def others_words(alternatives: Mapping[str, float]) -> str:
     """The expected limits by what was done otherwise."""
-    return ", ".join(f"{value:.4g} pb with {name.replace('_', ' ')}" for name, value in alternatives.items())
+    return ", ".join(f"{value:.4g} pb {_otherwise(name)}" for name, value in alternatives.items())
+
+
+def _otherwise(name: str) -> str:
+    region = name.removeprefix("region_")
+    return f"in region {region}" if region != name else f"with {name.replace('_', ' ')}"
 
 
 def counted_words(channels: Mapping[str, ChannelRow]) -> str:

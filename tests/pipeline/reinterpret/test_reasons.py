@@ -17,7 +17,7 @@ from hepad.pipeline.reinterpret.points import parse_point
 from hepad.pipeline.reinterpret.reasons import Cause, NoLimitError, Reason, Reasons, said_of_all
 from hepad.pipeline.reinterpret.report import Result
 from hepad.pipeline.reinterpret.run import ReinterpretOptions, reinterpret
-from hepad.pipeline.reinterpret.words import fraction, gev, mass_ranges, percent
+from hepad.pipeline.reinterpret.words import fraction, gev, mass_ranges, others_words, percent
 from hepad.spectra import files
 from hepad.stats.fits import fit
 from hepad.stats.limits.exclusion import Excluded
@@ -102,6 +102,7 @@ def test_masses_and_fractions() -> None:
         "2000 to 3144 (from the lowest mass given on), 4000 to 5000 (up to the highest) GeV"
     )
     assert mass_ranges([]) == ""
+    assert others_words({"region_pb0_1": 0.5, "jets_up": 1.0}) == "0.5 pb in region pb0_1, 1 pb with jets up"
     assert fraction(Acceptance(0.0, 0.1, 0.0, 0.1, upper_95=0.0006, events=0)) == "below 0.06 % (95 % CL)"
     assert fraction(Acceptance(0.25, 0.01, 0.24, 0.26, upper_95=0.3, events=3)) == "25.000% ± 1.000%"
 
