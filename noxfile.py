@@ -107,8 +107,10 @@ def examples(session: nox.Session) -> None:
         "python",
         "tests/run_examples.py",
         "examples/quickstart.md",
+        "docs/first_result.md",
         "docs/tutorial.md",
         "docs/own_search.md",
+        "docs/sharing.md",
         "examples/python_api.py",
     )
 
