@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
@@ -31,6 +32,10 @@ __all__ = [
     "sigmas",
     "span",
 ]
+
+
+_MARKUP = re.compile(r"[${}_^]|(?<=\\[a-z])[a-z]+")
+"""What takes no room of a formula: a command is about as wide as a letter or two."""
 
 
 def panel_grid(
@@ -68,7 +73,7 @@ def legend_above(
     names = [str(handle.get_label()) for handle in handles]
     width, height = figure.bbox.width / figure.dpi, figure.bbox.height / figure.dpi
     # An average letter is half as wide as it is high; before it the line and gaps.
-    longest = max(max(len(line) for line in name.split("\n")) for name in names)
+    longest = max(len(_MARKUP.sub("", line)) for name in names for line in name.split("\n"))
     columns = max(1, min(len(names), int((width - 0.4) * 72 / size / (0.52 * longest + 4.2))))
     rows = -(-len(names) // columns)
     lines = max(name.count("\n") + 1 for name in names) * rows + (title.count("\n") + 1 if title else 0)
