@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hepad.bundles.files import read_card
 from hepad.cards.analysis import load_analysis
 from hepad.cards.base import read_yaml
+from hepad.cards.cite import CiteCard
 from hepad.cards.method import load_method
 from hepad.cards.resolver import citation_file, resolve
 from hepad.cards.search import is_search, load_search, located
@@ -46,13 +47,13 @@ def experiment(reference: str) -> str:
 def citations(kind: str, name: str) -> list[Citation]:
     """What to cite for `name` of a kind in `CATALOGUES`; `CardError` if there is no such thing.
 
-    `UsageError` for a kind without references. The text is the `reference` of the card as it stands there; an entry has
-    its arXiv number as a field.
+    `UsageError` for a kind without references. The text is the `reference` of the card as it stands there. The entry
+    of a card with the key `cite` has what that says; of any other, the text as a note and its arXiv number as a field.
     """
     if kind not in _REFERENCES:
         raise UsageError(f"{kind} have no references; choose one of {', '.join(_REFERENCES)}")
     parts = [*dict.fromkeys(_REFERENCES[kind](name))]
-    found = [Citation(what, text, _entry(key, [f"note = {{{text}}}"], text)) for what, key, text in parts]
+    found = [Citation(what, text, _publication(key, text, cite)) for what, key, text, cite in parts]
     return [*found, _hepad()]
 
 
@@ -64,70 +65,69 @@ def references(analysis: str, reference: str) -> list[Citation]:
         found = []
     if any(citation.text == reference for citation in found):
         return found
-    entry = _entry(analysis, [f"note = {{{reference}}}"], reference)
-    return [Citation(f"analysis {analysis}", reference, entry), _hepad()]
+    return [Citation(f"analysis {analysis}", reference, _publication(analysis, reference, None)), _hepad()]
 
 
-Reference = tuple[str, str, str]
-"""What for, the key of the entry, and the text."""
+Reference = tuple[str, str, str, CiteCard | None]
+"""What for, the key of the entry, the text, and the card's key `cite`."""
 
 
 def _model(name: str) -> list[Reference]:
     card = read_card(resolve("bundles", name))
-    return [(f"model {card.name}", card.name, card.reference), _selection(card.selection)]
+    return [(f"model {card.name}", card.name, card.reference, None), _selection(card.selection)]
 
 
 def _analysis(name: str) -> list[Reference]:
     if is_search(read_yaml(resolve("analyses", name))):
         search, folder = load_search(name)
         selections = [load_selection(located(folder, "selections", c.selection)) for c in search.categories]
-        return [(f"analysis {search.name}", search.name, search.reference), *map(_selection, selections)]
+        return [(f"analysis {search.name}", search.name, search.reference, search.cite), *map(_selection, selections)]
     card = load_analysis(name)
-    return [(f"analysis {card.name}", card.name, card.reference), _selection(load_selection(card.selection))]
+    return [(f"analysis {card.name}", card.name, card.reference, None), _selection(load_selection(card.selection))]
 
 
 def _study(name: str) -> list[Reference]:
     card = load_any_study(name)
     of = _method if isinstance(card, SensitivityCard) else _analysis
     systems = [reference for system in card.systems for reference in of(system)]
-    return [(f"study {card.name}", f"study-{card.name}", card.reference), *systems]
+    return [(f"study {card.name}", f"study-{card.name}", card.reference, None), *systems]
 
 
 def _method(name: str) -> list[Reference]:
     card = load_method(name)
-    return [(f"method {card.name}", card.name, card.reference), _selection(load_selection(card.selection))]
+    return [(f"method {card.name}", card.name, card.reference, None), _selection(load_selection(card.selection))]
 
 
 def _fit(name: str) -> list[Reference]:
     from hepad.cards.fit import load_fit
 
     card = load_fit(name)
-    return [(f"fit {card.name}", card.name, card.reference)]
+    return [(f"fit {card.name}", card.name, card.reference, None)]
 
 
 def _hunt(name: str) -> list[Reference]:
     from hepad.cards.plane import load_any_hunt
 
     card = load_any_hunt(name)
-    return [(f"hunt {card.name}", card.name, card.reference)]
+    return [(f"hunt {card.name}", card.name, card.reference, card.cite)]
 
 
 def _budget(name: str) -> list[Reference]:
     from hepad.cards.budget import load_budget
 
     card = load_budget(name)
-    return [(f"budget {card.name}", card.name, card.reference)]
+    return [(f"budget {card.name}", card.name, card.reference, None)]
 
 
 def _menu(name: str) -> list[Reference]:
     from hepad.cards.menu import load_menu
 
     card = load_menu(name)
-    return [(f"menu {card.name}", card.name, card.reference)]
+    return [(f"menu {card.name}", card.name, card.reference, None)]
 
 
 def _selection(card: SelectionCard) -> Reference:
-    return f"selection {card.name}", f"selection-{card.name}", card.reference
+    return f"selection {card.name}", f"selection-{card.name}", card.reference, None
 
 
 _REFERENCES: dict[str, Callable[[str], list[Reference]]] = {
@@ -147,12 +147,22 @@ def _hepad() -> Citation:
     card = read_yaml(citation_file())
     authors = " and ".join(author["name"] for author in card["authors"])
     text = f"{authors}, {card['title']}, version {card['version']}"
-    fields = [f"author = {{{{{authors}}}}}", f"title = {{{{{card['title']}}}}}", f"version = {{{card['version']}}}"]
-    return Citation("software", text, _entry("hepad", fields, "", "software"))
+    fields = {"author": f"{{{authors}}}", "title": f"{{{card['title']}}}", "version": str(card["version"])}
+    return Citation("software", text, _entry("hepad", fields, "software"))
 
 
-def _entry(key: str, fields: list[str], text: str, kind: str = "misc") -> str:
-    number = _ARXIV.search(text)
-    if number:
-        fields = [*fields, f"eprint = {{{number[1]}}}", "archivePrefix = {arXiv}"]
-    return f"@{kind}{{{key},\n" + "".join(f"  {field},\n" for field in fields) + "}"
+def _publication(key: str, text: str, cite: CiteCard | None) -> str:
+    """The entry of a reference: an article if its journal is known. The text is a note unless title and authors are."""
+    if cite is None:
+        number = arxiv(text)
+        told = {"note": text} | ({"eprint": number, "archivePrefix": "arXiv"} if number else {})
+    else:
+        told = dict(cite.fields())
+        if not {"author", "title"} <= told.keys():
+            told["note"] = text
+    return _entry(key, told, "article" if "journal" in told else "misc")
+
+
+def _entry(key: str, fields: Mapping[str, str], kind: str) -> str:
+    lines = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items())
+    return f"@{kind}{{{key},\n{lines}}}"

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from hepad.cards.base import Card, CardName, check_edges, parse_card, read_yaml
+from hepad.cards.cite import CiteCard
 from hepad.cards.input import AnyInput
 from hepad.cards.resolver import resolve
 from hepad.errors import CardError, UsageError
@@ -43,6 +44,7 @@ class HuntCard(Card):
     name: CardName
     title: str
     reference: str
+    cite: CiteCard | None = None
     fidelity: Literal["exact", "approximate", "inspired"]
     fidelity_note: str = ""
     selection: str

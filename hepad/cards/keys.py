@@ -88,7 +88,10 @@ def _of_many(args: tuple[Any, ...]) -> str:
 
 
 def _of_one(annotation: Any, metadata: Sequence[Any]) -> str:
-    """A number or text with its bounds, which pydantic keeps as they are or in a `FieldInfo`."""
+    """A text as its example, else a number or text with its bounds, which pydantic keeps alone or in a `FieldInfo`."""
+    examples = [e for item in metadata if isinstance(item, FieldInfo) for e in item.examples or ()]
+    if examples:
+        return f"text as `{examples[0]}`"
     facts = [fact for item in metadata for fact in (item.metadata if isinstance(item, FieldInfo) else [item])]
     named = annotation is str and any(getattr(fact, "pattern", None) for fact in facts)
     bounds = [f"{word} {getattr(fact, at):g}" for fact in facts for at, word in _BOUNDS if hasattr(fact, at)]

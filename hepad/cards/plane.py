@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from hepad.cards.base import Card, CardName, check_edges, parse_card, read_yaml
+from hepad.cards.cite import CiteCard
 from hepad.cards.hunt import HUNTS_FOLDER, HuntCard, bins_within
 from hepad.cards.resolver import resolve
 
@@ -59,6 +60,7 @@ class PlaneCard(Card):
     name: CardName
     title: str
     reference: str
+    cite: CiteCard | None = None
     fidelity: Literal["exact", "approximate", "inspired"]
     fidelity_note: str = ""
     selection: str

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from hepad.cards.analysis import RegionSpec
 from hepad.cards.base import Card, CardName, parse_card, read_yaml
+from hepad.cards.cite import CiteCard
 from hepad.cards.paths import inside
 from hepad.cards.resolver import bundled_names, resolve, shipped
 from hepad.cards.selection import Requirement
@@ -181,6 +182,7 @@ class SearchCard(Card):
     name: CardName
     title: str
     reference: str
+    cite: CiteCard | None = None
     fidelity: Literal["exact", "approximate", "inspired"]
     fidelity_note: str = Field(min_length=1)
     sqrt_s_gev: float = Field(gt=0)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
+from hepad.bundles.citation import arxiv, citations, experiment
 from hepad.cards.analysis import load_analysis
-from hepad.cards.resolver import resolve
+from hepad.cards.plane import load_any_hunt
+from hepad.cards.resolver import bundled_names, resolve
 from hepad.cards.search import load_search, located, search_names
 from hepad.errors import CardError
 from hepad.search.search import prepare_search
@@ -173,3 +176,55 @@ def test_what_a_card_names_does_not_depend_on_the_working_directory(tmp_path, mo
     assert after.cards == before.cards
     assert {"selection adfilter_0", "bundle atlas_ad_rmm", "fit dijet5"} <= set(after.cards)
     assert after.channel("jj").functions[0].n_parameters == 5
+
+
+def test_the_publication_by_its_numbers(write):
+    cite = {
+        "journal": "Phys. Rev. Lett. 132 (2024) 081801",
+        "collaboration": "ATLAS",
+        "title": "At $\\sqrt{s}$",
+        "arxiv": "2307.01612",
+        "hepdata": "ins2674351",
+    }
+    card, _ = load_search(write(cite=cite))
+    assert card.cite is not None
+    assert card.cite.inspire_id == 2674351
+    entry = citations("analyses", write(cite=cite))[0].bibtex
+    assert entry == (
+        "@article{dijets,\n  author = {{ATLAS Collaboration}},\n  collaboration = {ATLAS},\n"
+        "  title = {{At $\\sqrt{s}$}},\n  journal = {Phys. Rev. Lett.},\n  volume = {132},\n  year = {2024},\n"
+        "  pages = {081801},\n"
+        "  eprint = {2307.01612},\n  archivePrefix = {arXiv},\n}"
+    )
+    known_in_part = citations("analyses", write(cite={"arxiv": "2307.01612"}))[0].bibtex
+    assert known_in_part.startswith("@misc{dijets,\n  eprint = {2307.01612}")
+    assert "note = {nobody has published it}" in known_in_part
+    for wrong, said in (
+        ({"arxiv": "arXiv:2307.01612"}, "cite.arxiv"),
+        ({"doi": "https://doi.org/10.1103/x"}, "cite.doi"),
+        ({"hepdata": "2674351"}, "cite.hepdata"),
+        ({"journal": "PRL 132, 081801"}, "cite.journal"),
+        ({"title": "} {"}, "go in pairs"),
+        ({"inspire": "ins1", "hepdata": "ins2"}, "not of one publication"),
+        ({}, "at least one key"),
+    ):
+        with pytest.raises(CardError, match=said):
+            load_search(write(cite=wrong))
+
+
+@pytest.mark.parametrize(("kind", "load"), [("analyses", load_search), ("analyses/hunts", load_any_hunt)])
+def test_what_ships_cites_what_its_reference_says(kind, load):
+    """The two are written by hand: numbers that stand in the text are those of the block."""
+    for name in search_names() if kind == "analyses" else bundled_names(kind):
+        found = load(name)
+        card = found[0] if isinstance(found, tuple) else found
+        assert card.cite is not None or not arxiv(card.reference)
+        if card.cite is None:
+            continue
+        assert card.cite.arxiv == arxiv(card.reference)
+        assert (card.cite.collaboration or "") == experiment(card.reference)
+        in_text = re.search(r"\bins\d+", card.reference)
+        assert in_text is None or card.cite.hepdata == in_text[0]
+        pages = re.search(r"\d+ \(\d{4}\) \w+", card.reference)
+        assert (pages is not None) == (card.cite.journal is not None)
+        assert pages is None or card.cite.journal.endswith(pages[0])

@@ -142,8 +142,8 @@ def _description(card: SearchCard, where: str, background: str) -> str:
 
 
 def _record(card: SearchCard) -> str:
-    """The record of HEPData that the reference of a card names."""
-    found = _RECORD.search(card.reference)
+    """The record of HEPData that a card names: by its key `cite`, else in the text of its reference."""
+    found = _RECORD.search((card.cite.hepdata if card.cite is not None else None) or card.reference)
     return found[0] if found else _NO_RECORD
 
 
