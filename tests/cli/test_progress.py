@@ -34,6 +34,8 @@ def test_lines_of_json_count_to_the_end(run, examples, tmp_path):
 
 
 def test_what_is_shown_where(capsys, monkeypatch):
+    monkeypatch.setattr("hepad.cli.progress.time.monotonic", lambda: 1.0)  # else "too soon" were the machine's to say
+
     def shown(kind: str, *, quiet: bool = False) -> str:
         with saying(kind, quiet=quiet), counts("trainings", "epochs") as (trainings, epochs):
             trainings.set(0, 3)
