@@ -1,4 +1,4 @@
-"""`hepad analysis`: what belongs to the card of an analysis: test vectors, archives, background."""
+"""`hepad analysis`: what belongs to the card of an analysis: test vectors, archives, background, HEPData's list."""
 
 from __future__ import annotations
 
@@ -174,6 +174,40 @@ def workflow(
         common.print_json(report.to_json())
     else:
         common.stdout().print(f"wrote {output}: reana.yaml and {report.package.archive.name}")
+
+
+@app.command()
+def hepdata(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file, analyses.json.", show_default=False)],
+    url: Annotated[
+        str,
+        typer.Option("--url", help="Address of a search's page, with {name} or {path} in it.", show_default=False),
+    ],
+    validation_url: Annotated[
+        str | None,
+        typer.Option("--validation-url", help="That of the page with its validation.", show_default="none"),
+    ] = None,
+    date: Annotated[
+        str | None, typer.Option("--date", help="When the file was made, with its time zone.", show_default="now")
+    ] = None,
+    json: common.Json = False,
+) -> None:
+    """List the searches that ship with hepad for HEPData, by their INSPIRE numbers (analyses.json, schema 1.0.0).
+
+    Example: hepad analysis hepdata --url 'https://hep.example/hepad/{name}' -o analyses.json
+    """
+    from hepad.pipeline.analysis.hepdata import list_for_hepdata
+
+    report = list_for_hepdata(output, url, validation_url=validation_url, date=date)
+    if json:
+        common.print_json(report.to_json())
+    else:
+        rows = [[str(number), ", ".join(names)] for number, names in report.listed.items()]
+        common.print_table("Searches for HEPData", ["INSPIRE", "searches"], rows, numbers_from=2)
+        common.stdout().print(f"wrote {report.output}")
+    if report.left_out:
+        names = ", ".join(report.left_out)
+        common.stderr().print(f"hepad: left out, as their cards know no INSPIRE number (cite.inspire): {names}")
 
 
 @app.command("background")

@@ -93,7 +93,7 @@ PLAIN = frozenset(
         "space",
         "style",
     }
-    | {"image", "requirement", "sample"}
+    | {"date", "image", "requirement", "sample", "url", "validation_url"}
     | {"search", "sha256", "sidebands", "soft_drop", "threads", "threshold", "title", "tier", "weights", "window"}
 )
 """Parameters whose text never names a file."""
