@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from hepad.cli.common import Json, Output, Seed, parse_range, print_json, stderr, stdout
+from hepad.cli.common import Json, Output, Seed, parse_range, print_json, stderr, stdout, toys_progress
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ def bumphunt(
         inject=_parse_injection(inject),
         output=output,
     )
-    report = _hunt(spectra, options, trials=trials, events=events)
+    with toys_progress() as on_toys:
+        report = _hunt(spectra, replace(options, on_toys=on_toys), trials=trials, events=events)
     for warning in report.warnings:
         stderr().print(f"hepad: warning: {warning}", markup=False)
     if json:

@@ -378,6 +378,15 @@ def print_skipped(skipped: Sequence[Skipped]) -> None:
 
 
 @contextmanager
+def toys_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Count pseudo-experiments, one stage after the other."""
+    from hepad.cli.progress import counts
+
+    with counts("toys") as (toys,):
+        yield lambda what, done, of: toys.set(done, of, what=what)
+
+
+@contextmanager
 def event_progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
     """Count events while they are worked on."""
     from hepad.cli.progress import counts

@@ -24,7 +24,7 @@ DRAWING = frozenset(
 )
 """Verbs with figures among their outputs."""
 
-_COUNTING = frozenset({"limit", "study", "verify"})
+_COUNTING = frozenset({"bumphunt", "fit", "inject", "limit", "spurious", "study", "verify"})
 """Verbs that say how far they are, beside those that read events in steps."""
 
 FORCE = "Replace what is there; what hepad did not write is kept."

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hepad.cli.common import Json, Output, Seed, parse_range, print_json, print_table, stderr, stdout
+from hepad.cli.common import Json, Output, Seed, parse_range, print_json, print_table, stderr, stdout, toys_progress
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ def fit(
         window_signal=window_signal,
         output=output,
     )
-    report = fit_spectrum(spectrum, options=options)
+    with toys_progress() as on_toys:
+        report = fit_spectrum(spectrum, options=replace(options, on_toys=on_toys))
     for warning in report.warnings:
         stderr().print(f"hepad: warning: {warning}", markup=False)
     if json:

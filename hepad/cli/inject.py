@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
 from hepad.cli.common import Json, Output, Seed, parse_range, print_json, print_table, stderr, stdout
 from hepad.cli.fit import MassRange
+from hepad.cli.progress import counts
 from hepad.errors import UsageError
 
 __all__ = ["inject"]
@@ -77,7 +79,8 @@ def inject(
         seed=seed,
         output=output,
     )
-    report = inject_signals(spectrum, options=options)
+    with counts("fits") as (done,):
+        report = inject_signals(spectrum, options=replace(options, on_fits=done.set))
     for warning in report.warnings:
         stderr().print(f"hepad: warning: {warning}", markup=False)
     result = report.to_json()

@@ -113,7 +113,8 @@ _LOGIC, _TIMES = "bits part cutoff shallow", "batch threads seconds repeat figur
 
 VERBS: dict[str, Verb] = {
     "inject": _verb(
-        "spectrum mass width events function truth floating mass_range experiments seed figures label title style",
+        "spectrum mass width events function truth floating mass_range experiments seed progress "
+        "figures label title style",
         (
             _mode("--float of the mass", lambda params: "mass" in params["floating"], "search"),
             _mode("a mass that does not float", _always),
@@ -136,7 +137,7 @@ VERBS: dict[str, Verb] = {
         (_mode("--edges", _given("edges"), "edges"), _mode("bins of one width", _always, "bins range_")),
     ),
     "fit": _verb(
-        "spectrum function mass_range toys seed figures label title style",
+        "spectrum function mass_range toys seed figures label title style progress",
         (
             _mode("--window", _given("window"), "window window_signal order"),
             _mode("--function gp", _processes_alone),
@@ -145,7 +146,7 @@ VERBS: dict[str, Verb] = {
     ),
     "bumphunt": _verb(
         "spectra mass_range width_min width_max width_step scan_step direction sideband_veto toys seed "
-        "figures label title style",
+        "figures label title style progress",
         (
             _mode("--reference column", lambda params: params["reference"] == "column", "reference"),
             _mode("--reference SPECTRUM", _given("reference"), "reference exact_reference"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from hepad.cli.common import Json, Output, Seed, parse_range, print_json, print_table, stderr
 from hepad.cli.fit import MassRange
+from hepad.cli.progress import counts
 from hepad.errors import CheckFailedError, UsageError
 
 __all__ = ["spurious"]
@@ -55,7 +57,8 @@ def spurious(
         seed=seed,
         output=output,
     )
-    report = run(spectrum, options=options)
+    with counts("masses") as (done,):
+        report = run(spectrum, options=replace(options, on_masses=done.set))
     for warning in report.warnings:
         stderr().print(f"hepad: warning: {warning}", markup=False)
     if json:

@@ -18,6 +18,7 @@ from hepad.provenance import command_line, provenance
 from hepad.spectra.files import Spectrum, spectrum_path
 from hepad.spectra.models import card_hashes, function_of, read_binned, short_spec
 from hepad.spectra.truth import SPECTRUM, truth
+from hepad.stats.counts.toys import OnToys, part
 from hepad.stats.fits.functions import BackgroundFunction
 from hepad.stats.fits.injection import Injection, Signal, inject
 from hepad.stats.fits.signal_fit import PARAMETERS
@@ -35,6 +36,7 @@ class InjectOptions:
 
     `truth` throws the background of the experiments: a function, `gp` or `spectrum`; None for `function` itself.
     `floating` is of mass and width; `search` in GeV is where a floating mass is looked for.
+    `on_fits` is told how many fits are done.
     """
 
     mass: float
@@ -47,6 +49,7 @@ class InjectOptions:
     search: tuple[float, float] | None = None
     experiments: int = 500
     seed: int = 0
+    on_fits: OnToys | None = None
     output: Path | None = None
 
 
@@ -90,6 +93,7 @@ def inject_signals(spec: str | Spectrum, *, options: InjectOptions) -> InjectRep
             floating=options.floating,
             mass_range=options.search,
             seed=options.seed + number,
+            on_fits=part(options.on_fits, number, len(options.yields)),
         )
         for number, events in enumerate(options.yields)
     )

@@ -18,6 +18,7 @@ from hepad.spectra.files import Spectrum, spectrum_path
 from hepad.spectra.models import card_hashes, function_of, read_binned, short_spec
 from hepad.spectra.source import data_context
 from hepad.spectra.truth import SPECTRUM, truth
+from hepad.stats.counts.toys import OnToys, part
 from hepad.stats.fits.injection import SpuriousPoint, spurious_signals
 
 __all__ = ["MAX_RATIO", "SpuriousOptions", "SpuriousReport", "spurious"]
@@ -32,7 +33,8 @@ class SpuriousOptions:
     """`functions` to test with a signal of relative `width` at `masses` in GeV, on the background that `truth` names.
 
     A function passes if no |spurious signal| exceeds `max_ratio` of its statistical error. `toys` pseudo-experiments
-    of the truth a mass show whether yields and errors are right on average.
+    of the truth a mass show whether yields and errors are right on average. `on_masses` is told how many masses of all
+    functions are done.
     """
 
     functions: tuple[str, ...]
@@ -43,6 +45,7 @@ class SpuriousOptions:
     mass_range: tuple[float, float] | None = None
     toys: int = 0
     seed: int = 0
+    on_masses: OnToys | None = None
     output: Path | None = None
 
 
@@ -97,7 +100,7 @@ def spurious(spec: str | Spectrum, *, options: SpuriousOptions) -> SpuriousRepor
         raise UsageError(f"mass {outside[0]:g} is outside of the spectrum, {low:g}:{high:g}")
     background = truth(options.truth, data)
     points = {}
-    for name in options.functions:
+    for number, name in enumerate(options.functions):
         function = function_of(name)
         points[function.name] = spurious_signals(
             data.edges,
@@ -107,6 +110,7 @@ def spurious(spec: str | Spectrum, *, options: SpuriousOptions) -> SpuriousRepor
             width=options.width,
             toys=options.toys,
             seed=options.seed,
+            on_masses=part(options.on_masses, number, len(options.functions)),
         )
     warnings = []
     if options.truth == SPECTRUM:

@@ -48,7 +48,7 @@ RESULTS: Mapping[str, frozenset[int]] = {
 }
 """The exit codes of each verb that come with a result."""
 
-_COUNTING = frozenset({"reinterpret", "score"})
+_COUNTING = frozenset({"bumphunt", "reinterpret", "score"})
 """Verbs that say how far they are."""
 
 _ENDINGS = frozenset(

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.spectra.models import BinnedData, functions_of
+from hepad.stats.counts.toys import OnToys
 from hepad.stats.fits.fit import FitResult, Refitter, fit_background
 from hepad.stats.fits.functions import BackgroundFunction
 from hepad.stats.fits.gaussian_process import GaussianProcessFit, fit_gaussian_process
@@ -64,37 +65,57 @@ class FittedBackground:
 
 
 def fit_functions(
-    data: BinnedData, functions: Sequence[BackgroundFunction], *, toys: int = 0, seed: int = 0
+    data: BinnedData,
+    functions: Sequence[BackgroundFunction],
+    *,
+    toys: int = 0,
+    seed: int = 0,
+    on_toys: OnToys | None = None,
 ) -> tuple[FitResult, tuple[OrderStep, ...]]:
     """The fit of the only function, or of the first of one family that the next does not improve (`choose_order`)."""
     if len(functions) == 1:
         return fit_background(data.edges, data.counts, functions[0], exposure=data.exposure), ()
-    return choose_order(data.edges, data.counts, functions, toys=toys, seed=seed, exposure=data.exposure)
+    return choose_order(
+        data.edges, data.counts, functions, toys=toys, seed=seed, exposure=data.exposure, on_toys=on_toys
+    )
 
 
 def fitted_function(
-    data: BinnedData, name: str, *, order: int | None = None, toys: int | None = None, seed: int = 0
+    data: BinnedData,
+    name: str,
+    *,
+    order: int | None = None,
+    toys: int | None = None,
+    seed: int = 0,
+    on_toys: OnToys | None = None,
 ) -> FittedBackground:
     """The background by `functions_of(name, order)`, with its goodness of fit by `toys` pseudo-experiments.
 
     None are enough to be right: 1000 where a bin expects fewer than 5 events, else none. The order is chosen by toys
     only if there is a number. `FitFailedError` if a fit fails, `InputDataError` if the spectrum does not suffice.
+    `on_toys` is told how many are done, of the order's and then of the goodness'.
     """
-    fit, steps = fit_functions(data, functions_of(name, order), toys=toys or 0, seed=seed)
+    fit, steps = fit_functions(data, functions_of(name, order), toys=toys or 0, seed=seed, on_toys=on_toys)
     refit = Refitter(data.edges, fit, exposure=data.exposure).fit
     return FittedBackground(
         name=fit.function.name,
         kind="function",
         expected=fit.expected * data.weights,
         errors=fit.expected_errors * data.weights,
-        goodness=goodness(data.counts, fit.expected, ndf=fit.ndf, refit=refit, toys=toys, seed=seed),
+        goodness=goodness(data.counts, fit.expected, ndf=fit.ndf, refit=refit, toys=toys, seed=seed, on_toys=on_toys),
         fit=fit,
         steps=steps,
     )
 
 
 def fitted_process(
-    data: BinnedData, name: str, base: BackgroundFunction, *, toys: int | None = None, seed: int = 0
+    data: BinnedData,
+    name: str,
+    base: BackgroundFunction,
+    *,
+    toys: int | None = None,
+    seed: int = 0,
+    on_toys: OnToys | None = None,
 ) -> FittedBackground:
     """The Gaussian process `name` (`gp` or `gp:NAME`) around its `base`; arguments as of `fitted_function`."""
     fit = fit_gaussian_process(data.edges, data.counts, base, exposure=data.exposure)
@@ -103,6 +124,8 @@ def fitted_process(
         kind="gaussian process",
         expected=fit.expected * data.weights,
         errors=fit.expected_errors * data.weights,
-        goodness=goodness(data.counts, fit.expected, ndf=fit.ndf, refit=fit.refit, toys=toys, seed=seed),
+        goodness=goodness(
+            data.counts, fit.expected, ndf=fit.ndf, refit=fit.refit, toys=toys, seed=seed, on_toys=on_toys
+        ),
         process=fit,
     )

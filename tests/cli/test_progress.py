@@ -33,6 +33,28 @@ def test_lines_of_json_count_to_the_end(run, examples, tmp_path):
     )
 
 
+FITS = {
+    "bumphunt --function dijet3 --toys 200 --inject 3000:0.05:100:200": {
+        "background toys": 200,
+        "toys with signal": 2000,
+    },
+    "fit --function dijet3 --order auto --toys 100": {"toys of dijet3": 100},
+    "spurious --function dijet3 --function dijet4 --masses 2000,3000 --truth dijet4": {"masses": 4},
+    "inject --function dijet3 --mass 2500 --float none --yield 1000 --yield 2000 --experiments 9": {"fits": 18},
+}
+
+
+@pytest.mark.parametrize("words", FITS)
+def test_fits_count_what_they_throw_and_give_the_same(run, examples, words):
+    verb, *options = words.split()
+    command = [verb, examples / "atlas_dijet_139fb.csv", *options, "--range", "1500:6000", "--json"]
+    said = run(*command, "--progress", "json")
+    lines = [json.loads(line) for line in said.stderr.splitlines() if line.startswith("{")]
+    assert lines[0]["done"] == 0
+    assert {line["progress"]: line["of"] for line in lines if line["done"] == line["of"]} == FITS[words]
+    assert said.stdout == run(*command).stdout
+
+
 def test_what_is_shown_where(capsys, monkeypatch):
     monkeypatch.setattr("hepad.cli.progress.time.monotonic", lambda: 1.0)  # else "too soon" were the machine's to say
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hepad.spectra.files import Spectrum
 from hepad.stats.bumphunt import ScanOptions
+from hepad.stats.counts.toys import OnStage, silent
 
 __all__ = ["BumpHuntOptions", "Injection"]
 
@@ -31,6 +32,7 @@ class BumpHuntOptions:
 
     A reference with variances, or of whole counts, fluctuates itself in local and global p unless `exact_reference`.
     `refit` None means: refit every pseudo-experiment if the background is a fit. `mass_range` in GeV keeps whole bins.
+    `on_toys` is told of which pseudo-experiments how many are done.
     """
 
     function: str = "auto"
@@ -42,4 +44,5 @@ class BumpHuntOptions:
     seed: int = 0
     refit: bool | None = None
     inject: Injection | None = None
+    on_toys: OnStage = silent
     output: Path | None = None

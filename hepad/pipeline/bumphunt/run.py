@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -72,7 +73,14 @@ def _hunt(
         exposures=[background.exposure for background in backgrounds],
     )
     hunt = hunt_channels(
-        edges, counts, expected / weights, null=null, toys=options.toys, seed=options.seed, weights=weights
+        edges,
+        counts,
+        expected / weights,
+        null=null,
+        toys=options.toys,
+        seed=options.seed,
+        weights=weights,
+        on_toys=partial(options.on_toys, "background toys"),
     )
     if hunt.failed_toys:
         warnings.append(f"{hunt.failed_toys} pseudo-experiments were left out, their fits did not converge")
@@ -88,6 +96,7 @@ def _hunt(
             background=hunt.toy_statistics,
             toys=options.inject.toys,
             seed=options.seed,
+            on_toys=partial(options.on_toys, "toys with signal"),
         )
     return BumpHuntReport(spectra, backgrounds, hunt, options.seed, tuple(warnings), expected_z)
 

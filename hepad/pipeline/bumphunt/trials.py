@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from hepad.errors import InputDataError, UsageError
@@ -66,7 +67,14 @@ def bumphunt_trials(
         )
         for s, b, null in zip(spectra, backgrounds, nulls, strict=True)
     ]
-    found = global_p_of_many([hunt.statistic for hunt in hunts], nulls, cells, toys=options.toys, seed=options.seed)
+    found = global_p_of_many(
+        [hunt.statistic for hunt in hunts],
+        nulls,
+        cells,
+        toys=options.toys,
+        seed=options.seed,
+        on_toys=partial(options.on_toys, "background toys"),
+    )
     if found.failed_toys:
         warnings.append(f"{found.failed_toys} pseudo-experiments were left out, their fits did not converge")
     reports = tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from hepad.provenance import command_line
 from hepad.spectra.backgrounds import WEIGHTED, fitted_function, fitted_process
 from hepad.spectra.files import Spectrum
 from hepad.spectra.models import AUTO, BinnedData, function_of, gp_base, read_binned, short_spec
+from hepad.stats.counts.toys import OnStage, OnToys, silent
 from hepad.stats.fits.goodness import goodness
 from hepad.stats.fits.minos import minos_errors
 from hepad.stats.fits.window import WindowFit, WindowOptions
@@ -35,7 +37,7 @@ class FitOptions:
     `toys` pseudo-experiments for the goodness of fit and the order, 0 for asymptotic formulae only, None for a goodness
     of fit by 1000 of them if bins are sparse; `window` bins either side make it a sliding-window fit, with a signal
     component of relative width `window_signal` if given.
-    `mass_range` in GeV keeps whole bins.
+    `mass_range` in GeV keeps whole bins. `on_toys` is told of which pseudo-experiments how many are done.
     """
 
     functions: tuple[str, ...] = ("dijet3",)
@@ -45,6 +47,7 @@ class FitOptions:
     seed: int = 0
     window: int | None = None
     window_signal: float | None = None
+    on_toys: OnStage = silent
     output: Path | None = None
 
 
@@ -88,19 +91,20 @@ def _check(options: FitOptions) -> None:
 
 
 def _background(name: str, data: BinnedData, options: FitOptions) -> Background:
+    on_toys = partial(options.on_toys, f"toys of {name}")
     base = gp_base(name)
     if base is not None:
         if options.window is not None:
             raise UsageError("a Gaussian process needs no sliding window; leave out --window")
-        return Background.of(fitted_process(data, name, base, toys=options.toys, seed=options.seed))
+        return Background.of(fitted_process(data, name, base, toys=options.toys, seed=options.seed, on_toys=on_toys))
     if options.window is not None:
-        return _by_window(name, data, options)
-    found = fitted_function(data, name, order=options.order, toys=options.toys, seed=options.seed)
+        return _by_window(name, data, options, on_toys)
+    found = fitted_function(data, name, order=options.order, toys=options.toys, seed=options.seed, on_toys=on_toys)
     assert found.fit is not None  # noqa: S101  of a function
     return Background.of(found, minos_errors(data.edges, data.counts, found.fit, exposure=data.exposure))
 
 
-def _by_window(name: str, data: BinnedData, options: FitOptions) -> Background:
+def _by_window(name: str, data: BinnedData, options: FitOptions, on_toys: OnToys) -> Background:
     assert options.window is not None  # noqa: S101  by the caller
     function = function_of(name, options.order)
     how = WindowOptions(options.window, options.window_signal)
@@ -115,7 +119,9 @@ def _by_window(name: str, data: BinnedData, options: FitOptions) -> Background:
             "windows or fewer parameters"
         )
     errors = batch.expected[batch.converged].std(axis=0)
-    good = goodness(data.counts, expected, ndf=None, refit=windows.fit, toys=options.toys or 0, seed=options.seed)
+    good = goodness(
+        data.counts, expected, ndf=None, refit=windows.fit, toys=options.toys or 0, seed=options.seed, on_toys=on_toys
+    )
     return Background(f"{function.name}_window", "sliding window", expected * data.weights, errors * data.weights, good)
 
 

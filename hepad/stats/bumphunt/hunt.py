@@ -17,6 +17,7 @@ from hepad.stats.bumphunt.scan import Expectation, Scan, scan_all
 from hepad.stats.bumphunt.weights import steady_variances
 from hepad.stats.bumphunt.windows import ScanOptions
 from hepad.stats.counts.poisson import significance
+from hepad.stats.counts.toys import OnToys
 from hepad.stats.fits.fit import FitResult
 
 __all__ = ["bump_hunt", "hunt_channels", "hunt_plane", "look", "make_null", "tail"]
@@ -79,6 +80,7 @@ def hunt_channels(
     toys: int = 10_000,
     seed: int = 0,
     weights: FloatArray | None = None,
+    on_toys: OnToys | None = None,
 ) -> BumpHunt:
     """Hunt in several channels at once: counts and reference (channels, n) in bins of edges (n+1,).
 
@@ -86,10 +88,11 @@ def hunt_channels(
     the expectation, by Fisher's method; the statistic is -ln of the smallest combined p. One channel is `bump_hunt`.
     `null` is that of `make_null`, by default for a known reference. Of weighted spectra counts and reference are
     effective ones, and `weights` (channels, n) what one of them stands for in `observed_in` and `expected_in`.
+    `on_toys` is told how many of the pseudo-experiments are done.
     """
     null = null or make_null(edges, counts, reference)
     expected = null.reference if isinstance(null, CountedNull) else Expectation(reference)
-    found, best = _found(counts, expected, null, toys=toys, seed=seed)
+    found, best = _found(counts, expected, null, toys=toys, seed=seed, on_toys=on_toys)
     if weights is not None:
         found["observed_in"] = null.layout.sums(counts * weights)[:, best]
         found["expected_in"] = null.layout.sums(expected.events * weights)[:, best]
@@ -161,7 +164,7 @@ def _null_of(
 
 
 def _found(
-    counts: FloatArray, expected: Expectation, null: Null, *, toys: int, seed: int
+    counts: FloatArray, expected: Expectation, null: Null, *, toys: int, seed: int, on_toys: OnToys | None = None
 ) -> tuple[dict[str, Any], int]:
     """The fields of `Found` and the number of the best window."""
     layout = null.layout
@@ -169,7 +172,7 @@ def _found(
     best = int(np.argmin(scan.counting))
     log_p = float(scan.counting[best])
     statistic = abs(log_p)
-    drawn = null.draw(toys, seed) if toys else np.empty(0)
+    drawn = null.draw(toys, seed, on_toys=on_toys) if toys else np.empty(0)
     good = np.isfinite(drawn)
     failed = int(np.count_nonzero(~good))
     if toys and failed == toys:

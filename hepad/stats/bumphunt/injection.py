@@ -10,6 +10,7 @@ from scipy.special import ndtr, ndtri
 
 from hepad.errors import FitFailedError, UsageError
 from hepad.stats.bumphunt.null import Null
+from hepad.stats.counts.toys import OnToys, part
 
 __all__ = ["Sensitivity", "gaussian_shape", "sensitivity"]
 
@@ -55,19 +56,27 @@ def gaussian_shape(edges: FloatArray, mass: float, width: float) -> FloatArray:
 
 
 def sensitivity(
-    null: Null, shape: FloatArray, yields: FloatArray, *, background: FloatArray, toys: int = 1000, seed: int = 0
+    null: Null,
+    shape: FloatArray,
+    yields: FloatArray,
+    *,
+    background: FloatArray,
+    toys: int = 1000,
+    seed: int = 0,
+    on_toys: OnToys | None = None,
 ) -> Sensitivity:
     """Inject yields (k,) of events of a shape (channels, n), shares of one event, in `toys` experiments each.
 
     `background` (m,) are statistics of pseudo-experiments without signal, as `Found.toy_statistics`: of them the
-    global p-value of an experiment is (j+1)/(m+1), j with a statistic at least as large.
+    global p-value of an experiment is (j+1)/(m+1), j with a statistic at least as large. `on_toys` is told how many
+    experiments are done, of those of all yields.
     """
     if len(background) < 100 or toys < 100:
         raise UsageError("an expected sensitivity needs 100 pseudo-experiments or more")
     ordered = np.sort(background)
     z, power = np.empty((len(yields), len(_BANDS))), np.empty(len(yields))
     for i, amount in enumerate(yields):
-        drawn = null.draw(toys, seed + 1 + i, signal=amount * shape)
+        drawn = null.draw(toys, seed + 1 + i, signal=amount * shape, on_toys=part(on_toys, i, len(yields)))
         drawn = drawn[np.isfinite(drawn)]
         if len(drawn) == 0:
             raise FitFailedError(f"no fit converged with {amount:g} events injected")

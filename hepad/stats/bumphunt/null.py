@@ -13,7 +13,7 @@ from hepad.stats.bumphunt.layout import Layout
 from hepad.stats.bumphunt.scan import Expectation, fisher, smallest
 from hepad.stats.bumphunt.tables import allowed_counts, make_tables
 from hepad.stats.bumphunt.windows import ScanOptions
-from hepad.stats.counts.toys import Sampler, in_blocks
+from hepad.stats.counts.toys import OnToys, Sampler, in_blocks
 from hepad.stats.fits.fit import FitResult, Refitter
 
 __all__ = ["CountedNull", "FixedNull", "Null", "RefittedNull"]
@@ -37,7 +37,9 @@ class FixedNull:
     layout: Layout
     options: ScanOptions
 
-    def draw(self, toys: int, seed: int, *, signal: FloatArray | None = None) -> FloatArray:
+    def draw(
+        self, toys: int, seed: int, *, signal: FloatArray | None = None, on_toys: OnToys | None = None
+    ) -> FloatArray:
         """t (toys,) of Poisson counts of the expected events, and of `signal` (channels, bins) on top."""
         import hepad.stats.counts.toys_kernel  # noqa: F401  which scans them: then it draws them, too
 
@@ -47,7 +49,7 @@ class FixedNull:
         def block(start: int, stop: int) -> None:
             found[start:stop] = self._scan(sampler.draw(seed, start, stop - start))
 
-        in_blocks(block, toys, _BLOCK_TOYS)
+        in_blocks(block, toys, _BLOCK_TOYS, on_toys=on_toys)
         return found
 
     def means(self, signal: FloatArray | None = None) -> FloatArray:
@@ -115,7 +117,9 @@ class CountedNull:
     layout: Layout
     options: ScanOptions
 
-    def draw(self, toys: int, seed: int, *, signal: FloatArray | None = None) -> FloatArray:
+    def draw(
+        self, toys: int, seed: int, *, signal: FloatArray | None = None, on_toys: OnToys | None = None
+    ) -> FloatArray:
         """t (toys,), with `signal` (channels, bins) in the data if given."""
         sampler = Sampler.of(self.means(signal).ravel())
         found = np.empty(toys)
@@ -123,7 +127,8 @@ class CountedNull:
         def block(start: int, stop: int) -> None:
             found[start:stop] = self.of(sampler.draw(seed, start, stop - start))
 
-        in_blocks(block, toys, max(1, _BLOCK_NUMBERS // (self.counts.size + len(self.counts) * self.layout.windows)))
+        size = max(1, _BLOCK_NUMBERS // (self.counts.size + len(self.counts) * self.layout.windows))
+        in_blocks(block, toys, size, on_toys=on_toys)
         return found
 
     def of(self, counts: IntArray) -> FloatArray:
@@ -171,7 +176,9 @@ class RefittedNull:
     options: ScanOptions
     exposures: tuple[FloatArray | None, ...] | None = None
 
-    def draw(self, toys: int, seed: int, *, signal: FloatArray | None = None) -> FloatArray:
+    def draw(
+        self, toys: int, seed: int, *, signal: FloatArray | None = None, on_toys: OnToys | None = None
+    ) -> FloatArray:
         """t (toys,), NaN where a fit did not converge, with `signal` (channels, bins) in the data if given."""
         sampler = Sampler.of(self.means(signal).ravel())
         found = np.empty(toys)
@@ -180,7 +187,7 @@ class RefittedNull:
             counts = sampler.draw(seed, start, stop - start).reshape(stop - start, len(self.fits), -1)
             found[start:stop] = self.of(counts)
 
-        in_blocks(block, toys, self._block)
+        in_blocks(block, toys, self._block, on_toys=on_toys)
         return found
 
     def of(self, counts: IntArray) -> FloatArray:

@@ -20,7 +20,7 @@ from scipy.special import pdtr
 
 from hepad.errors import FitFailedError, InputDataError
 from hepad.stats.bumphunt.null import FixedNull, RefittedNull
-from hepad.stats.counts.toys import Sampler
+from hepad.stats.counts.toys import OnToys, Sampler, part
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -129,18 +129,20 @@ def global_p_of_many(
     *,
     toys: int = 10_000,
     seed: int = 0,
+    on_toys: OnToys | None = None,
 ) -> Trials:
     """The global p-value of observed statistics (spectra,) with their nulls; without cells nothing is shared.
 
     The test statistic is the smallest single global p-value (P. Westfall and S. Young, 1993). Data and
     pseudo-experiments are ranked together, so identical spectra count once. Toys with a failed refit are left out.
+    `on_toys` is told how many are done; of spectra that share nothing, those of each count.
     """
     t = np.empty((toys, len(nulls)))
     if cells is None:
         for i, null in enumerate(nulls):
-            t[:, i] = null.draw(toys, seed + i)
+            t[:, i] = null.draw(toys, seed + i, on_toys=part(on_toys, i, len(nulls)))
     else:
-        _fill(t, nulls, cells, seed)
+        _fill(t, nulls, cells, seed, on_toys)
     good = np.all(np.isfinite(t), axis=1)
     if not good.any():
         raise FitFailedError(f"none of the {toys} refitted pseudo-experiments converged")
@@ -167,7 +169,9 @@ def global_p_of_many(
     )
 
 
-def _fill(t: FloatArray, nulls: Sequence[FixedNull | RefittedNull], cells: Cells, seed: int) -> None:
+def _fill(
+    t: FloatArray, nulls: Sequence[FixedNull | RefittedNull], cells: Cells, seed: int, on_toys: OnToys | None
+) -> None:
     """Fill statistics t (toys, spectra) with pseudo-experiments of the cells."""
     sampler = Sampler.of(cells.means)
     sizes = np.cumsum([null.layout.bins for null in nulls])[:-1]
@@ -176,8 +180,10 @@ def _fill(t: FloatArray, nulls: Sequence[FixedNull | RefittedNull], cells: Cells
         stop = min(start + block, len(t))
         drawn = sampler.draw(seed, start, stop - start)
         counts = np.rint(drawn @ cells.incidence).astype(np.int64)
-        for i, part in enumerate(np.split(counts, sizes, axis=1)):
-            t[start:stop, i] = nulls[i].of(part[:, None, :])
+        for i, own in enumerate(np.split(counts, sizes, axis=1)):
+            t[start:stop, i] = nulls[i].of(own[:, None, :])
+        if on_toys is not None:
+            on_toys(stop, len(t))
 
 
 def _bin_of(mass: FloatArray, edges: FloatArray) -> npt.NDArray[np.intp]:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 from types import ModuleType
 
 import numpy as np
@@ -18,10 +19,15 @@ import numpy.typing as npt
 from hepad.errors import InputDataError
 from hepad.stats.counts import toys_plain
 
-__all__ = ["Sampler", "in_blocks", "threads"]
+__all__ = ["OnStage", "OnToys", "Sampler", "in_blocks", "part", "silent", "threads"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+
+OnToys = Callable[[int, int], None]
+"""Told how many pseudo-experiments, or fits, are done, of how many."""
+OnStage = Callable[[str, int, int], None]
+"""The same, and of what."""
 
 _REACH = 8.5
 """Standard deviations that a table covers on either side: what lies beyond has a probability below 1e-16."""
@@ -86,18 +92,43 @@ def threads() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def in_blocks(job: Callable[[int, int], None], total: int, block: int) -> None:
-    """Call job(start, stop) for blocks of `total` items, in threads: for compiled loops, which run side by side."""
+def in_blocks(job: Callable[[int, int], None], total: int, block: int, *, on_toys: OnToys | None = None) -> None:
+    """Call job(start, stop) for blocks of `total` items, in threads: for compiled loops, which run side by side.
+
+    `on_toys` is told after each block, by one thread at a time.
+    """
     blocks = -(-total // block)
     workers = max(min(threads(), blocks), 1)
+    done, lock = 0, Lock()
+
+    def say(more: int) -> None:
+        nonlocal done
+        if on_toys is not None:
+            with lock:
+                done += more
+                on_toys(done, total)
 
     def work(worker: int) -> None:
         for i in range(worker, blocks, workers):
-            job(i * block, min((i + 1) * block, total))
+            start, stop = i * block, min((i + 1) * block, total)
+            job(start, stop)
+            say(stop - start)
 
+    say(0)
     if workers == 1:
         work(0)
         return
     with ThreadPoolExecutor(workers, thread_name_prefix="hepad") as pool:
         for _ in pool.map(work, range(workers)):
             pass
+
+
+def part(on_toys: OnToys | None, place: int, parts: int) -> OnToys | None:
+    """What to tell of one of so many equal parts for `on_toys` to hear of the whole."""
+    if on_toys is None:
+        return None
+    return lambda done, of: on_toys(place * of + done, parts * of)
+
+
+def silent(*_: object) -> None:
+    """Nobody listens."""

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import FitFailedError
+from hepad.stats.counts.toys import OnToys, silent
 from hepad.stats.fits.fit import BatchFit, chi_square_p, deviance
 
 __all__ = ["Goodness", "Refit", "goodness", "toy_p"]
@@ -62,12 +63,13 @@ def goodness(
     refit: Refit,
     toys: int | None = None,
     seed: int = 0,
+    on_toys: OnToys | None = None,
 ) -> Goodness:
     """Compare counts (n,) with the background (n,) fitted to them; `refit` is asked for if there are `toys`.
 
     `toys` None: 1000 if a bin expects fewer than 5 events, where the deviance is no chi-square (its probability is 0.9
     on average for a right background of 1000 falling events in 50 bins, and too small with a few in every bin), else 0.
-    `FitFailedError` if not one pseudo-experiment can be fitted.
+    `on_toys` is told how many are done. `FitFailedError` if not one pseudo-experiment can be fitted.
     """
     found = float(deviance(counts, expected))
     distance = float(_ks(counts, expected))
@@ -78,7 +80,7 @@ def goodness(
     p_toys = ks_p = None
     failed = 0
     if toys > 0:
-        deviances, distances = _toys(expected, refit, toys, np.random.default_rng(seed))
+        deviances, distances = _toys(expected, refit, toys, np.random.default_rng(seed), on_toys)
         failed = toys - len(deviances)
         p_toys, ks_p = toy_p(found, deviances), toy_p(distance, distances)
     return Goodness(
@@ -101,14 +103,19 @@ def toy_p(value: float, toys: FloatArray) -> float:
     return float((np.count_nonzero(toys >= value) + 1) / (len(toys) + 1))
 
 
-def _toys(expected: FloatArray, refit: Refit, toys: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+def _toys(
+    expected: FloatArray, refit: Refit, toys: int, rng: np.random.Generator, on_toys: OnToys | None
+) -> tuple[FloatArray, FloatArray]:
     deviances, distances = [], []
+    say = on_toys or silent
+    say(0, toys)
     for begin in range(0, toys, _BLOCK):
         counts = rng.poisson(expected, size=(min(_BLOCK, toys - begin), len(expected))).astype(np.float64)
         batch = refit(counts)
         good = batch.converged
         deviances.append(batch.deviance[good])
         distances.append(_ks(counts[good], batch.expected[good]))
+        say(begin + len(counts), toys)
     if not sum(map(len, deviances)):
         raise FitFailedError(f"none of the {toys} pseudo-experiments could be fitted; try fewer parameters")
     return np.concatenate(deviances), np.concatenate(distances)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import FitFailedError, UsageError
+from hepad.stats.counts.toys import OnToys, silent
 from hepad.stats.fits.functions import BackgroundFunction
 from hepad.stats.fits.signal_fit import PARAMETERS, SignalFit
 from hepad.stats.fits.templates import gaussian_template
@@ -82,12 +83,13 @@ def inject(
     floating: tuple[str, ...] = ("mass", "width"),
     mass_range: tuple[float, float] | None = None,
     seed: int = 0,
+    on_fits: OnToys | None = None,
 ) -> Injection:
     """Throw experiments of background (n,) plus signal in bins of edges (n+1,) in GeV, and fit function and signal.
 
     The fit knows nothing of the injected mass where it floats: it starts from the most significant of scans over the
     whole `mass_range` (default: the spectrum without its outermost bins). Yields fluctuate as Poisson counts.
-    `FitFailedError` if no experiment can be fitted.
+    `on_fits` is told how many fits are done. `FitFailedError` if no experiment can be fitted.
     """
     template = gaussian_template(edges, signal.mass, signal.width)
     rng = np.random.default_rng(seed)
@@ -105,7 +107,7 @@ def inject(
     )
     masses = np.geomspace(low, high, _SCAN_MASSES + 2)[1:-1] if "mass" in floating else np.array([signal.mass])
     widths = signal.width * np.array(_SCAN_WIDTHS if "width" in floating else (1.0,))
-    fits = model.best_of(counts, model.scan(counts, masses, widths))
+    fits = model.best_of(counts, model.scan(counts, masses, widths), on_fits=on_fits)
     good = fits.converged
     if not good.any():
         raise FitFailedError(f"none of the {experiments} experiments could be fitted with {function.name} and a signal")
@@ -151,14 +153,17 @@ def spurious_signals(
     width: float,
     toys: int = 0,
     seed: int = 0,
+    on_masses: OnToys | None = None,
 ) -> tuple[SpuriousPoint, ...]:
     """Fit function and signal of relative `width` at each of masses in GeV to a background `truth` (n,) without signal.
 
-    `FitFailedError` if the fit to the truth fails at a mass.
+    `on_masses` is told how many are done. `FitFailedError` if the fit to the truth fails at a mass.
     """
     model = SignalFit(edges, truth, function)
     counts = np.random.default_rng(seed).poisson(truth, size=(toys, len(truth))).astype(np.float64)
-    points = []
+    points: list[SpuriousPoint] = []
+    say = on_masses or silent
+    say(0, len(masses))
     for mass in masses:
         signal = Signal(0.0, mass, width)
         start = np.array([[0.0, signal.mass, signal.width]])
@@ -167,6 +172,7 @@ def spurious_signals(
             raise FitFailedError(f"the fit of {function.name} and a signal at {mass:g} GeV did not converge")
         point = SpuriousPoint(mass, float(exact.values[0, 0]), float(exact.errors[0, 0]))
         points.append(_with_toys(point, model, counts, start) if toys else point)
+        say(len(points), len(masses))
     return tuple(points)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import FitFailedError, InputDataError
+from hepad.stats.counts.toys import OnToys, silent
 from hepad.stats.fits.fit import FitResult, Refitter, chi_square_p, fit_background
 from hepad.stats.fits.functions import BackgroundFunction
 from hepad.stats.fits.goodness import toy_p
@@ -43,12 +44,14 @@ def choose_order(
     toys: int = 0,
     seed: int = 0,
     exposure: FloatArray | None = None,
+    on_toys: OnToys | None = None,
 ) -> tuple[FitResult, tuple[OrderStep, ...]]:
     """Fit nested functions, the simplest first, and keep the first that the next does not improve.
 
     An improvement is a fall in deviance with a probability below `level`: by chi-square (Wilks), or with `toys` the
     share of pseudo-experiments of the simpler function, fitted with both, that fall as far. `InputDataError` if the
-    candidates are not of one family, `FitFailedError` if not even the first can be fitted.
+    candidates are not of one family, `FitFailedError` if not even the first can be fitted. `on_toys` is told
+    how many toys of a test are done.
     """
     if len({candidate.family for candidate in candidates}) != 1:
         raise InputDataError("the number of parameters is chosen within one family of functions")
@@ -67,7 +70,11 @@ def choose_order(
             break
         fall = max(chosen.deviance - richer.deviance, 0.0)
         p_value = chi_square_p(fall, added)
-        p_toys = _by_toys(edges, chosen, richer, fall, toys=toys, seed=seed, exposure=exposure) if toys else None
+        p_toys = (
+            _by_toys(edges, chosen, richer, fall, toys=toys, seed=seed, exposure=exposure, on_toys=on_toys)
+            if toys
+            else None
+        )
         kept = (p_value if p_toys is None else p_toys) < level
         steps.append(OrderStep(*names, added, fall, p_value, p_toys, kept=kept))
         if not kept:
@@ -85,10 +92,14 @@ def _by_toys(
     toys: int,
     seed: int,
     exposure: FloatArray | None,
+    on_toys: OnToys | None,
 ) -> float:
+    say = on_toys or silent
+    say(0, toys)
     counts = np.random.default_rng(seed).poisson(simpler.expected, size=(toys, len(simpler.expected)))
     drawn = counts.astype(np.float64)
     first, second = (Refitter(edges, fit, exposure=exposure).fit(drawn) for fit in (simpler, richer))
+    say(toys, toys)
     good = first.converged & second.converged
     if not good.any():
         raise FitFailedError(

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
+from hepad.stats.counts.toys import OnToys, silent
 from hepad.stats.fits.fit import Design, deviance, fisher_scoring
 from hepad.stats.fits.functions import BackgroundFunction
 from hepad.stats.fits.score_test import score_test
@@ -100,9 +101,16 @@ class SignalFit:
             starts.append(np.column_stack([found, masses[best], np.full(len(counts), width)]))
         return np.stack(starts, axis=1)
 
-    def best_of(self, counts: FloatArray, starts: FloatArray) -> SignalFits:
-        """Fit counts (T, n) from each of the signals (T, s, 3) and keep the converged fit of least deviance."""
-        fits = [self.fit(counts, starts[:, i]) for i in range(starts.shape[1])]
+    def best_of(self, counts: FloatArray, starts: FloatArray, *, on_fits: OnToys | None = None) -> SignalFits:
+        """Fit counts (T, n) from each of the signals (T, s, 3) and keep the converged fit of least deviance.
+
+        `on_fits` is told how many of the T x s fits are done.
+        """
+        fits, (toys, several), say = [], starts.shape[:2], on_fits or silent
+        say(0, several * toys)
+        for i in range(several):
+            fits.append(self.fit(counts, starts[:, i]))
+            say((i + 1) * toys, several * toys)
         ranks = np.array([np.where(f.converged, f.deviance, np.inf) for f in fits])
         best, rows = np.argmin(ranks, axis=0), np.arange(len(counts))
         return SignalFits(*(

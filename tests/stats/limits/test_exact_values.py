@@ -106,7 +106,7 @@ def test_bands_of_a_sensitivity_are_at_whole_standard_deviations() -> None:
     """Pseudo-experiments with statistics 0, 1, ...; background whose statistic has a normal global significance."""
 
     class Null:
-        def draw(self, toys: int, seed: int, *, signal: np.ndarray) -> np.ndarray:
+        def draw(self, toys: int, seed: int, *, signal: np.ndarray, on_toys: None) -> np.ndarray:
             return np.arange(float(toys)) / toys
 
     background = np.arange(100_000.0) / 100_000
