@@ -87,15 +87,15 @@ def test_what_hunts_and_their_studies_name_is_looked_at(run, tmp_path: Path) -> 
     broken = hunt.replace("mass: fatjet1+fatjet2", "mass: fatjet1+nojet1").replace("gauss:0.05", "gaus:0.05")
     (tmp_path / "hunt.yaml").write_text(broken, encoding="utf-8")
     mass, shape = run("analysis", "check", "hunt.yaml", code=7).stdout.splitlines()
-    assert mass.startswith("hunt.yaml:10: mass: ")
+    assert mass.startswith("hunt.yaml:14: mass: ")
     assert "nojet1" in mass
-    assert shape.startswith("hunt.yaml:22: shape: ")
+    assert shape.startswith("hunt.yaml:26: shape: ")
     assert "unknown signal shape 'gaus:0.05'" in shape
     narrow = hunt.replace("  A: [1450,", "  A: [100, 200, 300, 400]\n  C: [1450,").split("  C: [")[0]
     rest = hunt[hunt.index("fractions:") :].replace("gauss:0.05", "gaus:0.05")
     (tmp_path / "hunt.yaml").write_text(narrow + rest, encoding="utf-8")
     (only,) = run("analysis", "check", "hunt.yaml", code=7).stdout.splitlines()
-    assert only.startswith("hunt.yaml:11: windows: no window can be hunted in")
+    assert only.startswith("hunt.yaml:15: windows: no window can be hunted in")
     study = resolve("analyses/studies", "dijet_anomaly").read_text(encoding="utf-8")
     for right, wrong in (
         ("  mass: mjj\n", "  mass: mjj\n  selection: none_such\n"),
