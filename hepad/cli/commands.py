@@ -53,7 +53,7 @@ COMMANDS = {
     "export": "Write a model for other tools, with input scales, test vectors and a check of every number.",
     "replay": "Make an output again from its provenance, and compare: 0 if it is the same, 7 if not.",
     "verify": "Hold every published number of a card against ours: published, measured, difference, and why.",
-    "schema": "Which keys a card may have: tables, or a JSON Schema with --json.",
+    "schema": "Which keys a card may have, or a JSON file of hepad's: tables, or a JSON Schema with --json.",
     "list": "List what ships with hepad, or say what to cite for one of them; hepad show NAME has all of one.",
     "show": "Show all of something that ships with hepad: what it is, what it was made of, its card.",
     "serve": "Show web pages on which files are held against searches, scored and hunted in, each job a command of "

@@ -19,10 +19,10 @@ def schema(
     json: common.Json = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Write the JSON Schemas of all cards to a folder.", show_default=False),
+        typer.Option("--output", "-o", help="Write the JSON Schemas of all to a folder.", show_default=False),
     ] = None,
 ) -> None:
-    """Which keys a card may have: tables, or a JSON Schema with --json.
+    """Which keys a card may have, or a JSON file of hepad's: tables, or a JSON Schema with --json.
 
     Example: hepad schema analysis
 
@@ -54,7 +54,7 @@ def schema(
 def _names(*, json: bool) -> None:
     from hepad.pipeline import schemas
 
-    rows = [{"name": name, "what": what} for name, (_, what) in schemas.SCHEMAS.items()]
+    rows = [{"name": name, "what": what} for name, (_, what) in {**schemas.SCHEMAS, **schemas.OUTPUTS}.items()]
     rows += [{"name": name, "what": entry.title} for name, entry in schemas.settings().items()]
     if json:
         common.print_json(rows)

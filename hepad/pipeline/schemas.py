@@ -1,4 +1,4 @@
-"""The kinds of cards, and the tables of their keys: `hepad schema` and the page of the documentation."""
+"""The kinds of cards, the JSON files that hepad writes, and the tables of their keys: `hepad schema`, and the docs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from hepad import registry
 from hepad.cards.analysis import AnalysisCard
 from hepad.cards.base import Card
 from hepad.cards.budget import BudgetCard, DeviceCard
+from hepad.cards.bundle import BundleCard
+from hepad.cards.export import ExportCard
 from hepad.cards.fit import FitCard
 from hepad.cards.hunt import HuntCard
 from hepad.cards.keys import CardKeys, Key, card_keys
@@ -21,10 +23,12 @@ from hepad.cards.search import SearchCard
 from hepad.cards.selection import SelectionCard
 from hepad.cards.sensitivity import SensitivityCard
 from hepad.cards.study import StudyCard
+from hepad.cards.vectors import VectorsCard
 from hepad.errors import UsageError
+from hepad.io.exchange.archive import Manifest
 from hepad.output.atomic import atomic_folder
 
-__all__ = ["SCHEMAS", "card_of", "json_schema", "markdown", "settings", "tables", "write_schemas"]
+__all__ = ["OUTPUTS", "SCHEMAS", "card_of", "json_schema", "markdown", "settings", "tables", "write_schemas"]
 
 SCHEMAS: dict[str, tuple[type[Card], str]] = {
     "selection": (SelectionCard, "objects, counts and requirements: --selection"),
@@ -43,6 +47,13 @@ SCHEMAS: dict[str, tuple[type[Card], str]] = {
 }
 """The cards that one writes, and what for."""
 
+OUTPUTS: dict[str, tuple[type[Card], str]] = {
+    "bundle": (BundleCard, "card.json of a trained model: hepad train"),
+    "vectors": (VectorsCard, "vectors.json: hepad analysis vectors"),
+    "archive": (Manifest, "manifest.json of an archive: hepad analysis pack"),
+    "export": (ExportCard, "export.json: hepad export"),
+}
+"""The JSON files that hepad writes and others may read, and where from."""
 
 _TOLD_ONCE = ("analysis", "selection")
 """Schemas whose cards are within others, which do not repeat their keys."""
@@ -61,14 +72,17 @@ def settings() -> dict[str, registry.Entry]:
 
 
 def card_of(name: str) -> type[Card]:
-    """The card of a schema (`analysis`, `analysis/1`), or of a model's own keys (`model.vae`); `UsageError` if none."""
+    """The card of a schema (`analysis`, `analysis/1`), or of a model's own keys (`model.vae`); `UsageError` if none.
+
+    The JSON files of `OUTPUTS` are cards too.
+    """
     kind = name.removesuffix("/1")
-    if kind in SCHEMAS:
-        return SCHEMAS[kind][0]
+    if kind in {**SCHEMAS, **OUTPUTS}:
+        return {**SCHEMAS, **OUTPUTS}[kind][0]
     if kind in settings():
         config: type[Card] = registry.load_config(settings()[kind])
         return config
-    raise UsageError(f"no schema {name!r}: choose one of {', '.join([*SCHEMAS, *settings()])}")
+    raise UsageError(f"no schema {name!r}: choose one of {', '.join([*SCHEMAS, *OUTPUTS, *settings()])}")
 
 
 def tables(name: str) -> list[CardKeys]:
@@ -77,7 +91,7 @@ def tables(name: str) -> list[CardKeys]:
 
 
 def json_schema(name: str) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of a card, for editors that check YAML."""
+    """The JSON Schema (draft 2020-12) of a card, for editors that check YAML, or of an output."""
     schema = card_of(name).model_json_schema(by_alias=True)
     for kind, table in _SETTINGS.items():
         _tell_settings(schema.get("$defs", {}), kind, table)
@@ -116,9 +130,11 @@ def any_schema() -> dict[str, Any]:
 
 
 def write_schemas(folder: Path) -> None:
-    """Write the JSON Schema of each kind of card into a folder, and `card.schema.json`, which is that of all."""
+    """Write the JSON Schema of each kind of card and output into a folder, and `card.schema.json`, of all cards."""
     with atomic_folder(folder, verb="schema") as made:
-        contents = {_file(name): json_schema(name) for name in SCHEMAS} | {"card.schema.json": any_schema()}
+        contents = {_file(name): json_schema(name) for name in (*SCHEMAS, *OUTPUTS)} | {
+            "card.schema.json": any_schema()
+        }
         for name, schema in contents.items():
             (made / name).write_text(json.dumps(schema, indent=1) + "\n", encoding="utf-8")
 

@@ -12,9 +12,9 @@ import pytest
 
 from hepad import registry
 from hepad.cards.base import known_keys, read_yaml
-from hepad.cards.resolver import bundled_names, resolve
+from hepad.cards.resolver import bundled_names, resolve, shipped_folder
 from hepad.errors import UsageError
-from hepad.pipeline.schemas import SCHEMAS, card_of, json_schema, markdown, settings, tables
+from hepad.pipeline.schemas import OUTPUTS, SCHEMAS, card_of, json_schema, markdown, settings, tables
 
 DOCS = Path(__file__).parents[2] / "docs"
 MARK = re.compile(r"<!-- hepad schema (\S+) --markdown -->\n\n")
@@ -87,12 +87,33 @@ def test_the_bundled_cards_obey_the_json_schema() -> None:
         jsonschema.validate({"speed": 1}, schema)
 
 
+@pytest.mark.parametrize(
+    ("kind", "folder", "names", "file"),
+    [
+        ("bundle", "bundles", ("snn_ae", "atlas_ad_rmm", "cicada"), "card.json"),
+        ("vectors", "analyses", ("vectors/snn_ae", "vectors/cms_2019_dijet"), "vectors.json"),
+    ],
+)
+def test_files_that_hepad_wrote_obey_their_json_schema(
+    kind: str, folder: str, names: tuple[str, ...], file: str
+) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json_schema(kind)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    for name in names:
+        content = json.loads((shipped_folder(folder) / name / file).read_text(encoding="utf-8"))
+        validator.validate(content)
+        assert not validator.is_valid({**content, "colour": 3})
+        assert not validator.is_valid({key: value for key, value in content.items() if key != "provenance"})
+
+
 def test_the_json_schemas_of_all_cards_are_written_for_editors(run, tmp_path: Path) -> None:
     jsonschema = pytest.importorskip("jsonschema")
     referencing = pytest.importorskip("referencing")
     assert "card.schema.json" in run("schema", "-o", "made").stdout
     made = {path.name: json.loads(path.read_text()) for path in (tmp_path / "made").glob("*.schema.json")}
-    assert set(made) == {f"{name}.schema.json" for name in (*SCHEMAS, "card")}
+    assert set(made) == {f"{name}.schema.json" for name in (*SCHEMAS, *OUTPUTS, "card")}
     assert made["fit.schema.json"] == json_schema("fit")
     known = referencing.Registry().with_resources(
         (name, referencing.Resource.from_contents(schema)) for name, schema in made.items()
@@ -107,7 +128,7 @@ def test_the_json_schemas_of_all_cards_are_written_for_editors(run, tmp_path: Pa
 
 
 def test_the_command(run) -> None:
-    assert {row["name"] for row in json.loads(run("schema", "--json").stdout)} == {*SCHEMAS, *settings()}
+    assert {row["name"] for row in json.loads(run("schema", "--json").stdout)} == {*SCHEMAS, *OUTPUTS, *settings()}
     assert "model.vae" in run("schema").stdout
     assert json.loads(run("schema", "analysis/1", "--json").stdout) == json_schema("analysis")
     shown = run("schema", "selection").stdout
