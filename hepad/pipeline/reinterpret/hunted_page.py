@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from hepad.output.atomic import atomic_folder
-from hepad.output.document import Block, Code, Figure, Heading, Table, Text
+from hepad.output.closing import closing
+from hepad.output.document import Answer, Block, Figure, Heading, Table, Text
 from hepad.output.figure_context import simulated
 from hepad.output.figures import save_figure
 from hepad.output.page import to_html
 from hepad.pipeline.reinterpret.hunted import FILES, VERB, HuntedReport, MethodRow, PointRow
-from hepad.pipeline.study.output import FIGURES, provenance_text, write_files
+from hepad.pipeline.study.output import FIGURES, write_files
 from hepad.pipeline.study.sensitivity.run import written_csv
 from hepad.plot.sensitivity import SensitivityLine, sensitivity_figure
 
@@ -32,6 +33,9 @@ HEADER = (
 _FB = 1e3
 _TOP = 3.0
 """Of the axis of the cross section over its limit: beyond, it is excluded anyway."""
+
+_FIRST = "exclusion"
+"""The figure of the answer."""
 
 _CAPTIONS = {
     "efficiency": "What is kept of all events of the signal, in the window and selected, if so much of it is in the "
@@ -103,17 +107,29 @@ def _line(report: HuntedReport, method: str, of: Callable[[PointRow], tuple[floa
     return SensitivityLine(report.results.card.label(method), x, *values.T)
 
 
+def _answer(report: HuntedReport, pictures: dict[str, Figure]) -> Answer:
+    """The verdict, what it rests on, and the figure that shows it."""
+    verdict, best, section = report.verdict(), report.best, report.cross_section_pb
+    numbers = [
+        *([] if section is None else [(f"{section:.3g} pb", "cross section of the signal")]),
+        *([] if best is None else [(f"{best.limit_pb:.3g} pb", f"expected limit at 95 % CL of {best.method}")]),
+        (f"{report.share:.1%}", "of all events reach the hunt"),
+    ]
+    return Answer(f"{verdict[0].upper()}{verdict[1:]}.", numbers, pictures.get(_FIRST), "open")
+
+
 def _page(report: HuntedReport, drawn: list[str]) -> list[Block]:
     card, hunt = report.results.card, report.hunt
     below, low, high, above = report.window_gev
+    pictures = {name: Figure(f"{FIGURES}/{name}.png", _CAPTIONS[name]) for name in drawn}
     left_out: list[Block] = []
     if report.results.failed:
         rows = [[name, why] for name, why in report.results.failed.items()]
         left_out = [Heading("Left out"), Table(["point", "because"], rows, numbers_from=2)]
     return [
         Heading(f"A signal in {hunt.name}: {hunt.title}", 1),
+        _answer(report, pictures),
         Text(f"After: {hunt.reference}. {hunt.fidelity}: {hunt.fidelity_note}"),
-        Text(report.verdict()),
         Table(HEADER, [method_cells(row) for row in report.methods]),
         Text(
             f"{report.share:.1%} of all events of the files reach the hunt, where their mass peaks at "
@@ -129,8 +145,7 @@ def _page(report: HuntedReport, drawn: list[str]) -> list[Block]:
             "the median limit above what the fit to the selected background expects in the window; < and > are ends of "
             "what was put in. It is that of this luminosity: a method that learns from more data is another one."
         ),
-        *(Figure(f"{FIGURES}/{name}.png", _CAPTIONS[name]) for name in drawn),
+        *(picture for name, picture in pictures.items() if name != _FIRST),
         *left_out,
-        Heading("Provenance"),
-        Code(provenance_text(report.provenance)),
+        *closing(report.provenance),
     ]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from hepad.errors import OutputError
 from hepad.output.atomic import atomic_path, check_folder, check_place, is_replacing
 from hepad.output.owned import SUMS, foreign_files, free_name, sums_text
 
-__all__ = ["FIGURES", "TRAININGS", "VERB", "check_output", "provenance_text", "write_files"]
+__all__ = ["FIGURES", "TRAININGS", "VERB", "check_output", "write_files"]
 
 VERB = "study"
 FIGURES = "figures"
@@ -54,11 +53,3 @@ def write_files(output: Path, texts: Mapping[str, str], *, verb: str = VERB) -> 
             path.write_text(text, encoding="utf-8")
     with atomic_path(output / SUMS) as path:
         path.write_text(sums_text(verb, output, tuple(texts)), encoding="utf-8")
-
-
-def provenance_text(record: Mapping[str, Any]) -> str:
-    """The record of an output, for people."""
-    packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
-    lines = [record["command"], f"hepad {record['hepad']}, Python {record['python']}, {packages}"]
-    lines += [f"sha256 {r['sha256']}  {r['name']} ({r['bytes']} bytes)" for r in record["inputs"]]
-    return "\n".join(lines + [f"sha256 {digest}  {name}" for name, digest in record["cards"].items()])

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hepad.cards.study import StudyCard
-from hepad.output.document import Block, Code, Figure, Heading, Table, Text
+from hepad.output.closing import closing
+from hepad.output.document import Answer, Block, Code, Figure, Heading, Table, Text
 from hepad.pipeline.study.compared import compared_table, figure_title, order_table
 from hepad.pipeline.study.data import BACKGROUND
 from hepad.pipeline.study.figures import CAPTIONS, counts
-from hepad.pipeline.study.output import provenance_text
 from hepad.pipeline.study.report import StudyReport
 from hepad.pipeline.study.results import Results
 from hepad.stats.scores.roc import ZERO_EVENT_LIMIT
@@ -89,6 +89,7 @@ def blocks(report: StudyReport, figures: Sequence[str], cards: str) -> list[Bloc
     ]
     return [
         Heading(f"Study {card.name}: {card.title}", 1),
+        _answer(report, pictures),
         Text(f"After: {card.reference}."),
         Text(
             f"Seeds {seeds}; {_length(card)}; a model that stops by its patience may do with fewer. Numbers are mean ± "
@@ -104,7 +105,7 @@ def blocks(report: StudyReport, figures: Sequence[str], cards: str) -> list[Bloc
             "and can be expected only from its files."
         ),
         *_compared(report),
-        *shown("roc"),
+        *shown("roc")[1:],  # the first is in the answer
         *shown("seeds"),
         *shown("loss"),
         Heading("Samples"),
@@ -116,11 +117,30 @@ def blocks(report: StudyReport, figures: Sequence[str], cards: str) -> list[Bloc
         *([Heading("Scans"), *scans] if scans else []),
         Heading("Trainings"),
         _trainings(card, results),
-        Heading("Provenance"),
-        Code(provenance_text(report.provenance)),
         Heading("Cards"),
-        Code(cards),
+        Code(cards, folded="The cards as they are"),
+        *closing(report.provenance),
     ]
+
+
+def _answer(report: StudyReport, pictures: Sequence[Figure]) -> Answer:
+    """Which model is best by its mean AUC, and for how many of the signals."""
+    card, results = report.card, report.results
+    best = {
+        signal: max(results.plan.table, key=lambda name: results.auc(results.plan.table[name], signal).mean)
+        for signal in results.signals
+    }
+    first = max(best.values(), key=list(best.values()).count)
+    wins = [signal for signal, name in best.items() if name == first]
+    words = (
+        f"Of {len(results.plan.table)} models {card.label(first)} has the largest mean AUC for {len(wins)} of "
+        f"{len(best)} signals.{_QUICK if report.quick else ''}"
+    )
+    numbers = [
+        (results.auc(results.plan.table[first], signal).words(3), f"AUC of {card.label(first)} for {signal}")
+        for signal in wins[:3]
+    ]
+    return Answer(words, numbers, next((p for p in pictures if p.path.startswith("figures/roc")), None))
 
 
 def _length(card: StudyCard) -> str:

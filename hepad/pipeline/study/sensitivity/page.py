@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from hepad.output.closing import closing
 from hepad.output.document import Block, Code, Figure, Heading, Table, Text
-from hepad.pipeline.study.output import provenance_text
 from hepad.pipeline.study.sensitivity.results import Curve, Found, SensitivityResults
 from hepad.stats.limits.sensitivity import Crossing
 
@@ -67,10 +67,9 @@ def page(
         ),
         *_shown(pictures, "improvements", "significance_improvement", "efficiency"),
         *_failed(results),
-        Heading("Provenance"),
-        Code(provenance_text(record)),
         Heading("Cards"),
-        Code(cards),
+        Code(cards, folded="The cards as they are"),
+        *closing(record),
     ]
 
 
