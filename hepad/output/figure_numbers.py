@@ -21,16 +21,16 @@ __all__ = ["keep_matrix", "keep_numbers", "numbers_of", "write_numbers"]
 _NUMBERS: WeakKeyDictionary[Figure, list[dict[str, list[Any]]]] = WeakKeyDictionary()
 
 
-def keep_numbers(drawn: Axes | Figure | SubFigure, **columns: object) -> None:
+def keep_numbers(drawn: Axes | Figure | SubFigure, /, **columns: object) -> None:
     """Remember what was drawn: columns of numbers or words, or a single one for all rows; None is left out.
 
     What is known of the first rows alone is a shorter column.
     """
     figure = drawn.get_figure(root=True)
     assert figure is not None  # noqa: S101  what is drawn on has one
-    values = {name: np.atleast_1d(np.asarray(given)) for name, given in columns.items() if given is not None}
-    rows = max((len(column) for column in values.values() if len(column) != 1), default=1)
-    block = {name: (column.tolist() * rows if len(column) == 1 else column.tolist()) for name, column in values.items()}
+    values = {name: np.asarray(given) for name, given in columns.items() if given is not None}
+    rows = max((len(column) for column in values.values() if column.ndim), default=1)
+    block = {name: column.tolist() if column.ndim else [column.tolist()] * rows for name, column in values.items()}
     _NUMBERS.setdefault(figure, []).append(block)
 
 
@@ -39,6 +39,7 @@ def keep_matrix(
     values: Mapping[str, npt.ArrayLike],
     rows: Mapping[str, Sequence[Any] | npt.NDArray[Any]],
     columns: Mapping[str, Sequence[Any] | npt.NDArray[Any]],
+    /,
     **same: object,
 ) -> None:
     """Remember matrices (r, c) by name, a row of the table for each cell: names of `rows` (r,) and `columns` (c,)."""

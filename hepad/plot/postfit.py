@@ -78,7 +78,8 @@ def plot_postfit(
         _legend(figure, list(looks), remarks, columns + 1)
         draw_context(figure.axes[0], context, right=figure.axes[2 * (columns - 1)])
         for channel in shown:
-            numbers = {"observed": channel.observed, **channel.samples, "error": channel.errors}
+            samples = {f"sample_{name}": yields for name, yields in channel.samples.items()}  # `bin` can be one
+            numbers = {"observed": channel.observed, **samples, "error": channel.errors}
             keep_numbers(figure, channel=channel.name, bin=np.arange(len(channel.observed)) + 1, **numbers)
         return figure_of(figure.axes[0])
 

@@ -336,11 +336,11 @@ def score_figure(
         floor = max(float(kept.min()) / 3, 1e-6)
         if background is not None and thresholds:  # more than a decade below the tightest region says nothing more
             floor = max(floor, 0.03 * float(np.interp(-marks.max(), -cuts, kept)))
-            cuts = cuts[kept >= floor]
-        ends = np.concatenate([cuts[[0, -1]], np.array(list(thresholds.values()))])
-        positive = bool(cuts.min() > 0 and (len(ranked) == 0 or ranked.min() > 0))
-        tops = [float(ends.max()), float(cuts.max()), *([float(np.quantile(ranked, 0.999))] if len(ranked) else [])]
-        bottoms = [float(np.quantile(cuts, 0.001)), float(ends.min())]
+        reached = cuts[kept >= floor] if background is not None and thresholds else cuts
+        ends = np.concatenate([reached[[0, -1]], np.array(list(thresholds.values()))])
+        positive = bool(reached.min() > 0 and (len(ranked) == 0 or ranked.min() > 0))
+        tops = [float(ends.max()), float(reached.max()), *([float(np.quantile(ranked, 0.999))] if len(ranked) else [])]
+        bottoms = [float(np.quantile(reached, 0.001)), float(ends.min())]
         axes.set_yscale("log")
         low, high = min(bottoms), max(tops)
         if positive and high / max(low, 1e-30) > 30:

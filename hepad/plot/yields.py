@@ -82,6 +82,7 @@ def plot_yields(
         for axes in (top, bottom):
             axes.tick_params(axis="x", which="minor", bottom=False, top=False)
         draw_context(top, context)
-        numbers = {**processes, "error": errors, "signal": signal, "data": observed, "pull": pulls}
+        named = {f"process_{name}": values for name, values in processes.items()}  # `data` can be one
+        numbers = {**named, "error": errors, "signal": signal, "data": observed, "pull": pulls}
         keep_numbers(figure, bin=bins, **numbers)
     return figure_of(top)

@@ -159,11 +159,11 @@ def test_a_name_is_replaced_by_its_title_wherever_it_stands_alone(tmp_path: Path
 def test_the_numbers_of_a_figure_are_a_table_beside_it(tmp_path: Path) -> None:
     made = Figure()
     axes = made.subplots()
-    keep_numbers(axes, model="a, b", x=[1, 2], y=[0.1, float("nan")], high=None)
+    keep_numbers(axes, model="a, b", x=[1, 2], y=[0.1, float("nan")], high=None, first=["r"])
     keep_matrix(made.add_subfigure(axes.get_subplotspec()), {"z": [[1.0, 2.0]]}, {"x": [7]}, {"col": ["p", "q"]})
     save_figure(made, tmp_path / "f", kinds=("png",))
-    table = '"a, b",1,0.1,,\n"a, b",2,,,\n,7,,p,1\n,7,,q,2\n'
-    assert (tmp_path / "f.csv").read_text() == f"model,x,y,col,z\n{table}"
+    table = '"a, b",1,0.1,r,,\n"a, b",2,,,,\n,7,,,p,1\n,7,,,q,2\n'
+    assert (tmp_path / "f.csv").read_text() == f"model,x,y,first,col,z\n{table}"
     (tmp_path / "g.csv").write_text("a table that tells more")
     save_figure(made, tmp_path / "g")
     assert (tmp_path / "g.csv").read_text() == "a table that tells more"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hepad.output.figure_context import simulated
+from hepad.output.figure_numbers import numbers_of
 from hepad.plot.search import SpectrumPanel, cutflow_figure, score_figure, spectra_figure
 
 EDGES = np.array([100.0, 200.0, 400.0, 800.0])
@@ -88,7 +89,7 @@ def test_a_cut_flow_marks_what_background_would_leave():
 
 @pytest.mark.parametrize("scores", [np.array([0.5, 0.1, 0.2]), np.empty(0)])
 def test_scores_rise_to_one(scores):
-    cuts, kept = np.array([0.4, 0.2, 0.1]), np.array([0.01, 0.1, 1.0])
+    cuts, kept = np.array([0.9, 0.4, 0.2, 0.1]), np.array([1e-6, 0.01, 0.1, 1.0])  # the first is below the frame
     figure = score_figure("mse", (scores, np.ones(len(scores))), (cuts, kept), thresholds={"tight": 0.3})
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     assert ("Signal" in lines) == bool(len(scores))
@@ -96,3 +97,5 @@ def test_scores_rise_to_one(scores):
         np.testing.assert_array_equal(lines["Signal"].get_xdata(), [0.5, 0.2, 0.1])
         np.testing.assert_allclose(lines["Signal"].get_ydata(), [1 / 3, 2 / 3, 1])
     assert any("tight" in text for text in texts(figure))
+    told = [(row["score"], row["fraction_above"]) for row in numbers_of(figure) if row["sample"] == "background"]
+    assert told == list(zip(cuts, kept, strict=True))

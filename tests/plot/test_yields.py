@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hepad.output.figure_numbers import numbers_of
+from hepad.plot.postfit import StackedChannel, plot_postfit
 from hepad.plot.yields import plot_yields
 
 PROCESSES = {"zz": np.array([90.0, 4.0]), "higgs": np.array([10.0, 0.0])}
@@ -32,3 +34,14 @@ def test_data_have_pulls() -> None:
     assert figure.axes[1].get_ylabel() == "Pull"
     with pytest.raises(ValueError, match="no bin"):
         plot_yields([], {}, np.zeros(0))
+
+
+def test_processes_may_have_any_name() -> None:
+    names = ("bin", "drawn", "data", "error")
+    (row,) = numbers_of(plot_yields(["a"], dict.fromkeys(names, np.ones(1)), np.ones(1), observed=np.array([7.0])))
+    assert (row["bin"], row["data"], row["process_bin"], row["process_data"]) == ("a", 7, 1, 1)
+    channel = StackedChannel(
+        "c", np.array([7.0]), dict.fromkeys((*names, "channel", "observed"), np.ones(1)), np.ones(1)
+    )
+    (row,) = numbers_of(plot_postfit([channel]))
+    assert (row["channel"], row["observed"], row["sample_channel"], row["sample_observed"]) == ("c", 7, 1, 1)
