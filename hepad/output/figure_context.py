@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["SIMULATION", "FigureContext", "simulated"]
+__all__ = ["SIMULATION", "FigureContext", "joined", "simulated"]
 
 SIMULATION = "Simulation (Delphes)"
 """The label of private simulation; never the name of an experiment."""
@@ -41,19 +42,33 @@ class FigureContext:
         return f"{fb} ({tev})" if fb and tev else fb or tev
 
     def note(self, label: str) -> str:
-        """What stands below a figure: data that its label does not name, signal, search, and whose result it is not.
+        """What stands below a figure: whose result it is not, data that its label does not name, signal, and search.
 
-        What is made of an experiment's data or search is not a result of that experiment, and says so.
+        What is made of an experiment's data or search is not a result of that experiment, and says so: first, for long
+        lines are cut.
         """
         whose = self.experiment or "the collaboration"
         parts = [
+            f"Not a result of {whose}" if self.search or self.experiment else "",
             "" if label == self.data else self.data,
             f"Signal: {self.process}" if self.process else "",
             f"Reinterpretation of {self.search}" if self.search else "",
-            f"not a result of {whose}" if self.search or self.experiment else "",
         ]
-        said = "; ".join(filter(None, parts))
-        return said[:1].upper() + said[1:]
+        return "; ".join(filter(None, parts))
+
+
+def joined(contexts: Sequence[FigureContext]) -> FigureContext:
+    """The context of a figure of all of these: what they share, and all whose data and searches they are."""
+    first = contexts[0]
+    same = {key: value for key, value in vars(first).items() if all(getattr(other, key) == value for other in contexts)}
+    named = {key: _listed([getattr(one, key) for one in contexts]) for key in ("experiment", "source", "search")}
+    if named["experiment"] and not all(one.experiment for one in contexts):
+        named["experiment"] += " and others"
+    return FigureContext(**{**same, **named})
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(filter(None, names)))
 
 
 def simulated(simulation: bool) -> FigureContext:

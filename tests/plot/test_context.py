@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 import hepad.plot
 from hepad.errors import UsageError
-from hepad.output.figure_context import SIMULATION, FigureContext, simulated
+from hepad.output.figure_context import SIMULATION, FigureContext, joined, simulated
 from hepad.output.figure_kinds import drawing, parse_style
 from hepad.output.figure_numbers import numbers_of
 from hepad.plot.context import draw_context
@@ -43,7 +43,17 @@ def test_a_reinterpretation_says_of_what_and_a_label_hides_nothing() -> None:
     with drawing((), style="cms", label="My thesis"):
         above, below = written(FigureContext(search="CMS arXiv:1911.03947", experiment="CMS", source="x", process="W'"))
     assert above == ["hepad", "My thesis"]
-    assert below == ["Data: CMS, x; Signal: W'; Reinterpretation of CMS arXiv:1911.03947; not a result of CMS"]
+    # What it is not comes first: long lines are cut.
+    assert below == ["Not a result of CMS; Data: CMS, x; Signal: W'; Reinterpretation of CMS arXiv:1911.03947"]
+
+
+def test_a_figure_of_several_spectra_claims_what_they_share_and_names_all() -> None:
+    atlas = FigureContext(experiment="ATLAS", source="arXiv:1910.08447", sqrt_s=13, luminosity=139)
+    both = joined([CMS, atlas])
+    assert both == FigureContext(experiment="CMS, ATLAS", source="arXiv:1911.03947, arXiv:1910.08447", sqrt_s=13)
+    assert both.note(both.data) == "Not a result of CMS, ATLAS"
+    assert joined([CMS, CMS]) == CMS
+    assert joined([FigureContext(), CMS]) == FigureContext(experiment="CMS and others", source="arXiv:1911.03947")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hepad.cards.resolver import resolve
 from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
 from hepad.output.document import Block
-from hepad.output.figure_context import FigureContext
+from hepad.output.figure_context import FigureContext, joined
 from hepad.output.figures import save_figure
 from hepad.pipeline.bumphunt.options import BumpHuntOptions
 from hepad.pipeline.bumphunt.page import hunt_blocks, trials_blocks
@@ -53,7 +53,7 @@ def write(report: BumpHuntReport, specs: Sequence[str], options: BumpHuntOptions
         np.where(windows.vetoed, 0.0, windows.log_p),
         sign=windows.sign,
         best=report.hunt.window,
-        context=contexts[0],
+        context=joined(contexts),
     )
     if report.sensitivity is not None and options.inject is not None:
         found = report.sensitivity
