@@ -132,10 +132,11 @@ def _answer(report: StudyReport, pictures: Sequence[Figure]) -> Answer:
     }
     first = max(best.values(), key=list(best.values()).count)
     wins = [signal for signal, name in best.items() if name == first]
-    words = (
-        f"Of {len(results.plan.table)} models {card.label(first)} has the largest mean AUC for {len(wins)} of "
-        f"{len(best)} signals.{_QUICK if report.quick else ''}"
-    )
+    models = len(results.plan.table)
+    told = f"Of {models} models {card.label(first)} has the largest mean AUC for {len(wins)} of {len(best)} signals."
+    if models == 1:
+        told = f"{card.label(first)} was trained, and measured on {len(best)} signals."
+    words = f"{told}{_QUICK if report.quick else ''}"
     numbers = [
         (results.auc(results.plan.table[first], signal).words(3), f"AUC of {card.label(first)} for {signal}")
         for signal in wins[:3]
