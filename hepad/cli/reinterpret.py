@@ -154,16 +154,26 @@ def _asked(files: list[str], analysis: str, options: ReinterpretOptions) -> Rein
 
 
 def _say_ranking(ranking: Ranking, *, json: bool) -> None:
-    from hepad.pipeline.reinterpret.every import HEADER, ranked_cells
-
+    for warning in ranking.warnings:
+        common.stderr().print(f"hepad: warning: {warning}")
     if json:
         common.print_json(ranking.to_json())
-        return
+    else:
+        _print_ranking(ranking)
+    common.print_skipped(ranking.skipped)
+
+
+def _print_ranking(ranking: Ranking) -> None:
+    from hepad.pipeline.reinterpret.every import HEADER, ranked_cells, without_hints
+
     common.print_table(
         "Searches by expected limit at 95 % CL", list(HEADER), [ranked_cells(row) for row in ranking.rows]
     )
-    for name, why in ranking.left_out.items():
+    reasons, hints = without_hints(ranking.left_out)
+    for name, why in reasons.items():
         _say(f"left out: {name}: {why}")
+    for hint in hints:
+        _say(hint)
     _say(ranking.verdict())
     if ranking.output is not None:
         _say(f"wrote {ranking.output}")

@@ -6,18 +6,20 @@ import csv
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hepad.cards.search import search_names
 from hepad.errors import CardError, HepadError, InputDataError, MissingExtraError, OutputError, UsageError
+from hepad.execution.run import Skipped
 from hepad.io.reader import expand_files
-from hepad.output.atomic import check_place, is_replacing
+from hepad.output.atomic import check_folder, check_place, is_replacing
 from hepad.output.closing import closing
-from hepad.output.document import Answer, Block, Files, Heading, Table, Text
+from hepad.output.document import Answer, Block, Files, Heading, Notes, Table, Text, merged
 from hepad.output.owned import foreign_files
 from hepad.output.page import to_html
 from hepad.paths import InputPath
@@ -29,7 +31,7 @@ from hepad.pipeline.study.output import write_files
 from hepad.provenance import command_line, provenance
 from hepad.stats.scores.acceptance import Acceptance
 
-__all__ = ["EVERY", "HEADER", "RankedRow", "Ranking", "ranked_cells", "reinterpret_every"]
+__all__ = ["EVERY", "HEADER", "RankedRow", "Ranking", "ranked_cells", "reinterpret_every", "without_hints"]
 
 EVERY = "all"
 """The name of no search, by which all are asked for."""
@@ -89,13 +91,19 @@ class RankedRow:
 
 @dataclass(frozen=True)
 class Ranking:
-    """The searches in falling order of what they expect, and why the others could not say anything."""
+    """The searches in falling order of what they expect, and why the others could not say anything.
+
+    `skipped` are the files that were left out, the same of all searches that are ranked; `warnings` are theirs, each
+    with the names of those that have it.
+    """
 
     cross_section_pb: float | None
     rows: tuple[RankedRow, ...]
     left_out: Mapping[str, str]
     provenance: Mapping[str, Any]
     output: Path | None
+    skipped: tuple[Skipped, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def first(self) -> RankedRow | None:
@@ -124,6 +132,8 @@ class Ranking:
             "verdict": self.verdict(),
             "searches": [row.to_json() for row in self.rows],
             "left_out": dict(self.left_out),
+            "skipped": [asdict(one) for one in self.skipped],
+            "warnings": list(self.warnings),
             "provenance": dict(self.provenance),
         }
 
@@ -131,7 +141,8 @@ class Ranking:
 def reinterpret_every(files: Sequence[str | InputPath], *, options: ReinterpretOptions) -> Ranking:
     """Hold one sample against each search that ships, as `reinterpret` does, and rank them by the expected limit.
 
-    A search that cannot read the files is left out, with the reason; if none can, the error is theirs. With
+    A search that cannot read the files, or not all that another one can, is left out, with the reason; if none can,
+    `InputDataError` has the reasons. With
     `options.output` each search has a folder of its own in it, complete before or made now, so that an interrupted
     call goes on where it was; `hepad replay` makes each of them again, or all.
     """
@@ -139,12 +150,15 @@ def reinterpret_every(files: Sequence[str | InputPath], *, options: ReinterpretO
         _check_output(options.output)
     paths = expand_files(files)  # a file that is not there is told once
     with _folder(options.output):
-        results, left_out = _asked(paths, options)
+        results, left_out = _of_the_same_files(*_asked(paths, options))
     rows = sorted(map(RankedRow.of, results), key=_order)
     cards = {name: sha for result in results for name, sha in result.provenance["cards"].items()}
     record = provenance(_command(options), inputs=_inputs(results), cards=cards)
     section = next((r.sample.cross_section_pb for r in results if r.sample.cross_section_pb is not None), None)
-    ranking = Ranking(section, tuple(rows), left_out, record, options.output)
+    warnings = merged([f"{result.analysis}: {text}" for result in results for text in result.warnings])
+    ranking = Ranking(
+        section, tuple(rows), left_out, record, options.output, skipped=results[0].skipped, warnings=tuple(warnings)
+    )
     if options.output is not None:
         _write(options.output, ranking)
     return ranking
@@ -177,10 +191,36 @@ def _asked(paths: Sequence[InputPath], options: ReinterpretOptions) -> tuple[lis
     left_out = {name: _named(str(error), paths) for name, error in errors.items()}
     if results:
         return results, left_out
-    first = next(iter(errors.values()))
     if len(set(left_out.values())) == 1:
-        raise first
-    raise InputDataError(f"no search can be held against these files; {next(iter(left_out))}: {first}")
+        raise next(iter(errors.values()))
+    reasons, hints = without_hints({name: str(error) for name, error in errors.items()})
+    said = merged([f"{name}: {reason}" for name, reason in reasons.items()])
+    raise InputDataError("; ".join(["no search can be held against these files", *said, *hints]))
+
+
+def _of_the_same_files(results: list[Result], left_out: dict[str, str]) -> tuple[list[Result], dict[str, str]]:
+    """Without the searches that had to skip a file that another one read: theirs are results of another sample."""
+    nobodys = set.intersection(*({one.file for one in result.skipped} for result in results))
+    same, others = [], dict(left_out)
+    for result in results:
+        more = next((one for one in result.skipped if one.file not in nobodys), None)
+        if more is None:
+            same.append(result)
+        else:
+            others[result.analysis] = f"it cannot read a file that another search can: {more.reason}"
+    if not same:
+        reasons = (f"{name}: {reason}" for name, reason in others.items())
+        raise InputDataError("; ".join(["no two searches can read the same of these files", *merged([*reasons])]))
+    return same, others
+
+
+def without_hints(reasons: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Reasons without the remedies, after a semicolon, that several of them have, and those remedies."""
+    parts = {name: reason.split("; ") for name, reason in reasons.items()}
+    counts = Counter(part for _, *more in parts.values() for part in more)
+    hints = [part for part, count in counts.items() if count > 1]
+    own = {name: "; ".join([first, *(p for p in more if p not in hints)]) for name, (first, *more) in parts.items()}
+    return own, hints
 
 
 def _named(text: str, paths: Sequence[InputPath]) -> str:
@@ -215,7 +255,7 @@ def _command(options: ReinterpretOptions) -> str:
 
 
 def _check_output(output: Path) -> None:
-    """Refuse a place where no folder can be, or that holds what is not ours under the names of our files."""
+    """Refuse a place where no folder can be, or that holds what is not ours where we, or a search, would write."""
     check_place(output)
     if not output.absolute().parent.is_dir():
         raise OutputError(f"cannot write {output}: folder {output.parent} does not exist; create it or change -o")
@@ -229,6 +269,8 @@ def _check_output(output: Path) -> None:
             f"{output} holds {foreign[0]}, which hepad did not write there, or not as it is now; move it, give another "
             "name with -o, or add --force, which keeps it there"
         )
+    for name in search_names():
+        check_folder(output / name, verb=_VERB)
 
 
 @contextmanager
@@ -271,8 +313,10 @@ def _page(ranking: Ranking) -> list[Block]:
         numbers.append((f"{first.expected_pb:.3g} pb", f"strongest expected limit at 95 % CL, of {first.search}"))
     left_out: list[Block] = []
     if ranking.left_out:
-        rows = [[name, why] for name, why in ranking.left_out.items()]
+        reasons, hints = without_hints(ranking.left_out)
+        rows = [[name, why] for name, why in reasons.items()]
         left_out = [Heading("Searches that say nothing"), Table(["search", "because"], rows, numbers_from=2)]
+        left_out += [Text(f"{hint[0].upper()}{hint[1:]}.") for hint in hints]
     about = [[row.search, row.title, row.fidelity, row.reference] for row in ranking.rows]
     return [
         Heading("A signal against all searches", 1),
@@ -283,6 +327,8 @@ def _page(ranking: Ranking) -> list[Block]:
             "The verdict is that of the search with the strongest expected limit, whatever the others observed: the "
             "choice would otherwise follow the fluctuations of the data. Searches are not combined."
         ),
+        *([Notes([f"{text}." for text in ranking.warnings])] if ranking.warnings else []),
+        *(Text(f"Left out, as it cannot be read: {one.reason}.") for one in ranking.skipped),
         *left_out,
         Heading("What the searches are"),
         Table(["search", "title", "fidelity", "after"], about, numbers_from=4),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from hepad.errors import InputDataError, OutputError
+from hepad.execution.run import Skipped
 from hepad.output.figure_kinds import drawing
+from hepad.pipeline.reinterpret import every
 from hepad.pipeline.reinterpret.every import RankedRow, Ranking, _order, reinterpret_every
 from hepad.pipeline.reinterpret.run import ReinterpretOptions
 from hepad.stats.scores.acceptance import Acceptance
@@ -61,3 +64,87 @@ def test_what_no_search_can_read_is_said_once_and_leaves_nothing(tmp_path: Path)
     with pytest.raises(InputDataError, match=r"damaged\.root"):
         reinterpret_every([str(damaged)], options=ReinterpretOptions(output=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+class OfSearches:
+    """Stands for `reinterpret`: of each search an error, or a result with the files that it skips and its warnings."""
+
+    def __init__(self, found: dict[str, str | tuple[list[int], list[str]]]) -> None:
+        self.found = found
+
+    def __call__(self, files: list[Path], name: str, options: ReinterpretOptions) -> SimpleNamespace:
+        found = self.found[name]
+        if options.output is not None:
+            options.output.mkdir()
+        if isinstance(found, str):
+            raise InputDataError(f"{files[0]}: {found}; run 'hepad inspect'")
+        search = SimpleNamespace(title=name, reference="", fidelity="", signal_region="all")
+        limit = SimpleNamespace(expected=1.0, observed=2.0)
+        result = SimpleNamespace(
+            analysis=name,
+            search=search,
+            sample=SimpleNamespace(limit=limit, cross_section_pb=0.5, acceptance={}),
+            verdict=SimpleNamespace(status="not excluded", reason="because"),
+            skipped=tuple(Skipped(n, files[n].name, f"{files[n].name}: no Jet; run 'hepad inspect'") for n in found[0]),
+            warnings=tuple(found[1]),
+            provenance={"cards": {}, "inputs": []},
+        )
+        return SimpleNamespace(result=result)
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> list[str]:
+    for name in ("a.root", "b.root"):
+        (tmp_path / name).touch()
+    return [str(tmp_path / "a.root"), str(tmp_path / "b.root")]
+
+
+def searches(monkeypatch: pytest.MonkeyPatch, **found: str | tuple[list[int], list[str]]) -> None:
+    monkeypatch.setattr(every, "search_names", lambda: tuple(found))
+    monkeypatch.setattr(every, "reinterpret", OfSearches(found))
+
+
+def test_a_file_that_none_can_read_is_named_and_told_by_the_exit_code(run, two, monkeypatch) -> None:
+    same = "the masses are of another version"
+    searches(monkeypatch, one=([1], [same, "of its own"]), two=([1], [same]))
+    done = run("reinterpret", *two, "-a", "all", "--skip-bad-files", "-o", "out", code=8)
+    assert "hepad: left out: b.root: no Jet" in done.stderr
+    assert done.stderr.count(same) == 1
+    assert "hepad: warning: one, two: the masses are" in done.stderr
+    out = Path(two[0]).parent / "out"
+    content = json.loads((out / "ranking.json").read_text(encoding="utf-8"))
+    assert [one["name"] for one in content["skipped"]] == ["b.root"]
+    assert content["warnings"] == [f"one, two: {same}", "one: of its own"]
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Left out, as it cannot be read: b.root: no Jet" in page
+    assert f"one, two: {same}." in page
+
+
+def test_a_table_holds_only_results_of_the_same_files(two, monkeypatch) -> None:
+    searches(monkeypatch, one=([1], ["not ranked"]), two=([], []))
+    found = reinterpret_every(two, options=ReinterpretOptions())
+    assert [row.search for row in found.rows] == ["two"]
+    assert found.left_out["one"].startswith("it cannot read a file that another search can: b.root: no Jet")
+    assert (found.skipped, found.warnings) == ((), ())
+    searches(monkeypatch, one=([1], []), two=([0], []))
+    with pytest.raises(InputDataError, match=r"no two searches .*one: .*b\.root: no Jet.*two: .*a\.root: no Jet"):
+        reinterpret_every(two, options=ReinterpretOptions())
+
+
+def test_all_reasons_that_differ_are_said_and_their_remedy_once(two, monkeypatch) -> None:
+    searches(monkeypatch, one="no Muon", two="no Jet", three="no Muon")
+    with pytest.raises(InputDataError) as caught:
+        reinterpret_every(two, options=ReinterpretOptions())
+    text = str(caught.value)
+    assert f"; one, three: {two[0]}: no Muon; two: {two[0]}: no Jet; run" in text
+    assert text.count("hepad inspect") == 1
+
+
+def test_the_folders_of_all_searches_are_checked_before_anything_is_read(two, monkeypatch) -> None:
+    searches(monkeypatch, one=([], []), two=([], []))
+    out = Path(two[0]).parent / "out"
+    (out / "two").mkdir(parents=True)
+    (out / "two" / "mine.txt").touch()
+    monkeypatch.setattr(every, "reinterpret", lambda *_, **__: pytest.fail("read before the folders were checked"))
+    with pytest.raises(OutputError, match=r"two holds mine\.txt"):
+        reinterpret_every(two, options=ReinterpretOptions(output=out))
