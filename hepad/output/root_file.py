@@ -22,6 +22,8 @@ _HEAD = 4096
 """The UUID stands in the file's header and in that of its directory, which come first."""
 _REMEMBERED = 1 << 23
 """Bytes of baskets, before they are packed, whose packed form is kept."""
+_MOST = 64
+"""Of so many baskets at most: each that is new is compared with all of them."""
 
 
 @contextmanager
@@ -59,19 +61,22 @@ def each_once(pack: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
     Half of what a table of scores takes to pack are columns that are equal to one another, or to what they were before.
     """
     recent: list[tuple[bytes, bytes]] = []
+    kept = 0
 
     def once(data: Any) -> bytes:
+        nonlocal kept
         if not isinstance(data, bytes):  # pages of RNTuples are numpy's
             return pack(data)
         # Comparing ends at the first difference; a hash would read all.
         known = next((pair for pair in recent if pair[0] == data), None)
         if known is None:
             known = (data, pack(data))
+            kept += len(data)
         else:
             recent.remove(known)
         recent.append(known)
-        while sum(len(old) for old, _ in recent) > _REMEMBERED:
-            recent.pop(0)
+        while kept > _REMEMBERED or len(recent) > _MOST:
+            kept -= len(recent.pop(0)[0])
         return known[1]
 
     return once

@@ -9,7 +9,7 @@ import pytest
 import uproot
 
 from hepad.output import root_file
-from hepad.output.root_file import each_once, recreate
+from hepad.output.root_file import _MOST, each_once, recreate
 
 
 def test_equal_baskets_are_packed_once_and_stay_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,3 +36,8 @@ def test_only_what_is_new_is_packed_and_little_of_it_is_kept(monkeypatch: pytest
     given = [b"aa", b"bb", b"aa", b"ccc", b"aa", b"bb", b"dddddd", b"dddddd"]
     assert [once(data) for data in given] == [data.upper() for data in given]
     assert packed == [b"aa", b"bb", b"ccc", b"bb", b"dddddd", b"dddddd"]
+    monkeypatch.setattr(root_file, "_REMEMBERED", 1000)
+    packed.clear()
+    small = [b"%d" % i for i in range(_MOST + 1)]
+    assert [once(data) for data in [*small, small[-1], small[0]]] == [*small, small[-1], small[0]]
+    assert packed == [*small, small[0]]  # the oldest of too many is forgotten

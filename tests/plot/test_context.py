@@ -76,6 +76,25 @@ def test_comments_of_a_table_say_whose_data_it_is(tmp_path: Path) -> None:
     assert data_context(str(none)) == data_context("spectrum.root:h") == FigureContext()
 
 
+def test_numbers_of_comments_are_understood_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+
+    def read(energy: str, luminosity: str) -> tuple[float | None, float | None]:
+        path.write_text(f"# sqrt_s: {energy}\n# luminosity: {luminosity}\n1,2,3\n", encoding="utf-8")
+        context = data_context(str(path))
+        return context.sqrt_s, context.luminosity
+
+    assert read("13000", "36.1 fb$^{-1}$") == (13, 36.1)
+    assert read("13.6TeV", "1e3 pb^-1") == (13.6, 1)
+    assert read("13000 GeV", "139") == (13, 139)
+    for energy, luminosity in (
+        ("7 and 8 TeV", "1,390 fb-1"),
+        ("13 TeV (2018)", "36.1 +- 0.5 fb-1"),
+        ("13-14", "137 fb"),
+    ):
+        assert read(energy, luminosity) == (None, None)
+
+
 def test_a_style_that_there_is_not() -> None:
     assert parse_style("cms") == "cms"
     with pytest.raises(UsageError, match="choose hepad, cms or atlas"):
