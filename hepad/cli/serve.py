@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -40,17 +42,20 @@ def serve(
         jobs=jobs, memory=int(memory * GB), seconds=seconds, upload=int(upload * GB), quota=int(quota * GB), days=days
     )
     options = Options(data=data, port=port, share=share, url=url, limits=limits)
-    run(options, lambda link: _ready(link, data if open_ else None))
+    with ExitStack() as ended:
+        run(options, lambda link: _ready(link, data if open_ else None, ended))
 
 
-def _ready(link: str, folder: Path | None) -> None:
+def _ready(link: str, folder: Path | None, ended: ExitStack) -> None:
     common.stdout().print(f"hepad serve: {link}")
     if folder is None:
         return
     import webbrowser
 
-    # Everybody on the machine sees the words of a browser's process, so the link is in a file of our own.
     page = folder.resolve() / "open.html"
-    page.touch(0o600)
-    page.write_text(f'<!DOCTYPE html><meta http-equiv="refresh" content="0; url={link}">\n', encoding="utf-8")
+    ended.callback(page.unlink, missing_ok=True)
+    # Everybody on the machine sees the words of a browser's process, so the link is in a file that nobody else reads.
+    page.unlink(missing_ok=True)
+    with os.fdopen(os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(f'<!DOCTYPE html><meta http-equiv="refresh" content="0; url={link}">\n')
     webbrowser.open(page.as_uri())

@@ -32,7 +32,7 @@ from hepad.serve.pages import asset, render
 from hepad.serve.queue import Queue
 from hepad.serve.security import Gate, Keys, Site, content_policy
 from hepad.serve.shared import shared_files
-from hepad.serve.store import ENDED, Job, Step, Store, Upload, new_id
+from hepad.serve.store import ENDED, Job, Step, Store, Upload, new_id, size_of
 from hepad.serve.uploads import Form, Refused, content_length, drain, receive_form
 
 __all__ = ["Server", "make_app"]
@@ -175,7 +175,7 @@ async def _create(request: Request) -> Response:
     try:
         length = await content_length(request, server.limits)
         async with _slot(request, length):
-            job = await _taken(request, kind, form)
+            job = await _taken(request, kind, form, length)
     except (Refused, UsageError) as error:
         return _form_page(request, kind, _again(form), str(error), getattr(error, "status", 422))
     except OSError as error:
@@ -215,13 +215,20 @@ async def _slot(request: Request, length: int) -> AsyncIterator[None]:
         server.arriving -= length
 
 
-async def _taken(request: Request, kind: str, form: Form) -> Job:
+async def _taken(request: Request, kind: str, form: Form, length: int) -> Job:
     """Take in a form and its files, and queue the job that it asks for."""
     server, found = _server(request), commands.KINDS[kind]
     folder = server.store.arriving()
     try:
         await receive_form(
-            request, form, folder, found.stem, limits=server.limits, check=_csrf(server), most=found.files[1]
+            request,
+            form,
+            folder,
+            found.stem,
+            length=length,
+            limits=server.limits,
+            check=_csrf(server),
+            most=found.files[1],
         )
         _link_shared(server, form, folder, found.stem)
         if not form.uploads and (text := form.fields.get("numbers", "").strip()):
@@ -231,6 +238,8 @@ async def _taken(request: Request, kind: str, form: Form) -> Job:
             (folder / name).write_bytes(content)
         if server.queue.active() >= server.limits.waiting:
             raise Refused(f"{server.limits.waiting} jobs wait already, more are not taken; try again later", 503)
+        if reason := server.store.lack_of_room(0, size_of(folder)):
+            raise Refused(reason, 507)  # jobs that ran meanwhile have grown
         job = Job(
             id=new_id(),
             kind=kind,
@@ -414,8 +423,10 @@ async def _only_csrf(request: Request) -> Response | None:
     """Read a form without files; the answer if it is not one of ours."""
     server = _server(request)
     try:
-        await content_length(request, server.limits)
-        await receive_form(request, Form(), Path(), "none", limits=server.limits, check=_csrf(server), most=0)
+        length = await content_length(request, server.limits)
+        await receive_form(
+            request, Form(), Path(), "none", length=length, limits=server.limits, check=_csrf(server), most=0
+        )
     except Refused as error:
         return _refusal(request, str(error), error.status)
     return None

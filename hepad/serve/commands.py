@@ -63,6 +63,7 @@ def _blank(value: object) -> object:
 
 
 _Positive = Annotated[float, Field(gt=0, lt=1e30, allow_inf_nan=False)]
+_Edge = Annotated[float, Field(ge=0, lt=1e30, allow_inf_nan=False)]
 Number = Annotated[_Positive | None, BeforeValidator(_blank)]
 _Histogram = Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_ ./+()\[\]-]*$")]
 Whole = Annotated[int, Field(ge=0, le=2**31)]
@@ -86,7 +87,7 @@ class _Score(_Form):
 class _BumpHunt(_Form):
     histogram: Annotated[_Histogram | None, BeforeValidator(_blank)] = None
     function: str = "auto"
-    low: Number = None
+    low: Annotated[_Edge | None, BeforeValidator(_blank)] = None
     high: Number = None
     toys: Literal["100", "1000", "10000"] = "1000"
     seed: Whole = 0
@@ -246,7 +247,12 @@ def _one_of(field: str, value: str, names: Mapping[str, str]) -> str:
 
 
 def _option(name: str, value: float | None) -> list[str]:
-    return [] if value is None else [name, repr(value) if value % 1 else f"{value:.0f}"]
+    return [] if value is None else [name, _written(value)]
+
+
+def _written(value: float) -> str:
+    """A number with all its digits."""
+    return repr(value) if value % 1 else f"{value:.0f}"
 
 
 def _reinterpret(fields: Mapping[str, str], files: Sequence[str]) -> Plan:
@@ -275,10 +281,12 @@ def _score(fields: Mapping[str, str], files: Sequence[str]) -> Plan:
 def _bumphunt(fields: Mapping[str, str], files: Sequence[str]) -> Plan:
     form = _BumpHunt.model_validate(fields)
     function = form.function if form.function == "auto" else _one_of("function", form.function, functions())
-    if (form.low is None) != (form.high is None) or (form.low and form.high and form.low >= form.high):
+    ends: list[str] = []
+    if form.low is not None and form.high is not None and form.low < form.high:
+        ends = ["--range", f"{_written(form.low)}:{_written(form.high)}"]
+    elif (form.low, form.high) != (None, None):
         raise UsageError("range: give both ends, the lower one first, or neither")
     spectrum = files[0] if form.histogram is None else f"{files[0]}:{form.histogram}"
-    ends = [] if form.low is None else ["--range", f"{form.low:g}:{form.high:g}"]
     words = (
         "bumphunt",
         spectrum,

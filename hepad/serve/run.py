@@ -48,6 +48,7 @@ def run(options: Options, ready: Callable[[str], None]) -> None:
         raise MissingExtraError.of(error, "hepad serve needs", package, "web") from error
     from hepad.serve.app import Server, make_app
     from hepad.serve.commands import KINDS, choices
+    from hepad.serve.connection import Connection
     from hepad.serve.queue import Queue
     from hepad.serve.security import Keys, site_of
     from hepad.serve.store import Store
@@ -63,6 +64,8 @@ def run(options: Options, ready: Callable[[str], None]) -> None:
             server = Server(store, Queue(store), keys, site, options.limits, options.share)
             config = uvicorn.Config(
                 make_app(server),
+                http=Connection,
+                loop="asyncio",
                 log_level="warning",
                 access_log=False,  # links have keys
                 server_header=False,

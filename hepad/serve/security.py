@@ -157,7 +157,7 @@ class Gate:
             path=self.site.cookie_path,
             secure=self.site.secure,
             httponly=True,
-            samesite="strict",
+            samesite="lax",  # strict is not sent after a link of a mail or a file; forms have a key and an Origin
         )
         return answer
 

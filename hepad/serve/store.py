@@ -176,10 +176,10 @@ class Store:
         """Bytes of all jobs."""
         return sum(job.size for job in self._jobs.values())
 
-    def lack_of_room(self, more: int) -> str:
-        """Why so many bytes more cannot be taken in; empty if they can."""
+    def lack_of_room(self, more: int, written: int = 0) -> str:
+        """Why so many bytes more, and those that are on the disk by now, cannot be taken in; empty if they can."""
         limits = self.limits
-        if self.size() + more > limits.quota:
+        if self.size() + more + written > limits.quota:
             return f"all jobs together may take {limits.quota / 1e9:g} GB on this server; delete some that have ended"
         if shutil.disk_usage(self.folder).free - more < limits.reserve:
             return "the disk of the server is full; delete jobs that have ended, or ask who runs it"

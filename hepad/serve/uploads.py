@@ -63,9 +63,17 @@ class Form:
 
 
 async def receive_form(
-    request: Request, form: Form, folder: Path, stem: str, *, limits: Limits, check: Callable[[Form], None], most: int
+    request: Request,
+    form: Form,
+    folder: Path,
+    stem: str,
+    *,
+    length: int,
+    limits: Limits,
+    check: Callable[[Form], None],
+    most: int,
 ) -> None:
-    """Take in a form, its files into `folder`; `check` sees the fields before the first file is made.
+    """Take in a form of `length` bytes, its files into `folder`; `check` sees the fields before the first file is made.
 
     `Refused` says why if anything is wrong; what was written stays in `folder`, which is the caller's.
     """
@@ -76,7 +84,7 @@ async def receive_form(
     taker = _Taker(folder, stem, form, check, most)
     try:
         parser = MultipartParser(boundary, taker.callbacks())
-        await _feed(parser, request, limits)
+        await _feed(parser, request, limits, length)
         parser.finalize()
         if not taker.complete:
             raise Refused("the upload ended before it was complete; send it again")
@@ -95,7 +103,7 @@ async def receive_form(
 async def content_length(request: Request, limits: Limits) -> int:
     """How many bytes a request says that it has; `Refused` if it does not say, or they are too many."""
     text = request.headers.get("content-length", "")
-    if not text.isdecimal():
+    if not text.isdecimal() or "transfer-encoding" in request.headers:  # in which case the length is not what counts
         raise Refused("how long this upload is must be said before", 411)
     if int(text) > limits.upload:
         await drain(request)
@@ -103,14 +111,14 @@ async def content_length(request: Request, limits: Limits) -> int:
     return int(text)
 
 
-async def _feed(parser: MultipartParser, request: Request, limits: Limits) -> None:
+async def _feed(parser: MultipartParser, request: Request, limits: Limits, length: int) -> None:
     begin, total = time.monotonic(), 0
     stream = request.stream()
     pieces = bytearray()
     while (piece := await _next(stream, limits.idle)) is not None:
         total += len(piece)
-        if total > limits.upload:
-            raise Refused(_too_much(limits), 413)
+        if total > length:  # for which there may be no room
+            raise Refused(f"more came than the {length} bytes that this upload said it has", 413)
         seconds = time.monotonic() - begin
         if seconds > limits.upload_seconds or total < (seconds - limits.idle) * limits.rate:
             raise Refused(f"the upload is too slow: {total} bytes in {seconds:.0f} s", 408)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import os
+from contextlib import suppress
 from functools import wraps
+from pathlib import Path
 
 import pytest
 
@@ -82,7 +85,7 @@ async def test_the_token_gives_the_cookie_and_leaves_the_address(client, server)
     answer = await client.get(f"//evil.org/?token={server.keys.key('token')}&a=b", cookie=None)
     assert (answer.status, answer.headers["location"]) == (303, "/evil.org/?a=b")
     assert "HttpOnly" in answer.headers["set-cookie"]
-    assert "SameSite=strict" in answer.headers["set-cookie"]
+    assert "SameSite=lax" in answer.headers["set-cookie"]
     assert server.keys.key("token") not in answer.headers["set-cookie"]
 
 
@@ -142,6 +145,10 @@ async def test_an_upload_that_is_too_large_is_refused_whatever_it_says_of_itself
         answer = await client.post("/new/score", body, content_length=length)
         assert answer.status == status
         assert said(answer)
+        assert not left(server)
+    small = form(good, [("x.root", bytes(3000))])
+    for headers, status in (({"transfer_encoding": "chunked"}, 411), ({"content_length": str(len(small) - 1)}, 413)):
+        assert (await client.post("/new/score", small, **headers)).status == status
         assert not left(server)
     assert server.arriving == 0
 
@@ -315,6 +322,9 @@ async def test_files_of_the_server_are_those_of_its_list(client, server, good, t
     (share / "deep").mkdir(parents=True)
     (share / "deep" / "a.root").write_bytes(b"a")
     (share / ".hidden.root").write_bytes(b"h")
+    (share / "two\nlines.root").write_bytes(b"l")
+    with suppress(OSError):  # some disks take no such name
+        Path(os.fsdecode(os.fsencode(share) + b"/latin-\xe9.root")).write_bytes(b"l")
     (share / "notes.txt").write_bytes(b"n")
     (share / "out.root").symlink_to(server.store.folder / "secret")
     server.share = share
@@ -323,6 +333,8 @@ async def test_files_of_the_server_are_those_of_its_list(client, server, good, t
     assert ".hidden" not in page
     assert "out.root" not in page
     assert "notes" not in page
+    assert "lines" not in page
+    assert "latin" not in page
     for name in ("out.root", ".hidden.root", "../data/secret", str(share / "deep" / "a.root")):
         assert (await client.post("/new/score", form({**good, "shared": name}))).status == 422
     assert not left(server)

@@ -26,9 +26,9 @@ GOOD = {
         "score events.h5 events-2.h5 --model snn_ae -o scores.root",
     ),
     "bumphunt": (
-        {"function": "dijet5", "histogram": "dir/m (jj)", "low": "1000", "high": "4e3", "toys": "100", "seed": "3"},
+        {"function": "dijet5", "histogram": "dir/m (jj)", "low": "0", "high": "1234567.25", "toys": "100", "seed": "3"},
         ["spectrum.root"],
-        "bumphunt|spectrum.root:dir/m (jj)|--function|dijet5|--range|1000:4000|--toys|100|--seed|3|-o|result",
+        "bumphunt|spectrum.root:dir/m (jj)|--function|dijet5|--range|0:1234567.25|--toys|100|--seed|3|-o|result",
     ),
     "latency": (
         {"model": "snn_ae", "budget": "cms-l1"},
@@ -88,6 +88,8 @@ def test_every_search_is_a_step_with_an_output_of_its_own():
         ("bumphunt", {"histogram": "h\n"}, "histogram"),
         ("bumphunt", {"function": "card.yaml"}, "function"),
         ("bumphunt", {"low": "4000", "high": "1000"}, "range"),
+        ("bumphunt", {"low": "0", "high": ""}, "range"),
+        ("bumphunt", {"low": "-1"}, "low"),
         ("bumphunt", {"toys": "1000000000"}, "toys"),
         ("bumphunt", {"seed": "-3"}, "seed"),
         ("latency", {"budget": ""}, "budget"),
