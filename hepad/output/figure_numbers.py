@@ -59,9 +59,9 @@ def numbers_of(figure: Figure) -> list[dict[str, Any]]:
 
 
 def write_numbers(figure: Figure, path: Path) -> None:
-    """Write them as CSV, if there are any, unless a table of that name is there already: one that tells more."""
+    """Write them as CSV, if there are any."""
     rows = numbers_of(figure)
-    if not rows or path.exists():
+    if not rows:
         return
     header = list(dict.fromkeys(name for row in rows for name in row))
     with path.open("w", encoding="utf-8", newline="") as stream:
@@ -73,4 +73,4 @@ def write_numbers(figure: Figure, path: Path) -> None:
 def _cell(value: object) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
+    return repr(value) if isinstance(value, float) else str(value)

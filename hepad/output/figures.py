@@ -14,9 +14,11 @@ __all__ = ["save_figure", "save_thumbnail"]
 
 
 def save_figure(
-    figure: Figure, stem: Path, kinds: tuple[str, ...] | None = None, *, numbers: bool = True
+    figure: Figure, stem: Path, kinds: tuple[str, ...] | None = None, *, numbers: bool | str = True
 ) -> list[Path]:
-    """Write `stem.png`, `stem.pdf`, `stem.svg`: the kinds asked for, and unless told otherwise `stem.csv`, its numbers.
+    """Write `stem.png`, `stem.pdf`, `stem.svg`: the kinds asked for, and `stem.csv`, its numbers.
+
+    Where another table has that name, `numbers` is False if it tells all that the figure does, else a name for them.
 
     There is no date in them, so that equal figures are equal files.
 
@@ -31,7 +33,7 @@ def save_figure(
     from hepad.output.figure_numbers import write_numbers
 
     if numbers:
-        write_numbers(figure, stem.with_name(f"{stem.name}.csv"))
+        write_numbers(figure, stem.with_name(f"{stem.name if numbers is True else numbers}.csv"))
     return write_figure(figure, stem, kinds)
 
 

@@ -41,7 +41,7 @@ def test_fit_writes_all_that_it_says(tmp_path: Path) -> None:
     names = [
         "SHA256SUMS",
         "fit.json",
-        *(f"fit_dijet5{end}" for end in (".csv", ".png", "_correlation.csv", "_correlation.png")),
+        *(f"fit_dijet5{end}" for end in (".csv", ".png", "_correlation.csv", "_correlation.png", "_drawn.csv")),
         "report.html",
     ]
     assert sorted(path.name for path in output.iterdir()) == names

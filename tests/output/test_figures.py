@@ -164,9 +164,13 @@ def test_the_numbers_of_a_figure_are_a_table_beside_it(tmp_path: Path) -> None:
     save_figure(made, tmp_path / "f", kinds=("png",))
     table = '"a, b",1,0.1,r,,\n"a, b",2,,,,\n,7,,,p,1\n,7,,,q,2\n'
     assert (tmp_path / "f.csv").read_text() == f"model,x,y,first,col,z\n{table}"
-    (tmp_path / "g.csv").write_text("a table that tells more")
-    save_figure(made, tmp_path / "g")
-    assert (tmp_path / "g.csv").read_text() == "a table that tells more"
+    (tmp_path / "g.csv").write_text("a table of the verb")
+    save_figure(made, tmp_path / "g", numbers="g_drawn")
+    assert (tmp_path / "g.csv").read_text() == "a table of the verb"
+    assert (tmp_path / "g_drawn.csv").read_bytes() == (tmp_path / "f.csv").read_bytes()
+    keep_numbers(axes, x=0.1 + 0.2)
+    save_figure(made, tmp_path / "f")
+    assert (tmp_path / "f.csv").read_text().endswith("\n,0.30000000000000004,,,,\n")
     save_figure(made, tmp_path / "h", numbers=False)
     save_figure(made, tmp_path / "i", kinds=())
     assert not {"h.csv", "i.csv"} & {path.name for path in tmp_path.iterdir()}

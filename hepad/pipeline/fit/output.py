@@ -40,7 +40,8 @@ def write_fits(report: FitReport, spec: str, output: Path, command: str, functio
         for background in report.backgrounds:
             stem = folder / f"fit_{background.name}"
             _write_table(stem.with_suffix(".csv"), report.data, background)
-            save_figure(fit_figure(report, background, context=context), stem)
+            figure = fit_figure(report, background, context=context)
+            save_figure(figure, stem, numbers=f"{stem.name}_drawn")  # with errors, which the table has no place for
             if background.fit is not None:
                 matrix = plot_correlation(
                     correlation(background.fit), background.fit.function.parameter_names, context=context

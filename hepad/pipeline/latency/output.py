@@ -103,4 +103,4 @@ def _write_figure(report: LatencyReport, budget: BudgetCard | None, stem: Path) 
         limits=limits, warning=BUSY_WORDS if any(r.startswith(BUSY_WORDS) for r in report.remarks) else "",
         context=FigureContext(),
     )  # fmt: skip
-    save_figure(figure, stem)
+    save_figure(figure, stem, numbers=False)  # all are in the table of the timings

@@ -75,7 +75,7 @@ def write_report(
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(["run", "quantity", "distance", "p_value", "adjusted", "mean", "reference_mean", "shifted"])
             writer.writerows([run.name, *vars(row).values()] for run in report.runs for row in run.quantities)
-        save_figure(map_of(report, context=simulated(simulation)), folder / "shifts")
+        save_figure(map_of(report, context=simulated(simulation)), folder / "shifts", numbers=False)
         for name, figure in run_figures(report, columns, context=simulated(simulation)):
             save_figure(figure, folder / f"run_{name}")
         blocks = _blocks(report)
