@@ -13,7 +13,8 @@ _ABOUT = (
     "Published and measured numbers with the errors that there are: of published ones as printed, mostly standard "
     "deviations over trainings; of ours over trainings, or over events where one network was evaluated. The difference "
     "is in standard deviations of both together, without the correlations that nobody knows; '-' where neither "
-    f"has an error or ours is only a bound. A card that claims to be exact is held to {OFF:g} of them."
+    "has an error or ours is only a bound, 'off' where neither has an error and they differ by more than a hundredth. "
+    f"A card that claims to be exact is held to {OFF:g} of them."
 )
 
 
@@ -53,7 +54,11 @@ def formatted_missing(report: VerifyReport) -> tuple[list[str], list[list[str]]]
         if check.found is None:
             name = check.system if check.card == check.system else f"{check.card}: {check.system}"
             counts[name, check.needs] = counts.get((name, check.needs), 0) + 1
-    return ["card", "needs", "numbers"], [[name, needs, str(count)] for (name, needs), count in counts.items()]
+    rows = [[name, needs, str(count)] for (name, needs), count in counts.items()]
+    named = {needs for _, needs in counts}
+    rows += [[name, why, "all"] for name, why in report.failed.items() if why not in named]
+    rows += [[name, "a published number: its card holds none", "0"] for name in report.numberless]
+    return ["card", "needs", "numbers"], rows
 
 
 def _table(checks: Sequence[Check]) -> tuple[list[str], list[list[str]]]:
@@ -61,7 +66,7 @@ def _table(checks: Sequence[Check]) -> tuple[list[str], list[list[str]]]:
     for check in checks:
         found = check.found
         assert found is not None  # noqa: S101  by the caller
-        pull = "-" if check.pull is None else f"{check.pull:+.1f}"
+        pull = f"{check.pull:+.1f}" if check.pull is not None else "off" if check.is_off else "-"
         ours = f"{'bound ' if found.is_limit else ''}{_pm(found.value, found.error)}"
         rows.append([check.quantity, found.how, _pm(check.published, check.published_error), ours, pull])
     return ["quantity", "ours is of", "published", "measured", "difference"], rows
@@ -100,10 +105,13 @@ def _answer(report: VerifyReport) -> Answer:
         (f"{sum(check.found is None for check in report.checks)}", "published numbers not measured"),
     ]
     if report.broken:
-        some = f"{len(report.broken)} numbers" if len(report.broken) > 1 else "One number"
-        return Answer(f"Off: {some} of cards that claim to be exact.", numbers, tone="no")
+        many = len(report.broken) > 1
+        some = f"{len(report.broken)} numbers of cards that claim" if many else "one number of a card that claims"
+        return Answer(f"Off: {some} to be exact.", numbers, tone="no")
+    unheld = f" Held against nothing, though exact: {', '.join(report.unheld)}." if report.unheld else ""
+    unheld += f" Could not be measured: {', '.join(report.failed)}." if report.failed else ""
     if not measured:
-        return Answer("Nothing was measured.", numbers)
+        return Answer(f"Nothing was measured.{unheld}", numbers)
     exact = sum(check.fidelity == "exact" for check in measured)
     words = (
         "Every measured number of a card that claims to be exact is right." if exact else "No card claims to be exact."
@@ -113,4 +121,5 @@ def _answer(report: VerifyReport) -> Answer:
     far = max(measured, key=lambda check: abs(check.pull or 0))
     if far.pull is not None and abs(far.pull) > OFF:
         words += f" Furthest off is the {far.quantity} of {far.system}, by {abs(far.pull):.0f} standard deviations."
-    return Answer(words, numbers, tone="yes" if exact == len(measured) else "plain")
+    green = exact == len(measured) and not unheld
+    return Answer(f"{words}{unheld}", numbers, tone="yes" if green else "plain")

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hepad.errors import CheckFailedError
+from hepad.errors import CheckFailedError, InputDataError
 
 __all__ = ["OFF", "Check", "Found", "VerifyReport"]
 
@@ -71,7 +71,12 @@ class Check:
         return abs(self.found.value - self.published) > allowed
 
     def measured(self, found: Found | None, needs: str = "") -> Check:
-        """The same with what was measured, or with what that would need."""
+        """The same with what was measured, or with what that would need; `InputDataError` for what is not finite."""
+        if found is not None and not all(map(math.isfinite, (found.value, found.error or 0.0))):
+            error = "" if found.error is None else f" with the error {found.error:g}"
+            raise InputDataError(
+                f"{self.system}: {self.quantity}: ours is {found.value:g}{error}, not finite ({found.how})"
+            )
         return replace(self, found=found, needs="" if found else needs)
 
     def to_json(self) -> dict[str, Any]:
@@ -81,11 +86,17 @@ class Check:
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """All numbers of the cards that were asked for; `output` is None if nothing was written."""
+    """All numbers of the cards that were asked for; `output` is None if nothing was written.
+
+    `failed` says of cards why theirs could not be measured; `numberless` are those that were named and hold no
+    published number, with their fidelity.
+    """
 
     checks: Sequence[Check]
     provenance: Mapping[str, Any] = field(default_factory=dict)
     output: Path | None = None
+    failed: Mapping[str, str] = field(default_factory=dict)
+    numberless: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def measured(self) -> list[Check]:
@@ -97,16 +108,30 @@ class VerifyReport:
         """Those that are off although their card claims to be exact."""
         return [check for check in self.checks if check.fidelity == "exact" and check.is_off]
 
+    @property
+    def unheld(self) -> list[str]:
+        """The cards that claim to be exact and of which nothing was measured."""
+        there = {check.system for check in self.measured}
+        exact = [check.system for check in self.checks if check.fidelity == "exact" and check.system not in there]
+        return list(dict.fromkeys([*exact, *(name for name, said in self.numberless.items() if said == "exact")]))
+
     def content(self) -> dict[str, Any]:
         """All numbers in JSON types, wherever they are written to."""
-        return {"checks": [check.to_json() for check in self.checks], "broken": len(self.broken)}
+        return {
+            "checks": [check.to_json() for check in self.checks],
+            "broken": len(self.broken),
+            "failed": dict(self.failed),
+            "without_published_number": list(self.numberless),
+        }
 
     def to_json(self) -> dict[str, Any]:
         """The content of verify.json, and where it is."""
         return {**self.content(), "output": None if self.output is None else str(self.output)}
 
     def check(self) -> None:
-        """Raise `CheckFailedError` if a card claims to be exact and a number of it is off."""
+        """Raise `CheckFailedError` if a card claims to be exact and a number of it is off, else for what has failed."""
         if self.broken:
             said = "; ".join(f"{one.system}: {one.quantity}" for one in self.broken)
             raise CheckFailedError(f"off, of cards whose fidelity is exact: {said}")
+        if self.failed:
+            raise InputDataError("; ".join(f"not measured: {name}: {why}" for name, why in self.failed.items()))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,7 +18,7 @@ from hepad.cards.resolver import bundled_names, resolve, shipped_folder
 from hepad.cards.search import SearchCard, is_path, is_search, load_search
 from hepad.cards.sensitivity import SensitivityCard, load_any_study
 from hepad.cards.study import StudyCard
-from hepad.errors import CardError, InputDataError, UsageError
+from hepad.errors import CardError, CompanionError, InputDataError, UsageError
 from hepad.output.atomic import check_folder
 from hepad.paths import InputPath
 from hepad.pipeline.study.data import StudyFiles, find_files, matching_files
@@ -49,8 +51,10 @@ def verify(names: Sequence[str] = (), *, options: VerifyOptions | None = None) -
     """Hold the published numbers of cards against ours, measured now on what is at hand.
 
     `names` are analyses, searches and studies that ship, paths of their cards, or folders of bundles; all that ship if
-    there are none. With `options.output` a folder with a page, Markdown, JSON and CSV is written. `CardError` for a
-    name that nothing has, `UsageError` if no card has published numbers, `InputDataError` for what is in `trained`.
+    there are none. With `options.output` a folder with a page, Markdown, JSON and CSV is written. A card whose files
+    cannot be used is listed with the reason, beside what was measured of others. `CardError` for a name that nothing
+    has, `UsageError` if no card has published numbers, `InputDataError` for what is in `trained`, or where a file
+    cannot be used and nothing was measured.
     """
     options = options or VerifyOptions()
     if options.quick and (options.data or options.trained):
@@ -64,20 +68,61 @@ def verify(names: Sequence[str] = (), *, options: VerifyOptions | None = None) -
     trained = [read_study(path) for path in options.trained]
     _all_asked(trained, asked)
     work = _Work(options, trained, asked.bundles)
-    jobs = [partial(work.study, one) for one in asked.studies]
-    jobs += [partial(search_checks, card, folder, options) for card, folder in asked.searches]
-    jobs += [partial(library_checks, load_bundle(str(path))) for path in asked.bundles.values()]
-    checks: list[Check] = []
-    for place, job in enumerate(jobs):
-        if options.on_step:
-            options.on_step(place, len(jobs))
-        checks += job()
-    if names and not checks:
+    checks, failed = _held(_jobs(asked, work), options)
+    if names and not checks and not failed:
         raise UsageError(f"{', '.join(names)}: no published number in any of these cards")
-    report = VerifyReport(checks, provenance=_record(names, options, asked, work, trained), output=options.output)
+    there = {name for check in checks for name in (check.card, check.system)} | set(failed)
+    report = VerifyReport(
+        checks,
+        provenance=_record(names, options, asked, work, trained),
+        output=options.output,
+        failed=failed,
+        numberless={name: said for name, said in asked.fidelity.items() if names and name not in there},
+    )
     if options.output is not None:
         write_report(report, options.output)
     return report
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What holds the numbers of a card against ours; `numbers` are those that are known before."""
+
+    name: str
+    hold: Callable[[], list[Check]]
+    numbers: Sequence[Number] = ()
+
+
+def _jobs(asked: _Asked, work: _Work) -> list[_Job]:
+    jobs = [_Job(one.name, partial(work.study, one), one.numbers) for one in asked.studies]
+    jobs += [_Job(card.name, partial(search_checks, card, folder, work.options)) for card, folder in asked.searches]
+    jobs += [_Job(name, partial(library_checks, load_bundle(str(path)))) for name, path in asked.bundles.items()]
+    return jobs
+
+
+def _held(jobs: Sequence[_Job], options: VerifyOptions) -> tuple[list[Check], dict[str, str]]:
+    """All numbers, and why those of cards could not be measured; the first such error if nothing was."""
+    checks: list[Check] = []
+    failed: dict[str, str] = {}
+    for place, job in enumerate(jobs):
+        if options.on_step:
+            options.on_step(place, len(jobs))
+        try:
+            checks += job.hold()
+        except (CompanionError, InputDataError) as error:
+            failed[job.name] = _said(error, options)
+            checks += [number.check.measured(None, failed[job.name]) for number in job.numbers]
+    if failed and not any(check.found for check in checks):
+        raise InputDataError("; ".join(dict.fromkeys(failed.values())))
+    return checks, failed
+
+
+def _said(error: Exception, options: VerifyOptions) -> str:
+    """Without what is of use to other commands, and with files below the names of the folders that were given."""
+    text = re.sub(r" \(what is done is kept in [^)]*\)|; or leave it out with --skip-bad-files", "", str(error))
+    for folder in (*options.data, *options.trained, shipped_folder(_EXAMPLES) / "data"):
+        text = text.replace(f"{folder}/", f"{folder.name}/" if folder.name else "")
+    return text
 
 
 @dataclass(frozen=True)
@@ -87,39 +132,57 @@ class _Study:
     card: AnyStudy | None
     numbers: list[Number]
 
+    @property
+    def name(self) -> str:
+        """That of the study, without one those of the analyses."""
+        return self.card.name if self.card else ", ".join(dict.fromkeys(one.check.card for one in self.numbers))
+
 
 @dataclass
 class _Asked:
-    """What was asked for, and the sha256 of the cards by name; `bundles` are folders by the names in their cards."""
+    """What was asked for, and the sha256 of the cards by name; `bundles` are folders by the names in their cards.
+
+    `fidelity` is what each card claims, by its name; a study claims nothing of its own.
+    """
 
     studies: list[_Study] = field(default_factory=list)
     searches: list[tuple[SearchCard, Path]] = field(default_factory=list)
     cards: dict[str, str] = field(default_factory=dict)
     bundles: dict[str, Path] = field(default_factory=dict)
+    fidelity: dict[str, str] = field(default_factory=dict)
 
 
 def _asked(names: Sequence[str]) -> _Asked:
     found = _Asked()
     studies: list[AnyStudy] = []
     analyses: list[AnalysisCard] = []
+    before: set[Path] = set()
     for name in names or _every():
-        if (Path(name) / CARD).is_file():
+        path = Path(name) if _is_bundle(name) else _path(name)
+        if path.resolve() in before:
+            continue
+        before.add(path.resolve())
+        if _is_bundle(name):
             bundle = load_bundle(name)
+            found.fidelity[bundle.card.name] = bundle.card.fidelity
             found.cards[f"bundle {bundle.card.name}"] = bundle.sha256
             found.bundles[bundle.card.name] = Path(name)
             if bundle.card.published and bundle.card.name in bundled_names("analyses"):
                 own = {"fidelity": bundle.card.fidelity, "fidelity_note": bundle.card.fidelity_note}
                 analyses.append(load_analysis(bundle.card.name).model_copy(update=own))
             continue
-        path = _path(name)
         content = read_yaml(path)
         found.cards[path.stem] = sha256_file(path)
         if is_search(content):
             found.searches.append(load_search(str(path)))
+            found.fidelity[found.searches[-1][0].name] = found.searches[-1][0].fidelity
         elif str(content.get("schema", "")).startswith("analysis/"):
             analyses.append(load_analysis(str(path)))
+            found.fidelity[analyses[-1].name] = analyses[-1].fidelity
         else:
             studies.append(load_any_study(str(path)))
+            if not _numbers(studies[-1]):
+                found.fidelity[studies[-1].name] = ""
     every = [_Study(card, _numbers(card)) for card in studies]
     every += [_Study(study, _of_analyses(cards)) for study, cards in _by_study(analyses, studies)]
     found.studies = [study for study in every if study.numbers]
@@ -151,6 +214,10 @@ def _by_study(
         study = next((one for one in every if card.name in one.analyses), None)
         groups.setdefault(study.name if study else "", (study, []))[1].append(card)
     return list(groups.values())
+
+
+def _is_bundle(name: str) -> bool:
+    return (Path(name) / CARD).is_file()
 
 
 def _every() -> Iterator[str]:
@@ -212,9 +279,10 @@ class _Work:
             return [], files
         if not names:
             return [], ""
-        self.files += files.everything()
         own = {name: path for name, path in self.bundles.items() if name in names}
-        return [evaluated(card, names, files, self.options, own)], ""
+        found = evaluated(card, names, files, self.options, own)
+        self.files += files.everything()
+        return [found], ""
 
     def _found(self, card: StudyCard) -> StudyFiles | str:
         """The files of a study in the first folder that has its background and a signal, or what is not there.
@@ -241,9 +309,11 @@ def _beside(number: Number, sources: Sequence[Source], card: AnyStudy, missing: 
 def _record(
     names: Sequence[str], options: VerifyOptions, asked: _Asked, work: _Work, trained: Sequence[TrainedStudy]
 ) -> dict[str, Any]:
+    words = [f"./{Path(name).name}" if _is_bundle(name) else Path(name).name for name in names]
     command = command_line(
-        f"verify {' '.join(Path(name).name for name in names)}".strip(),
-        quick=options.quick or None,
+        shlex.join(["verify", *words, *(["--quick"] if options.quick else [])]),
+        bootstrap=None if options.replicas == VerifyOptions.replicas else options.replicas,
+        toys=None if options.toys == VerifyOptions.toys else options.toys,
         seed=options.seed,
     )
     files = dict.fromkeys([*work.files, *(one.path for one in trained)])

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import pytest
+from typer.main import get_command
 
 from hepad.cards.analysis import load_analysis
 from hepad.cards.resolver import resolve, shipped_folder
 from hepad.cards.study import load_study
+from hepad.cli.main import app
 from hepad.errors import CardError, CheckFailedError, InputDataError, UsageError
+from hepad.output.document import Answer
+from hepad.pipeline.verify import run as running
 from hepad.pipeline.verify.numbers import Key, analysis_numbers, study_numbers
-from hepad.pipeline.verify.page import formatted_checks, formatted_missing, markdown
+from hepad.pipeline.verify.page import fidelity_blocks, formatted_checks, formatted_missing, markdown
 from hepad.pipeline.verify.report import Check, Found, VerifyReport
-from hepad.pipeline.verify.run import VerifyOptions, _asked, verify
+from hepad.pipeline.verify.run import VerifyOptions, _asked, _record, _said, _Work, verify
 from hepad.pipeline.verify.trained import read_study
 
 QUICK = VerifyOptions(quick=True, toys=50, replicas=2)
@@ -160,7 +166,7 @@ def test_an_exact_search_is_right_until_its_numbers_are_others(search: Path, run
         (False, False),
     ]
     assert (folder / "verify.csv").read_text().count("\n") == 6
-    assert "Off: One number of cards that claim to be exact." in (folder / "report.html").read_text()
+    assert "Off: one number of a card that claims to be exact." in (folder / "report.html").read_text()
 
 
 def test_what_is_missing_is_said() -> None:
@@ -194,3 +200,64 @@ def test_names_and_options_that_cannot_be(tmp_path: Path) -> None:
         verify(["snn_ae"], options=VerifyOptions(data=[tmp_path]))
     with pytest.raises(InputDataError, match="is not a folder"):
         verify(options=VerifyOptions(data=[tmp_path / "absent"]))
+
+
+RIGHT = Check("net", "net", "AUC of x", 0.9, 0.01, fidelity="exact", found=Found(0.9, 0.01, ""))
+
+
+def answer(report: VerifyReport) -> Answer:
+    return next(block for block in fidelity_blocks(report) if isinstance(block, Answer))
+
+
+def test_the_command_that_a_report_prints_is_read_as_what_was_asked_for() -> None:
+    names = [str(resolve("bundles", "dnn_ae")), "jets"]
+    options = replace(QUICK, seed=3)
+    command = _record(names, options, _asked(names), _Work(options, (), {}), ())["command"]
+    params = get_command(app).commands["verify"].make_context("verify", shlex.split(command)[2:]).params
+    assert params["cards"] == ["./dnn_ae", "jets"]
+    assert [params[name] for name in ("quick", "bootstrap", "toys", "seed")] == [True, 2, 50, 3]
+
+
+def test_a_card_without_a_published_number_is_named_and_an_exact_one_is_not_green() -> None:
+    report = verify(["cms_2019_dijet", "jets"], options=QUICK)
+    assert ["cms_2019_dijet", "a published number: its card holds none", "0"] in formatted_missing(report)[1]
+    assert report.content()["without_published_number"] == ["cms_2019_dijet"]
+    assert answer(VerifyReport([RIGHT])).tone == "yes"
+    other = VerifyReport([RIGHT], numberless={"mine": "exact", "loose": "approximate"})
+    assert (answer(other).tone, other.unheld) == ("plain", ["mine"])
+    assert "Held against nothing, though exact: mine." in answer(other).words
+    assert VerifyReport([RIGHT, replace(RIGHT, system="data", found=None)]).unheld == ["data"]
+
+
+@pytest.mark.parametrize("found", [Found(math.nan, 0.1, ""), Found(math.inf, None, ""), Found(0.9, math.nan, "")])
+def test_what_is_not_finite_is_refused(found: Found) -> None:
+    with pytest.raises(InputDataError, match=r"net: AUC of x: ours is .*not finite"):
+        RIGHT.measured(found)
+
+
+def test_a_damaged_file_costs_the_numbers_of_its_card_alone(run, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "data").mkdir()
+    for name in ("background.h5", "h0.h5"):
+        (tmp_path / "data" / name).touch()
+    monkeypatch.setattr(running, "search_checks", lambda *_: [RIGHT])
+    result = run("verify", "snn_ae", "atlas_2020_dijet", "--data", "data", "-o", "out", code=4)
+    assert "not measured: adc2021: " in result.stderr
+    content = json.loads((tmp_path / "out" / "verify.json").read_text())
+    assert sum(check["found"] is not None for check in content["checks"]) == 1
+    assert "no file of hplus" in content["failed"]["adc2021"]
+    assert "Could not be measured: adc2021." in (tmp_path / "out" / "report.html").read_text()
+    error = InputDataError(
+        f"{tmp_path}/data/h0.h5: damaged; or leave it out with --skip-bad-files (what is done is kept in x)"
+    )
+    assert _said(error, VerifyOptions(data=[tmp_path / "data"])) == "data/h0.h5: damaged"
+
+
+def test_a_card_that_is_given_thrice_counts_once() -> None:
+    asked = _asked(["snn_ae", "snn_ae", str(resolve("analyses", "snn_ae"))])
+    assert [len(study.numbers) for study in asked.studies] == [8]
+
+
+def test_a_number_without_errors_that_is_off_is_shown_as_off() -> None:
+    bare = replace(RIGHT, published_error=None, found=Found(0.8, None, ""))
+    report = VerifyReport([bare, replace(bare, found=Found(0.9, None, ""))])
+    assert [row[-1] for row in formatted_checks(report)[1]] == ["off", "-"]
