@@ -55,10 +55,10 @@ __all__ = [
 FloatArray = npt.NDArray[np.float64]
 TOYS = 1000
 """Pseudo-experiments per hypothesis and tested mu where few events are expected, unless a number is asked for."""
-FEWEST_EVENTS = 4
-"""Effective simulated events that the response to a signal rests on at least: with fewer it is not known to a half."""
-FEWEST_COUNTED = 3
-"""The same for a count from which no background is subtracted: its limit has a wide margin."""
+FEWEST_EVENTS = 9
+"""Effective simulated events that the response to a signal rests on at least: with fewer it is not known to a third."""
+FEWEST_COUNTED = 10
+"""The same for a count from which no background is subtracted: half of them choose the mass, half are what is above."""
 
 Mask = npt.NDArray[np.bool_]
 Masks = dict[str, tuple[Category, Mask]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from scipy.special import ndtr
 from hepad.errors import InputDataError, UsageError
 
 __all__ = ["crystal_ball_template", "gaussian_template", "kernel_template"]
-__all__ += ["kernel_overlaps", "kernel_width", "overlap_matrix", "signal_shape"]
+__all__ += ["kernel_products", "kernel_width", "overlap_matrix", "signal_shape"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -59,25 +59,21 @@ def kernel_template(
     return contents
 
 
-def kernel_overlaps(
-    edges: FloatArray, masses: FloatArray, weights: FloatArray, matrix: FloatArray, bins: npt.NDArray[np.intp]
-) -> FloatArray:
-    """For each of m events the row `bins` (m,) of a matrix (n, n) times its own kernel in `kernel_template`, (m,)."""
+def kernel_products(
+    edges: FloatArray, masses: FloatArray, weights: FloatArray, matrix: FloatArray
+) -> Iterator[tuple[slice, FloatArray]]:
+    """Blocks of the events, and a matrix (n, n) times the kernel of each event of the block in `kernel_template`."""
     width = kernel_width(masses, weights)
-    found = np.empty(len(masses))
     for start in range(0, len(masses), _BLOCK):
         block = slice(start, start + _BLOCK)
-        if width > 0:
-            found[block] = np.einsum("mn,nm->m", matrix[bins[block]], _kernels(edges, np.log(masses[block]), width))
-        else:
-            found[block] = matrix[bins[block], bins[block]]
-    return found
+        yield block, matrix @ _kernels(edges, np.log(masses[block]), width)
 
 
 def _kernels(edges: FloatArray, places: FloatArray, width: float) -> FloatArray:
-    """The parts (n, m) in the bins of Gaussian kernels around places (m,) in ln m."""
-    below = ndtr((np.log(edges)[:, None] - places) / width)
-    return np.asarray(np.diff(below, axis=0), dtype=np.float64)
+    """The parts (n, m) in the bins of Gaussian kernels around places (m,) in ln m; of no width all is in one bin."""
+    away = np.log(edges)[:, None] - places
+    below = ndtr(away / width) if width > 0 else away > 0
+    return np.diff(below.astype(np.float64), axis=0)
 
 
 def kernel_width(masses: FloatArray, weights: FloatArray, effective: float | None = None) -> float:

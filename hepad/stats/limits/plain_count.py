@@ -1,4 +1,9 @@
-"""Limits of a count above a mass from which no background is subtracted: whatever the background is, they cover."""
+"""Limits of a count above a mass from which no background is subtracted.
+
+They hold whatever the background is, if it is known how much of the signal is above the mass. Few simulated events that
+choose the mass are more above it than there should be: of each mass the one is taken that they fluctuated up at. So one
+half of them chooses, and the other half, which had no part in that, says how much is there.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +29,7 @@ _NODES = 40
 
 @dataclass(frozen=True)
 class PlainCount:
-    """A count above a mass in GeV and its limit: `signal` events at mu = 1, known from so many `effective` ones.
+    """A count above a mass in GeV and its limit: `signal` events at mu = 1, by so many `effective` simulated ones.
 
     `background` are the events that are expected and not subtracted, `error` is the relative one of the signal.
     """
@@ -50,34 +55,43 @@ def best_count(
     """The count above one of the edges (n+1,), one `below` a mass, with the smallest expected limit; None without one.
 
     `backgrounds` (n,) are what may be expected in the bins, of which the most counts, and `observed` (n,) what was
-    counted; `error` is relative and of the signal, to which that of its simulated events comes. A count needs `fewest`
-    of these, by their weights.
+    counted; `error` is relative and of the signal, to which that of its simulated events comes. Every other event
+    chooses the edge, above which these must be half of `fewest`, by their weights; those between are the signal.
     """
-    size = len(edges) - 1
-    bins = np.searchsorted(edges, sample.masses, side="right") - 1
-    inside = (sample.masses >= edges[0]) & (bins < size)
-    totals, squares = (
-        np.bincount(bins[inside], values[inside], size)[::-1].cumsum()[::-1]
-        for values in (sample.weights, np.square(sample.weights))
-    )
     above = np.max([background[::-1].cumsum()[::-1] for background in backgrounds], axis=0)
-    effective = np.divide(np.square(totals), squares, out=np.zeros_like(totals), where=(squares > 0) & (totals > 0))
-    enough = np.flatnonzero((effective >= fewest * (1 - 1e-9)) & (edges[:-1] < below))
+    totals, effective = _above(edges, sample, slice(0, None, 2))
+    enough = np.flatnonzero((effective >= fewest / 2 * (1 - 1e-9)) & (edges[:-1] < below) & np.isfinite(above))
     if not len(enough):
         return None
     errors = np.hypot(error, effective[enough] ** -0.5)
     first = enough[np.argmin(_about(np.round(above[enough]), errors) / totals[enough])]
-    whole = float(np.hypot(error, effective[first] ** -0.5))
+    signal, known = (float(values[first]) for values in _above(edges, sample, slice(1, None, 2)))
+    if not known > 0:
+        return None
+    whole = math.hypot(error, known**-0.5)
     counted = None if observed is None else float(observed[first:].sum())
-    result = plain_limit(float(totals[first]), float(above[first]), observed=counted, error=whole)
+    result = plain_limit(signal, float(above[first]), observed=counted, error=whole)
     return PlainCount(
         above=float(edges[first]),
-        signal=float(totals[first]),
-        effective=float(effective[first]),
+        signal=signal,
+        effective=known,
         background=float(above[first]),
         error=whole,
         result=result,
     )
+
+
+def _above(edges: FloatArray, sample: SignalEvents, part: slice) -> tuple[FloatArray, FloatArray]:
+    """The signal above each edge but the last (n,) by a part of its events, and how many effective ones of them."""
+    masses, weights = sample.masses[part], sample.weights[part]
+    size = len(edges) - 1
+    bins = np.searchsorted(edges, masses, side="right") - 1
+    inside = (masses >= edges[0]) & (bins < size)
+    totals, squares = (
+        np.bincount(bins[inside], values[inside], size)[::-1].cumsum()[::-1] for values in (weights, np.square(weights))
+    )
+    effective = np.divide(np.square(totals), squares, out=np.zeros_like(totals), where=(squares > 0) & (totals > 0))
+    return totals * (len(sample.masses) / max(len(masses), 1)), effective
 
 
 def plain_limit(signal: float, background: float, *, observed: float | None = None, error: float = 0.0) -> LimitResult:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.stats.fits.fit import Design, fisher_scoring
-from hepad.stats.fits.templates import kernel_overlaps
+from hepad.stats.fits.templates import kernel_products
 from hepad.stats.limits.resonance_channel import ResonanceChannel
 
 __all__ = ["Response", "SignalEvents", "template_response"]
@@ -46,8 +46,8 @@ class SignalEvents:
 class Response:
     """The part of a true signal that the fit of its template finds, at most 1, and the events that this rests on.
 
-    `effective` is the inverse square of its relative error, that of the signal's yield included: as many events as
-    there are for a signal of which each event tells alike.
+    `effective` is the inverse square of its relative error, that of the signal's yield included: one less than there
+    are for a signal of which each event tells alike.
     """
 
     value: float
@@ -55,8 +55,11 @@ class Response:
 
     @property
     def error(self) -> float:
-        """The relative error of `value`."""
-        return float(self.effective**-0.5) if self.effective > 0 else float("inf")
+        """The relative error of `value` downwards, where a limit is too strong: as a log-normal's is less than upwards.
+
+        One standard deviation down, as a factor of 1 / (1 + error), is then `value` less its error.
+        """
+        return float(1 / (self.effective**0.5 - 1)) if self.effective > 1 else float("inf")
 
     def with_error(self, error: float) -> float:
         """This error and another relative one of the signal together."""
@@ -77,24 +80,35 @@ def template_response(channels: Sequence[ResonanceChannel], events: Sequence[Sig
     found, squares, whole = 0.0, 0.0, 0.0
     for (channel, fit), sample in zip(pairs, events, strict=True):
         matrix = _weighing(channel, fit, mu)
-        seen = _seen_by_others(channel, sample, matrix)
-        found, squares = found + float(seen.sum()), squares + float(np.square(seen).sum())
+        seen, of_pairs = _seen_by_others(channel, sample, matrix)
+        found, squares = found + float(seen.sum()), squares + float(np.square(seen).sum()) + of_pairs
         whole += float(channel.signal @ matrix @ channel.signal)
     if found <= 0 or whole <= 0:
         return Response(0.0, 0.0)
     return Response(min(found / whole, 1.0), found**2 / squares)
 
 
-def _seen_by_others(channel: ResonanceChannel, sample: SignalEvents, matrix: FloatArray) -> FloatArray:
-    """What the template of all other events finds of each event (m,), in units of its own information."""
+def _seen_by_others(channel: ResonanceChannel, sample: SignalEvents, matrix: FloatArray) -> tuple[FloatArray, float]:
+    """What the template of all other events finds of each event (m,), and the sum of squares of what pairs give to it.
+
+    The template is made of the events that judge it. Their sum is one over pairs, and where it is near zero the error
+    is that of the pairs as much as that of the events: squares of both make its variance.
+    """
     masses, weights = sample.masses, sample.weights
     bins = np.searchsorted(channel.edges, masses, side="right") - 1
     inside = (masses >= channel.edges[0]) & (bins < len(channel.signal))
     bins = np.where(inside, bins, 0)
-    itself = kernel_overlaps(channel.edges, masses, weights, matrix, bins) * weights
     others = float(weights.sum()) - weights
     share = np.divide(weights.sum(), others, out=np.zeros_like(others), where=others > 0)
-    return np.asarray(np.where(inside, weights * ((matrix @ channel.signal)[bins] - itself) * share, 0.0))
+    scaled = np.where(inside, weights * share, 0.0)
+    squares = np.bincount(bins, np.square(scaled), len(channel.signal))
+    itself, pairs = np.empty(len(masses)), 0.0
+    for block, found in kernel_products(channel.edges, masses, weights, matrix):
+        own = found[bins[block], np.arange(found.shape[1])] * weights[block]
+        itself[block] = own
+        pairs += float(np.square(weights[block]) @ (squares @ np.square(found)))
+        pairs -= float(np.square(own * scaled[block]).sum())
+    return scaled * ((matrix @ channel.signal)[bins] - itself), max(pairs, 0.0)
 
 
 def _background(channel: ResonanceChannel) -> tuple[FloatArray, FloatArray]:

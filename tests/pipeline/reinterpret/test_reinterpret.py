@@ -118,11 +118,11 @@ def test_too_few_events_of_signal_give_no_limit(folder, write_slim):
     assert channel["simulated_events"] == 2
     assert channel["limit_pb_expected"] is None
     reason = channel["no_limit"]
-    assert (reason["cause"], reason["need"]) == ("too few signal events", 3)
+    assert (reason["cause"], reason["need"]) == ("too few signal events", 10)
     assert reason["have"] == pytest.approx(2)
-    assert reason["help"] == "simulate at least 2 times as many events"
+    assert reason["help"] == "simulate at least 5 times as many events"
     assert channel["no_limit_because"] == reason["text"]
-    assert reason["text"] == "too few effective events of signal (2 of 3 needed)"
+    assert reason["text"] == "too few effective events of signal (2 of 10 needed)"
 
 
 def test_a_signal_like_the_background_is_counted(result):
@@ -142,12 +142,14 @@ def test_without_data_nothing_is_excluded(result):
 
 def test_channels_share_events_and_the_combination_does_not(folder, write_slim):
     rng = np.random.default_rng(4)
-    path = write_slim(**_two_jets(rng.normal(350.0, 10.0, (400, 2)), rng))
-    result = answer(path, folder / "card.yaml", cross_section_pb=0.5)
+    branches = _two_jets(rng.normal(350.0, 10.0, (400, 2)), rng)
+    jets = {key: value for key, value in branches.items() if key.startswith("Jet")}
+    one_jet = {key: [row[: 1 + i % 2] for i, row in enumerate(rows)] for key, rows in jets.items()}
+    result = answer(write_slim(**(branches | one_jet)), folder / "card.yaml", cross_section_pb=0.5)
     overlaps = result["overlaps"]
     assert all(overlaps[name][name] == pytest.approx(1) for name in overlaps)
     assert 0 < overlaps["jj"]["jmu"] < 1
-    assert len(result["combined"]["channels"]) == 2
+    assert len(result["combined"]["channels"]) == 3
     assert "each event in its best channel only" in result["combined"]["method"]
     best = min(result["channels"], key=lambda n: result["channels"][n]["limit_pb_expected"] or np.inf)
     assert result["combined"]["channels"][0] == best
@@ -168,10 +170,10 @@ def test_the_best_channel_keeps_its_template_in_the_combination(write_slim, fold
 
 
 def _two_jets(jets, rng):
-    """Branches of back-to-back jets with momenta (n, 2) and a lepton, electron or muon."""
+    """Branches of back-to-back jets with momenta (n, 2) and a lepton between, electron or muon: both masses peak."""
     n = len(jets)
     phi = rng.uniform(0, 3, n)
-    lepton = {"PT": [[40.0]] * n, "Eta": [[0.3]] * n, "Phi": [[1.0]] * n}
+    lepton = {"PT": [[40.0]] * n, "Eta": [[0.3]] * n, "Phi": (phi - 1.5)[:, None].tolist()}
     none: list[list[float]] = [[]] * (n // 2)
     return {
         "Jet_PT": np.sort(jets)[:, ::-1].tolist(),

@@ -29,39 +29,53 @@ def test_an_error_of_the_signal_weakens_it() -> None:
     assert np.exp(-found * factors).mean() == pytest.approx(0.05, rel=1e-3)
 
 
-def test_the_best_count_is_above_the_background_and_known_well_enough() -> None:
-    masses = np.array([700.0] * 20 + [1500.0] * 5)
-    sample = SignalEvents(masses, np.full(25, 0.4))
-    found = best_count(EDGES, [BACKGROUND], sample, fewest=3)
+def test_every_other_event_chooses_where_those_between_are_counted() -> None:
+    masses = np.array([1500.0, 700.0] * 8 + [700.0] * 34)  # all of the heavy ones are of those that choose
+    found = best_count(EDGES, [BACKGROUND], SignalEvents(masses, np.full(50, 0.4)), fewest=16)
+    assert found is None
+    masses[1::10] = 1500.0
+    sample = SignalEvents(masses, np.full(50, 0.4))
+    found = best_count(EDGES, [BACKGROUND], sample, fewest=16)
     assert found is not None
     assert (found.above, found.effective, found.background) == (1200.0, pytest.approx(5.0), 0.5)
-    assert found.signal == pytest.approx(2.0)
-    wider = best_count(EDGES, [BACKGROUND], sample, fewest=10)
+    assert found.signal == pytest.approx(4.0)  # 5 of 25 events, of 20 in all
+    wider = best_count(EDGES, [BACKGROUND], sample, fewest=18)
     assert wider is not None
     assert wider.above == 600.0
     assert wider.result.expected[2] > found.result.expected[2]
-    assert best_count(EDGES, [BACKGROUND], sample, fewest=26) is None
-    lower = best_count(EDGES, [BACKGROUND], sample, fewest=3, below=1200.0)
+    assert best_count(EDGES, [BACKGROUND], sample, fewest=52) is None
+    lower = best_count(EDGES, [BACKGROUND], sample, fewest=16, below=1200.0)
     assert lower is not None
     assert lower.above == 600.0
-    doubted = best_count(EDGES, [BACKGROUND, 4 * BACKGROUND], sample, fewest=3)  # the most of both is expected
+    doubted = best_count(EDGES, [BACKGROUND, 4 * BACKGROUND], sample, fewest=16)  # the most of both is expected
     assert doubted is not None
     assert (doubted.above, doubted.background) == (1200.0, 2.0)
+    unknown = best_count(EDGES, [np.array([np.nan, 50.0, 0.5])], sample, fewest=16)
+    assert unknown is not None
+    assert unknown.above == 1200.0
+    assert best_count(EDGES, [BACKGROUND * np.nan], sample, fewest=16) is None
 
 
-def test_a_true_signal_is_rarely_excluded_whatever_the_background_is() -> None:
-    """Samples of eight events set the limit of the signal that they are drawn of, with half of the background."""
-    rng, excluded = np.random.default_rng(4), 0
-    for _ in range(25):
-        masses = rng.exponential(300.0, 8) + 900.0
-        sample = SignalEvents(masses, np.full(8, 1 / 8))
-        expected = best_count(EDGES, [BACKGROUND], sample, fewest=3)
-        assert expected is not None
+def test_the_signal_above_a_chosen_mass_is_right_and_excluded_rarely() -> None:
+    """Samples of forty events of a falling signal choose one of many edges; data have half of the background.
+
+    Where the events that choose are those that are counted, they are 1.2 times as many above it as they should be.
+    """
+    rng = np.random.default_rng(4)
+    edges = np.geomspace(1000.0, 8000.0, 61)
+    background = -300 * np.diff((edges / 1000) ** -6.0)
+    ratios, excluded = [], 0
+    for _ in range(150):
+        masses = 1200 * np.exp(rng.exponential(0.25, 40))
+        expected = best_count(edges, [background], SignalEvents(masses, np.full(40, 1 / 40)), fewest=10)
+        if expected is None:  # none of the half that counts is there
+            continue
+        true = float((max(expected.above, 1200.0) / 1200) ** -4)
+        ratios.append(expected.signal / true)
         mu = float(expected.result.expected[2])
-        counts = rng.poisson(BACKGROUND / 2 + mu * np.array([0.0, 1 - np.exp(-1.0), np.exp(-1.0)])).astype(float)
-        first = int(np.searchsorted(EDGES, expected.above))
-        seen = plain_limit(
-            expected.signal, 0.0, observed=float(counts[first:].sum()), error=expected.effective**-0.5
-        ).observed
+        count = float(rng.poisson(expected.background / 2 + mu * true))
+        seen = plain_limit(expected.signal, 0.0, observed=count, error=expected.error).observed
         excluded += seen is not None and seen < mu
-    assert excluded <= 4  # five or more have a probability of 0.7 % at 5 %
+    assert len(ratios) > 140
+    assert np.mean(ratios) == pytest.approx(1.0, abs=0.1)
+    assert excluded <= 14  # 15 or more have a probability of 1 % at 5 %

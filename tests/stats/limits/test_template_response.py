@@ -60,12 +60,15 @@ def test_accidents_of_a_signal_like_the_background_find_nothing() -> None:
 
 
 def test_a_known_background_leaves_events_as_they_are() -> None:
-    """With nothing to imitate it, a signal of equal events in one bin is found, as well as its events are known."""
+    """With nothing to imitate it, a signal of equal events in one bin is found, as well as its events are known.
+
+    One less: the template is of the events that judge it.
+    """
     channel, sample = channel_of(np.full(25, 1000.0), None)
     response = template_response([channel], [sample])
     assert response.value == pytest.approx(1.0)
-    assert response.effective == pytest.approx(25.0)
-    assert response.with_error(0.3) == pytest.approx(np.hypot(0.2, 0.3))
+    assert response.effective == pytest.approx(24.0)
+    assert response.with_error(0.3) == pytest.approx(np.hypot(1 / (24**0.5 - 1), 0.3))
 
 
 def test_one_event_says_nothing() -> None:
