@@ -215,9 +215,22 @@ def plan(kind: str, fields: Mapping[str, str], files: Sequence[str]) -> Plan:
         return KINDS[kind].plan(fields, files)
     except ValidationError as error:
         first = error.errors()[0]
-        field = " ".join(map(str, first["loc"])) or "the form"
+        name = " ".join(map(str, first["loc"]))
+        field = _LABELS.get(name, name) or "the form"
         found = printable(str(first.get("input", "")))[:80]
         raise UsageError(f"{field} {found!r}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error
+
+
+_LABELS: Mapping[str, str] = {
+    "xsec": "Cross section",
+    "luminosity": "Luminosity",
+    "sqrt_s": "Collision energy",
+    "histogram": "Name of the histogram",
+    "low": "Range from",
+    "high": "Range to",
+    "toys": "Pseudo-experiments",
+}
+"""What the page calls the fields of its forms."""
 
 
 def run_words(words: Sequence[str]) -> list[str]:

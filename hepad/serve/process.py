@@ -55,7 +55,7 @@ class Outcome:
 
 def command_words(words: Iterable[str], folder: Path, limits: Limits) -> list[str]:
     """The words of the process that runs a step with its limits."""
-    granted = f"{limits.memory},{limits.seconds},{limits.quota},{folder / 'logs' / 'lock'}"
+    granted = f"{limits.memory},{limits.seconds},{limits.quota},{os.getpid()},{folder / 'logs' / 'lock'}"
     return [sys.executable, "-m", "hepad.serve.limited", granted, *words]
 
 

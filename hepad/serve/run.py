@@ -55,6 +55,7 @@ def run(options: Options, ready: Callable[[str], None]) -> None:
 
     if options.share is not None and not options.share.is_dir():
         raise UsageError(f"--share {options.share} is no folder")
+    os.umask(0o077)  # what is made here and by jobs is nobody else's
     with _socket(options.port) as listener, _owned(options.data):
         port = listener.getsockname()[1]
         site = site_of(port, options.url)

@@ -11,7 +11,8 @@ import hmac
 import os
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
@@ -141,7 +142,7 @@ class Gate:
         token = next((value for name, value in query if name == "token"), None)
         if token is not None and scope["method"] in _SAFE and self.keys.fits("token", token):
             return self._with_cookie(path, [(name, value) for name, value in query if name != "token"])
-        if self.keys.fits("cookie", _cookie(headers, self.site.cookie)):
+        if any(self.keys.fits("cookie", value) for value in _cookies(headers, self.site.cookie)):
             return None
         return _refused("open the link with the token that hepad serve printed when it began", 403)
 
@@ -168,15 +169,15 @@ class Gate:
         return origin is None or origin.lower() in self.site.origins
 
 
-def _cookie(headers: Headers, name: str) -> str:
-    jar = SimpleCookie()
+def _cookies(headers: Headers, name: str) -> Iterator[str]:
+    """All of a name: another server of this machine or domain may have set one too, which is to lock nobody out."""
     for text in headers.getlist("cookie"):
         for pair in text.split(";"):  # one that cannot be read takes no other with it
-            try:
+            jar = SimpleCookie()
+            with suppress(CookieError):
                 jar.load(pair.strip())
-            except CookieError:
-                continue
-    return jar[name].value if name in jar else ""
+            if name in jar:
+                yield jar[name].value
 
 
 def _protect(headers: MutableHeaders) -> None:

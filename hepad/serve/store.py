@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hepad.errors import HepadError, OutputError
 from hepad.output.atomic import atomic_path
@@ -29,6 +29,7 @@ __all__ = ["ENDED", "Job", "State", "Step", "Store", "Upload", "new_id", "size_o
 
 _log = logging.getLogger(__name__)
 
+_Kind = Literal["bumphunt", "latency", "reinterpret", "score"]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED = frozenset({"done", "failed", "cancelled"})
 
@@ -49,7 +50,7 @@ class Step(_Record):
     """One command: its words after `hepad`, as one can type them in the job's folder, and how it came out."""
 
     title: str
-    words: tuple[str, ...]
+    words: tuple[str, ...] = Field(min_length=1)
     output: str
     """What it writes, a name in the folder where it runs."""
     prepares: bool = False
@@ -69,7 +70,7 @@ class Job(_Record):
     """What somebody asked for; it is done if one of its steps is."""
 
     id: str
-    kind: str
+    kind: _Kind
     title: str
     created: float
     steps: tuple[Step, ...]

@@ -31,6 +31,7 @@ __all__ = ["Form", "Refused", "content_length", "drain", "receive_form"]
 _FIELD = 300_000
 """Bytes of all fields together: pasted spectra are some kB."""
 _FIELDS = 200
+"""Parts of a form, with files and without."""
 _HEADERS = 4_000
 _PIECE = 262_144
 """Bytes that are written at a time."""
@@ -187,6 +188,9 @@ class _Taker:
             self._file.close()
 
     def _begin(self) -> None:
+        self._number += 1
+        if self._number > _FIELDS:
+            raise Refused("this form has too many fields")
         self._header, self._disposition, self._value = [b"", b""], b"", []
 
     def _add(self, which: int, data: bytes) -> None:
@@ -231,9 +235,6 @@ class _Taker:
             self.form.uploads.append(Upload(shown=self._shown, name=name, size=self._size))
             self._file = None
         elif self._shown is None:
-            self._number += 1
-            if self._number > _FIELDS:
-                raise Refused("this form has too many fields")
             self.form.values.setdefault(self._name, []).append(b"".join(self._value).decode("utf-8", "replace"))
 
     def _all(self) -> None:

@@ -77,6 +77,8 @@ async def test_only_who_has_the_cookie_may_ask(client, server):
         assert (answer.status, answer.text.count("\n")) == (403, 1)
     assert (await client.get("/jobs?token=wrong", cookie=None)).status == 403
     assert (await client.get("/jobs", cookie=f"a=b; =;bad[; {client.cookie}")).status == 200
+    for cookie in (f"{client.cookie}; hepad-1=tossed", f"hepad-1=tossed; {client.cookie}"):
+        assert (await client.get("/jobs", cookie=cookie)).status == 200
     assert (await client.post(f"/new/score?token={server.keys.key('token')}", b"", cookie=None)).status == 403
 
 
@@ -184,9 +186,10 @@ async def test_a_slow_upload_is_given_up(client, server, good, limited):
         b'--edge\r\nContent-Disposition: form-data; name="' + b"a" * 9000,
         b"--edge\r\nContent-Disposition: attachment\r\n\r\nx\r\n--edge--\r\n",
         form({str(i): "" for i in range(300)}),
+        form({}, [("", b"")] * 300),
         form({"csrf": "x"}, [("x.root", b"x")])[:-20],
     ],
-    ids=["empty", "nonsense", "no header", "long header", "no name", "many fields", "cut"],
+    ids=["empty", "nonsense", "no header", "long header", "no name", "many fields", "many files not chosen", "cut"],
 )
 @within_a_loop
 async def test_a_form_that_is_none_is_refused(client, server, body):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import typer
 
@@ -12,7 +14,7 @@ from hepad.cli.commands import command_app
 from hepad.errors import UsageError
 from hepad.serve.answers import answer, short
 from hepad.serve.commands import KINDS, RESULTS, choices, gallery, pasted, plan, run_words, stored_name
-from hepad.serve.store import Step
+from hepad.serve.store import Job, Step
 
 GOOD = {
     "reinterpret": (
@@ -78,19 +80,19 @@ def test_every_search_is_a_step_with_an_output_of_its_own():
         ("reinterpret", {"analysis": "../../etc/passwd"}, "search"),
         ("reinterpret", {"analysis": "snn_ae"}, "search"),  # a model, no search
         ("reinterpret", {"analysis": "--help"}, "search"),
-        ("reinterpret", {"xsec": "-1"}, "xsec"),
-        ("reinterpret", {"xsec": "nan"}, "xsec"),
-        ("reinterpret", {"xsec": "1e400"}, "xsec"),
-        ("reinterpret", {"xsec": "0.1 --model x"}, "xsec"),
+        ("reinterpret", {"xsec": "-1"}, "Cross section"),
+        ("reinterpret", {"xsec": "nan"}, "Cross section"),
+        ("reinterpret", {"xsec": "1e400"}, "Cross section"),
+        ("reinterpret", {"xsec": "0.1 --model x"}, "Cross section"),
         ("score", {"model": "/srv/bundle"}, "model"),
         ("score", {"model": "<script>"}, "model"),
-        ("bumphunt", {"histogram": "--json"}, "histogram"),
-        ("bumphunt", {"histogram": "h\n"}, "histogram"),
+        ("bumphunt", {"histogram": "--json"}, "Name of the histogram"),
+        ("bumphunt", {"histogram": "h\n"}, "Name of the histogram"),
         ("bumphunt", {"function": "card.yaml"}, "function"),
         ("bumphunt", {"low": "4000", "high": "1000"}, "range"),
         ("bumphunt", {"low": "0", "high": ""}, "range"),
-        ("bumphunt", {"low": "-1"}, "low"),
-        ("bumphunt", {"toys": "1000000000"}, "toys"),
+        ("bumphunt", {"low": "-1"}, "Range from"),
+        ("bumphunt", {"toys": "1000000000"}, "Pseudo-experiments"),
         ("bumphunt", {"seed": "-3"}, "seed"),
         ("latency", {"budget": ""}, "budget"),
     ],
@@ -155,3 +157,7 @@ def test_pasted_numbers_become_a_table():
 def test_what_is_no_table_is_refused_with_its_line(text, says):
     with pytest.raises(UsageError, match=says):
         pasted(text)
+
+
+def test_a_job_is_of_a_kind_that_has_a_page():
+    assert set(get_args(Job.model_fields["kind"].annotation)) == set(KINDS)

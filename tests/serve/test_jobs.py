@@ -257,14 +257,20 @@ async def test_a_full_disk_stops_no_job(store, new_job, runs, monkeypatch, caplo
 
 def test_a_folder_that_is_no_job_is_left_as_it_is(store, new_job, caplog):
     job = new_job()
-    for name, text in (("empty", None), ("half", job.model_dump_json()[:50]), ("other", job.model_dump_json())):
+    unknown = job.model_copy(update={"id": "kind", "kind": "of a later version"}).model_dump_json(warnings=False)
+    for name, text in (
+        ("empty", None),
+        ("half", job.model_dump_json()[:50]),
+        ("other", job.model_dump_json()),
+        ("kind", unknown),
+    ):
         folder = store.folder / "jobs" / name
         folder.mkdir()
         if text is not None:
             (folder / "job.json").write_text(text)
     (store.folder / "arriving" / "half").mkdir()
     assert list(Store(store.folder, store.limits)) == [job]
-    assert caplog.text.count("is left as it is") == 3
+    assert caplog.text.count("is left as it is") == 4
     assert (store.folder / "jobs" / "half").is_dir()
     assert not list((store.folder / "arriving").iterdir())
 
@@ -287,17 +293,42 @@ def test_the_limits_of_a_command_are_those_of_its_process(tmp_path):
     lock = tmp_path / "lock"
     script = (
         "import os, resource as r, runpy, sys",
-        "limits = (r.RLIMIT_AS, r.RLIMIT_CPU, r.RLIMIT_FSIZE, r.RLIMIT_CORE)",
+        "limits = (r.RLIMIT_AS, r.RLIMIT_CPU, r.RLIMIT_FSIZE, r.RLIMIT_NOFILE, r.RLIMIT_CORE)",
         "said = lambda: (*map(r.getrlimit, limits), sys.argv[:2], os.nice(0) - int(sys.argv[2]))",
         "runpy.run_module = lambda *_, **__: print(said())",
         "from hepad.serve.limited import main",
-        f"sys.argv = ['x', '3000000000,60,500,{lock}', 'score', str(os.nice(0))]",
+        f"sys.argv = ['x', '3000000000,60,500,{os.getpid()},{lock}', 'score', str(os.nice(0))]",
         "main()",
     )
     found = subprocess.run([sys.executable, "-c", "\n".join(script)], capture_output=True, text=True, check=True)
-    limits = "(3000000000, 3000000000), (60, 65), (500, 500), (0, 0)"
+    limits = "(3000000000, 3000000000), (60, 65), (500, 500), (256, 256), (0, 0)"
     assert found.stdout == f"({limits}, ['hepad', 'score'], {min(10, 19 - os.nice(0))})\n"
     assert lock.read_text().isdecimal()
+
+
+def test_a_command_ends_with_its_server(tmp_path):
+    """Whose server was killed while it runs, and one that finds another process where its server was."""
+    body = "import sys, time; sys.argv = sys.argv[1:]; from hepad.serve import limited; limited._end_with(int(sys.argv[0]))"
+    orphan = subprocess.run([sys.executable, "-c", body, "1"], capture_output=True, text=True, check=False)
+    assert (orphan.returncode, orphan.stderr) == (1, "hepad: the server that began this has ended\n")
+    if sys.platform != "linux":
+        return
+    server = (
+        "import os, subprocess, sys",
+        f"body = {body + '; print(flush=True); time.sleep(60)'!r}",
+        "child = subprocess.Popen([sys.executable, '-c', body, str(os.getpid())], stdout=subprocess.PIPE)",
+        "child.stdout.readline()",
+        "print(child.pid, flush=True)",
+        "os.kill(os.getpid(), 9)",
+    )
+    killed = subprocess.run(
+        [sys.executable, "-S", "-c", "\n".join(server)], capture_output=True, text=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    end = time.monotonic() + 10
+    while is_alive(int(killed.stdout)) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not is_alive(int(killed.stdout))
 
 
 def test_what_is_no_progress_is_a_line_like_others():
