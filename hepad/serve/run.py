@@ -55,8 +55,7 @@ def run(options: Options, ready: Callable[[str], None]) -> None:
 
     if options.share is not None and not options.share.is_dir():
         raise UsageError(f"--share {options.share} is no folder")
-    os.umask(0o077)  # what is made here and by jobs is nobody else's
-    with _socket(options.port) as listener, _owned(options.data):
+    with _private(), _socket(options.port) as listener, _owned(options.data):
         port = listener.getsockname()[1]
         site = site_of(port, options.url)
         store, keys = Store(options.data.resolve(), options.limits), Keys.of(options.data)
@@ -89,6 +88,16 @@ def run(options: Options, ready: Callable[[str], None]) -> None:
         except SystemExit as end:
             if end.code != 128 + signal.SIGTERM:  # how services are ended
                 raise
+
+
+@contextmanager
+def _private() -> Iterator[None]:
+    """What is made meanwhile, by jobs too, is nobody else's."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextmanager

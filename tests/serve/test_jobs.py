@@ -306,9 +306,9 @@ def test_the_limits_of_a_command_are_those_of_its_process(tmp_path):
     assert lock.read_text().isdecimal()
 
 
-def test_a_command_ends_with_its_server(tmp_path):
-    """Whose server was killed while it runs, and one that finds another process where its server was."""
-    body = "import sys, time; sys.argv = sys.argv[1:]; from hepad.serve import limited; limited._end_with(int(sys.argv[0]))"
+def test_a_command_ends_with_its_server():
+    """One whose server is killed while it runs, and one that finds another process where its server was."""
+    body = "import sys, time; from hepad.serve import limited; limited._end_with(int(sys.argv[1]))"
     orphan = subprocess.run([sys.executable, "-c", body, "1"], capture_output=True, text=True, check=False)
     assert (orphan.returncode, orphan.stderr) == (1, "hepad: the server that began this has ended\n")
     if sys.platform != "linux":
