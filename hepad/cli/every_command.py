@@ -69,7 +69,7 @@ def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
 
         def invoke(self, ctx: Any) -> Any:
             from hepad.output.atomic import replacing
-            from hepad.output.figure_kinds import drawing, parse_kinds, parse_style, parse_titles
+            from hepad.output.figure_kinds import drawing, parse_kinds, parse_style, parse_titles, unused_titles
             from hepad.provenance import recording
 
             check_modes(ctx, verb_of(ctx))
@@ -82,9 +82,19 @@ def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
             record = invocation(ctx) if "output" in ctx.params else None
             said = saying(ctx.params.get("progress", DEFAULT_PROGRESS), quiet=bool(ctx.params.get("quiet")))
             with recording(record), replacing(forced), drawn, said:
-                return super().invoke(ctx)
+                result = super().invoke(ctx)
+                if kinds and (unused := unused_titles()):
+                    _warn_of_titles(unused)
+                return result
 
     return Recorded
+
+
+def _warn_of_titles(names: list[str]) -> None:
+    from hepad.cli.terminal import Terminal
+
+    for name in names:
+        Terminal(to_stderr=True).print(f"hepad: warning: --title {name}: no text of a figure is this name alone")
 
 
 def with_common(command: Callable[..., Any]) -> Callable[..., Any]:

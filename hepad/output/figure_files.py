@@ -20,7 +20,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, Formatter, FuncFormatter
 from matplotlib.transforms import Bbox
 
-from hepad.output.figure_kinds import figure_titles
+from hepad.output.figure_kinds import title_of
 from hepad.printable import printable
 
 __all__ = ["write_figure", "write_thumbnail"]
@@ -135,7 +135,7 @@ def _laid_out(figure: Figure) -> Bbox:
 
 def _make_drawable(figure: Figure) -> None:
     for text in _texts(figure):
-        if (given := text.get_text()) != (drawn := _drawable(_titled(given))):
+        if (given := text.get_text()) != (drawn := _drawable(title_of(given))):
             text.set_text(drawn)
     for formatter in _formatters(figure):  # labels of ticks are texts only once they are drawn
         formatter.format_ticks = partial(_drawable_ticks, formatter.format_ticks)  # type: ignore[method-assign]
@@ -151,12 +151,7 @@ def _texts(artist: Artist) -> Iterator[Text]:
 
 
 def _drawable_ticks(format_ticks: Callable[[Any], list[str]], values: Any) -> list[str]:
-    return [_drawable(_titled(label)) for label in format_ticks(values)]
-
-
-def _titled(text: str) -> str:
-    """The title of what is named, such as a signal, if it has one (--title)."""
-    return figure_titles().get(text, text)
+    return [_drawable(title_of(label)) for label in format_ticks(values)]
 
 
 def _formatters(figure: Figure) -> Iterator[Formatter]:

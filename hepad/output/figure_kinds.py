@@ -22,7 +22,9 @@ __all__ = [
     "parse_kinds",
     "parse_style",
     "parse_titles",
+    "title_of",
     "titled",
+    "unused_titles",
 ]
 
 DEFAULT_FIGURES = "png"
@@ -41,6 +43,8 @@ class _Drawing:
     style: str = DEFAULT_STYLE
     label: str = ""
     titles: Mapping[str, str] = field(default_factory=dict)
+    texts: set[str] = field(default_factory=set)
+    """What stood in figures before it got its title, where there are any."""
 
 
 _PLAIN = _Drawing()
@@ -92,6 +96,20 @@ def figure_label() -> str:
 def figure_titles() -> Mapping[str, str]:
     """What stands in figures of the block that we are in where these names would."""
     return _DRAWING.get().titles
+
+
+def title_of(text: str) -> str:
+    """What stands in a figure for a text that is the whole name of something with a title; else the text itself."""
+    now = _DRAWING.get()
+    if now.titles:
+        now.texts.add(text)
+    return now.titles.get(text, text)
+
+
+def unused_titles() -> list[str]:
+    """The names with a title of which no figure had a text so far; none before the first figure."""
+    now = _DRAWING.get()
+    return [name for name in now.titles if name not in now.texts] if now.texts else []
 
 
 def parse_kinds(text: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from math import isclose
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from hepad.pipeline.limit.result import check_calculator
 from hepad.spectra.backgrounds import WEIGHTED, FittedBackground, fitted_function
 from hepad.spectra.models import BinnedData, read_binned
 from hepad.spectra.shapes import Signal, parse_masses, signals
+from hepad.spectra.source import data_context
 from hepad.stats.limits.calculator import set_limit
 from hepad.stats.limits.discovery import local_excess
 from hepad.stats.limits.mass_scan import global_excess
@@ -54,6 +56,7 @@ def mass_limits(
     background = fitted_function(data, options.function, seed=options.seed)
     warnings = [f"{WEIGHTED}; limits are on sums of weights"] if data.spectrum.is_weighted else []
     warnings += [] if background.poor is None else [background.poor]
+    warnings += _other_luminosity(spec, options.luminosity)
     models, points = [], []
     for signal in found:
         try:
@@ -77,6 +80,14 @@ def mass_limits(
 
         write_mass_limits(report, spec, shapes, found, options)
     return report
+
+
+def _other_luminosity(spec: str, asked: float | None) -> list[str]:
+    """A warning where the comments of the data's file say another luminosity than was asked for."""
+    said = data_context(spec).luminosity
+    if asked is None or said is None or isclose(asked, said, rel_tol=0.01):
+        return []
+    return [f"limits in pb are for {asked:g} fb-1 (--luminosity), but comments of {Path(spec).name} say {said:g} fb-1"]
 
 
 def _check(options: MassLimitOptions) -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from hepad.bundles.citation import arxiv, experiment
 from hepad.cards.search import ALL
 from hepad.output.figure_context import SIMULATION, FigureContext
-from hepad.output.figure_kinds import figure_titles
+from hepad.output.figure_kinds import figure_titles, title_of
 from hepad.pipeline.reinterpret.answer import Answer
 from hepad.pipeline.reinterpret.points import Curve
 from hepad.pipeline.reinterpret.reasons import Cause
@@ -82,7 +82,7 @@ def _context(answer: Answer, *, events: bool = True, data: bool = False) -> Figu
         experiment=whose if data else "",
         sqrt_s=card.sqrt_s_gev / 1000,
         luminosity=answer.limits.inputs.yields.luminosity_fb if events and answer.limits is not None else None,
-        process=figure_titles().get("signal", ""),
+        process=title_of("signal") if "signal" in figure_titles() else "",
         search=", ".join(filter(None, (whose, source))),
         source=source if data else "",
     )

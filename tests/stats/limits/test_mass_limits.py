@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from hepad.cards.fit import load_fit
 from hepad.cli.main import app
 from hepad.errors import FitFailedError, InputDataError, UsageError
-from hepad.pipeline.limit.mass import mass_limits
+from hepad.pipeline.limit.mass import _other_luminosity, mass_limits
 from hepad.pipeline.limit.mass_report import MassLimitOptions
 from hepad.spectra.files import read_spectrum
 from hepad.spectra.shapes import parse_masses, signals
@@ -98,6 +98,14 @@ def test_cms_dijets_against_the_mass(examples: Path, tmp_path: Path) -> None:
         "local_p.png",
         "report.html",
     ]
+
+
+def test_a_luminosity_that_is_not_that_of_the_data(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("# luminosity: 137 fb-1\n1,2,3\n", encoding="utf-8")
+    assert _other_luminosity(str(path), 137.2) == _other_luminosity(str(path), None) == []
+    (warning,) = _other_luminosity(str(path), 36.0)
+    assert "for 36 fb-1 (--luminosity), but comments of d.csv say 137 fb-1" in warning
 
 
 def write(path: Path, counts: np.ndarray) -> str:
