@@ -82,7 +82,9 @@ class Run(Generic[JobT]):
 
     def _nothing(self) -> str:
         if self.skipped:
-            return f"none of the {len(self.paths)} files can be used; the first: {self.skipped[0].reason}"
+            kinds = {one.reason.replace(one.name, ""): one.reason for one in reversed(self.skipped)}
+            first = list(reversed(kinds.values()))[:3]  # of each kind the first file's
+            return f"none of the {len(self.paths)} files can be used: {'; '.join(first)}"
         return f"{', '.join(str(path) for path in self.paths[:3])}: no entries; there is nothing to read"
 
     def _check_unchanged(self) -> None:

@@ -138,8 +138,10 @@ def test_a_bad_file_stops_the_run_or_is_left_out(files, spoil) -> None:
 def test_when_all_files_are_bad_there_is_no_result(files) -> None:
     for path in files:
         truncate(path)
-    with pytest.raises(InputDataError, match="none of the 3 files can be used"):
+    files[2].write_bytes(b"of another kind")
+    with pytest.raises(InputDataError, match=r"none of the 3 files can be used: a\.root: .*c\.root is ") as caught:
         list(Run(EntryJob([]), files, 1000, execution=SKIP))
+    assert "b.root" not in str(caught.value)  # as the first
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(files) -> None:

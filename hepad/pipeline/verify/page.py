@@ -57,7 +57,9 @@ def formatted_missing(report: VerifyReport) -> tuple[list[str], list[list[str]]]
     rows = [[name, needs, str(count)] for (name, needs), count in counts.items()]
     named = {needs for _, needs in counts}
     rows += [[name, why, "all"] for name, why in report.failed.items() if why not in named]
-    rows += [[name, "a published number: its card holds none", "0"] for name in report.numberless]
+    none = "a published number: its card holds none"
+    for name, fidelity in report.numberless.items():
+        rows.append([name, f"{none}, though it claims to be exact" if fidelity == "exact" else none, "0"])
     return ["card", "needs", "numbers"], rows
 
 

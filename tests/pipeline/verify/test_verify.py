@@ -226,6 +226,8 @@ def test_a_card_without_a_published_number_is_named_and_an_exact_one_is_not_gree
     other = VerifyReport([RIGHT], numberless={"mine": "exact", "loose": "approximate"})
     assert (answer(other).tone, other.unheld) == ("plain", ["mine"])
     assert "Held against nothing, though exact: mine." in answer(other).words
+    mine, loose = formatted_missing(other)[1]
+    assert ["claims to be exact" in row[1] for row in (mine, loose)] == [True, False]
     assert VerifyReport([RIGHT, replace(RIGHT, system="data", found=None)]).unheld == ["data"]
 
 
