@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from hepad.output.document import Answer, Block, Table
 from hepad.serve.store import Step
 
-__all__ = ["answer", "short"]
+__all__ = ["answer", "printed", "short"]
+
+_PRINTED = 5_000_000
+"""Bytes of what a command printed that are read."""
 
 Result = Mapping[str, Any]
 _Told = TypeVar("_Told")
@@ -23,6 +27,14 @@ def answer(step: Step, printed: str) -> list[Block]:
 def short(step: Step, printed: str) -> str:
     """What a step found, in a few words for a list; empty if that is not known."""
     return _told(_SHORT.get(step.verb), printed) or ""
+
+
+def printed(path: Path) -> str:
+    """What a command printed; nothing if that is not there, or too much for a result."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace") if path.stat().st_size <= _PRINTED else ""
+    except OSError:
+        return ""
 
 
 def _told(tell: Callable[[Result], _Told] | None, printed: str) -> _Told | None:

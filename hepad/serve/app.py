@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import re
 import shlex
 import shutil
@@ -39,8 +40,8 @@ __all__ = ["Server", "make_app"]
 
 _WAIT = 60.0
 """Seconds that a form waits until others have been taken in."""
-_PRINTED = 5_000_000
-"""Bytes of what a command printed that are read."""
+_LISTED = 5.0
+"""Seconds that a list of the files of the server is good for."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -54,6 +55,8 @@ class Server:
     site: Site
     limits: Limits
     share: Path | None = None
+    listed: tuple[float, dict[str, Path]] = (-math.inf, {})
+    """When the files of `share` were looked at, and what was there."""
     arriving: int = 0
     """Bytes that uploads which are not complete will take."""
     slots: asyncio.Semaphore = field(init=False)
@@ -65,6 +68,13 @@ class Server:
     def csrf(self) -> str:
         """What a form of ours has in it."""
         return self.keys.key("csrf")
+
+    async def shared(self) -> dict[str, Path]:
+        """The files that the server offers, as they were a moment ago."""
+        if self.share is not None and time.monotonic() - self.listed[0] > _LISTED:
+            found = await asyncio.to_thread(shared_files, self.share)
+            self.listed = time.monotonic(), found
+        return self.listed[1]
 
     def share_url(self, job: Job) -> str:
         """The path of a job for everybody who has it."""
@@ -142,7 +152,7 @@ async def _searches(request: Request) -> Response:
 
 
 async def _new(request: Request) -> Response:
-    return _form_page(request, _kind(request), dict(request.query_params))
+    return await _form_page(request, _kind(request), dict(request.query_params))
 
 
 def _kind(request: Request) -> str:
@@ -152,10 +162,9 @@ def _kind(request: Request) -> str:
     return name
 
 
-def _form_page(
+async def _form_page(
     request: Request, kind: str, values: Mapping[str, Any], reason: str = "", status: int = 200
 ) -> HTMLResponse:
-    share = _server(request).share
     return _page(
         request,
         "new.html",
@@ -163,7 +172,7 @@ def _form_page(
         here=kind,
         kind=commands.KINDS[kind],
         names=commands.choices(kind),
-        shared=sorted(shared_files(share)) if share else [],
+        shared=sorted(await _server(request).shared()),
         values=defaultdict(str, values),
         reason=reason,
     )
@@ -177,12 +186,12 @@ async def _create(request: Request) -> Response:
         async with _slot(request, length):
             job = await _taken(request, kind, form, length)
     except (Refused, UsageError) as error:
-        return _form_page(request, kind, _again(form), str(error), getattr(error, "status", 422))
+        return await _form_page(request, kind, _again(form), str(error), getattr(error, "status", 422))
     except OSError as error:
         if error.errno not in _FULL:
             raise
         await drain(request)
-        return _form_page(request, kind, _again(form), "the disk of the server is full; ask who runs it", 507)
+        return await _form_page(request, kind, _again(form), "the disk of the server is full; ask who runs it", 507)
     return RedirectResponse(f"{server.site.base}/jobs/{job.id}", 303)
 
 
@@ -230,7 +239,7 @@ async def _taken(request: Request, kind: str, form: Form, length: int) -> Job:
             check=_csrf(server),
             most=found.files[1],
         )
-        _link_shared(server, form, folder, found.stem)
+        await _link_shared(server, form, folder, found.stem)
         if not form.uploads and (text := form.fields.get("numbers", "").strip()):
             form.uploads.append(_written(commands.pasted(text), folder, found.stem))
         plan = commands.plan(kind, form.fields, [upload.name for upload in form.uploads])
@@ -250,7 +259,7 @@ async def _taken(request: Request, kind: str, form: Form, length: int) -> Job:
         )
         job = server.store.add(job, folder)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     await server.queue.submit()
     return job
 
@@ -263,18 +272,22 @@ def _csrf(server: Server) -> Callable[[Form], None]:
     return check
 
 
-def _link_shared(server: Server, form: Form, folder: Path, stem: str) -> None:
+async def _link_shared(server: Server, form: Form, folder: Path, stem: str) -> None:
     """Files of the server's own, chosen from the list that it shows: links to them beside the uploads."""
     chosen = [name for name in form.values.get("shared", []) if name]
     if not chosen:
         return
-    there = shared_files(server.share) if server.share else {}
+    there = await server.shared()
     for shown in dict.fromkeys(chosen):
         if shown not in there:
             raise UsageError(f"{printable(shown)[:80]!r} is no file of this server; choose one of the list")
+        try:
+            size = there[shown].stat().st_size
+        except OSError:  # the list is some seconds old
+            raise UsageError(f"{printable(shown)[:80]!r} is no longer there; choose another") from None
         name = commands.stored_name(stem, len(form.uploads) + 1, shown)
         (folder / name).symlink_to(there[shown])
-        form.uploads.append(Upload(shown=shown, name=name, size=there[shown].stat().st_size))
+        form.uploads.append(Upload(shown=shown, name=name, size=size))
 
 
 def _written(text: str, folder: Path, stem: str) -> Upload:
@@ -299,7 +312,7 @@ async def _job(request: Request) -> Response:
     shared_link = "key" in request.path_params
     share_url = server.share_url(job)
     here_url = share_url if shared_link else f"{server.site.base}/jobs/{job.id}"
-    seen = _seen(server, job)
+    seen = await _seen(server, job)
     return _page(
         request,
         "job.html",
@@ -316,7 +329,7 @@ async def _status(request: Request) -> Response:
     server, job = _server(request), _found(request)
     if job.state in ENDED:
         return Response(status_code=205)
-    return HTMLResponse(render("status.html", server.site.base, **_seen(server, job)))
+    return HTMLResponse(render("status.html", server.site.base, **await _seen(server, job)))
 
 
 def _origin(request: Request) -> str:
@@ -325,7 +338,7 @@ def _origin(request: Request) -> str:
     return f"{scheme}://{request.headers['host']}"
 
 
-def _seen(server: Server, job: Job) -> dict[str, Any]:
+async def _seen(server: Server, job: Job) -> dict[str, Any]:
     """What the pages of a job show of it."""
     waiting = [each.id for each in server.queue.waiting()]
     ended = sum(step.state in ENDED for step in job.steps)
@@ -333,7 +346,7 @@ def _seen(server: Server, job: Job) -> dict[str, Any]:
         "job": job,
         "active": job.state not in ENDED,
         "several": sum(not step.prepares for step in job.steps) > 1,
-        "steps": [_step(server, job, place) for place in range(len(job.steps))],
+        "steps": await asyncio.to_thread(lambda: [_step(server, job, place) for place in range(len(job.steps))]),
         "reason": _named(job, job.reason),
         "commands": [f"hepad {shlex.join(step.words)}" for step in job.steps],
         "done": ended,
@@ -346,7 +359,7 @@ def _seen(server: Server, job: Job) -> dict[str, Any]:
 
 def _step(server: Server, job: Job, place: int) -> dict[str, Any]:
     step = job.steps[place]
-    printed = _printed(server.store.path(job, "logs", f"{place + 1}.out")) if step.state == "done" else ""
+    printed = answers.printed(server.store.path(job, "logs", f"{place + 1}.out")) if step.state == "done" else ""
     files = _files(server, job, step) if step.state == "done" else {}
     return {
         "title": step.title,
@@ -367,15 +380,6 @@ def _named(job: Job, reason: str) -> str:
     return re.sub(r"\b(?:events|spectrum|network)[-.\w]*\b", lambda found: shown.get(found[0], found[0]), reason)
 
 
-def _printed(path: Path) -> str:
-    try:
-        if path.stat().st_size > _PRINTED:
-            return ""
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
 def _files(server: Server, job: Job, step: Step) -> dict[str, Path]:
     """What a step wrote, by name, and what the server made for it; no path is ever made of what somebody asks for."""
     output = server.store.path(job, "files", step.output)
@@ -391,7 +395,8 @@ async def _file(request: Request) -> Response:
     place = int(request.path_params["step"]) - 1
     if not 0 <= place < len(job.steps) or job.steps[place].state != "done":
         raise HTTPException(404)
-    path = _files(server, job, job.steps[place]).get(request.path_params["name"])
+    files = await asyncio.to_thread(_files, server, job, job.steps[place])
+    path = files.get(request.path_params["name"])
     if path is None:
         raise HTTPException(404)
     headers = {"content-security-policy": content_policy(sandboxed=True)}
@@ -413,9 +418,10 @@ async def _delete(request: Request) -> Response:
     if (refused := await _only_csrf(request)) is not None:
         return refused
     try:
-        server.store.delete(job)
+        folder = server.store.forget(job)
     except HepadError as error:
         return _refusal(request, str(error), 409, back=f"{server.site.base}/jobs/{job.id}")
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     return RedirectResponse(f"{server.site.base}/jobs", 303)
 
 

@@ -6,10 +6,13 @@ import asyncio
 import logging
 import shutil
 import time
+from pathlib import Path
 
+from hepad.printable import printable
+from hepad.serve import answers
 from hepad.serve.commands import RESULTS, run_words
 from hepad.serve.process import Outcome, Progress, command_words, end_leftover, run_process
-from hepad.serve.store import Job, Store, size_of
+from hepad.serve.store import Job, Step, Store, size_of
 
 __all__ = ["Queue"]
 
@@ -150,6 +153,7 @@ class Queue:
                 state="done" if good else "failed",
                 exit_code=found.exit_code,
                 reason=found.reason,
+                found=await asyncio.to_thread(_said, step, folder / "logs" / f"{place + 1}.out") if good else "",
                 seconds=round(time.monotonic() - begin, 1),
             )
         )
@@ -165,6 +169,10 @@ class Queue:
             for name in self.store.delete_old():
                 _log.info("job %s was deleted, it is older than %d days", name, self.store.limits.days)
             await asyncio.sleep(_BETWEEN)
+
+
+def _said(step: Step, path: Path) -> str:
+    return printable(answers.short(step, answers.printed(path)))[:300]
 
 
 def requeued(job: Job) -> Job:

@@ -58,6 +58,8 @@ class Step(_Record):
     state: State = "queued"
     exit_code: int | None = None
     reason: str = ""
+    found: str = ""
+    """What it found, in a few words."""
     seconds: float | None = None
 
     @property
@@ -82,6 +84,16 @@ class Job(_Record):
     attempts: int = 0
     size: int = 0
     """Bytes on disk when it was last looked at."""
+
+    @property
+    def found(self) -> str:
+        """What came of it, in a few words; empty before it is done."""
+        if self.state != "done":
+            return ""
+        results = [step for step in self.steps if not step.prepares]
+        if len(results) == 1:
+            return results[0].found
+        return f"{sum(step.state == 'done' for step in results)} of {len(results)} came to a result"
 
     def with_step(self, place: int, **changes: object) -> Job:
         """The job with one step changed."""
@@ -158,12 +170,16 @@ class Store:
             _log.warning("job %s is not kept on disk: %s", job.id, error)
         return job
 
-    def delete(self, job: Job) -> None:
-        """Forget a job that has ended, and all its files."""
+    def forget(self, job: Job) -> Path:
+        """Forget a job that has ended; its folder, which is to be deleted."""
         if job.state not in ENDED:
             raise OutputError(f"job {job.id} has not ended; cancel it first")
         self._jobs.pop(job.id, None)
-        shutil.rmtree(self.path(job), ignore_errors=True)
+        return self.path(job)
+
+    def delete(self, job: Job) -> None:
+        """Forget a job that has ended, and all its files."""
+        shutil.rmtree(self.forget(job), ignore_errors=True)
 
     def delete_old(self) -> list[str]:
         """Delete the jobs that ended too long ago; their ids."""

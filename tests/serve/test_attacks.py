@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import math
 import os
 from contextlib import suppress
 from functools import wraps
@@ -263,9 +264,12 @@ async def test_names_and_reasons_are_text_on_every_page(client, server, new_job,
     upload = Upload(shown=SCRIPT, name="events.root", size=1)
     job = new_job(title=SCRIPT, uploads=(upload,), state="failed", reason=SCRIPT, ended=1.0)
     server.store.update(job.with_step(0, state="failed", reason=SCRIPT, title=SCRIPT))
+    done = new_job(state="done", ended=1.0)
+    server.store.update(done.with_step(0, state="done", found=f"3 of 5 {SCRIPT}"))
     answers = [await client.get(path) for path in ("/", "/jobs", f"/jobs/{job.id}", server.share_url(job))]
     answers.append(await client.get(f"/new/bumphunt?numbers={SCRIPT}&low={SCRIPT}"))
     answers.append(await client.post("/new/score", form({**good, "model": SCRIPT}, [(SCRIPT, b"x")])))
+    assert all("; 3 of 5 &lt;script&gt;" in answer.text for answer in answers[:2])
     for answer in answers:
         assert SCRIPT not in answer.text
         assert "&lt;script&gt;" in answer.text
@@ -338,6 +342,11 @@ async def test_files_of_the_server_are_those_of_its_list(client, server, good, t
     assert "notes" not in page
     assert "lines" not in page
     assert "latin" not in page
+    (share / "gone.root").write_bytes(b"g")
+    server.listed = (-math.inf, {})
+    assert "gone.root" in (await client.get("/new/score")).text
+    (share / "gone.root").unlink()
+    assert "no longer" in said(await client.post("/new/score", form({**good, "shared": "gone.root"})))
     for name in ("out.root", ".hidden.root", "../data/secret", str(share / "deep" / "a.root")):
         assert (await client.post("/new/score", form({**good, "shared": name}))).status == 422
     assert not left(server)

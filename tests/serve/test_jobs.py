@@ -78,15 +78,19 @@ async def test_a_job_is_run_in_its_folder_and_remembered(store, new_job, runs):
     runs(
         "import sys, pathlib",
         "pathlib.Path('scores.root').write_text('x')",
-        "print('{}')",
+        'print(\'{"selected": 3, "events": 5}\')',
         "sys.stderr.write('hepad: note: so\\n')",
     )
     job = new_job("one", "two")
     async with working(store):
         (found,) = await ended(store, job)
     assert [(step.state, step.exit_code, step.reason) for step in found.steps] == [("done", 0, "")] * 2
+    assert ([step.found for step in found.steps], found.found) == (
+        ["3 of 5 events selected"] * 2,
+        "2 of 2 came to a result",
+    )
     assert store.path(job, "files", "scores.root").read_text() == "x"
-    assert store.path(job, "logs", "2.out").read_text() == "{}\n"
+    assert store.path(job, "logs", "2.out").read_text() == '{"selected": 3, "events": 5}\n'
     assert store.path(job, "logs", "2.err").read_text() == "hepad: note: so"
     again = Store(store.folder, store.limits)
     assert list(again) == [found]
