@@ -17,7 +17,7 @@ class FigureContext:
 
     `label` says what the events are, such as `SIMULATION`, or whatever the user wants to stand there. `experiment` has
     taken the data, `source` is their reference. `sqrt_s` is the energy of the collisions in TeV, `luminosity` in fb-1.
-    `process` is the signal, and `search` the published search that a signal is held against.
+    `process` is the signal, and `search` the published search that a signal is held against, `searcher` whose it is.
     """
 
     label: str = ""
@@ -26,6 +26,7 @@ class FigureContext:
     luminosity: float | None = None
     process: str = ""
     search: str = ""
+    searcher: str = ""
     source: str = ""
 
     @property
@@ -47,7 +48,7 @@ class FigureContext:
         What is made of an experiment's data or search is not a result of that experiment, and says so: first, for long
         lines are cut.
         """
-        whose = self.experiment or "the collaboration"
+        whose = self.experiment or self.searcher or "the collaboration"
         parts = [
             f"Not a result of {whose}" if self.search or self.experiment else "",
             "" if label == self.data else self.data,

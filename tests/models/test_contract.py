@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
 from hepad import registry
 from hepad.cards.train import TrainCard
 from hepad.inputs.layout import IMAGE, SET
 from hepad.testing import ModelCase, check_model, model_checks
+from hepad.testing.examples import example_layout
 
 IMAGES: dict[str, Any] = {"axes": IMAGE, "features": ("track",), "trained_on": 100, "scored": 200}
 QUICK = TrainCard(epochs=6, batch_size=50, learning_rate=2e-2)
@@ -212,6 +214,27 @@ CASES = {name: SETTINGS.get(name, ModelCase(name)) for name in registry.SCORERS}
 )
 def test_the_contract(name: str, check: object) -> None:
     check(CASES[name])
+
+
+@pytest.mark.parametrize("name", ["dense_vae", "l1_vae", "vae", "vae_gan", "vicreg"])
+def test_weights_taken_are_in_the_order_of_the_network(name: str) -> None:
+    """A model has the same weights in the same order whether they are its own or were read."""
+    case = CASES[name]
+    scorer = registry.load(registry.SCORERS[name])(case.config, example_layout(case.axes, case.features))
+    own = scorer.state()
+    scorer.load_state(dict(reversed(own.items())))
+    assert list(scorer.state()) == list(own)
+
+
+def test_a_dense_vae_is_scored_where_its_rows_are() -> None:
+    """Elsewhere than on a processor; of the device "meta", which has shapes alone, nothing can be taken to one."""
+    from hepad.models.dense_vae.network import TorchDenseVae
+
+    case = CASES["dense_vae"]
+    scorer = TorchDenseVae(case.config, example_layout(case.axes, case.features))
+    rows = torch.zeros(3, scorer._width, device="meta")
+    (score,) = scorer._score(scorer._build().to("meta"), (rows,))
+    assert score.shape == (3,)
 
 
 def test_a_model_that_breaks_the_contract_is_told_which_part(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,11 @@ def test_a_reinterpretation_says_of_what_and_a_label_hides_nothing() -> None:
     assert below == ["Not a result of CMS; Data: CMS, x; Signal: W'; Reinterpretation of CMS arXiv:1911.03947"]
 
 
+def test_a_search_without_its_data_says_whose_result_it_is_not() -> None:
+    context = FigureContext(label=SIMULATION, search="CMS, arXiv:1911.03947", searcher="CMS")
+    assert context.note(SIMULATION) == "Not a result of CMS; Reinterpretation of CMS, arXiv:1911.03947"
+
+
 def test_a_figure_of_several_spectra_claims_what_they_share_and_names_all() -> None:
     atlas = FigureContext(experiment="ATLAS", source="arXiv:1910.08447", sqrt_s=13, luminosity=139)
     both = joined([CMS, atlas])

@@ -54,11 +54,13 @@ class TorchDenseVae(NetworkScorer[GaussianAutoencoder]):
         return Recipe.of_rows(module, step)
 
     def _score(self, module: GaussianAutoencoder, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        # Of so small matrices libraries sum in an order that depends on the place of a row.
-        x = rows[0].cpu().numpy()
+        if rows[0].device.type != "cpu":
+            return (_squared_error(rows[0], module.decode(module.encode(rows[0])[0])),)
+        # Of so small matrices libraries of processors sum in an order that depends on the place of a row.
+        x = rows[0].numpy()
         layers = dense_vae_layers(get_weights(module), self._settings)
         exact = [(layer.weight.astype("f4"), layer.bias.astype("f4"), layer.after == "relu") for layer in layers]
-        return (_squared_error(rows[0], torch.from_numpy(Stack(exact, len(x))(x)).to(rows[0].device)),)
+        return (_squared_error(rows[0], torch.from_numpy(Stack(exact, len(x))(x))),)
 
 
 def _squared_error(x: Tensor, y: Tensor) -> Tensor:

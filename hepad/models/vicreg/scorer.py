@@ -59,6 +59,10 @@ class VicregEmbedding(ScaledEncoder):
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         shapes = scale_shapes("scale", self.layout.size) | stack_shapes(self.prefix, (*self._sizes, self._latent))
+        projector = stack_shapes("projector", (self._latent, *self._settings.projector))
         for i, width in enumerate(self._settings.projector):
+            shapes |= {
+                f"projector.{2 * i}.{part}": projector[f"projector.{2 * i}.{part}"] for part in ("weight", "bias")
+            }
             shapes |= normalisation_shapes(f"projector.{2 * i + 1}.0", width)
-        return shapes | stack_shapes("projector", (self._latent, *self._settings.projector))
+        return shapes

@@ -84,6 +84,7 @@ def _context(answer: Answer, *, events: bool = True, data: bool = False) -> Figu
         luminosity=answer.limits.inputs.yields.luminosity_fb if events and answer.limits is not None else None,
         process=title_of("signal") if "signal" in figure_titles() else "",
         search=", ".join(filter(None, (whose, source))),
+        searcher=whose,
         source=source if data else "",
     )
 
