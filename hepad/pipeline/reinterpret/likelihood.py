@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from hepad.pipeline.reinterpret.answer import Answer
 from hepad.pipeline.reinterpret.limits import ChannelLimit, count_channel
 from hepad.pipeline.reinterpret.points import Curve
 from hepad.search.together import bin_label, fitted_bins
+from hepad.stats.fits.functions import BackgroundFunction
 from hepad.stats.limits.resonance_channel import ResonanceChannel
 from hepad.stats.limits.resonance_workspace import background_workspace, patch_set, signal_patch
 from hepad.stats.limits.simultaneous import without_signal
@@ -115,7 +117,11 @@ def _found(signals: Sequence[_Signal], labels: Sequence[str]) -> Iterator[Likeli
             continue
 
 
-def _likelihood(name: str, group: Sequence[str], signals: Sequence[_Signal], labels: Sequence[str]) -> Likelihood:
+def _likelihood(name: str, group: Sequence[str], usable: Sequence[_Signal], labels: Sequence[str]) -> Likelihood:
+    """The one of a group of channels, of the signals whose limits rest on the background function of the first."""
+    alike = [_functions(signal.answer, group) == _functions(usable[0].answer, group) for signal in usable]
+    signals = list(compress(usable, alike))
+    others = [signal.name for signal, same in zip(usable, alike, strict=True) if not same]
     first = [channel for channel in _channels(signals[0].answer, group) if channel is not None]
     workspace = background_workspace(first)
     patches = []
@@ -129,7 +135,8 @@ def _likelihood(name: str, group: Sequence[str], signals: Sequence[_Signal], lab
         errors = {"signal_error": own, "luminosity_error": yields.luminosity_error}
         patches.append((signal.name, signal.values, signal_patch(channels, **errors)))
     card = signals[0].answer.search.card
-    description = _description(card, ", ".join(group), _smooth(first))
+    left_out = f" Without {', '.join(others)}, whose limits have another function." if others else ""
+    description = _description(card, ", ".join(group), _smooth(first) + left_out)
     patched = patch_set(workspace, patches, labels=labels, description=description, record=_record(card))
     return Likelihood(name, description, workspace, patched)
 
@@ -155,6 +162,11 @@ def _smooth(channels: Sequence[ResonanceChannel]) -> str:
         f"The background is the function {names[0]} fitted to the spectrum, binned: its parameters are free, by modes "
         "of their covariance, to first order in the logarithm of each bin."
     )
+
+
+def _functions(answer: Answer, group: Sequence[str]) -> list[BackgroundFunction | None]:
+    assert answer.limits is not None  # noqa: S101  signals without limits are left out
+    return [answer.limits.channels[name].function for name in group]
 
 
 def _channels(answer: Answer, group: Sequence[str]) -> list[ResonanceChannel | None]:
