@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from hepad.io.exchange.hepdata import submission_faults
 from hepad.io.exchange.pyhf_quiet import pyhf_quiet
 from hepad.output.figure_kinds import drawing
 from hepad.pipeline.limit.workspace import WorkspaceLimitOptions, workspace_limits
+from hepad.pipeline.reinterpret.likelihood import likelihoods
 from hepad.pipeline.reinterpret.points import Point
 from hepad.pipeline.reinterpret.run import ReinterpretOptions, reinterpret
+from hepad.stats.fits.functions import BackgroundFunction
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -80,6 +83,26 @@ def test_the_patched_workspace_has_the_combined_limit(folder: Path) -> None:
     assert [0.0169 * v for v in result.expected] == pytest.approx(combined["limit_pb_expected_band"], rel=1e-3)
     assert result.observed is not None
     assert 0.0169 * result.observed == pytest.approx(combined["limit_pb_observed"], rel=1e-3)
+
+
+def test_signals_of_another_function_have_no_patch(examples: Path) -> None:
+    """The workspace is of one background function, that of the first mass."""
+    sample = str(examples / "wprime_xy_3p5tev.root")
+    points = (Point(3500.0, sample, 0.05), Point(4000.0, sample, 0.05))
+    report = reinterpret([], "cms_2019_dijet", options=ReinterpretOptions(points=points))
+    assert report.answer is not None
+    assert report.curve is not None
+    (alike,) = likelihoods(report.answer, report.curve)
+    assert [patch["metadata"]["name"] for patch in alike.patches["patches"]] == ["mass_3500", "mass_4000"]
+    first, second = report.curve.points
+    limits = second.answer.limits
+    assert limits is not None
+    other = replace(limits.channels["jj"], function=BackgroundFunction("dijet3", "dijet", 3, 13000.0))
+    answer = replace(second.answer, limits=replace(limits, channels={"jj": other}))
+    (parted,) = likelihoods(report.answer, replace(report.curve, points=(first, replace(second, answer=answer))))
+    assert [patch["metadata"]["name"] for patch in parted.patches["patches"]] == ["mass_3500"]
+    assert "Without mass_4000, whose limits have another function." in parted.description
+    assert parted.workspace == alike.workspace
 
 
 def test_the_submission_names_its_likelihoods_and_figures(folder: Path) -> None:
