@@ -12,6 +12,7 @@ from scipy.stats import kstest, multivariate_normal
 from hepad.cards.fit import FAMILIES, load_fit
 from hepad.errors import FitFailedError, InputDataError, UsageError
 from hepad.spectra.files import read_spectrum
+from hepad.stats.counts.toys import silent
 from hepad.stats.fits import gaussian_process
 from hepad.stats.fits.fit import BatchFit, Design, Refitter, deviance, fisher_scoring, fit_background
 from hepad.stats.fits.functions import BackgroundFunction
@@ -124,7 +125,9 @@ def test_order_by_toys_counts_those_that_both_functions_fit(monkeypatch: pytest.
     )
     monkeypatch.setattr(Refitter, "fit", lambda *_: next(batches))
     fits = [fit_background(CMS.edges, CMS.counts, function(name)) for name in ("dijet3", "dijet4")]
-    assert _by_toys(CMS.edges, fits[0], fits[1], 2.0, toys=4, seed=0, exposure=None) == pytest.approx(2 / 3)
+    assert _by_toys(CMS.edges, fits[0], fits[1], 2.0, toys=4, seed=0, exposure=None, on_toys=silent) == pytest.approx(
+        2 / 3
+    )
 
 
 def test_the_band_is_the_spread_of_refits() -> None:
