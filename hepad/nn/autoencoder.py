@@ -5,8 +5,8 @@ Importing torch takes longer than reading and scoring a file of usual size.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -16,7 +16,7 @@ from hepad.cards.base import Card
 from hepad.cards.train import TrainCard
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
-from hepad.nn.arrays import check_arrays
+from hepad.nn.kept_weights import KeptWeights
 from hepad.nn.scorer import (
     Checkpoint,
     EpochEnd,
@@ -42,7 +42,7 @@ def mirrored(width: int, layers: Sequence[int]) -> tuple[int, ...]:
     return (width, *layers, *reversed(layers[:-1]), width)
 
 
-class Autoencoder(ABC):
+class Autoencoder(KeptWeights):
     """A `Scorer` that gives back its input; the mean squared error over the columns is loss and score (`mse`).
 
     A model may measure the error in other ways too, in `_measure`, and be trained in another way, by `_recipe`.
@@ -50,7 +50,6 @@ class Autoencoder(ABC):
     in torch for training. Its untrained weights, those of seed 0, are drawn by torch when they are first asked for.
     """
 
-    name: ClassVar[str]
     input_kinds: ClassVar[tuple[str, ...]]
     score_names: ClassVar[tuple[str, ...]] = ("mse",)
 
@@ -59,7 +58,6 @@ class Autoencoder(ABC):
         self.layout = layout
         self.columns = layout.columns
         self._config = config
-        self._weights: State | None = None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -119,22 +117,6 @@ class Autoencoder(ABC):
             errors: npt.NDArray[np.float32] = np.square(batch.x - self._reconstruct(batch.x))
         return errors
 
-    @property
-    def untrained(self) -> bool:
-        """Whether it has no weights yet: torch draws them when they are first asked for."""
-        return self._weights is None
-
-    def state(self) -> State:
-        """Copies of the weights as contiguous arrays."""
-        return {name: array.copy() for name, array in self._trained().items()}
-
-    def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Take weights written by `state`; `CardError` that names a missing, unknown or misshapen tensor."""
-        shapes = self._shapes()
-        check_arrays(shapes, state, f"weights of {self.name}")
-        with np.errstate(over="ignore", invalid="ignore"):  # of weights that no training gives; `scores` says so
-            self._take({name: np.array(state[name], dtype=np.float32, order="C") for name in shapes})
-
     def _recipe(self, module: nn.Module) -> Recipe:
         """How the network is trained: on its mean squared error, unless a model has another way."""
         from hepad.nn.reconstruction import reconstruction_recipe
@@ -146,29 +128,14 @@ class Autoencoder(ABC):
         return {"mse": np.square(difference, out=difference).mean(axis=1, dtype=np.float32)}
 
     @abstractmethod
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
-        """The names of the weights in torch's module, in its order, with their shapes."""
-
-    @abstractmethod
     def _build(self) -> nn.Module:
         """A new torch network with random weights from torch's global generator."""
-
-    @abstractmethod
-    def _set_weights(self, weights: State) -> None:
-        """Prepare `_reconstruct` for these weights."""
 
     @abstractmethod
     def _reconstruct(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """The network's output for rows of inputs, of the same shape, with the weights that were set last."""
 
-    def _take(self, weights: State) -> None:
-        self._set_weights(weights)
-        self._weights = weights
+    def _drawn(self) -> State:
+        from hepad.nn.reconstruction import untrained_weights
 
-    def _trained(self) -> State:
-        if self._weights is None:
-            from hepad.nn.reconstruction import untrained_weights
-
-            self._take(untrained_weights(self._build))
-        assert self._weights is not None  # noqa: S101  just taken
-        return self._weights
+        return untrained_weights(self._build)

@@ -6,7 +6,7 @@ without: affine layers whose sums have one order (`hepad.nn.affine`).
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,7 +17,7 @@ from hepad.cards.base import Card
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.nn.affine import Stack
-from hepad.nn.arrays import check_arrays
+from hepad.nn.kept_weights import KeptWeights
 from hepad.nn.layers import Layer, Network
 from hepad.nn.score_rules import mu2
 from hepad.nn.scorer import FitReport, Scores, State, TrainingData, check_batch, finite_scores
@@ -37,13 +37,12 @@ BLOCK, PIECE = 512, 8192
 _Float32 = npt.NDArray[np.float32]
 
 
-class InNumpy(ABC):
+class InNumpy(KeptWeights):
     """A `Scorer` that has its network in torch behind it, which is loaded when it is needed.
 
     A model says how to make that network, which weights it has, and its scores for pieces of a batch in numpy.
     """
 
-    name: ClassVar[str]
     input_kinds: ClassVar[tuple[str, ...]]
     score_names: tuple[str, ...]
 
@@ -53,7 +52,6 @@ class InNumpy(ABC):
         self._config = config
         self._device = "cpu"
         self._torch: NetworkScorer[Any] | None = None
-        self._weights: State | None = None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -90,20 +88,9 @@ class InNumpy(ABC):
             pieces = [self._scored(x, there) for x, there in self._pieces(batch)]
         return finite_scores(self.name, {name: np.concatenate([p[name] for p in pieces]) for name in self.score_names})
 
-    @property
-    def untrained(self) -> bool:
-        """Whether it has no weights yet: torch draws them when they are first asked for."""
-        return self._weights is None
-
-    def state(self) -> State:
-        """Copies of the weights as contiguous float32 arrays."""
-        return {name: array.copy() for name, array in self._trained().items()}
-
     def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Take weights written by `state`; `CardError` that names a missing, unknown or misshapen tensor."""
-        shapes = self._shapes()
-        check_arrays(shapes, state, f"weights of {self.name}")
-        self._take({name: np.array(state[name], dtype=np.float32, order="C") for name in shapes})
+        """See `KeptWeights.load_state`."""
+        super().load_state(state)
         self._torch = None
 
     def cost(self, batch: Batch) -> Cost:
@@ -121,14 +108,6 @@ class InNumpy(ABC):
     @abstractmethod
     def _make(self) -> NetworkScorer[Any]:
         """The same in torch, which is imported now, untrained."""
-
-    @abstractmethod
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
-        """The weights of the network in torch, in its order."""
-
-    @abstractmethod
-    def _prepare(self, weights: State) -> None:
-        """Make of the weights what `_scored` needs."""
 
     @abstractmethod
     def _scored(self, x: _Float32, there: npt.NDArray[np.bool_]) -> Scores:
@@ -151,15 +130,8 @@ class InNumpy(ABC):
                 self._torch.load_state(self._weights)
         return self._torch
 
-    def _trained(self) -> State:
-        if self._weights is None:
-            self._take(self._in_torch().state())
-        assert self._weights is not None  # noqa: S101  just taken
-        return self._weights
-
-    def _take(self, weights: State) -> None:
-        self._prepare(weights)
-        self._weights = weights
+    def _drawn(self) -> State:
+        return self._in_torch().state()
 
 
 class ScaledEncoder(InNumpy):
@@ -200,7 +172,7 @@ class ScaledEncoder(InNumpy):
         shapes = scale_shapes("scale", width) | stack_shapes(self.prefix, (*self._sizes, 2 * self._latent))
         return shapes | stack_shapes("inner.decoder", (self._latent, *decoder, width))
 
-    def _prepare(self, weights: State) -> None:
+    def _set_weights(self, weights: State) -> None:
         with np.errstate(over="ignore", under="ignore"):  # of weights that no training gives
             self._offset, self._factor = weights["scale.offset"], np.exp2(-weights["scale.shift"])
         self._stack = plain_stack(self._encoder(weights))

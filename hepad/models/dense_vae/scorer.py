@@ -63,7 +63,7 @@ class DenseVae(InNumpy):
         encoder = stack_shapes("encoder", (self._width, *layers, 2 * latent))
         return encoder | stack_shapes("decoder", (latent, *layers[::-1], self._width))
 
-    def _prepare(self, weights: State) -> None:
+    def _set_weights(self, weights: State) -> None:
         self._stack = plain_stack(dense_vae_layers(weights, self._settings))
 
     def _scored(self, x: npt.NDArray[np.float32], there: npt.NDArray[np.bool_]) -> Scores:  # noqa: ARG002

@@ -109,7 +109,7 @@ class VariationalAutoencoder(InNumpy):
 
         return TorchVae(self._variational, self.layout, self._limits.tolist())
 
-    def _prepare(self, weights: State) -> None:
+    def _set_weights(self, weights: State) -> None:
         encoder, decoder = _layers(weights, len(self._variational.layers))
         self._stacks = plain_stack(encoder, SLOPE), plain_stack(decoder, SLOPE)
 
