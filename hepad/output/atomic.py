@@ -10,13 +10,13 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
 from hepad.errors import OutputError
-from hepad.output.owned import SUMS, foreign_files, is_made_by, keep_files, stamps, sums_text
+from hepad.output.owned import SUMS, foreign_files, free_name, is_made_by, keep_files, stamps, sums_text
 from hepad.paths import InputPath
 from hepad.provenance import recorded_files
 
@@ -24,11 +24,13 @@ __all__ = [
     "atomic_folder",
     "atomic_path",
     "check_file",
+    "check_files",
     "check_folder",
     "check_place",
     "check_removable",
     "is_replacing",
     "replacing",
+    "write_files",
 ]
 
 _log = logging.getLogger(__name__)
@@ -104,6 +106,18 @@ def atomic_folder(target: Path, *, verb: str | None) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def write_files(output: Path, texts: Mapping[str, str], *, verb: str) -> None:
+    """Write texts by the names of their files, and what says that they are ours; foreign files are kept."""
+    for name in foreign_files(output, verb):
+        if name in texts:
+            (output / name).rename(free_name(output / name))
+    for file, text in texts.items():
+        with atomic_path(output / file) as path:
+            path.write_text(text, encoding="utf-8")
+    with atomic_path(output / SUMS) as path:
+        path.write_text(sums_text(verb, output, tuple(texts)), encoding="utf-8")
+
+
 def check_file(target: Path, *, verb: str | None = None, inputs: Iterable[InputPath] = ()) -> None:
     """Raise `OutputError` if no file can be written as `target`, or it is an input: ask before the work, not after.
 
@@ -146,6 +160,19 @@ def check_folder(target: Path, *, verb: str | None) -> None:
         raise OutputError(
             f"{target} holds {foreign[0]}, which hepad did not write there, or not as it is now; move it, give another "
             f"name with -o{force}"
+        )
+
+
+def check_files(output: Path, names: Collection[str], *, verb: str) -> None:
+    """Raise `OutputError` if one of these files of a folder is there and not as `hepad VERB` wrote it.
+
+    What else is in the folder does not matter; if we are `replacing`, what is not ours will be kept in it.
+    """
+    foreign = [name for name in foreign_files(output, verb) if name in names]
+    if foreign and not is_replacing():
+        raise OutputError(
+            f"{output} holds {foreign[0]}, which hepad did not write there, or not as it is now; move it, give another "
+            "name with -o, or add --force, which keeps it there"
         )
 
 

@@ -17,17 +17,15 @@ from hepad.cards.search import search_names
 from hepad.errors import CardError, HepadError, InputDataError, MissingExtraError, OutputError, UsageError
 from hepad.execution.run import Skipped
 from hepad.io.reader import expand_files
-from hepad.output.atomic import check_folder, check_place, is_replacing
+from hepad.output.atomic import check_files, check_folder, check_place, write_files
 from hepad.output.closing import closing
 from hepad.output.document import Answer, Block, Files, Heading, Notes, Table, Text, merged
-from hepad.output.owned import foreign_files
 from hepad.output.page import to_html
 from hepad.paths import InputPath
 from hepad.pipeline.reinterpret.output import PAGE
 from hepad.pipeline.reinterpret.report import Result
 from hepad.pipeline.reinterpret.run import ReinterpretOptions, reinterpret
 from hepad.pipeline.reinterpret.words import percent
-from hepad.pipeline.study.output import write_files
 from hepad.provenance import command_line, provenance
 from hepad.stats.scores.acceptance import Acceptance
 
@@ -263,12 +261,7 @@ def _check_output(output: Path) -> None:
         return
     if not output.is_dir():
         raise OutputError(f"{output} is a file; give another name with -o")
-    foreign = [name for name in foreign_files(output, _VERB) if name in _FILES]
-    if foreign and not is_replacing():
-        raise OutputError(
-            f"{output} holds {foreign[0]}, which hepad did not write there, or not as it is now; move it, give another "
-            "name with -o, or add --force, which keeps it there"
-        )
+    check_files(output, _FILES, verb=_VERB)
     for name in search_names():
         check_folder(output / name, verb=_VERB)
 

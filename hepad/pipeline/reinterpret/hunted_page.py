@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from hepad.output.atomic import atomic_folder
+from hepad.output.atomic import atomic_folder, write_files
 from hepad.output.closing import closing
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text
 from hepad.output.figure_context import simulated
 from hepad.output.figures import save_figure
 from hepad.output.page import to_html
 from hepad.pipeline.reinterpret.hunted import FILES, VERB, HuntedReport, MethodRow, PointRow
-from hepad.pipeline.study.output import FIGURES, write_files
+from hepad.pipeline.study.output import FIGURES
 from hepad.pipeline.study.sensitivity.run import written_csv
 from hepad.plot.sensitivity import SensitivityLine, sensitivity_figure
 

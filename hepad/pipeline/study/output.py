@@ -1,16 +1,16 @@
-"""What a study leaves in its folder: pages, figures and tables, whole or not there."""
+"""What a study leaves in its folder."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from hepad.errors import OutputError
-from hepad.output.atomic import atomic_path, check_folder, check_place, is_replacing
-from hepad.output.owned import SUMS, foreign_files, free_name, sums_text
+from hepad.output.atomic import check_files, check_folder, check_place
+from hepad.output.owned import SUMS
 
-__all__ = ["FIGURES", "TRAININGS", "VERB", "check_output", "write_files"]
+__all__ = ["FIGURES", "TRAININGS", "VERB", "check_output"]
 
 VERB = "study"
 FIGURES = "figures"
@@ -35,21 +35,4 @@ def check_output(output: Path, files: Sequence[str], *, verb: str = VERB) -> Non
                 f"{output} holds {path.name}, which hepad did not write; move it or give another name with -o"
             )
     check_folder(output / FIGURES, verb=verb)
-    foreign = [name for name in foreign_files(output, verb) if name in files]
-    if foreign and not is_replacing():
-        raise OutputError(
-            f"{output} holds {foreign[0]}, which hepad did not write there, or not as it is now; move it, give another "
-            "name with -o, or add --force, which keeps it there"
-        )
-
-
-def write_files(output: Path, texts: Mapping[str, str], *, verb: str = VERB) -> None:
-    """Write texts by the names of their files, and what says that they are ours; foreign files are kept."""
-    for name in foreign_files(output, verb):
-        if name in texts:
-            (output / name).rename(free_name(output / name))
-    for file, text in texts.items():
-        with atomic_path(output / file) as path:
-            path.write_text(text, encoding="utf-8")
-    with atomic_path(output / SUMS) as path:
-        path.write_text(sums_text(verb, output, tuple(texts)), encoding="utf-8")
+    check_files(output, files, verb=verb)

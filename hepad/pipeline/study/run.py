@@ -12,13 +12,13 @@ from hepad.cards.study import load_study
 from hepad.io.reader import DEFAULT_STEP_SIZE
 from hepad.nn.device import resolve_device
 from hepad.nn.scorer import EpochEnd
-from hepad.output.atomic import atomic_folder
+from hepad.output.atomic import atomic_folder, write_files
 from hepad.output.document import to_markdown
 from hepad.output.page import to_html
 from hepad.pipeline.study.compared import compared, ordered
 from hepad.pipeline.study.data import BACKGROUND, StudyData, find_files
 from hepad.pipeline.study.figures import draw_figures
-from hepad.pipeline.study.output import FIGURES, TRAININGS, VERB, check_output, write_files
+from hepad.pipeline.study.output import FIGURES, TRAININGS, VERB, check_output
 from hepad.pipeline.study.page import blocks
 from hepad.pipeline.study.plan import make_plan
 from hepad.pipeline.study.report import StudyReport
@@ -128,4 +128,4 @@ def _write(report: StudyReport, texts: Mapping[str, str]) -> None:
     page = blocks(report, figures, cards)
     whole = {**report.content(), "figures": figures}
     pages = (to_markdown(page), to_html(page, output), json.dumps(whole, indent=1, allow_nan=False) + "\n")
-    write_files(output, dict(zip(_FILES, pages, strict=True)))
+    write_files(output, dict(zip(_FILES, pages, strict=True)), verb=VERB)

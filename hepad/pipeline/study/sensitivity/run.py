@@ -22,13 +22,13 @@ from hepad.execution.tasks import Arrays, Task, run_tasks
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.methods.base import Window
 from hepad.nn.device import resolve_device
-from hepad.output.atomic import atomic_folder
+from hepad.output.atomic import atomic_folder, write_files
 from hepad.output.document import to_markdown
 from hepad.output.page import to_html
 from hepad.paths import InputPath
 from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
 from hepad.pipeline.study.data import first_files, matching_files
-from hepad.pipeline.study.output import FIGURES, TRAININGS, VERB, check_output, write_files
+from hepad.pipeline.study.output import FIGURES, TRAININGS, VERB, check_output
 from hepad.pipeline.study.sensitivity.data import Pools, plans_of, read_pools
 from hepad.pipeline.study.sensitivity.figures import draw_sensitivity
 from hepad.pipeline.study.sensitivity.page import page
@@ -318,7 +318,7 @@ def _write(report: SensitivityReport, texts: Mapping[str, str]) -> None:
     whole = json.dumps({**report.content(), "figures": figures}, indent=1, allow_nan=False) + "\n"
     tables = (written_csv(results.summary()), written_csv(results.points()))
     pages = (to_markdown(blocks), to_html(blocks, output), whole, *tables)
-    write_files(output, dict(zip(_FILES, pages, strict=True)))
+    write_files(output, dict(zip(_FILES, pages, strict=True)), verb=VERB)
 
 
 def written_csv(rows: Sequence[Mapping[str, Any]]) -> str:
