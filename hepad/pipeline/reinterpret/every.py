@@ -25,7 +25,7 @@ from hepad.paths import InputPath
 from hepad.pipeline.reinterpret.output import PAGE
 from hepad.pipeline.reinterpret.report import Result
 from hepad.pipeline.reinterpret.run import ReinterpretOptions, reinterpret
-from hepad.pipeline.reinterpret.words import percent
+from hepad.pipeline.reinterpret.words import percent, verdict_tone
 from hepad.provenance import command_line, provenance
 from hepad.stats.scores.acceptance import Acceptance
 
@@ -295,9 +295,7 @@ def _write(output: Path, ranking: Ranking) -> None:
 def _page(ranking: Ranking) -> list[Block]:
     first, section = ranking.first, ranking.cross_section_pb
     verdict = ranking.verdict()
-    tone: Any = "open"
-    if first is not None and first.status != "cannot say":
-        tone = "no" if first.status.startswith("excluded") else "yes"
+    tone = verdict_tone("cannot say" if first is None else first.status)
     numbers = [
         ("none" if section is None else f"{section:.3g} pb", "cross section of the signal"),
         (f"{len(ranking.rows)} of {len(ranking.rows) + len(ranking.left_out)}", "searches can read the files"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal
 
 from hepad.bundles.citation import references
 from hepad.output.closing import closing
@@ -19,6 +18,7 @@ from hepad.pipeline.reinterpret.words import (
     mass_ranges,
     others_words,
     percent,
+    verdict_tone,
 )
 
 __all__ = ["blocks"]
@@ -77,9 +77,6 @@ def _signal(result: Result) -> str:
 def _answer(result: Result, captions: Mapping[str, str]) -> Answer:
     """The verdict with its numbers, and the figure that shows it."""
     verdict, sample = result.verdict, result.sample
-    tone: Literal["yes", "no", "open"] = "open"
-    if verdict.status != "cannot say":
-        tone = "no" if verdict.status.startswith("excluded") else "yes"
     region = sample.acceptance.get(result.search.signal_region)
     section, limit = sample.cross_section_pb, sample.limit
     numbers = [
@@ -90,7 +87,7 @@ def _answer(result: Result, captions: Mapping[str, str]) -> Answer:
     ]
     drawn = next((name for name in ("exclusion", "limits", "spectra", "cutflow") if name in captions), None)
     figure = None if drawn is None else Figure(f"{drawn}.png", captions[drawn])
-    return Answer(_reason(verdict), numbers if result.curve is None else (), figure, tone)
+    return Answer(_reason(verdict), numbers if result.curve is None else (), figure, verdict_tone(verdict.status))
 
 
 def _percent(region: RegionRow) -> str:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from hepad.pipeline.reinterpret.rows import ChannelRow, JetsRow
 from hepad.stats.limits.exclusion import Excluded
 from hepad.stats.scores.acceptance import Acceptance
 
-__all__ = ["counted_words", "fraction", "gev", "jets_words", "mass_ranges", "others_words", "percent"]
+__all__ = [
+    "counted_words",
+    "fraction",
+    "gev",
+    "jets_words",
+    "mass_ranges",
+    "others_words",
+    "percent",
+    "verdict_tone",
+]
 
 
 def percent(bound: float) -> str:
@@ -68,3 +78,10 @@ def counted_words(channels: Mapping[str, ChannelRow]) -> str:
         for name, one in channels.items()
         if one.counted_above_gev is not None
     )
+
+
+def verdict_tone(status: str) -> Literal["yes", "no", "open"]:
+    """How the answer to whether a model survives came out, by the status of its verdict."""
+    if status == "cannot say":
+        return "open"
+    return "no" if status.startswith("excluded") else "yes"
