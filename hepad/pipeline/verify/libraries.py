@@ -30,15 +30,7 @@ def library_checks(bundle: Bundle) -> list[Check]:
         how = "the bundle, in the trigger's arithmetic"
         if len(wrong):
             how += f"; input {wrong[0]} has {ours[wrong[0]]:g}, not {theirs[wrong[0]]:g}"
-        check = Check(
-            card.name,
-            card.name,
-            f"{compared.quantity}: known inputs that have it",
-            len(theirs),
-            0.0,  # all of them, or it is off
-            fidelity=card.fidelity,
-            reason=card.fidelity_note,
-            reference=card.reference,
-        )
+        quantity = f"{compared.quantity}: known inputs that have it"
+        check = Check.of(card, quantity, len(theirs), 0.0)  # all of them, or it is off
         found.append(check.measured(Found(len(theirs) - len(wrong), None, how)))
     return found

@@ -98,16 +98,7 @@ def sensitivity_numbers(card: SensitivityCard) -> list[Number]:
 
 def _check(card: str, recipe: AnalysisCard, quantity: str, printed: Printed) -> Check:
     value, error = printed if isinstance(printed, tuple) else (printed, None)
-    return Check(
-        card,
-        recipe.name,
-        quantity,
-        value,
-        error,
-        fidelity=recipe.fidelity,
-        reason=recipe.fidelity_note,
-        reference=recipe.reference,
-    )
+    return Check.of(recipe, quantity, value, error, card=card)
 
 
 def _title(metric: str) -> str:

@@ -6,9 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hepad.errors import CheckFailedError, InputDataError
+
+if TYPE_CHECKING:
+    from hepad.cards.analysis import AnalysisCard
+    from hepad.cards.bundle import BundleCard
+    from hepad.cards.search import SearchCard
 
 __all__ = ["OFF", "Check", "Found", "VerifyReport"]
 
@@ -47,6 +52,28 @@ class Check:
     reference: str = ""
     found: Found | None = None
     needs: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        system: AnalysisCard | BundleCard | SearchCard,
+        quantity: str,
+        published: float,
+        error: float | None = None,
+        *,
+        card: str = "",
+    ) -> Check:
+        """A number of a system whose card says how faithful it is; its own card holds the number if no other does."""
+        return cls(
+            card or system.name,
+            system.name,
+            quantity,
+            published,
+            error,
+            fidelity=system.fidelity,
+            reason=system.fidelity_note,
+            reference=system.reference,
+        )
 
     @property
     def pull(self) -> float | None:

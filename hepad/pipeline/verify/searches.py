@@ -43,7 +43,7 @@ def _background(card: SearchCard, name: str, channel: Channel) -> Iterator[Check
     ours = channel.fitted
     far = 0 if ours is None else int(np.argmax(np.abs(ours - theirs) / np.sqrt(np.maximum(theirs, 1))))
     low, high = spectrum.edges[far : far + 2]
-    check = _check(
+    check = Check.of(
         card,
         f"{name}: background from {low:g} to {high:g} GeV, where the fits differ most",
         float(theirs[far]),
@@ -61,7 +61,7 @@ def _oddness(card: SearchCard, name: str, channel: Channel, options: VerifyOptio
     printed = card.channels[name].published_p
     if printed is None:
         return
-    check = _check(card, f"{name}: global p-value of the largest excess", printed, None)
+    check = Check.of(card, f"{name}: global p-value of the largest excess", printed)
     if channel.observed is None or channel.observed.reference is None:
         yield check.measured(None, "an observed spectrum with a published background")
         return
@@ -83,7 +83,7 @@ def _limits(card: SearchCard, folder: Path, name: str, channel: Channel) -> Iter
             where = f"{table.masses[row]:g} GeV of width {width:.0%}"
             for what, printed in (("observed", table.observed_pb[row]), ("expected", table.expected_pb[row])):
                 if not np.isnan(printed):
-                    check = _check(card, f"{name}: {what} limit at {where} [pb]", float(printed), None)
+                    check = Check.of(card, f"{name}: {what} limit at {where} [pb]", float(printed))
                     yield check.measured(None if point is None else point[what], _NO_LIMIT)
 
 
@@ -112,16 +112,3 @@ def _points(
         values = {"observed": limit.observed, "expected": limit.expected[2]}
         found.append({what: Found(float(value * scale), float(error), _HOW) for what, value in values.items()})
     return found
-
-
-def _check(card: SearchCard, quantity: str, published: float, error: float | None) -> Check:
-    return Check(
-        card.name,
-        card.name,
-        quantity,
-        published,
-        error,
-        fidelity=card.fidelity,
-        reason=card.fidelity_note,
-        reference=card.reference,
-    )
