@@ -204,12 +204,11 @@ def _again(form: Form) -> dict[str, Any]:
 async def _slot(request: Request, length: int) -> AsyncIterator[None]:
     """Wait until others have been taken in, with room for so many bytes set apart."""
     server = _server(request)
-    if server.queue.active() >= server.limits.waiting:
+    try:
+        _check_room(server, server.arriving + length)
+    except Refused:
         await drain(request)
-        raise Refused(f"{server.limits.waiting} jobs wait already, more are not taken; try again later", 503)
-    if reason := server.store.lack_of_room(server.arriving + length):
-        await drain(request)
-        raise Refused(reason, 507)
+        raise
     server.arriving += length
     try:
         try:
@@ -222,6 +221,14 @@ async def _slot(request: Request, length: int) -> AsyncIterator[None]:
             server.slots.release()
     finally:
         server.arriving -= length
+
+
+def _check_room(server: Server, more: int, written: int = 0) -> None:
+    """`Refused` if no job more may wait, or so many bytes cannot be taken in (`Store.lack_of_room`)."""
+    if server.queue.active() >= server.limits.waiting:
+        raise Refused(f"{server.limits.waiting} jobs wait already, more are not taken; try again later", 503)
+    if reason := server.store.lack_of_room(more, written):
+        raise Refused(reason, 507)
 
 
 async def _taken(request: Request, kind: str, form: Form, length: int) -> Job:
@@ -245,10 +252,7 @@ async def _taken(request: Request, kind: str, form: Form, length: int) -> Job:
         plan = commands.plan(kind, form.fields, [upload.name for upload in form.uploads])
         for name, content in plan.made.items():
             (folder / name).write_bytes(content)
-        if server.queue.active() >= server.limits.waiting:
-            raise Refused(f"{server.limits.waiting} jobs wait already, more are not taken; try again later", 503)
-        if reason := server.store.lack_of_room(0, size_of(folder)):
-            raise Refused(reason, 507)  # jobs that ran meanwhile have grown
+        _check_room(server, 0, size_of(folder))  # jobs that came or ran meanwhile take some
         job = Job(
             id=new_id(),
             kind=kind,
