@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import math
-import re
-import shlex
 import shutil
 import time
 from collections import defaultdict
@@ -24,16 +22,15 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from hepad.errors import HepadError, UsageError
-from hepad.output.page import to_html_part
 from hepad.printable import printable
-from hepad.serve import answers, commands
+from hepad.serve import commands
 from hepad.serve.limits import Limits
-from hepad.serve.network import MADE
 from hepad.serve.pages import asset, render
 from hepad.serve.queue import Queue
 from hepad.serve.security import Gate, Keys, Site, content_policy
+from hepad.serve.seen import seen, step_files
 from hepad.serve.shared import shared_files
-from hepad.serve.store import ENDED, Job, Step, Store, Upload, new_id, size_of
+from hepad.serve.store import ENDED, Job, Store, Upload, new_id, size_of
 from hepad.serve.uploads import Form, Refused, content_length, drain, receive_form
 
 __all__ = ["Server", "make_app"]
@@ -316,11 +313,11 @@ async def _job(request: Request) -> Response:
     shared_link = "key" in request.path_params
     share_url = server.share_url(job)
     here_url = share_url if shared_link else f"{server.site.base}/jobs/{job.id}"
-    seen = await _seen(server, job)
+    shown = await seen(server.store, server.queue, job)
     return _page(
         request,
         "job.html",
-        **seen,
+        **shown,
         kind=commands.KINDS[job.kind],
         shared_link=shared_link,
         here_url=here_url,
@@ -333,7 +330,7 @@ async def _status(request: Request) -> Response:
     server, job = _server(request), _found(request)
     if job.state in ENDED:
         return Response(status_code=205)
-    return HTMLResponse(render("status.html", server.site.base, **await _seen(server, job)))
+    return HTMLResponse(render("status.html", server.site.base, **await seen(server.store, server.queue, job)))
 
 
 def _origin(request: Request) -> str:
@@ -342,64 +339,12 @@ def _origin(request: Request) -> str:
     return f"{scheme}://{request.headers['host']}"
 
 
-async def _seen(server: Server, job: Job) -> dict[str, Any]:
-    """What the pages of a job show of it."""
-    waiting = [each.id for each in server.queue.waiting()]
-    ended = sum(step.state in ENDED for step in job.steps)
-    return {
-        "job": job,
-        "active": job.state not in ENDED,
-        "several": sum(not step.prepares for step in job.steps) > 1,
-        "steps": await asyncio.to_thread(lambda: [_step(server, job, place) for place in range(len(job.steps))]),
-        "reason": _named(job, job.reason),
-        "commands": [f"hepad {shlex.join(step.words)}" for step in job.steps],
-        "done": ended,
-        "now": next((step.title for step in job.steps if step.state == "running"), ""),
-        "before": waiting.index(job.id) if job.id in waiting else 0,
-        "progress": server.queue.progress(job),
-        "elapsed": time.time() - job.started if job.started else 0.0,
-    }
-
-
-def _step(server: Server, job: Job, place: int) -> dict[str, Any]:
-    step = job.steps[place]
-    printed = answers.printed(server.store.path(job, "logs", f"{place + 1}.out")) if step.state == "done" else ""
-    files = _files(server, job, step) if step.state == "done" else {}
-    return {
-        "title": step.title,
-        "state": step.state,
-        "prepares": step.prepares,
-        "reason": _named(job, step.reason),
-        "number": place + 1,
-        "short": answers.short(step, printed),
-        "blocks": to_html_part(answers.answer(step, printed)),
-        "report": "report.html" in files,
-        "files": {name: path.stat().st_size for name, path in files.items()},
-    }
-
-
-def _named(job: Job, reason: str) -> str:
-    """A reason with the names that the user gave to the files, as they are shown."""
-    shown = {upload.name: upload.shown for upload in job.uploads}
-    return re.sub(r"\b(?:events|spectrum|network)[-.\w]*\b", lambda found: shown.get(found[0], found[0]), reason)
-
-
-def _files(server: Server, job: Job, step: Step) -> dict[str, Path]:
-    """What a step wrote, by name, and what the server made for it; no path is ever made of what somebody asks for."""
-    output = server.store.path(job, "files", step.output)
-    made = {name: output.with_name(name) for name in MADE if step.prepares and name in step.words}
-    if output.is_file() and not output.is_symlink():
-        return {output.name: output}
-    found = [path for path in output.rglob("*") if path.is_file() and not path.is_symlink()]
-    return {**made, **{path.relative_to(output).as_posix(): path for path in sorted(found)}}
-
-
 async def _file(request: Request) -> Response:
     server, job = _server(request), _found(request)
     place = int(request.path_params["step"]) - 1
     if not 0 <= place < len(job.steps) or job.steps[place].state != "done":
         raise HTTPException(404)
-    files = await asyncio.to_thread(_files, server, job, job.steps[place])
+    files = await asyncio.to_thread(step_files, server.store, job, job.steps[place])
     path = files.get(request.path_params["name"])
     if path is None:
         raise HTTPException(404)
