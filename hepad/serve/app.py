@@ -330,7 +330,8 @@ async def _status(request: Request) -> Response:
     server, job = _server(request), _found(request)
     if job.state in ENDED:
         return Response(status_code=205)
-    return HTMLResponse(render("status.html", server.site.base, **await seen(server.store, server.queue, job)))
+    shown = await seen(server.store, server.queue, job, results=False)
+    return HTMLResponse(render("status.html", server.site.base, **shown))
 
 
 def _origin(request: Request) -> str:

@@ -18,15 +18,18 @@ from hepad.serve.store import ENDED, Job, Step, Store
 __all__ = ["seen", "step_files"]
 
 
-async def seen(store: Store, queue: Queue, job: Job) -> dict[str, Any]:
-    """How far a job is, and what each step came to, by the names that its templates have for them."""
+async def seen(store: Store, queue: Queue, job: Job, *, results: bool = True) -> dict[str, Any]:
+    """How far a job is, and what each step came to, by the names that its templates have for them.
+
+    Without `results` only what its status shows, which browsers ask for again and again: no report and no file.
+    """
     waiting = [each.id for each in queue.waiting()]
     ended = sum(step.state in ENDED for step in job.steps)
     return {
         "job": job,
         "active": job.state not in ENDED,
         "several": sum(not step.prepares for step in job.steps) > 1,
-        "steps": await asyncio.to_thread(lambda: [_step(store, job, place) for place in range(len(job.steps))]),
+        "steps": await asyncio.to_thread(_steps, store, job, results),
         "reason": _named(job, job.reason),
         "commands": [f"hepad {shlex.join(step.words)}" for step in job.steps],
         "done": ended,
@@ -37,17 +40,26 @@ async def seen(store: Store, queue: Queue, job: Job) -> dict[str, Any]:
     }
 
 
-def _step(store: Store, job: Job, place: int) -> dict[str, Any]:
+def _steps(store: Store, job: Job, results: bool) -> list[dict[str, Any]]:
+    return [_step(store, job, place, results) for place in range(len(job.steps))]
+
+
+def _step(store: Store, job: Job, place: int, results: bool) -> dict[str, Any]:
     step = job.steps[place]
     printed = answers.printed(store.path(job, "logs", f"{place + 1}.out")) if step.state == "done" else ""
-    files = step_files(store, job, step) if step.state == "done" else {}
-    return {
+    told = {
         "title": step.title,
         "state": step.state,
         "prepares": step.prepares,
         "reason": _named(job, step.reason),
         "number": place + 1,
         "short": answers.short(step, printed),
+    }
+    if not results:
+        return told
+    files = step_files(store, job, step) if step.state == "done" else {}
+    return {
+        **told,
         "blocks": to_html_part(answers.answer(step, printed)),
         "report": "report.html" in files,
         "files": {name: path.stat().st_size for name, path in files.items()},
