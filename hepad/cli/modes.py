@@ -90,9 +90,6 @@ def _measures_too(params: Parameters) -> bool:
     return bool({"measured", "all"} & set(params["tier"] or ()))
 
 
-_OF_SEARCHES = "sqrt_s signal_error jes calculator toys max_events executor scheduler skip_bad_files"
-
-
 def _is_of_hunt(params: Parameters) -> bool:
     from hepad.cards.hunt import is_hunt
 
@@ -109,12 +106,13 @@ def _verb(common: str, *axes: Axis) -> Verb:
 
 _RUN = "step_size workers executor scheduler skip_bad_files progress"
 _ERRORS = "signal_error luminosity_error"
-_LOGIC, _TIMES = "bits part cutoff shallow", "batch threads seconds repeat figures label title style"
+_OF_SEARCHES = "sqrt_s signal_error jes calculator toys max_events executor scheduler skip_bad_files"
+_DRAWN = "figures label title style"
+_LOGIC, _TIMES = "bits part cutoff shallow", f"batch threads seconds repeat {_DRAWN}"
 
 VERBS: dict[str, Verb] = {
     "inject": _verb(
-        "spectrum mass width events function truth floating mass_range experiments seed progress "
-        "figures label title style",
+        f"spectrum mass width events function truth floating mass_range experiments seed progress {_DRAWN}",
         (
             _mode("--float of the mass", lambda params: "mass" in params["floating"], "search"),
             _mode("a mass that does not float", _always),
@@ -137,7 +135,7 @@ VERBS: dict[str, Verb] = {
         (_mode("--edges", _given("edges"), "edges"), _mode("bins of one width", _always, "bins range_")),
     ),
     "fit": _verb(
-        "spectrum function mass_range toys seed figures label title style progress",
+        f"spectrum function mass_range toys seed {_DRAWN} progress",
         (
             _mode("--window", _given("window"), "window window_signal order"),
             _mode("--function gp", _processes_alone),
@@ -146,7 +144,7 @@ VERBS: dict[str, Verb] = {
     ),
     "bumphunt": _verb(
         "spectra mass_range width_min width_max width_step scan_step direction sideband_veto toys seed "
-        "figures label title style progress",
+        f"{_DRAWN} progress",
         (
             _mode("--reference column", lambda params: params["reference"] == "column", "reference"),
             _mode("--reference SPECTRUM", _given("reference"), "reference exact_reference"),
@@ -162,13 +160,13 @@ VERBS: dict[str, Verb] = {
         f"restart {_RUN}",
         (
             _mode("--replicas", _given("replicas"), "replicas share analysis range_"),
-            _mode("--analysis", _given("analysis"), "analysis toys range_ luminosity figures label title style"),
+            _mode("--analysis", _given("analysis"), f"analysis toys range_ luminosity {_DRAWN}"),
             _mode("one --window", _always, "window sidebands region format_ resume"),
         ),
         (_mode("--table", lambda params: bool(params["table"]), "table column"), _mode("files of events", _always)),
     ),
     "limit": _verb(
-        "calculator toys seed figures label title style",
+        f"calculator toys seed {_DRAWN}",
         (
             _mode("--workspace", _given("workspace"), "workspace patch measurement"),
             _mode(
@@ -191,7 +189,7 @@ VERBS: dict[str, Verb] = {
         ),
     ),
     "abcd": _verb(
-        "figures label title style",
+        _DRAWN,
         (
             _mode("--scores", _given("scores"), "scores plane efficiency min_events data"),
             _mode("--counts", _always, "counts nonclosure signal calculator toys seed"),
@@ -206,7 +204,7 @@ VERBS: dict[str, Verb] = {
         ),
     ),
     "reinterpret": _verb(
-        "analysis step_size workers figures label title style progress",
+        f"analysis step_size workers {_DRAWN} progress",
         (
             _mode("--analysis all", lambda params: params["analysis"] == "all", _OF_SEARCHES),
             _mode("--analysis of a hunt", _is_of_hunt, "background method study"),
@@ -230,7 +228,7 @@ VERBS: dict[str, Verb] = {
         ),
     ),
     "quantise": _verb(
-        "background model signal weights bits shallow seed simulation max_events figures label title style",
+        f"background model signal weights bits shallow seed simulation max_events {_DRAWN}",
         (
             _mode("--finetune", _given("finetune"), "finetune epochs seeds save"),
             _mode("weights that are only rounded", _always),
