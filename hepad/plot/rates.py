@@ -106,7 +106,7 @@ def rate_figure(
             axes.set_title(model, fontsize="medium", loc="center", pad=24 if axes in grid[:columns] else 6)
         for axes in grid[: len(models) : columns]:
             axes.set_ylabel("Rate [kHz]")
-        draw_context(grid[0], context, right=grid[min(columns, len(models)) - 1], caption=caption)
+        draw_context(grid[0], context, right=grid[columns - 1], caption=caption)
         found: dict[str, Artist] = {}
         for axes in grid[: len(models)]:
             found |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}

@@ -82,7 +82,7 @@ def roc_figure(
         shown_band = band if any(line.low is not None for line in lines) else ""
         handles = _roc_handles(models, [] if panels else signals, shown_band)
         _legend(figure, ax, handles)
-        draw_context(shown[0], context, right=shown[min(columns, len(shown)) - 1], caption=caption)
+        draw_context(shown[0], context, right=shown[columns - 1], caption=caption)
         for line in lines:
             keep_numbers(
                 shown[0],

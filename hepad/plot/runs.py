@@ -107,7 +107,7 @@ def distribution_figure(
             axes.legend(frameon=False, loc="upper right", fontsize=12)
             bins = {"quantity": panel.quantity, "low": edges[:-1], "high": edges[1:]}
             keep_numbers(axes, **bins, events_of_the_run=found, events_of_the_reference=known)
-        draw_context(grid[0], context, right=grid[min(columns, len(panels)) - 1], caption=caption)
+        draw_context(grid[0], context, right=grid[columns - 1], caption=caption)
     return figure_of(grid[0])
 
 

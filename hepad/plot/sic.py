@@ -80,7 +80,7 @@ def sic_figure(
         improvement = r"Improvement $\epsilon_\mathrm{s}/\sqrt{\epsilon_\mathrm{b}}$"
         label_outer(shown, columns, x="Signal efficiency", y=improvement)
         _legend(figure, models, lines, band, floor)
-        draw_context(shown[0], context, right=shown[min(columns, len(shown)) - 1], caption=caption)
+        draw_context(shown[0], context, right=shown[columns - 1], caption=caption)
         for line in lines:
             keep_numbers(
                 shown[0],
