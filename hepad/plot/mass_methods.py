@@ -62,8 +62,8 @@ def local_p_of_methods(
         lowest = min(-2.5, *(float(values.min()) for values in decades)) * 1.08
         for index, (line, values) in enumerate(zip(lines, decades, strict=True)):
             axes.plot(line.masses, values, **_look(index), linewidth=1.8, label=line.name)
-        sigmas = [z for z in range(1, 40) if log_ndtr(-z) / _LN10 > lowest]
-        for z in sigmas[:: -(-len(sigmas) // 8)]:
+        reached = [z for z in range(1, 40) if log_ndtr(-z) / _LN10 > lowest]
+        for z in reached[:: -(-len(reached) // 8)]:
             level = log_ndtr(-float(z)) / _LN10
             axes.axhline(level, color=GREY, linewidth=0.9, linestyle=":", zorder=0)
             axes.text(1.008, level, rf"{z}$\sigma$", color=GREY, va="center", transform=axes.get_yaxis_transform())
