@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hepad.output.figure_context import FigureContext
 from hepad.output.figure_kinds import figure_label
+from hepad.plot.style import figure_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,8 +54,7 @@ def draw_context(
 
 def _draw_note(axes: Axes, note: str) -> None:
     """Below everything, where no layout looks: files and notebooks take what reaches beyond a figure along."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None  # noqa: S101  axes that are drawn on have one
+    figure = figure_of(axes)
     known = [text.get_text() for text in figure.texts if text.get_gid() == _NOTE]
     if note and note not in known:
         down = -0.02 - 0.24 * len(known) / figure.get_figheight()
