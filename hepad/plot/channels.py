@@ -14,13 +14,11 @@ from matplotlib.figure import Figure
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import log_numbers, sigmas
-from hepad.plot.style import GREY, ONE_SIGMA, TWO_SIGMA, canvas, figure_of
+from hepad.plot.style import GREY, ONE_SIGMA, RED, TWO_SIGMA, canvas, figure_of
 
 __all__ = ["ChannelLimit", "plot_channels"]
 
 FloatArray = npt.NDArray[np.float64]
-
-_RED = "#bd1f01"
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def plot_channels(
         if combined is not None and channels:
             axes.axhline(len(channels) - 0.5, color="black", linewidth=1.0)
         if theory_pb is not None:
-            axes.axvline(theory_pb, color=_RED, linewidth=1.8, label=f"{theory_label}: {theory_pb:.3g} pb")
+            axes.axvline(theory_pb, color=RED, linewidth=1.8, label=f"{theory_label}: {theory_pb:.3g} pb")
         _proxies(axes, any(row.observed is not None for row in rows))
         axes.set_yticks(range(len(rows)), [row.name for row in rows])
         axes.tick_params(axis="y", which="both", length=0)

@@ -12,13 +12,11 @@ from matplotlib.figure import Figure
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import legend_beside_curves, sigmas, span
-from hepad.plot.style import GREY, ONE_SIGMA, TWO_SIGMA, canvas, figure_of
+from hepad.plot.style import GREY, ONE_SIGMA, RED, TWO_SIGMA, canvas, figure_of
 
 __all__ = ["plot_exclusion"]
 
 FloatArray = npt.NDArray[np.float64]
-
-_RED = "#bd1f01"
 
 
 def plot_exclusion(
@@ -50,7 +48,7 @@ def plot_exclusion(
             axes.plot(masses, observed, color="black", marker="o", markersize=4, label="Observed limit")
         if theory is not None:
             marker = "D" if len(masses) == 1 else None
-            axes.plot(masses, theory, color=_RED, linewidth=2, marker=marker, linestyle="-", label=theory_label)
+            axes.plot(masses, theory, color=RED, linewidth=2, marker=marker, linestyle="-", label=theory_label)
         axes.set_yscale("log")
         axes.set_xlim(*span(x))
         axes.set_xlabel(x_title)

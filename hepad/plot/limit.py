@@ -10,13 +10,11 @@ from matplotlib.figure import Figure
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import legend_beside_curves, sigmas
-from hepad.plot.style import ONE_SIGMA, TWO_SIGMA, canvas, figure_of
+from hepad.plot.style import ONE_SIGMA, RED, TWO_SIGMA, canvas, figure_of
 
 __all__ = ["plot_limit"]
 
 FloatArray = npt.NDArray[np.float64]
-
-_RED = "#bd1f01"
 
 
 def plot_limit(
@@ -47,11 +45,11 @@ def plot_limit(
             axes.plot(poi, cls_observed, color="black", label=f"Observed: $\\mu$ < {observed:.3g}")
             axes.vlines(observed, 1e-4, 0.05, color="black", linewidth=1.4)
         axes.vlines(expected[2], 1e-4, 0.05, color="black", linestyle="--", linewidth=1.4)
-        axes.axhline(0.05, color=_RED, linewidth=1.4)
+        axes.axhline(0.05, color=RED, linewidth=1.4)
         axes.set_yscale("log")
         axes.set_ylim(2e-3, 1.5)
         axes.set_xlim(0.0, 1.25 * max(float(expected[4]), observed or 0.0))
-        axes.text(0.02, 0.055, "95% CL", color=_RED, va="bottom", transform=axes.get_yaxis_transform())
+        axes.text(0.02, 0.055, "95% CL", color=RED, va="bottom", transform=axes.get_yaxis_transform())
         axes.set_xlabel(x_title)
         axes.set_ylabel(r"$\mathrm{CL_s}$")
         curves = [(poi, cls_expected[:, 4])] + ([] if cls_observed is None else [(poi, cls_observed)])

@@ -11,13 +11,11 @@ from scipy.special import log_ndtr
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import legend_beside_curves, span
-from hepad.plot.style import GREY, canvas, figure_of
+from hepad.plot.style import GREY, RED, canvas, figure_of
 
 __all__ = ["plot_local_p"]
 
 FloatArray = npt.NDArray[np.float64]
-
-_RED = "#bd1f01"
 
 
 def plot_local_p(
@@ -56,8 +54,8 @@ def _draw_sigmas(axes: Axes) -> None:
     levels = {z: float(log_ndtr(-float(z)) / np.log(10.0)) for z in range(1, 40)}
     seen = [z for z, level in levels.items() if level > axes.get_ylim()[0]]
     for z in seen[:: -(-len(seen) // 8) or 1]:
-        axes.axhline(levels[z], color=_RED, linewidth=1.2, linestyle=(0, (5, 2)), zorder=0)
-        axes.text(1.005, levels[z], rf"{z}$\sigma$", color=_RED, va="center", transform=axes.get_yaxis_transform())
+        axes.axhline(levels[z], color=RED, linewidth=1.2, linestyle=(0, (5, 2)), zorder=0)
+        axes.text(1.005, levels[z], rf"{z}$\sigma$", color=RED, va="center", transform=axes.get_yaxis_transform())
 
 
 def _whole_decades(lowest: float) -> list[int]:

@@ -17,13 +17,12 @@ from scipy.special import log_ndtr
 from hepad.output.figure_numbers import keep_matrix, keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import label_outer, ordered, panel_grid, pick
-from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, figure_of, frame, hep_style
+from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, RED, figure_of, frame, hep_style
 
 __all__ = ["GainTable", "SensitivityLine", "gain_figure", "p_figure", "sensitivity_figure"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_RED = "#bd1f01"
 _DEEPEST = -17.0
 """Decades of the smallest p-value that is drawn; curves go on beyond the frame."""
 _SIGMAS = (1, 2, 3, 4, 5, 6, 8, 10)
@@ -62,9 +61,9 @@ def p_figure(
             for z in (z for z in _SIGMAS if log_ndtr(-z) / np.log(10) > lowest):
                 level = log_ndtr(-float(z)) / np.log(10)
                 strong = z == 5
-                axes.axhline(level, color=_RED, linewidth=1.6 if strong else 0.7, linestyle=(0, (5, 2)), zorder=0)
+                axes.axhline(level, color=RED, linewidth=1.6 if strong else 0.7, linestyle=(0, (5, 2)), zorder=0)
                 where = axes.get_yaxis_transform()
-                axes.text(1.01, level, rf"{z}$\sigma$", color=_RED, va="center", fontsize=11, transform=where)
+                axes.text(1.01, level, rf"{z}$\sigma$", color=RED, va="center", fontsize=11, transform=where)
             _draw(axes, title, lines, scale=1 / np.log(10))
             axes.set_ylim(lowest, 0.4)
             step = 2 if lowest < -9 else 1

@@ -13,7 +13,7 @@ from scipy.special import gammaincinv
 
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.style import figure_of, hep_style
+from hepad.plot.style import RED, figure_of, hep_style
 from hepad.stats.counts.poisson import signed_root
 
 __all__ = ["bin_unit", "plot_spectrum", "poisson_interval", "unit_of", "visible_scale"]
@@ -22,7 +22,6 @@ FloatArray = npt.NDArray[np.float64]
 
 _TAIL = 0.158655
 """Probability beyond one standard deviation, on either side."""
-_RED = "#bd1f01"
 _BLUE = "#3f90da"
 _ORANGE = "#e76300"
 _ASIMOV = "Asimov data"
@@ -166,7 +165,7 @@ def _draw_window(
     label: str,
 ) -> None:
     """Lines from the spectrum upwards, whatever the panel is made to reach to: what is below it stays free."""
-    look: dict[str, Any] = {"color": _RED, "linestyle": "--", "linewidth": 1.4}
+    look: dict[str, Any] = {"color": RED, "linestyle": "--", "linewidth": 1.4}
     for edge in window:
         inside = int(np.clip(np.searchsorted(edges, edge), 1, len(expected))) - 1
         beside = expected[inside : inside + 2]
