@@ -108,6 +108,19 @@ async def test_how_far_a_job_is_comes_from_its_progress(store, new_job, runs):
     assert (found.state, found.attempts) == ("queued", 0)  # the server stopped as it was asked to
 
 
+@within_a_loop
+async def test_the_status_that_browsers_ask_for_is_that_of_the_page(client, server, new_job):
+    job = new_job("one", "two", state="running")
+    server.store.path(job, "logs", "1.out").write_text('{"selected": 3, "events": 5}')
+    server.store.path(job, "files", "scores.root").write_bytes(b"scores")
+    server.store.update(job.with_step(0, state="done").with_step(1, state="running"))
+    status = (await client.get(f"/jobs/{job.id}/status")).text
+    page = (await client.get(f"/jobs/{job.id}")).text
+    assert "3 of 5 events selected" in status
+    assert status.strip() in page
+    assert "/files/1/scores.root" in page
+
+
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
