@@ -38,7 +38,6 @@ def _csv(report: VerifyReport) -> str:
     table = csv.DictWriter(text, [*_COLUMNS, *_MORE], lineterminator="\n", extrasaction="ignore")
     table.writeheader()
     for check in report.checks:
-        found = check.found
-        ours = {"measured": "", "error": "", "how": ""} if found is None else vars(found)
-        table.writerow({**check.to_json(), **ours, "measured": "" if found is None else found.value})
+        ours = {} if check.found is None else {**vars(check.found), "measured": check.found.value}
+        table.writerow({**check.to_json(), **ours})
     return text.getvalue()
