@@ -228,10 +228,11 @@ def test_weights_taken_are_in_the_order_of_the_network(name: str) -> None:
 
 def test_a_dense_vae_is_scored_where_its_rows_are() -> None:
     """Elsewhere than on a processor; of the device "meta", which has shapes alone, nothing can be taken to one."""
+    from hepad.models.dense_vae import DenseVaeConfig
     from hepad.models.dense_vae.network import TorchDenseVae
 
     case = CASES["dense_vae"]
-    scorer = TorchDenseVae(case.config, example_layout(case.axes, case.features))
+    scorer = TorchDenseVae(DenseVaeConfig.model_validate(case.config), example_layout(case.axes, case.features))
     rows = torch.zeros(3, scorer._width, device="meta")
     (score,) = scorer._score(scorer._build().to("meta"), (rows,))
     assert score.shape == (3,)

@@ -10,6 +10,7 @@ from hepad.cards.train import TrainCard
 from hepad.errors import CardError
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
+from hepad.models.l1_vae import HardwareVaeConfig
 from hepad.models.l1_vae.network import TorchHardwareVae
 from hepad.models.l1_vae.scorer import HardwareVae
 from hepad.nn.layers import Network, layers_of
@@ -36,7 +37,8 @@ def test_the_loss_by_hand() -> None:
     layout = Layout.vector(["met_pt", "met_phi", "jet1_pt", "jet1_eta", "jet1_phi"])
     # MET: |3 - 1|. The jet: |4 - 1|, and in pz 3 times sinh eta = 2, or |4 * 2 - 1 * 0| with the reconstructed eta.
     for reconstruct_eta, error in ((False, 2 + 3 + 3 * 2), (True, 2 + 3 + 8)):
-        scorer = TorchHardwareVae({**SMALL, "alpha": 0.5, "beta": 0.2, "reconstruct_eta": reconstruct_eta}, layout)
+        config = {**SMALL, "alpha": 0.5, "beta": 0.2, "reconstruct_eta": reconstruct_eta}
+        scorer = TorchHardwareVae(HardwareVaeConfig.model_validate(config), layout)
         state = {name: np.zeros_like(array) for name, array in scorer.state().items()}
         state["inner.encoder.4.bias"] = np.array([3.0, 0.0, 0.0, np.log(4.0)], dtype=np.float32)  # means, log variances
         state["scale.shift"] = np.array([1, 0, 2, 0, 0], dtype=np.float32)  # a jet's pt is 4 / 2^2 = 1

@@ -11,6 +11,7 @@ import torch
 from hepad.cards.train import TrainCard
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
+from hepad.models.vae_gan import VaeGanConfig
 from hepad.models.vae_gan.network import TorchVaeGan
 from hepad.models.vae_gan.scorer import VaeGan
 from hepad.nn.layers import layers_of
@@ -34,7 +35,7 @@ class Silent:
 
 def test_the_losses_by_hand() -> None:
     layout = Layout.vector(["jet1_pt", "jet1_phi"])
-    scorer = TorchVaeGan(SMALL, layout)
+    scorer = TorchVaeGan(VaeGanConfig.model_validate(SMALL), layout)
     state = {name: np.zeros_like(array) for name, array in scorer.state().items()}
     state["inner.encoder.2.bias"] = np.array([3.0, 1.0, 0.0, np.log(4.0)], dtype=np.float32)  # means, log variances
     state["inner.decoder.2.bias"] = np.array([2.0, 0.0], dtype=np.float32)
@@ -54,8 +55,8 @@ def test_the_losses_by_hand() -> None:
 
 @pytest.mark.parametrize(("which", "moved"), [(0, "inner."), (1, "discriminator.")])
 def test_a_phase_moves_its_own_network_only(which: int, moved: str) -> None:
-    module = TorchVaeGan(SMALL, BATCH.layout)._build()
-    recipe = TorchVaeGan(SMALL, BATCH.layout)._recipe(module, DATA)
+    module = TorchVaeGan(VaeGanConfig.model_validate(SMALL), BATCH.layout)._build()
+    recipe = TorchVaeGan(VaeGanConfig.model_validate(SMALL), BATCH.layout)._recipe(module, DATA)
     before = get_weights(module)
     source = ArraySource.of((BATCH.x,), BATCH.weight, "")
     options = TrainCard(epochs=1, batch_size=50)

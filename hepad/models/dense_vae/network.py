@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from hepad.cards.base import parse_card
 from hepad.inputs.layout import Layout
 from hepad.models.dense_vae import DenseVaeConfig
-from hepad.models.dense_vae.scorer import dense_vae_layers
+from hepad.models.dense_vae.scorer import DenseVae, dense_vae_layers
 from hepad.nn.affine import Stack
 from hepad.nn.blocks import kl_divergence
 from hepad.nn.network import NetworkScorer
@@ -30,14 +28,14 @@ class TorchDenseVae(NetworkScorer[GaussianAutoencoder]):
     Score `sse`: the sum over the columns of the squared difference of the input and the reconstruction of the mean.
     """
 
-    name: ClassVar[str] = "dense_vae"
-    input_kinds: ClassVar[tuple[str, ...]] = ("l1_vector",)
-    score_names: tuple[str, ...] = ("sse",)
+    name: ClassVar[str] = DenseVae.name
+    input_kinds: ClassVar[tuple[str, ...]] = DenseVae.input_kinds
+    score_names: tuple[str, ...] = DenseVae.score_names
 
-    def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
-        self._settings = parse_card(DenseVaeConfig, dict(config), f"model {self.name}")
+    def __init__(self, config: DenseVaeConfig, layout: Layout) -> None:
+        self._settings = config
         self._width = len(layout.columns)
-        super().__init__(self._settings, layout)
+        super().__init__(config, layout)
 
     def _build(self) -> GaussianAutoencoder:
         layers = self._settings.layers

@@ -56,7 +56,7 @@ class DenseVae(InNumpy):
     def _make(self) -> TorchDenseVae:
         from hepad.models.dense_vae.network import TorchDenseVae
 
-        return TorchDenseVae(self.config, self.layout)
+        return TorchDenseVae(self._settings, self.layout)
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         layers, latent = self._settings.layers, self._settings.latent

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from hepad.cards.base import parse_card
 from hepad.inputs.layout import Layout
 from hepad.models.l1_vae import HardwareVaeConfig
+from hepad.models.l1_vae.scorer import HardwareVae
 from hepad.nn.blocks import kl_divergence
 from hepad.nn.hardware_scale import HardwareScale
 from hepad.nn.momenta import ObjectColumns, cylindrical_error, object_columns
@@ -30,14 +29,14 @@ class TorchHardwareVae(NetworkScorer["_Network"]):
     Score `mu2`: the sum over the latent axes of the mean squared; the encoder is all that it needs.
     """
 
-    name: ClassVar[str] = "l1_vae"
-    input_kinds: ClassVar[tuple[str, ...]] = ("l1_hardware",)
-    score_names: tuple[str, ...] = ("mu2",)
+    name: ClassVar[str] = HardwareVae.name
+    input_kinds: ClassVar[tuple[str, ...]] = HardwareVae.input_kinds
+    score_names: tuple[str, ...] = HardwareVae.score_names
 
-    def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
-        self._settings = parse_card(HardwareVaeConfig, dict(config), f"model {self.name}")
+    def __init__(self, config: HardwareVaeConfig, layout: Layout) -> None:
+        self._settings = config
         self._columns = object_columns(layout, self.name)
-        super().__init__(self._settings, layout)
+        super().__init__(config, layout)
 
     def _build(self) -> _Network:
         return _Network(self._settings, self._columns, self.layout.size)

@@ -46,7 +46,7 @@ class HardwareVae(ScaledEncoder):
     def _make(self) -> TorchHardwareVae:
         from hepad.models.l1_vae.network import TorchHardwareVae
 
-        return TorchHardwareVae(self.config, self.layout)
+        return TorchHardwareVae(self._settings, self.layout)
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         return self._encoder_shapes(self._settings.decoder)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.models.vae import ScoreName, VariationalConfig
-from hepad.models.vae.scorer import EPSILON, SLOPE
+from hepad.models.vae.scorer import EPSILON, SLOPE, VariationalAutoencoder
 from hepad.nn.blocks import dense_stack, kl_divergence
 from hepad.nn.network import NetworkScorer
 from hepad.nn.recipe import Recipe
@@ -27,8 +27,8 @@ __all__ = ["TorchVae"]
 class TorchVae(NetworkScorer["_Network"]):
     """What of `hepad.models.vae.scorer.VariationalAutoencoder` needs torch; the same scores, otherwise rounded."""
 
-    name: ClassVar[str] = "vae"
-    input_kinds: ClassVar[tuple[str, ...]] = ("l1_vector",)
+    name: ClassVar[str] = VariationalAutoencoder.name
+    input_kinds: ClassVar[tuple[str, ...]] = VariationalAutoencoder.input_kinds
 
     def __init__(self, config: VariationalConfig, layout: Layout, limits: Sequence[float]) -> None:
         """`limits` of the columns of the output, infinite where it is linear."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from hepad.cards.base import parse_card
-from hepad.errors import CardError
 from hepad.inputs.layout import Layout
 from hepad.models.vae_gan import VaeGanConfig
+from hepad.models.vae_gan.scorer import VaeGan
 from hepad.nn.adversarial import discriminator_loss, generator_loss
 from hepad.nn.blocks import dense_stack, kl_divergence
 from hepad.nn.hardware_scale import HardwareScale
@@ -29,15 +27,13 @@ class TorchVaeGan(NetworkScorer["_Network"]):
     Score `mu2`: the sum over the latent axes of the mean squared; the encoder is all that it needs.
     """
 
-    name: ClassVar[str] = "vae_gan"
-    input_kinds: ClassVar[tuple[str, ...]] = ("l1_hardware", "l1_vector")
-    score_names: tuple[str, ...] = ("mu2",)
+    name: ClassVar[str] = VaeGan.name
+    input_kinds: ClassVar[tuple[str, ...]] = VaeGan.input_kinds
+    score_names: tuple[str, ...] = VaeGan.score_names
 
-    def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
-        self._settings = parse_card(VaeGanConfig, dict(config), f"model {self.name}")
-        if not layout.slots:
-            raise CardError(f"{self.name} takes a vector of objects")
-        super().__init__(self._settings, layout)
+    def __init__(self, config: VaeGanConfig, layout: Layout) -> None:
+        self._settings = config
+        super().__init__(config, layout)
 
     def _build(self) -> _Network:
         return _Network(self._settings, self.layout.size)

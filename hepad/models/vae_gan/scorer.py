@@ -36,7 +36,7 @@ class VaeGan(ScaledEncoder):
     def _make(self) -> TorchVaeGan:
         from hepad.models.vae_gan.network import TorchVaeGan
 
-        return TorchVaeGan(self.config, self.layout)
+        return TorchVaeGan(self._settings, self.layout)
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         discriminator = (self.layout.size, *self._settings.discriminator, 1)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from hepad.cards.base import parse_card
 from hepad.inputs.batch import Batch
 from hepad.inputs.layout import Layout
 from hepad.models.vicreg import VicregConfig
+from hepad.models.vicreg.scorer import VicregEmbedding
 from hepad.nn.blocks import dense_stack
 from hepad.nn.hardware_scale import HardwareScale
 from hepad.nn.momenta import object_columns
@@ -32,14 +31,14 @@ class TorchVicreg(NetworkScorer["_Network"]):
     Score `z2`: the sum of the squares of the embedding, which a chain does not use.
     """
 
-    name: ClassVar[str] = "vicreg"
-    input_kinds: ClassVar[tuple[str, ...]] = ("l1_hardware",)
-    score_names: tuple[str, ...] = ("z2",)
+    name: ClassVar[str] = VicregEmbedding.name
+    input_kinds: ClassVar[tuple[str, ...]] = VicregEmbedding.input_kinds
+    score_names: tuple[str, ...] = VicregEmbedding.score_names
 
-    def __init__(self, config: Mapping[str, Any], layout: Layout) -> None:
-        self._settings = parse_card(VicregConfig, dict(config), f"model {self.name}")
+    def __init__(self, config: VicregConfig, layout: Layout) -> None:
+        self._settings = config
         self._owner = object_of_column(object_columns(layout, self.name), layout.size)
-        super().__init__(self._settings, layout)
+        super().__init__(config, layout)
 
     def _build(self) -> _Network:
         return _Network(self._settings, self.layout.size)

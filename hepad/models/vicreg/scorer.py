@@ -55,7 +55,7 @@ class VicregEmbedding(ScaledEncoder):
     def _make(self) -> TorchVicreg:
         from hepad.models.vicreg.network import TorchVicreg
 
-        return TorchVicreg(self.config, self.layout)
+        return TorchVicreg(self._settings, self.layout)
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         shapes = scale_shapes("scale", self.layout.size) | stack_shapes(self.prefix, (*self._sizes, self._latent))
