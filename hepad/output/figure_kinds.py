@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from hepad.errors import UsageError
 
@@ -15,6 +16,7 @@ __all__ = [
     "DEFAULT_STYLE",
     "STYLES",
     "drawing",
+    "drawing_options",
     "figure_kinds",
     "figure_label",
     "figure_style",
@@ -76,6 +78,12 @@ def titled(titles: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         _DRAWING.reset(token)
+
+
+def drawing_options() -> dict[str, Any]:
+    """The arguments of `drawing` for a block as the one that we are in, for another process say."""
+    now = _DRAWING.get()
+    return {"kinds": now.kinds, "style": now.style, "label": now.label, "titles": dict(now.titles)}
 
 
 def figure_kinds() -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from hepad.errors import FitFailedError, HepadError, InterruptedRunError, UsageError
 from hepad.nn.scorer import EpochEnd
-from hepad.output.figure_kinds import drawing, figure_kinds
+from hepad.output.figure_kinds import drawing, drawing_options
 
 __all__ = ["Job", "run_jobs"]
 
@@ -46,13 +46,13 @@ def run_jobs(jobs: Iterable[Job], workers: int) -> list[Any]:
 def _start() -> tuple[Connection, BaseProcess]:
     context = multiprocessing.get_context("spawn")  # a fork of a process with torch's threads, or CUDA, can hang
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, figure_kinds()), daemon=True)
+    process = context.Process(target=_work, args=(theirs, drawing_options()), daemon=True)
     process.start()
     theirs.close()
     return ours, process
 
 
-def _work(jobs: Connection, kinds: tuple[str, ...]) -> None:
+def _work(jobs: Connection, options: Mapping[str, Any]) -> None:
     """What a process does: one job after the other, until there are no more or the parent is gone.
 
     Its answer to each is what the job gives, alone in a tuple, or name, text and exit code of a hepad error.
@@ -65,7 +65,7 @@ def _work(jobs: Connection, kinds: tuple[str, ...]) -> None:
         if parent is None or not parent.is_alive():  # nobody waits for us any more, and the next run may do the same
             raise InterruptedRunError("the study was killed")
 
-    with drawing(kinds), suppress(EOFError, BrokenPipeError, ConnectionResetError):
+    with drawing(**options), suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
             job: Job = jobs.recv()
             try:
