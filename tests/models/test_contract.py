@@ -238,6 +238,13 @@ def test_a_dense_vae_is_scored_where_its_rows_are() -> None:
     assert score.shape == (3,)
 
 
+def test_the_cost_of_a_dense_vae_is_that_of_its_layers() -> None:
+    case = CASES["dense_vae"]
+    scorer = case.new()
+    products = sum(weights.size for weights in scorer.state().values() if weights.ndim == 2)
+    assert scorer.cost(case._batch(3, 1)).operations == products > 0
+
+
 def test_a_model_that_breaks_the_contract_is_told_which_part(monkeypatch: pytest.MonkeyPatch) -> None:
     kind = registry.load(registry.SCORERS["dnn_ae"])
     scores = kind.scores
