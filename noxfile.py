@@ -71,6 +71,14 @@ def keras(session: nox.Session) -> None:
 
 
 @nox.session(python=PINNED)
+def root(session: nox.Session) -> None:
+    """See whether ROOT reads what hepad writes, and hepad what ROOT writes: a wheel of 250 MB, for one Python."""
+    install_pinned(session, "test")
+    session.install("-c", "constraints.txt", ROOT_WHEEL)
+    session.run("python", "-m", "pytest", "tests/root", *session.posargs)
+
+
+@nox.session(python=PINNED)
 def lint(session: nox.Session) -> None:
     """Check style and format; `nox -s lint -- --fix` mends what it can."""
     install_pinned(session, "dev")

@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from itertools import count
+from math import ceil, inf
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Lock, Thread
+from queue import Empty, SimpleQueue
+from threading import Thread
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
-from hepad.errors import HepadError, MissingExtraError, UsageError, WorkerError
-from hepad.execution.units import Doer, Job, Staffed, worker_of
+from hepad.errors import MissingExtraError, UsageError, WorkerError
+from hepad.execution.units import Job, Staffed
 
 __all__ = ["DaskExecutor"]
 
@@ -22,19 +28,22 @@ _TIMEOUT = 20.0
 """Seconds for the scheduler to answer."""
 _MAX_FILE = 1 << 20
 """Bytes of a scheduler file; they have a few kB."""
-_LOST = {
-    "KilledWorker": "a unit of work killed several Dask workers ({}); give them more memory",
-    "FutureCancelledError": "all Dask workers that held the job were lost together ({}); run the same command again",
-}
-"""What has happened when Dask raises these."""
 _AHEAD = 2
-"""Units at a worker's thread at a time: the next is there when one is done."""
+"""Groups of units at a worker's thread at a time: the next is there when one is done."""
+_GROUP = 0.05
+"""Seconds of work in a group, for each thread of the cluster: ten times what Dask spends on a group, so that scheduler
+and client are busy for a tenth of the time, however many workers there are (`benchmarks/bench_cluster.py`)."""
+_MOST = 1000
+"""Units in a group."""
+_RECOUNT = 1.0
+"""Seconds between two counts of the workers."""
 
 
 class DaskExecutor:
     """Gives units to the workers of a cluster; see `hepad.execution.executor.Executor`.
 
-    The scheduler gives the units of a worker that is lost to others. What goes over the network is pickled by Dask:
+    Units that are short go in groups, each a task of Dask's. The scheduler gives those of a worker that is lost to
+    others, and waits for workers if none is left. What goes over the network is pickled by Dask:
     use a scheduler that only you can reach.
     """
 
@@ -43,10 +52,17 @@ class DaskExecutor:
             import distributed
         except ImportError as error:
             raise MissingExtraError.of(error, "--executor dask needs", "distributed", "dask") from error
-        self._job: Any = job
-        self._name = uuid4().hex
-        self._done: SimpleQueue[Any] = SimpleQueue()
-        self._futures: set[Any] = set()
+        from hepad.execution.dask_worker import JobAtWorker, do_units
+
+        self._name = f"hepad-{uuid4().hex}"
+        self._do = do_units
+        self._numbers = count()
+        self._taken: list[Any] = []
+        self._groups: dict[Any, list[Any]] = {}
+        self._ended: SimpleQueue[Any] = SimpleQueue()
+        self._outcomes: deque[Any] = deque()
+        self._threads, self._counted = 1, -inf
+        self._seconds: float | None = None
         self._stack = ExitStack()
         address: Any = scheduler and _address(scheduler)
         self._stack.enter_context(_quiet())
@@ -56,42 +72,95 @@ class DaskExecutor:
             address = self._stack.enter_context(cluster)
         try:
             self._client = self._stack.enter_context(_client(distributed.Client, address, scheduler))
-            if isinstance(job, Staffed):  # it holds the events: they go to each worker once, not with each unit
-                self._job = self._client.scatter(job, broadcast=True)
+            self._client.register_plugin(JobAtWorker(job), self._name)
+            self._stack.callback(self._forget_job)
         except BaseException:
             self._stack.close()
             raise
 
     @property
     def capacity(self) -> int:
-        """So many units keep all workers busy that are there now; workers may come and go."""
-        return max(sum(int(threads) for threads in self._client.nthreads().values()), 1) * _AHEAD
+        """So many units keep all workers busy that were there a moment ago; workers may come and go."""
+        if monotonic() - self._counted > _RECOUNT:  # the scheduler is asked
+            self._threads = max(sum(int(threads) for threads in self._client.nthreads().values()), 1)
+            self._counted = monotonic()
+        return self._threads * _AHEAD * self._group
+
+    @property
+    def _group(self) -> int:
+        """So many units make a group that is worth Dask's while, by what units took so far."""
+        if self._seconds is None:
+            return 1
+        return max(min(_MOST, ceil(_GROUP * self._threads / max(self._seconds, 1e-6))), 1)
 
     def submit(self, unit: Any) -> None:
-        """Give a unit to the scheduler."""
-        future = self._client.submit(_do, self._name, self._job, unit, pure=False)
-        self._futures.add(future)
-        future.add_done_callback(self._done.put)
+        """Take a unit, which goes to the scheduler with others."""
+        self._taken.append(unit)
 
     def wait(self) -> Any:
         """Wait for any unit."""
-        future = self._done.get()
-        self._futures.discard(future)
-        if future.status == "cancelled":
-            raise WorkerError("the Dask scheduler is gone; run the same command again to go on")
+        while not self._outcomes:
+            self._send()
+            self._receive()
+        outcome = self._outcomes.popleft()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def _send(self) -> None:
+        """Give the scheduler the units taken since, in one message; smaller groups if there are few for each worker."""
+        if not self._taken:
+            return
+        units, self._taken = self._taken, []
+        out = len(units) + sum(len(group) for group in self._groups.values())
+        size = max(min(self._group, out // (self._threads * _AHEAD)), 1)
+        groups = [units[start : start + size] for start in range(0, len(units), size)]
+        keys = [f"{self._name}-{next(self._numbers)}" for _ in groups]
+        do = partial(self._do, self._name, _GROUP * self._threads)
+        for future, group in zip(self._client.map(do, groups, key=keys, pure=False), groups, strict=True):
+            self._groups[future] = group
+            future.add_done_callback(self._ended.put)
+
+    def _receive(self) -> None:
+        """Wait for a group and fetch all that have ended by then at once; what failed is told after what is done."""
+        ended = [self._ended.get()]
+        with suppress(Empty):
+            while True:
+                ended.append(self._ended.get_nowait())
+        groups = {future: self._groups.pop(future) for future in ended}
+        done = [future for future in ended if future.status == "finished"]
         try:
-            return future.result()
-        except HepadError:
-            raise
-        except Exception as error:
-            if (why := _LOST.get(type(error).__name__)) is None:
-                raise
-            raise WorkerError(why.format(error)) from error
+            for future, (outcomes, seconds) in zip(done, self._client.gather(done), strict=True):
+                self._outcomes.extend(outcomes)
+                self._taken.extend(groups[future][len(outcomes) :])
+                mean = seconds / len(outcomes)
+                self._seconds = mean if self._seconds is None else 0.9 * self._seconds + 0.1 * mean
+        except Exception as error:  # noqa: BLE001  lost again on the way, with its worker, and not done anew
+            self._outcomes.append(_told(error))
+        self._outcomes.extend(_told(future.exception()) for future in ended if future.status != "finished")
 
     def close(self) -> None:
         """Give up what is not done; a cluster that was started here ends."""
-        self._client.cancel(list(self._futures))
+        self._client.cancel(list(self._groups))
         self._stack.close()
+
+    def _forget_job(self) -> None:
+        with suppress(Exception):  # the scheduler is gone, and the job with it
+            self._client.unregister_worker_plugin(self._name)
+
+
+def _told(error: Exception) -> Exception:
+    """What is raised for an error of a unit: what Dask has to say is told in one line."""
+    name = type(error).__name__
+    if name == "KilledWorker":
+        why = f"a unit of work killed several Dask workers ({error}); give them more memory"
+    elif isinstance(error, CancelledError):
+        why = "the Dask scheduler is gone, or has forgotten the work; run the same command again to go on"
+    else:
+        return error
+    told = WorkerError(why)
+    told.__cause__ = error
+    return told
 
 
 def _address(scheduler: str) -> str:
@@ -168,18 +237,3 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-_LOCK = Lock()
-_workers: dict[str, Doer] = {}
-
-
-def _do(run: str, job: Job | Staffed, unit: Any) -> Any:
-    """What a Dask worker does. One unit at a time in a process: models keep scratch space."""
-    with _LOCK:
-        if run not in _workers:
-            for worker in _workers.values():
-                worker.close()
-            _workers.clear()
-            _workers[run] = worker_of(job)
-        return _workers[run].do(unit)

@@ -1,24 +1,31 @@
-"""Runs on a real Dask cluster: the same bytes as one process, also when a worker is lost."""
+"""Runs on a real Dask cluster: the same bytes as one process, also when all workers are lost."""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import sys
-from queue import SimpleQueue
-from typing import Any
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 
 from hepad.errors import MissingExtraError, UsageError, WorkerError
-from hepad.execution.dask_cluster import DaskExecutor
+from hepad.execution.dask_cluster import DaskExecutor, _told
 from hepad.execution.executor import Execution
 from hepad.pipeline.score import ScoreOptions, score
 
 from .conftest import STEP
 
 distributed = pytest.importorskip("distributed", reason="needs the extra dask")
+from hepad.execution.dask_worker import JobAtWorker, do_units  # noqa: E402  it needs the extra
 
 
 @pytest.fixture(scope="module")
@@ -29,22 +36,25 @@ def cluster():
         yield started
 
 
-def test_a_cluster_gives_the_bytes_of_one_process_though_a_worker_is_lost(cluster, files, alone, tmp_path) -> None:
+def test_a_cluster_gives_the_bytes_of_one_process_though_all_workers_are_lost_at_once(
+    cluster, files, alone, tmp_path
+) -> None:
     output = tmp_path / "scores.root"
     with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
         pids = list(client.run(os.getpid).values())
     killed: list[int] = []
 
-    def kill_one(_: int, __: int | None) -> None:
+    def kill_all(_: int, __: int | None) -> None:
         if not killed:
-            killed.append(pids[0])
-            os.kill(pids[0], signal.SIGKILL)
+            killed.extend(pids)
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
 
     execution = Execution(executor="dask", scheduler=cluster.scheduler_address)
     report = score(
-        files, "dnn_ae", options=ScoreOptions(output=output, step_size=STEP, execution=execution, on_events=kill_one)
+        files, "dnn_ae", options=ScoreOptions(output=output, step_size=STEP, execution=execution, on_events=kill_all)
     )
-    assert killed
+    assert len(killed) == 2
     assert output.read_bytes() == alone
     assert report.cutflow.total.events == 2 * 6173 + 680
     assert not (tmp_path / "scores.root.run").exists()
@@ -97,19 +107,70 @@ def test_what_is_no_scheduler_is_refused_at_once(files, tmp_path, monkeypatch, s
         score(files, "dnn_ae", options=ScoreOptions(output=tmp_path / "s.root", execution=execution))
 
 
-@pytest.mark.parametrize(("name", "said"), [("FutureCancelledError", "were lost together"), ("KilledWorker", "memory")])
-def test_what_dask_loses_is_told_in_one_line(name: str, said: str) -> None:
-    """Found by `benchmarks/bench_cluster.py`: all workers killed, and with them what the client had sent them."""
-    executor: Any = object.__new__(DaskExecutor)
-    executor._done, executor._futures = SimpleQueue(), set()
-    error = type(name, (Exception,), {})("reason: unknown")
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (type("KilledWorker", (Exception,), {})("unit 3"), r"killed several Dask workers \(unit 3\)"),
+        (type("FutureCancelledError", (CancelledError,), {})("unit 3"), "run the same command again"),
+    ],
+)
+def test_what_dask_loses_is_told_in_one_line(error: Exception, said: str) -> None:
+    """Found by `benchmarks/bench_cluster.py`."""
+    told = _told(error)
+    assert isinstance(told, WorkerError)
+    assert told.__cause__ is error
+    assert re.search(said, str(told))
+    assert _told(ZeroDivisionError()).__class__ is ZeroDivisionError
 
-    class Future:
-        status = "error"
 
-        def result(self) -> None:
-            raise error
+@dataclass(frozen=True)
+class Squares:
+    """A job whose units are numbers, of which some are refused."""
 
-    executor._done.put(Future())
-    with pytest.raises(WorkerError, match=said):
-        executor.wait()
+    refused: tuple[int, ...] = ()
+
+    def worker(self) -> Squares:
+        return self
+
+    def do(self, unit: int) -> int:
+        if unit in self.refused:
+            raise UsageError(f"no {unit}")
+        return unit * unit
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def squares(executor: DaskExecutor, units: range) -> Iterator[int]:
+    waiting, busy = deque(units), 0
+    while waiting or busy:
+        while waiting and busy < executor.capacity:
+            executor.submit(waiting.popleft())
+            busy += 1
+        yield executor.wait()
+        busy -= 1
+
+
+def test_short_units_go_in_groups_and_each_comes_once(cluster) -> None:
+    with closing(DaskExecutor(Squares(), cluster.scheduler_address, 2)) as executor:
+        assert sorted(squares(executor, range(300))) == [n * n for n in range(300)]
+        assert next(executor._numbers) < 150
+
+
+def test_a_unit_that_fails_in_a_group_is_told(cluster) -> None:
+    with (
+        closing(DaskExecutor(Squares((30,)), cluster.scheduler_address, 2)) as executor,
+        pytest.raises(UsageError, match="no 30"),
+    ):
+        list(squares(executor, range(40)))
+
+
+def test_a_group_ends_with_its_time_and_before_a_unit_that_fails(monkeypatch) -> None:
+    worker = SimpleNamespace(plugins={"mine": JobAtWorker(Squares((3,)))})
+    monkeypatch.setattr("hepad.execution.dask_worker.get_worker", lambda: worker)
+    clock = count()
+    monkeypatch.setattr("hepad.execution.dask_worker.monotonic", lambda: next(clock))
+    assert do_units("mine", 10.0, [1, 2, 3, 4]) == ([1, 4], 2)
+    assert do_units("mine", 1.5, [4, 5, 6, 7]) == ([16, 25], 2)
+    with pytest.raises(UsageError, match="no 3"):
+        do_units("mine", 10.0, [3, 4])
