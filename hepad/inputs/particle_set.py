@@ -1,4 +1,4 @@
-"""Particle sets: the particles of a jet, in no order, relative to its axis."""
+"""Particle sets: the particles of a jet, or the tracks of the leading jets, in no order, relative to their axes."""
 
 from __future__ import annotations
 
@@ -119,7 +119,9 @@ class ParticleSetCard(InputCard):
     """Input kind `particle_set`: how many particles of a jet, their features, and what becomes of their kinds.
 
     The jet is the leading fat jet of its event, an axis for all `particles` there; of more than `max_particles` those
-    of the highest pT are kept. Features: `pt`, `energy` (GeV), `eta`, `phi`; `_rel` is a fraction of the jet's, `log_`
+    of the highest pT are kept. `of: tracks` takes the tracks of an event, massless, instead. With a `radius` a particle
+    belongs to the nearest of the `jets` leading fat jets if it lies within that distance in eta and phi, else to none,
+    and each of them has up to `max_particles`. Features: `pt`, `energy` (GeV), `eta`, `phi`; `_rel` is a fraction of the jet's, `log_`
     a natural logarithm; `deta`, `dphi`, `delta_r` from the jet's axis, `deta` with the sign of the jet's eta; `d0`,
     `dz` and their errors in mm; `charge`, and one flag a kind, `is_photon` and so on. `ids` puts the eight kinds
     (hadrons of either charge or none, photon, electron, positron, muon, antimuon) beside the batch as codes from 1 on,
@@ -130,6 +132,9 @@ class ParticleSetCard(InputCard):
     """
 
     kind: Literal["particle_set"]
+    of: Literal["particles", "tracks"] = "particles"
+    jets: int = Field(default=1, ge=1, le=4)
+    radius: float | None = Field(default=None, gt=0, le=2)
     max_particles: int = Field(default=128, ge=1, le=1024)
     features: tuple[FeatureName, ...] = Field(
         default=("log_pt_rel", "log_energy_rel", "deta", "dphi"), min_length=1, max_length=len(_FEATURES)
@@ -144,11 +149,22 @@ class ParticleSetCard(InputCard):
             raise ValueError("features must name each property once")
         return self
 
+    @model_validator(mode="after")
+    def _knows_whose_particles(self) -> ParticleSetCard:
+        if self.radius is None and (self.jets > 1 or self.of == "tracks"):
+            raise ValueError("jets and of: tracks need a radius, which says whose particles they are")
+        if self.radius is not None and self.frame is not None:
+            raise ValueError("frame is of all particles of an event: leave out radius")
+        if self.of == "tracks" and (self.ids != "none" or any(name.startswith("is_") for name in self.features)):
+            raise ValueError("the kind of a track is not known: leave out ids and features that begin with is_")
+        return self
+
 
 class ParticleSet(Unlearned):
     """Events to a `Batch` of kind `particle_set`, of shape (n, particles, features); GeV and mm before scaling.
 
-    The mask is of shape (n, particles). An event without a fat jet has no particles. `beside["id"]`, of shape
+    The mask is of shape (n, particles); the places of the second jet are behind those of the first. An event without a
+    fat jet has no particles. `beside["id"]`, of shape
     (n, particles), int8, if the card asks for it. Nothing is learned from background.
     """
 
@@ -160,12 +176,14 @@ class ParticleSet(Unlearned):
         super().__init__(card)
         own = {name: _FEATURES[name] for name in card.features}
         self._features = own | (_ONE_HOT if card.ids in {"features", "both"} else {})
-        self.layout = Layout.set(card.max_particles, tuple(self._features))
+        self.layout = Layout.set(card.jets * card.max_particles, tuple(self._features))
 
     def fields(self) -> dict[str, set[str]]:
         """The collections and properties that must be read."""
         needs = {"pt", "eta", "phi"}.union(*(feature.needs for feature in self._features.values()))
-        return {"particles": needs | ({IDS} if self._ids_beside else set()), "fatjets": {"pt", "eta", "phi", "mass"}}
+        if self.card.of == "tracks":
+            needs -= {"energy"}
+        return {self.card.of: needs | ({IDS} if self._ids_beside else set()), "fatjets": {"pt", "eta", "phi", "mass"}}
 
     @property
     def _ids_beside(self) -> bool:
@@ -190,15 +208,22 @@ class ParticleSet(Unlearned):
 
     def _particles(self, events: ak.Array) -> tuple[_Places, _Places, _Flat]:
         """The events of the particles that are kept, their places there, and their properties."""
-        jets, has_jet = _leading(events["fatjets"])
         rows, place, flat = self._of_events(events)
-        kept = (place < self.card.max_particles) & has_jet[rows]
-        rows, flat = rows[kept], {name: values[kept] for name, values in flat.items()}
-        return rows, place[kept], flat | _relative(flat, {name: values[rows] for name, values in jets.items()})
+        leading = [_jets(events["fatjets"], number) for number in range(self.card.jets)]
+        if self.card.radius is None:
+            owner = np.where(leading[0][1][rows], 0, -1)
+        else:
+            owner = _nearest(rows, flat, leading, self.card.radius)
+            place = _rank(rows, owner, self.card.jets)
+        kept = (place < self.card.max_particles) & (owner >= 0)
+        rows, owner, place = rows[kept], owner[kept], place[kept] + owner[kept] * self.card.max_particles
+        flat = {name: values[kept] for name, values in flat.items()}
+        own = {name: np.stack([jet[name] for jet, _ in leading])[owner, rows] for name in leading[0][0]}
+        return rows, place, flat | _relative(flat, own)
 
     def _framed(self, events: ak.Array, frame: CommonFrame) -> tuple[_Places, _Places, _Flat]:
         """As `_particles`, in a common frame: the jet is what is left of the particles there."""
-        _, has_jet = _leading(events["fatjets"])
+        _, has_jet = _jets(events["fatjets"], 0)
         rows, _, flat = self._of_events(events)
         kept = np.flatnonzero(has_jet[rows])
         there = Particles.of(rows[kept], *(flat[name][kept] for name in ("pt", "eta", "phi")))
@@ -210,11 +235,14 @@ class ParticleSet(Unlearned):
         return found.rows, found.rank(), flat | _relative(flat, jets)
 
     def _of_events(self, events: ak.Array) -> tuple[_Places, _Places, _Flat]:
-        offsets, particles = flat_columns(events["particles"])
+        offsets, particles = flat_columns(events[self.card.of])
         counts = np.diff(offsets)
         rows = np.repeat(np.arange(len(counts)), counts)
         place = np.arange(len(rows)) - np.repeat(offsets[:-1], counts)
-        return rows, place, {n: np.asarray(particles[n], dtype=np.float64) for n in self.fields()["particles"]}
+        flat = {name: np.asarray(particles[name], dtype=np.float64) for name in self.fields()[self.card.of]}
+        if self.card.of == "tracks":
+            flat["energy"] = flat["pt"] * np.cosh(flat["eta"])
+        return rows, place, flat
 
     def scaled(self, batch: Batch) -> Batch:
         """The batch as the network sees it."""
@@ -236,23 +264,49 @@ class ParticleSet(Unlearned):
         return np.array([[f"particle{i + 1}_{name}" for name in self._features] for i in range(size)])
 
 
-def _leading(jets: ak.Array) -> tuple[dict[str, npt.NDArray[np.float64]], npt.NDArray[np.bool_]]:
-    """The leading jet of each event, its properties and energy of shape (n,), and the mask (n,) of who has one."""
+def _jets(jets: ak.Array, number: int) -> tuple[dict[str, npt.NDArray[np.float64]], npt.NDArray[np.bool_]]:
+    """The jet of each event at that place, its properties and energy of shape (n,), and the mask (n,) of who has it."""
     offsets, columns = flat_columns(jets)
-    has_jet = np.diff(offsets) > 0
+    has_jet = np.diff(offsets) > number
     found = {name: np.zeros(len(has_jet)) for name in ("pt", "eta", "phi", "mass")}
     for name, values in found.items():
-        values[has_jet] = columns[name][offsets[:-1][has_jet]]
+        values[has_jet] = columns[name][offsets[:-1][has_jet] + number]
     found["energy"] = np.hypot(found["pt"] * np.cosh(found["eta"]), found["mass"])
     return found, has_jet
 
 
+def _nearest(
+    rows: _Places, flat: _Flat, jets: list[tuple[_Flat, npt.NDArray[np.bool_]]], radius: float
+) -> npt.NDArray[np.int64]:
+    """The place of the jet of its event that each particle is nearest to; -1 where none is within the radius."""
+    distance = np.full((len(jets), len(rows)), np.inf)
+    for row, (jet, there) in zip(distance, jets, strict=True):
+        turn = _turned(flat["phi"] - jet["phi"][rows])
+        row[there[rows]] = np.hypot(flat["eta"] - jet["eta"][rows], turn)[there[rows]]
+    nearest = distance.argmin(axis=0)
+    return np.where(distance.min(axis=0) < radius, nearest, -1)
+
+
+def _rank(rows: _Places, owner: npt.NDArray[np.int64], jets: int) -> _Places:
+    """The place of each particle among those of its jet, in the order of the event; of those of no jet it is 0."""
+    rank = np.zeros(len(rows), dtype=np.int64)
+    for jet in range(jets):
+        own = np.flatnonzero(owner == jet)
+        starts = np.searchsorted(rows[own], rows[own])
+        rank[own] = np.arange(len(own)) - starts
+    return rank
+
+
 def _relative(particles: _Flat, jet: _Flat) -> _Flat:
     """Distances from the axis of each particle's jet; the sign of its eta turns all jets to one side."""
-    turn = particles["phi"] - jet["phi"]
     return {
         "deta": (particles["eta"] - jet["eta"]) * np.where(jet["eta"] < 0, -1.0, 1.0),
-        "dphi": (turn + np.pi) % (2 * np.pi) - np.pi,
+        "dphi": _turned(particles["phi"] - jet["phi"]),
         "jet_pt": jet["pt"],
         "jet_energy": jet["energy"],
     }
+
+
+def _turned(angle: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Differences of azimuth, from -pi to pi."""
+    return (angle + np.pi) % (2 * np.pi) - np.pi

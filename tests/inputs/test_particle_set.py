@@ -126,3 +126,38 @@ def test_a_jet_of_nothing_and_an_event_without_a_jet_are_empty_sets() -> None:
 def test_what_a_card_cannot_say_is_named() -> None:
     with pytest.raises(ValueError, match="name each property once"):
         kind(features=("pt", "pt"))
+
+
+def test_tracks_are_those_of_the_nearest_of_two_jets() -> None:
+    made = kind(
+        of="tracks", jets=2, radius=0.8, max_particles=2, scale="none", features=("pt", "energy_rel", "dphi", "d0")
+    )
+    assert made.fields()["tracks"] == {"pt", "eta", "phi", "d0"}
+    jets = {"pt": [[500.0, 400.0]], "eta": [[0.0, 1.0]], "phi": [[0.0, 3.1]], "mass": [[0.0, 0.0]]}
+    tracks = {  # the second jet's across the seam; one of none; the third of the first jet is the softest
+        "pt": [[90.0, 80.0, 70.0, 60.0, 50.0]],
+        "eta": [[0.1, 1.0, 0.2, 0.0, 0.0]],
+        "phi": [[0.0, -3.1, 1.0, 0.1, 0.2]],
+        "d0": [[1.0, 2.0, 3.0, 4.0, 5.0]],
+    }
+    arrays = {name: {n: ak.Array(v) for n, v in of.items()} for name, of in (("fatjets", jets), ("tracks", tracks))}
+    found = made(events_from(arrays, made.fields()))
+    assert found.mask.tolist() == [[True, True, True, False]]
+    assert found.x[0, :, 0].tolist() == [90, 60, 80, 0]
+    assert found.x[0, :, 3].tolist() == [1, 4, 2, 0]
+    np.testing.assert_allclose(found.x[0, :3, 1], [90 * np.cosh(0.1) / 500, 60 / 500, 80 / 400], rtol=1e-6)
+    np.testing.assert_allclose(found.x[0, :3, 2], [0, 0.1, 2 * np.pi - 6.2], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("card", "fault"),
+    [
+        ({"jets": 2}, "need a radius"),
+        ({"of": "tracks"}, "need a radius"),
+        ({"radius": 0.8, "frame": {}}, "leave out radius"),
+        ({"of": "tracks", "radius": 0.8, "features": ("is_muon",)}, "kind of a track is not known"),
+    ],
+)
+def test_a_card_says_whose_particles_they_are(card: dict[str, object], fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        kind(**card)

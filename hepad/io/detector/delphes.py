@@ -40,6 +40,7 @@ TREE = "Delphes"
 _JET = {"pt": "PT", "eta": "Eta", "phi": "Phi", "mass": "Mass"}
 _PHOTON = {"pt": "PT", "eta": "Eta", "phi": "Phi"}
 _LEPTON = {**_PHOTON, "charge": "Charge"}
+_TRACK = {**_LEPTON, "d0": "D0", "d0err": "ErrorD0", "dz": "DZ", "dzerr": "ErrorDZ"}
 _TAUS = {f"tau{n}": n - 1 for n in (1, 2, 3, 4)}
 """The place of N-subjettiness in the list of five numbers that a jet has."""
 _SUBSTRUCTURE = {"sdmass": "SoftDroppedJet", **dict.fromkeys(_TAUS, "Tau[5]")}
@@ -54,7 +55,7 @@ _BRANCHES: dict[str, tuple[str, dict[str, str]]] = {
     "scalar_ht": ("ScalarHT", {"ht": "HT"}),
     "vertices": ("Vertex_size", {"number": ""}),
     "towers": ("Tower", {"pt": "ET", "eta": "Eta", "phi": "Phi", "eem": "Eem", "ehad": "Ehad"}),
-    "tracks": ("Track", _PHOTON),
+    "tracks": ("Track", _TRACK),
     "track_count": ("Track", {"number": "PT"}),
 }
 _KNOWN = {name: {*features, *({"mass"} if name in MASSES else ())} for name, (_, features) in _BRANCHES.items()}

@@ -120,10 +120,13 @@ class HepmcFile(GeneratorFile):
 
 @dataclass(frozen=True)
 class _Event:
-    """The particles of one event as columns, `mother` counted within the event, and its first weight, if it has any."""
+    """The particles of one event as columns, `mother` counted within the event, `made` (3, particles) where in mm from
+    the collision, and its first weight, if it has any.
+    """
 
     columns: Any
     mother: Ints
+    made: Floats
     weight: float | None
 
     @classmethod
@@ -132,8 +135,10 @@ class _Event:
         data = pyhepmc.GenEventData()
         event.write_data(data)
         weights = np.asarray(data.weights)
-        mother = _mothers(len(data.particles), len(data.vertices), np.array(data.links1), np.array(data.links2))
-        return cls(np.array(data.particles), mother, float(weights[0]) if len(weights) else None)
+        links = np.array(data.links1), np.array(data.links2)
+        mother = _mothers(len(data.particles), len(data.vertices), *links)
+        made = _made(len(data.particles), np.array(data.vertices), *links)
+        return cls(np.array(data.particles), mother, made, float(weights[0]) if len(weights) else None)
 
 
 def _mothers(particles: int, vertices: int, links1: Ints, links2: Ints) -> Ints:
@@ -147,6 +152,20 @@ def _mothers(particles: int, vertices: int, links1: Ints, links2: Ints) -> Ints:
     mother = np.full(particles, -1, dtype=np.int64)
     mother[links2[~into] - 1] = first[-links1[~into]]
     return mother
+
+
+def _made(particles: int, vertices: Any, links1: Ints, links2: Ints) -> Floats:
+    """The place of each particle's production vertex, of shape (3, particles), from that of the first vertex.
+
+    A vertex at exactly 0 has no place of its own, and is that of the collision.
+    """
+    made = np.zeros((3, particles))
+    if len(vertices):
+        places = np.array([vertices[name] for name in ("x", "y", "z")])
+        places[:, ~places.any(axis=0)] = places[:, :1]
+        out = links1 < 0
+        made[:, links2[out] - 1] = (places - places[:, :1])[:, -links1[out] - 1]
+    return made
 
 
 def _sqrt_s(event: _Event) -> float | None:
@@ -166,7 +185,9 @@ def _join(events: list[_Event]) -> tuple[Particles, Floats]:
     mother = np.concatenate([event.mother for event in events])
     mother = np.where(mother >= 0, mother + np.repeat(offsets[:-1], counts), -1)
     momenta = {name: np.ascontiguousarray(columns[name]) for name in ("px", "py", "pz", "e")}
-    particles = Particles(offsets, columns["pid"].astype(np.int64), columns["status"] == 1, mother, **momenta)
+    vertices = np.concatenate([event.made for event in events], axis=1)
+    pdg = columns["pid"].astype(np.int64)
+    particles = Particles(offsets, pdg, columns["status"] == 1, mother, **momenta, vertices=vertices)
     return particles, np.array([1.0 if event.weight is None else event.weight for event in events])
 
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from hepad.io.clustering import cluster
 from hepad.io.events import collection, missing_momentum
 from hepad.io.generator.cells import charge_signs, ids_of, towers_of, tracks_of
+from hepad.io.generator.impact import IMPACT, impact_parameters
 from hepad.io.generator.isolation import dress, flavours, isolation, uniform
 from hepad.io.generator.particles import (
     BOTTOM,
@@ -46,7 +47,7 @@ FEATURES: dict[str, set[str]] = {
     "met": {"pt", "phi"},
     "scalar_ht": {"ht"},
     "particles": {"pt", "eta", "phi", "energy", "charge", "id"},
-    "tracks": {"pt", "eta", "phi"},
+    "tracks": {"pt", "eta", "phi", "charge", *IMPACT},
     "towers": {"pt", "eta", "phi", "eem", "ehad"},
     "track_count": {"number"},
 }
@@ -135,9 +136,9 @@ def build_objects(
         elif name == "met":
             result[name] = truth.missing(features)
         elif name in {"particles", "tracks", "towers"}:
-            result[name] = truth.visible(name, features)
+            result[name] = truth.visible(name, features, entries)
         elif name == "track_count":
-            result[name] = ak.values_astype(ak.num(truth.visible("tracks", set())), np.float64)
+            result[name] = ak.values_astype(ak.num(truth.visible("tracks", set(), entries)), np.float64)
         elif name == "scalar_ht":
             assert jets is not None  # noqa: S101  made above
             result[name] = ak.Array(sum(_sum(o) for o in (jets, *(leptons[n] for n in leptons if n != "taus"))))
@@ -220,7 +221,7 @@ class _Truth:
         keep = np.abs(eta) < max_eta
         return _sorted(jets.event[keep], len(p), pt[keep], eta[keep], phi[keep], mass[keep])
 
-    def visible(self, name: str, features: AbstractSet[str]) -> ak.Array:
+    def visible(self, name: str, features: AbstractSet[str], entries: Ints) -> ak.Array:
         """All stable `particles` that a detector may see, the `tracks` of them, or a tower of each in `towers`."""
         p, mask = self.particles, np.isin(self.kinds, (VISIBLE, ELECTRON, MUON, PHOTON)) & self.particles.final
         pt, eta, phi, _ = _polar(np.array([p.px[mask], p.py[mask], p.pz[mask], p.e[mask]]))
@@ -234,6 +235,15 @@ class _Truth:
             kept, energies = towers_of(p.pdg[mask], eta, p.e[mask])
             columns |= energies
         event = self.event[mask][kept]
+        if not features.isdisjoint(IMPACT):
+            places = np.flatnonzero(mask)[kept]
+            vertices = np.zeros((3, len(places))) if p.vertices is None else p.vertices[:, places]
+            momenta = np.array([p.px[places], p.py[places], p.pz[places]])
+            columns = {f: values[kept] for f, values in columns.items()}
+            columns |= impact_parameters(
+                momenta, vertices, self.settings.seed, entries[event], places - p.offsets[event]
+            )
+            kept = np.ones(len(places), dtype=bool)
         order = np.lexsort((-columns["pt"][kept], event))
         wanted = {f: values[kept][order] for f, values in columns.items() if f in {"pt", *features}}
         return collection(_offsets(event, len(p)), wanted)

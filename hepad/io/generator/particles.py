@@ -41,6 +41,7 @@ class Particles:
 
     `pdg` is the Monte Carlo number of the Particle Data Group; `final` is true for the stable ones; `mother` is the
     place in the flat arrays of the first particle that it came from, -1 for none. px, py, pz and e are in GeV.
+    `vertices`, of shape (3, particles), is where each was made, in mm from the collision; None is there for all.
     """
 
     offsets: Ints
@@ -51,6 +52,7 @@ class Particles:
     py: Floats
     pz: Floats
     e: Floats
+    vertices: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

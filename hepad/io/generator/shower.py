@@ -179,12 +179,14 @@ def _particles(records: ak.Array, places: Any, size: int) -> Particles:
     first = np.repeat(np.concatenate([[0], np.cumsum(lengths)])[:-1], lengths)
     mother = ak.to_numpy(flat.mother1).astype(np.int64)
     momenta = {name: ak.to_numpy(flat.p[name]) for name in ("px", "py", "pz", "e")}
+    vertices = np.array([ak.to_numpy(ak.fill_none(flat.vProd[name], 0.0)) for name in ("px", "py", "pz")])  # in mm
     return Particles(
         np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         ak.to_numpy(flat.id).astype(np.int64),
         ak.to_numpy(flat.status) > 0,
         np.where(mother > 0, first + mother, -1),
         **momenta,
+        vertices=vertices,
     )
 
 

@@ -334,3 +334,14 @@ def test_vertices_are_counted(tmp_path: Path, write_slim) -> None:
         assert source.available()["vertices"] == {"number"}
     with pytest.raises(InputDataError, match="no branch 'Vertex_size', needed for vertices"):
         read(write_slim(), {"vertices": {"number"}})
+
+
+def test_tracks_have_their_impact_parameters(write_slim: Callable[..., Path]) -> None:
+    numbers = [[2.0, 9.0], [], [5.0]]
+    branches = {f"Track_{leaf}": numbers for leaf in ("PT", "Eta", "Phi", "Charge", "D0", "DZ", "ErrorD0", "ErrorDZ")}
+    wanted = {"tracks": {"charge", "d0", "dz", "d0err", "dzerr"}}
+    (chunk,) = read_events([write_slim(**branches)], wanted)
+    for name in ("pt", *wanted["tracks"]):
+        assert chunk.events.tracks[name].tolist() == [[9, 2], [], [5]]
+    with pytest.raises(InputDataError, match=r"Track\.ErrorD0"):
+        list(read_events([write_slim(drop="ErrorD0", **branches)], wanted))

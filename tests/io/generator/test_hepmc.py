@@ -12,7 +12,7 @@ import pytest
 
 from hepad.errors import InputDataError, MissingExtraError
 from hepad.io.generator import hepmc
-from hepad.io.generator.hepmc import HepmcFile, _Event, _join, _mothers
+from hepad.io.generator.hepmc import HepmcFile, _Event, _join, _made, _mothers
 from hepad.io.reader import open_events
 
 NAMES = ("ttbar_hepmc2.hepmc.gz", "ttbar_hepmc3.hepmc.gz")
@@ -30,18 +30,32 @@ def test_mothers_are_the_first_to_go_into_a_vertex() -> None:
     assert _mothers(6, 2, *links.T).tolist() == [-1, -1, 0, 0, 3, -1]
 
 
+def test_particles_are_made_at_their_vertex_from_the_first_one() -> None:
+    """The links of the test above; a third vertex, which 5 leaves again in the record of another, says no place."""
+    links = np.array([(1, -1), (2, -1), (-1, 3), (-1, 4), (4, -2), (-2, 5), (5, -3), (-3, 6)])
+    vertices = np.array([(1, 2, 3), (1, 2.5, 5), (0, 0, 0)], dtype=[(name, float) for name in "xyz"])
+    made = _made(6, vertices, *links.T)
+    assert made.T.tolist() == [[0, 0, 0]] * 4 + [[0, 0.5, 2]] + [[0, 0, 0]]
+
+
 def test_events_are_joined_and_who_has_no_mother_keeps_none() -> None:
     types = [("pid", int), ("status", int), *((name, float) for name in ("px", "py", "pz", "e"))]
     first, second = (np.zeros(n, dtype=types) for n in (3, 2))
     first["pid"], second["pid"] = (2212, 2212, 21), (11, 22)
     first["status"], second["status"], second["e"] = (4, 4, 1), (1, 2), (5.0, 7.0)
-    events = [_Event(first, np.array([-1, -1, 1]), None), _Event(second, np.array([-1, 0]), 2.5)]
+    made = np.arange(15.0).reshape(3, 5)
+    events = [
+        _Event(first, np.array([-1, -1, 1]), made[:, :3], None),
+        _Event(second, np.array([-1, 0]), made[:, 3:], 2.5),
+    ]
     particles, weights = _join(events)
     assert particles.offsets.tolist() == [0, 3, 5]
     assert particles.pdg.tolist() == [2212, 2212, 21, 11, 22]
     assert particles.mother.tolist() == [-1, -1, 1, -1, 3]
     assert particles.final.tolist() == [False, False, True, True, False]
     assert particles.e.tolist() == [0, 0, 0, 5, 7]
+    assert particles.vertices is not None
+    np.testing.assert_array_equal(particles.vertices, made)
     assert weights.tolist() == [1.0, 2.5]
 
 

@@ -136,6 +136,25 @@ def test_tracks_and_towers_of_a_record() -> None:
     np.testing.assert_allclose(np.asarray(found["towers"].ehad) / transverse, [[0, 40, 40, 0, 0, 0, 1]] * 2, atol=1e-12)
 
 
+def test_tracks_pass_the_collision_at_the_distance_of_their_line() -> None:
+    """A particle along x from (3, 2, 4) mm passes the beam 2 mm away, at z = 4 - 3 sinh(eta); errors fall with pT."""
+    pdg, final = np.tile([211, 2212], 500), np.ones(1000, dtype=bool)
+    pt, pz = np.tile([1.0, 100.0], 500), np.tile(np.sinh(0.5) * np.array([1.0, 100.0]), 500)
+    vertices = np.tile([[3.0], [2.0], [4.0]], 1000)
+    parts = (pdg, final, np.full(1000, -1), pt, np.zeros(1000), pz, 2 * np.hypot(pt, pz))
+    made = Particles(np.arange(0, 1001, 2), *parts, vertices=vertices)
+    wanted = {"tracks": {"charge", "d0", "d0err", "dz", "dzerr"}}
+    tracks = build_objects(made, np.arange(500), wanted, ParticleLevel())["tracks"]
+    for name, exact in (("d0", -2.0), ("dz", 4 - 3 * np.sinh(0.5))):
+        value, error = np.asarray(tracks[name]), np.asarray(tracks[f"{name}err"])
+        assert (error[:, 0] < error[:, 1] / 2).all()  # by falling pT
+        pull = (value - exact) / error
+        assert np.abs(pull.mean()) < 0.15  # five errors of the mean of 1000
+        assert pull.std() == pytest.approx(1, abs=0.12)
+    later = build_objects(made, np.arange(500), wanted, ParticleLevel())["tracks"]
+    assert later.d0.tolist() == tracks.d0.tolist()
+
+
 def test_charges_of_stable_particles() -> None:
     positive = [-11, -13, 211, 321, 2212, -3112, 3222, -3312, -3334, 411, 431, 521, 541, 24, 1000010020]
     neutral = [22, 111, 130, 310, 2112, 3122, 3322, 421, 511, 311, 12, 2103, 21]
