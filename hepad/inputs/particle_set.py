@@ -121,9 +121,11 @@ class ParticleSetCard(InputCard):
     The jet is the leading fat jet of its event, an axis for all `particles` there; of more than `max_particles` those
     of the highest pT are kept. `of: tracks` takes the tracks of an event, massless, instead. With a `radius` a particle
     belongs to the nearest of the `jets` leading fat jets if it lies within that distance in eta and phi, else to none,
-    and each of them has up to `max_particles`. Features: `pt`, `energy` (GeV), `eta`, `phi`; `_rel` is a fraction of the jet's, `log_`
-    a natural logarithm; `deta`, `dphi`, `delta_r` from the jet's axis, `deta` with the sign of the jet's eta; `d0`,
-    `dz` and their errors in mm; `charge`, and one flag a kind, `is_photon` and so on. `ids` puts the eight kinds
+    and each of them has up to `max_particles`.
+
+    Features: `pt`, `energy` (GeV), `eta`, `phi`; `_rel` is a fraction of the jet's, `log_` a natural
+    logarithm; `deta`, `dphi`, `delta_r` from the jet's axis, `deta` with the sign of the jet's eta; `d0`, `dz` and
+    their errors in mm; `charge`, and one flag a kind, `is_photon` and so on. `ids` puts the eight kinds
     (hadrons of either charge or none, photon, electron, positron, muon, antimuon) beside the batch as codes from 1 on,
     0 for padding, or among the features as eight flags, or both. `scale: usual` is that of JetClass (arXiv:2202.03772):
     (ln pT - 1.7) 0.7, (ln E - 2) 0.7, (ln of a fraction + 4.7) 0.7, (delta_r - 0.2) 4, tanh of d0 and dz, errors

@@ -2,7 +2,8 @@
 
 Fields: `jets, electrons, muons, photons, taus, fatjets` (jagged records by falling pT, whatever the file's order),
 `towers` of a calorimeter (their pt is E_T, `eem` and `ehad` are energies in GeV), `particles` (see `hepad.io.jets`),
-`tracks` (in files of images a cell's: `track_count` counts the tracks; their impact parameters are in mm), `met` (one record an event), `scalar_ht` (GeV),
+`tracks` (impact parameters in mm; in files of images a cell's: `track_count` counts the tracks), `met` (one record an
+event), `scalar_ht` (GeV),
 `vertices` (how many interactions were reconstructed), `weight` (dimensionless) and `index` (the entry in its file). pt,
 mass and ht are in GeV, eta is dimensionless, phi is in radians, `btag` is a bool, `charge` of electrons and muons +1 or
 -1. Only what was asked for is there.
