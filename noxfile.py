@@ -111,16 +111,7 @@ def mutants(session: nox.Session) -> None:
 def examples(session: nox.Session) -> None:
     """Run the worked examples as a reader would."""
     install_pinned(session, "test")
-    session.run(
-        "python",
-        "tests/run_examples.py",
-        "examples/quickstart.md",
-        "docs/first_result.md",
-        "docs/tutorial.md",
-        "docs/own_search.md",
-        "docs/sharing.md",
-        "examples/python_api.py",
-    )
+    session.run("python", "tests/run_examples.py", *session.posargs)
 
 
 @nox.session(python=PINNED)

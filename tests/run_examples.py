@@ -1,9 +1,9 @@
 """Run worked examples as a reader would: the ```sh blocks of Markdown files, and Python scripts.
 
-    python tests/run_examples.py examples/quickstart.md docs/tutorial.md examples/python_api.py
+    python tests/run_examples.py [examples/quickstart.md docs/tutorial.md examples/python_api.py ...]
 
-All run in order in one scratch folder, into which `hepad examples` writes `examples/`; the first failure ends the run.
-A block right below a line `<!-- not run -->` is passed over.
+Without names all of `_EXAMPLES`. They run in order in one scratch folder, into which `hepad examples` writes
+`examples/`; the first failure ends the run. A block right below a line `<!-- not run -->` is passed over.
 """
 
 from __future__ import annotations
@@ -13,11 +13,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _BLOCK = re.compile(r"^(?P<skip><!-- not run -->\n+)?```(?:sh|bash)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 _ROOT = Path(__file__).resolve().parent.parent
+_EXAMPLES = (
+    "examples/quickstart.md",
+    "docs/first_result.md",
+    "docs/tutorial.md",
+    "docs/own_search.md",
+    "docs/sharing.md",
+    "examples/python_api.py",
+)
+"""What continuous integration runs, and `nox -s examples`."""
 
 
 def blocks(text: str) -> Iterator[tuple[int, str]]:
@@ -39,12 +48,12 @@ def commands(path: Path) -> Iterator[tuple[str, list[str]]]:
         yield f"{path.name}:{line}", ["bash", "-euo", "pipefail", "-c", body]
 
 
-def main(paths: list[str]) -> int:
+def main(paths: Sequence[Path]) -> int:
     """Run all; 0 if every command did what it says, 1 otherwise."""
     with tempfile.TemporaryDirectory() as scratch:
         subprocess.run(["hepad", "examples"], cwd=scratch, check=True)
         for path in paths:
-            for place, command in commands(Path(path)):
+            for place, command in commands(path):
                 sys.stdout.write(f"--- {place}\n{command[-1].rstrip()}\n")
                 sys.stdout.flush()
                 start = time.perf_counter()
@@ -57,4 +66,4 @@ def main(paths: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main([Path(name) for name in sys.argv[1:]] or [_ROOT / name for name in _EXAMPLES]))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from queue import Queue
+from types import SimpleNamespace
 from typing import Any
 
 import awkward as ak
@@ -382,7 +383,8 @@ def _inflated(block: _Bytes, size: int, inflated: int) -> _Bytes:
     from uproot.source.cursor import Cursor
 
     if size < inflated:
-        block = _bytes(decompress(Chunk.wrap(None, block), Cursor(0), {}, size, inflated).raw_data)
+        named = SimpleNamespace(file_path="an RNTuple")  # uproot's errors ask for a name; ours put it in front
+        block = _bytes(decompress(Chunk.wrap(named, block), Cursor(0), {}, size, inflated).raw_data)
     if len(block) < inflated:
         raise ValueError("fewer bytes than it says")
     return block[:inflated]

@@ -189,3 +189,14 @@ def test_a_kind_of_rntuple_that_is_not_known_is_no_damage(data, monkeypatch):
     monkeypatch.setattr("hepad.io.root.ntuple.read_footer", odd)
     with pytest.raises(InputDataError, match=r"a kind that hepad does not know \(feature flag 7\)"):
         open_events(data / "rntuple_nanoaod.root")
+
+
+def test_a_compression_of_old_has_its_remedy(data: Path, tmp_path: Path) -> None:
+    content = bytearray((data / "rntuple_nanoaod.root").read_bytes())
+    with uproot.open(data / "rntuple_nanoaod.root") as file:
+        start = file["Events"].member("fSeekHeader")
+    content[start : start + 2] = b"CS"  # in place of the two letters that name what the header is compressed by
+    path = tmp_path / "old.root"
+    path.write_bytes(content)
+    with pytest.raises(InputDataError, match="compressed as ROOT does no longer; write it anew"):
+        open_events(path)
