@@ -25,8 +25,8 @@ class Entry:
 
     `config` names the pydantic class of its settings, in the module of the target or, for a module `network`, in the
     package around it, which loads without torch, so that a wrong card is refused before a file is opened. `trainable`
-    is False for a scorer whose weights only come from elsewhere. `tree` is that of the ROOT files that a reader reads;
-    of readers of the same tree, branches that the class `tells` decide.
+    is False for a scorer whose weights only come from elsewhere. `tree` is that of the ROOT files that a reader reads,
+    `also` those of files without it; of readers of the same tree, branches that the class `tells` decide.
     """
 
     target: str
@@ -35,6 +35,7 @@ class Entry:
     config: str = ""
     trainable: bool = True
     tree: str = ""
+    also: tuple[str, ...] = ()
 
 
 class Table(Mapping[str, Entry]):
@@ -348,7 +349,10 @@ READERS = Table(
         "nanoaod": Entry("hepad.io.detector.nanoaod:NanoAodFile", "NanoAOD", tree="Events"),
         "l1_nanoaod": Entry("hepad.io.detector.l1_nanoaod:L1NanoAodFile", "CMS Level-1 NanoAOD", tree="Events"),
         "l1_ntuple": Entry(
-            "hepad.io.detector.l1_ntuple:L1NtupleFile", "CMS Level-1 ntuple", tree="l1UpgradeTree/L1UpgradeTree"
+            "hepad.io.detector.l1_ntuple:L1NtupleFile",
+            "CMS Level-1 ntuple",
+            tree="l1UpgradeTree/L1UpgradeTree",
+            also=("l1UpgradeEmuTree/L1UpgradeTree",),
         ),
         "jetclass": Entry("hepad.io.detector.jetclass:JetClassFile", "JetClass", tree="tree"),
         "physlite": Entry("hepad.io.detector.physlite:PhysliteFile", "PHYSLITE", tree="CollectionTree"),

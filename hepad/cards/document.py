@@ -1,32 +1,23 @@
 """YAML files as mappings that know their lines: safe, strict about what could be read in two ways, as JSON is.
 
-PyYAML reads YAML 1.1, where `1:00` is sixty, `010` is eight and `on` is true. Here plain values are those of the core
-schema of YAML 1.2 (https://yaml.org/spec/1.2.2, 10.3), and a number that the two versions read differently is refused.
+`hepad.cards.yaml_rules` says how. It is loaded with the first file: bundles have their cards in JSON.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
-
-import yaml
+from typing import TYPE_CHECKING, Any
 
 from hepad.errors import CardError
+
+if TYPE_CHECKING:
+    import yaml
 
 __all__ = ["Document", "each_key_once", "read_yaml"]
 
 MAX_BYTES = 1 << 18
 """Largest card; those that ship with hepad have a few kB."""
-MAX_ITEMS = 100_000
-"""Most keys and values of a card, with what aliases repeat."""
-
-_MAX_DIGITS = 100
-_SURELY_FLAT = 3_000
-_TAG = "tag:yaml.org,2002:"
-_DIGITS = list("-+.0123456789")
 
 
 class Document(dict[str, Any]):
@@ -51,6 +42,8 @@ class Document(dict[str, Any]):
 
 def _step(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:
     """The node of a key, or of an item, and the node of its value."""
+    import yaml
+
     if isinstance(node, yaml.MappingNode):
         return next(((key, value) for key, value in node.value if key.value == str(step)), None)
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
@@ -58,80 +51,12 @@ def _step(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | Non
     return None
 
 
-class _Rules(yaml.constructor.SafeConstructor):
-    """YAML's safe constructor, which alone would let a second `pt:` silently undo the first."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """A mapping; a key given twice is a syntax error."""
-        seen: set[str] = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} is given twice", key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-    def construct_plain_int(self, node: yaml.ScalarNode) -> int:
-        """A whole number of at most 64 bits: others take minutes to print."""
-        text = str(self.construct_scalar(node))
-        if not re.fullmatch(r"[-+]?(0|[1-9][0-9]*)", text):
-            raise yaml.constructor.ConstructorError(None, None, "not a whole number", node.start_mark)
-        value = int(text) if len(text) <= _MAX_DIGITS else 1 << 64
-        if not -(1 << 63) <= value < 1 << 63:
-            raise yaml.constructor.ConstructorError(None, None, "a whole number is too large", node.start_mark)
-        return value
-
-    def refuse(self, node: yaml.ScalarNode) -> None:
-        """A number that is not written in plain decimal digits."""
-        text = str(self.construct_scalar(node))
-        shown = text if len(text) <= 40 else f"{text[:40]}..."
-        raise yaml.constructor.ConstructorError(
-            None,
-            None,
-            f"{shown!r} can be read as more than one number: write it in plain decimal digits, or in quotes as text",
-            node.start_mark,
-        )
-
-
-class _Loader(_Rules, yaml.SafeLoader):
-    """YAML as PyYAML itself reads it, whose errors are those to show."""
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  none of YAML 1.1
-
-
-def _resolve(tag: str, pattern: str, first: list[str]) -> None:
-    _Loader.add_implicit_resolver(tag, re.compile(rf"(?:{pattern})\Z"), first)
-
-
-_resolve(f"{_TAG}bool", "true|True|TRUE|false|False|FALSE", list("tTfF"))
-_resolve(f"{_TAG}null", "~|null|Null|NULL|", ["~", "n", "N", ""])
-_resolve(f"{_TAG}int", "[-+]?(?:0|[1-9][0-9]*)", _DIGITS)
-_resolve(f"{_TAG}float", r"[-+]?(?:(?:0|[1-9][0-9]*)?\.[0-9]+|(?:0|[1-9][0-9]*)\.?)(?:[eE][-+]?[0-9]+)?", _DIGITS)
-_resolve(f"{_TAG}float", r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", _DIGITS)
-_resolve(f"{_TAG}merge", "<<", ["<"])
-# Leading zeros, underscores, other bases, base sixty: what YAML 1.1, YAML 1.2 and people read differently.
-_resolve("!two-meanings", r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?", _DIGITS)
-_resolve("!two-meanings", r"[-+]?0(?:[xX][0-9a-fA-F_]+|[oO][0-7_]+|[bB][01_]+)", _DIGITS)
-_resolve("!two-meanings", r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?", _DIGITS)
-_Rules.add_constructor(f"{_TAG}int", _Rules.construct_plain_int)  # type: ignore[type-var]  # the stubs want a whole loader
-_Rules.add_constructor("!two-meanings", _Rules.refuse)  # type: ignore[type-var]  # the stubs want a whole loader
-
-
-def _fast_loader() -> type[_Loader]:
-    """The same on libyaml, which takes a tenth of the time, if PyYAML was built with it."""
-    if not yaml.__with_libyaml__:
-        return _Loader
-
-    class Fast(_Rules, yaml.CSafeLoader):
-        yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
-
-    return cast("type[_Loader]", Fast)
-
-
-_FastLoader = _fast_loader()
-
-
 def read_yaml(path: Path) -> Document:
     """The mapping in a YAML file, read with the safe loader; `CardError` if it is none, or has a key twice."""
+    import yaml
+
+    from hepad.cards.yaml_rules import parsed
+
     try:
         if path.exists() and not path.is_file():  # a pipe would be waited for
             raise CardError(f"cannot read card {path}: it is not a regular file")
@@ -139,7 +64,7 @@ def read_yaml(path: Path) -> Document:
             data = stream.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise CardError(f"cannot read card {path}: it has more than {MAX_BYTES} bytes")
-        content, node = _parsed(data.decode("utf-8"))
+        content, node = parsed(data.decode("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise CardError(f"cannot read card {path}: {error}") from error
     except yaml.YAMLError as error:
@@ -155,21 +80,6 @@ def read_yaml(path: Path) -> Document:
     return Document(content, node)
 
 
-def _parsed(text: str) -> tuple[Any, yaml.Node | None]:
-    """What a document means, and its node."""
-    # No depth is more than this, and the C code's stack ends at some depth that it does not look for.
-    if text.count("[") + text.count("{") + 2 * max(map(len, text.splitlines()), default=0) < _SURELY_FLAT:
-        with suppress(yaml.YAMLError):
-            return _loaded(_FastLoader(text))
-    return _loaded(_Loader(text))
-
-
-def _loaded(loader: _Loader) -> tuple[Any, yaml.Node | None]:
-    node = loader.get_single_node()
-    _check_size(node)
-    return None if node is None else loader.construct_document(node), node
-
-
 def each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An `object_pairs_hook` for `json.loads`, which alone would let a second key silently undo the first.
 
@@ -181,28 +91,3 @@ def each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key in content if keys.count(key) > 1)
         raise ValueError(f"key {twice[:60]!r} is given twice")
     return content
-
-
-def _check_size(node: yaml.Node | None) -> None:
-    """`ValueError` if what a document means is far larger than what it says, or without end, by way of aliases."""
-    sizes: dict[int, int] = {}
-
-    def size(part: yaml.Node) -> int:
-        known = sizes.get(id(part))
-        if known == 0:
-            raise ValueError("an alias is within what it stands for")
-        if known is not None:
-            return known
-        sizes[id(part)] = 0
-        total = 1
-        if isinstance(part, yaml.SequenceNode):
-            total += sum(size(item) for item in part.value)
-        elif isinstance(part, yaml.MappingNode):
-            total += sum(size(key) + size(value) for key, value in part.value)
-        if total > MAX_ITEMS:
-            raise ValueError(f"its aliases make more than {MAX_ITEMS} items")
-        sizes[id(part)] = total
-        return total
-
-    if node is not None:
-        size(node)

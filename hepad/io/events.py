@@ -245,6 +245,8 @@ def _taken(layout: Any, keep: npt.NDArray[np.bool_], rows: npt.NDArray[np.int64]
 
 
 def _layout(values: Any) -> Any:
+    if type(values) is np.ndarray and values.ndim == 1 and values.dtype.kind in "biuf" and values.dtype.isnative:
+        return ak.contents.NumpyArray(values)  # to ask whether it is masked, awkward would import `numpy.ma`
     return values.layout if isinstance(values, ak.Array) else ak.to_layout(values)
 
 

@@ -246,19 +246,18 @@ def _first_bytes(path: InputPath) -> bytes:
         raise InputDataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _root_formats() -> dict[str, list[Callable[[InputPath, Any, str], EventFile]]]:
+def _root_formats() -> dict[str, list[registry.Entry]]:
     """The readers of each name of a tree of events."""
-    formats: dict[str, list[Callable[[InputPath, Any, str], EventFile]]] = {}
+    formats: dict[str, list[registry.Entry]] = {}
     for entry in registry.READERS.values():
-        if entry.tree:
-            reader = registry.load(entry)
-            for tree in (entry.tree, *getattr(reader, "also", ())):
-                formats.setdefault(tree, []).append(reader)
+        for tree in filter(None, (entry.tree, *entry.also)):
+            formats.setdefault(tree, []).append(entry)
     return formats
 
 
-def _format_of(tree: Any, formats: list[Callable[[InputPath, Any, str], EventFile]]) -> Callable[..., EventFile]:
+def _format_of(tree: Any, entries: list[registry.Entry]) -> Callable[..., EventFile]:
     """Of the formats with a tree of this name, the one with a branch that tells it, or else the one that needs none."""
+    formats: list[Callable[..., EventFile]] = [registry.load(entry) for entry in entries]
     leaves = {key.rpartition("/")[2] for key in tree.keys(recursive=True)} if len(formats) > 1 else set()
     told = [each for each in formats if leaves & set(_tells(each))]
     return (told or [each for each in formats if not _tells(each)] or formats)[0]

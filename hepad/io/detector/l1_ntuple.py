@@ -44,7 +44,6 @@ class L1NtupleFile(Level1File):
 
     format = "l1_ntuple"
     title = "Level-1 ntuple"
-    also = (f"{_OBJECTS[1]}/L1UpgradeTree",)
     sources: ClassVar = {
         **dict.fromkeys((*_PREFIXES, "met"), _OBJECTS),
         "towers": ("l1CaloTowerEmuTree", "l1CaloTowerTree"),

@@ -34,8 +34,6 @@ class TreeFile(ABC):
     """What to do if a branch is missing."""
     tells: ClassVar[tuple[str, ...]] = ()
     """Branches of which one tells the format from others with a tree of that name; a format without has the rest."""
-    also: ClassVar[tuple[str, ...]] = ()
-    """Other names of the tree, for files without the one that is registered."""
 
     def __init__(self, path: InputPath, directory: Any, name: str) -> None:
         """Take the tree `name` of an open file or directory."""

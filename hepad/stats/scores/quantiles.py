@@ -18,7 +18,7 @@ class StreamSample:
         self._sample = np.empty(0, dtype=np.float32)
         self._capacity = capacity
         self._seen = 0
-        self._rng = np.random.default_rng(0)
+        self._rng: np.random.Generator | None = None  # loaded where it is needed
 
     def add(self, values: npt.NDArray[np.float32]) -> None:
         """Take more numbers, of shape (n,)."""
@@ -27,6 +27,7 @@ class StreamSample:
         rest = values[room:]
         if len(rest):
             place = self._seen + len(values[:room]) + np.arange(len(rest))
+            self._rng = self._rng or np.random.default_rng(0)
             slot = self._rng.integers(0, place + 1)
             taken = slot < self._capacity
             self._sample[slot[taken]] = rest[taken]
