@@ -29,6 +29,7 @@ extensions = [
     "hepad_cards",
     "hepad_commands",
     "hepad_runs",
+    "hepad_validation",
     "mathml",
     "selfcontained",
     "titles",

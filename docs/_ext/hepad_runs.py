@@ -24,7 +24,7 @@ from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
 
 _LOGGER = logging.getLogger(__name__)
-_ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Run:
 def run(what: Run, into: Path) -> str:
     """Run commands in a folder of their own, and keep figures and JSON; what went wrong, or nothing."""
     with tempfile.TemporaryDirectory() as scratch:
-        (Path(scratch) / "examples").symlink_to(_ROOT / "examples")
+        (Path(scratch) / "examples").symlink_to(ROOT / "examples")
         done = None
         for words in what.calls:
             call = [sys.executable, "-m", "hepad", *words, "--json"]
@@ -74,34 +74,39 @@ def run(what: Run, into: Path) -> str:
     return ""
 
 
-def _stamp() -> str:
+def stamp() -> str:
     """Changes with hepad, what it ships with, and the commands."""
     found = hashlib.sha256()
     patterns = (
-        "docs/_ext/hepad_runs.py",
+        "docs/_ext/hepad_*.py",
         "docs/gallery.yaml",
         "hepad/**/*.py",
         "analyses/**/*.yaml",
         "examples/data/*",
     )
-    for path in sorted(path for pattern in patterns for path in _ROOT.glob(pattern) if path.is_file()):
+    for path in sorted(path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()):
         found.update(path.read_bytes())
     return found.hexdigest()
+
+
+def processes() -> int:
+    """How many commands run side by side."""
+    return min(len(os.sched_getaffinity(0)), 4) if hasattr(os, "sched_getaffinity") else 2
 
 
 def run_all(runs: list[Run], into: Path) -> None:
     """Run what is not there yet; each fault is a warning, which the build makes an error."""
     stamp = into / "stamp"
-    if stamp.is_file() and stamp.read_text(encoding="utf-8") == _stamp():
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == stamp():
         return
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
-    with ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), 4) if hasattr(os, "sched_getaffinity") else 2) as pool:
+    with ThreadPoolExecutor(processes()) as pool:
         faults = [fault for fault in pool.map(lambda what: run(what, into), runs) if fault]
     for fault in faults:
         _LOGGER.warning(fault, type="hepad_runs")
     if not faults:
-        stamp.write_text(_stamp(), encoding="utf-8")
+        stamp.write_text(stamp(), encoding="utf-8")
 
 
 def keys(value: Any, path: str = "") -> Iterator[tuple[str, str, str]]:

@@ -52,6 +52,16 @@ class CiteCard(Card):
         record = self.inspire or self.hepdata
         return None if record is None else int(record.removeprefix("ins"))
 
+    def links(self) -> dict[str, str]:
+        """The addresses of the publication and of what belongs to it, by the name under which each is known."""
+        found = {
+            f"arXiv:{self.arxiv}": self.arxiv and f"https://arxiv.org/abs/{self.arxiv}",
+            f"doi:{self.doi}": self.doi and f"https://doi.org/{self.doi}",
+            f"INSPIRE {self.inspire_id}": self.inspire_id and f"https://inspirehep.net/literature/{self.inspire_id}",
+            f"HEPData {self.hepdata}": self.hepdata and f"https://www.hepdata.net/record/{self.hepdata}",
+        }
+        return {name: str(address) for name, address in found.items() if address}
+
     def fields(self) -> list[tuple[str, str]]:
         """The fields of a BibTeX entry, names and values without braces."""
         found = []

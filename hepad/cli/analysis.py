@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hepad.cli import common
+from hepad.cli.progress import counts
 
 if TYPE_CHECKING:
     from hepad.pipeline.analysis.package import PackageReport
     from hepad.pipeline.analysis.vectors import ValidateReport
+    from hepad.pipeline.validation.report import ValidationReport
     from hepad.search.background import BackgroundReport
 
 __all__ = ["app"]
@@ -52,6 +54,39 @@ def validate(
         common.print_json(report.to_json())
     else:
         _print_validation(report)
+    report.check()
+
+
+@app.command()
+def validation(
+    analysis: Annotated[
+        str, typer.Argument(help="A search or hunt that ships, or the path of a card.", show_default=False)
+    ],
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Samples to try, each by itself.", show_default="test vectors, examples"),
+    ] = None,
+    toys: Annotated[int, typer.Option(min=1, help="Pseudo-experiments for p-values.")] = 2000,
+    seed: common.Seed = 1,
+    output: common.Output = None,
+    json: common.Json = False,
+) -> None:
+    """Say how far a search can be trusted, on one page: published numbers, test vectors, samples that were tried.
+
+    The exit code is 7 if it does not give the numbers of its test vectors, or claims to be exact and is off.
+
+    Example: hepad analysis validation cms_2019_dijet -o validation
+    """
+    from hepad.pipeline.validation.run import ValidationOptions
+    from hepad.pipeline.validation.run import validation as run
+
+    with counts("parts") as (done,):
+        options = ValidationOptions(output=output, toys=toys, seed=seed, on_step=done.set)
+        report = run(analysis, files or (), options=options)
+    if json:
+        common.print_json(report.to_json())
+    else:
+        _print_trust(report)
     report.check()
 
 
@@ -275,6 +310,22 @@ def _print_validation(report: ValidateReport) -> None:
     if report.changed:
         out.print(f"not as when the vectors were made: {', '.join(report.changed)}")
     out.print(f"{'passed' if report.passed else 'FAILED'}, tolerance {report.tolerance:g}")
+
+
+def _print_trust(report: ValidationReport) -> None:
+    from hepad.pipeline.validation.page import formatted_samples, summary
+    from hepad.pipeline.verify.page import formatted_table
+
+    out = common.stdout()
+    out.print(f"{report.card.name}: {report.card.title}; fidelity: {report.card.fidelity}", markup=False)
+    for number, what in summary(report):
+        out.print(f"  {number} {what}", markup=False)
+    if report.measured:
+        common.print_table("Published numbers beside ours", *formatted_table(report.measured), numbers_from=2)
+    if report.tried:
+        common.print_table("Samples that were tried", *formatted_samples(report))
+    if report.output is not None:
+        out.print(f"wrote {report.output}")
 
 
 def _print_package(report: PackageReport) -> None:

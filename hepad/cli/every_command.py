@@ -20,11 +20,11 @@ __all__ = ["DRAWING", "FORCE", "recorded", "with_common"]
 
 DRAWING = frozenset(
     {"abcd", "bumphunt", "bumphunt2d", "chain", "cluster", "evaluate", "explain", "fit", "hunt", "inject", "latency"}
-    | {"limit", "monitor", "quantise", "rates", "reinterpret", "spurious", "study", "train"}
+    | {"limit", "monitor", "quantise", "rates", "reinterpret", "spurious", "study", "train", "validation"}
 )
 """Verbs with figures among their outputs."""
 
-_COUNTING = frozenset({"bumphunt", "fit", "inject", "limit", "spurious", "study", "verify"})
+_COUNTING = frozenset({"bumphunt", "fit", "inject", "limit", "spurious", "study", "validation", "verify"})
 """Verbs that say how far they are, beside those that read events in steps."""
 
 FORCE = "Replace what is there; what hepad did not write is kept."

@@ -55,17 +55,23 @@ def _provenance(record: Mapping[str, Any]) -> str:
 
 
 def write_page(
-    folder: Path, blocks: Sequence[Block], record: Mapping[str, Any], files: Sequence[tuple[str, str]]
+    folder: Path,
+    blocks: Sequence[Block],
+    record: Mapping[str, Any],
+    files: Sequence[tuple[str, str]],
+    *,
+    cite: Sequence[tuple[str, str]] = (),
+    is_not: str = "",
 ) -> None:
     """Write `report.html` of blocks and a closing into a folder that has figures and `files`, with what each is.
 
-    The tables of the figures' numbers are among the files without being named.
+    `cite` and `is_not` are of the closing. The tables of the figures' numbers are among the files without being named.
     """
     page = [
         *blocks,
         Heading("Files"),
         Files([*files, *_numbers(folder, {name for name, _ in files})]),
-        *closing(record),
+        *closing(record, cite=cite, is_not=is_not),
     ]
     (folder / "report.html").write_text(to_html(page, folder), encoding="utf-8")
 

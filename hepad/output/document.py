@@ -19,9 +19,11 @@ __all__ = [
     "Figure",
     "Files",
     "Heading",
+    "Links",
     "Notes",
     "Table",
     "Text",
+    "address",
     "excess_tone",
     "file_of",
     "merged",
@@ -102,6 +104,13 @@ class Files:
     files: Sequence[tuple[str, str]]
 
 
+@dataclass(frozen=True)
+class Links:
+    """Pages elsewhere, which a reader may follow: what each is called, and its https address."""
+
+    pages: Sequence[tuple[str, str]]
+
+
 _EVIDENCE = 1.35e-3
 """The global p-value of 3 standard deviations."""
 
@@ -111,7 +120,7 @@ def excess_tone(global_p: float | None) -> Literal["yes", "open", "plain"]:
     return "open" if global_p is None else "yes" if global_p < _EVIDENCE else "plain"
 
 
-Block = Heading | Text | Table | Figure | Code | Answer | Notes | Files
+Block = Heading | Text | Table | Figure | Code | Answer | Notes | Files | Links
 
 
 def to_markdown(blocks: Sequence[Block]) -> str:
@@ -162,7 +171,15 @@ _MARKDOWN: dict[type, Callable[[Any], str]] = {
     Files: lambda block: "\n".join(
         f"- [{markdown(name)}]({quote(name)}): {markdown(what)}" for name, what in block.files
     ),
+    Links: lambda block: ", ".join(f"[{markdown(name)}]({address(url)})" for name, url in block.pages) + ".",
 }
+
+
+def address(url: str) -> str:
+    """A web address as it can stand in a page; `ValueError` for any other, which could be a script."""
+    if not url.startswith("https://"):
+        raise ValueError(f"{url!r} is no https address")
+    return quote(url, safe=":/?=&#%+-.,;_~")
 
 
 def merged(texts: Sequence[str]) -> list[str]:

@@ -12,7 +12,21 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from hepad import __version__
-from hepad.output.document import Answer, Block, Code, Figure, Files, Heading, Notes, Table, file_of, merged, shown
+from hepad.output.document import (
+    Answer,
+    Block,
+    Code,
+    Figure,
+    Files,
+    Heading,
+    Links,
+    Notes,
+    Table,
+    address,
+    file_of,
+    merged,
+    shown,
+)
 from hepad.output.figure_kinds import figure_kinds
 from hepad.printable import printable
 
@@ -85,6 +99,7 @@ def _notes(block: Notes) -> Mapping[str, Any]:
 _MORE: dict[type, Callable[[Any], Mapping[str, Any]]] = {
     Notes: _notes,
     Files: lambda block: {"files": [(printable(name), quote(name), printable(what)) for name, what in block.files]},
+    Links: lambda block: {"pages": [(printable(name), address(url)) for name, url in block.pages]},
     Code: lambda block: {"text": printable(block.text, lines=True)},
     Table: lambda block: {"header": [printable(cell) for cell in block.header] if any(block.header) else []},
 }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hepad.output.document import Answer, Block, Code, Heading, Table, Text, to_markdown
 from hepad.pipeline.verify.report import OFF, Check, VerifyReport
 
-__all__ = ["fidelity_blocks", "formatted_checks", "formatted_missing", "markdown"]
+__all__ = ["fidelity_blocks", "formatted_checks", "formatted_missing", "formatted_table", "markdown"]
 
 _ABOUT = (
     "Published and measured numbers with the errors that there are: of published ones as printed, mostly standard "
@@ -34,7 +34,7 @@ def fidelity_blocks(report: VerifyReport) -> list[Block]:
         fidelity = first.fidelity or "not claimed"
         blocks += [Heading(", ".join(systems)), Text(f"{first.reference.rstrip('.')}. Fidelity: {fidelity}.")]
         blocks += [Text(f"What the card says of it: {first.reason}")] if first.reason else []
-        blocks.append(Table(*_table(checks), 2) if len(systems) == 1 else Table(*_named_table(checks), 3))
+        blocks.append(Table(*formatted_table(checks), 2) if len(systems) == 1 else Table(*_named_table(checks), 3))
     missing = formatted_missing(report)
     if missing[1]:
         said = Text("Numbers that cards hold and for which something was missing.")
@@ -63,7 +63,8 @@ def formatted_missing(report: VerifyReport) -> tuple[list[str], list[list[str]]]
     return ["card", "needs", "numbers"], rows
 
 
-def _table(checks: Sequence[Check]) -> tuple[list[str], list[list[str]]]:
+def formatted_table(checks: Sequence[Check]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of numbers that were measured."""
     rows = []
     for check in checks:
         found = check.found
@@ -85,7 +86,7 @@ def _decimals(error: float) -> int:
 
 
 def _named_table(checks: Sequence[Check]) -> tuple[list[str], list[list[str]]]:
-    header, rows = _table(checks)
+    header, rows = formatted_table(checks)
     return ["card", *header], [[one.system, *row] for one, row in zip(checks, rows, strict=True)]
 
 
