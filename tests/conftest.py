@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import json
 import multiprocessing
 import os
 import subprocess
@@ -13,12 +14,15 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import awkward as ak
 import numpy as np
 import pytest
 import uproot
 from hypothesis import settings
+
+from hepad.output.json_text import CHECKS
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one core a worker, and a worker's processes: threads of both would only fight
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -70,6 +74,35 @@ channels:
   jmu: {mass: jet1+muon1, title: "$m_{j\\\\mu}$"}
   je: {mass: jet1+electron1, title: "$m_{je}$"}
 """
+
+
+@cache
+def _validator(name: str) -> Any:
+    from jsonschema import Draft202012Validator
+
+    from hepad.pipeline.schemas.outputs import output_schema
+
+    return Draft202012Validator(output_schema(name))
+
+
+def check_output(name: str, text: str) -> None:
+    """Hold a JSON document that hepad printed or wrote against its schema in `hepad schema`."""
+    from jsonschema.exceptions import best_match
+
+    from hepad.pipeline.schemas.outputs import TYPES
+
+    if name not in TYPES:
+        return
+    fault = best_match(_validator(name).iter_errors(json.loads(text)))
+    assert fault is None, f"output.{name}: {fault.json_path}: {fault.message}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _outputs_are_checked() -> None:
+    """Whatever a test makes hepad print with --json, or write, in this process is held against its schema."""
+    if find_spec("jsonschema") is not None:
+        CHECKS.append(check_output)
+
 
 Completed = subprocess.CompletedProcess[str]
 Run = Callable[..., Completed]
@@ -141,7 +174,11 @@ def process(tmp_path: Path) -> Run:
             timeout=1200,
             check=False,
         )
-        return expect(code, result)
+        expect(code, result)
+        if "--json" in arguments and result.stdout:
+            verb = " ".join(map(str, arguments[: 2 if arguments[0] == "analysis" else 1]))
+            check_output(verb, result.stdout)
+        return result
 
     return call
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import typer
 
-from hepad.cli.every_command import FORCE
+from hepad.cli.every_command import FORCE, running_verb
 from hepad.errors import UsageError
 from hepad.printable import NAME
 
@@ -207,8 +206,10 @@ def print_lines(text: str) -> None:
 
 
 def print_json(result: dict[str, Any] | list[Any]) -> None:
-    """Print one JSON document to stdout; a NaN is a fault, never printed."""
-    sys.stdout.write(json.dumps(result, indent=2, allow_nan=False) + "\n")
+    """Print one JSON document to stdout, whose schema is that of the command; a NaN is a fault, never printed."""
+    from hepad.output.json_text import json_text
+
+    sys.stdout.write(json_text(running_verb(), result, indent=2))
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers_from: int = 1) -> None:

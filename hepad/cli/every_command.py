@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +18,7 @@ from hepad.cli.modes import check_modes
 from hepad.cli.progress import DEFAULT_PROGRESS, saying
 from hepad.output.figure_kinds import DEFAULT_FIGURES, DEFAULT_STYLE
 
-__all__ = ["DRAWING", "FORCE", "recorded", "with_common"]
+__all__ = ["DRAWING", "FORCE", "recorded", "running_verb", "with_common"]
 
 DRAWING = frozenset(
     {"abcd", "bumphunt", "bumphunt2d", "chain", "cluster", "evaluate", "explain", "fit", "hunt", "inject", "latency"}
@@ -53,6 +55,22 @@ _StyleOption = Annotated[
 
 _NEVER_REPLACE = frozenset({"replay", "unpack"})
 
+_VERB: ContextVar[str | None] = ContextVar("_VERB", default=None)
+
+
+def running_verb() -> str | None:
+    """The words of the command that runs, `limit` or `analysis pack`; None outside of one."""
+    return _VERB.get()
+
+
+@contextmanager
+def _running(verb: str) -> Iterator[None]:
+    token = _VERB.set(verb)
+    try:
+        yield
+    finally:
+        _VERB.reset(token)
+
 
 def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
     """The class of a command whose outputs record how it was called."""
@@ -81,7 +99,7 @@ def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
             drawn = drawing(kinds, style=style, label=ctx.params.get("label", ""), titles=titles)
             record = invocation(ctx) if "output" in ctx.params else None
             said = saying(ctx.params.get("progress", DEFAULT_PROGRESS), quiet=bool(ctx.params.get("quiet")))
-            with recording(record), replacing(forced), drawn, said:
+            with _running(verb_of(ctx)), recording(record), replacing(forced), drawn, said:
                 result = super().invoke(ctx)
                 if kinds and (unused := unused_titles()):
                     _warn_of_titles(unused)

@@ -13,7 +13,7 @@ from hepad.errors import UsageError
 
 def schema(
     name: Annotated[
-        str | None, typer.Argument(help="selection, analysis, search, model.vae, ...", show_default="all names")
+        str | None, typer.Argument(help="selection, analysis, model.vae, output.score, ...", show_default="all names")
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown.")] = False,
     json: common.Json = False,
@@ -26,13 +26,15 @@ def schema(
 
     Example: hepad schema analysis
 
+    What a command prints with --json, and writes: hepad schema output.limit, hepad schema output.limit/limit.json
+
     For editors: hepad schema -o schemas
     """
     from hepad.pipeline import schemas
 
     if output is not None:
         if name is not None or markdown or json:
-            raise UsageError("--output writes the JSON Schemas of all cards: give nothing beside it")
+            raise UsageError("--output writes the JSON Schemas of all cards and outputs: give nothing beside it")
         schemas.write_schemas(output)
         common.stdout().print(f"wrote {output}: card.schema.json, which knows all kinds of cards, and what it needs")
     elif name is None:
@@ -46,7 +48,8 @@ def schema(
     else:
         for table in schemas.tables(name):
             rows = [[key.key, key.value, key.default] for key in table.keys]
-            common.print_table(table.name, ["key", "value", "default"], rows, numbers_from=3)
+            last = "what it is" if name.startswith("output.") else "default"
+            common.print_table(table.name, ["key", "value", last], rows, numbers_from=3)
             common.print_lines(table.about)
             common.stdout().print()
 
@@ -54,8 +57,7 @@ def schema(
 def _names(*, json: bool) -> None:
     from hepad.pipeline import schemas
 
-    rows = [{"name": name, "what": what} for name, (_, what) in {**schemas.SCHEMAS, **schemas.OUTPUTS}.items()]
-    rows += [{"name": name, "what": entry.title} for name, entry in schemas.settings().items()]
+    rows = [{"name": name, "what": what} for name, what in schemas.names().items()]
     if json:
         common.print_json(rows)
         return

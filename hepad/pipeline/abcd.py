@@ -119,6 +119,7 @@ def _write(report: AbcdReport, counts: Sequence[float | None], options: AbcdOpti
         seed=options.seed,
     )
     with atomic_folder(output, verb="abcd") as folder:
-        write_json(folder / "abcd.json", {**report.to_json(), "provenance": provenance(command, seed=options.seed)})
+        content = {**report.to_json(), "provenance": provenance(command, seed=options.seed)}
+        write_json(folder / "abcd.json", content, schema="abcd/abcd.json")
         write_json(folder / "workspace.json", abcd_workspace(report.model))
         save_figure(figure, folder / "limit")

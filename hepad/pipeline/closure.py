@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from hepad.io.tables.scores import ScoreFile
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.figure_context import FigureContext
 from hepad.output.figures import save_figure
+from hepad.output.json_text import json_text
 from hepad.paths import InputPath
 from hepad.plot.closure import plot_closure
 from hepad.provenance import command_line, file_record, provenance
@@ -217,5 +217,5 @@ def _write(report: ClosureReport, scores: InputPath, options: ClosureOptions, ou
     with atomic_folder(output, verb="abcd") as folder:
         record = provenance(command, inputs=[file_record(path) for path in inputs])
         content = {**report.to_json(), "provenance": record}
-        (folder / "closure.json").write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        (folder / "closure.json").write_text(json_text("abcd/closure.json", content, indent=2), encoding="utf-8")
         save_figure(figure, folder / "closure")

@@ -161,4 +161,4 @@ def _write(
     )
     record = provenance(command, inputs=[file] if file else [], seed=options.seed, cards=cards)
     with atomic_path(output, verb="discovery") as temporary:
-        write_json(temporary, {**report.to_json(), "provenance": record})
+        write_json(temporary, {**report.to_json(), "provenance": record}, schema="discovery/discovery.json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from hepad.errors import UsageError
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.figure_context import FigureContext
 from hepad.output.figures import save_figure
+from hepad.output.json_text import json_text
 from hepad.provenance import command_line, provenance
 from hepad.spectra.files import Spectrum, spectrum_path
 from hepad.spectra.models import card_hashes, function_of, read_binned, short_spec
@@ -189,8 +189,8 @@ def _write(report: InjectReport, spec: str, options: InjectOptions, output: Path
     cards = card_hashes(tuple(sorted(names)))
     record = provenance(command, inputs=[spectrum_path(spec)[0]], seed=options.seed, cards=cards)
     with atomic_folder(output, verb="inject") as folder:
-        text = json.dumps({**report.to_json(), "provenance": record}, indent=2, allow_nan=False)
-        (folder / "inject.json").write_text(text + "\n", encoding="utf-8")
+        text = json_text("inject/inject.json", {**report.to_json(), "provenance": record}, indent=2)
+        (folder / "inject.json").write_text(text, encoding="utf-8")
         largest = report.injections[int(np.argmax(options.yields))]
         context = FigureContext(label="Pseudo-experiments")
         columns = {name: largest.pulls[:, i] for i, name in enumerate(PARAMETERS) if name in largest.floating}

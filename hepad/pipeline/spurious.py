@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from hepad.errors import UsageError
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.figures import save_figure
+from hepad.output.json_text import json_text
 from hepad.provenance import command_line, provenance
 from hepad.spectra.files import Spectrum, spectrum_path
 from hepad.spectra.models import card_hashes, function_of, read_binned, short_spec
@@ -159,7 +159,7 @@ def _write(report: SpuriousReport, spec: str, output: Path) -> None:
         name: np.array([point.ratio for point in points]) for name, points in report.points.items()
     }
     with atomic_folder(output, verb="spurious") as folder:
-        text = json.dumps({**report.to_json(), "provenance": record}, indent=2, allow_nan=False)
-        (folder / "spurious.json").write_text(text + "\n", encoding="utf-8")
+        text = json_text("spurious/spurious.json", {**report.to_json(), "provenance": record}, indent=2)
+        (folder / "spurious.json").write_text(text, encoding="utf-8")
         figure = plot_spurious(np.array(options.masses), ratios, limit=options.max_ratio, context=data_context(spec))
         save_figure(figure, folder / "spurious")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +22,7 @@ from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.io.tables.background import EVENTS, RECORD, SCHEMA, SPECTRA, write_background_events
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.complete import stored_record
+from hepad.output.json_text import json_text
 from hepad.paths import InputPath
 from hepad.provenance import command_line, provenance
 from hepad.samples.heldout import held_out
@@ -126,7 +126,9 @@ def _make(search: Search, paths: Sequence[InputPath], options: BackgroundOptions
         if search.card.simultaneous is not None:
             write_yields(folder / YIELDS, search, events, origins, paths)
         content = {**record, "provenance": making.description(run.reasons(), run.whole)}
-        (folder / RECORD).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        (folder / RECORD).write_text(
+            json_text("analysis background/background.json", content, indent=2), encoding="utf-8"
+        )
     return BackgroundReport(output, record)
 
 

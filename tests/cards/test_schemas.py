@@ -14,7 +14,18 @@ from hepad import registry
 from hepad.cards.base import known_keys, read_yaml
 from hepad.cards.resolver import bundled_names, resolve, shipped_folder
 from hepad.errors import UsageError
-from hepad.pipeline.schemas import OUTPUTS, SCHEMAS, card_of, json_schema, markdown, settings, tables
+from hepad.pipeline.schemas import (
+    OUTPUTS,
+    SCHEMAS,
+    card_of,
+    json_schema,
+    markdown,
+    names,
+    schema_file,
+    settings,
+    tables,
+)
+from hepad.pipeline.schemas.outputs import TYPES
 
 DOCS = Path(__file__).parents[2] / "docs"
 MARK = re.compile(r"<!-- hepad schema (\S+) --markdown -->\n\n")
@@ -113,7 +124,9 @@ def test_the_json_schemas_of_all_cards_are_written_for_editors(run, tmp_path: Pa
     referencing = pytest.importorskip("referencing")
     assert "card.schema.json" in run("schema", "-o", "made").stdout
     made = {path.name: json.loads(path.read_text()) for path in (tmp_path / "made").glob("*.schema.json")}
-    assert set(made) == {f"{name}.schema.json" for name in (*SCHEMAS, *OUTPUTS, "card")}
+    assert set(made) == {f"{name}.schema.json" for name in (*SCHEMAS, *OUTPUTS, "card")} | {
+        schema_file(f"output.{name}") for name in TYPES
+    }
     assert made["fit.schema.json"] == json_schema("fit")
     known = referencing.Registry().with_resources(
         (name, referencing.Resource.from_contents(schema)) for name, schema in made.items()
@@ -128,7 +141,7 @@ def test_the_json_schemas_of_all_cards_are_written_for_editors(run, tmp_path: Pa
 
 
 def test_the_command(run) -> None:
-    assert {row["name"] for row in json.loads(run("schema", "--json").stdout)} == {*SCHEMAS, *OUTPUTS, *settings()}
+    assert {row["name"] for row in json.loads(run("schema", "--json").stdout)} == {*names()}
     assert "model.vae" in run("schema").stdout
     assert json.loads(run("schema", "analysis/1", "--json").stdout) == json_schema("analysis")
     shown = run("schema", "selection").stdout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from hepad.output.closing import write_page
 from hepad.output.document import Block
 from hepad.output.figure_context import FigureContext, joined
 from hepad.output.figures import save_figure
+from hepad.output.json_text import json_text
 from hepad.pipeline.bumphunt.options import BumpHuntOptions
 from hepad.pipeline.bumphunt.page import hunt_blocks, trials_blocks
 from hepad.pipeline.bumphunt.report import BumpHuntReport, TrialsReport
@@ -105,8 +105,8 @@ def _save(
             cards[name] = sha256_file(resolve("fits", name if options.function == "auto" else options.function))
     record = provenance(_command(specs, options, extra), inputs=inputs, seed=options.seed, cards=cards)
     with atomic_folder(options.output, verb="bumphunt") as folder:
-        text = json.dumps({**result, "provenance": record}, indent=2, allow_nan=False)
-        (folder / "bumphunt.json").write_text(text + "\n", encoding="utf-8")
+        text = json_text("bumphunt/bumphunt.json", {**result, "provenance": record}, indent=2)
+        (folder / "bumphunt.json").write_text(text, encoding="utf-8")
         for stem, figure in figures.items():
             save_figure(figure, folder / stem)
         write_page(folder, blocks, record, [("bumphunt.json", "all numbers, and the provenance")])

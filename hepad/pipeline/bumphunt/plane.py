@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from hepad.errors import InputDataError, UsageError
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.figures import save_figure
+from hepad.output.json_text import json_text
 from hepad.pipeline.bumphunt.output import p_value_lines
 from hepad.provenance import command_line, provenance
 from hepad.spectra.files import counting_variances, same_edges, spectrum_path
@@ -130,8 +130,8 @@ def _write(report: PlaneReport, specs: tuple[str, str], options: PlaneOptions, o
     )
     record = provenance(command, inputs=paths, seed=options.seed)
     with atomic_folder(output, verb="bumphunt2d") as folder:
-        text = json.dumps({**report.to_json(), "provenance": record}, indent=2, allow_nan=False)
-        (folder / "plane.json").write_text(text + "\n", encoding="utf-8")
+        text = json_text("bumphunt2d/plane.json", {**report.to_json(), "provenance": record}, indent=2)
+        (folder / "plane.json").write_text(text, encoding="utf-8")
         save_figure(figure, folder / "plane")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from hepad.output.closing import write_page
 from hepad.output.document import Answer, Block, Figure, Heading, Notes, Table, Text, to_markdown
 from hepad.output.figure_context import simulated
 from hepad.output.figure_kinds import figure_kinds
+from hepad.output.json_text import json_text
 from hepad.pipeline.chain.report import ChainReport, LevelRow, SampleChain
 from hepad.stats.scores.acceptance import Acceptance
 
@@ -43,7 +43,7 @@ def write_report(report: ChainReport, output: Path, *, simulation: bool, record:
         (folder / "report.md").write_text(to_markdown(page), encoding="utf-8")
         write_page(folder, page, record, _FILES)
         content = {**report.content(), "provenance": record}
-        (folder / RESULT).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        (folder / RESULT).write_text(json_text("chain/chain.json", content), encoding="utf-8")
 
 
 def steps_table(report: ChainReport) -> Table:

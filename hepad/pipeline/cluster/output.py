@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from hepad.output.closing import write_page
 from hepad.output.document import Answer, Block, Figure, Heading, Notes, Table, Text, to_markdown
 from hepad.output.figure_context import simulated
 from hepad.output.figures import save_figure
+from hepad.output.json_text import json_text
 from hepad.paths import InputPath
 from hepad.pipeline.cluster.figures import cluster_figures
 from hepad.pipeline.cluster.report import ClusterReport, ClusterRow
@@ -96,7 +96,7 @@ def write_report(
         (folder / "report.md").write_text(to_markdown(blocks), encoding="utf-8")
         write_page(folder, blocks, record, _FILES)
         content = {**report.to_json(), "provenance": record}
-        (folder / "report.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        (folder / "report.json").write_text(json_text("cluster/report.json", content), encoding="utf-8")
         _write_events(folder / "clusters.csv", found, samples, paths)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from hepad.output.document import to_markdown
 from hepad.output.figure_context import simulated
 from hepad.output.figure_kinds import titled
 from hepad.output.figures import save_figure
+from hepad.output.json_text import json_text
 from hepad.pipeline.evaluate.figures import evaluation_figures
 from hepad.pipeline.evaluate.page import evaluation_blocks
 from hepad.pipeline.evaluate.results import EvaluateReport
@@ -48,7 +48,7 @@ def write_report(
         write_page(folder, page, record, _FILES)
         content = {**report.to_json(), "provenance": record}
         del content["output"]  # outputs name no folders
-        (folder / "report.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        (folder / "report.json").write_text(json_text("evaluate/report.json", content), encoding="utf-8")
 
 
 def _known_titles(report: EvaluateReport, trainings: Sequence[Training]) -> dict[str, str]:

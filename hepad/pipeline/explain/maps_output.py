@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from hepad.output.closing import write_page
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, to_markdown
 from hepad.output.figure_context import simulated
 from hepad.output.figures import save_figure
+from hepad.output.json_text import json_text
 from hepad.pipeline.explain.report import MapsReport, SampleMaps
 from hepad.pipeline.explain.shared import FILES
 
@@ -56,7 +56,7 @@ def write_maps(report: MapsReport, output: Path, record: Mapping[str, Any], *, s
         write_page(folder, page, record, beside)
         content = {**report.to_json(), "provenance": record}
         del content["output"]  # outputs name no folders
-        (folder / "explain.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        (folder / "explain.json").write_text(json_text("explain/explain.json", content), encoding="utf-8")
 
 
 def channels_table(report: MapsReport) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from hepad.output.closing import write_page
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, to_markdown
 from hepad.output.figure_context import FigureContext, simulated
 from hepad.output.figures import save_figure
+from hepad.output.json_text import json_text
 from hepad.pipeline.explain.objects import ExplainReport, SampleRow
 from hepad.pipeline.explain.shared import FILES
 
@@ -63,7 +63,7 @@ def write_objects(report: ExplainReport, output: Path, record: Mapping[str, Any]
         write_page(folder, page, record, FILES)
         content = {**report.to_json(), "provenance": record}
         del content["output"]  # outputs name no folders
-        (folder / "explain.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        (folder / "explain.json").write_text(json_text("explain/explain.json", content), encoding="utf-8")
 
 
 def _draw(report: ExplainReport, folder: Path, context: FigureContext) -> None:

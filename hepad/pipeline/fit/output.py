@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
 from hepad.output.figure_context import FigureContext
 from hepad.output.figures import save_figure
+from hepad.output.json_text import json_text
 from hepad.pipeline.fit.page import fit_blocks
 from hepad.pipeline.fit.report import Background, FitReport, correlation
 from hepad.provenance import provenance
@@ -35,8 +35,8 @@ def write_fits(report: FitReport, spec: str, output: Path, command: str, functio
     cards, context = card_hashes(functions), data_context(spec)
     record = provenance(command, inputs=[spectrum_path(spec)[0]], seed=report.seed, cards=cards)
     with atomic_folder(output, verb="fit") as folder:
-        text = json.dumps({**report.to_json(), "provenance": record}, indent=2, allow_nan=False)
-        (folder / "fit.json").write_text(text + "\n", encoding="utf-8")
+        text = json_text("fit/fit.json", {**report.to_json(), "provenance": record}, indent=2)
+        (folder / "fit.json").write_text(text, encoding="utf-8")
         for background in report.backgrounds:
             stem = folder / f"fit_{background.name}"
             _write_table(stem.with_suffix(".csv"), report.data, background)

@@ -17,6 +17,7 @@ from hepad.output.closing import closing
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, excess_tone
 from hepad.output.figure_context import FigureContext
 from hepad.output.figures import save_figure
+from hepad.output.json_text import json_text
 from hepad.output.page import to_html
 from hepad.pipeline.hunt.plane_report import PlaneReport
 from hepad.plot.mass_plane import MassPlane, limit_planes, p_plane
@@ -35,7 +36,7 @@ def write_plane(report: PlaneReport, card: PlaneCard, described: Mapping[str, An
     """Fill the folder."""
     with atomic_folder(output, verb="hunt") as folder:
         content = {**described, "report": report.content()}
-        (folder / _RESULT).write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+        (folder / _RESULT).write_text(json_text("hunt/plane.json", content), encoding="utf-8")
         shown = {}
         for name, (figure, caption) in _figures(report):
             save_figure(figure, folder / name)

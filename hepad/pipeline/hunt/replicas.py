@@ -23,6 +23,7 @@ from hepad.execution.store import FolderStore, RunFolder
 from hepad.inputs.batch import Batch
 from hepad.methods.base import MASS, Folds, Window
 from hepad.output.atomic import atomic_folder, check_folder
+from hepad.output.json_text import json_text
 from hepad.pipeline.hunt.events import HuntEvents
 from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
 from hepad.pipeline.hunt.task import Others
@@ -164,7 +165,7 @@ def hunt_replicas(
         )
         with atomic_folder(output, verb="hunt") as made:
             content = {**described(events.records), "report": report.content()}
-            (made / _RESULT).write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+            (made / _RESULT).write_text(json_text("hunt/replicas.json", content), encoding="utf-8")
     return report
 
 

@@ -14,6 +14,7 @@ from hepad.cards.hunt import HuntCard
 from hepad.errors import InputDataError
 from hepad.output.atomic import atomic_folder
 from hepad.output.figures import save_figure
+from hepad.output.json_text import json_text
 from hepad.output.page import to_html
 from hepad.pipeline.hunt.windows_report import AnalysisReport, WindowResult
 
@@ -29,7 +30,7 @@ def write_analysis(report: AnalysisReport, card: HuntCard, described: Mapping[st
 
     with atomic_folder(output, verb="hunt") as folder:
         content = {**described, "report": report.content()}
-        (folder / _RESULT).write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+        (folder / _RESULT).write_text(json_text("hunt/hunt.json", content), encoding="utf-8")
         if report.masses is not None:
             own = report.masses.T
             columns: dict[str, Any] = {_name(r): own[place] for place, r in enumerate(report.results)}

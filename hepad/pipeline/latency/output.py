@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.closing import write_page
 from hepad.output.figure_context import FigureContext
 from hepad.output.figures import save_figure
+from hepad.output.json_text import json_text
 from hepad.pipeline.latency.options import LatencyOptions
 from hepad.pipeline.latency.page import latency_blocks
 from hepad.pipeline.latency.report import BUSY_WORDS, LatencyReport
@@ -39,8 +39,8 @@ def write_output(report: LatencyReport, events: Sequence[str], folder: Path, *, 
         seed=options.seed,
     )
     with atomic_folder(folder, verb="latency") as scratch:
-        text = json.dumps({**report.to_json(), "provenance": record}, indent=1, allow_nan=False)
-        (scratch / "latency.json").write_text(text + "\n", encoding="utf-8")
+        text = json_text("latency/latency.json", {**report.to_json(), "provenance": record})
+        (scratch / "latency.json").write_text(text, encoding="utf-8")
         if timings:
             _write_table(timings, scratch / "throughput.csv")
         drawn = len({timing["batch"] for timing in timings}) > 1

@@ -69,7 +69,7 @@ def write_mass_limits(
     )
     record = provenance(command, inputs=list(dict.fromkeys(sources)), seed=options.seed)
     with atomic_folder(options.output, verb="limit") as folder:
-        write_json(folder / "limit.json", {**report.to_json(), "provenance": record})
+        write_json(folder / "limit.json", {**report.to_json(), "provenance": record}, schema="limit/limit.json")
         save_figure(limits, folder / "limit")
         save_figure(local, folder / "local_p")
         write_page(folder, mass_blocks(report), record, [("limit.json", "all numbers, and the provenance")])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hepad.errors import UsageError
+from hepad.output.json_text import json_text
 from hepad.stats.limits.cls import Calculator, LimitResult, known, known_list
 
 if TYPE_CHECKING:
@@ -84,6 +84,6 @@ def limit_figure(
     )
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write one JSON document; a NaN is a fault, never written."""
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+def write_json(path: Path, content: dict[str, Any], *, schema: str | None = None) -> None:
+    """Write one JSON document, of a schema of hepad's unless it is in somebody else's form; a NaN is a fault."""
+    path.write_text(json_text(schema, content, indent=2), encoding="utf-8")

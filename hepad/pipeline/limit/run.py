@@ -151,7 +151,7 @@ def _write(
     inputs = [spectrum_path(str(item))[0] for item in given if item is not None and isinstance(_kind(item), str)]
     record = provenance(_command(given, options), inputs=list(dict.fromkeys(inputs)), seed=options.seed)
     with atomic_folder(output, verb="limit") as folder:
-        write_json(folder / "limit.json", {**report.to_json(), "provenance": record})
+        write_json(folder / "limit.json", {**report.to_json(), "provenance": record}, schema="limit/limit.json")
         write_json(folder / "workspace.json", build_workspace(report.model))
         save_figure(figure, folder / "limit")
         unit, scale = ("times the signal", 1.0) if report.cross_section is None else ("pb", report.cross_section)

@@ -155,7 +155,7 @@ def _write(
     figure = limit_figure(result, (rf"Upper limits at 95% CL, {kind}",), context=FigureContext())
     record = provenance(command, inputs=inputs, seed=report.seed)
     with atomic_folder(output, verb="limit") as folder:
-        write_json(folder / "limit.json", {**report.to_json(), "provenance": record})
+        write_json(folder / "limit.json", {**report.to_json(), "provenance": record}, schema="limit/limit.json")
         write_json(folder / "workspace.json", workspace)
         save_figure(figure, folder / "limit")
         if report.fit is not None:

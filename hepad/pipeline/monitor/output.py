@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from hepad.output.closing import write_page
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, to_markdown
 from hepad.output.figure_context import simulated
 from hepad.output.figures import save_figure
+from hepad.output.json_text import json_text
 from hepad.pipeline.monitor.figures import map_of, run_figures
 from hepad.pipeline.monitor.report import MonitorReport, QuantityRow, RunRow
 
@@ -82,7 +82,7 @@ def write_report(
         (folder / "report.md").write_text(to_markdown(blocks), encoding="utf-8")
         write_page(folder, blocks, record, _FILES)
         content = {**report.to_json(), "provenance": record}
-        (folder / "report.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        (folder / "report.json").write_text(json_text("monitor/report.json", content), encoding="utf-8")
 
 
 def _blocks(report: MonitorReport) -> list[Block]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from hepad.errors import InputDataError, UsageError
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.figure_context import simulated
+from hepad.output.json_text import json_text
 from hepad.pipeline.quantise.equal import common_costs, cost_curves
 from hepad.pipeline.quantise.figures import write_figures
 from hepad.pipeline.quantise.report import QuantisedPoint, QuantiseReport, summaries
@@ -75,8 +75,8 @@ def quantise(
     record = provenance(command, inputs=event_records(files), seed=options.seed)
     with atomic_folder(options.output, verb="quantise") as folder:
         content = {key: value for key, value in report.to_json().items() if key != "output"}
-        text = json.dumps({**content, "provenance": record}, indent=1, allow_nan=False)
-        (folder / "scan.json").write_text(text + "\n", encoding="utf-8")
+        text = json_text("quantise/scan.json", {**content, "provenance": record})
+        (folder / "scan.json").write_text(text, encoding="utf-8")
         write_figures(report, curves, designs, folder, context=simulated(options.simulation))
         for scan, variant in variants:
             if scan.parted is not None and tuning is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from hepad.output.closing import write_page
 from hepad.output.document import Answer, Block, Figure, Heading, Notes, Table, Text, to_markdown
 from hepad.output.figure_context import simulated
 from hepad.output.figures import save_figure
+from hepad.output.json_text import json_text
 from hepad.pipeline.rates.figures import CAPTIONS, rates_figures
 from hepad.pipeline.rates.report import RatesReport, SampleRates, SignalRow
 from hepad.stats.scores.acceptance import Acceptance
@@ -46,7 +46,7 @@ def write_report(report: RatesReport, output: Path, *, simulation: bool, record:
         (folder / "report.md").write_text(to_markdown(page), encoding="utf-8")
         write_page(folder, page, record, _FILES)
         content = {**report.content(), "provenance": record}
-        (folder / "report.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        (folder / "report.json").write_text(json_text("rates/report.json", content), encoding="utf-8")
 
 
 def points_table(report: RatesReport) -> Table:

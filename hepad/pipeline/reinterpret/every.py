@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from hepad.io.reader import expand_files
 from hepad.output.atomic import check_files, check_folder, check_place, write_files
 from hepad.output.closing import closing
 from hepad.output.document import Answer, Block, Files, Heading, Notes, Table, Text, merged
+from hepad.output.json_text import json_text
 from hepad.output.page import to_html
 from hepad.paths import InputPath
 from hepad.pipeline.reinterpret.output import PAGE
@@ -287,7 +287,7 @@ def _write(output: Path, ranking: Ranking) -> None:
     for row in ranking.rows:
         kept = None if row.acceptance is None else row.acceptance.value
         writer.writerow([row.search, kept, row.expected_pb, row.observed_pb, row.strength, row.status, row.fidelity])
-    content = json.dumps(ranking.content(), indent=1, allow_nan=False) + "\n"
+    content = json_text("reinterpret/ranking.json", ranking.content())
     texts = (to_html(_page(ranking), output), content, table.getvalue())
     write_files(output, dict(zip(_FILES, texts, strict=True)), verb=_VERB)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from hepad.output.closing import closing
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text
 from hepad.output.figure_context import simulated
 from hepad.output.figures import save_figure
+from hepad.output.json_text import json_text
 from hepad.output.page import to_html
 from hepad.pipeline.reinterpret.hunted import FILES, VERB, HuntedReport, MethodRow, PointRow
 from hepad.pipeline.study.output import FIGURES
@@ -51,7 +51,7 @@ def write_hunted(report: HuntedReport) -> None:
     assert output is not None  # noqa: S101 - asked for by the caller
     with atomic_folder(output / FIGURES, verb=VERB) as folder:
         drawn = _draw(report, folder)
-    content = json.dumps({**report.content(), "figures": drawn}, indent=1, allow_nan=False) + "\n"
+    content = json_text("reinterpret/reinterpret.json", {**report.content(), "figures": drawn})
     tables = [written_csv([vars(row) for row in rows]) for rows in (report.methods, report.points)]
     texts = (to_html(_page(report, drawn), output), content, *tables)
     write_files(output, dict(zip(FILES, texts, strict=True)), verb=VERB)

@@ -11,6 +11,7 @@ from typing import Any
 from hepad.errors import CheckFailedError
 from hepad.io.exchange.hepdata import HepDataTable, Resource, submission_faults, write_submission
 from hepad.output.figure_kinds import ALL_KINDS, figure_kinds
+from hepad.output.json_text import json_text
 from hepad.output.page import to_html
 from hepad.pipeline.reinterpret.answer import Answer
 from hepad.pipeline.reinterpret.hepdata import comment, illustrated, tables
@@ -52,8 +53,8 @@ def write_folder(folder: Path, result: Result, answer: Answer, curve: Curve | No
     """
     from hepad.pipeline.reinterpret.figures import signal_histograms
 
-    text = json.dumps(result.to_json(), indent=2, allow_nan=False)
-    (folder / RESULT).write_text(text + "\n", encoding="utf-8")
+    text = json_text("reinterpret/reinterpret.json", result.to_json(), indent=2)
+    (folder / RESULT).write_text(text, encoding="utf-8")
     spectra = signal_histograms(answer)
     if spectra:
         write_histograms_root(folder / "histograms.root", spectra, result.provenance)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from hepad.nn.device import resolve_device
 from hepad.nn.scorer import EpochEnd
 from hepad.output.atomic import atomic_folder, write_files
 from hepad.output.document import to_markdown
+from hepad.output.json_text import json_text
 from hepad.output.page import to_html
 from hepad.pipeline.study.compared import compared, ordered
 from hepad.pipeline.study.data import BACKGROUND, StudyData, find_files
@@ -127,5 +127,5 @@ def _write(report: StudyReport, texts: Mapping[str, str]) -> None:
     cards = "\n".join(f"# {what}\n{text}" for what, text in texts.items())
     page = blocks(report, figures, cards)
     whole = {**report.content(), "figures": figures}
-    pages = (to_markdown(page), to_html(page, output), json.dumps(whole, indent=1, allow_nan=False) + "\n")
+    pages = (to_markdown(page), to_html(page, output), json_text("study/results.json", whole))
     write_files(output, dict(zip(_FILES, pages, strict=True)), verb=VERB)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from pathlib import Path
 
 from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
+from hepad.output.json_text import json_text
 from hepad.pipeline.verify.page import fidelity_blocks, markdown
 from hepad.pipeline.verify.report import VerifyReport
 
@@ -29,7 +29,7 @@ def write_report(report: VerifyReport, output: Path) -> None:
         (folder / "report.md").write_text(markdown(report), encoding="utf-8")
         (folder / "verify.csv").write_text(_csv(report), encoding="utf-8")
         content = {**report.content(), "provenance": report.provenance}
-        (folder / "verify.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        (folder / "verify.json").write_text(json_text("verify/verify.json", content), encoding="utf-8")
         write_page(folder, fidelity_blocks(report), report.provenance, _FILES)
 
 

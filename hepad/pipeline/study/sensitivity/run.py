@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from hepad.methods.base import Window
 from hepad.nn.device import resolve_device
 from hepad.output.atomic import atomic_folder, write_files
 from hepad.output.document import to_markdown
+from hepad.output.json_text import json_text
 from hepad.output.page import to_html
 from hepad.paths import InputPath
 from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
@@ -315,7 +315,7 @@ def _write(report: SensitivityReport, texts: Mapping[str, str]) -> None:
         figures = draw_sensitivity(results, folder)
     cards = "\n".join(f"# {what}\n{text}" for what, text in texts.items())
     blocks = page(results, figures, cards, report.provenance, quick=report.quick)
-    whole = json.dumps({**report.content(), "figures": figures}, indent=1, allow_nan=False) + "\n"
+    whole = json_text("study/results.json", {**report.content(), "figures": figures})
     tables = (written_csv(results.summary()), written_csv(results.points()))
     pages = (to_markdown(blocks), to_html(blocks, output), whole, *tables)
     write_files(output, dict(zip(_FILES, pages, strict=True)), verb=VERB)

@@ -27,8 +27,20 @@ from hepad.cards.vectors import VectorsCard
 from hepad.errors import UsageError
 from hepad.io.exchange.archive import Manifest
 from hepad.output.atomic import atomic_folder
+from hepad.pipeline.schemas.outputs import PREFIX, TYPES, about, output_schema, output_tables
 
-__all__ = ["OUTPUTS", "SCHEMAS", "card_of", "json_schema", "markdown", "settings", "tables", "write_schemas"]
+__all__ = [
+    "OUTPUTS",
+    "SCHEMAS",
+    "card_of",
+    "json_schema",
+    "markdown",
+    "names",
+    "schema_file",
+    "settings",
+    "tables",
+    "write_schemas",
+]
 
 SCHEMAS: dict[str, tuple[type[Card], str]] = {
     "selection": (SelectionCard, "objects, counts and requirements: --selection"),
@@ -82,16 +94,25 @@ def card_of(name: str) -> type[Card]:
     if kind in settings():
         config: type[Card] = registry.load_config(settings()[kind])
         return config
-    raise UsageError(f"no schema {name!r}: choose one of {', '.join([*SCHEMAS, *OUTPUTS, *settings()])}")
+    raise UsageError(f"no schema {name!r}: choose one of {', '.join(names())}")
 
 
 def tables(name: str) -> list[CardKeys]:
     """The keys of a schema and of the cards within it."""
-    return card_keys(card_of(name))
+    return output_tables(name) if name.startswith(PREFIX) else card_keys(card_of(name))
+
+
+def names() -> dict[str, str]:
+    """All schemas, and what of."""
+    cards = {name: what for name, (_, what) in {**SCHEMAS, **OUTPUTS}.items()}
+    own = {name: entry.title for name, entry in settings().items()}
+    return {**cards, **own, **{f"{PREFIX}{name}": about(name) for name in TYPES}}
 
 
 def json_schema(name: str) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a card, for editors that check YAML, or of an output."""
+    if name.startswith(PREFIX):
+        return {"$schema": DIALECT, **output_schema(name)}
     schema = card_of(name).model_json_schema(by_alias=True)
     for kind, table in _SETTINGS.items():
         _tell_settings(schema.get("$defs", {}), kind, table)
@@ -120,7 +141,7 @@ def any_schema() -> dict[str, Any]:
     kinds = [
         {
             "if": {"properties": {"schema": {"const": f"{name}/1"}}, "required": ["schema"]},
-            "then": {"$ref": _file(name)},
+            "then": {"$ref": schema_file(name)},
         }
         for name in SCHEMAS
     ]
@@ -131,33 +152,40 @@ def any_schema() -> dict[str, Any]:
 
 def write_schemas(folder: Path) -> None:
     """Write the JSON Schema of each kind of card and output into a folder, and `card.schema.json`, of all cards."""
+    kinds = (*SCHEMAS, *OUTPUTS, *(f"{PREFIX}{name}" for name in TYPES))
     with atomic_folder(folder, verb="schema") as made:
-        contents = {_file(name): json_schema(name) for name in (*SCHEMAS, *OUTPUTS)} | {
-            "card.schema.json": any_schema()
-        }
+        contents = {schema_file(name): json_schema(name) for name in kinds} | {"card.schema.json": any_schema()}
         for name, schema in contents.items():
             (made / name).write_text(json.dumps(schema, indent=1) + "\n", encoding="utf-8")
 
 
-def _file(name: str) -> str:
-    return f"{name}.schema.json"
+def schema_file(name: str) -> str:
+    """The file of a schema in the folder of `write_schemas`."""
+    return f"{name.removesuffix('.json').replace('/', '.').replace(' ', '-')}.schema.json"
 
 
 def markdown(name: str) -> str:
     """The keys of a schema in Markdown; cards within it that an analysis or a selection has too are not repeated."""
+    if name.startswith(PREFIX):
+        return "\n\n".join(_table(table, ("key", "value", "what it is")) for table in tables(name))
     first, *others = tables(name)
     known = {kind: {table.name for table in tables(kind)} for kind in _TOLD_ONCE}
     of_kind = next((i for i, kind in enumerate(_TOLD_ONCE) if first.name == card_of(kind).__name__), len(_TOLD_ONCE))
     before = {table: kind for kind in reversed(_TOLD_ONCE[:of_kind]) for table in known[kind]}
-    parts = []
-    for table in (first, *(other for other in others if other.name not in before)):
-        rows = [f"| `{key.key}` | {key.value} | {_default(key)} |" for key in table.keys]
-        parts += [f"**{table.name}**: {table.about}", "\n".join(["| key | value | default |", "|---|---|---|", *rows])]
+    own = (first, *(other for other in others if other.name not in before))
+    parts = [_table(table, ("key", "value", "default")) for table in own]
     told = {before[other.name] for other in others if other.name in before}
     if told:
         where = " and ".join(f"`hepad schema {kind}`" for kind in _TOLD_ONCE if kind in told)
         parts.append(f"The keys of other cards are as in {where}.")
     return "\n\n".join(parts)
+
+
+def _table(table: CardKeys, header: tuple[str, str, str]) -> str:
+    rows = [
+        f"| `{key.key}` | {key.value} | {_default(key) if 'default' in header else key.default} |" for key in table.keys
+    ]
+    return "\n".join([f"**{table.name}**: {table.about}", "", f"| {' | '.join(header)} |", "|---|---|---|", *rows])
 
 
 def _default(key: Key) -> str:

@@ -1,0 +1,133 @@
+"""The JSON that commands print with --json and write to files, and the JSON Schemas of it.
+
+What a document holds is declared once, in the module of its verb beside this one: a `TypedDict` with words under each
+key, or the record itself where its fields are what is written. Whatever a test makes hepad print or write is held
+against these; a key that is not declared, or is missing, fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+
+from hepad.cards.keys import CardKeys, Key
+from hepad.errors import UsageError
+
+__all__ = ["PREFIX", "TYPES", "about", "output_schema", "output_tables"]
+
+PREFIX = "output."
+
+TYPES: dict[str, str] = {
+    "bumphunt": "bumphunt.Printed",
+    "bumphunt/bumphunt.json": "bumphunt.Written",
+    "hist": "hist.Printed",
+    "limit": "limit.Printed",
+    "limit/limit.json": "limit.Written",
+    "reinterpret": "reinterpret.Printed",
+    "reinterpret/reinterpret.json": "reinterpret.Written",
+    "reinterpret/ranking.json": "reinterpret.WrittenOfAll",
+    "score": "score.Printed",
+}
+"""Verbs, for what they print, and VERB/FILE, with the module here and the type in it."""
+
+
+def about(name: str) -> str:
+    """What a document of `TYPES` is."""
+    verb, _, file = name.partition("/")
+    return f"{file}, which hepad {verb} writes" if file else f"what hepad {verb} prints with --json"
+
+
+class _AsWritten(GenerateJsonSchema):
+    """Schemas of what is written, where a record's defaults are no matter: all its fields are there."""
+
+    def field_is_required(self, field: Any, total: bool) -> bool:
+        """Whether a key is always there: any of a record, those of a `TypedDict` that are not `NotRequired`."""
+        return bool(field["type"] != "typed-dict-field" or field.get("required", total))
+
+    def default_schema(self, schema: Any) -> JsonSchemaValue:
+        """Without the default."""
+        return self.generate_inner(schema["schema"])
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+        """Keys have no other names."""
+        return False
+
+
+_CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+def output_schema(name: str) -> dict[str, Any]:
+    """The JSON Schema of one of `TYPES`, with or without `PREFIX`; `UsageError` if there is none."""
+    name = name.removeprefix(PREFIX)
+    if name not in TYPES:
+        raise UsageError(f"no output {name!r}: choose one of {', '.join(TYPES)}")
+    module, _, kind = TYPES[name].partition(".")
+    declared = getattr(import_module(f"hepad.pipeline.schemas.{module}"), kind)
+    # A type of one's own is given no settings by pydantic, but those of a list go down to what is in it.
+    several: Any = list.__class_getitem__(declared)
+    made = TypeAdapter(several, config=_CONFIG).json_schema(
+        mode="serialization", schema_generator=_AsWritten, by_alias=True
+    )
+    inner = made.pop("items")
+    defs = made.get("$defs", {})
+    whole = defs.pop(inner["$ref"].rpartition("/")[2]) if "$ref" in inner and not _recurs(defs, inner) else inner
+    head = {"$id": f"urn:hepad:{PREFIX}{name.replace(' ', '-')}", "title": f"{about(name)}"}
+    whole.pop("title", None)
+    return {**head, **whole, **({"$defs": defs} if defs else {})}
+
+
+def _recurs(defs: dict[str, Any], reference: dict[str, Any]) -> bool:
+    """Whether anything else refers to the same."""
+    return repr(defs).count(repr(reference["$ref"])) > 0
+
+
+def output_tables(name: str) -> list[CardKeys]:
+    """The keys of a document and of the parts of it, each with what stands there, and what it is."""
+    schema = output_schema(name)
+    parts = {PREFIX + name.removeprefix(PREFIX): schema, **schema.get("$defs", {})}
+    return [
+        CardKeys(part, " ".join(content.get("description", "").split()), tuple(_keys(content)))
+        for part, content in parts.items()
+        if "properties" in content or "anyOf" in content or "items" in content
+    ]
+
+
+def _keys(schema: dict[str, Any]) -> Iterator[Key]:
+    if "properties" not in schema:
+        yield Key("(all)", _words(schema), "")
+    for key, value in schema.get("properties", {}).items():
+        words = _words(value) + ("" if key in schema.get("required", ()) else ", not always there")
+        yield Key(key, words, " ".join(value.get("description", "").split()))
+
+
+_PLAIN = {
+    "number": "number",
+    "integer": "whole number",
+    "string": "text",
+    "boolean": "true or false",
+    "null": "null",
+    "object": "object",
+}
+
+
+def _words(schema: dict[str, Any]) -> str:  # noqa: PLR0911  one line a kind
+    """What may stand at a key, in words."""
+    if "$ref" in schema:
+        return f"keys of {schema['$ref'].rpartition('/')[2]}"
+    if "anyOf" in schema:
+        return " or ".join(map(_words, schema["anyOf"]))
+    if "enum" in schema:
+        return " or ".join(f"`{value}`" for value in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if schema.get("type") == "array":
+        if "prefixItems" in schema:
+            return f"list of {len(schema['prefixItems'])}: {', '.join(map(_words, schema['prefixItems']))}"
+        return f"list of {_words(schema['items'])}" if "items" in schema else "list"
+    if isinstance(schema.get("additionalProperties"), dict):
+        return f"for each name: {_words(schema['additionalProperties'])}"
+    return _PLAIN.get(schema.get("type", ""), "anything")
