@@ -79,7 +79,7 @@ def plot_channels(
             "fontsize": 13,
         }
         if ax is None:
-            figure_of(axes).legend(loc="outside upper right", **look)
+            figure_of(axes).legend(loc="outside upper left", **look)
         else:  # rows leave no room within
             ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0 if context is None else 1.08), **look)
         draw_context(axes, context)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import legend
+from hepad.plot.spectrum import poisson_interval
 from hepad.plot.style import COLOURS, GREY, canvas, figure_of
 
 __all__ = ["characteristic_figure", "count_figure", "map_figure"]
@@ -74,24 +75,20 @@ def count_figure(
     with canvas(ax, (min(max(7.0, 3.0 + 0.8 * len(names)), 15.0), 5.6)) as axes:
         if expected is not None:
             axes.bar(places, expected, width=0.75, color="#92dadd", label="expected from background")
-        axes.errorbar(
-            places, data, np.sqrt(data), fmt="o", color="black", label="data", capsize=0, markersize=6, linestyle="none"
-        )
+        some = data > 0
+        bars = np.stack(poisson_interval(data))[:, some]
+        axes.errorbar(places[some], data[some], bars, fmt="o", color="black", label="data", markersize=6)
         for place, p_value in zip(places, p_values or (), strict=False):
             if p_value < 0.01:
-                top = data[place] + np.sqrt(data[place])
-                axes.annotate(
-                    f"$p$ = {p_value:.1g}",
-                    (place, top),
-                    xytext=(0, 5),
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=12,
-                )
+                at = max(data[place] + np.sqrt(data[place]), 0.0 if expected is None else expected[place])
+                words = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "fontsize": 12}
+                # Upright, as many of them stand closer to one another than they are long.
+                axes.annotate(f"$p$ = {p_value:.1g}", (place, at), rotation=90, va="bottom", **words)
         axes.set_xticks(places, names)
         axes.tick_params(axis="x", which="minor", length=0)
         top = float(max(data.max(initial=1), 0 if expected is None else expected.max(initial=1)))
-        axes.set(xlabel="Cluster", ylabel="Events", ylim=(0.5, 4 * top), yscale="log")
+        axes.set(xlabel="Cluster", ylabel="Events", yscale="log")
+        axes.set(xlim=(-0.7, len(names) - 0.3), ylim=(0.5, top * (2 * top) ** 0.5))
         axes.legend(frameon=False, loc="upper right", ncols=2)
         keep_numbers(axes, cluster=names, data=data, expected=expected, p_value=p_values or None)
         draw_context(axes, context, caption=caption)
@@ -113,6 +110,8 @@ def characteristic_figure(
         axes.axvline(0.0, color="black", linewidth=1.2)
         axes.set_yticks(places, names)
         axes.tick_params(axis="y", which="both", length=0)
+        low, high = min(0.0, *values), max(0.0, *values)
+        axes.set_xlim(low - 0.06 * (high - low), high + 0.06 * (high - low))
         axes.set_xlabel("Difference from the rest [standard deviations]")
         keep_numbers(axes, quantity=names, difference_in_sigma=values)
         draw_context(axes, context, caption=caption)

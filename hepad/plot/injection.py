@@ -97,6 +97,7 @@ def draw_spurious(axes: Axes, masses: FloatArray, ratios: Mapping[str, FloatArra
         axes.plot(masses, values, color=colour, linestyle=dash, linewidth=1.8, marker=marker, label=name)
     reach = 1.5 * max(limit, *(float(np.max(np.abs(values))) for values in ratios.values()))
     axes.set_ylim(-reach, reach)
+    axes.tick_params(axis="x", pad=8)  # its first number would touch the lowest of y
     axes.set_xlabel("Signal mass [GeV]")
     axes.set_ylabel("Spurious signal / its error")
     axes.legend(loc="upper right", frameon=False, ncols=2)

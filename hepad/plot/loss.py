@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import log_numbers
-from hepad.plot.style import COLOURS, canvas, figure_of, frame, hep_style
+from hepad.plot.style import COLOURS, DASHES, canvas, figure_of, frame, hep_style
 
 __all__ = ["LossCurves", "loss_figure", "plot_loss"]
 
@@ -35,7 +35,7 @@ def plot_loss(
     epochs = range(1, len(train) + 1)
     with canvas(ax, (8, 6)) as axes:
         axes.plot(epochs, train, label="training")
-        axes.plot(epochs, validation, label="validation")
+        axes.plot(epochs, validation, ls=DASHES[1], label="validation")
         kept = (best_epoch, validation[best_epoch - 1])
         axes.plot(*kept, "o", color="black", label=f"kept: epoch {best_epoch}", clip_on=False, zorder=5)
         if min(*train, *validation) > 0:

@@ -21,6 +21,7 @@ from hepad.plot.style import figure_of, frame
 Floats = npt.NDArray[np.float64]
 
 __all__ = [
+    "MOST_WITHIN",
     "label_outer",
     "legend",
     "legend_above",
@@ -33,6 +34,9 @@ __all__ = [
     "span",
 ]
 
+
+MOST_WITHIN = 6
+"""Entries of a legend within the axes; more of them would take half of the axes."""
 
 _MARKUP = re.compile(r"[${}_^]|(?<=\\[a-z])[a-z]+")
 """What takes no room of a formula: a command is about as wide as a letter or two."""
@@ -108,16 +112,20 @@ def legend_beside_curves(
     axes: Axes,
     curves: Sequence[tuple[Floats, Floats]],
     *,
+    handles: Sequence[Artist] | None = None,
     title: str | None = None,
     lower: bool = False,
     size: float = 14,
 ) -> Legend:
     """A legend within axes on the side that the curves leave free, and no more of an axis than that takes.
 
-    `curves` are x, rising, and y, arrays (n,) each; what is not finite is none. The end of the y axis moves outwards so
-    far that they are clear of the legend, in the upper corner, or the `lower`, that asks for less of it.
+    It is of all that is drawn there, or of the `handles` given. `curves` are x, rising, and y, arrays (n,) each; what
+    is not finite is none. The end of the y axis moves outwards so far that they are clear of the legend, in the upper
+    corner, or the `lower`, that asks for less of it.
     """
-    legend = axes.legend(title=title, alignment="left", frameon=False, fontsize=size, handlelength=2.2, borderpad=0.3)
+    look: dict[str, Any] = {"alignment": "left", "frameon": False, "fontsize": size, "handlelength": 2.2}
+    chosen: dict[str, Any] = {} if handles is None else {"handles": handles}
+    legend = axes.legend(**chosen, title=title, borderpad=0.3, **look)
     legend.get_title().set_fontsize(size)
     legend.get_title().set_multialignment("left")
     box, frame = legend.get_window_extent(), axes.get_window_extent()

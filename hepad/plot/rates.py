@@ -16,7 +16,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from hepad.output.figure_numbers import keep_matrix, keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.panels import label_outer, ordered, panel_grid, pick
+from hepad.plot.panels import MOST_WITHIN, label_outer, legend_above, legend_beside_curves, ordered, panel_grid, pick
 from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, figure_of, frame, hep_style
 
 __all__ = [
@@ -96,21 +96,26 @@ def rate_figure(
     columns = min(3, len(models))
     rows = -(-len(models) // columns)
     with hep_style():
-        size = (2.8 + 4.6 * columns, 0.8 + 4.2 * rows) if columns > 1 else (9.4, 5.8)
+        size = (0.8 + 4.6 * columns, 0.8 + 4.2 * rows) if columns > 1 else (8.0, 5.8)
         figure = frame(ax, size, ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
         grid = list(figure.subplots(rows, columns, sharey=True, squeeze=False).ravel())
         for spare in grid[len(models) :]:
             spare.remove()
         for axes, model in zip(grid, models, strict=False):
             draw_rates(axes, [x for x in lines if x.model == model], [x for x in marks if x.model == model])
-            axes.set_title(model, fontsize="medium", loc="center", pad=24 if axes in grid[:columns] else 6)
+            if len(models) > 1:
+                axes.set_title(model, fontsize="medium", loc="center", pad=24 if axes in grid[:columns] else 6)
         for axes in grid[: len(models) : columns]:
             axes.set_ylabel("Rate [kHz]")
-        draw_context(grid[0], context, right=grid[columns - 1], caption=caption)
+        said = caption if len(models) > 1 else ", ".join(filter(None, (models[0], caption)))
+        draw_context(grid[0], context, right=grid[columns - 1], caption=said)
         found: dict[str, Artist] = {}
         for axes in grid[: len(models)]:
             found |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-        figure.legend(list(found.values()), list(found), loc="outside right upper", frameon=False, borderpad=0.2)
+        if len(models) == 1 and len(found) <= MOST_WITHIN:
+            legend_beside_curves(grid[0], [(line.threshold, line.high) for line in lines])
+        else:
+            legend_above(figure, list(found.values()))
         for line in lines:
             numbers = {"threshold": line.threshold, "rate_khz": line.khz, "low_khz": line.low, "high_khz": line.high}
             keep_numbers(figure, model=line.model, trigger=line.label, **numbers)
@@ -200,7 +205,7 @@ def efficiency_figure(
         raise ValueError("there is no efficiency to draw")
     with hep_style():
         columns = min(3, len(signals))
-        figure, grid = panel_grid(len(signals), columns, ax=ax)
+        figure, grid = panel_grid(len(signals), columns, room=False, ax=ax)
         for axes, signal in zip(grid, signals, strict=True):
             for line in (x for x in lines if x.signal == signal):
                 i = models.index(line.model)
@@ -218,7 +223,7 @@ def efficiency_figure(
         grid[0].set(xscale="log", yscale="log", ylim=(low, 2.5), xlim=(rates.min() / 1.3, rates.max()))
         label_outer(grid, columns, x="Rate [kHz]", y="Signal efficiency")
         draw_context(grid[0], context, right=grid[columns - 1], caption=caption)
-        figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, borderpad=0.2)
+        legend_above(figure, grid[0].get_legend_handles_labels()[0])
         for line in lines:
             numbers = {"rate_khz": line.khz, "efficiency": line.efficiency, "low": line.low, "high": line.high}
             keep_numbers(figure, signal=line.signal, model=line.model, **numbers)
@@ -234,7 +239,7 @@ def pileup_figure(
     if not lines:
         raise ValueError("there is no rate to draw")
     with hep_style():
-        figure = frame(ax, (9.4, 5.8), ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
+        figure = frame(ax, (8.0, 5.8), ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
         axes = figure.subplots()
         spread = 0.3 * float(np.diff(lines[0].vertices).min(initial=1)) / len(lines)
         for i, line in enumerate(lines):
@@ -254,7 +259,7 @@ def pileup_figure(
         axes.autoscale_view()
         axes.set_ylim(0, None)
         draw_context(axes, context, caption=caption)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False, borderpad=0.2)
+        legend_above(figure, axes.get_legend_handles_labels()[0])
         for line in lines:
             down, up = line.errors
             numbers = {"vertices": line.vertices, "rate_khz": line.khz, "error_down": down, "error_up": up}

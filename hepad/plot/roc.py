@@ -16,7 +16,15 @@ from matplotlib.patches import Patch
 
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.panels import label_outer, legend_above, ordered, panel_grid, pick
+from hepad.plot.panels import (
+    MOST_WITHIN,
+    label_outer,
+    legend_above,
+    legend_beside_curves,
+    ordered,
+    panel_grid,
+    pick,
+)
 from hepad.plot.style import COLOURS, DASHES, GREY, figure_of, hep_style
 
 __all__ = ["RocLine", "roc_figure", "score_figure"]
@@ -74,14 +82,19 @@ def roc_figure(
                 dash = pick(DASHES, place if panels else signals.index(line.signal))
                 _draw_roc(axes, line, pick(COLOURS, place), dash, vertical)
             _draw_chance(axes, vertical)
-            if panels:
+            if panels and len(signals) > 1:
                 # In the corner that falling rejections, or rising efficiencies, leave free.
                 y, side = (0.93, "top") if vertical == "rejection" else (0.07, "bottom")
                 axes.text(0.95, y, signal, transform=axes.transAxes, ha="right", va=side, fontweight="bold")
         _roc_axes(shown, columns, lines, vertical)
         shown_band = band if any(line.low is not None for line in lines) else ""
         handles = _roc_handles(models, [] if panels else signals, shown_band)
-        _legend(figure, ax, handles)
+        if len(shown) == 1 and len(handles) <= MOST_WITHIN:
+            curves = [(line.signal_efficiency, _vertical(line.background_efficiency, vertical)) for line in lines]
+            title, lower = signals[0] if panels else None, vertical == "efficiency"
+            legend_beside_curves(shown[0], curves, handles=handles, title=title, lower=lower)
+        else:
+            _legend(figure, ax, handles)
         draw_context(shown[0], context, right=shown[columns - 1], caption=caption)
         for line in lines:
             keep_numbers(

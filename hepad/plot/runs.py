@@ -13,6 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from hepad.output.figure_numbers import keep_matrix, keep_numbers
 from hepad.plot.context import FigureContext, draw_context
+from hepad.plot.spectrum import poisson_interval
 from hepad.plot.style import canvas, figure_of, frame, hep_style
 
 __all__ = ["Compared", "distribution_figure", "shift_map"]
@@ -91,22 +92,19 @@ def distribution_figure(
             )
             axes.stairs(known / known.sum(), edges, fill=True, color="#92dadd", label="reference")
             middle = (edges[:-1] + edges[1:]) / 2
+            some = found > 0
+            bars = np.stack(poisson_interval(found.astype(np.float64)))[:, some] / found.sum()
             axes.errorbar(
-                middle,
-                found / found.sum(),
-                np.sqrt(found) / found.sum(),
-                fmt="o",
-                color="black",
-                markersize=4,
-                label=run,
+                middle[some], found[some] / found.sum(), bars, fmt="o", color="black", markersize=4, label=run
             )
             top = max(float((known / known.sum()).max()), float((found / found.sum()).max()))
             low = 0.3 / max(known.sum(), found.sum())
             axes.set(xlabel=panel.quantity, ylabel="Share of events", yscale="log", ylim=(low, 30 * top))
             axes.text(0.04, 0.95, panel.words, transform=axes.transAxes, va="top", fontsize=12)
-            axes.legend(frameon=False, loc="upper right", fontsize=12)
+            axes.ticklabel_format(axis="x", style="plain")  # a factor would stand where the title is
             bins = {"quantity": panel.quantity, "low": edges[:-1], "high": edges[1:]}
             keep_numbers(axes, **bins, events_of_the_run=found, events_of_the_reference=known)
+        grid[0].legend(frameon=False, loc="upper right", fontsize=12)
         draw_context(grid[0], context, right=grid[columns - 1], caption=caption)
     return figure_of(grid[0])
 

@@ -16,7 +16,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.panels import label_outer, legend_above, log_numbers
+from hepad.plot.panels import label_outer, legend_above, legend_beside_curves, log_numbers
 from hepad.plot.spectrum import bin_unit, unit_of
 from hepad.plot.style import GREY, RED, figure_of, frame, hep_style
 
@@ -81,6 +81,8 @@ def spectra_figure(
             spare.remove()
         for axes, panel, width in zip(grid, shown, widths, strict=False):
             _draw_panel(axes, panel, region, signal, scale=scale, widths=width)
+            if not single:  # else the axis says it
+                axes.text(0.95, 0.94, panel.title, transform=axes.transAxes, ha="right", va="top", fontsize="large")
         _scale(grid[0], shown, scale, widths)
         if single:
             grid[0].set(xlabel=f"{shown[0].title} [{unit_of(x_title)}]" if unit_of(x_title) else shown[0].title)
@@ -97,7 +99,15 @@ def spectra_figure(
         handles = list(entries.values())
         if left_out:
             handles.append(Line2D([], [], ls="", label=f"No background: {', '.join(left_out)}"))
-        legend_above(figure, handles)
+        if single:  # of falling spectra, the upper right is free
+            curves = [
+                ((p.edges[:-1] + p.edges[1:]) / 2, _as_long(v, len(w)) / w)
+                for p, w in zip(shown, widths, strict=True)
+                for v in _known(p)
+            ]
+            legend_beside_curves(grid[0], curves, handles=handles)
+        else:
+            legend_above(figure, handles)
         draw_context(grid[0], context, right=grid[columns - 1])
         for panel in panels:
             keep_numbers(
@@ -191,7 +201,6 @@ def _draw_panel(
             label=f"{signal}, selected{times}",
         )
     axes.stairs(scale * panel.after / widths, edges, color=RED, lw=1.8, label=f"{signal}{_within(region)}{times}")
-    axes.text(0.95, 0.94, panel.title, transform=axes.transAxes, ha="right", va="top", fontsize="large")
     if not any(np.any(values > 0) for values in (*_known(panel), *_signals(panel))):
         axes.text(0.5, 0.5, "no events", transform=axes.transAxes, ha="center", va="center", color=GREY)
 
@@ -235,7 +244,9 @@ def cutflow_figure(
     context: FigureContext | None = None,
     ax: Axes | None = None,
 ) -> Figure:
-    """Bars of the fraction of all events after each step, (name, fraction, error), one panel a category, on a log axis.
+    """Bars of the fraction of all events after each step, (name, fraction, error), one panel a category.
+
+    The axis is logarithmic unless a tenth or more of the events is left everywhere.
 
     `background` has, by category and step, the fraction that would be left if the signal were like background to what
     selects there, which is marked.
@@ -277,7 +288,6 @@ def draw_flow(
     values = np.array([value for _, value, _ in flow])
     errors = np.array([error for _, _, error in flow])
     marks = dict(background or {})
-    axes.set_xscale("log")
     some = values > 0
     axes.barh(places[some], values[some], color=_BLUE, height=0.62)
     down = values - values**2 / np.where(some, values + errors, 1.0)  # by the same factor as upwards: never to zero
@@ -295,16 +305,24 @@ def draw_flow(
 
 
 def _flow_range(axes: Axes, fractions: Iterable[float]) -> None:
-    """From below the least fraction to 1, and beyond it room for the numbers."""
-    low = min([0.1, *(value for value in fractions if value > 0)]) / 3
-    axes.set_xlim(low, low**-0.5)
+    """From below the least fraction to 1, and beyond it room for the numbers; linear where it is a tenth or more."""
+    least = min((value for value in fractions if value > 0), default=1.0)
+    if least >= 0.1:
+        axes.set(xscale="linear", xlim=(0.0, 1.45), xticks=np.linspace(0, 1, 6))
+        axes.xaxis.set_minor_locator(NullLocator())
+        return
+    low = least / 3
+    axes.set(xscale="log", xlim=(low, low**-0.5))
     ticks = 10.0 ** np.arange(np.ceil(np.log10(low)), 1)
     axes.set_xticks(ticks[:: -(-len(ticks) // 8)])
     axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _fraction(value: float, error: float) -> str:
-    return f"{value:.2%} ± {error:.2%}" if value >= 1e-3 or value == 0 else f"{value:.1e} ± {error:.0e}"
+    if value >= 1e-3 or value == 0:
+        return f"{value:.2%} ± {error:.2%}"
+    power = int(np.floor(np.log10(value)))
+    return rf"({value / 10.0**power:.1f} ± {error / 10.0**power:.1f}) $\times\,10^{{{power}}}$"
 
 
 def score_figure(

@@ -10,14 +10,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import StrMethodFormatter
 
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.panels import label_outer, legend_above, ordered, panel_grid, pick
+from hepad.plot.panels import (
+    MOST_WITHIN,
+    label_outer,
+    legend_above,
+    legend_beside_curves,
+    ordered,
+    panel_grid,
+    pick,
+)
 from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, figure_of, hep_style
 
 __all__ = ["SicLine", "sic_figure"]
@@ -70,7 +78,8 @@ def sic_figure(
                     _draw(axes, line, models.index(line.model), 10 * high)
             x = np.linspace(0, 1, 200)
             axes.plot(x, np.sqrt(x), color="black", ls=(0, (1, 2)), lw=1.2, zorder=1)
-            axes.text(0.05, 0.93, signal, transform=axes.transAxes, ha="left", va="top", fontweight="bold")
+            if len(signals) > 1:
+                axes.text(0.05, 0.93, signal, transform=axes.transAxes, ha="left", va="top", fontweight="bold")
         for axes in shown:
             axes.set(xlim=(0, 1), yscale="log" if on_log else "linear", ylim=(low, high))
             axes.set_xticks(np.linspace(0, 1, 6))
@@ -79,7 +88,12 @@ def sic_figure(
                 axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         improvement = r"Improvement $\epsilon_\mathrm{s}/\sqrt{\epsilon_\mathrm{b}}$"
         label_outer(shown, columns, x="Signal efficiency", y=improvement)
-        _legend(figure, models, lines, band, floor)
+        handles = _handles(models, lines, band, floor)
+        if len(signals) == 1 and len(handles) <= MOST_WITHIN:
+            curves = [(line.signal_efficiency, line.value) for line in lines]
+            legend_beside_curves(shown[0], curves, handles=handles, title=signals[0])
+        else:
+            legend_above(figure, handles)
         draw_context(shown[0], context, right=shown[columns - 1], caption=caption)
         for line in lines:
             keep_numbers(
@@ -118,7 +132,7 @@ def _draw(axes: Axes, line: SicLine, place: int, far: float) -> None:
         axes.plot(*line.best, color=colour, marker=pick(MARKERS, place), ms=7, mec="white", mew=1.2, ls="", zorder=5)
 
 
-def _legend(figure: Figure | SubFigure, models: Sequence[str], lines: Sequence[SicLine], band: str, floor: str) -> None:
+def _handles(models: Sequence[str], lines: Sequence[SicLine], band: str, floor: str) -> list[Any]:
     marked = any(line.best for line in lines)
     handles: list[Any] = [
         Line2D(
@@ -141,4 +155,4 @@ def _legend(figure: Figure | SubFigure, models: Sequence[str], lines: Sequence[S
     handles.append(Line2D([], [], color="black", ls=(0, (1, 2)), lw=1.2, label="Random choice"))
     if floor:
         handles.append(Line2D([], [], ls="", label=floor))
-    legend_above(figure, handles)
+    return handles

@@ -77,6 +77,8 @@ def plot_spectrum(
         lowest.set_xlim(edges[0], edges[-1])
         if window is not None:
             _draw_window(top, bottom, edges, expected=expected / width, window=window, label=window_label)
+        if bottom is not None:
+            _define(bottom, edges, window)
         _annotate(top, remarks, data_label)
         draw_context(top, context)
         figure = figure_of(top)
@@ -109,7 +111,14 @@ def _draw_pulls(axes: Axes, edges: FloatArray, pulls: FloatArray) -> None:
     _reach(axes, largest, largest)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.set_ylabel(r"Significance [$\sigma$]", loc="center", fontsize=15)
-    axes.text(0.985, 0.96, _DEFINITION, transform=axes.transAxes, ha="right", va="top", fontsize=11)
+
+
+def _define(axes: Axes, edges: FloatArray, window: tuple[float, float] | None) -> None:
+    """Say what the significance is, in the upper corner away from the window, where no ticks point into it."""
+    right = window is None or sum(window) < edges[0] + edges[-1]
+    axes.tick_params(axis="x", which="both", top=False)
+    side: Any = "right" if right else "left"
+    axes.text(0.985 if right else 0.015, 0.95, _DEFINITION, transform=axes.transAxes, ha=side, va="top", fontsize=11)
 
 
 def _reach(axes: Axes, down: float, up: float) -> None:

@@ -11,8 +11,10 @@ from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
 from hepad.output.document import Answer, Block, Figure, Heading, Notes, Table, Text, to_markdown
 from hepad.output.figure_context import simulated
+from hepad.output.figure_kinds import titled
 from hepad.output.figures import save_figure
 from hepad.output.json_text import json_text
+from hepad.output.quantity_titles import quantity_titles
 from hepad.paths import InputPath
 from hepad.pipeline.cluster.figures import cluster_figures
 from hepad.pipeline.cluster.report import ClusterReport, ClusterRow
@@ -89,9 +91,10 @@ def write_report(
     """Write the folder `output`; `record` is its provenance, `simulation` labels the figures."""
     with atomic_folder(output, verb="cluster") as folder:
         pictures = []
-        for name, figure, caption in cluster_figures(report, found, context=simulated(simulation)):
-            save_figure(figure, folder / name)
-            pictures.append(Figure(f"{name}.png", caption))
+        with titled(quantity_titles(one.quantity for row in report.rows for one in row.characteristics)):
+            for name, figure, caption in cluster_figures(report, found, context=simulated(simulation)):
+                save_figure(figure, folder / name)
+                pictures.append(Figure(f"{name}.png", caption))
         blocks = _blocks(report, pictures)
         (folder / "report.md").write_text(to_markdown(blocks), encoding="utf-8")
         write_page(folder, blocks, record, _FILES)

@@ -14,8 +14,10 @@ from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, to_markdown
 from hepad.output.figure_context import simulated
+from hepad.output.figure_kinds import titled
 from hepad.output.figures import save_figure
 from hepad.output.json_text import json_text
+from hepad.output.quantity_titles import quantity_titles
 from hepad.pipeline.monitor.figures import map_of, run_figures
 from hepad.pipeline.monitor.report import MonitorReport, QuantityRow, RunRow
 
@@ -75,9 +77,10 @@ def write_report(
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(["run", "quantity", "distance", "p_value", "adjusted", "mean", "reference_mean", "shifted"])
             writer.writerows([run.name, *vars(row).values()] for run in report.runs for row in run.quantities)
-        save_figure(map_of(report, context=simulated(simulation)), folder / "shifts", numbers=False)
-        for name, figure in run_figures(report, columns, context=simulated(simulation)):
-            save_figure(figure, folder / f"run_{name}")
+        with titled(quantity_titles(columns["reference"])):
+            save_figure(map_of(report, context=simulated(simulation)), folder / "shifts", numbers=False)
+            for name, figure in run_figures(report, columns, context=simulated(simulation)):
+                save_figure(figure, folder / f"run_{name}")
         blocks = _blocks(report)
         (folder / "report.md").write_text(to_markdown(blocks), encoding="utf-8")
         write_page(folder, blocks, record, _FILES)

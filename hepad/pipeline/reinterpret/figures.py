@@ -259,20 +259,24 @@ def _limits(answer: Answer, ax: Axes | None = None) -> tuple[Figure, str]:
 
     together = answer.search.card.simultaneous is not None
     where = "All bins" if together else f"Region {answer.search.signal_region}"
+    rows = [
+        row(titles.get(name, name), limit.result, limit.signal.sum())
+        for name, limit in answer.limits.channels.items()
+        if limit.reason is None or limit.reason.cause is not Cause.CONTROL
+    ]
+    several = len(rows) > 1  # else the only one would be drawn twice
+    together_title = "Combined" if len(combined.channels) != 1 else "Best channel"
     figure = plot_channels(
-        [
-            row(titles.get(name, name), limit.result, limit.signal.sum())
-            for name, limit in answer.limits.channels.items()
-            if limit.reason is None or limit.reason.cause is not Cause.CONTROL
-        ],
-        combined=row("Combined" if len(combined.channels) != 1 else "Best channel", combined.result),
+        rows,
+        combined=row(together_title, combined.result) if several else None,
         theory_pb=answer.cross_section_pb,
         theory_label="Signal",
         remarks=(where,),
         context=_context(answer, data=combined.result is not None and combined.result.observed is not None),
         ax=ax,
     )
-    return figure, "Upper limits at 95 % CL on the cross section of the signal, channel by channel and combined."
+    every = ", channel by channel and combined" if several else ""
+    return figure, f"Upper limits at 95 % CL on the cross section of the signal{every}."
 
 
 def _exclusion(curve: Curve, ax: Axes | None = None) -> tuple[Figure, str]:
