@@ -75,6 +75,9 @@ def roc_figure(
         figure, shown = (
             _one_panel(ax) if ax is not None else panel_grid(len(signals) if panels else 1, columns, room=False)
         )
+        shown_band = band if any(line.low is not None for line in lines) else ""
+        handles = _roc_handles(models, [] if panels else signals, shown_band)
+        within = len(shown) == 1 and len(handles) <= MOST_WITHIN
         for axes, signal in zip(shown, signals, strict=panels):
             inside = [line for line in lines if not panels or line.signal == signal]
             for line in inside:
@@ -82,14 +85,12 @@ def roc_figure(
                 dash = pick(DASHES, place if panels else signals.index(line.signal))
                 _draw_roc(axes, line, pick(COLOURS, place), dash, vertical)
             _draw_chance(axes, vertical)
-            if panels and len(signals) > 1:
+            if panels and not within:
                 # In the corner that falling rejections, or rising efficiencies, leave free.
                 y, side = (0.93, "top") if vertical == "rejection" else (0.07, "bottom")
                 axes.text(0.95, y, signal, transform=axes.transAxes, ha="right", va=side, fontweight="bold")
         _roc_axes(shown, columns, lines, vertical)
-        shown_band = band if any(line.low is not None for line in lines) else ""
-        handles = _roc_handles(models, [] if panels else signals, shown_band)
-        if len(shown) == 1 and len(handles) <= MOST_WITHIN:
+        if within:
             curves = [(line.signal_efficiency, _vertical(line.background_efficiency, vertical)) for line in lines]
             title, lower = signals[0] if panels else None, vertical == "efficiency"
             legend_beside_curves(shown[0], curves, handles=handles, title=title, lower=lower)

@@ -72,13 +72,15 @@ def sic_figure(
     with hep_style():
         columns = min(math.ceil(math.sqrt(len(signals))), 3)
         figure, shown = panel_grid(len(signals), columns, room=False, ax=ax)
+        handles = _handles(models, lines, band, floor)
+        within = len(signals) == 1 and len(handles) <= MOST_WITHIN
         for axes, signal in zip(shown, signals, strict=True):
             for line in lines:
                 if line.signal == signal:
                     _draw(axes, line, models.index(line.model), 10 * high)
             x = np.linspace(0, 1, 200)
             axes.plot(x, np.sqrt(x), color="black", ls=(0, (1, 2)), lw=1.2, zorder=1)
-            if len(signals) > 1:
+            if not within:
                 axes.text(0.05, 0.93, signal, transform=axes.transAxes, ha="left", va="top", fontweight="bold")
         for axes in shown:
             axes.set(xlim=(0, 1), yscale="log" if on_log else "linear", ylim=(low, high))
@@ -88,8 +90,7 @@ def sic_figure(
                 axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         improvement = r"Improvement $\epsilon_\mathrm{s}/\sqrt{\epsilon_\mathrm{b}}$"
         label_outer(shown, columns, x="Signal efficiency", y=improvement)
-        handles = _handles(models, lines, band, floor)
-        if len(signals) == 1 and len(handles) <= MOST_WITHIN:
+        if within:
             curves = [(line.signal_efficiency, line.value) for line in lines]
             legend_beside_curves(shown[0], curves, handles=handles, title=signals[0])
         else:
