@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -81,7 +82,12 @@ def count_figure(
         for place, p_value in zip(places, p_values or (), strict=False):
             if p_value < 0.01:
                 at = max(data[place] + np.sqrt(data[place]), 0.0 if expected is None else expected[place])
-                words = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "fontsize": 12}
+                words: dict[str, Any] = {
+                    "xytext": (0, 6),
+                    "textcoords": "offset points",
+                    "ha": "center",
+                    "fontsize": 12,
+                }
                 # Upright, as many of them stand closer to one another than they are long.
                 axes.annotate(f"$p$ = {p_value:.1g}", (place, at), rotation=90, va="bottom", **words)
         axes.set_xticks(places, names)
