@@ -96,8 +96,8 @@ def processes() -> int:
 
 def run_all(runs: list[Run], into: Path) -> None:
     """Run what is not there yet; each fault is a warning, which the build makes an error."""
-    stamp = into / "stamp"
-    if stamp.is_file() and stamp.read_text(encoding="utf-8") == stamp():
+    mark = into / "stamp"
+    if mark.is_file() and mark.read_text(encoding="utf-8") == stamp():
         return
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
@@ -106,7 +106,7 @@ def run_all(runs: list[Run], into: Path) -> None:
     for fault in faults:
         _LOGGER.warning(fault, type="hepad_runs")
     if not faults:
-        stamp.write_text(stamp(), encoding="utf-8")
+        mark.write_text(stamp(), encoding="utf-8")
 
 
 def keys(value: Any, path: str = "") -> Iterator[tuple[str, str, str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hepad.cli import common
-from hepad.cli.progress import counts
+from hepad.cli.progress import Count, counts
 
 if TYPE_CHECKING:
     from hepad.cards.analysis import RegionSpec
@@ -107,7 +107,7 @@ def reinterpret(
         return
     from hepad.pipeline.reinterpret.run import ReinterpretOptions, ReinterpretReport
 
-    with common.event_progress("reading") as on_events:
+    with counts("reading") as (events,):
         options = ReinterpretOptions(
             output=output,
             cross_section_pb=xsec,
@@ -125,9 +125,9 @@ def reinterpret(
             step_size=step_size,
             max_events=max_events,
             execution=common.execution(workers, executor, scheduler, skip_bad_files, force),
-            on_events=on_events,
+            on_events=events.add,
         )
-        report = _asked(files or [], analysis, options)
+        report = _asked(files or [], analysis, options, events)
     if not isinstance(report, ReinterpretReport):
         _say_ranking(report, json=json)
         return
@@ -142,12 +142,15 @@ def reinterpret(
     common.print_skipped(report.skipped)
 
 
-def _asked(files: list[str], analysis: str, options: ReinterpretOptions) -> ReinterpretReport | Ranking:
-    """Hold files against the search, or against all."""
+def _asked(files: list[str], analysis: str, options: ReinterpretOptions, events: Count) -> ReinterpretReport | Ranking:
+    """Hold files against the search, or against all; of these it is said which one counts its `events`."""
     if analysis == "all":
         from hepad.pipeline.reinterpret.every import reinterpret_every
 
-        return reinterpret_every(files, options=options)
+        def on_search(name: str, place: int, of: int) -> None:
+            events.set(0, what=f"{name}, search {place} of {of}")
+
+        return reinterpret_every(files, options=options, on_search=on_search)
     from hepad.pipeline.reinterpret.run import reinterpret as run
 
     return run(files, analysis, options=options)

@@ -66,6 +66,12 @@ def _score(result: Result) -> list[Block]:
     ]
 
 
+def _verdict(result: Result) -> str:
+    """Of one search, or in the words of the ranking of all."""
+    found = result["verdict"]
+    return str(found) if isinstance(found, str) else f"{found['status']}: {found['reason']}"
+
+
 def _latency(result: Result) -> str:
     checks = {True: "fits", False: "does not fit", None: "no budget"}
     return checks[result["passed"]]
@@ -74,7 +80,8 @@ def _latency(result: Result) -> str:
 _BLOCKS: Mapping[str, Callable[[Result], list[Block]]] = {"score": _score}
 
 _SHORT: Mapping[str, Callable[[Result], str]] = {
-    "reinterpret": lambda result: f"{result['verdict']['status']}: {result['verdict']['reason']}",
+    "analysis": lambda result: f"fidelity: {result['fidelity']}; {len(result['samples'])} samples tried",
+    "reinterpret": _verdict,
     "score": lambda result: f"{result['selected']} of {result['events']} events selected",
     "bumphunt": lambda result: (
         f"{result['window'][0]:g} to {result['window'][1]:g} GeV, "

@@ -343,7 +343,7 @@ def _origin(request: Request) -> str:
 async def _file(request: Request) -> Response:
     server, job = _server(request), _found(request)
     place = int(request.path_params["step"]) - 1
-    if not 0 <= place < len(job.steps) or job.steps[place].state != "done":
+    if not 0 <= place < len(job.steps) or job.steps[place].state not in ENDED:
         raise HTTPException(404)
     files = await asyncio.to_thread(step_files, server.store, job, job.steps[place])
     path = files.get(request.path_params["name"])

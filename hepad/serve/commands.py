@@ -40,6 +40,7 @@ ALL = "all"
 """What stands for every search."""
 
 RESULTS: Mapping[str, frozenset[int]] = {
+    "analysis": frozenset({0, 7}),  # 7: it does not give the numbers that it should, which is said
     "reinterpret": frozenset({0}),
     "score": frozenset({0}),
     "bumphunt": frozenset({0}),
@@ -48,7 +49,7 @@ RESULTS: Mapping[str, frozenset[int]] = {
 }
 """The exit codes of each verb that come with a result."""
 
-_COUNTING = frozenset({"bumphunt", "reinterpret", "score"})
+_COUNTING = frozenset({"analysis", "bumphunt", "reinterpret", "score"})
 """Verbs that say how far they are."""
 
 _ENDINGS = frozenset(
@@ -78,6 +79,10 @@ class _Reinterpret(_Form):
     xsec: Number = None
     luminosity: Number = None
     sqrt_s: Number = None
+
+
+class _Validation(_Form):
+    analysis: str
 
 
 class _Score(_Form):
@@ -134,6 +139,11 @@ def _titles(catalogue: str, kind: str | None = None) -> dict[str, str]:
     return {row["name"]: row["title"] for row in rows(catalogue) if kind is None or row["kind"] == kind}
 
 
+def hunts() -> dict[str, str]:
+    """The searches that learn from the data by name, with their titles."""
+    return _titles("hunts")
+
+
 def models() -> dict[str, str]:
     """The bundled models by name, with their titles."""
     return _titles("models")
@@ -156,6 +166,7 @@ def choices(kind: str) -> dict[str, dict[str, str]]:
         "score": {"models": models},
         "bumphunt": {"functions": functions},
         "latency": {"models": models, "budgets": budgets},
+        "validation": {"searches": lambda: searches() | hunts()},
     }
     return {name: make() for name, make in found[kind].items()}
 
@@ -270,18 +281,22 @@ def _written(value: float) -> str:
 
 def _reinterpret(fields: Mapping[str, str], files: Sequence[str]) -> Plan:
     form = _Reinterpret.model_validate(fields)
-    names = list(searches()) if form.analysis == ALL else [_one_of("search", form.analysis, searches())]
+    name = ALL if form.analysis == ALL else _one_of("search", form.analysis, searches())
     more = [
         *_option("--xsec", form.xsec),
         *_option("--luminosity", form.luminosity),
         *_option("--sqrt-s", form.sqrt_s),
     ]
-    steps = []
-    for place, name in enumerate(names, start=1):
-        output = "result" if len(names) == 1 else f"{place}-result"
-        words = ("reinterpret", *files, "--analysis", name, *more, "-o", output)
-        steps.append(Step(title=name, words=words, output=output))
-    return Plan("every search" if form.analysis == ALL else names[0], tuple(steps))
+    title = "every search" if name == ALL else name
+    words = ("reinterpret", *files, "--analysis", name, *more, "-o", "result")
+    return Plan(title, (Step(title=title, words=words, output="result"),))
+
+
+def _validation(fields: Mapping[str, str], files: Sequence[str]) -> Plan:
+    form = _Validation.model_validate(fields)
+    name = _one_of("search", form.analysis, searches() | hunts())
+    words = ("analysis", "validation", name, *files, "-o", "result")
+    return Plan(name, (Step(title=name, words=words, output="result"),))
 
 
 def _score(fields: Mapping[str, str], files: Sequence[str]) -> Plan:
@@ -371,6 +386,15 @@ KINDS: Mapping[str, Kind] = {
         "processor, where it may be a network of your own.",
         "Find out",
         _latency,
+    ),
+    "validation": Kind(
+        "Can a search be trusted?",
+        (0, 20),
+        "events",
+        "How well a search is reproduced: its publication and fidelity, published numbers beside ours, test vectors, "
+        "and what it makes of samples.",
+        "Find out",
+        _validation,
     ),
 }
 """The pages with forms, in the order of the menu."""

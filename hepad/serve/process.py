@@ -21,7 +21,7 @@ import hepad
 from hepad.printable import printable
 from hepad.serve.limits import GB, Limits
 
-__all__ = ["Outcome", "Progress", "command_words", "end_group", "end_leftover", "last_reason", "run_process"]
+__all__ = ["Outcome", "Progress", "command_words", "end_group", "end_leftover", "last_reason", "run_process", "whole"]
 
 TERM_SECONDS = 5.0
 """How long a process may take to end itself."""
@@ -94,13 +94,13 @@ async def run_process(
     except asyncio.TimeoutError:
         return Outcome(124, f"it took more than {limits.wall_seconds:g} s, which is all that a job may take here")
     finally:
-        await _whole(end_group(process))
+        await whole(end_group(process))
     with suppress(OSError):
         (folder / "logs" / f"{number}.err").write_text("\n".join(lines), encoding="utf-8", errors="replace")
     return Outcome(code, "" if code == 0 else _why(code, lines, limits))
 
 
-async def _whole(work: Coroutine[Any, Any, None]) -> None:
+async def whole(work: Coroutine[Any, Any, None]) -> None:
     """Do something to its end, however often one is cancelled meanwhile."""
     task, cancelled = asyncio.ensure_future(work), False
     while not task.done():

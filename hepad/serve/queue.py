@@ -11,8 +11,8 @@ from pathlib import Path
 from hepad.printable import printable
 from hepad.serve import answers
 from hepad.serve.commands import RESULTS, run_words
-from hepad.serve.process import Outcome, Progress, command_words, end_leftover, run_process
-from hepad.serve.store import Job, Step, Store, size_of
+from hepad.serve.process import Outcome, Progress, command_words, end_leftover, run_process, whole
+from hepad.serve.store import ENDED, Job, Step, Store, size_of
 
 __all__ = ["Queue"]
 
@@ -109,7 +109,7 @@ class Queue:
                 self._cancelled.discard(job.id)
             if not task.cancelled() and (error := task.exception()) is not None:
                 _log.error("job %s", job.id, exc_info=error)
-                self._end(job, "failed", "a fault of the server ended it; its log says more")
+                await self._end(job, "failed", "a fault of the server ended it; its log says more")
 
     def _begun(self, job: Job) -> Job:
         changes = {"state": "running", "started": time.time(), "attempts": job.attempts + 1}
@@ -120,14 +120,14 @@ class Queue:
             for place in range(len(job.steps)):
                 if job.steps[place].state == "queued":
                     job = await self._step(job, place)
-                if job.steps[place].prepares and job.steps[place].state == "failed":
+                if job.steps[place].state == "failed":
                     break
-            self._end(job, *outcome(job))
+            await whole(self._end(job, *outcome(job)))
         except asyncio.CancelledError:
             found = self.store.get(job.id) or job
-            if job.id in self._cancelled:
-                self._end(found, "cancelled", "it was cancelled while it ran")
-            else:
+            if job.id in self._cancelled and found.state not in ENDED:
+                await whole(self._end(found, "cancelled", "it was cancelled while it ran"))
+            elif found.state not in ENDED:
                 self.store.update(requeued(found).model_copy(update={"attempts": job.attempts - 1}))
             raise
 
@@ -158,17 +158,24 @@ class Queue:
             )
         )
 
-    def _end(self, job: Job, state: str, reason: str) -> None:
-        folder = self.store.path(job)
-        shutil.rmtree(folder / "tmp", ignore_errors=True)
+    async def _end(self, job: Job, state: str, reason: str) -> None:
+        size = await asyncio.to_thread(_swept, self.store.path(job))
         if self.store.get(job.id) is not None:
-            self.store.update(_ended(job, state, reason).model_copy(update={"size": size_of(folder)}))
+            self.store.update(_ended(job, state, reason).model_copy(update={"size": size}))
 
     async def _clean(self) -> None:
         while True:
-            for name in self.store.delete_old():
-                _log.info("job %s was deleted, it is older than %d days", name, self.store.limits.days)
+            for job in self.store.old():
+                folder = self.store.forget(job)
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+                _log.info("job %s was deleted, it is older than %d days", job.id, self.store.limits.days)
             await asyncio.sleep(_BETWEEN)
+
+
+def _swept(folder: Path) -> int:
+    """Delete the temporary files of a job that has ended; the bytes of the others."""
+    shutil.rmtree(folder / "tmp", ignore_errors=True)
+    return size_of(folder)
 
 
 def _said(step: Step, path: Path) -> str:
@@ -182,17 +189,9 @@ def requeued(job: Job) -> Job:
 
 
 def outcome(job: Job) -> tuple[str, str]:
-    """The state of a job whose steps have ended, and why: one that came to something is enough."""
-    unprepared = [step.reason for step in job.steps if step.prepares and step.state == "failed"]
-    if unprepared:
-        return "failed", unprepared[0]
-    results = [step for step in job.steps if not step.prepares]
-    failed = [step.reason for step in results if step.state == "failed"]
-    if len(failed) < len(results):
-        return "done", ""
-    return "failed", failed[0] if len(
-        failed
-    ) == 1 else f"none of {len(failed)} came to a result; the first: {failed[0]}"
+    """The state of a job whose steps have ended, and why: each needs what those before it made."""
+    failed = next((step for step in job.steps if step.state == "failed"), None)
+    return ("done", "") if failed is None else ("failed", failed.reason)
 
 
 def _ended(job: Job, state: str, reason: str) -> Job:

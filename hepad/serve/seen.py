@@ -24,42 +24,31 @@ async def seen(store: Store, queue: Queue, job: Job, *, results: bool = True) ->
     Without `results` only what its status shows, which browsers ask for again and again: no report and no file.
     """
     waiting = [each.id for each in queue.waiting()]
-    ended = sum(step.state in ENDED for step in job.steps)
     return {
         "job": job,
         "active": job.state not in ENDED,
-        "several": sum(not step.prepares for step in job.steps) > 1,
-        "steps": await asyncio.to_thread(_steps, store, job, results),
+        "steps": await asyncio.to_thread(_steps, store, job) if results else [],
         "reason": _named(job, job.reason),
         "commands": [f"hepad {shlex.join(step.words)}" for step in job.steps],
-        "done": ended,
-        "now": next((step.title for step in job.steps if step.state == "running"), ""),
         "before": waiting.index(job.id) if job.id in waiting else 0,
         "progress": queue.progress(job),
         "elapsed": time.time() - job.started if job.started else 0.0,
     }
 
 
-def _steps(store: Store, job: Job, results: bool) -> list[dict[str, Any]]:
-    return [_step(store, job, place, results) for place in range(len(job.steps))]
+def _steps(store: Store, job: Job) -> list[dict[str, Any]]:
+    return [_step(store, job, place) for place in range(len(job.steps))]
 
 
-def _step(store: Store, job: Job, place: int, results: bool) -> dict[str, Any]:
+def _step(store: Store, job: Job, place: int) -> dict[str, Any]:
     step = job.steps[place]
     printed = answers.printed(store.path(job, "logs", f"{place + 1}.out")) if step.state == "done" else ""
-    told = {
+    files = step_files(store, job, step) if step.state in ENDED else {}
+    return {
         "title": step.title,
         "state": step.state,
         "prepares": step.prepares,
-        "reason": _named(job, step.reason),
         "number": place + 1,
-        "short": answers.short(step, printed),
-    }
-    if not results:
-        return told
-    files = step_files(store, job, step) if step.state == "done" else {}
-    return {
-        **told,
         "blocks": to_html_part(answers.answer(step, printed)),
         "report": "report.html" in files,
         "files": {name: path.stat().st_size for name, path in files.items()},
@@ -73,7 +62,10 @@ def _named(job: Job, reason: str) -> str:
 
 
 def step_files(store: Store, job: Job, step: Step) -> dict[str, Path]:
-    """What a step wrote, by name, and what the server made for it; no path is ever made of what somebody asks for."""
+    """What a step wrote, by name, and what the server made for it; no path is ever made of what somebody asks for.
+
+    One that was cancelled may have written some of it: outputs come into being whole.
+    """
     output = store.path(job, "files", step.output)
     made = {name: output.with_name(name) for name in MADE if step.prepares and name in step.words}
     if output.is_file() and not output.is_symlink():

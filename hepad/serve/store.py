@@ -1,7 +1,7 @@
 """Jobs on disk, a folder each: `job.json`, written in one piece, beside the folder in which the commands run.
 
     DATA/jobs/ID/job.json
-    DATA/jobs/ID/files/     inputs, and what the commands write: `result`, or `1-result`, `2-result`, ... of several
+    DATA/jobs/ID/files/     inputs, and what the commands write
     DATA/jobs/ID/logs/      what the commands print: `1.out`, `1.err`
     DATA/arriving/          uploads that are not complete
     DATA/secret             from which token, cookie and the keys of shared links are made
@@ -29,7 +29,7 @@ __all__ = ["ENDED", "Job", "State", "Step", "Store", "Upload", "new_id", "size_o
 
 _log = logging.getLogger(__name__)
 
-_Kind = Literal["bumphunt", "latency", "reinterpret", "score"]
+_Kind = Literal["bumphunt", "latency", "reinterpret", "score", "validation"]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED = frozenset({"done", "failed", "cancelled"})
 
@@ -88,12 +88,7 @@ class Job(_Record):
     @property
     def found(self) -> str:
         """What came of it, in a few words; empty before it is done."""
-        if self.state != "done":
-            return ""
-        results = [step for step in self.steps if not step.prepares]
-        if len(results) == 1:
-            return results[0].found
-        return f"{sum(step.state == 'done' for step in results)} of {len(results)} came to a result"
+        return self.steps[-1].found if self.state == "done" else ""
 
     def with_step(self, place: int, **changes: object) -> Job:
         """The job with one step changed."""
@@ -177,17 +172,10 @@ class Store:
         self._jobs.pop(job.id, None)
         return self.path(job)
 
-    def delete(self, job: Job) -> None:
-        """Forget a job that has ended, and all its files."""
-        shutil.rmtree(self.forget(job), ignore_errors=True)
-
-    def delete_old(self) -> list[str]:
-        """Delete the jobs that ended too long ago; their ids."""
+    def old(self) -> list[Job]:
+        """The jobs that ended too long ago."""
         before = time.time() - 86400 * self.limits.days
-        old = [job for job in self._jobs.values() if job.state in ENDED and (job.ended or job.created) < before]
-        for job in old:
-            self.delete(job)
-        return [job.id for job in old]
+        return [job for job in self._jobs.values() if job.state in ENDED and (job.ended or job.created) < before]
 
     def size(self) -> int:
         """Bytes of all jobs."""

@@ -7,6 +7,7 @@ import errno
 import json
 import math
 import os
+import shutil
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
@@ -354,7 +355,7 @@ async def test_files_of_the_server_are_those_of_its_list(client, server, good, t
     (job,) = server.store
     assert server.store.path(job, "files", "events.root").read_bytes() == b"a"
     assert job.uploads[0].shown == "deep/a.root"
-    server.store.delete(server.store.update(job.model_copy(update={"state": "cancelled"})))
+    shutil.rmtree(server.store.forget(job.model_copy(update={"state": "cancelled"})))
     assert (share / "deep" / "a.root").read_bytes() == b"a"
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -35,6 +35,8 @@ EVERY = "all"
 """The name of no search, by which all are asked for."""
 
 HEADER = ("search", "acceptance", "expected [pb]", "observed [pb]", "xsec / expected", "verdict")
+OnSearch = Callable[[str, int, int], None]
+
 _VERB = "reinterpret"
 _FILES = ("report.html", "ranking.json", "ranking.csv")
 
@@ -136,19 +138,22 @@ class Ranking:
         }
 
 
-def reinterpret_every(files: Sequence[str | InputPath], *, options: ReinterpretOptions) -> Ranking:
+def reinterpret_every(
+    files: Sequence[str | InputPath], *, options: ReinterpretOptions, on_search: OnSearch | None = None
+) -> Ranking:
     """Hold one sample against each search that ships, as `reinterpret` does, and rank them by the expected limit.
 
     A search that cannot read the files, or not all that another one can, is left out, with the reason; if none can,
     `InputDataError` has the reasons. With
     `options.output` each search has a folder of its own in it, complete before or made now, so that an interrupted
-    call goes on where it was; `hepad replay` makes each of them again, or all.
+    call goes on where it was; `hepad replay` makes each of them again, or all. `on_search` is told which one begins:
+    its name, its place from 1 on, and how many there are.
     """
     if options.output is not None:
         _check_output(options.output)
     paths = expand_files(files)  # a file that is not there is told once
     with _folder(options.output):
-        results, left_out = _of_the_same_files(*_asked(paths, options))
+        results, left_out = _of_the_same_files(*_asked(paths, options, on_search))
     rows = sorted(map(RankedRow.of, results), key=_order)
     cards = {name: sha for result in results for name, sha in result.provenance["cards"].items()}
     record = provenance(_command(options), inputs=_inputs(results), cards=cards)
@@ -174,11 +179,16 @@ def ranked_cells(row: RankedRow) -> list[str]:
     ]
 
 
-def _asked(paths: Sequence[InputPath], options: ReinterpretOptions) -> tuple[list[Result], dict[str, str]]:
+def _asked(
+    paths: Sequence[InputPath], options: ReinterpretOptions, on_search: OnSearch | None
+) -> tuple[list[Result], dict[str, str]]:
     """The results of the searches that can read the files, and why the others cannot."""
     results: list[Result] = []
     errors: dict[str, HepadError] = {}
-    for name in search_names():
+    names = search_names()
+    for number, name in enumerate(names, 1):
+        if on_search is not None:
+            on_search(name, number, len(names))
         place = None if options.output is None else options.output / name
         try:
             results.append(reinterpret(paths, name, options=replace(options, output=place)).result)
