@@ -51,7 +51,7 @@ def abcd(
     min_events: Annotated[int, typer.Option("--min-events", min=1, help="Least events of each region.")] = 100,
     data: Annotated[
         str | None,
-        typer.Option("--data", help="A score file to count at the same cuts.", show_default="none"),
+        typer.Option("--data", help="A score file to count at the same cuts.", show_default=False),
     ] = None,
     output: Output = None,
     json: Json = False,

@@ -220,7 +220,7 @@ def hepdata(
     ],
     validation_url: Annotated[
         str | None,
-        typer.Option("--validation-url", help="That of the page with its validation.", show_default="none"),
+        typer.Option("--validation-url", help="That of the page with its validation.", show_default=False),
     ] = None,
     date: Annotated[
         str | None, typer.Option("--date", help="When the file was made, with its time zone.", show_default="now")

@@ -44,7 +44,7 @@ def cluster(
         Literal["latent", "input", "quantities"] | None,
         typer.Option(
             "--space",
-            help="Where clusters are looked for: the model's latent space, its inputs, or numbers and sums of objects.",
+            help="Where to look for clusters: latent, input (the model's) or quantities (numbers and sums of objects).",
             show_default="latent, else input",
         ),
     ] = None,

@@ -12,7 +12,9 @@ from importlib import import_module
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
+
+from hepad.cli.help import shortened
 
 __all__ = ["ALIASES", "COMMANDS", "PANELS", "Commands", "command_app", "listed"]
 
@@ -79,6 +81,11 @@ _CLASSES = {"bumphunt": "BumpHuntCommand"}
 """The classes of commands that have one of their own."""
 
 
+class _Group(TyperGroup):
+    def get_params(self, ctx: Any) -> Any:
+        return shortened(super().get_params(ctx))
+
+
 @cache
 def command_app(name: str) -> typer.Typer:
     """A command, or group of them, as an application of its own: the function of that name in the module of that name.
@@ -91,6 +98,7 @@ def command_app(name: str) -> typer.Typer:
     if not isinstance(found, typer.Typer):
         found = typer.Typer(add_completion=False, rich_markup_mode="rich")
         found.command(name, cls=getattr(module, _CLASSES.get(name, ""), TyperCommand))(getattr(module, stem))
+    found.info.cls = _Group
     _record(found)
     return found
 

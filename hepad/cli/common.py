@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import typer
 
-from hepad.cli.every_command import FORCE, running_verb
+from hepad.cli.every_command import running_verb
 from hepad.errors import UsageError
 from hepad.printable import NAME
 
@@ -99,14 +99,14 @@ Device = Annotated[
     str,
     typer.Option(
         "--device",
-        help="Where torch runs: cpu, bit for bit the same each time; cuda or mps; auto: one of these if it is there.",
+        help="cpu, cuda, mps or auto.",
     ),
 ]
 Executor = Annotated[
     str,
-    typer.Option("--executor", help="local: processes of this machine; dask: a cluster (extra hepad[dask])."),
+    typer.Option("--executor", help="local, dask (hepad[dask])."),
 ]
-Force = Annotated[bool, typer.Option("--force", help=f"Make the output again, even if it is complete. {FORCE}")]
+Force = Annotated[bool, typer.Option("--force", help="Make it again; replace what is there.")]
 
 
 def _names_from_stdin(names: list[str]) -> list[str]:
@@ -168,20 +168,18 @@ Scheduler = Annotated[
     str | None,
     typer.Option(
         "--scheduler",
-        help="Of a Dask cluster: its address, tcp://HOST:PORT, or a scheduler file.",
-        show_default="a cluster of --workers processes here",
+        help="Of Dask: tcp://HOST:PORT or its file.",
+        show_default=False,
     ),
 ]
 Simulated = Annotated[bool, typer.Option("--simulated/--data", help="Label figures as simulation.")]
 """For a verb whose `--simulation` names samples."""
 Simulation = Annotated[bool, typer.Option("--simulation/--data", help="Label figures as simulation.")]
-SkipBadFiles = Annotated[
-    bool, typer.Option("--skip-bad-files", help="Leave out files that cannot be read; the exit code is then 8.")
-]
+SkipBadFiles = Annotated[bool, typer.Option("--skip-bad-files", help="Leave out unreadable files; exit code 8.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")]
 Restart = Annotated[bool, typer.Option("--restart", help="Forget an interrupted training.")]
-Workers = Annotated[int, typer.Option("--workers", "-j", min=1, help="Processes side by side; same result, sooner.")]
-StepSize = Annotated[int, typer.Option("--step-size", min=1, help="Events in memory at a time.")]
+Workers = Annotated[int, typer.Option("--workers", "-j", min=1, help="Processes side by side.")]
+StepSize = Annotated[int, typer.Option("--step-size", min=1, help="Events at a time.")]
 
 
 def stdout() -> Terminal:

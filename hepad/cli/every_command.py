@@ -13,7 +13,7 @@ from typer.core import TyperCommand
 
 from hepad.cli.arguments import invocation, verb_of
 from hepad.cli.complete import completion
-from hepad.cli.help import escaped, shortened
+from hepad.cli.help import escaped, joined, shortened
 from hepad.cli.modes import check_modes
 from hepad.cli.progress import DEFAULT_PROGRESS, saying
 from hepad.output.figure_kinds import DEFAULT_FIGURES, DEFAULT_STYLE
@@ -29,29 +29,21 @@ DRAWING = frozenset(
 _COUNTING = frozenset({"bumphunt", "fit", "inject", "limit", "spurious", "study", "validation", "verify"})
 """Verbs that say how far they are, beside those that read events in steps."""
 
-FORCE = "Replace what is there; what hepad did not write is kept."
+FORCE = "Replace what is there; keep what is foreign."
 
 _ForceOption = Annotated[bool, typer.Option("--force", help=FORCE)]
-_ProgressOption = Annotated[
-    str, typer.Option("--progress", help="auto (on a terminal), bar, json (lines on stderr) or none.")
-]
-_QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print no tables: only remarks, errors and --json.")]
-_FiguresOption = Annotated[
-    str, typer.Option("--figures", help="Files of each figure: png, pdf, svg, several (png,pdf) or none.")
-]
+_ProgressOption = Annotated[str, typer.Option("--progress", help="auto, bar, json or none.")]
+_QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No tables: remarks, errors and --json.")]
+_FiguresOption = Annotated[str, typer.Option("--figures", help="Any of png,pdf,svg or none.")]
 _LabelOption = Annotated[
     str,
-    typer.Option("--label", help="What stands above each figure beside hepad's name.", show_default="what is known"),
+    typer.Option("--label", help="What stands above figures."),
 ]
 _TitleOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--title", help="NAME=TEXT: what stands in figures for the name of a signal or model. May be repeated."
-    ),
+    typer.Option("--title", help="NAME=TEXT, for NAME in figures; repeatable."),
 ]
-_StyleOption = Annotated[
-    str, typer.Option("--style", help="The look of figures, not whose they are: hepad, cms or atlas.")
-]
+_StyleOption = Annotated[str, typer.Option("--style", help="Look: hepad, cms or atlas.")]
 
 _NEVER_REPLACE = frozenset({"replay", "unpack"})
 
@@ -81,6 +73,8 @@ def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
             for item in (self, *self.params):
                 if item.help:
                     item.help = escaped(item.help)
+            text: str | None = getattr(self, "help", None)
+            self.help = joined(inspect.cleandoc(text)) if text else None
 
         def get_params(self, ctx: Any) -> Any:
             return shortened(super().get_params(ctx))

@@ -62,7 +62,7 @@ def fit(
             metavar="X",
             max=1.0,
             help="Relative width of a signal component in each window.",
-            show_default="none",
+            show_default=False,
         ),
     ] = None,
     seed: Seed = 0,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-__all__ = ["RUNNING", "escaped", "shortened"]
+__all__ = ["ALWAYS", "RUNNING", "escaped", "joined", "shortened"]
 
 RUNNING = "How it runs, and what it prints"
 """The panel of options that do not change the result."""
@@ -44,6 +44,11 @@ _MARKUP = re.compile(r"(\[[a-z#/@][^\[]*?\])")
 ParamT = TypeVar("ParamT")
 
 
+def joined(text: str) -> str:
+    """A help text whose paragraphs are a line each, which the terminal breaks where it is full, examples too."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", text)
+
+
 def escaped(text: str) -> str:
     """A help text in which brackets are brackets: typer takes those of hepad[dask] for rich's markup."""
     return _MARKUP.sub(r"\\\1", text)
@@ -66,8 +71,15 @@ def _shorten(param: Any, panel: str | None) -> None:
         return
     if param.metavar is None:
         param.metavar = _word(param)
+    if _is_plain_range(param):  # which its word says already, and columns of text are dear
+        param._get_number_range_help_str = str  # noqa: SLF001
     if param.rich_help_panel is None:
         param.rich_help_panel = RUNNING if param.name in _RUNNING else panel
+
+
+def _is_plain_range(param: Any) -> bool:
+    """Whether a number has no other bound than that it is not negative, or not 0."""
+    return getattr(param, "min", None) in (0, 1) and getattr(param, "max", None) is None
 
 
 def _word(param: Any) -> str:
@@ -75,6 +87,6 @@ def _word(param: Any) -> str:
     repeated = kind.startswith("list[")
     kind = re.sub(r"^list\[|\]$", "", kind)
     if kind not in _KINDS:
-        return kind  # of a choice
+        return "KIND" if "|" in kind else kind  # of a choice, which its help names
     words = {**_NAMED, **(_REPEATED if repeated else {})} if kind in ("str", "path", "Path") else _UNITS
     return words.get(param.name, _KINDS[kind])

@@ -24,11 +24,11 @@ def import_model(
     output: Annotated[Path, typer.Option("--output", "-o", help="The bundle folder to write.", show_default=False)],
     card: Annotated[
         str | None,
-        typer.Option(help="The card of a network, model: {name: onnx}, or of weights.", show_default="none"),
+        typer.Option(help="The card of a network, model: {name: onnx}, or of weights.", show_default=False),
     ] = None,
     analysis: Annotated[
         str | None,
-        typer.Option("--analysis", "-a", help="The search whose authors' network it is.", show_default="none"),
+        typer.Option("--analysis", "-a", help="The search whose authors' network it is.", show_default=False),
     ] = None,
     vectors: Annotated[
         Path | None,
@@ -38,11 +38,11 @@ def import_model(
     ] = None,
     tolerance: Annotated[float, typer.Option(min=0, help="Largest relative difference from the vectors.")] = 1e-5,
     scale: Annotated[
-        Path | None, typer.Option(help="A .npz with the card's input scale: gain, offset.", show_default="none")
+        Path | None, typer.Option(help="A .npz with the card's input scale: gain, offset.", show_default=False)
     ] = None,
     background: Annotated[
         list[str] | None,
-        typer.Option("--background", help="Events to set regions on. May be repeated.", show_default="none"),
+        typer.Option("--background", help="Events to set regions on. May be repeated.", show_default=False),
     ] = None,
     cross_section: common.CrossSection = None,
     selection: common.Selection = None,

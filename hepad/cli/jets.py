@@ -21,7 +21,8 @@ def jets(
     output: Annotated[Path, typer.Option("--output", "-o", help="The ROOT file to write.", show_default=False)],
     radius: Annotated[float, typer.Option("--radius", "-R", help="Of the jets.")] = 0.8,
     algorithm: Annotated[
-        Literal["anti-kt", "cambridge-aachen", "kt"], typer.Option("--algorithm", help="How particles are combined.")
+        Literal["anti-kt", "cambridge-aachen", "kt"],
+        typer.Option("--algorithm", help="anti-kt, cambridge-aachen or kt."),
     ] = "anti-kt",
     min_pt: Annotated[float, typer.Option("--min-pt", help="Least pT of a jet, GeV.")] = 200.0,
     max_eta: Annotated[float, typer.Option("--max-eta", help="Bound of |eta| of a jet.")] = 2.5,
@@ -37,7 +38,7 @@ def jets(
     ] = None,
     event_score: Annotated[
         Literal["min", "max"],
-        typer.Option("--event-score", help="With --scores: that of the least or the most anomalous jet of an event."),
+        typer.Option("--event-score", help="With --scores: min or max of the jets of an event."),
     ] = "min",
     table: Annotated[
         bool,

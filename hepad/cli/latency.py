@@ -34,7 +34,7 @@ Shallow = Annotated[
     ),
 ]
 PartChoice = Literal["full", "encoder"]
-Part = Annotated[PartChoice, typer.Option("--part", help="The whole with its score, or the encoder alone.")]
+Part = Annotated[PartChoice, typer.Option("--part", help="full, with its score, or encoder alone.")]
 
 
 def latency(
@@ -45,7 +45,7 @@ def latency(
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option("--budget", help="A bundled budget ('hepad list budgets') or a card.", show_default="none"),
+        typer.Option("--budget", help="A bundled budget ('hepad list budgets') or a card.", show_default=False),
     ] = None,
     tier: Annotated[
         list[str] | None,
@@ -79,7 +79,7 @@ def latency(
     seed: common.Seed = 0,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="A folder for the report and a figure of timings.", show_default="none"),
+        typer.Option("--output", "-o", help="A folder for the report and a figure of timings.", show_default=False),
     ] = None,
     json: common.Json = False,
 ) -> None:

@@ -153,8 +153,10 @@ def limit(
 ) -> None:
     """Set an upper limit at 95 % CL on a signal with the CLs method.
 
-    From yields, in a spectrum (--spectrum), or from a published likelihood (--workspace). Example:
-    hepad limit --spectrum examples/data/cms_dijet_137fb.csv --signal-shape gauss:0.05 --mass 2000:6000:50 -o limit
+    From yields, in a spectrum (--spectrum), or from a published likelihood (--workspace).
+
+    Example: hepad limit --spectrum examples/data/cms_dijet_137fb.csv --signal-shape gauss:0.05
+    --mass 2000:6000:50 -o limit
     """
     how: dict[str, Any] = {"calculator": calculator, "toys": toys, "seed": seed, "output": output}
     errors = {"signal_error": signal_error, "luminosity_error": luminosity_error}

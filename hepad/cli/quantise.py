@@ -28,7 +28,7 @@ def quantise(
     shallow: Shallow = False,
     finetune: Annotated[
         list[str] | None,
-        typer.Option("--finetune", help="Background to train on after rounding. May be repeated.", show_default="none"),
+        typer.Option("--finetune", help="Background to train on after rounding. May be repeated.", show_default=False),
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of the fine-tuning.")] = 30,
     seeds: Annotated[
@@ -39,7 +39,7 @@ def quantise(
         typer.Option(
             help="Weight widths, with commas, to keep as bundles NAME@wBITS: of the seeds the one whose decisions on "
             "background held out of the fine-tuning differ least from the model's.",
-            show_default="none",
+            show_default=False,
         ),
     ] = "",
     seed: common.Seed = 1,

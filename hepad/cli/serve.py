@@ -16,10 +16,12 @@ def serve(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of 127.0.0.1; 0 for any that is free.")] = 8765,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Jobs side by side; others wait.")] = 1,
-    data: Annotated[Path, typer.Option("--data", help="The folder of jobs and their files.")] = Path("hepad-serve"),
+    data: Annotated[Path, typer.Option("--data", metavar="FOLDER", help="Of the jobs and their files.")] = Path(
+        "hepad-serve"
+    ),
     share: Annotated[
         Path | None,
-        typer.Option("--share", help="A folder with files that the pages offer, beside uploads.", show_default="none"),
+        typer.Option("--share", help="A folder with files that the pages offer, beside uploads.", show_default=False),
     ] = None,
     url: Annotated[
         str | None,

@@ -104,7 +104,9 @@ def test_a_page_fits_a_terminal_and_says_values_in_short_words(monkeypatch: pyte
     for page in (score, limit):
         assert max(map(len, page.splitlines())) <= 80
         assert not re.search(r"^│ .*--[a-z-]+ .*<(str|int|float|bool|path|list)", page, re.MULTILINE)
-    assert re.search(r"^│ +--step-size +N \[x>=1\] +Events in memory", score, re.MULTILINE)
+        running = page[page.index(RUNNING) :].splitlines()[1:]
+        assert all(re.match(r"│ --|╰─|$", line) for line in running)  # an option a line
+    assert re.search(r"^│ +--step-size +N +Events at a time", score, re.MULTILINE)
     assert re.search(r"^│ +--cross-section +PB +Cross section", limit, re.MULTILINE)
     assert re.search(r"^│ +--background +FILE ", limit, re.MULTILINE)
     assert re.findall(r"^╭─ (.*?) ─", score, re.MULTILINE) == ["Arguments", "Options", RUNNING]
