@@ -22,15 +22,44 @@ __all__ = ["PREFIX", "TYPES", "about", "output_schema", "output_tables"]
 PREFIX = "output."
 
 TYPES: dict[str, str] = {
+    "abcd": "abcd.Printed",
+    "abcd/abcd.json": "abcd.Written",
+    "abcd/closure.json": "abcd.WrittenOfClosure",
+    "analysis background": "analysis.Background",
+    "analysis background/background.json": "analysis.BackgroundFile",
+    "analysis check": "analysis.Check",
+    "analysis hepdata": "analysis.Hepdata",
+    "analysis pack": "analysis.Package",
+    "analysis unpack": "analysis.Package",
+    "analysis validate": "analysis.Validate",
+    "analysis validation": "analysis.Validation",
+    "analysis validation/validation.json": "analysis.ValidationFile",
+    "analysis vectors": "analysis.Vectors",
+    "analysis workflow": "analysis.Workflow",
     "bumphunt": "bumphunt.Printed",
     "bumphunt/bumphunt.json": "bumphunt.Written",
+    "bumphunt2d": "bumphunt2d.Printed",
+    "bumphunt2d/plane.json": "bumphunt2d.Written",
+    "chain": "chain.Printed",
+    "chain/chain.json": "chain.Written",
+    "cluster": "cluster.Printed",
+    "cluster/report.json": "cluster.Written",
+    "discovery": "discovery.Printed",
+    "discovery/discovery.json": "discovery.Written",
+    "evaluate": "evaluate.Printed",
+    "evaluate/report.json": "evaluate.Written",
+    "examples": "examples.Printed",
+    "explain": "explain.Printed",
+    "explain/explain.json": "explain.Written",
     "hist": "hist.Printed",
     "limit": "limit.Printed",
     "limit/limit.json": "limit.Written",
     "reinterpret": "reinterpret.Printed",
-    "reinterpret/reinterpret.json": "reinterpret.Written",
     "reinterpret/ranking.json": "reinterpret.WrittenOfAll",
+    "reinterpret/reinterpret.json": "reinterpret.Written",
     "score": "score.Printed",
+    "verify": "verify.Printed",
+    "verify/verify.json": "verify.Written",
 }
 """Verbs, for what they print, and VERB/FILE, with the module here and the type in it."""
 
@@ -77,7 +106,17 @@ def output_schema(name: str) -> dict[str, Any]:
     whole = defs.pop(inner["$ref"].rpartition("/")[2]) if "$ref" in inner and not _recurs(defs, inner) else inner
     head = {"$id": f"urn:hepad:{PREFIX}{name.replace(' ', '-')}", "title": f"{about(name)}"}
     whole.pop("title", None)
+    for part in (whole, *defs.values()):
+        _open_patterns(part)
     return {**head, **whole, **({"$defs": defs} if defs else {})}
+
+
+def _open_patterns(part: dict[str, Any]) -> None:
+    """Let a key with a star stand for all that match, as rejection_at_* does for rejection_at_0.3."""
+    starred = {key: part["properties"].pop(key) for key in [*part.get("properties", {})] if "*" in key}
+    if starred:
+        part["patternProperties"] = {f"^{key.replace('*', '.+')}$": value for key, value in starred.items()}
+        part["required"] = [key for key in part["required"] if key not in starred]
 
 
 def _recurs(defs: dict[str, Any], reference: dict[str, Any]) -> bool:
@@ -99,6 +138,8 @@ def output_tables(name: str) -> list[CardKeys]:
 def _keys(schema: dict[str, Any]) -> Iterator[Key]:
     if "properties" not in schema:
         yield Key("(all)", _words(schema), "")
+    for pattern, value in schema.get("patternProperties", {}).items():
+        yield Key(pattern.strip("^$").replace(".+", "*"), _words(value), "")
     for key, value in schema.get("properties", {}).items():
         words = _words(value) + ("" if key in schema.get("required", ()) else ", not always there")
         yield Key(key, words, " ".join(value.get("description", "").split()))

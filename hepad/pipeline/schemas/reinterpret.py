@@ -22,7 +22,7 @@ from hepad.pipeline.schemas.parts import Provenance
 from hepad.stats.limits.exclusion import Excluded
 from hepad.stats.scores.acceptance import Acceptance
 
-__all__ = ["Printed", "Written", "WrittenOfAll"]
+__all__ = ["Limits", "Printed", "RegionAcceptance", "Written", "WrittenOfAll"]
 
 
 class Generated(TypedDict):
@@ -48,7 +48,7 @@ class RegionAcceptance(TypedDict):
     """What it keeps of each, where the search has several."""
 
 
-class Limit(TypedDict):
+class Limits(TypedDict):
     """A limit on the cross section of the signal in pb; null where there is none."""
 
     limit_pb_expected: float | None
@@ -60,6 +60,11 @@ class Limit(TypedDict):
     calculator: str | None
     calculator_reason: str | None
     toys: int
+
+
+class Limit(Limits):
+    """A limit, and what it would be otherwise."""
+
     limit_pb_expected_alternatives: dict[str, float]
     """By what was done otherwise: other functions, the jets' energy down and up."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from hepad.output.closing import write_page
 from hepad.output.figure_context import FigureContext
 from hepad.output.figure_kinds import figure_kinds
 from hepad.output.figures import save_figure
+from hepad.output.json_text import json_text
 from hepad.pipeline.validation.page import IS_NOT, blocks, cite, markdown
 from hepad.pipeline.validation.report import ValidationReport
 
@@ -30,7 +30,9 @@ def write_report(report: ValidationReport, output: Path) -> None:
     with atomic_folder(output, verb="analysis validation") as folder:
         captions = _draw(report, folder) if figure_kinds() else {}
         content = {**report.content(), "provenance": report.provenance}
-        (folder / "validation.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        (folder / "validation.json").write_text(
+            json_text("analysis validation/validation.json", content), encoding="utf-8"
+        )
         (folder / "report.md").write_text(markdown(report, captions), encoding="utf-8")
         write_page(folder, blocks(report, captions), report.provenance, _FILES, cite=cite(report), is_not=IS_NOT)
 
