@@ -35,7 +35,7 @@ def install(session: nox.Session, resolution: str, *extras: str) -> None:
     chosen = [word for extra in extras for word in ("--extra", extra)]
     versions = ("--resolution", resolution, "--only-binary", ":all:")
     session.install(*versions, "-r", "pyproject.toml", *chosen, "--group", "test", env=CPU_TORCH)
-    session.install("--no-deps", "-e", ".")
+    session.install("--no-deps", "-e", ".", env=CPU_TORCH)
 
 
 @nox.session(python=PYTHONS, venv_backend="uv")

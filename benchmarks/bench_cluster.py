@@ -1,12 +1,16 @@
-"""What 10^10 events take on a cluster: a simulated run on Dask, and the sum from costs that were measured.
+"""What 10^10 events take on a cluster: simulated runs on Dask, and the sum from costs that were measured.
 
     python benchmarks/bench_cluster.py [--units 10000] [--workers 4] [--seconds 0.01] [--lost 5] [--straggler 0.01]
+    python benchmarks/bench_cluster.py --score FILE.root [--units 10000] [--workers 4] [--lost 5]
 
 Units that only sleep go through hepad's own executor to a cluster of Dask on this machine, scheduler and client in this
 process: its processor time, less that of an idle cluster, is what a unit costs beside the work. So many workers are
-killed in the middle of a unit; a part of the units takes fifty times as long. Every unit must come back once. Then the
-arithmetic for `--events`, from the processor time and the bytes an event (`--cost`, `--read`, `--written`), with the
-size of a unit at which the scheduler of `--cluster` workers is busy for a tenth of the time.
+killed in the middle of a unit, a part of the units takes fifty times as long, and half way all workers are killed at
+once. Every unit must come back once. Then the arithmetic for `--events`, from the processor time and the bytes an event
+(`--cost`, `--read`, `--written`), with what Dask takes for a group of units.
+
+With a file, `hepad score` cuts its first events into so many units, on one process and on the cluster, where workers
+are killed and stopped for a while (stragglers) as the run goes on; the outputs must have the same bytes.
 """
 
 from __future__ import annotations
@@ -18,14 +22,19 @@ import signal
 import statistics
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
-from hepad.execution.dask_cluster import DaskExecutor
+from hepad.execution.dask_cluster import _GROUP, DaskExecutor
 
 STRAGGLER = 50
 """Times as long as others."""
+QUIET: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": "CRITICAL"}
 
 
 @dataclass(frozen=True)
@@ -52,8 +61,32 @@ class Sleeper:
         """Nothing is open."""
 
 
-def drive(job: Sleeper, units: int, address: str, workers: int) -> tuple[float, float, int]:
-    """Seconds by the clock and of this process, and how many units came back, each once."""
+def processes(address: str) -> list[int]:
+    """The processes of the workers that are there."""
+    from distributed import Client
+
+    with Client(address, set_as_default=False) as client:
+        return sorted(client.run(os.getpid, on_error="ignore").values())
+
+
+def kill(address: str, number: int | None = None) -> int:
+    """Kill so many workers, by default all there are; how many it were."""
+    pids = processes(address)
+    for pid in random.sample(pids, number or len(pids)):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return number or len(pids)
+
+
+def go_on(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
+
+
+def drive(
+    job: Sleeper, units: int, address: str, workers: int, half_way: Callable[[], Any]
+) -> tuple[float, float, int]:
+    """Seconds by the clock and of this process, and how many groups units went in; each must come back once."""
     executor = DaskExecutor(job, address, workers)
     try:
         clock, own = time.perf_counter(), time.process_time()
@@ -64,54 +97,101 @@ def drive(job: Sleeper, units: int, address: str, workers: int) -> tuple[float, 
                 busy += 1
             found.append(executor.wait())
             busy -= 1
+            if len(found) == units // 2:
+                half_way()
         times = time.perf_counter() - clock, time.process_time() - own
         if sorted(found) != list(range(units)):
             raise SystemExit("units are missing or came twice")
-        return *times, len(found)
+        return *times, executor.groups
     finally:
         executor.close()
 
 
 def simulate(options: argparse.Namespace) -> float:
-    """The milliseconds of scheduler and client that a unit takes, the median of rounds."""
+    """The milliseconds of scheduler and client that a group of units takes, the median of rounds."""
     from distributed import LocalCluster
 
-    random.seed(1)
     drawn = random.sample(range(options.units // 10, options.units), options.lost)
     slow = random.sample(range(options.units), round(options.straggler * options.units))
     costs = []
-    with (
-        LocalCluster(
-            n_workers=options.workers, threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL"
-        ) as cluster,
-        tempfile.TemporaryDirectory() as folder,
-    ):
+    with LocalCluster(n_workers=options.workers, **QUIET) as cluster, tempfile.TemporaryDirectory() as folder:
+        address = cluster.scheduler_address
         before = time.process_time()
         time.sleep(5)
         idle = (time.process_time() - before) / 5
-        plans = [("undisturbed", frozenset[int](), frozenset[int]())] * options.rounds
-        plans.append((f"{len(drawn)} workers lost, {len(slow)} stragglers", frozenset(slow), frozenset(drawn)))
-        for name, slow_units, lost in plans:
-            job = Sleeper(options.seconds, slow_units, lost, folder)
-            clock, own, done = drive(job, options.units, cluster.scheduler_address, options.workers)
-            extra = options.seconds * (STRAGGLER - 1) * len(slow_units)
+        undisturbed = ("undisturbed", Sleeper(options.seconds, frozenset(), frozenset(), folder), lambda: None)
+        disturbed = (
+            f"{len(drawn)} workers lost, {len(slow)} stragglers, half way all workers lost at once",
+            Sleeper(options.seconds, frozenset(slow), frozenset(drawn), folder),
+            lambda: kill(address),
+        )
+        for name, job, half_way in [undisturbed] * options.rounds + [disturbed]:
+            clock, own, groups = drive(job, options.units, address, options.workers, half_way)
+            extra = options.seconds * (STRAGGLER - 1) * len(job.slow)
             least = (options.seconds * options.units + extra) / options.workers
-            cost = 1000 * (own - idle * clock) / done
-            costs.append(cost)
+            cost = 1000 * (own - idle * clock)
+            costs.append(cost / groups)
             print(
-                f"{name}: {done} units of {1000 * options.seconds:g} ms on {options.workers} workers, each once, in "
-                f"{clock:.1f} s (all workers busy all the time: {least:.1f} s); "
-                f"{cost:.2f} ms of scheduler and client a unit",
+                f"{name}: {options.units} units of {1000 * options.seconds:g} ms in {groups} groups on "
+                f"{options.workers} workers, each once, in {clock:.1f} s (busy all the time: {least:.1f} s); "
+                f"scheduler and client: {cost / options.units:.2f} ms a unit, {cost / groups:.1f} ms a group, "
+                f"{0.1 * cost / clock:.0f} % of the time",
                 flush=True,
             )
     return statistics.median(costs[: options.rounds])
+
+
+def score_disturbed(options: argparse.Namespace) -> None:
+    """Score a file in so many units on one process and on a disturbed cluster, and compare the bytes."""
+    from distributed import LocalCluster
+
+    from hepad.execution.executor import Execution
+    from hepad.pipeline.score import ScoreOptions, score
+
+    with tempfile.TemporaryDirectory() as folder, LocalCluster(n_workers=options.workers, **QUIET) as cluster:
+        address, parts = cluster.scheduler_address, 0
+        moments = random.sample(range(1, options.units), 2 * options.lost + 1)
+        lost, stopped, all_lost = set(moments[1::2]), set(moments[2::2]), moments[0]
+        count = Counter[str]()
+
+        def disturb(_: int, __: int | None) -> None:
+            nonlocal parts
+            parts += 1
+            if parts in lost:
+                count["killed alone"] += kill(address, 1)
+            if parts == all_lost:
+                count["killed at once"] += kill(address)
+            if parts in stopped:
+                pid = random.choice(processes(address))
+                os.kill(pid, signal.SIGSTOP)
+                Timer(STRAGGLER * 0.1, go_on, [pid]).start()
+                count["stopped for a while"] += 1
+
+        outputs = []
+        for name, execution, on_events in (
+            ("one process", Execution(), None),
+            ("disturbed", Execution(executor="dask", scheduler=address), disturb),
+        ):
+            output, clock = Path(folder) / f"{name}.root", time.perf_counter()
+            wanted = ScoreOptions(
+                output=output,
+                step_size=options.step,
+                max_events=options.step * options.units,
+                execution=execution,
+                on_events=on_events,
+            )
+            report = score([options.score], "dnn_ae", options=wanted)
+            outputs.append(output.read_bytes())
+            print(f"{name}: {report.cutflow.total.events} events in {time.perf_counter() - clock:.1f} s", flush=True)
+        print(f"{parts} units on {options.workers} workers; {dict(count)}; same bytes: {outputs[0] == outputs[1]}")
+        if outputs[0] != outputs[1]:
+            raise SystemExit("the outputs differ")
 
 
 def paper(milliseconds: float, options: argparse.Namespace) -> None:
     """What so many events take."""
     core = options.cost * 1e-6 * options.events
     unit = 10 * options.cluster * milliseconds / 1000
-    events = unit / (options.cost * 1e-6)
     hours = core / options.cluster / 3600
     read, written = options.read * options.events, options.written * options.events
     print(
@@ -119,8 +199,8 @@ def paper(milliseconds: float, options: argparse.Namespace) -> None:
         f"{options.cluster} workers\n"
         f"read {read / 1e12:.2f} TB, {8 * read / hours / 3600 / 1e9:.1f} Gbit/s; written {written / 1e12:.2f} TB by "
         f"one process, {written / hours / 3600 / 1e6:.0f} MB/s, and as much again for the parts of an interrupted run\n"
-        f"the scheduler is busy for less than a tenth of the time with units of {unit:.1f} s or more, "
-        f"{events:.0f} events"
+        f"the scheduler is busy for less than a tenth of the time with groups, or units, of {unit:.1f} s or more, "
+        f"{unit / (options.cost * 1e-6):.0f} events; hepad groups units to {_GROUP * options.cluster:.1f} s"
     )
 
 
@@ -137,8 +217,14 @@ def main() -> None:
     parser.add_argument("--cost", type=float, default=10.8, help="microseconds of processor time an event")
     parser.add_argument("--read", type=float, default=34.0, help="bytes an event")
     parser.add_argument("--written", type=float, default=10.0, help="bytes an event")
+    parser.add_argument("--score", type=Path, metavar="FILE", help="score this file on the cluster")
+    parser.add_argument("--step", type=int, default=10, help="events in a unit of that file")
     options = parser.parse_args()
-    paper(simulate(options), options)
+    random.seed(1)
+    if options.score:
+        score_disturbed(options)
+    else:
+        paper(simulate(options), options)
 
 
 if __name__ == "__main__":

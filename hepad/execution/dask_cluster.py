@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from itertools import count
 from math import ceil, inf
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -56,7 +55,8 @@ class DaskExecutor:
 
         self._name = f"hepad-{uuid4().hex}"
         self._do = do_units
-        self._numbers = count()
+        self.groups = 0
+        """So many were given to the scheduler."""
         self._taken: list[Any] = []
         self._groups: dict[Any, list[Any]] = {}
         self._ended: SimpleQueue[Any] = SimpleQueue()
@@ -115,7 +115,8 @@ class DaskExecutor:
         out = len(units) + sum(len(group) for group in self._groups.values())
         size = max(min(self._group, out // (self._threads * _AHEAD)), 1)
         groups = [units[start : start + size] for start in range(0, len(units), size)]
-        keys = [f"{self._name}-{next(self._numbers)}" for _ in groups]
+        keys = [f"{self._name}-{self.groups + n}" for n in range(len(groups))]
+        self.groups += len(groups)
         do = partial(self._do, self._name, _GROUP * self._threads)
         for future, group in zip(self._client.map(do, groups, key=keys, pure=False), groups, strict=True):
             self._groups[future] = group

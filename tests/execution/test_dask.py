@@ -154,7 +154,7 @@ def squares(executor: DaskExecutor, units: range) -> Iterator[int]:
 def test_short_units_go_in_groups_and_each_comes_once(cluster) -> None:
     with closing(DaskExecutor(Squares(), cluster.scheduler_address, 2)) as executor:
         assert sorted(squares(executor, range(300))) == [n * n for n in range(300)]
-        assert next(executor._numbers) < 150
+        assert executor.groups < 150
 
 
 def test_a_unit_that_fails_in_a_group_is_told(cluster) -> None:
