@@ -16,6 +16,8 @@ PINNED = "3.11"  # the Python that constraints.txt is for
 EXTRAS = (
     "dask",
     "hepdata",
+    "jets",
+    "methods",
     "onnx",
     "particles",
     "web",

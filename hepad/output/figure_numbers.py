@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
+
+from hepad.output.csv_rows import write_csv
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,10 +65,7 @@ def write_numbers(figure: Figure, path: Path) -> None:
     if not rows:
         return
     header = list(dict.fromkeys(name for row in rows for name in row))
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows([_cell(row.get(name)) for name in header] for row in rows)
+    write_csv(path, [header, *([_cell(row.get(name)) for name in header] for row in rows)])
 
 
 def _cell(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from hepad.output.figure_kinds import figure_kinds
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["save_figure", "save_thumbnail"]
+__all__ = ["save_figure", "save_figures", "save_thumbnail"]
 
 
 def save_figure(
@@ -35,6 +36,14 @@ def save_figure(
     if numbers:
         write_numbers(figure, stem.with_name(f"{stem.name if numbers is True else numbers}.csv"))
     return write_figure(figure, stem, kinds)
+
+
+def save_figures(figures: Iterable[tuple[str, Figure]], folder: Path) -> list[str]:
+    """Write figures, by their names, into a folder; the names. If none are to be written, none is drawn.
+
+    Each is drawn when it is its turn: `figures` is a generator.
+    """
+    return [name for name, figure in figures if save_figure(figure, folder / name)] if figure_kinds() else []
 
 
 def save_thumbnail(figure: Path, thumbnail: Path) -> None:

@@ -21,7 +21,7 @@ from hepad.output.document import Figure as Picture
 from hepad.output.document import Text, to_markdown
 from hepad.output.figure_kinds import drawing, figure_kinds, parse_kinds, parse_titles
 from hepad.output.figure_numbers import keep_matrix, keep_numbers
-from hepad.output.figures import save_figure
+from hepad.output.figures import save_figure, save_figures
 from hepad.output.page import to_html
 
 ODD = [
@@ -139,7 +139,9 @@ def test_a_report_names_the_figures_that_are_there(tmp_path):
 def test_every_verb_with_figures_has_the_option():
     """`hepad` asks those that draw as what, and no others: --figures without effect is refused."""
     folder = Path(figure_files.__file__).parents[1] / "pipeline"
-    drawn = [path.relative_to(folder) for path in folder.rglob("*.py") if "save_figure(" in path.read_text("utf-8")]
+    saving = ("save_figure(", "save_figures(")
+    texts = {path.relative_to(folder): path.read_text("utf-8") for path in folder.rglob("*.py")}
+    drawn = [path for path, text in texts.items() if any(call in text for call in saving)]
     verbs = {path.parts[0].removesuffix(".py") for path in drawn}
     assert verbs - {"closure"} | {"bumphunt2d"} == DRAWING
 
@@ -174,3 +176,17 @@ def test_the_numbers_of_a_figure_are_a_table_beside_it(tmp_path: Path) -> None:
     save_figure(made, tmp_path / "h", numbers=False)
     save_figure(made, tmp_path / "i", kinds=())
     assert not {"h.csv", "i.csv"} & {path.name for path in tmp_path.iterdir()}
+
+
+def test_what_is_not_written_is_not_drawn(tmp_path: Path) -> None:
+    drawn = []
+
+    def figures():
+        for name in ("one", "two"):
+            drawn.append(name)
+            yield name, Figure()
+
+    with drawing(()):
+        assert save_figures(figures(), tmp_path) == drawn == []
+    assert save_figures(figures(), tmp_path) == drawn == ["one", "two"]
+    assert {path.name for path in tmp_path.iterdir()} == {"one.png", "two.png"}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
+from hepad.output.csv_rows import write_csv
 from hepad.output.document import Answer, Block, Figure, Heading, Notes, Table, Text, to_markdown
 from hepad.output.figure_context import simulated
-from hepad.output.figure_kinds import titled
+from hepad.output.figure_kinds import figure_kinds, titled
 from hepad.output.figures import save_figure
 from hepad.output.json_text import json_text
 from hepad.output.quantity_titles import quantity_titles
@@ -91,8 +91,9 @@ def write_report(
     """Write the folder `output`; `record` is its provenance, `simulation` labels the figures."""
     with atomic_folder(output, verb="cluster") as folder:
         pictures = []
+        drawn = cluster_figures(report, found, context=simulated(simulation)) if figure_kinds() else ()
         with titled(quantity_titles(one.quantity for row in report.rows for one in row.characteristics)):
-            for name, figure, caption in cluster_figures(report, found, context=simulated(simulation)):
+            for name, figure, caption in drawn:
                 save_figure(figure, folder / name)
                 pictures.append(Figure(f"{name}.png", caption))
         blocks = _blocks(report, pictures)
@@ -104,7 +105,7 @@ def write_report(
 
 
 def _blocks(report: ClusterReport, pictures: Sequence[Figure]) -> list[Block]:
-    first, *others = pictures
+    first, others = pictures[0] if pictures else None, pictures[1:]  # none with --figures none
     samples = [[name, str(one.selected), str(one.inside)] for name, one in report.samples.items()]
     blocks: list[Block] = [
         Heading("Clusters of triggered events", 1),
@@ -150,15 +151,14 @@ def _write_events(
     path: Path, found: Clustered, samples: Mapping[str, Described], paths: Mapping[str, Sequence[InputPath]]
 ) -> None:
     """Which event is in which cluster: for a look at them."""
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["sample", "file", "entry", "cluster"])
-        start = 0
-        for name in ("data", "background"):
-            if name not in samples:
-                continue
-            sample = samples[name]
-            classes = found.classes[start : start + len(sample)]
-            start += len(sample)
-            for file, entry, number in zip(sample.file, sample.entry, classes, strict=True):
-                writer.writerow([name, paths[name][file].name, entry, "none" if number < 0 else number + 1])
+    rows: list[list[object]] = [["sample", "file", "entry", "cluster"]]
+    start = 0
+    for name in ("data", "background"):
+        if name not in samples:
+            continue
+        sample = samples[name]
+        classes = found.classes[start : start + len(sample)]
+        start += len(sample)
+        for file, entry, number in zip(sample.file, sample.entry, classes, strict=True):
+            rows.append([name, paths[name][file].name, entry, "none" if number < 0 else number + 1])
+    write_csv(path, rows)

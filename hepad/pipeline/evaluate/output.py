@@ -15,7 +15,7 @@ from hepad.output.closing import write_page
 from hepad.output.document import to_markdown
 from hepad.output.figure_context import simulated
 from hepad.output.figure_kinds import titled
-from hepad.output.figures import save_figure
+from hepad.output.figures import save_figures
 from hepad.output.json_text import json_text
 from hepad.pipeline.evaluate.figures import evaluation_figures
 from hepad.pipeline.evaluate.page import evaluation_blocks
@@ -38,11 +38,8 @@ def write_report(
 ) -> None:
     """Fill the folder `output`; `record` is the provenance in report.json, `simulation` labels the figures."""
     with atomic_folder(output, verb="evaluate") as folder:
-        names = []
         with titled(_known_titles(report, trainings)):
-            for name, figure in evaluation_figures(report, trainings, samples, context=simulated(simulation)):
-                save_figure(figure, folder / name)
-                names.append(name)
+            names = save_figures(evaluation_figures(report, trainings, samples, context=simulated(simulation)), folder)
         page = evaluation_blocks(report, names)
         (folder / "report.md").write_text(to_markdown(page), encoding="utf-8")
         write_page(folder, page, record, _FILES)

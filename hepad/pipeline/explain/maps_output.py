@@ -10,6 +10,7 @@ import numpy as np
 
 from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
+from hepad.output.csv_rows import write_csv
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, to_markdown
 from hepad.output.figure_context import simulated
 from hepad.output.figures import save_figure
@@ -145,9 +146,9 @@ def _write_arrays(report: MapsReport, sample: SampleMaps, path: Path) -> None:
 
 def _write_pixels(report: MapsReport, sample: SampleMaps, path: Path) -> None:
     eta, phi = ((edges[1:] + edges[:-1]) / 2 for edges in (report.eta, report.phi))
-    lines = ["file,entry,channel,eta,phi,input,part"]
+    rows: list[list[object]] = [["file", "entry", "channel", "eta", "phi", "input", "part"]]
     for event in sample.top:
         for p in event.pixels(report.channels, _PIXELS):
-            place = f"{eta[p['eta']]:.6g},{phi[p['phi']]:.6g}"
-            lines.append(f"{event.file},{event.entry},{p['channel']},{place},{p['input']:.9g},{p['part']:.9g}")
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            place = f"{eta[p['eta']]:.6g}", f"{phi[p['phi']]:.6g}"
+            rows.append([event.file, event.entry, p["channel"], *place, f"{p['input']:.9g}", f"{p['part']:.9g}"])
+    write_csv(path, rows)

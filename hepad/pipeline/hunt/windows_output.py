@@ -13,7 +13,7 @@ import numpy as np
 from hepad.cards.hunt import HuntCard
 from hepad.errors import InputDataError
 from hepad.output.atomic import atomic_folder
-from hepad.output.figures import save_figure
+from hepad.output.figures import save_figures
 from hepad.output.json_text import json_text
 from hepad.output.page import to_html
 from hepad.pipeline.hunt.windows_report import AnalysisReport, WindowResult
@@ -35,10 +35,7 @@ def write_analysis(report: AnalysisReport, card: HuntCard, described: Mapping[st
             own = report.masses.T
             columns: dict[str, Any] = {_name(r): own[place] for place, r in enumerate(report.results)}
             np.savez_compressed(folder / _MASSES, **columns)
-        names = []
-        for name, figure in analysis_figures(report):
-            save_figure(figure, folder / name)
-            names.append(name)
+        names = save_figures(analysis_figures(report), folder)
         blocks = analysis_blocks(report, card, names, described["provenance"])
         (folder / _PAGE).write_text(to_html(blocks, folder), encoding="utf-8")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from hepad.cards.budget import BudgetCard, load_budget
 from hepad.io.reader import expand_files
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.closing import write_page
+from hepad.output.csv_rows import csv_records
 from hepad.output.figure_context import FigureContext
 from hepad.output.figures import save_figure
 from hepad.output.json_text import json_text
@@ -42,7 +42,7 @@ def write_output(report: LatencyReport, events: Sequence[str], folder: Path, *, 
         text = json_text("latency/latency.json", {**report.to_json(), "provenance": record})
         (scratch / "latency.json").write_text(text, encoding="utf-8")
         if timings:
-            _write_table(timings, scratch / "throughput.csv")
+            (scratch / "throughput.csv").write_text(csv_records(timings), encoding="utf-8", newline="")
         drawn = len({timing["batch"] for timing in timings}) > 1
         budget = None if report.budget is None else load_budget(report.budget)
         if drawn:
@@ -70,13 +70,6 @@ def _command(report: LatencyReport, options: LatencyOptions) -> str:
         max_events=options.max_events,
     )
     return words + (" --shallow" if options.shallow else "")
-
-
-def _write_table(timings: Sequence[dict[str, Any]], path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, list(timings[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(timings)
 
 
 def _write_figure(report: LatencyReport, budget: BudgetCard | None, stem: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,11 @@ import numpy.typing as npt
 
 from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
+from hepad.output.csv_rows import write_csv
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, to_markdown
 from hepad.output.figure_context import simulated
-from hepad.output.figure_kinds import titled
-from hepad.output.figures import save_figure
+from hepad.output.figure_kinds import figure_kinds, titled
+from hepad.output.figures import save_figure, save_figures
 from hepad.output.json_text import json_text
 from hepad.output.quantity_titles import quantity_titles
 from hepad.pipeline.monitor.figures import map_of, run_figures
@@ -73,14 +73,16 @@ def write_report(
 ) -> None:
     """Write the folder `output`; `record` is its provenance, `simulation` labels the figures."""
     with atomic_folder(output, verb="monitor") as folder:
-        with (folder / "shifts.csv").open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(["run", "quantity", "distance", "p_value", "adjusted", "mean", "reference_mean", "shifted"])
-            writer.writerows([run.name, *vars(row).values()] for run in report.runs for row in run.quantities)
+        names = ["run", "quantity", "distance", "p_value", "adjusted", "mean", "reference_mean", "shifted"]
+        rows = ([run.name, *vars(row).values()] for run in report.runs for row in run.quantities)
+        write_csv(folder / "shifts.csv", [names, *rows])
+        context = simulated(simulation)
         with titled(quantity_titles(columns["reference"])):
-            save_figure(map_of(report, context=simulated(simulation)), folder / "shifts", numbers=False)
-            for name, figure in run_figures(report, columns, context=simulated(simulation)):
-                save_figure(figure, folder / f"run_{name}")
+            if figure_kinds():
+                save_figure(map_of(report, context=context), folder / "shifts", numbers=False)
+            save_figures(
+                ((f"run_{name}", figure) for name, figure in run_figures(report, columns, context=context)), folder
+            )
         blocks = _blocks(report)
         (folder / "report.md").write_text(to_markdown(blocks), encoding="utf-8")
         write_page(folder, blocks, record, _FILES)

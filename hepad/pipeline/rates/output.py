@@ -11,7 +11,7 @@ from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
 from hepad.output.document import Answer, Block, Figure, Heading, Notes, Table, Text, to_markdown
 from hepad.output.figure_context import simulated
-from hepad.output.figures import save_figure
+from hepad.output.figures import save_figures
 from hepad.output.json_text import json_text
 from hepad.pipeline.rates.figures import CAPTIONS, rates_figures
 from hepad.pipeline.rates.report import RatesReport, SampleRates, SignalRow
@@ -38,11 +38,7 @@ _BESIDE = (
 def write_report(report: RatesReport, output: Path, *, simulation: bool, record: Mapping[str, Any]) -> None:
     """Write report.md, report.html, report.json with its provenance `record`, and the figures to a folder."""
     with atomic_folder(output, verb="rates") as folder:
-        names = []
-        for name, figure in rates_figures(report, context=simulated(simulation)):
-            save_figure(figure, folder / name)
-            names.append(name)
-        page = _page(report, names)
+        page = _page(report, save_figures(rates_figures(report, context=simulated(simulation)), folder))
         (folder / "report.md").write_text(to_markdown(page), encoding="utf-8")
         write_page(folder, page, record, _FILES)
         content = {**report.content(), "provenance": record}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +16,7 @@ from hepad.execution.run import Skipped
 from hepad.io.reader import expand_files
 from hepad.output.atomic import check_files, check_folder, check_place, write_files
 from hepad.output.closing import closing
+from hepad.output.csv_rows import csv_text
 from hepad.output.document import Answer, Block, Files, Heading, Notes, Table, Text, merged
 from hepad.output.json_text import json_text
 from hepad.output.page import to_html
@@ -291,14 +290,14 @@ def _folder(output: Path | None) -> Iterator[None]:
 
 
 def _write(output: Path, ranking: Ranking) -> None:
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["search", "acceptance", "expected_pb", "observed_pb", "xsec_over_expected", "verdict", "fidelity"])
+    rows: list[list[object]] = [
+        ["search", "acceptance", "expected_pb", "observed_pb", "xsec_over_expected", "verdict", "fidelity"]
+    ]
     for row in ranking.rows:
         kept = None if row.acceptance is None else row.acceptance.value
-        writer.writerow([row.search, kept, row.expected_pb, row.observed_pb, row.strength, row.status, row.fidelity])
+        rows.append([row.search, kept, row.expected_pb, row.observed_pb, row.strength, row.status, row.fidelity])
     content = json_text("reinterpret/ranking.json", ranking.content())
-    texts = (to_html(_page(ranking), output), content, table.getvalue())
+    texts = (to_html(_page(ranking), output), content, csv_text(rows))
     write_files(output, dict(zip(_FILES, texts, strict=True)), verb=_VERB)
 
 

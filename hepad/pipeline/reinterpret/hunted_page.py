@@ -9,6 +9,7 @@ import numpy as np
 
 from hepad.output.atomic import atomic_folder, write_files
 from hepad.output.closing import closing
+from hepad.output.csv_rows import csv_records
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text
 from hepad.output.figure_context import simulated
 from hepad.output.figures import save_figure
@@ -16,7 +17,6 @@ from hepad.output.json_text import json_text
 from hepad.output.page import to_html
 from hepad.pipeline.reinterpret.hunted import FILES, VERB, HuntedReport, MethodRow, PointRow
 from hepad.pipeline.study.output import FIGURES
-from hepad.pipeline.study.sensitivity.run import written_csv
 from hepad.plot.sensitivity import SensitivityLine, sensitivity_figure
 
 __all__ = ["HEADER", "method_cells", "write_hunted"]
@@ -52,7 +52,7 @@ def write_hunted(report: HuntedReport) -> None:
     with atomic_folder(output / FIGURES, verb=VERB) as folder:
         drawn = _draw(report, folder)
     content = json_text("reinterpret/reinterpret.json", {**report.content(), "figures": drawn})
-    tables = [written_csv([vars(row) for row in rows]) for rows in (report.methods, report.points)]
+    tables = [csv_records([vars(row) for row in rows]) for rows in (report.methods, report.points)]
     texts = (to_html(_page(report, drawn), output), content, *tables)
     write_files(output, dict(zip(FILES, texts, strict=True)), verb=VERB)
 

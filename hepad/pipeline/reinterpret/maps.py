@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from hepad.io.exchange.hepdata import Axis, HepDataTable, Values
+from hepad.output.csv_rows import write_csv
 from hepad.pipeline.reinterpret.answer import Answer
 from hepad.pipeline.reinterpret.report import PointRow, Result, SampleRow
 from hepad.stats.scores.acceptance import Acceptance
@@ -129,7 +130,4 @@ def _rows(points: Sequence[PointRow], luminosity_fb: float | None) -> Iterator[l
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterator[list[object]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(["" if cell is None else cell for cell in row] for row in rows)
+    write_csv(path, chain([header], rows))

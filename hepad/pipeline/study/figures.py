@@ -13,7 +13,7 @@ from hepad.cards.study import ScanName, StudyCard
 from hepad.inputs.batch import Batch
 from hepad.objects.naming import singular
 from hepad.output.figure_context import simulated
-from hepad.output.figures import save_figure
+from hepad.output.figures import save_figures
 from hepad.pipeline.study.data import BACKGROUND
 from hepad.pipeline.study.images import Pictures
 from hepad.pipeline.study.plan import updates_per_epoch
@@ -52,11 +52,7 @@ _XLABELS = {
 
 def draw_figures(card: StudyCard, results: Results, folder: Path) -> list[str]:
     """Draw everything into `folder`: the names of the figures, in order."""
-    names = []
-    for name, figure in _figures(card, results):
-        if save_figure(figure, folder / name):
-            names.append(name)
-    return names
+    return save_figures(_figures(card, results), folder)
 
 
 def counts(batch: Batch) -> dict[str, npt.NDArray[np.float64]]:

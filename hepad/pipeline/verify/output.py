@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
+from hepad.output.csv_rows import csv_records
 from hepad.output.json_text import json_text
 from hepad.pipeline.verify.page import fidelity_blocks, markdown
 from hepad.pipeline.verify.report import VerifyReport
@@ -34,10 +33,8 @@ def write_report(report: VerifyReport, output: Path) -> None:
 
 
 def _csv(report: VerifyReport) -> str:
-    text = io.StringIO()
-    table = csv.DictWriter(text, [*_COLUMNS, *_MORE], lineterminator="\n", extrasaction="ignore")
-    table.writeheader()
+    records = []
     for check in report.checks:
         ours = {} if check.found is None else {**vars(check.found), "measured": check.found.value}
-        table.writerow({**check.to_json(), **ours})
-    return text.getvalue()
+        records.append({**check.to_json(), **ours})
+    return csv_records(records, [*_COLUMNS, *_MORE])

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from hepad.output.figure_context import simulated
-from hepad.output.figures import save_figure
+from hepad.output.figures import save_figures
 from hepad.pipeline.study.sensitivity.page import crossing_words
 from hepad.pipeline.study.sensitivity.points import Counted
 from hepad.pipeline.study.sensitivity.results import Curve, Found, SensitivityResults
@@ -20,11 +20,7 @@ __all__ = ["draw_sensitivity"]
 
 def draw_sensitivity(results: SensitivityResults, folder: Path) -> list[str]:
     """Draw all into a folder: the names of the figures, in order."""
-    names = []
-    for name, figure in _figures(results):
-        if save_figure(figure, folder / name):
-            names.append(name)
-    return names
+    return save_figures(_figures(results), folder)
 
 
 def _figures(results: SensitivityResults) -> Iterator[tuple[str, Figure]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +20,7 @@ from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
 from hepad.methods.base import Window
 from hepad.nn.device import resolve_device
 from hepad.output.atomic import atomic_folder, write_files
+from hepad.output.csv_rows import csv_records
 from hepad.output.document import to_markdown
 from hepad.output.json_text import json_text
 from hepad.output.page import to_html
@@ -45,7 +44,6 @@ __all__ = [
     "count_points",
     "prepare",
     "sensitivity_study",
-    "written_csv",
 ]
 
 _TABLES = ("sensitivity.csv", "points.csv")
@@ -316,16 +314,6 @@ def _write(report: SensitivityReport, texts: Mapping[str, str]) -> None:
     cards = "\n".join(f"# {what}\n{text}" for what, text in texts.items())
     blocks = page(results, figures, cards, report.provenance, quick=report.quick)
     whole = json_text("study/results.json", {**report.content(), "figures": figures})
-    tables = (written_csv(results.summary()), written_csv(results.points()))
+    tables = (csv_records(results.summary()), csv_records(results.points()))
     pages = (to_markdown(blocks), to_html(blocks, output), whole, *tables)
     write_files(output, dict(zip(_FILES, pages, strict=True)), verb=VERB)
-
-
-def written_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as comma-separated values, an empty field for what is not known."""
-    text = io.StringIO()
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
