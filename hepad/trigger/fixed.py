@@ -28,6 +28,9 @@ __all__ = [
     "to_grid",
 ]
 
+_LARGEST_STEP = 2.0**31
+"""What da4ml 0.6 keeps of the trailing zeros of a constant: with more, as in deep networks, a minimum with it is 0."""
+
 Floats = npt.NDArray[np.float64]
 Numbers: TypeAlias = Any
 """A numpy array of shape (..., k) or a traced array of shape (k,)."""
@@ -81,7 +84,12 @@ def at_most(x: Numbers, form: Format) -> Numbers:
     """Numbers that are not negative, rounded down to a format without sign; larger ones become its largest."""
     if isinstance(x, np.ndarray):
         return np.minimum(floor_to(x, form.fraction), form.high)
-    return np.minimum(floor_to(x, form.fraction), form.high).quantize(0, form.integer, form.fraction, "WRAP", "TRN")
+    x = floor_to(x, form.fraction)
+    if any(value.unscaled.step > _LARGEST_STEP for value in x):
+        x = -((-(x - form.high)).relu()) + form.high
+    else:
+        x = np.minimum(x, form.high)
+    return x.quantize(0, form.integer, form.fraction, "WRAP", "TRN")
 
 
 def positive_part(x: Numbers) -> Numbers:

@@ -179,11 +179,11 @@ def test_step_size_changes_nothing(step_size: int, examples: Path, tmp_path: Pat
 
 def test_a_region_of_several_scores(run, examples: Path, tmp_path: Path) -> None:
     given = ("score", examples / "h0.h5", "--model", "vae", "--max-events", 500, "--region")
-    report = json.loads(run(*given, "box=kl@threshold:0.0018,mse@threshold:0.32", "-o", "s.root", "--json").stdout)
+    report = json.loads(run(*given, "box=kl@threshold:0.0005,mse@threshold:0.5", "-o", "s.root", "--json").stdout)
     rows = uproot.open(tmp_path / "s.root")["Scores"].arrays(library="np")
     kl, mse = (rows[f"score_{name}"].astype(np.float64) for name in ("kl", "mse"))
-    expected = (kl >= 0.0018) & (mse >= 0.32)
-    assert 0 < expected.sum() < min((kl >= 0.0018).sum(), (mse >= 0.32).sum())
+    expected = (kl >= 0.0005) & (mse >= 0.5)
+    assert 0 < expected.sum() < min((kl >= 0.0005).sum(), (mse >= 0.5).sum())
     np.testing.assert_array_equal(rows["in_box"], expected)
     assert report["regions"]["box"]["selected"] == expected.sum()
     assert "unknown score 'no'" in run(*given, "box=threshold:1,no@threshold:1", code=2).stderr

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hepad.trigger.design import Design, Precision, input_formats
-from hepad.trigger.fixed import Format
+from hepad.trigger.fixed import Format, at_most
 from hepad.trigger.logic import compile_logic
 from hepad.trigger.shallow import squares
 
@@ -57,6 +57,22 @@ def test_a_larger_cutoff_has_fewer_stages_and_the_same_logic():
     short, long = (compile_logic(made, cutoff=cutoff) for cutoff in (2, 5))
     assert long.stages < short.stages
     assert long.cost == short.cost
+
+
+class Clipped:
+    """The largest number of a format, where each of the inputs, of large steps, is above it."""
+
+    shallow = False
+    inputs = (Format(False, 42, -32), Format(False, 30, -20))  # da4ml's minimum is wrong for the first
+
+    def __call__(self, x):
+        return at_most(x * np.array([2.0**-32, 2.0**-20]), Format(False, 3, 0))
+
+
+def test_numbers_of_large_steps_saturate_as_others_do():
+    values = np.arange(20.0)[:, None] * np.array([2.0**32, 2.0**20])
+    found = compile_logic(Clipped()).interpreted(values)
+    assert np.array_equal(found, np.minimum(np.arange(20.0), 7)[:, None].repeat(2, axis=1))
 
 
 class SquaresOfSums:
