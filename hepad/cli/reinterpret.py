@@ -324,7 +324,7 @@ def _print_limits(region: str, sample: SampleRow, combined: CombinedRow) -> None
         for group in sample.no_limit:
             _say(f"no limit: {group.reason.text}")
         if counted := counted_words(sample.channels):
-            _say(f"counted, with no background subtracted: {counted}")
+            _say(counted)
         _say(f"combined: {combined.method}; from {combined.limit.calculator_reason}")
         if combined.alternatives:
             _say(f"combined, otherwise: {others_words(combined.alternatives)}")

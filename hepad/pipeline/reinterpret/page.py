@@ -216,7 +216,7 @@ def _limits(sample: SampleRow, combined: CombinedRow) -> list[Block]:
     return [
         Table(header, rows),
         *(Text(f"No limit: {group.reason.text}.") for group in sample.no_limit),
-        *([Text(f"Counted, with no background subtracted: {counted}.")] if counted else []),
+        *([Text(f"{counted[0].upper()}{counted[1:]}.")] if counted else []),
         Text(f"Limits are CLs upper limits at 95 % CL on the cross section of the signal. {_apart(sample)}{method}"),
         *([Text(f"Combined: {combined.remark}.")] if combined.remark else []),
         *([Text(f"Combined, expected: {others_words(combined.alternatives)}.")] if combined.alternatives else []),

@@ -72,12 +72,14 @@ def _otherwise(name: str) -> str:
 
 
 def counted_words(channels: Mapping[str, ChannelRow]) -> str:
-    """The channels whose events are counted above a mass; empty if none is."""
-    return ", ".join(
+    """What is said of the channels whose events are counted above a mass; empty if none is."""
+    listed = ", ".join(
         f"{name} above {one.counted_above_gev:.4g} GeV"
         for name, one in channels.items()
         if one.counted_above_gev is not None
     )
+    alone = "each by itself, in no simultaneous fit and no likelihood for other programs"
+    return f"counted, with no background subtracted, {alone}: {listed}" if listed else ""
 
 
 def verdict_tone(status: str) -> Literal["yes", "no", "open"]:

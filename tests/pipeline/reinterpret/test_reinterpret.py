@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from hepad.io.tables.background import read_background
 from hepad.pipeline.reinterpret.points import parse_point, read_points
 from hepad.pipeline.reinterpret.report import Result
 from hepad.pipeline.reinterpret.run import ReinterpretOptions, reinterpret
+from hepad.pipeline.reinterpret.words import counted_words
 from hepad.samples.heldout import held_out
 from hepad.search.background import BackgroundOptions, make_background
 
@@ -132,6 +134,8 @@ def test_a_signal_like_the_background_is_counted(result):
     assert channel["counted_above_gev"] == channel["range_gev"][0] > 60
     assert channel["calculator"] == "exact"
     assert "no background is subtracted" in channel["calculator_reason"]
+    said = counted_words({"jj": SimpleNamespace(counted_above_gev=75.0), "jb": SimpleNamespace(counted_above_gev=None)})
+    assert said.endswith("in no simultaneous fit and no likelihood for other programs: jj above 75 GeV")
 
 
 def test_without_data_nothing_is_excluded(result):
