@@ -50,9 +50,13 @@ class Keys:
             if len(secret) < 32:
                 raise UsageError(f"{path} is no secret of hepad serve; delete it, and all links get new keys") from None
             return cls(secret)
-        with os.fdopen(handle, "wb") as file:
-            secret = secrets.token_bytes(32)
-            file.write(secret)
+        secret = secrets.token_bytes(32)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(secret)
+        except OSError:  # a full disk: half a secret would stop every later start
+            path.unlink(missing_ok=True)
+            raise
         return cls(secret)
 
     def key(self, what: str) -> str:

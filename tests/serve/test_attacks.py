@@ -359,6 +359,19 @@ async def test_files_of_the_server_are_those_of_its_list(client, server, good, t
     assert (share / "deep" / "a.root").read_bytes() == b"a"
 
 
+def test_a_disk_that_is_full_at_the_start_leaves_no_half_secret(tmp_path, monkeypatch):
+    from hepad.serve.security import Keys
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hepad.serve.security.os.fdopen", full)
+        with pytest.raises(OSError, match="No space"):
+            Keys.of(tmp_path)
+    assert Keys.of(tmp_path).key("csrf") == Keys.of(tmp_path).key("csrf")
+
+
 def test_a_secret_is_made_once_and_is_nobody_elses(server):
     from hepad.serve.security import Keys
 
