@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hepad.cards.study import StudyCard
-from hepad.output.closing import closing
 from hepad.output.document import Answer, Block, Code, Figure, Heading, Table, Text
+from hepad.pipeline.study.closing import study_closing
 from hepad.pipeline.study.compared import compared_table, figure_title, order_table
 from hepad.pipeline.study.data import BACKGROUND
 from hepad.pipeline.study.figures import CAPTIONS, counts
@@ -119,7 +119,7 @@ def blocks(report: StudyReport, figures: Sequence[str], cards: str) -> list[Bloc
         _trainings(card, results),
         Heading("Cards"),
         Code(cards, folded="The cards as they are"),
-        *closing(report.provenance),
+        *study_closing(card.name, report.provenance),
     ]
 
 

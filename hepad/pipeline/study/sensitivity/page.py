@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from hepad.output.closing import closing
-from hepad.output.document import Block, Code, Figure, Heading, Table, Text
+from hepad.output.document import Answer, Block, Code, Figure, Heading, Table, Text
+from hepad.pipeline.study.closing import study_closing
 from hepad.pipeline.study.sensitivity.results import Curve, Found, SensitivityResults
 from hepad.stats.limits.sensitivity import Crossing
 
 __all__ = ["CAPTIONS", "crossing_words", "gains_table", "page", "sensitivities_table"]
 
+_QUICK = " This is a quick version: too few points for numbers that mean anything."
 _SUSPICIOUS = 2.0
 """Standard deviations of the median over seeds, without a signal."""
 
@@ -32,11 +33,13 @@ def page(
     """The whole page; `figures` are the names of those that were drawn, `cards` the cards as text."""
     card = results.card
     pictures = {name: Figure(f"figures/{name}.png", CAPTIONS[name]) for name in figures}
+    first = pictures.pop("improvements" if "improvements" in pictures else next(iter(pictures), ""), None)
     seeds = ", ".join(str(seed) for seed in card.seeds)
-    warning = " This is a quick version: too few points for numbers that mean anything." if quick else ""
+    warning = _QUICK if quick else ""
     more = f", to {card.classical_events[-1]:g} for classical methods" if card.classical_events else ""
     return [
         Heading(f"Study {card.name}: {card.title}", 1),
+        _answer(results, first, quick=quick),
         Text(f"After: {card.reference}. {card.note}"),
         Text(
             f"Mock data: {card.data_fraction:.0%} of the background, {results.luminosity:.4g} /fb, other events by "
@@ -65,12 +68,38 @@ def page(
             "Published improvements are those of the reference, its best method in brackets. 'best' is the best of "
             "methods that do not know the signal that they look for."
         ),
-        *_shown(pictures, "improvements", "significance_improvement", "efficiency"),
+        *_shown(pictures, "significance_improvement", "efficiency"),
         *_failed(results),
         Heading("Cards"),
         Code(cards, folded="The cards as they are"),
-        *closing(record),
+        *study_closing(card.name, record),
     ]
+
+
+def _answer(results: SensitivityResults, picture: Figure | None, *, quick: bool) -> Answer:
+    """For how many signals a method that does not know them excludes less than every classical one, and by how much."""
+    gains = results.improvements(Curve.limit)
+    best = {signal: name for signal in results.curves if (name := _best(results, gains[signal]))}
+    # A bound counts only where it is one from below: more than that is known to be gained.
+    better = [s for s, name in best.items() if gains[s][name].value > 1 and gains[s][name].bound != "<"]
+    if not best:
+        words = "Nothing can be said: no limit of a method and of a classical one are known for the same signal."
+    else:
+        words = (
+            f"For {len(better)} of {len(best)} signals a method that does not know the signal is expected to exclude a "
+            "smaller cross section than the best classical one."
+        )
+    numbers = [
+        (crossing_words(gains[signal][name]), f"times smaller for {signal}, by {results.card.label(name)}")
+        for signal, name in sorted(best.items(), key=lambda pair: -gains[pair[0]][pair[1]].value)[:3]
+    ]
+    return Answer(f"{words}{_QUICK if quick else ''}", numbers, picture)
+
+
+def _best(results: SensitivityResults, gains: Mapping[str, Crossing]) -> str:
+    """The method of the largest improvement, of those that do not know the signal; empty if none is known."""
+    blind = [n for n, found in gains.items() if n not in results.card.knows_signal and not np.isnan(found.value)]
+    return max(blind, key=lambda name: gains[name].value, default="")
 
 
 def crossing_words(found: Crossing, scale: float = 1.0) -> str:
@@ -119,8 +148,7 @@ def gains_table(results: SensitivityResults) -> Table:
         gains = results.improvements(of)
         for signal in results.curves:
             classical, needed = results.best_classical(signal, of)
-            blind = {n: g for n, g in gains[signal].items() if n not in card.knows_signal and not np.isnan(g.value)}
-            best = max(blind, key=lambda name: blind[name].value) if blind else ""
+            best = _best(results, gains[signal])
             rows.append(
                 [
                     signal,
@@ -130,7 +158,7 @@ def gains_table(results: SensitivityResults) -> Table:
                     if classical
                     else "-",
                     *(crossing_words(gains[signal][name]) for name in methods),
-                    f"{crossing_words(blind[best])} ({card.label(best)})" if best else "-",
+                    f"{crossing_words(gains[signal][best])} ({card.label(best)})" if best else "-",
                     _published(results, signal, what),
                 ]
             )

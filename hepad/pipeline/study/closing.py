@@ -1,0 +1,25 @@
+"""How the page of a study ends: what to cite, and what it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hepad.bundles.citation import citations
+from hepad.cards.resolver import bundled_names
+from hepad.output.closing import closing
+from hepad.output.document import Block
+
+__all__ = ["study_closing"]
+
+_IS_NOT = (
+    "A result of the authors of the reference, or a measurement in data of an experiment. Published numbers are of "
+    "their events and trainings, ours of the samples and networks named above; a difference "
+    "may come from either."
+)
+
+
+def study_closing(name: str, record: Mapping[str, Any]) -> list[Block]:
+    """The last blocks of the page of a study; one of somebody's own knows nothing to cite but what its card says."""
+    found = citations("studies", name) if name in bundled_names("analyses/studies") else []
+    return closing(record, cite=[(one.text, one.bibtex) for one in found], is_not=_IS_NOT)
