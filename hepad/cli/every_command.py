@@ -26,7 +26,7 @@ DRAWING = frozenset(
 )
 """Verbs with figures among their outputs."""
 
-_COUNTING = frozenset({"bumphunt", "fit", "inject", "limit", "spurious", "study", "validation", "verify"})
+_COUNTING = frozenset({"bumphunt", "fit", "inject", "latency", "limit", "spurious", "study", "validation", "verify"})
 """Verbs that say how far they are, beside those that read events in steps."""
 
 FORCE = "Replace what is there; keep what is foreign."

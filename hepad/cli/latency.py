@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from hepad.cli import common
+from hepad.cli.progress import counts
 from hepad.errors import CheckFailedError, UsageError
 
 if TYPE_CHECKING:
@@ -110,7 +113,15 @@ def latency(
         seed=seed,
         output=output,
     )
-    report = run(files or [], model, options=options)
+    with ExitStack() as said:
+        (tiers,) = said.enter_context(counts("tiers"))
+
+        def on_tier(done: int, of: int, following: str) -> None:
+            tiers.set(done, of, note=following)
+            if following == "measured":  # what draws a bar meanwhile would take its time from the model's
+                said.close()
+
+        report = run(files or [], model, options=replace(options, on_tier=on_tier))
     if json:
         common.print_json(report.to_json())
     else:

@@ -220,7 +220,7 @@ VERBS: dict[str, Verb] = {
         ),
     ),
     "latency": _verb(
-        "model files budget tier score max_events seed",
+        "model files budget tier score max_events seed progress",
         (
             _mode("a processor's time alone", _measures_alone, f"part {_TIMES}"),
             _mode("logic and --tier measured", _measures_too, f"{_LOGIC} {_TIMES}"),

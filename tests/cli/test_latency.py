@@ -196,7 +196,10 @@ def test_a_processor_may_be_too_slow_and_any_model_may_be_asked(run, tmp_path) -
 def test_a_library_that_is_missing_is_named_with_its_package(run, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     options = ("--model", "dnn_ae", "--tier", "measured", "--seconds", 0.01, "--repeat", 2, "--max-events", 50)
-    result = run("latency", *options)
+    result = run("latency", *options, "--progress", "json")
+    lines = [json.loads(line) for line in result.stderr.splitlines() if line.startswith("{")]
+    assert [(line["progress"], line["done"], line["of"]) for line in lines] == [("tiers", 0, 1), ("tiers", 1, 1)]
+    assert lines[0]["note"] == "measured"
     assert "no timing with onnxruntime: running ONNX needs" in result.stderr
     assert "pip install 'hepad[trigger]'" in result.stderr
     assert "onnxruntime" not in result.stdout

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,8 @@ class LatencyOptions:
     is there. `bits` are those of `hepad.trigger.design.Precision` that differ from the defaults. `cutoff` is da4ml's
     largest delay of a stage; nanoseconds are calibrated for the default only. `shallow`: see
     `hepad.trigger.design.Design`. `measure` is for the tier `measured`.
-    `output` is a folder for the report and a figure of the throughput.
+    `output` is a folder for the report and a figure of the throughput. `on_tier` is told how many tiers are done, of
+    how many, and which is next.
     """
 
     budget: str | None = None
@@ -35,3 +36,4 @@ class LatencyOptions:
     max_events: int | None = None
     seed: int = 0
     output: Path | None = None
+    on_tier: Callable[[int, int, str], None] | None = None

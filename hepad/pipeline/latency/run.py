@@ -76,7 +76,9 @@ def _of_logic(
     work = _Work(made, events, options)
     remarks: list[str] = []
     tiers: dict[TierName, Tier] = {}
-    for name in wanted:
+    tell = options.on_tier or _nobody
+    for number, name in enumerate(wanted):
+        tell(number, len(wanted), name)
         try:
             with _stopwatch() as seconds:
                 tier = work.tier(name)
@@ -85,6 +87,7 @@ def _of_logic(
             if not optional:
                 raise
             remarks.append(f"no {name} tier: {error}")
+    tell(len(wanted), len(wanted), "")
     if not tiers:
         raise MissingExtraError("; ".join(remarks))
     remarks += work.remarks(tiers, budget)
@@ -102,6 +105,8 @@ def _of_processor(
         raise UsageError("--bits and --shallow are of logic; what a processor runs is in floating point")
     if budget is not None and budget.device is not None:
         raise UsageError(f"--tier measured says nothing of budget {budget.name}: add {_needed(budget)[0]}")
+    tell = options.on_tier or _nobody
+    tell(0, 1, "measured")
     with _stopwatch() as seconds:
         tier, details, remarks = measured_alone(
             model,
@@ -112,9 +117,14 @@ def _of_processor(
             max_events=options.max_events,
             seed=options.seed,
         )
+    tell(1, 1, "")
     tiers: dict[TierName, Tier] = {"measured": _timed(tier, seconds())}
     checked = () if budget is None else checks(budget, tiers, 0)
     return LatencyReport(_name(model), options.budget, tiers, checked, details, tuple(remarks))
+
+
+def _nobody(done: int, of: int, following: str) -> None:
+    """Nobody wants to know."""
 
 
 def _name(model: str | Bundle) -> str:
