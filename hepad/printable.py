@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["NAME", "markdown", "printable"]
+__all__ = ["NAME", "digits", "markdown", "printable"]
 
 # C0 and C1 controls, with which a terminal is driven; line separators; marks that turn the direction of writing; and
 # surrogates, which stand for bytes of file names that are no text.
@@ -37,3 +37,9 @@ def _escape(character: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # Python's stand-in for a byte
         code -= 0xDC00
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def digits(value: float, count: int = 3) -> str:
+    """A number with so many significant digits, in full up to a million: 4530 beside 935, not 4.53e+03."""
+    text = f"{value:.{count}g}"
+    return f"{float(text):.0f}" if "e+" in text and abs(value) < 1e6 else text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hepad.printable import markdown, printable
+from hepad.printable import digits, markdown, printable
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,10 @@ def test_lines_of_a_text_stay_when_they_are_meant():
 )
 def test_markdown_shows_the_marks_that_would_make_something(text, shown):
     assert markdown(text) == shown
+
+
+def test_numbers_beside_one_another_are_written_alike() -> None:
+    assert [digits(value) for value in (4530.4, 935.2, 38.71, 0.0082, 1.2e-5, 3.21e7)] == [
+        "4530", "935", "38.7", "0.0082", "1.2e-05", "3.21e+07",
+    ]  # fmt: skip
+    assert digits(123456.0, 4) == "123500"

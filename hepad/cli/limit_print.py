@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hepad.cli.common import print_table, stdout
+from hepad.printable import digits
 
 if TYPE_CHECKING:
     from hepad.pipeline.limit.mass_report import MassLimitReport
@@ -27,8 +28,8 @@ def print_limits(
     for unit, scale in scales:
         if result.observed is not None:
             error = _error(result.observed_error, scale)
-            console.print(f"observed  {result.observed * scale:.4g}{error} {unit}")
-        expected = [f"{value * scale:.4g}" if not math.isnan(value) else "unknown" for value in result.expected]
+            console.print(f"observed  {digits(result.observed * scale, 4)}{error} {unit}")
+        expected = [digits(value * scale, 4) if not math.isnan(value) else "unknown" for value in result.expected]
         error = _error(None if result.expected_errors is None else float(result.expected_errors[2]), scale)
         bands = f"1 sigma {expected[1]} to {expected[3]}, 2 sigma {expected[0]} to {expected[4]}"
         console.print(f"expected  {expected[2]}{error} {unit} ({bands})")
@@ -60,8 +61,8 @@ def print_masses(report: MassLimitReport) -> None:
         rows.append(
             [
                 f"{point.mass:g}",
-                "" if limit.observed is None else f"{limit.observed * scale:.3g}{error}",
-                *(f"{value * scale:.3g}" for value in limit.expected),
+                "" if limit.observed is None else f"{digits(limit.observed * scale)}{error}",
+                *(digits(value * scale) for value in limit.expected),
                 p0,
                 z,
             ]

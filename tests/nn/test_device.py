@@ -1,4 +1,4 @@
-"""cpu, cuda, mps or auto: what a name stands for, what is refused, and that a network takes all of itself along."""
+"""Where torch runs: what a name stands for, what is refused, and that a network takes all of itself along."""
 
 from __future__ import annotations
 

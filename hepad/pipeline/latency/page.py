@@ -8,8 +8,15 @@ from typing import Literal
 
 from hepad.cards.budget import BudgetCard
 from hepad.output.document import Answer, Block, Figure, Heading, Notes, Table, Text
-from hepad.pipeline.latency.report import TIERS, Check, LatencyReport, TierName
-from hepad.pipeline.latency.tables import checks_table, tier_time, tiers_table, time_words, timing_tables
+from hepad.pipeline.latency.report import TIERS, LatencyReport, TierName
+from hepad.pipeline.latency.tables import (
+    checks_table,
+    quantity_words,
+    tier_time,
+    tiers_table,
+    time_words,
+    timing_tables,
+)
 
 __all__ = ["latency_blocks"]
 
@@ -64,20 +71,15 @@ def _answer(report: LatencyReport, budget: BudgetCard | None, *, drawn: bool) ->
         fits, tone = ("does not fit", "no") if failed else ("fits", "yes")
         words = f"{name} {fits} budget {budget.name}{report.condition}"
         if failed:
-            words += f": over its limits in {', '.join(dict.fromkeys(_quantity(check) for check in failed))}"
+            words += f": over its limits in {', '.join(dict.fromkeys(quantity_words(check) for check in failed))}"
         logic = found.clock_edges is not None
         limit = f"{budget.latency_ns:g} ns" if logic else time_words(budget.latency_ns)
         least = min((check for check in report.checks if check.limit), key=lambda check: check.margin)
-        numbers += [(limit, "of the budget"), (f"{least.margin:.0%}", f"left of the scarcest: {_quantity(least)}")]
+        numbers += [(limit, "of the budget"), (f"{least.margin:.0%}", f"left of the scarcest: {quantity_words(least)}")]
     if found.lut is not None:
         numbers.append((f"{found.lut}", "LUT"))
     figure = Figure("throughput.png", "Events a second, and the 99th percentile of a call, by the size of a batch.")
     return Answer(f"{words}. The time is {_KNOWN[tier]}.", numbers, figure if drawn else None, tone)
-
-
-def _quantity(check: Check) -> str:
-    known = {"latency_ns": "time", "interval_ns": "time between events", "total_latency_ns": "time of a whole event"}
-    return known.get(check.quantity, check.quantity.upper() if len(check.quantity) < 4 else check.quantity)
 
 
 def _name(report: LatencyReport) -> str:

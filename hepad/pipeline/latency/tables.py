@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from hepad.output.document import Table
-from hepad.pipeline.latency.report import LatencyReport, Tier
+from hepad.pipeline.latency.report import Check, LatencyReport, Tier
 
-__all__ = ["checks_table", "tier_time", "tiers_table", "time_words", "timing_tables"]
+__all__ = ["checks_table", "quantity_words", "tier_time", "tiers_table", "time_words", "timing_tables"]
+
+
+_QUANTITIES = {
+    "latency_ns": "time",
+    "interval_ns": "time between events",
+    "total_latency_ns": "time of a whole event",
+}
 
 
 def tiers_table(report: LatencyReport) -> Table:
@@ -19,7 +26,7 @@ def tiers_table(report: LatencyReport) -> Table:
 def checks_table(report: LatencyReport) -> Table:
     """Each quantity that the budget limits."""
     rows = [
-        [c.tier, c.quantity, f"{c.value:.5g}", f"{c.limit:.5g}", f"{c.margin:.0%}", "ok" if c.passed else "FAILS"]
+        [c.tier, quantity_words(c), *_amounts(c), f"{c.margin:.0%}", "ok" if c.passed else "FAILS"]
         for c in report.checks
     ]
     return Table(["tier", "quantity", "value", "limit", "left", ""], rows, numbers_from=2)
@@ -67,6 +74,19 @@ def _timing_tables(details: dict[str, Any], what: str) -> dict[str, Table]:
         header = ["", "events", "rank correlation", "largest difference", "decisions that differ"]
         found[f"Scores beside those of torch{what}"] = Table(header, agreeing)
     return found
+
+
+def quantity_words(check: Check) -> str:
+    """The quantity of a check as people say it."""
+    return _QUANTITIES.get(check.quantity, check.quantity.upper() if len(check.quantity) < 4 else check.quantity)
+
+
+def _amounts(check: Check) -> list[str]:
+    """Value and limit; a time in the unit that suits it."""
+    numbers = (check.value, check.limit)
+    if not check.quantity.endswith("_ns"):
+        return [f"{number:.5g}" for number in numbers]
+    return [f"{ns:.3g} ns" if ns < 1e3 else time_words(ns) for ns in numbers]
 
 
 def time_words(ns: float, error_ns: float | None = None) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hepad.output.document import Answer, Block, Figure, Heading, Notes, Table
 from hepad.output.figure_kinds import figure_kinds
+from hepad.printable import digits
 from hepad.stats.limits.cls import LimitResult
 from hepad.stats.limits.discovery import format_p
 
@@ -24,13 +25,15 @@ def limit_blocks(result: LimitResult, unit: str, scale: float = 1.0) -> list[Blo
     observed = None if result.observed is None else result.observed * scale
     kind = f"{result.toys} pseudo-experiments a hypothesis" if result.toys else _KINDS[result.calculator]
     if observed is None:
-        words = f"Signals above {median:.3g} {unit} are expected to be excluded at 95 % CL."
+        words = f"Signals above {digits(median)} {unit} are expected to be excluded at 95 % CL."
     else:
-        words = f"Signals above {observed:.3g} {unit} are excluded at 95 % CL; {median:.3g} {unit} were expected."
+        words = (
+            f"Signals above {digits(observed)} {unit} are excluded at 95 % CL; {digits(median)} {unit} were expected."
+        )
     numbers = [
-        *([] if observed is None else [(f"{observed:.3g} {unit}", "observed limit")]),
-        (f"{median:.3g} {unit}", "expected limit"),
-        (f"{low:.3g} to {high:.3g}", "one standard deviation around it"),
+        *([] if observed is None else [(f"{digits(observed)} {unit}", "observed limit")]),
+        (f"{digits(median)} {unit}", "expected limit"),
+        (f"{digits(low)} to {digits(high)}", "one standard deviation around it"),
     ]
     figure = Figure("limit.png", "CLs of the signal strengths tested: observed, expected, and its bands.")
     return [
@@ -54,7 +57,7 @@ def mass_blocks(report: MassLimitReport) -> list[Block]:
         f"{z} standard deviations there" + ("." if overall is None else f", and {overall.z:.2g} among all masses.")
     )
     numbers = [
-        (f"{float(best.limit.expected[2]) * scale:.3g} {unit}", f"strongest expected limit, at {best.mass:g} GeV"),
+        (f"{digits(float(best.limit.expected[2]) * scale)} {unit}", f"strongest expected limit, at {best.mass:g} GeV"),
         (p, f"local p-value at {top.mass:g} GeV"),
         ("none" if overall is None else format_p(overall.log_p), "global p-value"),
     ]
@@ -74,9 +77,9 @@ _KINDS = {"asymptotics": "asymptotic formulae", "exact": "exact sums over all ou
 
 
 def _row(mass: float, limit: LimitResult, excess: tuple[str, str], scale: float) -> list[str]:
-    observed = "" if limit.observed is None else f"{limit.observed * scale:.3g}"
+    observed = "" if limit.observed is None else digits(limit.observed * scale)
     return [f"{mass:g}", observed, *_cells(limit, scale), *excess]
 
 
 def _cells(limit: LimitResult, scale: float) -> Sequence[str]:
-    return [f"{value * scale:.3g}" for value in limit.expected]
+    return [digits(value * scale) for value in limit.expected]
