@@ -1,13 +1,16 @@
-"""Two halves of a job at the same time, for compiled loops that leave Python's lock."""
+"""Two pieces of work at the same time, for compiled loops and libraries that leave Python's lock."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
+from typing import Generic, TypeVar
 
-__all__ = ["both", "stay_on_one_thread"]
+__all__ = ["Beside", "both", "stay_on_one_thread"]
+
+_T = TypeVar("_T")
 
 _alone = False
 
@@ -32,6 +35,36 @@ def both(first: Callable[[], object], second: Callable[[], object]) -> None:
         first()
     finally:
         future.result()
+
+
+class Beside(Generic[_T]):
+    """One call at a time on a thread of its own. What it gives, or raises, is kept until it is asked for."""
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._call: Future[_T] | None = None
+
+    def begin(self, call: Callable[[], _T]) -> None:
+        """Begin a call; that before has been asked for its result."""
+        self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="hepad")
+        self._call = self._pool.submit(call)
+
+    def rest(self) -> None:
+        """Wait until nothing is done here."""
+        if self._call is not None:
+            wait([self._call])
+
+    def result(self) -> _T | None:
+        """Wait for what was begun, and give or raise what came of it; None if nothing was."""
+        call, self._call = self._call, None
+        return None if call is None else call.result()
+
+    def close(self) -> None:
+        """Wait, and let go of the thread and of what came of the call."""
+        self._call = None
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
 
 
 @cache

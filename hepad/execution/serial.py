@@ -16,7 +16,7 @@ class SerialExecutor:
     capacity = 1
 
     def __init__(self, job: Job | Staffed) -> None:
-        self._worker = worker_of(job)
+        self._worker = worker_of(job, ahead=True)
         self._units: deque[Any] = deque()
 
     def submit(self, unit: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from hepad.execution.parts import FileFacts, Part
 from hepad.io.events import Chunk, EventFile, Fields
 from hepad.io.reader import open_events, read_chunks, unit_edges
 from hepad.paths import InputPath
+from hepad.threads import Beside
 
 __all__ = ["Doer", "Job", "Outcome", "Staffed", "Stamp", "Step", "Unit", "Worker", "stamp", "stamps", "worker_of"]
 
@@ -95,18 +96,25 @@ class Staffed(Protocol):
         ...
 
 
-def worker_of(job: Job | Staffed) -> Doer:
-    """Who does the units of a job in this process."""
-    return job.worker() if isinstance(job, Staffed) else Worker(job)
+def worker_of(job: Job | Staffed, *, ahead: bool = False) -> Doer:
+    """Who does the units of a job in this process; `ahead` as of `Worker`."""
+    return job.worker() if isinstance(job, Staffed) else Worker(job, ahead=ahead)
 
 
 class Worker:
-    """Does units of one job, one after the other; keeps the last file open, as its next unit often comes next."""
+    """Does units of one job, one after the other; keeps the last file open, as its next unit often comes next.
 
-    def __init__(self, job: Job) -> None:
+    If it is to read `ahead`, the next unit of a file on the disk is read on another thread while the job makes its part
+    of the one before: it is for who does all units of a file, in their order.
+    """
+
+    def __init__(self, job: Job, *, ahead: bool = False) -> None:
         self._step = job.prepare()
         self._unit: Unit | None = None
         self._source: EventFile | None = None
+        self._reads_ahead = ahead
+        self._beside: Beside[list[Any]] = Beside()
+        self._next: int | None = None
 
     def do(self, unit: Unit) -> Outcome:
         """The outcome of a unit. What is wrong with the file is part of it; other errors are raised."""
@@ -120,7 +128,8 @@ class Worker:
 
     def close(self) -> None:
         """Close the file that is open."""
-        source, self._source = self._source, None
+        source, self._source, self._next = self._source, None, None
+        self._beside.close()  # before the file that it reads
         if source is not None:
             source.close()
 
@@ -142,14 +151,34 @@ class Worker:
         if len(edges) < 2:  # an empty file
             return Part(0)
         start, stop = edges[unit.place], edges[unit.place + 1]
-        chunks = read_chunks(source, self._step.fields, step_size=unit.step_size, start=start, stop=stop)
+        chunks = self._chunks(source, unit, edges)
         part = Part.join([self._step.make(Chunk(unit.file, unit.path, events)) for events in chunks])
+        self._beside.rest()  # what follows asks the file, which one thread at a time may do
         if part.events != stop - start:
             raise CountError(f"{unit.path}: {part.events} events came of the entries {start} to {stop}")
         if self._step.facts and unit.place == 0:  # after reading: how many events a shower rejects is known then
             part = replace(part, facts=FileFacts(source.entries, source.sample()))
         whole = getattr(source, "whole", "")  # of ROOT files alone
         return replace(part, whole=whole) if whole else part
+
+    def _chunks(self, source: EventFile, unit: Unit, edges: tuple[int, ...]) -> Iterable[Any]:
+        """The events of a unit; those of the next are being read when they are there, if there is one."""
+
+        def read(place: int) -> Iterator[Any]:
+            where = {"start": edges[place], "stop": edges[place + 1]}
+            return read_chunks(source, self._step.fields, step_size=unit.step_size, **where)
+
+        if self._next == unit.place:
+            chunks: Iterable[Any] = self._beside.result() or ()
+        else:  # the first, or some were done by a run that was interrupted
+            self._beside.close()
+            chunks = read(unit.place)
+        following, self._next = unit.place + 1, None
+        if self._reads_ahead and following + 1 < len(edges) and isinstance(unit.path, Path):
+            chunks = list(chunks)
+            self._next = following
+            self._beside.begin(lambda: list(read(following)))
+        return chunks
 
 
 def stamps(paths: Sequence[InputPath]) -> list[Stamp | None]:

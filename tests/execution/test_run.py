@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 
 import awkward as ak
 import numpy as np
 import pytest
 
 from hepad.errors import CountError, InputDataError, InterruptedRunError, OutputError, UsageError
+from hepad.execution import units
 from hepad.execution.executor import Execution
 from hepad.execution.parts import Part
 from hepad.execution.run import Run
 from hepad.execution.store import RunFolder
 from hepad.execution.units import Step, Unit, Worker, stamps
-from hepad.io.reader import expand_files
+from hepad.io.reader import expand_files, open_events, read_chunks, unit_edges
 from hepad.pipeline.score import ScoreOptions, score
 from hepad.provenance import FileRecords
 
@@ -149,6 +152,42 @@ def test_a_file_that_changes_while_it_is_read_is_refused(files) -> None:
     os.utime(files[0], ns=(1, 1))
     outcome = Worker(EntryJob([])).do(unit)
     assert "changed while it was read" in str(outcome.error)
+
+
+def test_one_unit_is_read_ahead_and_no_more(files, monkeypatch) -> None:
+    with closing(open_events(files[0])) as source:
+        edges = unit_edges(source, {"met": {"pt"}}, 1000)
+    begun = [Event() for _ in edges[:-1]]
+
+    def read(source, fields, *, step_size, start, stop):
+        begun[edges.index(start)].set()
+        yield from read_chunks(source, fields, step_size=step_size, start=start, stop=stop)
+
+    class Waiting(EntryJob):
+        def _make(self, chunk) -> Part:
+            following = edges.index(int(chunk.events.index[0])) + 1
+            assert all(each.wait(20) for each in begun[following : following + 1])
+            assert not any(each.is_set() for each in begun[following + 1 :])
+            return super()._make(chunk)
+
+    monkeypatch.setattr(units, "read_chunks", read)
+    assert rows(Run(Waiting([]), files[:1], 1000)) == [(0, entry) for entry in range(6173)]
+
+
+def test_what_was_read_ahead_in_vain_is_no_fault(files, monkeypatch) -> None:
+    def read(source, fields, *, step_size, start, stop):
+        if start == 1000:
+            raise InputDataError("damaged")
+        yield from read_chunks(source, fields, step_size=step_size, start=start, stop=stop)
+
+    monkeypatch.setattr(units, "read_chunks", read)
+    worker = Worker(EntryJob([]), ahead=True)
+    first = Unit(0, files[0], stamps(files)[0], 1000)
+    edges = worker.do(first).edges
+    outcomes = [worker.do(replace(first, place=place, edges=edges)) for place in (2, 0, 1)]
+    worker.close()
+    assert [outcome.part and outcome.part.events for outcome in outcomes] == [1000, 1000, None]
+    assert str(outcomes[-1].error) == "damaged"
 
 
 class Stop(Exception):

@@ -20,6 +20,7 @@ from hepad.io.root.ntuple import NTuple, open_table
 from hepad.io.text import check_regular
 from hepad.output.root_file import recreate
 from hepad.paths import InputPath
+from hepad.threads import Beside
 
 __all__ = ["TREE", "ScoreFile", "ScoreFormat", "ScoreWriter", "check_format"]
 
@@ -33,7 +34,10 @@ Columns = Mapping[str, npt.NDArray[Any]]
 
 
 class ScoreWriter:
-    """Write columns in pieces to a path, at the end what the file says of itself; the caller makes the path atomic."""
+    """Write columns in pieces to a path, at the end what the file says of itself; the caller makes the path atomic.
+
+    A piece is packed on another thread while the caller makes the next: what goes wrong is raised then, or at the end.
+    """
 
     def __init__(self, path: Path, kind: ScoreFormat) -> None:
         self._path = path
@@ -41,6 +45,7 @@ class ScoreWriter:
         self._stack = ExitStack()
         self._out: Any = None
         self._tree: Any = None
+        self._packing: Beside[None] = Beside()
 
     def __enter__(self) -> ScoreWriter:
         return self
@@ -48,10 +53,16 @@ class ScoreWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.__exit__(kind, error, trace)
+        try:
+            if kind is None:
+                self._packing.result()
+        finally:
+            self._packing.close()
+            self._stack.__exit__(kind, error, trace)
 
     def describe(self, info: Mapping[str, Any]) -> None:
         """Write what the file says of itself, after all rows."""
+        self._packing.result()
         text = json.dumps(info, allow_nan=False)
         if self._out is None:
             raise ValueError("a score file has rows")
@@ -61,11 +72,10 @@ class ScoreWriter:
             self._out[_PROVENANCE] = text
 
     def write(self, columns: Columns) -> None:
-        """Append rows: arrays of equal length, the same columns each time."""
-        if self._kind == "parquet":
-            self._write_parquet(columns)
-        else:
-            self._write_root(columns)
+        """Append rows: arrays of equal length, the same columns each time, that stay as they are."""
+        write = self._write_parquet if self._kind == "parquet" else self._write_root
+        self._packing.result()
+        self._packing.begin(lambda: write(columns))
 
     def _write_root(self, columns: Columns) -> None:
         if self._out is None:
