@@ -106,6 +106,6 @@ def load_hunt(name: str) -> HuntCard:
     if isinstance(content, dict) and str(content.get("schema", "")).startswith("plane/"):
         raise CardError(
             f"{name} is a hunt in the plane of two masses, where nothing is trained: use it with 'hepad hunt "
-            "--analysis NAME', which has limits on a signal with --signal"
+            f"--analysis {name}', which has limits on a signal with --signal"
         )
     return parse_card(HuntCard, content, str(path))

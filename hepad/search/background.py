@@ -214,7 +214,7 @@ def _record(
     return {
         "schema": SCHEMA,
         "analysis": search.card.name,
-        "categories": [_category_record(category, events[category.name]) for category in search.categories],
+        "categories": [_category_record(search, category, events[category.name]) for category in search.categories],
         "files": [{"name": path.name, "pb_per_weight": factor} for path, factor in factors.items()],
         "skipped": [vars(one) for one in sorted(skipped, key=lambda one: one.file)],
     }
@@ -230,7 +230,7 @@ def _spectra(search: Search, events: Mapping[str, CategoryEvents]) -> dict[str, 
     }
 
 
-def _category_record(category: Category, events: CategoryEvents) -> dict[str, Any]:
+def _category_record(search: Search, category: Category, events: CategoryEvents) -> dict[str, Any]:
     """What the events of a category are good for: selection, model, and in each region the yield in pb."""
     regions = {}
     for name in (ALL, *category.regions):
@@ -246,17 +246,23 @@ def _category_record(category: Category, events: CategoryEvents) -> dict[str, An
         "name": category.name,
         "selection": category.selection.model_dump(mode="json", by_alias=True, exclude_none=True),
         "bundle": None if category.bundle is None else category.bundle.sha256,
+        "kept_all": _keeps_all(search, category),
         "kept_above": {score: min(c.threshold for c in cuts if c.score == score) for score in {c.score for c in cuts}},
         "regions": regions,
     }
 
 
+def _keeps_all(search: Search, category: Category) -> bool:
+    """Whether the region of every selected event is one of the search's own."""
+    return ALL in search.card.regions or not category.regions
+
+
 def _kept(search: Search, events: Mapping[str, CategoryEvents]) -> dict[str, npt.NDArray[Any]]:
-    """The columns of the events in at least one region of their category; all events without a model."""
+    """The columns of the events in at least one region of their category; all if that is a region of its own."""
     kept = []
     for category in search.categories:
         mine = events[category.name]
-        names = [*category.regions] or [ALL]
+        names = [ALL] if _keeps_all(search, category) else [*category.regions]
         kept.append(mine.take(np.any([mine.inside(category, name) for name in names], axis=0)))
     numbers = [np.full(len(part), i, dtype=np.int8) for i, part in enumerate(kept)]
     columns: dict[str, npt.NDArray[Any]] = {

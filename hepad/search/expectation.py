@@ -108,7 +108,8 @@ class Simulated:
         """Mask of the category's events in a region; None if events of that region were not kept."""
         events = self.events[category.name]
         if region == ALL:
-            return np.ones(len(events), dtype=np.bool_) if category.bundle is None else None
+            every = self._own(category).get("kept_all", category.bundle is None)
+            return np.ones(len(events), dtype=np.bool_) if every else None
         cut = category.regions[region]
         kept = self._own(category)["kept_above"].get(cut.score)
         return None if kept is None or cut.threshold < kept else events.inside(category, region)
@@ -321,7 +322,7 @@ def _drawn_together(masses: FloatArray, every: FloatArray, width: float) -> Floa
 
 def _looser(simulated: Simulated, category: Category, region: str) -> list[str]:
     """The regions with more background than this one, the largest first."""
-    yields = {name: simulated.yields(category, name)[0] for name in category.regions}
+    yields = {name: simulated.yields(category, name)[0] for name in (ALL, *category.regions)}
     return sorted((n for n in yields if yields[n] > yields.get(region, 0.0)), key=lambda n: -yields[n])
 
 

@@ -19,7 +19,7 @@ from hepad.paths import InputPath
 if TYPE_CHECKING:
     from hepad.io.generator.les_houches import LheEvent, LheHeader, Matching
 
-__all__ = ["SEED", "Shower"]
+__all__ = ["SEED", "Shower", "particles_of"]
 
 SEED = 1
 """The seed of Pythia's random numbers: the same file gives the same events."""
@@ -109,7 +109,7 @@ class Shower:
         showered = ak.concatenate(pieces) if len(pieces) > 1 else pieces[0]
         # The feeder writes the place of the event, counted from 1, where a file gives the electromagnetic coupling.
         places = np.array(filled)[np.rint(ak.to_numpy(showered.info.alphaEM)).astype(np.int64) - 1]
-        return _particles(showered.prt, places, len(events)), len(events) - len(places)
+        return particles_of(showered.prt, places, len(events)), len(events) - len(places)
 
     def _check(self, events: Sequence[LheEvent], start: int) -> None:
         for place, event in enumerate(events, start):
@@ -170,7 +170,7 @@ def _feeder(pythia8mc: Any, header: LheHeader) -> Any:
     return Feeder()
 
 
-def _particles(records: ak.Array, places: Any, size: int) -> Particles:
+def particles_of(records: ak.Array, places: Any, size: int) -> Particles:
     """Pythia's event records as columns; `places` of shape (len(records),) are theirs among `size` events."""
     counts = np.zeros(size, dtype=np.int64)
     lengths = ak.to_numpy(ak.num(records)).astype(np.int64)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hepad.cards.search import ALL
 from hepad.errors import UsageError
 from hepad.execution.run import Skipped
 from hepad.execution.store import Store
@@ -146,7 +145,7 @@ def _elsewhere(inputs: Inputs) -> dict[str, Inputs]:
     return {
         name: Inputs(replace(inputs.measured, search=replace(search, signal_region=name)), yields, inputs.simulated)
         for name in search.card.regions
-        if name not in {ALL, search.signal_region}
+        if name != search.signal_region
     }
 
 

@@ -176,6 +176,7 @@ def reinterpret_hunt(files: Sequence[str], analysis: str, *, options: HuntedOpti
     section = options.cross_section_pb
     if section is not None and not 0 < section < math.inf:
         raise UsageError(f"--xsec must be above 0 pb and finite, found {section:g}")
+    hunt = load_hunt(analysis)
     if not options.background:
         raise UsageError(
             f"the methods of {analysis} learn from data: give simulated background, of which mock data are made, "
@@ -184,7 +185,6 @@ def reinterpret_hunt(files: Sequence[str], analysis: str, *, options: HuntedOpti
     expand_files(files)  # a file that is not there is told before anything is read
     if options.output is not None:
         check_output(options.output, FILES, verb=VERB)
-    hunt = load_hunt(analysis)
     name, study = _study_of(hunt, analysis, options.study)
     with ExitStack() as stack:
         folder = options.output or Path(stack.enter_context(TemporaryDirectory())) / "out"
