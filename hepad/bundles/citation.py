@@ -17,7 +17,7 @@ from hepad.cards.selection import SelectionCard, load_selection
 from hepad.cards.sensitivity import SensitivityCard, load_any_study
 from hepad.errors import HepadError, UsageError
 
-__all__ = ["Citation", "arxiv", "citations", "experiment", "references"]
+__all__ = ["Citation", "arxiv", "citations", "experiment", "references", "source_of"]
 
 _ARXIV = re.compile(r"arXiv:\s*(\d{4}\.\d{4,5})", re.IGNORECASE)
 _EXPERIMENT = re.compile(r"(ATLAS|CMS|LHCb|ALICE)\b")
@@ -42,6 +42,12 @@ def experiment(reference: str) -> str:
     """The experiment that a reference begins with, nothing if that is none."""
     found = _EXPERIMENT.match(reference)
     return found.group(1) if found else ""
+
+
+def source_of(reference: str) -> str:
+    """Where a reference is published, as short as it can be said: its arXiv number, else all of it."""
+    number = arxiv(reference)
+    return f"arXiv:{number}" if number else reference
 
 
 def citations(kind: str, name: str) -> list[Citation]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from hepad.bundles.citation import arxiv, experiment
+from hepad.bundles.citation import experiment, source_of
 from hepad.cards.search import ALL
 from hepad.output.figure_context import SIMULATION, FigureContext
 from hepad.output.figure_kinds import figure_titles, title_of
@@ -74,9 +74,7 @@ def figures(answer: Answer, curve: Curve | None, spectra: dict[str, hist.Hist[An
 def _context(answer: Answer, *, events: bool = True, data: bool = False) -> FigureContext:
     """The search and whose it is; `events` of its luminosity, with its `data`, or the signal's own fractions."""
     card = answer.search.card
-    number = arxiv(card.reference)
-    source = f"arXiv:{number}" if number else card.reference
-    whose = experiment(card.reference)
+    source, whose = source_of(card.reference), experiment(card.reference)
     return FigureContext(
         label="" if data else SIMULATION,
         experiment=whose if data else "",

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from hepad.bundles.citation import citations, experiment, source_of
+from hepad.cards.hunt import HUNTS_FOLDER
+from hepad.cards.resolver import bundled_names
 from hepad.output.atomic import atomic_folder, write_files
 from hepad.output.closing import closing
 from hepad.output.csv_rows import csv_records
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text
-from hepad.output.figure_context import simulated
+from hepad.output.figure_context import SIMULATION, FigureContext
 from hepad.output.figures import save_figure
 from hepad.output.json_text import json_text
 from hepad.output.page import to_html
@@ -93,11 +96,34 @@ def _draw(report: HuntedReport, folder: Path) -> list[str]:
             {f"peak at {report.peak_gev:.0f} GeV": lines},
             y_title=title,
             top=top or min(1.0, highest * 1.25),
-            context=simulated(True),
+            context=_context(report),
         )
         if save_figure(figure, folder / name):
             drawn.append(name)
     return drawn
+
+
+_IS_NOT = (
+    "A result of the collaboration whose search this is. Efficiencies and limits are of mock data with the signal in "
+    "them, by the methods and the background that are named above; no data of an experiment were looked at."
+)
+
+
+def _cite(name: str) -> list[tuple[str, str]]:
+    """What to cite for a hunt that ships."""
+    found = citations("hunts", name) if name in bundled_names(HUNTS_FOLDER) else []
+    return [(one.text, one.bibtex) for one in found]
+
+
+def _context(report: HuntedReport) -> FigureContext:
+    """Mock data of so much luminosity, and the hunt that the signal is in."""
+    whose, source = experiment(report.hunt.reference), source_of(report.hunt.reference)
+    return FigureContext(
+        label=SIMULATION,
+        luminosity=report.results.luminosity,
+        search=", ".join(filter(None, (whose, source))),
+        searcher=whose,
+    )
 
 
 def _line(report: HuntedReport, method: str, of: Callable[[PointRow], tuple[float | None, ...]]) -> SensitivityLine:
@@ -147,5 +173,5 @@ def _page(report: HuntedReport, drawn: list[str]) -> list[Block]:
         ),
         *(picture for name, picture in pictures.items() if name != _FIRST),
         *left_out,
-        *closing(report.provenance),
+        *closing(report.provenance, cite=_cite(hunt.name), is_not=_IS_NOT),
     ]

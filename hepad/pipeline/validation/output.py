@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hepad.bundles.citation import arxiv, experiment
+from hepad.bundles.citation import experiment, source_of
 from hepad.cards.search import SearchCard
 from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
@@ -69,10 +69,9 @@ def _draw(report: ValidationReport, folder: Path) -> dict[str, str]:
 
 
 def _context(card: SearchCard) -> FigureContext:
-    number = arxiv(card.reference)
     return FigureContext(
         experiment=experiment(card.reference),
         sqrt_s=card.sqrt_s_gev / 1000,
         luminosity=None if card.luminosity is None else card.luminosity.fb,
-        source=f"arXiv:{number}" if number else card.reference,
+        source=source_of(card.reference),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from hepad.output.figure_context import simulated
+from hepad.output.figure_context import SIMULATION, FigureContext
 from hepad.output.figures import save_figures
 from hepad.pipeline.study.sensitivity.page import crossing_words
 from hepad.pipeline.study.sensitivity.points import Counted
@@ -24,7 +24,7 @@ def draw_sensitivity(results: SensitivityResults, folder: Path) -> list[str]:
 
 
 def _figures(results: SensitivityResults) -> Iterator[tuple[str, Figure]]:
-    card, context = results.card, simulated(True)
+    card, context = results.card, FigureContext(label=SIMULATION, luminosity=results.luminosity)
     yield "p_values", p_figure(_lines(results, lambda one: one.log_p), context=context)
     methods = [name for name in card.methods if name not in card.classical]
     if methods:
