@@ -59,14 +59,15 @@ def _row(name: str, into: Path) -> list[str]:
     numbers = [one for one in content["published"] if one["found"] is not None]
     vectors = content["vectors"]
     met = sum(one["compared"] - one["mismatches"] for one in vectors["comparisons"]) if vectors else None
-    limits = [one for one in content["samples"] if one["limit_pb_expected"] is not None]
+    samples = [*content["samples"], *content.get("earlier", [])]
+    limits = [one for one in samples if one["limit_pb_expected"] is not None]
     return [
         f"[{code(name)}]({name}.md)",
         plain(content["title"]),
         content["fidelity"],
         f"{sum(not one['off'] for one in numbers)} of {len(numbers)}" if numbers else "none held",
         "none" if met is None else str(met),
-        f"{len(content['samples'])}, {len(limits)} with a limit" if content["samples"] else "none",
+        f"{len(samples)}, {len(limits)} with a limit" if samples else "none",
     ]
 
 
@@ -89,8 +90,9 @@ def make(app: Sphinx) -> None:
     about = (
         "How far each search can be trusted: its publication, what its card says of its fidelity, published numbers "
         "beside ours, test vectors, and what it makes of samples. Each page is what `hepad analysis validation NAME -o "
-        "validation` writes, measured when this site was built; nothing on it was typed. More checks by hand are in "
-        "[The published searches](../searches.md)."
+        "validation` writes, measured when this site was built, beside records of earlier calls on files that do not "
+        "ship; nothing on it was typed. More checks are in [The published searches](../searches.md), and how often "
+        "limits of the two-body search exclude a true signal in [what the numbers mean](../reinterpret.md)."
     )
     index = [
         "# Validation of the searches",

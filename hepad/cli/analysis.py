@@ -323,7 +323,7 @@ def _print_trust(report: ValidationReport) -> None:
     if report.measured:
         common.print_table("Published numbers beside ours", *formatted_table(report.measured), numbers_from=2)
     if report.tried:
-        common.print_table("Samples that were tried", *formatted_samples(report))
+        common.print_table("Samples that were tried", *formatted_samples(report.tried))
     if report.output is not None:
         out.print(f"wrote {report.output}")
 

@@ -189,6 +189,8 @@ class _Validation(TypedDict):
     samples: list[Tried]
     left_out: dict[str, str]
     """Why the search cannot read a sample."""
+    earlier: list[Tried]
+    """What a record that ships has of samples that do not."""
 
 
 class Validation(_Validation):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from hepad.bundles.citation import citations, references
 from hepad.cards.hunt import HuntCard
 from hepad.cards.plane import PlaneCard
 from hepad.cards.search import LuminosityCard, SearchCard
-from hepad.output.closing import closing
+from hepad.output.closing import closing, command_of
 from hepad.output.document import Answer, Block, Figure, Heading, Links, Notes, Table, Text, to_markdown
 from hepad.pipeline.reinterpret.words import fraction
 from hepad.pipeline.validation.report import Tried, ValidationReport
@@ -121,7 +121,7 @@ def _samples(report: ValidationReport) -> list[Block]:
     if report.tried:
         reasons = [f"{one.sample}: {one.reason}." for one in report.tried if one.reason]
         found += [
-            Table(*formatted_samples(report)),
+            Table(*formatted_samples(report.tried)),
             Text(
                 "The acceptance is that of all generated events, in the region where limits are set; limits are CLs "
                 "upper limits at 95 % CL on the cross section of the sample. No acceptance of these samples is "
@@ -134,13 +134,30 @@ def _samples(report: ValidationReport) -> list[Block]:
     if report.left_out:
         said = [f"{name}: {why}." for name, why in report.left_out.items()]
         found.append(Notes(said, "sample that it cannot read"))
-    return found or [Text("None.")]
+    return [*(found or [Text("None.")]), *_earlier(report)]
 
 
-def formatted_samples(report: ValidationReport) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the samples that the search could read."""
+def _earlier(report: ValidationReport) -> list[Block]:
+    """What an earlier call found, in files that do not ship."""
+    if report.earlier is None:
+        return []
+    record = report.earlier.provenance
+    then = "this card" if report.earlier.is_of(report.provenance["cards"]) else "an older card of this name"
+    files = "; ".join(f"{item['name']} {item['sha256'][:12]}" for item in record["inputs"])
+    return [
+        Heading("Samples that were tried before", 3),
+        Table(*formatted_samples(report.earlier.tried)),
+        Text(
+            f"By hepad {record['hepad']} with {then}, on files that do not ship and so cannot be read now; their names "
+            f"and the beginnings of their sha256: {files}. The command was: {command_of(record)}"
+        ),
+    ]
+
+
+def formatted_samples(tried: Sequence[Tried]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of samples that a search could read."""
     rows = []
-    for one in report.tried:
+    for one in tried:
         band = "" if one.limit.band is None else f"{one.limit.band[1]:.3g} to {one.limit.band[3]:.3g}"
         rows.append(
             [
@@ -186,8 +203,9 @@ def summary(report: ValidationReport) -> list[tuple[str, str]]:
         compared = sum(one.compared for one in report.vectors.comparisons)
         wrong = sum(one.mismatches for one in report.vectors.comparisons)
         found.append((f"{compared - wrong} of {compared}", "numbers of test vectors are met"))
-    limits = sum(one.limit.expected is not None for one in report.tried)
-    found.append((f"{len(report.tried)}", f"samples tried, {limits} with a limit"))
+    tried = [*report.tried, *(report.earlier.tried if report.earlier is not None else ())]
+    limits = sum(one.limit.expected is not None for one in tried)
+    found.append((f"{len(tried)}", f"samples tried, {limits} with a limit"))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,14 +13,14 @@ from hepad.cards.cite import CiteCard
 from hepad.cards.hunt import HuntCard
 from hepad.cards.plane import PlaneCard
 from hepad.cards.search import SearchCard
-from hepad.errors import CheckFailedError
+from hepad.errors import CardError, CheckFailedError
 from hepad.pipeline.analysis.vectors import ValidateReport
 from hepad.pipeline.reinterpret.report import Result
 from hepad.pipeline.reinterpret.rows import CutRow, LimitRow, RegionRow
 from hepad.pipeline.verify.report import Check
 from hepad.search.channels import Channel
 
-__all__ = ["Tried", "ValidationReport"]
+__all__ = ["Earlier", "Tried", "ValidationReport"]
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,48 @@ class Tried:
             "cutflow": [asdict(row) for row in self.cutflow],
         }
 
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Tried:
+        """What `to_json` made."""
+        return cls(
+            sample=content["sample"],
+            events=content["events"],
+            region=content["region"],
+            acceptance=RegionRow.from_json(content["acceptance"]),
+            limit=LimitRow.from_json(content),
+            reason=content["reason"],
+            cutflow=tuple(CutRow(**row) for row in content["cutflow"]),
+        )
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """Samples that were tried by an earlier call, of files that do not ship: what its validation.json holds."""
+
+    tried: Sequence[Tried]
+    provenance: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> Earlier:
+        """The record of a file that ships; `CardError` if it is none."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return cls([Tried.from_json(one) for one in content["samples"]], dict(content["provenance"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise CardError(f"{path} is no validation.json of hepad analysis validation ({error!r})") from error
+
+    def is_of(self, cards: Mapping[str, str]) -> bool:
+        """Whether the card was the same then."""
+        return all(self.provenance["cards"].get(name) == sha for name, sha in cards.items())
+
 
 @dataclass(frozen=True)
 class ValidationReport:
     """The card of a search or hunt, and what the bundled data let one say of it.
 
     `channels` are those of a search whose spectrum is published. `vectors` is None if it has no test vectors.
-    `left_out` says of samples why the search cannot read them.
+    `left_out` says of samples why the search cannot read them. `earlier` are those of a record that ships, None if
+    there is none.
     """
 
     card: SearchCard | HuntCard | PlaneCard
@@ -81,6 +117,7 @@ class ValidationReport:
     tried: Sequence[Tried] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    earlier: Earlier | None = None
     output: Path | None = None
 
     @property
@@ -109,6 +146,7 @@ class ValidationReport:
             "vectors": None if self.vectors is None else _vectors(self.vectors),
             "samples": [one.to_json() for one in self.tried],
             "left_out": dict(self.left_out),
+            "earlier": [] if self.earlier is None else [one.to_json() for one in self.earlier.tried],
         }
 
     def to_json(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from hepad.output.atomic import check_folder
 from hepad.pipeline.analysis.vectors import ValidateReport, default_vectors, validate
 from hepad.pipeline.reinterpret.run import reinterpret
 from hepad.pipeline.validation.output import write_report
-from hepad.pipeline.validation.report import Tried, ValidationReport
+from hepad.pipeline.validation.report import Earlier, Tried, ValidationReport
 from hepad.pipeline.verify.options import VerifyOptions
 from hepad.pipeline.verify.searches import search_checks
 from hepad.provenance import command_line, event_records, provenance, sha256_file
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["ValidationOptions", "validation"]
 
 _VERB = "analysis validation"
+_RECORDS = "validation"
+"""The folder beside the card with what calls of this verb found in files that do not ship: their validation.json."""
 _SAMPLES = {
     "wprime_xy_3p5tev.root": "W' of 3.5 TeV to two scalars, to four quarks",
     "wprime_wz_2tev.root": "W' of 2 TeV to W and Z",
@@ -52,8 +54,9 @@ def validation(name: str, files: Sequence[str] = (), *, options: ValidationOptio
     """How far a search can be trusted: published numbers beside ours, test vectors, and what it makes of samples.
 
     `name` is a search or a hunt that ships, or the path of a card. Each of the `files` is a sample of its own; without
-    any they are the events of the test vectors and those among the examples that the search can read. Of a hunt, which
-    learns from the data, nothing is measured: the page says what it is. A number that is off is no error here,
+    any they are the events of the test vectors and those among the examples that the search can read; what an earlier
+    call found in others stands beside them if its validation.json is `validation/NAME.json` beside the card. Of a hunt,
+    which learns from the data, nothing is measured: the page says what it is. A number that is off is no error here,
     `ValidationReport.check` makes it one. With `options.output` a folder is written.
     """
     options = options or ValidationOptions()
@@ -103,7 +106,9 @@ def _of_search(name: str, files: Sequence[str], options: ValidationOptions) -> V
         seed=options.seed,
         cards={f"analysis {card.name}": sha256_file(resolve("analyses", name))},
     )
-    return ValidationReport(card, checks, published, compared, tried, left_out, record)
+    path = folder / _RECORDS / f"{card.name}.json"
+    earlier = Earlier.read(path) if path.is_file() else None
+    return ValidationReport(card, checks, published, compared, tried, left_out, record, earlier)
 
 
 def _given(files: Sequence[str]) -> dict[str, InputPath]:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from hepad.cards.cite import CiteCard
-from hepad.errors import CheckFailedError, InputDataError, UsageError
+from hepad.errors import CardError, CheckFailedError, InputDataError, UsageError
 from hepad.output.document import Links, to_markdown
 from hepad.output.figure_kinds import drawing
 from hepad.pipeline.validation.page import blocks, markdown, summary
-from hepad.pipeline.validation.report import ValidationReport
+from hepad.pipeline.validation.report import Earlier, ValidationReport
 from hepad.pipeline.validation.run import ValidationOptions, validation
 from hepad.pipeline.verify.report import Check, Found
 
@@ -46,6 +46,28 @@ def test_the_folder_has_the_page_and_all_numbers(report: ValidationReport) -> No
         assert said in page
     assert "spectrum_jj.png" in (report.output / "report.md").read_text()
     assert {path.name for path in report.output.glob("spectrum*")} == {"spectrum_jj.csv", "spectrum_jj.png"}
+
+
+def test_a_record_of_samples_that_do_not_ship_stands_beside(report: ValidationReport) -> None:
+    assert report.output is not None
+    earlier = Earlier.read(report.output / "validation.json")
+    assert earlier.tried == report.tried
+    assert earlier.is_of(report.provenance["cards"])
+    found = replace(report, earlier=earlier)
+    assert summary(found)[2] == ("2", "samples tried, 2 with a limit")
+    text = markdown(found, {})
+    assert "Samples that were tried before" in text
+    assert "with this card" in text
+    aged = replace(earlier, provenance={**earlier.provenance, "cards": {}})
+    assert "an older card" in markdown(replace(found, earlier=aged), {})
+    with pytest.raises(CardError, match=r"no validation\.json"):
+        Earlier.read(report.output / "report.md")
+
+
+def test_records_that_ship_can_be_read() -> None:
+    records = sorted(Path("analyses/validation").glob("*.json"))
+    assert {path.stem for path in records} >= {"atlas_gelato_l1", "cms_axol1tl"}
+    assert all(one.acceptance.events for path in records for one in Earlier.read(path).tried)
 
 
 def test_what_is_off_is_said_first_and_is_a_fault_of_an_exact_card(report: ValidationReport) -> None:
