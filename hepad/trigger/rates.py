@@ -38,13 +38,17 @@ class Crossings:
 
 @dataclass(frozen=True)
 class Rate:
-    """A rate in kHz with its 68.3 % interval and the one-sided upper bound at 95 %; `events` are what it rests on."""
+    """A rate in kHz with its 68.3 % interval and the one-sided upper bound at 95 %; `events` are what it rests on.
+
+    `few`: whether these are so few crossings that it says little.
+    """
 
     khz: float
     low_khz: float
     high_khz: float
     upper_95_khz: float
     events: int
+    few: bool
 
     @classmethod
     def of(cls, passed: Sums, total: Sums, crossings: Crossings) -> Rate:
@@ -57,17 +61,14 @@ class Rate:
     @classmethod
     def scaled(cls, part: Acceptance, khz: float) -> Rate:
         """The rate of a fraction of what comes at a rate."""
-        return cls(part.value * khz, part.low * khz, part.high * khz, part.upper_95 * khz, part.events)
-
-    @property
-    def few(self) -> bool:
-        """Whether it rests on so few crossings that it says little."""
-        return self.events < FEW
+        return cls(
+            part.value * khz, part.low * khz, part.high * khz, part.upper_95 * khz, part.events, part.events < FEW
+        )
 
     def prescaled(self, prescale: float) -> Rate:
         """The rate of one in `prescale`; none for 0."""
         by = 1 / prescale if prescale else 0.0
-        return Rate(self.khz * by, self.low_khz * by, self.high_khz * by, self.upper_95_khz * by, self.events)
+        return Rate(self.khz * by, self.low_khz * by, self.high_khz * by, self.upper_95_khz * by, self.events, self.few)
 
 
 @dataclass

@@ -27,19 +27,6 @@ MISSING = {
     "import-model",
     "inject",
     "inspect",
-    "jets",
-    "latency",
-    "list",
-    "monitor",
-    "quantise",
-    "rates",
-    "replay",
-    "schema",
-    "show",
-    "spurious",
-    "study",
-    "train",
-    "vectorize",
 }
 """Still to be declared."""
 

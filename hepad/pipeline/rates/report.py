@@ -268,10 +268,9 @@ def _curve(curve: RateCurve) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Tuples as lists, and what a rate rests on said beside it."""
+    """Tuples as lists."""
     if isinstance(value, dict):
-        found = {str(name): _plain(part) for name, part in value.items()}
-        return {**found, "few": Rate(**value).few} if set(value) == set(Rate.__annotations__) else found
+        return {str(name): _plain(part) for name, part in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(part) for part in value]
     return value
