@@ -18,7 +18,8 @@ from typing import Any
 
 import yaml
 from hepad_commands import commands, line, wrapped
-from made import code, linked, plain, table, toctree, write_pages
+from made import code, plain, table, write_pages
+from output_pages import output_pages
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
@@ -165,14 +166,7 @@ def _output(what: Run, into: Path) -> list[str]:
         f"All of it: {{download}}`{what.name}.json <../../gallery/runs/{what.name}.json>`. Names of models, regions, "
         "samples and objects among the keys are those of this run; elements of a list stand together."
     )
-    return [
-        f"(output-{what.name})=",
-        f"# Output of hepad {what.verb}",
-        f"What [hepad {what.verb}](../commands/{what.name}.md) prints with `--json`, here of",
-        _shown(what),
-        words,
-        table(["key", "kind", "here"], rows),
-    ]
+    return [_shown(what), words, table(["key", "kind", "here"], rows)]
 
 
 def check_complete(runs: list[Run], without: dict[str, str]) -> None:
@@ -199,16 +193,8 @@ def make(app: Sphinx) -> None:
     pages: dict[str, str | list[str]] = {_file(title): _gallery(title, found) for title, found in drawn.items()}
     write_pages(docs / "gallery", {**pages, "overview.inc": _overview(drawn)})
     there = sorted((what for what in runs if (into / f"{what.name}.json").is_file()), key=lambda what: what.name)
-    outputs: dict[str, str | list[str]] = {f"{what.name}.md": _output(what, into) for what in there}
     first = {" ".join(words): line(command) for words, command in commands()}
-    outputs["index.md"] = [
-        "# JSON outputs",
-        "What commands print with `--json`, and write beside their figures: keys, kinds and values of one run each.",
-        linked({what.verb: first[what.verb] for what in there}, ["command", "what it does"], called="hepad {}"),
-        "Not shown:",
-        table(["command", "why"], [[code(f"hepad {verb}"), plain(why)] for verb, why in content["without"].items()]),
-        toctree([f"hepad {what.verb} <{what.name}>" for what in there], hidden=True),
-    ]
+    outputs = output_pages(first, {what.verb: _output(what, into) for what in there})
     write_pages(docs / "reference/outputs", outputs)
 
 

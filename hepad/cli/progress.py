@@ -5,7 +5,6 @@ How it is said is set once for the command that runs (`saying`, by `--progress` 
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hepad.errors import UsageError
+from hepad.output.json_text import json_text
 from hepad.printable import printable
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ class _Lines:
         self._begin = now if self._begin is None else self._begin
         self._last = now
         line = {"progress": count.what, "done": count.done, "of": count.total, "seconds": round(now - self._begin, 1)}
-        sys.stderr.write(json.dumps(line | ({"note": count.note} if count.note else {})) + "\n")
+        whole = line | ({"note": count.note} if count.note else {})
+        sys.stderr.write(json_text("progress", whole, indent=None))
         sys.stderr.flush()
 
 

@@ -12,7 +12,7 @@ CHECKS: list[Callable[[str, str], None]] = []
 """Called with the name of each document's schema and its text; the tests hold one against the other here."""
 
 
-def json_text(schema: str | None, content: Mapping[str, Any] | Sequence[Any], *, indent: int = 1) -> str:
+def json_text(schema: str | None, content: Mapping[str, Any] | Sequence[Any], *, indent: int | None = 1) -> str:
     """One JSON document; a NaN is a fault, never written.
 
     `schema` is its name in `hepad schema` after `output.`: a verb for what it prints, VERB/FILE for a file of it;

@@ -20,16 +20,6 @@ from hepad.pipeline.schemas.outputs import TYPES, output_schema
 
 jsonschema = pytest.importorskip("jsonschema")
 
-MISSING = {
-    "export",
-    "fit",
-    "hunt",
-    "import-model",
-    "inject",
-    "inspect",
-}
-"""Still to be declared."""
-
 
 def printing() -> Iterator[str]:
     """The words of all commands with --json."""
@@ -42,7 +32,7 @@ def printing() -> Iterator[str]:
 
 
 def test_every_command_with_json_has_a_schema() -> None:
-    assert {*printing()} - MISSING == {name for name in TYPES if "/" not in name} - MISSING
+    assert {*printing(), "progress"} == {name for name in TYPES if "/" not in name}
 
 
 def objects(schema: Any) -> Iterator[dict[str, Any]]:
@@ -65,7 +55,7 @@ def test_a_schema_names_all_keys_and_says_what_things_are(name: str) -> None:
     for part in objects(schema):
         assert part["description"]
         assert part["additionalProperties"] is False
-        assert set(part["required"]) <= set(part["properties"])
+        assert set(part.get("required", ())) <= set(part["properties"])
         for key in part["properties"]:
             assert f"| `{key}` |" in shown
 

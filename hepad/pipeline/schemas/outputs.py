@@ -7,11 +7,17 @@ against these; a key that is not declared, or is missing, fails.
 
 from __future__ import annotations
 
+import ast
+import inspect
+import json
+import re
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from hepad.cards.keys import CardKeys, Key
@@ -51,7 +57,18 @@ TYPES: dict[str, str] = {
     "examples": "examples.Printed",
     "explain": "explain.Printed",
     "explain/explain.json": "explain.Written",
+    "export": "export.Printed",
+    "fit": "fit.Printed",
+    "fit/fit.json": "fit.Written",
     "hist": "hist.Printed",
+    "hunt": "hunt.Printed",
+    "hunt/hunt.json": "hunt.WrittenOfAnalysis",
+    "hunt/plane.json": "hunt.WrittenOfPlane",
+    "hunt/replicas.json": "hunt.WrittenOfReplicas",
+    "import-model": "import_model.Printed",
+    "inject": "inject.Printed",
+    "inject/inject.json": "inject.Written",
+    "inspect": "inspect.Printed",
     "jets": "jets.Printed",
     "latency": "latency.Printed",
     "latency/latency.json": "latency.Written",
@@ -60,6 +77,7 @@ TYPES: dict[str, str] = {
     "list": "list.Printed",
     "monitor": "monitor.Printed",
     "monitor/report.json": "monitor.Written",
+    "progress": "progress.Line",
     "quantise": "quantise.Printed",
     "quantise/scan.json": "quantise.Written",
     "rates": "rates.Printed",
@@ -80,11 +98,13 @@ TYPES: dict[str, str] = {
     "verify": "verify.Printed",
     "verify/verify.json": "verify.Written",
 }
-"""Verbs, for what they print, and VERB/FILE, with the module here and the type in it."""
+"""Verbs, for what they print, and VERB/FILE, with the module here and the type in it; and the lines of progress."""
 
 
 def about(name: str) -> str:
     """What a document of `TYPES` is."""
+    if name == "progress":
+        return "a line that --progress json writes to stderr"
     verb, _, file = name.partition("/")
     return f"{file}, which hepad {verb} writes" if file else f"what hepad {verb} prints with --json"
 
@@ -93,8 +113,17 @@ class _AsWritten(GenerateJsonSchema):
     """Schemas of what is written, where a record's defaults are no matter: all its fields are there."""
 
     def field_is_required(self, field: Any, total: bool) -> bool:
-        """Whether a key is always there: any of a record, those of a `TypedDict` that are not `NotRequired`."""
+        """Whether a key is always there: any of a record; of a card all but those that may be left out for None."""
+        if field["type"] == "model-field":
+            return bool(field["schema"].get("default", ...) is not None)
         return bool(field["type"] != "typed-dict-field" or field.get("required", total))
+
+    def typed_dict_schema(self, schema: Any) -> JsonSchemaValue:
+        """With the words under each key, those of classes that it inherits from too."""
+        made = super().typed_dict_schema(schema)
+        for key, words in _words_under(schema.get("cls")).items():
+            made["properties"][key]["description"] = words
+        return made
 
     def default_schema(self, schema: Any) -> JsonSchemaValue:
         """Without the default."""
@@ -105,7 +134,22 @@ class _AsWritten(GenerateJsonSchema):
         return False
 
 
-_CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+def _words_under(kind: Any) -> dict[str, str]:
+    """The texts under the keys of a `TypedDict`, by key."""
+    found: dict[str, str] = {}
+    for base in getattr(kind, "__orig_bases__", ()):
+        found |= _words_under(base)
+    written = _classes(kind.__module__).get(kind.__name__) if isinstance(kind, type) else None
+    for key, text in pairwise(written.body if written is not None else ()):
+        if isinstance(key, ast.AnnAssign) and isinstance(key.target, ast.Name) and isinstance(text, ast.Expr):
+            found[key.target.id] = " ".join(str(ast.literal_eval(text.value)).split())
+    return found
+
+
+@cache
+def _classes(module: str) -> dict[str, ast.ClassDef]:
+    tree = ast.parse(inspect.getsource(import_module(module)))
+    return {part.name: part for part in tree.body if isinstance(part, ast.ClassDef)}
 
 
 def output_schema(name: str) -> dict[str, Any]:
@@ -115,43 +159,49 @@ def output_schema(name: str) -> dict[str, Any]:
         raise UsageError(f"no output {name!r}: choose one of {', '.join(TYPES)}")
     module, _, kind = TYPES[name].partition(".")
     declared = getattr(import_module(f"hepad.pipeline.schemas.{module}"), kind)
-    # A type of one's own is given no settings by pydantic, but those of a list go down to what is in it.
-    several: Any = list.__class_getitem__(declared)
-    made = TypeAdapter(several, config=_CONFIG).json_schema(
-        mode="serialization", schema_generator=_AsWritten, by_alias=True
-    )
-    inner = made.pop("items")
-    defs = made.get("$defs", {})
-    whole = defs.pop(inner["$ref"].rpartition("/")[2]) if "$ref" in inner and not _recurs(defs, inner) else inner
-    head = {"$id": f"urn:hepad:{PREFIX}{name.replace(' ', '-')}", "title": f"{about(name)}"}
-    whole.pop("title", None)
-    for part in (whole, *defs.values()):
-        _open_patterns(part)
-    return {**head, **whole, **({"$defs": defs} if defs else {})}
+    made = TypeAdapter(declared).json_schema(mode="serialization", schema_generator=_AsWritten, by_alias=True)
+    defs = made.pop("$defs", {})
+    made.pop("title", None)
+    for part in (made, *defs.values()):
+        if "properties" in part:
+            _close(part)
+    head = {"$id": f"urn:hepad:{PREFIX}{name.replace(' ', '-')}", "title": about(name)}
+    return {**head, **made, **({"$defs": defs} if defs else {})}
 
 
-def _open_patterns(part: dict[str, Any]) -> None:
-    """Let a key with a star stand for all that match, as rejection_at_* does for rejection_at_0.3."""
-    starred = {key: part["properties"].pop(key) for key in [*part.get("properties", {})] if "*" in key}
+def _close(part: dict[str, Any]) -> None:
+    """Let there be no other keys, and let one with a star stand for all that match, as rejection_at_* does."""
+    starred = {key: part["properties"].pop(key) for key in [*part["properties"]] if "*" in key}
     if starred:
         part["patternProperties"] = {f"^{key.replace('*', '.+')}$": value for key, value in starred.items()}
         part["required"] = [key for key in part["required"] if key not in starred]
-
-
-def _recurs(defs: dict[str, Any], reference: dict[str, Any]) -> bool:
-    """Whether anything else refers to the same."""
-    return repr(defs).count(repr(reference["$ref"])) > 0
+    part["additionalProperties"] = False
 
 
 def output_tables(name: str) -> list[CardKeys]:
     """The keys of a document and of the parts of it, each with what stands there, and what it is."""
     schema = output_schema(name)
-    parts = {PREFIX + name.removeprefix(PREFIX): schema, **schema.get("$defs", {})}
+    parts = {PREFIX + name.removeprefix(PREFIX): schema, **_in_order(schema)}
     return [
         CardKeys(part, " ".join(content.get("description", "").split()), tuple(_keys(content)))
         for part, content in parts.items()
         if "properties" in content or "anyOf" in content or "items" in content
     ]
+
+
+def _in_order(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The parts of a schema, each behind the first that names it."""
+    defs, found = schema.get("$defs", {}), {}
+    ahead = re.findall(_PART, json.dumps({**schema, "$defs": {}}))
+    while ahead:
+        name = ahead.pop(0)
+        if name not in found:
+            found[name] = defs[name]
+            ahead = [*re.findall(_PART, json.dumps(defs[name])), *ahead]
+    return found
+
+
+_PART = r'"#/\$defs/([^"]+)"'
 
 
 def _keys(schema: dict[str, Any]) -> Iterator[Key]:
@@ -187,7 +237,8 @@ def _words(schema: dict[str, Any]) -> str:  # noqa: PLR0911  one line a kind
     if schema.get("type") == "array":
         if "prefixItems" in schema:
             return f"list of {len(schema['prefixItems'])}: {', '.join(map(_words, schema['prefixItems']))}"
-        return f"list of {_words(schema['items'])}" if "items" in schema else "list"
+        inner = _words(schema.get("items", {}))
+        return f"list of ({inner})" if " or " in inner else f"list of {inner}"
     if isinstance(schema.get("additionalProperties"), dict):
         return f"for each name: {_words(schema['additionalProperties'])}"
     return _PLAIN.get(schema.get("type", ""), "anything")
