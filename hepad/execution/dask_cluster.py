@@ -36,6 +36,9 @@ _MOST = 1000
 """Units in a group."""
 _RECOUNT = 1.0
 """Seconds between two counts of the workers."""
+_LONELY = 30.0
+"""Seconds without any result until it is told that no worker is left."""
+_LOGGER = logging.getLogger("hepad.execution")
 
 
 class DaskExecutor:
@@ -63,6 +66,7 @@ class DaskExecutor:
         self._outcomes: deque[Any] = deque()
         self._threads, self._counted = 1, -inf
         self._seconds: float | None = None
+        self._lonely = False
         self._stack = ExitStack()
         address: Any = scheduler and _address(scheduler)
         self._stack.enter_context(_quiet())
@@ -124,12 +128,14 @@ class DaskExecutor:
 
     def _receive(self) -> None:
         """Wait for a group and fetch all that have ended by then at once; what failed is told after what is done."""
-        ended = [self._ended.get()]
+        ended = [self._next()]
         with suppress(Empty):
             while True:
                 ended.append(self._ended.get_nowait())
         groups = {future: self._groups.pop(future) for future in ended}
-        done = [future for future in ended if future.status == "finished"]
+        failed = [future for future in ended if future.status in ("error", "cancelled")]
+        # what ended and was lost since, with its worker, is done anew: `gather` waits for it
+        done = [future for future in ended if future not in failed]
         try:
             for future, (outcomes, seconds) in zip(done, self._client.gather(done), strict=True):
                 self._outcomes.extend(outcomes)
@@ -138,7 +144,19 @@ class DaskExecutor:
                 self._seconds = mean if self._seconds is None else 0.9 * self._seconds + 0.1 * mean
         except Exception as error:  # noqa: BLE001  lost again on the way, with its worker, and not done anew
             self._outcomes.append(_told(error))
-        self._outcomes.extend(_told(future.exception()) for future in ended if future.status != "finished")
+        self._outcomes.extend(_told(future.exception()) for future in failed)
+
+    def _next(self) -> Any:
+        """The next group that has ended; that all workers are lost is told once, and waited for."""
+        while not self._lonely:
+            try:
+                return self._ended.get(timeout=_LONELY)
+            except Empty:
+                with suppress(OSError):  # the scheduler is lost: so are the groups, in a moment
+                    self._lonely = not self._client.nthreads()
+                if self._lonely:
+                    _LOGGER.warning("hepad: the Dask cluster has no workers; waiting for workers")
+        return self._ended.get()
 
     def close(self) -> None:
         """Give up what is not done; a cluster that was started here ends."""

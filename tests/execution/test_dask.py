@@ -13,6 +13,7 @@ from concurrent.futures import CancelledError
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
+from threading import Timer
 from types import SimpleNamespace
 
 import pytest
@@ -155,6 +156,29 @@ def test_short_units_go_in_groups_and_each_comes_once(cluster) -> None:
     with closing(DaskExecutor(Squares(), cluster.scheduler_address, 2)) as executor:
         assert sorted(squares(executor, range(300))) == [n * n for n in range(300)]
         assert executor.groups < 150
+
+
+def test_a_group_lost_after_it_ended_is_done_anew(cluster, monkeypatch) -> None:
+    """Its worker was lost between the end of the group and the fetching of it."""
+    status = distributed.Future.status
+    monkeypatch.setattr(
+        distributed.Future, "status", property(lambda future: status.fget(future).replace("finished", "lost"))
+    )
+    with closing(DaskExecutor(Squares(), cluster.scheduler_address, 2)) as executor:
+        assert sorted(squares(executor, range(20))) == [n * n for n in range(20)]
+
+
+def test_that_no_worker_is_left_is_told_once(cluster, monkeypatch, caplog) -> None:
+    monkeypatch.setattr("hepad.execution.dask_cluster._LONELY", 0.01)
+    with closing(DaskExecutor(Squares(), cluster.scheduler_address, 2)) as executor:
+        monkeypatch.setattr(executor._client, "nthreads", dict)
+        Timer(0.1, executor._ended.put, ["late"]).start()
+        assert executor._next() == "late"
+        executor._ended.put("later")
+        assert executor._next() == "later"
+    assert [record.getMessage() for record in caplog.records if record.name == "hepad.execution"] == [
+        "hepad: the Dask cluster has no workers; waiting for workers"
+    ]
 
 
 def test_a_unit_that_fails_in_a_group_is_told(cluster) -> None:
