@@ -13,12 +13,12 @@ from scipy.special import ndtri
 from hepad.cards.plane import PlaneCard
 from hepad.errors import InputDataError
 from hepad.output.atomic import atomic_folder
-from hepad.output.closing import closing
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, excess_tone
 from hepad.output.figure_context import FigureContext
 from hepad.output.figures import save_figure
 from hepad.output.json_text import json_text
 from hepad.output.page import to_html
+from hepad.pipeline.hunt.closing import hunt_closing
 from hepad.pipeline.hunt.plane_report import PlaneReport
 from hepad.plot.mass_plane import MassPlane, limit_planes, p_plane
 from hepad.plot.windows import WindowSpectrum, window_spectra
@@ -196,7 +196,7 @@ def _blocks(
     ]
     if report.left_out:
         blocks += [Heading("Left out"), Table(["what", "why"], [list(one) for one in report.left_out.items()], 2)]
-    return [*blocks, *closing(record)]
+    return [*blocks, *hunt_closing(card.name, record)]
 
 
 def _answer(report: PlaneReport, best: Any, figure: Figure | None) -> Answer:

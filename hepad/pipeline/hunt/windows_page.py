@@ -8,8 +8,8 @@ from typing import Any
 from scipy.special import ndtri
 
 from hepad.cards.hunt import HuntCard
-from hepad.output.closing import closing
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, excess_tone
+from hepad.pipeline.hunt.closing import hunt_closing
 from hepad.pipeline.hunt.windows_figures import CAPTIONS
 from hepad.pipeline.hunt.windows_honesty import honesty_blocks
 from hepad.pipeline.hunt.windows_report import AnalysisReport, BumpRow, ScanPoint, SignalRow
@@ -46,7 +46,7 @@ def analysis_blocks(
         *_limits(report, card, shown),
         *_windows(report, shown),
         *_left_out(report),
-        *closing(record),
+        *hunt_closing(card.name, record),
     ]
 
 

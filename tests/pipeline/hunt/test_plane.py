@@ -126,7 +126,9 @@ def test_windows_hold_what_is_in_them(run: Run, tmp_path: Path, monkeypatch: pyt
     again = run(*words, "--luminosity", 10, "-o", "out")
     assert "is complete" in " ".join((again.stdout + again.stderr).split())
     assert (tmp_path / "out" / "local_p_odd.png").is_file()
-    assert "local standard deviations</dd>" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "local standard deviations</dd>" in page
+    assert "What this is not" in page
 
 
 def shared(data: Mapping[str, np.ndarray], windows: Any) -> int:

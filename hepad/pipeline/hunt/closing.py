@@ -1,0 +1,25 @@
+"""How the page of a hunt of an analysis ends: what to cite, and what it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hepad.bundles.citation import citations
+from hepad.cards.hunt import HUNTS_FOLDER
+from hepad.cards.resolver import bundled_names
+from hepad.output.closing import closing
+from hepad.output.document import Block
+
+__all__ = ["hunt_closing"]
+
+_IS_NOT = (
+    "A result of the collaboration whose search this is after. Its selection and methods are rebuilt here, and run on "
+    "the events named below; an excess in them is a reason to look closer, no observation."
+)
+
+
+def hunt_closing(name: str, record: Mapping[str, Any]) -> list[Block]:
+    """The last blocks of the page of a hunt; one of somebody's own knows nothing to cite but what its card says."""
+    found = citations("hunts", name) if name in bundled_names(HUNTS_FOLDER) else []
+    return closing(record, cite=[(one.text, one.bibtex) for one in found], is_not=_IS_NOT)
