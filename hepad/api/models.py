@@ -127,7 +127,7 @@ class Model:
         >>> list(scores), scores["mse"].shape, [bool(x) for x in scores["mse"] > 0]  # the second has no lepton
         (['mse'], (2,), [True, False])
         >>> model.region("loose").inside(scores).tolist()
-        [False, False]
+        [True, False]
         """
         from hepad.cards.selection import load_selection
         from hepad.samples.scoring import score_events

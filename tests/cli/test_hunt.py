@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -207,10 +207,11 @@ def quick_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """One figure is drawn; the others, which tests of their own look at, are a spot."""
     from hepad.output.figures import save_figure
 
-    def quick(figure: Figure, stem: Path) -> list[Path]:
-        return save_figure(figure if stem.name == "local_p" else Figure((0.1, 0.1)), stem, ("png",))
+    def quick(figures: Iterable[tuple[str, Figure]], folder: Path) -> list[str]:
+        drawn = {name: figure if name == "local_p" else Figure((0.1, 0.1)) for name, figure in figures}
+        return [name for name, figure in drawn.items() if save_figure(figure, folder / name, ("png",))]
 
-    monkeypatch.setattr("hepad.pipeline.hunt.windows_output.save_figure", quick)
+    monkeypatch.setattr("hepad.pipeline.hunt.windows_output.save_figures", quick)
     monkeypatch.setattr("hepad.pipeline.hunt.windows_scan._BUMP_TOYS", 20)
 
 

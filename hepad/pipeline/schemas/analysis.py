@@ -47,6 +47,8 @@ class Category(TypedDict):
     """The sha256 of its model; null if it has none."""
     kept_above: dict[str, float]
     """The lowest threshold, by score."""
+    kept_all: bool
+    """Whether every selected event was kept: of a category without a model, or with the region `all`."""
     regions: dict[str, Yield]
 
 

@@ -7,7 +7,6 @@ from typing_extensions import NotRequired, TypedDict
 from hepad.pipeline.latency.report import TierName
 from hepad.pipeline.schemas.parts import Provenance
 from hepad.samples.trigger import Flips
-from hepad.trigger.design import Precision
 
 __all__ = ["Printed", "Written"]
 
@@ -143,7 +142,8 @@ class Details(Timed):
     """Whether layers without an activation between them are one."""
     combinational: bool
     """Whether the logic has no registers within."""
-    bits: NotRequired[Precision]
+    bits: NotRequired[dict[str, int]]
+    """Widths by what they are of: an input, a weight, an activation; of a library's own design the input's alone."""
     input_bits: NotRequired[int]
     events: int
     random_inputs: bool

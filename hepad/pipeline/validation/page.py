@@ -196,9 +196,10 @@ def summary(report: ValidationReport) -> list[tuple[str, str]]:
         return []
     pulls = [check.pull for check in report.measured if check.pull is not None]
     near = sum(abs(pull) <= 2 for pull in pulls)
-    found = [(f"{near} of {len(pulls)}" if pulls else "none", "published numbers, within two standard deviations")]
+    beside = "published numbers, within two standard deviations" if pulls else "published numbers to compare with"
+    found = [(f"{near} of {len(pulls)}" if pulls else "no", beside)]
     if report.vectors is None:
-        found.append(("none", "numbers of test vectors"))
+        found.append(("no", "test vectors"))
     else:
         compared = sum(one.compared for one in report.vectors.comparisons)
         wrong = sum(one.mismatches for one in report.vectors.comparisons)
