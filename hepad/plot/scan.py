@@ -58,6 +58,7 @@ def scan_figure(
         for i, line in enumerate(losses):
             _draw(first, line, line.model, "black" if len(losses) == 1 else _grey(i), MARKERS[i])
         first.set_ylabel("Training loss per event")
+        first.ticklabel_format(axis="y", style="plain")  # a power of ten above would collide with the label
         if all((line.mean - line.std).min() > 0 for line in losses):
             first.set_yscale("log")
         for axes, model in zip(others, models, strict=True):
