@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from typing_extensions import NotRequired, TypedDict
 
 __all__ = ["P0", "Arguments", "CutStep", "InputFile", "Provenance", "SpectrumInfo"]
@@ -93,7 +91,3 @@ class P0(TypedDict):
     """With toys: their number per hypothesis."""
     p0_is_bound: NotRequired[bool]
     """With toys: whether `p0` is an upper bound, as no toy was as far out."""
-
-
-Anything = dict[str, Any]
-"""Content that is no business of the schema."""
