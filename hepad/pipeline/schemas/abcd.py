@@ -51,7 +51,9 @@ class OfCounts(TypedDict):
     """Null for a blinded A."""
     limit: OneLimit
     seed: int
+    """Of the random numbers."""
     warnings: list[str]
+    """What makes a number less than it seems, in words."""
 
 
 class ClosurePoint(TypedDict):

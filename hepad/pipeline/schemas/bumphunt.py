@@ -99,7 +99,9 @@ class OneHunt(Found):
     vetoed_windows: int
     spectrum: SpectrumInfo
     seed: int
+    """Of the random numbers."""
     warnings: list[str]
+    """What makes a number less than it seems, in words."""
     channels: NotRequired[list[Channel]]
     """If there are several."""
     sensitivity: NotRequired[Sensitivity]
@@ -130,6 +132,7 @@ class Trials(TypedDict):
     shared_events: int
     """Events in more than one spectrum."""
     warnings: list[str]
+    """What makes a number less than it seems, in words."""
 
 
 class OneHuntFile(OneHunt):

@@ -23,9 +23,11 @@ class Region(TypedDict):
     s95_observed: float | None
     """Upper limit at 95 % CL on events of signal."""
     s95_observed_error: float | None
+    """Statistical, of pseudo-experiments; null without."""
     s95_expected: list[float | None]
     """At -2, -1, 0, 1, 2 standard deviations."""
     s95_expected_errors: list[float | None] | None
+    """Of each of `s95_expected`, statistical, of pseudo-experiments; null without."""
     clb: float | None
     """Of the background alone, at the observed limit."""
     p0: float | None
@@ -39,9 +41,11 @@ class Region(TypedDict):
     p0_is_bound: NotRequired[bool]
     luminosity_fb: float | None
     calculator: str
+    """asymptotics, exact or toys."""
     calculator_reason: str
     toys: int
     warnings: list[str]
+    """What makes a number less than it seems, in words."""
 
 
 class Printed(TypedDict):
@@ -51,7 +55,9 @@ class Printed(TypedDict):
     left_out: list[str]
     """Regions without simulated background."""
     confidence_level: float
+    """Of the limits, a fraction."""
     seed: int
+    """Of the random numbers."""
 
 
 class Written(Printed):

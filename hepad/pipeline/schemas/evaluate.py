@@ -105,6 +105,7 @@ class Evaluation(TypedDict):
     systems: list[SystemRow]
     comparisons: list[Comparison]
     warnings: list[str]
+    """What makes a number less than it seems, in words."""
     skipped: list[Skipped]
 
 

@@ -44,6 +44,7 @@ class Fit(TypedDict):
     expected: list[float]
     """Events in each bin."""
     expected_errors: list[float]
+    """The standard deviation of each of `expected`."""
 
 
 class Printed(TypedDict):
@@ -52,7 +53,9 @@ class Printed(TypedDict):
     spectrum: SpectrumInfo
     fits: list[Fit]
     seed: int
+    """Of the random numbers."""
     warnings: list[str]
+    """What makes a number less than it seems, in words."""
 
 
 class Written(Printed):

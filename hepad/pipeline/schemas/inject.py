@@ -51,7 +51,9 @@ class Printed(TypedDict):
     injections: list[Injection]
     """One a yield."""
     seed: int
+    """Of the random numbers."""
     warnings: list[str]
+    """What makes a number less than it seems, in words."""
 
 
 class Written(Printed):

@@ -19,13 +19,17 @@ class Limits(TypedDict):
     expected: list[float | None]
     """At -2, -1, 0, 1, 2 standard deviations."""
     expected_errors: list[float | None] | None
+    """Of each of `expected`, statistical, of pseudo-experiments; null without."""
     confidence_level: float
+    """Of the limits, a fraction."""
     calculator: str
+    """asymptotics, exact or toys."""
     calculator_reason: str
     """Why this calculator."""
     toys: int
     """Pseudo-experiments per hypothesis and tested value, 0 if there were none."""
     warnings: list[str]
+    """What makes a number less than it seems, in words."""
 
 
 class CLs(TypedDict):
@@ -44,6 +48,7 @@ class OneLimit(Limits):
     """The tested values."""
     cls: CLs
     seed: int
+    """Of the random numbers."""
 
 
 class CrossSections(TypedDict):
@@ -176,7 +181,9 @@ class OfMasses(_Global):
     """In rising mass."""
     largest_excess: LargestExcess
     seed: int
+    """Of the random numbers."""
     warnings: list[str]
+    """What makes a number less than it seems, in words."""
 
 
 class OfCountsFile(OfCounts):

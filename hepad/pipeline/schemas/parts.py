@@ -46,6 +46,7 @@ class Provenance(TypedDict):
     """One line, for people."""
     arguments: NotRequired[Arguments]
     seed: int | None
+    """Of the random numbers; null if there is none."""
     inputs: list[InputFile]
     cards: dict[str, str]
     """The sha256 of cards and bundles, by name."""

@@ -58,6 +58,7 @@ class Limits(TypedDict):
     limit_pb_expected_error: float | None
     limit_pb_observed_error: float | None
     calculator: str | None
+    """asymptotics, exact or toys."""
     calculator_reason: str | None
     toys: int
 
@@ -149,6 +150,7 @@ class Point(Sample):
     acceptances: dict[str, RegionAcceptance]
     """Of all regions."""
     warnings: list[str]
+    """What makes a number less than it seems, in words."""
 
 
 class Curve(TypedDict):
@@ -185,6 +187,7 @@ class OfOne(Sample):
     verdict: VerdictRow | CurveVerdictRow
     """Of the mass points, if there are any."""
     warnings: list[str]
+    """What makes a number less than it seems, in words."""
     skipped: list[Skipped]
     sample: OwnSample
     files: Files
@@ -230,6 +233,7 @@ class WrittenOfAll(TypedDict):
     """Searches that cannot read the files, and why."""
     skipped: list[Skipped]
     warnings: list[str]
+    """What makes a number less than it seems, in words."""
     provenance: Provenance
 
 

@@ -54,7 +54,9 @@ class Printed(TypedDict):
     """The spurious signal over its error that is allowed."""
     functions: dict[str, Function]
     seed: int
+    """Of the random numbers."""
     warnings: list[str]
+    """What makes a number less than it seems, in words."""
 
 
 class Written(Printed):
