@@ -30,7 +30,7 @@ class Clusters(TypedDict):
     region_p_value: float | None
     """Of as many data in the region, if data and background had the same fraction there."""
     warnings: list[str]
-    """What makes a number less than it seems, in words."""
+    """What to try where too few clusters were found, in words."""
     skipped: list[Skipped]
 
 
