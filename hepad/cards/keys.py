@@ -21,7 +21,10 @@ _BOUNDS = (("gt", "above"), ("ge", "at least"), ("lt", "below"), ("le", "at most
 
 @dataclass(frozen=True)
 class Key:
-    """A key of a card, what it may hold, and its default in YAML: empty for none, `needed` where it must be given."""
+    """A key of a card, what it may hold, and its default in YAML: empty for none, `needed` where it must be given.
+
+    Of an output, which has no defaults, `default` says what the key is.
+    """
 
     key: str
     value: str

@@ -48,8 +48,7 @@ def schema(
     else:
         for table in schemas.tables(name):
             rows = [[key.key, key.value, key.default] for key in table.keys]
-            last = "what it is" if name.startswith("output.") else "default"
-            common.print_table(table.name, ["key", "value", last], rows, numbers_from=3)
+            common.print_table(table.name, schemas.columns(name), rows, numbers_from=3)
             common.print_lines(table.about)
             common.stdout().print()
 

@@ -33,6 +33,7 @@ __all__ = [
     "OUTPUTS",
     "SCHEMAS",
     "card_of",
+    "columns",
     "json_schema",
     "markdown",
     "names",
@@ -102,6 +103,11 @@ def tables(name: str) -> list[CardKeys]:
     return output_tables(name) if name.startswith(PREFIX) else card_keys(card_of(name))
 
 
+def columns(name: str) -> list[str]:
+    """The heads of these tables, whose last is of each key of a card its default, and of an output what it is."""
+    return ["key", "value", "what it is" if name.startswith(PREFIX) else "default"]
+
+
 def names() -> dict[str, str]:
     """All schemas, and what of."""
     cards = {name: what for name, (_, what) in {**SCHEMAS, **OUTPUTS}.items()}
@@ -167,13 +173,13 @@ def schema_file(name: str) -> str:
 def markdown(name: str) -> str:
     """The keys of a schema in Markdown; cards within it that an analysis or a selection has too are not repeated."""
     if name.startswith(PREFIX):
-        return "\n\n".join(_table(table, ("key", "value", "what it is")) for table in tables(name))
+        return "\n\n".join(_table(table, columns(name)) for table in tables(name))
     first, *others = tables(name)
     known = {kind: {table.name for table in tables(kind)} for kind in _TOLD_ONCE}
     of_kind = next((i for i, kind in enumerate(_TOLD_ONCE) if first.name == card_of(kind).__name__), len(_TOLD_ONCE))
     before = {table: kind for kind in reversed(_TOLD_ONCE[:of_kind]) for table in known[kind]}
     own = (first, *(other for other in others if other.name not in before))
-    parts = [_table(table, ("key", "value", "default")) for table in own]
+    parts = [_table(table, columns(name)) for table in own]
     told = {before[other.name] for other in others if other.name in before}
     if told:
         where = " and ".join(f"`hepad schema {kind}`" for kind in _TOLD_ONCE if kind in told)
@@ -181,7 +187,7 @@ def markdown(name: str) -> str:
     return "\n\n".join(parts)
 
 
-def _table(table: CardKeys, header: tuple[str, str, str]) -> str:
+def _table(table: CardKeys, header: list[str]) -> str:
     rows = [
         f"| `{key.key}` | {key.value} | {_default(key) if 'default' in header else key.default} |" for key in table.keys
     ]
