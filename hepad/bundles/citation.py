@@ -11,13 +11,13 @@ from hepad.cards.analysis import load_analysis
 from hepad.cards.base import read_yaml
 from hepad.cards.cite import CiteCard
 from hepad.cards.method import load_method
-from hepad.cards.resolver import citation_file, resolve
+from hepad.cards.resolver import bundled_names, citation_file, resolve
 from hepad.cards.search import is_search, load_search, located
 from hepad.cards.selection import SelectionCard, load_selection
 from hepad.cards.sensitivity import SensitivityCard, load_any_study
 from hepad.errors import HepadError, UsageError
 
-__all__ = ["Citation", "arxiv", "citations", "experiment", "references", "source_of"]
+__all__ = ["Citation", "arxiv", "citations", "experiment", "references", "shipped_citations", "source_of"]
 
 _ARXIV = re.compile(r"arXiv:\s*(\d{4}\.\d{4,5})", re.IGNORECASE)
 _EXPERIMENT = re.compile(r"(ATLAS|CMS|LHCb|ALICE)\b")
@@ -61,6 +61,12 @@ def citations(kind: str, name: str) -> list[Citation]:
     parts = [*dict.fromkeys(_REFERENCES[kind](name))]
     found = [Citation(what, text, _publication(key, text, cite)) for what, key, text, cite in parts]
     return [*found, _hepad()]
+
+
+def shipped_citations(kind: str, folder: str, name: str) -> list[tuple[str, str]]:
+    """Text and entry of what to cite for a thing that ships in `folder`; none for one of somebody's own."""
+    found = citations(kind, name) if name in bundled_names(folder) else []
+    return [(one.text, one.bibtex) for one in found]
 
 
 def references(analysis: str, reference: str) -> list[Citation]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hepad.bundles.citation import citations
+from hepad.bundles.citation import shipped_citations
 from hepad.cards.hunt import HUNTS_FOLDER
-from hepad.cards.resolver import bundled_names
 from hepad.output.closing import closing
 from hepad.output.document import Block
 
@@ -21,5 +20,4 @@ _IS_NOT = (
 
 def hunt_closing(name: str, record: Mapping[str, Any]) -> list[Block]:
     """The last blocks of the page of a hunt; one of somebody's own knows nothing to cite but what its card says."""
-    found = citations("hunts", name) if name in bundled_names(HUNTS_FOLDER) else []
-    return closing(record, cite=[(one.text, one.bibtex) for one in found], is_not=_IS_NOT)
+    return closing(record, cite=shipped_citations("hunts", HUNTS_FOLDER, name), is_not=_IS_NOT)

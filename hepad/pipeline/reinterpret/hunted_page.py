@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hepad.bundles.citation import citations, experiment, source_of
+from hepad.bundles.citation import experiment, shipped_citations, source_of
 from hepad.cards.hunt import HUNTS_FOLDER
-from hepad.cards.resolver import bundled_names
 from hepad.output.atomic import atomic_folder, write_files
 from hepad.output.closing import closing
 from hepad.output.csv_rows import csv_records
@@ -109,12 +108,6 @@ _IS_NOT = (
 )
 
 
-def _cite(name: str) -> list[tuple[str, str]]:
-    """What to cite for a hunt that ships."""
-    found = citations("hunts", name) if name in bundled_names(HUNTS_FOLDER) else []
-    return [(one.text, one.bibtex) for one in found]
-
-
 def _context(report: HuntedReport) -> FigureContext:
     """Mock data of so much luminosity, and the hunt that the signal is in."""
     whose, source = experiment(report.hunt.reference), source_of(report.hunt.reference)
@@ -173,5 +166,5 @@ def _page(report: HuntedReport, drawn: list[str]) -> list[Block]:
         ),
         *(picture for name, picture in pictures.items() if name != _FIRST),
         *left_out,
-        *closing(report.provenance, cite=_cite(hunt.name), is_not=_IS_NOT),
+        *closing(report.provenance, cite=shipped_citations("hunts", HUNTS_FOLDER, hunt.name), is_not=_IS_NOT),
     ]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hepad.bundles.citation import citations
-from hepad.cards.resolver import bundled_names
+from hepad.bundles.citation import shipped_citations
 from hepad.output.closing import closing
 from hepad.output.document import Block
 
@@ -21,5 +20,4 @@ _IS_NOT = (
 
 def study_closing(name: str, record: Mapping[str, Any]) -> list[Block]:
     """The last blocks of the page of a study; one of somebody's own knows nothing to cite but what its card says."""
-    found = citations("studies", name) if name in bundled_names("analyses/studies") else []
-    return closing(record, cite=[(one.text, one.bibtex) for one in found], is_not=_IS_NOT)
+    return closing(record, cite=shipped_citations("studies", "analyses/studies", name), is_not=_IS_NOT)
