@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["NAME", "digits", "markdown", "printable"]
+__all__ = ["NAME", "digits", "is_number", "markdown", "printable"]
 
 # C0 and C1 controls, with which a terminal is driven; line separators; marks that turn the direction of writing; and
 # surrogates, which stand for bytes of file names that are no text.
@@ -25,6 +25,15 @@ def printable(text: str, *, lines: bool = False) -> str:
     A line break in a name could begin a line that reads as ours: it is escaped too, unless the text has `lines`.
     """
     return _UNSEEN.sub(lambda found: found[0] if lines and found[0] in "\n\t" else _escape(found[0]), text)
+
+
+def is_number(text: str) -> bool:
+    """Whether it reads as a number; infinity and NaN do."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def markdown(text: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hepad.errors import HepadError
+from hepad.printable import is_number
 
 if TYPE_CHECKING:
     from hepad.provenance import Invocation, Together, Word
@@ -142,7 +143,7 @@ def _parts(name: str, text: str, files: list[Path], given: Parameters) -> Iterat
     if name in _SPECIAL:
         with suppress(Exception):  # what is wrong with a file is told where it is used
             found = _SPECIAL[name](text, files, given)
-    if name not in PATHS or text in _RESERVED or _is_number(text):
+    if name not in PATHS or text in _RESERVED or is_number(text):
         yield (text,)
     elif found:
         yield from found
@@ -222,7 +223,7 @@ def _point(text: str, _files: list[Path], _: Parameters) -> list[Word]:
     """`MASS=GLOB` or `MASS=GLOB@PB`: one sample of many files; a single file is as anywhere."""
     mass, _equals, rest = text.partition("=")
     file, at, section = rest.rpartition("@")
-    pattern, after = (file, f"@{section}") if at and _is_number(section) else (rest, "")
+    pattern, after = (file, f"@{section}") if at and is_number(section) else (rest, "")
     if Path(pattern).is_file():
         return [(f"{mass}=", Path(pattern), *([after] if after else []))]
     found = [Path(name) for name in sorted(glob.glob(pattern))]  # noqa: PTH207  a pattern may be absolute
@@ -306,11 +307,3 @@ def _together(paths: list[Path]) -> Together:
 def _split(pattern: str) -> tuple[str, str]:
     folder, _, name = pattern.rpartition("/")
     return folder, name
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hepad.printable import printable
+from hepad.printable import is_number, printable
 
 __all__ = ["csv_records", "csv_text", "write_csv"]
 
@@ -45,13 +45,5 @@ def write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
 def _cell(cell: object) -> object:
     if not isinstance(cell, str):
         return cell
-    quote = "'" if cell.startswith(_FORMULA) and not _is_number(cell) else ""
+    quote = "'" if cell.startswith(_FORMULA) and not is_number(cell) else ""
     return quote + printable(cell)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import InputDataError
+from hepad.printable import is_number
 
 __all__ = ["EDGE_ROUNDING", "csv_bins"]
 
@@ -70,7 +71,7 @@ def _blocks(path: Path) -> list[_Block]:
         if not any(cells):
             gap = True
             continue
-        is_header = gap and not _is_number(cells[0])
+        is_header = gap and not is_number(cells[0])
         if is_header or not blocks:
             blocks.append(_Block(cells if is_header else [], []))
         if not is_header:
@@ -136,7 +137,7 @@ def _numbers(path: Path, rows: list[Row], width: int) -> FloatArray:
         if len(row) != width:
             raise InputDataError(f"{path} line {line}: found {len(row)} columns, expected {width}")
         for cell in row:
-            if not _is_number(cell):
+            if not is_number(cell):
                 raise InputDataError(f"{path} line {line}: {reprlib.repr(cell)} is not a number")
     return np.array([[float(cell) for cell in row] for _, row in rows])
 
@@ -151,11 +152,3 @@ def _joined(path: Path, rows: list[Row], low: FloatArray, high: FloatArray) -> F
             f"{path} line {rows[at + 1][0]}: bins are not contiguous, {low[at + 1]:.10g} follows {high[at]:.10g}"
         )
     return np.append(low, high[-1])
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
