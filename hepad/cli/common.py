@@ -112,7 +112,7 @@ Force = Annotated[bool, typer.Option("--force", help="Make it again; replace wha
 def _names_from_stdin(names: list[str]) -> list[str]:
     """The names with those read from stdin in place of `-`, so that a record of the command has them.
 
-    Empty lines and those that begin with # are left out.
+    Empty lines and those that begin with # are left out; `UsageError` if none is left.
     """
     if sys.stdin is None:
         return names
@@ -120,6 +120,8 @@ def _names_from_stdin(names: list[str]) -> list[str]:
     for name in names:
         lines = [line.strip() for line in sys.stdin] if name == "-" else []
         found += [line for line in lines if line[:1] != "#"] if name == "-" else [name]
+    if not any(found):
+        raise UsageError("no name of a file was given; '-' reads names from stdin, one a line")
     return [name for name in found if name]
 
 

@@ -167,3 +167,5 @@ def test_figures_are_files_whatever_backend_a_notebook_wants(tmp_path):
 def test_lists_of_files_may_have_comments(run, examples):
     found = run("inspect", "-", stdin=f"# my files\n\n  {examples / 'a4l.h5'}  \n#{examples / 'w_lnu.root'}\n")
     assert found.stdout.count("entries") == 1
+    nothing = run("inspect", "-", code=2, stdin="# all were left out\n\n")
+    assert nothing.stderr == "hepad: no name of a file was given; '-' reads names from stdin, one a line\n"
