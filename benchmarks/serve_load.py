@@ -31,7 +31,7 @@ class Server:
     """A server in a folder, and what one can ask it."""
 
     def __init__(self, folder: str, jobs: int, waiting: float) -> None:
-        words = ["serve", "--port", "0", "--jobs", str(jobs), "--data", folder]
+        words = ["serve", "--port", "0", "--jobs", str(jobs), "--folder", folder]
         self.process = subprocess.Popen([sys.executable, "-m", "hepad", *words], stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline() if self.process.stdout else ""
         found = re.fullmatch(r"hepad serve: http://127\.0\.0\.1:(\d+)(/\?token=\S+)\n", line)

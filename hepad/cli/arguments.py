@@ -44,14 +44,13 @@ PATHS = frozenset(
         "menu",
         "method",
         "model",
-        "observed",
         "offline",
         "patch",
         "plane",
         "point",
         "points",
     }
-    | {"reference", "regions", "scale", "scores", "run", "selection", "signal", "signal_shape", "simulation"}
+    | {"reference", "regions", "samples", "scale", "scores", "run", "selection", "signal", "signal_shape", "simulation"}
     | {"spectra", "spectrum", "study"}
     | {"test", "trained", "truth", "vectors", "workspace"}
 )
@@ -99,7 +98,7 @@ PLAIN = frozenset(
 )
 """Parameters whose text never names a file."""
 
-_FOLDERS = frozenset({"background", "data", "file", "trained"})
+_FOLDERS = frozenset({"background", "file", "samples", "trained"})
 _RESERVED = frozenset({"auto", "column", "gp", "spectrum"})
 _MARKS = ("card.json", "manifest.json")
 
@@ -250,15 +249,15 @@ def _vectors(text: str, _files: list[Path], _: Parameters) -> list[Word]:
     return [(_together(sorted([path, events])), f"/{path.name}")]
 
 
-def _data(text: str, _files: list[Path], given: Parameters) -> list[Word]:
+def _samples(text: str, _files: list[Path], given: Parameters) -> list[Word]:
     """The folder of a study's events: the files in it of which the study's card speaks."""
-    verifies = "trained" in given  # of all studies
-    if not ("card" in given or verifies) or not Path(text).is_dir():
+    if not Path(text).is_dir():
         return []
     from hepad.cards.resolver import bundled_names
     from hepad.cards.sensitivity import load_any_study
 
-    studies = bundled_names("analyses/studies") if verifies else [given["card"]]
+    verifies_all = "card" not in given
+    studies = bundled_names("analyses/studies") if verifies_all else [given["card"]]
     names = sorted({name for study in studies for name in load_any_study(study).file_names})
     return [(_together(sorted({path for name in names for path in Path(text).glob(name) if path.is_file()})),)]
 
@@ -290,10 +289,10 @@ _SPECIAL: dict[str, Callable[[str, list[Path], Parameters], list[Word]]] = {
     "analysis": _analysis,
     "cards": _analysis,
     "cross_section": _cross_section,
-    "data": _data,
     "file": _network,
     "offline": _step,
     "point": _point,
+    "samples": _samples,
     "vectors": _vectors,
 }
 

@@ -42,7 +42,6 @@ __all__ = [
     "Seed",
     "Selection",
     "Simulated",
-    "Simulation",
     "SkipBadFiles",
     "StepSize",
     "Workers",
@@ -174,9 +173,7 @@ Scheduler = Annotated[
         show_default=False,
     ),
 ]
-Simulated = Annotated[bool, typer.Option("--simulated/--data", help="Label figures as simulation.")]
-"""For a verb whose `--simulation` names samples."""
-Simulation = Annotated[bool, typer.Option("--simulation/--data", help="Label figures as simulation.")]
+Simulated = Annotated[bool, typer.Option("--simulated/--recorded", help="What the events are, above figures.")]
 SkipBadFiles = Annotated[bool, typer.Option("--skip-bad-files", help="Leave out unreadable files; exit code 8.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")]
 Restart = Annotated[bool, typer.Option("--restart", help="Forget an interrupted training.")]

@@ -21,7 +21,15 @@ def discovery(
     regions: Annotated[
         Path | None, typer.Argument(help="A card of regions (schema: regions/1).", show_default=False)
     ] = None,
-    data: Annotated[float | None, typer.Option("--data", help="Observed events of one region.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            help="Observed events of one region; of an --analysis a CSV with category,bin,observed, without which "
+            "limits are expected.",
+            show_default=False,
+        ),
+    ] = None,
     background: Annotated[float | None, typer.Option("--background", help="Its expected background.")] = None,
     background_error: Annotated[
         float, typer.Option("--background-error", min=0.0, help="Its relative error (in a card: in events).")
@@ -31,10 +39,6 @@ def discovery(
         typer.Option(
             "--analysis", help="A search whose bins are fitted together, in place of a card.", show_default=False
         ),
-    ] = None,
-    observed: Annotated[
-        Path | None,
-        typer.Option("--observed", help="Its counts: a CSV with category,bin,observed. Without, limits are expected."),
     ] = None,
     luminosity: Annotated[
         float | None, typer.Option("--luminosity", help="In fb-1, for the visible cross section.")
@@ -57,14 +61,22 @@ def discovery(
 
     options = DiscoveryOptions(luminosity=luminosity, calculator=calculator, toys=toys, seed=seed, output=output)
     if analysis is not None:
-        _show(discovery_of_search(analysis, observed=observed, options=options), json)
+        counts = None if data is None else Path(data)
+        _show(discovery_of_search(analysis, observed=counts, options=options), json)
         return
     if regions is None and data is None:
         raise UsageError("give a card of regions, --data and --background of one, or an --analysis")
     if regions is None and background is None:
         raise UsageError("--data needs a --background")
-    card = regions if regions is not None else one_region(data or 0.0, background or 0.0, background_error)
+    card = regions if regions is not None else one_region(_events(data), background or 0.0, background_error)
     _show(run(card, options=options), json)
+
+
+def _events(text: str | None) -> float:
+    try:
+        return float(text or 0.0)
+    except ValueError as error:
+        raise UsageError(f"--data of one region is a number of events, found {text!r}") from error
 
 
 def _show(report: DiscoveryReport, json: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ from hepad.cli.help import escaped, joined, shortened
 from hepad.cli.modes import check_modes
 from hepad.cli.progress import DEFAULT_PROGRESS, saying
 from hepad.output.figure_kinds import DEFAULT_FIGURES, DEFAULT_STYLE
+from hepad.pipeline.replay.former import of_today
 
 __all__ = ["DRAWING", "FORCE", "recorded", "running_verb", "with_common"]
 
@@ -79,6 +80,12 @@ def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
         def get_params(self, ctx: Any) -> Any:
             return shortened(super().get_params(ctx))
 
+        def parse_args(self, ctx: Any, args: list[str]) -> Any:
+            words, former = of_today(verb_of(ctx), args)
+            if former and not ctx.resilient_parsing:  # else a shell completes them
+                _say_names(verb_of(ctx), former)
+            return super().parse_args(ctx, words)
+
         def invoke(self, ctx: Any) -> Any:
             from hepad.output.atomic import replacing
             from hepad.output.figure_kinds import drawing, parse_kinds, parse_style, parse_titles, unused_titles
@@ -100,6 +107,13 @@ def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
                 return result
 
     return Recorded
+
+
+def _say_names(verb: str, former: Mapping[str, str]) -> None:
+    from hepad.cli.terminal import Terminal
+
+    changes = ", ".join(f"{old} is {new} now" for old, new in former.items())
+    Terminal(to_stderr=True).print(f"hepad: of hepad {verb}, {changes}")
 
 
 def _warn_of_titles(names: list[str]) -> None:

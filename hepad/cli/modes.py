@@ -199,7 +199,7 @@ VERBS: dict[str, Verb] = {
         "luminosity calculator toys seed",
         (
             _mode("a card of regions", _given("regions"), "regions"),
-            _mode("--analysis", _given("analysis"), "analysis observed"),
+            _mode("--analysis", _given("analysis"), "analysis data"),
             _mode("--data", _always, "data background background_error"),
         ),
     ),
@@ -228,7 +228,7 @@ VERBS: dict[str, Verb] = {
         ),
     ),
     "quantise": _verb(
-        f"background model signal weights bits shallow seed simulation max_events {_DRAWN}",
+        f"background model signal weights bits shallow seed simulated max_events {_DRAWN}",
         (
             _mode("--finetune", _given("finetune"), "finetune epochs seeds save"),
             _mode("weights that are only rounded", _always),

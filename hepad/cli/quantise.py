@@ -43,7 +43,7 @@ def quantise(
         ),
     ] = "",
     seed: common.Seed = 1,
-    simulation: common.Simulation = True,
+    simulated: common.Simulated = True,
     max_events: common.MaxEvents = None,
     json: common.Json = False,
 ) -> None:
@@ -66,7 +66,7 @@ def quantise(
         seed=seed,
         seeds=seeds,
         max_events=max_events,
-        simulation=simulation,
+        simulation=simulated,
     )
     report = run(background, model, common.parse_signals(signal), options=options)
     if json:

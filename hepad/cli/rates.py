@@ -71,7 +71,7 @@ def rates(
     every_crossing: Annotated[
         bool, typer.Option("--every-crossing", help="Leave out what the models' selections require of events.")
     ] = False,
-    simulation: common.Simulation = True,
+    simulated: common.Simulated = True,
     step_size: common.StepSize = 100_000,
     max_events: common.MaxEvents = None,
     workers: common.Workers = 1,
@@ -103,7 +103,7 @@ def rates(
             beside=beside,
             selection=selection,
             every_crossing=every_crossing,
-            simulation=simulation,
+            simulation=simulated,
             step_size=step_size,
             max_events=max_events,
             execution=common.execution(workers, executor, scheduler, skip_bad_files, force),

@@ -16,7 +16,7 @@ def serve(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of 127.0.0.1; 0 for any that is free.")] = 8765,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Jobs side by side; others wait.")] = 1,
-    data: Annotated[Path, typer.Option("--data", metavar="FOLDER", help="Of the jobs and their files.")] = Path(
+    folder: Annotated[Path, typer.Option("--folder", metavar="FOLDER", help="Of the jobs and their files.")] = Path(
         "hepad-serve"
     ),
     share: Annotated[
@@ -43,9 +43,9 @@ def serve(
     limits = Limits(
         jobs=jobs, memory=int(memory * GB), seconds=seconds, upload=int(upload * GB), quota=int(quota * GB), days=days
     )
-    options = Options(data=data, port=port, share=share, url=url, limits=limits)
+    options = Options(data=folder, port=port, share=share, url=url, limits=limits)
     with ExitStack() as ended:
-        run(options, lambda link: _ready(link, data if open_ else None, ended))
+        run(options, lambda link: _ready(link, folder if open_ else None, ended))
 
 
 def _ready(link: str, folder: Path | None, ended: ExitStack) -> None:

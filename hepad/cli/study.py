@@ -28,21 +28,23 @@ def study(
         Path,
         typer.Option("--output", "-o", help="The study folder; an interrupted study goes on.", show_default=False),
     ],
-    data: Annotated[
+    samples: Annotated[
         Path | None,
-        typer.Option("--data", metavar="FOLDER", help="With event files of the names in the card.", show_default=False),
+        typer.Option(
+            "--samples", metavar="FOLDER", help="With event files of the names in the card.", show_default=False
+        ),
     ] = None,
     background: Annotated[
         list[str] | None,
-        typer.Option("--background", "-b", help="Background to train on.", show_default="from --data"),
+        typer.Option("--background", "-b", help="Background to train on.", show_default="from --samples"),
     ] = None,
     evaluation_background: Annotated[
         list[str] | None,
-        typer.Option(help="Background to measure on.", show_default="from --data, or a part of --background"),
+        typer.Option(help="Background to measure on.", show_default="from --samples, or a part of --background"),
     ] = None,
     signal: Annotated[
         list[str] | None,
-        typer.Option("--signal", help="NAME=FILE, may be repeated.", show_default="from --data"),
+        typer.Option("--signal", help="NAME=FILE, may be repeated.", show_default="from --samples"),
     ] = None,
     method: Annotated[
         list[str] | None,
@@ -61,7 +63,7 @@ def study(
 ) -> None:
     """Train the models of a published study over seeds, and report beside its numbers; run it again to go on.
 
-    Example: hepad study adc2021 --data examples/data --quick -o report
+    Example: hepad study adc2021 --samples examples/data --quick -o report
     """
     from hepad.cards.sensitivity import SensitivityCard, load_any_study
 
@@ -74,7 +76,7 @@ def study(
 
         own = SensitivityOptions(
             output=output,
-            data=data,
+            data=samples,
             background=background or (),
             signals=common.parse_signals(signal),
             methods=method or (),
@@ -93,7 +95,7 @@ def study(
     with _progress() as (on_training, on_epoch):
         options = StudyOptions(
             output=output,
-            data=data,
+            data=samples,
             background=background or (),
             evaluation_background=evaluation_background or (),
             signals=common.parse_signals(signal),

@@ -19,10 +19,10 @@ def verify(
         list[str] | None,
         typer.Argument(help="Analyses, searches and studies, paths of their cards, or bundles.", show_default="all"),
     ] = None,
-    data: Annotated[
+    samples: Annotated[
         list[Path] | None,
         typer.Option(
-            "--data",
+            "--samples",
             metavar="FOLDER",
             help="With event files of the names in the cards of studies. May be repeated.",
             show_default="the examples",
@@ -55,7 +55,7 @@ def verify(
 
     with counts("cards") as (done,):
         options = VerifyOptions(
-            data=tuple(data or ()),
+            data=tuple(samples or ()),
             trained=tuple(trained or ()),
             quick=quick,
             output=output,

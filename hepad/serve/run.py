@@ -1,4 +1,4 @@
-"""The server as a process: its data folder, its socket, and how it ends."""
+"""The server as a process: its folder of jobs, its socket, and how it ends."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Options:
 def run(options: Options, ready: Callable[[str], None]) -> None:
     """Serve until a signal ends it; `ready` is told the link with the token as soon as there is an answer.
 
-    `MissingExtraError` without the extra `web`, `UsageError` if the port is taken, or the data folder is by another
+    `MissingExtraError` without the extra `web`, `UsageError` if the port is taken, or the folder of jobs is by another
     server.
     """
     try:
@@ -116,16 +116,16 @@ def _socket(port: int) -> Iterator[socket.socket]:
 
 @contextmanager
 def _owned(folder: Path) -> Iterator[None]:
-    """Make the data folder, if it is not there, and keep other servers out of it."""
+    """Make the folder of jobs, if it is not there, and keep other servers out of it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise OutputError(f"--data {folder}: {error.strerror or error}") from error
+        raise OutputError(f"--folder {folder}: {error.strerror or error}") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError as error:
-        raise UsageError(f"--data {folder}: another hepad serve has it; give another folder") from error
+        raise UsageError(f"--folder {folder}: another hepad serve has it; give another folder") from error
     finally:
         os.close(handle)

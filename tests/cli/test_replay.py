@@ -77,13 +77,18 @@ def test_results_and_figures(call: Call, files: int, words: tuple[Any, ...]) -> 
 @pytest.mark.usefixtures("replay_here", "unrendered")
 def test_a_bundle_by_its_path(call: Call, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "hepad" / "data" / "bundles" / "dnn_ae", tmp_path / "mine" / "bundle")
-    few = ("--bootstrap", 2, "--aso-subsets", 0, "--fpr", 0.1, "--max-events", 400, "--data")
+    few = ("--bootstrap", 2, "--aso-subsets", 0, "--fpr", 0.1, "--max-events", 400, "--recorded")
     call("evaluate", "-b", "in/background.h5", "--signal", "a=in/a4l.h5", "-m", "b=mine/bundle", *few, "-o", "report")
-    record = json.loads((tmp_path / "report" / "report.json").read_text())["provenance"]["arguments"]
+    report = tmp_path / "report" / "report.json"
+    record = json.loads(report.read_text())["provenance"]["arguments"]
     assert record["words"][5:7] == ["--model", "b={2}"]
     assert [(file["name"], file["folder"]) for file in record["files"]] == [("bundle", True)]
+    old = report.read_text().replace("--recorded", "--data")  # as versions before it was called otherwise wrote it
+    assert old.count("--data") == 2
+    report.write_text(old)
     found = replayed(call, "report/report.json", "--inputs", "in", "--inputs", "mine")
-    assert found["status"] == "identical"
+    assert (found["status"], found["record"]) == ("equal", [])
+    assert found["command"].startswith("hepad evaluate --recorded --background ")
 
 
 @pytest.mark.usefixtures("replay_here")

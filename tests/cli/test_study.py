@@ -59,7 +59,7 @@ def finished(tmp_path_factory, examples: Path) -> Path:
     """A study that was killed after its first trainings, and then run again."""
     folder = tmp_path_factory.mktemp("study")
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY), encoding="utf-8")
-    arguments = command("tiny.yaml", "--data", examples, "-o", "out", "--json")
+    arguments = command("tiny.yaml", "--samples", examples, "-o", "out", "--json")
     with subprocess.Popen(arguments, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         for _ in range(12_000):
             if process.poll() is not None or bundles(folder / "out"):
@@ -94,7 +94,7 @@ def test_nothing_is_trained_again_and_the_report_is_the_same(finished: Path, exa
         texts = ((folder / "out" / name).read_text("utf-8") for name in ("report.md", "report.html", "results.json"))
         return [re.sub(r'(?<=base64,)[^"]*', "", text) for text in texts]
 
-    result = expect(0, invoke(again, ["study", "tiny.yaml", "--data", examples, "-o", "out"]))
+    result = expect(0, invoke(again, ["study", "tiny.yaml", "--samples", examples, "-o", "out"]))
     assert "0 trainings, 8 were there" in result.stdout
     assert report(again) == report(finished)
 
@@ -174,13 +174,13 @@ def test_the_evaluation_background_is_not_trained_on(finished: Path, examples: P
 
 
 def test_study_faults(run, examples: Path, tmp_path: Path) -> None:
-    assert "give --data FOLDER" in run("study", "adc2021", "-o", "out", code=2).stderr
-    assert "no study named 'nope'" in run("study", "nope", "--data", examples, "-o", "out", code=3).stderr
+    assert "give --samples FOLDER" in run("study", "adc2021", "-o", "out", code=2).stderr
+    assert "no study named 'nope'" in run("study", "nope", "--samples", examples, "-o", "out", code=3).stderr
     (tmp_path / "bad.yaml").write_text(yaml.safe_dump({**TINY, "sedes": [1]}), encoding="utf-8")
-    assert "'sedes' at line" in run("study", "bad.yaml", "--data", examples, "-o", "out", code=3).stderr
+    assert "'sedes' at line" in run("study", "bad.yaml", "--samples", examples, "-o", "out", code=3).stderr
     one = ("study", "adc2021", "--background", examples / "background.h5")
     assert "no such file" in run(*one, "--signal", "h0=no.h5", "-o", "out", code=4).stderr
-    assert "no file of h0" in run(*one, "--data", tmp_path, "-o", "out", code=4).stderr
+    assert "no file of h0" in run(*one, "--samples", tmp_path, "-o", "out", code=4).stderr
     assert "NAME=FILE" in run(*one, "--signal", "no.h5", "-o", "out", code=2).stderr
     assert not (tmp_path / "out").exists()
 
@@ -194,7 +194,7 @@ def test_a_damaged_checkpoint_is_named_by_its_worker(run, examples: Path, tmp_pa
     checkpoint = tmp_path / "out" / "trainings" / f"{names[1]}.checkpoint"
     checkpoint.mkdir(parents=True)
     (checkpoint / "state.json").write_text("{")
-    message = run("study", "two.yaml", "--data", examples, "--workers", 2, "-o", "out", code=2).stderr
+    message = run("study", "two.yaml", "--samples", examples, "--workers", 2, "-o", "out", code=2).stderr
     assert "is damaged" in message
     assert f"remove {Path('out', 'trainings', checkpoint.name)}" in message
     assert message.count("\n") == 1

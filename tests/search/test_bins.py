@@ -172,7 +172,7 @@ def test_counts_give_a_discovery_table(search: Search, tmp_path: Path, run) -> N
     (tmp_path / "counts.csv").write_text(counts)
     card = search.folder / "two.yaml"
     done = run(
-        "discovery", "--analysis", card, "--observed", tmp_path / "counts.csv", "--calculator", "asymptotic", "--json"
+        "discovery", "--analysis", card, "--data", tmp_path / "counts.csv", "--calculator", "asymptotic", "--json"
     )
     rows = {row["name"]: row for row in json.loads(done.stdout)["regions"]}
     assert {name: row["observed"] for name, row in rows.items()} == {

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium: apt-get in
 def link(tmp_path_factory):
     """The link of a server with its own command line, two jobs side by side."""
     data = tmp_path_factory.mktemp("serve") / "data"
-    words = ["serve", "--port", "0", "--jobs", "2", "--data", str(data), "--share", str(DATA)]
+    words = ["serve", "--port", "0", "--jobs", "2", "--folder", str(data), "--share", str(DATA)]
     with subprocess.Popen([sys.executable, "-m", "hepad", *words], stdout=subprocess.PIPE, text=True) as process:
         yield re.fullmatch(r"hepad serve: (http://127\.0\.0\.1:\d+/\?token=\S+)\n", process.stdout.readline())[1]
         process.terminate()

@@ -39,7 +39,7 @@ def test_a_port_or_folder_that_is_taken_is_said(tmp_path):
     with _owned(tmp_path / "data"), pytest.raises(UsageError, match="another hepad serve has it"):
         run(Options(tmp_path / "data", port=0), never)
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=r"--data .*file: File exists"):
+    with pytest.raises(OutputError, match=r"--folder .*file: File exists"):
         run(Options(tmp_path / "file", port=0), never)
     with pytest.raises(UsageError, match="is no folder"):
         run(Options(tmp_path / "data", port=0, share=tmp_path / "none"), never)
@@ -53,7 +53,7 @@ def test_the_page_that_a_browser_opens_is_read_by_nobody_else_and_goes(tmp_path,
     page.chmod(0o644)
     monkeypatch.setattr("hepad.serve.run.run", lambda _, ready: ready("http://127.0.0.1:1/?token=x"))
     monkeypatch.setattr("webbrowser.open", lambda _: seen.append((page.stat().st_mode & 0o777, page.read_text())))
-    serve(data=tmp_path, open_=True)
+    serve(folder=tmp_path, open_=True)
     ((mode, text),) = seen
     assert mode == 0o600
     assert "url=http://127.0.0.1:1/?token=x" in text

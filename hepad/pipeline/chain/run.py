@@ -117,7 +117,7 @@ def _provenance(
 ) -> dict[str, Any]:
     files = [shlex.quote(f"{name}={path.name}") for name, group in paths.items() for path in group]
     command = command_line(
-        " ".join(["chain", *files, *([] if options.simulation else ["--data"])]),
+        " ".join(["chain", *files, *([] if options.simulation else ["--recorded"])]),
         **{level: tuple(step.name for step in job.steps if step.level == level) for level in LEVELS},
         menu=None if job.menu is None else job.menu.name,
         sqrt_s=options.sqrt_s_gev,

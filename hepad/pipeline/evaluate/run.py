@@ -157,7 +157,7 @@ def _provenance(
 ) -> dict[str, Any]:
     of_sample = (f"{name}={Path(card).name}" for name, card in options.selections.items())
     command = command_line(
-        "evaluate" if options.simulation else "evaluate --data",
+        "evaluate" if options.simulation else "evaluate --recorded",
         background=tuple(path.name for path in paths["background"]),
         signal=tuple(f"{name}={path.name}" for name, files in paths.items() if name != "background" for path in files),
         model=tuple(training.name for training in trainings),

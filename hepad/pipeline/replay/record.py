@@ -10,6 +10,7 @@ from typing import Any
 
 from hepad.errors import InputDataError
 from hepad.output.record import record_of
+from hepad.pipeline.replay.former import record_of_today
 
 __all__ = ["Origin", "find_origin", "provenance_of"]
 
@@ -77,7 +78,10 @@ def _of_json(path: Path) -> dict[str, Any] | None:
 
 
 def _complete(record: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The record if it has the words of the command; `InputDataError` if they are not what hepad writes."""
+    """The record, with options as they are called now, if it has the words of the command.
+
+    `InputDataError` if they are not what hepad writes.
+    """
     if record is None or "arguments" not in record:
         return None
     arguments, inputs = record["arguments"], record.get("inputs")
@@ -86,7 +90,7 @@ def _complete(record: dict[str, Any] | None) -> dict[str, Any] | None:
         raise InputDataError("the arguments in its provenance are damaged")
     if not isinstance(inputs, list) or not isinstance(files, list) or not all(map(_is_file, [*inputs, *files])):
         raise InputDataError("the records of files in its provenance are damaged")
-    return record
+    return record_of_today(record)
 
 
 def _is_file(record: Any) -> bool:

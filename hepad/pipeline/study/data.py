@@ -57,9 +57,9 @@ def find_files(
     evaluation background is the training background.
     """
     if folder is not None and not folder.is_dir():
-        raise InputDataError(f"{folder} is not a folder; --data names the folder of the event files")
+        raise InputDataError(f"{folder} is not a folder; --samples names the folder of the event files")
     if folder is None and not (background and signals):
-        raise UsageError("give --data FOLDER, or --background FILE and at least one --signal NAME=FILE")
+        raise UsageError("give --samples FOLDER, or --background FILE and at least one --signal NAME=FILE")
     given: dict[str, Sequence[str]] = dict(signals or {})
     if not given and folder is not None:
         given = _signals(folder, card)

@@ -22,7 +22,7 @@ def markdown(report: VerifyReport) -> str:
     """The report as Markdown, with the command that made it."""
     files = ", ".join(dict.fromkeys(item["name"] for item in report.provenance["inputs"]))
     made: list[Block] = [Heading("Make it again"), Code(f"{report.provenance['command']} -o report")]
-    made += [Text(f"With --data and --trained, where these files were: {files}.")] if files else []
+    made += [Text(f"With --samples and --trained, where these files were: {files}.")] if files else []
     return to_markdown([*fidelity_blocks(report), *made])
 
 

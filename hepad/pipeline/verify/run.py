@@ -58,10 +58,10 @@ def verify(names: Sequence[str] = (), *, options: VerifyOptions | None = None) -
     """
     options = options or VerifyOptions()
     if options.quick and (options.data or options.trained):
-        raise UsageError("--quick is of what ships with hepad: leave out --data and --trained, or --quick")
+        raise UsageError("--quick is of what ships with hepad: leave out --samples and --trained, or --quick")
     for folder in options.data:
         if not folder.is_dir():
-            raise InputDataError(f"{folder} is not a folder; --data names one with the event files of studies")
+            raise InputDataError(f"{folder} is not a folder; --samples names one with the event files of studies")
     if options.output is not None:
         check_folder(options.output, verb="verify")
     asked = _asked(names)
@@ -293,7 +293,7 @@ class _Work:
             signals = [name for names in card.data.signals.values() for name in names]
             if all(any(matching_files(folder, name) for name in names) for names in (card.data.background, signals)):
                 return find_files(card, folder)
-        return f"--data FOLDER with the files of hepad study {card.name}"
+        return f"--samples FOLDER with the files of hepad study {card.name}"
 
 
 def _beside(number: Number, sources: Sequence[Source], card: AnyStudy, missing: str) -> list[Check]:

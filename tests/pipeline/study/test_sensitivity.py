@@ -121,7 +121,7 @@ def report(folder: Path) -> dict[str, Any]:
     (folder / "study.yaml").write_text(yaml.safe_dump(STUDY), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         leave_unrendered(patch)
-        found = expect(0, invoke(folder, ("study", "study.yaml", "--data", ".", "-o", "out", "--json")))
+        found = expect(0, invoke(folder, ("study", "study.yaml", "--samples", ".", "-o", "out", "--json")))
     result: dict[str, Any] = json.loads(found.stdout)
     return result
 
@@ -456,9 +456,9 @@ def test_cards_and_files_that_do_not_fit(folder: Path, monkeypatch: pytest.Monke
     wrong("no file of background", InputDataError, background=["none.parquet"])
     wrong("equal, positive weight", InputDataError, background=["background.parquet", "x"], data=weighted(tmp_path))
     wrong("no event of background has a mass and is within", InputDataError, require={"b": [9.0, None]})
-    expect_usage = expect(2, invoke(folder, ("study", "study.yaml", "--data", ".", "--no-scans", "-o", "no")))
+    expect_usage = expect(2, invoke(folder, ("study", "study.yaml", "--samples", ".", "--no-scans", "-o", "no")))
     assert "has no --evaluation-background and no scans" in expect_usage.stderr
-    refused = expect(2, invoke(folder, ("study", "adc2021", "--data", ".", "--method", "cwola", "-o", "no")))
+    refused = expect(2, invoke(folder, ("study", "adc2021", "--samples", ".", "--method", "cwola", "-o", "no")))
     assert "--method is of studies of sensitivity" in refused.stderr
 
 

@@ -143,7 +143,7 @@ def test_files_are_those_given_or_those_of_the_folder(examples: Path, tmp_path: 
         card, None, [str(examples / "lq.h5")], [str(examples / "h0.h5")], {"x": [str(examples / "a4l.h5")]}
     )
     assert [p.name for p in given.everything()] == ["lq.h5", "h0.h5", "a4l.h5"]
-    with pytest.raises(UsageError, match="give --data"):
+    with pytest.raises(UsageError, match="give --samples"):
         find_files(card, None, [str(examples / "lq.h5")])
     with pytest.raises(InputDataError, match="no file of hplus; looked for no"):
         find_files(card, tmp_path)

@@ -175,7 +175,7 @@ def test_what_is_missing_is_said() -> None:
     header, rows = formatted_missing(report)
     assert header == ["card", "needs", "numbers"]
     assert sum(int(row[2]) for row in rows) == len(report.checks) > 200
-    assert ["darkshowers: ntracks", "--data FOLDER with the files of hepad study darkshowers", "22"] in rows
+    assert ["darkshowers: ntracks", "--samples FOLDER with the files of hepad study darkshowers", "22"] in rows
     assert "Nothing was measured" in markdown(replace(report, provenance={"inputs": [], "command": "hepad verify"}))
 
 
@@ -242,7 +242,7 @@ def test_a_damaged_file_costs_the_numbers_of_its_card_alone(run, tmp_path: Path,
     for name in ("background.h5", "h0.h5"):
         (tmp_path / "data" / name).touch()
     monkeypatch.setattr(running, "search_checks", lambda *_: [RIGHT])
-    result = run("verify", "snn_ae", "atlas_2020_dijet", "--data", "data", "-o", "out", code=4)
+    result = run("verify", "snn_ae", "atlas_2020_dijet", "--samples", "data", "-o", "out", code=4)
     assert "not measured: adc2021: " in result.stderr
     content = json.loads((tmp_path / "out" / "verify.json").read_text())
     assert sum(check["found"] is not None for check in content["checks"]) == 1

@@ -211,9 +211,9 @@ def _files(
     """The files of background and signals; `UsageError` if nothing says where they are."""
     folder = options.data
     if folder is not None and not folder.is_dir():
-        raise InputDataError(f"{folder} is not a folder; --data names the folder of the event files")
+        raise InputDataError(f"{folder} is not a folder; --samples names the folder of the event files")
     if folder is None and not (options.background and options.signals):
-        raise UsageError("give --data FOLDER, or --background FILE and at least one --signal NAME=FILE")
+        raise UsageError("give --samples FOLDER, or --background FILE and at least one --signal NAME=FILE")
     background, signals = list(options.background), dict(options.signals)
     if folder is not None:
         background = background or first_files(folder, card.background, "background")
