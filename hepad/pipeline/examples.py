@@ -10,11 +10,18 @@ from hepad.output.atomic import atomic_folder
 
 __all__ = ["write_examples"]
 
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", ".*", "SHA256SUMS")
-
 
 def write_examples(output: Path) -> list[str]:
     """Write the examples that ship with hepad, 3 MB, into the folder `output`; the names of the files."""
+    source = shipped_folder("examples")
+    names = [path.relative_to(source) for path in source.rglob("*") if path.is_file()]
+    names = [name for name in names if not any(_is_left_out(part) for part in name.parts)]
     with atomic_folder(output, verb="examples") as folder:
-        shutil.copytree(shipped_folder("examples"), folder, dirs_exist_ok=True, ignore=_LEFT_OUT)
-        return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        for name in names:  # `copytree` gathers errors, and a full disk would be none that is known
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, folder / name)
+    return sorted(name.as_posix() for name in names)
+
+
+def _is_left_out(name: str) -> bool:
+    return name.startswith(".") or name in ("__pycache__", "SHA256SUMS")

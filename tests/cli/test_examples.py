@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import subprocess
 
@@ -23,6 +25,16 @@ def test_examples_are_written_and_not_over_what_was_changed(run, tmp_path, examp
     assert sorted(f"examples/{name}" for name in other["files"]) == sorted(
         name for name, path in there.items() if path.is_file() and path.name != "SHA256SUMS"
     )
+
+
+def test_a_full_disk_is_told_in_one_line(run, tmp_path, monkeypatch):
+    def full(source, target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), source, None, target)
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    expected = "hepad: cannot write examples: No space left on device; free space or change -o\n"
+    assert run("examples", code=2).stderr == expected
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_help_speaks_of_files_that_are_written(examples):
