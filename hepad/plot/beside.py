@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.panels import label_outer, ordered, panel_grid, pick
+from hepad.plot.panels import label_outer, legend_above, ordered, panel_grid, pick
 from hepad.plot.style import COLOURS, figure_of, hep_style
 
 __all__ = ["BesideLine", "beside_figure"]
@@ -42,7 +42,7 @@ def beside_figure(
         figure, grid = panel_grid(len(panels), columns, ax=ax)
         if isinstance(figure, Figure):
             width, height = figure.get_size_inches()
-            figure.set_size_inches(width + 1.2, max(height, (1.4 + 0.5 * len(signals)) * -(-len(panels) // columns)))
+            figure.set_size_inches(width, max(height, (1.4 + 0.5 * len(signals)) * -(-len(panels) // columns)))
         for axes, panel in zip(grid, panels, strict=True):
             for line in (each for each in lines if each.panel == panel):
                 at, names = signals.index(line.signal), list(line.efficiencies)
@@ -55,11 +55,13 @@ def beside_figure(
                     axes.errorbar([value], [y], xerr=sides, fmt=marker, color=colour, ms=6, lw=1.4, label=label)
             axes.set_title(panel, fontsize=15, pad=24)
         grid[0].set(xlim=(-3, 103), ylim=(len(signals) - 0.5, -0.5))
-        grid[0].set_yticks(np.arange(len(signals)), signals, fontsize=13)
-        grid[0].tick_params(axis="y", which="minor", length=0)
+        grid[0].set_yticks(np.arange(len(signals)), signals)
+        for axes in grid:
+            axes.tick_params(axis="y", which="major", labelsize=13)
+            axes.tick_params(axis="y", which="minor", length=0)
         label_outer(grid, columns, x="Efficiency [%]")
         draw_context(grid[0], context, right=grid[columns - 1], caption=caption)
-        figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+        legend_above(figure, grid[0].get_legend_handles_labels()[0])
         for line in lines:
             for name, (value, low, high) in line.efficiencies.items():
                 numbers = {"efficiency": value, "low": low, "high": high}

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.panels import legend
+from hepad.plot.panels import legend_clear
 from hepad.plot.spectrum import poisson_interval
 from hepad.plot.style import COLOURS, GREY, canvas, figure_of
 
@@ -44,7 +44,7 @@ def map_figure(
     x = points[::step, 0]
     y = points[::step, 1] if points.shape[1] > 1 else np.zeros(len(x))
     shown = np.where(classes[::step] == marked, _MARKED, np.minimum(classes[::step], _NAMED))
-    with canvas(ax, (9.4, 6.4)) as axes:
+    with canvas(ax, (8.0, 6.0)) as axes:
         for number in np.unique(shown):
             here = shown == number
             name = {-1: "no cluster", _NAMED: "further clusters", _MARKED: f"cluster {(marked or 0) + 1}"}.get(
@@ -55,7 +55,7 @@ def map_figure(
             axes.plot(x[here], y[here], ".", markersize=size, color=colour, label=name, alpha=0.8)
         axes.margins(0.03)
         axes.set(xlabel="First principal axis", ylabel="Second principal axis")
-        legend(axes, beside="outside right upper" if ax is None else None, markerscale=2.5, frameon=False)
+        legend_clear(axes, axes.get_legend_handles_labels()[0], within=ax is not None, markers=2.5)
         keep_numbers(axes, cluster=classes[::step], first_axis=x, second_axis=y)
         draw_context(axes, context, caption=caption)
     return figure_of(axes)

@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.panels import ordered, pick
+from hepad.plot.panels import legend_above, ordered, pick
 from hepad.plot.style import COLOURS, GREY, MARKERS, figure_of, frame, hep_style
 
 __all__ = ["CostDesign", "CostLine", "equal_auc_figure"]
@@ -79,7 +79,7 @@ def equal_auc_figure(
     if not signals:
         raise ValueError("nothing to compare")
     with hep_style():
-        size = (2.0 + 4.0 * len(signals), 11.0)
+        size = (max(8.0, 2.0 + 4.0 * len(signals)), 11.0)
         figure = frame(ax, size, ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.05))
         grid = figure.subplots(len(_ROWS), len(signals), sharex="col", sharey="row", squeeze=False)
         for column, signal in enumerate(signals):
@@ -104,9 +104,7 @@ def equal_auc_figure(
             grid[row][0].set_ylim(low, high + 0.12 * (high - low))
         draw_context(grid[0][0], context, right=grid[0][-1], caption="numbers: weight bits")
         figure.align_ylabels(list(grid[:, 0]))
-        figure.legend(
-            handles=_handles(lines, models), loc="outside lower center", ncols=min(4, len(models) + 3), frameon=False
-        )
+        legend_above(figure, _handles(lines, models))
         for line in lines:
             numbers = {"auc": line.auc, "low": line.low, "value": line.value, "high": line.high}
             keep_numbers(figure, model=line.model, signal=line.signal, quantity=line.quantity, **numbers)

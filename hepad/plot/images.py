@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from hepad.output.figure_numbers import keep_matrix, keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.panels import pick
+from hepad.plot.panels import legend_above, pick
 from hepad.plot.style import COLOURS, GREY, figure_of, frame, hep_style
 
 __all__ = ["ShownImage", "gallery_figure", "plane_figure"]
@@ -101,7 +101,7 @@ def plane_figure(
         if points.ndim != 2 or points.shape[1] != 2:
             raise ValueError(f"points of a plane have shape (n, 2), got {points.shape}")
     with hep_style():
-        figure = frame(ax, (9.4, 6.2), ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
+        figure = frame(ax, (8.0, 6.0), ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
         axes = figure.subplots()
         axes.scatter(
             background[:, 0], background[:, 1], s=9, color=GREY, alpha=0.5, label="Background", edgecolors="none"
@@ -116,7 +116,7 @@ def plane_figure(
         axes.margins(0.04)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(_TICKS))
-        figure.legend(loc="outside right upper", frameon=False, markerscale=2, handletextpad=0.3)
+        legend_above(figure, axes.get_legend_handles_labels()[0], markers=2.0)
         draw_context(axes, context, caption=title)
         for name, points in (("Background", background), *signals.items()):
             keep_numbers(axes, sample=name, first=points[:, 0], second=points[:, 1])

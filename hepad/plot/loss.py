@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.panels import log_numbers
+from hepad.plot.panels import legend_above, log_numbers
 from hepad.plot.style import COLOURS, DASHES, canvas, figure_of, frame, hep_style
 
 __all__ = ["LossCurves", "loss_figure", "plot_loss"]
@@ -85,7 +85,7 @@ def loss_figure(
     with hep_style():
         columns = min(len(panels), _MOST_BESIDE)
         rows = -(-len(panels) // columns)
-        figure = frame(ax, (2.2 + 5.6 * columns, 0.2 + 5.0 * rows))
+        figure = frame(ax, (max(8.0, 0.8 + 4.8 * columns), 0.2 + 5.0 * rows))
         grid = list(figure.subplots(rows, columns, squeeze=False).ravel())
         for spare in grid[len(panels) :]:
             spare.remove()
@@ -94,12 +94,14 @@ def loss_figure(
                 _draw_curve(axes, curve, COLOURS[models.index(curve.model) % len(COLOURS)], points)
             axes.set(xscale="log", xlabel="Updates of the weights", ylabel="Loss per event")
             _horizontal(axes, *_span([c for c in curves if c.panel == panel]))
+            if axes.get_yscale() == "log":
+                log_numbers(axes.yaxis, *axes.get_ylim())
             axes.text(0.95, 0.94, panel, transform=axes.transAxes, ha="right", va="top", fontweight="bold")
         draw_context(grid[0], context, right=grid[columns - 1])
         handles = [Line2D([], [], color=COLOURS[i % len(COLOURS)], lw=2.5, label=m) for i, m in enumerate(models)]
         for what, dash in (("training", "-"), ("validation", "--")):
             handles.append(Line2D([], [], color="black", ls=dash, label=what))
-        figure.legend(handles=handles, loc="outside right upper", frameon=False)
+        legend_above(figure, handles)
     return figure_of(grid[0])
 
 

@@ -15,7 +15,7 @@ from scipy.special import log_ndtr
 
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.panels import label_outer, log_numbers, panel_grid, pick, sigmas
+from hepad.plot.panels import label_outer, legend_above, log_numbers, panel_grid, pick, sigmas
 from hepad.plot.style import COLOURS, DASHES, GREY, ONE_SIGMA, TWO_SIGMA, figure_of, frame, hep_style
 
 __all__ = ["MassLine", "SignalBar", "expected_limits", "local_p_of_methods", "method_limits", "signal_limits"]
@@ -56,7 +56,7 @@ def local_p_of_methods(
 ) -> Figure:
     """The local p-value of each method against the mass, with lines at whole standard deviations."""
     with hep_style():
-        figure = frame(ax, (11, 6.2))
+        figure = frame(ax, (8.6, 6.0))
         axes = figure.subplots()
         decades = [log_ndtr(-line.z) / _LN10 for line in lines]
         lowest = min(-2.5, *(float(values.min()) for values in decades)) * 1.08
@@ -76,10 +76,7 @@ def local_p_of_methods(
         _span(axes, lines)
         axes.set_xlabel(x_title)
         axes.set_ylabel("Local $p$")
-        legend = figure.legend(
-            loc="outside right upper", title="\n".join(remarks) or None, alignment="left", frameon=False
-        )
-        legend.get_title().set_multialignment("left")
+        legend_above(figure, axes.get_legend_handles_labels()[0], title="\n".join(remarks) or None)
         draw_context(axes, context)
         for line, values in zip(lines, decades, strict=True):
             keep_numbers(axes, method=line.name, mass_gev=line.masses, log10_p=values, significance=line.z)
@@ -115,7 +112,7 @@ def method_limits(
             panels[0].set_ylim(values.min() / 1.5, values.max() * 4)
         label_outer(panels, columns, x=x_title, y=y_title)
         draw_context(panels[0], context, right=panels[columns - 1])
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+        legend_above(figure, panels[0].get_legend_handles_labels()[0])
         for line in lines:
             bounds = sigmas("expected", line.expected)
             keep_numbers(figure, method=line.name, mass_gev=line.masses, observed=line.observed, **bounds)
@@ -132,7 +129,7 @@ def expected_limits(
 ) -> Figure:
     """The expected limits of all methods in one panel."""
     with hep_style():
-        figure = frame(ax, (11, 6.2))
+        figure = frame(ax, (8.6, 6.0))
         axes = figure.subplots()
         for index, line in enumerate(lines):
             axes.plot(line.masses, line.expected[:, 2], **_look(index), linewidth=1.8, label=line.name)
@@ -140,7 +137,7 @@ def expected_limits(
         _span(axes, lines)
         axes.set_xlabel(x_title)
         axes.set_ylabel(y_title)
-        figure.legend(loc="outside right upper", title="Expected", alignment="left", frameon=False)
+        legend_above(figure, axes.get_legend_handles_labels()[0], title="Expected")
         draw_context(axes, context)
         for line in lines:
             keep_numbers(axes, method=line.name, mass_gev=line.masses, expected=line.expected[:, 2])
@@ -157,7 +154,7 @@ def signal_limits(
     """A panel for each signal with a row for each method: the expected limit in its bands, and the observed one."""
     with hep_style():
         sizes = [len(bars) for bars in signals.values()]
-        figure = frame(ax, (9.6, 1.4 + sum(0.5 * size + 0.9 for size in sizes)))
+        figure = frame(ax, (8.6, 1.4 + sum(0.5 * size + 0.9 for size in sizes)))
         grid = figure.subplots(len(signals), 1, squeeze=False, sharex=True, height_ratios=[n + 0.6 for n in sizes])
         for axes, (signal, bars) in zip(grid[:, 0], signals.items(), strict=True):
             _bars(axes, bars)
@@ -171,8 +168,7 @@ def signal_limits(
         last.set_xlim(values.min() / 1.2, values.max() * 1.2)
         log_numbers(last.xaxis, values.min(), values.max())
         last.set_xlabel(x_title)
-        handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right upper", frameon=False)
+        legend_above(figure, grid[0, 0].get_legend_handles_labels()[0])
         draw_context(grid[0, 0], context)
         for signal, bars in signals.items():
             for bar in bars:

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
+from hepad.plot.panels import legend_above
 from hepad.plot.style import COLOURS, DASHES, GREY, figure_of, frame, hep_style
 
 __all__ = ["ObjectSample", "object_figure"]
@@ -54,14 +55,13 @@ def object_figure(
     rows = -(-len(quantities) // columns)
     with hep_style():
         layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08)
-        figure = frame(ax, (2.8 + 4.8 * columns, 0.5 + 3.7 * rows), layout)
+        figure = frame(ax, (max(8.0, 0.8 + 4.8 * columns), 0.5 + 3.7 * rows), layout)
         grid = list(figure.subplots(rows, columns, squeeze=False).ravel())
         for spare in grid[len(quantities) :]:
             spare.remove()
         for axes, key in zip(grid, quantities, strict=False):
             _draw(axes, key, background, signals)
-        handles, names = grid[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside right upper", frameon=False, borderpad=0.2)
+        legend_above(figure, grid[0].get_legend_handles_labels()[0])
         draw_context(grid[0], context, right=grid[columns - 1])
     return figure_of(grid[0])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +23,9 @@ Floats = npt.NDArray[np.float64]
 __all__ = [
     "MOST_WITHIN",
     "label_outer",
-    "legend",
     "legend_above",
     "legend_beside_curves",
+    "legend_clear",
     "log_numbers",
     "ordered",
     "panel_grid",
@@ -42,14 +42,10 @@ _MARKUP = re.compile(r"[${}_^]|(?<=\\[a-z])[a-z]+")
 """What takes no room of a formula: a command is about as wide as a letter or two."""
 
 
-def panel_grid(
-    count: int, columns: int, *, room: bool = True, ax: Axes | None = None
-) -> tuple[Figure | SubFigure, list[Axes]]:
-    """A figure and its `count` axes, row by row, with or without room for a legend on the right; in place of `ax`."""
+def panel_grid(count: int, columns: int, *, ax: Axes | None = None) -> tuple[Figure | SubFigure, list[Axes]]:
+    """A figure and its `count` axes, row by row; in place of `ax`."""
     rows = -(-count // columns)
-    size = (2.8 + 4.6 * columns, 0.6 + 4.0 * rows) if columns > 1 else (9.4, 5.8)
-    if not room:
-        size = (0.8 + 4.6 * columns, 0.6 + 4.0 * rows) if columns > 1 else (8.0, 5.8)
+    size = (0.8 + 4.6 * columns, 0.6 + 4.0 * rows) if columns > 1 else (8.0, 5.8)
     figure = frame(ax, size, ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
     grid = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel())
     for spare in grid[count:]:
@@ -68,11 +64,17 @@ def label_outer(grid: Sequence[Axes], columns: int, *, x: str, y: str | None = N
 
 
 def legend_above(
-    figure: Figure | SubFigure, handles: Sequence[Artist], *, title: str | None = None, size: float = 14
+    figure: Figure | SubFigure,
+    handles: Sequence[Any],
+    *,
+    title: str | None = None,
+    size: float = 14,
+    markers: float = 1.0,
 ) -> Legend:
     """A legend above all axes, in as many columns as there is room for; a figure of ours grows by its height.
 
-    Beside the axes it would make figures half as wide again, which leaves slides little of them.
+    Beside the axes it would make figures half as wide again, which leaves slides little of them. Markers are so many
+    times as large as those that are drawn.
     """
     names = [str(handle.get_label()) for handle in handles]
     width, height = figure.bbox.width / figure.dpi, figure.bbox.height / figure.dpi
@@ -92,6 +94,7 @@ def legend_above(
         frameon=False,
         fontsize=size,
         handlelength=2.6,
+        markerscale=markers,
         columnspacing=1.4,
         borderpad=0.2,
     )
@@ -100,12 +103,13 @@ def legend_above(
     return found
 
 
-def legend(axes: Axes, *, beside: Literal["outside right upper"] | None, **options: Any) -> None:
-    """A legend beside all axes of the figure; within these where `beside` is None: what stands beside is not ours."""
-    if beside is None:
-        axes.legend(loc="best", **options)
+def legend_clear(axes: Axes, handles: Sequence[Any], *, within: bool, markers: float = 1.0) -> None:
+    """A legend above all axes of a figure of ours; `within` axes of somebody else's, above which is no room of ours."""
+    if within:
+        look: dict[str, Any] = {"frameon": False, "handlelength": 2.6, "borderpad": 0.2}
+        axes.legend(loc="best", handles=handles, markerscale=markers, **look)
     else:
-        figure_of(axes).legend(loc=beside, **options)
+        legend_above(figure_of(axes), handles, markers=markers)
 
 
 def legend_beside_curves(

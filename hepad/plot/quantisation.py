@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.panels import ordered, panel_grid, pick
+from hepad.plot.panels import legend_above, ordered, panel_grid, pick
 from hepad.plot.style import COLOURS, GREY, MARKERS, figure_of, hep_style
 
 __all__ = ["Point", "quantisation_figure"]
@@ -61,10 +62,11 @@ def quantisation_figure(
             axes.autoscale_view()
         for axes in grid[-min(len(panels), 2) :]:
             axes.set_xlabel(xlabel)
+            axes.xaxis.set_major_locator(MaxNLocator(5))
         for axes in grid[:: min(len(panels), 2)]:
             axes.set_ylabel(ylabel)
         draw_context(grid[0], context, right=grid[min(len(grid), 2) - 1], caption="numbers: weight bits")
-        figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+        legend_above(figure, grid[0].get_legend_handles_labels()[0])
         for p in points:
             keep_numbers(
                 figure, panel=p.panel, line=p.line, weight_bits=p.bits, **{xlabel: p.x, ylabel: p.y}, spread=p.spread

@@ -205,7 +205,7 @@ def efficiency_figure(
         raise ValueError("there is no efficiency to draw")
     with hep_style():
         columns = min(3, len(signals))
-        figure, grid = panel_grid(len(signals), columns, room=False, ax=ax)
+        figure, grid = panel_grid(len(signals), columns, ax=ax)
         for axes, signal in zip(grid, signals, strict=True):
             for line in (x for x in lines if x.signal == signal):
                 i = models.index(line.model)

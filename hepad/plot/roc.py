@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
@@ -19,13 +19,13 @@ from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import (
     MOST_WITHIN,
     label_outer,
-    legend_above,
     legend_beside_curves,
+    legend_clear,
     ordered,
     panel_grid,
     pick,
 )
-from hepad.plot.style import COLOURS, DASHES, GREY, figure_of, hep_style
+from hepad.plot.style import COLOURS, DASHES, GREY, canvas, figure_of, hep_style
 
 __all__ = ["RocLine", "roc_figure", "score_figure"]
 
@@ -72,9 +72,7 @@ def roc_figure(
     panels = panels and ax is None
     with hep_style():
         columns = min(math.ceil(math.sqrt(len(signals))), 3) if panels else 1
-        figure, shown = (
-            _one_panel(ax) if ax is not None else panel_grid(len(signals) if panels else 1, columns, room=False)
-        )
+        shown = [ax] if ax is not None else panel_grid(len(signals) if panels else 1, columns)[1]
         shown_band = band if any(line.low is not None for line in lines) else ""
         handles = _roc_handles(models, [] if panels else signals, shown_band)
         within = len(shown) == 1 and len(handles) <= MOST_WITHIN
@@ -95,7 +93,7 @@ def roc_figure(
             title, lower = signals[0] if panels else None, vertical == "efficiency"
             legend_beside_curves(shown[0], curves, handles=handles, title=title, lower=lower)
         else:
-            _legend(figure, ax, handles)
+            legend_clear(shown[0], handles, within=ax is not None)
         draw_context(shown[0], context, right=shown[columns - 1], caption=caption)
         for line in lines:
             keep_numbers(
@@ -138,8 +136,7 @@ def score_figure(
     everything = [filled[0], *(s for s, _ in samples.values())]
     on_log = _wants_log(everything, marks.values()) if log_x is None else log_x
     edges = _edges([*everything, np.array(list(marks.values()), dtype=np.float64)], bins, on_log)
-    with hep_style():
-        figure, (axes,) = panel_grid(1, 1, room=False) if ax is None else _one_panel(ax)
+    with canvas(ax, (8.0, 5.8)) as axes:
         heights = [_density(*filled, edges, on_log)]
         axes.stairs(heights[0], edges, fill=True, color=GREY, alpha=0.35, lw=0, label=background_name)
         axes.stairs(heights[0], edges, color=GREY, lw=1.2)
@@ -148,23 +145,11 @@ def score_figure(
             axes.stairs(heights[-1], edges, color=pick(COLOURS, i), ls=pick(DASHES, i), lw=2, label=name)
         _score_axes(axes, edges, np.concatenate(heights), on_log, score, headroom=bool(marks))
         _draw_thresholds(axes, marks, on_log)
-        _legend(figure, ax, axes.get_legend_handles_labels()[0])
+        legend_clear(axes, axes.get_legend_handles_labels()[0], within=ax is not None)
         draw_context(axes, context, caption=caption)
         for name, height in zip((background_name, *samples), heights, strict=True):
             keep_numbers(axes, sample=name, score_low=edges[:-1], score_high=edges[1:], density=height)
     return figure_of(axes)
-
-
-def _legend(figure: Figure | SubFigure, ax: Axes | None, handles: Sequence[Any]) -> None:
-    """Above all axes of a figure of ours, within those that were given."""
-    if ax is None:
-        legend_above(figure, handles)
-    else:
-        ax.legend(loc="best", handles=handles, frameon=False, handlelength=2.6, borderpad=0.2)
-
-
-def _one_panel(ax: Axes) -> tuple[Figure, list[Axes]]:
-    return figure_of(ax), [ax]
 
 
 def _draw_roc(axes: Axes, line: RocLine, colour: str, dash: Any, vertical: Vertical) -> None:

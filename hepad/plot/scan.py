@@ -14,6 +14,7 @@ from matplotlib.ticker import NullLocator
 
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
+from hepad.plot.panels import legend_above, log_numbers
 from hepad.plot.style import COLOURS, MARKERS, figure_of, frame, hep_style
 
 __all__ = ["ScanLine", "scan_figure"]
@@ -53,7 +54,7 @@ def scan_figure(
     signals = list(dict.fromkeys(line.signal for line in lines if line.signal is not None))
     with hep_style():
         layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08)
-        figure = frame(ax, (1.9 + 4.9 * (1 + len(models)), 4.9), layout)
+        figure = frame(ax, (0.4 + 4.8 * (1 + len(models)), 4.9), layout)
         first, *others = figure.subplots(1, 1 + len(models), squeeze=False)[0]
         for i, line in enumerate(losses):
             _draw(first, line, line.model, "black" if len(losses) == 1 else _grey(i), MARKERS[i])
@@ -61,6 +62,7 @@ def scan_figure(
         first.ticklabel_format(axis="y", style="plain")  # a power of ten above would collide with the label
         if all((line.mean - line.std).min() > 0 for line in losses):
             first.set_yscale("log")
+            log_numbers(first.yaxis, *first.get_ylim())
         for axes, model in zip(others, models, strict=True):
             for line in (line for line in lines if line.model == model and line.signal is not None):
                 i = signals.index(str(line.signal))
@@ -72,9 +74,7 @@ def scan_figure(
             _horizontal(axes, losses, xlabel, log_x=log_x)
         if len(losses) > 1:
             first.legend(loc="best", frameon=False)
-        else:
-            first.text(1, 1.02, models[0], transform=first.transAxes, ha="right", va="bottom", fontweight="bold")
-        figure.legend(*others[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+        legend_above(figure, others[0].get_legend_handles_labels()[0])
         draw_context(first, context, narrow=True)
         for line in lines:
             numbers = {xlabel: line.x, "mean": line.mean, "standard_deviation": line.std}

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
+from hepad.plot.panels import legend_above
 from hepad.plot.style import COLOURS, MARKERS, figure_of, frame, hep_style
 
 __all__ = ["SeedPoints", "seeds_figure"]
@@ -41,7 +42,7 @@ def seeds_figure(
     )
     width = 0.8 / len(models)
     with hep_style():
-        figure = frame(ax, (max(6.4, 2.4 + 0.55 * len(models) * len(signals)), 4.9))
+        figure = frame(ax, (max(6.4, 1.4 + 0.55 * len(models) * len(signals)), 4.9))
         axes = figure.subplots()
         for point in points:
             model = models.index(point.model)
@@ -61,7 +62,7 @@ def seeds_figure(
         axes.set(xlim=(-0.5, len(signals) - 0.5), ylabel="AUC")
         axes.set_xticks(range(len(signals)), signals)
         axes.tick_params(axis="x", which="both", length=0)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False)
+        legend_above(figure, axes.get_legend_handles_labels()[0])
         draw_context(axes, context, narrow=True)
         for point in points:
             known = dict(zip(("published", "published_error"), point.published or (), strict=False))

@@ -16,7 +16,7 @@ from scipy.special import log_ndtr
 
 from hepad.output.figure_numbers import keep_matrix, keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.panels import label_outer, ordered, panel_grid, pick
+from hepad.plot.panels import label_outer, legend_above, ordered, panel_grid, pick
 from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, RED, figure_of, frame, hep_style
 
 __all__ = ["GainTable", "SensitivityLine", "gain_figure", "p_figure", "sensitivity_figure"]
@@ -151,6 +151,12 @@ def _look(index: int) -> tuple[str, str]:
     return pick(COLOURS, index), pick(MARKERS, index)
 
 
+def _line(index: int, method: str) -> Line2D:
+    colour, marker = _look(index)
+    dashes = pick(DASHES, index // len(COLOURS))
+    return Line2D([], [], color=colour, marker=marker, markersize=6, linestyle=dashes, label=method)
+
+
 def _draw(axes: Axes, title: str, lines: Sequence[SensitivityLine], scale: float = 1.0) -> None:
     for index, line in enumerate(lines):
         colour, marker = _look(index)
@@ -172,11 +178,7 @@ def _finished(
 ) -> Figure:
     _cross_sections(grid[0], [line.x for lines in panels.values() for line in lines])
     label_outer(grid, _columns(panels), x="Cross section [fb]", y=y_title)
-    handles = [
-        Line2D([], [], color=_look(i)[0], marker=_look(i)[1], markersize=6, linestyle=pick(DASHES, i // len(COLOURS)))
-        for i in range(len(_methods(panels)))
-    ]
-    figure.legend(handles, _methods(panels), loc="outside right upper", frameon=False)
+    legend_above(figure, [_line(i, method) for i, method in enumerate(_methods(panels))])
     draw_context(grid[0], context, right=grid[_columns(panels) - 1])
     for signal, lines in panels.items():
         for line in lines:

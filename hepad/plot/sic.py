@@ -71,7 +71,7 @@ def sic_figure(
     low, high, on_log = _limits(lines)
     with hep_style():
         columns = min(math.ceil(math.sqrt(len(signals))), 3)
-        figure, shown = panel_grid(len(signals), columns, room=False, ax=ax)
+        figure, shown = panel_grid(len(signals), columns, ax=ax)
         handles = _handles(models, lines, band, floor)
         within = len(signals) == 1 and len(handles) <= MOST_WITHIN
         for axes, signal in zip(shown, signals, strict=True):

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from hepad.output.figure_numbers import keep_numbers
 from hepad.plot.context import FigureContext, draw_context
-from hepad.plot.panels import pick
+from hepad.plot.panels import legend_above, pick
 from hepad.plot.spectrum import poisson_interval
 from hepad.plot.style import COLOURS, GREY, MARKERS, figure_of, frame, hep_style
 
@@ -54,7 +54,7 @@ def window_spectra(
     columns = min(_COLUMNS, len(spectra))
     rows = -(-len(spectra) // columns)
     with hep_style():
-        figure = frame(ax, (1.2 + 5.2 * columns, 0.8 + 5.2 * rows))
+        figure = frame(ax, (max(8.0, 1.2 + 5.2 * columns), 0.8 + 5.2 * rows))
         ratios = [part for _ in range(rows) for part in (3, 1)]
         grid = figure.subplots(2 * rows, columns, squeeze=False, sharex=True, height_ratios=ratios)
         for place, spectrum in enumerate(spectra):
@@ -72,8 +72,7 @@ def window_spectra(
             grid[2 * row, 0].set_ylabel("Events / GeV")
             grid[2 * row + 1, 0].set_ylabel("Signif.", loc="center")
         figure.align_ylabels()
-        handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False)
+        legend_above(figure, grid[0, 0].get_legend_handles_labels()[0])
         draw_context(grid[0, 0], context, right=grid[0, columns - 1], caption=title)
         for one in spectra:
             where = {"set": one.name, "window_low": one.low, "window_high": one.high}
@@ -123,7 +122,7 @@ def window_significances(
 ) -> Figure:
     """The local significance of each window, as wide as it is, by method; lines at whole standard deviations."""
     with hep_style():
-        figure = frame(ax, (9.4, 5.8))
+        figure = frame(ax, (8.0, 5.8))
         axes = figure.subplots()
         for index, (method, windows) in enumerate(methods.items()):
             low, high, z = (np.array([getattr(w, key) for w in windows]) for key in ("low", "high", "z"))
@@ -148,8 +147,7 @@ def window_significances(
             axes.axhline(sigma, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
         axes.set_xlabel(x_title)
         axes.set_ylabel(r"Local significance [$\sigma$]")
-        title = "\n".join(remarks) or None
-        figure.legend(loc="outside right upper", title=title, alignment="left", frameon=False)
+        legend_above(figure, axes.get_legend_handles_labels()[0], title="\n".join(remarks) or None)
         draw_context(axes, context)
         for method, windows in methods.items():
             for one in windows:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import hepad.plot
 from hepad.output.figure_context import simulated
 from hepad.plot.explain import ShareRow, share_figure
 from hepad.plot.sic import SicLine, sic_figure
@@ -46,3 +49,8 @@ def test_shares_are_written_into_their_cells():
     figure.draw_without_rendering()
     with pytest.raises(ValueError, match="same objects"):
         share_figure([rows[0], ShareRow("three", {"met": 1.0})])
+
+
+def test_no_legend_stands_at_the_right_of_axes_where_it_makes_a_figure_too_wide_for_a_slide() -> None:
+    folder = Path(hepad.plot.__file__).parent
+    assert [path.name for path in sorted(folder.glob("*.py")) if "outside right" in path.read_text("utf-8")] == []

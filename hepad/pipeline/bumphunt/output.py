@@ -13,7 +13,7 @@ from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
 from hepad.output.document import Block
 from hepad.output.figure_context import FigureContext, joined
-from hepad.output.figures import save_figure
+from hepad.output.figures import save_figures
 from hepad.output.json_text import json_text
 from hepad.pipeline.bumphunt.options import BumpHuntOptions
 from hepad.pipeline.bumphunt.page import hunt_blocks, trials_blocks
@@ -107,8 +107,7 @@ def _save(
     with atomic_folder(options.output, verb="bumphunt") as folder:
         text = json_text("bumphunt/bumphunt.json", {**result, "provenance": record}, indent=2)
         (folder / "bumphunt.json").write_text(text, encoding="utf-8")
-        for stem, figure in figures.items():
-            save_figure(figure, folder / stem)
+        save_figures(figures.items(), folder)
         write_page(folder, blocks, record, [("bumphunt.json", "all numbers, and the provenance")])
 
 

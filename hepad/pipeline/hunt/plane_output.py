@@ -15,7 +15,7 @@ from hepad.errors import InputDataError
 from hepad.output.atomic import atomic_folder
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, excess_tone
 from hepad.output.figure_context import FigureContext
-from hepad.output.figures import save_figure
+from hepad.output.figures import save_figures
 from hepad.output.json_text import json_text
 from hepad.output.page import to_html
 from hepad.pipeline.hunt.closing import hunt_closing
@@ -37,10 +37,8 @@ def write_plane(report: PlaneReport, card: PlaneCard, described: Mapping[str, An
     with atomic_folder(output, verb="hunt") as folder:
         content = {**described, "report": report.content()}
         (folder / _RESULT).write_text(json_text("hunt/plane.json", content), encoding="utf-8")
-        shown = {}
-        for name, (figure, caption) in _figures(report):
-            save_figure(figure, folder / name)
-            shown[name] = Figure(f"{name}.png", caption)
+        names = save_figures(_figures(report), folder)
+        shown = {name: Figure(f"{name}.png", _caption(name)) for name in names}
         page = _blocks(report, card, shown, described["provenance"])
         (folder / _PAGE).write_text(to_html(page, folder), encoding="utf-8")
 
@@ -106,30 +104,31 @@ def plane_signals(report: PlaneReport) -> Table:
 _TITLES = (r"$m_Y$ [GeV]", r"Window of $m_X$ [GeV]")
 
 
-def _figures(report: PlaneReport) -> Iterator[tuple[str, tuple[matplotlib.figure.Figure, str]]]:
+def _figures(report: PlaneReport) -> Iterator[tuple[str, matplotlib.figure.Figure]]:
     context = FigureContext(luminosity=report.luminosity)
     for name in report.searched:
         found = report.trials.methods.get(name)
         remark = "" if found is None else f"{name}: global $p$ = {found.global_p:.2g}"
-        yield (
-            f"local_p_{name}",
-            (p_plane(_plane(report, name, "z"), titles=_TITLES, remark=remark, context=context), _SIGNIFICANCE),
-        )
+        yield f"local_p_{name}", p_plane(_plane(report, name, "z"), titles=_TITLES, remark=remark, context=context)
         planes = {what: _plane(report, name, what.lower()) for what in ("Expected", "Observed")}
         if all(np.isfinite(plane.values).any() for plane in planes.values()):
             unit = "95% CL limit on events" if report.luminosity is None else r"95% CL limit on $\sigma \times A$ [fb]"
-            yield f"limits_{name}", (limit_planes(planes, titles=_TITLES, unit=unit, context=context), _LIMITS)
+            yield f"limits_{name}", limit_planes(planes, titles=_TITLES, unit=unit, context=context)
         spectra = [_drawn(report, row) for row in report.spectra if row.region == name]
-        yield f"spectra_{name}", (window_spectra(spectra, title=name, x_title=_TITLES[0], context=context), _SPECTRA)
+        yield f"spectra_{name}", window_spectra(spectra, title=name, x_title=_TITLES[0], context=context)
 
 
-_SIGNIFICANCE = (
-    "Local significance of a resonance of each mass, in each window of m_X; the largest is framed. Windows overlap."
-)
-_LIMITS = (
-    "Upper limits at 95 % CL on a resonance of the card's shape, in what is selected; stars are simulated signals."
-)
-_SPECTRA = "The spectrum of each window of m_X, and the function fitted to it; Z is the largest of its masses."
+_CAPTIONS = {
+    "local_p": "Local significance of a resonance of each mass, in each window of m_X; the largest is framed. Windows "
+    "overlap.",
+    "limits": "Upper limits at 95 % CL on a resonance of the card's shape, in what is selected; stars are simulated "
+    "signals.",
+    "spectra": "The spectrum of each window of m_X, and the function fitted to it; Z is the largest of its masses.",
+}
+
+
+def _caption(name: str) -> str:
+    return next(text for what, text in _CAPTIONS.items() if name.startswith(f"{what}_"))
 
 
 def _plane(report: PlaneReport, region: str, what: str) -> MassPlane:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,12 +14,15 @@ from hepad.output.closing import closing
 from hepad.output.csv_rows import csv_records
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text
 from hepad.output.figure_context import SIMULATION, FigureContext
-from hepad.output.figures import save_figure
+from hepad.output.figures import save_figures
 from hepad.output.json_text import json_text
 from hepad.output.page import to_html
 from hepad.pipeline.reinterpret.hunted import FILES, VERB, HuntedReport, MethodRow, PointRow
 from hepad.pipeline.study.output import FIGURES
 from hepad.plot.sensitivity import SensitivityLine, sensitivity_figure
+
+if TYPE_CHECKING:
+    import matplotlib.figure
 
 __all__ = ["HEADER", "method_cells", "write_hunted"]
 
@@ -52,7 +55,7 @@ def write_hunted(report: HuntedReport) -> None:
     output = report.output
     assert output is not None  # noqa: S101 - asked for by the caller
     with atomic_folder(output / FIGURES, verb=VERB) as folder:
-        drawn = _draw(report, folder)
+        drawn = save_figures(_figures(report), folder)
     content = json_text("reinterpret/reinterpret.json", {**report.content(), "figures": drawn})
     tables = [csv_records([vars(row) for row in rows]) for rows in (report.methods, report.points)]
     texts = (to_html(_page(report, drawn), output), content, *tables)
@@ -82,24 +85,23 @@ def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.2%}"
 
 
-def _draw(report: HuntedReport, folder: Path) -> list[str]:
+def _figures(report: HuntedReport) -> Iterator[tuple[str, matplotlib.figure.Figure]]:
     ways: dict[str, tuple[Callable[[PointRow], tuple[float | None, ...]], str, float | None]] = {
         "efficiency": (lambda p: (p.efficiency, p.efficiency_low, p.efficiency_high), "Signal efficiency", None),
         "exclusion": (lambda p: (p.excluded,) * 3, "Cross section / expected limit", _TOP),
     }
-    drawn = []
     for name, (of, title, top) in ways.items():
         lines = [_line(report, row.method, of) for row in report.methods]
         highest = max((float(np.nanmax(line.high)) for line in lines if np.isfinite(line.high).any()), default=1.0)
-        figure = sensitivity_figure(
-            {f"peak at {report.peak_gev:.0f} GeV": lines},
-            y_title=title,
-            top=top or min(1.0, highest * 1.25),
-            context=_context(report),
+        yield (
+            name,
+            sensitivity_figure(
+                {f"peak at {report.peak_gev:.0f} GeV": lines},
+                y_title=title,
+                top=top or min(1.0, highest * 1.25),
+                context=_context(report),
+            ),
         )
-        if save_figure(figure, folder / name):
-            drawn.append(name)
-    return drawn
 
 
 _IS_NOT = (
