@@ -15,6 +15,7 @@ __all__ = [
     "InputDataError",
     "InterruptedRunError",
     "MissingExtraError",
+    "NotStoredError",
     "OutputError",
     "UsageError",
     "WorkerError",
@@ -47,6 +48,13 @@ class InputDataError(HepadError):
     """An event file or spectrum cannot be read, or does not hold what is needed."""
 
     exit_code = 4
+
+
+class NotStoredError(InputDataError):
+    """A file does not store what is asked for, a column or a branch, and others of its kind hardly do.
+
+    Unlike a damaged file it is none to be left out of many.
+    """
 
 
 class CompanionError(HepadError):

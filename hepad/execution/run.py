@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from hepad.errors import CountError, InputDataError
+from hepad.errors import CountError, InputDataError, NotStoredError
 from hepad.execution.executor import Execution, Executor, make_executor
 from hepad.execution.parts import Part
 from hepad.execution.store import MemoryStore, Store
@@ -101,8 +101,9 @@ class Run(Generic[JobT]):
         unit = outcome.unit
         if outcome.error is not None:
             if not self.execution.skip_bad_files:
-                hint = "; or leave it out with --skip-bad-files" if len(self.paths) > 1 else ""
-                raise InputDataError(f"{outcome.error}{hint}") from outcome.error
+                may_go = len(self.paths) > 1 and not isinstance(outcome.error, NotStoredError)
+                hint = "; or leave it out with --skip-bad-files" if may_go else ""
+                raise type(outcome.error)(f"{outcome.error}{hint}") from outcome.error
             if queue.drop(unit.file):
                 reason = str(outcome.error).replace(str(unit.path), unit.path.name)
                 self.skipped.append(Skipped(unit.file, unit.path.name, reason))

@@ -12,7 +12,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import InputDataError
+from hepad.errors import InputDataError, NotStoredError
 from hepad.io.detector.columns import Objects
 from hepad.io.detector.hdf5 import EventDataset
 from hepad.io.events import Fields, SampleInfo, check_not_negative, missing_momentum
@@ -56,7 +56,7 @@ class Adc2021File:
             lacking = set(features) - available.get(name, set())
             if lacking or name not in available:
                 missing = ", ".join(sorted(f"{name}.{f}" for f in lacking)) or name
-                raise InputDataError(
+                raise NotStoredError(
                     f"{self.path}: the ADC2021 format has no {missing}; use a file of another format for it"
                 )
         for first in range(start, min(stop, self.entries), step_size):

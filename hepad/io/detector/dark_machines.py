@@ -15,7 +15,7 @@ from typing import IO, Any
 import awkward as ak
 import numpy as np
 
-from hepad.errors import InputDataError
+from hepad.errors import InputDataError, NotStoredError
 from hepad.io.detector.columns import Objects
 from hepad.io.events import Fields, SampleInfo, missing_momentum
 from hepad.io.text import MAX_LINE, damage_as_input_error, open_text
@@ -88,7 +88,7 @@ class DarkMachinesFile:
         for name, features in fields.items():
             if lacking := set(features) - _FEATURES.get(name, set()) or ({""} if name not in _FEATURES else set()):
                 missing = ", ".join(sorted(f"{name}.{f}".rstrip(".") for f in lacking))
-                raise InputDataError(
+                raise NotStoredError(
                     f"{self.path}: the Dark Machines format has no {missing}; use a file of another format for it"
                 )
         with damage_as_input_error(self.path), open_text(self.path) as stream:

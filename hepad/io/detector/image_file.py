@@ -19,7 +19,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import InputDataError
+from hepad.errors import InputDataError, NotStoredError
 from hepad.io.detector.columns import Objects
 from hepad.io.detector.npz import NpzFile
 from hepad.io.events import LABEL, Fields, SampleInfo, check_finite, check_not_negative, record
@@ -92,7 +92,7 @@ class ImageFile:
             lacking = set(features) - available.get(name, set())
             if lacking or name not in available:
                 missing = ", ".join(sorted(f"{name}.{f}" for f in lacking)) or name
-                raise InputDataError(
+                raise NotStoredError(
                     f"{self.path}: a file of detector images has no {missing}; use a file of another format for it"
                 )
         stop, size = min(stop, self.entries), min(step_size, _BLOCK)

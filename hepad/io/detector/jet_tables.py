@@ -21,7 +21,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import InputDataError
+from hepad.errors import InputDataError, NotStoredError
 from hepad.io.detector.columns import Objects
 from hepad.io.detector.hdf5 import EventDataset
 from hepad.io.detector.pandas_frame import Frame, frames_in
@@ -82,7 +82,7 @@ class ParticleTable(ABC):
         known = {**self.available(), LABEL: set(self.labels)}
         lacking = [f"{n}.{f}" for n, features in fields.items() for f in sorted(features - known.get(n, set()))]
         if lacking := lacking or [name for name in fields if name not in known]:
-            raise InputDataError(f"{self.path}: {self.title} has no {', '.join(lacking)}; use a file of another format")
+            raise NotStoredError(f"{self.path}: {self.title} has no {', '.join(lacking)}; use a file of another format")
         step = min(step_size, _ROWS)
         for first in range(start, min(stop, self.entries), step):
             yield self._events(fields, first, min(first + step, stop, self.entries))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import HepadError, InputDataError
+from hepad.errors import HepadError, InputDataError, NotStoredError
 from hepad.io.detector.hdf5 import EventDataset, check_filters
 from hepad.paths import InputPath
 
@@ -72,7 +72,7 @@ class Frame:
         """Where these columns are in a row; `InputDataError` that names the first that is missing."""
         found = {name: place for place, name in enumerate(self.names)}
         if missing := [name for name in names if name not in found]:
-            raise InputDataError(f"{self.path}: frame {self.name!r} has no column {missing[0]!r}")
+            raise NotStoredError(f"{self.path}: frame {self.name!r} has no column {missing[0]!r}")
         return [found[name] for name in names]
 
 

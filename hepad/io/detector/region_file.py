@@ -15,7 +15,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import InputDataError
+from hepad.errors import InputDataError, NotStoredError
 from hepad.io.detector.columns import Objects
 from hepad.io.detector.hdf5 import EventDataset
 from hepad.io.events import Fields, SampleInfo, check_not_negative, record
@@ -63,7 +63,7 @@ class RegionFile:
         """Events [start, stop) in pieces of at most `step_size`, with the fields asked for."""
         lacking = sorted({f"{name}.{f}" for name, features in fields.items() for f in features} - self._names)
         if lacking:
-            raise InputDataError(
+            raise NotStoredError(
                 f"{self.path}: a file of calorimeter regions has no {', '.join(lacking)}; use a file of another format "
                 "for it"
             )

@@ -11,7 +11,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import InputDataError
+from hepad.errors import InputDataError, NotStoredError
 from hepad.io.detector.baskets import find_damage, words
 from hepad.io.detector.columns import Columns
 from hepad.io.events import Fields, SampleInfo, record
@@ -145,17 +145,17 @@ class TreeFile(ABC):
         if missing:
             kind, part = words(self.tree)
             names = ", ".join(map(repr, missing))
-            raise InputDataError(
+            raise NotStoredError(
                 f"{self.path}: {kind} {self.tree.name!r} has no {part} {names}, needed for {name}; {self.remedy(name)}"
             )
 
     def refuse_unknown(self, name: str, features: AbstractSet[str], known: Mapping[str, AbstractSet[str]]) -> None:
         """Raise `InputDataError` for a collection or property that the format never has."""
         if name not in known:
-            raise InputDataError(f"{self.path}: {self.title} files have no {name}")
+            raise NotStoredError(f"{self.path}: {self.title} files have no {name}")
         unknown = set(features) - known[name]
         if unknown:
-            raise InputDataError(f"{self.path}: {self.title} stores no {', '.join(sorted(unknown))} for {name}")
+            raise NotStoredError(f"{self.path}: {self.title} stores no {', '.join(sorted(unknown))} for {name}")
 
     def _all_branches(self, fields: Fields) -> list[str]:
         branches = self.weight_branches()

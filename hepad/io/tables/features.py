@@ -15,7 +15,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import HepadError, InputDataError
+from hepad.errors import HepadError, InputDataError, NotStoredError
 from hepad.io.events import COLUMNS, Fields, SampleInfo, check_finite, record
 from hepad.io.root.ntuple import CLASS, NTuple, open_table
 from hepad.io.text import first_line
@@ -102,12 +102,12 @@ class TableFile:
         """Events [start, stop) in pieces of at most `step_size`, with the columns asked for."""
         others = sorted(set(fields) - {COLUMNS})
         if others:
-            raise InputDataError(f"{self.path}: a table has columns, and no {', '.join(others)}")
+            raise NotStoredError(f"{self.path}: a table has columns, and no {', '.join(others)}")
         wanted = sorted(fields.get(COLUMNS, ()))
         for name in wanted:
             if name not in self.names:
                 known = ", ".join(self.names[:12]) + (", ..." if len(self.names) > 12 else "")
-                raise InputDataError(f"{self.path} has no column {name!r}; it has {known}")
+                raise NotStoredError(f"{self.path} has no column {name!r}; it has {known}")
         weight = self._column(_WEIGHT) if _WEIGHT in self.names else np.ones(self.entries)
         check_finite(weight[start:stop], path=self.path, branch=_WEIGHT, start=start)
         for first in range(start, min(stop, self.entries), step_size):

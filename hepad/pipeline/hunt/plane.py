@@ -29,7 +29,7 @@ from hepad.pipeline.hunt.events import HuntEvents, HuntJob
 from hepad.pipeline.hunt.mass import mass_of
 from hepad.pipeline.hunt.options import HuntOptions
 from hepad.pipeline.hunt.plane_report import PlaneReport, RegionRow, SpectrumRow
-from hepad.pipeline.hunt.task import read_events
+from hepad.pipeline.hunt.task import read_events, table_hint
 from hepad.pipeline.hunt.windows import check_asked, family_of
 from hepad.pipeline.hunt.windows_report import Trials
 from hepad.pipeline.hunt.windows_scan import (
@@ -269,7 +269,8 @@ def _hunt(
     for region in regions:
         found.add(read, region, how)
     if not found.selected:
-        raise InputDataError(f"no spectrum can be hunted in; {_first(found.left_out)}")
+        hint = table_hint([path for paths in read.samples.values() for path in paths])
+        raise InputDataError("; ".join(filter(None, ("no spectrum can be hunted in", _first(found.left_out), hint))))
     scanned = scan_spectra(
         found.selected,
         found.by_label,

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from hepad.errors import InputDataError
+from hepad.errors import InputDataError, NotStoredError
 from hepad.execution.run import Run
 from hepad.execution.store import MemoryStore, Store
 from hepad.inputs.base import Input, make_input
+from hepad.io.reader import open_events
+from hepad.io.tables.features import TablePath
 from hepad.methods.base import MASS, Fitted, Folds, How, Problem, Sample
 from hepad.nn.scorer import Scores
 from hepad.paths import InputPath
@@ -19,13 +21,20 @@ from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
 from hepad.pipeline.hunt.trainings import Assignment, run_trainings
 from hepad.provenance import FileRecords
 
-__all__ = ["HuntTask", "Others", "read_events", "read_events_of", "read_others"]
+__all__ = ["HuntTask", "Others", "read_events", "read_events_of", "read_others", "table_hint"]
+
+_OF_TABLES = "a table takes --selection all_events, a column as --mass, and --column NAME=COLUMN for a feature of a card"
 
 
 def read_events_of(plan: HuntPlan, options: HuntOptions, store: Store, records: FileRecords) -> HuntEvents:
     """All events, in memory; what was read stays in the store, for a training that is resumed."""
     job = HuntJob(plan.selection, make_input(plan.card.input), plan.mass)
-    return read_events(job, plan.paths, options, store, records)
+    try:
+        return read_events(job, plan.paths, options, store, records)
+    except InputDataError as error:
+        if hint := table_hint(plan.paths):
+            raise InputDataError(f"{error}; {hint}") from error
+        raise
 
 
 def read_events(
@@ -33,8 +42,29 @@ def read_events(
 ) -> HuntEvents:
     """The events of files, whatever is done with them."""
     run = Run(job, paths, options.step_size, options.max_events, options.execution, store, options.on_events)
-    pieces = list(run)
+    try:
+        pieces = list(run)
+    except NotStoredError as error:
+        if options.table:
+            raise NotStoredError(f"{error}; {_OF_TABLES}") from error
+        raise
     return HuntEvents(job, tuple(pieces), tuple(records.wait(run.reasons(), run.whole)), tuple(run.skipped))
+
+
+def table_hint(paths: Sequence[InputPath]) -> str:
+    """What to do about the first of files that holds no events but is a table of features; empty if none is."""
+    for path in paths:
+        if not isinstance(path, TablePath) and not _opens(path) and _opens(TablePath(path)):
+            return f"{path.name} is a table: give --table"
+    return ""
+
+
+def _opens(path: InputPath) -> bool:
+    try:
+        open_events(path).close()
+    except InputDataError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 FloatArray = npt.NDArray[np.float64]
+_Read = TypeVar("_Read", HuntEvents, Others)
 
 _SAME_WEIGHT = 1e-6
 """Weights that differ by less, relatively, are rounded."""
@@ -84,30 +85,44 @@ def window_label(method: str, set_: str, window: Window) -> str:
 
 
 class Library:
-    """Events of the data and of simulation, read once for all methods with the same input and selection."""
+    """Events of the data and of simulation, read once for all methods with the same input and selection.
+
+    Files that cannot be read so are not read again either: the error is raised once more.
+    """
 
     def __init__(self, options: HuntOptions, folder: RunFolder, making: Making) -> None:
         self._options, self._folder, self._making = options, folder, making
-        self._data: dict[str, HuntEvents] = {}
-        self._others: dict[str, Others] = {}
+        self._data: dict[str, HuntEvents | InputDataError] = {}
+        self._others: dict[str, Others | InputDataError] = {}
 
     def data(self, plan: HuntPlan) -> HuntEvents:
         """The data; `InputDataError` if none is selected, or if weights differ: they are counted."""
-        key = _key(plan)
-        if key not in self._data:
+
+        def read() -> HuntEvents:
             store = self._folder.store(f"events{len(self._data)}", plan.reading())
             events = read_events_of(plan, self._options, store, self._making.records)
             events.check()
             check_weights(events.raw.weight)
-            self._data[key] = events
-        return self._data[key]
+            return events
+
+        return _once(self._data, _key(plan), read)
 
     def others(self, plan: HuntPlan) -> Others:
         """The simulated events."""
-        key = _key(plan)
-        if key not in self._others:
-            self._others[key] = read_others(plan, self._options)
-        return self._others[key]
+        return _once(self._others, _key(plan), lambda: read_others(plan, self._options))
+
+
+def _once(known: dict[str, _Read | InputDataError], key: str, read: Callable[[], _Read]) -> _Read:
+    """What was read under a key, now or before; the error if it could not be."""
+    if key not in known:
+        try:
+            known[key] = read()
+        except InputDataError as error:
+            known[key] = error
+    found = known[key]
+    if isinstance(found, InputDataError):
+        raise found
+    return found
 
 
 def _key(plan: HuntPlan) -> str:

@@ -250,3 +250,24 @@ def test_a_plane_of_one_or_two_cells() -> None:
         assert plane(z, middles) == pytest.approx(p, rel=1e-9)
         assert plane(z, *apart) == pytest.approx(1 - (1 - p) ** 2, rel=0.03)
     assert plane(1.0, middles, middles) == pytest.approx(norm.sf(1.0), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("words", "told", "not_told"),
+    [
+        (("--analysis", "plane.yaml", "--table"), "--column NAME=COLUMN for a feature of a card", "--skip-bad-files"),
+        (("--analysis", "plane.yaml"), "data.npz is a table: give --table", "--column"),
+        # Its methods have two inputs, and read in one after the other: an error is not of the first one's folder.
+        (("--analysis", "cms_2024_dijet_anomaly"), "data.npz is a table: give --table", "interrupted"),
+        (("--method", "cwola_rho", "--mass", "jet1", "--window", "3:4", "--sidebands", "2:5"), "give --table", "--col"),
+    ],
+)
+def test_tables_that_are_read_in_vain(
+    run: Run, tmp_path: Path, words: tuple[str, ...], told: str, not_told: str
+) -> None:
+    (tmp_path / "plane.yaml").write_text(yaml.safe_dump(CARD), encoding="utf-8")
+    for name in ("data", "more"):
+        np.savez(tmp_path / f"{name}.npz", other=np.ones(5), m=np.ones(5))
+    said = " ".join(run("hunt", "data.npz", "more.npz", *words, "-o", "out", code=4).stderr.split())
+    assert told in said
+    assert not_told not in said
