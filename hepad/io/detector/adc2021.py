@@ -12,7 +12,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import InputDataError, NotStoredError
+from hepad.errors import NotStoredError
 from hepad.io.detector.columns import Objects
 from hepad.io.detector.hdf5 import EventDataset
 from hepad.io.events import Fields, SampleInfo, check_not_negative, missing_momentum

@@ -23,7 +23,7 @@ from hepad.provenance import FileRecords
 
 __all__ = ["HuntTask", "Others", "read_events", "read_events_of", "read_others", "table_hint"]
 
-_OF_TABLES = "a table takes --selection all_events, a column as --mass, and --column NAME=COLUMN for a feature of a card"
+_OF_TABLES = "a table takes --selection all_events, a column as --mass, --column NAME=COLUMN for a feature of a card"
 
 
 def read_events_of(plan: HuntPlan, options: HuntOptions, store: Store, records: FileRecords) -> HuntEvents:
