@@ -25,7 +25,7 @@ from hepad.plot.panels import (
     panel_grid,
     pick,
 )
-from hepad.plot.style import COLOURS, DASHES, GREY, canvas, figure_of, hep_style
+from hepad.plot.style import COLOURS, DASHES, GREY, figure_of, hep_style
 
 __all__ = ["RocLine", "roc_figure", "score_figure"]
 
@@ -136,7 +136,8 @@ def score_figure(
     everything = [filled[0], *(s for s, _ in samples.values())]
     on_log = _wants_log(everything, marks.values()) if log_x is None else log_x
     edges = _edges([*everything, np.array(list(marks.values()), dtype=np.float64)], bins, on_log)
-    with canvas(ax, (8.0, 5.8)) as axes:
+    with hep_style():
+        axes = panel_grid(1, 1)[1][0] if ax is None else ax
         heights = [_density(*filled, edges, on_log)]
         axes.stairs(heights[0], edges, fill=True, color=GREY, alpha=0.35, lw=0, label=background_name)
         axes.stairs(heights[0], edges, color=GREY, lw=1.2)
