@@ -140,7 +140,7 @@ def test_the_conda_recipe_asks_for_what_the_project_asks(project):
     recipe = yaml.safe_load((ROOT / "packaging/conda/recipe.yaml").read_text(encoding="utf-8"))
     assert str(recipe["context"]["version"]) == hepad.__version__
     assert recipe["context"]["python_min"] == project["project"]["requires-python"].removeprefix(">=")
-    names = {"matplotlib": "matplotlib-base", "torch": "pytorch"}  # what conda calls them
+    names = {"matplotlib": "matplotlib-base", "torch": "pytorch", "xxhash": "python-xxhash"}  # what conda calls them
     wanted = [item.partition(">=") for item in project["project"]["dependencies"]]
     wanted = [f"{names.get(name, name)} >={bound}" for name, _, bound in wanted]
     assert recipe["requirements"]["run"] == ["python >=${{ python_min }}", *wanted]

@@ -1,7 +1,7 @@
 """Where the parts of a run are kept until its output is complete, so that an interrupted run can go on.
 
 `OUTPUT.run/` holds a folder for each job of the run, with `plan.json` (what the parts are of), `journal.jsonl` (a line
-a part, with its sha256; a line is written when its part is) and the parts.
+a part, with its hash; a line is written when its part is) and the parts.
 """
 
 from __future__ import annotations

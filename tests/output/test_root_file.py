@@ -41,3 +41,21 @@ def test_only_what_is_new_is_packed_and_little_of_it_is_kept(monkeypatch: pytest
     small = [b"%d" % i for i in range(_MOST + 1)]
     assert [once(data) for data in [*small, small[-1], small[0]]] == [*small, small[-1], small[0]]
     assert packed == [*small, small[0]]  # the oldest of too many is forgotten
+
+
+def test_what_is_packed_has_a_checksum_also_where_lz4_makes_nothing_smaller(tmp_path: Path) -> None:
+    columns = {"score": np.random.default_rng(1).normal(size=4000).astype("f4"), "weight": np.ones(4000)}
+    path = tmp_path / "scores.root"
+    with recreate(path) as out:
+        out.mktree("Scores", {"score": "f4", "weight": "f8"}).extend(columns)
+    data = path.read_bytes()
+    with uproot.open(path) as file:
+        for name, magic in (("score", b"ZL\x08"), ("weight", b"L4\x01")):
+            branch = file["Scores"][name]
+            assert np.array_equal(branch.array(library="np"), columns[name])
+            start = data.index(magic, branch.member("fBasketSeek")[0])
+            place = start + branch.compressed_bytes // 2
+            damaged = tmp_path / f"{name}.root"
+            damaged.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+            with uproot.open(damaged) as other, pytest.raises(Exception, match=r"checksum|data check|invalid"):
+                other["Scores"][name].array()
