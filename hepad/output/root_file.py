@@ -4,7 +4,8 @@ uproot writes the time, a random UUID and the file's name. Here the time is 1995
 format knows, the UUID is made of the content (it tells files apart in caches), and the name is uproot's for a stream.
 
 What is written is packed by LZ4, which takes a tenth of zlib's time and is read ten times as fast, and by zlib what LZ4
-makes no smaller (scores of which none is missing): either has a checksum in ROOT's format, what is left as it is has none.
+makes no smaller (scores of which none is missing): either has a checksum in ROOT's format, which numbers as they are
+have not.
 """
 
 from __future__ import annotations
