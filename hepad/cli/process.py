@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
@@ -17,7 +18,7 @@ from hepad.printable import printable
 
 __all__ = ["check_environment", "collect_late", "pipes_may_close", "prepare_process"]
 
-_PLAIN = {"\xb1": "+-", "\xb5": "u", "\xb7": ".", "\u2026": "...", "\u2013": "-", "\u2212": "-"}
+_PLAIN = {"\xb1": "+-", "\xb5": "u", "\xb7": ".", "\u2026": "...", "\u2013": "-", "\u2192": "->", "\u2212": "-"}
 """What stands for a character where a stream has none for it."""
 
 _PIPE_CLOSED = 128 + signal.SIGPIPE
@@ -122,4 +123,11 @@ def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     found = error.object[error.start : error.end]
-    return "".join(_PLAIN.get(c) or c.encode("ascii", "backslashreplace").decode() for c in found), error.end
+    return "".join(_PLAIN.get(c) or _ascii(c) for c in found), error.end
+
+
+def _ascii(character: str) -> str:
+    """A raised or lowered character as it is on the line, the name of a Greek letter, else the number."""
+    name, _, letter = unicodedata.name(character, "").rpartition(" LETTER ")
+    plain = letter.lower() if name in {"GREEK SMALL", "GREEK CAPITAL"} else unicodedata.normalize("NFKD", character)
+    return plain if plain.isascii() else character.encode("ascii", "backslashreplace").decode()

@@ -70,9 +70,9 @@ def test_trainings_of_one_system_are_grouped_and_compared(run, start, trained, t
     text = (tmp_path / "rep" / "report.md").read_text()
     for heading in ("## Working points", "## Trainings", "## Differences", "## Regions"):
         assert heading in text
-    assert "| h0 | dnn | vae |" in text
+    assert "| h\u2080 \u2192 \u03c4\u03c4 | dnn | vae |" in text
     page = (tmp_path / "rep" / "report.html").read_text(encoding="utf-8")
-    assert "vae has the largest AUC for h0. Every tested difference" in page
+    assert "vae has the largest AUC for h\u2080 \u2192 \u03c4\u03c4. Every tested difference" in page
     assert f"<dt>{row['auc']['value']:.3f} ± {row['auc']['std']:.3f}</dt><dd>AUC of vae for h0</dd>" in page
 
 

@@ -135,9 +135,13 @@ def test_closed_full_and_plain_streams(tmp_path):
     closed = shell("hepad list models >&-", tmp_path)
     assert (closed.returncode, closed.stderr) == (0, "")
     assert shell("hepad list models <&- >&- 2>&-", tmp_path).returncode == 0
-    plain = shell("hepad list models; hepad inspect 5\u00b11 caf\u00e9", tmp_path, PYTHONIOENCODING="ascii")
+    plain = shell(
+        "hepad list models; hepad inspect 5\u00b11 caf\u00e9; hepad inspect h\u2080\u2192\u03c4\u00e9",
+        tmp_path,
+        PYTHONIOENCODING="ascii",
+    )
     assert re.search(r"^. dnn_ae ", plain.stdout, re.MULTILINE)
-    assert plain.stderr == "hepad: 5+-1: no such file\n"
+    assert plain.stderr == "hepad: 5+-1: no such file\nhepad: h0->tau\\xe9: no such file\n"
     if Path("/dev/full").exists():
         full = shell("hepad list models >/dev/full", tmp_path)
         assert full.returncode == 2

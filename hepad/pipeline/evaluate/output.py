@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from hepad.bundles.systems import Training
-from hepad.cards.resolver import bundled_names
-from hepad.cards.sensitivity import load_any_study
-from hepad.cards.study import StudyCard
 from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
 from hepad.output.document import to_markdown
@@ -38,7 +35,7 @@ def write_report(
 ) -> None:
     """Fill the folder `output`; `record` is the provenance in report.json, `simulation` labels the figures."""
     with atomic_folder(output, verb="evaluate") as folder:
-        with titled(_known_titles(report, trainings)):
+        with titled(report.titles):
             names = save_figures(evaluation_figures(report, trainings, samples, context=simulated(simulation)), folder)
         page = evaluation_blocks(report, names)
         (folder / "report.md").write_text(to_markdown(page), encoding="utf-8")
@@ -46,15 +43,3 @@ def write_report(
         content = {**report.to_json(), "provenance": record}
         del content["output"]  # outputs name no folders
         (folder / "report.json").write_text(json_text("evaluate/report.json", content), encoding="utf-8")
-
-
-def _known_titles(report: EvaluateReport, trainings: Sequence[Training]) -> dict[str, str]:
-    """What the studies of these models call the signals that the models' cards have published numbers of."""
-    published = {row.signal for row in report.rows if row.published}
-    models = {training.bundle.card.name for training in trainings}
-    titles: dict[str, str] = {}
-    for name in bundled_names("analyses/studies") if published else ():
-        study = load_any_study(name)
-        if isinstance(study, StudyCard) and models & set(study.analyses):
-            titles |= {key: study.label(key) for key in published & set(study.data.signals)}
-    return titles

@@ -33,7 +33,7 @@ def markdown(report: EvaluateReport) -> str:
 
 def evaluation_blocks(report: EvaluateReport, figures: Sequence[str]) -> list[Block]:
     """The page of an evaluation; `figures` are the names of those that were drawn."""
-    counts = ", ".join(f"{name} {n}" for name, n in report.events.items())
+    counts = ", ".join(f"{report.called(name)} {n}" for name, n in report.events.items())
     return [
         Heading("Evaluation", 1),
         _answer(report, figures),
@@ -94,17 +94,22 @@ def _answer(report: EvaluateReport, figures: Sequence[str]) -> Answer:
     best = {signal: _best(found) for signal, found in _aucs(report).items()}
     systems = {row.system for row in report.rows}
     figure = Figure("roc.png", _CAPTIONS["roc"]) if "roc" in figures else None
-    numbers = [(words, f"AUC of {system} for {signal}") for signal, (system, _, words) in list(best.items())[:_NUMBERS]]
+    numbers = [
+        (words, f"AUC of {system} for {report.called(signal)}")
+        for signal, (system, _, words) in list(best.items())[:_NUMBERS]
+    ]
     if len(systems) == 1:
         worst = min(best, key=lambda signal: best[signal][1])
         top = max(best, key=lambda signal: best[signal][1])
         (system,) = systems
-        said = f"{system} tells {top} from background with an AUC of {best[top][2]}"
+        said = f"{system} tells {report.called(top)} from background with an AUC of {best[top][2]}"
         if len(best) > 1:
-            said += f", the best of {len(best)} signals, and {worst} with {best[worst][2]}, the worst"
+            said += f", the best of {len(best)} signals, and {report.called(worst)} with {best[worst][2]}, the worst"
         return Answer(f"{said}.", numbers, figure)
     won = {system: [s for s, found in best.items() if found[0] == system] for system, _, _ in best.values()}
-    said = "; ".join(f"{system} has the largest AUC for {', '.join(of)}" for system, of in won.items())
+    said = "; ".join(
+        f"{system} has the largest AUC for {', '.join(map(report.called, of))}" for system, of in won.items()
+    )
     return Answer(f"{said}. {_certainty(report, {s: found[0] for s, found in best.items()})}", numbers, figure)
 
 
@@ -131,7 +136,7 @@ def _best(found: dict[str, tuple[float, str]]) -> tuple[str, float, str]:
 def _certainty(report: EvaluateReport, best: dict[str, str]) -> str:
     """For which signals another system cannot be told from the best."""
     close = [
-        f"{row.b if best[row.signal] == row.a else row.a} for {row.signal} (p = {row.auc.p_value:.2g})"
+        f"{row.b if best[row.signal] == row.a else row.a} for {report.called(row.signal)} (p = {row.auc.p_value:.2g})"
         for row in report.comparisons
         if best[row.signal] in (row.a, row.b) and not _differs(row)
     ]

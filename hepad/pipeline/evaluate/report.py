@@ -26,7 +26,7 @@ def formatted_metrics(report: EvaluateReport) -> Table:
         [
             row.model,
             row.score,
-            row.signal,
+            report.called(row.signal),
             pm(row.metrics.auc),
             _published(row, "auc", 3),
             pm(row.metrics.rejection, 1),
@@ -48,7 +48,7 @@ def formatted_points(report: EvaluateReport, *, brief: bool = False) -> Table:
     header += [f"TPR({at:g})" for at in wanted] + ["best SIC"] + ([] if brief else ["at eps_s", "at eps_b"])
     rows = []
     for row in report.rows:
-        cells = [row.model, row.score, row.signal, *(pm(row.points.rejections[at], 1) for at in more)]
+        cells = [row.model, row.score, report.called(row.signal), *(pm(row.points.rejections[at], 1) for at in more)]
         cells.append(pm(row.points.fpr40, 4))
         for point in row.points.tpr_at_fpr:
             measured = f" (at {point.at:.2g})" if point.estimate.is_upper_limit and not brief else ""
@@ -74,7 +74,7 @@ def formatted_systems(report: EvaluateReport) -> Table:
         header += [title, "published"] if key in {"auc", at} else [title]
     rows = []
     for row in report.systems:
-        cells = [row.system, row.score, row.signal, str(len(row.trainings))]
+        cells = [row.system, row.score, report.called(row.signal), str(len(row.trainings))]
         for key, _, digits in columns:
             cells.append(_spread(row.metrics.get(key), digits))
             if key in {"auc", at}:
@@ -95,7 +95,8 @@ def formatted_comparisons(report: EvaluateReport, *, brief: bool = False) -> Tab
     for row in report.comparisons:
         order = row.order
         limits = ["-", "-"] if order is None else [f"{order.epsilon_min:.2f}", f"{order.epsilon_min_reversed:.2f}"]
-        rows.append([row.signal, row.a, row.b, *_difference(row.auc, 4), *_difference(row.log_rejection, 3), *limits])
+        cells = [report.called(row.signal), row.a, row.b]
+        rows.append([*cells, *_difference(row.auc, 4), *_difference(row.log_rejection, 3), *limits])
     if brief:
         header = ["signal", "a", "b", "d AUC", "", "p", f"d ln R({at})", "", "p", "eps_min", ""]
         shown = [0, 1, 2, 3, 5, 6, 8, 9]
@@ -111,7 +112,7 @@ def formatted_regions(report: EvaluateReport) -> Table:
         nominal = "by hand" if region.nominal is None else f"{region.nominal:.3%}"
         measured = (region.background, *(region.signals[name] for name in signals))
         rows.append([region.model, region.region, nominal, *(f"{v:.2%} ± {e:.2%}" for v, e in measured)])
-    return ["model", "region", "set at", "background", *signals], rows
+    return ["model", "region", "set at", *map(report.called, ["background", *signals])], rows
 
 
 def pm(estimate: Estimate, digits: int = 3) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hepad.execution.run import Skipped
+from hepad.output.figure_kinds import figure_titles
+from hepad.output.plain_titles import plain_title
 from hepad.stats.scores.comparison import Difference
 from hepad.stats.scores.roc import Estimate, RocMetrics
 from hepad.stats.scores.stochastic_order import StochasticOrder
@@ -136,6 +138,7 @@ class Comparison:
 class EvaluateReport:
     """All rows; `warnings` say what makes a number less than it seems, `skipped` which files were left out.
 
+    `titles` are what figures and tables call signals, of those that have a title; JSON has their names alone.
     `output` is None if nothing was written. `complete_before` is the content of report.json of an output that was
     complete already; then there are no rows, for nothing was measured.
     """
@@ -151,6 +154,11 @@ class EvaluateReport:
     min_background: float = 10
     skipped: tuple[Skipped, ...] = ()
     complete_before: Mapping[str, Any] | None = None
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def called(self, sample: str) -> str:
+        """What tables call a signal, or background: the title that was asked for, the known one, or its name."""
+        return plain_title(figure_titles().get(sample, self.titles.get(sample, sample)))
 
     def to_json(self) -> dict[str, Any]:
         """The report in JSON types."""

@@ -23,6 +23,7 @@ from hepad.pipeline.evaluate.page import markdown
 from hepad.pipeline.evaluate.report import formatted_metrics, formatted_regions
 from hepad.pipeline.evaluate.results import EvaluateReport, RegionRow, Row
 from hepad.pipeline.evaluate.samples import Selections, scored_samples
+from hepad.pipeline.evaluate.titles import known_titles
 from hepad.provenance import command_line, provenance
 from hepad.samples.fresh import fresh_samples
 from hepad.samples.scoring import ScoredSample
@@ -135,6 +136,7 @@ def evaluate_samples(
     comparisons, not_compared = compare_systems(trainings, samples, rows, options)
     return EvaluateReport(
         rows=tuple(rows),
+        titles=known_titles(rows, trainings),
         regions=tuple(r for training in trainings for r in measure_regions(training, samples[training.name])),
         events={name: len(sample.weights) for name, sample in samples[trainings[0].name].items()},
         rejection_at=options.rejection_at,

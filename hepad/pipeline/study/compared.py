@@ -12,6 +12,7 @@ import numpy.typing as npt
 from hepad.cards.study import CompareCard, Printed, StudyCard
 from hepad.output.document import Table
 from hepad.pipeline.study.jobs import run_jobs
+from hepad.pipeline.study.names import named
 from hepad.pipeline.study.results import Measured, Performance, Results, Spread, spread
 from hepad.stats.scores.stochastic_order import StochasticOrder, almost_stochastic_order
 
@@ -135,11 +136,11 @@ def compared_table(card: StudyCard, rows: Sequence[Compared], key: str) -> Table
     lines = []
     for row in rows:
         ours: dict[str, Spread] = getattr(row, key)
-        lines.append([card.label(row.analysis), row.score, *(ours[name].words(2, _PERCENT) for name in names)])
+        lines.append([named(card, row.analysis), row.score, *(ours[name].words(2, _PERCENT) for name in names)])
         theirs = row.published.get(key)
         if theirs:
             lines.append(["  published", "", *(_printed(theirs.get(name)) for name in names)])
-    means = [f"mean {name}" if name in card.compare.groups else card.label(name) for name in names]
+    means = [f"mean {name}" if name in card.compare.groups else named(card, name) for name in names]
     return Table(["model", "score", *means], lines, numbers_from=2)
 
 
@@ -150,7 +151,7 @@ def order_table(card: StudyCard, orders: Sequence[Ordered]) -> Table:
         [_name(card, o.better), _name(card, o.other), *(f"{o.by_signal[name].epsilon_min:.2f}" for name in signals)]
         for o in orders
     ]
-    return Table(["is", "better than", *(card.label(name) for name in signals)], rows, numbers_from=2)
+    return Table(["is", "better than", *(named(card, name) for name in signals)], rows, numbers_from=2)
 
 
 def _scores(results: Results) -> Iterator[tuple[str, str, list[Measured]]]:
@@ -178,7 +179,7 @@ def _columns(compare: CompareCard, rows: Sequence[Compared]) -> list[str]:
 
 
 def _name(card: StudyCard, which: tuple[str, str]) -> str:
-    return f"{card.label(which[0])} ({which[1]})"
+    return f"{named(card, which[0])} ({which[1]})"
 
 
 def _printed(value: Printed | None) -> str:

@@ -10,6 +10,7 @@ from hepad.pipeline.study.closing import study_closing
 from hepad.pipeline.study.compared import compared_table, figure_title, order_table
 from hepad.pipeline.study.data import BACKGROUND
 from hepad.pipeline.study.figures import CAPTIONS, counts
+from hepad.pipeline.study.names import named
 from hepad.pipeline.study.report import StudyReport
 from hepad.pipeline.study.results import Results
 from hepad.stats.scores.roc import ZERO_EVENT_LIMIT
@@ -30,7 +31,7 @@ def formatted_losses(card: StudyCard, results: Results) -> Table:
     scale, unit = _loss_unit(card)
     rows = [
         [
-            card.label(analysis),
+            named(card, analysis),
             str(len(names)),
             results.loss(names).words(2, scale),
             results.loss(names, validation=True).words(2, scale),
@@ -53,8 +54,8 @@ def formatted_table(card: StudyCard, results: Results) -> Table:
             theirs = published.get(signal, {})
             rows.append(
                 [
-                    card.label(analysis),
-                    signal,
+                    named(card, analysis),
+                    named(card, signal),
                     results.auc(names, signal).words(3),
                     _published(theirs.get("auc"), 3),
                     results.rejection(names, signal).words(1),
@@ -109,7 +110,7 @@ def blocks(report: StudyReport, figures: Sequence[str], cards: str) -> list[Bloc
         *shown("seeds"),
         *shown("loss"),
         Heading("Samples"),
-        _samples(results),
+        _samples(card, results),
         *shown("objects"),
         *([Heading("Latent spikes"), *shown("latent")] if shown("latent") else []),
         *_images(report, shown("images"), shown("plane")),
@@ -133,12 +134,15 @@ def _answer(report: StudyReport, pictures: Sequence[Figure]) -> Answer:
     first = max(best.values(), key=list(best.values()).count)
     wins = [signal for signal, name in best.items() if name == first]
     models = len(results.plan.table)
-    told = f"Of {models} models {card.label(first)} has the largest mean AUC for {len(wins)} of {len(best)} signals."
+    told = f"Of {models} models {named(card, first)} has the largest mean AUC for {len(wins)} of {len(best)} signals."
     if models == 1:
-        told = f"{card.label(first)} was trained, and measured on {len(best)} signals."
+        told = f"{named(card, first)} was trained, and measured on {len(best)} signals."
     words = f"{told}{_QUICK if report.quick else ''}"
     numbers = [
-        (results.auc(results.plan.table[first], signal).words(3), f"AUC of {card.label(first)} for {signal}")
+        (
+            results.auc(results.plan.table[first], signal).words(3),
+            f"AUC of {named(card, first)} for {named(card, signal)}",
+        )
         for signal in wins[:3]
     ]
     return Answer(words, numbers, next((p for p in pictures if p.path.startswith("figures/roc")), None))
@@ -156,8 +160,10 @@ def _labelled(card: StudyCard) -> str:
     if card.labelled is None:
         return ""
     learned = dict.fromkeys(card.labelled.analyses, "all signals")
-    learned |= {name: ", ".join(signals) for name, signals in card.labelled.against.items()}
-    said = "; ".join(f"{card.label(name)} from {signals}" for name, signals in learned.items())
+    learned |= {
+        name: ", ".join(named(card, signal) for signal in signals) for name, signals in card.labelled.against.items()
+    }
+    said = "; ".join(f"{named(card, name)} from {signals}" for name, signals in learned.items())
     return (
         f" Trained with labels, on background and signals: {said}. {card.labelled.fraction:.0%} of the events in "
         "the files of these signals were set aside from that, and of them it is measured on these alone."
@@ -212,7 +218,7 @@ def _costs(card: StudyCard, results: Results) -> list[Block]:
         if found is not None:
             printed = ["", ""] if theirs is None else [f"{theirs.weights:g}", f"{theirs.operations / 1e6:.4g}"]
             ours = [str(found.weights), f"{found.operations / 1e6:.4g}"]
-            rows.append([card.label(analysis), *(cell for pair in zip(ours, printed, strict=True) for cell in pair)])
+            rows.append([named(card, analysis), *(cell for pair in zip(ours, printed, strict=True) for cell in pair)])
     if not rows:
         return []
     header = ["model", "weights", "published", "operations [1e6]", "published"]
@@ -238,7 +244,7 @@ def _images(report: StudyReport, gallery: Sequence[Block], planes: Sequence[Bloc
             error, similarity = theirs.get("squared_error"), theirs.get("similarity")
             rows.append(
                 [
-                    card.label(analysis),
+                    named(card, analysis),
                     *(_of(found.squared_error, 2), _of(error, 2)),
                     *(_of(found.similarity, 3), _of(similarity, 3)),
                 ]
@@ -270,7 +276,7 @@ def _scan(card: StudyCard, name: str, results: Results) -> list[Block]:
     scale, unit = _loss_unit(card)
     rows = [
         [
-            point.analysis,
+            named(card, point.analysis),
             f"{point.value:g}",
             str(results.trainings[point.trainings[0]].planned.events),
             results.loss(point.trainings).words(2, scale),
@@ -279,24 +285,30 @@ def _scan(card: StudyCard, name: str, results: Results) -> list[Block]:
         for point in results.plan.scans
         if point.scan == name
     ]
-    header = ["model", "value", "events", f"loss{unit}", *(f"AUC {signal}" for signal in results.signals)]
+    header = ["model", "value", "events", f"loss{unit}", *(f"AUC {named(card, signal)}" for signal in results.signals)]
     return [Heading(SCAN_TITLES.get(name, name), 3), Table(header, rows)]
 
 
-def _samples(results: Results) -> Table:
+def _samples(card: StudyCard, results: Results) -> Table:
     header = ["sample", "events", "jets", "electrons", "muons", "MET [GeV]"]
     rows = []
     for name, batch in next(iter(results.samples.values())).items():
         means = {key: float(values.mean()) for key, values in counts(batch).items()}
         numbers = [f"{means[key]:.2f}" if key in means else "" for key in ("jets", "electrons", "muons")]
-        rows.append([name, str(len(batch)), *numbers, f"{means['met']:.1f}" if "met" in means else ""])
-    assert rows[0][0] == BACKGROUND  # noqa: S101  the order in which the samples are read
+        rows.append([named(card, name), str(len(batch)), *numbers, f"{means['met']:.1f}" if "met" in means else ""])
     return Table(*_without_empty(header, rows))
 
 
 def _trainings(card: StudyCard, results: Results) -> Table:
     scale, unit = _loss_unit(card)
-    header = ["training", "events", "updates", "epochs", f"loss{unit}", *(f"AUC {s}" for s in results.signals)]
+    header = [
+        "training",
+        "events",
+        "updates",
+        "epochs",
+        f"loss{unit}",
+        *(f"AUC {named(card, s)}" for s in results.signals),
+    ]
     rows = [
         [
             name,

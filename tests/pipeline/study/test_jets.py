@@ -112,8 +112,8 @@ def test_a_signal_that_is_learned_from_must_be_given(folder: Path) -> None:
 def test_the_study_of_jets_has_the_signals_of_the_paper() -> None:
     card = load_study("jets")
     said = _labelled(card)
-    assert "particle flow from svj; ANTELOPE from svj. 50% of the events" in said
-    assert "N-subjettiness, trained from h4q, hbb," in said
+    assert "particle flow from semi-visible; ANTELOPE from semi-visible. 50% of the events" in said
+    assert "N-subjettiness, trained from H \u2192 4q, H \u2192 bb\u0304," in said
     assert len(card.seeds) == 5
     signals = card.compare.groups["nine signals"]
     assert set(card.data.signals) == {*signals, "svj"}

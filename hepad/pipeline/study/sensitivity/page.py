@@ -9,6 +9,7 @@ import numpy as np
 
 from hepad.output.document import Answer, Block, Code, Figure, Heading, Table, Text
 from hepad.pipeline.study.closing import study_closing
+from hepad.pipeline.study.names import named
 from hepad.pipeline.study.sensitivity.results import Curve, Found, SensitivityResults
 from hepad.stats.limits.sensitivity import Crossing
 
@@ -90,7 +91,10 @@ def _answer(results: SensitivityResults, picture: Figure | None, *, quick: bool)
             "smaller cross section than the best classical one."
         )
     numbers = [
-        (crossing_words(gains[signal][name]), f"times smaller for {signal}, by {results.card.label(name)}")
+        (
+            crossing_words(gains[signal][name]),
+            f"times smaller for {named(results.card, signal)}, by {named(results.card, name)}",
+        )
         for signal, name in sorted(best.items(), key=lambda pair: -gains[pair[0]][pair[1]].value)[:3]
     ]
     return Answer(f"{words}{_QUICK if quick else ''}", numbers, picture)
@@ -120,8 +124,8 @@ def sensitivities_table(results: SensitivityResults) -> Table:
             known = not np.isnan(at)
             rows.append(
                 [
-                    signal,
-                    card.label(method),
+                    named(card, signal),
+                    named(card, method),
                     _spread(limit, fb),
                     _spread(expected, fb),
                     _spread(discovery, fb),
@@ -137,7 +141,7 @@ def gains_table(results: SensitivityResults) -> Table:
     """Improvements by signal, of each method and the best, for limit and discovery, beside the published ones."""
     card = results.card
     methods = [name for name in card.methods if name not in card.classical]
-    header = ["signal", "prongs", "of", "best classical", *map(card.label, methods), "best", "published"]
+    header = ["signal", "prongs", "of", "best classical", *(named(card, name) for name in methods), "best", "published"]
     rows = []
     ways: dict[str, Callable[[Curve], Found]] = {
         "limit": Curve.limit,
@@ -151,14 +155,14 @@ def gains_table(results: SensitivityResults) -> Table:
             best = _best(results, gains[signal])
             rows.append(
                 [
-                    signal,
+                    named(card, signal),
                     card.signals[signal].prongs,
                     what,
-                    f"{card.label(classical)} ({crossing_words(needed, 1 / results.luminosity)} fb)"
+                    f"{named(card, classical)} ({crossing_words(needed, 1 / results.luminosity)} fb)"
                     if classical
                     else "-",
                     *(crossing_words(gains[signal][name]) for name in methods),
-                    f"{crossing_words(gains[signal][best])} ({card.label(best)})" if best else "-",
+                    f"{crossing_words(gains[signal][best])} ({named(card, best)})" if best else "-",
                     _published(results, signal, what),
                 ]
             )
@@ -170,7 +174,7 @@ def _published(results: SensitivityResults, signal: str, what: str) -> str:
     if theirs is None:
         return ""
     value, method = theirs.limit if what == "limit" else theirs.discovery
-    return f"{value:g} ({method}) over {results.card.label(theirs.classical)}"
+    return f"{value:g} ({method}) over {named(results.card, theirs.classical)}"
 
 
 def _spread(found: Found, scale: float) -> str:
@@ -194,7 +198,7 @@ def _shown(pictures: Mapping[str, Figure], *names: str) -> list[Block]:
 def _made_up(results: SensitivityResults) -> list[Block]:
     """What finds something without a signal, if anything does."""
     found = [
-        f"{results.card.label(method)} ({signal}, {curve.free_z:.1f})"
+        f"{named(results.card, method)} ({named(results.card, signal)}, {curve.free_z:.1f})"
         for signal, curves in results.curves.items()
         for method, curve in curves.items()
         if curve.free_z > _SUSPICIOUS
