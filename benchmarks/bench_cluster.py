@@ -9,23 +9,26 @@ killed in the middle of a unit, a part of the units takes fifty times as long, a
 once. Every unit must come back once. Then the arithmetic for `--events`, from the processor time and the bytes an event
 (`--cost`, `--read`, `--written`), with what Dask takes for a group of units.
 
-With a file, `hepad score` cuts its first events into so many units, on one process and on the cluster, where workers
-are killed and stopped for a while (stragglers) as the run goes on; the outputs must have the same bytes.
+With a file, `hepad score` cuts copies of it into so many units of `--step` events, on one process and on the cluster,
+where workers are killed and stopped for a while (stragglers) as the run goes on; the outputs must have the same bytes.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import random
+import shutil
 import signal
 import statistics
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -34,7 +37,7 @@ from hepad.execution.dask_cluster import _GROUP, DaskExecutor
 
 STRAGGLER = 50
 """Times as long as others."""
-QUIET: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": "CRITICAL"}
+QUIET: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": "CRITICAL"}
 
 
 @dataclass(frozen=True)
@@ -146,8 +149,12 @@ def score_disturbed(options: argparse.Namespace) -> None:
     from distributed import LocalCluster
 
     from hepad.execution.executor import Execution
+    from hepad.io.reader import open_events
     from hepad.pipeline.score import ScoreOptions, score
 
+    with closing(open_events(options.score)) as source:
+        entries = source.entries
+    whole, more = divmod(options.units, ceil(entries / options.step))
     with tempfile.TemporaryDirectory() as folder, LocalCluster(n_workers=options.workers, **QUIET) as cluster:
         address, parts = cluster.scheduler_address, 0
         moments = random.sample(range(1, options.units), 2 * options.lost + 1)
@@ -167,6 +174,9 @@ def score_disturbed(options: argparse.Namespace) -> None:
                 Timer(STRAGGLER * 0.1, go_on, [pid]).start()
                 count["stopped for a while"] += 1
 
+        files = [Path(folder) / f"{number}.root" for number in range(whole + (more > 0))]
+        for file in files:
+            shutil.copyfile(options.score, file)
         outputs = []
         for name, execution, on_events in (
             ("one process", Execution(), None),
@@ -176,13 +186,17 @@ def score_disturbed(options: argparse.Namespace) -> None:
             wanted = ScoreOptions(
                 output=output,
                 step_size=options.step,
-                max_events=options.step * options.units,
+                max_events=whole * entries + more * options.step,
                 execution=execution,
                 on_events=on_events,
             )
-            report = score([options.score], "dnn_ae", options=wanted)
-            outputs.append(output.read_bytes())
-            print(f"{name}: {report.cutflow.total.events} events in {time.perf_counter() - clock:.1f} s", flush=True)
+            report = score(files, "dnn_ae", options=wanted)
+            outputs.append(hashlib.sha256(output.read_bytes()).hexdigest())
+            print(
+                f"{name}: {report.cutflow.total.events} events of {len(files)} files in "
+                f"{time.perf_counter() - clock:.0f} s, sha256 {outputs[-1]}",
+                flush=True,
+            )
         print(f"{parts} units on {options.workers} workers; {dict(count)}; same bytes: {outputs[0] == outputs[1]}")
         if outputs[0] != outputs[1]:
             raise SystemExit("the outputs differ")
@@ -217,8 +231,8 @@ def main() -> None:
     parser.add_argument("--cost", type=float, default=10.8, help="microseconds of processor time an event")
     parser.add_argument("--read", type=float, default=34.0, help="bytes an event")
     parser.add_argument("--written", type=float, default=10.0, help="bytes an event")
-    parser.add_argument("--score", type=Path, metavar="FILE", help="score this file on the cluster")
-    parser.add_argument("--step", type=int, default=10, help="events in a unit of that file")
+    parser.add_argument("--score", type=Path, metavar="FILE", help="score copies of this file on the cluster")
+    parser.add_argument("--step", type=int, default=10, help="events in a unit of these")
     options = parser.parse_args()
     random.seed(1)
     if options.score:

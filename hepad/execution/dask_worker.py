@@ -7,7 +7,7 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import Any
 
-from distributed import WorkerPlugin, get_worker
+from distributed import Reschedule, WorkerPlugin, get_worker
 
 from hepad.execution.units import Doer, Job, Staffed, worker_of
 
@@ -27,15 +27,19 @@ class JobAtWorker(WorkerPlugin):
     def __init__(self, job: Job | Staffed) -> None:
         self._job = job
         self._doer: Doer | None = None
+        self._over = False
 
     def do(self, unit: Any) -> Any:
-        """The outcome of a unit."""
+        """The outcome of a unit; `Reschedule`, which gives it to another worker, if this one has been told to end."""
         with _LOCK:
+            if self._over:
+                raise Reschedule
             self._doer = self._doer or worker_of(self._job)
             return self._doer.do(unit)
 
     def teardown(self, worker: Any) -> None:  # noqa: ARG002
-        """Let go of what is open, when the unit at hand is done: the worker does not wait for it."""
+        """Let go of what is open for good, when the unit at hand is done: the worker does not wait for it."""
+        self._over = True
         Thread(target=self._end, daemon=True).start()
 
     def _end(self) -> None:

@@ -198,3 +198,17 @@ def test_a_group_ends_with_its_time_and_before_a_unit_that_fails(monkeypatch) ->
     assert do_units("mine", 1.5, [4, 5, 6, 7]) == ([16, 25], 2)
     with pytest.raises(UsageError, match="no 3"):
         do_units("mine", 10.0, [3, 4])
+
+
+def test_a_worker_that_has_been_told_to_end_gives_its_units_back(monkeypatch) -> None:
+    class Ending(Squares):
+        def do(self, unit: int) -> int:
+            mine.teardown(worker)  # in the middle of a unit
+            return super().do(unit)
+
+    mine = JobAtWorker(Ending())
+    worker = SimpleNamespace(plugins={"mine": mine})
+    monkeypatch.setattr("hepad.execution.dask_worker.get_worker", lambda: worker)
+    assert do_units("mine", 10.0, [2, 3])[0] == [4]
+    with pytest.raises(distributed.Reschedule):
+        do_units("mine", 10.0, [3])
