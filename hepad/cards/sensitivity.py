@@ -72,6 +72,7 @@ class SensitivityCard(Card):
     Methods that want background have the rest of it. Of the signals `prior_fraction` of the events is kept for methods
     that want some, which are never injected or judged: of all `others` than the one that is looked for, or, for those
     in `knows_signal`, of that alone. `classical_events` are more numbers of events, for classical methods.
+    `sqrt_s_gev` is the energy of the collisions in the files that are named, which figures say.
     """
 
     schema_: Literal["sensitivity/1"] = Field(alias="schema")
@@ -83,6 +84,7 @@ class SensitivityCard(Card):
     table: TableCard | None = None
     require: dict[str, Bounds] = Field(default_factory=dict)
     range: tuple[float, float]
+    sqrt_s_gev: float | None = Field(default=None, gt=0)
     windows: dict[CardName, tuple[float, float, float, float]] = Field(min_length=1)
     background: FileNames
     signals: dict[CardName, SensitivitySignal] = Field(min_length=1)

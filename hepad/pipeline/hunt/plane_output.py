@@ -105,7 +105,7 @@ _TITLES = (r"$m_Y$ [GeV]", r"Window of $m_X$ [GeV]")
 
 
 def _figures(report: PlaneReport) -> Iterator[tuple[str, matplotlib.figure.Figure]]:
-    context = FigureContext(luminosity=report.luminosity)
+    context = FigureContext(luminosity=report.luminosity)  # of no energy, which neither card nor files say
     for name in report.searched:
         found = report.trials.methods.get(name)
         remark = "" if found is None else f"{name}: global $p$ = {found.global_p:.2g}"

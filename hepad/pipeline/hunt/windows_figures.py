@@ -38,6 +38,7 @@ CAPTIONS = {
 
 def analysis_figures(report: AnalysisReport) -> Iterator[tuple[str, Figure]]:
     """Those of the masses first, then the significances of all windows, and the spectra of each method."""
+    # Of no energy: a hunt takes events of any, and hardly a file of them says of which.
     title, context = f"{report.mass} [GeV]", FigureContext(luminosity=report.luminosity)
     lines = _lines(report)
     if lines:

@@ -71,6 +71,7 @@ STUDY = {
     "table": {"mass": "m"},
     "require": {"b": [None, 2.0]},
     "range": [1000, 2000],
+    "sqrt_s_gev": 13000,
     "windows": {"A": [1000, 1400, 1600, 2000], "B": [1100, 1700, 1800, 1900]},
     "background": ["background.parquet"],
     "signals": {
@@ -282,7 +283,9 @@ def test_a_signal_may_be_of_events_where_the_background_is_a_table(
     card = SensitivityCard.model_validate({**content, "knows_signal": []})
     signals = {"table": [str(tmp_path / "same.parquet")], "events": [file]}
     options = SensitivityOptions(output=tmp_path / "out", background=signals["table"], signals=signals)
-    pools = prepare(card, options).pools
+    prepared = prepare(card, options)
+    pools = prepared.pools
+    assert (card.sqrt_s_gev, prepared.card.sqrt_s_gev) == (13000, None)  # that of the card's files, not of others
     (table_,), (events,) = (list(pools.signals[name].seen.values()) for name in ("table", "events"))
     first, second = np.argsort(table_.beside[MASS]), np.argsort(events.beside[MASS])
     assert len(first) > 100
@@ -336,6 +339,8 @@ def test_no_point_is_made_twice_and_others_join(
     same = again(folder, monkeypatch)
     assert same.made == 0
     assert same.results.summary() == report["sensitivity"]
+    _, figure = next(sensitivity_figures._figures(same.results))
+    assert any("(13 TeV)" in text.get_text() for axes in figure.axes for text in axes.texts)
     first = next((folder / "out" / "trainings").glob("cut.bump.30.1-*"))
     first.write_bytes(first.read_bytes()[:-5])
     joined = again(folder, monkeypatch, methods=("cut.yaml", "weak.yaml", "labelled.yaml"), quick=True)

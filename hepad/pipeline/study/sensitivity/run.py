@@ -152,6 +152,8 @@ def prepare(card: SensitivityCard, options: SensitivityOptions) -> Prepared:
     """Read the files of a study; `CardError` for a card that does not fit, `InputDataError` for event files."""
     device = resolve_device(options.device)
     chosen, methods = _with_methods(card, options.methods)
+    if options.background or options.signals:
+        chosen = chosen.model_copy(update={"sqrt_s_gev": None})  # that of the card's files, and these are others
     hunt = load_hunt(chosen.hunt).within(chosen.range)
     background, signals = _files(chosen, options)
     plans = plans_of(chosen, hunt, background, methods)
