@@ -112,9 +112,10 @@ class CheckpointFolder:
 
 
 class Watch:
-    """The `on_epoch` of a training: passes epochs on, saves now and then, and stops cleanly on Ctrl-C or SIGTERM.
+    """The `on_epoch` of a training: passes epochs on, saves now and then, and stops cleanly on Ctrl-C, SIGTERM, SIGHUP.
 
-    The first signal lets the epoch end, saves and raises `InterruptedRunError`; a second one stops at once.
+    The first signal lets the epoch end, saves and raises `InterruptedRunError`; a second one stops at once, but for
+    SIGHUP, which comes twice where a terminal is closed.
     """
 
     def __init__(self, store: CheckpointFolder, on_epoch: Callable[[EpochEnd], None] | None) -> None:
@@ -151,7 +152,9 @@ class Watch:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        caught = (signal.SIGINT, signal.SIGTERM)
+        caught = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as it is under nohup
+            caught.append(signal.SIGHUP)
         before = {number: signal.signal(number, self._stop) for number in caught}
         try:
             yield
@@ -160,6 +163,6 @@ class Watch:
                 signal.signal(number, handler)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self._signal is not None:
+        if self._signal is not None and number != signal.SIGHUP:
             raise KeyboardInterrupt
-        self._signal = number
+        self._signal = self._signal or number

@@ -137,10 +137,14 @@ def _options(
 def main() -> None:
     """Entry point of the console script."""
     signal.signal(signal.SIGTERM, _terminate)  # batch systems evict with it: half-written files must go
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # a terminal or a connection is closed, without nohup
+        signal.signal(signal.SIGHUP, _terminate)
     prepare_process()
     with pipes_may_close():
         app()
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
+    if number == signal.SIGHUP:  # the shell and the kernel send one each: the second is not to stop the clearing up
+        signal.signal(number, signal.SIG_IGN)
     raise SystemExit(128 + number)

@@ -86,7 +86,7 @@ def run(options: Options, ready: Callable[[str], None]) -> None:
         except KeyboardInterrupt:
             return  # how one ends it
         except SystemExit as end:
-            if end.code != 128 + signal.SIGTERM:  # how services are ended
+            if end.code not in (128 + signal.SIGTERM, 128 + signal.SIGHUP):  # how services are ended, and terminals
                 raise
 
 

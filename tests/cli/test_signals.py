@@ -13,6 +13,7 @@ COMMANDS = """
 import os, signal, time
 from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background ignores it, and so its children
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as one under nohup does
 from hepad.cli import main as cli
 from hepad.output.atomic import atomic_path
 
@@ -44,7 +45,11 @@ def start(command, **environment):
 
 @pytest.mark.parametrize(
     ("number", "code", "said"),
-    [(signal.SIGTERM, 143, ""), (signal.SIGINT, 130, "hepad: interrupted; nothing half-written is left\n")],
+    [
+        (signal.SIGTERM, 143, ""),
+        (signal.SIGHUP, 129, ""),
+        (signal.SIGINT, 130, "hepad: interrupted; nothing half-written is left\n"),
+    ],
 )
 def test_a_stopped_command_leaves_no_half_file(tmp_path, number, code, said):
     with start("slow", HEPAD_TEST_OUTPUT=str(tmp_path / "out.root")) as process:

@@ -47,8 +47,8 @@ def run_trainings(
     """Train what is missing in `output/trainings`; returns how many trainings were run.
 
     Each becomes a bundle of its own, renamed into place when complete. A training uses one core, so `workers` of them
-    run side by side in processes of their own; then `on_epoch` is not called. `InterruptedRunError` on Ctrl-C or
-    SIGTERM: the finished bundles and the checkpoints of the current trainings stay, and the next run goes on from them.
+    run side by side in processes of their own; then `on_epoch` is not called. `InterruptedRunError` if a signal
+    ends it: the finished bundles and the checkpoints of the current trainings stay, and the next run goes on from them.
     """
     folder = output / TRAININGS
     folder.mkdir(exist_ok=True)

@@ -180,7 +180,7 @@ def count_points(prepared: Prepared, options: SensitivityOptions) -> tuple[Sensi
 
 
 def _done(job: PointJob, store: PointStore, options: SensitivityOptions) -> dict[str, Arrays]:
-    """The results of all points; `InterruptedRunError` on Ctrl-C and SIGTERM, with those that are done kept."""
+    """The results of all points; `InterruptedRunError` if a signal ends it, with those that are done kept."""
     tasks = [Task(point) for point in job.points]
     try:
         return run_tasks(job, tasks, store, execution=options.execution, on_done=options.on_point)
