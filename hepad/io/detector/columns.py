@@ -67,10 +67,20 @@ class Objects:
         pt = self["pt"]
         starts = np.zeros(len(pt) + 1, dtype=bool)
         starts[self.offsets] = True
-        if not ((pt[1:] > pt[:-1]) & ~starts[1:-1]).any():  # most files are sorted already: looking is cheaper
+        rises = np.flatnonzero((pt[1:] > pt[:-1]) & ~starts[1:-1])
+        if not len(rises):  # most files are sorted already: looking is cheaper
             return self
-        order = np.lexsort((-pt, self.event))
-        return Objects(self.offsets, {name: values[order] for name, values in self.columns.items()})
+        # Most events are in other files too: only the others' objects are moved.
+        odd = np.zeros(len(self.offsets) - 1, dtype=bool)
+        odd[np.searchsorted(self.offsets, rises, side="right") - 1] = True
+        counts = self.counts
+        rows = np.flatnonzero(np.repeat(odd, counts))
+        event = np.repeat(np.arange(np.count_nonzero(odd)), counts[odd])
+        order = rows[np.lexsort((-pt[rows], event))]
+        columns = {name: values.copy() for name, values in self.columns.items()}
+        for name, values in columns.items():
+            values[rows] = self.columns[name][order]
+        return Objects(self.offsets, columns)
 
     def first(self, count: int) -> Objects:
         """At most `count` objects of each event."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import awkward as ak
@@ -41,6 +42,18 @@ def test_cuts_and_orders() -> None:
     kept = JETS.take(JETS["pt"] > 25)
     assert kept.offsets.tolist() == [0, 2, 2, 4, 4]
     assert kept["pt"].tolist() == [30.0, 50.0, 40.0, 40.0]
+
+
+def test_events_among_sorted_ones_are_sorted_as_all_at_once_would_be() -> None:
+    random = np.random.default_rng(3)
+    offsets = np.concatenate([[0], np.cumsum(random.integers(0, 6, 300))])
+    pt = random.integers(0, 9, offsets[-1]).astype(np.float32)
+    for start, stop in pairwise(offsets[:250]):
+        pt[start:stop] = -np.sort(-pt[start:stop])
+    objects = Objects(offsets, {"pt": pt, "place": np.arange(len(pt))})
+    before = pt.copy()
+    assert np.array_equal(objects.sorted()["place"], np.lexsort((-pt, objects.event)))
+    assert np.array_equal(pt, before)
 
 
 def test_pairs_are_near_around_the_seam_and_in_one_event_only() -> None:
