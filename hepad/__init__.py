@@ -30,6 +30,8 @@ _WHERE = {
     "cluster": "hepad.api.clusters",
     "monitor": "hepad.api.runs",
     "latency": "hepad.api.trigger",
+    "verify": "hepad.api.published",
+    "study": "hepad.api.published",
     "HepadError": "hepad.errors",
 }
 

@@ -13,6 +13,8 @@ from hepad.api.limits import limit as limit
 from hepad.api.methods import hunt as hunt
 from hepad.api.models import load_model as load_model
 from hepad.api.models import train as train
+from hepad.api.published import study as study
+from hepad.api.published import verify as verify
 from hepad.api.rates import rates as rates
 from hepad.api.reinterpretation import reinterpret as reinterpret
 from hepad.api.runs import monitor as monitor

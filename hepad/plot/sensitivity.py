@@ -19,7 +19,7 @@ from hepad.plot.context import FigureContext, draw_context
 from hepad.plot.panels import label_outer, legend_above, ordered, panel_grid, pick
 from hepad.plot.style import COLOURS, DASHES, GREY, MARKERS, RED, figure_of, frame, hep_style
 
-__all__ = ["GainTable", "SensitivityLine", "gain_figure", "p_figure", "sensitivity_figure"]
+__all__ = ["GainTable", "SensitivityLine", "draw_points", "gain_figure", "p_figure", "sensitivity_figure"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -133,6 +133,25 @@ def gain_figure(
                 figure, {"improvement": table.values}, {"signal": rows}, {"method": columns}, quantity=table.title
             )
         return figure_of(grid[0])
+
+
+def draw_points(
+    ax: Axes, points: Mapping[str, tuple[Sequence[float], Sequence[bool]]], signals: Sequence[str], *, y_title: str
+) -> None:
+    """Numbers of each method on a logarithmic axis, a place a signal; those that are only a bound are drawn open."""
+    for index, (method, (values, bounds)) in enumerate(points.items()):
+        colour, marker = _look(index)
+        x = np.arange(len(signals)) + 0.6 * ((index + 0.5) / len(points) - 0.5)
+        faces = ["white" if bound else colour for bound in bounds]
+        ax.scatter(x, values, s=45, c=faces, edgecolors=colour, marker=marker)
+        ax.plot([], [], color=colour, marker=marker, linestyle="", label=method)
+    ax.set_yscale("log")
+    ax.set_xlim(-0.6, len(signals) - 0.4)
+    ax.set_xticks(range(len(signals)), signals)
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xlabel("Signal")
+    ax.set_ylabel(y_title)
+    ax.legend(fontsize=12)
 
 
 def _panels(panels: Mapping[str, Sequence[SensitivityLine]], ax: Axes | None) -> tuple[Figure | SubFigure, list[Axes]]:

@@ -13,6 +13,8 @@ import pytest
 import hepad
 import hepad.api
 
+from ..conftest import leave_unrendered
+
 TESTS = [
     test
     for module in pkgutil.iter_modules(hepad.api.__path__, "hepad.api.")
@@ -26,6 +28,7 @@ def test_example(test: doctest.DocTest, examples: Path, monkeypatch: pytest.Monk
     if "latency" in test.name and find_spec("da4ml") is None:
         pytest.skip("logic needs da4ml")
     monkeypatch.chdir(examples.parent.parent)
+    leave_unrendered(monkeypatch)  # what a study writes
     said: list[str] = []
     result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=said.append)
     assert result.failed == 0, "".join(said)

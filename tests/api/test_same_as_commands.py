@@ -428,3 +428,16 @@ def test_what_carries_a_score(run, examples: Path, data: Path) -> None:
     assert maps["t"].mean.parts.sum() == pytest.approx(maps["t"].mean.score)
     assert maps.plot(Figure().subplots()).get_title() == "t, et"
     assert "mean mse" in repr(maps)
+
+
+def test_published_numbers(run) -> None:
+    said = json.loads(run("verify", "dnn_ae", "--bootstrap", 2, "--json").stdout)
+    found = hepad.verify("dnn_ae", bootstrap=2)
+    assert json.loads(json.dumps(found.to_json())) == said
+    assert found.passed
+    measured = [check for check in found.checks if check.pull is not None]
+    ax = Figure().subplots()
+    assert found.plot(ax) is ax
+    assert [label.get_text() for label in ax.get_yticklabels()] == [f"{c.system}: {c.quantity}" for c in measured]
+    np.testing.assert_allclose(ax.lines[-1].get_xdata(), [check.pull for check in measured])
+    assert found._repr_html_().count("<tr>") == len(measured) + 1

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hepad.cards.study import ScanName, StudyCard
 from hepad.inputs.batch import Batch
 from hepad.objects.naming import singular
-from hepad.output.figure_context import simulated
+from hepad.output.figure_context import FigureContext, simulated
 from hepad.output.figures import save_figures
 from hepad.pipeline.study.data import BACKGROUND
 from hepad.pipeline.study.images import Pictures
@@ -26,7 +27,7 @@ from hepad.plot.roc import RocLine, roc_figure
 from hepad.plot.scan import ScanLine, scan_figure
 from hepad.plot.seeds import SeedPoints, seeds_figure
 
-__all__ = ["CAPTIONS", "counts", "draw_figures", "signal_points"]
+__all__ = ["CAPTIONS", "counts", "draw_figures", "roc_of", "signal_points"]
 
 CAPTIONS = {
     "roc": "ROC curves: mean over seeds of the background efficiency, and its standard deviation as a band.",
@@ -69,12 +70,7 @@ def counts(batch: Batch) -> dict[str, npt.NDArray[np.float64]]:
 
 
 def _figures(card: StudyCard, results: Results) -> Iterator[tuple[str, Figure]]:
-    lines = [
-        RocLine(card.label(b.analysis), card.label(b.signal), GRID, b.mean, *((b.low, b.high) if b.seeds > 1 else ()))
-        for b in roc_bands(results)
-    ]
-    band = "± 1 std. dev. (seeds)"
-    yield "roc", roc_figure(lines, panels=True, context=_CONTEXT, band=band)
+    yield "roc", roc_of(card, results, context=_CONTEXT)
     if len(card.seeds) > 1:
         yield "seeds", seeds_figure(list(_seed_points(card, results)), context=_CONTEXT)
     if curves := _loss_curves(card, results):
@@ -90,6 +86,17 @@ def _figures(card: StudyCard, results: Results) -> Iterator[tuple[str, Figure]]:
             yield from _pictures(card, analysis, pictures)
     for scan in card.scans:
         yield f"scan_{scan}", _scan(card, results, scan)
+
+
+def roc_of(
+    card: StudyCard, results: Results, *, context: FigureContext | None = None, ax: Axes | None = None
+) -> Figure:
+    """The ROC curves of the models, a panel a signal, with bands over seeds; all in one on `ax`, if given."""
+    lines = [
+        RocLine(card.label(b.analysis), card.label(b.signal), GRID, b.mean, *((b.low, b.high) if b.seeds > 1 else ()))
+        for b in roc_bands(results)
+    ]
+    return roc_figure(lines, panels=True, context=context, band="± 1 std. dev. (seeds)", ax=ax)
 
 
 def _seed_points(card: StudyCard, results: Results) -> Iterator[SeedPoints]:

@@ -15,10 +15,11 @@ import pytest
 import yaml
 from matplotlib.figure import Figure
 
+import hepad
 from hepad.cards.resolver import resolve
 from hepad.cards.sensitivity import SensitivityCard, load_any_study
 from hepad.cards.study import StudyCard
-from hepad.errors import CardError, InputDataError, InterruptedRunError
+from hepad.errors import CardError, InputDataError, InterruptedRunError, UsageError
 from hepad.execution.store import MemoryStore
 from hepad.execution.tasks import Task
 from hepad.methods.base import MASS, Window
@@ -235,6 +236,27 @@ def test_a_signal_in_a_hunt_has_the_limits_of_the_study(
     again = json.loads(reinterpreted(folder, *how, "--method", "cut.yaml", "-o", "own", "--json").stdout)
     assert again["made"] == 2  # 120 events of the classical one, by both seeds: all others are there
     assert again["verdict"].startswith("cannot say: no cross section")
+
+
+def test_the_study_of_the_python_api_is_that_of_the_command(
+    report: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("hepad.pipeline.study.sensitivity.run._write", lambda *_: None)
+    found = hepad.study("study.yaml", "out", samples=".")
+    said, command = json.loads(json.dumps(found.to_json())), dict(report)
+    assert said.pop("provenance")["inputs"] == command.pop("provenance")["inputs"]
+    assert said == {**command, "made": 0}
+    assert len(found._table()[2]) == len(report["sensitivity"])
+    ax = Figure().subplots()
+    assert found.plot(ax) is ax
+    drawn = [y for points in ax.collections for y in points.get_offsets()[:, 1]]
+    assert sorted(drawn) == pytest.approx(sorted(one["limit_fb"] for one in report["sensitivity"]))
+    assert ax.get_ylabel() == "Expected limit at 95 % CL [fb]"
+    with pytest.raises(UsageError, match="it has no evaluation_background and no scans"):
+        hepad.study("study.yaml", "out", samples=".", scans=False)
+    with pytest.raises(UsageError, match="methods are of studies of sensitivity"):
+        hepad.study("adc2021", "out", methods="cwola")
 
 
 @pytest.mark.usefixtures("report")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hepad.output.figure_context import SIMULATION, FigureContext
@@ -13,9 +14,9 @@ from hepad.output.figures import save_figures
 from hepad.pipeline.study.sensitivity.page import crossing_words
 from hepad.pipeline.study.sensitivity.points import Counted
 from hepad.pipeline.study.sensitivity.results import Curve, Found, SensitivityResults
-from hepad.plot.sensitivity import GainTable, SensitivityLine, gain_figure, p_figure, sensitivity_figure
+from hepad.plot.sensitivity import GainTable, SensitivityLine, draw_points, gain_figure, p_figure, sensitivity_figure
 
-__all__ = ["draw_sensitivity"]
+__all__ = ["draw_limits", "draw_sensitivity"]
 
 
 def draw_sensitivity(results: SensitivityResults, folder: Path) -> list[str]:
@@ -40,6 +41,19 @@ def _figures(results: SensitivityResults) -> Iterator[tuple[str, Figure]]:
     yield "significance_improvement", sensitivity_figure(gains, y_title="Significance improvement", context=context)
     kept = _lines(results, lambda one: one.efficiency)
     yield "efficiency", sensitivity_figure(kept, y_title="Signal efficiency", top=1.0, context=context)
+
+
+def draw_limits(results: SensitivityResults, ax: Axes) -> None:
+    """Expected limits of each method on `ax`, a place a signal; what is only a bound is drawn open."""
+    card, signals = results.card, list(results.curves)
+    points: dict[str, tuple[list[float], list[bool]]] = {}
+    for method in next(iter(results.curves.values())):
+        found = [results.curves[signal][method].limit().value for signal in signals]
+        points[card.label(method)] = (
+            [one.value / results.luminosity for one in found],
+            [bool(one.bound) for one in found],
+        )
+    draw_points(ax, points, [card.label(signal) for signal in signals], y_title="Expected limit at 95 % CL [fb]")
 
 
 _WAYS: tuple[tuple[str, Callable[[Curve], Found]], ...] = (
