@@ -2,10 +2,12 @@
 
     python benchmarks/semivisible_events.py qcd qcd.root --blocks 0:40 --min-met 45
     python benchmarks/semivisible_events.py svj svj.root --blocks 0:20 [--mass 3000] [--invisible 0.3]
+    python benchmarks/semivisible_events.py tops tops.root --blocks 0:3 [--mass 3000]
 
 A block is 1000 generated events with a seed of its own. QCD has pT-hat above 400 and m-hat above 1050 GeV, drawn by
 pT-hat^5 and weighted; `svj` is a Z' to dark quarks of a hidden valley SU(2), 2 flavours, dark mesons of 20 GeV, Lambda
-6 GeV, of which a part is invisible. Stored is, in Delphes' branches, what has two fat jets (anti-kt, R = 0.8) above
+6 GeV, of which a part is invisible; `tops` is a graviton that decays to top quarks.
+Stored is, in Delphes' branches, what has two fat jets (anti-kt, R = 0.8) above
 250 GeV within 1.5 in eta and with a mass above 900 GeV; other events are there without objects unless `--min-met` is
 asked for, which leaves them out. Weights are the event's share of the cross section of all blocks in pb.
 
@@ -51,6 +53,7 @@ QCD = (
     "PhaseSpace:bias2SelectionPow = 5",
     "PhaseSpace:bias2SelectionRef = 600",
 )
+SEEDS = {"qcd": 5000, "svj": 70000, "tops": 50000}
 TRACK = ("pt", "eta", "phi", "charge", "d0", "dz", "d0err", "dzerr")
 LEAVES = ("PT", "Eta", "Phi", "Charge", "D0", "DZ", "ErrorD0", "ErrorDZ")
 
@@ -73,6 +76,11 @@ def hidden_valley(mass: float, invisible: float) -> list[str]:
         quarks = (5,) if dark == 51 else (1, 2, 3, 4, 5)  # of scalars the heaviest
         lines += [f"{meson}:addChannel = 1 {(1 - invisible) / len(quarks)} 91 {q} -{q}" for q in quarks]
     return lines
+
+
+def graviton(mass: float) -> list[str]:
+    """Pythia's settings: a graviton that gluons make and that decays to top quarks alone."""
+    return ["ExtraDimensionsG*:gg2G* = on", f"5100039:m0 = {mass}", "5100039:onMode = off", "5100039:onIfAny = 6"]
 
 
 def smeared(p: Particles, rng: np.random.Generator) -> tuple[Particles, Mask, Mask]:
@@ -160,7 +168,7 @@ def rounded(values: ak.Array, bits: int = 11) -> ak.Array:
 def main() -> None:
     """Generate the blocks and write the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=("qcd", "svj"))
+    parser.add_argument("kind", choices=tuple(SEEDS))
     parser.add_argument("output", type=Path)
     parser.add_argument("--blocks", default="0:1", help="FIRST:BEYOND")
     parser.add_argument("--mass", type=float, default=3000.0)
@@ -168,9 +176,9 @@ def main() -> None:
     parser.add_argument("--min-met", type=float, default=None)
     asked = parser.parse_args()
     first, beyond = map(int, asked.blocks.split(":"))
-    settings = list(QCD) if asked.kind == "qcd" else hidden_valley(asked.mass, asked.invisible)
-    base = 5000 if asked.kind == "qcd" else 70000
-    blocks = [generated(settings, base + number) for number in range(first, beyond)]
+    settings = {"qcd": list(QCD), "svj": hidden_valley(asked.mass, asked.invisible), "tops": graviton(asked.mass)}
+    seeds = range(SEEDS[asked.kind] + first, SEEDS[asked.kind] + beyond)
+    blocks = [generated(settings[asked.kind], seed) for seed in seeds]
     events = ak.concatenate([events for events, _, _ in blocks])
     weights = np.concatenate([own for _, own, _ in blocks])
     weights *= np.mean([sigma for _, _, sigma in blocks]) / weights.sum()

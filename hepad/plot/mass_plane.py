@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import LogFormatter, NullLocator
 
 from hepad.output.figure_numbers import keep_matrix
 from hepad.plot.context import FigureContext, draw_context
@@ -90,6 +91,8 @@ def limit_planes(
         grid[0].set_ylabel(titles[1])
         bar = figure.colorbar(mesh, ax=list(grid))
         bar.set_label(unit)
+        bar.ax.yaxis.set_major_formatter(LogFormatter())  # 0.2, not 2 x 10^-1
+        bar.ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
         draw_context(grid[0], context, right=grid[-1])
         for title, plane in planes.items():
             _keep(grid[0], plane, "limit", quantity=title)
@@ -125,4 +128,5 @@ def _finish(axes: Axes, plane: MassPlane, titles: tuple[str, str]) -> None:
     axes.set_xlabel(titles[0])
     for name, (mass, row) in plane.marks.items():
         axes.plot([mass], [row], marker="*", markersize=15, markerfacecolor="white", markeredgecolor="black")
-        axes.annotate(name, (mass, row), xytext=(8, 6), textcoords="offset points", fontsize=13)
+        text = axes.annotate(name, (mass, row), xytext=(8, 6), textcoords="offset points", fontsize=13)
+        text.set_path_effects([withStroke(linewidth=3, foreground="white")])  # colours may be as dark as it is

@@ -110,6 +110,7 @@ def _draw(top: Axes, bottom: Axes, spectrum: WindowSpectrum) -> None:
     reach = max(3.0, float(np.max(np.abs(spectrum.pulls))) * 1.15)
     bottom.set_ylim(-reach, reach)
     bottom.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True, symmetric=True))
+    bottom.xaxis.set_major_locator(MaxNLocator(nbins=5))  # four digits each, and a panel is narrow
 
 
 def window_significances(

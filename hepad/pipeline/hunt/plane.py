@@ -254,6 +254,11 @@ class _Spectra:
                 self.selected.append(one)
             except (FitFailedError, InputDataError) as error:
                 self.left_out[one.label] = str(error)
+                for name in wanted:
+                    self.left_out[f"limits on signal {name} in region {region}"] = f"{one.label} is left out"
+        for name in (name for name, of in windows.items() if of is None):
+            why = "no window has the peak of its m_X" if simulated[name][0].kept.any() else "none of its events is kept"
+            self.left_out[f"limits on signal {name} in region {region}"] = why
 
 
 def _hunt(
@@ -360,7 +365,7 @@ def _counts(masses: FloatArray, edges: FloatArray, function: BackgroundFunction)
     """Events (n,) in bins; `InputDataError` if they are too few, or too few bins are filled for a fit."""
     counts = np.histogram(masses, edges)[0].astype(np.float64)
     if counts.sum() < _FEWEST_EVENTS:
-        raise InputDataError(f"{counts.sum():.0f} events, {_FEWEST_EVENTS} are needed for significances")
+        raise InputDataError(f"{counts.sum():.0f} of {_FEWEST_EVENTS} events that are needed for significances")
     filled, least = int(np.count_nonzero(counts)), function.n_parameters + _SPARE
     if filled < least:
         raise InputDataError(f"{filled} bins have events, {least} are needed for a fit of {function.name}")

@@ -161,7 +161,11 @@ def _blocks(
     report: PlaneReport, card: PlaneCard, shown: Mapping[str, Figure], record: Mapping[str, Any]
 ) -> list[Block]:
     parts = (f"After: {card.reference}", f"{card.fidelity}: {card.fidelity_note}")
-    unit = "events" if report.luminosity is None else "cross section times acceptance"
+    selected, produced = (
+        ("selected events", "events produced")
+        if report.luminosity is None
+        else ("cross section times acceptance", "the cross section, by its efficiency")
+    )
     best = max((report.best(name) for name in report.searched), key=lambda point: point.z)
     blocks: list[Block] = [
         Heading(f"Hunt {card.name}: {card.title}", 1),
@@ -189,8 +193,9 @@ def _blocks(
         ]
     blocks += [
         Text(
-            f"Limits are at 95 % CL (CLs, asymptotic formulae, never below 3.00 events) on {unit}; where fewer than "
-            "ten events carry one it is rough."
+            "Limits are at 95 % CL (CLs, asymptotic formulae, never below 3.00 events): in the planes on "
+            f"{selected} of a resonance of the card's shape, of a simulated signal, with its own shape, on {produced}. "
+            "Where fewer than ten events carry one it is rough."
         )
     ]
     if report.left_out:

@@ -163,15 +163,24 @@ def test_few_events_and_bad_files_are_told(run: Run, tmp_path: Path, monkeypatch
     masses = np.append(np.linspace(2390, 2410, 40), np.linspace(3190, 3210, 20))
     np.savez(tmp_path / "x.npz", **events(masses, np.full(60, 350.0), np.where(masses < 3000, 0.2, 0.9)))
     (tmp_path / "bad.npz").write_bytes(b"nothing")
+    np.savez(tmp_path / "lost.npz", **events(masses, np.full(60, 1e4), np.where(masses < 3000, 0.2, 0.9)))
+    np.savez(tmp_path / "none.npz", **events(masses, np.full(60, 350.0), 0 * masses))
     regions = {"odd": {"score": [0.5, None]}, "even": {"score": [None, 0.5]}}
     (tmp_path / "plane.yaml").write_text(yaml.safe_dump({**CARD, "regions": regions}), encoding="utf-8")
     words = ("hunt", "data.npz", "--analysis", "plane.yaml", "--table", "--signal", "x=x.npz", "--signal", "x=bad.npz")
+    words = (*words, "--signal", "lost=lost.npz", "--signal", "none=none.npz")
     words = (*words, "--method", "odd", "--method", "even", "--toys", 0, "--skip-bad-files")
     result = run(*words, "--json", "-o", "out", code=8)
     assert "1 file was left out" in result.stderr
     report = json.loads(result.stdout)
-    few = "events, 20 are needed for significances"
-    assert report["left_out"] == {"region even": f"19 {few}", "odd X 100:300": f"1 {few}"}
+    few = "of 20 events that are needed for significances"
+    limits_on = "limits on signal"
+    assert report["left_out"] == {
+        "region even": f"19 {few}",
+        "odd X 100:300": f"1 {few}",
+        f"{limits_on} lost in region odd": "no window has the peak of its m_X",
+        f"{limits_on} none in region odd": "none of its events is kept",
+    }
     assert [(row["low"], row["events"]) for row in report["spectra"]] == [(200, 20)]
     assert report["signals"][0]["mass"] == pytest.approx(3200, rel=0.01)  # not that of the region that comes later
 
