@@ -66,7 +66,12 @@ def test_a_record_of_samples_that_do_not_ship_stands_beside(report: ValidationRe
 
 def test_records_that_ship_can_be_read() -> None:
     records = sorted(Path("analyses/validation").glob("*.json"))
-    assert {path.stem for path in records} >= {"atlas_gelato_l1", "cms_axol1tl"}
+    assert {path.stem for path in records} >= {
+        "atlas_2025_semivisible",
+        "atlas_2025_svj_no_tag",
+        "atlas_gelato_l1",
+        "cms_axol1tl",
+    }
     assert all(one.acceptance.events for path in records for one in Earlier.read(path).tried)
 
 
