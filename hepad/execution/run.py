@@ -76,6 +76,7 @@ class Run(Generic[JobT]):
                     yield from self._announced(queue)
         queue.check()
         if not queue.given:
+            self.store.complete = True  # going on would find no more
             raise InputDataError(self._nothing())
         self._check_unchanged()
         self.store.complete = True

@@ -120,9 +120,11 @@ def _empty(write_slim) -> Path:
     return write_slim("empty.root", **{name.replace(".", "_"): [] for name in names})
 
 
-def test_nothing_at_all_is_refused(write_slim) -> None:
-    with pytest.raises(InputDataError, match="no entries"):
-        list(Run(EntryJob([]), [_empty(write_slim)], 1000))
+def test_nothing_at_all_is_refused_and_leaves_nothing(write_slim, tmp_path) -> None:
+    empty = _empty(write_slim)
+    with pytest.raises(InputDataError, match="no entries"), RunFolder.of(tmp_path / "out.root") as folder:
+        list(Run(EntryJob([]), [empty], 1000, store=folder.store("job", {"key": 1})))
+    assert list(tmp_path.iterdir()) == [empty]
 
 
 @pytest.mark.parametrize("spoil", [truncate, damage_met, lambda path: path.write_bytes(b"")])
