@@ -7,6 +7,7 @@ events; one without a luminosity, such as a trigger, has acceptances only.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +16,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from hepad.cards.analysis import RegionSpec
 from hepad.cards.base import Card, CardName, parse_card, read_yaml
 from hepad.cards.cite import CiteCard
+from hepad.cards.hunt import HUNTS_FOLDER
 from hepad.cards.paths import inside
 from hepad.cards.resolver import bundled_names, resolve, shipped
 from hepad.cards.selection import Requirement
@@ -314,12 +316,28 @@ def search_names() -> list[str]:
     return [name for name in bundled_names("analyses") if is_search(read_yaml(resolve("analyses", name)))]
 
 
+def _no_search(name: str) -> str:
+    """What to say of a name that is no card: other analyses, which are models to train, would not do either."""
+    searches, hunts = search_names(), bundled_names(HUNTS_FOLDER)
+    if name in hunts:
+        return f"{name} is a hunt, which learns from the data: use it with 'hepad hunt --analysis'"
+    near = get_close_matches(name, (*searches, *hunts), n=1)
+    meant = f", did you mean {near[0]}?" if near else ":"
+    return f"no search named {name!r}{meant} bundled are {', '.join(searches) or 'none'}; or give a path"
+
+
 def load_search(name: str) -> tuple[SearchCard, Path]:
     """The search of a bundled name or a path, and the folder that its own paths are relative to.
 
-    `CardError` for a card of a model that is trained, and for a file that the card names and that is not there.
+    `CardError` for a name that is none of a search, a card of a model that is trained, and a file that the card names
+    and that is not there.
     """
-    path = resolve("analyses", name)
+    try:
+        path = resolve("analyses", name)
+    except CardError as error:
+        if is_path(name):
+            raise
+        raise CardError(_no_search(name)) from error
     content = read_yaml(path)
     if str(content.get("schema", "")).startswith("analysis/"):
         raise CardError(

@@ -92,7 +92,7 @@ def _check_submission(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("--analysis", "nope"), 3, "no analysis named 'nope'"),
+        (("--analysis", "nope"), 3, "no search named 'nope'"),
         (("--analysis", "vae"), 3, "model to train, not a published search"),
         (("--analysis", "card.yaml", "--xsec", "-1"), 2, "above 0"),
         (("--analysis", "card.yaml", "--region", "nope"), 2, "no region 'nope'"),

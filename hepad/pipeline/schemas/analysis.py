@@ -20,6 +20,7 @@ __all__ = [
     "Check",
     "Hepdata",
     "Package",
+    "Record",
     "Validate",
     "Validation",
     "ValidationFile",
@@ -193,6 +194,14 @@ class _Validation(TypedDict):
     """Why the search cannot read a sample."""
     earlier: list[Tried]
     """What a record that ships has of samples that do not."""
+
+
+class Record(TypedDict):
+    """What is read again of `validation.json`, also of one that an older hepad wrote."""
+
+    analysis: str
+    samples: list[Tried]
+    provenance: Provenance
 
 
 class Validation(_Validation):

@@ -8,12 +8,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from hepad.bundles.citation import arxiv
+from hepad.cards.base import validation_summary
 from hepad.cards.cite import CiteCard
 from hepad.cards.hunt import HuntCard
 from hepad.cards.plane import PlaneCard
 from hepad.cards.search import SearchCard
 from hepad.errors import CardError, CheckFailedError
+from hepad.output.closing import command_of
 from hepad.pipeline.analysis.vectors import ValidateReport
 from hepad.pipeline.reinterpret.report import Result
 from hepad.pipeline.reinterpret.rows import CutRow, LimitRow, RegionRow
@@ -80,21 +84,35 @@ class Tried:
         )
 
 
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number")
+
+
 @dataclass(frozen=True)
 class Earlier:
     """Samples that were tried by an earlier call, of files that do not ship: what its validation.json holds."""
 
+    analysis: str
     tried: Sequence[Tried]
     provenance: Mapping[str, Any]
 
     @classmethod
     def read(cls, path: Path) -> Earlier:
-        """The record of a file that ships; `CardError` if it is none."""
+        """The record of a file that ships; `CardError` if it is none, or holds what none has."""
+        from hepad.pipeline.schemas.analysis import Record
+
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            return cls([Tried.from_json(one) for one in content["samples"]], dict(content["provenance"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise CardError(f"{path} is no validation.json of hepad analysis validation ({error!r})") from error
+            text = path.read_text(encoding="utf-8")
+            content = json.loads(text, parse_constant=_no_number)
+            TypeAdapter(Record).validate_json(text, strict=True)
+            command_of(content["provenance"])  # which the page tells
+            tried = [Tried.from_json(one) for one in content["samples"]]
+            return cls(content["analysis"], tried, content["provenance"])
+        except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+            why = (
+                validation_summary(error) if isinstance(error, ValidationError) else f"{type(error).__name__}: {error}"
+            )
+            raise CardError(f"{path} is no validation.json of hepad analysis validation ({why})") from error
 
     def is_of(self, cards: Mapping[str, str]) -> bool:
         """Whether the card was the same then."""

@@ -12,7 +12,7 @@ from hepad.cards.plane import load_any_hunt
 from hepad.cards.resolver import resolve, shipped_folder
 from hepad.cards.search import load_search
 from hepad.cards.vectors import load_vectors
-from hepad.errors import InputDataError, MissingExtraError, UsageError
+from hepad.errors import CardError, InputDataError, MissingExtraError, UsageError
 from hepad.io.reader import expand_files
 from hepad.output.atomic import check_folder
 from hepad.pipeline.analysis.vectors import ValidateReport, default_vectors, validate
@@ -108,6 +108,8 @@ def _of_search(name: str, files: Sequence[str], options: ValidationOptions) -> V
     )
     path = folder / _RECORDS / f"{card.name}.json"
     earlier = Earlier.read(path) if path.is_file() else None
+    if earlier is not None and earlier.analysis != card.name:
+        raise CardError(f"{path} is of {earlier.analysis}, not of {card.name}: move it, or make it again")
     return ValidationReport(card, checks, published, compared, tried, left_out, record, earlier)
 
 

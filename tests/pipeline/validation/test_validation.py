@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hepad.cards.cite import CiteCard
+from hepad.cards.search import load_search
 from hepad.errors import CardError, CheckFailedError, InputDataError, UsageError
 from hepad.output.document import Links, to_markdown
 from hepad.output.figure_kinds import drawing
@@ -73,6 +75,33 @@ def test_records_that_ship_can_be_read() -> None:
         "cms_axol1tl",
     }
     assert all(one.acceptance.events for path in records for one in Earlier.read(path).tried)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "said"),
+    [
+        (lambda record: record["provenance"].pop("cards"), "key 'provenance.cards'"),
+        (lambda record: record["provenance"].update(arguments={"words": ["{9}"], "files": []}), "IndexError"),
+        (lambda record: record["samples"][0].update(acceptance=[]), "key 'samples.0.acceptance'"),
+        (lambda record: record["samples"][0].update(limit_pb_expected="none"), "limit_pb_expected"),
+        (lambda record: record["samples"][0].update(events=float("nan")), "NaN is no number"),
+    ],
+)
+def test_a_spoilt_record_is_a_card_error(report: ValidationReport, tmp_path: Path, spoilt: Any, said: str) -> None:
+    assert report.output is not None
+    content = json.loads((report.output / "validation.json").read_text())
+    spoilt(content)
+    (tmp_path / "record.json").write_text(json.dumps(content))
+    with pytest.raises(CardError, match=said):
+        Earlier.read(tmp_path / "record.json")
+
+
+def test_a_name_that_is_none_of_a_search_is_answered_with_those_that_are() -> None:
+    with pytest.raises(CardError, match=r"'cms_2019_dijt', did you mean cms_2019_dijet\?") as caught:
+        validation("cms_2019_dijt")
+    assert "snn_ae" not in str(caught.value)
+    with pytest.raises(CardError, match=r"atlas_2023_yxh is a hunt.*hepad hunt --analysis"):
+        load_search("atlas_2023_yxh")
 
 
 def test_what_is_off_is_said_first_and_is_a_fault_of_an_exact_card(report: ValidationReport) -> None:
