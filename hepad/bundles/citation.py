@@ -64,9 +64,11 @@ def citations(kind: str, name: str) -> list[Citation]:
 
 
 def shipped_citations(kind: str, folder: str, name: str) -> list[tuple[str, str]]:
-    """Text and entry of what to cite for a thing that ships in `folder`; none for one of somebody's own."""
-    found = citations(kind, name) if name in bundled_names(folder) else []
-    return [(one.text, one.bibtex) for one in found]
+    """Text and entry of what to cite for a thing that ships in `folder`, once each; none for one of somebody's own."""
+    found: dict[str, str] = {}
+    for one in citations(kind, name) if name in bundled_names(folder) else []:
+        found.setdefault(one.text, one.bibtex)
+    return list(found.items())
 
 
 def references(analysis: str, reference: str) -> list[Citation]:

@@ -14,6 +14,8 @@ from hepad.output.page import to_html
 
 __all__ = ["closing", "command_of", "write_page"]
 
+_FOLDER = "FOLDER"
+
 
 def closing(record: Mapping[str, Any], *, cite: Sequence[tuple[str, str]] = (), is_not: str = "") -> list[Block]:
     """The last blocks of a report with this provenance; `cite` are references and their BibTeX entries."""
@@ -26,6 +28,7 @@ def closing(record: Mapping[str, Any], *, cite: Sequence[tuple[str, str]] = (), 
     found += [
         Heading("Make it again"),
         Code(command_of(record)),
+        *_held(record),
         Text("Or let hepad replay do it in a copy of its inputs, and compare every file."),
         Code(_provenance(record), folded="Versions, inputs and their hashes"),
     ]
@@ -33,17 +36,31 @@ def closing(record: Mapping[str, Any], *, cite: Sequence[tuple[str, str]] = (), 
 
 
 def command_of(record: Mapping[str, Any]) -> str:
-    """The words of the command that made an output, with the names of its inputs; where it wrote to is left open."""
+    """The words of the command that made an output, with the names of its inputs; where it wrote to is left open.
+
+    Files that belong in one folder are named from there, and the folder itself is FOLDER.
+    """
     arguments = record.get("arguments") or {"words": [], "files": []}
     names = [item["name"] for item in (*record["inputs"], *arguments["files"])]
 
     def filled(found: re.Match[str]) -> str:
         if found[1] is None:
             return found[0][0]
-        return ",".join(names[int(number)] for number in found[1].split(",") if number)
+        if "," in found[1]:
+            return "" if found[2] else _FOLDER
+        return f"{names[int(found[1])]}{found[2]}"
 
-    words = [re.sub(r"\{\{|\}\}|\{([\d,]+)\}", filled, word) for word in arguments["words"]]
+    words = [re.sub(r"\{\{|\}\}|\{([\d,]+)\}(/?)", filled, word) for word in arguments["words"]]
     return f"{shlex.join(['hepad', *words])} -o OUTPUT" if words else str(record["command"])
+
+
+def _held(record: Mapping[str, Any]) -> list[Block]:
+    """What FOLDER has, if the command names one."""
+    arguments = record.get("arguments") or {"words": [], "files": []}
+    names = [item["name"] for item in (*record["inputs"], *arguments["files"])]
+    wholes = [found for word in arguments["words"] for found in re.findall(r"^\{([\d,]*,[\d,]*)\}$", word)]
+    held = dict.fromkeys(names[int(number)] for whole in wholes for number in whole.split(",") if number)
+    return [Text(f"{_FOLDER} has {', '.join(held)}.")] if held else []
 
 
 def _provenance(record: Mapping[str, Any]) -> str:

@@ -73,6 +73,6 @@ def test_a_report_ends_with_how_it_is_made_again(tmp_path):
     assert "<pre>hepad limit --signal 5</pre>" in page
     assert "a.csv 3 bytes sha256 ab\ndijet sha256 cd" in page
     given = {"words": ["limit", "{0}", "--poi", "{{mu}}", "{1,2}"], "files": [{"name": "b"}, {"name": "c d"}]}
-    assert closing({**record, "arguments": given})[1] == Code("hepad limit a.csv --poi '{mu}' 'b,c d' -o OUTPUT")
+    assert closing({**record, "arguments": given})[1] == Code("hepad limit a.csv --poi '{mu}' FOLDER -o OUTPUT")
     kinds = [type(block).__name__ for block in closing(record, cite=[("A paper.", "@article{a}")], is_not="theirs")]
     assert kinds == ["Heading", "Text", "Heading", "Text", "Code", "Heading", "Code", "Text", "Code"]

@@ -17,6 +17,7 @@ from hepad.output.figure_context import FigureContext, simulated
 from hepad.output.figures import save_figures
 from hepad.pipeline.study.data import BACKGROUND
 from hepad.pipeline.study.images import Pictures
+from hepad.pipeline.study.names import drawn
 from hepad.pipeline.study.plan import updates_per_epoch
 from hepad.pipeline.study.results import GRID, Measured, Results, Spread, roc_bands
 from hepad.plot.images import ShownImage, gallery_figure, plane_figure
@@ -39,7 +40,7 @@ CAPTIONS = {
     "latent_": "Fraction of events in which each latent neuron of {} spikes at each step, first seed.",
     "images_": "Images of {}: what it sees, its reconstruction, and their difference, the first event of each sample.",
     "plane_": "The latent numbers of {}, signed so that they grow with the number of lit pixels of background.",
-    "scan_": "Scan of {}: loss and AUC, mean and standard deviation over seeds.",
+    "scan_": "{}: loss and AUC, mean and standard deviation over seeds.",
 }
 
 _CONTEXT = simulated(True)
@@ -79,7 +80,7 @@ def _figures(card: StudyCard, results: Results) -> Iterator[tuple[str, Figure]]:
     for analysis, names in results.plan.table.items():
         latent = results.trainings[names[0]].latent
         if latent:
-            spikes = {card.label(sample): fractions for sample, fractions in latent.items()}
+            spikes = {drawn(card, sample): fractions for sample, fractions in latent.items()}
             yield f"latent_{analysis}", latent_figure(spikes, context=_CONTEXT)
         pictures = results.trainings[names[0]].pictures
         if pictures is not None:
@@ -93,7 +94,7 @@ def roc_of(
 ) -> Figure:
     """The ROC curves of the models, a panel a signal, with bands over seeds; all in one on `ax`, if given."""
     lines = [
-        RocLine(card.label(b.analysis), card.label(b.signal), GRID, b.mean, *((b.low, b.high) if b.seeds > 1 else ()))
+        RocLine(drawn(card, b.analysis), drawn(card, b.signal), GRID, b.mean, *((b.low, b.high) if b.seeds > 1 else ()))
         for b in roc_bands(results)
     ]
     return roc_figure(lines, panels=True, context=context, band="± 1 std. dev. (seeds)", ax=ax)
@@ -104,7 +105,9 @@ def _seed_points(card: StudyCard, results: Results) -> Iterator[SeedPoints]:
         trainings = results.group(names)
         for signal in results.signals:
             auc = np.array([training.auc[signal] for training in trainings])
-            yield SeedPoints(card.label(analysis), card.label(signal), auc, _published_auc(card, trainings[0], signal))
+            yield SeedPoints(
+                drawn(card, analysis), drawn(card, signal), auc, _published_auc(card, trainings[0], signal)
+            )
 
 
 def _published_auc(card: StudyCard, training: Measured, signal: str) -> tuple[float, float] | None:
@@ -128,14 +131,14 @@ def _loss_curves(card: StudyCard, results: Results) -> list[LossCurves]:
         groups.setdefault(key, []).append(analysis)
     curves = []
     for analyses in groups.values():
-        panel = ", ".join(card.label(analysis) for analysis in analyses)
+        panel = ", ".join(drawn(card, analysis) for analysis in analyses)
         for analysis in analyses:
             trainings = results.group(results.plan.table[analysis])
             length = max(len(t.train_loss) for t in trainings)
             planned = trainings[0].planned
             updates = updates_per_epoch(planned.events, planned.train.batch_size) * np.arange(1, length + 1)
             losses = ([t.train_loss for t in trainings], [t.validation_loss for t in trainings])
-            curves.append(LossCurves(card.label(analysis), panel, updates, *(_padded(x, length) for x in losses)))
+            curves.append(LossCurves(drawn(card, analysis), panel, updates, *(_padded(x, length) for x in losses)))
     return curves
 
 
@@ -147,7 +150,7 @@ def _objects(card: StudyCard, results: Results) -> Iterator[tuple[str, Figure]]:
     """All samples in one figure, then each signal alone with the background."""
     batches = next(iter(results.samples.values()))
     samples = {
-        name: ObjectSample(card.label(name), counts(batch), batch.weight, style)
+        name: ObjectSample(drawn(card, name), counts(batch), batch.weight, style)
         for style, (name, batch) in enumerate(batches.items(), start=-1)  # background comes first and has no style
     }
     background = samples.pop(BACKGROUND)
@@ -163,8 +166,8 @@ def _pictures(card: StudyCard, analysis: str, pictures: Pictures) -> Iterator[tu
     groups = card.compare.groups if card.compare else {}
     firsts = [[name for name in names if name in pictures.shown][:1] for names in groups.values()]
     wanted = [BACKGROUND, *(name for first in firsts for name in first)] if groups else list(pictures.shown)
-    shown = [ShownImage(card.label(name), *pictures.shown[name]) for name in wanted]
-    yield f"images_{analysis}", gallery_figure(shown, title=card.label(analysis), context=_CONTEXT)
+    shown = [ShownImage(drawn(card, name), *pictures.shown[name]) for name in wanted]
+    yield f"images_{analysis}", gallery_figure(shown, title=drawn(card, analysis), context=_CONTEXT)
     if pictures.plane:
         points = signal_points(card, pictures)
         yield (
@@ -173,7 +176,7 @@ def _pictures(card: StudyCard, analysis: str, pictures: Pictures) -> Iterator[tu
                 pictures.plane[BACKGROUND],
                 points,
                 axes_titles=("Latent number $z_1$", "Latent number $z_2$"),
-                title=card.label(analysis),
+                title=drawn(card, analysis),
                 context=_CONTEXT,
             ),
         )
@@ -186,7 +189,7 @@ def signal_points(card: StudyCard, pictures: Pictures) -> dict[str, npt.NDArray[
     found: dict[str, list[npt.NDArray[np.float32]]] = {}
     for name, values in pictures.plane.items():
         if name != BACKGROUND:
-            found.setdefault(group_of.get(name, card.label(name)), []).append(values)
+            found.setdefault(group_of.get(name, drawn(card, name)), []).append(values)
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
@@ -196,11 +199,11 @@ def _scan(card: StudyCard, results: Results, scan: ScanName) -> Figure:
         points = results.scan(scan, analysis)
         events = [_first(results, point.trainings).planned.events for point in points]
         x = np.array(events if scan == "training_fraction" else [point.value for point in points], dtype=np.float64)
-        name = card.label(analysis)
+        name = drawn(card, analysis)
         lines.append(_line(name, None, x, [results.loss(point.trainings) for point in points]))
         for signal in results.signals:
             values = [results.auc(point.trainings, signal) for point in points]
-            lines.append(_line(name, card.label(signal), x, values))
+            lines.append(_line(name, drawn(card, signal), x, values))
     return scan_figure(lines, xlabel=_XLABELS[scan], log_x=scan == "training_fraction", context=_CONTEXT)
 
 

@@ -80,7 +80,7 @@ def blocks(report: StudyReport, figures: Sequence[str], cards: str) -> list[Bloc
     """The whole report; `figures` are the names of the figures that were drawn, `cards` the cards as text."""
     card, results = report.card, report.results
     seeds = ", ".join(str(seed) for seed in card.seeds)
-    pictures = [Figure(f"figures/{name}.png", _caption(name)) for name in figures]
+    pictures = [Figure(f"figures/{name}.png", _caption(card, name)) for name in figures]
 
     def shown(prefix: str) -> list[Block]:
         return [p for p in pictures if p.path.startswith(f"figures/{prefix}")]
@@ -267,9 +267,10 @@ def _of(moments: tuple[float, float] | None, digits: int) -> str:
     return "" if moments is None else f"{moments[0]:.{digits}f} (± {moments[1]:.{digits}f})"
 
 
-def _caption(name: str) -> str:
+def _caption(card: StudyCard, name: str) -> str:
     key = next(key for key in sorted(CAPTIONS, key=len, reverse=True) if name.startswith(key))
-    return CAPTIONS[key].format(name.removeprefix(key).strip("_"))
+    what = name.removeprefix(key).strip("_")
+    return CAPTIONS[key].format(SCAN_TITLES.get(what, named(card, what)))
 
 
 def _scan(card: StudyCard, name: str, results: Results) -> list[Block]:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from hepad.output.figure_context import SIMULATION, FigureContext
 from hepad.output.figures import save_figures
+from hepad.pipeline.study.names import drawn
 from hepad.pipeline.study.sensitivity.page import crossing_words
 from hepad.pipeline.study.sensitivity.points import Counted
 from hepad.pipeline.study.sensitivity.results import Curve, Found, SensitivityResults
@@ -32,10 +33,10 @@ def _figures(results: SensitivityResults) -> Iterator[tuple[str, Figure]]:
     methods = [name for name in card.methods if name not in card.classical]
     if methods:
         tables = [_gains(results, of, title) for title, of in _WAYS]
-        names = [card.label(name) for name in methods]
+        names = [drawn(card, name) for name in methods]
         yield (
             "improvements",
-            gain_figure(tables, rows=[card.label(name) for name in results.curves], columns=names, context=context),
+            gain_figure(tables, rows=[drawn(card, name) for name in results.curves], columns=names, context=context),
         )
     gains = _lines(results, lambda one: one.gain)
     yield "significance_improvement", sensitivity_figure(gains, y_title="Significance improvement", context=context)
@@ -49,11 +50,11 @@ def draw_limits(results: SensitivityResults, ax: Axes) -> None:
     points: dict[str, tuple[list[float], list[bool]]] = {}
     for method in next(iter(results.curves.values())):
         found = [results.curves[signal][method].limit().value for signal in signals]
-        points[card.label(method)] = (
+        points[drawn(card, method)] = (
             [one.value / results.luminosity for one in found],
             [bool(one.bound) for one in found],
         )
-    draw_points(ax, points, [card.label(signal) for signal in signals], y_title="Expected limit at 95 % CL [fb]")
+    draw_points(ax, points, [drawn(card, signal) for signal in signals], y_title="Expected limit at 95 % CL [fb]")
 
 
 _WAYS: tuple[tuple[str, Callable[[Curve], Found]], ...] = (
@@ -71,8 +72,8 @@ def _lines(results: SensitivityResults, of: Callable[[Counted], float]) -> dict[
         for method, curve in curves.items():
             band = curve.band(of)
             x = band.events / results.luminosity
-            lines.append(SensitivityLine(results.card.label(method), x, band.median, band.low, band.high))
-        panels[results.card.label(signal)] = lines
+            lines.append(SensitivityLine(drawn(results.card, method), x, band.median, band.low, band.high))
+        panels[drawn(results.card, signal)] = lines
     return panels
 
 
