@@ -10,6 +10,7 @@ from typing import Any
 
 from hepad.output.document import Block, Code, Files, Heading, Text
 from hepad.output.figure_kinds import figure_kinds
+from hepad.output.latex import TABLES, TABLES_FILE, to_latex
 from hepad.output.page import to_html
 
 __all__ = ["closing", "command_of", "write_page"]
@@ -82,12 +83,16 @@ def write_page(
 ) -> None:
     """Write `report.html` of blocks and a closing into a folder that has figures and `files`, with what each is.
 
-    `cite` and `is_not` are of the closing. The tables of the figures' numbers are among the files without being named.
+    Beside it the tables of the blocks, if there are any, in LaTeX. `cite` and `is_not` are of the closing. The tables,
+    and those of the figures' numbers, are among the files without being named.
     """
+    tables = to_latex(blocks)
+    if tables:
+        (folder / TABLES).write_text(tables, encoding="utf-8")
     page = [
         *blocks,
         Heading("Files"),
-        Files([*files, *_numbers(folder, {name for name, _ in files})]),
+        Files([*files, *([TABLES_FILE] if tables else []), *_numbers(folder, {name for name, _ in files})]),
         *closing(record, cite=cite, is_not=is_not),
     ]
     (folder / "report.html").write_text(to_html(page, folder), encoding="utf-8")

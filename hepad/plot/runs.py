@@ -44,21 +44,28 @@ def shift_map(
     caption: str = "",
     ax: Axes | None = None,
 ) -> Figure:
-    """Minus the decimal logarithm of p-values (runs, quantities) as a heat map, up to 10; from 2 on as numbers."""
+    """Minus the decimal logarithm of p-values (runs, quantities) as a heat map, up to 10; from 2 on as numbers.
+
+    The longer of the two lists goes down the figure: across a slide there is no room for the names of many.
+    """
     values = np.minimum(-np.log10(np.maximum(p_values, 1e-300)), _LARGEST)
-    with canvas(ax, (4.6 + 0.5 * len(quantities), 3.4 + 0.42 * len(runs))) as axes:
+    across, down = (runs, quantities) if len(quantities) > len(runs) else (quantities, runs)
+    size = (max(8.0, 4.6 + 0.5 * len(across)), 2.0 + 0.3 * len(down))
+    with canvas(ax, size) as axes:
         figure = figure_of(axes)
         if ax is None:
             figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
-        image = axes.pcolormesh(values, cmap="Blues", vmin=0, vmax=_LARGEST, edgecolors="white", linewidth=0.8)
-        for (i, j), value in np.ndenumerate(values):
+        drawn = values.T if across is runs else values
+        image = axes.pcolormesh(drawn, cmap="Blues", vmin=0, vmax=_LARGEST, edgecolors="white", linewidth=0.8)
+        for (i, j), value in np.ndenumerate(drawn):
             if value >= 2:
                 text = "10+" if value >= _LARGEST else f"{value:.0f}"
                 colour = "white" if value > 0.6 * _LARGEST else "black"
                 axes.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=10, color=colour)
         axes.invert_yaxis()
-        axes.set_xticks(np.arange(len(quantities)) + 0.5, quantities, rotation=90, fontsize=12)
-        axes.set_yticks(np.arange(len(runs)) + 0.5, runs, fontsize=12)
+        upright = 90 if len(across) > 3 else 0
+        axes.set_xticks(np.arange(len(across)) + 0.5, across, rotation=upright, fontsize=12)
+        axes.set_yticks(np.arange(len(down)) + 0.5, down, fontsize=12)
         axes.tick_params(which="both", length=0)
         axes.minorticks_off()
         bar = figure.colorbar(image, ax=axes, pad=0.02)

@@ -43,6 +43,7 @@ def test_fit_writes_all_that_it_says(tmp_path: Path) -> None:
         "fit.json",
         *(f"fit_dijet5{end}" for end in (".csv", ".png", "_correlation.csv", "_correlation.png", "_drawn.csv")),
         "report.html",
+        "tables.tex",
     ]
     assert sorted(path.name for path in output.iterdir()) == names
     page = (output / "report.html").read_text(encoding="utf-8")

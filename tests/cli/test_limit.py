@@ -40,7 +40,7 @@ def test_a_real_process_writes_everything(tmp_path: Path) -> None:
     assert {len(row) for row in result["cls"]["expected"]} == {5}
     assert len(result["warnings"]) == 1
     assert sorted(p.name for p in output.iterdir()) == [
-        "SHA256SUMS", "limit.csv", "limit.json", "limit.png", "report.html", "workspace.json",
+        "SHA256SUMS", "limit.csv", "limit.json", "limit.png", "report.html", "tables.tex", "workspace.json",
     ]  # fmt: skip
     written = json.loads((output / "limit.json").read_text())
     assert written.pop("provenance")["command"].startswith("hepad limit --signal 1 --background 0.5 --data 0")

@@ -220,7 +220,7 @@ def test_evaluate(process, run, examples: Path, tmp_path: Path) -> None:
     assert report["warnings"] == []
     files = {p.name for p in (tmp_path / "rep").iterdir()}
     figures = {f"{n}.{kind}" for n in ("roc", "sic", "scores_dnn_ae", "scores_vae") for kind in ("csv", "png")}
-    assert files == {"SHA256SUMS", "report.html", "report.md", "report.json"} | figures
+    assert files == {"SHA256SUMS", "report.html", "report.md", "report.json", "tables.tex"} | figures
     assert "| dnn_ae | mse | a4l |" in (tmp_path / "rep" / "report.md").read_text()
     again = json.loads(
         process(*start, *signals[0], "--model", "dnn_ae", "-o", "rep2", "--figures", "pdf", "--json").stdout

@@ -16,7 +16,7 @@ from hepad.cli.main import app
 from hepad.io.exchange.hepdata import submission_faults
 
 SIGNAL = "wprime_wz_2tev.root"
-FILES = {"reinterpret.json", "scores.root", "histograms.root", "histograms.json", "report.html"}
+FILES = {"reinterpret.json", "scores.root", "histograms.root", "histograms.json", "report.html", "tables.tex"}
 FIGURES = {f"{name}.{kind}" for name in ("cutflow", "scores", "spectra", "limits") for kind in ("csv", "png")}
 
 

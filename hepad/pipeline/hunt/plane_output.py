@@ -17,6 +17,7 @@ from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, e
 from hepad.output.figure_context import FigureContext
 from hepad.output.figures import save_figures
 from hepad.output.json_text import json_text
+from hepad.output.latex import TABLES, to_latex
 from hepad.output.page import to_html
 from hepad.pipeline.hunt.closing import hunt_closing
 from hepad.pipeline.hunt.plane_report import PlaneReport
@@ -41,6 +42,7 @@ def write_plane(report: PlaneReport, card: PlaneCard, described: Mapping[str, An
         shown = {name: Figure(f"{name}.png", _caption(name)) for name in names}
         page = _blocks(report, card, shown, described["provenance"])
         (folder / _PAGE).write_text(to_html(page, folder), encoding="utf-8")
+        (folder / TABLES).write_text(to_latex(page), encoding="utf-8")
 
 
 def stored_plane(output: Path) -> tuple[dict[str, Any], PlaneReport]:

@@ -15,6 +15,7 @@ from hepad.errors import InputDataError
 from hepad.output.atomic import atomic_folder
 from hepad.output.figures import save_figures
 from hepad.output.json_text import json_text
+from hepad.output.latex import TABLES, to_latex
 from hepad.output.page import to_html
 from hepad.pipeline.hunt.windows_report import AnalysisReport, WindowResult
 
@@ -38,6 +39,7 @@ def write_analysis(report: AnalysisReport, card: HuntCard, described: Mapping[st
         names = save_figures(analysis_figures(report), folder)
         blocks = analysis_blocks(report, card, names, described["provenance"])
         (folder / _PAGE).write_text(to_html(blocks, folder), encoding="utf-8")
+        (folder / TABLES).write_text(to_latex(blocks), encoding="utf-8")
 
 
 def stored_report(output: Path) -> tuple[dict[str, Any], AnalysisReport]:

@@ -19,6 +19,7 @@ from hepad.output.closing import closing
 from hepad.output.csv_rows import csv_text
 from hepad.output.document import Answer, Block, Files, Heading, Notes, Table, Text, merged
 from hepad.output.json_text import json_text
+from hepad.output.latex import TABLES, TABLES_FILE, to_latex
 from hepad.output.page import to_html
 from hepad.paths import InputPath
 from hepad.pipeline.reinterpret.output import PAGE
@@ -37,7 +38,7 @@ HEADER = ("search", "acceptance", "expected [pb]", "observed [pb]", "xsec / expe
 OnSearch = Callable[[str, int, int], None]
 
 _VERB = "reinterpret"
-_FILES = ("report.html", "ranking.json", "ranking.csv")
+_FILES = ("report.html", TABLES, "ranking.json", "ranking.csv")
 
 
 @dataclass(frozen=True)
@@ -297,7 +298,8 @@ def _write(output: Path, ranking: Ranking) -> None:
         kept = None if row.acceptance is None else row.acceptance.value
         rows.append([row.search, kept, row.expected_pb, row.observed_pb, row.strength, row.status, row.fidelity])
     content = json_text("reinterpret/ranking.json", ranking.content())
-    texts = (to_html(_page(ranking), output), content, csv_text(rows))
+    page = _page(ranking)
+    texts = (to_html(page, output), to_latex(page), content, csv_text(rows))
     write_files(output, dict(zip(_FILES, texts, strict=True)), verb=_VERB)
 
 
@@ -333,6 +335,8 @@ def _page(ranking: Ranking) -> list[Block]:
         Heading("What the searches are"),
         Table(["search", "title", "fidelity", "after"], about, numbers_from=4),
         Heading("Files"),
-        Files([(f"{row.search}/{PAGE}", f"the answer of {row.search} in full") for row in ranking.rows]),
+        Files(
+            [*((f"{row.search}/{PAGE}", f"the answer of {row.search} in full") for row in ranking.rows), TABLES_FILE]
+        ),
         *closing(ranking.provenance),
     ]

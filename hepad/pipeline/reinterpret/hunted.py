@@ -23,6 +23,7 @@ from hepad.cards.sensitivity import SensitivityCard, SensitivitySignal, load_any
 from hepad.errors import CardError, InputDataError, UsageError
 from hepad.execution.executor import Execution
 from hepad.io.reader import DEFAULT_STEP_SIZE, expand_files
+from hepad.output.latex import TABLES
 from hepad.pipeline.hunt.windows import windows_of
 from hepad.pipeline.hunt.windows_scan import peak_of_masses, responsible
 from hepad.pipeline.study.output import check_output
@@ -33,7 +34,7 @@ from hepad.provenance import command_line, provenance, sha256_bytes
 __all__ = ["FILES", "VERB", "HuntedOptions", "HuntedReport", "MethodRow", "PointRow", "reinterpret_hunt"]
 
 VERB = "reinterpret"
-FILES = ("report.html", "reinterpret.json", "methods.csv", "points.csv")
+FILES = ("report.html", TABLES, "reinterpret.json", "methods.csv", "points.csv")
 _SIGNAL = "signal"
 _FB = 1e3
 

@@ -16,6 +16,7 @@ from hepad.output.document import Answer, Block, Figure, Heading, Table, Text
 from hepad.output.figure_context import SIMULATION, FigureContext
 from hepad.output.figures import save_figures
 from hepad.output.json_text import json_text
+from hepad.output.latex import to_latex
 from hepad.output.page import to_html
 from hepad.pipeline.reinterpret.hunted import FILES, VERB, HuntedReport, MethodRow, PointRow
 from hepad.pipeline.study.output import FIGURES
@@ -58,7 +59,8 @@ def write_hunted(report: HuntedReport) -> None:
         drawn = save_figures(_figures(report), folder)
     content = json_text("reinterpret/reinterpret.json", {**report.content(), "figures": drawn})
     tables = [csv_records([vars(row) for row in rows]) for rows in (report.methods, report.points)]
-    texts = (to_html(_page(report, drawn), output), content, *tables)
+    page = _page(report, drawn)
+    texts = (to_html(page, output), to_latex(page), content, *tables)
     write_files(output, dict(zip(FILES, texts, strict=True)), verb=VERB)
 
 

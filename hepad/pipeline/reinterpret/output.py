@@ -12,6 +12,7 @@ from hepad.errors import CheckFailedError
 from hepad.io.exchange.hepdata import HepDataTable, Resource, submission_faults, write_submission
 from hepad.output.figure_kinds import ALL_KINDS, figure_kinds
 from hepad.output.json_text import json_text
+from hepad.output.latex import TABLES, to_latex
 from hepad.output.page import to_html
 from hepad.pipeline.reinterpret.answer import Answer
 from hepad.pipeline.reinterpret.hepdata import comment, illustrated, tables
@@ -31,6 +32,7 @@ OURS = (
     "histograms.root",
     "histograms.json",
     PAGE,
+    TABLES,
     *(
         f"{name}.{kind}"
         for name in ("cutflow", "scores*", "spectra", "yields", "fit_*", "limits", "exclusion")
@@ -63,8 +65,9 @@ def write_folder(folder: Path, result: Result, answer: Answer, curve: Curve | No
     write_maps(folder, result, answer)
     _submit(folder, result, tables(result, spectra, counted_regions(answer)), captions, _likelihoods(answer, curve))
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*")} | {SCORES}  # which the caller writes
-    page = to_html(blocks(result, captions, there), folder)
-    (folder / PAGE).write_text(page, encoding="utf-8")
+    page = blocks(result, captions, there | {TABLES})
+    (folder / TABLES).write_text(to_latex(page), encoding="utf-8")
+    (folder / PAGE).write_text(to_html(page, folder), encoding="utf-8")
 
 
 Files = dict[str, tuple[Resource, str]]

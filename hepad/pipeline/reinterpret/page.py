@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from hepad.bundles.citation import references
 from hepad.output.closing import closing
 from hepad.output.document import Answer, Block, Figure, Files, Heading, Notes, Table, Text
+from hepad.output.latex import TABLES_FILE
 from hepad.pipeline.reinterpret.report import CurveRow, Result, SampleRow
 from hepad.pipeline.reinterpret.rows import CombinedRow, CutRow, LimitRow, RegionRow, SearchRow, VerdictRow
 from hepad.pipeline.reinterpret.words import (
@@ -62,6 +63,7 @@ _FILES = {
     "histograms.json": "spectra of the signal, for hist and other tools (UHI)",
     "efficiency_map.csv": "acceptance by mass point and region",
     "signal_regions.csv": "acceptances and limits by region",
+    TABLES_FILE[0]: TABLES_FILE[1],
     "hepdata/submission.yaml": "tables as HEPData takes them, with figures and likelihoods",
     "hepdata/workspace*.json": "the likelihood of the background, for pyhf",
     "hepdata/patchset*.json": "the signals as patches of it",

@@ -14,6 +14,7 @@ from hepad.nn.scorer import EpochEnd
 from hepad.output.atomic import atomic_folder, write_files
 from hepad.output.document import to_markdown
 from hepad.output.json_text import json_text
+from hepad.output.latex import TABLES, to_latex
 from hepad.output.page import to_html
 from hepad.pipeline.study.compared import compared, ordered
 from hepad.pipeline.study.data import BACKGROUND, StudyData, find_files
@@ -28,7 +29,7 @@ from hepad.provenance import event_records, provenance, sha256_bytes, sha256_fil
 
 __all__ = ["StudyOptions", "StudyReport", "study"]
 
-_FILES = ("report.md", "report.html", "results.json")
+_FILES = ("report.md", "report.html", TABLES, "results.json")
 
 
 @dataclass(frozen=True)
@@ -127,5 +128,5 @@ def _write(report: StudyReport, texts: Mapping[str, str]) -> None:
     cards = "\n".join(f"# {what}\n{text}" for what, text in texts.items())
     page = blocks(report, figures, cards)
     whole = {**report.content(), "figures": figures}
-    pages = (to_markdown(page), to_html(page, output), json_text("study/results.json", whole))
+    pages = (to_markdown(page), to_html(page, output), to_latex(page), json_text("study/results.json", whole))
     write_files(output, dict(zip(_FILES, pages, strict=True)), verb=VERB)

@@ -97,6 +97,7 @@ def test_cms_dijets_against_the_mass(examples: Path, tmp_path: Path) -> None:
         "local_p.csv",
         "local_p.png",
         "report.html",
+        "tables.tex",
     ]
 
 

@@ -23,6 +23,7 @@ from hepad.output.atomic import atomic_folder, write_files
 from hepad.output.csv_rows import csv_records
 from hepad.output.document import to_markdown
 from hepad.output.json_text import json_text
+from hepad.output.latex import TABLES, to_latex
 from hepad.output.page import to_html
 from hepad.paths import InputPath
 from hepad.pipeline.hunt.options import HuntOptions, HuntPlan
@@ -47,7 +48,7 @@ __all__ = [
 ]
 
 _TABLES = ("sensitivity.csv", "points.csv")
-_FILES = ("report.md", "report.html", "results.json", *_TABLES)
+_FILES = ("report.md", "report.html", TABLES, "results.json", *_TABLES)
 _RULE = "points/2"
 """How a point is made of what its key names; another way is another rule."""
 
@@ -317,5 +318,5 @@ def _write(report: SensitivityReport, texts: Mapping[str, str]) -> None:
     blocks = page(results, figures, cards, report.provenance, quick=report.quick)
     whole = json_text("study/results.json", {**report.content(), "figures": figures})
     tables = (csv_records(results.summary()), csv_records(results.points()))
-    pages = (to_markdown(blocks), to_html(blocks, output), whole, *tables)
+    pages = (to_markdown(blocks), to_html(blocks, output), to_latex(blocks), whole, *tables)
     write_files(output, dict(zip(_FILES, pages, strict=True)), verb=VERB)
