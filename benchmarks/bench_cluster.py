@@ -33,7 +33,9 @@ from pathlib import Path
 from threading import Timer
 from typing import Any
 
-from hepad.execution.dask_cluster import _GROUP, DaskExecutor
+import dask
+
+from hepad.execution.dask_cluster import _GROUP, _PATIENCE, DaskExecutor
 
 STRAGGLER = 50
 """Times as long as others."""
@@ -235,6 +237,7 @@ def main() -> None:
     parser.add_argument("--step", type=int, default=10, help="events in a unit of these")
     options = parser.parse_args()
     random.seed(1)
+    dask.config.set(_PATIENCE)
     if options.score:
         score_disturbed(options)
     else:

@@ -7,7 +7,7 @@ import json
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, wait
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from math import ceil, inf
@@ -36,6 +36,8 @@ _MOST = 1000
 """Units in a group."""
 _RECOUNT = 1.0
 """Seconds between two counts of the workers."""
+_PATIENCE = {"distributed.deploy.lost-worker-timeout": "1 day"}
+"""A worker that was killed is given up by its cluster if it takes longer than that to come back: 15 s, unless told."""
 _LONELY = 30.0
 """Seconds without any result until it is told that no worker is left."""
 _LOGGER = logging.getLogger("hepad.execution")
@@ -71,7 +73,10 @@ class DaskExecutor:
         address: Any = scheduler and _address(scheduler)
         self._stack.enter_context(_quiet())
         if scheduler is None:
+            import dask
+
             start: Callable[..., Any] = distributed.LocalCluster
+            self._stack.enter_context(dask.config.set(_PATIENCE))  # asked for when a worker is lost
             cluster = start(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs="ERROR")
             address = self._stack.enter_context(cluster)
         try:
@@ -137,7 +142,7 @@ class DaskExecutor:
         # what ended and was lost since, with its worker, is done anew: `gather` waits for it
         done = [future for future in ended if future not in failed]
         try:
-            for future, (outcomes, seconds) in zip(done, self._client.gather(done), strict=True):
+            for future, (outcomes, seconds) in zip(done, self._fetched(done), strict=True):
                 self._outcomes.extend(outcomes)
                 self._taken.extend(groups[future][len(outcomes) :])
                 mean = seconds / len(outcomes)
@@ -147,16 +152,31 @@ class DaskExecutor:
         self._outcomes.extend(_told(future.exception()) for future in failed)
 
     def _next(self) -> Any:
-        """The next group that has ended; that all workers are lost is told once, and waited for."""
+        """The next group that has ended."""
         while not self._lonely:
             try:
                 return self._ended.get(timeout=_LONELY)
             except Empty:
-                with suppress(OSError):  # the scheduler is lost: so are the groups, in a moment
-                    self._lonely = not self._client.nthreads()
-                if self._lonely:
-                    _LOGGER.warning("hepad: the Dask cluster has no workers; waiting for workers")
+                self._tell_if_lonely()
         return self._ended.get()
+
+    def _fetched(self, done: list[Any]) -> list[Any]:
+        """What came of groups that have ended, some of which may have to be done anew."""
+        loop: Any = self._client.loop
+        fetching = asyncio.run_coroutine_threadsafe(self._client.gather(done, asynchronous=True), loop.asyncio_loop)
+        try:
+            while not self._lonely and not wait([fetching], timeout=_LONELY).done:
+                self._tell_if_lonely()
+            return list(fetching.result())
+        finally:
+            fetching.cancel()  # if the command is interrupted
+
+    def _tell_if_lonely(self) -> None:
+        """That all workers are lost is told once, and waited for."""
+        with suppress(OSError):  # the scheduler is lost: so are the groups, in a moment
+            self._lonely = not self._client.nthreads()
+        if self._lonely:
+            _LOGGER.warning("hepad: the Dask cluster has no workers; waiting for workers")
 
     def close(self) -> None:
         """Give up what is not done; a cluster that was started here ends."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from itertools import count
 from threading import Timer
@@ -26,6 +27,7 @@ from hepad.pipeline.score import ScoreOptions, score
 from .conftest import STEP
 
 distributed = pytest.importorskip("distributed", reason="needs the extra dask")
+dask = pytest.importorskip("dask")
 from hepad.execution.dask_worker import JobAtWorker, do_units  # noqa: E402  it needs the extra
 
 
@@ -168,17 +170,33 @@ def test_a_group_lost_after_it_ended_is_done_anew(cluster, monkeypatch) -> None:
         assert sorted(squares(executor, range(20))) == [n * n for n in range(20)]
 
 
-def test_that_no_worker_is_left_is_told_once(cluster, monkeypatch, caplog) -> None:
+@pytest.mark.parametrize("fetching", [False, True])
+def test_that_no_worker_is_left_is_told_once(cluster, monkeypatch, caplog, fetching: bool) -> None:
+    async def late(groups: list[str], asynchronous: bool) -> list[str]:
+        await asyncio.sleep(0.1)
+        return groups
+
     monkeypatch.setattr("hepad.execution.dask_cluster._LONELY", 0.01)
     with closing(DaskExecutor(Squares(), cluster.scheduler_address, 2)) as executor:
         monkeypatch.setattr(executor._client, "nthreads", dict)
-        Timer(0.1, executor._ended.put, ["late"]).start()
-        assert executor._next() == "late"
-        executor._ended.put("later")
+        monkeypatch.setattr(executor._client, "gather", late)
+        if fetching:
+            assert executor._fetched(["late"]) == ["late"]
+        Timer(0.1, executor._ended.put, ["later"]).start()
         assert executor._next() == "later"
+        assert executor._fetched(["last"]) == ["last"]
     assert [record.getMessage() for record in caplog.records if record.name == "hepad.execution"] == [
         "hepad: the Dask cluster has no workers; waiting for workers"
     ]
+
+
+def test_a_cluster_of_its_own_waits_for_workers_that_take_long_to_come_back(cluster, monkeypatch) -> None:
+    monkeypatch.setattr(distributed, "LocalCluster", lambda **_: nullcontext(cluster.scheduler_address))
+    name = "distributed.deploy.lost-worker-timeout"
+    before = dask.config.get(name)
+    with closing(DaskExecutor(Squares(), None, 2)):
+        assert dask.config.get(name) == "1 day"
+    assert dask.config.get(name) == before
 
 
 def test_a_unit_that_fails_in_a_group_is_told(cluster) -> None:
