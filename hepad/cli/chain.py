@@ -19,7 +19,9 @@ def chain(
     files: Annotated[
         list[str],
         typer.Argument(
-            help="Event files; NAME=FILE makes several samples, without a NAME they are one.", show_default=False
+            help="Event files; NAME=FILE makes several samples, without a NAME they are one.",
+            show_default=False,
+            callback=common.names_from_stdin,
         ),
     ],
     l1: Annotated[list[str] | None, typer.Option("--l1", help=f"First level: {_STEP}", show_default=False)] = None,

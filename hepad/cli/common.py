@@ -47,6 +47,7 @@ __all__ = [
     "Workers",
     "event_progress",
     "execution",
+    "names_from_stdin",
     "parse_columns",
     "parse_cross_sections",
     "parse_files",
@@ -108,20 +109,17 @@ Executor = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Make it again; replace what is there.")]
 
 
-def _names_from_stdin(names: list[str]) -> list[str]:
+def names_from_stdin(names: list[str] | None) -> list[str]:
     """The names with those read from stdin in place of `-`, so that a record of the command has them.
 
-    Empty lines and those that begin with # are left out; `UsageError` if none is left.
+    The callback of every argument of files. `UsageError` if names were given, and none is left.
     """
-    if sys.stdin is None:
-        return names
-    found: list[str] = []
-    for name in names:
-        lines = [line.strip() for line in sys.stdin] if name == "-" else []
-        found += [line for line in lines if line[:1] != "#"] if name == "-" else [name]
-    if not any(found):
+    from hepad.io.text import listed_names
+
+    found = listed_names(names or [])
+    if names and not found:
         raise UsageError("no name of a file was given; '-' reads names from stdin, one a line")
-    return [name for name in found if name]
+    return found
 
 
 Files = Annotated[
@@ -129,7 +127,7 @@ Files = Annotated[
     typer.Argument(
         help="Input files; globs are expanded, '-' reads names from stdin, one a line, # begins a comment.",
         show_default=False,
-        callback=_names_from_stdin,
+        callback=names_from_stdin,
     ),
 ]
 CalculatorOption = Annotated[

@@ -16,7 +16,11 @@ def export(
     output: common.OutputFolder,
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="Events of the test vectors; without them, random inputs.", show_default=False),
+        typer.Argument(
+            help="Events of the test vectors; without them, random inputs.",
+            show_default=False,
+            callback=common.names_from_stdin,
+        ),
     ] = None,
     bits: Bits = None,
     score: Score = None,

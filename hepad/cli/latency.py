@@ -44,7 +44,11 @@ def latency(
     model: common.Model,
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="Events to compare on; without them, random inputs.", show_default=False),
+        typer.Argument(
+            help="Events to compare on; without them, random inputs.",
+            show_default=False,
+            callback=common.names_from_stdin,
+        ),
     ] = None,
     budget: Annotated[
         str | None,

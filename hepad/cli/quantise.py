@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 def quantise(
     background: Annotated[
-        list[str], typer.Argument(help="Background that no model has seen in training.", show_default=False)
+        list[str],
+        typer.Argument(
+            help="Background that no model has seen in training.",
+            show_default=False,
+            callback=common.names_from_stdin,
+        ),
     ],
     model: Annotated[
         list[str], typer.Option("--model", "-m", help="A model with logic. May be repeated.", show_default=False)

@@ -24,7 +24,11 @@ __all__ = ["reinterpret"]
 def reinterpret(
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="Event files of one signal sample; globs are expanded.", show_default=False),
+        typer.Argument(
+            help="Event files of one signal sample; globs are expanded, '-' reads names from stdin.",
+            show_default=False,
+            callback=common.names_from_stdin,
+        ),
     ] = None,
     analysis: Annotated[
         str,

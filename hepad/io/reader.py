@@ -26,7 +26,7 @@ from hepad.io.remote.urls import is_url
 from hepad.io.root.index import OddRecordError
 from hepad.io.root.lean import LeanFile
 from hepad.io.tables.features import TableFile, TablePath
-from hepad.io.text import check_regular, first_line
+from hepad.io.text import check_regular, first_line, listed_names
 from hepad.paths import InputPath
 
 __all__ = ["DEFAULT_STEP_SIZE", "expand_files", "open_events", "open_root", "read_chunks", "read_events", "unit_edges"]
@@ -54,10 +54,7 @@ def expand_files(names: Sequence[str | InputPath]) -> list[InputPath]:
         if not isinstance(name, str):
             paths.append(name)
             continue
-        if name == "-" and sys.stdin is None:
-            raise UsageError("'-' reads file names from stdin, which is closed")
-        lines = [line.strip() for line in sys.stdin] if name == "-" else [name]
-        for line in filter(None, lines):
+        for line in listed_names([name]):
             paths.extend(_matches(line))
     if not paths:
         raise UsageError("no input files given")

@@ -1,4 +1,4 @@
-"""Text files of generators, plain or compressed with gzip, bzip2 or xz; told by content, not by name."""
+"""Text files of generators, plain or compressed with gzip, bzip2 or xz, told by content not name; lists of files."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import bz2
 import io
 import logging
 import lzma
+import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
-from hepad.errors import InputDataError
+from hepad.errors import InputDataError, UsageError
 from hepad.paths import InputPath
 
-__all__ = ["MAX_LINE", "check_regular", "damage_as_input_error", "first_line", "head", "open_text"]
+__all__ = ["MAX_LINE", "check_regular", "damage_as_input_error", "first_line", "head", "listed_names", "open_text"]
 
 _log = logging.getLogger(__name__)
 
@@ -116,6 +117,22 @@ def head(path: InputPath, size: int = 1 << 16) -> bytes:
         while len(text) < size and (piece := stream.read(1024)):
             text += piece
     return text
+
+
+def listed_names(names: Sequence[str]) -> list[str]:
+    """The names of files, with those that come from stdin in place of `-`, one a line.
+
+    Empty lines and those that begin with # are left out. `UsageError` if stdin is asked for and closed.
+    """
+    found: list[str] = []
+    for name in names:
+        if name != "-":
+            found.append(name)
+        elif sys.stdin is None:
+            raise UsageError("'-' reads file names from stdin, which is closed")
+        else:
+            found += [line for text in sys.stdin if not (line := text.strip()).startswith("#")]
+    return [name for name in found if name]
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from hepad.cli.main import app
@@ -199,6 +200,14 @@ def test_names_from_stdin_are_recorded(call: Call, tmp_path: Path) -> None:
         record = json.loads(str(stored["provenance"]))["provenance"]
     assert record["arguments"]["words"] == ["vectorize", "{0}", "{1}", "{2}", "--max-events", "5"]
     assert [one["name"] for one in record["inputs"]] == ["h0.h5", "lq.h5", "a4l.h5"]
+
+
+def test_every_command_on_event_files_records_those_from_stdin() -> None:
+    commands = typer.main.get_command(app).commands.values()
+    every = [each for command in commands for each in (command, *getattr(command, "commands", {}).values())]
+    many = {each.name: one.callback for each in every for one in each.params if getattr(one, "nargs", 1) == -1}
+    assert {name for name, callback in many.items() if callback is None} == {"bumphunt", "verify"}  # spectra, cards
+    assert len(many) > 15
 
 
 def test_a_command_that_fails_now_says_why(call: Call, tmp_path: Path) -> None:
