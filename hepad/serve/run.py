@@ -55,7 +55,7 @@ def run(options: Options, ready: Callable[[str], None]) -> None:
 
     if options.share is not None and not options.share.is_dir():
         raise UsageError(f"--share {options.share} is no folder")
-    with _private(), _socket(options.port) as listener, _owned(options.data):
+    with _private(), _hangup_ends(), _socket(options.port) as listener, _owned(options.data):
         port = listener.getsockname()[1]
         site = site_of(port, options.url)
         store, keys = Store(options.data.resolve(), options.limits), Keys.of(options.data)
@@ -86,7 +86,7 @@ def run(options: Options, ready: Callable[[str], None]) -> None:
         except KeyboardInterrupt:
             return  # how one ends it
         except SystemExit as end:
-            if end.code not in (128 + signal.SIGTERM, 128 + signal.SIGHUP):  # how services are ended, and terminals
+            if end.code != 128 + signal.SIGTERM:  # how services are ended
                 raise
 
 
@@ -98,6 +98,18 @@ def _private() -> Iterator[None]:
         yield
     finally:
         os.umask(before)
+
+
+@contextmanager
+def _hangup_ends() -> Iterator[None]:
+    """A closed terminal ends the server in good order, as SIGTERM does; under nohup it goes on."""
+    before = signal.getsignal(signal.SIGHUP)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 
 from hepad.cli.serve import serve
 from hepad.errors import MissingExtraError, OutputError, UsageError
-from hepad.serve.run import Options, _owned, run
+from hepad.serve.run import Options, _hangup_ends, _owned, run
 
 
 def never(_):
@@ -58,6 +59,22 @@ def test_the_page_that_a_browser_opens_is_read_by_nobody_else_and_goes(tmp_path,
     assert mode == 0o600
     assert "url=http://127.0.0.1:1/?token=x" in text
     assert not page.exists()
+
+
+def test_a_closed_terminal_ends_the_server_as_a_service_is_ended():
+    heard = []
+    before = [(number, signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGHUP)]
+    try:
+        signal.signal(signal.SIGTERM, lambda *_: heard.append("end"))
+        for handler, expected in ((signal.SIG_DFL, ["end"]), (signal.SIG_IGN, [])):  # the second is nohup's
+            signal.signal(signal.SIGHUP, handler)
+            heard.clear()
+            with _hangup_ends():
+                signal.raise_signal(signal.SIGHUP)
+            assert (heard, signal.getsignal(signal.SIGHUP)) == (expected, handler)
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def test_a_connection_that_comes_to_no_request_is_closed(monkeypatch):
