@@ -36,10 +36,12 @@ def score(
 
     Example: hepad score examples/data/w_lnu.root --model snn_ae
     """
+    from hepad.heap import keep_freed_memory
     from hepad.io.tables.scores import check_format
     from hepad.pipeline.score import ScoreOptions
     from hepad.pipeline.score import score as run
 
+    keep_freed_memory()
     with common.event_progress("scoring") as on_events:
         options = ScoreOptions(
             output=output,

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from hepad.errors import HepadError, WorkerError
 from hepad.execution.units import Job, Staffed, worker_of
+from hepad.heap import keep_freed_memory
 from hepad.threads import stay_on_one_thread
 
 __all__ = ["ProcessExecutor"]
@@ -142,6 +143,7 @@ def _work(units: Connection) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     stay_on_one_thread()
+    keep_freed_memory()
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
             worker = worker_of(units.recv())

@@ -246,7 +246,9 @@ class Columns:
 
 
 def _running(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
+    total = np.zeros(len(mask) + 1, dtype=np.int64)
+    np.cumsum(mask, out=total[1:])
+    return total
 
 
 def jagged(array: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
