@@ -22,7 +22,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
 
 
 def test_pages_are_not_asked_for_again() -> None:
-    found = [subprocess.run([sys.executable, "-c", FAULTS, *word], capture_output=True, check=False) for word in ([], ["keep"])]
+    commands = [[sys.executable, "-c", FAULTS, *word] for word in ([], ["keep"])]
+    found = [subprocess.run(command, capture_output=True, check=False) for command in commands]
     if found[1].returncode == 3:
         pytest.skip("not glibc")
     without, kept = (int(one.stdout) for one in found)
