@@ -171,7 +171,7 @@ def open_root(path: InputPath) -> Any:
 
 
 def _on_disk() -> dict[str, Any]:
-    """Options of uproot for a file on the disk: it is read where it is asked for, not by a thread and a loop of uproot's."""
+    """Options of uproot for a file on the disk: read where it is asked for, not by a thread and a loop of its own."""
     import uproot
 
     return {"handler": uproot.MultithreadedFileSource, "use_threads": False}
