@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["quantity_titles"]
+__all__ = ["object_titles", "quantity_titles"]
 
 _MISSING = r"$E_\mathrm{T}^\mathrm{miss}$"
 _WHAT = {
@@ -17,12 +17,25 @@ _WHAT = {
 }
 _OBJECTS = {"bjets": "b jets", "fatjets": "fat jets", "met": "missing momentum"}
 _COUNTED = re.compile(r"(n|sum_pt)_([a-z]+)")
+_OBJECT = re.compile(r"([a-z]+?)(\d+)")
 _OF_OBJECT = re.compile(r"([a-z]+?)(\d*)_(pt|eta|phi|mass|energy)")
 
 
 def quantity_titles(names: Iterable[str]) -> dict[str, str]:
     """Titles with units of those of the names that are of the usual kinds: `n_jets`, `jet1_pt`, `met`, `score mse`."""
     return {name: title for name in names if (title := _title(name))}
+
+
+def object_titles(names: Iterable[str]) -> dict[str, str]:
+    """Titles of those of the names that are of objects: `jet1`, `met`."""
+    found = {name: _OBJECT.fullmatch(name) for name in names}
+    titles = {name: f"{_one(parts[1])} {parts[2]}" for name, parts in found.items() if parts}
+    return {**titles, **({"met": _MISSING} if "met" in found else {})}
+
+
+def _one(name: str) -> str:
+    """One of the objects of a kind."""
+    return _OBJECTS.get(f"{name}s", name).removesuffix("s")
 
 
 def _title(name: str) -> str:

@@ -56,7 +56,7 @@ def quantisation_figure(
             for line, where, value in references:
                 if where == panel and line in lines:
                     axes.axhline(value, color=pick(COLOURS, lines.index(line)), ls=(0, (5, 3)), lw=1.1, zorder=0)
-            axes.text(0.97, 0.05, panel, transform=axes.transAxes, ha="right", va="bottom", fontweight="bold")
+            axes.set_title(panel, fontsize=15, pad=26)
             axes.margins(x=0.08, y=0.08)
             axes.label_outer()
             axes.autoscale_view()

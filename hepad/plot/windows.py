@@ -68,6 +68,7 @@ def window_spectra(
             last = (len(spectra) - 1 - column) // columns
             grid[2 * last + 1, column].set_xlabel(x_title)
             grid[2 * last + 1, column].tick_params(labelbottom=True)
+            grid[2 * last + 1, column].xaxis.set_major_locator(MaxNLocator(5))
         for row in range(rows):
             grid[2 * row, 0].set_ylabel("Events / GeV")
             grid[2 * row + 1, 0].set_ylabel("Signif.", loc="center")

@@ -44,7 +44,9 @@ def test_the_example_of_the_help_writes_everything(tmp_path: Path) -> None:
     assert (result["fit"]["ndf"], result["fit"]["converged"], result["refit"]) == (86, True, True)
     assert set(result["fit"]["parameters"]) == {"p1", "p2", "p3", "p4", "p5"}
     figures = [f"{stem}.{kind}" for stem in ("bumphunt", "tomography") for kind in ("csv", "pdf", "png")]
-    assert sorted(p.name for p in output.iterdir()) == sorted(["SHA256SUMS", "bumphunt.json", "report.html", *figures])
+    assert sorted(p.name for p in output.iterdir()) == sorted(
+        ["SHA256SUMS", "bumphunt.json", "report.html", "tables.tex", *figures]
+    )
     assert (output / "bumphunt.png").read_bytes().startswith(b"\x89PNG")
     assert (output / "bumphunt.pdf").read_bytes().startswith(b"%PDF")
     written = json.loads((output / "bumphunt.json").read_text())

@@ -30,7 +30,7 @@ def test_shares_and_top_events(run, examples: Path, tmp_path: Path, model: str) 
     assert a4l["objects"]["electron3"][1] < 0.2
     names = {p.name for p in (tmp_path / "why").iterdir()}
     figures = {f"{n}.{kind}" for n in ("shares", "events_w", "events_a4l") for kind in ("csv", "png")}
-    assert names == {"SHA256SUMS", "report.html", "explain.md", "explain.json"} | figures
+    assert names == {"SHA256SUMS", "report.html", "explain.md", "explain.json", "tables.tex"} | figures
     first, share = max(((name, row[0]) for name, row in a4l["objects"].items()), key=lambda pair: pair[1])
     page = (tmp_path / "why" / "report.html").read_text(encoding="utf-8")
     assert f"{first} in a4l." in page

@@ -221,14 +221,14 @@ def test_evaluate(process, run, examples: Path, tmp_path: Path) -> None:
     files = {p.name for p in (tmp_path / "rep").iterdir()}
     figures = {f"{n}.{kind}" for n in ("roc", "sic", "scores_dnn_ae", "scores_vae") for kind in ("csv", "png")}
     assert files == {"SHA256SUMS", "report.html", "report.md", "report.json", "tables.tex"} | figures
-    assert "| dnn_ae | mse | a4l |" in (tmp_path / "rep" / "report.md").read_text()
+    assert "| dnn_ae | mse | A \u2192 4\u2113 |" in (tmp_path / "rep" / "report.md").read_text()
     again = json.loads(
         process(*start, *signals[0], "--model", "dnn_ae", "-o", "rep2", "--figures", "pdf", "--json").stdout
     )
     assert again["rows"] == [row for row in report["rows"] if (row["model"], row["signal"]) == ("dnn_ae", "h0")]
     assert (tmp_path / "rep2" / "roc.pdf").stat().st_size > 1000
     page = (tmp_path / "rep2" / "report.html").read_text(encoding="utf-8")
-    assert "dnn_ae tells h0 from background with an AUC of" in page
+    assert "dnn_ae tells h\u2080 \u2192 \u03c4\u03c4 from background with an AUC of" in page
     assert '<a href="roc.pdf">' in page
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hepad.output.quantity_titles import quantity_titles
+from hepad.output.quantity_titles import object_titles, quantity_titles
 
 
 def test_columns_have_titles_with_units_and_others_none() -> None:
@@ -15,4 +15,13 @@ def test_columns_have_titles_with_units_and_others_none() -> None:
         "met_phi": r"$\phi$ of missing momentum",
         "met": r"$E_\mathrm{T}^\mathrm{miss}$ [GeV]",
         "score mse": "Score mse",
+    }
+
+
+def test_objects_are_told_by_their_places() -> None:
+    assert object_titles(["jet1", "fatjet2", "bjet1", "met", "jets"]) == {
+        "jet1": "jet 1",
+        "fatjet2": "fat jet 2",
+        "bjet1": "b jet 1",
+        "met": r"$E_\mathrm{T}^\mathrm{miss}$",
     }

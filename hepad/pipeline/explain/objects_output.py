@@ -10,8 +10,10 @@ from hepad.output.atomic import atomic_folder
 from hepad.output.closing import write_page
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, to_markdown
 from hepad.output.figure_context import FigureContext, simulated
+from hepad.output.figure_kinds import titled
 from hepad.output.figures import save_figure
 from hepad.output.json_text import json_text
+from hepad.output.quantity_titles import object_titles
 from hepad.pipeline.explain.objects import ExplainReport, SampleRow
 from hepad.pipeline.explain.shared import FILES
 
@@ -57,7 +59,8 @@ def events_table(report: ExplainReport, leading: int = 3) -> Table:
 def write_objects(report: ExplainReport, output: Path, record: Mapping[str, Any], *, simulation: bool) -> None:
     """Write report.html, explain.md, explain.json and figures to a folder."""
     with atomic_folder(output, verb="explain") as folder:
-        _draw(report, folder, simulated(simulation))
+        with titled(object_titles(report.samples[0].objects)):
+            _draw(report, folder, simulated(simulation))
         page = _page(report)
         (folder / "explain.md").write_text(to_markdown(page), encoding="utf-8")
         write_page(folder, page, record, FILES)
