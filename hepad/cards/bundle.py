@@ -149,10 +149,12 @@ def parse_region(text: str) -> tuple[str, RegionSpec]:
     pb, which may be left out where events have weights in pb), `cut=kl@threshold:4.2`, `box=kl@threshold:4.2,
     mse@threshold:1` of several scores. `UsageError` if it is none of these.
     """
-    name, _, setting = text.partition("=")
+    name, equals, setting = text.partition("=")
+    forms = "NAME=efficiency:0.01, NAME=rate:OUT/IN, NAME=cross_section:OUT[/IN] or NAME=threshold:X"
     if not _REGION_NAME.fullmatch(name):
-        forms = "NAME=efficiency:0.01, NAME=rate:OUT/IN, NAME=cross_section:OUT[/IN] or NAME=threshold:X"
         raise UsageError(f"--region {text!r}: write {forms}")
+    if not equals:
+        raise UsageError(f"--region {text!r}: regions that are there are taken anyway; a new one is {forms}")
     try:
         return name, RegionSpec(**region_keys(setting))
     except ValidationError as error:

@@ -25,6 +25,7 @@ def discovery(
         str | None,
         typer.Option(
             "--data",
+            metavar="N|FILE",
             help="Observed events of one region; of an --analysis a CSV with category,bin,observed, without which "
             "limits are expected.",
             show_default=False,

@@ -50,9 +50,7 @@ def print_masses(report: MassLimitReport) -> None:
     """A table of limits and p-values by mass, and the largest excess with its global p-value."""
     from hepad.stats.limits.discovery import format_p
 
-    scale, unit = report.pb_per_event or 1.0, "events" if report.pb_per_event is None else "pb"
-    if unit == "pb" and max(point.limit.expected[2] for point in report.points) * scale < 0.1:
-        scale, unit = 1000 * scale, "fb"
+    scale, unit = report.shown_in
     rows = []
     for point in report.points:
         limit = point.limit

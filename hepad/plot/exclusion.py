@@ -30,14 +30,16 @@ def plot_exclusion(
     excluded_label: str = "Excluded",
     x_title: str = "Mass [GeV]",
     y_title: str = r"95% CL limit on $\sigma$ [pb]",
+    unit: str = "",
     remarks: tuple[str, ...] = (),
     context: FigureContext | None = None,
     ax: Axes | None = None,
 ) -> Figure:
-    """Expected limits (m, 5) for -2 to 2 standard deviations, in pb, at masses (m,) in GeV; observed ones (m,) if any.
+    """Expected limits (m, 5) for -2 to 2 standard deviations, at masses (m,) in GeV; observed ones (m,) if any.
 
-    `theory` (m,) is the cross section in pb of the same final state; `excluded` are ranges of masses in GeV, shaded
-    and written out. NaN leaves gaps. A single mass is drawn as one bar of bands. Drawn on `ax`, if given.
+    They are in what `y_title` says, and the table of numbers by `unit`. `theory` (m,) is the cross section of the same
+    final state; `excluded` are ranges of masses in GeV, shaded and written out. NaN leaves gaps. A single mass is drawn
+    as one bar of bands. Drawn on `ax`, if given.
     """
     with canvas(ax, (8, 6)) as axes:
         x, bands = _widened(masses, expected)
@@ -58,7 +60,9 @@ def plot_exclusion(
         curves = [(x, bands[:, 4]), *((masses, drawn) for drawn in (observed, theory) if drawn is not None)]
         legend_beside_curves(axes, curves, title="\n".join(remarks) or None)
         draw_context(axes, context)
-        keep_numbers(axes, mass_gev=masses, observed=observed, **sigmas("expected", expected), theory=theory)
+        keep_numbers(
+            axes, mass_gev=masses, observed=observed, **sigmas("expected", expected), theory=theory, unit=unit or None
+        )
         return figure_of(axes)
 
 

@@ -31,7 +31,7 @@ def write_mass_limits(
     from hepad.plot.local_p import plot_local_p
 
     assert options.output is not None  # noqa: S101 - the caller has looked
-    scale = report.pb_per_event or 1.0
+    scale, unit = report.shown_in
     masses = np.array([point.mass for point in report.points])
     observed = [point.limit.observed for point in report.points]
     about, context = _about(report, found), data_context(spec)
@@ -41,7 +41,8 @@ def write_mass_limits(
         masses,
         np.array([point.limit.expected for point in report.points]) * scale,
         observed=np.array([np.nan if value is None else value for value in observed]) * scale,
-        y_title="95% CL limit on signal events" if report.pb_per_event is None else _pb_title(options),
+        y_title="95% CL limit on signal events" if unit == "events" else _title(options, unit),
+        unit=unit,
         remarks=about,
         context=context,
     )
@@ -75,12 +76,9 @@ def write_mass_limits(
         write_page(folder, mass_blocks(report), record, [("limit.json", "all numbers, and the provenance")])
 
 
-def _pb_title(options: MassLimitOptions) -> str:
-    return (
-        r"95% CL limit on $\sigma \times B$ [pb]"
-        if options.acceptance < 1
-        else (r"95% CL limit on $\sigma \times A \times B$ [pb]")
-    )
+def _title(options: MassLimitOptions, unit: str) -> str:
+    what = r"\sigma \times B" if options.acceptance < 1 else r"\sigma \times A \times B"
+    return rf"95% CL limit on ${what}$ [{unit}]"
 
 
 def _about(report: MassLimitReport, found: Sequence[Signal]) -> tuple[str, ...]:

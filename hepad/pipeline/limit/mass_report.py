@@ -75,6 +75,14 @@ class MassLimitReport:
     warnings: tuple[str, ...]
 
     @property
+    def shown_in(self) -> tuple[float, str]:
+        """What limits are multiplied by for people, and the unit: events, pb, or fb if all medians are below 0.1 pb."""
+        if self.pb_per_event is None:
+            return 1.0, "events"
+        largest = max(float(point.limit.expected[2]) for point in self.points) * self.pb_per_event
+        return (1000 * self.pb_per_event, "fb") if largest < 0.1 else (self.pb_per_event, "pb")
+
+    @property
     def fit(self) -> FitResult:
         """The fit of the background alone, to effective counts."""
         assert self.background.fit is not None  # noqa: S101  of a function

@@ -47,7 +47,7 @@ def limit_blocks(result: LimitResult, unit: str, scale: float = 1.0) -> list[Blo
 
 def mass_blocks(report: MassLimitReport) -> list[Block]:
     """The page of limits against the mass."""
-    scale, unit = report.pb_per_event or 1.0, "events" if report.pb_per_event is None else "pb"
+    scale, unit = report.shown_in
     top = report.largest
     p, z = top.excess.words()
     best = min(report.points, key=lambda point: float(point.limit.expected[2]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from itertools import pairwise
 from pathlib import Path
@@ -88,6 +89,9 @@ def test_cms_dijets_against_the_mass(examples: Path, tmp_path: Path) -> None:
     content = json.loads((tmp_path / "o/limit.json").read_text())
     first = content["points"][0]
     assert first["observed_pb"] == pytest.approx(first["observed"] / 137_000)
+    with (tmp_path / "o/limit.csv").open() as file:
+        row = next(csv.DictReader(file))
+    assert (row["unit"], float(row["observed"])) == ("fb", pytest.approx(1000 * first["observed_pb"]))
     assert first["log10_p0"] == pytest.approx(np.log10(first["p0"]))
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
         "SHA256SUMS",
