@@ -33,6 +33,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 FEW_EVENTS = 10.0
 """Below about this many events asymptotic formulae are unreliable."""
+_MOST = 1e15
+"""Events: of more, double precision does not tell one from none, and no fit converges."""
 _ROUNDING = 1e-9
 """How far apart, relative to one plus -ln L, fits that find the same minimum may be."""
 _DECISIVE = 3.0
@@ -65,6 +67,8 @@ class LimitModel:
                 raise InputDataError(f"{what} has {values.size} bins, the signal has {self.signal.size}")
             if not np.all(np.isfinite(values)) or np.any(values < 0):
                 raise InputDataError(f"{what} must be finite and not negative, found {_worst(values)}")
+            if what != "background_variances" and np.any(values > _MOST):
+                raise InputDataError(f"{what} of {values.max():g} events cannot be fitted: give {_MOST:g} at most")
         if self.signal.sum() <= 0:
             raise InputDataError("the signal is zero: there is nothing to set a limit on")
         for what in ("background_error", "signal_error", "luminosity_error"):

@@ -213,6 +213,7 @@ def test_a_workspace_has_no_modifiers_for_errors_of_zero() -> None:
         ({"signal": 0.0}, InputDataError, "signal is zero"),
         ({"signal": np.nan}, InputDataError, "signal must be finite"),
         ({"background": -1.0}, InputDataError, "background must be finite and not negative, found -1"),
+        ({"background": 1e300}, InputDataError, "background of 1e\\+300 events cannot be fitted: give 1e\\+15 at most"),
         ({"background_error": -0.1}, UsageError, "background error is relative and not negative"),
     ],
 )
