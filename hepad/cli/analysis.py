@@ -20,6 +20,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="analysis",
+    rich_markup_mode="rich",
     add_completion=False,
     no_args_is_help=True,
     help="Make, check, pack and unpack what belongs to an analysis.",

@@ -118,7 +118,7 @@ def invocation(ctx: Any) -> Invocation:
         if isinstance(value, bool):
             words.append((option if value else param.secondary_opts[0],))
             continue
-        if name == "points" and (rows := _points(value)):
+        if name == "points" and (rows := _points(Path(value))):
             name, value, option = "point", rows, "--point"
         for item in value if isinstance(value, list | tuple) else [value]:
             for parts in _parts(name, str(item), files, ctx.params):

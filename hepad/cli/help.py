@@ -64,7 +64,9 @@ def shortened(params: Iterable[ParamT]) -> list[ParamT]:
 
 
 def _shorten(param: Any, panel: str | None) -> None:
-    if not hasattr(param, "display_type"):
+    if param.opts[0].startswith("-") and getattr(param, "rich_help_panel", "") is None:
+        param.rich_help_panel = RUNNING if param.name in _RUNNING else panel
+    if not hasattr(param, "display_type"):  # an older typer, or no parameter of ours
         return
     if not param.opts[0].startswith("-"):
         param.display_type = lambda _: ""  # the name of an argument says what it is
@@ -73,8 +75,6 @@ def _shorten(param: Any, panel: str | None) -> None:
         param.metavar = _word(param)
     if _is_plain_range(param):  # which its word says already, and columns of text are dear
         param._get_number_range_help_str = str  # noqa: SLF001
-    if param.rich_help_panel is None:
-        param.rich_help_panel = RUNNING if param.name in _RUNNING else panel
 
 
 def _is_plain_range(param: Any) -> bool:

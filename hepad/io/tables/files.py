@@ -134,7 +134,8 @@ class _Hdf5:
         self._folder = path.parent
         self._check_room(0)
         self._file = h5py.File(path, "w")
-        self._file.create_dataset("columns", data=np.char.encode(columns))
+        names = np.char.encode(columns) if columns.size else columns.astype("S1")  # of none numpy 1 makes numbers
+        self._file.create_dataset("columns", data=names)
 
     def describe(self, info: str) -> None:
         self._check_room(len(info))
