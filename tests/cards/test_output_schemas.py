@@ -15,6 +15,7 @@ import typer
 from hepad.cli.commands import COMMANDS, command_app
 from hepad.errors import UsageError
 from hepad.output.json_text import CHECKS
+from hepad.pipeline.catalogue import catalogue
 from hepad.pipeline.schemas import json_schema, markdown
 from hepad.pipeline.schemas.outputs import TYPES, output_schema
 
@@ -78,6 +79,15 @@ def test_a_document_that_is_otherwise_is_found(run, change, word: str) -> None:
         check("limit", json.dumps(said))
     of_counts = jsonschema.Draft202012Validator({**output_schema("limit"), "anyOf": [{"$ref": "#/$defs/OfCounts"}]})
     assert any(word in fault.message for one in of_counts.iter_errors(said) for fault in one.context), str(found.value)
+
+
+def test_rows_of_a_list_have_the_keys_of_their_kind() -> None:
+    (check,) = CHECKS
+    rows = catalogue("budgets")
+    check("list", json.dumps(rows))
+    for wrong in ({**rows[0], "colour": "red"}, {key: rows[0][key] for key in rows[0] if key != "device"}):
+        with pytest.raises(AssertionError, match=r"output\.list"):
+            check("list", json.dumps([wrong]))
 
 
 def test_what_is_no_output_is_refused() -> None:
