@@ -7,6 +7,7 @@ import re
 
 import yaml
 
+from hepad.output.json_text import json_text
 from hepad.pipeline.catalogue import CATALOGUES, catalogue, overview
 
 
@@ -14,7 +15,9 @@ def test_the_overview_counts_what_the_lists_hold(run):
     shown = run("list").stdout
     assert list(overview()) == list(CATALOGUES)
     for kind, names in json.loads(run("list", "--json").stdout).items():
-        assert [row["name"] for row in catalogue(kind)] == names
+        rows = catalogue(kind)
+        json_text("list", rows)  # holds them against their schema
+        assert [row["name"] for row in rows] == names
         assert re.search(rf"^  {kind} +{len(names)} ", shown, re.MULTILINE)
 
 

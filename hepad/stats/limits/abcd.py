@@ -48,7 +48,8 @@ class AbcdModel:
             raise InputDataError("there is no signal in A: there is nothing to set a limit on")
         empty = [name for name, count in zip(_REGIONS[1:], self.counts[1:], strict=True) if count <= 0]
         if empty:
-            raise InputDataError(f"region {' and '.join(empty)} is empty: B C / D says nothing; loosen its cuts")
+            which = f"region {empty[0]} is" if len(empty) == 1 else f"regions {' and '.join(empty)} are"
+            raise InputDataError(f"{which} empty: B C / D says nothing; loosen the cuts")
 
     @property
     def has_data(self) -> bool:
