@@ -127,13 +127,13 @@ def _samples(report: ValidationReport) -> list[Block]:
                 "upper limits at 95 % CL on the cross section of the sample. No acceptance of these samples is "
                 "published."
             ),
-            *([Notes(reasons, "sample without a limit")] if reasons else []),
+            *([Notes(reasons, "remark")] if reasons else []),
         ]
         for one in report.tried:
             found += [Heading(f"Cut flow: {one.sample}", 3), _cutflow(one)]
     if report.left_out:
         said = [f"{name}: {why}." for name, why in report.left_out.items()]
-        found.append(Notes(said, "sample that it cannot read"))
+        found.append(Notes(said, "unreadable sample"))
     return [*(found or [Text("None.")]), *_earlier(report)]
 
 

@@ -12,7 +12,7 @@ import pytest
 from hepad.cards.cite import CiteCard
 from hepad.cards.search import load_search
 from hepad.errors import CardError, CheckFailedError, InputDataError, UsageError
-from hepad.output.document import Links, to_markdown
+from hepad.output.document import Links, Notes, to_markdown
 from hepad.output.figure_kinds import drawing
 from hepad.pipeline.validation.page import blocks, markdown, summary
 from hepad.pipeline.validation.report import Earlier, ValidationReport
@@ -143,6 +143,13 @@ def test_samples_that_no_search_reads_are_refused_with_the_reason(tmp_path: Path
     other.touch()
     with pytest.raises(UsageError, match="two samples are called"):
         validation("cms_2019_dijet", [WPRIME, str(other)])
+
+
+def test_samples_that_cannot_be_read_are_counted_in_words_that_take_a_plural(report: ValidationReport) -> None:
+    said = [
+        block.what for block in blocks(replace(report, left_out={"a": "b", "c": "d"}), {}) if isinstance(block, Notes)
+    ]
+    assert said == ["unreadable sample"]  # pages add an s
 
 
 def test_links_are_https_addresses_made_of_the_card() -> None:
