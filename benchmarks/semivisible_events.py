@@ -6,10 +6,10 @@
 
 A block is 1000 generated events with a seed of its own. QCD has pT-hat above 400 and m-hat above 1050 GeV, drawn by
 pT-hat^5 and weighted; `svj` is a Z' to dark quarks of a hidden valley SU(2), 2 flavours, dark mesons of 20 GeV, Lambda
-6 GeV, of which a part is invisible; `tops` is a graviton that decays to top quarks.
-Stored is, in Delphes' branches, what has two fat jets (anti-kt, R = 0.8) above
-250 GeV within 1.5 in eta and with a mass above 900 GeV; other events are there without objects unless `--min-met` is
-asked for, which leaves them out. Weights are the event's share of the cross section of all blocks in pb.
+6 GeV, of which a part is invisible; `tops` is a graviton that decays to top quarks. Stored is, in Delphes' branches,
+what has two fat jets (anti-kt, R = 0.8) above 250 GeV within 1.5 in eta and with a mass above 900 GeV; other events are
+there without objects unless `--min-met` is asked for, which leaves them out. Weights are the event's share of the cross
+section of all blocks in pb.
 
 There is no detector: what stands for one are the efficiency of tracks, 95 %, and momenta smeared with the resolutions
 that Delphes' card for CMS has of tracks, photons and hadrons. Tracks have impact parameters of straight lines and the
