@@ -32,7 +32,7 @@ def plot_closure(
             place = 100 * efficiency * (1 + 0.03 * (i - (len(lines) - 1) / 2))
             axes.errorbar(place, ratio, error, fmt="osD^v"[i % 5], color=COLOURS[i % len(COLOURS)], label=name)
         reach = 1.25 * max(0.02, *(float(np.max(np.abs(r - 1) + e)) for _, r, e in lines.values()))
-        axes.set_ylim(1 - reach, 1 + reach)
+        axes.set_ylim(max(1 - reach, 0), 1 + reach)  # no ratio is negative
         axes.set_xlim(0, 110 * max(float(efficiency.max()) for efficiency, _, _ in lines.values()))
         axes.set_xlabel("Background efficiency [%]")
         axes.set_ylabel(r"$N_A\,/\,(N_B N_C / N_D)$")

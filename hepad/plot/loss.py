@@ -34,8 +34,9 @@ def plot_loss(
     """
     epochs = range(1, len(train) + 1)
     with canvas(ax, (8, 6)) as axes:
-        axes.plot(epochs, train, label="training")
-        axes.plot(epochs, validation, ls=DASHES[1], label="validation")
+        marker = "D" if len(train) < 2 else "None"  # one epoch makes no line
+        axes.plot(epochs, train, label="training", marker=marker)
+        axes.plot(epochs, validation, ls=DASHES[1], label="validation", marker=marker)
         kept = (best_epoch, validation[best_epoch - 1])
         axes.plot(*kept, "o", color="black", label=f"kept: epoch {best_epoch}", clip_on=False, zorder=5)
         if min(*train, *validation) > 0:

@@ -8,7 +8,7 @@ import pytest
 
 from hepad.output.figure_context import simulated
 from hepad.plot.latent import latent_figure
-from hepad.plot.loss import LossCurves, loss_figure
+from hepad.plot.loss import LossCurves, loss_figure, plot_loss
 from hepad.plot.multiplicity import ObjectSample, object_figure
 from hepad.plot.scan import ScanLine, scan_figure
 from hepad.plot.seeds import SeedPoints, seeds_figure
@@ -90,3 +90,9 @@ def test_each_training_is_a_point_beside_their_mean() -> None:
     assert bars == [pytest.approx((0.88, 0.04))] * 2
     with pytest.raises(ValueError, match="no training"):
         seeds_figure([])
+
+
+def test_the_losses_of_a_single_epoch_are_seen() -> None:
+    figure = plot_loss([3.0], [2.0], best_epoch=1)
+    assert [line.get_marker() for line in figure.axes[0].lines] == ["D", "D", "o"]
+    assert plot_loss([3.0, 2.0], [2.0, 1.0], best_epoch=1).axes[0].lines[0].get_marker() == "None"

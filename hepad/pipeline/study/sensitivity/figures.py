@@ -28,7 +28,8 @@ def draw_sensitivity(results: SensitivityResults, folder: Path) -> list[str]:
 def _figures(results: SensitivityResults) -> Iterator[tuple[str, Figure]]:
     card = results.card
     tev = None if card.sqrt_s_gev is None else card.sqrt_s_gev / 1000
-    context = FigureContext(label=SIMULATION, sqrt_s=tev, luminosity=results.luminosity)
+    luminosity = float(f"{results.luminosity:.4g}")  # of weights: as the page has it
+    context = FigureContext(label=SIMULATION, sqrt_s=tev, luminosity=luminosity)
     yield "p_values", p_figure(_lines(results, lambda one: one.log_p), context=context)
     methods = [name for name in card.methods if name not in card.classical]
     if methods:
