@@ -3,9 +3,8 @@
 uproot writes the time, a random UUID and the file's name. Here the time is 1995-01-01 00:00, the earliest that ROOT's
 format knows, the UUID is made of the content (it tells files apart in caches), and the name is uproot's for a stream.
 
-What is written is packed by LZ4, which takes a tenth of zlib's time and is read ten times as fast, and by zlib what LZ4
-makes no smaller (scores of which none is missing): either has a checksum in ROOT's format, which numbers as they are
-have not.
+What is written is packed by LZ4, which takes a fifth of zlib's time, and a sixth to read, and by zlib what LZ4 makes no
+smaller (scores of which none is missing): either has a checksum in ROOT's format, which numbers as they are have not.
 """
 
 from __future__ import annotations
