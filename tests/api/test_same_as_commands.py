@@ -282,7 +282,7 @@ def test_runs_beside_a_reference(run, examples: Path, background: ak.Array, monk
     ]
     ax = Figure().subplots()
     assert found.plot(ax) is ax
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["late"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["late"]
     assert "<td>late</td>" in found._repr_html_()
     with pytest.raises(UsageError, match="of the reference and of run same: compare with other events"):
         hepad.monitor(background, {"same": background}, "dnn_ae", **how)

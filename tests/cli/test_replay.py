@@ -66,7 +66,7 @@ def test_the_same_bytes_again(call: Call, tmp_path: Path) -> None:
     [
         (6, ("bumphunt", "in/atlas_dijet_139fb.csv", "--reference", "--toys", 5, "--width-max", 4, *LOOK)),
         (3, ("train", "in/background.h5", "--model", "dnn_ae", "--epochs", 1, "--batch-size", 500)),
-        (5, ("limit", "--signal", 30, "--background", 50, "--data", 45, "--calculator", "asymptotic")),
+        (6, ("limit", "--signal", 30, "--background", 50, "--data", 45, "--calculator", "asymptotic")),
     ],
 )
 def test_results_and_figures(call: Call, files: int, words: tuple[Any, ...]) -> None:
