@@ -92,15 +92,15 @@ def check_environment() -> None:
 @contextmanager
 def pipes_may_close() -> Iterator[None]:
     """End as a process does that writes to a pipe whose reader has left, without a word and with its exit code."""
-    before = os.fstat(1)
+    before, stdout = os.fstat(1), sys.stdout
     code: str | int | None = None
     try:
         yield
     except BrokenPipeError:
         code = _PIPE_CLOSED
     except SystemExit as end:
-        # Rich and typer make it 1, and let what is left go nowhere.
-        gone = not os.path.samestat(before, os.fstat(1)) or type(sys.stdout).__name__ == "PacifyFlushWrapper"
+        # Rich and typer make it 1, and let what is left go nowhere: by the descriptor, or by another stream.
+        gone = sys.stdout is not stdout or not os.path.samestat(before, os.fstat(1))
         code = _PIPE_CLOSED if gone and end.code == 1 else end.code
     try:
         sys.stdout.flush()
