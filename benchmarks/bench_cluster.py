@@ -232,7 +232,7 @@ def main() -> None:
     parser.add_argument("--cluster", type=int, default=200)
     parser.add_argument("--cost", type=float, default=10.8, help="microseconds of processor time an event")
     parser.add_argument("--read", type=float, default=34.0, help="bytes an event")
-    parser.add_argument("--written", type=float, default=10.0, help="bytes an event")
+    parser.add_argument("--written", type=float, default=13.3, help="bytes an event")
     parser.add_argument("--score", type=Path, metavar="FILE", help="score copies of this file on the cluster")
     parser.add_argument("--step", type=int, default=10, help="events in a unit of these")
     options = parser.parse_args()
