@@ -254,6 +254,7 @@ def test_an_analysis_hunts_in_all_windows_with_all_methods(
     assert (shares["A"]["window"], shares["B"]["upper"]) == pytest.approx((0.98, 0.96), abs=0.01)
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "What speaks against it" in page
+    assert all(f'href="{name}"' in page for name in ("hunt.json", "masses.npz", "tables.tex", "local_p.csv"))
     said = " ".join(run(*given, "--signal", f"x={signal}", "--luminosity", 2, "-o", "out").stdout.split())
     assert "signal x in A 3300:3700: 98 % in the window" in said
     assert "out" not in [path.name for path in tmp_path.glob("*.run")]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from hepad.bundles.citation import shipped_citations
 from hepad.cards.hunt import HUNTS_FOLDER
-from hepad.output.closing import closing
-from hepad.output.document import Block
 
 __all__ = ["hunt_closing"]
 
@@ -18,6 +15,6 @@ _IS_NOT = (
 )
 
 
-def hunt_closing(name: str, record: Mapping[str, Any]) -> list[Block]:
-    """The last blocks of the page of a hunt; one of somebody's own knows nothing to cite but what its card says."""
-    return closing(record, cite=shipped_citations("hunts", HUNTS_FOLDER, name), is_not=_IS_NOT)
+def hunt_closing(name: str) -> dict[str, Any]:
+    """What `write_page` asks for the end; one of somebody's own knows nothing to cite but what its card says."""
+    return {"cite": shipped_citations("hunts", HUNTS_FOLDER, name), "is_not": _IS_NOT}

@@ -13,12 +13,11 @@ from scipy.special import ndtri
 from hepad.cards.plane import PlaneCard
 from hepad.errors import InputDataError
 from hepad.output.atomic import atomic_folder
+from hepad.output.closing import write_page
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, excess_tone
 from hepad.output.figure_context import FigureContext
 from hepad.output.figures import save_figures
 from hepad.output.json_text import json_text
-from hepad.output.latex import TABLES, to_latex
-from hepad.output.page import to_html
 from hepad.pipeline.hunt.closing import hunt_closing
 from hepad.pipeline.hunt.plane_report import PlaneReport
 from hepad.plot.mass_plane import MassPlane, limit_planes, p_plane
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plane_answers", "plane_signals", "stored_plane", "write_plane"]
 
-_RESULT, _PAGE = "plane.json", "report.html"
+_RESULT = "plane.json"
 
 
 def write_plane(report: PlaneReport, card: PlaneCard, described: Mapping[str, Any], output: Path) -> None:
@@ -40,9 +39,9 @@ def write_plane(report: PlaneReport, card: PlaneCard, described: Mapping[str, An
         (folder / _RESULT).write_text(json_text("hunt/plane.json", content), encoding="utf-8")
         names = save_figures(_figures(report), folder)
         shown = {name: Figure(f"{name}.png", _caption(name)) for name in names}
-        page = _blocks(report, card, shown, described["provenance"])
-        (folder / _PAGE).write_text(to_html(page, folder), encoding="utf-8")
-        (folder / TABLES).write_text(to_latex(page), encoding="utf-8")
+        files = [(_RESULT, "all numbers, and the provenance")]
+        blocks = _blocks(report, card, shown)
+        write_page(folder, blocks, described["provenance"], files, **hunt_closing(card.name))
 
 
 def stored_plane(output: Path) -> tuple[dict[str, Any], PlaneReport]:
@@ -159,9 +158,7 @@ def _drawn(report: PlaneReport, row: Any) -> WindowSpectrum:
     )
 
 
-def _blocks(
-    report: PlaneReport, card: PlaneCard, shown: Mapping[str, Figure], record: Mapping[str, Any]
-) -> list[Block]:
+def _blocks(report: PlaneReport, card: PlaneCard, shown: Mapping[str, Figure]) -> list[Block]:
     parts = (f"After: {card.reference}", f"{card.fidelity}: {card.fidelity_note}")
     selected, produced = (
         ("selected events", "events produced")
@@ -202,7 +199,7 @@ def _blocks(
     ]
     if report.left_out:
         blocks += [Heading("Left out"), Table(["what", "why"], [list(one) for one in report.left_out.items()], 2)]
-    return [*blocks, *hunt_closing(card.name, record)]
+    return blocks
 
 
 def _answer(report: PlaneReport, best: Any, figure: Figure | None) -> Answer:

@@ -13,15 +13,15 @@ import numpy as np
 from hepad.cards.hunt import HuntCard
 from hepad.errors import InputDataError
 from hepad.output.atomic import atomic_folder
+from hepad.output.closing import write_page
 from hepad.output.figures import save_figures
 from hepad.output.json_text import json_text
-from hepad.output.latex import TABLES, to_latex
-from hepad.output.page import to_html
+from hepad.pipeline.hunt.closing import hunt_closing
 from hepad.pipeline.hunt.windows_report import AnalysisReport, WindowResult
 
 __all__ = ["stored_report", "write_analysis"]
 
-_RESULT, _MASSES, _PAGE = "hunt.json", "masses.npz", "report.html"
+_RESULT, _MASSES = "hunt.json", "masses.npz"
 
 
 def write_analysis(report: AnalysisReport, card: HuntCard, described: Mapping[str, Any], output: Path) -> None:
@@ -32,14 +32,15 @@ def write_analysis(report: AnalysisReport, card: HuntCard, described: Mapping[st
     with atomic_folder(output, verb="hunt") as folder:
         content = {**described, "report": report.content()}
         (folder / _RESULT).write_text(json_text("hunt/hunt.json", content), encoding="utf-8")
+        files = [(_RESULT, "all numbers, and the provenance")]
         if report.masses is not None:
             own = report.masses.T
             columns: dict[str, Any] = {_name(r): own[place] for place, r in enumerate(report.results)}
             np.savez_compressed(folder / _MASSES, **columns)
+            files.append((_MASSES, "the masses of the selected events, for hepad bumphunt --trials --events"))
         names = save_figures(analysis_figures(report), folder)
-        blocks = analysis_blocks(report, card, names, described["provenance"])
-        (folder / _PAGE).write_text(to_html(blocks, folder), encoding="utf-8")
-        (folder / TABLES).write_text(to_latex(blocks), encoding="utf-8")
+        blocks = analysis_blocks(report, card, names)
+        write_page(folder, blocks, described["provenance"], files, **hunt_closing(card.name))
 
 
 def stored_report(output: Path) -> tuple[dict[str, Any], AnalysisReport]:

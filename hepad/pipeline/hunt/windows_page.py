@@ -1,15 +1,13 @@
-"""The page of a hunt of an analysis: answers first, then figures, tables, and how it was made."""
+"""The page of a hunt of an analysis: answers first, then figures and tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from scipy.special import ndtri
 
 from hepad.cards.hunt import HuntCard
 from hepad.output.document import Answer, Block, Figure, Heading, Table, Text, excess_tone
-from hepad.pipeline.hunt.closing import hunt_closing
 from hepad.pipeline.hunt.windows_figures import CAPTIONS
 from hepad.pipeline.hunt.windows_honesty import honesty_blocks
 from hepad.pipeline.hunt.windows_report import AnalysisReport, BumpRow, ScanPoint, SignalRow
@@ -20,10 +18,8 @@ __all__ = ["analysis_blocks", "answers", "signal_table"]
 _PULLS = "Significances below are of the counts alone; Z has the error of the fit in it."
 
 
-def analysis_blocks(
-    report: AnalysisReport, card: HuntCard, figures: Sequence[str], record: Mapping[str, Any]
-) -> list[Block]:
-    """The whole page; `figures` are the names of those that were drawn, `record` is the provenance."""
+def analysis_blocks(report: AnalysisReport, card: HuntCard, figures: Sequence[str]) -> list[Block]:
+    """The page but for its end; `figures` are the names of those that were drawn."""
     shown = {name: Figure(f"{name}.png", _caption(name)) for name in figures}
     first = next((name for name in ("local_p", "significance") if name in shown), None)
     return [
@@ -46,7 +42,6 @@ def analysis_blocks(
         *_limits(report, card, shown),
         *_windows(report, shown),
         *_left_out(report),
-        *hunt_closing(card.name, record),
     ]
 
 

@@ -129,6 +129,7 @@ def test_windows_hold_what_is_in_them(run: Run, tmp_path: Path, monkeypatch: pyt
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "local standard deviations</dd>" in page
     assert "What this is not" in page
+    assert all(f'href="{name}"' in page for name in ("plane.json", "tables.tex", "local_p_odd.csv"))
 
 
 def shared(data: Mapping[str, np.ndarray], windows: Any) -> int:
