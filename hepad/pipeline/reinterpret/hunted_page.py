@@ -12,11 +12,11 @@ from hepad.cards.hunt import HUNTS_FOLDER
 from hepad.output.atomic import atomic_folder, write_files
 from hepad.output.closing import closing
 from hepad.output.csv_rows import csv_records
-from hepad.output.document import Answer, Block, Figure, Heading, Table, Text
+from hepad.output.document import Answer, Block, Figure, Files, Heading, Table, Text
 from hepad.output.figure_context import SIMULATION, FigureContext
 from hepad.output.figures import save_figures
 from hepad.output.json_text import json_text
-from hepad.output.latex import to_latex
+from hepad.output.latex import TABLES_FILE, to_latex
 from hepad.output.page import to_html
 from hepad.pipeline.reinterpret.hunted import FILES, VERB, HuntedReport, MethodRow, PointRow
 from hepad.pipeline.study.output import FIGURES
@@ -39,6 +39,13 @@ HEADER = (
 _FB = 1e3
 _TOP = 3.0
 """Of the axis of the cross section over its limit: beyond, it is excluded anyway."""
+
+_FILES = (
+    ("reinterpret.json", "all numbers, and the provenance"),
+    ("methods.csv", "a row a method"),
+    ("points.csv", "a row a point"),
+    TABLES_FILE,
+)
 
 _FIRST = "exclusion"
 """The figure of the answer."""
@@ -170,5 +177,7 @@ def _page(report: HuntedReport, drawn: list[str]) -> list[Block]:
         ),
         *(picture for name, picture in pictures.items() if name != _FIRST),
         *left_out,
+        Heading("Files"),
+        Files(_FILES),
         *closing(report.provenance, cite=shipped_citations("hunts", HUNTS_FOLDER, hunt.name), is_not=_IS_NOT),
     ]

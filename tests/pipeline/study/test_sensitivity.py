@@ -232,7 +232,10 @@ def test_a_signal_in_a_hunt_has_the_limits_of_the_study(
     at = [p for p in found["points"] if p["cross_section_pb"] == pytest.approx(5e-3)]
     assert [p["events"] for p in at] == pytest.approx([5e-3 * 1e3 * fb * share] * 2)
     assert "would be excluded by" in found["verdict"]
-    assert (folder / "own" / "report.html").is_file()
+    for name in ("out", "own"):
+        page = (folder / name / "report.html").read_text(encoding="utf-8")
+        linked = [path.name for path in (folder / name).iterdir() if f'href="{path.name}"' in page]
+        assert {"tables.tex", "points.csv"} < set(linked)
     again = json.loads(reinterpreted(folder, *how, "--method", "cut.yaml", "-o", "own", "--json").stdout)
     assert again["made"] == 2  # 120 events of the classical one, by both seeds: all others are there
     assert again["verdict"].startswith("cannot say: no cross section")

@@ -19,6 +19,8 @@ _QUICK = " This is a quick version: too few points for numbers that mean anythin
 _SUSPICIOUS = 2.0
 """Standard deviations of the median over seeds, without a signal."""
 
+_TABLES = (("sensitivity.csv", "a row a signal and method"), ("points.csv", "a row a point"))
+
 CAPTIONS = {
     "p_values": "Local p-values of the window: median over seeds, the band has all of them.",
     "improvements": "How much smaller a cross section suffices than for the best classical method; blue is worse.",
@@ -73,7 +75,7 @@ def page(
         *_failed(results),
         Heading("Cards"),
         Code(cards, folded="The cards as they are"),
-        *study_closing(card.name, record),
+        *study_closing(card.name, record, _TABLES),
     ]
 
 
