@@ -157,7 +157,10 @@ def open_root(path: InputPath) -> Any:
         raise InputDataError(f"{path} is not a ROOT file")
     check_blocks()
     try:
-        file = path.open_root() if isinstance(path, RemotePath) else uproot.open(path, **_on_disk())
+        if isinstance(path, RemotePath):
+            file = path.open_root()
+        else:  # read where it is asked for, not by a thread and a loop of its own
+            file = uproot.open(path, handler=uproot.MultithreadedFileSource, use_threads=False)
         expected = int(file.file.fEND)
     except InputDataError:  # its server said why
         raise
@@ -168,13 +171,6 @@ def open_root(path: InputPath) -> Any:
         file.close()
         raise InputDataError(f"{path}: truncated, {size} of {expected} bytes are there; copy it again")
     return file
-
-
-def _on_disk() -> dict[str, Any]:
-    """Options of uproot for a file on the disk: read where it is asked for, not by a thread and a loop of its own."""
-    import uproot
-
-    return {"handler": uproot.MultithreadedFileSource, "use_threads": False}
 
 
 def _cut_off(path: InputPath) -> str:

@@ -70,7 +70,7 @@ class Objects:
         rises = np.flatnonzero((pt[1:] > pt[:-1]) & ~starts[1:-1])
         if not len(rises):  # most files are sorted already: looking is cheaper
             return self
-        # Most events are in other files too: only the others' objects are moved.
+        # Most events of other files are sorted too: only the objects of those that are not are moved.
         odd = np.zeros(len(self.offsets) - 1, dtype=bool)
         odd[np.searchsorted(self.offsets, rises, side="right") - 1] = True
         counts = self.counts
