@@ -41,8 +41,7 @@ def command_of(record: Mapping[str, Any]) -> str:
 
     Files that belong in one folder are named from there, and the folder itself is FOLDER.
     """
-    arguments = record.get("arguments") or {"words": [], "files": []}
-    names = [item["name"] for item in (*record["inputs"], *arguments["files"])]
+    given, names = _arguments(record)
 
     def filled(found: re.Match[str]) -> str:
         if found[1] is None:
@@ -51,17 +50,22 @@ def command_of(record: Mapping[str, Any]) -> str:
             return "" if found[2] else _FOLDER
         return f"{names[int(found[1])]}{found[2]}"
 
-    words = [re.sub(r"\{\{|\}\}|\{([\d,]+)\}(/?)", filled, word) for word in arguments["words"]]
+    words = [re.sub(r"\{\{|\}\}|\{([\d,]+)\}(/?)", filled, word) for word in given]
     return f"{shlex.join(['hepad', *words])} -o OUTPUT" if words else str(record["command"])
 
 
 def _held(record: Mapping[str, Any]) -> list[Block]:
     """What FOLDER has, if the command names one."""
-    arguments = record.get("arguments") or {"words": [], "files": []}
-    names = [item["name"] for item in (*record["inputs"], *arguments["files"])]
-    wholes = [found for word in arguments["words"] for found in re.findall(r"^\{([\d,]*,[\d,]*)\}$", word)]
+    words, names = _arguments(record)
+    wholes = [found for word in words for found in re.findall(r"^\{([\d,]*,[\d,]*)\}$", word)]
     held = dict.fromkeys(names[int(number)] for whole in wholes for number in whole.split(",") if number)
     return [Text(f"{_FOLDER} has {', '.join(held)}.")] if held else []
+
+
+def _arguments(record: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The words of the command, none if they are not known, and the names of the files that their numbers stand for."""
+    arguments = record.get("arguments") or {"words": [], "files": []}
+    return arguments["words"], [item["name"] for item in (*record["inputs"], *arguments["files"])]
 
 
 def _provenance(record: Mapping[str, Any]) -> str:
