@@ -33,9 +33,14 @@ def object_titles(names: Iterable[str]) -> dict[str, str]:
     return {**titles, **({"met": _MISSING} if "met" in found else {})}
 
 
+def _objects(name: str) -> str:
+    """The objects of a kind, by the name of one of them or of all."""
+    return _OBJECTS.get(f"{name}s", _OBJECTS.get(name, name))
+
+
 def _one(name: str) -> str:
     """One of the objects of a kind."""
-    return _OBJECTS.get(f"{name}s", name).removesuffix("s")
+    return _objects(name).removesuffix("s")
 
 
 def _title(name: str) -> str:
@@ -49,7 +54,6 @@ def _title(name: str) -> str:
         what, objects = found[1], _OBJECTS.get(found[2], found[2])
         return f"Number of {objects}" if what == "n" else rf"Sum of $p_\mathrm{{T}}$ of {objects} [GeV]"
     if found := _OF_OBJECT.fullmatch(name):
-        objects = _OBJECTS.get(f"{found[1]}s", _OBJECTS.get(found[1], found[1]))
-        (what, unit), one = _WHAT[found[3]], objects.removesuffix("s") if found[2] else objects
-        return f"{what} of {one} {found[2]}".rstrip() + unit
+        (what, unit), name = _WHAT[found[3]], found[1]
+        return (f"{what} of {_one(name)} {found[2]}" if found[2] else f"{what} of {_objects(name)}") + unit
     return ""
