@@ -20,6 +20,9 @@ from hepad.errors import HepadError, UsageError
 __all__ = ["Citation", "arxiv", "citations", "experiment", "references", "shipped_citations", "source_of"]
 
 _ARXIV = re.compile(r"arXiv:\s*(\d{4}\.\d{4,5})", re.IGNORECASE)
+_NUMBER = re.compile(r"\b\d{4}\.\d{4,5}\b")
+_NAMED = re.compile(r"\d{4}|^[A-Z][\w-]*( et al\.)?, ")
+"""What the reference of a publication has, a number or a year or authors before a title, and a remark has not."""
 _EXPERIMENT = re.compile(r"(ATLAS|CMS|LHCb|ALICE)\b")
 
 
@@ -55,11 +58,17 @@ def citations(kind: str, name: str) -> list[Citation]:
 
     `UsageError` for a kind without references. The text is the `reference` of the card as it stands there. The entry
     of a card with the key `cite` has what that says; of any other, the text as a note and its arXiv number as a field.
+    Left out are remarks that name no publication, and selections that name none but those before.
     """
     if kind not in _REFERENCES:
         raise UsageError(f"{kind} have no references; choose one of {', '.join(_REFERENCES)}")
-    parts = [*dict.fromkeys(_REFERENCES[kind](name))]
-    found = [Citation(what, text, _publication(key, text, cite)) for what, key, text, cite in parts]
+    found: list[Citation] = []
+    for what, key, text, cite in dict.fromkeys(_REFERENCES[kind](name)):
+        numbers = set(_ARXIV.findall(text))
+        known = {number for one in found for number in _NUMBER.findall(one.bibtex)}
+        repeats = numbers <= known if numbers else text in {one.text for one in found}
+        if (cite or _NAMED.search(text)) and not (repeats and what.startswith("selection ")):
+            found.append(Citation(what, text, _publication(key, text, cite)))
     return [*found, _hepad()]
 
 

@@ -68,7 +68,6 @@ def validation(
         typer.Argument(
             help="Samples to try, each by itself.",
             show_default="test vectors, examples",
-            callback=common.names_from_stdin,
         ),
     ] = None,
     toys: Annotated[int, typer.Option(min=1, help="Pseudo-experiments for p-values.")] = 2000,

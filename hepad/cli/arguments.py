@@ -15,13 +15,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hepad.errors import HepadError
+from hepad.errors import HepadError, UsageError
 from hepad.printable import is_number
 
 if TYPE_CHECKING:
     from hepad.provenance import Invocation, Together, Word
 
-__all__ = ["PATHS", "PLAIN", "WITHOUT_EFFECT", "invocation", "verb_of"]
+__all__ = ["EVENT_FILES", "PATHS", "PLAIN", "WITHOUT_EFFECT", "invocation", "names_from_stdin", "verb_of"]
 
 WITHOUT_EFFECT = frozenset(
     {"check", "debug", "executor", "force", "help", "json", "output", "progress", "quiet", "restart", "resume"}
@@ -55,6 +55,12 @@ PATHS = frozenset(
     | {"test", "trained", "truth", "vectors", "workspace"}
 )
 """Parameters whose text may name files, cards or bundles, alone or as NAME=FILE, FILE:HISTOGRAM, FILE@NUMBER."""
+
+EVENT_FILES = frozenset(
+    {"against", "background", "evaluation_background", "files", "finetune", "reference", "run", "signal"}
+    | {"simulation", "test"}
+)
+"""Parameters that are files of events where there may be many: `-` stands for names from stdin."""
 
 PLAIN = frozenset(
     {
@@ -103,6 +109,28 @@ _RESERVED = frozenset({"auto", "column", "gp", "spectrum"})
 _MARKS = ("card.json", "manifest.json")
 
 Parameters = Mapping[str, Any]
+
+
+def names_from_stdin(given: Parameters) -> dict[str, list[str]]:
+    """The options of event files with the names read from stdin in place of `-` or `NAME=-`, where there are any.
+
+    A record of the command has them then. `UsageError` if no name comes.
+    """
+    from hepad.io.text import listed_names
+
+    found: dict[str, list[str]] = {}
+    for option, texts in given.items():
+        if option not in EVENT_FILES or not isinstance(texts, list | tuple):
+            continue
+        names: list[str] = []
+        for text in texts:
+            sample, equals, file = text.partition("=") if text.endswith("=-") else ("", "", text)
+            read = listed_names([file])
+            if not read:
+                raise UsageError("no name of a file was given; '-' reads names from stdin, one a line")
+            names += [f"{sample}{equals}{name}" for name in read]
+        found[option] = names
+    return found
 
 
 def invocation(ctx: Any) -> Invocation:

@@ -21,7 +21,6 @@ def chain(
         typer.Argument(
             help="Event files; NAME=FILE makes several samples, without a NAME they are one.",
             show_default=False,
-            callback=common.names_from_stdin,
         ),
     ],
     l1: Annotated[list[str] | None, typer.Option("--l1", help=f"First level: {_STEP}", show_default=False)] = None,

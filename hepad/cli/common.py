@@ -47,7 +47,6 @@ __all__ = [
     "Workers",
     "event_progress",
     "execution",
-    "names_from_stdin",
     "parse_columns",
     "parse_cross_sections",
     "parse_files",
@@ -109,25 +108,11 @@ Executor = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Make it again; replace what is there.")]
 
 
-def names_from_stdin(names: list[str] | None) -> list[str]:
-    """The names with those read from stdin in place of `-`, so that a record of the command has them.
-
-    The callback of every argument of files. `UsageError` if names were given, and none is left.
-    """
-    from hepad.io.text import listed_names
-
-    found = listed_names(names or [])
-    if names and not found:
-        raise UsageError("no name of a file was given; '-' reads names from stdin, one a line")
-    return found
-
-
 Files = Annotated[
     list[str],
     typer.Argument(
         help="Input files; globs are expanded, '-' reads names from stdin, one a line, # begins a comment.",
         show_default=False,
-        callback=names_from_stdin,
     ),
 ]
 CalculatorOption = Annotated[

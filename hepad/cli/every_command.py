@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from hepad.cli.arguments import invocation, verb_of
+from hepad.cli.arguments import invocation, names_from_stdin, verb_of
 from hepad.cli.complete import completion
 from hepad.cli.help import escaped, joined, shortened
 from hepad.cli.modes import check_modes
@@ -92,6 +92,7 @@ def recorded(cls: type[TyperCommand]) -> type[TyperCommand]:
             from hepad.provenance import recording
 
             check_modes(ctx, verb_of(ctx))
+            ctx.params.update(names_from_stdin(ctx.params))
             # Now, as what a glob means may change while the command runs.
             forced = bool(ctx.params.get("force"))
             kinds = parse_kinds(ctx.params.get("figures", DEFAULT_FIGURES))

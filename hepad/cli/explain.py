@@ -19,7 +19,6 @@ def explain(
         typer.Argument(
             help="Event files; NAME=FILE makes samples that are shown side by side, without a NAME they are one.",
             show_default=False,
-            callback=common.names_from_stdin,
         ),
     ],
     model: common.Model,

@@ -19,7 +19,6 @@ def export(
         typer.Argument(
             help="Events of the test vectors; without them, random inputs.",
             show_default=False,
-            callback=common.names_from_stdin,
         ),
     ] = None,
     bits: Bits = None,

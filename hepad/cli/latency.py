@@ -47,7 +47,6 @@ def latency(
         typer.Argument(
             help="Events to compare on; without them, random inputs.",
             show_default=False,
-            callback=common.names_from_stdin,
         ),
     ] = None,
     budget: Annotated[

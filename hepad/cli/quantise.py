@@ -20,7 +20,6 @@ def quantise(
         typer.Argument(
             help="Background that no model has seen in training.",
             show_default=False,
-            callback=common.names_from_stdin,
         ),
     ],
     model: Annotated[

@@ -27,7 +27,6 @@ def reinterpret(
         typer.Argument(
             help="Event files of one signal sample; globs are expanded, '-' reads names from stdin.",
             show_default=False,
-            callback=common.names_from_stdin,
         ),
     ] = None,
     analysis: Annotated[

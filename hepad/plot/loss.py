@@ -41,6 +41,7 @@ def plot_loss(
         axes.plot(*kept, "o", color="black", label=f"kept: epoch {best_epoch}", clip_on=False, zorder=5)
         if min(*train, *validation) > 0:
             axes.set_yscale("log")
+            log_numbers(axes.yaxis, *axes.get_ylim())
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlim(1, max(len(train), 2))

@@ -8,8 +8,8 @@ import math
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -308,12 +308,24 @@ def _found(request: Request) -> Job:
     return job
 
 
+@contextmanager
+def _deleted_meanwhile(request: Request) -> Iterator[None]:
+    """A job that somebody deletes while it is looked at is not there, be some of it still to be read or not."""
+    try:
+        yield
+    except OSError:
+        _found(request)
+        raise
+    _found(request)
+
+
 async def _job(request: Request) -> Response:
     server, job = _server(request), _found(request)
     shared_link = "key" in request.path_params
     share_url = server.share_url(job)
     here_url = share_url if shared_link else f"{server.site.base}/jobs/{job.id}"
-    shown = await seen(server.store, server.queue, job)
+    with _deleted_meanwhile(request):
+        shown = await seen(server.store, server.queue, job)
     return _page(
         request,
         "job.html",
@@ -345,14 +357,18 @@ async def _file(request: Request) -> Response:
     place = int(request.path_params["step"]) - 1
     if not 0 <= place < len(job.steps) or job.steps[place].state not in ENDED:
         raise HTTPException(404)
-    files = await asyncio.to_thread(step_files, server.store, job, job.steps[place])
-    path = files.get(request.path_params["name"])
+    with _deleted_meanwhile(request):
+        files = await asyncio.to_thread(step_files, server.store, job, job.steps[place])
+        path = files.get(request.path_params["name"])
+        status = path.stat() if path is not None else None
     if path is None:
         raise HTTPException(404)
     headers = {"content-security-policy": content_policy(sandboxed=True)}
     if path.name == "report.html":
-        return FileResponse(path, media_type="text/html", headers=headers)
-    return FileResponse(path, media_type="application/octet-stream", filename=path.name, headers=headers)
+        return FileResponse(path, media_type="text/html", headers=headers, stat_result=status)
+    return FileResponse(
+        path, media_type="application/octet-stream", filename=path.name, headers=headers, stat_result=status
+    )
 
 
 async def _cancel(request: Request) -> Response:

@@ -5,9 +5,11 @@ To start one takes longer than most of these commands.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from hepad.cli.arguments import EVENT_FILES, PATHS, names_from_stdin
 from hepad.cli.main import app
+from hepad.errors import UsageError
 from hepad.pipeline.replay.compare import compare
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -202,12 +206,21 @@ def test_names_from_stdin_are_recorded(call: Call, tmp_path: Path) -> None:
     assert [one["name"] for one in record["inputs"]] == ["h0.h5", "lq.h5", "a4l.h5"]
 
 
-def test_every_command_on_event_files_records_those_from_stdin() -> None:
+def test_a_sample_whose_names_come_from_stdin_is_recorded_by_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("a.h5\n# of last year\nb.h5\n"))
+    found = names_from_stdin({"signal": ["lq=c.h5", "h0=-"], "background": ["d.h5"], "label": "-", "files": None})
+    assert found == {"signal": ["lq=c.h5", "h0=a.h5", "h0=b.h5"], "background": ["d.h5"]}
+    with pytest.raises(UsageError, match="no name of a file was given"):
+        names_from_stdin({"background": ["-"]})
+
+
+def test_every_option_that_may_be_many_files_of_events_is_known() -> None:
     commands = typer.main.get_command(app).commands.values()
     every = [each for command in commands for each in (command, *getattr(command, "commands", {}).values())]
-    many = {each.name: one.callback for each in every for one in each.params if getattr(one, "nargs", 1) == -1}
-    assert {name for name, callback in many.items() if callback is None} == {"bumphunt", "verify"}  # spectra, cards
-    assert len(many) > 15
+    many = {one.name for each in every for one in each.params if one.nargs == -1 or getattr(one, "multiple", False)}
+    others = {"cards", "cross_section", "events", "function", "hlt", "l1", "method", "model", "offline", "patch"}
+    others |= {"point", "samples", "selection", "signal_shape", "spectra", "trained"}
+    assert many & PATHS == EVENT_FILES | others
 
 
 def test_a_command_that_fails_now_says_why(call: Call, tmp_path: Path) -> None:
@@ -215,3 +228,14 @@ def test_a_command_that_fails_now_says_why(call: Call, tmp_path: Path) -> None:
     path = tmp_path / "h.json"
     path.write_text(path.read_text().replace('"--bins", "7"', '"--region", "no"'))
     assert "the command failed with exit code 2: hepad: " in call("replay", "h.json", "--inputs", "in", code=2).stderr
+
+
+def test_names_that_were_not_recorded_are_told(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the first versions did for options."""
+    call(*HIST)
+    path = tmp_path / "h.json"
+    path.write_text(path.read_text().replace('["hist", "{0}"', '["hist", "-"'))
+    refused = subprocess.CompletedProcess([], 2, stderr="hepad: no name of a file was given")
+    monkeypatch.setattr("hepad.pipeline.replay.run.subprocess.run", lambda *_, **__: refused)
+    said = call("replay", "h.json", "--inputs", "in", code=4).stderr
+    assert "names of its files came from stdin, and its provenance does not hold them; make it once more" in said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hepad.bundles.citation import shipped_citations
+from hepad.bundles.citation import citations, shipped_citations
 from hepad.output.closing import closing, command_of
 from hepad.output.document import Text
 
@@ -28,6 +28,17 @@ def test_files_are_named_from_the_folder_that_they_are_in() -> None:
     made = record("reinterpret", "{1}", "--analysis", "{2,}/card.yaml", "--point", "80={0,1}/*.h5@0.5")
     assert command_of(made) == "hepad reinterpret b.h5 --analysis card.yaml --point '80=*.h5@0.5' -o OUTPUT"
     assert not any(block.text.startswith("FOLDER") for block in closing(made) if isinstance(block, Text))
+
+
+def test_what_is_no_publication_of_its_own_is_not_cited() -> None:
+    """Remarks, and selections of a search that is cited before; one whose publication is another is cited."""
+    assert [one.what for one in citations("analyses", "atlas_2025_semivisible")] == [
+        "analysis atlas_2025_semivisible",
+        "software",
+    ]
+    assert [one.what for one in citations("selections", "all_events")] == ["software"]
+    (_, selection, _) = citations("analyses", "atlas_2023_ad_two_body")
+    assert "arXiv:2409.03065" in selection.bibtex
 
 
 def test_a_reference_is_cited_once() -> None:

@@ -133,6 +133,23 @@ async def test_what_a_cancelled_command_had_finished_is_there(client, server, ne
     assert "/files/1/scores.root" in (await client.get(f"/jobs/{job.id}")).text
 
 
+@pytest.mark.parametrize("fault", [FileNotFoundError("job.json"), None], ids=["a file is gone", "none yet"])
+@within_a_loop
+async def test_a_job_that_is_deleted_while_it_is_looked_at_is_not_there(client, server, new_job, monkeypatch, fault):
+    def deleted(store, job, _):
+        store.forget(job)
+        if fault is not None:
+            raise fault
+        return {}
+
+    for where, path in (("seen", ""), ("app", "/files/1/scores.root")):
+        job = new_job(state="done", ended=1.0)
+        server.store.update(job.with_step(0, state="done"))
+        monkeypatch.setattr(f"hepad.serve.{where}.step_files", deleted)
+        answer = await client.get(f"/jobs/{job.id}{path}" if where == "seen" else f"{server.share_url(job)}{path}")
+        assert (answer.status, "it may have been deleted" in answer.text) == (404, True)
+
+
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [

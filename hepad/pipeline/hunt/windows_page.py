@@ -188,10 +188,12 @@ def _windows(report: AnalysisReport, shown: Mapping[str, Figure]) -> Iterator[Bl
         yield Heading(f"Windows of {name}")
         if f"spectra_{name}" in shown:
             yield shown[f"spectra_{name}"]
+        found = [row for row in report.results if row.method == name]
+        fractions = any(row.fraction is not None for row in found)  # cuts have none
         rows = [
             [
                 f"{row.set} {row.low:g}:{row.high:g}",
-                "" if row.fraction is None else f"{row.fraction:.3g}",
+                *(["" if row.fraction is None else f"{row.fraction:.3g}"] if fractions else []),
                 f"{row.selected}",
                 f"{row.observed:g}",
                 f"{row.expected_in_window:.4g} ± {row.error:.2g}",
@@ -199,10 +201,9 @@ def _windows(report: AnalysisReport, shown: Mapping[str, Figure]) -> Iterator[Bl
                 row.function,
                 *_bump_cells(bumps.get((row.method, row.set, row.low))),
             ]
-            for row in report.results
-            if row.method == name
+            for row in found
         ]
-        header = ["window", "fraction", "selected", "in it", "expected", "Z", "function"]
+        header = ["window", *(["fraction"] if fractions else []), "selected", "in it", "expected", "Z", "function"]
         yield Table([*header, "largest bump [GeV]", "its Z", "its global p"], rows)
 
 

@@ -107,6 +107,8 @@ def parse_point(text: str) -> Point:
     value = _number(mass)
     if not (equals and file) or value is None or value <= 0:
         raise UsageError(f"--point {text!r}: write MASS=FILE or MASS=FILE@XSEC, with a mass in GeV and pb")
+    if file == "-":
+        raise UsageError(f"--point {text!r}: name the file of the sample or, as a glob, its files; not those on stdin")
     return Point(value, file, _number(section) if section else None)
 
 

@@ -12,9 +12,10 @@ from hepad.errors import InputDataError
 from hepad.output.record import record_of
 from hepad.pipeline.replay.former import record_of_today
 
-__all__ = ["Origin", "find_origin", "provenance_of"]
+__all__ = ["AGAIN", "Origin", "find_origin", "provenance_of"]
 
-_AGAIN = "make it once more with this version of hepad, from the command line, and it can be replayed"
+AGAIN = "make it once more with this version of hepad, from the command line, and it can be replayed"
+"""What to do about an output whose record is not enough."""
 _FILES = {"analysis pack": 2, "discovery": 1, "hist": 1, "score": 1, "vectorize": 1}
 """The commands that write single files, with the number of their words; all others write folders."""
 
@@ -59,7 +60,7 @@ def find_origin(output: Path) -> Origin:
         return found
     if own is None and provenance_of(output) is None:
         raise InputDataError(f"{output}: no provenance of hepad in it")
-    raise InputDataError(f"{output}: its provenance does not hold the whole command; {_AGAIN}")
+    raise InputDataError(f"{output}: its provenance does not hold the whole command; {AGAIN}")
 
 
 def provenance_of(output: Path) -> dict[str, Any] | None:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import hepad
-from hepad.errors import CheckFailedError, HepadError, OutputError
+from hepad.errors import CheckFailedError, HepadError, InputDataError, OutputError
 from hepad.output.atomic import check_place
 from hepad.pipeline.replay.compare import Comparison, compare
 from hepad.pipeline.replay.inputs import find_inputs, stage
-from hepad.pipeline.replay.record import Origin, find_origin, provenance_of
+from hepad.pipeline.replay.record import AGAIN, Origin, find_origin, provenance_of
 from hepad.provenance import provenance
 
 __all__ = ["ReplayFailedError", "ReplayOptions", "ReplayReport", "replay"]
@@ -129,6 +129,8 @@ def _run(words: list[str], work: Path, made: Path) -> None:
         check=False,
     )
     if not made.exists():
+        if any(word == "-" or word.endswith("=-") for word in words):  # what older versions recorded of some options
+            raise InputDataError(f"names of its files came from stdin, and its provenance does not hold them; {AGAIN}")
         said = done.stderr.strip().replace(f"{work.parent}{os.sep}", "") or "no output"
         raise ReplayFailedError(f"the command failed with exit code {done.returncode}: {said}", done.returncode or 1)
 

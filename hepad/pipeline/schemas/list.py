@@ -6,7 +6,7 @@ from typing_extensions import TypedDict
 
 from hepad.bundles.citation import Citation
 
-__all__ = ["Printed"]
+__all__ = ["AnyRow", "Printed"]
 
 
 class Row(TypedDict):
@@ -89,6 +89,9 @@ class Kind(TypedDict("_From", {"from": str})):
     """Why it does not load, if it does not."""
     inputs: str
 
+
+AnyRow = Row | Model | Analysis | Method | Hunt | Study | Budget | Menu | Kind
+"""What there is of each kind of thing that ships."""
 
 Printed = (
     dict[str, list[str]]

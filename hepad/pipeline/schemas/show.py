@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from hepad.pipeline.catalogue import Thing
+from typing_extensions import TypedDict
+
+from hepad.pipeline.schemas.list import AnyRow
 
 __all__ = ["Printed"]
+
+
+class Thing(TypedDict):
+    """Something that ships."""
+
+    kind: str
+    name: str
+    row: AnyRow
+    """That of `hepad list KIND`."""
+    card: str
+    """All of it, as YAML."""
+
 
 Printed = list[Thing]
