@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import awkward as ak
 import numpy as np
 
 from hepad.errors import InputDataError, MissingExtraError
-from hepad.io.events import SampleInfo, check_finite
+from hepad.io.events import Fields, SampleInfo, check_finite
 from hepad.io.generator.files import BLOCK, GeneratorFile
+from hepad.io.generator.impact import IMPACT
 from hepad.io.generator.particle_level import ParticleLevel
 from hepad.io.generator.particles import Floats, Ints, Particles
 from hepad.io.generator.stdout import own_stdout
@@ -34,6 +36,7 @@ _WEIGHT_OF_NO_NUMBER = re.compile(rb"^W +(?![-+]?\.?\d)(\S+)", re.MULTILINE)
 _PIECE = 1 << 24
 _MAX_EVENT = 1 << 28
 """Most bytes of an event, or before the first one."""
+_ONE_PLACE = "no vertex has a position of its own, so that d0 and dz of tracks are of resolution alone"
 _BEGINNING, _ENDING = b"\nE ", b"END_EVENT_LISTING"
 
 
@@ -47,6 +50,7 @@ class HepmcFile(GeneratorFile):
         self._dialect = dialect
         self._weighted = True
         self._empty = 0
+        self._one_place = False
         with damage_as_input_error(path):
             self.entries, self._cross_section = _scan(path)
 
@@ -61,19 +65,30 @@ class HepmcFile(GeneratorFile):
 
     def _notes(self) -> tuple[str, ...]:
         notes = ["particle level, no detector"]
+        if self._one_place:
+            notes.append(_ONE_PLACE)
         if self._empty:
             notes.append(f"{self._empty} of the events read have no particles; they count with their weight")
         return tuple(notes)
 
+    def iterate(self, fields: Fields, *, step_size: int, stop: int, start: int = 0) -> Iterator[ak.Array]:
+        """See `GeneratorFile.iterate`; warns of impact parameters of particles that were all made in one place."""
+        yield from super().iterate(fields, step_size=step_size, stop=stop, start=start)
+        if self._one_place and not fields.get("tracks", set()).isdisjoint(IMPACT):
+            _log.warning("%s: %s", self.path, _ONE_PLACE)
+
     def blocks(self, stop: int) -> Iterator[tuple[Particles, Floats]]:
         """Particles and weights (the first one of each event, 1 if the file has none)."""
         found: list[_Event] = []
-        self._empty = 0
+        self._empty, places = 0, False
         for number, event in enumerate(self._read(stop), 1):
             found.append(event)
             if len(found) == BLOCK or number == stop:
-                yield self._join(found, number - len(found))
+                particles, weights = self._join(found, number - len(found))
+                places = places or bool(np.any(particles.vertices))
+                yield particles, weights
                 found = []
+        self._one_place = not places and self._empty < stop
         if self._empty:
             _log.warning("%s: %d of %d events have no particles; they count", self.path, self._empty, stop)
 

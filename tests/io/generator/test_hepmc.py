@@ -95,6 +95,21 @@ def test_both_formats_give_the_same_objects(data: Path) -> None:
     assert two.index.to_list() == [0, 1, 2]
 
 
+def test_a_file_without_positions_says_what_its_impact_parameters_are(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("pyhepmc")
+    text = gzip.decompress((data / NAMES[1]).read_bytes()).decode()
+    (tmp_path / "placed.hepmc").write_text(re.sub(r"(?m)^(V .*\])$", r"\1 @ 0 0.1 2 0", text, count=1))
+    for path, said in ((data / NAMES[1], True), (tmp_path / "placed.hepmc", False)):
+        for features in ({"charge"}, {"d0"}):
+            caplog.clear()
+            file = open_events(path)
+            list(file.iterate({"tracks": features}, step_size=9, stop=2))
+            assert ("no vertex has a position" in caplog.text) == (said and "d0" in features)
+            assert any("no vertex has a position" in note for note in file.sample().notes) == said
+
+
 def test_momenta_in_mev(data: Path, tmp_path: Path) -> None:
     pyhepmc = pytest.importorskip("pyhepmc")
     with pyhepmc.open(data / NAMES[1]) as source, pyhepmc.open(tmp_path / "mev.hepmc", "w") as target:
