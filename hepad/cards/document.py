@@ -75,6 +75,8 @@ def read_yaml(path: Path) -> Document:
     except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:
         # A tagged date such as 2024-13-45, brackets a thousand deep, or a tag that does not fit what follows it.
         raise CardError(f"{path} is not valid YAML: {error}") from error
+    if content is None:
+        raise CardError(f"{path} is empty: a card holds keys and values, and hepad schema lists those of each kind")
     if node is None or not isinstance(content, dict):
         raise CardError(f"{path} must hold a mapping of keys to values, found {type(content).__name__}")
     return Document(content, node)

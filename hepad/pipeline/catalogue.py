@@ -20,7 +20,7 @@ from hepad.cards.plane import load_any_hunt
 from hepad.cards.resolver import bundled_names, resolve, shipped
 from hepad.cards.search import SearchCard, is_search, load_search
 from hepad.cards.selection import load_selection
-from hepad.errors import CardError, UsageError
+from hepad.errors import CardError
 
 __all__ = ["CATALOGUES", "Thing", "catalogue", "overview", "shown"]
 
@@ -219,14 +219,14 @@ def _names(kind: str) -> list[str]:
 
 
 def shown(name: str) -> list[Thing]:
-    """All that is called so, of one kind if the name is KIND/NAME; `UsageError` if nothing is."""
+    """All that is called so, of one kind if the name is KIND/NAME; `CardError` if nothing is."""
     kind, slash, rest = name.partition("/")
     wanted, kinds = (rest, [kind]) if slash and kind in CATALOGUES else (name, [*CATALOGUES])
     found = [_thing(kind, wanted) for kind in kinds if wanted in _names(kind)]
     if not found:
         near = get_close_matches(wanted, {each for kind in kinds for each in _names(kind)}, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "hepad list KIND has the names"
-        raise UsageError(f"nothing that ships with hepad is called {name!r}; {hint}")
+        raise CardError(f"nothing that ships with hepad is called {name!r}; {hint}")
     return found
 
 

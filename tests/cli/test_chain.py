@@ -125,5 +125,5 @@ def test_the_example_works(run, examples: Path) -> None:
     ],
 )
 def test_what_is_refused(run, examples: Path, options: list[str], said: str) -> None:
-    result = run("chain", examples / "w_lnu.root", *options, code=3 if "--menu" in options else 2)
+    result = run("chain", examples / "w_lnu.root", *options, code=3 if "nope" in options else 2)
     assert said in result.stderr

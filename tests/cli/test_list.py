@@ -33,8 +33,8 @@ def test_a_card_is_shown_in_full(run):
     assert "columns" not in model
     assert not any(isinstance(value, list) for value in model["training"].values())
     assert "shows one of models/snn_ae, analyses/snn_ae, kinds/snn_ae" in run("show", "snn_ae").stdout
-    assert run("show", "kinds/gru", code=2).stderr.startswith(
+    assert run("show", "kinds/gru", code=3).stderr.startswith(
         "hepad: nothing that ships with hepad is called 'kinds/gru'"
     )
-    assert "did you mean snn_ae" in run("show", "sn_ae", code=2).stderr
+    assert "did you mean snn_ae" in run("show", "sn_ae", code=3).stderr
     assert "title" in json.loads(run("show", "kinds/dnn_ae", "--json").stdout)[0]["row"]

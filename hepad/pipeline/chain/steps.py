@@ -16,7 +16,7 @@ from hepad.cards.plane import load_any_hunt
 from hepad.cards.resolver import bundled_names, resolve
 from hepad.cards.search import ALL, is_search, search_names
 from hepad.cards.selection import load_selection
-from hepad.errors import UsageError
+from hepad.errors import CardError, UsageError
 from hepad.search.any_analysis import search_of_bundle, search_of_selection
 from hepad.search.search import Search, prepare_search
 
@@ -46,7 +46,7 @@ class ChainStep:
 
 
 def prepare_step(level: str, text: str) -> ChainStep:
-    """The step of `NAME` or `NAME@REGION`; `UsageError` if there is nothing of that name, or no such region.
+    """The step of `NAME` or `NAME@REGION`; `CardError` if nothing has that name, `UsageError` if it has no such region.
 
     NAME is a bundled model or a bundle folder, which need a region; a search, whose region is by default that of its
     limits; a selection, or a hunt, whose selection it is: bundled ones or cards. REGION is the name of one, or a new
@@ -110,7 +110,7 @@ def _selection(level: str, text: str, name: str) -> Search:
     if is_hunt(name):
         name = load_any_hunt(name).selection
     elif not Path(name).is_file() and name not in bundled_names("selections"):
-        raise UsageError(
+        raise CardError(
             f"--{level} {text}: there is no model, search, selection or hunt {name!r}: see 'hepad list', or give the "
             "path of a bundle or card"
         )

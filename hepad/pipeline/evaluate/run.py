@@ -123,7 +123,12 @@ def evaluate(
         of_sample = {name: [next(records) for _ in files] for name, files in paths.items()}
         samples, said = fresh_samples(trainings, sampling.samples, of_sample)
         report = evaluate_samples(trainings, samples, options)
-        report = replace(report, skipped=sampling.skipped, warnings=(*said, *report.warnings))
+        report = replace(
+            report,
+            titles=known_titles(report.rows, trainings),
+            skipped=sampling.skipped,
+            warnings=(*said, *report.warnings),
+        )
         write_report(report, trainings, samples, output, simulation=options.simulation, record=described(inputs))
     return report
 
@@ -136,7 +141,6 @@ def evaluate_samples(
     comparisons, not_compared = compare_systems(trainings, samples, rows, options)
     return EvaluateReport(
         rows=tuple(rows),
-        titles=known_titles(rows, trainings),
         regions=tuple(r for training in trainings for r in measure_regions(training, samples[training.name])),
         events={name: len(sample.weights) for name, sample in samples[trainings[0].name].items()},
         rejection_at=options.rejection_at,

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hepad.errors import CheckFailedError, InputDataError
+from hepad.errors import CheckFailedError, HepadError, InputDataError
 
 if TYPE_CHECKING:
     from hepad.cards.analysis import AnalysisCard
@@ -115,14 +115,15 @@ class Check:
 class VerifyReport:
     """All numbers of the cards that were asked for; `output` is None if nothing was written.
 
-    `failed` says of cards why theirs could not be measured; `numberless` are those that were named and hold no
-    published number, with their fidelity.
+    `failed` says of cards why theirs could not be measured, `cause` of which kind that is; `numberless` are those that
+    were named and hold no published number, with their fidelity.
     """
 
     checks: Sequence[Check]
     provenance: Mapping[str, Any] = field(default_factory=dict)
     output: Path | None = None
     failed: Mapping[str, str] = field(default_factory=dict)
+    cause: type[HepadError] = InputDataError
     numberless: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -161,4 +162,4 @@ class VerifyReport:
             said = "; ".join(f"{one.system}: {one.quantity}" for one in self.broken)
             raise CheckFailedError(f"off, of cards whose fidelity is exact: {said}")
         if self.failed:
-            raise InputDataError("; ".join(f"not measured: {name}: {why}" for name, why in self.failed.items()))
+            raise self.cause("; ".join(f"not measured: {name}: {why}" for name, why in self.failed.items()))

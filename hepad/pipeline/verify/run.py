@@ -18,7 +18,7 @@ from hepad.cards.resolver import bundled_names, resolve, shipped_folder
 from hepad.cards.search import SearchCard, is_path, is_search, load_search
 from hepad.cards.sensitivity import SensitivityCard, load_any_study
 from hepad.cards.study import StudyCard
-from hepad.errors import CardError, CompanionError, InputDataError, UsageError
+from hepad.errors import CardError, CompanionError, FitFailedError, HepadError, InputDataError, UsageError
 from hepad.output.atomic import check_folder
 from hepad.paths import InputPath
 from hepad.pipeline.study.data import StudyFiles, find_files, matching_files
@@ -52,9 +52,9 @@ def verify(names: Sequence[str] = (), *, options: VerifyOptions | None = None) -
 
     `names` are analyses, searches and studies that ship, paths of their cards, or folders of bundles; all that ship if
     there are none. With `options.output` a folder with a page, Markdown, JSON and CSV is written. A card whose files
-    cannot be used is listed with the reason, beside what was measured of others. `CardError` for a name that nothing
-    has, `UsageError` if no card has published numbers, `InputDataError` for what is in `trained`, or where a file
-    cannot be used and nothing was measured.
+    cannot be used, or whose fit fails, is listed with the reason, beside what was measured of others. `CardError` for a
+    name that nothing has, `UsageError` if no card has published numbers, `InputDataError` for what is in `trained`, or
+    where a file cannot be used and nothing was measured; `FitFailedError` where that is for fits alone.
     """
     options = options or VerifyOptions()
     if options.quick and (options.data or options.trained):
@@ -68,7 +68,7 @@ def verify(names: Sequence[str] = (), *, options: VerifyOptions | None = None) -
     trained = [read_study(path) for path in options.trained]
     _all_asked(trained, asked)
     work = _Work(options, trained, asked.bundles)
-    checks, failed = _held(_jobs(asked, work), options)
+    checks, failed, cause = _held(_jobs(asked, work), options)
     if names and not checks and not failed:
         raise UsageError(f"{', '.join(names)}: no published number in any of these cards")
     there = {name for check in checks for name in (check.card, check.system)} | set(failed)
@@ -77,6 +77,7 @@ def verify(names: Sequence[str] = (), *, options: VerifyOptions | None = None) -
         provenance=_record(names, options, asked, work, trained),
         output=options.output,
         failed=failed,
+        cause=cause,
         numberless={name: said for name, said in asked.fidelity.items() if names and name not in there},
     )
     if options.output is not None:
@@ -100,21 +101,24 @@ def _jobs(asked: _Asked, work: _Work) -> list[_Job]:
     return jobs
 
 
-def _held(jobs: Sequence[_Job], options: VerifyOptions) -> tuple[list[Check], dict[str, str]]:
-    """All numbers, and why those of cards could not be measured; the first such error if nothing was."""
+def _held(jobs: Sequence[_Job], options: VerifyOptions) -> tuple[list[Check], dict[str, str], type[HepadError]]:
+    """All numbers, why those of cards could not be measured, and of which kind that is; raised if nothing was."""
     checks: list[Check] = []
     failed: dict[str, str] = {}
+    only_fits = True
     for place, job in enumerate(jobs):
         if options.on_step:
             options.on_step(place, len(jobs))
         try:
             checks += job.hold()
-        except (CompanionError, InputDataError) as error:
+        except (CompanionError, FitFailedError, InputDataError) as error:
+            only_fits &= isinstance(error, FitFailedError)
             failed[job.name] = _said(error, options)
             checks += [number.check.measured(None, failed[job.name]) for number in job.numbers]
+    cause = FitFailedError if only_fits else InputDataError
     if failed and not any(check.found for check in checks):
-        raise InputDataError("; ".join(dict.fromkeys(failed.values())))
-    return checks, failed
+        raise cause("; ".join(dict.fromkeys(failed.values())))
+    return checks, failed, cause
 
 
 def _said(error: Exception, options: VerifyOptions) -> str:

@@ -17,7 +17,7 @@ from hepad.cards.analysis import load_analysis
 from hepad.cards.resolver import resolve, shipped_folder
 from hepad.cards.study import load_study
 from hepad.cli.main import app
-from hepad.errors import CardError, CheckFailedError, InputDataError, UsageError
+from hepad.errors import CardError, CheckFailedError, FitFailedError, InputDataError, UsageError
 from hepad.output.document import Answer
 from hepad.pipeline.verify import run as running
 from hepad.pipeline.verify.numbers import Key, analysis_numbers, study_numbers
@@ -252,6 +252,24 @@ def test_a_damaged_file_costs_the_numbers_of_its_card_alone(run, tmp_path: Path,
         f"{tmp_path}/data/h0.h5: damaged; or leave it out with --skip-bad-files (what is done is kept in x)"
     )
     assert _said(error, VerifyOptions(data=[tmp_path / "data"])) == "data/h0.h5: damaged"
+
+
+def test_a_fit_that_fails_costs_the_numbers_of_its_search_alone(monkeypatch) -> None:
+    def held(card, *_) -> list[Check]:
+        if card.name == "cms_2019_dijet":
+            raise FitFailedError("jj: no fit converged")
+        return [RIGHT]
+
+    monkeypatch.setattr(running, "search_checks", held)
+    report = verify(["cms_2019_dijet", "atlas_2020_dijet"])
+    assert [check.found is not None for check in report.checks] == [True]
+    assert report.failed == {"cms_2019_dijet": "jj: no fit converged"}
+    with pytest.raises(FitFailedError, match="not measured: cms_2019_dijet: jj: no fit converged"):
+        report.check()
+    with pytest.raises(FitFailedError, match="jj: no fit converged"):
+        verify(["cms_2019_dijet"])
+    with pytest.raises(InputDataError, match="not measured"):
+        replace(report, cause=InputDataError).check()
 
 
 def test_a_card_that_is_given_thrice_counts_once() -> None:
