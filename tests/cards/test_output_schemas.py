@@ -90,6 +90,12 @@ def test_rows_of_a_list_have_the_keys_of_their_kind() -> None:
             check("list", json.dumps([wrong]))
 
 
+def test_keys_and_records_have_their_words() -> None:
+    schema = json_schema("output.hist")
+    assert schema["properties"]["events"]["description"] == "Events that were read."
+    assert schema["$defs"]["Skipped"]["description"].startswith("A file that was left out")
+
+
 def test_what_is_no_output_is_refused() -> None:
     with pytest.raises(UsageError, match="no output 'things'"):
         json_schema("output.things")

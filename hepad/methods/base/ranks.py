@@ -34,7 +34,8 @@ class Ranks:
     def of(cls, values: npt.NDArray[np.float64], weight: npt.NDArray[np.float64]) -> Ranks:
         """Of the values (n,) and the weights (n,) of the reference events."""
         table = background_quantiles(values.astype(np.float32), weight)
-        places, ranks = table.threshold[::-1], -np.log10(table.efficiency[::-1])
+        # Turned round after the logarithm: of a turned array numpy 1.26 rounds as its place in memory has it.
+        places, ranks = table.threshold[::-1], -np.log10(table.efficiency)[::-1]
         # Trees give many events the same highest score: what is above all of these has the rank of a single event.
         above = np.nextafter(np.float32(places[-1]), np.float32(np.inf))
         alone = -np.log10(weight.min() / weight.sum())

@@ -125,6 +125,10 @@ class _AsWritten(GenerateJsonSchema):
             made["properties"][key]["description"] = words
         return made
 
+    def dataclass_schema(self, schema: Any) -> JsonSchemaValue:
+        """With the words under its name, which pydantic itself keeps since 2.13."""
+        return {"description": inspect.getdoc(schema["cls"]), **super().dataclass_schema(schema)}
+
     def default_schema(self, schema: Any) -> JsonSchemaValue:
         """Without the default."""
         return self.generate_inner(schema["schema"])
