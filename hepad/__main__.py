@@ -8,10 +8,10 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command."""
-    from hepad.cli.late import arrow_when_used
+    from hepad.cli.late import load_when_used
     from hepad.cli.process import collect_late
 
-    arrow_when_used()
+    load_when_used()
     with collect_late():
         from hepad.cli.main import main as run
 

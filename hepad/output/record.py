@@ -46,7 +46,7 @@ def _content(path: Path) -> Any:
 def _root(path: Path) -> Any:
     import uproot
 
-    with uproot.open(path) as file:
+    with uproot.open(path, handler=uproot.MultithreadedFileSource, use_threads=False) as file:  # not by fsspec
         return json.loads(str(file["provenance"])) if "provenance" in file else None
 
 

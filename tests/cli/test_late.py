@@ -1,4 +1,4 @@
-"""A command leaves pyarrow until it is used, and then awkward has it as it always does."""
+"""A command leaves pyarrow, fsspec and masked arrays until they are used, and then they are as they always are."""
 
 import os
 import subprocess
@@ -14,8 +14,11 @@ try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
-assert "awkward" in sys.modules and "pyarrow" not in sys.modules
+assert "awkward" in sys.modules and "uproot.writing" in sys.modules
+assert not {"pyarrow", "fsspec.spec", "asyncio", "numpy.ma.core", "uproot.source.coalesce"} & set(sys.modules)
 import awkward as ak
+import numpy as np
+import uproot
 
 def written_and_read():
     ak.to_parquet(array, "array.parquet")
@@ -45,8 +48,44 @@ def not_installed():
     else:
         raise AssertionError("converted without pyarrow")
 
+def on_a_server():
+    writing = sys.modules["uproot.sink.file"]
+    assert not isinstance(1, writing.WholeFileCacheFileSystem) and "fsspec.spec" not in sys.modules
+    with uproot.open("file://" + os.path.abspath("out.root")) as file:
+        assert isinstance(file.file.source, uproot.FSSpecSource) and file.keys()
+    assert issubclass(type(file.file.source), uproot.source.fsspec.FSSpecSource)
+    with uproot.recreate("simplecache::file://" + os.path.abspath("kept.root")) as file:
+        file["x"] = "y"
+
+def file_systems():
+    import fsspec.implementations.cached as cached
+    from fsspec.spec import AbstractFileSystem
+    import fsspec
+    held = sys.modules["uproot._util"].fsspec
+    assert held.AbstractFileSystem is fsspec.AbstractFileSystem is AbstractFileSystem
+    assert held.implementations.cached is fsspec.implementations.cached
+    assert cached.CachingFileSystem is fsspec.implementations.cached.CachingFileSystem
+    assert isinstance(fsspec.filesystem("file"), sys.modules["uproot.writing._graphed_write"].LocalFileSystem)
+    assert type(fsspec.__spec__.loader) is type(ak.__spec__.loader)
+    assert "fsspec" in sys.modules and len({id(sys.modules[n]) for n in ("fsspec", "fsspec.spec", "fsspec.core")}) == 3
+
+def made_of_a_name():
+    class Source(uproot.FSSpecSource):
+        pass
+    assert Source.__mro__[1] is uproot.source.fsspec.FSSpecSource.__mro__[0]
+    assert uproot.FSSpecSource | None == None | uproot.FSSpecSource
+
+def masked():
+    assert not np.ma.is_masked([1]) and not isinstance([1], np.ma.MaskedArray) and "numpy.ma.core" not in sys.modules
+    array = np.ma.masked_array([1, 2, 2, 3], [True, False, False, False])
+    assert isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array)
+    assert ak.from_numpy(array).to_list() == [None, 2, 2, 3] and len(np.unique(array)) == 3
+    import numpy.ma.core
+    assert np.ma is numpy.ma is sys.modules["numpy.ma"] and np.ma.core.MaskedArray is np.ma.MaskedArray
+
 array = ak.Array([{"x": [1.5, 2.0]}, {"x": []}])
-for case in (written_and_read, converted, asked_by_pyarrow, a_part_of_it, not_installed):
+arrow = (written_and_read, converted, asked_by_pyarrow, a_part_of_it, not_installed)
+for case in (*arrow, on_a_server, file_systems, made_of_a_name, masked):
     if not (child := os.fork()):
         try:
             case()
@@ -58,7 +97,7 @@ for case in (written_and_read, converted, asked_by_pyarrow, a_part_of_it, not_in
 """
 
 
-def test_pyarrow_is_loaded_when_it_is_used(tmp_path: Path) -> None:
+def test_what_most_commands_never_use_is_loaded_when_it_is_used(tmp_path: Path) -> None:
     command = ["score", str(EXAMPLE), "--model", "snn_ae", "--max-events", "100", "-o", "out.root"]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, *command],

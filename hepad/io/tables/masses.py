@@ -73,7 +73,7 @@ def _parquet(path: Path, columns: Sequence[str]) -> dict[str, Any]:
 def _root(path: Path, tree: str | None, columns: Sequence[str]) -> dict[str, Any]:
     import uproot
 
-    with uproot.open(path) as file:
+    with uproot.open(path, handler=uproot.MultithreadedFileSource, use_threads=False) as file:  # not by fsspec
         names = list(dict.fromkeys(file.keys(cycle=False, filter_classname=["TTree", "ROOT::RNTuple"])))
         if tree is None and len(names) != 1:
             raise InputDataError(f"{path} holds {', '.join(names) or 'no trees'}; say which as {path.name}:TREE")
