@@ -7,7 +7,7 @@ or, with pt, eta and phi, the 57 numbers of arXiv:2108.03986.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import awkward as ak
@@ -89,23 +89,14 @@ class L1Vector:
 
     def raw(self, events: ak.Array) -> Batch:
         """The batch in physical units, before scaling."""
-        shape = (len(events), len(self.columns))
-        x, mask = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=bool)
-        first, fields = 0, contents(events)
-        for name in self.card.order:
-            if name == "met":
-                first += self._fill_met(fields, x[:, first:], mask[:, first:])
-            else:
-                first += self._fill_objects(fields, name, x.reshape(-1)[first:], mask.reshape(-1)[first:])
-        return Batch(self.kind, self.layout, x, mask, numbers(fields["weight"]).astype(np.float64))
+        return self._filled(events, None)
 
     def scaled(self, batch: Batch) -> Batch:
         """The batch as the network sees it; `CardError` if the scale was never fitted."""
         if self.card.scale == "none":
             return batch
-        if self.scale is None:
-            raise CardError(f"scale {self.card.scale} must be fitted on background before it is used")
-        return self.scale.of_all(batch) if self.card.scale == "min_max" else self.scale.of(batch)
+        scale = self._known_scale()
+        return scale.of_all(batch) if self.card.scale == "min_max" else scale.of(batch)
 
     @property
     def table_names(self) -> npt.NDArray[Any]:
@@ -117,8 +108,10 @@ class L1Vector:
         return self.raw(events).x
 
     def __call__(self, events: ak.Array) -> Batch:
-        """The batch as the network sees it."""
-        return self.scaled(self.raw(events))
+        """The batch as the network sees it, `scaled` of `raw`."""
+        if self.card.scale in ("none", "min_max"):
+            return self.scaled(self.raw(events))
+        return self._filled(events, self._known_scale())  # padding stays 0: nobody need look for the numbers again
 
     def fitted(self, background: Batch) -> L1Vector:
         """A copy whose scale is fitted on an unscaled background batch."""
@@ -139,31 +132,59 @@ class L1Vector:
             return cls(card)
         return cls(card, Scale.from_state(state, len(cls(card).columns)))
 
-    def _fill_met(self, fields: Mapping[str, Any], x: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> int:
-        """Put MET into the first columns; how many these are."""
+    def _known_scale(self) -> Scale:
+        if self.scale is None:
+            raise CardError(f"scale {self.card.scale} must be fitted on background before it is used")
+        return self.scale
+
+    def _filled(self, events: ak.Array, scale: Scale | None) -> Batch:
+        shape = (len(events), len(self.columns))
+        x, mask = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=bool)
+        first, fields, into = 0, contents(events), _Numbers(x.reshape(-1), mask.reshape(-1), scale)
+        for name in self.card.order:
+            fill = self._fill_met if name == "met" else self._fill_objects
+            first += fill(fields, name, first, into)
+        return Batch(self.kind, self.layout, x, mask, numbers(fields["weight"]).astype(np.float64))
+
+    def _fill_met(self, fields: Mapping[str, Any], name: str, first: int, into: _Numbers) -> int:
+        """Put MET into the columns from `first` on; how many these are."""
         for i, feature in enumerate(self.card.features):
             if feature != "eta":
-                x[:, i] = numbers(fields["met"][feature])
-                mask[:, i] = True
+                into.put(slice(first + i, None, len(self.columns)), first + i, numbers(fields[name][feature]))
         return len(self.card.features)
 
-    def _fill_objects(
-        self, fields: Mapping[str, Any], name: str, x: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]
-    ) -> int:
-        """Put a collection into the first columns; how many these are. `x` and `mask` are flat, row after row."""
+    def _fill_objects(self, fields: Mapping[str, Any], name: str, first: int, into: _Numbers) -> int:
+        """Put a collection into the columns from `first` on; how many these are."""
         if name in DERIVED and name not in fields:
             raise CardError(f"the input takes {name}, which the selection must build, under its key 'build'")
         count, features = self.card.counts[name], self.card.features  # type: ignore[index]  # they share their names
         offsets, objects = flat_columns(fields[name])
         counts = np.diff(offsets)
-        rows = np.arange(len(counts)) * len(self.columns)
-        # An object's place in its event is its own place less that of the event's first.
-        place = np.arange(offsets[-1]) * len(features) + np.repeat(rows - offsets[:-1] * len(features), counts)
-        leading = slice(None) if counts.max(initial=0) <= count else _leading(offsets, count)
+        position = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)  # of each object in its event
+        row = np.repeat(np.arange(0, len(counts) * len(self.columns), len(self.columns)), counts)
+        if counts.max(initial=0) > count:
+            leading = position < count
+            row, position = row[leading], position[leading]
+            objects = {feature: objects[feature][leading] for feature in features}
         for i, feature in enumerate(features):
-            x[place[leading] + i] = objects[feature][leading]
-            mask[place[leading] + i] = True
+            column = position * len(features) + (first + i)
+            into.put(row + column, column, objects[feature])
         return count * len(features)
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """Numbers and which are there, flat, event after event, and the scale that they are put in with, None: none."""
+
+    x: npt.NDArray[np.float32]
+    mask: npt.NDArray[np.bool_]
+    scale: Scale | None
+
+    def put(self, where: Any, column: Any, values: npt.NDArray[Any]) -> None:
+        """Put numbers of the columns that are told in their places."""
+        values = values.astype(np.float32, copy=False)
+        self.x[where] = values if self.scale is None else self.scale.at(column, values)
+        self.mask[where] = True
 
 
 def _slots(card: L1VectorCard, name: str) -> list[Slot]:
@@ -172,12 +193,6 @@ def _slots(card: L1VectorCard, name: str) -> list[Slot]:
         return [Slot("met", 0, feature) for feature in card.features]
     count = card.counts[name]  # type: ignore[index]  # they share their names
     return [Slot(singular(name), i + 1, feature) for i in range(count) for feature in card.features]
-
-
-def _leading(offsets: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.bool_]:
-    """Flat mask of the first `count` objects of each event."""
-    position = np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
-    return np.asarray(position < count)
 
 
 def _max_with_floor(batch: Batch) -> Scale:

@@ -40,8 +40,12 @@ class Scale:
         there = np.flatnonzero(batch.there)  # most of it may be padding
         column = there % len(self.gain)
         x = np.zeros(batch.x.shape, dtype=np.float32)
-        x.reshape(-1)[there] = batch.x.reshape(-1)[there] * self.gain[column] + self.offset[column]
+        x.reshape(-1)[there] = self.at(column, batch.x.reshape(-1)[there])
         return replace(batch, x=x)
+
+    def at(self, column: Any, values: npt.NDArray[np.float32]) -> _Float:
+        """Numbers of the columns that are told, one for each or one for all, scaled."""
+        return np.asarray(values * self.gain[column] + self.offset[column])
 
     def of_all(self, batch: Batch) -> Batch:
         """The scaled batch, its padding mapped as if it were zeros that are there."""

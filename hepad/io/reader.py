@@ -17,7 +17,7 @@ import numpy as np
 
 from hepad import registry
 from hepad.errors import InputDataError, UsageError
-from hepad.io.detector.baskets import check_blocks
+from hepad.io.detector.baskets import check_blocks, unpack_fast
 from hepad.io.events import SQRT_S, Chunk, EventFile, Fields, chosen, objects_of
 from hepad.io.loaded import LoadedEvents, LoadedFile
 from hepad.io.object_folder import ObjectFiles, object_files, objects_at
@@ -156,6 +156,7 @@ def open_root(path: InputPath) -> Any:
     if not _first_bytes(path).startswith(_ROOT_MAGIC):
         raise InputDataError(f"{path} is not a ROOT file")
     check_blocks()
+    unpack_fast()
     try:
         if isinstance(path, RemotePath):
             file = path.open_root()

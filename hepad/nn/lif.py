@@ -13,9 +13,9 @@ potential that close to the threshold may fall on its other side.
 from __future__ import annotations
 
 import sys
+import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from itertools import islice, pairwise
 from typing import Any
@@ -33,7 +33,7 @@ _Float32 = npt.NDArray[np.float32]
 BLOCK = 512
 """Events of one product of matrices in numpy: libraries choose the order of their sums by the shape."""
 
-TOGETHER = 4
+TOGETHER = 8
 """Blocks at a time: more events share the cost of a call, and what it works on stays in the cache."""
 
 TRAIN_BITS = 20
@@ -117,12 +117,12 @@ class LifNetwork:
         for block in _blocks(len(x)):
             spikes = next(islice(self._from_input(x[block]), self._narrowest, None))
             trains[block] = _coded(spikes)[: block.stop - block.start]
-        known = self._decoded or _Decoded.empty(self._train_bits, int(self._sizes[-1]))
+        known = self._decoded = self._decoded or _Decoded(self._train_bits, int(self._sizes[-1]))
         new = np.unique(trains[known.places[trains] < 0])
-        if len(new):
-            if known.outputs.size + len(new) * known.outputs.shape[1] > MOST_REMEMBERED:
-                known, new = _Decoded.empty(self._train_bits, int(self._sizes[-1])), np.unique(trains)
-            self._decoded = known = known.grown(new, self._decode(new))  # another, as other threads may read it
+        if len(new) and not known.add(new, self._decode(new)):  # it is full: another is begun
+            new = np.unique(trains)
+            known = self._decoded = _Decoded(self._train_bits, int(self._sizes[-1]), least=len(new))
+            known.add(new, self._decode(new))
         return known.outputs[known.places[trains]]
 
     def _decode(self, trains: npt.NDArray[np.int32]) -> _Float32:
@@ -190,23 +190,32 @@ class LifNetwork:
         return spikes
 
 
-@dataclass(frozen=True)
 class _Decoded:
-    """Outputs, shape (k, last size), of the spike trains of a layer, and the place of each train in them, -1: none."""
+    """Outputs, shape (room, last size), of spike trains of a layer, and the place of each train in them, -1: none.
 
-    places: npt.NDArray[np.int32]
-    outputs: _Float32
+    A train gets its place when its outputs are there: threads may read while one adds.
+    """
 
-    @classmethod
-    def empty(cls, bits: int, width: int) -> _Decoded:
-        """Of trains of so many bits none is known."""
-        return cls(np.full(1 << bits, -1, dtype=np.int32), np.empty((0, width), dtype=np.float32))
+    def __init__(self, bits: int, width: int, *, least: int = 0) -> None:
+        """Of trains of so many bits none is known; there is room for `least` of them, or for more."""
+        self.places = np.full(1 << bits, -1, dtype=np.int32)
+        self.outputs = np.empty((max(MOST_REMEMBERED // width, least), width), dtype=np.float32)
+        self.known = 0
 
-    def grown(self, trains: npt.NDArray[np.int32], outputs: _Float32) -> _Decoded:
-        """The same with the outputs of other trains."""
-        places = self.places.copy()
-        places[trains] = np.arange(len(self.outputs), len(self.outputs) + len(trains))
-        return _Decoded(places, np.concatenate([self.outputs, outputs]))
+    def add(self, trains: npt.NDArray[np.int32], outputs: _Float32) -> bool:
+        """Remember the outputs of other trains; False if there is no room for them."""
+        with _ADDING:
+            start, stop = self.known, self.known + len(trains)
+            if stop > len(self.outputs):
+                return False
+            self.outputs[start:stop] = outputs
+            self.places[trains] = np.arange(start, stop)
+            self.known = stop
+            return True
+
+
+_ADDING = threading.Lock()
+"""Of all networks: one of their own could not be sent to another process."""
 
 
 def _coded(spikes: _Float32) -> npt.NDArray[np.int32]:

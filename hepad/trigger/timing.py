@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.errors import UsageError
+from hepad.threads import cores
 from hepad.trigger.memory import peak_memory_mb, restart_peak
 
-__all__ = ["Spread", "Timing", "cores", "pinned", "time_functions"]
+__all__ = ["Spread", "Timing", "pinned", "time_functions"]
 
 Rows = npt.NDArray[np.float32]
 Function = Callable[[Rows], Any]
@@ -88,13 +89,6 @@ _SPREADS = {
     "rate_processor": ("events_per_processor_second", ""),
 }
 """The fields that are spreads, with their names and units in JSON."""
-
-
-def cores() -> list[int]:
-    """The numbers of the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
 
 
 @contextmanager

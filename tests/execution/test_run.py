@@ -8,12 +8,13 @@ import shutil
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event
+from threading import Event, current_thread, main_thread
 
 import awkward as ak
 import numpy as np
 import pytest
 
+from hepad import threads
 from hepad.errors import CountError, InputDataError, InterruptedRunError, OutputError, UsageError
 from hepad.execution import units
 from hepad.execution.executor import Execution
@@ -173,6 +174,24 @@ def test_one_unit_is_read_ahead_and_no_more(files, monkeypatch) -> None:
             return super()._make(chunk)
 
     monkeypatch.setattr(units, "read_chunks", read)
+    monkeypatch.setattr(threads, "cores", lambda: [0, 1])
+    assert rows(Run(Waiting([]), files[:1], 1000)) == [(0, entry) for entry in range(6173)]
+
+
+def test_on_one_core_nothing_is_read_ahead(files, monkeypatch) -> None:
+    read_by = []
+
+    def read(source, fields, *, step_size, start, stop):
+        read_by.append((start, current_thread()))
+        yield from read_chunks(source, fields, step_size=step_size, start=start, stop=stop)
+
+    class Waiting(EntryJob):
+        def _make(self, chunk) -> Part:
+            assert read_by[-1] == (int(chunk.events.index[0]), main_thread())
+            return super()._make(chunk)
+
+    monkeypatch.setattr(units, "read_chunks", read)
+    monkeypatch.setattr(threads, "cores", lambda: [3])
     assert rows(Run(Waiting([]), files[:1], 1000)) == [(0, entry) for entry in range(6173)]
 
 

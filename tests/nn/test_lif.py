@@ -182,14 +182,15 @@ def test_few_spike_trains_are_remembered_however_many_events_there_are(monkeypat
         np.testing.assert_array_equal(remembered(network, rows), expected[: len(rows)])
     trains = {train.tobytes() for train in network.spikes(x, 2)}
     assert network._decoded is not None
-    assert len(network._decoded.outputs) == len(trains) < len(x)
-    monkeypatch.setattr(lif, "MOST_REMEMBERED", network._decoded.outputs.size)
+    assert network._decoded.known == len(trains) < len(x)
+    monkeypatch.setattr(lif, "MOST_REMEMBERED", 0)
+    monkeypatch.setattr(network, "_decoded", lif._Decoded(20, 19, least=len(trains)))
     np.testing.assert_array_equal(remembered(network, x), expected)
-    assert len(network._decoded.outputs) == len(trains)
+    assert network._decoded.known == len(trains)
     spread = x * 2
     np.testing.assert_array_equal(remembered(network, spread), plain(network, spread))
     trains = {train.tobytes() for train in network.spikes(spread, 2)}
-    assert len(network._decoded.outputs) == len(trains), "a full table is begun anew"
+    assert network._decoded.known == len(trains), "a full table is begun anew"
 
 
 def test_an_error_on_either_thread_is_raised() -> None:

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from hepad.errors import UsageError
+from hepad.threads import cores
 from hepad.trigger import timing
 from hepad.trigger.memory import peak_memory_mb, processor, restart_peak
-from hepad.trigger.timing import cores, pinned, time_functions
+from hepad.trigger.timing import pinned, time_functions
 
 X = np.arange(40, dtype=np.float32).reshape(10, 4)
 

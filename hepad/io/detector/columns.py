@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import awkward as ak
@@ -41,7 +42,7 @@ class Objects:
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         return self.columns[name]
 
-    @property
+    @cached_property
     def counts(self) -> npt.NDArray[np.int64]:
         """Objects of each event, of shape (n,)."""
         return np.diff(self.offsets)

@@ -5,7 +5,6 @@ The counts of a pseudo-experiment depend on the seed and its index alone, not on
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +17,9 @@ import numpy.typing as npt
 
 from hepad.errors import InputDataError
 from hepad.stats.counts import toys_plain
+from hepad.threads import cores
 
-__all__ = ["OnStage", "OnToys", "Sampler", "in_blocks", "part", "silent", "threads"]
+__all__ = ["OnStage", "OnToys", "Sampler", "in_blocks", "part", "silent"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -86,19 +86,13 @@ def _loops(steps: int) -> ModuleType:
     return toys_kernel
 
 
-def threads() -> int:
-    """As many as this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
 def in_blocks(job: Callable[[int, int], None], total: int, block: int, *, on_toys: OnToys | None = None) -> None:
     """Call job(start, stop) for blocks of `total` items, in threads: for compiled loops, which run side by side.
 
     `on_toys` is told after each block, by one thread at a time.
     """
     blocks = -(-total // block)
-    workers = max(min(threads(), blocks), 1)
+    workers = max(min(len(cores()), blocks), 1)
     done, lock = 0, Lock()
 
     def say(more: int) -> None:

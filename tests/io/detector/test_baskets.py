@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import deflate
 import numpy as np
 import pytest
+import uproot
 from uproot.source.chunk import Chunk
 from uproot.source.cursor import Cursor
 
 from hepad.io.detector.baskets import _check_offsets, _check_sizes, _first_damaged, find_damage
+from hepad.io.reader import open_root
 
 
 def block(packed: int, unpacked: int) -> bytes:
@@ -58,3 +62,21 @@ def test_damage_is_looked_for_among_the_entries_that_are_asked_for() -> None:
     assert _first_damaged(branch, None, 10, 21) == "basket 2, which is in the tree's own record, entries 20 to 29"
     assert find_damage({"Jet/Jet.PT": branch}, {"Jet/Jet.PT": None}, 10, 20) is None
     assert find_damage({"Jet/x": branch}, {"Jet/x": None}, 0, 1) == "branch 'x', basket 0 at byte 100, entries 0 to 9"
+
+
+def test_libdeflate_unpacks_what_zlib_has_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hook is set on a private name of uproot's, which may go: it must not fail unseen."""
+    numbers = np.arange(10_000)
+    with uproot.recreate(tmp_path / "packed.root", compression=uproot.ZLIB(1)) as out:
+        out["tree"] = {"number": numbers}
+    sizes = []
+
+    def unpacked(data: bytes, size: int) -> bytearray:
+        sizes.append(size)
+        return original(data, size)
+
+    original = deflate.zlib_decompress
+    monkeypatch.setattr(deflate, "zlib_decompress", unpacked)
+    with open_root(tmp_path / "packed.root") as file:
+        np.testing.assert_array_equal(file["tree"]["number"].array(library="np"), numbers)
+    assert numbers.nbytes in sizes
