@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hepad.cli.common import CalculatorOption, Json, Output, Seed, print_json, print_table, stderr, stdout
+from hepad.cli.common import CalculatorOption, Json, Output, Seed, print_json, print_table, say_wrote, stderr, stdout
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -115,8 +115,7 @@ def _print_closure(report: ClosureReport, output: Path | None) -> None:
         left_out = ", ".join(f"{value:g}" for value in report.left_out)
         stderr().print(f"hepad: warning: too few events in a region at efficiency {left_out}")
     stdout().print(f"non-closure at most {report.nonclosure:.3f} (--nonclosure of hepad abcd --counts)")
-    if output is not None:
-        stdout().print(f"wrote {output}")
+    say_wrote(output)
 
 
 def _estimate(

@@ -243,7 +243,7 @@ def hepdata(
     else:
         rows = [[str(number), ", ".join(names)] for number, names in report.listed.items()]
         common.print_table("Searches for HEPData", ["INSPIRE", "searches"], rows, numbers_from=2)
-        common.stdout().print(f"wrote {report.output}")
+        common.say_wrote(report.output)
     if report.left_out:
         names = ", ".join(report.left_out)
         common.stderr().print(f"hepad: left out, as their cards know no INSPIRE number (cite.inspire): {names}")
@@ -300,7 +300,7 @@ def _print_background(report: BackgroundReport) -> None:
         ]
         common.print_table(f"Background of {category['name']}", ["region", "events", "cross section [pb]"], rows)
     if not report.complete_before:
-        common.stdout().print(f"wrote {report.output}")
+        common.say_wrote(report.output)
 
 
 def _print_validation(report: ValidateReport) -> None:
@@ -328,8 +328,7 @@ def _print_trust(report: ValidationReport) -> None:
         common.print_table("Published numbers beside ours", *formatted_table(report.measured), numbers_from=2)
     if report.tried:
         common.print_table("Samples that were tried", *formatted_samples(report.tried))
-    if report.output is not None:
-        out.print(f"wrote {report.output}")
+    common.say_wrote(report.output)
 
 
 def _print_package(report: PackageReport) -> None:
@@ -339,4 +338,4 @@ def _print_package(report: PackageReport) -> None:
     if not report.has_vectors:
         out.print("no test vectors are in it: write some with 'hepad analysis vectors'")
     out.print(f"sha256 of {report.archive.name}: {report.sha256}")
-    out.print(f"wrote {report.output}")
+    common.say_wrote(report.output)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from hepad.cli.common import Json, Output, Seed, parse_range, print_json, stderr, stdout, toys_progress
+from hepad.cli.common import Json, Output, Seed, parse_range, print_json, say_wrote, stderr, stdout, toys_progress
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ def bumphunt(
     else:
         for line in _trial_lines(report) if isinstance(report, TrialsReport) else _lines(report):
             stdout().print(line, markup=False)
+        say_wrote(output)
 
 
 def _hunt(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hepad.cli.common import Json, Output, Seed, print_json, stdout
+from hepad.cli.common import Json, Output, Seed, print_json, say_wrote, stdout
 
 __all__ = ["bumphunt2d"]
 
@@ -59,3 +59,4 @@ def bumphunt2d(
     if result["global_p"] is not None:
         how = "reference fluctuates too" if result["counted_reference"] else "reference held fixed"
         console.print(f"global p  {result['global_p']:.4g} ± {result['global_p_error']:.2g} ({toys} toys, {how})")
+    say_wrote(output)

@@ -88,8 +88,8 @@ def _print(report: ChainReport) -> None:
         _show(f"{sample.sample}: {sample.events} events", tables.levels_table(sample))
         if sample.triggers:
             _show(f"{sample.sample}: events of the last level, menu {report.menu}", tables.triggers_table(sample))
-    if report.output is not None and not report.complete_before:
-        common.stdout().print(f"wrote {report.output}")
+    if not report.complete_before:
+        common.say_wrote(report.output)
 
 
 def _show(title: str, table: Table) -> None:

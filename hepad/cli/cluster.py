@@ -116,4 +116,4 @@ def _print(report: ClusterReport) -> None:
         common.stdout().print(line)
     common.print_table("Clusters", *formatted_clusters(report))
     if report.complete_before is None:
-        common.stdout().print(f"wrote {report.output}")
+        common.say_wrote(report.output)

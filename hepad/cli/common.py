@@ -64,6 +64,7 @@ __all__ = [
     "print_made",
     "print_skipped",
     "print_table",
+    "say_wrote",
     "stderr",
     "stdout",
 ]
@@ -183,6 +184,13 @@ def print_lines(text: str) -> None:
     """Print a text of several lines to stdout."""
     for line in text.splitlines():
         stdout().print(line)
+
+
+def say_wrote(output: Path | None) -> None:
+    """Say what was written, if anything was, and which page of it to open."""
+    if output is not None:
+        page = output / "report.html"
+        stdout().print(f"wrote {output}{f'; open {page}' if page.is_file() else ''}", markup=False)
 
 
 def print_json(result: dict[str, Any] | list[Any]) -> None:

@@ -144,4 +144,4 @@ def _print(report: EvaluateReport) -> None:
         table = tables.formatted_comparisons(report, brief=True)
         common.print_table("Paired differences a - b; eps_min near 0: a is better", *table, numbers_from=3)
     common.print_table("Fraction of each sample in the regions", *tables.formatted_regions(report), numbers_from=2)
-    common.stdout().print(f"wrote {report.output}")
+    common.say_wrote(report.output)

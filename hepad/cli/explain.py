@@ -69,7 +69,7 @@ def explain(
         common.print_json(report.to_json())
         return
     _print(report)
-    common.stdout().print(f"wrote {report.output}")
+    common.say_wrote(report.output)
 
 
 def _print(report: ExplainReport | MapsReport) -> None:

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hepad.cli.common import Json, Output, Seed, parse_range, print_json, print_table, stderr, stdout, toys_progress
+from hepad.cli.common import (
+    Json,
+    Output,
+    Seed,
+    parse_range,
+    print_json,
+    print_table,
+    say_wrote,
+    stderr,
+    stdout,
+    toys_progress,
+)
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -96,6 +107,7 @@ def fit(
         return
     for background in report.backgrounds:
         _print(background)
+    say_wrote(output)
 
 
 def _order(text: str | None) -> int | None:

@@ -78,7 +78,7 @@ def _print_end(report: AnalysisReport | PlaneReport | ReplicaReport) -> None:
     for what, why in report.left_out.items():
         common.print_lines(f"left out: {what}: {why}")
     if not report.complete_before:
-        common.stdout().print(f"wrote {report.output}")
+        common.say_wrote(report.output)
 
 
 def _print_replicas(report: ReplicaReport) -> None:
@@ -146,7 +146,7 @@ def _print(report: HuntReport) -> None:
         common.print_table("Regions", header, rows)
     _print_honesty(report)
     if not report.complete_before:
-        common.stdout().print(f"wrote {report.output}")
+        common.say_wrote(report.output)
 
 
 def _print_honesty(report: HuntReport) -> None:

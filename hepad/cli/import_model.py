@@ -112,4 +112,4 @@ def _print(report: ImportReport) -> None:
             f"{report.analysis} with this network, fidelity {report.fidelity}: "
             f"hepad reinterpret SIGNAL --analysis {report.output}"
         )
-    out.print(f"wrote {report.output}")
+    common.say_wrote(report.output)

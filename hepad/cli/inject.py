@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hepad.cli.common import Json, Output, Seed, parse_range, print_json, print_table, stderr, stdout
+from hepad.cli.common import Json, Output, Seed, parse_range, print_json, print_table, say_wrote, stderr, stdout
 from hepad.cli.fit import MassRange
 from hepad.cli.progress import counts
 from hepad.errors import UsageError
@@ -89,6 +89,7 @@ def inject(
         return
     for injection in result["injections"]:
         _print(injection)
+    say_wrote(output)
 
 
 def _print(injection: dict[str, Any]) -> None:

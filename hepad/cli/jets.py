@@ -118,7 +118,7 @@ def _print_events(report: EventScoresReport | TableReport, found: str, *, json: 
         common.print_json(report.to_json())
     else:
         common.stdout().print(f"{report.events} events, {found}")
-        common.stdout().print(f"wrote {report.output}")
+        common.say_wrote(report.output)
 
 
 def _format(text: str | None) -> JetFormat:
@@ -139,4 +139,4 @@ def _print(report: JetsReport) -> None:
     print_line = common.stdout().print
     print_line(f"{report.events} events, {report.with_jets} with jets, {report.jets} jets")
     if not report.complete_before:
-        print_line(f"wrote {report.output}")
+        common.say_wrote(report.output)

@@ -129,6 +129,7 @@ def latency(
         common.print_json(report.to_json())
     else:
         _print(report)
+        common.say_wrote(output)
     if report.passed is False:
         failed = [f"{check.tier} {check.quantity}" for check in report.checks if not check.passed]
         raise CheckFailedError(f"{report.model} is not within budget {report.budget}: {', '.join(failed)}")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hepad.cli.common import CalculatorOption, Json, Output, Seed, parse_range, print_json, stderr
+from hepad.cli.common import CalculatorOption, Json, Output, Seed, parse_range, print_json, say_wrote, stderr
 from hepad.cli.limit_print import print_limits, print_masses
 from hepad.cli.progress import counts
 from hepad.errors import UsageError
@@ -187,6 +187,7 @@ def _of_yields(given: tuple[str, str | None, str | None], options: dict[str, Any
     else:
         scales = [("mu", 1.0)] + ([] if report.cross_section is None else [("pb", report.cross_section)])
         print_limits(report.result, scales)
+        say_wrote(options["output"])
 
 
 def _of_masses(spectrum: str, shapes: list[str], options: dict[str, Any], json: bool) -> None:
@@ -208,6 +209,7 @@ def _of_masses(spectrum: str, shapes: list[str], options: dict[str, Any], json: 
         print_json(report.to_json())
     else:
         print_masses(report)
+        say_wrote(options["output"])
 
 
 def _from_workspace(
@@ -221,6 +223,7 @@ def _from_workspace(
         print_json(report.to_json())
     else:
         print_limits(report.result, [(report.poi, 1.0)], report.cls_at_one)
+        say_wrote(how["output"])
 
 
 def _warn(warnings: tuple[str, ...]) -> None:

@@ -96,4 +96,4 @@ def _print(report: MonitorReport) -> None:
     common.stdout().print(summary(report))
     common.print_table("Runs", *formatted_runs(report))
     if report.complete_before is None:
-        common.stdout().print(f"wrote {report.output}")
+        common.say_wrote(report.output)

@@ -117,7 +117,7 @@ def _print(report: QuantiseReport) -> None:
             common.stdout().print(
                 f"{point.model}@w{point.bits}: seed {point.seed}, on held-out background loss {point.loss:.3g}{flips}"
             )
-    common.stdout().print(f"wrote {report.output}")
+    common.say_wrote(report.output)
 
 
 def _with_spread(value: float, spread: float | None, mark: str) -> str:

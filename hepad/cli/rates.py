@@ -151,7 +151,7 @@ def _print(report: RatesReport) -> None:
         title = f"Beside {report.beside[0].beside} at equal rate, and together at that rate [% of all events]"
         _show(title, tables.beside_table(report, brief=True))
     common.stdout().print("* rests on fewer than 10 events; brackets are 68 % intervals")
-    common.stdout().print(f"wrote {report.output}")
+    common.say_wrote(report.output)
 
 
 def _show(title: str, table: Table) -> None:

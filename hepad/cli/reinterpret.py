@@ -181,8 +181,7 @@ def _print_ranking(ranking: Ranking) -> None:
     for hint in hints:
         _say(hint)
     _say(ranking.verdict())
-    if ranking.output is not None:
-        _say(f"wrote {ranking.output}")
+    common.say_wrote(ranking.output)
 
 
 def _hunt(
@@ -223,8 +222,7 @@ def _hunt(
     for what, why in report.results.failed.items():
         _say(f"left out: {what}: {why}")
     _say(report.verdict())
-    if output is not None:
-        _say(f"wrote {output}")
+    common.say_wrote(output)
 
 
 def _region(text: str | None) -> tuple[str, RegionSpec | None] | None:
@@ -251,8 +249,8 @@ def _print(report: ReinterpretReport) -> None:
         _print_points(result.curve)
     else:
         _print_sample(result.search, result.sample)
-    if report.output is not None and not report.complete_before:
-        common.stdout().print(f"wrote {report.output}")
+    if not report.complete_before:
+        common.say_wrote(report.output)
 
 
 def _print_points(curve: CurveRow) -> None:

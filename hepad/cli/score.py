@@ -68,4 +68,4 @@ def _print(report: ScoreReport) -> None:
     ]
     common.print_table("Regions", ["region", "score", "threshold", "events", "of selected"], regions, numbers_from=2)
     if not report.complete_before:
-        common.stdout().print(f"wrote {report.output}")
+        common.say_wrote(report.output)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hepad.cli.common import Json, Output, Seed, parse_range, print_json, print_table, stderr
+from hepad.cli.common import Json, Output, Seed, parse_range, print_json, print_table, say_wrote, stderr
 from hepad.cli.fit import MassRange
 from hepad.cli.progress import counts
 from hepad.errors import CheckFailedError, UsageError
@@ -76,6 +76,7 @@ def spurious(
             for name in report.points
         ]
         print_table(f"Criterion: at most {max_ratio:g} of the error", ["function", "largest", ""], verdicts)
+        say_wrote(output)
     failed = [name for name in report.points if not report.passed(name)]
     if check and failed:
         raise CheckFailedError(f"{', '.join(failed)}: a spurious signal exceeds {max_ratio:g} of its statistical error")

@@ -144,4 +144,4 @@ def _print(report: TrainReport) -> None:
         "Regions, on held-out background", ["region", "score", "threshold", "efficiency"], regions, numbers_from=2
     )
     if not report.complete_before:
-        common.stdout().print(f"wrote {report.output}")
+        common.say_wrote(report.output)

@@ -79,5 +79,4 @@ def _print(report: VerifyReport) -> None:
     missing = formatted_missing(report)
     if missing[1]:
         common.print_table("Not measured", *missing, numbers_from=2)
-    if report.output is not None:
-        common.stdout().print(f"wrote {report.output}")
+    common.say_wrote(report.output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,9 @@ FloatArray = npt.NDArray[np.float64]
 
 _BLUE, _ORANGE = "#3f90da", "#e76300"
 _LIKE_BACKGROUND = "If the score saw background"
+
+_LONG = 30
+"""Letters of a step's name on one line."""
 
 _TOLD = 1000
 """Events of a curve in the table of its numbers at most."""
@@ -298,7 +302,7 @@ def draw_flow(
     for place, value, error in zip(places, values, errors, strict=True):
         text = _fraction(value, error)
         axes.text(0.98, place, text, va="center", ha="right", transform=axes.get_yaxis_transform(), fontsize=14)
-    axes.set_yticks(places, [name for name, _, _ in flow])
+    axes.set_yticks(places, [_folded(name) for name, _, _ in flow], linespacing=0.95)
     axes.tick_params(axis="y", which="both", length=0)
     axes.set_ylim(-0.6, len(flow) - 0.4)
     _flow_range(axes, [*values, *(value for value, _ in marked)])
@@ -318,8 +322,17 @@ def _flow_range(axes: Axes, fractions: Iterable[float]) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
 
 
+def _folded(name: str) -> str:
+    """A name on two lines if it is long, as it would leave no room for the bars."""
+    return "\n".join(textwrap.wrap(name, max(_LONG, len(name) * 3 // 5), break_long_words=False)) or name
+
+
 def _fraction(value: float, error: float) -> str:
-    if value >= 1e-3 or value == 0:
+    if value == 1 and error == 0:
+        return "100%"
+    if value == 0:
+        return f"0% + {error:.2%}"
+    if value >= 1e-3:
         return f"{value:.2%} ± {error:.2%}"
     power = int(np.floor(np.log10(value)))
     return rf"({value / 10.0**power:.1f} ± {error / 10.0**power:.1f}) $\times\,10^{{{power}}}$"

@@ -124,6 +124,7 @@ def test_it_goes_on_in_its_fits_and_can_be_replayed(
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "hepad hunt data.npz --method all.yaml --method label.yaml" in page
     assert "too few for so many folds" in page
+    assert page.count(">fraction</th>") == 1  # of label: all, which is of cuts, has none
     best = max(report["scan"], key=lambda row: row["z"])
     assert f"The largest excess is that of method {best['method']} at {best['mass']:.0f} GeV." in page
     assert f"<dt>{best['z']:.2f}</dt><dd>local standard deviations</dd>" in page
