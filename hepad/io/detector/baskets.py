@@ -45,9 +45,13 @@ def check_blocks() -> None:
 def unpack_fast() -> None:
     """Have uproot unpack zlib's blocks by libdeflate, which takes little more than half the time of Python's zlib.
 
-    uproot's own switch for this (`ZLIB.library`) names an argument that libdeflate's package does not have.
+    uproot's own switch for this (`ZLIB.library`) names an argument that libdeflate's package does not have. Where that
+    package is not there (conda), uproot is left as it is.
     """
-    import deflate
+    try:
+        import deflate
+    except ModuleNotFoundError:
+        return
     from uproot import compression
 
     def unpacked(data: bytes, uncompressed_bytes: int) -> bytearray:
