@@ -71,9 +71,8 @@ def print_masses(report: MassLimitReport) -> None:
     print_table(title, header, rows)
     top, console = report.largest, stdout()
     thrown = sum(1 for point in report.points if point.limit.toys)
-    console.print(
-        f"from      asymptotic formulae, at {thrown} of {len(rows)} masses toys for low counts or as asked for"
-    )
+    toys = f", at {thrown} of {len(rows)} masses toys, for low counts or as asked for" if thrown else ""
+    console.print(f"from      asymptotic formulae{toys}")
     console.print(
         f"largest excess at {top.mass:g} GeV: {top.excess.mu:.4g} events, local p {top.excess.words()[0]} "
         f"({top.excess.words()[1]} sigma)"

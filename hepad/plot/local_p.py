@@ -39,7 +39,9 @@ def plot_local_p(
             axes.set_xlim(*span(masses))
         axes.set_xlabel(x_title)
         axes.set_ylabel(r"Local $p_0$")
-        legend_beside_curves(axes, [(masses, decades)], title="\n".join(remarks) or None, lower=True)
+        legend = legend_beside_curves(axes, [(masses, decades)], title="\n".join(remarks) or None, lower=True)
+        legend.set_frame_on(True)  # lines of standard deviations run below it
+        legend.get_frame().set(facecolor="white", edgecolor="none", alpha=1.0)
         ticks = _whole_decades(axes.get_ylim()[0])
         axes.set_yticks(ticks, [rf"$10^{{{d}}}$" if d else "1" for d in ticks])
         axes.minorticks_off()

@@ -96,6 +96,10 @@ int main(int argc, char** argv) {
 
 MAKEFILE = """\
 # make check: simulate with Verilator and compare with vectors/outputs.hex, which come out %(edges)d edges later.
+ifneq ($(words $(CURDIR)),1)
+$(error make cannot build where a path has a space: copy this folder elsewhere, to /tmp for instance)
+endif
+
 check: obj/V%(top)s
 \tcd src/memfiles && ../../obj/V%(top)s ../../vectors/inputs.hex ../../obj/simulated.hex
 \ttail -n +%(edges)d obj/simulated.hex | head -n $$(wc -l < vectors/outputs.hex) | cmp - vectors/outputs.hex

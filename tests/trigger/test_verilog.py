@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import shutil
+import subprocess
+
 import numpy as np
 import pytest
 
@@ -41,6 +44,14 @@ def test_a_project_holds_what_its_makefile_needs(project):
     assert "src/static/lookup_table.v" in names
     assert all(path.is_file() for path in files)
     assert len((folder / "vectors/outputs.hex").read_text().split()) == 300
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_make_says_at_once_that_it_cannot_build_below_a_space(project, tmp_path):
+    (tmp_path / "a b").mkdir()
+    shutil.copy(project[1] / "Makefile", tmp_path / "a b")
+    said = subprocess.run(["make", "-n", "check"], cwd=tmp_path / "a b", capture_output=True, text=True, check=False)
+    assert (said.returncode, "copy this folder elsewhere" in said.stderr) == (2, True)
 
 
 @pytest.mark.skipif(verilator() is None, reason="needs Verilator: apt-get install verilator make g++")
