@@ -219,14 +219,17 @@ class _Classes:
         self._file = file
         self._index: Index | None = None
         self._skipped = 0
+        self._named: dict[tuple[str, Any], Any] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
 
     def class_named(self, name: str, version: Any = None) -> Any:
-        """A class of uproot, or one of ours."""
-        own = {"TObjArray": _array_class, "TAttMarker": _marker_class}.get(name)
-        return own() if own else self._file.class_named(name, version)
+        """A class of uproot, or one of ours; each is looked up once, as uproot tidies names by regular expressions."""
+        if (name, version) not in self._named:
+            own = {"TObjArray": _array_class, "TAttMarker": _marker_class}.get(name)
+            self._named[name, version] = own() if own else self._file.class_named(name, version)
+        return self._named[name, version]
 
     def streamer_named(self, name: str, version: Any = None) -> Any:
         """Refused: a class made from the file's own description would ask the file for its parts."""
