@@ -214,7 +214,7 @@ def test_the_command_that_a_report_prints_is_read_as_what_was_asked_for() -> Non
     options = replace(QUICK, seed=3)
     command = _record(names, options, _asked(names), _Work(options, (), {}), ())["command"]
     params = get_command(app).commands["verify"].make_context("verify", shlex.split(command)[2:]).params
-    assert params["cards"] == ["./dnn_ae", "jets"]
+    assert list(params["cards"]) == ["./dnn_ae", "jets"]
     assert [params[name] for name in ("quick", "bootstrap", "toys", "seed")] == [True, 2, 50, 3]
 
 
