@@ -108,13 +108,15 @@ def test_three_numbers_and_a_csv_need_neither_figures_nor_event_files(tmp_path):
         "import sys; from hepad.cli.main import app\n"
         "def loaded(*words):\n"
         "    assert not app(list(words), standalone_mode=False); print(*sys.modules, file=sys.stderr)\n"
+        "import scipy.special; print(*sys.modules, file=sys.stderr)\n"
         f"loaded('bumphunt', {str(csv)!r}, '--function', 'dijet4', '--toys', '10')\n"
         "loaded('limit', '--signal', '5', '--background', '10', '--data', '12')\n"
     )
     result = run(sys.executable, "-c", code)
     assert result.returncode == 0, result.stderr
-    hunt, limit = (set(line.split()) for line in result.stderr.splitlines())
+    special, hunt, limit = (set(line.split()) for line in result.stderr.splitlines())
     heavy = {"matplotlib", "awkward", "uproot", "scipy.stats", "scipy.ndimage", "scipy.sparse", "torch", "pyhf", "hist"}
+    hunt -= special & {"scipy.sparse"}  # older ones of scipy load it with any function
     assert sorted((heavy | {"jinja2", "fsspec", "scipy.optimize", "numba"}) & hunt) == []
     assert sorted((heavy - {"scipy.sparse"}) & limit) == [], "its root finder is scipy's, which loads sparse matrices"
     assert "scipy.optimize" in limit

@@ -111,7 +111,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inclusive = {**CUT, "name": "all", "method": {"name": "cuts"}}
     cwola = {**CUT, "name": "weak", "method": {**TINY_FOLDS, "name": "cwola"}, "own_input": False, "folds": 3}
     cards = {"tiny": HUNT, "cut": CUT, "all": inclusive, "weak": cwola, "labelled": {**cwola, "name": "labelled"}}
-    fine = {"kind": "trees", "trees": 20, "leaf_events": 5}  # few events have the highest score, so some can be selected
+    fine = {"kind": "trees", "trees": 20, "leaf_events": 5}  # some can be selected: few have the highest score
     cards["labelled"]["method"] = {**TINY_FOLDS, "name": "supervised", "classifier": fine}
     for name, card in cards.items():
         (where / f"{name}.yaml").write_text(yaml.safe_dump(card), encoding="utf-8")
