@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hepad.cli.common import CalculatorOption, Json, Output, Seed, print_json, print_table, say_wrote, stderr, stdout
+from hepad.cli.common import (
+    CalculatorOption,
+    Json,
+    Output,
+    Seed,
+    print_json,
+    print_table,
+    print_warnings,
+    say_wrote,
+    stdout,
+)
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -113,7 +123,7 @@ def _print_closure(report: ClosureReport, output: Path | None) -> None:
             print_table(f"Regions {what}, {report.scores[0]} and {report.scores[1]}", header, rows)
     if report.left_out:
         left_out = ", ".join(f"{value:g}" for value in report.left_out)
-        stderr().print(f"hepad: warning: too few events in a region at efficiency {left_out}")
+        print_warnings([f"too few events in a region at efficiency {left_out}"])
     stdout().print(f"non-closure at most {report.nonclosure:.3f} (--nonclosure of hepad abcd --counts)")
     say_wrote(output)
 
@@ -138,8 +148,7 @@ def _estimate(
         nonclosure=nonclosure, signal=wanted, calculator=calculator, toys=toys, seed=seed, output=output
     )
     report = run(_four("--counts", counts, blind=True), options=options)
-    for warning in report.result.warnings:
-        stderr().print(f"hepad: warning: {warning}")
+    print_warnings(report.result.warnings)
     if json:
         print_json(report.to_json())
         return

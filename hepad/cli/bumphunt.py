@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from hepad.cli.common import Json, Output, Seed, parse_range, print_json, say_wrote, stderr, stdout, toys_progress
+from hepad.cli.common import (
+    Json,
+    Output,
+    Seed,
+    parse_range,
+    print_json,
+    print_warnings,
+    say_wrote,
+    stdout,
+    toys_progress,
+)
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -132,8 +142,7 @@ def bumphunt(
     )
     with toys_progress() as on_toys:
         report = _hunt(spectra, replace(options, on_toys=on_toys), trials=trials, events=events)
-    for warning in report.warnings:
-        stderr().print(f"hepad: warning: {warning}", markup=False)
+    print_warnings(report.warnings)
     if json:
         print_json(report.to_json())
     else:

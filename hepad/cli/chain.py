@@ -9,7 +9,6 @@ import typer
 from hepad.cli import common
 
 if TYPE_CHECKING:
-    from hepad.output.document import Table
     from hepad.pipeline.chain.report import ChainReport
 
 _STEP = "MODEL@REGION, MODEL@threshold:X, a search, a selection or a hunt; several: an event passes any of them."
@@ -69,28 +68,17 @@ def chain(
             on_events=on_events,
         )
         report = run(common.parse_files(files), options=options)
-    if json:
-        common.print_json(report.to_json())
-    else:
-        _print(report)
-    if report.complete_before:
-        common.print_complete(report.output)
-    common.print_skipped(report.skipped)
+    common.print_made(report, lambda: _print(report), json=json)
 
 
 def _print(report: ChainReport) -> None:
     from hepad.pipeline.chain import output as tables
 
-    for remark in report.remarks:
-        common.stderr().print(f"hepad: warning: {remark}")
-    _show("Steps", tables.steps_table(report))
+    common.print_warnings(report.remarks)
+    common.show("Steps", tables.steps_table(report))
     for sample in report.samples:
-        _show(f"{sample.sample}: {sample.events} events", tables.levels_table(sample))
+        common.show(f"{sample.sample}: {sample.events} events", tables.levels_table(sample))
         if sample.triggers:
-            _show(f"{sample.sample}: events of the last level, menu {report.menu}", tables.triggers_table(sample))
+            common.show(f"{sample.sample}: events of the last level, menu {report.menu}", tables.triggers_table(sample))
     if not report.complete_before:
         common.say_wrote(report.output)
-
-
-def _show(title: str, table: Table) -> None:
-    common.print_table(title, table.header, table.rows, numbers_from=table.numbers_from)

@@ -98,20 +98,13 @@ def cluster(
             simulations=common.parse_samples("--simulation", simulation, reserved=("data", "background")),
             options=options,
         )
-    if json:
-        common.print_json(report.to_json())
-    else:
-        _print(report)
-    if report.complete_before is not None:
-        common.print_complete(report.output)
-    common.print_skipped(report.skipped)
+    common.print_made(report, lambda: _print(report), json=json)
 
 
 def _print(report: ClusterReport) -> None:
     from hepad.pipeline.cluster.output import formatted_clusters, summary
 
-    for warning in report.warnings:
-        common.stderr().print(f"hepad: warning: {warning}")
+    common.print_warnings(report.warnings)
     for line in summary(report):
         common.stdout().print(line)
     common.print_table("Clusters", *formatted_clusters(report))

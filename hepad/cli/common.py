@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hepad.execution.executor import Execution
     from hepad.execution.run import Skipped
     from hepad.objects.cutflow import CutFlow
+    from hepad.output.document import Table
 
 __all__ = [
     "CalculatorOption",
@@ -64,19 +65,21 @@ __all__ = [
     "print_made",
     "print_skipped",
     "print_table",
+    "print_warnings",
     "say_wrote",
+    "show",
     "stderr",
     "stdout",
 ]
 
 
 class Made(Protocol):
-    """The report of a command that keeps what it finished."""
+    """The report of a command that keeps what it finished; `complete_before` holds if the output was there already."""
 
     @property
     def output(self) -> Path | None: ...
     @property
-    def complete_before(self) -> bool: ...
+    def complete_before(self) -> object: ...
     @property
     def skipped(self) -> Sequence[Skipped]: ...
 
@@ -207,6 +210,17 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
     show_table(stdout(), title, header, rows, numbers_from=numbers_from)
 
 
+def show(title: str, table: Table) -> None:
+    """Print a table as reports have it."""
+    print_table(title, table.header, table.rows, numbers_from=table.numbers_from)
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """Print what one must know of a result to stderr, a line each."""
+    for warning in warnings:
+        stderr().print(f"hepad: warning: {warning}")
+
+
 def print_cutflow(flow: CutFlow, selection: str) -> None:
     """Print a cut flow with the efficiency of each step."""
     rows = [
@@ -218,10 +232,7 @@ def print_cutflow(flow: CutFlow, selection: str) -> None:
 
 def parse_files(texts: list[str]) -> dict[str, list[str]]:
     """The files of samples by name, of FILE, which is of the sample `events`, and NAME=FILE."""
-    import re
-
     from hepad.io.remote.urls import is_url
-    from hepad.printable import NAME
 
     samples: dict[str, list[str]] = {}
     for text in texts:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hepad.cli.common import CalculatorOption, Json, Output, Seed, print_json, print_table, stderr, stdout
+from hepad.cli.common import CalculatorOption, Json, Output, Seed, print_json, print_table, print_warnings, stdout
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,27 +65,26 @@ def discovery(
         counts = None if data is None else Path(data)
         _show(discovery_of_search(analysis, observed=counts, options=options), json)
         return
-    if regions is None and data is None:
+    if regions is not None:
+        _show(run(regions, options=options), json)
+        return
+    if data is None:
         raise UsageError("give a card of regions, --data and --background of one, or an --analysis")
-    if regions is None and background is None:
+    if background is None:
         raise UsageError("--data needs a --background")
-    card = regions if regions is not None else one_region(_events(data), background or 0.0, background_error)
-    _show(run(card, options=options), json)
+    _show(run(one_region(_events(data), background, background_error), options=options), json)
 
 
-def _events(text: str | None) -> float:
+def _events(text: str) -> float:
     try:
-        return float(text or 0.0)
+        return float(text)
     except ValueError as error:
         raise UsageError(f"--data of one region is a number of events, found {text!r}") from error
 
 
 def _show(report: DiscoveryReport, json: bool) -> None:
-    for name in report.left_out:
-        stderr().print(f"hepad: warning: {name}: left out, as no simulated background is in it")
-    for row in report.rows:
-        for warning in row.limit.warnings:
-            stderr().print(f"hepad: warning: {row.name}: {warning}")
+    print_warnings(f"{name}: left out, as no simulated background is in it" for name in report.left_out)
+    print_warnings(f"{row.name}: {warning}" for row in report.rows for warning in row.limit.warnings)
     if json:
         print_json(report.to_json())
     else:

@@ -118,22 +118,16 @@ def evaluate(
             on_events=on_events,
         )
         report = run(background, common.parse_signals(signal), model, options=options)
-    if json:
-        common.print_json(report.to_json())
-    elif report.complete_before and report.output:
-        common.print_lines((report.output / "report.md").read_text(encoding="utf-8"))
-    else:
-        _print(report)
-    if report.complete_before:
-        common.print_complete(report.output)
-    common.print_skipped(report.skipped)
+    common.print_made(report, lambda: _print(report), json=json)
 
 
 def _print(report: EvaluateReport) -> None:
     from hepad.pipeline.evaluate import report as tables
 
-    for warning in report.warnings:
-        common.stderr().print(f"warning: {warning}")
+    if report.complete_before and report.output:
+        common.print_lines((report.output / "report.md").read_text(encoding="utf-8"))
+        return
+    common.print_warnings(report.warnings)
     common.print_table("Models", *tables.formatted_metrics(report), numbers_from=3)
     common.print_table("Working points", *tables.formatted_points(report, brief=True), numbers_from=3)
     if report.systems:

@@ -14,8 +14,8 @@ from hepad.cli.common import (
     parse_range,
     print_json,
     print_table,
+    print_warnings,
     say_wrote,
-    stderr,
     stdout,
     toys_progress,
 )
@@ -100,8 +100,7 @@ def fit(
     )
     with toys_progress() as on_toys:
         report = fit_spectrum(spectrum, options=replace(options, on_toys=on_toys))
-    for warning in report.warnings:
-        stderr().print(f"hepad: warning: {warning}", markup=False)
+    print_warnings(report.warnings)
     if json:
         print_json(report.to_json())
         return

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hepad.cli.common import Json, Output, Seed, parse_range, print_json, print_table, say_wrote, stderr, stdout
+from hepad.cli.common import Json, Output, Seed, parse_range, print_json, print_table, print_warnings, say_wrote, stdout
 from hepad.cli.fit import MassRange
 from hepad.cli.progress import counts
 from hepad.errors import UsageError
@@ -81,8 +81,7 @@ def inject(
     )
     with counts("fits") as (done,):
         report = inject_signals(spectrum, options=replace(options, on_fits=done.set))
-    for warning in report.warnings:
-        stderr().print(f"hepad: warning: {warning}", markup=False)
+    print_warnings(report.warnings)
     result = report.to_json()
     if json:
         print_json(result)

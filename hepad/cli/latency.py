@@ -14,7 +14,6 @@ from hepad.cli.progress import counts
 from hepad.errors import CheckFailedError, UsageError
 
 if TYPE_CHECKING:
-    from hepad.output.document import Table
     from hepad.pipeline.latency.report import LatencyReport
 
 Bits = Annotated[
@@ -139,12 +138,12 @@ def _print(report: LatencyReport) -> None:
     from hepad.pipeline.latency.tables import checks_table, tiers_table, timing_tables
 
     kind = ", combinational" if report.details.get("combinational") else ""
-    _print_table(f"{report.model}, score {report.details['score']}{kind}", tiers_table(report))
+    common.show(f"{report.model}, score {report.details['score']}{kind}", tiers_table(report))
     if report.checks:
-        _print_table(f"Budget {report.budget}", checks_table(report))
+        common.show(f"Budget {report.budget}", checks_table(report))
     if report.details["timings"]:
         for title, table in timing_tables(report.details).items():
-            _print_table(title, table)
+            common.show(title, table)
         _print_machine(report.details)
     if len(report.tiers) > 1:
         took = ", ".join(f"{name} {tier.seconds:.1f} s" for name, tier in report.tiers.items())
@@ -158,10 +157,6 @@ def _print(report: LatencyReport) -> None:
         common.stderr().print(f"hepad: note: {remark}", markup=False)
     if report.passed:
         common.stdout().print(f"{report.model} is within budget {report.budget}{report.condition}")
-
-
-def _print_table(title: str, table: Table) -> None:
-    common.print_table(title, table.header, table.rows, numbers_from=table.numbers_from)
 
 
 def _print_machine(details: dict[str, Any]) -> None:

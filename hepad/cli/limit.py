@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hepad.cli.common import CalculatorOption, Json, Output, Seed, parse_range, print_json, say_wrote, stderr
+from hepad.cli.common import CalculatorOption, Json, Output, Seed, parse_range, print_json, print_warnings, say_wrote
 from hepad.cli.limit_print import print_limits, print_masses
 from hepad.cli.progress import counts
 from hepad.errors import UsageError
@@ -181,7 +181,7 @@ def _of_yields(given: tuple[str, str | None, str | None], options: dict[str, Any
     if background is None:
         raise UsageError("a limit on --signal needs a --background")
     report = run(signal, background, data, options=LimitOptions(**options))
-    _warn(report.result.warnings)
+    print_warnings(report.result.warnings)
     if json:
         print_json(report.to_json())
     else:
@@ -204,7 +204,7 @@ def _of_masses(spectrum: str, shapes: list[str], options: dict[str, Any], json: 
             options=MassLimitOptions(**options),
             progress=limits.set,
         )
-    _warn(report.warnings)
+    print_warnings(report.warnings)
     if json:
         print_json(report.to_json())
     else:
@@ -218,14 +218,9 @@ def _from_workspace(
     from hepad.pipeline.limit.workspace import WorkspaceLimitOptions, workspace_limits
 
     report = workspace_limits(workspace, options=WorkspaceLimitOptions(patches=patches, measurement=measurement, **how))
-    _warn(report.result.warnings)
+    print_warnings(report.result.warnings)
     if json:
         print_json(report.to_json())
     else:
         print_limits(report.result, [(report.poi, 1.0)], report.cls_at_one)
         say_wrote(how["output"])
-
-
-def _warn(warnings: tuple[str, ...]) -> None:
-    for warning in warnings:
-        stderr().print(f"hepad: warning: {warning}", markup=False)

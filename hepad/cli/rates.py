@@ -10,7 +10,6 @@ from hepad.cli import common
 from hepad.errors import UsageError
 
 if TYPE_CHECKING:
-    from hepad.output.document import Table
     from hepad.pipeline.rates.report import RatesReport
 
 _Models = Annotated[
@@ -110,15 +109,7 @@ def rates(
             on_events=on_events,
         )
         report = run(files, model, signals=common.parse_signals(signal), test=test or [], options=options)
-    if json:
-        common.print_json(report.to_json())
-    elif report.complete_before is not None:
-        common.print_lines((output / "report.md").read_text(encoding="utf-8"))
-    else:
-        _print(report)
-    if report.complete_before is not None:
-        common.print_complete(report.output)
-    common.print_skipped(report.skipped)
+    common.print_made(report, lambda: _print(report), json=json)
 
 
 def _thresholds(texts: list[str] | None) -> dict[str, float]:
@@ -138,21 +129,22 @@ def _thresholds(texts: list[str] | None) -> dict[str, float]:
 def _print(report: RatesReport) -> None:
     from hepad.pipeline.rates import output as tables
 
+    if report.complete_before and report.output:
+        common.print_lines((report.output / "report.md").read_text(encoding="utf-8"))
+        return
     for remark in report.remarks:
-        common.stderr().print(f"note: {remark}")
-    _show(f"Working points; {report.events_come}", tables.points_table(report))
-    _show(f"Rates in {', '.join(report.measured.files)} [kHz]", tables.triggers_table(report.measured))
+        common.stderr().print(f"hepad: note: {remark}")
+    common.show(f"Working points; {report.events_come}", tables.points_table(report))
+    common.show(f"Rates in {', '.join(report.measured.files)} [kHz]", tables.triggers_table(report.measured))
     if report.measured.seeds:
-        _show(f"Menu {report.menu}: seeds that accept anything [kHz]", tables.seeds_table(report.measured, brief=True))
+        common.show(
+            f"Menu {report.menu}: seeds that accept anything [kHz]", tables.seeds_table(report.measured, brief=True)
+        )
     if report.signals:
         what = "Signals [% of all events]" + (", and what is added to the menu" if report.menu else "")
-        _show(what, tables.signals_table(report, brief=True))
+        common.show(what, tables.signals_table(report, brief=True))
     if report.beside_signals:
         title = f"Beside {report.beside[0].beside} at equal rate, and together at that rate [% of all events]"
-        _show(title, tables.beside_table(report, brief=True))
+        common.show(title, tables.beside_table(report, brief=True))
     common.stdout().print("* rests on fewer than 10 events; brackets are 68 % intervals")
     common.say_wrote(report.output)
-
-
-def _show(title: str, table: Table) -> None:
-    common.print_table(title, table.header, table.rows, numbers_from=table.numbers_from)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from hepad.cli.progress import Count, counts
 if TYPE_CHECKING:
     from hepad.cards.analysis import RegionSpec
     from hepad.pipeline.reinterpret.every import Ranking
+    from hepad.pipeline.reinterpret.hunted import HuntedOptions
     from hepad.pipeline.reinterpret.points import Point
     from hepad.pipeline.reinterpret.report import CurveRow, SampleRow
     from hepad.pipeline.reinterpret.rows import CombinedRow, SearchRow, VerdictRow
@@ -105,8 +107,18 @@ def reinterpret(
     from hepad.cards.hunt import is_hunt
 
     if is_hunt(analysis):
-        sample = (files or [], background, xsec)
-        _hunt(analysis, sample, (method or [], study), (output, step_size, workers), json=json)
+        from hepad.pipeline.reinterpret.hunted import HuntedOptions
+
+        of_hunt = HuntedOptions(
+            background=() if background is None else (str(background),),
+            output=output,
+            cross_section_pb=xsec,
+            methods=method or [],
+            study=study,
+            step_size=step_size,
+            execution=common.execution(workers),
+        )
+        _hunt(files or [], analysis, of_hunt, json=json)
         return
     from hepad.pipeline.reinterpret.run import ReinterpretOptions, ReinterpretReport
 
@@ -134,15 +146,8 @@ def reinterpret(
     if not isinstance(report, ReinterpretReport):
         _say_ranking(report, json=json)
         return
-    for warning in report.result.warnings:
-        common.stderr().print(f"hepad: warning: {warning}")
-    if json:
-        common.print_json(report.to_json())
-    else:
-        _print(report)
-    if report.complete_before:
-        common.print_complete(report.output)
-    common.print_skipped(report.skipped)
+    common.print_warnings(report.result.warnings)
+    common.print_made(report, lambda: _print(report), json=json)
 
 
 def _asked(files: list[str], analysis: str, options: ReinterpretOptions, events: Count) -> ReinterpretReport | Ranking:
@@ -160,8 +165,7 @@ def _asked(files: list[str], analysis: str, options: ReinterpretOptions, events:
 
 
 def _say_ranking(ranking: Ranking, *, json: bool) -> None:
-    for warning in ranking.warnings:
-        common.stderr().print(f"hepad: warning: {warning}")
+    common.print_warnings(ranking.warnings)
     if json:
         common.print_json(ranking.to_json())
     else:
@@ -184,32 +188,13 @@ def _print_ranking(ranking: Ranking) -> None:
     common.say_wrote(ranking.output)
 
 
-def _hunt(
-    analysis: str,
-    sample: tuple[list[str], Path | None, float | None],
-    ways: tuple[list[str], str | None],
-    making: tuple[Path | None, int, int],
-    *,
-    json: bool,
-) -> None:
+def _hunt(files: list[str], analysis: str, options: HuntedOptions, *, json: bool) -> None:
     """Hold files against a hunt, whose methods learn from data."""
-    from hepad.execution.executor import Execution
-    from hepad.pipeline.reinterpret.hunted import HuntedOptions, reinterpret_hunt
+    from hepad.pipeline.reinterpret.hunted import reinterpret_hunt
     from hepad.pipeline.reinterpret.hunted_page import HEADER, method_cells
 
-    (files, background, section), (output, step_size, workers) = sample, making
-    with counts("points") as (points_done,):
-        options = HuntedOptions(
-            background=() if background is None else (str(background),),
-            output=output,
-            cross_section_pb=section,
-            methods=ways[0],
-            study=ways[1],
-            step_size=step_size,
-            execution=Execution(workers=workers),
-            on_point=points_done.set,
-        )
-        report = reinterpret_hunt(files, analysis, options=options)
+    with counts("points") as (points,):
+        report = reinterpret_hunt(files, analysis, options=replace(options, on_point=points.set))
     if json:
         common.print_json(report.to_json())
         return
@@ -222,7 +207,7 @@ def _hunt(
     for what, why in report.results.failed.items():
         _say(f"left out: {what}: {why}")
     _say(report.verdict())
-    common.say_wrote(output)
+    common.say_wrote(options.output)
 
 
 def _region(text: str | None) -> tuple[str, RegionSpec | None] | None:

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from hepad.cli.common import Json, Output, Seed, parse_range, print_json, print_table, say_wrote, stderr
+from hepad.cli.common import Json, Output, Seed, parse_range, print_json, print_table, print_warnings, say_wrote
 from hepad.cli.fit import MassRange
 from hepad.cli.progress import counts
-from hepad.errors import CheckFailedError, UsageError
+from hepad.errors import CheckFailedError
 
 __all__ = ["spurious"]
 
@@ -45,10 +45,11 @@ def spurious(
     """
     from hepad.pipeline.spurious import SpuriousOptions
     from hepad.pipeline.spurious import spurious as run
+    from hepad.spectra.shapes import parse_masses
 
     options = SpuriousOptions(
         functions=tuple(function),
-        masses=_masses(masses),
+        masses=tuple(parse_masses(masses, "--masses")),
         width=width,
         truth=truth,
         max_ratio=max_ratio,
@@ -59,8 +60,7 @@ def spurious(
     )
     with counts("masses") as (done,):
         report = run(spectrum, options=replace(options, on_masses=done.set))
-    for warning in report.warnings:
-        stderr().print(f"hepad: warning: {warning}", markup=False)
+    print_warnings(report.warnings)
     if json:
         print_json(report.to_json())
     else:
@@ -80,16 +80,3 @@ def spurious(
     failed = [name for name in report.points if not report.passed(name)]
     if check and failed:
         raise CheckFailedError(f"{', '.join(failed)}: a spurious signal exceeds {max_ratio:g} of its statistical error")
-
-
-def _masses(text: str) -> tuple[float, ...]:
-    try:
-        parts = [float(part) for part in text.replace(",", ":").split(":")]
-    except ValueError as error:
-        raise UsageError(f"--masses is LOW:HIGH:STEP or M1,M2,..., found {text!r}") from error
-    if ":" not in text:
-        return tuple(parts)
-    if len(parts) != 3 or not parts[0] <= parts[1] or not parts[2] > 0 or (parts[1] - parts[0]) / parts[2] > 10_000:
-        raise UsageError(f"--masses LOW:HIGH:STEP must rise in positive steps, found {text!r}")
-    count = int((parts[1] - parts[0]) / parts[2] + 1e-9) + 1
-    return tuple(parts[0] + i * parts[2] for i in range(count))

@@ -134,7 +134,7 @@ def _print(report: StudyReport) -> None:
 
     losses, numbers = (make(report.card, report.results) for make in (formatted_losses, formatted_table))
     for title, table in (("Losses", losses), ("Mean ± standard deviation over trainings", numbers)):
-        common.print_table(title, table.header, table.rows, numbers_from=table.numbers_from)
+        common.show(title, table)
     kept = len(report.results.trainings) - report.trained
     remark = f", {kept} were there" if kept else ""
     common.stdout().print(f"{report.trained} trainings{remark}; wrote {report.output}/report.html")
@@ -152,7 +152,7 @@ def _sensitivity(name: str, card: SensitivityCard, options: SensitivityOptions, 
         return
     found, gains = sensitivities_table(report.results), gains_table(report.results)
     for title, table in (("Limits and discoveries", found), ("Improvements over the best classical method", gains)):
-        common.print_table(title, table.header, table.rows, numbers_from=table.numbers_from)
+        common.show(title, table)
     for point, why in report.results.failed.items():
         common.print_lines(f"left out: {point}: {why}")
     common.stdout().print(f"{report.made} points; wrote {report.output}/report.html")

@@ -36,20 +36,20 @@ class Signal:
     source: Path | None = None
 
 
-def parse_masses(text: str) -> list[float]:
+def parse_masses(text: str, option: str = "--mass") -> list[float]:
     """`LOW:HIGH:STEP` in GeV, both ends included, or masses with commas between them; rising."""
     try:
         if ":" in text:
             low, high, step = (float(part) for part in text.split(":"))
             if not (step > 0 and 0 < low <= high) or (high - low) / step > _MOST_MASSES:
-                raise UsageError(f"--mass LOW:HIGH:STEP must rise in at most {_MOST_MASSES} steps, found {text!r}")
+                raise UsageError(f"{option} LOW:HIGH:STEP must rise in at most {_MOST_MASSES} steps, found {text!r}")
             steps = int((high - low) / step + 1e-9)
             return [low + step * i for i in range(steps + 1)]
         masses = [float(part) for part in text.split(",")]
     except ValueError as error:
-        raise UsageError(f"--mass is LOW:HIGH:STEP or M1,M2,... in GeV, found {text!r}") from error
+        raise UsageError(f"{option} is LOW:HIGH:STEP or M1,M2,... in GeV, found {text!r}") from error
     if not all(0 < mass < np.inf for mass in masses) or sorted(set(masses)) != masses:
-        raise UsageError(f"--mass must list masses above zero that rise, found {text!r}")
+        raise UsageError(f"{option} must list masses above zero that rise, found {text!r}")
     return masses
 
 
