@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hepad.errors import CardError
 
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["Document", "each_key_once", "read_yaml"]
+__all__ = ["Document", "each_key_once", "no_constant", "read_yaml"]
 
 MAX_BYTES = 1 << 18
 """Largest card; those that ship with hepad have a few kB."""
@@ -80,6 +80,11 @@ def read_yaml(path: Path) -> Document:
     if node is None or not isinstance(content, dict):
         raise CardError(f"{path} must hold a mapping of keys to values, found {type(content).__name__}")
     return Document(content, node)
+
+
+def no_constant(text: str) -> NoReturn:
+    """A `parse_constant` for `json.loads`, which alone takes NaN and Infinity; `ValueError`."""
+    raise ValueError(f"{text} is no JSON number")
 
 
 def each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

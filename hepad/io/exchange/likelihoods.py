@@ -11,9 +11,9 @@ import tarfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from hepad.cards.document import each_key_once
+from hepad.cards.document import each_key_once, no_constant
 from hepad.errors import InputDataError
 from hepad.io.text import open_text
 
@@ -139,7 +139,7 @@ def _read(path: Path, member: str | None) -> Json:
     except (OSError, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputDataError(f"cannot read {origin}: {_line(error)}") from error
     try:
-        content = json.loads(data, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=each_key_once)
+        content = json.loads(data, parse_constant=no_constant, parse_float=_finite, object_pairs_hook=each_key_once)
     except (ValueError, RecursionError) as error:  # a UnicodeDecodeError is a ValueError
         raise InputDataError(f"{origin} is not valid JSON: {_line(error)}") from error
     if not isinstance(content, dict | list):
@@ -181,10 +181,6 @@ def _member(path: Path, wanted: str) -> bytes:
 
 def _is_archive(path: Path) -> bool:
     return path.name.endswith(_ARCHIVES)
-
-
-def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON number")
 
 
 def _finite(text: str) -> float:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from hepad.bundles.citation import arxiv
 from hepad.cards.base import validation_summary
 from hepad.cards.cite import CiteCard
+from hepad.cards.document import no_constant
 from hepad.cards.hunt import HuntCard
 from hepad.cards.plane import PlaneCard
 from hepad.cards.search import SearchCard
@@ -84,10 +85,6 @@ class Tried:
         )
 
 
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number")
-
-
 @dataclass(frozen=True)
 class Earlier:
     """Samples that were tried by an earlier call, of files that do not ship: what its validation.json holds."""
@@ -103,7 +100,7 @@ class Earlier:
 
         try:
             text = path.read_text(encoding="utf-8")
-            content = json.loads(text, parse_constant=_no_number)
+            content = json.loads(text, parse_constant=no_constant)
             TypeAdapter(Record).validate_json(text, strict=True)
             command_of(content["provenance"])  # which the page tells
             tried = [Tried.from_json(one) for one in content["samples"]]

@@ -84,7 +84,7 @@ def test_records_that_ship_can_be_read() -> None:
         (lambda record: record["provenance"].update(arguments={"words": ["{9}"], "files": []}), "IndexError"),
         (lambda record: record["samples"][0].update(acceptance=[]), "key 'samples.0.acceptance'"),
         (lambda record: record["samples"][0].update(limit_pb_expected="none"), "limit_pb_expected"),
-        (lambda record: record["samples"][0].update(events=float("nan")), "NaN is no number"),
+        (lambda record: record["samples"][0].update(events=float("nan")), "NaN is no JSON number"),
     ],
 )
 def test_a_spoilt_record_is_a_card_error(report: ValidationReport, tmp_path: Path, spoilt: Any, said: str) -> None:
