@@ -131,7 +131,7 @@ def print_far(arguments: argparse.Namespace, simulated: Simulated, search: Searc
             if count is not None:
                 made += 1
                 seen = _FAR * float(shape[channel.edges[:-1] >= count.above].sum())
-                limit = plain_limit(count.signal, 0.0, observed=seen, error=count.error).observed
+                limit = plain_limit(count.signal, count.effective, 0.0, observed=seen).observed
                 excluded += limit is not None and limit < _FAR
     print(f"far above the limit: {excluded / made:.3f} of {made} excluded")
 
@@ -155,7 +155,7 @@ def experiments(
         if count is not None and (fit is None or count.result.expected[2] < fit.limit):
             events = float(count.result.expected[2])
             seen = float(rng.poisson(truth + events * shape)[channel.edges[:-1] >= count.above].sum())
-            limit = plain_limit(count.signal, 0.0, observed=seen, error=count.error).observed
+            limit = plain_limit(count.signal, count.effective, 0.0, observed=seen).observed
             yield "count", events, limit is not None and limit < events
         elif fit is not None:
             counts = rng.poisson(truth + fit.limit * shape)[: len(fit.channel.signal)].astype(float)

@@ -50,14 +50,16 @@ FloatArray = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 
-def inputs_of(outputs: Sequence[Path], region: str, calculator: Calculator = "auto") -> Inputs:
-    """The events of all outputs as one sample, held against the bundled background in a region, at 1 pb."""
+def inputs_of(
+    outputs: Sequence[Path], region: str, calculator: Calculator = "auto", part: slice = slice(None)
+) -> Inputs:
+    """A part of the events of all outputs as one sample, held against the bundled background in a region, at 1 pb."""
     search = prepare_search(NAME, region=(region, None))
     assert search.card.luminosity is not None
     category = search.categories[0]
     trees = [uproot.open(path / "scores.root")["Scores"] for path in outputs]
     parts = [tree.arrays(filter_name=["weight", "selected", "score_*", "m_*"], library="np") for tree in trees]
-    table = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    table = {name: np.concatenate([one[name] for one in parts])[part] for name in parts[0]}
     kept = table["selected"].astype(bool)
     events = CategoryEvents(
         np.flatnonzero(kept),

@@ -3,6 +3,11 @@
 They hold whatever the background is, if it is known how much of the signal is above the mass. Few simulated events that
 choose the mass are more above it than there should be: of each mass the one is taken that they fluctuated up at. So one
 half of them chooses, and the other half, which had no part in that, says how much is there.
+
+So many simulated events have no log-normal error: few of them are often so many by chance. The probability of a count,
+averaged over a gamma distribution of as many, is that of the count where the sum of counted and simulated events is
+known, and so a limit covers whatever the true signal is, if they have equal weights (C. Clopper and E. Pearson,
+Biometrika 26 (1934) 404).
 """
 
 from __future__ import annotations
@@ -14,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
-from scipy.special import gammaincc, gammainccinv, ndtr, ndtri, pdtr, pdtrik
+from scipy.special import betainc, betaincinv, expit, logit, ndtr, ndtri, pdtr, pdtrik
 
 from hepad.stats.limits.cls import ALPHA, LimitResult
 from hepad.stats.limits.template_response import SignalEvents
@@ -24,21 +29,22 @@ __all__ = ["PlainCount", "best_count", "plain_limit"]
 FloatArray = npt.NDArray[np.float64]
 
 _REASON = "exact sums for a count from which no background is subtracted"
-_NODES = 40
+_POINTS, _WEIGHTS = np.polynomial.hermite_e.hermegauss(32)
+_WEIGHTS /= _WEIGHTS.sum()
+"""Averages over a unit Gaussian."""
 
 
 @dataclass(frozen=True)
 class PlainCount:
     """A count above a mass in GeV and its limit: `signal` events at mu = 1, by so many `effective` simulated ones.
 
-    `background` are the events that are expected and not subtracted, `error` is the relative one of the signal.
+    `background` are the events that are expected and not subtracted.
     """
 
     above: float
     signal: float
     effective: float
     background: float
-    error: float
     result: LimitResult
 
 
@@ -63,20 +69,18 @@ def best_count(
     enough = np.flatnonzero((effective >= fewest / 2 * (1 - 1e-9)) & (edges[:-1] < below) & np.isfinite(above))
     if not len(enough):
         return None
-    errors = np.hypot(error, effective[enough] ** -0.5)
-    first = enough[np.argmin(_about(np.round(above[enough]), errors) / totals[enough])]
+    uppers = [_upper(round(above[one]), effective[one], error) for one in enough]
+    first = enough[np.argmin(uppers / totals[enough])]
     signal, known = (float(values[first]) for values in _above(edges, sample, slice(1, None, 2)))
     if not known > 0:
         return None
-    whole = math.hypot(error, known**-0.5)
     counted = None if observed is None else float(observed[first:].sum())
-    result = plain_limit(signal, float(above[first]), observed=counted, error=whole)
+    result = plain_limit(signal, known, float(above[first]), observed=counted, error=error)
     return PlainCount(
         above=float(edges[first]),
         signal=signal,
         effective=known,
         background=float(above[first]),
-        error=whole,
         result=result,
     )
 
@@ -94,16 +98,19 @@ def _above(edges: FloatArray, sample: SignalEvents, part: slice) -> tuple[FloatA
     return totals * (len(sample.masses) / max(len(masses), 1)), effective
 
 
-def plain_limit(signal: float, background: float, *, observed: float | None = None, error: float = 0.0) -> LimitResult:
-    """Upper limits on mu of a signal of so many events, where so many others are expected, and none is subtracted.
+def plain_limit(
+    signal: float, effective: float, background: float, *, observed: float | None = None, error: float = 0.0
+) -> LimitResult:
+    """Upper limits on mu of a signal, where so many other events are expected, and none is subtracted.
 
-    All observed events may be signal. Its relative error is log-normal, and averaged over (R. Cousins and V. Highland,
-    Nucl. Instrum. Meth. A 320 (1992) 331).
+    All observed events may be signal, of which there are `signal` by so many `effective` simulated ones, over whose
+    gamma distribution is averaged. So it is over another relative error, which is log-normal (R. Cousins and V.
+    Highland, Nucl. Instrum. Meth. A 320 (1992) 331).
     """
     counts = [_quantile(float(ndtr(z)), background) for z in (-2, -1, 0, 1, 2)]
     return LimitResult(
-        observed=None if observed is None else _upper(observed, error) / signal,
-        expected=np.array([_upper(count, error) for count in counts]) / signal,
+        observed=None if observed is None else _upper(observed, effective, error) / signal,
+        expected=np.array([_upper(count, effective, error) for count in counts]) / signal,
         poi=np.empty(0),
         cls_observed=None,
         cls_expected=np.empty((0, 5)),
@@ -121,23 +128,31 @@ def _quantile(probability: float, mean: float) -> int:
     return int(np.ceil(float(pdtrik(probability, mean)) - 1e-9))
 
 
-def _about(counts: FloatArray, errors: FloatArray) -> FloatArray:
-    """What `_upper` is of counts (k,) and errors (k,), to some per cent: errors of the logarithm in quadrature."""
-    middle = np.log(counts + 1)
-    bare = np.log(gammainccinv(counts + 1, ALPHA)) - middle
-    return np.asarray(np.exp(middle + np.hypot(bare, -ndtri(ALPHA) * np.log1p(errors))))
+def _upper(count: float, effective: float, error: float) -> float:
+    """The mean at which so few events or fewer have a probability of 5 %, averaged over the errors of the signal.
 
+    The logarithm of a mean that so many counted and simulated events allow is that of a ratio of gamma variables plus
+    a Gaussian one. The wider of both is known in closed form, the narrower is averaged over: so all is smooth.
+    """
+    spread = math.log1p(error)
 
-def _upper(count: float, error: float) -> float:
-    """The mean above which so few events or fewer have a probability below 5 %, averaged over a log-normal error."""
-    points, weights = np.polynomial.hermite_e.hermegauss(_NODES)
-    factors, weights = np.exp(np.log1p(error) * points), weights / weights.sum()
+    def allowed(tails: FloatArray) -> FloatArray:
+        """ln of the means (k,) above which these parts (k,) of all are, without the other error."""
+        return np.asarray(math.log(effective) - logit(betaincinv(effective, count + 1, tails)))
+
+    if spread**2 < 1 / (count + 1) + 1 / effective:
+
+        def above(log_mean: float) -> FloatArray:
+            return np.asarray(betainc(effective, count + 1, expit(math.log(effective) - log_mean - spread * _POINTS)))
+
+    else:
+        places = allowed(ndtr(-_POINTS))
+
+        def above(log_mean: float) -> FloatArray:
+            return np.asarray(ndtr((places - log_mean) / spread))
 
     def excess(log_mean: float) -> float:
-        return float(weights @ gammaincc(count + 1, np.exp(log_mean) * factors)) - ALPHA
+        return float(_WEIGHTS @ above(log_mean)) - ALPHA
 
-    low = np.log(count + 1.0)
-    high = low + 2.0
-    while excess(high) > 0:
-        high += 2.0
-    return float(np.exp(brentq(excess, low - 1.0, high, xtol=1e-6)))
+    low, high = (float(value) for value in allowed(np.array([0.5, ALPHA / 2])))  # more and less than ALPHA are above
+    return float(np.exp(brentq(excess, low, high - spread * ndtri(ALPHA / 2), xtol=1e-9)))

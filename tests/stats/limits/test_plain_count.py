@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.special import ndtri
-from scipy.stats import chi2
+from scipy.special import ndtri, pdtr
+from scipy.stats import binomtest, chi2
 
 from hepad.stats.limits.plain_count import best_count, plain_limit
 from hepad.stats.limits.template_response import SignalEvents
@@ -15,18 +15,27 @@ BACKGROUND = np.array([1000.0, 50.0, 0.5])
 
 
 def test_the_limit_is_the_classical_one_of_a_mean() -> None:
-    """Without a background: half of the chi-square quantile with 2 (n + 1) degrees of freedom."""
-    found = plain_limit(2.0, 4.2, observed=7.0)
+    """Of a known signal without a background: half of the chi-square quantile with 2 (n + 1) degrees of freedom."""
+    found = plain_limit(2.0, 1e7, 4.2, observed=7.0)
     assert found.observed == pytest.approx(chi2.ppf(0.95, 16) / 2 / 2.0, rel=1e-5)
     assert found.expected == pytest.approx(chi2.ppf(0.95, 2 * np.array([1, 2, 4, 6, 9]) + 2) / 4, rel=1e-5)
 
 
-def test_an_error_of_the_signal_weakens_it() -> None:
-    """The probability of no event, averaged over a log-normal factor, is 5 % at the limit."""
-    found = plain_limit(1.0, 0.0, observed=0.0, error=0.5).observed
+@pytest.mark.parametrize(("observed", "simulated"), [(0, 1), (3, 5), (1000, 40)])
+def test_the_error_of_the_simulated_events_is_that_of_clopper_and_pearson(observed: int, simulated: int) -> None:
+    """Of all events the simulated ones are a binomial part, whose exact lower limit is the upper one of the ratio."""
+    part = binomtest(simulated, observed + simulated, alternative="greater").proportion_ci(0.95, "exact").low
+    found = plain_limit(0.5, float(simulated), 0.0, observed=float(observed)).observed
+    assert found == pytest.approx((1 / part - 1) * simulated / 0.5, rel=1e-7)
+
+
+@pytest.mark.parametrize(("observed", "error"), [(0, 0.5), (40, 0.1), (1000, 0.02), (1000, 0.5), (100_000, 0.3)])
+def test_an_error_of_the_signal_weakens_it(observed: int, error: float) -> None:
+    """The probability of so few events, averaged over a log-normal factor, is 5 % at the limit, of many counts too."""
+    found = plain_limit(1.0, 1e7, 0.0, observed=float(observed), error=error).observed
     assert found is not None
-    factors = 1.5 ** ndtri((np.arange(20_000) + 0.5) / 20_000)
-    assert np.exp(-found * factors).mean() == pytest.approx(0.05, rel=1e-3)
+    factors = (1 + error) ** ndtri((np.arange(20_000) + 0.5) / 20_000)
+    assert pdtr(observed, found * factors).mean() == pytest.approx(0.05, rel=1e-3)
 
 
 def test_every_other_event_chooses_where_those_between_are_counted() -> None:
@@ -74,7 +83,7 @@ def test_the_signal_above_a_chosen_mass_is_right_and_excluded_rarely() -> None:
         ratios.append(expected.signal / true)
         mu = float(expected.result.expected[2])
         count = float(rng.poisson(expected.background / 2 + mu * true))
-        seen = plain_limit(expected.signal, 0.0, observed=count, error=expected.error).observed
+        seen = plain_limit(expected.signal, expected.effective, 0.0, observed=count).observed
         excluded += seen is not None and seen < mu
     assert len(ratios) > 140
     assert np.mean(ratios) == pytest.approx(1.0, abs=0.1)
