@@ -1,9 +1,10 @@
-"""Modules that most commands never use are loaded when they are used: for files on servers, Arrow, masked arrays.
+"""Modules that most commands never use are loaded when they are: for files on servers, Arrow, masked arrays, tests.
 
-awkward and uproot load fsspec, and asyncio with it, for files on servers, and pyarrow for Arrow and Parquet; whoever
-asks whether an array is a masked one of numpy loads these: an eighth of the time of a short command. In the process of
-a command, and there alone, something else stands for these modules until anything of them is asked for. From then on
-all is as it is without: the modules themselves are there, and whoever has what stood for them is sent on to them.
+awkward and uproot load fsspec, and asyncio with it, and an HTTP client for files on servers, and pyarrow for Arrow and
+Parquet; who asks whether an array is a masked one of numpy loads these, scipy what tests of numpy are written with, and
+pydantic what finds its plugins: a tenth of the work of a short command. In the process of a command, and there alone,
+something else stands for these modules until anything of them is asked for. From then on all is as it is without: the
+modules themselves are there, and whoever has what stood for them is sent on to them.
 """
 
 from __future__ import annotations
@@ -20,15 +21,20 @@ __all__ = ["load_when_used"]
 
 _ARROW = "pyarrow"
 _USES_ARROW = "awkward._connect.pyarrow"
-_LATE = (_USES_ARROW, "fsspec", "numpy.ma", "uproot.source.fsspec")
+_LATE = (
+    *(_USES_ARROW, "fsspec", "importlib.metadata", "numpy.ma", "numpy.testing"),
+    *("uproot.source.fsspec", "uproot.source.http"),
+)
 _TAKEN = {
     _USES_ARROW: ("convert_awkward_arrow_table_to_native",),
     "fsspec": ("AbstractFileSystem",),
     "fsspec.core": ("url_to_fs",),
     "fsspec.implementations.cached": ("WholeFileCacheFileSystem",),
     "fsspec.implementations.local": ("LocalFileSystem",),
+    "importlib.metadata": ("EntryPoint", "entry_points"),
     "numpy.ma": ("MaskedArray", "is_masked"),
     "uproot.source.fsspec": ("FSSpecSource",),
+    "uproot.source.http": ("HTTPSource", "MultithreadedHTTPSource"),
 }
 """What is taken out of them by who loads them, and used later if at all. A name that is missing here costs time alone:
 whoever takes it loads its module.
@@ -55,6 +61,8 @@ class _Finder:
     """Finds what stands for the modules until they are used; `importlib.abc` would cost what is won."""
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        if not name.startswith((*_LATE, _ARROW)):  # nearly all
+            return None
         late = _late(name)
         if late in _StandIn.gone or (late == _USES_ARROW and _ARROW in sys.modules):
             return None

@@ -83,9 +83,21 @@ def masked():
     import numpy.ma.core
     assert np.ma is numpy.ma is sys.modules["numpy.ma"] and np.ma.core.MaskedArray is np.ma.MaskedArray
 
+def tests_of_numpy():
+    import scipy.optimize
+    assert "numpy.testing._private" not in sys.modules
+    np.testing.assert_allclose([1.0], [1.0])
+    from numpy.testing import assert_array_equal
+    assert np.testing is sys.modules["numpy.testing"] and np.testing.assert_array_equal is assert_array_equal
+
+def by_http():
+    assert "http.client" not in sys.modules
+    assert uproot.HTTPSource.ResourceClass.__name__ and "http.client" in sys.modules
+    assert issubclass(uproot.source.http.HTTPSource, uproot.HTTPSource)
+
 array = ak.Array([{"x": [1.5, 2.0]}, {"x": []}])
 arrow = (written_and_read, converted, asked_by_pyarrow, a_part_of_it, not_installed)
-for case in (*arrow, on_a_server, file_systems, made_of_a_name, masked):
+for case in (*arrow, on_a_server, file_systems, made_of_a_name, masked, tests_of_numpy, by_http):
     if not (child := os.fork()):
         try:
             case()
