@@ -133,7 +133,7 @@ def _print(report: RatesReport) -> None:
         common.print_lines((report.output / "report.md").read_text(encoding="utf-8"))
         return
     for remark in report.remarks:
-        common.stderr().print(f"hepad: note: {remark}")
+        common.stderr().print(f"hepad: note: {remark}", markup=False)
     common.show(f"Working points; {report.events_come}", tables.points_table(report))
     common.show(f"Rates in {', '.join(report.measured.files)} [kHz]", tables.triggers_table(report.measured))
     if report.measured.seeds:

@@ -265,11 +265,17 @@ def _print_points(curve: CurveRow) -> None:
 
 def _print_sample(search: SearchRow, sample: SampleRow) -> None:
     from hepad.objects.cutflow import CutFlow
+    from hepad.pipeline.reinterpret.rows import told_once
     from hepad.pipeline.reinterpret.words import fraction, jets_words
 
-    for category, selection in search.selections.items():
-        steps = tuple(row.step for row in sample.cutflow if row.category == category)
-        common.print_cutflow(CutFlow(steps), selection if len(search.selections) == 1 else f"{selection}, {category}")
+    selections = set(search.selections.values())
+    if len(selections) == 1:
+        steps = tuple(replace(row.step, name=name) for name, row in told_once(sample.cutflow))
+        common.print_cutflow(CutFlow(steps), *selections)
+    else:
+        for category, selection in search.selections.items():
+            steps = tuple(row.step for row in sample.cutflow if row.category == category)
+            common.print_cutflow(CutFlow(steps), f"{selection}, {category}")
     rows = [
         [
             name,

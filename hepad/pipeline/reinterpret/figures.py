@@ -14,6 +14,7 @@ from hepad.output.figure_kinds import figure_titles, title_of
 from hepad.pipeline.reinterpret.answer import Answer
 from hepad.pipeline.reinterpret.points import Curve
 from hepad.pipeline.reinterpret.reasons import Cause
+from hepad.pipeline.reinterpret.rows import shared
 from hepad.search.spectra import fill_spectrum
 
 if TYPE_CHECKING:
@@ -108,6 +109,10 @@ def _cutflow(answer: Answer) -> tuple[Figure, str]:
             for name, region in category.regions.items()
             if region.efficiency is not None
         }
+    same = shared(list(flows.values()))
+    if len(flows) > 1 and same > 1 and not any(background.values()):  # one panel, what all begin with once
+        own = [(f"{name}: {step}", *rest) for name, flow in flows.items() for step, *rest in flow[same:]]
+        flows = {"all": [*next(iter(flows.values()))[:same], *own]}
     figure = cutflow_figure(flows, background=background, context=_context(answer, events=False))
     caption = "Fraction of all generated events after each step of the selection and in each region"
     marked = "; a diamond is what would be left if the score saw background in the selected events."

@@ -10,7 +10,7 @@ from hepad.output.closing import closing
 from hepad.output.document import Answer, Block, Figure, Files, Heading, Notes, Table, Text
 from hepad.output.latex import TABLES_FILE
 from hepad.pipeline.reinterpret.report import CurveRow, Result, SampleRow
-from hepad.pipeline.reinterpret.rows import CombinedRow, CutRow, LimitRow, RegionRow, SearchRow, VerdictRow
+from hepad.pipeline.reinterpret.rows import CombinedRow, CutRow, LimitRow, RegionRow, SearchRow, VerdictRow, told_once
 from hepad.pipeline.reinterpret.words import (
     counted_words,
     fraction,
@@ -171,15 +171,14 @@ def _numbers(search: SearchRow, sample: SampleRow) -> Table:
 
 
 def _cutflow(steps: Sequence[CutRow]) -> Table:
-    several = len({step.category for step in steps}) > 1
     rows = [
         [
-            f"{step.category}: {step.name}" if several else step.name,
+            name,
             f"{step.events}",
             f"{step.weight:.6g}",
             _pm(step.efficiency, step.efficiency_error),
         ]
-        for step in steps
+        for name, step in told_once(steps)
     ]
     return Table(["step", "events", "sum of weights", "of all generated"], rows)
 

@@ -6,8 +6,9 @@ in GeV; limits are at 95 % CL.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from hepad.objects.cutflow import CutStep
@@ -28,6 +29,8 @@ __all__ = [
     "RegionRow",
     "SearchRow",
     "VerdictRow",
+    "shared",
+    "told_once",
 ]
 
 CONTROL = "control bin"
@@ -66,6 +69,23 @@ class CutRow:
     def step(self) -> CutStep:
         """The step of a cut flow."""
         return CutStep(self.name, self.events, self.weight, self.weight_error**2)
+
+
+def told_once(steps: Sequence[CutRow]) -> list[tuple[str, CutRow]]:
+    """Steps with what they are called: that of its category before each, but once those that all have in common."""
+    of_category: dict[str, list[CutRow]] = {}
+    for step in steps:
+        of_category.setdefault(step.category, []).append(step)
+    if len(of_category) < 2:
+        return [(step.name, step) for step in steps]
+    same = shared([[(step.name, step.events, step.weight) for step in own] for own in of_category.values()])
+    together = [(step.name, step) for step in steps[:same]]
+    return together + [(f"{name}: {step.name}", step) for name, own in of_category.items() for step in own[same:]]
+
+
+def shared(flows: Sequence[Sequence[Hashable]]) -> int:
+    """How many steps all begin with."""
+    return sum(1 for _ in takewhile(lambda row: len(set(row)) == 1, zip(*flows, strict=False)))
 
 
 @dataclass(frozen=True)
