@@ -3,7 +3,7 @@
     python tests/run_examples.py [examples/quickstart.md docs/tutorial.md examples/python_api.py ...]
 
 Without names all of `_EXAMPLES`. They run in order in one scratch folder, into which `hepad examples` writes
-`examples/`; the first failure ends the run. A block right below a line `<!-- not run -->` is passed over. What a
+`examples/`; the first that fails ends the run. A block right below a line `<!-- not run -->` is passed over. What a
 ```text block shows next, before any other block, must have been printed: each line that does not end in `...`.
 """
 
@@ -70,6 +70,7 @@ def examples(path: Path) -> Iterator[Example]:
 
 def main(paths: Sequence[Path]) -> int:
     """Run all; 0 if every command did what it says, 1 otherwise."""
+    wrong = False
     with tempfile.TemporaryDirectory() as scratch:
         subprocess.run(["hepad", "examples"], cwd=scratch, check=True)
         for example in (one for path in paths for one in examples(path)):
@@ -80,14 +81,13 @@ def main(paths: Sequence[Path]) -> int:
                 example.command, cwd=scratch, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False
             )
             sys.stdout.write(f"{done.stdout}--- {time.perf_counter() - start:.1f} s, exit code {done.returncode}\n")
-            wrong = [f"it does not print {line.strip()!r}" for line in example.not_said(done.stdout)]
             if done.returncode:
-                wrong = [f"failed with exit code {done.returncode}"]
-            for what in wrong:
-                sys.stderr.write(f"{example.place}: {what}\n")
-            if wrong:
+                sys.stderr.write(f"{example.place}: failed with exit code {done.returncode}\n")
                 return 1
-    return 0
+            for line in example.not_said(done.stdout):
+                wrong = True
+                sys.stderr.write(f"{example.place}: it does not print {line.strip()!r}\n")
+    return int(wrong)
 
 
 if __name__ == "__main__":
