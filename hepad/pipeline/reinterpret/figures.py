@@ -111,7 +111,7 @@ def _cutflow(answer: Answer) -> tuple[Figure, str]:
         }
     same = shared(list(flows.values()))
     if len(flows) > 1 and same > 1 and not any(background.values()):  # one panel, what all begin with once
-        own = [(f"{name}: {step}", *rest) for name, flow in flows.items() for step, *rest in flow[same:]]
+        own = [(f"{name}: {step}", value, error) for name, flow in flows.items() for step, value, error in flow[same:]]
         flows = {"all": [*next(iter(flows.values()))[:same], *own]}
     figure = cutflow_figure(flows, background=background, context=_context(answer, events=False))
     caption = "Fraction of all generated events after each step of the selection and in each region"
