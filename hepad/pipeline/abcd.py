@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hepad.errors import UsageError
+from hepad.errors import InputDataError, UsageError
 from hepad.output.atomic import atomic_folder, check_folder
 from hepad.output.figure_context import FigureContext
 from hepad.output.figures import save_figure
@@ -82,6 +82,8 @@ def abcd(counts: Sequence[float | None], *, options: AbcdOptions | None = None) 
     signal = (1.0, 0.0, 0.0, 0.0) if options.signal is None else tuple(options.signal)
     if len(counts) != 4 or len(signal) != 4:
         raise UsageError(f"counts and signal are four numbers each, A,B,C,D; found {len(counts)} and {len(signal)}")
+    if any(count is not None and np.isnan(count) for count in counts):
+        raise InputDataError("the counts must be numbers, found nan; '-' is a count of A that is blinded")
     if options.output is not None:
         check_folder(options.output, verb="abcd")
     values = np.array([np.nan if count is None else count for count in counts], dtype=np.float64)

@@ -29,7 +29,7 @@ from hepad.samples.heldout import held_out
 from hepad.samples.sample import Samples, weight_sums
 from hepad.samples.weighting import CrossSections, PbWeights
 from hepad.search.bins import write_yields
-from hepad.search.events import CategoryEvents, Reading, SearchJob, search_parts
+from hepad.search.events import CategoryEvents, Reading, SearchJob, check_energy, search_parts
 from hepad.search.search import Category, Search, prepare_search
 from hepad.search.spectra import fill_spectrum
 from hepad.spectra.files import write_histograms_json
@@ -87,6 +87,7 @@ def make_background(analysis: str, files: Sequence[str], *, options: BackgroundO
     output is there already, made by the same call of the same inputs, nothing is done. `UsageError` if a file has no
     cross section.
     """
+    check_energy(options.sqrt_s_gev)
     check_folder(options.output, verb="analysis background")
     with unpacked(analysis) as card:
         search = prepare_search(card, model=options.model, selection=options.selection)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hepad.cards.search import ALL
+from hepad.errors import UsageError
 from hepad.execution.executor import Execution
 from hepad.execution.parts import FileFacts, Part
 from hepad.execution.run import FilePart, OnEvents, Run
@@ -141,6 +142,12 @@ class SearchJob:
             selected, _, flows[category.name] = apply_selection(events, category.selection)
             columns |= _columns(selected, category)
         return Part(len(events), columns, flows=flows)
+
+
+def check_energy(sqrt_s_gev: float | None) -> None:
+    """`UsageError` for a collision energy (GeV) that is given and none: NaN passes every other comparison."""
+    if sqrt_s_gev is not None and not 0 < sqrt_s_gev < np.inf:
+        raise UsageError(f"--sqrt-s must be above 0 GeV and finite, found {sqrt_s_gev:g}")
 
 
 def with_energy(events: ak.Array, sqrt_s_gev: float | None, assumed_gev: float) -> ak.Array:

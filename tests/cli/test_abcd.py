@@ -65,6 +65,8 @@ def test_closure_of_a_background_and_of_data(run: Run, scored: Path) -> None:
         (["--scores", "b.parquet", "--plane", "mse1"], 2, "SCORE,SCORE"),
         (["--scores", "b.parquet", "--efficiency", "1.5"], 2, "between 0 and 1, found 1.5"),
         (["--scores", "b.parquet", "--efficiency", "0.0001"], 4, "the most are"),
+        (["--counts", "nan,2,3,4"], 4, "the counts must be numbers, found nan"),
+        (["--counts", "inf,2,3,4"], 4, "the count of A must be finite and not negative, found inf"),
         (["--scores", "b.parquet", "--counts", "1,2,3,4"], 2, "give one of"),
         (["--scores", "none.parquet"], 4, "none.parquet"),
     ],

@@ -122,6 +122,7 @@ def test_the_example_works(run, examples: Path) -> None:
         (["--hlt", "snn_ae@treshold:4"], "efficiency:0.01"),
         (["--l1", "snn_ae@loose", "--l1", "snn_ae@loose"], "given twice"),
         (["--offline", "adc2021", "--menu", "nope"], "nope"),
+        (["--offline", "adc2021", "--sqrt-s", "nan"], "--sqrt-s must be above 0 GeV and finite, found nan"),
     ],
 )
 def test_what_is_refused(run, examples: Path, options: list[str], said: str) -> None:

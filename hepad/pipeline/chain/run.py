@@ -26,6 +26,7 @@ from hepad.pipeline.chain.output import PAGE, RESULT, write_report
 from hepad.pipeline.chain.report import ChainReport, SampleChain, StepInfo
 from hepad.pipeline.chain.steps import prepare_step
 from hepad.provenance import command_line, provenance
+from hepad.search.events import check_energy
 
 __all__ = ["chain"]
 
@@ -58,6 +59,7 @@ def chain(samples: Mapping[str, Sequence[str | InputPath]], *, options: ChainOpt
 def _job(options: ChainOptions) -> ChainJob:
     if not options.steps:
         raise UsageError(f"a chain needs a step: give one with {', '.join(f'--{level}' for level in LEVELS)}")
+    check_energy(options.sqrt_s_gev)
     twice = next((text for level, text in options.steps if options.steps.count((level, text)) > 1), None)
     if twice is not None:
         raise UsageError(f"{twice} is given twice at one level")

@@ -30,7 +30,7 @@ from hepad.pipeline.reinterpret.points import Curve, Point, measure_points
 from hepad.pipeline.reinterpret.records import result_of
 from hepad.pipeline.reinterpret.report import FilesRow, Result
 from hepad.provenance import command_line, provenance
-from hepad.search.events import Reading
+from hepad.search.events import Reading, check_energy
 from hepad.search.expectation import Simulated
 from hepad.search.search import Search, prepare_search
 
@@ -111,10 +111,10 @@ def _check_numbers(options: ReinterpretOptions) -> None:
     """Raise `UsageError` for numbers that stand for nothing: NaN passes every other comparison."""
     check_calculator(options.calculator, options.toys)
     given = [("--xsec", "pb", options.cross_section_pb), ("--luminosity", "fb-1", options.luminosity_fb)]
-    given += [("--sqrt-s", "GeV", options.sqrt_s_gev)]
     for name, unit, value in given:
         if value is not None and not 0 < value < math.inf:
             raise UsageError(f"{name} must be above 0 {unit} and finite, found {value:g}")
+    check_energy(options.sqrt_s_gev)
     if options.signal_error is not None and not 0 <= options.signal_error < 1:
         raise UsageError(f"--signal-error is relative, from 0 to below 1, found {options.signal_error:g}")
     if not 0 <= options.jes < 1:

@@ -41,7 +41,7 @@ class AbcdModel:
         if self.counts.shape != (4,) or self.signal.shape != (4,):
             raise UsageError("counts and signal are four numbers each: A,B,C,D")
         if self.counts[0] < 0 or np.isinf(self.counts[0]):
-            raise InputDataError(f"the count of A must not be negative, found {self.counts[0]:g}")
+            raise InputDataError(f"the count of A must be finite and not negative, found {self.counts[0]:g}")
         if not 0 <= self.nonclosure < np.inf:
             raise UsageError(f"the non-closure is relative and not negative, found {self.nonclosure:g}")
         if self.signal[0] <= 0:
