@@ -12,11 +12,14 @@ from hepad.cli import common
 def show(
     name: Annotated[
         str,
-        typer.Argument(help="Of anything in 'hepad list KIND'; KIND/NAME where two kinds have it.", show_default=False),
+        typer.Argument(
+            help="Of anything in 'hepad list KIND', KIND/NAME where two kinds have it; or the folder of a bundle.",
+            show_default=False,
+        ),
     ],
     json: common.Json = False,
 ) -> None:
-    """Show all of something that ships with hepad: what it is, what it was made of, its card.
+    """Show all of something that ships with hepad, or of a model in a folder: what it is, what of, its card.
 
     Example: hepad show models/snn_ae
     """

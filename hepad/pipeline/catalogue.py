@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from hepad import registry
+from hepad.bundles.files import CARD as BUNDLE_CARD
 from hepad.bundles.files import read_content
 from hepad.cards.analysis import load_analysis
 from hepad.cards.base import read_yaml
@@ -29,7 +31,7 @@ def _model(name: str) -> dict[str, Any]:
     card = read_content(resolve("bundles", name))
     kind, shape = card["input"]["kind"], card.get("shape") or (len(card["columns"]),)
     return {
-        "name": name,
+        "name": card["name"],
         "title": card["title"],
         "selection": card["selection"]["name"],
         "input": f"{kind} ({' x '.join(map(str, shape))})",
@@ -219,10 +221,15 @@ def _names(kind: str) -> list[str]:
 
 
 def shown(name: str) -> list[Thing]:
-    """All that is called so, of one kind if the name is KIND/NAME; `CardError` if nothing is."""
+    """All that ships and is called so, of one kind if the name is KIND/NAME, or the bundle in a folder of that path.
+
+    `CardError` if there is none.
+    """
     kind, slash, rest = name.partition("/")
     wanted, kinds = (rest, [kind]) if slash and kind in CATALOGUES else (name, [*CATALOGUES])
     found = [_thing(kind, wanted) for kind in kinds if wanted in _names(kind)]
+    if not found and (Path(name) / BUNDLE_CARD).exists():
+        return [_thing("models", name)]
     if not found:
         near = get_close_matches(wanted, {each for kind in kinds for each in _names(kind)}, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "hepad list KIND has the names"
@@ -233,7 +240,8 @@ def shown(name: str) -> list[Thing]:
 def _thing(kind: str, name: str) -> Thing:
     row, folder = CATALOGUES[kind].row(name), CATALOGUES[kind].folder
     if kind == "models":
-        card = {key: value for key, value in read_content(shipped(folder, name)).items() if key not in _LONG}
-        card["training"] = {key: value for key, value in card["training"].items() if not isinstance(value, list)}
-        return Thing(kind, name, row, yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=100))
+        card = {key: value for key, value in read_content(resolve(folder, name)).items() if key not in _LONG}
+        if training := card.get("training"):  # what was imported has none
+            card["training"] = {key: value for key, value in training.items() if not isinstance(value, list)}
+        return Thing(kind, row["name"], row, yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=100))
     return Thing(kind, name, row, shipped(folder, name).read_text(encoding="utf-8") if folder else "")

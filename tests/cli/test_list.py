@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import yaml
 
+from hepad.cards.resolver import resolve
 from hepad.output.json_text import json_text
 from hepad.pipeline.catalogue import CATALOGUES, catalogue, overview
 
@@ -38,3 +40,12 @@ def test_a_card_is_shown_in_full(run):
     )
     assert "did you mean snn_ae" in run("show", "sn_ae", code=3).stderr
     assert "title" in json.loads(run("show", "kinds/dnn_ae", "--json").stdout)[0]["row"]
+
+
+def test_a_bundle_that_somebody_gave_is_shown_by_its_folder(run, tmp_path):
+    shutil.copytree(resolve("bundles", "dnn_ae"), tmp_path / "theirs")
+    (shown,) = json.loads(run("show", "./theirs", "--json").stdout)
+    assert shown == json.loads(run("show", "models/dnn_ae", "--json").stdout)[0]
+    card = tmp_path / "theirs" / "card.json"
+    card.write_text(card.read_text().replace("dnn_ae", "other"))
+    assert "get it again" in run("show", "theirs", code=3).stderr
