@@ -18,5 +18,12 @@ def main() -> None:
         run()
 
 
+def command() -> None:
+    """Run the command, and end the process."""
+    from hepad.cli.leave import leave_at_once
+
+    leave_at_once(main)
+
+
 if __name__ == "__main__":
-    main()
+    command()

@@ -50,7 +50,7 @@ def test_the_help_loads_nothing_heavy(warnings):
     assert {"hepad.cli.main", "typer"} <= loaded
     assert sorted(set(HEAVY) & loaded) == []
     own = {name for name in loaded if name.startswith("hepad.cli.")}
-    assert own == {f"hepad.cli.{name}" for name in ("commands", "help", "late", "main", "process")}
+    assert own == {f"hepad.cli.{name}" for name in ("commands", "help", "late", "leave", "main", "process")}
     assert not {"hepad.provenance", "importlib.metadata"} & loaded
 
 

@@ -22,8 +22,8 @@ __all__ = ["load_when_used"]
 _ARROW = "pyarrow"
 _USES_ARROW = "awkward._connect.pyarrow"
 _LATE = (
-    *(_USES_ARROW, "fsspec", "importlib.metadata", "numpy.ma", "numpy.testing"),
-    *("uproot.source.fsspec", "uproot.source.http"),
+    *(_USES_ARROW, "awkward.operations.str", "fsspec", "importlib.metadata", "importlib_metadata", "numpy.ma"),
+    *("numpy.testing", "uproot.source.fsspec", "uproot.source.http"),
 )
 _TAKEN = {
     _USES_ARROW: ("convert_awkward_arrow_table_to_native",),

@@ -90,6 +90,10 @@ def tests_of_numpy():
     from numpy.testing import assert_array_equal
     assert np.testing is sys.modules["numpy.testing"] and np.testing.assert_array_equal is assert_array_equal
 
+def texts():
+    assert "awkward.operations.str.akstr_upper" not in sys.modules
+    assert ak.str.upper(["a"]).to_list() == ["A"] and ak.operations.str.akstr_upper
+
 def by_http():
     assert "http.client" not in sys.modules
     assert uproot.HTTPSource.ResourceClass.__name__ and "http.client" in sys.modules
@@ -97,7 +101,7 @@ def by_http():
 
 array = ak.Array([{"x": [1.5, 2.0]}, {"x": []}])
 arrow = (written_and_read, converted, asked_by_pyarrow, a_part_of_it, not_installed)
-for case in (*arrow, on_a_server, file_systems, made_of_a_name, masked, tests_of_numpy, by_http):
+for case in (*arrow, on_a_server, file_systems, made_of_a_name, masked, tests_of_numpy, texts, by_http):
     if not (child := os.fork()):
         try:
             case()
