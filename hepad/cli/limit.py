@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,11 @@ from hepad.cli.common import CalculatorOption, Json, Output, Seed, parse_range, 
 from hepad.cli.limit_print import print_limits, print_masses
 from hepad.cli.progress import counts
 from hepad.errors import UsageError
+
+if TYPE_CHECKING:
+    from hepad.pipeline.limit.mass_report import MassLimitOptions
+    from hepad.pipeline.limit.run import LimitOptions
+    from hepad.pipeline.limit.workspace import WorkspaceLimitOptions
 
 __all__ = ["limit"]
 
@@ -158,69 +163,93 @@ def limit(
     Example: hepad limit --spectrum examples/data/cms_dijet_137fb.csv --signal-shape gauss:0.05
     --mass 2000:6000:50 -o limit
     """
-    how: dict[str, Any] = {"calculator": calculator, "toys": toys, "seed": seed, "output": output}
-    errors = {"signal_error": signal_error, "luminosity_error": luminosity_error}
     if workspace is not None:
-        _from_workspace(workspace, tuple(patch or ()), measurement, how, json)
+        from hepad.pipeline.limit.workspace import WorkspaceLimitOptions
+
+        of_workspace = WorkspaceLimitOptions(
+            patches=tuple(patch or ()),
+            measurement=measurement,
+            calculator=calculator,
+            toys=toys,
+            seed=seed,
+            output=output,
+        )
+        _from_workspace(workspace, of_workspace, json)
     elif spectrum is not None:
-        shape = {"function": function, "masses": mass, "mass_range": mass_range, "luminosity": luminosity}
-        more = {"acceptance": acceptance, "spurious": spurious, "global_toys": global_toys}
-        _of_masses(spectrum, signal_shape or [], {**shape, **more, **errors, **how}, json)
+        from hepad.pipeline.limit.mass_report import MassLimitOptions
+
+        of_masses = MassLimitOptions(
+            function=function,
+            masses=mass,
+            mass_range=parse_range(mass_range),
+            luminosity=luminosity,
+            acceptance=acceptance,
+            signal_error=signal_error,
+            luminosity_error=luminosity_error,
+            spurious=spurious,
+            calculator=calculator,
+            toys=toys,
+            global_toys=global_toys,
+            seed=seed,
+            output=output,
+        )
+        _of_masses(spectrum, signal_shape or [], of_masses, json)
     elif signal is not None:
-        uncertain = {"background_error": background_error, "cross_section": cross_section, **errors}
-        _of_yields((signal, background, data), {**uncertain, **how}, json)
+        from hepad.pipeline.limit.run import LimitOptions
+
+        of_yields = LimitOptions(
+            background_error=background_error,
+            signal_error=signal_error,
+            luminosity_error=luminosity_error,
+            cross_section=cross_section,
+            calculator=calculator,
+            toys=toys,
+            seed=seed,
+            output=output,
+        )
+        _of_yields((signal, background, data), of_yields, json)
     else:
         raise UsageError("give --signal and --background, or --spectrum, or --workspace; found none of them")
 
 
-def _of_yields(given: tuple[str, str | None, str | None], options: dict[str, Any], json: bool) -> None:
-    from hepad.pipeline.limit.run import LimitOptions
+def _of_yields(given: tuple[str, str | None, str | None], options: LimitOptions, json: bool) -> None:
     from hepad.pipeline.limit.run import limit as run
 
     signal, background, data = given
     if background is None:
         raise UsageError("a limit on --signal needs a --background")
-    report = run(signal, background, data, options=LimitOptions(**options))
+    report = run(signal, background, data, options=options)
     print_warnings(report.result.warnings)
     if json:
         print_json(report.to_json())
-    else:
-        scales = [("mu", 1.0)] + ([] if report.cross_section is None else [("pb", report.cross_section)])
-        print_limits(report.result, scales)
-        say_wrote(options["output"])
+        return
+    scales = [("mu", 1.0)] + ([] if report.cross_section is None else [("pb", report.cross_section)])
+    print_limits(report.result, scales)
+    say_wrote(options.output)
 
 
-def _of_masses(spectrum: str, shapes: list[str], options: dict[str, Any], json: bool) -> None:
+def _of_masses(spectrum: str, shapes: list[str], options: MassLimitOptions, json: bool) -> None:
     from hepad.pipeline.limit.mass import mass_limits
-    from hepad.pipeline.limit.mass_report import MassLimitOptions
 
     if not shapes:
         raise UsageError("a limit in a --spectrum needs a --signal-shape, such as gauss:0.05 with --mass 2000:6000:100")
-    options["mass_range"] = parse_range(options["mass_range"])
     with counts("limits") as (limits,):
-        report = mass_limits(
-            spectrum,
-            shapes,
-            options=MassLimitOptions(**options),
-            progress=limits.set,
-        )
+        report = mass_limits(spectrum, shapes, options=options, progress=limits.set)
     print_warnings(report.warnings)
     if json:
         print_json(report.to_json())
-    else:
-        print_masses(report)
-        say_wrote(options["output"])
+        return
+    print_masses(report)
+    say_wrote(options.output)
 
 
-def _from_workspace(
-    workspace: str, patches: tuple[str, ...], measurement: str | None, how: dict[str, Any], json: bool
-) -> None:
-    from hepad.pipeline.limit.workspace import WorkspaceLimitOptions, workspace_limits
+def _from_workspace(workspace: str, options: WorkspaceLimitOptions, json: bool) -> None:
+    from hepad.pipeline.limit.workspace import workspace_limits
 
-    report = workspace_limits(workspace, options=WorkspaceLimitOptions(patches=patches, measurement=measurement, **how))
+    report = workspace_limits(workspace, options=options)
     print_warnings(report.result.warnings)
     if json:
         print_json(report.to_json())
-    else:
-        print_limits(report.result, [(report.poi, 1.0)], report.cls_at_one)
-        say_wrote(how["output"])
+        return
+    print_limits(report.result, [(report.poi, 1.0)], report.cls_at_one)
+    say_wrote(options.output)
