@@ -11,7 +11,7 @@ import numpy as np
 from hepad.api.record import Record, Row
 from hepad.api.spectra import SpectrumLike, spectrum_of
 from hepad.errors import UsageError
-from hepad.pipeline.inject import InjectOptions, InjectReport
+from hepad.pipeline.inject import HEADER, InjectOptions, InjectReport, formatted_rows, linearity
 from hepad.pipeline.spurious import MAX_RATIO, SpuriousOptions, SpuriousReport
 from hepad.stats.fits.injection import Injection, SpuriousPoint
 
@@ -40,24 +40,14 @@ class InjectRecord(Record):
         return self.report.warnings
 
     def _table(self) -> tuple[str, Row, Sequence[Row]]:
-        rows = []
-        for one in self.to_json()["injections"]:
-            for name in ("yield", "mass", "width"):
-                item = one[name]
-                if item.get("mean") is not None:
-                    pull = f"{item['pull_mean']:+.3f} ± {item['pull_mean_error']:.3f}"
-                    width = f"{item['pull_width']:.3f} ± {item['pull_width_error']:.3f}"
-                    mean = f"{item['mean']:.6g} ± {item['mean_error']:.2g}"
-                    rows.append([name, f"{item['injected']:g}", mean, f"{item['spread']:.3g}", pull, width])
+        rows = [row for injection in self.injections for row in formatted_rows(injection)]
         title = f"Signals injected into {self.report.truth}, fitted with {self.report.function.name}"
-        return title, ["", "injected", "fitted", "spread", "pull mean", "pull width"], rows
+        return title, HEADER, rows
 
     def _draw(self, ax: Axes) -> None:
         from hepad.plot.injection import draw_linearity
 
-        rows = [one["yield"] for one in self.to_json()["injections"]]
-        found = np.array([[row["injected"], row["mean"] or 0.0, row["spread"] or 0.0] for row in rows])
-        draw_linearity(ax, *found.T)
+        draw_linearity(ax, *linearity(self.injections))
 
 
 @dataclass(frozen=True, repr=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from hepad.cli.common import Json, Output, Seed, parse_range, print_json, print_
 from hepad.cli.fit import MassRange
 from hepad.cli.progress import counts
 from hepad.errors import UsageError
+
+if TYPE_CHECKING:
+    from hepad.stats.fits.injection import Injection
 
 __all__ = ["inject"]
 
@@ -82,30 +85,20 @@ def inject(
     with counts("fits") as (done,):
         report = inject_signals(spectrum, options=replace(options, on_fits=done.set))
     print_warnings(report.warnings)
-    result = report.to_json()
     if json:
-        print_json(result)
+        print_json(report.to_json())
         return
-    for injection in result["injections"]:
+    for injection in report.injections:
         _print(injection)
     say_wrote(output)
 
 
-def _print(injection: dict[str, Any]) -> None:
-    rows = [
-        [
-            name,
-            f"{item['injected']:g}",
-            f"{item['mean']:.6g} ± {item['mean_error']:.2g}",
-            f"{item['spread']:.3g}",
-            f"{item['pull_mean']:+.3f} ± {item['pull_mean_error']:.3f}",
-            f"{item['pull_width']:.3f} ± {item['pull_width_error']:.3f}",
-        ]
-        for name in ("yield", "mass", "width")
-        if (item := injection[name]).get("mean") is not None
-    ]
-    print_table("Injected signal", ["", "injected", "fitted", "spread", "pull mean", "pull width"], rows)
+def _print(injection: Injection) -> None:
+    from hepad.pipeline.inject import HEADER, formatted_rows
+
+    print_table("Injected signal", HEADER, formatted_rows(injection))
+    there = int(injection.found.sum())
     stdout().print(
-        f"{injection['experiments']} experiments: {injection['found']} found the signal, {injection['elsewhere']} "
-        f"something elsewhere, {injection['failed']} failed"
+        f"{injection.experiments} experiments: {there} found the signal, {len(injection.found) - there} "
+        f"something elsewhere, {injection.failed} failed"
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ from hepad.stats.fits.functions import BackgroundFunction
 from hepad.stats.fits.injection import Injection, Signal, inject
 from hepad.stats.fits.signal_fit import PARAMETERS
 
-__all__ = ["InjectOptions", "InjectReport", "inject_signals"]
+__all__ = ["HEADER", "InjectOptions", "InjectReport", "formatted_rows", "inject_signals", "linearity"]
 
 FloatArray = npt.NDArray[np.float64]
 
+HEADER = ("", "injected", "fitted", "spread", "pull mean", "pull width")
 _SHARE_FAILED = 0.05
 
 
@@ -74,6 +76,36 @@ class InjectReport:
         }
 
 
+@dataclass(frozen=True)
+class Moments:
+    """Mean and spread of what was fitted, of its pulls with errors, and the part of these within one."""
+
+    mean: float
+    mean_error: float
+    spread: float
+    pull_mean: float
+    pull_mean_error: float
+    pull_width: float
+    pull_width_error: float
+    within: float
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """A quantity as it was injected and, if it `floats`, as it was fitted: None of fewer than two experiments."""
+
+    injected: float
+    floats: bool
+    moments: Moments | None
+
+    def to_json(self) -> dict[str, float | None]:
+        """In plain JSON types; what was held has no moments, and what too few found has null."""
+        names = [field.name for field in fields(Moments)] if self.floats else []
+        return {"injected": self.injected} | {
+            name: None if self.moments is None else getattr(self.moments, name) for name in names
+        }
+
+
 def inject_signals(spec: str | Spectrum, *, options: InjectOptions) -> InjectReport:
     """Run the experiments on the background of the spectrum `spec`; with `options.output` write a folder."""
     _check(options)
@@ -106,42 +138,71 @@ def inject_signals(spec: str | Spectrum, *, options: InjectOptions) -> InjectRep
     return report
 
 
-def injection_json(injection: Injection) -> dict[str, Any]:
-    """One injection in plain JSON types."""
+def recovered(injection: Injection) -> dict[str, Recovered]:
+    """What the fits that found the signal make of yield, mass and width."""
     signal, found = injection.signal, injection.found
     injected = (signal.events, signal.mass, signal.width)
-    content: dict[str, Any] = {
+    result = {}
+    for column, (name, true) in enumerate(zip(PARAMETERS, injected, strict=True)):
+        floats = name in injection.floating
+        moments = _moments(injection.values[found, column], injection.pulls[:, column]) if floats else None
+        result[name] = Recovered(true, floats, moments)
+    return result
+
+
+def formatted_rows(injection: Injection) -> list[list[str]]:
+    """What was recovered of yield, mass and width, in the columns of `HEADER`; nothing of what was held."""
+    return [
+        [
+            name,
+            f"{one.injected:g}",
+            f"{found.mean:.6g} ± {found.mean_error:.2g}",
+            f"{found.spread:.3g}",
+            f"{found.pull_mean:+.3f} ± {found.pull_mean_error:.3f}",
+            f"{found.pull_width:.3f} ± {found.pull_width_error:.3f}",
+        ]
+        for name, one in recovered(injection).items()
+        if (found := one.moments) is not None
+    ]
+
+
+def linearity(injections: Sequence[Injection]) -> FloatArray:
+    """The injected yields, the mean fitted ones and their spread, (3, n); 0 where too few were found."""
+    yields = [recovered(injection)["yield"] for injection in injections]
+    found = [(one.moments.mean, one.moments.spread) if one.moments else (0.0, 0.0) for one in yields]
+    rows = [(one.injected, *fitted) for one, fitted in zip(yields, found, strict=True)]
+    return np.array(list(zip(*rows, strict=True)), dtype=np.float64)
+
+
+def injection_json(injection: Injection) -> dict[str, Any]:
+    """One injection in plain JSON types."""
+    counts = {
         "experiments": injection.experiments,
         "failed": injection.failed,
-        "elsewhere": int(np.count_nonzero(~found)),
-        "found": int(np.count_nonzero(found)),
+        "elsewhere": int(np.count_nonzero(~injection.found)),
+        "found": int(np.count_nonzero(injection.found)),
     }
-    for column, (name, true) in enumerate(zip(PARAMETERS, injected, strict=True)):
-        values, pulls = injection.values[found, column], injection.pulls[:, column]
-        content[name] = {"injected": true} | (_moments(values, pulls) if name in injection.floating else {})
-    return content
+    return counts | {name: one.to_json() for name, one in recovered(injection).items()}
 
 
-def _moments(values: FloatArray, pulls: FloatArray) -> dict[str, float | None]:
+def _moments(values: FloatArray, pulls: FloatArray) -> Moments | None:
     n = len(values)
     if n < 2:
-        return dict.fromkeys(
-            ("mean", "mean_error", "spread", "pull_mean", "pull_mean_error", "pull_width", "pull_width_error", "within")
-        )
+        return None
     spread, width = float(values.std(ddof=1)), float(pulls.std(ddof=1))
     # The error of a standard deviation from the fourth moment: pulls need not be Gaussian.
     fourth = float(np.mean((pulls - pulls.mean()) ** 4))
     width_error = np.sqrt(max(fourth - width**4, 0.0) / n) / (2 * width) if width > 0 else 0.0
-    return {
-        "mean": float(values.mean()),
-        "mean_error": float(spread / np.sqrt(n)),
-        "spread": spread,
-        "pull_mean": float(pulls.mean()),
-        "pull_mean_error": float(width / np.sqrt(n)),
-        "pull_width": width,
-        "pull_width_error": float(width_error),
-        "within": float(np.mean(np.abs(pulls) < 1)),
-    }
+    return Moments(
+        mean=float(values.mean()),
+        mean_error=float(spread / np.sqrt(n)),
+        spread=spread,
+        pull_mean=float(pulls.mean()),
+        pull_mean_error=float(width / np.sqrt(n)),
+        pull_width=width,
+        pull_width_error=float(width_error),
+        within=float(np.mean(np.abs(pulls) < 1)),
+    )
 
 
 def _check(options: InjectOptions) -> None:
@@ -197,9 +258,7 @@ def _write(report: InjectReport, spec: str, options: InjectOptions, output: Path
         caption = f"{largest.signal.events:g} events at {options.mass:g} GeV"
         save_figure(plot_pulls(columns, caption=caption, context=context), folder / "inject_pulls")
         if len(report.injections) > 1:
-            rows = [injection_json(injection)["yield"] for injection in report.injections]
-            found = np.array([[row["injected"], row["mean"] or 0.0, row["spread"] or 0.0] for row in rows])
-            save_figure(plot_linearity(*found.T, context=context), folder / "inject")
+            save_figure(plot_linearity(*linearity(report.injections), context=context), folder / "inject")
 
 
 def _span(pair: tuple[float, float] | None) -> str | None:
