@@ -112,25 +112,28 @@ Parameters = Mapping[str, Any]
 
 
 def names_from_stdin(given: Parameters) -> dict[str, list[str]]:
-    """The options of event files with the names read from stdin in place of `-` or `NAME=-`, where there are any.
+    """The options of event files with the names read from stdin in place of `-` or `NAME=-`, where there is one.
 
     A record of the command has them then. `UsageError` if no name comes.
     """
-    from hepad.io.text import listed_names
-
     found: dict[str, list[str]] = {}
     for option, texts in given.items():
-        if option not in EVENT_FILES or not isinstance(texts, list | tuple):
-            continue
-        names: list[str] = []
-        for text in texts:
-            sample, equals, file = text.partition("=") if text.endswith("=-") else ("", "", text)
-            read = listed_names([file])
-            if not read:
-                raise UsageError("no name of a file was given; '-' reads names from stdin, one a line")
-            names += [f"{sample}{equals}{name}" for name in read]
-        found[option] = names
+        if option in EVENT_FILES and isinstance(texts, list | tuple) and any(map(_is_stdin, texts)):
+            found[option] = [name for text in texts for name in (_read_names(text) if _is_stdin(text) else [text])]
     return found
+
+
+def _is_stdin(text: str) -> bool:
+    return text == "-" or text.endswith("=-")
+
+
+def _read_names(text: str) -> list[str]:
+    from hepad.io.text import listed_names
+
+    read = listed_names(["-"])
+    if not read:
+        raise UsageError("no name of a file was given; '-' reads names from stdin, one a line")
+    return [f"{text[:-1]}{name}" for name in read]
 
 
 def invocation(ctx: Any) -> Invocation:

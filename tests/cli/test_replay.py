@@ -208,8 +208,8 @@ def test_names_from_stdin_are_recorded(call: Call, tmp_path: Path) -> None:
 
 def test_a_sample_whose_names_come_from_stdin_is_recorded_by_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("a.h5\n# of last year\nb.h5\n"))
-    found = names_from_stdin({"signal": ["lq=c.h5", "h0=-"], "background": ["d.h5"], "label": "-", "files": None})
-    assert found == {"signal": ["lq=c.h5", "h0=a.h5", "h0=b.h5"], "background": ["d.h5"]}
+    found = names_from_stdin({"signal": ["lq=c.h5", "h0=-"], "background": ("d.h5",), "label": "-", "files": None})
+    assert found == {"signal": ["lq=c.h5", "h0=a.h5", "h0=b.h5"]}
     with pytest.raises(UsageError, match="no name of a file was given"):
         names_from_stdin({"background": ["-"]})
 
