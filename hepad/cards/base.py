@@ -177,9 +177,10 @@ def _cards_of(kind: type[Card], step: str | int) -> list[type[Card]]:
 
 def cards_within(annotation: Any) -> list[type[Card]]:
     """The cards that an annotation speaks of: of `dict[str, A] | B | None` A and B."""
-    if isinstance(annotation, type) and issubclass(annotation, Card):
+    parts = getattr(annotation, "__args__", ())
+    if not parts and isinstance(annotation, type) and issubclass(annotation, Card):  # Python 3.10: `list[A]` is one
         return list(annotation.kinds(None))
-    return [card for part in getattr(annotation, "__args__", ()) for card in cards_within(part)]
+    return [card for part in parts for card in cards_within(part)]
 
 
 def _at(content: object, step: str | int) -> object:

@@ -79,7 +79,7 @@ def _words(annotation: Any, metadata: Sequence[Any] = ()) -> str:
         return " or ".join(_words(part, metadata) for part in args if part is not NoneType)
     if origin in {dict, tuple}:
         return _of_many(args) if origin is tuple else f"for each {_words(args[0])}: {_words(args[1])}"
-    if isinstance(annotation, type) and issubclass(annotation, Card):
+    if not args and isinstance(annotation, type) and issubclass(annotation, Card):
         return f"keys of {annotation.__name__}"
     return _of_one(annotation, metadata)
 

@@ -164,7 +164,7 @@ HOSTILE = {
     "two documents": (b"a: 1\n---\na: 2", "found another document"),
     "a list": (b"- a", "must hold a mapping"),
     "a number": (b"3", "must hold a mapping"),
-    "nothing": (b"", "must hold a mapping"),
+    "nothing": (b"", "is empty"),
     "a long one": (b"# " + b"x" * (1 << 18), "more than 262144 bytes"),
 }
 
