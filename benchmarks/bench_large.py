@@ -1,0 +1,130 @@
+"""What an event of a large file of few branches costs `hepad score`, against reading its branches with bare uproot.
+
+    python benchmarks/bench_large.py [FILE] [--events 2000000] [--models snn_ae dnn_ae] [--rounds 6] [--against FOLDER]
+
+Copies the branches that the models read of FILE, each momentum smeared so that no two events are equal, and has them
+read and scored in turns, on all cores and kept on one. Whole processes; those of a hundred events are taken off, which
+leaves what grows with the file. `--against` names another checkout of hepad, which takes its turns too. The sha256 is
+of all columns of the output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from itertools import product
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import uproot
+from bench_scale import BARE, BRANCHES, CLUSTER
+
+HERE = Path(__file__).parents[1]
+Seconds = tuple[float, float]
+"""Of processors, and by the clock."""
+
+
+def smear(values: ak.Array, generator: np.random.Generator) -> ak.Array:
+    flat = ak.to_numpy(ak.flatten(values))
+    return ak.unflatten((flat * generator.normal(1, 0.02, len(flat))).astype(np.float32), ak.num(values))
+
+
+def write(source: Path, target: Path, events: int) -> None:
+    generator = np.random.default_rng(1)
+    with uproot.open(source) as file:
+        one = file["Delphes"].arrays(BRANCHES)
+    block = ak.concatenate([one] * -(-CLUSTER // len(one)))[:CLUSTER]
+    with uproot.recreate(target) as out:
+        types = {name: block[name].type.content for name in BRANCHES}
+        tree = out.mktree("Delphes", types, counter_name=lambda key: key.replace(".", "_") + "_size")
+        for start in range(0, events, CLUSTER):
+            part = block[: min(CLUSTER, events - start)]
+            momenta = {name: smear(part[name], generator) for name in BRANCHES if name.endswith(("PT", "MET"))}
+            tree.extend({name: momenta.get(name, part[name]) for name in BRANCHES})
+
+
+def spent(command: list[str], checkout: Path, cores: set[int]) -> Seconds:
+    """What a process takes on these cores with the hepad of a checkout."""
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+    before, start = os.times(), time.perf_counter()
+    subprocess.run(
+        command, check=True, capture_output=True, env=environment, preexec_fn=lambda: os.sched_setaffinity(0, cores)
+    )
+    clock, after = time.perf_counter() - start, os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system, clock
+
+
+def columns(path: Path) -> str:
+    """A hash of all columns of a score file."""
+    digest = hashlib.sha256()
+    with uproot.open(path) as file:
+        for name, values in file["Scores"].arrays(library="np").items():
+            digest.update(name.encode() + values.tobytes())
+    return digest.hexdigest()[:12]
+
+
+def table(found: dict[tuple[str, str], list[Seconds]], events: int) -> None:
+    """Microseconds an event, and what they are of those of bare reading."""
+    bare = next(iter(found))[0]
+    print(f"{'':<22}{'us/event':>9}{'ratio':>7}{'median ratio of the rounds':>32}")
+    for kind, at in (("processors", 0), ("clock", 1)):
+        each, least = {}, {}
+        for name in dict.fromkeys(name for name, _ in found):
+            small, big = ([run[at] / events * 1e6 for run in found[name, size]] for size in ("small", "big"))
+            each[name] = [b - s for b, s in zip(big, small, strict=True)]
+            least[name] = min(big) - min(small)
+        for name, values in each.items():
+            ratios = sorted(own / of for own, of in zip(values, each[bare], strict=True))
+            spread = f"{statistics.median(ratios):.1f} ({ratios[0]:.1f} to {ratios[-1]:.1f})"
+            print(f"{name + ', ' + kind:<22}{least[name]:9.2f}{least[name] / least[bare]:7.1f}{spread:>32}")
+
+
+def in_turns(
+    files: dict[str, Path], options: argparse.Namespace, cores: set[int]
+) -> dict[tuple[str, str], list[Seconds]]:
+    """What each job took in each round, by its name and the size of its file; the outputs are left beside the files."""
+    found: dict[tuple[str, str], list[Seconds]] = defaultdict(list)
+    checkouts = {"": HERE, **({" before": options.against} if options.against else {})}
+    for _, (size, path) in product(range(options.rounds), files.items()):
+        read = [sys.executable, "-c", BARE, ",".join(BRANCHES), str(path)]
+        found["bare", size].append(spent(read, HERE, cores))
+        for model, (mark, checkout) in product(options.models, checkouts.items()):
+            output = path.with_name(f"{model}{mark}.root")
+            score = ["score", str(path), "--model", model, "-o", str(output), "--force"]
+            found[model + mark, size].append(spent([sys.executable, "-m", "hepad", *score], checkout, cores))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", nargs="?", type=Path, default=HERE / "examples/data/w_lnu.root")
+    parser.add_argument("--events", type=int, default=2_000_000)
+    parser.add_argument("--models", nargs="+", default=["snn_ae", "dnn_ae"])
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--against", type=Path)
+    options = parser.parse_args()
+    every = os.sched_getaffinity(0)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = {"small": folder / "small.root", "big": folder / "big.root"}
+        write(options.file, files["small"], 100)
+        write(options.file, files["big"], options.events)
+        for cores in (every, {min(every)}):
+            found = in_turns(files, options, cores)
+            some = f"{len(cores)} core{'s' * (len(cores) > 1)}"
+            print(f"\n{some}, {options.rounds} rounds, load {os.getloadavg()[0]:.1f}; least, over least")
+            table(found, options.events)
+        hashes = {path.stem: columns(path) for path in sorted(folder.glob("*_*.root"))}
+        print("\nsha256 of the columns:", ", ".join(f"{stem} {digest}" for stem, digest in hashes.items()))
+
+
+if __name__ == "__main__":
+    main()
