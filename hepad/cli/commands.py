@@ -57,7 +57,7 @@ COMMANDS = {
     "verify": "Hold every published number of a card against ours: published, measured, difference, and why.",
     "schema": "Which keys a card may have, or a JSON file of hepad's: tables, or a JSON Schema with --json.",
     "list": "List what ships with hepad, or say what to cite for one of them; hepad show NAME has all of one.",
-    "show": "Show all of something that ships with hepad: what it is, what it was made of, its card.",
+    "show": "Show all of something that ships with hepad, or of a model in a folder: what it is, what of, its card.",
     "serve": "Show web pages on which files are held against searches, scored and hunted in, each job a command of "
     "hepad.",
     "analysis": "Make, check, pack and unpack what belongs to an analysis.",
