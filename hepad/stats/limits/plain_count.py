@@ -72,7 +72,7 @@ def best_count(
     uppers = [_upper(round(above[one]), effective[one], error) for one in enough]
     first = enough[np.argmin(uppers / totals[enough])]
     signal, known = (float(values[first]) for values in _above(edges, sample, slice(1, None, 2)))
-    if not known > 0:
+    if known < 1 - 1e-9:  # none, or weights of both signs that nearly cancel
         return None
     counted = None if observed is None else float(observed[first:].sum())
     result = plain_limit(signal, known, float(above[first]), observed=counted, error=error)

@@ -59,6 +59,8 @@ def test_every_other_event_chooses_where_those_between_are_counted() -> None:
     doubted = best_count(EDGES, [BACKGROUND, 4 * BACKGROUND], sample, fewest=16)  # the most of both is expected
     assert doubted is not None
     assert (doubted.above, doubted.background) == (1200.0, 2.0)
+    signs = np.where(np.arange(50) % 4 == 3, -0.39, 0.4)  # both signs among those that say how much is there
+    assert best_count(EDGES, [BACKGROUND], SignalEvents(np.full(50, 1500.0), signs), fewest=10) is None
     unknown = best_count(EDGES, [np.array([np.nan, 50.0, 0.5])], sample, fewest=16)
     assert unknown is not None
     assert unknown.above == 1200.0
