@@ -313,7 +313,7 @@ def test_a_table_with_an_endless_cell_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputDataError, match=r"x\.csv: field larger than"):
         read_spectrum(str(tmp_path / "x.csv"))
     (tmp_path / "x.csv").write_text("1,2," + "\0" * 500 + "\n")
-    with pytest.raises(InputDataError, match=r"line 1: .*\.\.\..* is not a number") as caught:
+    with pytest.raises(InputDataError, match=r"line 1: .*\.\.\..* is not a number|contains NUL$") as caught:
         read_spectrum(str(tmp_path / "x.csv"))
     assert len(str(caught.value)) < 200 + len(str(tmp_path))
 

@@ -88,7 +88,8 @@ def known() -> list[LheEvent]:
 def test_pylhe_reads_the_same(layout: dict[str, object], tmp_path: Path) -> None:
     pylhe = pytest.importorskip("pylhe")
     path = written(tmp_path / "x.lhe", document(layout), int(str(layout["members"])))
-    with warnings.catch_warnings(action="error"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         theirs = pylhe.LHEFile.fromfile(str(path), with_attributes=False, generator=False)
     ours = list(read_events(path))
     assert len(ours) == len(theirs.events) == 3
