@@ -45,7 +45,8 @@ class Scale:
 
     def at(self, column: Any, values: npt.NDArray[np.float32]) -> _Float:
         """Numbers of the columns that are told, one for each or one for all, scaled."""
-        return np.asarray(values * self.gain[column] + self.offset[column])
+        # Told to be float64: of float32 numbers and one scale for all numpy 1 would make float32.
+        return np.asarray(np.multiply(values, self.gain[column], dtype=np.float64) + self.offset[column])
 
     def of_all(self, batch: Batch) -> Batch:
         """The scaled batch, its padding mapped as if it were zeros that are there."""
