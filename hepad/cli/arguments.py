@@ -213,10 +213,10 @@ def _starts(text: str) -> list[int]:
 
 
 def _is_input(path: Path, folders: bool) -> bool:
-    from hepad.io.object_folder import object_files
-
     try:
         if path.is_dir():
+            from hepad.io.object_folder import object_files
+
             return folders or any((path / mark).is_file() for mark in _MARKS) or bool(object_files(path))
         return path.is_file()
     except OSError:  # a name longer than the file system takes

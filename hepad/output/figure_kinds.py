@@ -41,6 +41,8 @@ STYLES = ("hepad", "cms", "atlas")
 
 @dataclass(frozen=True)
 class _Drawing:
+    """How figures are drawn and written."""
+
     kinds: tuple[str, ...] = (DEFAULT_FIGURES,)
     style: str = DEFAULT_STYLE
     label: str = ""

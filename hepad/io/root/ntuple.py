@@ -12,14 +12,16 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from queue import Queue
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
 from hepad.io.root.index import OddRecordError
-from hepad.io.root.ntuple_records import Cluster, Column, Field, read_footer, read_header, read_page_list
+
+if TYPE_CHECKING:
+    from hepad.io.root.ntuple_records import Cluster, Column, Field
 
 __all__ = ["CLASS", "NTuple", "open_table"]
 
@@ -53,6 +55,8 @@ class NTuple:
     words = ("RNTuple", "field")
 
     def __init__(self, name: str, plain: Any, odd: Callable[[Exception], None], *, lean: bool = True) -> None:
+        from hepad.io.root.ntuple_records import read_footer, read_header, read_page_list  # most files have none
+
         self._plain, self._odd, self._lean = plain, odd, lean
         self.name, self.file = name, plain.file
         path = self.file.file_path  # or a URL, or a stream

@@ -186,7 +186,7 @@ def test_a_kind_of_rntuple_that_is_not_known_is_no_damage(data, monkeypatch):
     def odd(*_: object) -> None:
         raise OddRecordError("feature flag 7")
 
-    monkeypatch.setattr("hepad.io.root.ntuple.read_footer", odd)
+    monkeypatch.setattr("hepad.io.root.ntuple_records.read_footer", odd)
     with pytest.raises(InputDataError, match=r"a kind that hepad does not know \(feature flag 7\)"):
         open_events(data / "rntuple_nanoaod.root")
 
