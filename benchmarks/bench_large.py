@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -51,13 +52,12 @@ def write(source: Path, target: Path, events: int) -> None:
             tree.extend({name: momenta.get(name, part[name]) for name in BRANCHES})
 
 
-def spent(command: list[str], checkout: Path, cores: set[int]) -> Seconds:
-    """What a process takes on these cores with the hepad of a checkout."""
+def spent(command: list[str], checkout: Path, cores: set[int], folder: Path) -> Seconds:
+    """What a process takes on these cores with the hepad of a checkout, and not that of the folder it is started in."""
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
     before, start = os.times(), time.perf_counter()
-    subprocess.run(
-        command, check=True, capture_output=True, env=environment, preexec_fn=lambda: os.sched_setaffinity(0, cores)
-    )
+    keep = partial(os.sched_setaffinity, 0, cores)
+    subprocess.run(command, check=True, capture_output=True, env=environment, cwd=folder, preexec_fn=keep)
     clock, after = time.perf_counter() - start, os.times()
     return after.children_user + after.children_system - before.children_user - before.children_system, clock
 
@@ -95,11 +95,13 @@ def in_turns(
     checkouts = {"": HERE, **({" before": options.against} if options.against else {})}
     for _, (size, path) in product(range(options.rounds), files.items()):
         read = [sys.executable, "-c", BARE, ",".join(BRANCHES), str(path)]
-        found["bare", size].append(spent(read, HERE, cores))
+        found["bare", size].append(spent(read, HERE, cores, path.parent))
         for model, (mark, checkout) in product(options.models, checkouts.items()):
             output = path.with_name(f"{model}{mark}.root")
             score = ["score", str(path), "--model", model, "-o", str(output), "--force"]
-            found[model + mark, size].append(spent([sys.executable, "-m", "hepad", *score], checkout, cores))
+            found[model + mark, size].append(
+                spent([sys.executable, "-m", "hepad", *score], checkout, cores, path.parent)
+            )
     return found
 
 
@@ -109,7 +111,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=2_000_000)
     parser.add_argument("--models", nargs="+", default=["snn_ae", "dnn_ae"])
     parser.add_argument("--rounds", type=int, default=6)
-    parser.add_argument("--against", type=Path)
+    parser.add_argument("--against", type=lambda text: Path(text).resolve())
     options = parser.parse_args()
     every = os.sched_getaffinity(0)
     with tempfile.TemporaryDirectory() as name:
