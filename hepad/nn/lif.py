@@ -121,8 +121,9 @@ class LifNetwork:
         new = np.unique(trains[known.places[trains] < 0])
         if len(new) and not known.add(new, self._decode(new)):  # it is full: another is begun
             new = np.unique(trains)
-            known = self._decoded = _Decoded(self._train_bits, int(self._sizes[-1]), least=len(new))
+            known = _Decoded(self._train_bits, int(self._sizes[-1]), least=len(new))
             known.add(new, self._decode(new))
+            self._decoded = known  # not before: what another thread adds could leave no room for these
         return known.outputs[known.places[trains]]
 
     def _decode(self, trains: npt.NDArray[np.int32]) -> _Float32:

@@ -193,6 +193,23 @@ def test_few_spike_trains_are_remembered_however_many_events_there_are(monkeypat
     assert network._decoded.known == len(trains), "a full table is begun anew"
 
 
+def test_a_table_that_is_begun_anew_has_its_own_trains_before_others_see_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, network = pair((19, 24, 12, 4, 12, 24, 19), steps=5, beta=0.9, threshold=0.3)
+    x = inputs(2500, 19)
+    expected, decode, calls = plain(network, x), network._decode, []
+
+    def meanwhile(trains: Any) -> Any:
+        calls.append(len(trains))
+        if len(calls) == 2:  # for the table that is begun anew, while another thread evaluates
+            remembered(network, x[:100] * 2)
+        return decode(trains)
+
+    monkeypatch.setattr(lif, "MOST_REMEMBERED", 0)
+    monkeypatch.setattr(network, "_decode", meanwhile)
+    np.testing.assert_array_equal(remembered(network, x), expected)
+    assert len(calls) == 4
+
+
 def test_an_error_on_either_thread_is_raised() -> None:
     done: list[int] = []
     for jobs in ((lambda: 1 / 0, lambda: done.append(1)), (lambda: done.append(2), lambda: 1 / 0)):
