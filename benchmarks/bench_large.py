@@ -14,10 +14,8 @@ import argparse
 import hashlib
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from functools import partial
 from itertools import product
@@ -26,40 +24,30 @@ from pathlib import Path
 import awkward as ak
 import numpy as np
 import uproot
-from bench_scale import BARE, BRANCHES, CLUSTER
+from bench_scale import BARE, BRANCHES, enlarge, hepad, timed
 
 HERE = Path(__file__).parents[1]
 Seconds = tuple[float, float]
-"""Of processors, and by the clock."""
+"""By the clock, and of processors."""
 
 
-def smear(values: ak.Array, generator: np.random.Generator) -> ak.Array:
-    flat = ak.to_numpy(ak.flatten(values))
-    return ak.unflatten((flat * generator.normal(1, 0.02, len(flat))).astype(np.float32), ak.num(values))
-
-
-def write(source: Path, target: Path, events: int) -> None:
+def smeared(source: Path, target: Path, events: int) -> None:
     generator = np.random.default_rng(1)
-    with uproot.open(source) as file:
-        one = file["Delphes"].arrays(BRANCHES)
-    block = ak.concatenate([one] * -(-CLUSTER // len(one)))[:CLUSTER]
-    with uproot.recreate(target) as out:
-        types = {name: block[name].type.content for name in BRANCHES}
-        tree = out.mktree("Delphes", types, counter_name=lambda key: key.replace(".", "_") + "_size")
-        for start in range(0, events, CLUSTER):
-            part = block[: min(CLUSTER, events - start)]
-            momenta = {name: smear(part[name], generator) for name in BRANCHES if name.endswith(("PT", "MET"))}
-            tree.extend({name: momenta.get(name, part[name]) for name in BRANCHES})
+
+    def change(name: str, values: ak.Array) -> ak.Array:
+        if not name.endswith(("PT", "MET")):
+            return values
+        flat = ak.to_numpy(ak.flatten(values))
+        return ak.unflatten((flat * generator.normal(1, 0.02, len(flat))).astype(np.float32), ak.num(values))
+
+    enlarge(source, target, events, change)
 
 
 def spent(command: list[str], checkout: Path, cores: set[int], folder: Path) -> Seconds:
     """What a process takes on these cores with the hepad of a checkout, and not that of the folder it is started in."""
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
-    before, start = os.times(), time.perf_counter()
     keep = partial(os.sched_setaffinity, 0, cores)
-    subprocess.run(command, check=True, capture_output=True, env=environment, cwd=folder, preexec_fn=keep)
-    clock, after = time.perf_counter() - start, os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system, clock
+    return timed(command, env=environment, cwd=folder, preexec_fn=keep)
 
 
 def columns(path: Path) -> str:
@@ -75,7 +63,7 @@ def table(found: dict[tuple[str, str], list[Seconds]], events: int) -> None:
     """Microseconds an event, and what they are of those of bare reading."""
     bare = next(iter(found))[0]
     print(f"{'':<22}{'us/event':>9}{'ratio':>7}{'median ratio of the rounds':>32}")
-    for kind, at in (("processors", 0), ("clock", 1)):
+    for kind, at in (("processors", 1), ("clock", 0)):
         each, least = {}, {}
         for name in dict.fromkeys(name for name, _ in found):
             small, big = ([run[at] / events * 1e6 for run in found[name, size]] for size in ("small", "big"))
@@ -98,10 +86,7 @@ def in_turns(
         found["bare", size].append(spent(read, HERE, cores, path.parent))
         for model, (mark, checkout) in product(options.models, checkouts.items()):
             output = path.with_name(f"{model}{mark}.root")
-            score = ["score", str(path), "--model", model, "-o", str(output), "--force"]
-            found[model + mark, size].append(
-                spent([sys.executable, "-m", "hepad", *score], checkout, cores, path.parent)
-            )
+            found[model + mark, size].append(spent(hepad(model, [path], output, 1), checkout, cores, path.parent))
     return found
 
 
@@ -117,8 +102,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = {"small": folder / "small.root", "big": folder / "big.root"}
-        write(options.file, files["small"], 100)
-        write(options.file, files["big"], options.events)
+        smeared(options.file, files["small"], 100)
+        smeared(options.file, files["big"], options.events)
         for cores in (every, {min(every)}):
             found = in_turns(files, options, cores)
             some = f"{len(cores)} core{'s' * (len(cores) > 1)}"

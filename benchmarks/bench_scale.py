@@ -21,7 +21,9 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import awkward as ak
 import uproot
@@ -50,8 +52,10 @@ STAGES = {
 }  # fmt: skip
 
 
-def enlarge(source: Path, target: Path, events: int) -> None:
-    """Write a file of so many events, in clusters that all branches share."""
+def enlarge(
+    source: Path, target: Path, events: int, change: Callable[[str, ak.Array], ak.Array] = lambda _, values: values
+) -> None:
+    """Write a file of so many events, in clusters that all branches share; `change` makes their values of a branch."""
     with uproot.open(source) as file:
         one = file["Delphes"].arrays(BRANCHES)
     repeats = -(-CLUSTER // len(one))
@@ -60,13 +64,13 @@ def enlarge(source: Path, target: Path, events: int) -> None:
         types = {name: block[name].type.content for name in BRANCHES}
         tree = out.mktree("Delphes", types, counter_name=lambda key: key.replace(".", "_") + "_size")
         for start in range(0, events, CLUSTER):
-            tree.extend({name: block[name][: min(CLUSTER, events - start)] for name in BRANCHES})
+            tree.extend({name: change(name, block[name][: min(CLUSTER, events - start)]) for name in BRANCHES})
 
 
-def timed(command: list[str]) -> tuple[float, float]:
-    """Seconds by the clock, and of processors, of a whole process."""
+def timed(command: list[str], **options: Any) -> tuple[float, float]:
+    """Seconds by the clock, and of processors, of a whole process; the options are those of `subprocess.run`."""
     before, start = os.times(), time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True, **options)
     clock, after = time.perf_counter() - start, os.times()
     return clock, after.children_user + after.children_system - before.children_user - before.children_system
 
