@@ -72,12 +72,13 @@ class CutRow:
 
 
 def told_once(steps: Sequence[CutRow]) -> list[tuple[str, CutRow]]:
-    """Steps with what they are called: that of its category before each, but once those that all have in common."""
+    """Steps with what they are called: that of its category before each, but once those that all have in common.
+
+    Of one category that is every step.
+    """
     of_category: dict[str, list[CutRow]] = {}
     for step in steps:
         of_category.setdefault(step.category, []).append(step)
-    if len(of_category) < 2:
-        return [(step.name, step) for step in steps]
     same = shared([[(step.name, step.events, step.weight) for step in own] for own in of_category.values()])
     together = [(step.name, step) for step in steps[:same]]
     return together + [(f"{name}: {step.name}", step) for name, own in of_category.items() for step in own[same:]]
