@@ -170,8 +170,7 @@ def linearity(injections: Sequence[Injection]) -> FloatArray:
     """The injected yields, the mean fitted ones and their spread, (3, n); 0 where too few were found."""
     yields = [recovered(injection)["yield"] for injection in injections]
     found = [(one.moments.mean, one.moments.spread) if one.moments else (0.0, 0.0) for one in yields]
-    rows = [(one.injected, *fitted) for one, fitted in zip(yields, found, strict=True)]
-    return np.array(list(zip(*rows, strict=True)), dtype=np.float64)
+    return np.array([[one.injected for one in yields], *zip(*found, strict=True)], dtype=np.float64)
 
 
 def injection_json(injection: Injection) -> dict[str, Any]:
