@@ -360,9 +360,9 @@ async def _file(request: Request) -> Response:
     with _deleted_meanwhile(request):
         files = await asyncio.to_thread(step_files, server.store, job, job.steps[place])
         path = files.get(request.path_params["name"])
-        status = path.stat() if path is not None else None
-    if path is None:
-        raise HTTPException(404)
+        if path is None:
+            raise HTTPException(404)
+        status = path.stat()
     headers = {"content-security-policy": content_policy(sandboxed=True)}
     if path.name == "report.html":
         return FileResponse(path, media_type="text/html", headers=headers, stat_result=status)
