@@ -11,6 +11,7 @@ from hepad.cards.plane import PlaneCard
 from hepad.cards.search import LuminosityCard, SearchCard
 from hepad.output.closing import closing, command_of
 from hepad.output.document import Answer, Block, Figure, Heading, Links, Notes, Table, Text, to_markdown
+from hepad.pipeline.reinterpret.rows import told_once
 from hepad.pipeline.reinterpret.words import fraction
 from hepad.pipeline.validation.report import Tried, ValidationReport
 from hepad.pipeline.verify.page import formatted_table
@@ -174,14 +175,9 @@ def formatted_samples(tried: Sequence[Tried]) -> tuple[list[str], list[list[str]
 
 
 def _cutflow(one: Tried) -> Table:
-    several = len({step.category for step in one.cutflow}) > 1
     rows = [
-        [
-            f"{s.category}: {s.name}" if several else s.name,
-            f"{s.events}",
-            f"{s.efficiency:.3%} ± {s.efficiency_error:.3%}",
-        ]
-        for s in one.cutflow
+        [name, f"{step.events}", f"{step.efficiency:.3%} ± {step.efficiency_error:.3%}"]
+        for name, step in told_once(one.cutflow)
     ]
     return Table(["step", "events", "of all generated"], rows)
 
