@@ -16,7 +16,10 @@ from typing import Any
 
 from hepad.errors import CardError
 
-__all__ = ["INPUTS", "METHODS", "READERS", "SCORERS", "Entry", "Table", "load", "load_config", "lookup"]
+__all__ = ["GUESTS", "INPUTS", "METHODS", "READERS", "SCORERS", "Entry", "Table", "load", "load_config", "lookup"]
+
+GUESTS: set[str] = set()
+"""Other packages whose code was loaded in this process for an entry of theirs."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class Table(Mapping[str, Entry]):
 
 def _of_package(point: EntryPoint, what: str, package: str) -> Entry:
     """The entry of another package; `CardError` that names it if it does not load or is none."""
+    GUESTS.add(package)
     try:
         entry = point.load()
     except Exception as error:  # it is somebody else's code

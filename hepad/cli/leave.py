@@ -2,7 +2,8 @@
 
 Python takes itself apart when a process ends, a fortieth of a short command, of which nothing is left to see. Here the
 process goes instead when that would begin: all threads have ended, what was registered by `atexit` is done, and what
-was written is with the system. Libraries with an end of their own, in C++, keep the usual one.
+was written is with the system. Libraries with an end of their own, in C++, keep the usual one, and so does the code of
+other packages that hepad has loaded by an entry point of theirs: a file that it never closed is written then.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def leave_at_once(command: Callable[[], None]) -> None:
     codes: list[object] = []
 
     def leave() -> None:
-        if codes and isinstance(code := codes[0] or 0, int) and not _OWN_END & sys.modules.keys() and _written():
+        if codes and isinstance(code := codes[0] or 0, int) and not _needs_its_end() and _written():
             os._exit(code)
 
     registered = getattr(atexit, "_ncallbacks", lambda: 1)()
@@ -36,6 +37,11 @@ def leave_at_once(command: Callable[[], None]) -> None:
     except SystemExit as end:
         codes.append(end.code)
         raise
+
+
+def _needs_its_end() -> bool:
+    """Is there something loaded that Python's end does something for?"""
+    return bool(_OWN_END & sys.modules.keys() or getattr(sys.modules.get("hepad.registry"), "GUESTS", ()))
 
 
 def _written() -> bool:

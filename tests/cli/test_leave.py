@@ -28,6 +28,9 @@ def command():
     ctypes.CDLL(None).printf(b"C;")
     if how == "torch":
         sys.modules["torch"] = sys
+    if how == "guest":
+        from hepad.registry import GUESTS
+        GUESTS.add("a package")
     raise SystemExit({"zero": None, "text": "a text", "fault": 1 / (how != "fault")}.get(how, 3))
 
 kept = Kept()
@@ -37,7 +40,15 @@ leave_at_once(command)
 
 @pytest.mark.parametrize(
     ("how", "code", "taken_apart"),
-    [("three", 3, 0), ("zero", 0, 0), ("text", 1, 1), ("torch", 3, 1), ("measured", 3, 1), ("fault", 1, 1)],
+    [
+        ("three", 3, 0),
+        ("zero", 0, 0),
+        ("text", 1, 1),
+        ("torch", 3, 1),
+        ("guest", 3, 1),
+        ("measured", 3, 1),
+        ("fault", 1, 1),
+    ],
 )
 def test_a_process_does_what_it_was_asked_to_and_leaves(how: str, code: int, taken_apart: int) -> None:
     done = subprocess.run(

@@ -76,6 +76,7 @@ def test_a_card_of_it_is_checked_and_without_the_package_it_is_unknown(
     assert "model.latent" in run(*command, code=3).stderr
     (tmp_path / "tiny.yaml").write_text(CARD.replace("tiny_linear", "broken"), encoding="utf-8")
     assert "model 'broken' of package hepad-tiny cannot be loaded" in run(*command, code=3).stderr
+    assert "hepad-tiny" in registry.GUESTS
 
 
 def test_it_keeps_the_contract(install: Callable[[], None]) -> None:
