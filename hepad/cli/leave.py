@@ -26,7 +26,7 @@ def leave_at_once(command: Callable[[], None]) -> None:
     codes: list[object] = []
 
     def leave() -> None:
-        if codes and isinstance(code := codes[0] or 0, int) and not _needs_its_end() and _written():
+        if codes and isinstance(code := codes[0], int) and not _needs_its_end() and _written():
             os._exit(code)
 
     registered = getattr(atexit, "_ncallbacks", lambda: 1)()
@@ -35,7 +35,7 @@ def leave_at_once(command: Callable[[], None]) -> None:
     try:
         command()
     except SystemExit as end:
-        codes.append(end.code)
+        codes.append(0 if end.code is None else end.code)
         raise
 
 
