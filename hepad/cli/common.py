@@ -63,6 +63,7 @@ __all__ = [
     "print_json",
     "print_lines",
     "print_made",
+    "print_notes",
     "print_skipped",
     "print_table",
     "print_warnings",
@@ -193,7 +194,7 @@ def say_wrote(output: Path | None) -> None:
     """Say what was written, if anything was, and which page of it to open."""
     if output is not None:
         page = output / "report.html"
-        stdout().print(f"wrote {output}{f'; open {page}' if page.is_file() else ''}", markup=False)
+        stdout().print(f"wrote {output}{f'; open {page}' if page.is_file() else ''}")
 
 
 def print_json(result: dict[str, Any] | list[Any]) -> None:
@@ -219,6 +220,12 @@ def print_warnings(warnings: Iterable[str]) -> None:
     """Print what one must know of a result to stderr, a line each."""
     for warning in warnings:
         stderr().print(f"hepad: warning: {warning}")
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print what is good to know of a result to stderr, a line each."""
+    for note in notes:
+        stderr().print(f"hepad: note: {note}")
 
 
 def print_cutflow(flow: CutFlow, selection: str) -> None:

@@ -153,8 +153,7 @@ def _print(report: LatencyReport) -> None:
             f"region {item['region']}: {item['flips']:.2%} of {item['events']} decisions differ from the model's, "
             f"{item['flips_same_rate']:.2%} at the same rate"
         )
-    for remark in report.remarks:
-        common.stderr().print(f"hepad: note: {remark}", markup=False)
+    common.print_notes(report.remarks)
     if report.passed:
         common.stdout().print(f"{report.model} is within budget {report.budget}{report.condition}")
 

@@ -132,8 +132,7 @@ def _print(report: RatesReport) -> None:
     if report.complete_before and report.output:
         common.print_lines((report.output / "report.md").read_text(encoding="utf-8"))
         return
-    for remark in report.remarks:
-        common.stderr().print(f"hepad: note: {remark}", markup=False)
+    common.print_notes(report.remarks)
     common.show(f"Working points; {report.events_come}", tables.points_table(report))
     common.show(f"Rates in {', '.join(report.measured.files)} [kHz]", tables.triggers_table(report.measured))
     if report.measured.seeds:
